@@ -18,3 +18,8 @@ $(VENV)/.installed: requirements/dev.txt $(PARTS:%=%/pyproject.toml)
 
 .PHONY: dev
 dev: $(VENV)/.installed ## Install everything into .venv
+
+.PHONY: gen
+gen: dev ## Generate the Python stubs in sdk/dispatch/api from protos/
+	$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+		--python_out=sdk --grpc_python_out=sdk --mypy_out=sdk --mypy_grpc_out=sdk $$(cd protos && find dispatch -name '*.proto' | sort)
