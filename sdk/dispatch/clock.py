@@ -1,7 +1,7 @@
 """The three clocks, as arguments. Nothing below the wiring reads time by itself.
 
-Wall time is for people and never decides; steady time measures short waits; boot time also runs while the computer sleeps,
-which the epoch clock of a session needs (docs/encryption.md).
+Wall time is for people and never decides; steady time measures short waits; boot time also runs while the computer
+sleeps, which the epoch clock of a session needs (docs/encryption.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Why something was refused, failed or ended: one exception for each reason of the contract, with the words for people.
+"""Why something was refused, failed or ended: one exception a reason of the contract, with the words for people.
 
-The reason is what travels (frames, unary errors, metric labels, log words); the sentence and the advice are what a person
-reads. Knows no transport: `dispatch.status` turns these into gRPC statuses and back.
+The reason is what travels (frames, unary errors, metric labels, log words); the sentence and the advice are what a
+person reads. Knows no transport: `dispatch.status` turns these into gRPC statuses and back.
 """
 
 from __future__ import annotations

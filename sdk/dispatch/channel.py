@@ -1,0 +1,61 @@
+"""How both ends of every gRPC connection are set, so that a dead peer is noticed and an idle one is left alone.
+
+Without ping_timeout_ms a cut connection goes unnoticed for a minute whatever keepalive says; without
+min_ping_interval a server closes idle phones with "too many pings".
+"""
+
+from __future__ import annotations
+
+import os
+
+# Measured at 1.5 to 1.8 times the cost per message; grpc reads it once, when it is first imported, which is why this
+# stands in front of the import below. It is the one process-wide setting that we touch.
+os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
+
+import grpc
+
+GRPC_EXPERIMENTS = os.environ["GRPC_EXPERIMENTS"]
+
+Options = list[tuple[str, int]]
+
+_KEEPALIVE: Options = [
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+]
+
+MESSAGE_BYTES = 2 * 1024 * 1024
+"""Largest gRPC message either way: a full batch of frames and some air."""
+
+
+def client_options() -> Options:
+    """Give the options of a client's channel."""
+    return [
+        *_KEEPALIVE,
+        ("grpc.max_receive_message_length", MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MESSAGE_BYTES),
+        # We back off by ourselves, with jitter; grpc's own wait of up to two minutes would hide a host that is back.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
+        ("grpc.enable_retries", 0),
+    ]
+
+
+def server_options() -> Options:
+    """Give the options of a server."""
+    return [
+        *_KEEPALIVE,
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ("grpc.http2.max_ping_strikes", 0),
+        ("grpc.max_receive_message_length", MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MESSAGE_BYTES),
+        ("grpc.so_reuseport", 0),
+    ]
+
+
+def dial(address: str) -> grpc.aio.Channel:
+    """Open a channel to an address. It connects when it is first used."""
+    return grpc.aio.insecure_channel(address, options=client_options())

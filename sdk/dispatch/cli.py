@@ -1,0 +1,158 @@
+"""What every command line of ours shares: `--json` and `--home` anywhere, one printer, one table of exit codes.
+
+Called by the `cli.py` of each program. docs/cli.md is the contract.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, TextIO
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from dispatch import errors
+
+_FLAGS = frozenset({"--json"})
+_WITH_VALUE = frozenset({"--home"})
+
+
+class Exit(IntEnum):
+    """Exit codes, the same for every program (docs/cli.md)."""
+
+    DONE = 0
+    FAULT = 1
+    USAGE = 2
+    HOST_AWAY = 3
+    FAILED = 4
+    DENIED = 5
+    NOT_ALLOWED = 6
+    NOT_SENT = 7
+    NOT_OVER = 8
+    REFUSED = 9
+    INTERRUPTED = 130
+
+
+_NOT_ALLOWED = (
+    errors.SignInRequired,
+    errors.SignInFailed,
+    errors.NotPaired,
+    errors.DeviceRevoked,
+    errors.GrantInvalid,
+    errors.GrantExpired,
+    errors.ProofInvalid,
+)
+_USAGE = (errors.TargetNeeded, errors.TargetUnknown, errors.BadRequest, errors.NotAPairingCode)
+_FAULT = (errors.Internal, errors.StoreFailed)
+
+
+def exit_of(error: errors.DispatchError) -> Exit:
+    """Give the exit code of a refusal."""
+    table: tuple[tuple[tuple[type[errors.DispatchError], ...], Exit], ...] = (
+        ((errors.HostAbsent,), Exit.HOST_AWAY),
+        (_NOT_ALLOWED, Exit.NOT_ALLOWED),
+        ((errors.NoNetwork,), Exit.NOT_SENT),
+        (_USAGE, Exit.USAGE),
+        (_FAULT, Exit.FAULT),
+    )
+    return next((code for kinds, code in table if isinstance(error, kinds)), Exit.REFUSED)
+
+
+class OptionsAnywhere(TyperGroup):
+    """A command group that takes the shared options before or after the words."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, hoist(args))
+
+
+def hoist(args: Sequence[str]) -> list[str]:
+    """Move the shared options to the front; what stands behind `--` is the person's own words and stays."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in _FLAGS or word.partition("=")[0] in _WITH_VALUE and "=" in word:
+            front.append(word)
+        elif word in _WITH_VALUE:
+            front += [word, *([value] if (value := next(words, None)) is not None else [])]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Where a command speaks: JSON lines for programs, words for people."""
+
+    as_json: bool
+    out: TextIO
+    colour: bool
+
+    @classmethod
+    def standard(cls, *, as_json: bool) -> Console:
+        """Speak on standard output, in colour only to a terminal that wants it."""
+        colour = not as_json and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        return cls(as_json=as_json, out=sys.stdout, colour=colour)
+
+    def event(self, event: Mapping[str, Any], words: str = "") -> None:
+        """Say one thing: the object for programs, the words (if any) for people. Flushed at once."""
+        if self.as_json:
+            print(json.dumps(event, ensure_ascii=False), file=self.out, flush=True)  # noqa: T201 -- this is the printer
+        elif words:
+            print(words, file=self.out, flush=True)  # noqa: T201 -- this is the printer
+
+    def styled(self, text: str, **style: Any) -> str:
+        """Colour the text if this console has colour."""
+        return typer.style(text, **style) if self.colour else text
+
+    def refusal(self, error: errors.DispatchError) -> Exit:
+        """Say no with the reason, the sentence and the advice; gives the exit code."""
+        word = errors.word(error.reason)
+        detail = error.detail if error.detail and error.detail != error.sentence else ""
+        event: dict[str, Any] = {"event": "refused", "reason": word, "text": error.sentence, "advice": error.advice}
+        if detail:
+            event["detail"] = detail
+        if error.retry_after_ms:
+            event["retry_after_ms"] = error.retry_after_ms
+        event.update({name: value for name, value in error.metadata.items() if name not in event and name != "nonce"})
+        lines = [self.styled(error.sentence, fg="red") + (f" ({detail})" if detail else ""), f"  {error.advice}"]
+        self.event(event, "\n".join(lines))
+        return exit_of(error)
+
+
+def program(*, name: str, about: str) -> typer.Typer:
+    """Make a program's command line. Its callback must take the shared options (`Shared`)."""
+    return typer.Typer(
+        name=name,
+        help=about,
+        cls=OptionsAnywhere,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def guarded(run: Callable[[], Any], *, as_json: bool) -> None:
+    """Run a command's body and leave with its exit code; a refusal is said, Ctrl-C and a closed pipe are quiet."""
+    console = Console.standard(as_json=as_json)
+    try:
+        code = run()
+    except errors.DispatchError as error:
+        code = console.refusal(error)
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`). Python would complain once more while it closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Exit.DONE
+    raise typer.Exit(int(code or 0))
