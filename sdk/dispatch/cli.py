@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TextIO
 
-import click
 import typer
-from typer.core import TyperGroup
 
 from dispatch import errors
 
@@ -64,13 +62,6 @@ def exit_of(error: errors.DispatchError) -> Exit:
     return next((code for kinds, code in table if isinstance(error, kinds)), Exit.REFUSED)
 
 
-class OptionsAnywhere(TyperGroup):
-    """A command group that takes the shared options before or after the words."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, hoist(args))
-
-
 def hoist(args: Sequence[str]) -> list[str]:
     """Move the shared options to the front; what stands behind `--` is the person's own words and stays."""
     front: list[str] = []
@@ -79,7 +70,7 @@ def hoist(args: Sequence[str]) -> list[str]:
     for word in words:
         if word == "--":
             rest += [word, *words]
-        elif word in _FLAGS or word.partition("=")[0] in _WITH_VALUE and "=" in word:
+        elif word in _FLAGS or (word.partition("=")[0] in _WITH_VALUE and "=" in word):
             front.append(word)
         elif word in _WITH_VALUE:
             front += [word, *([value] if (value := next(words, None)) is not None else [])]
@@ -105,9 +96,9 @@ class Console:
     def event(self, event: Mapping[str, Any], words: str = "") -> None:
         """Say one thing: the object for programs, the words (if any) for people. Flushed at once."""
         if self.as_json:
-            print(json.dumps(event, ensure_ascii=False), file=self.out, flush=True)  # noqa: T201 -- this is the printer
+            print(json.dumps(event, ensure_ascii=False), file=self.out, flush=True)
         elif words:
-            print(words, file=self.out, flush=True)  # noqa: T201 -- this is the printer
+            print(words, file=self.out, flush=True)
 
     def styled(self, text: str, **style: Any) -> str:
         """Colour the text if this console has colour."""
@@ -129,17 +120,21 @@ class Console:
 
 
 def program(*, name: str, about: str) -> typer.Typer:
-    """Make a program's command line. Its callback must take the shared options (`Shared`)."""
+    """Make a program's command line. Its callback takes the shared options; run it with `start`."""
     return typer.Typer(
         name=name,
         help=about,
-        cls=OptionsAnywhere,
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+
+def start(app: typer.Typer) -> None:
+    """Run a program on the words that it was started with. Never returns."""
+    app(args=hoist(sys.argv[1:]))
 
 
 def guarded(run: Callable[[], Any], *, as_json: bool) -> None:
