@@ -1,0 +1,119 @@
+"""A whole Dispatch on this machine: the two services, hosts and phones, each a real process, in one temporary folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from tests.support.processes import Event, Process, run
+
+PASSWORD = "correct horse battery staple"
+ACCOUNT = "ada"
+
+
+class World:
+    """Starts what a test asks for and ends all of it. Use as an async context manager."""
+
+    def __init__(self, folder: Path, *, relay_env: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.relay_env = dict(relay_env or {})
+        self.processes: list[Process] = []
+        self.pairing: Process
+        self.relay: Process
+        self.server = ""
+        self.relay_address = ""
+        self.relay_metrics = ""
+
+    async def __aenter__(self) -> World:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.gather(*(process.stop() for process in self.processes if process.returncode is None))
+
+    async def start(self, *words: str, env: Mapping[str, str] | None = None) -> Process:
+        """Start a program that is ended with the world."""
+        process = await Process.start(*words, env=env)
+        self.processes.append(process)
+        return process
+
+    async def services(self) -> None:
+        """Start both services and make the account."""
+        await self.start_pairing()
+        await self.start_relay()
+        await self.add_account(ACCOUNT)
+
+    async def start_pairing(self, *, listen: str = "127.0.0.1:0") -> None:
+        """Start the pairing service."""
+        self.pairing = await self.start(
+            "dispatch-pairing", "serve", "--listen", listen, "--data", str(self.folder / "pairing"),
+            "--metrics", "127.0.0.1:0",
+        )  # fmt: skip
+        self.server = (await self.pairing.event("listening"))["address"]
+
+    async def start_relay(self, *, listen: str = "127.0.0.1:0") -> None:
+        """Start the relay."""
+        self.relay = await self.start(
+            "dispatch-relay", "serve", "--listen", listen, "--data", str(self.folder / "relay"),
+            "--pairing", self.server, "--metrics", "127.0.0.1:0", env=self.relay_env,
+        )  # fmt: skip
+        listening = await self.relay.event("listening")
+        self.relay_address, self.relay_metrics = listening["address"], listening["metrics"]
+
+    async def add_account(self, name: str) -> None:
+        """Make an account."""
+        code, events = await run(
+            "dispatch-pairing", "account", "add", name, "--data", str(self.folder / "pairing"), "--password-stdin",
+            stdin=PASSWORD,
+        )  # fmt: skip
+        assert code == 0, events
+
+    def home(self, device: str) -> str:
+        """Give the home of a device by its name."""
+        return str(self.folder / device)
+
+    async def sign_in(self, program: str, device: str, *, account: str = ACCOUNT) -> None:
+        """Sign a device in: `sign_in("dispatch-host", "desk")`."""
+        code, events = await run(
+            program, "login", "--home", self.home(device), "--server", self.server, "--account", account,
+            "--name", device, "--password-stdin", stdin=PASSWORD,
+        )  # fmt: skip
+        assert code == 0, events
+
+    async def pair(self, host: str, phone: str) -> tuple[Event, Event]:
+        """Pair two devices that are signed in, by the picture, both saying yes; gives what both said at the end."""
+        picture = self.folder / f"{host}-{phone}.png"
+        on_host = await self.start("dispatch-host", "pair", "--home", self.home(host), "--qr-png", str(picture))
+        await on_host.event("qr")
+        on_phone = await self.start("dispatch-phone", "pair", "--home", self.home(phone), "--qr", str(picture))
+        shown = [await side.event("code") for side in (on_host, on_phone)]
+        assert shown[0]["code"] == shown[1]["code"]
+        for side in (on_host, on_phone):
+            await side.say("yes")
+        ends = await on_host.event("paired"), await on_phone.event("paired")
+        assert [await on_host.ended(), await on_phone.ended()] == [0, 0]
+        return ends
+
+    async def run_host(self, host: str, *, env: Mapping[str, str] | None = None) -> Process:
+        """Run a paired host until the relay has accepted it."""
+        process = await self.start("dispatch-host", "run", "--home", self.home(host), env=env)
+        await process.event("connected")
+        return process
+
+    async def devices(self, *, host: str = "desk", phone: str = "pocket") -> Process:
+        """Sign in, pair and run one host and one phone, with `folder/files` approved."""
+        files = self.folder / "files"
+        files.mkdir(exist_ok=True)
+        await self.sign_in("dispatch-host", host)
+        await self.sign_in("dispatch-phone", phone)
+        code, events = await run("dispatch-host", "folders", "add", str(files), "--home", self.home(host))
+        assert code == 0, events
+        await self.pair(host, phone)
+        return await self.run_host(host)
+
+    async def send(self, text: str, *options: str, phone: str = "pocket") -> tuple[int, list[Event]]:
+        """Send a task; gives the exit code and the events."""
+        return await run("dispatch-phone", "send", text, "--home", self.home(phone), *options)
