@@ -1,4 +1,4 @@
-"""Runs our programs as a person would, and reads their JSON lines. Waits for conditions with a deadline, never sleeps."""
+"""Runs our programs as a person would, and reads their JSON lines. Waits for conditions with a deadline."""
 
 from __future__ import annotations
 

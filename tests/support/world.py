@@ -1,4 +1,4 @@
-"""A whole Dispatch on this machine: the two services, hosts and phones, each a real process, in one temporary folder."""
+"""A whole Dispatch on this machine: services, hosts and phones, each a real process, in one temporary folder."""
 
 from __future__ import annotations
 
