@@ -1,0 +1,103 @@
+"""The folder in which all state of one device lives, and the lock that makes one process its owner."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from dispatch import errors
+
+# A Unix socket's path must fit into 108 bytes, on some systems 104.
+_SOCKET_PATH_BYTES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One device's folder, readable by its owner only."""
+
+    path: Path
+
+    @classmethod
+    def at(cls, given: str | None, *, app: str) -> Home:
+        """Find the home: the given folder (`--home`, DISPATCH_HOME), or the platform's place for `app`. Creates nothing."""
+        return cls(Path(given).expanduser().absolute() if given else Path(platformdirs.user_data_dir(app, False)))
+
+    def create(self) -> None:
+        """Make the folder, or close it to others. Raises StoreFailed."""
+        with storing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.path.chmod(0o700)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def socket(self) -> Path:
+        """Give the path of the owner's socket. Stands elsewhere when the home's own path is too long for a socket."""
+        inside = self.path / "control.sock"
+        if len(os.fsencode(inside)) <= _SOCKET_PATH_BYTES:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+        return _private_folder() / f"{digest}.sock"
+
+    @contextlib.contextmanager
+    def owned(self) -> Iterator[None]:
+        """Own the home for as long as the context lasts. Raises HomeInUse at once when another process does."""
+        import fcntl  # noqa: PLC0415 -- not on every platform; only owning needs it
+
+        self.create()
+        with storing(self.path):
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise errors.HomeInUse(str(self.path)) from None
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _private_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"dispatch-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or folder.is_symlink():
+        raise errors.StoreFailed(f"{folder} is not ours alone")
+    return folder
+
+
+@contextlib.contextmanager
+def storing(what: Path) -> Iterator[None]:
+    """Turn an OSError of the body into StoreFailed that names the file."""
+    try:
+        yield
+    except OSError as failure:
+        raise errors.StoreFailed(f"{what}: {failure.strerror or failure}") from failure
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read: aside, to the disk, then renamed. Raises StoreFailed."""
+    aside = path.with_name(f".{path.name}.new")
+    with storing(path):
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        aside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,163 @@
+"""Calls the pairing service as a device: each call proven with the device key and the service's nonce.
+
+Knows the services' methods and nothing of what pairing means; `dispatch.device.ceremony` does.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from typing import Any, Protocol, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from dispatch import errors
+from dispatch.api.pairing.v1 import pairing_pb2 as pb
+from dispatch.channel import dial
+from dispatch.proof import call_proof_bytes
+from dispatch.status import from_rpc
+from dispatch.thread.client import Identity
+
+CALL_SECONDS = 10.0
+
+_ACCOUNT = "/dispatch.api.pairing.v1.AccountService/"
+_PAIRING = "/dispatch.api.pairing.v1.PairingService/"
+
+R = TypeVar("R", bound=Message)
+R_co = TypeVar("R_co", bound=Message, covariant=True)
+
+
+class _Parsed(Protocol[R_co]):
+    def FromString(self, serialized: bytes) -> R_co: ...  # noqa: N802 -- protobuf's name
+
+
+class PairingClient:
+    """One device's line to its pairing service. Use as an async context manager."""
+
+    def __init__(self, *, server: str, identity: Identity, session: bytes = b"") -> None:
+        self.server = server
+        self._identity = identity
+        self._session = session
+        self._nonce = b""
+        self._channel: grpc.aio.Channel | None = None
+
+    async def __aenter__(self) -> PairingClient:
+        self._channel = dial(self.server)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def sign_in(self, request: pb.SignInRequest) -> pb.SignInResponse:
+        """Sign in; the session that comes back is used from here on."""
+        response = await self._call(_ACCOUNT + "SignIn", request, pb.SignInResponse)
+        self._session = response.session
+        return response
+
+    async def sign_out(self) -> None:
+        """End the session."""
+        await self._call(_ACCOUNT + "SignOut", pb.SignOutRequest(), pb.SignOutResponse)
+
+    async def create_offer(self, offer_id: bytes, claim_token_hash: bytes) -> pb.CreateOfferResponse:
+        """Open an offer."""
+        request = pb.CreateOfferRequest(offer_id=offer_id, claim_token_hash=claim_token_hash)
+        return await self._call(_PAIRING + "CreateOffer", request, pb.CreateOfferResponse)
+
+    async def claim_offer(self, offer_id: bytes, claim_token: bytes) -> pb.ClaimOfferResponse:
+        """Take an offer."""
+        request = pb.ClaimOfferRequest(offer_id=offer_id, claim_token=claim_token)
+        return await self._call(_PAIRING + "ClaimOffer", request, pb.ClaimOfferResponse)
+
+    async def send_step(self, offer_id: bytes, step: int, payload: bytes) -> None:
+        """Leave a message of the ceremony for the other side."""
+        request = pb.SendStepRequest(offer_id=offer_id, step=step, payload=payload)
+        await self._call(_PAIRING + "SendStep", request, pb.SendStepResponse)
+
+    async def end_offer(self, offer_id: bytes, reason: Any) -> None:
+        """End an offer that is not complete."""
+        request = pb.EndOfferRequest(offer_id=offer_id, reason=reason)
+        await self._call(_PAIRING + "EndOffer", request, pb.EndOfferResponse)
+
+    async def complete_pairing(self, request: pb.CompletePairingRequest) -> None:
+        """Make the pair active."""
+        await self._call(_PAIRING + "CompletePairing", request, pb.CompletePairingResponse)
+
+    async def end_pairing(self, pair_id: bytes) -> None:
+        """End a pair for good."""
+        await self._call(_PAIRING + "EndPairing", pb.EndPairingRequest(pair_id=pair_id), pb.EndPairingResponse)
+
+    async def renew_grant(self, pair_id: bytes, app_version: str) -> pb.RenewGrantResponse:
+        """Get a fresh right to attach."""
+        request = pb.RenewGrantRequest(pair_id=pair_id, app_version=app_version)
+        return await self._call(_PAIRING + "RenewGrant", request, pb.RenewGrantResponse)
+
+    async def follow_offer(self, offer_id: bytes) -> AsyncIterator[pb.FollowOfferResponse]:
+        """Give an offer's events from the beginning, until it ends or the line breaks (NoNetwork)."""
+        method, request = _PAIRING + "FollowOffer", pb.FollowOfferRequest(offer_id=offer_id).SerializeToString()
+        for fresh in (False, True):
+            call = self._dialled().unary_stream(
+                method, request_serializer=_as_is, response_deserializer=pb.FollowOfferResponse.FromString
+            )(request, metadata=self._metadata(method, request))
+            try:
+                async for event in call:
+                    yield event
+            except grpc.aio.AioRpcError as failure:
+                if not self._take_nonce(error := from_rpc(failure)) or fresh:
+                    raise error from failure
+            else:
+                return
+            finally:
+                call.cancel()
+
+    async def _call(self, method: str, request: Message, response_type: _Parsed[R]) -> R:
+        """Make a unary call; a nonce that is missing or old is replaced by the one that came with the refusal, once."""
+        content = request.SerializeToString()
+        for fresh in (False, True):
+            call = self._dialled().unary_unary(
+                method, request_serializer=_as_is, response_deserializer=response_type.FromString
+            )(content, metadata=self._metadata(method, content), timeout=CALL_SECONDS)
+            try:
+                response: R = await call
+            except grpc.aio.AioRpcError as failure:
+                if not self._take_nonce(error := from_rpc(failure)) or fresh:
+                    raise error from failure
+            else:
+                return response
+        raise AssertionError("the second round returns or raises")
+
+    def _dialled(self) -> grpc.aio.Channel:
+        if self._channel is None:
+            raise AssertionError("used outside its context")
+        return self._channel
+
+    def _metadata(self, method: str, content: bytes) -> list[tuple[str, str | bytes]]:
+        proof = call_proof_bytes(
+            dialled=self.server,
+            method=method,
+            device=self._identity.device_id,
+            nonce=self._nonce,
+            request=content,
+        )
+        metadata: list[tuple[str, str | bytes]] = [
+            ("dispatch-device-bin", bytes(self._identity.device_id)),
+            ("dispatch-dialled", self.server),
+            ("dispatch-nonce-bin", self._nonce),
+            ("dispatch-proof-bin", self._identity.sign(proof)),
+        ]
+        if self._session:
+            metadata.append(("dispatch-session-bin", self._session))
+        return metadata
+
+    def _take_nonce(self, error: errors.DispatchError) -> bool:
+        """Keep the fresh nonce that came with NONCE_EXPIRED; tells whether the call is worth repeating."""
+        if not isinstance(error, errors.NonceExpired) or "nonce" not in error.metadata:
+            return False
+        self._nonce = base64.b64decode(error.metadata["nonce"])
+        return True
+
+
+def _as_is(content: bytes) -> bytes:
+    """Serialize nothing: the proof is over exactly these bytes."""
+    return content

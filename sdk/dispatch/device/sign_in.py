@@ -1,0 +1,101 @@
+"""A device's sign-in: which service, which account, under what name. The token itself is among the secrets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from dispatch import errors
+from dispatch.api.pairing.v1 import pairing_pb2 as pb
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind
+from dispatch.device.home import Home, storing, write_private
+from dispatch.device.keys import DeviceKey, KeyStore
+from dispatch.device.pairing_client import PairingClient
+from dispatch.device.trust import Trust
+from dispatch.ids import Rng
+from dispatch.names import NameInvalid
+from dispatch.names import device_name as tidy
+from dispatch.version import APP_VERSION
+
+_FILE = "sign-in.json"
+_SESSION = "session"
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """What the device knows of its sign-in, without secrets."""
+
+    server: str
+    service_name: str
+    account: str
+    account_id: str
+    device_name: str
+
+    @classmethod
+    def load(cls, home: Home) -> SignIn | None:
+        """Read it; None before the first sign-in. Raises StoreFailed when it is damaged."""
+        path = home / _FILE
+        with storing(path):
+            try:
+                content = path.read_text("utf-8")
+            except FileNotFoundError:
+                return None
+        try:
+            return cls(**json.loads(content))
+        except (ValueError, TypeError) as failure:
+            raise errors.StoreFailed(f"{path} is damaged; sign in again") from failure
+
+    @classmethod
+    def required(cls, home: Home) -> SignIn:
+        """Read it. Raises SignInRequired when there is none."""
+        found = cls.load(home)
+        if found is None:
+            raise errors.SignInRequired
+        return found
+
+
+def session_of(store: KeyStore) -> bytes:
+    """Give the sign-in token; empty for none."""
+    return store.get(_SESSION) or b""
+
+
+async def sign_in(
+    home: Home,
+    store: KeyStore,
+    *,
+    server: str,
+    account: str,
+    password: str,
+    device_name: str,
+    kind: DeviceKind.ValueType,
+    rng: Rng,
+) -> SignIn:
+    """Sign this device in and keep what came back. Raises SignInFailed, NoNetwork, BadRequest and what the service says."""
+    try:
+        name = tidy(device_name)
+    except NameInvalid as problem:
+        raise errors.BadRequest(str(problem), metadata={"field": "device_name"}) from problem
+    home.create()
+    key = DeviceKey.load_or_make(store, rng)
+    async with PairingClient(server=server, identity=key.identity(kind)) as client:
+        answer = await client.sign_in(
+            pb.SignInRequest(
+                account=account,
+                password=password,
+                device_key=key.public,
+                device_name=name,
+                device_kind=kind,
+                app_version=APP_VERSION,
+            )
+        )
+    signed_in = SignIn(
+        server=server,
+        service_name=answer.service_name,
+        account=account,
+        account_id=answer.account_id.hex(),
+        device_name=name,
+    )
+    Trust(home).start(answer.keys)
+    store.put(_SESSION, answer.session)
+    write_private(home / _FILE, json.dumps(asdict(signed_in), indent=1).encode())
+    return signed_in

@@ -1,0 +1,6 @@
+"""A device's end of the thread stream: dials, proves who it is, opens, resumes, backs off."""
+
+from dispatch.thread.backoff import Backoff
+from dispatch.thread.client import Identity, Right, ThreadClient, ThreadEnd
+
+__all__ = ["Backoff", "Identity", "Right", "ThreadClient", "ThreadEnd"]
