@@ -1,0 +1,79 @@
+"""All state of one device lives in its home, which has one owner and is closed to others."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dispatch import errors
+from dispatch.device.home import Home, write_private
+from dispatch.device.keys import DeviceKey, PlainFiles
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_home_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    home = Home(tmp_path / "device")
+    home.create()
+    write_private(home / "secret", b"x")
+
+    assert mode(home.path) == 0o700
+    assert mode(home / "secret") == 0o600
+
+
+def test_a_second_process_is_refused_the_home_and_gets_it_when_the_first_has_died(tmp_path: Path) -> None:
+    home = Home(tmp_path / "device")
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom dispatch.device.home import Home\n"
+        "with Home(Path(sys.argv[1])).owned():\n print('owned', flush=True)\n sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(home.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"owned\n"
+        with pytest.raises(errors.HomeInUse), home.owned():
+            pass
+        other.kill()
+    with home.owned():
+        pass
+
+
+def test_a_long_home_still_has_a_socket_that_fits(tmp_path: Path) -> None:
+    home = Home(tmp_path / ("x" * 90) / ("y" * 90))
+
+    assert len(os.fsencode(home.socket())) <= 107
+    assert home.socket() == home.socket()
+    assert mode(home.socket().parent) == 0o700
+
+
+def test_a_home_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(errors.StoreFailed, match="file"):
+        Home(tmp_path / "file" / "device").create()
+
+
+def test_a_device_key_is_made_once_and_its_repr_holds_no_secret(tmp_path: Path) -> None:
+    store = PlainFiles(tmp_path / "keys")
+    made = DeviceKey.load_or_make(store, os.urandom)
+    again = DeviceKey.load(store)
+
+    assert again is not None
+    assert made.public == again.public
+    assert (store.get("device") or b"?").hex() not in repr(made)
+
+
+def test_a_secret_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    store = PlainFiles(tmp_path / "keys")
+    store.put("device", bytes(32))
+    (tmp_path / "keys" / "device").chmod(0o644)
+
+    with pytest.raises(errors.StoreFailed, match="read by others"):
+        DeviceKey.load(store)
