@@ -2,24 +2,68 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install -qq --disable-pip-version-check --no-input
 PARTS := sdk services/pairing services/relay services/host clients/mobile_sim
+
+# LANG=go on the command line means a language here, but a locale to every program that runs.
+ifeq ($(origin LANG),command line)
+unexport LANG
+endif
 
 .PHONY: help
 help: ## Show what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# The stamp carries everything that decides what is installed, so a pull that changes none of it installs nothing.
+# The stamp depends on everything that decides what is installed: a pull that changes none of it installs nothing.
 $(VENV)/.installed: requirements/dev.txt $(PARTS:%=%/pyproject.toml)
-	$(PYTHON) -c 'import sys; sys.exit("Dispatch needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PARTS:%=-e ./%)
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Dispatch needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@echo "Installing into $(VENV), once ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@$(PIP) --no-deps --no-build-isolation $(PARTS:%=-e ./%)
+	@touch $@
+
+$(VENV)/.vectors: requirements/vectors.txt $(VENV)/.installed
+	@$(PIP) --require-hashes -r requirements/vectors.txt
+	@touch $@
+
+$(VENV)/.stubs: requirements/stubs.txt $(VENV)/.installed
+	@$(PIP) --require-hashes -r requirements/stubs.txt
 	@touch $@
 
 .PHONY: dev
 dev: $(VENV)/.installed ## Install everything into .venv
 
+.PHONY: demo
+demo: dev ## Pair a phone with a host and send it real work; FOLDER=~/x for your own files
+	@$(BIN)/python -m deploy.demo $(if $(FOLDER),--folder "$(FOLDER)")
+
+.PHONY: test
+test: lint ## Lint, types and every test that needs nothing but .venv
+	@$(BIN)/pytest -q -n 2
+
+.PHONY: lint
+lint: dev ## Check style and types
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+
 .PHONY: gen
 gen: dev ## Generate the Python stubs in sdk/dispatch/api from protos/
-	$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
-		--python_out=sdk --grpc_python_out=sdk --mypy_out=sdk --mypy_grpc_out=sdk $$(cd protos && find dispatch -name '*.proto' | sort)
+	@$(BIN)/python protos/generate.py sdk
+
+.PHONY: stubs
+stubs: $(VENV)/.stubs ## Generate stubs for another language: make stubs LANG=typescript
+	@$(BIN)/python protos/stubs.py $(if $(filter command line,$(origin LANG)),$(LANG))
+
+.PHONY: vectors
+vectors: $(VENV)/.vectors ## Check the cryptography against the published vectors; fails if they are missing
+	@DISPATCH_REQUIRE_VECTORS=1 $(BIN)/pytest -q -n 2 tests/vectors
+
+.PHONY: up
+up: ## Build and start pairing, relay, a host and Prometheus in containers
+	@deploy/compose up
+
+.PHONY: down
+down: ## Stop them; VOLUMES=1 also forgets accounts, pairings and threads
+	@deploy/compose down $(if $(VOLUMES),--volumes)

@@ -204,7 +204,9 @@ class AttachRequest(_message.Message):
 
     FRAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceFrame]: ...
+    def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceFrame]:
+        """In the order in which they were said, at most Limits.frames."""
+
     def __init__(
         self,
         *,
@@ -226,7 +228,9 @@ class AttachResponse(_message.Message):
 
     FRAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___RelayFrame]: ...
+    def frames(self) -> _containers.RepeatedCompositeFieldContainer[Global___RelayFrame]:
+        """In the order in which they were said."""
+
     def __init__(
         self,
         *,

@@ -318,7 +318,9 @@ class UpLive(_message.Message):
 
     ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UpLiveItem]: ...
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___UpLiveItem]:
+        """In the order in which they were said."""
+
     def __init__(
         self,
         *,
@@ -462,7 +464,9 @@ class DownLive(_message.Message):
 
     ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___DownLiveItem]: ...
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___DownLiveItem]:
+        """In the order in which they were said."""
+
     def __init__(
         self,
         *,
@@ -602,7 +606,9 @@ class DownKeep(_message.Message):
 
     ITEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___DownKeepItem]: ...
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___DownKeepItem]:
+        """In the order in which they were said."""
+
     def __init__(
         self,
         *,
