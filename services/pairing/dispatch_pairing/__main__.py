@@ -1,6 +1,7 @@
 """`python -m dispatch_pairing` and `dispatch-pairing`."""
 
 from dispatch.cli import start
+
 from dispatch_pairing.cli import app
 
 

@@ -21,6 +21,7 @@ from dispatch.errors import (
 )
 from dispatch.ids import ID_BYTES, AccountId, DeviceId, Rng
 from dispatch.names import LONGEST_DEVICE_NAME
+
 from dispatch_pairing import offers
 from dispatch_pairing.buckets import Buckets
 from dispatch_pairing.limits import Limits

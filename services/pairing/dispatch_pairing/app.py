@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
 from dispatch.address import Address, refuse_plaintext
 from dispatch.clock import Clock, SystemClock
 from dispatch.errors import HomeInUse, StoreFailed
@@ -20,6 +18,8 @@ from dispatch.runtime import GRPC_EXPERIMENTS
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import CallMetrics, serve_metrics
 from dispatch.runtime.server import Server
+from prometheus_client import CollectorRegistry
+
 from dispatch_pairing import signer as signers
 from dispatch_pairing.accounts import SignIns
 from dispatch_pairing.bell import Bell

@@ -13,6 +13,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.clock import Clock
 from dispatch.errors import BadRequest, OfferUnknown, ProtocolViolation, RateLimited, TooLarge
 from dispatch.ids import OfferId
+
 from dispatch_pairing import offers
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.limits import Limits

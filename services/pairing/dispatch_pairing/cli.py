@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-
 from dispatch.address import Address
 from dispatch.cli import Console, Exit, guarded, program
 from dispatch.clock import SystemClock
@@ -81,6 +80,7 @@ def serve(
 async def _serve(settings: Any, console: Console) -> Exit:
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
+
     from dispatch_pairing.app import running  # noqa: PLC0415
 
     configure(service="pairing")

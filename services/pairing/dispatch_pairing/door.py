@@ -19,6 +19,7 @@ from dispatch.clock import Clock
 from dispatch.errors import BadRequest, NonceExpired, ProofInvalid, SignInRequired
 from dispatch.ids import ID_BYTES, DeviceId
 from dispatch.proof import call_proof_bytes, proves
+
 from dispatch_pairing.accounts import TOKEN_BYTES, live
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.model import Device, Role, SignIn

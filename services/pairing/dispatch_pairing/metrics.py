@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-
 from dispatch import errors
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 SIGN_INS = ("ok", "failed", "rate_limited", "refused")
 OFFERS = (

@@ -13,6 +13,7 @@ from enum import Enum
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.ids import AccountId, DeviceId, OfferId
+
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.model import Device, Role
 

@@ -15,6 +15,7 @@ from dispatch.clock import Clock
 from dispatch.errors import AttestationMismatch, DispatchError, NoRelay, NotPaired, OtherAccount
 from dispatch.ids import OfferId, PairId
 from dispatch.proof import device_id
+
 from dispatch_pairing import offers
 from dispatch_pairing.bell import TRUST, Bell
 from dispatch_pairing.limits import Limits

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
 from dispatch.errors import BadRequest, RateLimited
 from dispatch.ids import Rng
 

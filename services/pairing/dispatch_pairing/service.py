@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError, Message
-
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
@@ -20,6 +18,8 @@ from dispatch.errors import BadRequest, DispatchError, Internal, TooLarge, word
 from dispatch.ids import ID_BYTES, OfferId, PairId
 from dispatch.runtime.logs import get_logger
 from dispatch.status import refuse
+from google.protobuf.message import DecodeError, Message
+
 from dispatch_pairing.accounts import Attempt, SignIns
 from dispatch_pairing.ceremony import Ceremony, Claimed, Contested, Ended, Happening, Step
 from dispatch_pairing.door import NEXT_NONCE, Caller, Door, Need, papers

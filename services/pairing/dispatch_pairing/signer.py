@@ -13,12 +13,12 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.errors import StoreFailed
 from dispatch.ids import PairId, Rng
 from dispatch.proof import PinnedKeys, key_id, sign_grant, sign_key_set
+
 from dispatch_pairing.model import Device
 
 _SEED_BYTES = 32

@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from dispatch.errors import StoreFailed
+from dispatch.ids import AccountId, DeviceId, OfferId, PairId
 from sqlalchemy import URL, Connection, and_, delete, event, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from dispatch.errors import StoreFailed
-from dispatch.ids import AccountId, DeviceId, OfferId, PairId
 from dispatch_pairing import tables as t
 from dispatch_pairing.model import Account, Device, Identity, Pairing, Role, SignIn
 from dispatch_pairing.offers import Offer, State

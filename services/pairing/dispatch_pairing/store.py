@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dispatch.ids import AccountId, DeviceId, OfferId, PairId
+
 from dispatch_pairing.model import Account, Device, Identity, Pairing, SignIn
 from dispatch_pairing.offers import Offer
 

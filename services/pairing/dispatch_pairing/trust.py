@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dispatch.address import Address
 from dispatch.clock import Clock
 from dispatch.errors import BadRequest, RateLimited
+
 from dispatch_pairing.bell import TRUST, Bell
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
