@@ -111,7 +111,7 @@ class Ceremony:
             await kept.offers.put(opened)
         self._metrics.offers.labels(State.OPEN.value).inc()
         for was, now in zip(earlier, after, strict=True):
-            self._count(was, now)
+            self._metrics.offer_changed(was, now)
             self._bell.ring(was.offer_id)
         return opened
 
@@ -125,7 +125,7 @@ class Ceremony:
             change = offers.claim(offer, phone, claim_token, now_ms=now_ms, limits=self._limits)
             if change.offer != offer:
                 await kept.offers.put(change.offer)
-        self._count(offer, change.offer)
+        self._metrics.offer_changed(offer, change.offer)
         self._bell.ring(offer_id)
         _raise_if_refused(change)
         return change.offer
@@ -161,7 +161,7 @@ class Ceremony:
             offer, _ = await _mine(kept, offer_id, device)
             change = offers.end(offer, reason, now_ms=now_ms)
             await kept.offers.put(change.offer)
-        self._count(offer, change.offer)
+        self._metrics.offer_changed(offer, change.offer)
         self._bell.ring(offer_id)
         return change.offer
 
@@ -192,17 +192,8 @@ class Ceremony:
                 raise OfferUnknown
             after = offers.at(offer, now_ms)
             await kept.offers.put(after)
-        self._count(offer, after)
+        self._metrics.offer_changed(offer, after)
         return after
-
-    def _count(self, before: Offer, after: Offer) -> None:
-        if after.state is not before.state:
-            word = errors.word(after.reason) if after.reason is not None else after.state.value
-            self._metrics.offers.labels(word).inc()
-        if after.contested and not before.contested:
-            self._metrics.offers.labels("contested").inc()
-        if after.misses > before.misses:
-            self._metrics.offers.labels("missed").inc()
 
     def _check_step(self, number: int, payload: bytes) -> None:
         if not offers.STEP_FIRST <= number <= offers.STEP_LAST:

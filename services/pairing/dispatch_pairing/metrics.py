@@ -5,6 +5,8 @@ from __future__ import annotations
 from dispatch import errors
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from dispatch_pairing.offers import Offer
+
 SIGN_INS = ("ok", "failed", "rate_limited", "refused")
 OFFERS = (
     "open",
@@ -59,6 +61,15 @@ class Metrics:
             self.offers.labels(result)
         for kind in REFUSALS:
             self.refusals.labels(errors.word(kind.reason))
+
+    def offer_changed(self, before: Offer, after: Offer) -> None:
+        """Count what became of an offer, if something did."""
+        if after.state is not before.state:
+            self.offers.labels(after.state.value if after.reason is None else errors.word(after.reason)).inc()
+        if after.contested and not before.contested:
+            self.offers.labels("contested").inc()
+        if after.misses > before.misses:
+            self.offers.labels("missed").inc()
 
     def sign_in_refused(self, refusal: errors.DispatchError) -> None:
         """Count a sign-in that was refused."""

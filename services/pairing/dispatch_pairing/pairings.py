@@ -192,6 +192,7 @@ class Pairings:
         if change.refusal is not None:
             raise errors.of(change.refusal)
         await kept.offers.put(change.offer)
+        self._metrics.offer_changed(offer, change.offer)
 
 
 async def _next_sequence(kept: Repositories, *, now_ms: int) -> int:

@@ -14,7 +14,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
-from dispatch.errors import BadRequest, DispatchError, Internal, TooLarge, word
+from dispatch.errors import BadRequest, DispatchError, Internal, NonceExpired, TooLarge, word
 from dispatch.ids import ID_BYTES, OfferId, PairId
 from dispatch.runtime.logs import get_logger
 from dispatch.status import refuse
@@ -286,7 +286,9 @@ class Desk:
     async def _refuse(self, method: Method | Feed, context: Context, failure: Exception) -> None:
         if isinstance(failure, DispatchError):
             error = failure
-            _log.info("refused", method=method.name, reason=word(error.reason), detail=error.detail)
+            # NONCE_EXPIRED begins every conversation; counting it is enough.
+            if not isinstance(error, NonceExpired):
+                _log.info("refused", method=method.name, reason=word(error.reason), detail=error.detail)
         elif isinstance(failure, grpc.aio.AbortError):
             raise failure
         else:
