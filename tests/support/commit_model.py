@@ -1,7 +1,7 @@
 """A small world for exploring the commit point: phone, relay and host exchange frames over lines that break.
 
-The relay's decisions are the real tables (`dispatch_relay.presence`, `dispatch_relay.verdict`); everything around them is as
-small as it can be while each part may crash, freeze, lose what it had not stored, and read late what lies in a buffer.
+The relay decides by the real tables (`dispatch_relay.presence`, `dispatch_relay.verdict`); everything around them is as
+small as can be, and each part may crash, freeze, lose what it had not stored, and read late what lies in a buffer.
 Whoever drives it (a stateful property test) says what happens next; nothing here has time or chance.
 """
 
@@ -15,7 +15,7 @@ from dispatch_relay.presence import Presence
 from dispatch_relay.verdict import Effect, Status
 
 Frame = tuple[str, str, int]
-"""What (post, handover, take, decline, deliver, receipt, refusal, withdrawn, ack), which message, which row (0: none)."""
+"""What (post, handover, take, decline, deliver, receipt, refusal, withdrawn), which message, which row (0: none)."""
 
 
 @dataclass
@@ -187,5 +187,3 @@ class Phone:
         if seq > self.resume_after:
             self.seen.append(seq)
             self.resume_after = seq
-
-

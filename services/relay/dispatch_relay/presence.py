@@ -13,6 +13,20 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Reachability
 from dispatch.ids import Instance
 
+NO_INSTANCE = Instance(b"")
+
+
+class End(Enum):
+    """Which end of a pairing. The numbers are those of DeviceKind, and what the store keeps."""
+
+    PHONE = 1
+    HOST = 2
+
+    @property
+    def other(self) -> End:
+        """Give the peer's end."""
+        return End.HOST if self is End.PHONE else End.PHONE
+
 
 class Standing(Enum):
     """Where an end stands. The values are metric labels and what the store keeps."""
@@ -114,7 +128,7 @@ class Presence:
     standing: Standing = Standing.NEVER_CONNECTED
     since_ms: int = 0
     last_heard_ms: int = 0
-    instance: Instance = Instance(b"")
+    instance: Instance = NO_INSTANCE
 
     @property
     def reachability(self) -> Reachability.ValueType:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from dispatch.api.error.v1.error_pb2 import Reason
+
 from dispatch_relay.presence import Presence, Standing
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dispatch_relay import presence, verdict
+from dispatch_relay.verdict import Status
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dispatch_relay import presence, verdict
-from dispatch_relay.verdict import Status
 from tests.support.commit_model import Host, Line, Phone, Relay
 
 
@@ -18,6 +18,8 @@ class CommitPoint(RuleBasedStateMachine):
         super().__init__()
         self.relay, self.host, self.phone = Relay(), Host(), Phone()
         self.posted = 0
+        self.the_phone_attaches()
+        self.the_host_attaches()
 
     # ---- people and devices
 
@@ -79,6 +81,11 @@ class CommitPoint(RuleBasedStateMachine):
         # Also from the buffer of a line that the relay has given up long ago: a process that thaws does just that.
         if self.host.line is not None and self.host.line.down:
             self.host.receive(self.host.line.down.popleft(), willing=willing)
+
+    @rule(rounds=st.integers(1, 4))
+    def all_goes_well_for_a_while(self, rounds: int) -> None:
+        for _ in range(rounds):
+            self._anything_moves()
 
     # ---- things break
 
