@@ -1,12 +1,14 @@
-"""The command line of the relay (docs/cli.md): reads words and environment, and nothing else."""
+"""`python -m dispatch_relay` and `dispatch-relay`."""
 
-from __future__ import annotations
+from dispatch.cli import start
 
-import os
-from pathlib import Path
-from typing import Annotated
+from dispatch_relay.cli import app
 
-import typer
 
-# Before anything of grpc: it sets what grpc reads when it is imported.
-import dispatch.runtime  # noqa: F401
+def main() -> None:
+    """Run the command line."""
+    start(app)
+
+
+if __name__ == "__main__":
+    main()

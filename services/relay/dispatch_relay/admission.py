@@ -6,7 +6,7 @@ the proof, and a caller has little time for all of it. docs/protocol.md "Opening
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 
 from dispatch import errors, proof
@@ -14,6 +14,7 @@ from dispatch.api.pairing.v1.pairing_pb2 import SignedGrant
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.clock import Clock
 from dispatch.ids import ID_BYTES, Instance, Rng
+
 from dispatch_relay import door, frames
 from dispatch_relay.presence import End
 from dispatch_relay.stream import Caller
@@ -34,7 +35,7 @@ class Gate:
     """What it takes to let somebody in."""
 
     trust: Trust
-    names: frozenset[str]
+    names: Set[str]
     clock: Clock
     rng: Rng
 
@@ -90,5 +91,3 @@ async def _expect(word: str, following: Next) -> pb.DeviceFrame:
     if frame.WhichOneof("frame") != word:
         raise errors.ProtocolViolation(f"{word} was due")
     return frame
-
-

@@ -1,4 +1,4 @@
-"""Wires a relay, top to bottom, and runs it until it is told to stop. Called by `__main__` with what it read."""
+"""Wires a relay, top to bottom, and runs it until it is told to stop. Called by `cli` with what it read."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
-
 from dispatch.address import Address
 from dispatch.clock import SystemClock
 from dispatch.runtime import GRPC_EXPERIMENTS
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
-from dispatch.runtime.server import Server, stop_signal
+from dispatch.runtime.server import Server
+from prometheus_client import CollectorRegistry
+
 from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.push import NoPush, Push
@@ -50,9 +50,10 @@ Ready = Callable[[Address, Address | None], None]
 """Is told the addresses really bound, of the relay and of its metrics."""
 
 
-async def serve(options: Options, settings: Settings, *, ready: Ready, push: Push | None = None) -> None:
-    """Run a relay until SIGTERM or SIGINT. Raises OSError, errors.StoreFailed."""
-    stopped = stop_signal()
+async def serve(
+    options: Options, settings: Settings, *, ready: Ready, stopped: asyncio.Event, push: Push | None = None
+) -> None:
+    """Run a relay until `stopped` is set. Raises OSError, errors.StoreFailed."""
     clock = SystemClock()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -61,9 +62,7 @@ async def serve(options: Options, settings: Settings, *, ready: Ready, push: Pus
     )
     try:
         store = TrustStore(options.data / "trust.sqlite3")
-        trust = Trust(
-            await asyncio.to_thread(store.load), clock=clock, stale_ms=1_000 * settings.trust_stale_seconds
-        )
+        trust = Trust(await asyncio.to_thread(store.load), clock=clock, stale_ms=1_000 * settings.trust_stale_seconds)
         metrics.watch(log_queue=lambda: log.queued, trust_age_seconds=lambda: trust.age_ms / 1_000)
         async with asyncio.TaskGroup() as group:
             beside: set[asyncio.Task[None]] = set()
@@ -73,13 +72,11 @@ async def serve(options: Options, settings: Settings, *, ready: Ready, push: Pus
                 beside.add(task)
                 task.add_done_callback(beside.discard)
 
-            tools = Tools(
-                log=log, clock=clock, settings=settings, metrics=metrics, push=push or NoPush(), spawn=spawn
-            )
+            tools = Tools(log=log, clock=clock, settings=settings, metrics=metrics, push=push or NoPush(), spawn=spawn)
             rooms = Rooms(tools)
             await rooms.recover()
             server = Server(services=[SERVICE.full_name])
-            names: set[str] = set(settings.names)
+            names = set(settings.names)  # the rest is known when the port is
             service = ThreadService(
                 gate=Gate(trust=trust, names=names, clock=clock, rng=os.urandom), rooms=rooms, tools=tools
             )
@@ -116,8 +113,7 @@ async def serve(options: Options, settings: Settings, *, ready: Ready, push: Pus
             service.draining = True
             await server.serving(False)
             spread_ms = int(settings.drain_ms * _DRAIN_SHARE)
-            rooms.drain(reconnect_in_ms=lambda: random.randint(0, spread_ms))
-            await rooms.empty(within_seconds=settings.drain_ms / 1_000)
+            await rooms.drain(reconnect_in_ms=lambda: random.randint(0, spread_ms), within_ms=settings.drain_ms)
             rooms.shut()
             await server.stop(grace_seconds=1.0)
             for task in list(beside):

@@ -91,6 +91,7 @@ class Room:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self._submitted = 0
+        self._draining = False
         self._over: errors.DispatchError | None = None
         self._load(thread)
 
@@ -183,13 +184,19 @@ class Room:
             self._arm()
             self._leave_if_empty()
 
-    def drain(self, *, reconnect_in_ms: Callable[[], int]) -> None:
-        """Ask everybody to come back later. Presence stays as it is: they did nothing."""
+    def drain(self, *, reconnect_in_ms: Callable[[], int]) -> list[Stream]:
+        """Ask everybody to come back later; gives the streams that were asked.
+
+        From here on a stream that ends says nothing about its device: it does what it was asked.
+        """
+        self._draining = True
         for stream in self._streams.values():
             stream.say(frames.draining(reconnect_in_ms=reconnect_in_ms()))
+        return list(self._streams.values())
 
     def shut(self) -> None:
         """End the streams because the relay closes."""
+        self._draining = True
         self._stop_timer()
         for stream in list(self._streams.values()):
             self._drop(stream, errors.Draining(retry_after_ms=1_000))
@@ -523,6 +530,8 @@ class Room:
         """Let something happen to an end, and do what follows from it."""
         if self._over is not None:
             return  # nothing of it is remembered any more
+        if self._draining and event in {presence.Event.BYE, presence.Event.BROKE, presence.Event.GRACE_OVER}:
+            return
         before = self._presence[end]
         now = presence.after(before, event, now_ms=self._wall())
         self._presence[end] = now

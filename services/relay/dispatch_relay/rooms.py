@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from dispatch.ids import DeviceId, PairId
 from dispatch.runtime.logs import get_logger
+
 from dispatch_relay.log import Sweep
 from dispatch_relay.presence import End
 from dispatch_relay.room import Room, Tools
@@ -63,10 +64,11 @@ class Rooms:
         for room in list(self._rooms.values()):
             room.revoke(device_id)
 
-    def drain(self, *, reconnect_in_ms: Callable[[], int]) -> None:
-        """Ask everybody to come back later."""
-        for room in list(self._rooms.values()):
-            room.drain(reconnect_in_ms=reconnect_in_ms)
+    async def drain(self, *, reconnect_in_ms: Callable[[], int], within_ms: int) -> None:
+        """Ask everybody to come back later, and wait until they have gone or the time is over."""
+        streams = [one for room in self._rooms.values() for one in room.drain(reconnect_in_ms=reconnect_in_ms)]
+        if streams:
+            await asyncio.wait([stream.ended for stream in streams], timeout=within_ms / 1_000)
 
     def shut(self) -> None:
         """End all streams."""

@@ -11,12 +11,12 @@ from collections import deque
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
-
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.runtime.logs import get_logger
 from dispatch.status import refuse
+from google.protobuf.message import DecodeError
+
 from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import BROKE
 from dispatch_relay.room import Room, Tools
@@ -42,10 +42,10 @@ class ThreadService:
         self._settings = tools.settings
         self.draining = False
 
-    def handlers(self) -> grpc.GenericRpcHandler[Any, Any]:
+    def handlers(self) -> grpc.GenericRpcHandler:
         """Give what a gRPC server registers. Bytes stay bytes."""
         behaviour: Any = self.attach  # the stubs know only the blocking form of a handler
-        method = grpc.stream_stream_rpc_method_handler(behaviour)
+        method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(behaviour)
         return grpc.method_handlers_generic_handler(SERVICE.full_name, {"Attach": method})
 
     async def attach(self, _requests: object, context: Context) -> None:
@@ -56,13 +56,13 @@ class ThreadService:
         except _Gone:
             self._tools.metrics.stream_ended(BROKE)
             return
-        except errors.DispatchError as error:
-            self._tools.metrics.stream_ended(errors.word(error.reason))
-            _log.info("stream refused", reason=errors.word(error.reason), detail=error.detail)
-            await refuse(context, error)
-        error = await self._carry(wire, room, stream)
-        if error is not None:
-            await refuse(context, error)
+        except errors.DispatchError as refused:
+            self._tools.metrics.stream_ended(errors.word(refused.reason))
+            _log.info("stream refused", reason=errors.word(refused.reason), detail=refused.detail)
+            await refuse(context, refused)
+        ended = await self._carry(wire, room, stream)
+        if ended is not None:
+            await refuse(context, ended)
 
     async def _open(self, wire: _Wire) -> tuple[Room, Stream]:
         if self.draining:
@@ -163,7 +163,5 @@ class _Wire:
         """Write a batch. Raises _Gone."""
         try:
             await self._context.write(batch)
-        except grpc.aio.UsageError:
-            raise
-        except (grpc.RpcError, asyncio.InvalidStateError, grpc.aio.InternalError):
+        except grpc.aio.InternalError:
             raise _Gone from None

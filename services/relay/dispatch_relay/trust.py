@@ -14,6 +14,7 @@ from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
 from dispatch.ids import ID_BYTES, DeviceId, PairId
+
 from dispatch_relay.presence import End
 
 TOLERANCE_MS = 60_000
@@ -160,5 +161,3 @@ class Trust:
             raise errors.DeviceRevoked
         if admitted.pair_id in self._ended:
             raise errors.NotPaired
-
-

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import grpc
-
 from dispatch import errors, status
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.pairing.v1 import pairing_pb2_grpc
 from dispatch.channel import dial
 from dispatch.runtime.logs import get_logger
+
 from dispatch_relay import trust
 from dispatch_relay.trust import News, Trust
 from dispatch_relay.trust_store import TrustStore

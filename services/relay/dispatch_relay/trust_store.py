@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dispatch import errors, proof
 from dispatch.ids import DeviceId, PairId
+
 from dispatch_relay.presence import End
 from dispatch_relay.trust import Known, News
 
