@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Protocol
 
 from google.protobuf.message import DecodeError
@@ -23,7 +24,7 @@ from dispatch.api.relay.v1.relay_pb2 import DeviceFrame, Handover, Opened, Relay
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import Clock
 from dispatch.encoding import message_id
-from dispatch.ids import MessageId, TaskId
+from dispatch.ids import MessageId, PairId, TaskId
 from dispatch.runtime.logs import get_logger
 from dispatch.sealed.head import Head
 from dispatch.sealed.history import verify_task
@@ -31,7 +32,7 @@ from dispatch.sealed.session import Confirmed, HostSession, Unopened
 from dispatch.thread import Right, ThreadClient
 from dispatch_host import admission, steps
 from dispatch_host.admission import Readable
-from dispatch_host.journal import Writer, outbox, tasks, threads
+from dispatch_host.journal import Tx, Writer, outbox, tasks, threads
 from dispatch_host.journal.values import OutboxRow, Pairing
 from dispatch_host.rights import Rights
 from dispatch_host.scribe import Scribe
@@ -71,7 +72,7 @@ class Undecided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Common:
     """What all links of a host share. Fixed for the process."""
 
     journal: Writer
@@ -90,10 +91,10 @@ class _Answer(Enum):
 class Link:
     """One pairing's link. A ThreadEnd: the client calls it from one task; `post` runs beside it."""
 
-    def __init__(self, pairing: Pairing, *, desk: Desk, session: HostSession, rights: Rights, cursor: int) -> None:
+    def __init__(self, pairing: Pairing, *, common: Common, session: HostSession, rights: Rights, cursor: int) -> None:
         # Fixed after __init__.
         self.pairing = pairing
-        self._desk = desk
+        self._common = common
         self._session = session
         self._rights = rights
         # Set once, before anything runs.
@@ -110,6 +111,7 @@ class Link:
         self._posted_id = 0
         self._in_flight: dict[bytes, OutboxRow] = {}
         self._hold_seconds = 0.0
+        self._drain = asyncio.Event()  # set when the outbox got shorter, or the stream ended
 
     # ---- The thread end: called by the client, one after the other. ----
 
@@ -129,7 +131,7 @@ class Link:
             raise errors.NoNetwork("the relay has lost its log; reading it from the start")
         self._post_from_start()
         self.is_open, self.reason = True, Reason.REASON_UNSPECIFIED
-        self._desk.connected(self.pairing, True, self.reason)
+        self._common.connected(self.pairing, True, self.reason)
 
     async def closed(self, error: errors.DispatchError) -> None:
         was_open, self.is_open, self.phone_attached = self.is_open, False, False
@@ -140,7 +142,7 @@ class Link:
         if isinstance(error, errors.StreamSuperseded):
             self._session.drop()
         if was_open:
-            self._desk.connected(self.pairing, False, self.reason)
+            self._common.connected(self.pairing, False, self.reason)
         _LOG.info("stream closed", pairing=self.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail)
 
     async def received(self, frames: Sequence[RelayFrame]) -> None:
@@ -177,7 +179,7 @@ class Link:
 
     async def _handover(self, frame: Handover) -> None:
         """Answer with Take or Decline, once it is certain which."""
-        known = await self._desk.journal.step(lambda tx: tasks.find_command(tx, frame.message_id))
+        known = await self._common.journal.step(lambda tx: tasks.find_command(tx, frame.message_id))
         answer = _Answer.TAKEN if known is not None else await self._consider(frame)
         if answer is _Answer.TAKEN:
             self.client.send(DeviceFrame(take=relay.Take(message_id=frame.message_id)))
@@ -191,7 +193,7 @@ class Link:
             return Reason.REASON_SESSION_NEEDED
         if message_id(frame.sealed) != frame.message_id:
             return Reason.REASON_PROTOCOL_VIOLATION
-        opened = self._session.open_command(frame.sealed, now_ms=self._desk.clock.boot_ms())
+        opened = self._session.open_command(frame.sealed, now_ms=self._common.clock.boot_ms())
         if isinstance(opened, Unopened):
             return Reason.REASON_STALE_EPOCH
         if opened.confirmed is not None and (refused := await self._confirmed(opened.confirmed)):
@@ -219,13 +221,13 @@ class Link:
         )
 
     async def _journal(self, message: MessageId, asked: Readable) -> _Answer | Reason.ValueType:
-        desk, now_ms = self._desk, self._desk.clock.boot_ms()
+        common, now_ms = self._common, self._common.clock.boot_ms()
         left_ms = asked.command.deadline_ms - self._session.epoch_ms(now_ms)
         if left_ms < 0:
             return Reason.REASON_DEADLINE_PASSED
-        undecided = desk.undecided.count(now_ms)
+        undecided = common.undecided.count(now_ms)
         try:
-            reason = await desk.journal.step(
+            reason = await common.journal.step(
                 lambda tx: steps.take(tx, self.pairing.pair_id, message, asked, undecided=undecided)
             )
         except errors.StoreFailed as failure:
@@ -233,46 +235,46 @@ class Link:
             return failure.reason
         if reason is not None:
             return reason
-        desk.undecided.deadlines_ms[message] = now_ms + left_ms
+        common.undecided.deadlines_ms[message] = now_ms + left_ms
         return _Answer.TAKEN
 
     async def _deliver(self, frame: relay.Deliver) -> None:
         """Take the go. A failure here breaks the stream, and the row comes again."""
-        desk, message = self._desk, MessageId(frame.message_id)
-        deadline_ms = desk.undecided.deadlines_ms.get(message)
-        in_time = deadline_ms is not None and desk.clock.boot_ms() <= deadline_ms
-        now_ms = desk.clock.wall_ms()
-        gone = await desk.journal.step(
+        common, message = self._common, MessageId(frame.message_id)
+        deadline_ms = common.undecided.deadlines_ms.get(message)
+        in_time = deadline_ms is not None and common.clock.boot_ms() <= deadline_ms
+        now_ms = common.clock.wall_ms()
+        gone = await common.journal.step(
             lambda tx: steps.go(
-                tx, desk.scribe, self.pairing.pair_id, message, seq=frame.seq, in_time=in_time, now_ms=now_ms
+                tx, common.scribe, self.pairing.pair_id, message, seq=frame.seq, in_time=in_time, now_ms=now_ms
             )
         )
-        desk.undecided.deadlines_ms.pop(message, None)
+        common.undecided.deadlines_ms.pop(message, None)
         self._cursor = max(self._cursor, frame.seq)
         self.wake()
         if gone.ended is not None:
-            desk.ended(gone.ended)
+            common.ended(gone.ended)
         if gone.then is Then.RUN:
-            desk.runner.wake()
+            common.runner.wake()
         elif gone.then is Then.CANCEL:
-            desk.runner.cancel(gone.task_id)
+            common.runner.cancel(gone.task_id)
 
     async def _withdrawn(self, frame: relay.Withdrawn) -> None:
-        desk, message = self._desk, MessageId(frame.message_id)
-        now_ms = desk.clock.wall_ms()
-        ended = await desk.journal.step(
-            lambda tx: steps.withdraw(tx, desk.scribe, self.pairing.pair_id, message, seq=frame.seq, now_ms=now_ms)
+        common, message = self._common, MessageId(frame.message_id)
+        now_ms = common.clock.wall_ms()
+        ended = await common.journal.step(
+            lambda tx: steps.withdraw(tx, common.scribe, self.pairing.pair_id, message, seq=frame.seq, now_ms=now_ms)
         )
-        desk.undecided.deadlines_ms.pop(message, None)
+        common.undecided.deadlines_ms.pop(message, None)
         self._cursor = max(self._cursor, frame.seq)
         if ended is not None:
             self.wake()
-            desk.ended(ended)
+            common.ended(ended)
 
     # ---- The session. ----
 
     async def _live(self, sealed: bytes) -> None:
-        now_ms = self._desk.clock.boot_ms()
+        now_ms = self._common.clock.boot_ms()
         if sealed[:1] and sealed[0] & _HANDSHAKE:
             answer = self._session.answer(sealed, now_ms=now_ms)
             if isinstance(answer, bytes):
@@ -296,8 +298,8 @@ class Link:
             self._rights.check_phone(confirmed.grant)
             if confirmed.head.number > threads.NUMBER_LIMIT:
                 raise errors.ProtocolViolation("a head beyond any thread")  # noqa: TRY301 -- one way out for each refusal
-            await self._desk.journal.step(
-                lambda tx: self._desk.scribe.begin(
+            await self._common.journal.step(
+                lambda tx: self._common.scribe.begin(
                     tx, self.pairing.pair_id, confirmed.keep_chain, confirmed.head
                 )
             )
@@ -316,7 +318,7 @@ class Link:
         return None
 
     async def _up_live(self, item: pb.UpLiveItem) -> None:
-        step, pair_id = self._desk.journal.step, self.pairing.pair_id
+        step, pair_id = self._common.journal.step, self.pairing.pair_id
         match item.WhichOneof("item"):
             case "seen":
                 with contextlib.suppress(ValueError):
@@ -325,7 +327,7 @@ class Link:
             case "resend":
                 first, last = getattr(item.resend, "from"), item.resend.to
                 if await step(lambda tx: outbox.count(tx, pair_id)) < RESEND_BACKLOG:
-                    await step(lambda tx: self._desk.scribe.resend(tx, pair_id, first, last))
+                    await step(lambda tx: self._common.scribe.resend(tx, pair_id, first, last))
                     self.wake()
             case "probe":
                 self.show([pb.DownLiveItem(probe_reply=pb.ProbeReply(number=item.probe.number))])
@@ -354,11 +356,7 @@ class Link:
                 self._post_from_start()
             while self.is_open and (room := WINDOW - len(self._in_flight)) > 0:
                 after_id = self._posted_id
-                rows = await self._desk.journal.step(
-                    lambda tx, after_id=after_id, room=room: outbox.waiting(  # type: ignore[misc] -- mypy can't infer the defaults
-                        tx, self.pairing.pair_id, after_id=after_id, limit=room
-                    )
-                )
+                rows = await self._common.journal.step(partial(_waiting, self.pairing.pair_id, after_id, room))
                 if not rows:
                     break
                 if after_id == self._posted_id:  # else: begun anew meanwhile, and these come again
@@ -391,14 +389,15 @@ class Link:
         message_ids = [receipt.message_id for receipt in receipts]
         seq = max(receipt.seq for receipt in receipts)
 
-        def received(tx: object) -> None:
-            outbox.received(tx, self.pairing.pair_id, message_ids)  # type: ignore[arg-type]
-            threads.advance(tx, self.pairing.pair_id, seq)  # type: ignore[arg-type]
+        def received(tx: Tx) -> None:
+            outbox.received(tx, self.pairing.pair_id, message_ids)
+            threads.advance(tx, self.pairing.pair_id, seq)
 
-        await self._desk.journal.step(received)
+        await self._common.journal.step(received)
         self._cursor = max(self._cursor, seq)
         for one in message_ids:
             self._in_flight.pop(one, None)
+        self._drain.set()
         self._news.set()
 
     def _refused(self, frame: relay.Refusal) -> None:
@@ -413,7 +412,7 @@ class Link:
             self._news.set()
 
     async def _rewind(self, seq: int) -> None:
-        await self._desk.journal.step(lambda tx: threads.rewind(tx, self.pairing.pair_id, seq))
+        await self._common.journal.step(lambda tx: threads.rewind(tx, self.pairing.pair_id, seq))
         self._cursor = self._acked = seq
 
     # ---- The end of the pairing. ----
@@ -422,7 +421,7 @@ class Link:
         """Say the last word to the phone and give it a moment to leave. Best effort: the keys go either way."""
         item = pb.DownKeepItem(revoked=pb.Revoked())
         with contextlib.suppress(errors.StoreFailed):
-            await self._desk.journal.step(lambda tx: self._desk.scribe.post_items(tx, self.pairing.pair_id, [item]))
+            await self._common.journal.step(lambda tx: self._common.scribe.post_items(tx, self.pairing.pair_id, [item]))
             await self.drained(within_seconds=within_seconds)
 
     async def drained(self, *, within_seconds: float) -> bool:
@@ -430,8 +429,12 @@ class Link:
         self.wake()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_seconds):
-                while self.is_open and await self._desk.journal.step(lambda tx: outbox.count(tx, self.pairing.pair_id)):
+                while self.is_open and await self._common.journal.step(lambda tx: outbox.count(tx, self.pairing.pair_id)):
                     self._drain.clear()
                     await self._drain.wait()
                 return self.is_open
         return False
+
+
+def _waiting(pair_id: PairId, after_id: int, limit: int, tx: Tx) -> list[OutboxRow]:
+    return outbox.waiting(tx, pair_id, after_id=after_id, limit=limit)

@@ -80,6 +80,7 @@ class _Current:
     showing: asyncio.Event = field(default_factory=asyncio.Event)
     working: asyncio.Task[Ending] | None = None
     forced: Ending | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Runner:
@@ -109,6 +110,7 @@ class Runner:
         # Touched by run, end_running and cancel, all on one loop.
         self._woken = asyncio.Event()
         self._current: _Current | None = None
+        self._stopping = False
 
     def wake(self) -> None:
         """Hear that a task was accepted."""
@@ -119,17 +121,28 @@ class Runner:
         if self._current is not None and self._current.task.task_id == task_id:
             self._force(CANCELLED)
 
+    async def cancelled(self, task_id: TaskId) -> None:
+        """Cancel the task if it is the one that runs, and wait until its outcome is written."""
+        current = self._current
+        if current is not None and current.task.task_id == task_id:
+            self._force(CANCELLED)
+            await current.over.wait()
+
     def slept(self) -> None:
         """Interrupt the running task: the computer was away for longer than a task survives."""
         self._force(SLEPT)
 
-    def stop(self) -> None:
-        """Interrupt the running task because the host stops."""
+    async def stop(self) -> None:
+        """Interrupt the running task because the host stops, start no other, and wait until its outcome is written."""
+        self._stopping = True
+        self._woken.set()
         self._force(STOPPED)
+        if self._current is not None:
+            await self._current.over.wait()
 
     async def run(self) -> None:
-        """Run tasks for ever. Cancelling it leaves the running task to `steps.recover` of the next process."""
-        while True:
+        """Run tasks until `stop`. Cancelling it leaves the running task to the next process, which ends it."""
+        while not self._stopping:
             self._woken.clear()
             ready = await self._stored(lambda tx: steps.start_next(tx, self._scribe, agent=self._agent_name))
             await self._count_waiting()
@@ -162,6 +175,7 @@ class Runner:
             await asyncio.gather(*helpers, return_exceptions=True)
         await self._end(current, ending)
         self._current = None
+        current.over.set()
         self._metrics.running.set(0)
         self._metrics.agent_seconds.observe((self._clock.steady_ms() - started_ms) / 1000)
 
