@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import Action, UpCommand
 from dispatch.ids import ID_BYTES
+
 from dispatch_host.journal.values import StoredTask
 from dispatch_host.tasks import OPEN, OUTCOMES, State
 

@@ -4,6 +4,8 @@ The service translates and nothing else; what is done is `Operations`. The socke
 enter, and can itself be opened by its owner only.
 """
 
+# ruff: noqa: N802 -- gRPC names the methods
+
 from __future__ import annotations
 
 import asyncio
@@ -13,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
-
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.api.host.v1.host_pb2_grpc import (
@@ -24,6 +25,7 @@ from dispatch.api.host.v1.host_pb2_grpc import (
 from dispatch.api.relay.v1.relay_pb2 import Condition
 from dispatch.device.home import Home
 from dispatch.status import from_rpc, refuse
+
 from dispatch_host.operations import Operations
 
 T = TypeVar("T")
@@ -38,37 +40,39 @@ class ControlService(ControlServiceServicer):
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
 
-    async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:  # type: ignore[override] -- the stubs know only blocking handlers; ours are coroutines
+    async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
         async with _refusing(context):
             return await self._operations.status()
         raise AssertionError("refusing ends the call")
 
-    async def AddFolder(self, request: pb.AddFolderRequest, context: _Context) -> pb.AddFolderResponse:  # type: ignore[override] -- as above
+    async def AddFolder(self, request: pb.AddFolderRequest, context: _Context) -> pb.AddFolderResponse:
         async with _refusing(context):
             return pb.AddFolderResponse(folder=await self._operations.add_folder(request.folder))
         raise AssertionError("refusing ends the call")
 
-    async def ListFolders(self, request: pb.ListFoldersRequest, context: _Context) -> pb.ListFoldersResponse:  # type: ignore[override] -- as above
+    async def ListFolders(self, request: pb.ListFoldersRequest, context: _Context) -> pb.ListFoldersResponse:
         async with _refusing(context):
             return await self._operations.list_folders()
         raise AssertionError("refusing ends the call")
 
-    async def RemoveFolder(self, request: pb.RemoveFolderRequest, context: _Context) -> pb.RemoveFolderResponse:  # type: ignore[override] -- as above
+    async def RemoveFolder(self, request: pb.RemoveFolderRequest, context: _Context) -> pb.RemoveFolderResponse:
         async with _refusing(context):
             return pb.RemoveFolderResponse(removed=await self._operations.remove_folder(request.path))
         raise AssertionError("refusing ends the call")
 
-    async def Unpair(self, request: pb.UnpairRequest, context: _Context) -> pb.UnpairResponse:  # type: ignore[override] -- as above
+    async def Unpair(self, request: pb.UnpairRequest, context: _Context) -> pb.UnpairResponse:
         async with _refusing(context):
             return await self._operations.unpair(request.phone_name)
         raise AssertionError("refusing ends the call")
 
-    async def Stop(self, request: pb.StopRequest, context: _Context) -> pb.StopResponse:  # type: ignore[override] -- as above
+    async def Stop(self, request: pb.StopRequest, context: _Context) -> pb.StopResponse:
         async with _refusing(context):
             await self._operations.stop(request.condition)
         return pb.StopResponse()
 
-    async def Pair(self, request_iterator: AsyncIterator[pb.PairRequest], context: _Context) -> None:  # type: ignore[override] -- as above
+    async def Pair(  # type: ignore[override]  # the stubs know no coroutine that writes its stream itself
+        self, request_iterator: AsyncIterator[pb.PairRequest], context: _Context
+    ) -> None:
         answers: asyncio.Queue[bool] = asyncio.Queue()
         async with _refusing(context):
             first = await anext(request_iterator, pb.PairRequest())
@@ -83,7 +87,9 @@ class ControlService(ControlServiceServicer):
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
 
-    async def ReadThread(self, request: pb.ReadThreadRequest, context: _Context) -> None:  # type: ignore[override] -- as above
+    async def ReadThread(  # type: ignore[override]  # as above
+        self, request: pb.ReadThreadRequest, context: _Context
+    ) -> None:
         async with _refusing(context), contextlib.aclosing(self._operations.read_thread(request.phone_name)) as events:
             async for event in events:
                 await context.write(pb.ReadThreadResponse(event=event))
@@ -114,7 +120,7 @@ class ControlServer:
         self._server = grpc.aio.server()
         # The stub's function knows only the blocking kind of server and handler.
         servicer: Any = ControlService(operations)
-        add_ControlServiceServicer_to_server(servicer, self._server)  # type: ignore[no-untyped-call, unused-ignore] -- generated
+        add_ControlServiceServicer_to_server(servicer, self._server)
 
     async def __aenter__(self) -> ControlServer:
         # Left behind by a process that was killed: the lock on the home is ours, so nobody listens on it.
@@ -146,28 +152,29 @@ class ControlClient:
         await self._channel.close()
 
     async def status(self) -> pb.GetStatusResponse:
-        return await self._call(self._stub.GetStatus, pb.GetStatusRequest())
+        status: pb.GetStatusResponse = await self._call(self._stub.GetStatus, pb.GetStatusRequest())
+        return status
 
     async def add_folder(self, folder: pb.Folder) -> pb.Folder:
         answer: pb.AddFolderResponse = await self._call(self._stub.AddFolder, pb.AddFolderRequest(folder=folder))
         return answer.folder
 
     async def list_folders(self) -> pb.ListFoldersResponse:
-        return await self._call(self._stub.ListFolders, pb.ListFoldersRequest())
+        folders: pb.ListFoldersResponse = await self._call(self._stub.ListFolders, pb.ListFoldersRequest())
+        return folders
 
     async def remove_folder(self, path: str) -> bool:
         answer: pb.RemoveFolderResponse = await self._call(self._stub.RemoveFolder, pb.RemoveFolderRequest(path=path))
         return answer.removed
 
     async def unpair(self, phone_name: str) -> pb.UnpairResponse:
-        return await self._call(self._stub.Unpair, pb.UnpairRequest(phone_name=phone_name))
+        ended: pb.UnpairResponse = await self._call(self._stub.Unpair, pb.UnpairRequest(phone_name=phone_name))
+        return ended
 
     async def stop(self, condition: Condition.ValueType) -> None:
         await self._call(self._stub.Stop, pb.StopRequest(condition=condition))
 
-    async def pair(
-        self, start: pb.PairStart, answers: asyncio.Queue[bool]
-    ) -> AsyncGenerator[pb.PairResponse, None]:
+    async def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]:
         call: Any = self._stub.Pair()
         await call.write(pb.PairRequest(start=start))
         speaking = asyncio.create_task(_speak(call, answers))

@@ -21,6 +21,7 @@ from dispatch.runtime.logs import get_logger
 from dispatch.sealed.keys import PairKeys
 from dispatch.sealed.session import HostSession
 from dispatch.thread import Backoff, Identity, ThreadClient
+
 from dispatch_host.journal import Tx, outbox, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.link import Common, Link
@@ -45,6 +46,7 @@ class Device:
     identity: Identity
     instance: Instance
     rng: Rng
+    plaintext: bool
     random: random.Random = field(repr=False)
 
 
@@ -127,7 +129,7 @@ class Fleet:
             return threads.cursor(tx, pairing.pair_id), chain.epoch if chain else None
 
         cursor, epoch = await common.journal.step(load)
-        rights = Rights(device.home, pairing, identity=device.identity, clock=common.clock)
+        rights = Rights(device.home, pairing, identity=device.identity, clock=common.clock, plaintext=device.plaintext)
         session = HostSession(keys, keep_epoch=epoch, rng=device.rng)
         link = Link(pairing, common=common, session=session, rights=rights, cursor=cursor)
         link.client = ThreadClient(
@@ -151,7 +153,7 @@ class Fleet:
                 if task.done():
                     await task
         except errors.DispatchError as error:
-            _LOG.error(  # noqa: TRY400 -- a refusal, not a defect
+            _LOG.error(
                 "link given up", pairing=link.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail
             )
         finally:

@@ -15,8 +15,6 @@ from enum import Enum
 from functools import partial
 from typing import Protocol
 
-from google.protobuf.message import DecodeError
-
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
@@ -30,6 +28,8 @@ from dispatch.sealed.head import Head
 from dispatch.sealed.history import verify_task
 from dispatch.sealed.session import Confirmed, HostSession, Unopened
 from dispatch.thread import Right, ThreadClient
+from google.protobuf.message import DecodeError
+
 from dispatch_host import admission, steps
 from dispatch_host.admission import Readable
 from dispatch_host.journal import Tx, Writer, outbox, tasks, threads
@@ -231,7 +231,7 @@ class Link:
                 lambda tx: steps.take(tx, self.pairing.pair_id, message, asked, undecided=undecided)
             )
         except errors.StoreFailed as failure:
-            _LOG.error("journal can't be written", detail=failure.detail)  # noqa: TRY400 -- the detail is all there is
+            _LOG.error("journal can't be written", detail=failure.detail)
             return failure.reason
         if reason is not None:
             return reason
@@ -297,11 +297,9 @@ class Link:
         try:
             self._rights.check_phone(confirmed.grant)
             if confirmed.head.number > threads.NUMBER_LIMIT:
-                raise errors.ProtocolViolation("a head beyond any thread")  # noqa: TRY301 -- one way out for each refusal
+                raise errors.ProtocolViolation("a head beyond any thread")
             await self._common.journal.step(
-                lambda tx: self._common.scribe.begin(
-                    tx, self.pairing.pair_id, confirmed.keep_chain, confirmed.head
-                )
+                lambda tx: self._common.scribe.begin(tx, self.pairing.pair_id, confirmed.keep_chain, confirmed.head)
             )
         except errors.DispatchError as error:
             self._session.refuse()
@@ -429,10 +427,11 @@ class Link:
         self.wake()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_seconds):
-                while self.is_open and await self._common.journal.step(lambda tx: outbox.count(tx, self.pairing.pair_id)):
+                while self.is_open:
                     self._drain.clear()
+                    if not await self._common.journal.step(lambda tx: outbox.count(tx, self.pairing.pair_id)):
+                        return True
                     await self._drain.wait()
-                return self.is_open
         return False
 
 

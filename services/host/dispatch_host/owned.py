@@ -13,6 +13,7 @@ from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey, KeyStore, PlainFiles
 from dispatch.ids import Rng
 from dispatch.thread import Identity
+
 from dispatch_host.journal import Writer
 from dispatch_host.scribe import Scribe
 
@@ -28,6 +29,8 @@ class Owned:
     scribe: Scribe
     clock: Clock
     rng: Rng = field(repr=False)
+    plaintext: bool
+    """Whether services off this computer may be spoken to in the clear."""
 
     def identity(self) -> Identity:
         """Give what the services know this host by."""
@@ -35,7 +38,7 @@ class Owned:
 
 
 @contextlib.contextmanager
-def owning(home: Home) -> Iterator[Owned]:
+def owning(home: Home, *, plaintext: bool) -> Iterator[Owned]:
     """Own the home for as long as the context lasts. Raises HomeInUse, StoreFailed."""
     with home.owned():
         clock, rng, store = SystemClock(), os.urandom, PlainFiles.of(home)
@@ -44,6 +47,15 @@ def owning(home: Home) -> Iterator[Owned]:
         journal.open()
         try:
             scribe = Scribe(sign=key.sign, clock=clock, rng=rng)
-            yield Owned(home=home, store=store, key=key, journal=journal, scribe=scribe, clock=clock, rng=rng)
+            yield Owned(
+                home=home,
+                store=store,
+                key=key,
+                journal=journal,
+                scribe=scribe,
+                clock=clock,
+                rng=rng,
+                plaintext=plaintext,
+            )
         finally:
             journal.close()

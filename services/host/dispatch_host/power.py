@@ -37,8 +37,8 @@ class LogindWatch:
     """Linux with systemd: PrepareForSleep on the system bus."""
 
     async def watch(self, falling_asleep: Callable[[], None], awake: Callable[[], None]) -> None:
-        from jeepney import MatchRule, message_bus
-        from jeepney.io.asyncio import Proxy, open_dbus_router
+        from jeepney import MatchRule, message_bus  # noqa: PLC0415 -- installed on Linux only
+        from jeepney.io.asyncio import Proxy, open_dbus_router  # noqa: PLC0415 -- as above
 
         rule = MatchRule(
             type="signal",

@@ -7,6 +7,7 @@ backup) is reminded with what both devices signed. docs/encryption.md "Session" 
 from __future__ import annotations
 
 from dispatch import errors
+from dispatch.address import Address, refuse_plaintext
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
@@ -16,6 +17,7 @@ from dispatch.device.sign_in import SignIn
 from dispatch.device.trust import Trust, check_grant
 from dispatch.thread.client import Identity, Right
 from dispatch.version import APP_VERSION
+
 from dispatch_host.journal.values import Pairing
 
 RENEW_BEFORE_MS = 5 * 60_000
@@ -24,12 +26,13 @@ RENEW_BEFORE_MS = 5 * 60_000
 class Rights:
     """One pairing's rights."""
 
-    def __init__(self, home: Home, pairing: Pairing, *, identity: Identity, clock: Clock) -> None:
+    def __init__(self, home: Home, pairing: Pairing, *, identity: Identity, clock: Clock, plaintext: bool) -> None:
         # Fixed after __init__.
         self._home = home
         self._pairing = pairing
         self._identity = identity
         self._clock = clock
+        self._plaintext = plaintext
         # Touched by the link's one task.
         self._right: Right | None = None
         self._ends_ms = 0
@@ -67,6 +70,7 @@ class Rights:
 
     async def _renew(self) -> None:
         signed_in = SignIn.required(self._home)
+        self._check(signed_in.server)
         async with PairingClient(server=signed_in.server, identity=self._identity) as client:
             try:
                 answer = await client.renew_grant(self._pairing.pair_id, APP_VERSION)
@@ -79,11 +83,19 @@ class Rights:
                     )
                 )
                 answer = await client.renew_grant(self._pairing.pair_id, APP_VERSION)
+        for relay in answer.relays:
+            self._check(relay)
         Trust(self._home).follow(answer.keys)
         self._ahead_ms = answer.server_time_ms - self._clock.boot_ms()
         self._knows_time = True
         self._ends_ms = pb.Grant.FromString(answer.grant.grant).not_after_ms
         self._right = Right(grant=answer.grant.SerializeToString(), relays=tuple(answer.relays))
+
+    def _check(self, address: str) -> None:
+        try:
+            refuse_plaintext(Address.parse(address), allowed=self._plaintext)
+        except ValueError as failure:
+            raise errors.BadRequest(str(failure)) from failure
 
     def _service_ms(self) -> int:
         return self._clock.boot_ms() + self._ahead_ms

@@ -20,6 +20,7 @@ from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.clock import Clock
 from dispatch.ids import TaskId
 from dispatch.runtime.logs import get_logger
+
 from dispatch_host import entries, steps
 from dispatch_host.agents import Agent, NotDone, Progress, Result, Step, Task, Text, Turn
 from dispatch_host.entries import Entry
@@ -93,7 +94,6 @@ class Runner:
         agent_name: str,
         journal: Writer,
         scribe: Scribe,
-        audience: Audience,
         clock: Clock,
         limits: Limits,
         metrics: HostMetrics,
@@ -103,7 +103,6 @@ class Runner:
         self._agent_name = agent_name
         self._journal = journal
         self._scribe = scribe
-        self._audience = audience
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
@@ -111,6 +110,8 @@ class Runner:
         self._woken = asyncio.Event()
         self._current: _Current | None = None
         self._stopping = False
+        # Set by run, which the links must exist for.
+        self._audience: Audience
 
     def wake(self) -> None:
         """Hear that a task was accepted."""
@@ -140,8 +141,9 @@ class Runner:
         if self._current is not None:
             await self._current.over.wait()
 
-    async def run(self) -> None:
+    async def run(self, audience: Audience) -> None:
         """Run tasks until `stop`. Cancelling it leaves the running task to the next process, which ends it."""
+        self._audience = audience
         while not self._stopping:
             self._woken.clear()
             ready = await self._stored(lambda tx: steps.start_next(tx, self._scribe, agent=self._agent_name))
@@ -251,7 +253,7 @@ class Runner:
             if watchdog.expired():
                 return SILENT
             return self._broken(current, "TimeoutError")
-        except Exception as failure:  # noqa: BLE001 -- an agent is a foreign thing: any break of it is an outcome
+        except Exception as failure:
             return self._broken(current, _where(failure))
         return self._broken(current, "no result")
 
@@ -299,7 +301,7 @@ class Runner:
             try:
                 return await self._journal.step(work)
             except errors.StoreFailed as failure:
-                _LOG.error("journal can't be written", detail=failure.detail)  # noqa: TRY400 -- the detail is all there is
+                _LOG.error("journal can't be written", detail=failure.detail)
                 await asyncio.sleep(_STORE_RETRY_SECONDS)
 
     async def _count_waiting(self) -> None:
@@ -307,9 +309,7 @@ class Runner:
 
 
 def _turn(task: StoredTask) -> Turn:
-    return Turn(
-        task_text=task.text, outcome=task.state.value, result_text=task.result, memory=json.loads(task.memory)
-    )
+    return Turn(task_text=task.text, outcome=task.state.value, result_text=task.result, memory=json.loads(task.memory))
 
 
 def _remembered(memory: object) -> str:

@@ -21,6 +21,7 @@ from dispatch.sealed.frame import LONGEST_BODY
 from dispatch.sealed.head import Head
 from dispatch.sealed.history import sign_head
 from dispatch.signatures import Signer
+
 from dispatch_host import entries as made
 from dispatch_host.entries import Entry
 from dispatch_host.journal import outbox, threads

@@ -13,6 +13,7 @@ from enum import Enum
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import UpCommand
 from dispatch.ids import MessageId, PairId, TaskId
+
 from dispatch_host import admission, entries
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.entries import Entry
@@ -28,9 +29,7 @@ HISTORY_LIMIT = 50
 NEVER_STARTED = Reason.REASON_NEVER_STARTED
 
 
-def take(
-    tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, undecided: int
-) -> Reason.ValueType | None:
+def take(tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, undecided: int) -> Reason.ValueType | None:
     """Journal a command that was handed over; the reason when it is not taken.
 
     `undecided` counts the commands of this process that wait for their go: each may become a waiting task.
@@ -53,9 +52,7 @@ def take(
             action=asked.command.action,
             text=asked.action.task.text,
         )
-    tasks.add_command(
-        tx, message_id, pair_id=pair_id, task_id=task_id, content=asked.command.SerializeToString()
-    )
+    tasks.add_command(tx, message_id, pair_id=pair_id, task_id=task_id, content=asked.command.SerializeToString())
     return None
 
 
@@ -72,13 +69,11 @@ class Gone:
     """What a go led to. `ended` is set when it ended a task at once."""
 
     then: Then = Then.NOTHING
-    task_id: TaskId = TaskId(b"")
+    task_id: TaskId = field(default_factory=lambda: TaskId(b""))
     ended: State | None = None
 
 
-def go(  # noqa: PLR0913 -- one step, with all that decides it
-    tx: Tx, scribe: Scribe, pair_id: PairId, message_id: MessageId, *, seq: int, in_time: bool, now_ms: int
-) -> Gone:
+def go(tx: Tx, scribe: Scribe, pair_id: PairId, message_id: MessageId, *, seq: int, in_time: bool, now_ms: int) -> Gone:
     """Take the relay's word that a command is accepted. Too late, or unknown to this process: it ends without a start."""
     threads.advance(tx, pair_id, seq)
     command = tasks.find_command(tx, message_id)
@@ -99,9 +94,7 @@ def go(  # noqa: PLR0913 -- one step, with all that decides it
     return _cancel(tx, scribe, task)
 
 
-def _accept(
-    tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_time: bool, now_ms: int
-) -> Gone:
+def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_time: bool, now_ms: int) -> Gone:
     tasks.accept(tx, task.task_id, attempt=words.attempt, action=words.action, at_ms=now_ms)
     first = entries.accepted(words, text=task.text)
     if not in_time:
@@ -182,7 +175,7 @@ def tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> 
     _tell(tx, scribe, task, written)
 
 
-def end(  # noqa: PLR0913 -- one step, with all that it leaves behind
+def end(
     tx: Tx,
     scribe: Scribe,
     task: StoredTask,
@@ -226,7 +219,7 @@ def cancel_pairing(tx: Tx, scribe: Scribe, pair_id: PairId) -> list[TaskId]:
     return running
 
 
-def _end(  # noqa: PLR0913 -- see end
+def _end(
     tx: Tx,
     scribe: Scribe,
     task: StoredTask,

@@ -8,6 +8,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.ids import MessageId, PairId
 from dispatch.sealed.chain import Chain
+
 from dispatch_host.journal.values import OutboxRow
 from dispatch_host.journal.writer import Tx
 

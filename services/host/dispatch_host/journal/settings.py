@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dispatch.ids import PairId
+
 from dispatch_host.journal.writer import Tx
 from dispatch_host.scope import Folder
 
@@ -39,6 +40,6 @@ def add_ending(tx: Tx, pair_id: PairId) -> None:
     tx.execute("INSERT OR IGNORE INTO ending (pair_id) VALUES (?)", (pair_id,))
 
 
-def told_ending(tx: Tx, pair_id: PairId) -> None:
+def told_ending(pair_id: PairId, tx: Tx) -> None:
     """The service knows."""
     tx.execute("DELETE FROM ending WHERE pair_id = ?", (pair_id,))

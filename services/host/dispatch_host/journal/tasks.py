@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.ids import MessageId, PairId, TaskId
+
 from dispatch_host.journal.values import StoredCommand, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
 from dispatch_host.tasks import QUEUED, Event, State, after
@@ -40,9 +41,7 @@ def of_thread(tx: Tx, thread: int, *, limit: int) -> list[StoredTask]:
     return [_task(row) for row in rows][::-1]
 
 
-def hand_over(
-    tx: Tx, task_id: TaskId, *, pair_id: PairId, thread: int, attempt: int, action: bytes, text: str
-) -> None:
+def hand_over(tx: Tx, task_id: TaskId, *, pair_id: PairId, thread: int, attempt: int, action: bytes, text: str) -> None:
     """Journal a task, or the next attempt of one that has no go."""
     known = find(tx, task_id)
     if known is None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dispatch.ids import PairId
 from dispatch.sealed.head import ZERO_HASH, Head
 from dispatch.sealed.history import event_hash
+
 from dispatch_host.journal.values import Pairing, StoredEvent
 from dispatch_host.journal.writer import Tx
-
 
 NUMBER_LIMIT = 1 << 40
 """More events than a thread ever has: a number beyond it is a phone's mistake, or worse."""
@@ -33,7 +34,8 @@ def join(tx: Tx, pairing: Pairing) -> Joined | None:
     found = tx.execute("SELECT id FROM thread WHERE phone_key = ?", (pairing.phone_key,)).fetchone()
     if found is None:
         made = tx.execute(
-            "INSERT INTO thread (phone_key, hash, seen_hash) VALUES (?, ?, ?)", (pairing.phone_key, ZERO_HASH, ZERO_HASH)
+            "INSERT INTO thread (phone_key, hash, seen_hash) VALUES (?, ?, ?)",
+            (pairing.phone_key, ZERO_HASH, ZERO_HASH),
         )
         thread = made.lastrowid
     else:
@@ -197,5 +199,5 @@ def set_back(tx: Tx, thread: int, phone: Head) -> list[bytes]:
     return [bytes(event["content"]) for event in unseen]
 
 
-def _event(row: dict[str, object]) -> StoredEvent:
-    return StoredEvent(number=row["number"], hash=row["hash"], task_id=row["task_id"], content=row["content"])  # type: ignore[arg-type] -- typed by the table, which is STRICT
+def _event(row: sqlite3.Row) -> StoredEvent:
+    return StoredEvent(number=row["number"], hash=row["hash"], task_id=row["task_id"], content=row["content"])

@@ -8,7 +8,9 @@ from enum import StrEnum
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.ids import MessageId, PairId, TaskId
+
 from dispatch_host.tasks import State
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from dispatch import errors
+
 from dispatch_host.journal.schema import prepare
 
 Tx: TypeAlias = sqlite3.Connection
@@ -120,7 +121,7 @@ class Writer:
         connection.execute("SAVEPOINT step")
         try:
             queued.result = queued.work(connection)
-        except BaseException as failure:  # noqa: BLE001 -- it is the caller's, whatever it is; this thread goes on
+        except BaseException as failure:
             queued.failure = _store_failed(failure) if isinstance(failure, sqlite3.Error) else failure
             # A full disk may have ended the whole transaction already: then these two raise, and all of the group fails.
             connection.execute("ROLLBACK TO step")
