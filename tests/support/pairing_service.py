@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,7 +50,6 @@ class PairingService:
     listen: str = "127.0.0.1:0"
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: Running | None = None
-    _numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     async def __aenter__(self) -> PairingService:
         await self.start()
@@ -89,6 +86,11 @@ class PairingService:
         """Let time pass, and whoever waits look at the clock."""
         self.clock.now_ms += ms
         self.running.bell.ring_all()
+
+    async def advance_while_stopped(self, ms: int) -> None:
+        """Let time pass while nobody is there to notice."""
+        assert self._service is None
+        self.clock.now_ms += ms
 
     @property
     def running(self) -> Running:
@@ -158,6 +160,3 @@ class PairingService:
 def with_limits(**changed: Any) -> Limits:
     """Give the limits with some of them changed."""
     return replace(Limits(), **changed)
-
-
-Make = Callable[..., PairingService]

@@ -58,11 +58,11 @@ class World:
         await self.start_relay()
         await self.add_account(ACCOUNT)
 
-    async def start_pairing(self, *, listen: str = "127.0.0.1:0") -> None:
+    async def start_pairing(self, *options: str, listen: str = "127.0.0.1:0") -> None:
         """Start the pairing service."""
         self.pairing = await self.start(
             "dispatch-pairing", "serve", "--listen", listen, "--data", str(self.folder / "pairing"),
-            "--metrics", "127.0.0.1:0",
+            "--metrics", "127.0.0.1:0", *options,
         )  # fmt: skip
         self.server = (await self.pairing.event("listening"))["address"]
 

@@ -170,9 +170,10 @@ class _Side:
                 raise
             raise error from failure
         finally:
-            for task in (asked, coming):
-                if task is not None:
-                    task.cancel()
+            started = [task for task in (asked, coming) if task is not None]
+            for task in started:
+                task.cancel()
+            await asyncio.gather(*started, return_exceptions=True)
             await events.aclose()
         if self._committed is None:
             raise AssertionError("paired without a result")

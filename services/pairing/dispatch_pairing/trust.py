@@ -17,6 +17,7 @@ from dispatch_pairing.relays import Relays
 from dispatch_pairing.store import Store
 
 _RETRY_MS = 10_000
+_ADDRESS_CHARS = 253 + len(":65535")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Trust:
 
 def _address(text: str) -> str:
     try:
+        if len(text) > _ADDRESS_CHARS:
+            raise ValueError("longer than any name")
         return str(Address.parse(text))
     except ValueError as failure:
         raise BadRequest("not an address", metadata={"field": "relay_address"}) from failure
