@@ -1,0 +1,135 @@
+"""The built-in assistant as an Agent: starts a worker for each task, passes its events on, and ends it whatever happens.
+
+Knows processes and the wire, nothing of requests. The runner in app.py makes one BuiltIn and calls `run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from dispatch_host.agents.agent import JSON, AgentEvent, Ask, NotDone, NotDoneReason, Result, Task, Turn
+from dispatch_host.agents.builtin import wire, zone
+from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.scope import Folder
+
+log = logging.getLogger(__name__)
+
+COMMAND = (sys.executable, "-P", "-m", "dispatch_host.agents.builtin.worker")
+LIMIT_SECONDS = 3600.0  # of one task: a person who waits longer has long cancelled
+_MEMORIES = 20  # turns that a follow-up may refer to
+_QUESTIONS = 5  # answers taken within one task
+_FAILED = "The assistant failed inside while working on this. Nothing was changed; trying again may help."
+
+
+class BuiltIn:
+    """The assistant that needs no key and no network."""
+
+    def __init__(
+        self,
+        *,
+        home: Path | None = None,
+        keep_out: Sequence[Path] = (),
+        clock: Callable[[], datetime] | None = None,
+        command: Sequence[str] = COMMAND,
+        limit_seconds: float = LIMIT_SECONDS,
+    ) -> None:
+        """`keep_out` are folders no task may read, whatever is approved: the host's own keys and journal.
+
+        `home` is what `~` means, `clock` gives the time with its zone, `command` starts a worker (a seam for tests).
+        """
+        self._home = home or Path.home()
+        self._keep_out = [path.resolve() for path in keep_out]
+        self._clock = clock or (lambda: datetime.now(zone.local_zone()))
+        self._command = tuple(command)
+        self._limit_seconds = limit_seconds
+
+    async def run(
+        self, task: Task, *, scope: Sequence[Folder], history: Sequence[Turn], ask: Ask
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """Do one task in a worker of its own. Closing this generator, or cancelling its reader, kills the worker."""
+        memories: list[Mapping[str, JSON]] = [turn.memory for turn in history if turn.memory][-_MEMORIES:]
+        text = task.text
+        for question in range(_QUESTIONS + 1):
+            request = Request(text, scope, memories, self._clock(), str(self._home), self._keep_out)
+            outcome: Outcome | None = None
+            async with contextlib.aclosing(self._work(request)) as events:
+                async for event in events:
+                    if isinstance(event, Outcome):
+                        outcome = event
+                    else:
+                        yield event
+            if outcome is None:
+                yield NotDone(NotDoneReason.AGENT_FAILED, _FAILED)
+                return
+            answer = None
+            if outcome.choices and isinstance(outcome.event, Result) and question < _QUESTIONS:
+                answer = await ask(outcome.event.text, outcome.choices)
+            if answer is None or not isinstance(outcome.event, Result):
+                yield outcome.event
+                return
+            memories, text = [*memories, outcome.event.memory], answer
+
+    async def _work(self, request: Request) -> AsyncGenerator[AgentEvent | Outcome, None]:
+        """Give the events of one worker; without an Outcome at the end it failed."""
+        async with self._worker() as process:
+            assert process.stdin is not None and process.stdout is not None  # noqa: S101  both are pipes
+            deadline = asyncio.get_running_loop().time() + self._limit_seconds
+            try:
+                async with asyncio.timeout_at(deadline):
+                    process.stdin.write(wire.encode_request(request))
+                    await process.stdin.drain()
+                while True:
+                    async with asyncio.timeout_at(deadline):
+                        line = await process.stdout.readline()
+                    said = wire.decode(line) if line else None
+                    if said is None or isinstance(said, wire.Crashed):
+                        where = {"kind": said.kind, "where": said.where} if said else {}
+                        log.warning("worker failed", extra={"cause": "crashed" if said else "died", **where})
+                        return
+                    yield said
+                    if isinstance(said, Outcome):
+                        return
+            except (wire.OutOfBounds, ValueError):  # ValueError: a line longer than LINE_BYTES
+                log.warning("worker failed", extra={"cause": "out of bounds"})
+            except TimeoutError:
+                log.warning("worker failed", extra={"cause": "out of time"})
+            except (BrokenPipeError, ConnectionResetError):
+                log.warning("worker failed", extra={"cause": "died"})
+
+    @asynccontextmanager
+    async def _worker(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Hold a worker in a process group of its own, and leave nothing of it."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold contents; where it crashed comes over the wire
+            env=_environment(),
+            cwd="/",
+            start_new_session=True,
+            limit=wire.LINE_BYTES,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            if process.stdin is not None:
+                process.stdin.close()
+            await process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Give the worker what Python needs to start, and nothing of what the host was started with."""
+    kept = {name: os.environ[name] for name in ("PATH", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
+    return {**kept, "LANG": "C.UTF-8", "PYTHONUTF8": "1"}

@@ -1,0 +1,119 @@
+"""Completes a request that only makes sense after another one: "and the second one?", "now as a list", "only the PDFs".
+
+Pure: takes what was said now and what the thread remembers, gives the whole request. Called by program.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dispatch_host.agents.builtin.matching import named, of_kind
+from dispatch_host.agents.builtin.memory import Memory
+from dispatch_host.agents.builtin.parse import Parsed
+from dispatch_host.agents.builtin.query import Action, Query
+
+_ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ})
+_TARGETS = frozenset({"name", "file", "places", "since", "until", "minimum_bytes", "maximum_bytes"})
+_USUAL = {Action.LARGEST: 10, Action.CHANGED: 20, Action.FIND: 50, Action.HEAD: 5, Action.SEARCH: 50}
+
+
+class NothingEarlier(Exception):
+    """The request refers to an earlier answer that is not there."""
+
+
+class NoSuchItem(Exception):
+    """The earlier answer has fewer items."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """A whole request, and the list it was picked from, which later picks go on from."""
+
+    query: Query
+    picked_from: tuple[str, ...] = ()
+
+
+def complete(parsed: Parsed, text: str, memories: Sequence[Memory]) -> Complete | None:
+    """Give the whole request; None when it is not understood. `memories` are oldest first."""
+    last = memories[-1] if memories else None
+    if last is not None and last.asked and (answer := _answered(parsed, text, last)) is not None:
+        return answer
+    if not parsed.understood:
+        return None
+    own = parsed.slots.keys() & _TARGETS
+    if parsed.pick is not None and not (parsed.action is not None and own):
+        return _picked(parsed, memories)
+    if parsed.action is None:
+        return _changed(parsed, last)
+    query = Query(action=parsed.action, **parsed.slots)
+    if parsed.action in _ONE_FILE and not own and last is not None and last.items:
+        fitting = tuple(item for item in last.items if of_kind(item, query.kind))
+        focus = last.focus if last.focus in fitting else None
+        if fitting and (focus or len(fitting) == 1 or "kind" not in parsed.slots):
+            return Complete(replace(query, paths=(focus,) if focus else fitting, sort=None), last.items)
+    if parsed.joins and not own and last is not None and parsed.action not in _ONE_FILE:
+        query = replace(query, places=last.query.places)
+    return Complete(query)
+
+
+def _answered(parsed: Parsed, text: str, last: Memory) -> Complete | None:
+    """Take the answer to "which one?": a number, or words of one file's name."""
+    if parsed.pick:
+        return None  # an ordinary pick
+    if parsed.action not in (None, Action.READ, Action.FIND) and parsed.understood:
+        return None
+    said = str(parsed.slots.get("file") or parsed.slots.get("name") or " ".join(parsed.left) or text)
+    rate = named(said)
+    rated = [(rate(item.rpartition("/")[2]), item) for item in last.items]
+    best = max((rating for rating, _ in rated), default=0)
+    fitting = [item for rating, item in rated if rating == best and rating]
+    if len(fitting) != 1:
+        return None
+    return Complete(replace(last.query, paths=(fitting[0],)), last.items)
+
+
+def _picked(parsed: Parsed, memories: Sequence[Memory]) -> Complete:
+    memory = next((memory for memory in reversed(memories) if memory.items), None)
+    if memory is None:
+        raise NothingEarlier
+    kind = parsed.slots.get("kind")
+    items = tuple(item for item in memory.items if of_kind(item, kind)) or memory.items
+    asks = memory.query if memory.asked else memory.follow or memory.query
+    changes = {name: value for name, value in parsed.slots.items() if name != "kind"}
+    if parsed.action is not None:
+        query = Query(action=parsed.action, **parsed.slots)
+    else:
+        query = replace(asks, **changes)
+    query = replace(query, name=None, file=None, kind=None, summarise=None, sort=None)
+    if parsed.pick == 0:
+        if query.action in _ONE_FILE:
+            return Complete(replace(query, paths=(memory.focus,) if memory.focus else items), memory.items)
+        return Complete(replace(query, paths=items, kind=kind))
+    index = (parsed.pick or 1) - 1 if (parsed.pick or 1) > 0 else len(items) - 1
+    if index >= len(items):
+        raise NoSuchItem(len(items))
+    return Complete(replace(query, paths=(items[index],)), memory.items)
+
+
+def _changed(parsed: Parsed, last: Memory | None) -> Complete | None:
+    """Repeat the last request with what was said now."""
+    if not parsed.slots and not parsed.more:
+        return None
+    if last is None:
+        raise NothingEarlier
+    query = last.query
+    changes = dict(parsed.slots)
+    if parsed.more:
+        changes["count"] = 2 * (query.count or _USUAL.get(query.action, 20))
+    if "summarise" in changes:
+        changes["action"] = Action.FIND
+    if "since" in changes or "until" in changes:
+        changes = {"since": None, "until": None, **changes}
+    if changes.keys() & {"places", "name", "file"}:
+        changes["paths"] = ()
+    return Complete(replace(query, **changes), last.items if query.paths and "paths" not in changes else ())

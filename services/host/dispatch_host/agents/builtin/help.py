@@ -1,0 +1,65 @@
+"""What the assistant says about itself: what it can do, and why it did not do something. Text only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dispatch_host.agents.builtin.markdown import code
+
+CAN = """\
+- **Largest files**: \u201cWhich files in my Downloads are largest?\u201d
+- **Find files** by name, kind, size or date: \u201cFind PDFs in Documents with invoice in the name and summarise the first\u201d
+- **Rows of a CSV**: \u201cIn Downloads find the CSV whose name contains sales report, show its top 5 rows\u201d
+- **Summarise** a CSV (types, missing values, min, max, mean, top categories), a PDF or a text: \u201cSummarise transactions.csv\u201d
+- **Search inside files**: \u201cSearch for \u2018project apollo\u2019 in Documents\u201d
+- **New and changed files**: \u201cWhat changed since yesterday?\u201d
+- **Duplicate files** and **disk usage**: \u201cFind duplicates in Downloads\u201d, \u201cDisk usage by folder\u201d
+- **Follow-ups**: \u201cand the second one?\u201d, \u201cnow as a list\u201d, \u201ctop 20 instead\u201d, \u201conly the PDFs\u201d, \u201cwhat about Documents?\u201d"""
+
+
+def about(folders: Sequence[str]) -> str:
+    """Answer "what can you do?"."""
+    where = (
+        f"I may look into {', '.join(map(code, folders))}."
+        if folders
+        else f"No folder is approved yet. {how_to_approve()}"
+    )
+    return f"I work with the files in the folders you approved, without a network and without changing anything.\n\n{CAN}\n\n{where}"
+
+
+def how_to_approve(path: str = "PATH") -> str:
+    """Say how a folder gets approved."""
+    return f"To approve a folder, run {code(f'dispatch-host folders add {path}')} on the computer."
+
+
+def not_understood(left: Sequence[str]) -> str:
+    """Answer what was not understood."""
+    which = f" I don't know what to do with {', '.join(map(code, left[:6]))}." if left else ""
+    return f"I did not understand that.{which} I never guess. What I can do:\n\n{CAN}"
+
+
+def needs_agent(changes_files: bool) -> str:
+    """Answer what is clearly for another agent."""
+    why = (
+        "That would change files, and the built-in assistant only reads them: nothing was changed."
+        if changes_files
+        else "That needs a desktop agent: the built-in assistant only reads files in the approved folders. Nothing was done."
+    )
+    return f"{why} What I can do:\n\n{CAN}"
+
+
+def nothing_earlier() -> str:
+    """Answer a follow-up that follows nothing."""
+    return f"That refers to an earlier answer, and there is none in this thread that fits. What I can do:\n\n{CAN}"
+
+
+def not_approved(said: str, folders: Sequence[str]) -> str:
+    """Answer a request for a folder that is not approved."""
+    known = f"Approved: {', '.join(map(code, folders))}." if folders else "No folder is approved yet."
+    path = said if said.startswith(("/", "~")) else "PATH"
+    return f"{code(said)} is not in an approved folder, so it was not looked at. {known} {how_to_approve(path)}"
+
+
+def none_approved() -> str:
+    """Answer any request while no folder is approved."""
+    return f"No folder is approved yet, so there is nothing I may look into. {how_to_approve()}"

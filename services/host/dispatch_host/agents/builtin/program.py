@@ -1,0 +1,240 @@
+"""One task from text to answer: understand, complete, find the folders, let a tool do it. Synchronous; runs in the worker.
+
+Called by worker.py with a Request; gives exactly one Result or NotDone and emits what happens before it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from dispatch_host.agents.agent import JSON, AgentEvent, NotDone, NotDoneReason, Result
+from dispatch_host.agents.builtin import followup, help, matching
+from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, WhichOne
+from dispatch_host.agents.builtin.markdown import code, moment, plural, size
+from dispatch_host.agents.builtin.memory import Memory
+from dispatch_host.agents.builtin.parse import FILE_CHANGES, parse
+from dispatch_host.agents.builtin.query import Action, Query
+from dispatch_host.agents.builtin.slots import is_path
+from dispatch_host.scope import (
+    Entry,
+    Folder,
+    FolderNotApproved,
+    NoSuchFolder,
+    Place,
+    Refusal,
+    Refused,
+    Scope,
+    SeveralFolders,
+    find_folder,
+)
+
+Tool = Callable[[Query, Bench], Findings]
+_CHOICES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything one task needs."""
+
+    text: str
+    folders: Sequence[Folder]
+    memories: Sequence[Mapping[str, JSON]]  # of earlier turns, oldest first
+    now: datetime
+    home: str
+    keep_out: Sequence[Path] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a task. With choices the answer is a question, and one of them would answer it."""
+
+    event: Result | NotDone
+    choices: Sequence[str] = ()
+
+
+def run(request: Request, emit: Callable[[AgentEvent], None]) -> Outcome:
+    """Do one task. Raises only what is a defect."""
+    with Scope(request.folders, keep_out=request.keep_out) as scope:
+        try:
+            return _run(request, scope, emit)
+        except CannotDo as cannot:
+            return Outcome(NotDone(cannot.reason, cannot.text))
+        except FolderNotApproved as missing:
+            labels = [root.label for root in scope.roots]
+            return Outcome(NotDone(NotDoneReason.FOLDER_NOT_APPROVED, help.not_approved(missing.said, labels)))
+
+
+def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> Outcome:
+    names = [root.folder.path.name for root in scope.roots]
+    parsed = parse(request.text, now=request.now, folders=names)
+    if parsed.action is Action.HELP:
+        return Outcome(Result(help.about([root.label for root in scope.roots])))
+    if parsed.wants is not None:
+        raise CannotDo(NotDoneReason.NEEDS_AGENT, help.needs_agent(parsed.wants == FILE_CHANGES))
+    memories = [memory for said in request.memories if (memory := Memory.from_json(said)) is not None]
+    try:
+        complete = followup.complete(parsed, request.text, memories)
+    except followup.NothingEarlier:
+        raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, help.nothing_earlier()) from None
+    except followup.NoSuchItem as few:
+        return Outcome(
+            Result(
+                f"The earlier answer has only {plural(few.count, 'item')}.", memories[-1].to_json() if memories else {}
+            )
+        )
+    if complete is None:
+        raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, help.not_understood(parsed.left))
+    _check_folders(request, scope)
+    query = complete.query
+    bench = Bench(scope, request.now, request.home, emit, [])
+    try:
+        query = _locate(query, bench)
+    except (NoSuchFolder, SeveralFolders) as problem:
+        return _folder_problem(problem, query)
+    try:
+        findings = tool_of(query)(query, bench)
+    except WhichOne as which:
+        return _ask_back(which, bench)
+    return Outcome(Result(_with_missing(findings.text, scope), _remember(query, findings, complete).to_json()))
+
+
+def tool_of(query: Query) -> Tool:
+    """Choose the tool. Imported when needed: the worker starts faster without what a task does not use."""
+    # ruff: noqa: PLC0415
+    from dispatch_host.agents.builtin.tools import duplicates, listing, rows, search, summarise, usage
+
+    tools: dict[Action, Tool] = {
+        Action.LARGEST: listing.largest,
+        Action.FIND: summarise.find_and_summarise if query.summarise else listing.find,
+        Action.COUNT: listing.count,
+        Action.CHANGED: listing.changed,
+        Action.HEAD: rows.head,
+        Action.ROWS: rows.rows,
+        Action.SUMMARISE: summarise.summarise,
+        Action.READ: summarise.read,
+        Action.SEARCH: search.search,
+        Action.DUPLICATES: duplicates.duplicates,
+        Action.USAGE: usage.usage,
+    }
+    return tools[query.action]
+
+
+def _check_folders(request: Request, scope: Scope) -> None:
+    if not request.folders:
+        raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, help.none_approved())
+    if not scope.roots:
+        raise CannotDo(NotDoneReason.INPUT_UNREADABLE, _missing_folders(scope))
+
+
+def _missing_folders(scope: Scope) -> str:
+    listed = "; ".join(f"{code(str(folder.path))} ({reason})" for folder, reason in scope.missing)
+    return f"Approved, but can't be opened now: {listed}."
+
+
+def _with_missing(text: str, scope: Scope) -> str:
+    return f"{text}\n\n{_missing_folders(scope)}" if scope.missing else text
+
+
+def _locate(query: Query, bench: Bench) -> Query:
+    """Find the folders a request names; set them on the bench. A path to a file becomes that file."""
+    scope = bench.scope
+    if query.file is not None and (is_path(query.file) or query.file.startswith("..")):
+        query = _exact(query, query.file, bench)
+    places: list[Place] = []
+    for said in query.places:
+        try:
+            places.append(find_folder(scope, said, home=bench.home))
+        except NoSuchFolder:
+            if not is_path(said):
+                raise
+            query = _exact(query, said, bench, otherwise_folder=True)
+    if query.paths and query.places and not places:
+        query = replace(query, places=())
+    bench.places = _apart(places) or [Place(root, "") for root in scope.outermost]
+    return query
+
+
+def _apart(places: Sequence[Place]) -> list[Place]:
+    """Drop places inside others, so that no file is met twice."""
+    paths = {os.path.join(place.root.folder.path, place.path).rstrip("/") + "/": place for place in places}
+    return [
+        place for path, place in paths.items() if not any(path != other and path.startswith(other) for other in paths)
+    ]
+
+
+def _exact(query: Query, said: str, bench: Bench, *, otherwise_folder: bool = False) -> Query:
+    """Take a path to one file."""
+    if said.startswith(".."):
+        raise FolderNotApproved(said)
+    absolute = os.path.join(bench.home, said[2:]) if said.startswith("~/") else said
+    if not absolute.startswith("/"):
+        return replace(query, file=said.removeprefix("./"))
+    located = bench.scope.locate(absolute)
+    if located is None:
+        raise FolderNotApproved(said)
+    root, path = located
+    try:
+        root.stat(path)
+    except Refused as refused:
+        if refused.reason is Refusal.NOT_THERE:
+            if otherwise_folder:
+                raise NoSuchFolder(said) from refused
+            raise CannotDo(NotDoneReason.INPUT_UNREADABLE, f"There is no file {code(said)}.") from refused
+        raise CannotDo(
+            NotDoneReason.INPUT_UNREADABLE, f"{code(said)} was not read: it is {refused.reason}."
+        ) from refused
+    action = (
+        Action.READ
+        if query.action is Action.FIND
+        else Action.SUMMARISE
+        if query.action is Action.USAGE
+        else query.action
+    )
+    return replace(query, action=action, file=None, paths=(root.absolute(path),))
+
+
+def _folder_problem(problem: NoSuchFolder | SeveralFolders, query: Query) -> Outcome:
+    if isinstance(problem, NoSuchFolder):
+        return Outcome(Result(f"There is no folder {code(problem.said)}.", Memory(query).to_json()))
+    listed = "\n".join(
+        f"{index}. {code(str(place.root.absolute(place.path)))}" for index, place in enumerate(problem.places, 1)
+    )
+    return Outcome(
+        Result(
+            f"Several folders are called {code(problem.said)}. Name one by its path:\n\n{listed}",
+            Memory(query).to_json(),
+        )
+    )
+
+
+def _ask_back(which: WhichOne, bench: Bench) -> Outcome:
+    """Ask which file is meant. The task was understood and is done with a question; the next one may answer it."""
+    entries = which.entries[:_CHOICES]
+    listed = "\n".join(
+        f"{index}. {code(bench.show(entry))} — {size(entry.size)}, modified {moment(bench.modified(entry))}"
+        for index, entry in enumerate(entries, start=1)
+    )
+    more = f"\n\n… and {len(which.entries) - _CHOICES} more." if len(which.entries) > _CHOICES else ""
+    what = matching.described(which.query)
+    text = f"**{plural(len(which.entries), 'file')}** fit ({what}). Which one do you mean? Answer with its number or name.\n\n{listed}{more}"
+    memory = Memory(which.query, _paths(entries), asked=True)
+    return Outcome(Result(text, memory.to_json()), [bench.show(entry) for entry in entries])
+
+
+def _remember(query: Query, findings: Findings, complete: followup.Complete) -> Memory:
+    items = _paths(findings.items)
+    focus = items[0] if len(items) == 1 else None
+    if complete.picked_from and len(complete.picked_from) > 1:
+        return Memory(query, complete.picked_from, focus, replace(query, paths=()))
+    if query.summarise and items:
+        index = query.summarise - 1 if query.summarise > 0 else len(items) - 1
+        focus = items[index] if index < len(items) else focus
+    return Memory(query, items, focus, findings.follow)
+
+
+def _paths(entries: Sequence[Entry]) -> tuple[str, ...]:
+    return tuple(entry.root.absolute(entry.path) for entry in entries)

@@ -1,0 +1,146 @@
+"""What host and worker say to each other: one JSON object per line. The host believes nothing it has not checked here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch_host.agents.builtin import zone
+from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.scope import Folder
+
+LINE_BYTES = 1024 * 1024  # of one line from the worker; JSON may need six bytes for one of text
+TEXT_BYTES = 64 * 1024  # of one text in an event
+MEMORY_BYTES = 256 * 1024
+
+
+class OutOfBounds(Exception):
+    """The worker said something that is not of this protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The program raised. Its kind and place are safe to log; its words may hold contents, and stay there."""
+
+    kind: str
+    where: str
+
+
+def encode_request(request: Request) -> bytes:
+    """Write the one line the worker reads. Names that are no UTF-8 travel as escaped surrogates."""
+    return _line(
+        {
+            "text": request.text,
+            "folders": [[str(folder.path), folder.writable] for folder in request.folders],
+            "memories": [dict(memory) for memory in request.memories],
+            "now": request.now.isoformat(),
+            "zone": zone.said(request.now.tzinfo),
+            "home": request.home,
+            "keep_out": [str(path) for path in request.keep_out],
+        }
+    )
+
+
+def decode_request(line: bytes) -> Request:
+    """Read what the host wrote."""
+    said = json.loads(line)
+    return Request(
+        text=said["text"],
+        folders=[Folder(Path(path), writable) for path, writable in said["folders"]],
+        memories=said["memories"],
+        now=zone.read(said["now"], said["zone"]),
+        home=said["home"],
+        keep_out=[Path(path) for path in said["keep_out"]],
+    )
+
+
+def encode_event(event: AgentEvent) -> bytes:
+    """Write an event before the last."""
+    match event:
+        case Step(title, detail):
+            return _line({"event": "step", "title": title, "detail": detail})
+        case Text(delta):
+            return _line({"event": "text", "delta": delta})
+        case Progress(done, total, unit):
+            return _line({"event": "progress", "done": done, "total": total, "unit": unit})
+        case _:
+            return encode_outcome(Outcome(event))
+
+
+def encode_outcome(outcome: Outcome) -> bytes:
+    """Write the last event."""
+    if isinstance(outcome.event, NotDone):
+        return _line({"event": "not_done", "reason": outcome.event.reason, "text": outcome.event.text})
+    return _line(
+        {
+            "event": "result",
+            "text": outcome.event.text,
+            "memory": dict(outcome.event.memory),
+            "choices": list(outcome.choices),
+        }
+    )
+
+
+def encode_crash(crash: Crashed) -> bytes:
+    """Write where the program raised, without what it said."""
+    return _line({"event": "crashed", "kind": crash.kind, "where": crash.where})
+
+
+def decode(line: bytes) -> AgentEvent | Outcome | Crashed:
+    """Read what the worker wrote; raise OutOfBounds for anything it should not write."""
+    try:
+        said = json.loads(line)
+        match said["event"]:
+            case "step":
+                return Step(_text(said, "title"), _text(said, "detail"))
+            case "text":
+                return Text(_text(said, "delta"))
+            case "progress":
+                return Progress(_count(said, "done"), _count(said, "total"), _text(said, "unit"))
+            case "result":
+                return Outcome(
+                    Result(_text(said, "text"), _memory(said)), [_plain(choice) for choice in said["choices"]]
+                )
+            case "not_done":
+                return Outcome(NotDone(NotDoneReason(said["reason"]), _text(said, "text")))
+            case "crashed":
+                return Crashed(_text(said, "kind"), _text(said, "where"))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise OutOfBounds from error
+    raise OutOfBounds
+
+
+def _text(said: Mapping[str, Any], name: str) -> str:
+    text = _plain(said[name])
+    if len(text.encode()) > TEXT_BYTES:
+        raise OutOfBounds
+    return text
+
+
+def _plain(text: Any) -> str:
+    """Take text only; lone surrogates could not be sent on."""
+    if not isinstance(text, str):
+        raise OutOfBounds
+    return text.encode(errors="replace").decode()
+
+
+def _count(said: Mapping[str, Any], name: str) -> int:
+    count = said[name]
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise OutOfBounds
+    return count
+
+
+def _memory(said: Mapping[str, Any]) -> dict[str, Any]:
+    memory = said["memory"]
+    if not isinstance(memory, dict) or len(json.dumps(memory)) > MEMORY_BYTES:
+        raise OutOfBounds
+    return memory
+
+
+def _line(said: Mapping[str, Any]) -> bytes:
+    return json.dumps(said, separators=(",", ":")).encode("ascii") + b"\n"

@@ -1,0 +1,33 @@
+"""The approved folders: what a person let the host read, and the only way any tool reaches a file.
+
+A `Scope` is made from a list of `Folder`s for one task and closed after it. It holds no state outside itself, so a
+change of permissions is in force with the next task. Knows no agents, no tasks and no database. docs/assistant.md
+explains the rules and what they do not cover.
+"""
+
+from dispatch_host.scope.beneath import Beneath, ComponentWalk, OpenAt2, best_beneath
+from dispatch_host.scope.folder import Folder, FolderRefused
+from dispatch_host.scope.names import shown
+from dispatch_host.scope.resolve import FolderNotApproved, NoSuchFolder, Place, SeveralFolders, find_folder
+from dispatch_host.scope.scope import Entry, Refusal, Refused, Root, Scope, Tally
+
+__all__ = [
+    "Beneath",
+    "ComponentWalk",
+    "Entry",
+    "Folder",
+    "FolderNotApproved",
+    "FolderRefused",
+    "NoSuchFolder",
+    "OpenAt2",
+    "Place",
+    "Refusal",
+    "Refused",
+    "Root",
+    "Scope",
+    "SeveralFolders",
+    "Tally",
+    "best_beneath",
+    "find_folder",
+    "shown",
+]

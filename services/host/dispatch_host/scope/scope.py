@@ -1,0 +1,318 @@
+"""Reading and listing inside the approved folders, by descriptors only. Called by every tool; knows no tool.
+
+Whatever a file name, a link or a race tries, it is met here: a file is opened beneath its folder's descriptor, is a
+regular file or refused, and one that has another name outside the approved folders (a hard link) is refused too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from dispatch_host.scope.beneath import Beneath, best_beneath
+from dispatch_host.scope.folder import Folder
+from dispatch_host.scope.names import shown
+
+_FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: a FIFO without a writer must not hold the worker
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+_PATH_BYTES = 3000  # below PATH_MAX (4096, macOS 1024 per name): longer paths are opened in several steps
+_CASE_BLIND = sys.platform == "darwin"  # its usual file system ignores case, so keep_out must too
+
+
+class Refusal(StrEnum):
+    """Why the scope does not open a path."""
+
+    OUTSIDE = "outside the approved folders"
+    LINK = "a link, which is never followed"
+    HARD_LINK = "a hard link whose other name is not in an approved folder"
+    NOT_THERE = "not there"
+    NOT_A_FILE = "not a regular file"
+    UNREADABLE = "not readable"
+
+
+class Refused(Exception):
+    """A path the scope does not open, and why."""
+
+    def __init__(self, reason: Refusal, path: str) -> None:
+        super().__init__(f"{shown(path)}: {reason}")
+        self.reason = reason
+        self.path = path
+
+
+class Entry(NamedTuple):
+    """One file or folder that a walk met. A named tuple because walks make hundreds of thousands."""
+
+    root: Root
+    path: str  # relative to the root, surrogateescape inside
+    is_dir: bool
+    size: int  # apparent size in bytes
+    mtime_ns: int
+    device: int
+    inode: int
+    links: int
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a walk met and what it had to leave out, so that an answer can say so."""
+
+    files: int = 0
+    folders: int = 0
+    size: int = 0
+    unreadable: int = 0  # folders that could not be listed
+    links: int = 0
+    special: int = 0  # FIFOs, sockets, devices
+    vanished: int = 0
+    on_entry: Callable[[int], None] | None = field(default=None, repr=False)  # called with the files seen so far
+
+
+class Root:
+    """An approved folder held open. Only a Scope makes one."""
+
+    def __init__(self, folder: Folder, fd: int, beneath: Beneath, blocked: Sequence[str]) -> None:
+        self.folder = folder
+        self.label = shown(folder.path.name or str(folder.path))
+        self._fd = fd
+        self._beneath = beneath
+        self._blocked = tuple(_fold(path) for path in blocked)
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def absolute(self, path: str) -> str:
+        """Name the absolute path of a relative one, for the memory of a thread; it is never opened by it."""
+        return os.path.join(self.folder.path, path) if path else str(self.folder.path)
+
+    def blocks(self, path: str) -> bool:
+        """Tell whether a path belongs to what is kept out, whatever folder was approved."""
+        folded = _fold(path)
+        return any(folded == blocked or folded.startswith(f"{blocked}/") for blocked in self._blocked)
+
+    def open(self, path: str, flags: int) -> int:
+        """Open a path beneath this folder, in steps where it is longer than the system takes at once."""
+        if self.blocks(path):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
+        if len(path) < _PATH_BYTES // 3:
+            return self._beneath.open(self._fd, path, flags)
+        steps = _steps(path)
+        current = self._fd
+        try:
+            for step in steps[:-1]:
+                onward = self._beneath.open(current, step, _DIRECTORY)
+                if current != self._fd:
+                    os.close(current)
+                current = onward
+            return self._beneath.open(current, steps[-1], flags)
+        finally:
+            if current != self._fd:
+                os.close(current)
+
+    def stat(self, path: str) -> Entry:
+        """Describe one path; raise Refused when it is not there, or neither a file nor a folder."""
+        try:
+            fd = self.open(path, _FILE)
+        except OSError as error:
+            raise Refused(_refusal(error), self.absolute(path)) from error
+        try:
+            facts = os.fstat(fd)
+        finally:
+            os.close(fd)
+        if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
+            raise Refused(Refusal.NOT_A_FILE, self.absolute(path))
+        return _entry(self, path, facts)
+
+    def list(self, path: str, tally: Tally) -> list[Entry]:
+        """List the files and folders directly in one folder; what can't be listed is only counted."""
+        try:
+            fd = self.open(path, _DIRECTORY)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+                tally.vanished += 1
+            else:
+                tally.unreadable += 1
+            return []
+        found: list[Entry] = []
+        try:
+            with os.scandir(fd) as entries:
+                for item in entries:
+                    inner = f"{path}/{item.name}" if path else item.name
+                    try:
+                        facts = item.stat(follow_symlinks=False)
+                    except OSError:
+                        tally.vanished += 1
+                        continue
+                    if stat.S_ISLNK(facts.st_mode):
+                        tally.links += 1
+                    elif not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
+                        tally.special += 1
+                    elif not (self._blocked and self.blocks(inner)):
+                        found.append(_entry(self, inner, facts))
+        except OSError:
+            tally.unreadable += 1
+        finally:
+            os.close(fd)
+        return found
+
+    def walk(self, start: str, tally: Tally) -> Iterator[Entry]:
+        """Give every file and folder below `start`, folder by folder, never through a link."""
+        waiting = [start]
+        seen: set[tuple[int, int]] = set()  # a folder mounted into itself must not be walked for ever
+        while waiting:
+            folder = waiting.pop()
+            for entry in self.list(folder, tally):
+                if entry.is_dir:
+                    if (entry.device, entry.inode) in seen:
+                        continue
+                    seen.add((entry.device, entry.inode))
+                    waiting.append(entry.path)
+                    tally.folders += 1
+                else:
+                    tally.files += 1
+                    tally.size += entry.size
+                    if tally.on_entry is not None:
+                        tally.on_entry(tally.files)
+                yield entry
+
+
+class Scope:
+    """The approved folders of one task, held open. Use it as a context manager."""
+
+    def __init__(
+        self, folders: Sequence[Folder], *, keep_out: Sequence[Path] = (), beneath: Beneath | None = None
+    ) -> None:
+        """Open every folder that is there. `keep_out` are absolute paths (the host's own keys) no task may read."""
+        self.folders = tuple(folders)
+        self.roots: list[Root] = []
+        self.missing: list[tuple[Folder, Refusal]] = []
+        self._beneath = beneath or best_beneath()
+        self._names: Counter[tuple[int, int]] | None = None
+        top = os.open("/", _DIRECTORY | os.O_CLOEXEC)
+        try:
+            for folder in folders:
+                self._hold(top, folder, keep_out)
+        finally:
+            os.close(top)
+        self._label()
+
+    def __enter__(self) -> Scope:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for root in self.roots:
+            root.close()
+        self.roots = []
+
+    @property
+    def outermost(self) -> list[Root]:
+        """The folders that lie in no other, so that a walk over all meets every file once."""
+        paths = {root.folder.path for root in self.roots}
+        return [root for root in self.roots if not paths.intersection(root.folder.path.parents)]
+
+    def open_file(self, root: Root, path: str, *, buffering: int = -1) -> BinaryIO:
+        """Open a regular file for reading; raise Refused. Never blocks, never follows, never leaves the folder."""
+        try:
+            fd = root.open(path, _FILE)
+        except OSError as error:
+            raise Refused(_refusal(error), root.absolute(path)) from error
+        try:
+            facts = os.fstat(fd)
+            if not stat.S_ISREG(facts.st_mode):
+                raise Refused(Refusal.NOT_A_FILE, root.absolute(path))
+            if facts.st_nlink > 1 and self._names_inside(facts) < facts.st_nlink:
+                raise Refused(Refusal.HARD_LINK, root.absolute(path))
+            return open(fd, "rb", buffering=buffering)  # noqa: SIM115  the caller closes it
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def locate(self, absolute: str) -> tuple[Root, str] | None:
+        """Find the approved folder an absolute path lies in (the innermost), and the path relative to it."""
+        path = Path(os.path.normpath(absolute))
+        holding = [root for root in self.roots if path == root.folder.path or root.folder.path in path.parents]
+        if not holding:
+            return None
+        root = max(holding, key=lambda candidate: len(candidate.folder.path.parts))
+        relative = os.fspath(path.relative_to(root.folder.path))
+        return root, "" if relative == "." else relative
+
+    def _names_inside(self, facts: os.stat_result) -> int:
+        """Count the names of one inode in the approved folders. Walked once, when the first hard link is met."""
+        if self._names is None:
+            self._names = Counter(
+                (entry.device, entry.inode)
+                for root in self.outermost
+                for entry in root.walk("", Tally())
+                if entry.links > 1 and not entry.is_dir
+            )
+        return self._names[(facts.st_dev, facts.st_ino)]
+
+    def _hold(self, top: int, folder: Folder, keep_out: Sequence[Path]) -> None:
+        if any(path == folder.path or path in folder.path.parents for path in keep_out):
+            self.missing.append((folder, Refusal.OUTSIDE))
+            return
+        try:
+            fd = self._beneath.open(top, str(folder.path).lstrip("/"), _DIRECTORY)
+        except OSError as error:
+            self.missing.append((folder, _refusal(error)))
+            return
+        blocked = [os.fspath(path.relative_to(folder.path)) for path in keep_out if folder.path in path.parents]
+        self.roots.append(Root(folder, fd, self._beneath, blocked))
+
+    def _label(self) -> None:
+        """Tell folders of the same name apart by their whole path."""
+        names = Counter(root.label for root in self.roots)
+        for root in self.roots:
+            if names[root.label] > 1:
+                root.label = shown(str(root.folder.path))
+
+
+def _entry(root: Root, path: str, facts: os.stat_result) -> Entry:
+    return Entry(
+        root,
+        path,
+        stat.S_ISDIR(facts.st_mode),
+        facts.st_size,
+        facts.st_mtime_ns,
+        facts.st_dev,
+        facts.st_ino,
+        facts.st_nlink,
+    )
+
+
+def _refusal(error: OSError) -> Refusal:
+    return {
+        errno.EXDEV: Refusal.OUTSIDE,
+        errno.ELOOP: Refusal.LINK,
+        errno.ENOENT: Refusal.NOT_THERE,
+        errno.ENOTDIR: Refusal.NOT_THERE,
+        errno.ENAMETOOLONG: Refusal.NOT_THERE,
+        errno.ENXIO: Refusal.NOT_A_FILE,
+        errno.EOPNOTSUPP: Refusal.NOT_A_FILE,
+    }.get(error.errno or 0, Refusal.UNREADABLE)
+
+
+def _steps(path: str) -> list[str]:
+    """Cut a relative path into pieces that the system takes."""
+    steps: list[str] = []
+    for part in path.split("/"):
+        if steps and len(os.fsencode(steps[-1])) + len(os.fsencode(part)) < _PATH_BYTES:
+            steps[-1] = f"{steps[-1]}/{part}"
+        else:
+            steps.append(part)
+    return steps
+
+
+def _fold(path: str) -> str:
+    return path.casefold() if _CASE_BLIND else path
