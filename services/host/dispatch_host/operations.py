@@ -49,6 +49,104 @@ class Front(Protocol):
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
     def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]: ...
+    async def stop(self, condition: Condition.ValueType) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What there is beside the home in a process that runs the host."""
+
+    fleet: Fleet
+    runner: Runner
+    stop: Callable[[Condition.ValueType], None]
+    stopped: asyncio.Event  # set when the phones were told
+    endings: asyncio.Event  # set when the pairing service has something to be told
+
+
+class Operations:
+    """The front desk itself."""
+
+    def __init__(self, owned: Owned, *, running: Running | None) -> None:
+        self._owned = owned
+        self._running = running
+
+    async def status(self) -> pb.GetStatusResponse:
+        """Say how the host is."""
+        owned, running = self._owned, self._running
+        signed_in = SignIn.load(owned.home)
+        pairings = await owned.journal.step(threads.pairings)
+        names = {pairing.thread: pairing.phone_name for pairing in pairings}
+        found = await owned.journal.step(lambda tx: tasks.in_states(tx, OPEN))
+        status = pb.GetStatusResponse(
+            running=running is not None,
+            device_name=signed_in.device_name if signed_in else "",
+            account=signed_in.account if signed_in else "",
+            server=signed_in.server if signed_in else "",
+            pairings=[self._pairing_status(pairing) for pairing in pairings],
+            waiting_tasks=[_task_status(task, names) for task in found if running and task.state in QUEUED],
+            folders=(await self.list_folders()).folders,
+            key_store=owned.store.kind,
+            folder_guard="openat2" if isinstance(best_beneath(), OpenAt2) else "openat",
+        )
+        if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
+            status.running_task.CopyFrom(_task_status(now, names))
+        return status
+
+    async def add_folder(self, folder: pb.Folder) -> pb.Folder:
+        """Approve a folder. Raises BadRequest for what is no folder, or can't be listed."""
+        try:
+            approved = Folder.approve(_path(folder.path), writable=folder.writable)
+        except FolderRefused as refused:
+            raise errors.BadRequest(str(refused), metadata={"field": "path"}) from refused
+        kept = _folder(approved)
+        await self._owned.journal.step(lambda tx: settings.approve(tx, approved))
+        return kept
+
+    async def list_folders(self) -> pb.ListFoldersResponse:
+        """List the approved folders."""
+        found = await self._owned.journal.step(settings.folders)
+        return pb.ListFoldersResponse(folders=[_folder(folder) for folder in found])
+
+    async def remove_folder(self, path: str) -> bool:
+        """Take an approval back; the folder itself need not exist any more. Tells whether there was one."""
+        named = _path(path)
+        # What was approved is kept without links; a person names it as they see it.
+        names = {named, await asyncio.to_thread(_without_links, named)}
+
+        def remove(tx: Tx) -> bool:
+            return sum(settings.disapprove(tx, name) for name in names) > 0
+
+        return await self._owned.journal.step(remove)
+
+    async def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]:
+        """Show codes until a phone is paired, somebody says no, or the time is over. The last event is PairEnded."""
+        async with contextlib.aclosing(invite(self._owned, start, answers, paired=self._paired)) as events:
+            async for event in events:
+                yield event
+
+    async def unpair(self, phone_name: str) -> pb.UnpairResponse:
+        """End a pairing: its tasks, its link, its keys; then tell the pairing service, now or later."""
+        pairing = await self._target(phone_name)
+        if self._running is not None:
+            await self._say_goodbye(self._running, pairing)
+        await self._forget(pairing.pair_id)
+        if self._running is not None:
+            self._running.endings.set()
+        told = await tell_endings(self._owned)
+        return pb.UnpairResponse(pair_ids=[pairing.pair_id], service_told=told)
+
+    async def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:
+        """Give the events of a thread, oldest first, as they were written."""
+        pairing = await self._target(phone_name)
+        page = await self._page(pairing.thread, 0)
+        while page:
+            for _, content in page:
+                yield content
+            page = await self._page(pairing.thread, page[-1][0])
+
+    async def _page(self, thread: int, after_id: int) -> list[tuple[int, bytes]]:
+        return await self._owned.journal.step(lambda tx: threads.told(tx, thread, after_id=after_id, limit=_PAGE))
+
     async def stop(self, condition: Condition.ValueType) -> None:
         """End the running host; returns when the phones were told. Raises NotRunning."""
         if self._running is None:
