@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -qq --disable-pip-version-check --no-input
+COMPOSE := docker compose -f deploy/compose.yaml
 PARTS := sdk services/pairing services/relay services/host clients/mobile_sim
 
 # LANG=go on the command line means a language here, but a locale to every program that runs.
@@ -64,9 +65,9 @@ vectors: $(VENV)/.vectors ## Check the cryptography against the published vector
 	@DISPATCH_REQUIRE_VECTORS=1 $(BIN)/pytest -q -n 2 tests/vectors
 
 .PHONY: up
-up: ## Build and start pairing, relay, a host and Prometheus in containers
-	@deploy/compose up
+up: ## Build and start pairing, relay, a host and Prometheus in containers; DISPATCH_FILES=~/x for your own files
+	@$(COMPOSE) up --build --detach --wait --quiet-pull
 
 .PHONY: down
-down: ## Stop them; VOLUMES=1 also forgets accounts, pairings and threads
-	@deploy/compose down $(if $(VOLUMES),--volumes)
+down: ## Stop them; VOLUMES=1 also forgets the account, the pairing and the thread
+	@$(COMPOSE) --profile phone down --remove-orphans $(if $(VOLUMES),--volumes)

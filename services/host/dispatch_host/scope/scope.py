@@ -226,16 +226,11 @@ class Scope:
             fd = root.open(path, _FILE)
         except OSError as error:
             raise Refused(_refusal(error), root.absolute(path)) from error
-        try:
-            facts = os.fstat(fd)
-            if not stat.S_ISREG(facts.st_mode):
-                raise Refused(Refusal.NOT_A_FILE, root.absolute(path))
-            if facts.st_nlink > 1 and self._names_inside(facts) < facts.st_nlink:
-                raise Refused(Refusal.HARD_LINK, root.absolute(path))
-            return open(fd, "rb", buffering=buffering)  # noqa: SIM115  the caller closes it
-        except BaseException:
+        refusal = self._judge(os.fstat(fd))
+        if refusal is not None:
             os.close(fd)
-            raise
+            raise Refused(refusal, root.absolute(path))
+        return open(fd, "rb", buffering=buffering)
 
     def locate(self, absolute: str) -> tuple[Root, str] | None:
         """Find the approved folder an absolute path lies in (the innermost), and the path relative to it."""
@@ -246,6 +241,14 @@ class Scope:
         root = max(holding, key=lambda candidate: len(candidate.folder.path.parts))
         relative = os.fspath(path.relative_to(root.folder.path))
         return root, "" if relative == "." else relative
+
+    def _judge(self, facts: os.stat_result) -> Refusal | None:
+        """Judge what was opened, by its descriptor: whatever a race swapped in is seen here."""
+        if not stat.S_ISREG(facts.st_mode):
+            return Refusal.NOT_A_FILE
+        if facts.st_nlink > 1 and self._names_inside(facts) < facts.st_nlink:
+            return Refusal.HARD_LINK
+        return None
 
     def _names_inside(self, facts: os.stat_result) -> int:
         """Count the names of one inode in the approved folders. Walked once, when the first hard link is met."""

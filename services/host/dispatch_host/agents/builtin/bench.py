@@ -24,6 +24,14 @@ class CannotDo(Exception):
         self.text = text
 
 
+class NothingThere(Exception):
+    """Ends the task as done: what was asked about does not exist. `text` is the Markdown that says so."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+
 class WhichOne(Exception):
     """Several files fit a request that needs one. Ends the task with a question that the next task can answer."""
 
@@ -86,6 +94,10 @@ class Bench:
         names = [code(place.label) for place in self.places]
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
+    def around(self) -> str:
+        """Name the places plainly, for the detail of a step."""
+        return ", ".join(place.label for place in self.places)
+
     def show(self, entry: Entry) -> str:
         """Name a file for a person: the folder it was approved by and the path in it."""
         return f"{entry.root.label}/{entry.path}"
@@ -100,13 +112,13 @@ class Bench:
     def remarks(self) -> str:
         """Say what could not be looked at; empty when everything could."""
         tally = self.tally
-        said = [
-            (tally.unreadable, lambda n: f"{plural(n, 'folder')} could not be read"),
-            (tally.links, lambda n: f"{plural(n, 'link')} {'was' if n == 1 else 'were'} not followed"),
-            (tally.special, lambda n: f"{plural(n, 'special file')} (pipes, sockets, devices) left out"),
-            (tally.vanished, lambda n: f"{plural(n, 'entry', 'entries')} vanished meanwhile"),
-        ]
-        parts = [text(count) for count, text in said if count]
+        said = (
+            (tally.unreadable, plural(tally.unreadable, "folder"), "that could not be read"),
+            (tally.links, plural(tally.links, "link"), "(never followed)"),
+            (tally.special, plural(tally.special, "special file"), "(pipes, sockets, devices)"),
+            (tally.vanished, plural(tally.vanished, "entry", "entries"), "that vanished meanwhile"),
+        )
+        parts = [f"{what} {why}" for count, what, why in said if count]
         return f"Not looked at: {'; '.join(parts)}." if parts else ""
 
 

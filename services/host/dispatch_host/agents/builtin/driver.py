@@ -81,7 +81,8 @@ class BuiltIn:
     async def _work(self, request: Request) -> AsyncGenerator[AgentEvent | Outcome, None]:
         """Give the events of one worker; without an Outcome at the end it failed."""
         async with self._worker() as process:
-            assert process.stdin is not None and process.stdout is not None  # noqa: S101  both are pipes
+            assert process.stdin is not None  # noqa: S101  both are pipes
+            assert process.stdout is not None  # noqa: S101
             deadline = asyncio.get_running_loop().time() + self._limit_seconds
             try:
                 async with asyncio.timeout_at(deadline):

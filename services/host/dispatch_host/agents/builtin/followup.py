@@ -85,10 +85,7 @@ def _picked(parsed: Parsed, memories: Sequence[Memory]) -> Complete:
     items = tuple(item for item in memory.items if of_kind(item, kind)) or memory.items
     asks = memory.query if memory.asked else memory.follow or memory.query
     changes = {name: value for name, value in parsed.slots.items() if name != "kind"}
-    if parsed.action is not None:
-        query = Query(action=parsed.action, **parsed.slots)
-    else:
-        query = replace(asks, **changes)
+    query = replace(asks, **changes) if parsed.action is None else Query(action=parsed.action, **parsed.slots)
     query = replace(query, name=None, file=None, kind=None, summarise=None, sort=None)
     if parsed.pick == 0:
         if query.action in _ONE_FILE:

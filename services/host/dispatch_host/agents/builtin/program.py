@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from dispatch_host.agents.agent import JSON, AgentEvent, NotDone, NotDoneReason, Result
-from dispatch_host.agents.builtin import followup, help, matching
-from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, WhichOne
+from dispatch_host.agents.builtin import about, followup, matching
+from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, NothingThere, WhichOne
 from dispatch_host.agents.builtin.markdown import code, moment, plural, size
 from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import FILE_CHANGES, parse
@@ -65,21 +65,21 @@ def run(request: Request, emit: Callable[[AgentEvent], None]) -> Outcome:
             return Outcome(NotDone(cannot.reason, cannot.text))
         except FolderNotApproved as missing:
             labels = [root.label for root in scope.roots]
-            return Outcome(NotDone(NotDoneReason.FOLDER_NOT_APPROVED, help.not_approved(missing.said, labels)))
+            return Outcome(NotDone(NotDoneReason.FOLDER_NOT_APPROVED, about.not_approved(missing.said, labels)))
 
 
 def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> Outcome:
     names = [root.folder.path.name for root in scope.roots]
     parsed = parse(request.text, now=request.now, folders=names)
     if parsed.action is Action.HELP:
-        return Outcome(Result(help.about([root.label for root in scope.roots])))
+        return Outcome(Result(about.about([root.label for root in scope.roots])))
     if parsed.wants is not None:
-        raise CannotDo(NotDoneReason.NEEDS_AGENT, help.needs_agent(parsed.wants == FILE_CHANGES))
+        raise CannotDo(NotDoneReason.NEEDS_AGENT, about.needs_agent(parsed.wants == FILE_CHANGES))
     memories = [memory for said in request.memories if (memory := Memory.from_json(said)) is not None]
     try:
         complete = followup.complete(parsed, request.text, memories)
     except followup.NothingEarlier:
-        raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, help.nothing_earlier()) from None
+        raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, about.nothing_earlier()) from None
     except followup.NoSuchItem as few:
         return Outcome(
             Result(
@@ -87,12 +87,14 @@ def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> 
             )
         )
     if complete is None:
-        raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, help.not_understood(parsed.left))
+        raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, about.not_understood(parsed.left))
     _check_folders(request, scope)
     query = complete.query
     bench = Bench(scope, request.now, request.home, emit, [])
     try:
         query = _locate(query, bench)
+    except NothingThere as nothing:
+        return Outcome(Result(nothing.text, Memory(query).to_json()))
     except (NoSuchFolder, SeveralFolders) as problem:
         return _folder_problem(problem, query)
     try:
@@ -125,7 +127,7 @@ def tool_of(query: Query) -> Tool:
 
 def _check_folders(request: Request, scope: Scope) -> None:
     if not request.folders:
-        raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, help.none_approved())
+        raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, about.none_approved())
     if not scope.roots:
         raise CannotDo(NotDoneReason.INPUT_UNREADABLE, _missing_folders(scope))
 
@@ -183,7 +185,7 @@ def _exact(query: Query, said: str, bench: Bench, *, otherwise_folder: bool = Fa
         if refused.reason is Refusal.NOT_THERE:
             if otherwise_folder:
                 raise NoSuchFolder(said) from refused
-            raise CannotDo(NotDoneReason.INPUT_UNREADABLE, f"There is no file {code(said)}.") from refused
+            raise NothingThere(f"There is no file {code(said)}.") from refused
         raise CannotDo(
             NotDoneReason.INPUT_UNREADABLE, f"{code(said)} was not read: it is {refused.reason}."
         ) from refused
@@ -220,7 +222,8 @@ def _ask_back(which: WhichOne, bench: Bench) -> Outcome:
     )
     more = f"\n\n… and {len(which.entries) - _CHOICES} more." if len(which.entries) > _CHOICES else ""
     what = matching.described(which.query)
-    text = f"**{plural(len(which.entries), 'file')}** fit ({what}). Which one do you mean? Answer with its number or name.\n\n{listed}{more}"
+    question = "Which one do you mean? Answer with its number or name."
+    text = f"**{plural(len(which.entries), 'file')}** fit ({what}). {question}\n\n{listed}{more}"
     memory = Memory(which.query, _paths(entries), asked=True)
     return Outcome(Result(text, memory.to_json()), [bench.show(entry) for entry in entries])
 

@@ -10,17 +10,18 @@ import re
 from collections.abc import Sequence
 
 from dispatch_host.agents.builtin.query import Sort, Style
-from dispatch_host.agents.builtin.vocabulary import EXTENSIONS, FILLERS, KINDS, NUMBERS, ORDINALS, USUAL_FOLDERS
+from dispatch_host.agents.builtin.vocabulary import EXTENSIONS, FILLERS, KINDS, NUMBERS, ORDINALS, USUAL_FOLDERS, listed
 
 CUT = " · "  # stands where something was cut out, so that its neighbours do not become neighbours
 _OPEN, _SHUT = "\ue000", "\ue001"  # private use: around the number of a quoted or literal value
 LITERAL = rf"{_OPEN}\d+{_SHUT}"
 _WORD = r"[^\s·,;]+"
 # A value without quotes ends before the words that begin something else.
-_END = (
+END = (
     r"(?=\s*(?:$|[·;?!]|,(?:\s|$)|(?:\.|:)\s"
     r"|\s(?:in|inside|within|under|from)\s"
-    r"|\s(?:and|then|but)\s+(?:then\s+|also\s+|please\s+)*(?:show|list|give|tell|summari[sz]e|sum|display|print|describe|profile|sort|order|put|make|get|read|preview)\b"
+    r"|\s(?:and|then|but)\s+(?:then\s+|also\s+|please\s+)*(?:show|list|give|tell|summari[sz]e"
+    r"|sum|display|print|describe|profile|sort|order|put|make|get|read|preview)\b"
     r"|\sas\s+an?\s|\ssort(?:ed)?\s|\splease\b|\sfor me\b))"
 )
 VALUE = rf"(?P<value>{LITERAL}|[^·]+?)"
@@ -119,11 +120,14 @@ def number(said: str) -> int:
 def style(words: Words) -> Style | None:
     """Cut out how rows shall be shown."""
     if words.take(
-        r"\b(?:formatted |format(?:ted)? )?(?:as|in|into|in the form of|make (?:it|that|them|this)|use) (?:an? |the )?(?:\w+ )?(?:markdown )?table(?: format| form)?\b"
+        r"\b(?:formatted |format(?:ted)? )?(?:as|in|into|in the form of|make (?:it|that|them|this)"
+        r"|use) (?:an? |the )?(?:\w+ )?(?:markdown )?table(?: format| form)?\b"
     ) or words.take(r"^(?:now )?(?:an? )?table(?: please| format| view)?$|\btabular(?: form(?:at)?)?\b"):
         return Style.TABLE
     if words.take(
-        r"\b(?:formatted |format(?:ted)? )?(?:as|in|into|in the form of|make (?:it|that|them|this)|use) (?:an? |the )?(?:\w+ )?(?:bullet(?:ed)? |numbered )?(?:list|bullets|bullet points)(?: format| form)?\b"
+        r"\b(?:formatted |format(?:ted)? )?(?:as|in|into|in the form of|make (?:it|that|them|this)"
+        r"|use) (?:an? |the )?(?:\w+ )?(?:bullet(?:ed)? |numbered )?(?:list|bullets"
+        r"|bullet points)(?: format| form)?\b"
     ) or words.take(r"^(?:now )?(?:an? )?list(?: please| format| view)$|\bbullet(?:ed)? (?:list|points)\b"):
         return Style.LIST
     return None
@@ -137,7 +141,10 @@ _SORTS = (
     (Sort.LARGEST, r"\b(?:by|in order of) (?:the )?(?:their )?(?:file )?size\b"),
     (
         Sort.NEWEST,
-        r"\b(?:by|in order of) (?:the )?(?:their )?(?:date|time|age|modification (?:date|time)|last modified|modified|date modified|recency)\b",
+        (
+            r"\b(?:by|in order of) (?:the )?(?:their )?(?:date|time|age|modification (?:date|time)"
+            r"|last modified|modified|date modified|recency)\b"
+        ),
     ),
     (Sort.NAME, r"\b(?:by|in order of) (?:the )?(?:their )?(?:file ?)?names?\b|\balphabetical(?:ly)?(?: order)?\b"),
 )
@@ -149,7 +156,8 @@ def sort(words: Words) -> Sort | None:
     for order, pattern in _SORTS:
         if (
             words.take(
-                rf"(?:\b(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|arranged?)\s+(?:it |them |these |those |this |that )?)?(?:{pattern})"
+                rf"(?:\b(?:sort(?:ed)?|order(?:ed)?|rank(?:ed)?|arranged?)\s+(?:it |them |these |those "
+                rf"|this |that )?)?(?:{pattern})"
             )
             and found is None
         ):
@@ -157,15 +165,18 @@ def sort(words: Words) -> Sort | None:
     return found
 
 
-_SIZE = r"(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>bytes?|b|kb|kib|k|kilobytes?|mb|mib|m|megs?|megabytes?|gb|gib|g|gigs?|gigabytes?|tb|tib|t|terabytes?)\b"
+_SIZE = (
+    r"(?P<number>\d+(?:[.,]\d+)?)\s*(?P<unit>bytes?|b|kb|kib|k|kilobytes?|mb|mib|m|megs?"
+    r"|megabytes?|gb|gib|g|gigs?|gigabytes?|tb|tib|t|terabytes?)\b"
+)
 _UNITS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def sizes(words: Words) -> tuple[int | None, int | None]:
     """Cut out the least and the greatest size in bytes; kB, MB and GB are powers of 1000, KiB, MiB and GiB of 1024."""
     least = words.take(
-        r"(?:\b(?:that|which) (?:are|is) )?\b(?:larger|bigger|greater|more|heavier|above|over|at least|exceeding|minimum|min|upwards of)(?: than)?(?: of)? "
-        + _SIZE
+        r"(?:\b(?:that|which) (?:are|is) )?\b(?:larger|bigger|greater|more|heavier|above|over"
+        r"|at least|exceeding|minimum|min|upwards of)(?: than)?(?: of)? " + _SIZE
     ) or words.take(r"(?:\b(?:of|with) (?:a )?)?(?:sizes? )?(?:>=?|≥)\s*" + _SIZE)
     most = words.take(
         r"(?:\b(?:that|which) (?:are|is) )?\b(?:smaller|lighter|less|below|under|at most|up to|maximum|max)(?: than)? "
@@ -188,8 +199,14 @@ def count(words: Words) -> tuple[int | None, bool]:
         rf"\b(?P<n>{_NUMBER})\s+(?P<which>last|first|top)\b",
         rf"\b(?P<which>{superlative})\s+(?P<n>{_NUMBER})\b",
         rf"\b(?P<n>{_NUMBER})\s+(?P<which>{superlative})\b",
-        rf"\b(?:limit(?:ed)?(?: it| them)? to|only|just|at most|up to|show(?: me)?|give me|list|maximum(?: of)?|max)\s+(?P<n>{_NUMBER})\b(?P<which>)(?!\s*(?:st|nd|rd|th)\b)",
-        rf"\b(?P<n>{_NUMBER})\s+(?=(?:{_ROWS}|{_FILE_WORDS}|{KIND_WORDS}|results?|matches|items|hits|folders?|more)\b)(?P<which>)",
+        (
+            rf"\b(?:limit(?:ed)?(?: it| them)? to|only|just|at most|up to|show(?: me)?|give me|list"
+            rf"|maximum(?: of)?|max)\s+(?P<n>{_NUMBER})\b(?P<which>)(?!\s*(?:st|nd|rd|th)\b)"
+        ),
+        (
+            rf"\b(?P<n>{_NUMBER})\s+(?=(?:{_ROWS}|{_FILE_WORDS}|{KIND_WORDS}|results?|matches|items"
+            rf"|hits|folders?|more)\b)(?P<which>)"
+        ),
     )
     for pattern in patterns:
         match = re.search(pattern, words.text, re.IGNORECASE)
@@ -198,9 +215,9 @@ def count(words: Words) -> tuple[int | None, bool]:
             keep = f" {which} " if re.fullmatch(superlative, which, re.IGNORECASE) else CUT
             words.text = f"{words.text[: match.start()]}{keep}{words.text[match.end() :]}"
             return max(number(match["n"]), 1), which.casefold() in ("last", "bottom", "final", "tail")
-    if words.take(rf"\b(?:the\s+)?(?P<which>first|top|last)\s+(?:row|line|record)\b", to=" row "):
+    if words.take(r"\b(?:the\s+)?(?P<which>first|top|last)\s+(?:row|line|record)\b", to=" row "):
         return 1, False
-    if words.take(rf"\b(?:show(?: me)?|list|give me|see) (?:them )?all(?: of (?:them|those|it))?$|\ball of them$"):
+    if words.take(r"\b(?:show(?: me)?|list|give me|see) (?:them )?all(?: of (?:them|those|it))?$|\ball of them$"):
         return 1_000_000, False
     return None, False
 
@@ -231,9 +248,14 @@ def pick(words: Words) -> int | None:
     if words.take(r"\bthe other(?: one| file| pdf| csv)?\b|\bthe next(?: one| file| pdf| csv)?\b"):
         return 2
     if words.take(
-        rf"\b(?:it|its|them|those|these|that one|this one|(?:that|this|the same)(?= (?:file|pdf|csv|one|document|table)\b))(?:\s+(?:one|{_FILE_WORDS}|pdfs?|csvs?))?(?![\w'])"
+        rf"\b(?:it|its|them|those|these|that one|this one"
+        rf"|(?:that|this|the same)(?= (?:file|pdf|csv|one|document|table)\b))(?:\s+(?:one"
+        rf"|{_FILE_WORDS}|pdfs?|csvs?))?(?![\w'])"
     ) or words.take(
-        r"\b(?:summari[sz]e|describe|profile|about|of|in|from|for|open|read|show|show me|preview) (?:that|this|the file|that one)$",
+        (
+            r"\b(?:summari[sz]e|describe|profile|about|of|in|from|for|open|read|show|show me"
+            r"|preview) (?:that|this|the file|that one)$"
+        ),
         to=" summarise_what ",
     ):
         words.text = words.text.replace("summarise_what", "summarise" if words.has(r"^\s*$") else " ")
@@ -259,15 +281,28 @@ def places(words: Words, known: Sequence[str]) -> tuple[str, ...]:
         rf"{lead}(?:{folder} )?(?P<place>{LITERAL})(?:\s+{folder})?",
         rf"(?P<place>{LITERAL})\s+{folder}\b",
         rf"{lead}(?P<place>{both}){tail}(?! (?:files?|pdfs?|csvs?)\b)",
-        rf"\b(?:my{'|the|our' if names else ''})\s+(?P<place>{names or usual}){tail}(?! (?:files?|pdfs?|csvs?|about|with|from|i|in)\b)",
+        (
+            rf"\b(?:my{'|the|our' if names else ''})\s+(?P<place>{names or usual}){tail}(?! (?:files?"
+            rf"|pdfs?|csvs?|about|with|from|i|in)\b)"
+        ),
         rf"\bmy\s+(?P<place>{usual}){tail}(?! (?:files?|pdfs?|csvs?|about|with|from|i|in)\b)",
         rf"\b(?P<place>{both})(?P<sub>(?:/[^\s·,;?!]+)*)\s+{folder}\b",
         rf"{lead}{folder}\s+(?:called |named )?(?P<place>{_WORD})",
-        rf"\b(?:in|inside|under|within|from|of|for|at|through)\s+(?:my |the |our |your )?(?P<place>{_WORD}(?: {_WORD}){{0,2}}?)\s+{folder}\b",
-        rf"(?:{lead}|^|\band |, ?)(?:my |the )?(?P<place>downloads|desktop{'|' + names if names else ''}){tail}(?! (?:files?)\b)",
+        (
+            rf"\b(?:in|inside|under|within|from|of|for|at|through)\s+(?:my |the |our "
+            rf"|your )?(?P<place>{_WORD}(?: {_WORD}){{0,2}}?)\s+{folder}\b"
+        ),
+        (
+            rf"(?:{lead}|^|\band |, ?)(?:my |the )?(?P<place>downloads"
+            rf"|desktop{'|' + names if names else ''}){tail}(?! (?:files?)\b)"
+        ),
         r"(?P<place>\bdownloads)(?=\s*$)",
         rf"\b(?P<place>(?-i:{exact})){tail}" if exact else r"(?!)(?P<place>)",
-        rf"\b(?:in|inside|under|within)\s+(?:my |our )?(?P<place>[\w.-]+(?:/[\w.-]+)*)(?=\s*(?:$|[·,;]|\b(?:and|or|that|which|by|sorted|as|please|then)\b))",
+        (
+            r"\b(?:in|inside|under|within)\s+(?:my "
+            r"|our )?(?P<place>[\w.-]+(?:/[\w.-]+)*)(?=\s*(?:$|[·,;]"
+            r"|\b(?:and|or|that|which|by|sorted|as|please|then)\b))"
+        ),
     )
     for pattern in patterns:
         while len(found) < 10:
@@ -308,9 +343,23 @@ _NAME = r"(?:file ?)?(?:names?|titles?)"
 _TERM = r"(?:(?:the |an? )?(?:words?|phrase|text|term|string|expression)\s+)?"
 _NAMES = (
     # the sentence says that it is the name
-    rf"\b(?:(?:that|which) )?(?:with|having|ha(?:s|ve)|containing|contains?|includ(?:es?|ing)|mention(?:s|ing)?|say(?:s|ing)?|match(?:es|ing)?)\s+{_TERM}(?P<value>{LITERAL}|[^·]+?)\s+(?:in|as part of|somewhere in|anywhere in) (?:the |their |its |a )?{_NAME}(?! of)\b",
-    rf"\b(?:whose|where (?:the|its|their)|with (?:a|the)|by|that have (?:a )?|which have (?:a )?|having (?:a )?)?\s*{_NAME}\s+(?:that |which )?(?:contain(?:s|ing)?|includ(?:es?|ing)|ha(?:s|ve)|is|are|match(?:es|ing)?|like|mention(?:s|ing)?|start(?:s|ing)? with|end(?:s|ing)? (?:with|in)|begin(?:s|ning)? with|of|with)\s+{_TERM}{VALUE}{_END}",
-    rf"\b(?:that (?:are|is) |which (?:are|is) |something )?(?:named|called|titled|entitled)\s+(?:something )?(?:like |as )?{_TERM}{VALUE}{_END}",
+    (
+        rf"\b(?:(?:that|which) )?(?:with|having|ha(?:s|ve)|containing|contains?|includ(?:es?|ing)"
+        rf"|mention(?:s|ing)?|say(?:s|ing)?|match(?:es|ing)?)\s+{_TERM}(?P<value>{LITERAL}"
+        rf"|[^·]+?)\s+(?:in|as part of|somewhere in|anywhere in) (?:the |their |its "
+        rf"|a )?{_NAME}(?! of)\b"
+    ),
+    (
+        rf"\b(?:whose|where (?:the|its|their)|with (?:a|the)|by|that have (?:a )?"
+        rf"|which have (?:a )?|having (?:a )?)?\s*{_NAME}\s+(?:that |which )?(?:contain(?:s|ing)?"
+        rf"|includ(?:es?|ing)|ha(?:s|ve)|is|are|match(?:es|ing)?|like|mention(?:s|ing)?"
+        rf"|start(?:s|ing)? with|end(?:s|ing)? (?:with|in)|begin(?:s|ning)? with|of"
+        rf"|with)\s+{_TERM}{VALUE}{END}"
+    ),
+    (
+        rf"\b(?:that (?:are|is) |which (?:are|is) |something )?(?:named|called|titled"
+        rf"|entitled)\s+(?:something )?(?:like |as )?{_TERM}{VALUE}{END}"
+    ),
     rf"\bin (?:the|their|its) {_NAME}\s*:?\s*(?P<value>{LITERAL})",
 )
 
@@ -329,10 +378,13 @@ def name_by_noun(words: Words) -> str | None:
     noun = rf"(?:{_FILE_WORDS}|{KIND_WORDS}|one)"
     match = (
         words.take(
-            rf"(?<=\w)(?<!\bwhat)\s+(?:about|regarding|concerning|matching|like|with|for|on|mentioning|containing|related to|to do with|relating to)\s+(?:the )?{_TERM}(?P<value>{LITERAL}|[^·]+?){_END}"
+            rf"(?<=\w)(?<!\bwhat)\s+(?:about|regarding|concerning|matching|like|with|for|on|mentioning"
+            rf"|containing|related to|to do with|relating to)\s+(?:the )?{_TERM}(?P<value>{LITERAL}"
+            rf"|[^·]+?){END}"
         )
         if words.has(
-            rf"\b{noun}\s+(?:about|regarding|concerning|matching|like|with|for|on|mentioning|containing|related to|to do with|relating to)\s"
+            rf"\b{noun}\s+(?:about|regarding|concerning|matching|like|with|for|on|mentioning|containing"
+            rf"|related to|to do with|relating to)\s"
         )
         else None
     )
@@ -348,16 +400,21 @@ def name_by_noun(words: Words) -> str | None:
     return None
 
 
+_NAME_VERBS_AND_ADJECTIVES = listed("""
+    largest biggest heaviest smallest tiniest newest latest oldest recent recently big huge large small tiny
+    massive new old duplicate duplicated identical same changed modified created added updated edited touched
+    other another next previous top first last summarise summarize summarising summary describe profile analyse
+    analyze search find locate count read preview open compare unused double repeated empty hidden matching
+    relevant respective dupe dupes space most more less than without not no longest giant enormous hefty sum
+    stats statistics of me sums through scan grep hunt
+""")
 # Words before `pdfs` or `files` that are not part of a name.
-_NOT_A_NAME = FILLERS - {"report", "data", "content", "contents", "total", "overview", "details"} | {
-    *NUMBERS,
-    *ORDINALS,
-    *"""largest biggest heaviest smallest tiniest newest latest oldest recent recently big huge large small tiny massive new old duplicate
-    duplicated identical same changed modified created added updated edited touched other another next previous top first last
-    summarise summarize summarising summary describe profile analyse analyze search find locate count read preview open compare
-    unused double repeated empty hidden matching relevant respective dupe dupes space most more less than without not no longest giant enormous hefty
-    sum stats statistics of me sums through scan grep hunt""".split(),
-}
+_NOT_A_NAME = (
+    (FILLERS - {"report", "data", "content", "contents", "total", "overview", "details"})
+    | NUMBERS.keys()
+    | ORDINALS.keys()
+    | frozenset(_NAME_VERBS_AND_ADJECTIVES)
+)
 
 
 def name_before(words: Words) -> str | None:
@@ -405,7 +462,7 @@ def kind(words: Words) -> str | None:
             return key
     endings = "|".join(sorted((re.escape(extension[1:]) for extension in EXTENSIONS), key=len, reverse=True))
     match = words.take(rf"\b(?P<extension>{endings})(?:s|'s)?(?:[- ]+files?)\b") or words.take(
-        rf"\b(?P<extension>json|xlsx|docx|pptx|xml|mp3|mp4|jpe?g|png|gif|html?|yaml|zip|txt|md)s?\b"
+        r"\b(?P<extension>json|xlsx|docx|pptx|xml|mp3|mp4|jpe?g|png|gif|html?|yaml|zip|txt|md)s?\b"
     )
     return _extension(match["extension"]) if match else None
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+def listed(words: str) -> list[str]:
+    """Read words written one after the other: lists of them are data, and read best so."""
+    return words.split()
+
+
 class Kind(NamedTuple):
     """A kind of file: how it is called and which extensions belong to it."""
 
@@ -61,24 +66,23 @@ KINDS: dict[str, Kind] = {
 # Extensions a person may name without a dot: "log files", "all the xlsx", "mp4s".
 EXTENSIONS = frozenset(extension for kind in KINDS.values() for extension in kind.extensions) | {
     f".{extension}"
-    for extension in "json jsonl xml yaml yml toml ini cfg conf log parquet db sqlite eml ics vcf epub bak tmp".split()
+    for extension in listed("json jsonl xml yaml yml toml ini cfg conf log parquet db sqlite eml ics vcf epub bak tmp")
 }
 
 NUMBERS: dict[str, int] = {
     word: value
     for value, word in enumerate(
-        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split(),
+        listed(
+            "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+            "eighteen nineteen twenty"
+        ),
         start=1,
     )
 } | {"thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "dozen": 12, "couple": 2}
 
 ORDINALS: dict[str, int] = {
     word: value
-    for value, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth".split(),
-        start=1,
-    )
+    for value, word in enumerate(listed("first second third fourth fifth sixth seventh eighth ninth tenth"), start=1)
 } | {"last": -1, "final": -1}
 
 # Folders people name although they are not approved: so that the answer can say that, and not "not understood".
@@ -99,22 +103,22 @@ USUAL_FOLDERS = (
 # What may be left of a request when everything that carries meaning was understood. Anything else that is left over
 # means that the request was not understood: the assistant never guesses around a word it does not know.
 FILLERS = frozenset(
-    """
-    a an the my our your me mine us i i'm i'd i've we you you're it its it's they them their there that this these those is are was were be been being am
-    do does did done have has had having can could would will shall should may might must let's let lets
-    please pls plz kindly thanks thank thx cheers ta hey hi hello yo ok okay so well um uh now then also too just only really actually maybe perhaps
-    and or but of in on at to for from by with within inside into under as about over out up off down per each every any all some most
-    which what what's whats where where's who whose when how how's many much that's there's here
-    show list give get tell find see look display print fetch want need like know wanna gonna wondering wonder check help ask try go
-    return provide produce bring report name present view pull let output present
-    file files document documents folder folders directory directories dir dirs thing things item items stuff result results entry entries one ones data content contents
-    computer pc mac machine laptop desktop host device drive disk hard system
-    currently right quick quickly short brief briefly simple full complete whole entire again instead same more rather else
-    possible if exactly exact both total overall altogether sorted sort ordered order ranked ranking rank rows row lines line table
-    approved every everything anything anywhere everywhere across both between among amongst
-    information info details detail overview bit lot lots way ways
-    me, them, kinds kind type types sort sorts sized size sizes name names named called filename filenames title titles titled
-    located stored sitting lying kept saved live lives resides reside
-    got exist exists existing contain contains containing
-    """.split()
+    listed("""
+        a an the my our your me mine us i i'm i'd i've we you you're it its it's they them their there that this
+        these those is are was were be been being am do does did done have has had having can could would will shall
+        should may might must let's let lets please pls plz kindly thanks thank thx cheers ta hey hi hello yo ok
+        okay so well um uh now then also too just only really actually maybe perhaps and or but of in on at to for
+        from by with within inside into under as about over out up off down per each every any all some most which
+        what what's whats where where's who whose when how how's many much that's there's here show list give get
+        tell find see look display print fetch want need like know wanna gonna wondering wonder check help ask try
+        go return provide produce bring report name present view pull output file files document documents folder
+        folders directory directories dir dirs thing things item items stuff result results entry entries one ones
+        data content contents computer pc mac machine laptop desktop host device drive disk hard system currently
+        right quick quickly short brief briefly simple full complete whole entire again instead same more rather
+        else possible if exactly exact both total overall altogether sorted sort ordered order ranked ranking rank
+        rows row lines line table approved everything anything anywhere everywhere across between among amongst
+        information info details detail overview bit lot lots way ways me, them, kinds kind type types sorts sized
+        size sizes names named called filename filenames title titles titled located stored sitting lying kept saved
+        live lives resides reside got exist exists existing contain contains containing
+    """)
 )

@@ -6,13 +6,14 @@ Pure: `now` is an argument, and its zone is the person's. Called by parse.py.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dispatch_host.agents.builtin.vocabulary import NUMBERS
+from dispatch_host.agents.builtin.vocabulary import NUMBERS, listed
 
-_MONTHS = "january february march april may june july august september october november december".split()
-_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_MONTHS = listed("january february march april may june july august september october november december")
+_DAYS = listed("monday tuesday wednesday thursday friday saturday sunday")
 _NUMBER = r"(?:\d{1,5}|an?|few|couple of|couple|" + "|".join(NUMBERS) + ")"
 _UNIT = r"(?:seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|weeks?|months?|years?|h|d)"
 _MONTH = r"(?:" + "|".join(f"{month[:3]}(?:{month[3:]})?" if month != "may" else "may" for month in _MONTHS) + "|sept)"
@@ -47,12 +48,19 @@ class Span:
 
 
 _LENGTHS = re.compile(
-    rf"\b(?:(?:with)?in|during|over|for|from|since)?\s*(?:the\s+)?(?:last|past|previous|prior)\s+(?:(?P<n>{_NUMBER})\s+)?(?P<unit>{_UNIT})(?![a-z])",
+    (
+        rf"\b(?:(?:with)?in|during|over|for|from|since)?\s*(?:the\s+)?(?:last|past|previous"
+        rf"|prior)\s+(?:(?P<n>{_NUMBER})\s+)?(?P<unit>{_UNIT})(?![a-z])"
+    ),
     _FLAGS,
 )
 _OLDER = re.compile(
-    rf"\b(?:(?:that (?:are|is) |which (?:are|is) )?older than|more than|not (?:been )?(?:changed|modified|touched|opened|edited)(?: in| for| within| since)?(?: the)?(?: last| past)?"
-    rf"|(?:have ?n[o']t|has ?n[o']t|have not|has not|did ?n'?t|not) (?:been )?(?:changed|modified|touched|edited|change)(?: in| for| within)?(?: the)?(?: last| past)?|untouched (?:in|for)(?: the)?(?: last| past)?)"
+    rf"\b(?:(?:that (?:are|is) |which (?:are|is) )?older than|more than"
+    rf"|not (?:been )?(?:changed|modified|touched|opened|edited)(?: in| for| within"
+    rf"| since)?(?: the)?(?: last| past)?"
+    rf"|(?:have ?n[o']t|has ?n[o']t|have not|has not|did ?n'?t|not) (?:been )?(?:changed"
+    rf"|modified|touched|edited|change)(?: in| for| within)?(?: the)?(?: last| past)?"
+    rf"|untouched (?:in|for)(?: the)?(?: last| past)?)"
     rf"\s+(?P<n>{_NUMBER})\s+(?P<unit>{_UNIT})(?:\s+(?:ago|old))?(?![a-z])",
     _FLAGS,
 )
@@ -73,7 +81,7 @@ _RELATIVE = re.compile(r"today|yesterday|this|last|ago|previous|" + _DAY, _FLAGS
 
 def find(text: str, now: datetime) -> tuple[Span, str] | None:
     """Find the one time in a text; return it and the text without it, None when there is none."""
-    for pattern, read in (
+    readers: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Span | None]], ...] = (
         (_OLDER, lambda match: Span(None, _back(now, match["n"], match["unit"]))),
         (_YOUNGER, lambda match: Span(_back(now, match["n"], match["unit"]), None)),
         (_BETWEEN, lambda match: _between(match["first"], match["second"], now)),
@@ -81,7 +89,8 @@ def find(text: str, now: datetime) -> tuple[Span, str] | None:
         (_BEFORE, lambda match: _until(point(match["point"], now))),
         (_LENGTHS, lambda match: _length(match, now)),
         (_IN, lambda match: _inside(match, now)),
-    ):
+    )
+    for pattern, read in readers:
         for match in pattern.finditer(text):
             span = read(match)
             if span is not None:
@@ -266,7 +275,7 @@ def _between(first: str, second: str, now: datetime) -> Span | None:
 
 
 _OPTIONAL_CLOCK = rf"(?: (?:at )?(?P<clock>{_CLOCK}))?"
-_READERS = (
+_READERS: tuple[tuple[str, Callable[[re.Match[str], datetime], Span]], ...] = (
     (r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:(?:t| | at )(\d{1,2}):(\d{2})(?::(\d{2}))?)?", _iso),
     (r"(\d{4})-(\d{2})", lambda m, now: _month(_midnight(now).replace(year=int(m[1]), month=int(m[2]), day=1))),
     (

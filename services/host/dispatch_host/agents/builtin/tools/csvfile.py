@@ -6,6 +6,7 @@ Knows nothing of statistics. Called by rows.py (the first rows) and profile.py (
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 import re
@@ -89,10 +90,8 @@ def _parse(text: str, separator: str, skip_space: bool, limit: int) -> list[list
     csv.field_size_limit(FIELD_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=skip_space)
     rows: list[list[str]] = []
-    try:
+    with contextlib.suppress(csv.Error):  # the sample ends inside a quoted field
         rows.extend(islice((row for row in reader if row), limit))
-    except csv.Error:
-        pass  # the sample ends inside a quoted field
     return rows
 
 

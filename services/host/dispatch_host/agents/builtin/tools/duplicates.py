@@ -21,7 +21,7 @@ _NAMES = 10
 
 def duplicates(query: Query, bench: Bench) -> Findings:
     """Find groups of files with the same contents; the group that wastes most comes first."""
-    bench.step("Comparing files", bench.where())
+    bench.step("Comparing files", bench.around())
     by_size: dict[int, list[Entry]] = defaultdict(list)
     names: set[tuple[int, int]] = set()
     same_file = 0
@@ -68,8 +68,8 @@ def _write(answer: Answer, groups: list[list[Entry]], query: Query, bench: Bench
     extra = sum(len(group) - 1 for group in groups)
     wasted = sum(group[0].size * (len(group) - 1) for group in groups)
     answer.add(
-        f"**{plural(len(groups), 'group')} of identical files** in {bench.where()}: {plural(extra, 'surplus copy', 'surplus copies')}, "
-        f"{size(wasted)} ({number(wasted)} bytes) could be freed."
+        f"**{plural(len(groups), 'group')} of identical files** in {bench.where()}: "
+        f"{plural(extra, 'surplus copy', 'surplus copies')}, {size(wasted)} ({number(wasted)} bytes) could be freed."
     )
     limit = query.count or _GROUPS
     if style(query, Style.LIST) is Style.TABLE:

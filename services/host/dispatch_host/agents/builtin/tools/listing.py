@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from dispatch_host.agents.builtin.bench import Bench, Findings, style
 from dispatch_host.agents.builtin.markdown import Answer, Table, code, moment, number, plural, size
-from dispatch_host.agents.builtin.matching import described, kind_words, missing, ordered, select
+from dispatch_host.agents.builtin.matching import described, missing, ordered, select
 from dispatch_host.agents.builtin.query import Action, Query, Sort, Style
 from dispatch_host.scope import Entry
 
@@ -39,20 +39,20 @@ def shown(entries: list[Entry], bench: Bench, how: Style) -> Table:
 
 def largest(query: Query, bench: Bench) -> Findings:
     """Rank files by size."""
-    bench.step("Looking at the sizes of files", bench.where())
+    bench.step("Looking at the sizes of files", bench.around())
     order = query.sort if query.sort in (Sort.SMALLEST, Sort.LARGEST) else Sort.LARGEST
     return _top(query, bench, order)
 
 
 def changed(query: Query, bench: Bench) -> Findings:
     """List files by when they were last modified."""
-    bench.step("Looking at when files were modified", bench.where())
+    bench.step("Looking at when files were modified", bench.around())
     return _top(query, bench, query.sort or (Sort.OLDEST if query.until and not query.since else Sort.NEWEST))
 
 
 def find(query: Query, bench: Bench) -> Findings:
     """List the files that fit, for a person to choose from."""
-    bench.step(f"Looking for {described(query)}", bench.where())
+    bench.step("Looking for files", bench.around())
     usual = (
         Sort.LARGEST
         if query.minimum_bytes or query.maximum_bytes
@@ -131,7 +131,7 @@ def looked(bench: Bench) -> str:
 
 def count(query: Query, bench: Bench) -> Findings:
     """Count files, by place and by ending."""
-    bench.step(f"Counting {described(query)}", bench.where())
+    bench.step("Counting files", bench.around())
     endings: dict[str, tuple[int, int]] = {}
     total = 0
     total_bytes = 0
@@ -145,7 +145,8 @@ def count(query: Query, bench: Bench) -> Findings:
     answer = Answer()
     verb = "is" if total == 1 else "are"
     answer.add(
-        f"There {verb} **{number(total)} {described(query, total)}** in {bench.where()} ({size(total_bytes)}, {number(total_bytes)} bytes)."
+        f"There {verb} **{number(total)} {described(query, total)}** in {bench.where()} "
+        f"({size(total_bytes)}, {number(total_bytes)} bytes)."
     )
     if len(endings) > 1:
         best = sorted(endings.items(), key=lambda pair: (-pair[1][0], pair[0]))[:15]
@@ -159,6 +160,3 @@ def count(query: Query, bench: Bench) -> Findings:
     if bench.remarks():
         answer.add(bench.remarks())
     return Findings(answer.text())
-
-
-__all__ = ["REMEMBERED", "changed", "count", "find", "kind_words", "largest", "looked", "shown", "table"]

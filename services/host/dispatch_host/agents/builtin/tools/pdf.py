@@ -27,13 +27,49 @@ class Pdf:
     failed: int  # pages among them that could not be read
 
 
-class _TooLong(Exception):
-    """The time for one file is over."""
+class _TooLong(BaseException):
+    """The time for one file is over. No Exception: nothing in the parser may swallow it."""
+
+
+def read(file: BinaryIO, *, page_limit: int, seconds: float = _SECONDS) -> Pdf:
+    """Read the text of the first pages; raise PdfUnreadable."""
+    try:
+        with _limited(seconds):
+            return _read(file, page_limit)
+    except PdfUnreadable:
+        raise
+    except _TooLong:
+        raise PdfUnreadable(f"took longer than {seconds:g} seconds to read, so it was given up") from None
+    except MemoryError:
+        raise PdfUnreadable("needs more memory to be read than allowed") from None
+    except Exception as error:  # whatever a hostile file makes the parser raise
+        raise PdfUnreadable("is damaged, or no PDF inside: its text can't be read") from error
+
+
+def _read(file: BinaryIO, page_limit: int) -> Pdf:
+    import pypdf  # noqa: PLC0415  a tenth of a second that only PDFs cost
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
+    reader = pypdf.PdfReader(file)
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise PdfUnreadable("is encrypted: its text can't be read without the password")
+    total = len(reader.pages)
+    texts: list[str] = []
+    failed = 0
+    for index in range(min(total, page_limit)):
+        try:
+            texts.append(reader.pages[index].extract_text()[:_CHARACTERS])
+        except Exception:  # one bad page of many
+            failed += 1
+            texts.append("")
+        if sum(map(len, texts)) > _CHARACTERS:
+            break
+    return Pdf(total, tuple(texts), failed)
 
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Interrupt what takes too long. The worker is one thread of pure Python, so an alarm does."""
+    """Interrupt what takes too long. The worker computes in one thread of pure Python, so an alarm does."""
 
     def ring(_number: int, _frame: FrameType | None) -> None:
         raise _TooLong
@@ -45,37 +81,3 @@ def _limited(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def read(file: BinaryIO, *, page_limit: int, seconds: float = _SECONDS) -> Pdf:
-    """Read the text of the first pages; raise PdfUnreadable."""
-    import pypdf  # noqa: PLC0415  a tenth of a second that only PDFs cost
-
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
-    try:
-        with _limited(seconds):
-            reader = pypdf.PdfReader(file)
-            if reader.is_encrypted and not reader.decrypt(""):
-                raise PdfUnreadable("is encrypted: its text can't be read without the password")
-            total = len(reader.pages)
-            texts: list[str] = []
-            failed = 0
-            for index in range(min(total, page_limit)):
-                try:
-                    texts.append(reader.pages[index].extract_text()[:_CHARACTERS])
-                except _TooLong:
-                    raise
-                except Exception:  # one bad page of many
-                    failed += 1
-                    texts.append("")
-                if sum(map(len, texts)) > _CHARACTERS:
-                    break
-            return Pdf(total, tuple(texts), failed)
-    except PdfUnreadable:
-        raise
-    except _TooLong:
-        raise PdfUnreadable(f"took longer than {seconds:g} seconds to read, so it was given up") from None
-    except MemoryError:
-        raise PdfUnreadable("needs more memory to be read than allowed") from None
-    except Exception as error:  # whatever a hostile file makes the parser raise
-        raise PdfUnreadable("is damaged, or no PDF inside: its text can't be read") from error

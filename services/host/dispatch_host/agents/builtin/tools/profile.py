@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import BinaryIO
 
 from dispatch_host.agents.builtin.bench import Bench
-from dispatch_host.agents.builtin.markdown import Answer, Table, cell, code, number, plural, size
+from dispatch_host.agents.builtin.markdown import Answer, Table, cell, code, number, plural
 from dispatch_host.agents.builtin.query import Style
 from dispatch_host.agents.builtin.tools.columns import DISTINCT_LIMIT, Column, Type
 from dispatch_host.agents.builtin.tools.csvfile import Format, Reader
@@ -208,11 +208,8 @@ def _remarks(result: Profile, form: Format) -> Iterable[str]:
     if any(column.type in (Type.DATE, Type.TIME) and column.date_range() is None for column in result.columns):
         yield "Where min and max are unclear, day and month of the dates can't be told apart."
     if result.broken:
-        yield f"{plural(result.broken, 'record')} could not be read (a quote that never closes, or a line without end) and left out."
+        yield f"{plural(result.broken, 'record')} left out: a quote that never closes, or a line without end."
     if result.bad_bytes:
-        yield f"{plural(result.bad_bytes, 'byte')} {'is' if result.bad_bytes == 1 else 'are'} not valid {form.encoding.label}; shown as \\x…."
+        yield f"Bytes that are not valid {form.encoding.label}, shown as \\x…: {number(result.bad_bytes)}."
     if result.left_out:
         yield f"Only the first {number(_COLUMNS)} columns are summarised; {plural(result.left_out, 'more column')} left out."
-
-
-__all__ = ["Profile", "plain", "profile", "size", "write"]

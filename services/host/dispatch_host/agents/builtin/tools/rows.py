@@ -34,7 +34,7 @@ def open_or_say(entry: Entry, bench: Bench) -> BinaryIO:
 
 def head(query: Query, bench: Bench) -> Findings:
     """Show the first or last rows."""
-    bench.step("Looking for the file", bench.where())
+    bench.step("Looking for the file", bench.around())
     entry = one(csv_unless_said(query), bench)
     if entry is None:
         return Findings(missing(csv_unless_said(query), bench))
@@ -82,9 +82,8 @@ def _csv_rows(answer: Answer, file: BinaryIO, entry: Entry, limit: int, query: Q
     if not kept:
         answer.add(f"{code(bench.show(entry))} has a header ({plural(form.width, 'column')}) and no rows.")
     else:
-        answer.add(
-            f"The {which} {plural(len(kept), 'row')} of {code(bench.show(entry))} ({size(entry.size)}, {plural(form.width, 'column')}):"
-        )
+        facts = f"{size(entry.size)}, {plural(form.width, 'column')}"
+        answer.add(f"The {which} {plural(len(kept), 'row')} of {code(bench.show(entry))} ({facts}):")
     table = Table([cell(name) for name in columns])
     table.rows = [[cell(value) for value in [*row, *[""] * width][:width]] for row in kept]
     how = style(query, Style.TABLE)
@@ -127,7 +126,7 @@ def _lines(answer: Answer, file: BinaryIO, entry: Entry, limit: int, query: Quer
 
 def rows(query: Query, bench: Bench) -> Findings:
     """Count rows or lines."""
-    bench.step("Looking for the file", bench.where())
+    bench.step("Looking for the file", bench.around())
     entry = one(csv_unless_said(query), bench)
     if entry is None:
         return Findings(missing(csv_unless_said(query), bench))

@@ -59,7 +59,7 @@ class _Left:
 def search(query: Query, bench: Bench) -> Findings:
     """Search the files a request means."""
     said = query.phrase or ""
-    bench.step(f"Searching for \u201c{said}\u201d", bench.where())
+    bench.step(f"Searching for \u201c{said}\u201d", bench.around())
     phrase = re.compile(r"\s+".join(map(re.escape, said.split())) or re.escape(said), re.IGNORECASE)
     left = _Left()
     found: list[Hits] = []
@@ -95,7 +95,7 @@ def _search_text(file: BinaryIO, said: str, phrase: re.Pattern[str], hits: Hits)
         return False
     file.seek(0)
     # Nearly all text has nothing: look at whole pieces first, and at lines only where the first word occurs.
-    word = said.split()[0].casefold() if said.split() else said
+    word = said.split(maxsplit=1)[0].casefold() if said.split() else said
     line_number = 1
     kept = ""
     counted = 0  # the last line counted: one without end comes in pieces

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from dispatch_host.agents.builtin import matching
-from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, WhichOne, style
+from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, style
 from dispatch_host.agents.builtin.markdown import Answer, cell, code, moment, number, plural, size
 from dispatch_host.agents.builtin.query import Action, Query, Style
 from dispatch_host.agents.builtin.tools import listing, pdf, text, textrank
@@ -23,7 +23,7 @@ _READ_LINES = 400
 
 def summarise(query: Query, bench: Bench) -> Findings:
     """Summarise the one file a request means."""
-    bench.step("Looking for the file", bench.where())
+    bench.step("Looking for the file", bench.around())
     entry = matching.one(query, bench)
     if entry is None:
         return Findings(matching.missing(query, bench))
@@ -56,7 +56,7 @@ def find_and_summarise(query: Query, bench: Bench) -> Findings:
 
 def read(query: Query, bench: Bench) -> Findings:
     """Show a text file, the text of a PDF, or the first rows of a CSV."""
-    bench.step("Looking for the file", bench.where())
+    bench.step("Looking for the file", bench.around())
     entry = matching.one(query, bench)
     if entry is None:
         return Findings(matching.missing(query, bench))
@@ -77,7 +77,8 @@ def read(query: Query, bench: Bench) -> Findings:
 
 
 def _facts(entry: Entry, bench: Bench, more: str = "") -> str:
-    return f"**{code(bench.show(entry))}**: {size(entry.size)} ({number(entry.size)} bytes){more}, modified {moment(bench.modified(entry))}."
+    facts = f"{size(entry.size)} ({number(entry.size)} bytes){more}, modified {moment(bench.modified(entry))}"
+    return f"**{code(bench.show(entry))}**: {facts}."
 
 
 def _write(answer: Answer, entry: Entry, query: Query, bench: Bench) -> None:
@@ -157,6 +158,3 @@ def _summary(answer: Answer, whole: str) -> None:
 
 def _quoted(sentence: str) -> str:
     return f"> {cell(sentence, limit=700)}"
-
-
-__all__ = ["WhichOne", "find_and_summarise", "read", "summarise"]

@@ -6,11 +6,16 @@ import math
 import re
 from collections import Counter
 
+from dispatch_host.agents.builtin.vocabulary import listed
+
 _SENTENCES = 200  # more are not compared: the work grows with the square
 _COMMON = frozenset(
-    "the a an and or but of in on at to for from by with as is are was were be been being it its this that these those he she they we you i "
-    "his her their our your not no so if then than there which who whom what when where how all any each into over under out up about can "
-    "could may might must shall should will would has have had do does did".split()
+    listed("""
+        the a an and or but of in on at to for from by with as is are was were be been being it its this that these
+        those he she they we you i his her their our your not no so if then than there which who whom what when
+        where how all any each into over under out up about can could may might must shall should will would has
+        have had do does did
+    """)
 )
 
 

@@ -21,7 +21,7 @@ _LARGEST = 5
 
 def usage(query: Query, bench: Bench) -> Findings:
     """Add up what each folder directly below the places holds, with everything in it."""
-    bench.step("Adding up folders", bench.where())
+    bench.step("Adding up folders", bench.around())
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     totals: dict[str, list[int]] = {place.label: [0, 0] for place in bench.places}
     linked: set[tuple[int, int]] = set()

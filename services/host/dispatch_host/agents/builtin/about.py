@@ -10,11 +10,11 @@ CAN = """\
 - **Largest files**: \u201cWhich files in my Downloads are largest?\u201d
 - **Find files** by name, kind, size or date: \u201cFind PDFs in Documents with invoice in the name and summarise the first\u201d
 - **Rows of a CSV**: \u201cIn Downloads find the CSV whose name contains sales report, show its top 5 rows\u201d
-- **Summarise** a CSV (types, missing values, min, max, mean, top categories), a PDF or a text: \u201cSummarise transactions.csv\u201d
+- **Summarise** a CSV (types, missing values, min, max, mean, top categories), a PDF or text: \u201cSummarise transactions.csv\u201d
 - **Search inside files**: \u201cSearch for \u2018project apollo\u2019 in Documents\u201d
 - **New and changed files**: \u201cWhat changed since yesterday?\u201d
 - **Duplicate files** and **disk usage**: \u201cFind duplicates in Downloads\u201d, \u201cDisk usage by folder\u201d
-- **Follow-ups**: \u201cand the second one?\u201d, \u201cnow as a list\u201d, \u201ctop 20 instead\u201d, \u201conly the PDFs\u201d, \u201cwhat about Documents?\u201d"""
+- **Follow-ups**: \u201cand the second?\u201d, \u201cnow as a list\u201d, \u201conly PDFs\u201d, \u201cwhat about Documents?\u201d"""
 
 
 def about(folders: Sequence[str]) -> str:
@@ -24,7 +24,8 @@ def about(folders: Sequence[str]) -> str:
         if folders
         else f"No folder is approved yet. {how_to_approve()}"
     )
-    return f"I work with the files in the folders you approved, without a network and without changing anything.\n\n{CAN}\n\n{where}"
+    what = "I work with the files in the folders you approved, without a network and without changing anything."
+    return f"{what}\n\n{CAN}\n\n{where}"
 
 
 def how_to_approve(path: str = "PATH") -> str:

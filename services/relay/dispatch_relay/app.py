@@ -1,0 +1,123 @@
+"""Wires a relay, top to bottom, and runs it until it is told to stop. Called by `cli` with what it read."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+
+from dispatch.address import Address
+from dispatch.clock import SystemClock
+from dispatch.runtime import GRPC_EXPERIMENTS
+from dispatch.runtime.logs import get_logger
+from dispatch.runtime.metrics import serve_metrics
+from dispatch.runtime.server import Server
+from prometheus_client import CollectorRegistry
+
+from dispatch_relay.admission import Gate
+from dispatch_relay.metrics import Metrics
+from dispatch_relay.push import NoPush, Push
+from dispatch_relay.room import Tools
+from dispatch_relay.rooms import Rooms
+from dispatch_relay.service import SERVICE, ThreadService
+from dispatch_relay.settings import Settings
+from dispatch_relay.sqlite_log import SqliteLog
+from dispatch_relay.trust import News, Trust
+from dispatch_relay.trust_feed import TrustFeed
+from dispatch_relay.trust_store import TrustStore
+
+_log = get_logger()
+
+_DRAIN_SHARE = 0.5
+"""Devices are asked to leave within this part of the time for draining, so that the last still leaves in peace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    listen: Address
+    data: Path
+    pairing: Address
+    advertise: Address | None
+    metrics: Address | None
+
+
+Ready = Callable[[Address, Address | None], None]
+"""Is told the addresses really bound, of the relay and of its metrics."""
+
+
+async def serve(
+    options: Options, settings: Settings, *, ready: Ready, stopped: asyncio.Event, push: Push | None = None
+) -> None:
+    """Run a relay until `stopped` is set. Raises OSError, errors.StoreFailed."""
+    clock = SystemClock()
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    log = await SqliteLog.open(
+        options.data / "relay.sqlite3", thread_bytes=settings.thread_bytes, on_commit=metrics.committed
+    )
+    try:
+        store = TrustStore(options.data / "trust.sqlite3")
+        trust = Trust(await asyncio.to_thread(store.load), clock=clock, stale_ms=1_000 * settings.trust_stale_seconds)
+        metrics.watch(log_queue=lambda: log.queued, trust_age_seconds=lambda: trust.age_ms / 1_000)
+        async with asyncio.TaskGroup() as group:
+            beside: set[asyncio.Task[None]] = set()
+
+            def spawn(work: Coroutine[object, object, None]) -> None:
+                task = group.create_task(work)
+                beside.add(task)
+                task.add_done_callback(beside.discard)
+
+            tools = Tools(log=log, clock=clock, settings=settings, metrics=metrics, push=push or NoPush(), spawn=spawn)
+            rooms = Rooms(tools)
+            await rooms.recover()
+            server = Server(services=[SERVICE.full_name])
+            names = set(settings.names)  # the rest is known when the port is
+            service = ThreadService(
+                gate=Gate(trust=trust, names=names, clock=clock, rng=os.urandom), rooms=rooms, tools=tools
+            )
+            server.grpc.add_generic_rpc_handlers((service.handlers(),))
+            bound = await server.start(options.listen)
+            advertise = options.advertise or bound
+            names |= {str(bound), str(advertise)}
+            scraped = None if options.metrics is None else serve_metrics(registry, options.metrics)
+
+            async def act(news: News) -> None:
+                for pair_id, ended_by in news.ended.items():
+                    await rooms.erase(pair_id, ended_by=ended_by)
+                for device_id in news.revoked:
+                    rooms.revoke(device_id)
+                await server.serving(trust.usable)
+
+            feed = TrustFeed(
+                pairing=str(options.pairing),
+                advertise=str(advertise),
+                state=trust,
+                store=store,
+                act=act,
+                connected=lambda there: metrics.feed_connected.set(int(there)),
+                jitter=random.uniform,
+            )
+            await server.serving(trust.usable)
+            spawn(feed.follow())
+            spawn(rooms.sweep())
+            _log.info("serving", address=str(bound), advertise=str(advertise), grpc_experiments=GRPC_EXPERIMENTS)
+            ready(bound, scraped)
+            await stopped.wait()
+
+            _log.info("draining")
+            service.draining = True
+            await server.serving(False)
+            spread_ms = int(settings.drain_ms * _DRAIN_SHARE)
+            await rooms.drain(reconnect_in_ms=lambda: random.randint(0, spread_ms), within_ms=settings.drain_ms)
+            rooms.shut()
+            await server.stop(grace_seconds=1.0)
+            for task in list(beside):
+                task.cancel()
+    finally:
+        await log.close()
+    _log.info("stopped")

@@ -1,0 +1,101 @@
+"""The command line: `serve`. Reads words and environment and hands them on; docs/cli.md is its contract."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from dispatch.address import Address, refuse_plaintext
+from dispatch.cli import Console, Exit, guarded, program
+from dispatch.errors import BadRequest
+
+from dispatch_relay import settings
+
+app = program(name="dispatch-relay", about="The relay of Dispatch: carries the thread of a phone and its host.")
+
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- recognised, not listened on
+
+
+@app.callback()
+def _shared(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    context.obj = as_json
+    # Whatever this program writes is for its own user only.
+    os.umask(0o077)
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.", show_default=False)],
+    data: Annotated[Path, typer.Option(help="Folder with all of the relay's state.", show_default=False)],
+    pairing: Annotated[str, typer.Option(help="HOST:PORT of the pairing service.", show_default=False)],
+    advertise: Annotated[
+        str | None, typer.Option(help="HOST:PORT by which devices reach this relay, if not the one it listens on.")
+    ] = None,
+    metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
+) -> None:
+    """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
+    console = Console.standard(as_json=context.obj)
+
+    def run() -> Exit:
+        from dispatch_relay.app import Options  # noqa: PLC0415 -- importing grpc takes longer than `--help` may
+
+        try:
+            options = Options(
+                listen=Address.parse(listen),
+                data=data,
+                pairing=Address.parse(pairing),
+                advertise=None if advertise is None else Address.parse(advertise),
+                metrics=None if metrics is None else Address.parse(metrics),
+            )
+            _check(options)
+            return _run(options, settings.read(os.environ), console)
+        except ValueError as failure:
+            raise BadRequest(str(failure)) from failure
+        except OSError as failure:
+            console.event({"event": "failed", "text": str(failure)}, console.styled(str(failure), fg="red"))
+            return Exit.FAULT
+
+    guarded(run, as_json=context.obj)
+
+
+def _check(options: Any) -> None:
+    plaintext = os.environ.get("DISPATCH_PLAINTEXT") == "1"
+    for address in (options.listen, options.pairing):
+        refuse_plaintext(address, allowed=plaintext)
+    if options.listen.host in _EVERYWHERE and options.advertise is None:
+        raise ValueError(f"--advertise is needed: no device can dial {options.listen}")
+
+
+def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
+    from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
+    from dispatch.runtime.server import stop_signal  # noqa: PLC0415
+
+    from dispatch_relay import app as relay  # noqa: PLC0415
+
+    configure(service="relay")
+
+    def ready(address: Address, scraped: Address | None) -> None:
+        where = None if scraped is None else str(scraped)
+        console.event(
+            {"event": "listening", "address": str(address), "metrics": where},
+            f"Listening on {address}" + (f", metrics on {where}" if where else ""),
+        )
+
+    async def work() -> None:
+        await relay.serve(options, read, ready=ready, stopped=stop_signal())
+
+    if sys.platform == "win32":
+        asyncio.run(work())
+    else:
+        import uvloop  # noqa: PLC0415 -- not there on Windows
+
+        uvloop.run(work())
+    return Exit.DONE

@@ -1,0 +1,196 @@
+"""What the relay must remember, as an interface: threads of rows, pending commands, and how the ends are.
+
+Writes are values (`Op`) that are committed in the order in which they were submitted; what has been committed is told
+in that order too. Rows are the only thing that a stream reads back. Knows no frames and no streams. Implemented by
+`sqlite_log`; every implementation passes `tests.support.log_contract.check_log`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
+from dispatch.ids import MessageId, PairId, TaskId
+
+from dispatch_relay.presence import End, Presence, Standing
+from dispatch_relay.verdict import Effect, Event, Status
+
+NO_TASK = TaskId(b"")
+
+
+class RowKind(Enum):
+    """What a row is. The numbers are what the store keeps."""
+
+    ACCEPTED = 1  # a command that the host took; the row is its permission
+    REFUSED = 2  # a command that never runs
+    KEEP = 3  # a message of the host
+
+    @property
+    def author(self) -> End:
+        """Who posted it."""
+        return End.HOST if self is RowKind.KEEP else End.PHONE
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry of a thread. Only keep rows have a seal: the host has its commands since Handover."""
+
+    seq: int
+    kind: RowKind
+    message_id: MessageId
+    task_id: TaskId
+    at_ms: int
+    sealed: bytes = field(default=b"", repr=False)
+    reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    retry_after_ms: int = 0
+    push_hint: PushHint.ValueType = PushHint.PUSH_HINT_UNSPECIFIED
+    outcome: Outcome.ValueType = Outcome.OUTCOME_UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A command that waits for its verdict. Times are ms since 1970 by the relay's clock."""
+
+    message_id: MessageId
+    task_id: TaskId
+    sealed: bytes = field(repr=False)
+    arrived_ms: int
+    valid_for_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """Where a pairing stands, read when its first stream comes."""
+
+    head_seq: int = 0
+    oldest_seq: int = 0  # 0: no row is left
+    acked: Mapping[End, int] = field(default_factory=dict)
+    presence: Mapping[End, Presence] = field(default_factory=dict)
+    pending: Sequence[Pending] = ()
+    open_tasks: frozenset[TaskId] = frozenset()  # accepted, and no outcome yet
+
+
+# ---- what can be written
+
+
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """Something happened to a command: apply verdict.STEPS, in one transaction with everything that follows from it."""
+
+    pair_id: PairId
+    message_id: MessageId
+    event: Event
+    now_ms: int
+    # Of a post:
+    task_id: TaskId = NO_TASK
+    sealed: bytes = field(default=b"", repr=False)
+    valid_for_ms: int = 0
+    # Of a refusal:
+    reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    retry_after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The host posted a message."""
+
+    pair_id: PairId
+    message_id: MessageId
+    task_id: TaskId
+    now_ms: int
+    sealed: bytes = field(repr=False)
+    push_hint: PushHint.ValueType = PushHint.PUSH_HINT_UNSPECIFIED
+    outcome: Outcome.ValueType = Outcome.OUTCOME_UNSPECIFIED
+    reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """An end has everything up to a row."""
+
+    pair_id: PairId
+    end: End
+    through_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """An end's presence changed."""
+
+    pair_id: PairId
+    end: End
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """The pairing is over: nothing of it stays."""
+
+    pair_id: PairId
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Forget rows that both ends have and that are older than this."""
+
+    before_ms: int
+
+
+Op = Decide | Keep | Acked | Stood | Erase | Sweep
+
+
+# ---- what came of it
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An op is committed.
+
+    `row` is the new row, or with ANSWER_AGAIN the old one. `task_open` says of a command whether its task had its go
+    before; `task_ended` of a keep row whether it is the one that ended its task.
+    """
+
+    effect: Effect
+    status: Status = Status.UNKNOWN
+    row: Row | None = None
+    task_open: bool = False
+    task_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An op is not stored, and neither is anything of it: the disk is full, locked or broken."""
+
+    why: str
+
+
+Then = Callable[[Done | Failed], None]
+
+
+class Log(Protocol):
+    """Remembers. All methods are called on the event loop and none blocks it."""
+
+    def submit(self, op: Op, then: Then) -> None:
+        """Write an op; `then` is called on the loop when it is durable or has failed, in the order of submission."""
+
+    async def thread(self, pair_id: PairId) -> Thread:
+        """Read where a pairing stands. Raises errors.StoreFailed."""
+
+    async def rows(self, pair_id: PairId, *, after_seq: int, limit_bytes: int) -> Sequence[Row]:
+        """Read committed rows behind `after_seq`, in order: about `limit_bytes` of them, at least one if there is one.
+
+        Raises errors.StoreFailed.
+        """
+
+    async def unsettled(self) -> Sequence[PairId]:
+        """List the pairings that need somebody to watch over them: commands are pending, or an end was there."""
+
+    async def standings(self) -> Mapping[Standing, int]:
+        """Count the hosts by standing."""
+
+    async def close(self) -> None:
+        """Commit what was submitted, then let go of the files."""

@@ -1,0 +1,55 @@
+-- The relay's store. Times are ms since 1970. Rows have rowids and narrow indexes: a key on blobs cost three times as much.
+CREATE TABLE IF NOT EXISTS pairing (
+    id INTEGER PRIMARY KEY,
+    pair_id BLOB NOT NULL UNIQUE,
+    head_seq INTEGER NOT NULL DEFAULT 0,
+    bytes INTEGER NOT NULL DEFAULT 0,
+    phone_acked INTEGER NOT NULL DEFAULT 0,
+    host_acked INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS thread_row (
+    pairing INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    author INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    message_id BLOB NOT NULL,
+    task_id BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    reason INTEGER NOT NULL,
+    retry_after_ms INTEGER NOT NULL,
+    push_hint INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS thread_row_by_seq ON thread_row (pairing, seq);
+CREATE UNIQUE INDEX IF NOT EXISTS thread_row_by_message ON thread_row (pairing, author, message_id);
+
+CREATE TABLE IF NOT EXISTS pending (
+    pairing INTEGER NOT NULL,
+    message_id BLOB NOT NULL,
+    task_id BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    arrived_ms INTEGER NOT NULL,
+    valid_for_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS pending_by_message ON pending (pairing, message_id);
+
+CREATE TABLE IF NOT EXISTS task (
+    pairing INTEGER NOT NULL,
+    task_id BLOB NOT NULL,
+    outcome INTEGER NOT NULL, -- 0: it has its go and is not over
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS task_by_id ON task (pairing, task_id);
+CREATE INDEX IF NOT EXISTS task_open ON task (pairing) WHERE outcome = 0;
+
+CREATE TABLE IF NOT EXISTS presence (
+    pairing INTEGER NOT NULL,
+    end_kind INTEGER NOT NULL,
+    standing TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    last_heard_ms INTEGER NOT NULL,
+    instance BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS presence_by_end ON presence (pairing, end_kind);

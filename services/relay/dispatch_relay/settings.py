@@ -1,0 +1,69 @@
+"""What an operator may set, read once from the environment. Every mistake is reported, not only the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+PREFIX = "DISPATCH_RELAY_"
+
+
+class BadSettings(ValueError):
+    """The environment is wrong; the text names each mistake on a line of its own."""
+
+
+def _number(default: int, about: str, *, least: int = 1) -> int:
+    value: int = field(default=default, metadata={"about": about, "least": least})
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every one is an environment variable: DISPATCH_RELAY_LEASE_MS for lease_ms. Units are in the names."""
+
+    lease_ms: int = _number(5_000, "how long a device has to answer a Ping, and how long a broken stream may reconnect")
+    idle_ask_ms: int = _number(30_000, "how often a device is asked while nobody waits for it")
+    restart_grace_ms: int = _number(10_000, "how long after its own start the relay waits for devices that were there")
+    valid_for_ms: int = _number(10_000, "longest time for which a command may wait for its verdict")
+    hello_ms: int = _number(10_000, "how long a device has for Hello, Proof and Open")
+    sealed_bytes: int = _number(66_048, "largest sealed message")
+    frames: int = _number(256, "most frames in one message of a device")
+    posts_per_second: int = _number(200, "posts a second and stream, on average")
+    live_per_second: int = _number(50, "live frames a second and stream, on average")
+    pending_commands: int = _number(64, "commands of one pairing that may wait for a verdict at once")
+    batch_bytes: int = _number(1_048_576, "largest message to a device, about")
+    queue_bytes: int = _number(262_144, "live frames and answers kept for a device that reads slowly")
+    thread_bytes: int = _number(67_108_864, "most that is kept of one thread; the oldest goes first")
+    keep_days: int = _number(30, "how long rows are kept that both ends have, and the ids of refused commands")
+    sweep_seconds: int = _number(3_600, "how often old rows are looked for")
+    trust_stale_seconds: int = _number(300, "how old the pairing service's word may be before nobody is let in")
+    drain_ms: int = _number(2_000, "how long devices have to leave when the relay is stopped")
+    names: tuple[str, ...] = field(
+        default=(), metadata={"about": "more addresses by which devices may dial this relay, separated by commas"}
+    )
+
+    @property
+    def silence_ms(self) -> int:
+        """After this much silence a device should take its stream for lost."""
+        return 2 * self.idle_ask_ms + self.lease_ms
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Read the settings. Raises BadSettings."""
+    values: dict[str, int | tuple[str, ...]] = {}
+    known = {PREFIX + one.name.upper(): one for one in fields(Settings)}
+    strangers = sorted(name for name in set(environment) - set(known) if name.startswith(PREFIX))
+    mistakes = [f"{name} is not a setting" for name in strangers]
+    for name, one in known.items():
+        text = environment.get(name)
+        if text is None:
+            continue
+        if "least" not in one.metadata:
+            values[one.name] = tuple(part.strip() for part in text.split(",") if part.strip())
+        elif not text.isascii() or not text.isdigit() or int(text) < one.metadata["least"]:
+            mistakes.append(f"{name} is {text!r}, not a whole number from {one.metadata['least']}")
+        else:
+            values[one.name] = int(text)
+    if mistakes:
+        raise BadSettings("\n".join(mistakes))
+    return Settings(**values)  # type: ignore[arg-type] # each value was read by the kind of its field

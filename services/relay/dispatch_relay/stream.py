@@ -1,0 +1,171 @@
+"""One open stream as the room sees it: what goes to the device and in which order. Knows no gRPC.
+
+Three things go down: control frames in order, rows by a cursor over the log, live frames while the device keeps up.
+`room` writes into it; the send loop of `service` takes batches out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from dispatch import errors
+from dispatch.ids import DeviceId, Instance
+
+from dispatch_relay import frames
+from dispatch_relay.bucket import Bucket
+from dispatch_relay.lease import Lease
+from dispatch_relay.log import Row
+from dispatch_relay.presence import End
+from dispatch_relay.settings import Settings
+from dispatch_relay.tail import Tail
+
+MOST_IN_FLIGHT = 256
+"""Posts of one stream that wait for their commit before no more are read."""
+
+ReadRows = Callable[[int], Awaitable[Sequence[Row]]]
+"""Reads rows behind a seq from the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who has proved to be at the other end."""
+
+    end: End
+    device_id: DeviceId
+    instance: Instance
+    resume_after: int
+    looking: bool
+
+
+class Stream:
+    """A device's stream from Opened to its end."""
+
+    def __init__(self, caller: Caller, *, settings: Settings, now_ms: int) -> None:
+        # Fixed after __init__.
+        self.end = caller.end
+        self.device_id = caller.device_id
+        self.instance = caller.instance
+        self.ended: asyncio.Future[errors.DispatchError | None] = asyncio.get_running_loop().create_future()
+        self._batch_bytes = settings.batch_bytes
+        self._queue_bytes = settings.queue_bytes
+        # Touched by room only.
+        self.looking = caller.looking
+        self.lease = Lease(now_ms=now_ms)
+        self.posts = Bucket(per_second=settings.posts_per_second, burst=2 * settings.posts_per_second, now_ms=now_ms)
+        self.lives = Bucket(per_second=settings.live_per_second, burst=2 * settings.live_per_second, now_ms=now_ms)
+        self.acked_seq = 0
+        self.tail: Tail
+        self.read_rows: ReadRows
+        # Filled by room, emptied by send.
+        self._control: deque[bytes] = deque()
+        self._control_bytes = 0
+        self._live: deque[bytes] = deque()
+        self._live_bytes = 0
+        self._peer_ack = 0
+        self._wake = asyncio.Event()
+        self._in_flight = 0
+        self._calm = asyncio.Event()
+        self._calm.set()
+        # Touched by send only; read by room.
+        self.cursor = caller.resume_after
+
+    # ---- room writes
+
+    def say(self, frame: bytes) -> None:
+        """Queue a control frame. It goes before rows and live frames that are not yet written."""
+        self._control.append(frame)
+        self._control_bytes += len(frame)
+        self._wake.set()
+        self._settle()
+
+    def whisper(self, frame: bytes) -> bool:
+        """Queue a live frame; False when the device reads too slowly and it was dropped."""
+        if self._live_bytes + len(frame) > self._queue_bytes:
+            return False
+        self._live.append(frame)
+        self._live_bytes += len(frame)
+        self._wake.set()
+        return True
+
+    def peer_acked(self, through_seq: int) -> None:
+        """Tell the device; only the newest counts."""
+        self._peer_ack = max(self._peer_ack, through_seq)
+        self._wake.set()
+
+    def news(self) -> None:
+        """There may be rows behind the cursor."""
+        self._wake.set()
+
+    def finish(self, error: errors.DispatchError | None) -> None:
+        """End the stream, with the error or in peace. The first call counts."""
+        if not self.ended.done():
+            self.ended.set_result(error)
+            self._wake.set()
+            self._calm.set()
+
+    def submitted(self) -> None:
+        """A post is on its way to the log."""
+        self._in_flight += 1
+        self._settle()
+
+    def settled(self) -> None:
+        """It has come back."""
+        self._in_flight -= 1
+        self._settle()
+
+    def _settle(self) -> None:
+        if (self._in_flight < MOST_IN_FLIGHT and self._control_bytes < self._queue_bytes) or self.ended.done():
+            self._calm.set()
+        else:
+            self._calm.clear()
+
+    # ---- receive and send
+
+    async def calm(self) -> None:
+        """Wait until the device may be read again: back-pressure on whoever posts faster than we can answer."""
+        await self._calm.wait()
+
+    async def batch(self) -> bytes:
+        """Wait for something to write and give a batch of it; empty once when the stream has ended and all is said."""
+        while True:
+            self._wake.clear()
+            parts: list[bytes] = []
+            left = self._batch_bytes
+            while self._control and left > 0:
+                parts.append(self._control.popleft())
+                left -= len(parts[-1])
+                self._control_bytes -= len(parts[-1])
+            self._settle()
+            if self._peer_ack:
+                parts.append(frames.peer_ack(self._peer_ack))
+                self._peer_ack = 0
+            if self._control:
+                self._wake.set()
+            else:
+                await self._add_rows(parts, limit_bytes=left)
+            parts.extend(self._live)
+            self._live.clear()
+            self._live_bytes = 0
+            if parts or self.ended.done():
+                return b"".join(parts)
+            await self._wake.wait()
+
+    async def _add_rows(self, parts: list[bytes], *, limit_bytes: int) -> None:
+        rows = self.tail.behind(self.cursor, limit_bytes=limit_bytes)
+        if rows is None:
+            if self.ended.done():
+                return
+            rows = await self.read_rows(self.cursor)
+            if not rows or rows[0].seq != self.cursor + 1:
+                # It read so slowly that what it lacks has been forgotten meanwhile.
+                oldest = rows[0].seq if rows else self.tail.head_seq + 1
+                self.finish(errors.ResumeTooOld(metadata={"oldest_seq": str(oldest)}))
+                return
+        if rows:
+            parts.extend(frames.row(row, to=self.end) for row in rows)
+            self.cursor = rows[-1].seq
+            if self.cursor < self.tail.head_seq:
+                self._wake.set()

@@ -1,0 +1,56 @@
+"""The newest rows of a thread in memory, so that live delivery need not read back what was just committed.
+
+An optimisation of the cursor and nothing else: whoever asks for rows that are no longer here reads them from the log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from dispatch_relay.log import Row
+
+
+class Tail:
+    """Rows without gaps up to the head of the thread."""
+
+    def __init__(self, *, head_seq: int, limit_bytes: int) -> None:
+        self._rows: deque[Row] = deque()
+        self._bytes = 0
+        self._limit_bytes = limit_bytes
+        self.head_seq = head_seq
+
+    def add(self, row: Row) -> None:
+        """Take the next committed row."""
+        self._rows.append(row)
+        self._bytes += len(row.sealed)
+        self.head_seq = row.seq
+        while self._bytes > self._limit_bytes:
+            self._drop()
+
+    def behind(self, seq: int, *, limit_bytes: int) -> Sequence[Row] | None:
+        """Give the rows behind `seq`, about `limit_bytes` of them; None when the log has to be asked."""
+        if seq >= self.head_seq:
+            return ()
+        if not self._rows or self._rows[0].seq > seq + 1:
+            return None
+        found: list[Row] = []
+        size = 0
+        skip = seq + 1 - self._rows[0].seq
+        for row in self._rows:
+            if skip:
+                skip -= 1
+                continue
+            found.append(row)
+            size += len(row.sealed)
+            if size >= limit_bytes:
+                break
+        return found
+
+    def release(self, seq: int) -> None:
+        """Forget rows up to `seq`: every open stream has them."""
+        while self._rows and self._rows[0].seq <= seq:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._bytes -= len(self._rows.popleft().sealed)

@@ -1,0 +1,101 @@
+"""Follows the pairing service: names this relay's address, takes the news, comes back after a break, for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import grpc
+from dispatch import errors, status
+from dispatch.api.pairing.v1 import pairing_pb2 as pb
+from dispatch.api.pairing.v1 import pairing_pb2_grpc
+from dispatch.channel import dial
+from dispatch.runtime.logs import get_logger
+
+from dispatch_relay import trust
+from dispatch_relay.trust import News, Trust
+from dispatch_relay.trust_store import TrustStore
+
+_log = get_logger()
+
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
+HEARTBEAT_SECONDS = 65.0
+"""More than three missed heartbeats: the connection is not what it seems."""
+
+Act = Callable[[News], Awaitable[None]]
+Connected = Callable[[bool], None]
+Jitter = Callable[[float, float], float]
+"""Gives a number between the two: `random.uniform`."""
+
+
+class TrustFeed:
+    """The one stream to the pairing service."""
+
+    def __init__(
+        self,
+        *,
+        pairing: str,
+        advertise: str,
+        state: Trust,
+        store: TrustStore,
+        act: Act,
+        connected: Connected,
+        jitter: Jitter,
+    ) -> None:
+        self._pairing = pairing
+        self._advertise = advertise
+        self._state = state
+        self._store = store
+        self._act = act
+        self._connected = connected
+        self._jitter = jitter
+        self._after = state.sequence
+        self._heard = 0  # messages
+
+    async def follow(self) -> None:
+        """Follow until cancelled."""
+        wait = FIRST_WAIT_SECONDS
+        async with dial(self._pairing) as channel:
+            stub = pairing_pb2_grpc.TrustServiceStub(channel)
+            while True:
+                heard = self._heard
+                why = await self._once(stub)
+                self._connected(False)
+                wait = min(2 * wait, LONGEST_WAIT_SECONDS) if self._heard == heard else FIRST_WAIT_SECONDS
+                _log.warning("trust feed broke", why=why)
+                await asyncio.sleep(self._jitter(wait / 2, wait))
+
+    async def _once(self, stub: pairing_pb2_grpc.TrustServiceAsyncStub) -> str:
+        """Follow one stream to its end; gives why it ended."""
+        call = stub.FollowTrust(pb.FollowTrustRequest(relay_address=self._advertise, after_sequence=self._after))
+        try:
+            while True:
+                async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    message = await call.read()
+                if not isinstance(message, pb.FollowTrustResponse):
+                    return "it ended"
+                await self._take(message)
+                self._heard += 1
+        except grpc.aio.AioRpcError as failure:
+            return str(status.from_rpc(failure))
+        except TimeoutError:
+            return "no heartbeat"
+        except (ValueError, errors.StoreFailed) as failure:
+            # Keys that nobody vouches for, a message without sense, a full disk: what is known stays, and grows old.
+            return str(failure)
+        finally:
+            call.cancel()
+
+    async def _take(self, message: pb.FollowTrustResponse) -> None:
+        news = trust.read(message, known=self._state.keys)
+        if news.complete and news.sequence < self._after:
+            # The service was restored from a backup and counts again from where it was: hear all of it.
+            self._after = 0
+            raise ValueError("the service counts from an earlier place than before")
+        if news.keys is not None or news.ended or news.revoked or news.sequence != self._state.sequence:
+            await asyncio.to_thread(self._store.keep, news)
+        self._state.learn(news)
+        if news.complete:
+            self._after = news.sequence
+        self._connected(True)
+        await self._act(news)

@@ -1,0 +1,88 @@
+"""A TCP proxy between a device and a server that misbehaves on demand: cut, blackhole, latency."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from types import TracebackType
+
+from dispatch.address import Address
+
+_CHUNK = 65_536
+
+
+class Proxy:
+    """Forwards connections to `target`. Use as an async context manager; `address` is what to dial.
+
+    `cut` breaks all connections (new ones work); `freeze` keeps them open but lets nothing through until `thaw`;
+    `latency_seconds` delays each chunk, both ways; `refuse` closes new connections at once.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target = Address.parse(target)
+        self.address = ""
+        self.latency_seconds = 0.0
+        self.refuse = False
+        self.connections = 0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._server: asyncio.Server
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Proxy:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.cut()
+        await self._server.wait_closed()
+
+    def cut(self) -> None:
+        """Break every connection, as when a cable is pulled and somebody notices."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    def freeze(self) -> None:
+        """Let nothing through, and tell nobody: the half-open connection."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """Let everything through again, also what waited."""
+        self._flowing.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.refuse:
+            writer.transport.abort()
+            return
+        self.connections += 1
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self.target.host, self.target.port)
+        except OSError:
+            writer.transport.abort()
+            return
+        self._writers |= {writer, far_writer}
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(self._pump(source, sink))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(OSError):
+                while chunk := await source.read(_CHUNK):
+                    if self.latency_seconds:
+                        await asyncio.sleep(self.latency_seconds)
+                    await self._flowing.wait()
+                    sink.write(chunk)
+                    await sink.drain()
+        finally:
+            sink.transport.abort()
+            self._writers.discard(sink)

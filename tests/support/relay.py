@@ -1,0 +1,145 @@
+"""A real relay in this process, its trust fed by a `TrustService`, and devices that are made by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from dispatch.address import Address
+from dispatch.api.relay.v1.relay_pb2 import PushHint
+from dispatch.channel import dial
+from dispatch.ids import PairId
+from dispatch_relay.app import Options, serve
+from dispatch_relay.push import PushOutcome
+from dispatch_relay.settings import Settings
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.support.device_end import DEADLINE_SECONDS, DeviceEnd, Identity
+from tests.support.trust_service import TrustService, new_id
+
+Health = health_pb2.HealthCheckResponse
+
+QUICK = Settings(
+    lease_ms=600, idle_ask_ms=1_200, restart_grace_ms=600, valid_for_ms=2_000, drain_ms=300, hello_ms=5_000
+)
+"""Short waits, so that a test need not be patient; still long enough for a loaded machine."""
+
+
+class RecordingPush:
+    """A push transport that calls nobody and remembers whom it should have."""
+
+    def __init__(self, outcome: PushOutcome = PushOutcome.SENT) -> None:
+        self.calls: list[tuple[PairId, PushHint.ValueType]] = []
+        self.outcome = outcome
+
+    async def call(self, pair_id: PairId, hint: PushHint.ValueType) -> PushOutcome:
+        self.calls.append((pair_id, hint))
+        return self.outcome
+
+
+class Pair:
+    """A phone and a host of one pairing."""
+
+    def __init__(self, trust: TrustService) -> None:
+        self.pair_id = new_id()
+        self.phone = Identity("phone", self.pair_id, trust)
+        self.host = Identity("host", self.pair_id, trust)
+
+
+class Relay:
+    """Starts, stops and starts again. Use as an async context manager."""
+
+    def __init__(self, data: Path, *, settings: Settings = QUICK) -> None:
+        self.data = data
+        self.settings = settings
+        self.push = RecordingPush()
+        self.trust = TrustService()
+        self.address = ""
+        self._metrics = ""
+        self._stopped = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
+        self._ends: list[DeviceEnd] = []
+
+    async def __aenter__(self) -> Relay:
+        await self.trust.__aenter__()
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.gather(*(end.drop() for end in self._ends))
+        await self.stop()
+        await self.trust.__aexit__(kind, error, trace)
+
+    async def start(self, *, until_serving: bool = True, **changed: int) -> None:
+        """Start, at the address of the last time, and wait until it lets people in."""
+        self.settings = replace(self.settings, **changed)
+        listening: asyncio.Future[tuple[Address, Address | None]] = asyncio.get_running_loop().create_future()
+        options = Options(
+            listen=Address.parse(self.address or "127.0.0.1:0"),
+            data=self.data,
+            pairing=Address.parse(self.trust.address),
+            advertise=None,
+            metrics=Address.parse("127.0.0.1:0"),
+        )
+        self._stopped = asyncio.Event()
+        self._serving = asyncio.create_task(
+            serve(
+                options,
+                self.settings,
+                ready=lambda *bound: listening.set_result(bound),
+                stopped=self._stopped,
+                push=self.push,
+            )
+        )
+        await asyncio.wait([self._serving, listening], return_when=asyncio.FIRST_COMPLETED)
+        if not listening.done():
+            await self._serving
+        bound, metrics = listening.result()
+        self.address, self._metrics = str(bound), str(metrics)
+        if until_serving:
+            await self.serving()
+
+    async def serving(self, serving: bool = True) -> None:
+        """Wait until the health protocol says so."""
+        wanted = Health.SERVING if serving else Health.NOT_SERVING
+        async with dial(self.address) as channel, asyncio.timeout(DEADLINE_SECONDS):
+            async for health in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()):
+                if health.status == wanted:
+                    return
+
+    async def stop(self) -> None:
+        """Stop as SIGTERM does."""
+        self._stopped.set()
+        if self._serving is not None:
+            await self._serving
+            self._serving = None
+
+    def pair(self) -> Pair:
+        """Make a pairing that this relay has never heard of."""
+        return Pair(self.trust)
+
+    async def attach(self, device: Identity, **options: object) -> DeviceEnd:
+        """Attach a device; its stream is dropped when the test ends. Comes back while trust is not there yet."""
+        address = str(options.pop("through", self.address))
+        end = await DeviceEnd.attach(device, address, dialled=self.address, **options)  # type: ignore[arg-type]
+        self._ends.append(end)
+        return end
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """Read a metric as Prometheus would."""
+        text = await asyncio.to_thread(self._scrape)
+        inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        wanted = f"{name}{{{inside}}}" if labels else name
+        values = [line.rpartition(" ")[2] for line in text.splitlines() if line.rpartition(" ")[0] == wanted]
+        assert len(values) == 1, f"{wanted} is there {len(values)} times"
+        return float(values[0])
+
+    def _scrape(self) -> str:
+        with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
