@@ -1,0 +1,16 @@
+"""The program `dispatch-host`."""
+
+from __future__ import annotations
+
+from dispatch.cli import start
+
+from dispatch_host.cli import app
+
+
+def main() -> None:
+    """Run the command line."""
+    start(app)
+
+
+if __name__ == "__main__":
+    main()

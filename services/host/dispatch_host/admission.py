@@ -1,0 +1,102 @@
+"""Whether the host takes a command. Pure: the words are opened and their signature is verified before, the journal is asked before.
+
+Called by the step that journals a command. docs/host.md, "Taking a command".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.thread.v1.thread_pb2 import Action, UpCommand
+from dispatch.ids import ID_BYTES
+
+from dispatch_host.journal.values import StoredTask
+from dispatch_host.tasks import OPEN, OUTCOMES, State
+
+WAITING_LIMIT = 16
+TEXT_BYTES = 48 * 1024
+ATTEMPT_LIMIT = 1 << 31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What the journal says beside a command."""
+
+    thread: int
+    task: StoredTask | None  # the task of that id, if the journal knows it
+    waiting: int  # tasks that are accepted and not started, and commands that may become such
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """A command that has the right form."""
+
+    command: UpCommand = field(repr=False)
+    action: Action = field(repr=False)
+
+
+def read(content: bytes, *, pair_id: bytes, task_id: bytes) -> Readable | Reason.ValueType:
+    """Parse an opened command; the reason when it is not one of this pairing, or not about the task that it names outside."""
+    command, action = UpCommand(), Action()
+    try:
+        command.ParseFromString(content)
+        action.ParseFromString(command.action)
+    except ValueError:
+        return Reason.REASON_PROTOCOL_VIOLATION
+    fits = (
+        command.pair_id == pair_id
+        and len(task_id) == ID_BYTES
+        and command.task_id == task_id
+        and 1 <= command.attempt < ATTEMPT_LIMIT
+    )
+    return Readable(command, action) if fits else Reason.REASON_PROTOCOL_VIOLATION
+
+
+def refusal(asked: Readable, situation: Situation) -> Reason.ValueType | None:
+    """Give the reason why the host does not take a command; None when it does."""
+    match asked.action.WhichOneof("action"):
+        case "task":
+            return _task(asked, situation)
+        case "cancel":
+            return _cancel(situation)
+        case _:
+            # Nothing here can be steered, and nobody is ever asked: to say so at once is the honest answer.
+            return Reason.REASON_NOT_SUPPORTED
+
+
+def _task(asked: Readable, situation: Situation) -> Reason.ValueType | None:
+    task, known = asked.action.task, situation.task
+    if asked.action.action_id != asked.command.task_id:
+        return Reason.REASON_PROTOCOL_VIOLATION
+    if known is not None:
+        if known.thread != situation.thread or not _same_words(known.action, asked.action):
+            return Reason.REASON_ID_REUSED
+        if known.state not in {State.HANDED_OVER, State.REFUSED} or asked.command.attempt <= known.attempt:
+            return Reason.REASON_ATTEMPT_SUPERSEDED
+    if task.attachments:
+        return Reason.REASON_NOT_SUPPORTED
+    if not task.text.strip():
+        return Reason.REASON_BAD_REQUEST
+    if len(task.text.encode()) > TEXT_BYTES:
+        return Reason.REASON_TOO_LARGE
+    if task.text.split(maxsplit=1)[0].lower() == "/schedule":
+        return Reason.REASON_SCHEDULE_ON_HOST
+    if situation.waiting >= WAITING_LIMIT:
+        return Reason.REASON_QUEUE_FULL
+    return None
+
+
+def _cancel(situation: Situation) -> Reason.ValueType | None:
+    known = situation.task
+    if known is None or known.thread != situation.thread:
+        return Reason.REASON_TASK_UNKNOWN
+    if known.state in OUTCOMES:
+        return Reason.REASON_TASK_OVER
+    return None if known.state in OPEN else Reason.REASON_TASK_UNKNOWN
+
+
+def _same_words(known: bytes, action: Action) -> bool:
+    before = Action()
+    before.ParseFromString(known)
+    return before == action

@@ -1,0 +1,185 @@
+"""Wires a running host, top to bottom, and runs it until it is told to stop. Called by `dispatch-host run` alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from dispatch.address import Address
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1.relay_pb2 import Condition
+from dispatch.ids import ID_BYTES, Instance
+from dispatch.runtime.logs import get_logger
+from dispatch.runtime.metrics import serve_metrics
+from dispatch.runtime.server import stop_signal
+
+from dispatch_host import steps
+from dispatch_host.agents import Agent
+from dispatch_host.control import ControlServer
+from dispatch_host.fleet import Device, Fleet
+from dispatch_host.journal.values import Pairing
+from dispatch_host.limits import Limits
+from dispatch_host.link import Common, Undecided
+from dispatch_host.metrics import HostMetrics
+from dispatch_host.operations import Operations, Running, tell_endings
+from dispatch_host.owned import Owned
+from dispatch_host.power import SleepWatch, watch_gap
+from dispatch_host.runner import Runner
+from dispatch_host.tasks import State
+
+_ENDINGS_SECONDS = 30.0
+_CONTROL_GRACE_SECONDS = 0.2
+
+_LOG = get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What `run` says on its way."""
+
+    running: Callable[[str], None]  # with the metrics' address, empty for none
+    connected: Callable[[Pairing], None]
+    disconnected: Callable[[Pairing, Reason.ValueType], None]
+
+
+@dataclass(slots=True)
+class _Stop:
+    """Why and when the host stops."""
+
+    asked: asyncio.Event
+    condition: Condition.ValueType = Condition.CONDITION_APP_CLOSED
+
+    def __call__(self, condition: Condition.ValueType) -> None:
+        self.condition = condition
+        self.asked.set()
+
+
+async def run(
+    owned: Owned,
+    *,
+    agent: Agent,
+    agent_name: str,
+    sleep: SleepWatch,
+    limits: Limits,
+    metrics_at: Address | None,
+    told: Told,
+) -> None:
+    """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first."""
+    stop = _Stop(stop_signal())
+    metrics = HostMetrics()
+    served = str(serve_metrics(metrics.registry, metrics_at)) if metrics_at else ""
+
+    def heard(pairing: Pairing, is_open: bool, reason: Reason.ValueType) -> None:
+        (metrics.connected.inc if is_open else metrics.connected.dec)()
+        told.connected(pairing) if is_open else told.disconnected(pairing, reason)
+
+    left = await owned.journal.step(lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_DIED))
+    metrics.ended(State.INTERRUPTED, left)
+    runner = Runner(
+        agent,
+        agent_name=agent_name,
+        journal=owned.journal,
+        scribe=owned.scribe,
+        clock=owned.clock,
+        limits=limits,
+        metrics=metrics,
+    )
+    common = Common(
+        journal=owned.journal,
+        scribe=owned.scribe,
+        clock=owned.clock,
+        undecided=Undecided(),
+        runner=runner,
+        connected=heard,
+        ended=metrics.ended,
+    )
+    device = Device(
+        home=owned.home,
+        store=owned.store,
+        identity=owned.identity(),
+        instance=Instance(owned.rng(ID_BYTES)),
+        rng=owned.rng,
+        plaintext=owned.plaintext,
+        random=random.Random(owned.rng(16)),
+    )
+    fleet = Fleet(device, common=common)
+    endings, stopped = asyncio.Event(), asyncio.Event()
+    running = Running(fleet=fleet, runner=runner, stop=stop, stopped=stopped, endings=endings)
+
+    def asleep() -> None:
+        fleet.notice(Condition.CONDITION_ASLEEP)
+
+    def awake() -> None:
+        fleet.notice(Condition.CONDITION_AWAKE)
+
+    def paused(seconds: float) -> None:
+        _LOG.warning("the computer stood still", seconds=round(seconds))
+        runner.slept()
+
+    async with (
+        ControlServer(owned.home, Operations(owned, running=running)),
+        _beside(
+            runner.run(fleet),
+            _tell_endings(owned, endings),
+            sleep.watch(asleep, awake),
+            watch_gap(owned.clock, pause_seconds=limits.pause_seconds, paused=paused),
+        ) as broken,
+    ):
+        await fleet.attach_all()
+        told.running(served)
+        await _first(stop.asked, broken)
+        await runner.stop()
+        left = await owned.journal.step(
+            lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_STOPPED)
+        )
+        metrics.ended(State.INTERRUPTED, left)
+        await fleet.leave(stop.condition, within_seconds=limits.stop_seconds)
+        stopped.set()
+        # Whoever asked over the socket hears that it is done.
+        await asyncio.sleep(_CONTROL_GRACE_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Future[None]]:
+    """Run these beside the body; gives a future that fails when one of them breaks. None outlives the body."""
+    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def look(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and (failure := done.exception()) is not None and not broken.done():
+            broken.set_exception(failure)
+
+    helpers = [asyncio.create_task(work) for work in works]
+    for helper in helpers:
+        helper.add_done_callback(look)
+    try:
+        yield broken
+    finally:
+        for helper in helpers:
+            helper.cancel()
+        await asyncio.gather(*helpers, return_exceptions=True)
+        broken.cancel()
+
+
+async def _first(event: asyncio.Event, broken: asyncio.Future[None]) -> None:
+    """Wait for the event. Raises what broke, if that comes first."""
+    waiting = asyncio.ensure_future(event.wait())
+    either: list[asyncio.Future[Any]] = [waiting, broken]
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if broken.done():
+            await broken
+    finally:
+        waiting.cancel()
+
+
+async def _tell_endings(owned: Owned, endings: asyncio.Event) -> None:
+    """Tell the pairing service of pairings that ended here, until it knows."""
+    while True:
+        endings.clear()
+        told = await tell_endings(owned)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(endings.wait(), None if told else _ENDINGS_SECONDS)

@@ -1,0 +1,410 @@
+"""The command line of a host. Reads words and environment and hands them on; docs/cli.md is its contract.
+
+Every command but `login` and `run` speaks to a front desk: that of the running host through its socket, or its own when
+nobody else owns the home. What is slow to import is imported where it is needed, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from dispatch import errors
+from dispatch.address import Address, refuse_plaintext
+from dispatch.cli import Console, Exit, guarded, program
+
+if TYPE_CHECKING:
+    from dispatch.device.home import Home
+
+    from dispatch_host.operations import Front
+
+app = program(
+    name="dispatch-host", about="Does the work that your phone sends, on this computer, within the limits you set."
+)
+folders = typer.Typer(help="Which folders agents may read or change.", no_args_is_help=True)
+app.add_typer(folders, name="folders")
+
+_APP = "dispatch-host"
+_SOCKET_SECONDS = 3.0
+_END_SECONDS = 6.0
+
+Phone = Annotated[str, typer.Option("--phone", help="The phone's name; not needed with one phone only.")]
+
+
+class _Shared:
+    """The shared options, and what follows from them."""
+
+    def __init__(self, *, as_json: bool, home: str | None) -> None:
+        self.as_json = as_json
+        self.console = Console.standard(as_json=as_json)
+        self._home = home
+
+    @property
+    def home(self) -> Home:
+        from dispatch.device.home import Home  # noqa: PLC0415 -- quick `--help`
+
+        return Home.at(self._home, app=_APP)
+
+
+@app.callback()
+def _shared(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    home: Annotated[
+        str | None, typer.Option("--home", envvar="DISPATCH_HOME", help="Folder with all state of this device.")
+    ] = None,
+) -> None:
+    context.obj = _Shared(as_json=as_json, home=home)
+    # Whatever this program writes is for its own user only; what agents write into approved folders, they decide.
+    os.umask(0o077)
+
+
+def _do(shared: _Shared, work: Callable[[], Awaitable[Exit]]) -> None:
+    async def body() -> Exit:
+        return await work()
+
+    guarded(lambda: asyncio.run(body()), as_json=shared.as_json)
+
+
+def _at_desk(shared: _Shared, work: Callable[[Front], Awaitable[Exit]]) -> None:
+    """Do something at the front desk: the running host's, or our own."""
+
+    async def body() -> Exit:
+        async with _front(shared.home) as front:
+            return await work(front)
+
+    _do(shared, body)
+
+
+@contextlib.asynccontextmanager
+async def _front(home: Home) -> AsyncIterator[Front]:
+    from dispatch_host.control import ControlClient  # noqa: PLC0415 -- quick `--help`
+    from dispatch_host.operations import Operations  # noqa: PLC0415
+    from dispatch_host.owned import owning  # noqa: PLC0415
+
+    with contextlib.ExitStack() as stack:
+        try:
+            owned = stack.enter_context(owning(home, plaintext=_plaintext()))
+        except errors.HomeInUse as in_use:
+            await _socket(home, in_use)
+        else:
+            yield Operations(owned, running=None)
+            return
+    async with ControlClient(home) as client:
+        yield client
+
+
+async def _socket(home: Home, in_use: errors.HomeInUse) -> None:
+    """Wait a moment for the socket of a host that is just starting. Raises HomeInUse when there is none."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _SOCKET_SECONDS
+    while not home.socket().exists():
+        if loop.time() > until:
+            raise in_use
+        await asyncio.sleep(0.05)
+
+
+def _plaintext() -> bool:
+    return os.environ.get("DISPATCH_PLAINTEXT") == "1"
+
+
+@app.command()
+def login(
+    context: typer.Context,
+    server: Annotated[str, typer.Option(help="HOST:PORT of the pairing service.", show_default=False)],
+    account: Annotated[str, typer.Option(help="The account's name.", show_default=False)],
+    name: Annotated[str, typer.Option(help="What this computer is called on the phone.", show_default=False)],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Sign this computer in to an account."""
+    shared: _Shared = context.obj
+
+    async def work() -> Exit:
+        from dispatch.api.relay.v1.relay_pb2 import DeviceKind  # noqa: PLC0415 -- quick `--help`
+        from dispatch.device.keys import PlainFiles  # noqa: PLC0415
+        from dispatch.device.sign_in import sign_in  # noqa: PLC0415
+
+        _check_address(server)
+        password = _password(password_stdin)
+        home = shared.home
+        home.create()
+        with contextlib.ExitStack() as stack:
+            # A running host has made the device's key, which is all that this lock guards here.
+            with contextlib.suppress(errors.HomeInUse):
+                stack.enter_context(home.owned())
+            signed_in = await sign_in(
+                home,
+                PlainFiles.of(home),
+                server=server,
+                account=account,
+                password=password,
+                device_name=name,
+                kind=DeviceKind.DEVICE_KIND_HOST,
+                rng=os.urandom,
+            )
+        shared.console.event(
+            {"event": "signed_in", "account": signed_in.account, "name": signed_in.device_name, "server": server},
+            f"{signed_in.device_name} is signed in to {signed_in.account}. Next: dispatch-host pair",
+        )
+        return Exit.DONE
+
+    _do(shared, work)
+
+
+def _check_address(text: str) -> None:
+    try:
+        refuse_plaintext(Address.parse(text), allowed=_plaintext())
+    except ValueError as failure:
+        raise errors.BadRequest(str(failure)) from failure
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise errors.BadRequest("pass the password on standard input, with --password-stdin")
+    return str(typer.prompt("Password", hide_input=True, err=True))
+
+
+@app.command()
+def pair(
+    context: typer.Context,
+    qr_png: Annotated[Path | None, typer.Option(help="Write the code as a PNG here.")] = None,
+    qr_svg: Annotated[Path | None, typer.Option(help="Write the code as an SVG here.")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Give up after this many seconds.")] = 0,
+) -> None:
+    """Show codes until a phone is paired; then ask whether both show the same six digits."""
+    shared: _Shared = context.obj
+
+    async def work() -> Exit:
+        from dispatch_host.pair_command import pair_at  # noqa: PLC0415 -- quick `--help`
+
+        try:
+            async with _front(shared.home) as front:
+                return await pair_at(front, shared.console, png=qr_png, svg=qr_svg, timeout_seconds=timeout)
+        except errors.BadRequest:
+            raise
+        except errors.DispatchError as error:
+            shared.console.event(
+                {"event": "not_paired", "reason": errors.word(error.reason), "advice": error.advice},
+                f"Not paired: {error.sentence} {error.advice}",
+            )
+            return Exit.FAILED
+
+    _do(shared, work)
+
+
+@folders.command("add")
+def add_folder(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(help="The folder.", show_default=False)],
+    write: Annotated[bool, typer.Option("--write", help="Agents may also change what is in it.")] = False,
+) -> None:
+    """Approve a folder, in force at once; again to change its access."""
+    shared: _Shared = context.obj
+
+    async def work(front: Front) -> Exit:
+        from dispatch.api.host.v1.host_pb2 import Folder  # noqa: PLC0415 -- quick `--help`
+
+        from dispatch_host import telling  # noqa: PLC0415
+
+        folder = await front.add_folder(Folder(path=_absolute(path), writable=write))
+        may = "read and change" if folder.writable else "read"
+        shared.console.event({"event": "folder", **telling.folder(folder)}, f"Agents may {may} {folder.path}")
+        return Exit.DONE
+
+    _at_desk(shared, work)
+
+
+@folders.command("list")
+def list_folders(context: typer.Context) -> None:
+    """List the approved folders."""
+    shared: _Shared = context.obj
+
+    async def work(front: Front) -> Exit:
+        from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
+
+        found = (await front.list_folders()).folders
+        for folder in found:
+            words = f"{'read, change' if folder.writable else 'read':14}{folder.path}"
+            shared.console.event({"event": "folder", **telling.folder(folder)}, words)
+        if not found and not shared.as_json:
+            shared.console.event({}, "No folder is approved. dispatch-host folders add PATH")
+        return Exit.DONE
+
+    _at_desk(shared, work)
+
+
+@folders.command("remove")
+def remove_folder(
+    context: typer.Context, path: Annotated[Path, typer.Argument(help="The folder.", show_default=False)]
+) -> None:
+    """Take an approval back, in force at once."""
+    shared: _Shared = context.obj
+
+    async def work(front: Front) -> Exit:
+        absolute = _absolute(path)
+        removed = await front.remove_folder(absolute)
+        words = f"Agents may no longer touch {absolute}" if removed else f"{absolute} was not approved"
+        shared.console.event({"event": "removed", "path": absolute, "removed": removed}, words)
+        return Exit.DONE
+
+    _at_desk(shared, work)
+
+
+def _absolute(path: Path) -> str:
+    """Give the path as others see it. Raises BadRequest for one that no message can hold."""
+    absolute = os.path.abspath(path.expanduser())
+    try:
+        absolute.encode()
+    except UnicodeEncodeError:
+        raise errors.BadRequest("the path is not UTF-8; approve the folder above it") from None
+    return absolute
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
+) -> None:
+    """Do the work that paired phones send, until SIGTERM, Ctrl-C or `stop`. Without a pairing it waits for one."""
+    shared: _Shared = context.obj
+
+    def body() -> Exit:
+        from dispatch_host import settings  # noqa: PLC0415 -- quick `--help`
+
+        limits = settings.limits(os.environ)
+        try:
+            metrics_at = None if metrics is None else Address.parse(metrics)
+            return _run(shared, limits, metrics_at)
+        except ValueError as failure:
+            raise errors.BadRequest(str(failure)) from failure
+        except OSError as failure:
+            shared.console.event(
+                {"event": "failed", "text": str(failure)}, shared.console.styled(str(failure), fg="red")
+            )
+            return Exit.FAULT
+
+    guarded(body, as_json=shared.as_json)
+
+
+def _run(shared: _Shared, limits: Any, metrics_at: Address | None) -> Exit:
+    import uvloop  # noqa: PLC0415 -- quick `--help`
+    from dispatch.runtime.logs import configure  # noqa: PLC0415
+
+    from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
+    from dispatch_host.app import run as run_host  # noqa: PLC0415
+    from dispatch_host.owned import owning  # noqa: PLC0415
+    from dispatch_host.power import best_sleep_watch  # noqa: PLC0415
+    from dispatch_host.run_command import told_on  # noqa: PLC0415
+
+    configure(service="host")
+    with owning(shared.home, plaintext=_plaintext()) as owned:
+        uvloop.run(
+            run_host(
+                owned,
+                agent=BuiltIn(keep_out=[owned.home.path]),
+                agent_name="built-in",
+                sleep=best_sleep_watch(),
+                limits=limits,
+                metrics_at=metrics_at,
+                told=told_on(shared.console),
+            )
+        )
+    shared.console.event({"event": "stopped"}, "Stopped.")
+    return Exit.DONE
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """Say whether it runs, who is paired, what it works on and what agents may touch."""
+    shared: _Shared = context.obj
+
+    async def work(front: Front) -> Exit:
+        from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
+
+        found = await front.status()
+        shared.console.event(telling.status(found), "\n".join(telling.status_lines(found)))
+        return Exit.DONE
+
+    _at_desk(shared, work)
+
+
+@app.command()
+def thread(context: typer.Context, phone: Phone = "") -> None:
+    """Show a phone's thread: every event, oldest first."""
+    shared: _Shared = context.obj
+
+    async def work(front: Front) -> Exit:
+        from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
+
+        async with contextlib.aclosing(front.read_thread(phone)) as events:
+            async for content in events:
+                shared.console.event(*telling.event(content))
+        return Exit.DONE
+
+    _at_desk(shared, work)
+
+
+@app.command()
+def unpair(context: typer.Context, phone: Phone = "") -> None:
+    """End a pairing: the phone can send nothing more from this moment on."""
+    shared: _Shared = context.obj
+
+    async def work(front: Front) -> Exit:
+        ended = await front.unpair(phone)
+        later = "" if ended.service_told else " The pairing service will be told when it can be reached."
+        shared.console.event(
+            {
+                "event": "unpaired",
+                "pair_ids": [pair_id.hex() for pair_id in ended.pair_ids],
+                "service_told": ended.service_told,
+            },
+            f"Unpaired.{later}",
+        )
+        return Exit.DONE
+
+    _at_desk(shared, work)
+
+
+@app.command()
+def stop(context: typer.Context) -> None:
+    """End the running host: its task is interrupted, the phones are told. Without one there is nothing to do."""
+    shared: _Shared = context.obj
+
+    async def work() -> Exit:
+        from dispatch.api.relay.v1.relay_pb2 import Condition  # noqa: PLC0415 -- quick `--help`
+
+        from dispatch_host.control import ControlClient  # noqa: PLC0415
+
+        home, was_running = shared.home, True
+        try:
+            async with ControlClient(home) as client:
+                await client.stop(Condition.CONDITION_APP_CLOSED)
+            await _until_free(home)
+        except errors.NotRunning:
+            was_running = False
+        words = "Stopped." if was_running else "It was not running."
+        shared.console.event({"event": "stopped", "was_running": was_running}, words)
+        return Exit.DONE
+
+    _do(shared, work)
+
+
+async def _until_free(home: Home) -> None:
+    """Wait until the process has let go of the home, so that a `run` right behind works."""
+    async with asyncio.timeout(_END_SECONDS):
+        while True:
+            try:
+                with home.owned():
+                    return
+            except errors.HomeInUse:
+                await asyncio.sleep(0.05)

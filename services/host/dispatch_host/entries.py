@@ -1,0 +1,103 @@
+"""The events that a host writes into a thread, before they have a number. Pure; called by the steps and the runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1.relay_pb2 import Outcome
+from dispatch.api.thread.v1 import thread_pb2 as pb
+
+TEXT_PART_BYTES = 48 * 1024
+"""Longest text of one event: with its frame it fits one sealed body of 65,532 bytes."""
+
+_ACCEPTED_TEXT_BYTES = 12 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event to be: everything but its place."""
+
+    task_id: bytes
+    event: pb.Event = field(repr=False)
+
+
+def paired(*, phone_name: str, host_name: str, again: bool) -> Entry:
+    """Begin a pairing."""
+    return Entry(b"", pb.Event(paired=pb.Paired(phone_name=phone_name, host_name=host_name, again=again)))
+
+
+def restored(phone: pb.Head) -> Entry:
+    """Mark that the host was set back."""
+    return Entry(b"", pb.Event(restored=pb.Restored(phone_head=phone)))
+
+
+def accepted(command: pb.UpCommand, *, text: str) -> Entry:
+    """Say that the host has a task. Long words are in the signed action only, not twice in one event."""
+    words = text if len(text.encode()) <= _ACCEPTED_TEXT_BYTES else ""
+    event = pb.Accepted(
+        attempt=command.attempt,
+        text=words,
+        action=command.action,
+        phone_head=command.head,
+        signature=command.signature,
+    )
+    return Entry(command.task_id, pb.Event(accepted=event))
+
+
+def waiting(task_id: bytes, position: int) -> Entry:
+    """Say that others are before it."""
+    return Entry(task_id, pb.Event(waiting=pb.Waiting(position=position)))
+
+
+def started(task_id: bytes, agent: str) -> Entry:
+    """Say that the agent works on it."""
+    return Entry(task_id, pb.Event(started=pb.Started(agent=agent)))
+
+
+def step(task_id: bytes, title: str, detail: str) -> Entry:
+    """Tell what the agent did."""
+    return Entry(task_id, pb.Event(step=pb.Step(title=_cut(title, 1024), detail=_cut(detail, TEXT_PART_BYTES - 2048))))
+
+
+def result(task_id: bytes, text: str) -> Iterator[Entry]:
+    """Give the answer, in as many parts as it takes."""
+    for part in parts(text, TEXT_PART_BYTES):
+        yield Entry(task_id, pb.Event(result_text=pb.ResultText(text=part)))
+
+
+def ended(task_id: bytes, outcome: Outcome.ValueType, reason: Reason.ValueType, text: str = "") -> Iterator[Entry]:
+    """End a task. What is too long to be said in the last event is said as a result before it."""
+    if len(text.encode()) > _ACCEPTED_TEXT_BYTES:
+        yield from result(task_id, text)
+        text = ""
+    yield Entry(task_id, pb.Event(ended=pb.Ended(outcome=outcome, reason=reason, text=text)))
+
+
+def clean(text: str) -> str:
+    """Give a text that every device can show: what is no UTF-8 (a file name's bytes) becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def parts(text: str, limit: int) -> Iterator[str]:
+    """Cut a text into parts of at most `limit` bytes of UTF-8, never inside a character, and at line ends where there are some."""
+    content = text.encode()
+    at = 0
+    while at < len(content):
+        end = min(at + limit, len(content))
+        if end < len(content):
+            line = content.rfind(b"\n", at, end)
+            end = line + 1 if line > at else _whole(content, end)
+        yield content[at:end].decode()
+        at = end
+
+
+def _whole(content: bytes, end: int) -> int:
+    while content[end] & 0xC0 == 0x80:
+        end -= 1
+    return end
+
+
+def _cut(text: str, limit: int) -> str:
+    return next(parts(text, limit), "")

@@ -1,0 +1,162 @@
+"""All links of a running host: one for each pairing, attached and dropped while it runs.
+
+Called by the operations (pair, unpair, status, stop) and, as the audience, by the runner. Knows which link serves a thread;
+what travels on a link is the link's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dispatch import errors
+from dispatch.api.relay.v1.relay_pb2 import Condition, DeviceFrame, Notice
+from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
+from dispatch.device.home import Home
+from dispatch.device.keys import KeyStore
+from dispatch.ids import Instance, PairId, Rng
+from dispatch.runtime.logs import get_logger
+from dispatch.sealed.keys import PairKeys
+from dispatch.sealed.session import HostSession
+from dispatch.thread import Backoff, Identity, ThreadClient
+
+from dispatch_host.journal import Tx, outbox, threads
+from dispatch_host.journal.values import Pairing
+from dispatch_host.link import Common, Link
+from dispatch_host.pairings import keys_of
+from dispatch_host.rights import Rights
+
+_LOG = get_logger()
+
+
+@dataclass(slots=True)
+class _Held:
+    link: Link
+    task: asyncio.Task[None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What every link needs to be itself. Fixed for the process."""
+
+    home: Home
+    store: KeyStore
+    identity: Identity
+    instance: Instance
+    rng: Rng
+    plaintext: bool
+    random: random.Random = field(repr=False)
+
+
+class Fleet:
+    """The links, by pairing."""
+
+    def __init__(self, device: Device, *, common: Common) -> None:
+        self._device = device
+        self._common = common
+        self._held: dict[PairId, _Held] = {}
+        self._leaving = False
+
+    @property
+    def links(self) -> Sequence[Link]:
+        """All links, attached or given up."""
+        return [held.link for held in self._held.values()]
+
+    async def attach_all(self) -> None:
+        """Attach every pairing of the journal."""
+        for pairing in await self._common.journal.step(threads.pairings):
+            await self.attach(pairing)
+
+    async def attach(self, pairing: Pairing) -> None:
+        """Hold a link for a pairing from now on. A pairing without keys (restored without them) is left alone, and said."""
+        keys = keys_of(self._device.store, pairing.pair_id)
+        if keys is None:
+            _LOG.warning("pairing without keys: pair again", pairing=pairing.pair_id)
+            return
+        await self.drop(pairing.pair_id)
+        link = await self._link(pairing, keys)
+        self._held[pairing.pair_id] = _Held(link, asyncio.create_task(self._hold(link)))
+
+    async def drop(self, pair_id: PairId) -> None:
+        """Let a link go, with a goodbye."""
+        held = self._held.pop(pair_id, None)
+        if held is not None:
+            held.link.client.leave(None)
+            await asyncio.wait([held.task], timeout=2)
+            held.task.cancel()
+            await asyncio.gather(held.task, return_exceptions=True)
+
+    def link_of(self, pair_id: PairId) -> Link | None:
+        """Give a pairing's link."""
+        held = self._held.get(pair_id)
+        return held.link if held else None
+
+    async def leave(self, condition: Condition.ValueType, *, within_seconds: float) -> None:
+        """Tell what is left to tell, then why we go, then goodbye; all links at once."""
+        await asyncio.gather(*(link.drained(within_seconds=within_seconds / 2) for link in self.links))
+        for held in self._held.values():
+            held.link.client.leave(condition)
+        if self._held:
+            await asyncio.wait([held.task for held in self._held.values()], timeout=within_seconds / 2)
+        for held in self._held.values():
+            held.task.cancel()
+        await asyncio.gather(*(held.task for held in self._held.values()), return_exceptions=True)
+
+    def notice(self, condition: Condition.ValueType) -> None:
+        """Say on every open stream what is about to happen to this computer."""
+        for link in self.links:
+            link.client.send(DeviceFrame(notice=Notice(condition=condition)))
+
+    # ---- The runner's audience. ----
+
+    def wrote(self, thread: int) -> None:
+        for link in self.links:
+            if link.pairing.thread == thread:
+                link.wake()
+
+    def show(self, thread: int, items: Sequence[DownLiveItem]) -> None:
+        for link in self.links:
+            if link.pairing.thread == thread:
+                link.show(items)
+
+    async def _link(self, pairing: Pairing, keys: PairKeys) -> Link:
+        device, common = self._device, self._common
+
+        def load(tx: Tx) -> tuple[int, bytes | None]:
+            chain = outbox.chain(tx, pairing.pair_id)
+            return threads.cursor(tx, pairing.pair_id), chain.epoch if chain else None
+
+        cursor, epoch = await common.journal.step(load)
+        rights = Rights(device.home, pairing, identity=device.identity, clock=common.clock, plaintext=device.plaintext)
+        session = HostSession(keys, keep_epoch=epoch, rng=device.rng)
+        link = Link(pairing, common=common, session=session, rights=rights, cursor=cursor)
+        link.client = ThreadClient(
+            link,
+            identity=device.identity,
+            instance=device.instance,
+            clock=common.clock,
+            rng=device.rng,
+            backoff=Backoff(device.random),
+        )
+        return link
+
+    async def _hold(self, link: Link) -> None:
+        """Run a link until it leaves, or until coming back is of no use; the reason then stands in `status`."""
+        posting = asyncio.create_task(link.post())
+        running = asyncio.create_task(link.client.run())
+        try:
+            # `post` never ends by itself unless it broke, which must not go unnoticed.
+            await asyncio.wait([posting, running], return_when=asyncio.FIRST_COMPLETED)
+            for task in (running, posting):
+                if task.done():
+                    await task
+        except errors.DispatchError as error:
+            _LOG.error(
+                "link given up", pairing=link.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail
+            )
+        finally:
+            posting.cancel()
+            running.cancel()
+            await asyncio.gather(posting, running, return_exceptions=True)

@@ -1,0 +1,91 @@
+"""Sealed rows that wait for the relay's receipt, and the keep chain that sealed them. Functions over a step's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
+from dispatch.ids import MessageId, PairId
+from dispatch.sealed.chain import Chain
+
+from dispatch_host.journal.values import OutboxRow
+from dispatch_host.journal.writer import Tx
+
+
+def chain(tx: Tx, pair_id: PairId) -> Chain | None:
+    """Give the keep chain; None before the first session."""
+    row = tx.execute("SELECT chain FROM keep_chain WHERE pair_id = ?", (pair_id,)).fetchone()
+    return None if row is None else Chain.from_bytes(row["chain"])
+
+
+def keep_chain(tx: Tx, chain: Chain) -> None:
+    """Keep the chain as it is after a row, or a new one in place of the old."""
+    tx.execute("INSERT OR REPLACE INTO keep_chain (pair_id, chain) VALUES (?, ?)", (chain.pair_id, chain.to_bytes()))
+
+
+def add(
+    tx: Tx,
+    pair_id: PairId,
+    *,
+    message_id: MessageId,
+    task_id: bytes,
+    sealed: bytes,
+    first: int,
+    last: int,
+    push_hint: PushHint.ValueType,
+    outcome: Outcome.ValueType,
+    reason: Reason.ValueType,
+) -> None:
+    """Put a row behind the others."""
+    tx.execute(
+        "INSERT INTO outbox (pair_id, message_id, task_id, sealed, first, last, push_hint, outcome, reason)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (pair_id, message_id, task_id, sealed, first, last, push_hint, outcome, reason),
+    )
+
+
+def waiting(tx: Tx, pair_id: PairId, *, after_id: int, limit: int) -> list[OutboxRow]:
+    """Give the next rows without a receipt, in order."""
+    rows = tx.execute(
+        "SELECT * FROM outbox WHERE pair_id = ? AND id > ? ORDER BY id LIMIT ?", (pair_id, after_id, limit)
+    )
+    return [
+        OutboxRow(
+            id=row["id"],
+            message_id=MessageId(row["message_id"]),
+            task_id=row["task_id"],
+            sealed=row["sealed"],
+            push_hint=row["push_hint"],
+            outcome=row["outcome"],
+            reason=row["reason"],
+        )
+        for row in rows
+    ]
+
+
+def count(tx: Tx, pair_id: PairId) -> int:
+    """Count the rows without a receipt."""
+    return int(tx.execute("SELECT count(*) FROM outbox WHERE pair_id = ?", (pair_id,)).fetchone()[0])
+
+
+def received(tx: Tx, pair_id: PairId, message_ids: Iterable[bytes]) -> None:
+    """Forget rows that the relay has: from here on it is the phone's acknowledgement that counts, and Resend."""
+    tx.executemany(
+        "DELETE FROM outbox WHERE pair_id = ? AND message_id = ?", [(pair_id, message_id) for message_id in message_ids]
+    )
+
+
+def clear(tx: Tx, pair_id: PairId) -> list[tuple[int, int]]:
+    """Forget all rows; gives the ranges of event numbers inside them, in order and without overlap."""
+    rows = tx.execute(
+        "SELECT first, last FROM outbox WHERE pair_id = ? AND last > 0 ORDER BY first, last", (pair_id,)
+    ).fetchall()
+    tx.execute("DELETE FROM outbox WHERE pair_id = ?", (pair_id,))
+    ranges: list[tuple[int, int]] = []
+    for first, last in rows:
+        if ranges and first <= ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], max(last, ranges[-1][1]))
+        else:
+            ranges.append((first, last))
+    return ranges

@@ -1,0 +1,109 @@
+"""The journal's tables, and how a file of an earlier version becomes one of this. Called by the writer alone."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from dispatch import errors
+
+VERSION = 1
+
+_TABLES = """
+CREATE TABLE thread (
+    id INTEGER PRIMARY KEY,
+    phone_key BLOB NOT NULL UNIQUE,      -- the phone's Ed25519 key: pairing again continues its thread
+    number INTEGER NOT NULL DEFAULT 0,   -- the head: number and hash of the newest event
+    hash BLOB NOT NULL,
+    seen_number INTEGER NOT NULL DEFAULT 0,  -- up to where the phone said that it has the thread
+    seen_hash BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE pairing (
+    pair_id BLOB PRIMARY KEY,
+    thread INTEGER NOT NULL REFERENCES thread (id),
+    phone_name TEXT NOT NULL,
+    attestation BLOB NOT NULL,           -- what both devices signed, to remind a service that has forgotten
+    phone_signature BLOB NOT NULL,
+    host_signature BLOB NOT NULL,
+    cursor INTEGER NOT NULL DEFAULT 0    -- the last row of the relay that was dealt with
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY,
+    thread INTEGER NOT NULL REFERENCES thread (id),
+    number INTEGER,                      -- NULL: from before the host was set back, no longer in the chain
+    previous_hash BLOB NOT NULL,
+    hash BLOB NOT NULL,
+    task_id BLOB NOT NULL,
+    content BLOB NOT NULL,               -- the serialized Event: exactly the bytes that are hashed
+    UNIQUE (thread, number)
+) STRICT;
+
+CREATE TABLE task (
+    task_id BLOB PRIMARY KEY,
+    thread INTEGER NOT NULL REFERENCES thread (id),
+    pair_id BLOB NOT NULL,
+    state TEXT NOT NULL,
+    attempt INTEGER NOT NULL,            -- the newest that was journalled, or the one that has its go
+    action BLOB NOT NULL,                -- the signed words
+    text TEXT NOT NULL,
+    accepted_at_ms INTEGER,              -- wall clock, for people
+    place INTEGER UNIQUE,                -- order of acceptance over all threads
+    reason INTEGER NOT NULL DEFAULT 0,
+    result TEXT NOT NULL DEFAULT '',
+    memory TEXT NOT NULL DEFAULT '{}'    -- JSON
+) STRICT, WITHOUT ROWID;
+CREATE INDEX task_by_state ON task (state);
+CREATE INDEX task_by_thread ON task (thread, place);
+
+CREATE TABLE command (
+    message_id BLOB PRIMARY KEY,
+    pair_id BLOB NOT NULL,
+    task_id BLOB NOT NULL,
+    content BLOB NOT NULL,               -- the opened UpCommand
+    verdict TEXT NOT NULL,               -- pending, go, withdrawn, superseded
+    orphan INTEGER NOT NULL DEFAULT 0    -- superseded, and got a go all the same
+) STRICT, WITHOUT ROWID;
+CREATE INDEX command_by_task ON command (task_id);
+CREATE INDEX command_by_verdict ON command (verdict);
+
+CREATE TABLE keep_chain (
+    pair_id BLOB PRIMARY KEY,
+    chain BLOB NOT NULL                  -- secret: what seals the next row
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pair_id BLOB NOT NULL,
+    message_id BLOB NOT NULL UNIQUE,
+    task_id BLOB NOT NULL,
+    sealed BLOB NOT NULL,
+    first INTEGER NOT NULL,              -- numbers of the events inside; 0 for none
+    last INTEGER NOT NULL,
+    push_hint INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    reason INTEGER NOT NULL
+) STRICT;
+CREATE INDEX outbox_by_pairing ON outbox (pair_id, id);
+
+CREATE TABLE folder (
+    path BLOB PRIMARY KEY,               -- as the file system spells it
+    writable INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ending (
+    pair_id BLOB PRIMARY KEY             -- ended here; the pairing service has not heard of it yet
+) STRICT, WITHOUT ROWID;
+"""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make the tables of a new journal, or check those of an old one. Raises StoreFailed for one from a newer version."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > VERSION:
+        raise errors.StoreFailed("the journal was written by a newer version of Dispatch")
+    if found == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -1,0 +1,86 @@
+"""What the journal gives and takes. Values only; rows become these in the journal's modules and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
+from dispatch.ids import MessageId, PairId, TaskId
+
+from dispatch_host.tasks import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """What the host keeps of a pairing beside its keys, which are among the device's secrets."""
+
+    pair_id: PairId
+    phone_key: bytes
+    phone_name: str
+    attestation: bytes
+    phone_signature: bytes
+    host_signature: bytes
+    thread: int = 0  # given by the journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEvent:
+    """An event in its place."""
+
+    number: int
+    hash: bytes
+    task_id: bytes
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTask:
+    """A task as the journal has it."""
+
+    task_id: TaskId
+    thread: int
+    pair_id: PairId
+    state: State
+    attempt: int
+    action: bytes = field(repr=False)
+    text: str = field(repr=False)
+    accepted_at_ms: int
+    reason: Reason.ValueType
+    result: str = field(repr=False)
+    memory: str = field(repr=False)
+
+
+class Verdict(StrEnum):
+    """What became of a command that was journalled."""
+
+    PENDING = "pending"
+    GO = "go"
+    WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCommand:
+    """A command as the journal has it."""
+
+    message_id: MessageId
+    pair_id: PairId
+    task_id: TaskId
+    content: bytes = field(repr=False)
+    verdict: Verdict
+    orphan: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A sealed row that waits for the relay's receipt. The same bytes go out again until it comes."""
+
+    id: int
+    message_id: MessageId
+    task_id: bytes
+    sealed: bytes = field(repr=False)
+    push_hint: PushHint.ValueType
+    outcome: Outcome.ValueType
+    reason: Reason.ValueType

@@ -1,0 +1,19 @@
+"""How long things may take on a host, in one place. Defaults are the product's; tests and the environment set others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Times of a host."""
+
+    watchdog_seconds: float = 15 * 60.0
+    """A task whose agent says nothing for that long is ended as failed."""
+    pause_seconds: float = 10 * 60.0
+    """A running task does not survive a sleep or freeze that is longer."""
+    live_per_second: float = 10.0
+    """Most live frames of one task."""
+    stop_seconds: float = 4.0
+    """How long `stop` gives the phones' news to leave."""

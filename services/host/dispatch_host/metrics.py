@@ -1,0 +1,32 @@
+"""What a host counts. Few numbers, every label at zero from the start, nothing about content. docs/metrics.md lists them."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from dispatch_host.tasks import OUTCOMES, State
+
+
+class HostMetrics:
+    """The numbers of one host process, on a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._ended = Counter(
+            "dispatch_host_tasks", "Accepted tasks that ended, by outcome.", ["outcome"], registry=self.registry
+        )
+        for state in OUTCOMES:
+            self._ended.labels(state.value)
+        self.running = Gauge("dispatch_host_running", "Tasks that run now: 0 or 1.", registry=self.registry)
+        self.waiting = Gauge("dispatch_host_waiting", "Tasks that wait behind it.", registry=self.registry)
+        self.connected = Gauge("dispatch_host_connected", "Open streams to the relay.", registry=self.registry)
+        self.agent_seconds = Histogram(
+            "dispatch_host_agent_seconds",
+            "How long the agent worked on a task.",
+            buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600),
+            registry=self.registry,
+        )
+
+    def ended(self, state: State, count: int = 1) -> None:
+        """Count tasks that ended."""
+        self._ended.labels(state.value).inc(count)

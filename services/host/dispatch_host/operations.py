@@ -1,0 +1,258 @@
+"""What a person can do with a host from its own keyboard, whether `run` is up or not.
+
+One object, two ways in: the control service of a running host, and the command line itself when there is none (it owns the
+home then). With a fleet everything is in force at once; without one it is in the files, and `run` finds it there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.host.v1 import host_pb2 as pb
+from dispatch.api.relay.v1.relay_pb2 import Condition
+from dispatch.device.pairing_client import PairingClient
+from dispatch.device.sign_in import SignIn
+from dispatch.ids import PairId
+
+from dispatch_host import steps
+from dispatch_host.fleet import Fleet
+from dispatch_host.invite import invite
+from dispatch_host.journal import Tx, settings, tasks, threads
+from dispatch_host.journal.values import Pairing, StoredTask
+from dispatch_host.owned import Owned
+from dispatch_host.pairings import forget
+from dispatch_host.runner import Runner
+from dispatch_host.scope import Folder, FolderRefused, OpenAt2, best_beneath
+from dispatch_host.tasks import OPEN, QUEUED
+
+REVOKED_SECONDS = 2.0
+TELL_SECONDS = 3.0
+_PAGE = 256
+
+
+class Front(Protocol):
+    """The front desk as the command line sees it: in this process, or behind the control socket."""
+
+    async def status(self) -> pb.GetStatusResponse: ...
+    async def add_folder(self, folder: pb.Folder) -> pb.Folder: ...
+    async def list_folders(self) -> pb.ListFoldersResponse: ...
+    async def remove_folder(self, path: str) -> bool: ...
+    def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
+    async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
+    def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]: ...
+    async def stop(self, condition: Condition.ValueType) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What there is beside the home in a process that runs the host."""
+
+    fleet: Fleet
+    runner: Runner
+    stop: Callable[[Condition.ValueType], None]
+    stopped: asyncio.Event  # set when the phones were told
+    endings: asyncio.Event  # set when the pairing service has something to be told
+
+
+class Operations:
+    """The front desk itself."""
+
+    def __init__(self, owned: Owned, *, running: Running | None) -> None:
+        self._owned = owned
+        self._running = running
+
+    async def status(self) -> pb.GetStatusResponse:
+        """Say how the host is."""
+        owned, running = self._owned, self._running
+        signed_in = SignIn.load(owned.home)
+        pairings = await owned.journal.step(threads.pairings)
+        names = {pairing.thread: pairing.phone_name for pairing in pairings}
+        found = await owned.journal.step(lambda tx: tasks.in_states(tx, OPEN))
+        status = pb.GetStatusResponse(
+            running=running is not None,
+            device_name=signed_in.device_name if signed_in else "",
+            account=signed_in.account if signed_in else "",
+            server=signed_in.server if signed_in else "",
+            pairings=[self._pairing_status(pairing) for pairing in pairings],
+            waiting_tasks=[_task_status(task, names) for task in found if running and task.state in QUEUED],
+            folders=(await self.list_folders()).folders,
+            key_store=owned.store.kind,
+            folder_guard="openat2" if isinstance(best_beneath(), OpenAt2) else "openat",
+        )
+        if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
+            status.running_task.CopyFrom(_task_status(now, names))
+        return status
+
+    async def add_folder(self, folder: pb.Folder) -> pb.Folder:
+        """Approve a folder. Raises BadRequest for what is no folder, or can't be listed."""
+        try:
+            approved = Folder.approve(_path(folder.path), writable=folder.writable)
+        except FolderRefused as refused:
+            raise errors.BadRequest(str(refused), metadata={"field": "path"}) from refused
+        kept = _folder(approved)
+        await self._owned.journal.step(lambda tx: settings.approve(tx, approved))
+        return kept
+
+    async def list_folders(self) -> pb.ListFoldersResponse:
+        """List the approved folders."""
+        found = await self._owned.journal.step(settings.folders)
+        return pb.ListFoldersResponse(folders=[_folder(folder) for folder in found])
+
+    async def remove_folder(self, path: str) -> bool:
+        """Take an approval back; the folder itself need not exist any more. Tells whether there was one."""
+        named = _path(path)
+        # What was approved is kept without links; a person names it as they see it.
+        names = {named, await asyncio.to_thread(_without_links, named)}
+
+        def remove(tx: Tx) -> bool:
+            return sum(settings.disapprove(tx, name) for name in names) > 0
+
+        return await self._owned.journal.step(remove)
+
+    async def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]:
+        """Show codes until a phone is paired, somebody says no, or the time is over. The last event is PairEnded."""
+        async with contextlib.aclosing(invite(self._owned, start, answers, paired=self._paired)) as events:
+            async for event in events:
+                yield event
+
+    async def unpair(self, phone_name: str) -> pb.UnpairResponse:
+        """End a pairing: its tasks, its link, its keys; then tell the pairing service, now or later."""
+        pairing = await self._target(phone_name)
+        if self._running is not None:
+            await self._say_goodbye(self._running, pairing)
+        await self._forget(pairing.pair_id)
+        if self._running is not None:
+            self._running.endings.set()
+        told = await tell_endings(self._owned)
+        return pb.UnpairResponse(pair_ids=[pairing.pair_id], service_told=told)
+
+    async def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:
+        """Give the events of a thread, oldest first, as they were written."""
+        pairing = await self._target(phone_name)
+        page = await self._page(pairing.thread, 0)
+        while page:
+            for _, content in page:
+                yield content
+            page = await self._page(pairing.thread, page[-1][0])
+
+    async def _page(self, thread: int, after_id: int) -> list[tuple[int, bytes]]:
+        return await self._owned.journal.step(lambda tx: threads.told(tx, thread, after_id=after_id, limit=_PAGE))
+
+    async def stop(self, condition: Condition.ValueType) -> None:
+        """End the running host; returns when the phones were told. Raises NotRunning."""
+        if self._running is None:
+            raise errors.NotRunning
+        self._running.stop(condition or Condition.CONDITION_APP_CLOSED)
+        await self._running.stopped.wait()
+
+    async def _paired(self, pairing: Pairing, replaced: list[PairId]) -> None:
+        """Take a new pairing into service."""
+        for old in replaced:
+            if self._running is not None:
+                await self._running.fleet.drop(old)
+            forget(self._owned.store, old)
+        if self._running is not None:
+            await self._running.fleet.attach(pairing)
+            self._running.endings.set()
+
+    async def _say_goodbye(self, running: Running, pairing: Pairing) -> None:
+        owned = self._owned
+        cancelled = await owned.journal.step(lambda tx: steps.cancel_pairing(tx, owned.scribe, pairing.pair_id))
+        for task_id in cancelled:
+            await running.runner.cancelled(task_id)
+        link = running.fleet.link_of(pairing.pair_id)
+        if link is not None:
+            await link.revoke(within_seconds=REVOKED_SECONDS)
+        await running.fleet.drop(pairing.pair_id)
+
+    async def _forget(self, pair_id: PairId) -> None:
+        def write(tx: Tx) -> None:
+            settings.add_ending(tx, pair_id)
+            threads.leave(tx, pair_id)
+
+        await self._owned.journal.step(write)
+        forget(self._owned.store, pair_id)
+
+    async def _target(self, phone_name: str) -> Pairing:
+        """Find the one pairing that is meant. Raises NotPaired, TargetNeeded or TargetUnknown."""
+        pairings = await self._owned.journal.step(threads.pairings)
+        if not pairings:
+            raise errors.NotPaired
+        meant = [pairing for pairing in pairings if phone_name in {"", pairing.phone_name, pairing.pair_id.hex()}]
+        if len(meant) == 1:
+            return meant[0]
+        names = ", ".join(pairing.phone_name for pairing in pairings)
+        if not meant:
+            raise errors.TargetUnknown(names, metadata={"phones": names})
+        raise errors.TargetNeeded(names, metadata={"phones": names})
+
+    def _pairing_status(self, pairing: Pairing) -> pb.PairingStatus:
+        status = pb.PairingStatus(pair_id=pairing.pair_id, phone_name=pairing.phone_name)
+        link = self._running.fleet.link_of(pairing.pair_id) if self._running else None
+        if link is None:
+            status.reason = Reason.REASON_NOT_RUNNING if self._running is None else Reason.REASON_NOT_PAIRED
+            return status
+        status.connected = link.is_open
+        status.reason = link.reason
+        status.phone_attached = link.phone_attached
+        status.relay = link.client.relay
+        return status
+
+
+async def tell_endings(owned: Owned) -> bool:
+    """Tell the pairing service of pairings that ended here; False when some are still to be told."""
+    endings = await owned.journal.step(settings.endings)
+    if not endings:
+        return True
+    signed_in = SignIn.load(owned.home)
+    if signed_in is None:
+        return False
+    try:
+        async with (
+            asyncio.timeout(TELL_SECONDS),
+            PairingClient(server=signed_in.server, identity=owned.identity()) as client,
+        ):
+            for pair_id in endings:
+                await client.end_pairing(pair_id)
+                await owned.journal.step(partial(settings.told_ending, pair_id))
+    except (errors.DispatchError, TimeoutError):
+        return False
+    return True
+
+
+def _task_status(task: StoredTask, names: dict[int, str]) -> pb.TaskStatus:
+    return pb.TaskStatus(
+        task_id=task.task_id,
+        text=task.text,
+        phone_name=names.get(task.thread, ""),
+        accepted_at_ms=task.accepted_at_ms,
+    )
+
+
+def _folder(folder: Folder) -> pb.Folder:
+    """Write a folder for others. Raises BadRequest for a path that no message can hold."""
+    try:
+        return pb.Folder(path=os.fspath(folder.path), writable=folder.writable)
+    except UnicodeEncodeError:
+        raise errors.BadRequest(
+            "the path is not UTF-8; approve the folder above it", metadata={"field": "path"}
+        ) from None
+
+
+def _without_links(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _path(said: str) -> Path:
+    if not os.path.isabs(said):
+        raise errors.BadRequest("the path must be absolute", metadata={"field": "path"})
+    return Path(said)

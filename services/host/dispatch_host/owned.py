@@ -1,0 +1,61 @@
+"""What a process has that owns a host's home: the lock, the journal, the secrets. Made by `run`, or by a command without one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind
+from dispatch.clock import Clock, SystemClock
+from dispatch.device.home import Home
+from dispatch.device.keys import DeviceKey, KeyStore, PlainFiles
+from dispatch.ids import Rng
+from dispatch.thread import Identity
+
+from dispatch_host.journal import Writer
+from dispatch_host.scribe import Scribe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """A home and everything in it."""
+
+    home: Home
+    store: KeyStore
+    key: DeviceKey
+    journal: Writer
+    scribe: Scribe
+    clock: Clock
+    rng: Rng = field(repr=False)
+    plaintext: bool
+    """Whether services off this computer may be spoken to in the clear."""
+
+    def identity(self) -> Identity:
+        """Give what the services know this host by."""
+        return self.key.identity(DeviceKind.DEVICE_KIND_HOST)
+
+
+@contextlib.contextmanager
+def owning(home: Home, *, plaintext: bool) -> Iterator[Owned]:
+    """Own the home for as long as the context lasts. Raises HomeInUse, StoreFailed."""
+    with home.owned():
+        clock, rng, store = SystemClock(), os.urandom, PlainFiles.of(home)
+        key = DeviceKey.load_or_make(store, rng)
+        journal = Writer(home / "journal.db")
+        journal.open()
+        try:
+            scribe = Scribe(sign=key.sign, clock=clock, rng=rng)
+            yield Owned(
+                home=home,
+                store=store,
+                key=key,
+                journal=journal,
+                scribe=scribe,
+                clock=clock,
+                rng=rng,
+                plaintext=plaintext,
+            )
+        finally:
+            journal.close()

@@ -1,0 +1,109 @@
+"""`dispatch-host pair` at a front desk: shows the codes, asks the person, says how it ended. Called by `cli`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from pathlib import Path
+
+from dispatch import errors
+from dispatch.api.host.v1 import host_pb2 as pb
+from dispatch.cli import Console, Exit
+
+from dispatch_host.operations import Front
+from dispatch_host.pictures import drawn, write_picture
+from dispatch_host.telling import instant
+
+_ANSWER_BYTES = 1024
+
+
+async def pair_at(
+    front: Front, console: Console, *, png: Path | None, svg: Path | None, timeout_seconds: float
+) -> Exit:
+    """Pair; gives 0 when paired, 5 when somebody said no, 4 otherwise."""
+    answers: asyncio.Queue[bool] = asyncio.Queue()
+    start = pb.PairStart(timeout_ms=round(timeout_seconds * 1000))
+    async with contextlib.aclosing(front.pair(start, answers)) as events:
+        async for event in events:
+            match event.WhichOneof("event"):
+                case "qr":
+                    _show(console, event.qr, png=png, svg=svg)
+                case "code":
+                    _ask(console, event.code, answers)
+                case "warning":
+                    _warn(console, errors.of(event.warning.reason))
+                case "ended":
+                    return _end(console, event.ended)
+                case _:
+                    pass
+    return Exit.FAILED
+
+
+def _show(console: Console, qr: pb.PairQr, *, png: Path | None, svg: Path | None) -> None:
+    for path, kind in ((png, "png"), (svg, "svg")):
+        if path is not None:
+            write_picture(qr.link, path, kind=kind)
+    words = f"{drawn(qr.link)}\nScan this with the phone, or paste this link there:\n{qr.link}\n"
+    console.event(
+        {
+            "event": "qr",
+            "link": qr.link,
+            "png": str(png) if png else None,
+            "svg": str(svg) if svg else None,
+            "expires_at": instant(qr.expires_at_ms),
+        },
+        "" if console.as_json else words,
+    )
+
+
+def _ask(console: Console, code: pb.PairCode, answers: asyncio.Queue[bool]) -> None:
+    digits = console.styled(code.code, bold=True)
+    console.event(
+        {"event": "code", "code": code.code, "peer": code.peer},
+        f"{code.peer} shows a code. Is it {digits}? Type yes if it is the same, anything else refuses.",
+    )
+    loop = asyncio.get_running_loop()
+
+    def listen() -> None:
+        yes = _line().strip().lower() in {"yes", "y"}
+        # The ceremony may have ended while the person was thinking.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(answers.put_nowait, yes)
+
+    threading.Thread(target=listen, daemon=True, name="answer").start()
+
+
+def _line() -> str:
+    """Read a line of standard input byte by byte, past Python's buffer: a thread that still waits in there at the end of the
+    process would stop it from ending.
+    """
+    read = bytearray()
+    with contextlib.suppress(OSError, ValueError):
+        while len(read) < _ANSWER_BYTES and (byte := os.read(sys.stdin.fileno(), 1)) not in {b"", b"\n"}:
+            read += byte
+    return read.decode(errors="replace")
+
+
+def _warn(console: Console, error: errors.DispatchError) -> None:
+    console.event(
+        {"event": "warning", "reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice},
+        console.styled(f"{error.sentence} {error.advice}", fg="yellow"),
+    )
+
+
+def _end(console: Console, ended: pb.PairEnded) -> Exit:
+    if not ended.reason:
+        console.event(
+            {"event": "paired", "pair_id": ended.pair_id.hex(), "peer": ended.peer},
+            console.styled(f"Paired with {ended.peer}.", fg="green"),
+        )
+        return Exit.DONE
+    error = errors.of(ended.reason)
+    console.event(
+        {"event": "not_paired", "reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice},
+        f"{console.styled('Not paired:', fg='red')} {error.sentence} {error.advice}",
+    )
+    return Exit.DENIED if isinstance(error, errors.RefusedByPerson) else Exit.FAILED

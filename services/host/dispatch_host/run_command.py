@@ -1,0 +1,39 @@
+"""What `dispatch-host run` says on standard output. Called by `cli`."""
+
+from __future__ import annotations
+
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.cli import Console
+
+from dispatch_host.app import Told
+from dispatch_host.journal.values import Pairing
+
+
+def told_on(console: Console) -> Told:
+    """Say it on this console."""
+
+    def running(metrics: str) -> None:
+        console.event(
+            {"event": "running", "metrics": metrics or None},
+            "Running. Ctrl-C stops it." + (f" Metrics on {metrics}." if metrics else ""),
+        )
+
+    def connected(pairing: Pairing) -> None:
+        console.event(
+            {"event": "connected", "pair_id": pairing.pair_id.hex(), "phone": pairing.phone_name},
+            console.styled(f"Connected for {pairing.phone_name}.", fg="green"),
+        )
+
+    def disconnected(pairing: Pairing, reason: Reason.ValueType) -> None:
+        console.event(
+            {
+                "event": "disconnected",
+                "pair_id": pairing.pair_id.hex(),
+                "phone": pairing.phone_name,
+                "reason": errors.word(reason),
+            },
+            console.styled(f"Not connected for {pairing.phone_name}: {errors.kind_of(reason).sentence}", fg="yellow"),
+        )
+
+    return Told(running=running, connected=connected, disconnected=disconnected)

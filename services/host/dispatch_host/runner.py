@@ -1,0 +1,333 @@
+"""Runs one task at a time on the whole host, in the order of acceptance, over all pairings.
+
+Called by the app, which gives it the agent; woken by links when a task has its go. Every way in which an agent can end, also
+by breaking or by saying nothing, becomes exactly one outcome, and what was done up to then is in the thread. Knows no frames
+and no seals: what it writes goes through the steps, what it shows in passing through `show`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
+from dispatch.clock import Clock
+from dispatch.ids import TaskId
+from dispatch.runtime.logs import get_logger
+
+from dispatch_host import entries, steps
+from dispatch_host.agents import Agent, NotDone, Progress, Result, Step, Task, Text, Turn
+from dispatch_host.entries import Entry
+from dispatch_host.journal import Tx, Writer, tasks
+from dispatch_host.journal.values import StoredTask
+from dispatch_host.limits import Limits
+from dispatch_host.live import LiveNews
+from dispatch_host.metrics import HostMetrics
+from dispatch_host.scribe import Scribe
+from dispatch_host.steps import Ready
+from dispatch_host.tasks import STEPS, Event, State
+
+T = TypeVar("T")
+
+MEMORY_BYTES = 1024 * 1024
+_LETTING_GO_SECONDS = 2.0
+_STORE_RETRY_SECONDS = 1.0
+
+_LOG = get_logger()
+
+
+class Audience(Protocol):
+    """Those who read: the links of the host."""
+
+    def wrote(self, thread: int) -> None:
+        """Hear that a thread has news in the outbox."""
+
+    def show(self, thread: int, items: Sequence[DownLiveItem]) -> None:
+        """Show something in passing, if anybody is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a task ends."""
+
+    event: Event
+    reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    text: str = field(default="", repr=False)
+    result: str = field(default="", repr=False)
+    memory: str = field(default="{}", repr=False)
+
+
+CANCELLED = Ending(event=Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
+STOPPED = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_STOPPED)
+SLEPT = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_SLEPT)
+SILENT = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG)
+BROKEN = Ending(event=Event.FAIL, reason=Reason.REASON_AGENT_FAILED)
+
+
+@dataclass(slots=True)
+class _Current:
+    """The task that runs. `forced` is set by whoever ends it from outside, before the agent is cancelled."""
+
+    task: StoredTask
+    news: LiveNews
+    steps: list[Entry] = field(default_factory=list)
+    stepped: asyncio.Event = field(default_factory=asyncio.Event)
+    showing: asyncio.Event = field(default_factory=asyncio.Event)
+    working: asyncio.Task[Ending] | None = None
+    forced: Ending | None = None
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Runner:
+    """The host's one pair of hands."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        *,
+        agent_name: str,
+        journal: Writer,
+        scribe: Scribe,
+        clock: Clock,
+        limits: Limits,
+        metrics: HostMetrics,
+    ) -> None:
+        # Fixed after __init__.
+        self._agent = agent
+        self._agent_name = agent_name
+        self._journal = journal
+        self._scribe = scribe
+        self._clock = clock
+        self._limits = limits
+        self._metrics = metrics
+        # Touched by run, end_running and cancel, all on one loop.
+        self._woken = asyncio.Event()
+        self._current: _Current | None = None
+        self._stopping = False
+        # Set by run, which the links must exist for.
+        self._audience: Audience
+
+    def wake(self) -> None:
+        """Hear that a task was accepted."""
+        self._woken.set()
+
+    def cancel(self, task_id: TaskId) -> None:
+        """Cancel the task if it is the one that runs."""
+        if self._current is not None and self._current.task.task_id == task_id:
+            self._force(CANCELLED)
+
+    async def cancelled(self, task_id: TaskId) -> None:
+        """Cancel the task if it is the one that runs, and wait until its outcome is written."""
+        current = self._current
+        if current is not None and current.task.task_id == task_id:
+            self._force(CANCELLED)
+            await current.over.wait()
+
+    def slept(self) -> None:
+        """Interrupt the running task: the computer was away for longer than a task survives."""
+        self._force(SLEPT)
+
+    async def stop(self) -> None:
+        """Interrupt the running task because the host stops, start no other, and wait until its outcome is written."""
+        self._stopping = True
+        self._woken.set()
+        self._force(STOPPED)
+        if self._current is not None:
+            await self._current.over.wait()
+
+    async def run(self, audience: Audience) -> None:
+        """Run tasks until `stop`. Cancelling it leaves the running task to the next process, which ends it."""
+        self._audience = audience
+        while not self._stopping:
+            self._woken.clear()
+            ready = await self._stored(lambda tx: steps.start_next(tx, self._scribe, agent=self._agent_name))
+            await self._count_waiting()
+            if ready is None:
+                await self._woken.wait()
+                continue
+            self._audience.wrote(ready.task.thread)
+            await self._run_one(ready)
+
+    def _force(self, ending: Ending) -> None:
+        current = self._current
+        if current is not None and current.forced is None:
+            current.forced = ending
+            if current.working is not None:
+                current.working.cancel()
+
+    async def _run_one(self, ready: Ready) -> None:
+        every_ms = round(1000 / self._limits.live_per_second)
+        current = _Current(task=ready.task, news=LiveNews(ready.task.task_id, every_ms))
+        self._current = current
+        self._metrics.running.set(1)
+        started_ms = self._clock.steady_ms()
+        _LOG.info("task started", task=ready.task.task_id)
+        helpers = [asyncio.create_task(self._write(current)), asyncio.create_task(self._show(current))]
+        try:
+            ending = await self._work(current, ready)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+        await self._end(current, ending)
+        self._current = None
+        current.over.set()
+        self._metrics.running.set(0)
+        self._metrics.agent_seconds.observe((self._clock.steady_ms() - started_ms) / 1000)
+
+    async def _end(self, current: _Current, ending: Ending) -> None:
+        """Write the one outcome. A disk that is full does not lose it: it is tried until it is written."""
+        task, left = current.task, current.steps
+
+        def write(tx: Tx) -> bool:
+            return steps.end(
+                tx,
+                self._scribe,
+                task,
+                ending.event,
+                reason=ending.reason,
+                text=ending.text,
+                before=left,
+                result=ending.result,
+                memory=ending.memory,
+            )
+
+        await self._stored(write)
+        self._audience.wrote(task.thread)
+        state = STEPS[State.RUNNING, ending.event]
+        self._metrics.ended(state)
+        _LOG.info("task ended", task=task.task_id, outcome=state.value, reason=errors.word(ending.reason))
+
+    async def _work(self, current: _Current, ready: Ready) -> Ending:
+        """Let the agent work; gives how it ended, or how somebody else ended it."""
+        working = current.working = asyncio.create_task(self._drive(current, ready))
+        if current.forced is not None:
+            working.cancel()
+        try:
+            while not working.done():
+                if current.forced is None:
+                    await asyncio.wait([working])
+                elif not (await asyncio.wait([working], timeout=_LETTING_GO_SECONDS))[0]:
+                    _LOG.warning("the agent does not let go of its task", task=current.task.task_id)
+                    break
+        finally:
+            working.cancel()
+        if current.forced is not None:
+            return current.forced
+        return working.result()
+
+    async def _drive(self, current: _Current, ready: Ready) -> Ending:
+        """Read the agent's events to the end. Whatever breaks in it is one ending."""
+        task = Task(task_id=ready.task.task_id.hex(), text=ready.task.text)
+        history = [_turn(earlier) for earlier in ready.history]
+        events = self._agent.run(task, scope=ready.folders, history=history, ask=_nobody)
+        try:
+            async with contextlib.aclosing(events), asyncio.timeout(self._limits.watchdog_seconds) as watchdog:
+                async for event in events:
+                    watchdog.reschedule(asyncio.get_running_loop().time() + self._limits.watchdog_seconds)
+                    match event:
+                        case Step(title=title, detail=detail):
+                            current.steps.append(
+                                entries.step(ready.task.task_id, entries.clean(title), entries.clean(detail))
+                            )
+                            current.stepped.set()
+                        case Text(delta=delta):
+                            current.news.text(entries.clean(delta))
+                            current.showing.set()
+                        case Progress(done=done, total=total, unit=unit):
+                            current.news.progress(done=done, total=total, unit=unit)
+                            current.showing.set()
+                        case Result(text=text, memory=memory):
+                            return Ending(event=Event.DONE, result=entries.clean(text), memory=_remembered(memory))
+                        case NotDone(reason=reason, text=text):
+                            return Ending(
+                                event=Event.FAIL, reason=Reason.Value(f"REASON_{reason}"), text=entries.clean(text)
+                            )
+        except TimeoutError:
+            if watchdog.expired():
+                return SILENT
+            return self._broken(current, "TimeoutError")
+        except Exception as failure:
+            return self._broken(current, _where(failure))
+        return self._broken(current, "no result")
+
+    def _broken(self, current: _Current, where: str) -> Ending:
+        _LOG.error("agent broke", task=current.task.task_id, where=where)
+        return BROKEN
+
+    async def _write(self, current: _Current) -> None:
+        """Write steps as they come; those that come while one write is under way share the next."""
+        while True:
+            await current.stepped.wait()
+            current.stepped.clear()
+            batch = list(current.steps)
+            if not batch:
+                continue
+
+            def write(tx: Tx, batch: Sequence[Entry] = batch) -> None:
+                steps.tell(tx, self._scribe, current.task, batch)
+
+            # Shielded: cut off in the middle, nobody would know whether these steps are written or still to write.
+            writing = asyncio.ensure_future(self._stored(write))
+            try:
+                await asyncio.shield(writing)
+            except asyncio.CancelledError:
+                await writing
+                del current.steps[: len(batch)]
+                raise
+            del current.steps[: len(batch)]
+            self._audience.wrote(current.task.thread)
+
+    async def _show(self, current: _Current) -> None:
+        """Show what goes by, not more often than the limit."""
+        while True:
+            await current.showing.wait()
+            current.showing.clear()
+            while (due_ms := current.news.due_ms()) is not None:
+                await asyncio.sleep(max(0, due_ms - self._clock.steady_ms()) / 1000)
+                items = current.news.take(self._clock.steady_ms())
+                if items:
+                    self._audience.show(current.task.thread, items)
+
+    async def _stored(self, work: Callable[[Tx], T]) -> T:
+        """Run a step until it succeeds: an accepted task is owed its events, so a full disk is waited out, and said."""
+        while True:
+            try:
+                return await self._journal.step(work)
+            except errors.StoreFailed as failure:
+                _LOG.error("journal can't be written", detail=failure.detail)
+                await asyncio.sleep(_STORE_RETRY_SECONDS)
+
+    async def _count_waiting(self) -> None:
+        self._metrics.waiting.set(await self._stored(tasks.count_queued))
+
+
+def _turn(task: StoredTask) -> Turn:
+    return Turn(task_text=task.text, outcome=task.state.value, result_text=task.result, memory=json.loads(task.memory))
+
+
+def _remembered(memory: object) -> str:
+    """Write an agent's memory; one that is far too large is forgotten rather than kept in part."""
+    written = json.dumps(memory)
+    return written if len(written) <= MEMORY_BYTES else "{}"
+
+
+def _where(failure: BaseException) -> str:
+    """Name an error and its place, without its words: they may quote what the agent read."""
+    trace = failure.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else ""
+    return f"{type(failure).__name__}{place}"
+
+
+async def _nobody(question: str, choices: Sequence[str]) -> str | None:
+    """Answer an agent's question: nobody can, yet."""
+    del question, choices
+    return None

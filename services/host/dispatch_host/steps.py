@@ -1,0 +1,243 @@
+"""What the host does in one transaction each: the steps of a task from the link to its end.
+
+Each function is one step of the journal, named for what happens. It leaves nothing half done: state, events and sealed
+rows are on the disk together or not at all. Called by the link and the runner through `Journal.step`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.thread.v1.thread_pb2 import UpCommand
+from dispatch.ids import MessageId, PairId, TaskId
+
+from dispatch_host import admission, entries
+from dispatch_host.admission import Readable, Situation
+from dispatch_host.entries import Entry
+from dispatch_host.journal import settings, tasks, threads
+from dispatch_host.journal.values import StoredCommand, StoredTask, Verdict
+from dispatch_host.journal.writer import Tx
+from dispatch_host.scope import Folder
+from dispatch_host.scribe import Scribe
+from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, Event, State
+
+HISTORY_LIMIT = 50
+
+NEVER_STARTED = Reason.REASON_NEVER_STARTED
+
+
+def take(tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, undecided: int) -> Reason.ValueType | None:
+    """Journal a command that was handed over; the reason when it is not taken.
+
+    `undecided` counts the commands of this process that wait for their go: each may become a waiting task.
+    """
+    thread = threads.thread_of(tx, pair_id)
+    task_id = TaskId(asked.command.task_id)
+    known = tasks.find(tx, task_id)
+    situation = Situation(thread=thread, task=known, waiting=tasks.count_queued(tx) + undecided)
+    reason = admission.refusal(asked, situation)
+    if reason is not None:
+        return reason
+    if asked.action.HasField("task"):
+        tasks.supersede(tx, task_id, pair_id=pair_id)
+        tasks.hand_over(
+            tx,
+            task_id,
+            pair_id=pair_id,
+            thread=thread,
+            attempt=asked.command.attempt,
+            action=asked.command.action,
+            text=asked.action.task.text,
+        )
+    tasks.add_command(tx, message_id, pair_id=pair_id, task_id=task_id, content=asked.command.SerializeToString())
+    return None
+
+
+class Then(Enum):
+    """What is left to do when a go is on the disk."""
+
+    NOTHING = "nothing"
+    RUN = "run"  # a task was accepted: wake the runner
+    CANCEL = "cancel"  # the running task is to be cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What a go led to. `ended` is set when it ended a task at once."""
+
+    then: Then = Then.NOTHING
+    task_id: TaskId = field(default_factory=lambda: TaskId(b""))
+    ended: State | None = None
+
+
+def go(tx: Tx, scribe: Scribe, pair_id: PairId, message_id: MessageId, *, seq: int, in_time: bool, now_ms: int) -> Gone:
+    """Take the relay's word that a command is accepted. Too late, or unknown to this process: it ends without a start."""
+    threads.advance(tx, pair_id, seq)
+    command = tasks.find_command(tx, message_id)
+    if command is None or command.pair_id != pair_id:
+        return Gone()
+    if command.verdict is Verdict.SUPERSEDED:
+        tasks.mark_orphan(tx, message_id)
+        return Gone(ended=_end_orphans(tx, scribe, command, now_ms=now_ms))
+    if command.verdict is not Verdict.PENDING:
+        return Gone()
+    words = UpCommand.FromString(command.content)
+    tasks.decide(tx, message_id, Verdict.GO)
+    task = tasks.find(tx, command.task_id)
+    if task is None:
+        return Gone()
+    if task.state is State.HANDED_OVER:
+        return _accept(tx, scribe, task, words, in_time=in_time, now_ms=now_ms)
+    return _cancel(tx, scribe, task)
+
+
+def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_time: bool, now_ms: int) -> Gone:
+    tasks.accept(tx, task.task_id, attempt=words.attempt, action=words.action, at_ms=now_ms)
+    first = entries.accepted(words, text=task.text)
+    if not in_time:
+        return Gone(ended=_end(tx, scribe, task, Event.INTERRUPT, reason=NEVER_STARTED, before=[first]))
+    others = len(tasks.in_states(tx, OPEN)) - 1
+    written = [first]
+    if others:
+        tasks.step(tx, task.task_id, Event.WAIT)
+        written.append(entries.waiting(task.task_id, others))
+    _tell(tx, scribe, task, written)
+    return Gone(Then.RUN, task.task_id)
+
+
+def _cancel(tx: Tx, scribe: Scribe, task: StoredTask) -> Gone:
+    if task.state in QUEUED:
+        return Gone(ended=_end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON))
+    return Gone(Then.CANCEL if task.state in OPEN else Then.NOTHING, task.task_id)
+
+
+def withdraw(tx: Tx, scribe: Scribe, pair_id: PairId, message_id: MessageId, *, seq: int, now_ms: int) -> State | None:
+    """Take the relay's word that a command is refused: it never runs. Gives how a task ended by that, if one did."""
+    threads.advance(tx, pair_id, seq)
+    command = tasks.find_command(tx, message_id)
+    if command is None or command.pair_id != pair_id or command.verdict is not Verdict.PENDING:
+        return None
+    words = UpCommand.FromString(command.content)
+    tasks.decide(tx, message_id, Verdict.WITHDRAWN)
+    task = tasks.find(tx, command.task_id)
+    # A cancel that was refused leaves its task as it is; so does an attempt that a newer one has replaced.
+    if task is not None and task.state is State.HANDED_OVER and task.attempt == words.attempt:
+        tasks.step(tx, task.task_id, Event.REFUSE)
+        return _end_orphans(tx, scribe, command, now_ms=now_ms)
+    return None
+
+
+def _end_orphans(tx: Tx, scribe: Scribe, command: StoredCommand, *, now_ms: int) -> State | None:
+    """End a task whose go came for an attempt that a newer one had replaced, when that newer one was refused."""
+    task = tasks.find(tx, command.task_id)
+    if task is None or task.state is not State.REFUSED:
+        return None
+    superseded = tasks.commands_of(tx, task.task_id, pair_id=command.pair_id, verdict=Verdict.SUPERSEDED)
+    orphan = next((one for one in superseded if one.orphan), None)
+    if orphan is None:
+        return None
+    tasks.step(tx, task.task_id, Event.RETRY)
+    tasks.decide(tx, orphan.message_id, Verdict.GO)
+    words = UpCommand.FromString(orphan.content)
+    return _accept(tx, scribe, task, words, in_time=False, now_ms=now_ms).ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A task to run, with what the agent may know of the thread."""
+
+    task: StoredTask
+    history: Sequence[StoredTask] = field(repr=False)
+    folders: Sequence[Folder]
+
+
+def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
+    """Start the task that has waited longest; None when none waits, or one runs."""
+    if tasks.in_states(tx, OPEN - QUEUED):
+        return None
+    queued = tasks.in_states(tx, QUEUED)
+    if not queued:
+        return None
+    task = queued[0]
+    tasks.step(tx, task.task_id, Event.START)
+    _tell(tx, scribe, task, [entries.started(task.task_id, agent)])
+    history = [
+        earlier for earlier in tasks.of_thread(tx, task.thread, limit=HISTORY_LIMIT + 1) if earlier.state in OUTCOMES
+    ]
+    return Ready(task=task, history=history, folders=settings.folders(tx))
+
+
+def tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:
+    """Write what the agent did."""
+    _tell(tx, scribe, task, written)
+
+
+def end(
+    tx: Tx,
+    scribe: Scribe,
+    task: StoredTask,
+    event: Event,
+    *,
+    reason: Reason.ValueType = Reason.REASON_UNSPECIFIED,
+    text: str = "",
+    before: Sequence[Entry] = (),
+    result: str = "",
+    memory: str = "{}",
+) -> bool:
+    """End a task with its one outcome; False when it has one already. `text` is for its last event, `result` its answer."""
+    known = tasks.find(tx, task.task_id)
+    if known is None or known.state not in OPEN:
+        return False
+    tasks.keep_result(tx, task.task_id, text=result, memory=memory)
+    _end(tx, scribe, task, event, reason=reason, text=text, before=[*before, *entries.result(task.task_id, result)])
+    return True
+
+
+def interrupt_all(tx: Tx, scribe: Scribe, *, running: Reason.ValueType) -> int:
+    """End everything that is open: nobody works on it any more. Gives how many.
+
+    When a host starts (`running` is HOST_DIED) this is what the process before left behind; when it stops, HOST_STOPPED.
+    """
+    found = tasks.in_states(tx, OPEN)
+    for task in found:
+        _end(tx, scribe, task, Event.INTERRUPT, reason=NEVER_STARTED if task.state in QUEUED else running)
+    return len(found)
+
+
+def cancel_pairing(tx: Tx, scribe: Scribe, pair_id: PairId) -> list[TaskId]:
+    """End the waiting tasks of a pairing that is being ended; gives those that run, for the runner to cancel."""
+    running = []
+    for task in tasks.in_states(tx, OPEN):
+        if task.pair_id == pair_id:
+            if task.state in QUEUED:
+                _end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
+            else:
+                running.append(task.task_id)
+    return running
+
+
+def _end(
+    tx: Tx,
+    scribe: Scribe,
+    task: StoredTask,
+    event: Event,
+    *,
+    reason: Reason.ValueType,
+    text: str = "",
+    before: Sequence[Entry] = (),
+) -> State:
+    state = tasks.step(tx, task.task_id, event, reason=reason)
+    _tell(tx, scribe, task, [*before, *entries.ended(task.task_id, OUTCOMES[state], reason, text)])
+    return state
+
+
+def _tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:
+    """Write into the task's thread; by the pairing that it has now, or for whoever pairs again."""
+    pair_id = threads.pairing_of(tx, task.thread)
+    if pair_id is None:
+        scribe.write_unposted(tx, task.thread, written)
+        return
+    scribe.write(tx, pair_id, written)
