@@ -1,7 +1,7 @@
 """The phone's camera: finds the QR codes in a picture file, also in one that looks photographed.
 
-The picture is a stranger's: its size is bounded before anything is unpacked, and every fault is one clear error. Which of
-the codes is a pairing code is decided by the caller's `is_link`; what is in it is none of the camera's business.
+The picture is a stranger's: its size is bounded before anything is unpacked, and every fault is one clear error. Which
+of the codes is a pairing code is decided by the caller's `is_link`; what is in it is none of the camera's business.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import zxingcpp
-from PIL import Image, ImageFilter, ImageMath, ImageOps
-
 from dispatch import errors
+from PIL import Image, ImageFilter, ImageMath, ImageOps, UnidentifiedImageError
 
 FILE_BYTES = 32 * 1024 * 1024
 PIXELS = 64_000_000
@@ -43,7 +42,10 @@ def read_codes(path: Path) -> list[str]:
     for look in _looks(picture):
         for binarizer in _BINARIZERS:
             found = zxingcpp.read_barcodes(
-                _pixels(look), formats=zxingcpp.BarcodeFormat.QRCode, text_mode=zxingcpp.TextMode.Plain, binarizer=binarizer
+                _pixels(look),
+                formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode),
+                text_mode=zxingcpp.TextMode.Plain,
+                binarizer=binarizer,
             )
             if found:
                 return list(dict.fromkeys(code.text for code in found))
@@ -53,25 +55,28 @@ def read_codes(path: Path) -> list[str]:
 def _load(path: Path) -> Image.Image:
     """Open a picture in grey, the right way up."""
     try:
-        if path.stat().st_size > FILE_BYTES:
-            raise errors.NotAPairingCode(f"{path.name} is larger than {FILE_BYTES // 1024 // 1024} MiB")
+        _bounded_by(path, path.stat().st_size, FILE_BYTES, "bytes")
         with warnings.catch_warnings():
             # Pillow warns of a decompression bomb; our own bound below refuses it.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path, formats=("PNG", "JPEG")) as picture:
-                if picture.width * picture.height > PIXELS:
-                    raise errors.NotAPairingCode(f"{path.name} has more than {PIXELS // 1_000_000} million pixels")
+                _bounded_by(path, picture.width * picture.height, PIXELS, "pixels")
                 picture.draft("L", (_SIDE_LARGEST, _SIDE_LARGEST))
                 return _grey(ImageOps.exif_transpose(picture))
     except errors.NotAPairingCode:
         raise
     except FileNotFoundError:
         raise errors.NotAPairingCode(f"there is no file {path}") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise errors.NotAPairingCode(f"{path.name} is not a PNG or JPEG picture") from None
     except Exception as failure:
         # Pillow raises many kinds for a broken picture: OSError, ValueError, SyntaxError, struct.error, EOFError …
         raise errors.NotAPairingCode(f"{path.name} can't be read as a picture: {type(failure).__name__}") from failure
+
+
+def _bounded_by(path: Path, size: int, largest: int, unit: str) -> None:
+    if size > largest:
+        raise errors.NotAPairingCode(f"{path.name} is too large for a picture of a code: more than {largest:,} {unit}")
 
 
 def _grey(picture: Image.Image) -> Image.Image:
