@@ -3,6 +3,6 @@
 from mobile_sim.store.database import Store
 from mobile_sim.store.pairings import Pairing, PairingState, Right
 from mobile_sim.store.tasks import Post, Task, Verdict
-from mobile_sim.store.thread import Chain, StoredEvent
+from mobile_sim.store.thread import StoredEvent
 
-__all__ = ["Chain", "Pairing", "PairingState", "Post", "Right", "Store", "StoredEvent", "Task", "Verdict"]
+__all__ = ["Pairing", "PairingState", "Post", "Right", "Store", "StoredEvent", "Task", "Verdict"]

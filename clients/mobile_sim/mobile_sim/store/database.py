@@ -42,9 +42,7 @@ CREATE TABLE rights (
 CREATE TABLE chains (
     pair_id BLOB NOT NULL REFERENCES pairings,
     place INTEGER NOT NULL,
-    epoch BLOB NOT NULL,
-    next_n INTEGER NOT NULL,
-    chain_key BLOB NOT NULL,
+    chain BLOB NOT NULL,
     PRIMARY KEY (pair_id, place)
 ) WITHOUT ROWID;
 CREATE TABLE events (
@@ -67,9 +65,11 @@ CREATE TABLE tasks (
     task_id BLOB PRIMARY KEY,
     pair_id BLOB NOT NULL REFERENCES pairings,
     text TEXT NOT NULL,
-    made_at_ms INTEGER NOT NULL
+    made_at_ms INTEGER NOT NULL,
+    after_number INTEGER NOT NULL,
+    state TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX tasks_by_pair ON tasks (pair_id, made_at_ms);
+CREATE INDEX tasks_by_pair ON tasks (pair_id, state);
 CREATE TABLE posts (
     message_id BLOB PRIMARY KEY,
     pair_id BLOB NOT NULL REFERENCES pairings,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -29,6 +30,10 @@ class Task:
     pair_id: PairId
     text: str
     made_at_ms: int
+    after_number: int
+    """The last event of the thread when it was asked: where it stands when the host never had it."""
+    state: str
+    """The word of a `task_view.State`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,7 @@ class Post:
     retry_after_ms: int = 0
 
 
+_TASK = "task_id, pair_id, text, made_at_ms, after_number, state"
 _POST = "message_id, pair_id, task_id, action, attempt, posted_at_ms, verdict, reason, retry_after_ms"
 
 
@@ -58,25 +64,37 @@ class TaskBook:
 
     def get(self, task_id: TaskId) -> Task | None:
         """Give one."""
-        row = self._connection.execute(
-            "SELECT task_id, pair_id, text, made_at_ms FROM tasks WHERE task_id = ?", (task_id,)
-        ).fetchone()
+        row = self._connection.execute(f"SELECT {_TASK} FROM tasks WHERE task_id = ?", (task_id,)).fetchone()  # noqa: S608 -- constant
         return None if row is None else _task(row)
 
     def of_pairing(self, pair_id: PairId) -> list[Task]:
         """List a pairing's, oldest first."""
         rows = self._connection.execute(
-            "SELECT task_id, pair_id, text, made_at_ms FROM tasks WHERE pair_id = ? ORDER BY made_at_ms, task_id",
+            f"SELECT {_TASK} FROM tasks WHERE pair_id = ? ORDER BY made_at_ms, task_id",  # noqa: S608 -- constant
             (pair_id,),
+        )
+        return [_task(row) for row in rows]
+
+    def in_states(self, pair_id: PairId, states: Iterable[str]) -> list[Task]:
+        """List a pairing's tasks that are in one of the states, oldest first."""
+        wanted = list(states)
+        marks = ", ".join("?" * len(wanted))
+        rows = self._connection.execute(
+            f"SELECT {_TASK} FROM tasks WHERE pair_id = ? AND state IN ({marks}) ORDER BY made_at_ms, task_id",  # noqa: S608 -- marks only
+            (pair_id, *wanted),
         )
         return [_task(row) for row in rows]
 
     def add(self, task: Task) -> None:
         """Keep a new one."""
         self._connection.execute(
-            "INSERT INTO tasks (task_id, pair_id, text, made_at_ms) VALUES (?, ?, ?, ?)",
-            (task.task_id, task.pair_id, task.text, task.made_at_ms),
+            f"INSERT INTO tasks ({_TASK}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 -- constant
+            (task.task_id, task.pair_id, task.text, task.made_at_ms, task.after_number, task.state),
         )
+
+    def set_state(self, task_id: TaskId, state: str) -> None:
+        """Note where it stands now."""
+        self._connection.execute("UPDATE tasks SET state = ? WHERE task_id = ?", (state, task_id))
 
     def facts(self, task_id: TaskId) -> list[Fact]:
         """List what is known of a task, in order."""
@@ -133,8 +151,16 @@ class TaskBook:
         )
 
 
-def _task(row: tuple[bytes, bytes, str, int]) -> Task:
-    return Task(task_id=TaskId(row[0]), pair_id=PairId(row[1]), text=row[2], made_at_ms=row[3])
+def _task(row: tuple[bytes, bytes, str, int, int, str]) -> Task:
+    task_id, pair_id, text, made_at_ms, after_number, state = row
+    return Task(
+        task_id=TaskId(task_id),
+        pair_id=PairId(pair_id),
+        text=text,
+        made_at_ms=made_at_ms,
+        after_number=after_number,
+        state=state,
+    )
 
 
 def _post(row: tuple[bytes, bytes, bytes, str, int, int, str, str, int]) -> Post:

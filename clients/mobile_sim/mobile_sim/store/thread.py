@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dispatch.ids import EventId, PairId
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """A "down keep" chain of one epoch: what opens the next rows."""
-
-    epoch: bytes
-    next_n: int
-    key: bytes = field(repr=False)
+from dispatch.sealed.chain import Chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +31,16 @@ class ThreadBook:
     def chains(self, pair_id: PairId) -> list[Chain]:
         """List the chains, oldest first."""
         rows = self._connection.execute(
-            "SELECT epoch, next_n, chain_key FROM chains WHERE pair_id = ? ORDER BY place", (pair_id,)
+            "SELECT chain FROM chains WHERE pair_id = ? ORDER BY place", (pair_id,)
         )
-        return [Chain(*row) for row in rows]
+        return [Chain.from_bytes(chain) for (chain,) in rows]
 
     def set_chains(self, pair_id: PairId, chains: Iterable[Chain]) -> None:
         """Keep exactly these, oldest first."""
         self._connection.execute("DELETE FROM chains WHERE pair_id = ?", (pair_id,))
         self._connection.executemany(
-            "INSERT INTO chains (pair_id, place, epoch, next_n, chain_key) VALUES (?, ?, ?, ?, ?)",
-            [(pair_id, place, chain.epoch, chain.next_n, chain.key) for place, chain in enumerate(chains)],
+            "INSERT INTO chains (pair_id, place, chain) VALUES (?, ?, ?)",
+            [(pair_id, place, chain.to_bytes()) for place, chain in enumerate(chains)],
         )
 
     def events(self, pair_id: PairId, *, after: int = 0) -> list[StoredEvent]:
