@@ -30,9 +30,7 @@ class ThreadBook:
 
     def chains(self, pair_id: PairId) -> list[Chain]:
         """List the chains, oldest first."""
-        rows = self._connection.execute(
-            "SELECT chain FROM chains WHERE pair_id = ? ORDER BY place", (pair_id,)
-        )
+        rows = self._connection.execute("SELECT chain FROM chains WHERE pair_id = ? ORDER BY place", (pair_id,))
         return [Chain.from_bytes(chain) for (chain,) in rows]
 
     def set_chains(self, pair_id: PairId, chains: Iterable[Chain]) -> None:
