@@ -67,6 +67,7 @@ class Line:
         instance: Instance,
         right: Callable[[bool], Awaitable[Right]],
         ended: Callable[[], None],
+        replaced: Callable[[PairId], None],
         clock: Clock,
         rng: Rng,
         chance: random.Random,
@@ -77,6 +78,7 @@ class Line:
         self._store = store
         self._right = right
         self._ended = ended
+        self._replaced = replaced
         self._clock = clock
         self._rng = rng
         self.bell = Bell()
@@ -104,6 +106,7 @@ class Line:
         self._asked: tuple[int, int] | None = None
         self._asked_at_ms = 0
         self._lookers = 0
+        self._replacing = False
         # Tasks that a sender attends to: it decides what becomes of an attempt that was never stored.
         self.attended: set[TaskId] = set()
         self.partial_listeners: set[PartialListener] = set()
@@ -114,6 +117,11 @@ class Line:
     def host_absent(self) -> bool:
         """Whether the relay says that the host is away, or not quite there."""
         return self.presence is not None and self.presence.state != Reachability.REACHABILITY_REACHABLE
+
+    @property
+    def absence(self) -> Reason.ValueType:
+        """Why the host is away."""
+        return _cause(self.presence) if self.presence is not None else Reason.REASON_HOST_UNREACHABLE
 
     @property
     def ready(self) -> bool:
@@ -127,8 +135,8 @@ class Line:
 
     @property
     def complete(self) -> bool:
-        """Whether this phone has every event that the host has, as far as the host said."""
-        return self.caught_up and self._reader.missing() is None
+        """Whether this phone has every event that a host has that is there and has said so in this session."""
+        return self.caught_up and self.session.ready and self._tending.confirmed and self._reader.missing() is None
 
     @property
     def head(self) -> Head:
@@ -214,6 +222,9 @@ class Line:
             self._settle()
             if revoked:
                 self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
+        if self._replacing:
+            self._replacing = False
+            self._replaced(self.pair_id)
         if revoked:
             self._ended()
             raise errors.NotPaired("the computer has ended the pairing")
@@ -313,6 +324,7 @@ class Line:
         own = pairings.get(self.pair_id)
         if own is not None and (own.state is not PairingState.ACTIVE or own.reason):
             pairings.set_state(self.pair_id, PairingState.ACTIVE)
+            self._replacing = True
 
     def _settle(self) -> None:
         """At the head of the log, decide the posts of earlier streams: without a row and not pending, they were never stored."""

@@ -81,6 +81,11 @@ class Tending:
         return max(0, self._not_before_ms - now_ms)
 
     @property
+    def confirmed(self) -> bool:
+        """Whether the host has confirmed the session."""
+        return self._with is not None and self._confirmed_ms is None
+
+    @property
     def is_open(self) -> bool:
         """Whether a handshake waits for its answer."""
         return self._open_since_ms is not None
