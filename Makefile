@@ -10,6 +10,9 @@ ifeq ($(origin LANG),command line)
 unexport LANG
 endif
 
+# What Python compiles goes into .venv, so that a demo leaves nothing else behind.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
+
 .PHONY: help
 help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -121,7 +121,11 @@ class _State:
         private, public = (self.e if own == "e" else self.s), (self.re if theirs == "e" else self.rs)
         if private is None or public is None:
             raise NoiseError("the handshake lacks a key")
-        self.mix_key(private.exchange(X25519PublicKey.from_public_bytes(public)))  # ValueError for an all-zero result
+        try:
+            secret = private.exchange(X25519PublicKey.from_public_bytes(public))
+        except ValueError as error:  # the result is all zeros: the peer's "key" is a point of small order
+            raise NoiseError("the peer's key is unusable") from error
+        self.mix_key(secret)
 
 
 class Handshake:
@@ -215,7 +219,7 @@ class Handshake:
                 else:
                     self._mix(state, part)
             payload = state.open(message[at:])
-        except (InvalidTag, ValueError) as error:
+        except InvalidTag as error:
             raise NoiseError("the message does not open") from error
         self._state, self._at = state, self._at + 1
         return payload

@@ -90,8 +90,9 @@ def sign_key_set(signer: Signer, public_key: bytes, keys: PinnedKeys) -> KeySign
 def may_replace(known: PinnedKeys | None, offered: PinnedKeys, signatures: Iterable[KeySignature]) -> bool:
     """Tell whether an offered key set is to be taken for the known one.
 
-    With nothing known (first start) the connection is what vouches for it; its own current key must have signed it all
-    the same. Later only a higher sequence that a *known* key signed is taken: no stranger's set gets in, nor an old one.
+    With nothing known (first start) the connection is what vouches for it; its own current key must have signed it
+    all the same. Later only a higher sequence that a *known* key signed is taken: no stranger's set gets in, nor an
+    old one.
     """
     signed = list(signatures)
     if not _signed_by(offered.keys[:1], _key_set_bytes(offered), signed):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import urllib.request
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,15 +28,6 @@ def write(world: World, name: str, size: int) -> None:
     path.write_bytes(b"x" * size)
 
 
-def metric(world: World, line: str) -> float:
-    """Read one sample of the relay's metrics by its full name with labels."""
-    with urllib.request.urlopen(f"http://{world.relay_metrics}/metrics", timeout=5) as answer:
-        for sample in answer.read().decode().splitlines():
-            if sample.startswith(line + " "):
-                return float(sample.rpartition(" ")[2])
-    raise AssertionError(f"no sample {line}")
-
-
 async def test_a_task_goes_to_the_host_and_its_result_comes_back(world: World) -> None:
     write(world, "small.bin", 10)
     write(world, "large.bin", 5_000_000)
@@ -59,7 +49,7 @@ async def test_a_task_goes_to_the_host_and_its_result_comes_back(world: World) -
 async def test_a_task_for_a_host_that_was_stopped_is_refused_with_the_cause_and_counted(world: World) -> None:
     host = await world.devices()
     counted = 'dispatch_relay_host_offline_failures_total{cause="app_closed"}'
-    before = metric(world, counted)
+    before = await world.sample(counted)
     code, _ = await run("dispatch-host", "stop", "--home", world.home("desk"))
     assert code == 0
     assert await host.ended() == 0
@@ -70,7 +60,7 @@ async def test_a_task_for_a_host_that_was_stopped_is_refused_with_the_cause_and_
     assert events[-1]["event"] == "refused"
     assert events[-1]["reason"] == "HOST_APP_CLOSED"
     assert events[-1]["advice"]
-    assert metric(world, counted) == before + 1
+    assert await world.sample(counted) == before + 1
 
 
 async def test_a_refused_task_is_never_run_when_the_host_comes_back(world: World) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Process:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            limit=4 * 1024 * 1024,  # a line holds a whole answer
             env={**os.environ, **(env or {})},
             start_new_session=True,
         )
@@ -67,6 +68,20 @@ class Process:
                     raise AssertionError(f"{self} ended without {name!r}")
                 await self._news.wait()
         return event
+
+    async def stream(self) -> AsyncIterator[Event]:
+        """Give the events as they come, from the first to the program's last."""
+        seen = 0
+        while True:
+            async with self._news:
+                while seen == len(self.events) and not self._readers[0].done():
+                    await self._news.wait()
+                fresh = self.events[seen:]
+            if not fresh:
+                return
+            seen += len(fresh)
+            for event in fresh:
+                yield event
 
     async def say(self, line: str) -> None:
         """Type a line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,17 @@ from tests.support.processes import Event, Process, run
 
 PASSWORD = "correct horse battery staple"
 ACCOUNT = "ada"
+
+
+async def scrape(address: str) -> bytes:
+    """Read a process's metrics page."""
+
+    def read() -> bytes:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+            page: bytes = answer.read()
+            return page
+
+    return await asyncio.to_thread(read)
 
 
 class World:
@@ -46,11 +58,11 @@ class World:
         await self.start_relay()
         await self.add_account(ACCOUNT)
 
-    async def start_pairing(self, *, listen: str = "127.0.0.1:0") -> None:
+    async def start_pairing(self, *options: str, listen: str = "127.0.0.1:0") -> None:
         """Start the pairing service."""
         self.pairing = await self.start(
             "dispatch-pairing", "serve", "--listen", listen, "--data", str(self.folder / "pairing"),
-            "--metrics", "127.0.0.1:0",
+            "--metrics", "127.0.0.1:0", *options,
         )  # fmt: skip
         self.server = (await self.pairing.event("listening"))["address"]
 
@@ -70,6 +82,13 @@ class World:
             stdin=PASSWORD,
         )  # fmt: skip
         assert code == 0, events
+
+    async def sample(self, line: str) -> float:
+        """Read one sample of the relay's metrics by its full name with labels."""
+        for sample in (await scrape(self.relay_metrics)).decode().splitlines():
+            if sample.startswith(line + " "):
+                return float(sample.rpartition(" ")[2])
+        raise AssertionError(f"no sample {line}")
 
     def home(self, device: str) -> str:
         """Give the home of a device by its name."""

@@ -30,14 +30,19 @@ class Server:
         reflection.enable_server_reflection(names, self.grpc)
         self._services = tuple(services)
 
-    async def start(self, listen: Address) -> Address:
-        """Listen and serve; gives the address really bound. Raises OSError when it can't be had."""
+    def bind(self, listen: Address) -> Address:
+        """Take the address before anything is served; gives the one really bound. Raises OSError when it can't be had."""
         try:
             port = self.grpc.add_insecure_port(str(listen))
         except RuntimeError as failure:
             raise OSError(f"can't listen on {listen}: the address is taken or not this computer's") from failure
-        await self.grpc.start()
         return Address(host=listen.host, port=port)
+
+    async def start(self, listen: Address) -> Address:
+        """Listen and serve; gives the address really bound. Raises OSError when it can't be had."""
+        address = self.bind(listen)
+        await self.grpc.start()
+        return address
 
     async def serving(self, serving: bool) -> None:
         """Say by the health protocol whether work is welcome."""

@@ -1,7 +1,7 @@
 """A chain of keys: each frame has its own, and turning the chain forgets the one before.
 
-Chains are values. `seal` and `open_` give the next one beside their result, so that a caller commits it together with what
-it sealed or opened, and keeps the old one when that fails. docs/encryption.md "Chains".
+Chains are values. `seal` and `open_` give the next one beside their result, so that a caller commits it together with
+what it sealed or opened, and keeps the old one when that fails. docs/encryption.md "Chains".
 """
 
 from __future__ import annotations
@@ -76,7 +76,10 @@ def seal(chain: Chain, body: bytes, rng: Rng) -> Sealed:
 
 
 def open_(chain: Chain, sealed: bytes) -> OpenedFrame:
-    """Open a frame at or behind the chain's place; keys that were skipped are gone. Raises SealError, the chain still holds."""
+    """Open a frame at or behind the chain's place; keys that were skipped are gone.
+
+    Raises SealError, the chain still holds.
+    """
     frame = parse(sealed)
     if frame.epoch != chain.epoch:
         raise SealError(Why.UNKNOWN_EPOCH)

@@ -1,4 +1,7 @@
-"""Why something sealed was not opened: one error, one enum. Nothing here, and no message, ever holds a key or a body."""
+"""Why something sealed was not opened: one error, one enum.
+
+Nothing here, and no message, ever holds a key or a body.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,10 @@ class Direction(IntEnum):
 
 
 class FrameClass(IntEnum):
-    """How the relay treats it. Each class of a direction has a chain of its own: the relay orders only within a class."""
+    """How the relay treats it.
+
+    Each class of a direction has a chain of its own: the relay orders only within a class.
+    """
 
     COMMAND = 0
     LIVE = 1

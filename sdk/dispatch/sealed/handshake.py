@@ -1,11 +1,13 @@
-"""The handshake that begins a session: Noise KKpsk0 with ML-KEM-768 in its payloads, and the chains that come of it.
+"""The handshake that begins a session:
+
+Noise KKpsk0 with ML-KEM-768 in its payloads, and the chains that come of it.
 
     message 1 = 0x81 | pair_id (16) | count (1) | versions (count) | Noise message 1
     message 2 = 0x82 | Noise message 2
 
-The first byte tells both from a sealed frame, which begins with its version. Nothing that message 1 says may be acted on
-before the phone has confirmed: it may be a replay, or forged by somebody who has stolen the phone's keys. Called by
-dispatch.sealed.session. docs/encryption.md "Session".
+The first byte tells both from a sealed frame, which begins with its version. Nothing that message 1 says may be acted
+on before the phone has confirmed: it may be a replay, or forged by somebody who has stolen the phone's keys. Called
+by dispatch.sealed.session. docs/encryption.md "Session".
 """
 
 from __future__ import annotations
@@ -73,7 +75,10 @@ class PhoneHandshake:
         self.message1 = bytes([MESSAGE_1]) + header + self._noise.write(payload)
 
     def finish(self, message2: bytes, *, now_ms: int) -> tuple[Epoch, bytes | None]:
-        """Read message 2: the new epoch, and the epoch in which the host seals now. Raises SealError, and the true one still fits."""
+        """Read message 2: the new epoch, and the epoch in which the host seals now.
+
+        Raises SealError, and the true one still fits.
+        """
         if message2[:1] != bytes([MESSAGE_2]):
             raise SealError(Why.MALFORMED)
         try:
@@ -112,8 +117,7 @@ def answer(
 ) -> Answered:
     """Read message 1 and write message 2. `host_epoch` is where the host seals now. Raises SealError."""
     header = _header(message1, keys.pair_id)
-    version = max((one for one in header[ID_BYTES + 1 :] if one == VERSION), default=None)
-    if version is None:
+    if VERSION not in header[ID_BYTES + 1 :]:
         raise SealError(Why.VERSION)
     noise = _noise(keys, header, rng)
     try:
@@ -125,8 +129,8 @@ def answer(
         encapsulated = encapsulate(ek)
     except ValueError as error:
         raise SealError(Why.MALFORMED) from error
-    reply = noise.write(encapsulated.ciphertext + bytes([version]) + (host_epoch or _NO_EPOCH))
-    epoch = _epoch(keys.pair_id, noise.split(), encapsulated.secret, version=version, now_ms=now_ms)
+    reply = noise.write(encapsulated.ciphertext + bytes([VERSION]) + (host_epoch or _NO_EPOCH))
+    epoch = _epoch(keys.pair_id, noise.split(), encapsulated.secret, version=VERSION, now_ms=now_ms)
     return Answered(bytes([MESSAGE_2]) + reply, epoch, grant, head)
 
 

@@ -1,8 +1,8 @@
 """The thread as a chain that both sides can check, and the words that each signs into it.
 
-The host orders events: each has a number without gaps and names the hash of the one before. The phone's head is the end of
-the part it has checked; later events wait here until what is missing has come. Events are opaque bytes. Called by the
-journal of the host and the thread of the phone. docs/encryption.md "Events", "Signed words".
+The host orders events: each has a number without gaps and names the hash of the one before. The phone's head is the
+end of the part it has checked; later events wait here until what is missing has come. Events are opaque bytes. Called
+by the journal of the host and the thread of the phone. docs/encryption.md "Events", "Signed words".
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Arrivals:
         return Taken(linked, thrown_away + self._shrink())
 
     def lost(self, first: int, last: int, hash_at_last: bytes) -> Taken:
-        """Take the host's word that it no longer has these events: the thread goes on behind them, with a gap shown as such."""
+        """Take the host's word that these events are gone: the thread goes on behind them, the gap is shown as such."""
         if not first <= self.head.number + 1 <= last:
             return Taken()
         self.head = Head(last, hash_at_last)
@@ -129,7 +129,7 @@ class Arrivals:
 
 
 def task_words(*, pair_id: bytes, task_id: bytes, attempt: int, body: bytes, head: Head) -> bytes:
-    """Write what the phone signs for a command: which task, which attempt, which words, and what it knew when it sent them."""
+    """Write what the phone signs for a command: task, attempt, words, and what it knew when it sent them."""
     return enc("dispatch/task/1", pair_id, task_id, u32(attempt), sha256(body).digest(), head.to_bytes())
 
 

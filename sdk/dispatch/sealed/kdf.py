@@ -1,4 +1,6 @@
-"""HKDF-SHA256 with the labels of the protocol, and HMAC. Shared by the ceremony and the session. Knows no label's meaning.
+"""HKDF-SHA256 with the labels of the protocol, and HMAC.
+
+Shared by the ceremony and the session. Knows no label's meaning.
 
 docs/encryption.md "Conventions".
 """
@@ -30,5 +32,5 @@ def derive(prk: bytes, label: bytes, length: int) -> bytes:
 
 
 def agree(h: bytes, k1: bytes, k2: bytes, shared_secret: bytes) -> bytes:
-    """Compute the prk of a handshake: both keys of Noise's Split and the KEM's secret, salted with the handshake hash."""
+    """Compute the prk of a handshake: Noise's two keys and the KEM's secret, salted with the handshake hash."""
     return extract(h, k1 + k2 + shared_secret)

@@ -50,5 +50,8 @@ def encapsulate(key: bytes) -> Encapsulated:
 
 
 def decapsulate(key: DecapsulationKey, ciphertext: bytes) -> bytes:
-    """Give the secret. A ciphertext made for another key gives some other secret, not an error; a wrong length raises ValueError."""
+    """Give the secret.
+
+    A ciphertext made for another key gives some other secret, not an error; a wrong length raises ValueError.
+    """
     return key.decapsulate(ciphertext)

@@ -1,8 +1,8 @@
 """The two ends of a session, as machines without time, randomness or a store of their own.
 
-What must survive comes back as values for the caller to commit (the rule is: commit, then send); what must not survive
-stays in here: up chains, down live, open handshakes, the epoch clock. A new process can therefore neither send nor take a
-command before a handshake. Called by the thread client of each device. docs/encryption.md "Session".
+What must survive comes back as values for the caller to commit (the rule is: commit, then send); what must not
+survive stays in here: up chains, down live, open handshakes, the epoch clock. A new process can therefore neither
+send nor take a command before a handshake. Called by the thread client of each device. docs/encryption.md "Session".
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ class Undecided(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Unopened:
-    """Something did not open. A command is then refused with STALE_EPOCH, a live frame dropped, a row counted as a hole."""
+    """Something did not open.
+
+    A command is then refused with STALE_EPOCH, a live frame dropped, a row counted as a hole.
+    """
 
     why: Why
 
@@ -62,7 +65,10 @@ class Begun:
 
 
 class PhoneSession:
-    """The phone's end: shakes hands, seals commands and live frames, opens live ones. Keep rows are `keep.open_keep`'s."""
+    """The phone's end: shakes hands, seals commands and live frames, opens live ones.
+
+    Keep rows are `keep.open_keep`'s.
+    """
 
     def __init__(self, keys: PairKeys, *, rng: Rng) -> None:
         if keys.role is not Role.PHONE:
@@ -83,7 +89,10 @@ class PhoneSession:
         return self._current.epoch if self._current else None
 
     def start(self, *, grant: bytes, head: Head, now_ms: int) -> bytes:
-        """Make message 1, to be sent live. An earlier handshake that is still open is given up; the session goes on meanwhile."""
+        """Make message 1, to be sent live.
+
+        An earlier handshake that is still open is given up; the session goes on meanwhile.
+        """
         self._open = PhoneHandshake(self._keys, grant=grant, head=head, now_ms=now_ms, rng=self._rng)
         return self._open.message1
 
@@ -122,7 +131,10 @@ class PhoneSession:
         return body
 
     def epoch_ms(self, now_ms: int) -> int:
-        """Tell the epoch clock, reckoned from when message 2 was *received*: never ahead of the host's. Raises NoSession."""
+        """Tell the epoch clock, reckoned from when message 2 was *received*: never ahead of the host's.
+
+        Raises NoSession.
+        """
         return now_ms - self._session().started_ms
 
     def deadline_ms(self, *, now_ms: int, valid_for_ms: int) -> int:
@@ -145,7 +157,10 @@ class PhoneSession:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A phone has confirmed a new epoch. Check the grant, reconcile the heads, commit the keep chain, then `switch`; or `refuse`."""
+    """A phone has confirmed a new epoch.
+
+    Check the grant, reconcile the heads, commit the keep chain, then `switch`; or `refuse`.
+    """
 
     epoch: bytes
     version: int
@@ -172,10 +187,13 @@ class _Pending:
 
 
 class HostSession:
-    """The host's end: answers handshakes, opens commands and live frames, seals live ones. Keep rows are `chain.seal`'s.
+    """The host's end: answers handshakes, opens commands and live frames, seals live ones.
+
+    Keep rows are `chain.seal`'s.
 
     One object serves one pairing for as long as the process lives. Between an Opened with `confirmed` and `switch` or
-    `refuse` nothing else may be answered or opened (Undecided): the caller deals with one frame of a pairing at a time.
+    `refuse` nothing else may be answered or opened (Undecided): the caller deals with one frame of a pairing at a
+    time.
     """
 
     def __init__(
@@ -264,7 +282,10 @@ class HostSession:
         return now_ms - self._current.started_ms
 
     def drop(self) -> None:
-        """Forget the session and open handshakes: the stream was superseded. The keep chain, which is the caller's, stays."""
+        """Forget the session and open handshakes: the stream was superseded.
+
+        The keep chain, which is the caller's, stays.
+        """
         self._current = self._pending = self._offered = None
 
     def _open(self, sealed: bytes, frame_class: FrameClass, now_ms: int) -> Opened | Unopened:

@@ -1,0 +1,208 @@
+"""Wires the service together, top to bottom, and runs it. Called by cli.py and by tests."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dispatch.address import Address, refuse_plaintext
+from dispatch.clock import Clock, SystemClock
+from dispatch.errors import HomeInUse, StoreFailed
+from dispatch.ids import Rng
+from dispatch.names import service_name as checked_name
+from dispatch.runtime import GRPC_EXPERIMENTS
+from dispatch.runtime.logs import get_logger
+from dispatch.runtime.metrics import CallMetrics, serve_metrics
+from dispatch.runtime.server import Server
+from prometheus_client import CollectorRegistry
+
+from dispatch_pairing import signer as signers
+from dispatch_pairing.accounts import SignIns
+from dispatch_pairing.bell import Bell
+from dispatch_pairing.ceremony import Ceremony
+from dispatch_pairing.door import Door, own_names
+from dispatch_pairing.limits import Limits
+from dispatch_pairing.metrics import Metrics
+from dispatch_pairing.nonces import Nonces
+from dispatch_pairing.pairings import Pairings
+from dispatch_pairing.passwords import Cost, Passwords
+from dispatch_pairing.relays import Relays
+from dispatch_pairing.service import SERVICES, Api, Desk
+from dispatch_pairing.signer import Signer
+from dispatch_pairing.sql import open_sqlite
+from dispatch_pairing.store import Store
+from dispatch_pairing.streams import Streams
+from dispatch_pairing.trust import Trust
+
+DATABASE = "pairing.db"
+_LOCK = "serve.lock"
+_GRACE_SECONDS = 3.0
+
+_log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator says."""
+
+    listen: Address
+    data: Path
+    relay: str | None = None
+    """The relay handed to devices; None means those that follow the trust feed."""
+    metrics: Address | None = None
+    advertise: tuple[str, ...] = ()
+    """Further addresses that callers may dial."""
+    name: str | None = None
+    """What the service calls itself from its first start on; None: the first advertised address, or the one listened on."""
+    plaintext: bool = False
+    """Whether to speak in the clear off this computer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that listens."""
+
+    address: Address
+    metrics: Address | None
+    service_name: str
+    bell: Bell
+    """Rung by a test that sets the clock."""
+
+
+def make_folder(data: Path) -> None:
+    """Make the folder for the data, for this user only. Raises StoreFailed."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as failure:
+        raise StoreFailed(f"can't make {data}: {failure.strerror}") from failure
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    rng: Rng = os.urandom,
+    limits: Limits | None = None,
+    cost: Cost | None = None,
+) -> AsyncIterator[Running]:
+    """Run the service until the block ends. Raises ValueError and OSError for addresses, StoreFailed, HomeInUse."""
+    clock = clock or SystemClock()
+    limits = limits or Limits()
+    for address in (settings.listen, settings.metrics):
+        if address is not None:
+            refuse_plaintext(address, allowed=settings.plaintext)
+    make_folder(settings.data)
+
+    with _locked(settings.data / _LOCK):
+        store = await open_sqlite(settings.data / DATABASE)
+        passwords = Passwords(rng=rng, cost=cost or Cost(), waiting=limits.passwords_waiting)
+        try:
+            async with _serving(
+                settings, clock=clock, rng=rng, limits=limits, store=store, passwords=passwords
+            ) as service:
+                yield service
+        finally:
+            passwords.close()
+            await store.close()
+
+
+@asynccontextmanager
+async def _serving(
+    settings: Settings, *, clock: Clock, rng: Rng, limits: Limits, store: Store, passwords: Passwords
+) -> AsyncIterator[Running]:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    server = Server(services=SERVICES, interceptors=[CallMetrics(registry, prefix="dispatch_pairing")])
+    address = server.bind(settings.listen)
+    signer, service_name = await _identify(settings, address, store=store, clock=clock, rng=rng)
+    async with store.read() as kept:
+        metrics.pairings_active.set(await kept.pairings.count_active())
+
+    bell = Bell()
+    relays = Relays(fixed=settings.relay, seen_ms=limits.relay_seen_ms, limit=limits.relays)
+    door = Door(
+        store=store,
+        clock=clock,
+        limits=limits,
+        nonces=Nonces(key=signer.secret("nonce"), lifetime_ms=limits.nonce_ms),
+        names=own_names(address, settings.advertise),
+    )
+    api = Api(
+        sign_ins=SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits),
+        ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics),
+        pairings=Pairings(
+            store=store,
+            bell=bell,
+            clock=clock,
+            limits=limits,
+            signer=signer,
+            relays=relays,
+            service_name=service_name,
+            metrics=metrics,
+        ),
+        trust=Trust(store=store, bell=bell, clock=clock, limits=limits, relays=relays, metrics=metrics),
+        streams=Streams(limit=limits.follows),
+        signer=signer,
+        service_name=service_name,
+        clock=clock,
+        metrics=metrics,
+    )
+    desk = Desk(door=door, limits=limits, metrics=metrics)
+    server.grpc.add_generic_rpc_handlers(tuple(desk.handlers(api.methods())))
+
+    measured = None if settings.metrics is None else serve_metrics(registry, settings.metrics)
+    await server.grpc.start()
+    await server.serving(True)
+    _log.info("serving", address=str(address), name=service_name, grpc_experiments=GRPC_EXPERIMENTS)
+    try:
+        yield Running(address=address, metrics=measured, service_name=service_name, bell=bell)
+    finally:
+        await server.serving(False)
+        bell.close()
+        await server.stop(grace_seconds=_GRACE_SECONDS)
+        _log.info("stopped")
+
+
+async def _identify(
+    settings: Settings, address: Address, *, store: Store, clock: Clock, rng: Rng
+) -> tuple[Signer, str]:
+    # The name and the key are for good: codes on screens, attestations and relays hold on to them.
+    async with store.write() as kept:
+        identity = await kept.service.identity()
+        signer = signers.load(settings.data, rng=rng, known=identity.key_id)
+        name = identity.service_name
+        if name is None:
+            name = checked_name(settings.name or (settings.advertise[0] if settings.advertise else str(address)))
+        elif settings.name not in (None, name):
+            raise ValueError(f"this service is called {name!r} since its first start, and what devices signed says so")
+        await kept.service.put_identity(
+            replace(
+                identity,
+                service_name=name,
+                key_id=signer.key_id,
+                # After a restore the count goes on above everything that was told before.
+                sequence=max(identity.sequence, clock.wall_ms()),
+            )
+        )
+    return signer, name
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    # Two processes on one folder would not hear each other's bell.
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl  # noqa: PLC0415 -- not there on every platform
+
+    with file.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as failure:
+            raise HomeInUse("another pairing service runs on this folder") from failure
+        yield

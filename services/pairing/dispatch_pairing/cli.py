@@ -1,0 +1,174 @@
+"""The command line: `serve`, `account add`, `account list`. docs/cli.md and docs/pairing.md are its contract."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from dispatch.address import Address
+from dispatch.cli import Console, Exit, guarded, program
+from dispatch.clock import SystemClock
+from dispatch.errors import BadRequest
+
+app = program(name="dispatch-pairing", about="The pairing service of Dispatch: accounts, offers, grants, trust.")
+account = typer.Typer(help="Make and list accounts.", no_args_is_help=True)
+app.add_typer(account, name="account")
+
+Data = Annotated[Path, typer.Option("--data", help="Folder with all of the service's state.", show_default=False)]
+
+_T = TypeVar("_T")
+
+
+@app.callback()
+def _shared(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    context.obj = as_json
+    # Whatever this program writes is for its own user only.
+    os.umask(0o077)
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.", show_default=False)],
+    data: Data,
+    relay: Annotated[
+        str | None, typer.Option(help="The relay that devices are sent to, instead of those that register.")
+    ] = None,
+    metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
+    advertise: Annotated[
+        list[str] | None, typer.Option(help="A further HOST:PORT that devices may dial; may stand several times.")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What the service calls itself, for good; without it the first address advertised."),
+    ] = None,
+) -> None:
+    """Run the service until SIGTERM."""
+    console = Console.standard(as_json=context.obj)
+
+    def run() -> Exit:
+        from dispatch_pairing.app import Settings  # noqa: PLC0415 -- importing grpc and SQL takes longer than `--help` may
+
+        try:
+            settings = Settings(
+                listen=Address.parse(listen),
+                data=data,
+                relay=None if relay is None else str(Address.parse(relay)),
+                metrics=None if metrics is None else Address.parse(metrics),
+                advertise=tuple(str(Address.parse(one)) for one in advertise or ()),
+                name=name,
+                plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
+            )
+            return _run(_serve(settings, console))
+        except ValueError as failure:
+            raise BadRequest(str(failure)) from failure
+        except OSError as failure:
+            console.event({"event": "failed", "text": str(failure)}, console.styled(str(failure), fg="red"))
+            return Exit.FAULT
+
+    guarded(run, as_json=context.obj)
+
+
+async def _serve(settings: Any, console: Console) -> Exit:
+    from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
+    from dispatch.runtime.server import stop_signal  # noqa: PLC0415
+
+    from dispatch_pairing.app import running  # noqa: PLC0415
+
+    configure(service="pairing")
+    stopped = stop_signal()
+    async with running(settings) as service:
+        metrics = None if service.metrics is None else str(service.metrics)
+        console.event(
+            {
+                "event": "listening",
+                "address": str(service.address),
+                "metrics": metrics,
+                "name": service.service_name,
+            },
+            f"Listening on {service.address}" + (f", metrics on {metrics}" if metrics else ""),
+        )
+        await stopped.wait()
+    return Exit.DONE
+
+
+@account.command("add")
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The account's name.", show_default=False)],
+    data: Data,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Make an account; also while the service runs."""
+    console = Console.standard(as_json=context.obj)
+
+    def run() -> Exit:
+        if not password_stdin:
+            raise BadRequest("pass the password on standard input, with --password-stdin")
+        password = sys.stdin.readline().rstrip("\r\n")
+        made = _run(_add(name, password, data))
+        console.event({"event": "added", "account": made}, f"Account {made} is there.")
+        return Exit.DONE
+
+    guarded(run, as_json=context.obj)
+
+
+async def _add(name: str, password: str, data: Path) -> str:
+    from dispatch_pairing.accounts import add as add_account  # noqa: PLC0415
+    from dispatch_pairing.app import DATABASE, make_folder  # noqa: PLC0415
+    from dispatch_pairing.passwords import Cost, Passwords  # noqa: PLC0415
+    from dispatch_pairing.sql import open_sqlite  # noqa: PLC0415
+
+    make_folder(data)
+    store = await open_sqlite(data / DATABASE)
+    passwords = Passwords(rng=os.urandom, cost=Cost(), waiting=1)
+    try:
+        made = await add_account(name, password, store=store, passwords=passwords, clock=SystemClock(), rng=os.urandom)
+    finally:
+        passwords.close()
+        await store.close()
+    return made.name
+
+
+@account.command("list")
+def list_accounts(context: typer.Context, data: Data) -> None:
+    """List the accounts."""
+    console = Console.standard(as_json=context.obj)
+
+    def run() -> Exit:
+        for name, created_ms in _run(_list(data)):
+            console.event({"event": "account", "account": name, "created_at": created_ms}, name)
+        return Exit.DONE
+
+    guarded(run, as_json=context.obj)
+
+
+async def _list(data: Path) -> list[tuple[str, int]]:
+    from dispatch_pairing.app import DATABASE, make_folder  # noqa: PLC0415
+    from dispatch_pairing.sql import open_sqlite  # noqa: PLC0415
+
+    make_folder(data)
+    store = await open_sqlite(data / DATABASE)
+    try:
+        async with store.read() as kept:
+            return [(one.name, one.created_ms) for one in await kept.accounts.all()]
+    finally:
+        await store.close()
+
+
+def _run(main: Coroutine[Any, Any, _T]) -> _T:
+    if sys.platform == "win32":
+        return asyncio.run(main)
+    import uvloop  # noqa: PLC0415 -- not there on every platform
+
+    return uvloop.run(main)

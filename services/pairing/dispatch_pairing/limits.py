@@ -1,0 +1,69 @@
+"""Every bound of the service in one place. Passed in; tests pass smaller ones. docs/pairing.md repeats the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_SECOND_MS = 1_000
+_MINUTE_MS = 60 * _SECOND_MS
+_HOUR_MS = 60 * _MINUTE_MS
+_DAY_MS = 24 * _HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `burst` at once, and one more each `refill_ms`."""
+
+    burst: int
+    refill_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one caller may ask of the service, and how long things stand."""
+
+    claim_ms: int = 120 * _SECOND_MS
+    """An offer waits so long for a phone (product row P2)."""
+    confirm_ms: int = 120 * _SECOND_MS
+    """A claimed offer waits so long for both people (product row P2)."""
+    offers_per_hour: int = 20
+    """New codes of one host: each gives a middle man one guess in a million."""
+    offer_hour_ms: int = _HOUR_MS
+    misses: int = 5
+    """Wrong claim tokens until the offer ends."""
+    offer_kept_ms: int = _DAY_MS
+    """An offer and its opaque steps are forgotten after this."""
+    step_bytes: int = 4_096
+    request_bytes: int = 16 * 1_024
+    sign_in_ms: int = 30 * _DAY_MS
+    """A sign-in ends when it was not used for this long."""
+    sign_in_step_ms: int = _HOUR_MS
+    """The end of a sign-in is moved at most so often: reading must not mean writing."""
+    nonce_ms: int = 10 * _MINUTE_MS
+    grant_ms: int = _HOUR_MS
+    grant_backdate_ms: int = _MINUTE_MS
+    """A relay's clock may be behind by this much and still take a grant just issued."""
+    devices: int = 100
+    """Devices of an account that are signed in or paired."""
+    farewells: int = 100
+    """Pairings that the service does not know and that one device may say goodbye to; the oldest goes."""
+    follows: int = 8
+    """Streams that one device may have open."""
+    relays: int = 256
+    """Relay addresses kept at once."""
+    relay_seen_ms: int = 60 * _SECOND_MS
+    """A relay whose stream broke is still handed out for this long."""
+    heartbeat_ms: int = 15 * _SECOND_MS
+    """FollowTrust says something at least so often; the contract allows 20 s."""
+    look_again_ms: int = 5 * _SECOND_MS
+    """FollowOffer looks at the store at least so often, whoever forgot to ring."""
+    trust_chunk: int = 1_000
+    """Ended pairings in one message of the trust feed."""
+    per_account: Rate = field(default_factory=lambda: Rate(burst=10, refill_ms=30 * _SECOND_MS))
+    """Failed sign-ins of one account."""
+    per_address: Rate = field(default_factory=lambda: Rate(burst=30, refill_ms=5 * _SECOND_MS))
+    """Failed sign-ins from one address."""
+    buckets: int = 10_000
+    """Accounts or addresses whose failures are remembered at once."""
+    passwords_waiting: int = 64
+    """Sign-ins that may wait for the password check before more are sent away."""

@@ -1,0 +1,89 @@
+"""What the service counts. Every label that can occur stands at zero from the start; no label names anybody."""
+
+from __future__ import annotations
+
+from dispatch import errors
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from dispatch_pairing.offers import Offer
+
+SIGN_INS = ("ok", "failed", "rate_limited", "refused")
+OFFERS = (
+    "open",
+    "claimed",
+    "complete",
+    "contested",
+    "missed",
+    "OFFER_EXPIRED",
+    "PAIRING_REFUSED",
+    "HANDSHAKE_FAILED",
+)
+REFUSALS: tuple[type[errors.DispatchError], ...] = (
+    errors.AttestationMismatch,
+    errors.BadRequest,
+    errors.Draining,
+    errors.HandshakeFailed,
+    errors.Internal,
+    errors.NoRelay,
+    errors.NonceExpired,
+    errors.NotPaired,
+    errors.OfferClaimed,
+    errors.OfferExpired,
+    errors.OfferUnknown,
+    errors.OtherAccount,
+    errors.ProofInvalid,
+    errors.ProtocolViolation,
+    errors.RateLimited,
+    errors.RefusedByPerson,
+    errors.SignInFailed,
+    errors.SignInRequired,
+    errors.StoreFailed,
+    errors.TooLarge,
+    errors.TooManyDevices,
+)
+
+
+class Metrics:
+    """The service's own numbers, in a registry of its own process."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        prefix = "dispatch_pairing"
+        self.sign_ins = Counter(f"{prefix}_sign_ins", "Sign-ins by result.", ["result"], registry=registry)
+        self.offers = Counter(f"{prefix}_offers", "What became of offers.", ["result"], registry=registry)
+        self.refusals = Counter(f"{prefix}_refusals", "Refused calls by reason.", ["reason"], registry=registry)
+        self.pairings_active = Gauge(f"{prefix}_pairings_active", "Pairings that may be used.", registry=registry)
+        self.pairings_ended = Counter(f"{prefix}_pairings_ended", "Pairings ended.", registry=registry)
+        self.grants = Counter(f"{prefix}_grants", "Grants issued.", registry=registry)
+        self.relays_live = Gauge(f"{prefix}_relays_live", "Relays that follow the trust feed.", registry=registry)
+        for result in SIGN_INS:
+            self.sign_ins.labels(result)
+        for result in OFFERS:
+            self.offers.labels(result)
+        for kind in REFUSALS:
+            self.refusals.labels(errors.word(kind.reason))
+
+    def offer_changed(self, before: Offer, after: Offer) -> None:
+        """Count what became of an offer, if something did."""
+        if after.state is not before.state:
+            self.offers.labels(after.state.value if after.reason is None else errors.word(after.reason)).inc()
+        if after.contested and not before.contested:
+            self.offers.labels("contested").inc()
+        if after.misses > before.misses:
+            self.offers.labels("missed").inc()
+
+    def sign_in_refused(self, refusal: errors.DispatchError) -> None:
+        """Count a sign-in that was refused."""
+        results = {errors.SignInFailed: "failed", errors.RateLimited: "rate_limited"}
+        self.sign_ins.labels(results.get(type(refusal), "refused")).inc()
+
+    def completed(self, *, replaced: bool) -> None:
+        """Count a pairing that became active, perhaps in place of an older one."""
+        if replaced:
+            self.pairings_ended.inc()
+        else:
+            self.pairings_active.inc()
+
+    def ended(self) -> None:
+        """Count a pairing that was ended."""
+        self.pairings_ended.inc()
+        self.pairings_active.dec()

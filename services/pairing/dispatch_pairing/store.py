@@ -1,0 +1,139 @@
+"""What the service asks of its store. `check_repository` in tests/support is the suite that every implementation runs.
+
+A transaction is all or nothing, and writers come one after the other: a rule may read, decide and write without being
+overtaken. Ids that exist are an error of the caller unless the method says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from dispatch.ids import AccountId, DeviceId, OfferId, PairId
+
+from dispatch_pairing.model import Account, Device, Identity, Pairing, SignIn
+from dispatch_pairing.offers import Offer
+
+
+class Accounts(Protocol):
+    """Who may sign in."""
+
+    async def add(self, account: Account) -> bool:
+        """Keep a new account; gives False when one with the same folded name exists."""
+
+    async def find(self, folded: str) -> Account | None:
+        """Find an account by its folded name."""
+
+    async def all(self) -> Sequence[Account]:
+        """List all accounts by name."""
+
+
+class Devices(Protocol):
+    """Device keys and their sign-ins."""
+
+    async def get(self, device_id: DeviceId) -> Device | None:
+        """Find a device."""
+
+    async def put(self, device: Device) -> None:
+        """Keep a device as it is now."""
+
+    async def count_in_use(self, account_id: AccountId, *, now_ms: int) -> int:
+        """Count the account's devices that are signed in or in an active pairing."""
+
+    async def sign_in(self, device_id: DeviceId) -> SignIn | None:
+        """Find the device's sign-in."""
+
+    async def put_sign_in(self, sign_in: SignIn) -> None:
+        """Keep a sign-in; the device's earlier one is over."""
+
+    async def end_sign_in(self, device_id: DeviceId) -> None:
+        """Forget the device's sign-in, if there is one."""
+
+
+class Offers(Protocol):
+    """Offers and the opaque steps that were left in them."""
+
+    async def get(self, offer_id: OfferId) -> Offer | None:
+        """Find an offer."""
+
+    async def put(self, offer: Offer) -> None:
+        """Keep an offer as it is now."""
+
+    async def of_host_since(self, host_id: DeviceId, since_ms: int) -> Sequence[Offer]:
+        """List the host's offers made at that time or later, oldest first."""
+
+    async def unfinished_of_host(self, host_id: DeviceId) -> Sequence[Offer]:
+        """List the host's offers that are kept as open or claimed (their time may be over)."""
+
+    async def steps(self, offer_id: OfferId) -> dict[int, bytes]:
+        """Give the steps left so far, by number."""
+
+    async def add_step(self, offer_id: OfferId, number: int, payload: bytes) -> None:
+        """Keep a step."""
+
+    async def forget_before(self, created_ms: int) -> None:
+        """Drop offers made before that time, with their steps."""
+
+
+class Pairings(Protocol):
+    """Who may speak to whom, and who no longer."""
+
+    async def get(self, pair_id: PairId) -> Pairing | None:
+        """Find a pairing, also one that is over."""
+
+    async def put(self, pairing: Pairing) -> None:
+        """Keep a pairing as it is now."""
+
+    async def active_between(self, host_id: DeviceId, phone_id: DeviceId) -> Pairing | None:
+        """Find the active pairing of these two devices; there is one at most."""
+
+    async def has_active(self, device_id: DeviceId) -> bool:
+        """Say whether the device is in an active pairing."""
+
+    async def count_active(self) -> int:
+        """Count the active pairings."""
+
+    async def ended_since(self, sequence: int, *, limit: int) -> Sequence[Pairing]:
+        """List pairings that ended after this place in the count, in order."""
+
+    async def add_farewell(self, pair_id: PairId, device_id: DeviceId, *, at_ms: int, keep: int) -> None:
+        """Note that the device said goodbye to a pairing that nobody knows; the newest `keep` of its notes stay."""
+
+    async def farewell(self, pair_id: PairId, devices: Sequence[DeviceId]) -> bool:
+        """Say whether one of the devices said goodbye to this pairing."""
+
+
+class Service(Protocol):
+    """What the service itself is."""
+
+    async def identity(self) -> Identity:
+        """Give it."""
+
+    async def put_identity(self, identity: Identity) -> None:
+        """Keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repositories:
+    """Everything kept, inside one transaction."""
+
+    service: Service
+    accounts: Accounts
+    devices: Devices
+    offers: Offers
+    pairings: Pairings
+
+
+class Store(Protocol):
+    """Opens transactions. Every failure of the storage itself leaves as errors.StoreFailed, without values."""
+
+    def read(self) -> AbstractAsyncContextManager[Repositories]:
+        """Open a transaction that only reads: one moment of the store."""
+
+    def write(self) -> AbstractAsyncContextManager[Repositories]:
+        """Open a transaction that may write. It is kept, durably, when the block ends without an exception."""
+
+    async def close(self) -> None:
+        """Give everything back."""

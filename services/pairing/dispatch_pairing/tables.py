@@ -1,0 +1,150 @@
+"""The tables. Every constraint is named, times are integer ms, ids are bytes. Called by sql.py only."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+service = Table(
+    "service",
+    metadata,
+    Column("only", SmallInteger, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("service_name", String, nullable=True),
+    Column("key_id", LargeBinary, nullable=True),
+    Column("sequence", BigInteger, nullable=False),
+    PrimaryKeyConstraint("only", name="pk_service"),
+    CheckConstraint("only = 1", name="ck_service_one_row"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account_id", LargeBinary, nullable=False),
+    Column("name", String, nullable=False),
+    Column("folded", String, nullable=False),
+    Column("password", String, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account_id", name="pk_accounts"),
+    UniqueConstraint("folded", name="uq_accounts_folded"),
+)
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("device_id", LargeBinary, nullable=False),
+    Column("account_id", LargeBinary, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("role", SmallInteger, nullable=False),
+    Column("name", String, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("device_id", name="pk_devices"),
+    ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_devices_account"),
+    UniqueConstraint("key", name="uq_devices_key"),
+    CheckConstraint("role IN (1, 2)", name="ck_devices_role"),
+    Index("ix_devices_account", "account_id"),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("device_id", LargeBinary, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("device_id", name="pk_sign_ins"),
+    ForeignKeyConstraint(["device_id"], ["devices.device_id"], name="fk_sign_ins_device"),
+)
+
+offers = Table(
+    "offers",
+    metadata,
+    Column("offer_id", LargeBinary, nullable=False),
+    Column("host_id", LargeBinary, nullable=False),
+    Column("account_id", LargeBinary, nullable=False),
+    Column("claim_token_hash", LargeBinary, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("claim_by_ms", BigInteger, nullable=False),
+    Column("state", String, nullable=False),
+    Column("phone_id", LargeBinary, nullable=True),
+    Column("confirm_by_ms", BigInteger, nullable=True),
+    Column("misses", Integer, nullable=False),
+    Column("contested", SmallInteger, nullable=False),
+    Column("reason", Integer, nullable=True),
+    PrimaryKeyConstraint("offer_id", name="pk_offers"),
+    ForeignKeyConstraint(["host_id"], ["devices.device_id"], name="fk_offers_host"),
+    ForeignKeyConstraint(["phone_id"], ["devices.device_id"], name="fk_offers_phone"),
+    ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_offers_account"),
+    CheckConstraint("state IN ('open', 'claimed', 'complete', 'ended')", name="ck_offers_state"),
+    CheckConstraint("(state = 'ended') = (reason IS NOT NULL)", name="ck_offers_reason"),
+    CheckConstraint("(phone_id IS NULL) = (confirm_by_ms IS NULL)", name="ck_offers_claim"),
+    Index("ix_offers_host_created", "host_id", "created_ms"),
+    Index("ix_offers_created", "created_ms"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("offer_id", LargeBinary, nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("offer_id", "number", name="pk_steps"),
+    ForeignKeyConstraint(["offer_id"], ["offers.offer_id"], name="fk_steps_offer", ondelete="CASCADE"),
+    CheckConstraint("number BETWEEN 1 AND 8", name="ck_steps_number"),
+)
+
+pairings = Table(
+    "pairings",
+    metadata,
+    Column("pair_id", LargeBinary, nullable=False),
+    Column("account_id", LargeBinary, nullable=False),
+    Column("host_id", LargeBinary, nullable=False),
+    Column("phone_id", LargeBinary, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("ended_sequence", BigInteger, nullable=True),
+    Column("ended_by", SmallInteger, nullable=True),
+    PrimaryKeyConstraint("pair_id", name="pk_pairings"),
+    ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_pairings_account"),
+    ForeignKeyConstraint(["host_id"], ["devices.device_id"], name="fk_pairings_host"),
+    ForeignKeyConstraint(["phone_id"], ["devices.device_id"], name="fk_pairings_phone"),
+    UniqueConstraint("ended_sequence", name="uq_pairings_ended_sequence"),
+    CheckConstraint("ended_by IS NULL OR ended_sequence IS NOT NULL", name="ck_pairings_ended"),
+    # Two devices have one active pairing at most: re-pairing replaces.
+    Index(
+        "uq_pairings_active",
+        "host_id",
+        "phone_id",
+        unique=True,
+        sqlite_where=text("ended_sequence IS NULL"),
+        postgresql_where=text("ended_sequence IS NULL"),
+    ),
+    Index("ix_pairings_phone", "phone_id"),
+)
+
+farewells = Table(
+    "farewells",
+    metadata,
+    Column("pair_id", LargeBinary, nullable=False),
+    Column("device_id", LargeBinary, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pair_id", "device_id", name="pk_farewells"),
+    ForeignKeyConstraint(["device_id"], ["devices.device_id"], name="fk_farewells_device"),
+    Index("ix_farewells_device", "device_id", "at_ms"),
+)

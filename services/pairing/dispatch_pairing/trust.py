@@ -1,0 +1,83 @@
+"""The feed that relays follow: who signs grants, which pairings are over. Called by service.py."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from dispatch.address import Address
+from dispatch.clock import Clock
+from dispatch.errors import BadRequest, RateLimited
+
+from dispatch_pairing.bell import TRUST, Bell
+from dispatch_pairing.limits import Limits
+from dispatch_pairing.metrics import Metrics
+from dispatch_pairing.model import Pairing
+from dispatch_pairing.relays import Relays
+from dispatch_pairing.store import Store
+
+_RETRY_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One message of the feed."""
+
+    ended: tuple[Pairing, ...]
+    sequence: int
+    """Everything up to here is told, once `complete`."""
+    complete: bool
+    now_ms: int
+
+
+class Trust:
+    """Tells relays the state, then each change, and that it is still there."""
+
+    def __init__(
+        self, *, store: Store, bell: Bell, clock: Clock, limits: Limits, relays: Relays, metrics: Metrics
+    ) -> None:
+        self._store = store
+        self._bell = bell
+        self._clock = clock
+        self._limits = limits
+        self._relays = relays
+        self._metrics = metrics
+
+    async def follow(self, relay_address: str, after_sequence: int, tell: Callable[[News], Awaitable[None]]) -> None:
+        """Tell everything after that place in the count, then what happens. Ends by Draining or cancellation only."""
+        address = _address(relay_address)
+        if not self._relays.opened(address, now_ms=self._clock.steady_ms()):
+            raise RateLimited("too many relays", retry_after_ms=_RETRY_MS)
+        self._metrics.relays_live.set(self._relays.open_count())
+        try:
+            with self._bell.listen(TRUST) as ear:
+                while True:
+                    ear.clear()
+                    after_sequence = await self._tell_all(after_sequence, tell)
+                    await ear.wait(at_most_ms=self._limits.heartbeat_ms)
+        finally:
+            self._relays.closed(address, now_ms=self._clock.steady_ms())
+            self._metrics.relays_live.set(self._relays.open_count())
+
+    async def _tell_all(self, after: int, tell: Callable[[News], Awaitable[None]]) -> int:
+        chunk = self._limits.trust_chunk
+        while True:
+            async with self._store.read() as kept:
+                sequence = (await kept.service.identity()).sequence
+                # A relay that is ahead of us saw what a backup has forgotten: it gets everything there is.
+                after = after if after <= sequence else 0
+                ended = tuple(await kept.pairings.ended_since(after, limit=chunk))
+            complete = len(ended) < chunk
+            if ended and not complete:
+                sequence = ended[-1].ended_sequence or sequence
+            await tell(News(ended=ended, sequence=sequence, complete=complete, now_ms=self._clock.wall_ms()))
+            after = sequence
+            if complete:
+                return after
+
+
+def _address(text: str) -> str:
+    try:
+        return str(Address.parse(text))
+    except ValueError as failure:
+        raise BadRequest("not an address", metadata={"field": "relay_address"}) from failure

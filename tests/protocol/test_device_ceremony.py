@@ -1,0 +1,216 @@
+"""Two devices pair through a real pairing service, with the drivers that phone and host use."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dispatch import errors
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind
+from dispatch.device.ceremony import host_pair, phone_pair
+from dispatch.device.home import Home
+from dispatch.device.keys import DeviceKey, PlainFiles
+from dispatch.device.pairing_client import PairingClient
+from dispatch.device.sign_in import SignIn, session_of, sign_in
+from dispatch.device.trust import Trust, check_grant
+from dispatch.pairing.ceremony import Paired
+from dispatch.pairing.link import read_link
+
+from tests.support.world import ACCOUNT, PASSWORD, World
+
+pytestmark = pytest.mark.timeout(90)
+
+
+@dataclass
+class FakePerson:
+    """A person who says what the test decides; records what was shown."""
+
+    says: bool = True
+    links: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    codes: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[errors.DispatchError] = field(default_factory=list)
+
+    def show(self, link: str, seconds: float) -> None:
+        assert seconds > 0
+        self.links.put_nowait(link)
+
+    async def same(self, code: str, peer: str) -> bool:
+        self.codes.append((code, peer))
+        return self.says
+
+    def warn(self, error: errors.DispatchError) -> None:
+        self.warnings.append(error)
+
+
+class Device:
+    """One signed-in device."""
+
+    def __init__(self, home: Home, kind: DeviceKind.ValueType) -> None:
+        self.home, self.kind = home, kind
+        self.store = PlainFiles.of(home)
+        self.person = FakePerson()
+        self.committed: list[Paired] = []
+
+    async def sign_in(self, server: str, *, account: str = ACCOUNT, password: str = PASSWORD) -> SignIn:
+        return await sign_in(
+            self.home, self.store, server=server, account=account, password=password,
+            device_name=self.home.path.name, kind=self.kind, rng=os.urandom,
+        )  # fmt: skip
+
+    @property
+    def key(self) -> DeviceKey:
+        key = DeviceKey.load(self.store)
+        assert key is not None
+        return key
+
+    def client(self) -> PairingClient:
+        return PairingClient(
+            server=SignIn.required(self.home).server,
+            identity=self.key.identity(self.kind),
+            session=session_of(self.store),
+        )
+
+    async def commit(self, paired: Paired) -> None:
+        self.committed.append(paired)
+
+    async def show_codes(self) -> Paired:
+        signed_in = SignIn.required(self.home)
+        async with self.client() as client:
+            return await host_pair(
+                client, service=signed_in.service_name, name=signed_in.device_name, public_key=self.key.public,
+                sign=self.key.sign, rng=os.urandom, person=self.person, commit=self.commit,
+            )  # fmt: skip
+
+    async def scan(self, link: str) -> Paired:
+        signed_in = SignIn.required(self.home)
+        async with self.client() as client:
+            return await phone_pair(
+                client, code=read_link(link), name=signed_in.device_name, public_key=self.key.public,
+                sign=self.key.sign, rng=os.urandom, person=self.person, commit=self.commit,
+            )  # fmt: skip
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with World(tmp_path) as world:
+        await world.start_pairing("--relay", "127.0.0.1:7302")
+        await world.add_account(ACCOUNT)
+        yield world
+
+
+@pytest.fixture
+async def host(world: World) -> Device:
+    device = Device(Home(world.folder / "desk"), DeviceKind.DEVICE_KIND_HOST)
+    await device.sign_in(world.server)
+    return device
+
+
+@pytest.fixture
+async def phone(world: World) -> Device:
+    device = Device(Home(world.folder / "pocket"), DeviceKind.DEVICE_KIND_PHONE)
+    await device.sign_in(world.server)
+    return device
+
+
+async def meet(host: Device, phone: Device) -> tuple[Paired | BaseException, Paired | BaseException]:
+    showing = asyncio.create_task(host.show_codes())
+    link = await host.person.links.get()
+    scanning = asyncio.create_task(phone.scan(link))
+    on_host, on_phone = await asyncio.gather(showing, scanning, return_exceptions=True)
+    return on_host, on_phone
+
+
+async def test_both_say_yes_to_the_same_code_and_hold_the_same_pairing(host: Device, phone: Device) -> None:
+    on_host, on_phone = await meet(host, phone)
+
+    assert isinstance(on_host, Paired)
+    assert isinstance(on_phone, Paired)
+    assert host.person.codes[0][0] == phone.person.codes[0][0]
+    assert host.person.codes[0][1] == "pocket"
+    assert phone.person.codes[0][1] == "desk"
+    assert on_host.keys.pair_id == on_phone.keys.pair_id
+    assert on_host.keys.pair_psk == on_phone.keys.pair_psk
+    assert [paired.host_signature is None for paired in phone.committed] == [True, False]
+    assert on_phone.host_signature == on_host.host_signature
+
+
+@pytest.mark.parametrize("refuser", ["host", "phone"])
+async def test_a_no_on_either_side_ends_it_for_both(host: Device, phone: Device, refuser: str) -> None:
+    (host if refuser == "host" else phone).person.says = False
+
+    on_host, on_phone = await meet(host, phone)
+
+    assert isinstance(on_host, errors.RefusedByPerson)
+    assert isinstance(on_phone, errors.RefusedByPerson)
+    assert host.committed == []
+
+
+async def test_a_paired_phone_gets_a_grant_that_the_host_can_check_by_itself(host: Device, phone: Device) -> None:
+    on_host, _ = await meet(host, phone)
+    assert isinstance(on_host, Paired)
+    async with phone.client() as client:
+        renewed = await client.renew_grant(on_host.keys.pair_id, "0.1.0")
+    signed = renewed.grant.SerializeToString()
+    expected: dict[str, Any] = {"pair_id": on_host.keys.pair_id, "device_key": phone.key.public, "role": phone.kind}
+    keys = Trust(host.home).keys()
+
+    check_grant(keys, signed, now_ms=renewed.server_time_ms, **expected)
+
+    for wrong in ({"pair_id": bytes(16)}, {"device_key": host.key.public}, {"role": host.kind}):
+        with pytest.raises(errors.GrantInvalid):
+            check_grant(keys, signed, now_ms=renewed.server_time_ms, **{**expected, **wrong})
+    with pytest.raises(errors.GrantInvalid):
+        check_grant(keys, signed, now_ms=renewed.server_time_ms + 25 * 3_600_000, **expected)
+    with pytest.raises(errors.GrantInvalid):
+        check_grant(keys, signed[:-1] + bytes([signed[-1] ^ 1]), now_ms=renewed.server_time_ms, **expected)
+
+
+async def test_the_wrong_password_and_a_strangers_account_are_refused(
+    world: World, host: Device, phone: Device
+) -> None:
+    with pytest.raises(errors.SignInFailed):
+        await phone.sign_in(world.server, password="wrong")
+    await world.add_account("eve")
+    eve = Device(Home(world.folder / "eve"), DeviceKind.DEVICE_KIND_PHONE)
+    await eve.sign_in(world.server, account="eve")
+    showing = asyncio.create_task(host.show_codes())
+    link = await host.person.links.get()
+
+    with pytest.raises(errors.OtherAccount):
+        await eve.scan(link)
+
+    assert isinstance(await phone.scan(link), Paired)
+    assert isinstance(await showing, Paired)
+
+
+async def test_a_second_phone_at_the_same_code_is_refused_and_the_host_is_warned(
+    world: World, host: Device, phone: Device
+) -> None:
+    other = Device(Home(world.folder / "other"), DeviceKind.DEVICE_KIND_PHONE)
+    await other.sign_in(world.server)
+    asked = asyncio.Event()
+    answer = asyncio.Event()
+
+    async def undecided(code: str, peer: str) -> bool:
+        asked.set()
+        await answer.wait()
+        return bool(code and peer)
+
+    phone.person.same = undecided  # type: ignore[method-assign] # the fake's own seam: this person takes their time
+    showing = asyncio.create_task(host.show_codes())
+    link = await host.person.links.get()
+    scanning = asyncio.create_task(phone.scan(link))
+    await asked.wait()
+
+    with pytest.raises(errors.OfferClaimed):
+        await other.scan(link)
+
+    answer.set()
+    assert isinstance(await scanning, Paired)
+    assert isinstance(await showing, Paired)
+    assert [type(warning) for warning in host.person.warnings] == [errors.OfferClaimed]

@@ -1,0 +1,163 @@
+"""A pairing service inside the test's process: real gRPC, real SQLite, a clock moved by hand, passwords that cost little."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from dispatch.address import Address
+from dispatch.clock import SystemClock
+from dispatch_pairing.accounts import add
+from dispatch_pairing.app import DATABASE, Running, Settings, running
+from dispatch_pairing.limits import Limits
+from dispatch_pairing.passwords import Cost, Passwords
+from dispatch_pairing.sql import open_sqlite
+
+from tests.support.pairing_device import PASSWORD, Code, Device, a_host, a_phone, signed_pairing
+
+CHEAP = Cost(memory_kib=32, iterations=1, lanes=1)
+
+
+@dataclass(slots=True)
+class HandClock:
+    """A clock that stands still until somebody moves it."""
+
+    now_ms: int = 1_800_000_000_000
+
+    def wall_ms(self) -> int:
+        return self.now_ms
+
+    def steady_ms(self) -> int:
+        return self.now_ms - 1_000_000
+
+    def boot_ms(self) -> int:
+        return self.steady_ms()
+
+
+@dataclass(slots=True)
+class PairingService:
+    """The service on one folder; may be stopped and started again, and its folder put back to an older state."""
+
+    folder: Path
+    limits: Limits = field(default_factory=Limits)
+    clock: HandClock = field(default_factory=HandClock)
+    relay: str | None = "127.0.0.1:7302"
+    advertise: tuple[str, ...] = ()
+    listen: str = "127.0.0.1:0"
+    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _service: Running | None = None
+    _numbers: Any = field(default_factory=lambda: itertools.count(1))
+
+    async def __aenter__(self) -> PairingService:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start it; from the second time on at the same address."""
+        settings = Settings(
+            listen=Address.parse(self.listen),
+            data=self.folder,
+            relay=self.relay,
+            metrics=Address.parse("127.0.0.1:0"),
+            advertise=self.advertise,
+        )
+        self._service = await self._stack.enter_async_context(
+            running(settings, clock=self.clock, limits=self.limits, cost=CHEAP)
+        )
+        self.listen = str(self._service.address)
+
+    async def stop(self) -> None:
+        """Stop it."""
+        await self._stack.aclose()
+        self._service = None
+
+    async def restart(self) -> None:
+        """Stop and start it."""
+        await self.stop()
+        await self.start()
+
+    async def advance(self, ms: int) -> None:
+        """Let time pass, and whoever waits look at the clock."""
+        self.clock.now_ms += ms
+        self.running.bell.ring_all()
+
+    @property
+    def running(self) -> Running:
+        assert self._service is not None
+        return self._service
+
+    @property
+    def address(self) -> str:
+        return str(self.running.address)
+
+    @property
+    def name(self) -> str:
+        return self.running.service_name
+
+    async def add_account(self, name: str = "ada", password: str = PASSWORD) -> None:
+        """Make an account, as the command line does: beside the service, on the same file."""
+        store = await open_sqlite(self.folder / DATABASE)
+        passwords = Passwords(rng=os.urandom, cost=CHEAP, waiting=1)
+        try:
+            await add(name, password, store=store, passwords=passwords, clock=SystemClock(), rng=os.urandom)
+        finally:
+            passwords.close()
+            await store.close()
+
+    async def host(self, name: str = "desk", *, account: str = "ada") -> Device:
+        """Give a host that is signed in."""
+        device = a_host(self.address, name)
+        await device.sign_in(account)
+        return device
+
+    async def phone(self, name: str = "pocket", *, account: str = "ada") -> Device:
+        """Give a phone that is signed in."""
+        device = a_phone(self.address, name)
+        await device.sign_in(account)
+        return device
+
+    def code(self) -> Code:
+        """Give a fresh code for an offer."""
+        return Code(offer_id=os.urandom(16), token=os.urandom(32))
+
+    async def paired(self, host: Device, phone: Device) -> bytes:
+        """Take two devices through a whole ceremony; gives the pair id."""
+        code, pair_id = self.code(), os.urandom(16)
+        await host.create_offer(code)
+        await phone.claim(code)
+        for number in range(1, 9):
+            await (phone if number % 2 else host).step(code, number)
+        await host.complete(signed_pairing(host=host, phone=phone, pair_id=pair_id, offer=code))
+        return pair_id
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Read a number as Prometheus would."""
+        wanted = name + ("{" + ",".join(f'{k}="{v}"' for k, v in sorted(labels.items())) + "}" if labels else "")
+        for line in self.metrics_text().splitlines():
+            found, _, value = line.rpartition(" ")
+            if found == wanted:
+                return float(value)
+        raise AssertionError(f"no metric {wanted}")
+
+    def metrics_text(self) -> str:
+        """Give the whole metrics page."""
+        with urlopen(f"http://{self.running.metrics}/metrics") as page:
+            text: str = page.read().decode()
+        return text
+
+
+def with_limits(**changed: Any) -> Limits:
+    """Give the limits with some of them changed."""
+    return replace(Limits(), **changed)
+
+
+Make = Callable[..., PairingService]
