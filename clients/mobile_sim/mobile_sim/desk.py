@@ -21,15 +21,16 @@ from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn, session_of, sign_in
 from dispatch.ids import ID_BYTES, Rng, TaskId
+
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
-from mobile_sim.meeting import meet
+from mobile_sim.meeting import meet, not_paired
 from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.phone import Phone
 from mobile_sim.sending import Command, Sender, refusal_of
 from mobile_sim.store import Pairing, PairingState, Task, Verdict
-from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, exit_of_view, last_line
+from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, last_line
 from mobile_sim.thread_view import lines_of
 
 LONGEST_TEXT_BYTES = 48 * 1024
@@ -88,15 +89,7 @@ class Desk:
         try:
             pairing = await meet(self._phone, request["link"], say=say, hear=hear)
         except errors.DispatchError as error:
-            say(
-                {
-                    "event": "not_paired",
-                    "reason": errors.word(error.reason),
-                    "text": error.sentence,
-                    "advice": error.advice,
-                    **({"detail": error.detail} if error.detail else {}),
-                }
-            )
+            say(not_paired(error))
             return Exit.DENIED if isinstance(error, errors.RefusedByPerson) else Exit.FAILED
         say({"event": "paired", "host": pairing.host_name, "pair_id": pairing.pair_id.hex()})
         return Exit.DONE
@@ -166,18 +159,19 @@ class Desk:
             action = words.Action(task=words.Task(text=text), action_id=task_id)
             command = Command(task_id=task_id, what=TASK, action=action.SerializeToString())
             sender = Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng)
-            sending = asyncio.create_task(sender.send(command))
             line.attended.add(task_id)
+            sending = asyncio.create_task(sender.send(command))
         else:
             sending = None
 
         async def stop_sending() -> None:
             await _stop(sending)
+            line.attended.discard(task_id)
             self._give_up(line, task_id)
 
         try:
             with line.looked_at():
-                return await follow.to_the_end(request["wait"], stop_sending=stop_sending)
+                return await follow.to_the_end(request["wait"], sending=sending, stop_sending=stop_sending)
         finally:
             await stop_sending()
 
@@ -256,8 +250,8 @@ class Desk:
         except errors.DispatchError as error:
             reason = errors.word(error.reason)
         if reason:
-            error = errors.of_word(reason)
-            status |= {"reachability": "unknown", "reason": reason, "text": error.sentence, "advice": error.advice}
+            why = errors.of_word(reason)
+            status |= {"reachability": "unknown", "reason": reason, "text": why.sentence, "advice": why.advice}
         tasks = self._store.tasks.in_states(host.pair_id, ON_THE_WAY | WITH_HOST)
         status["tasks"] = [
             {"task_id": str(UUID(bytes=task.task_id)), "state": task.state, "text": task.text} for task in tasks
@@ -266,9 +260,9 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def opened_desk(home: Home, *, clock: Clock, rng: Rng) -> AsyncIterator[Desk]:
+async def opened_desk(home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Desk]:
     """Open the phone of a home that this process owns, and a desk on it."""
-    async with Phone.opened(home, clock=clock, rng=rng) as phone:
+    async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext) as phone:
         desk = Desk(phone)
         telling = asyncio.create_task(desk.tell_service())
         try:

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from dispatch import errors
 from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
-from dispatch.cli import Exit, exit_of
+from dispatch.cli import exit_of
 from dispatch.clock import Clock
 from dispatch.ids import TaskId
+
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.line import Line
 from mobile_sim.owner import Event, Request, Say
@@ -63,7 +64,13 @@ class Follow:
             return False
         return told == 0 or view.state is State.NEW
 
-    async def to_the_end(self, wait_seconds: float | None, *, stop_sending: Callable[[], Awaitable[None]]) -> int:
+    async def to_the_end(
+        self,
+        wait_seconds: float | None,
+        *,
+        sending: asyncio.Task[object] | None,
+        stop_sending: Callable[[], Awaitable[None]],
+    ) -> int:
         """Say all that happens, then the last line. Gives the exit code.
 
         When the wait is over nothing more is sent: what was never posted ends as not sent, and is never sent later.
@@ -75,6 +82,8 @@ class Follow:
         try:
             while True:
                 self._say_news()
+                if sending is not None and sending.done():
+                    sending.result()  # what broke it is said as it is
                 if self._is_over():
                     break
                 now = loop.time()

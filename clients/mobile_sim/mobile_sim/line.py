@@ -34,6 +34,7 @@ from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
 from dispatch.sealed.session import PhoneSession
 from dispatch.thread import Backoff, Identity, Right, ThreadClient
+from dispatch.thread.client import FINAL
 from google.protobuf.message import DecodeError
 
 from mobile_sim.bell import Bell
@@ -170,19 +171,24 @@ class Line:
         self.client.leave(None)
 
     async def run(self) -> None:
-        """Hold the line until `leave`, or until only a person can help (`final`)."""
-        tending = asyncio.create_task(self._tend())
+        """Hold the line until `leave`, or until only a person can help (`final`). Never raises: `error` says what happened."""
         try:
-            await self.client.run()
-        except errors.DispatchError as error:
-            self.error, self.final = error, True
-            with self._store.transaction():
-                self._store.pairings.set_reason(self.pair_id, errors.word(error.reason))
-            self.bell.ring()
-        finally:
-            tending.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await tending
+            async with asyncio.TaskGroup() as group:
+                tending = group.create_task(self._tend())
+                await self.client.run()
+                tending.cancel()
+        except* Exception as several:
+            self._break(several.exceptions[0])
+
+    def _break(self, failure: Exception) -> None:
+        if not isinstance(failure, errors.DispatchError):
+            log.error("the line broke", exc_info=failure)
+        self.error = failure if isinstance(failure, errors.DispatchError) else errors.Internal(type(failure).__name__)
+        self.final, self.open = True, False
+        if isinstance(failure, FINAL):
+            with contextlib.suppress(errors.StoreFailed), self._store.transaction():
+                self._store.pairings.set_reason(self.pair_id, errors.word(failure.reason))
+        self.bell.ring()
 
     # ---- ThreadEnd: called by the client, one after the other.
 

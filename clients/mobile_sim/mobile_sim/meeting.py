@@ -8,7 +8,8 @@ from dispatch import errors
 from dispatch.device.ceremony import phone_pair
 from dispatch.pairing.ceremony import Paired
 from dispatch.pairing.link import LinkError, read_link
-from mobile_sim.owner import Hear, Say
+
+from mobile_sim.owner import Event, Hear, Say
 from mobile_sim.phone import Phone, secret_name
 from mobile_sim.store import Pairing, PairingState
 
@@ -28,7 +29,21 @@ class _Asked:
         return await self.hear()
 
     def warn(self, error: errors.DispatchError) -> None:
-        self.say({"event": "warning", "reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice})
+        self.say(
+            {"event": "warning", "reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice}
+        )
+
+
+def not_paired(error: errors.DispatchError) -> Event:
+    """Write the last line of a pairing that did not come to be."""
+    detail = error.detail if error.detail != error.sentence else ""
+    return {
+        "event": "not_paired",
+        "reason": errors.word(error.reason),
+        "text": error.sentence,
+        "advice": error.advice,
+        **({"detail": detail} if detail else {}),
+    }
 
 
 async def meet(phone: Phone, link: str, *, say: Say, hear: Hear) -> Pairing:

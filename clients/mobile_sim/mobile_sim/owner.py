@@ -88,8 +88,8 @@ async def _serving(path: Path, desk: Desk) -> AsyncIterator[None]:
         finally:
             writer.close()
 
+    _unlink(path)
     with storing(path):
-        path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
             server = await asyncio.start_unix_server(serve, path=path, limit=LINE_BYTES)
@@ -99,7 +99,7 @@ async def _serving(path: Path, desk: Desk) -> AsyncIterator[None]:
         yield
     finally:
         server.close()
-        path.unlink(missing_ok=True)
+        _unlink(path)
         for guest in list(guests):
             guest.cancel()
         await asyncio.gather(*guests, return_exceptions=True)
@@ -174,6 +174,11 @@ async def _as_guest(home: Home, request: Request, *, say: Say, hear: Hear) -> in
         writer.close()
 
 
+def _unlink(path: Path) -> None:
+    with storing(path):
+        path.unlink(missing_ok=True)
+
+
 def _line(word: Event) -> bytes:
     return json.dumps(word).encode() + b"\n"
 
@@ -182,5 +187,7 @@ def _same_user(writer: asyncio.StreamWriter) -> bool:
     """Tell whether the other end is the same user, where the platform says so; the socket's mode says it everywhere."""
     if not hasattr(socket, "SO_PEERCRED"):
         return True
-    credentials = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    credentials = writer.get_extra_info("socket").getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+    )
     return bool(struct.unpack("3i", credentials)[1] == os.getuid())

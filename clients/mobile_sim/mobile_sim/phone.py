@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from dispatch import errors
+from dispatch.address import Address, refuse_plaintext
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
 from dispatch.device.home import Home
@@ -20,6 +21,7 @@ from dispatch.ids import ID_BYTES, Instance, PairId, Rng
 from dispatch.sealed.keys import PairKeys
 from dispatch.thread import Right
 from dispatch.version import APP_VERSION
+
 from mobile_sim.line import Line
 from mobile_sim.store import Pairing, PairingState, Store
 from mobile_sim.store import Right as StoredRight
@@ -50,12 +52,15 @@ class SignedIn:
 class Phone:
     """One phone. Made by `opened`; lives as long as its process owns the home."""
 
-    def __init__(self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng) -> None:
+    def __init__(
+        self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng, plaintext: bool
+    ) -> None:
         self.home = home
         self.store = store
         self.secrets = secrets
         self.clock = clock
         self.rng = rng
+        self._plaintext = plaintext
         self._instance = Instance(rng(ID_BYTES))
         self._chance = random.Random(rng(16))
         self._lines: dict[PairId, tuple[Line, asyncio.Task[None]]] = {}
@@ -63,10 +68,12 @@ class Phone:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, home: Home, *, clock: Clock, rng: Rng) -> AsyncIterator[Phone]:
+    async def opened(cls, home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Phone]:
         """Open the phone in a home that the caller owns; says goodbye on every line at the end."""
         store = Store.open(home / "phone.db")
-        phone = cls(home=home, store=store, secrets=PlainFiles.of(home), clock=clock, rng=rng)
+        phone = cls(
+            home=home, store=store, secrets=PlainFiles.of(home), clock=clock, rng=rng, plaintext=plaintext
+        )
         try:
             phone._forget_provisional()
             yield phone
@@ -177,7 +184,7 @@ class Phone:
         async with self._renewing, me.client() as client:
             answer = await client.renew_grant(pair_id, APP_VERSION)
         Trust(self.home).follow(answer.keys)
-        right = Right(answer.grant.SerializeToString(), tuple(answer.relays))
+        right = Right(answer.grant.SerializeToString(), self._dialable(answer.relays))
         with self.store.transaction():
             self.store.pairings.set_right(
                 pair_id,
@@ -189,6 +196,20 @@ class Phone:
             )
         return right
 
+    def _dialable(self, relays: Iterable[str]) -> tuple[str, ...]:
+        """Keep the relays that may be dialled: the service names them, the rule on plaintext is ours. Raises NoRelay."""
+        allowed: list[str] = []
+        problem = ""
+        for relay in relays:
+            try:
+                refuse_plaintext(Address.parse(relay), allowed=self._plaintext)
+                allowed.append(relay)
+            except ValueError as refused:
+                problem = str(refused)
+        if problem and not allowed:
+            raise errors.NoRelay(problem)
+        return tuple(allowed)
+
     async def _leave(self) -> None:
         lines, self._lines = list(self._lines.values()), {}
         await asyncio.gather(*(_end(line, task) for line, task in lines))
@@ -196,9 +217,8 @@ class Phone:
 
 def _young_ms(grant: bytes, server_time_ms: int) -> int:
     """Tell for how long a grant need not be renewed: half its life, by the clock of the service that gave it."""
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- beside its only use
-
     from dispatch.api.pairing.v1.pairing_pb2 import Grant  # noqa: PLC0415
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- beside its only use
 
     try:
         ends_ms = Grant.FromString(grant).not_after_ms

@@ -8,6 +8,7 @@ from uuid import UUID
 from dispatch import errors
 from dispatch.api.thread.v1.thread_pb2 import Event as ThreadEvent
 from dispatch.ids import TaskId
+
 from mobile_sim.reading import fact_of, outcome_word, reason_word
 from mobile_sim.store import Pairing, Store, StoredEvent, Task
 from mobile_sim.task_view import ON_THE_WAY, State, last_line, view_of
@@ -58,7 +59,7 @@ def line_of(stored: StoredEvent) -> Line:
     fact = fact_of(event)
     if fact is None:
         return line
-    shown = {
+    shown: dict[str, Line] = {
         "waiting": {"position": fact.position},
         "started": {"agent": fact.agent},
         "step": {"title": fact.text, "detail": fact.detail},
