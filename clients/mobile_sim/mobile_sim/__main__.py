@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dispatch.cli import start
+
 from mobile_sim.cli import app
 
 

@@ -13,13 +13,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-
 from dispatch import errors
 from dispatch.address import Address, refuse_plaintext
 from dispatch.cli import Console, Exit, guarded, program
 from dispatch.device.home import Home
 
-app = program(name="dispatch-phone", about="A phone on the command line: sends work to your computer and shows what comes back.")
+app = program(
+    name="dispatch-phone", about="A phone on the command line: sends work to your computer and shows what comes back."
+)
 
 Request = dict[str, Any]
 Event = dict[str, Any]
@@ -52,7 +53,9 @@ def login(
     server: Annotated[str, typer.Option(help="The pairing service, HOST:PORT.")],
     account: Annotated[str, typer.Option(help="Your account's name.")],
     name: Annotated[str, typer.Option(help="What people call this phone.")],
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")] = False,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
 ) -> None:
     """Sign this phone in."""
 
@@ -72,7 +75,9 @@ def login(
 def pair(
     context: typer.Context,
     qr: Annotated[Path | None, typer.Option("--qr", help="A picture of the code that the computer shows.")] = None,
-    link: Annotated[str | None, typer.Option("--link", help="The link instead; - reads it from standard input.")] = None,
+    link: Annotated[
+        str | None, typer.Option("--link", help="The link instead; - reads it from standard input.")
+    ] = None,
 ) -> None:
     """Pair with the computer that shows the code."""
     if (qr is None) == (link is None):
@@ -96,7 +101,9 @@ def send(
     text: Annotated[str, typer.Argument(help="What you want done, in your words. - reads it from standard input.")],
     host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
     wait: Annotated[float | None, typer.Option("--wait", min=0, help="Stop watching after so many seconds.")] = None,
-    task_id: Annotated[str | None, typer.Option("--id", help="The task's id (UUID), to try again or to look again.")] = None,
+    task_id: Annotated[
+        str | None, typer.Option("--id", help="The task's id (UUID), to try again or to look again.")
+    ] = None,
 ) -> None:
     """Send a task and watch it to its end. Ctrl-C stops watching, not the task."""
     known = _uuid(task_id) if task_id is not None else None
@@ -197,6 +204,7 @@ def _password(*, from_stdin: bool) -> str:
 
 def _scanned(picture: Path) -> str:
     from dispatch.pairing.link import SCHEME  # noqa: PLC0415
+
     from mobile_sim.camera import find_link  # noqa: PLC0415 -- the picture library, only for pictures
 
     return find_link(picture, is_link=lambda text: text.startswith(SCHEME))

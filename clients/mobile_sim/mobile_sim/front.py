@@ -11,6 +11,7 @@ from typing import Any
 from dispatch.cli import Console, Exit
 from dispatch.clock import SystemClock
 from dispatch.device.home import Home
+
 from mobile_sim.keyboard import answer
 from mobile_sim.owner import carry_out
 from mobile_sim.screen import Screen
@@ -21,7 +22,9 @@ Event = dict[str, Any]
 # The state that an event leaves a task in, where the two have different names.
 _STATES = {"started": "running", "step": "running", "text": "running", "back": "running"}
 _GOES_ON = "You stopped watching; the computer goes on with it."
-_NOT_THERE_YET = "You stopped watching before the computer had answered. Look at the thread, or send again with the same id."
+_NOT_THERE_YET = (
+    "You stopped watching before the computer had answered. Look at the thread, or send again with the same id."
+)
 _NOT_SENT = "You stopped before anything was sent. It will not be sent later."
 
 
@@ -61,7 +64,7 @@ class Front:
 
     def _say_left(self, request: Request) -> None:
         """Say what becomes of a task that nobody watches any more."""
-        word = self._last.get("event", "not_sent")
+        word = str(self._last.get("event", "not_sent"))
         state = _STATES.get(word, word)
         words = {"not_sent": _NOT_SENT}.get(state, _GOES_ON)
         if state in ("sent", "handed_over", "unconfirmed"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 import threading
@@ -31,10 +32,8 @@ async def answer() -> bool:
 
     def read() -> None:
         line = read_line()
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits for the answer any more
             loop.call_soon_threadsafe(tell, line)
-        except RuntimeError:
-            pass  # the loop has ended: nobody waits for the answer any more
 
     # A daemon and raw reads: a person who never answers must not keep the process from ending.
     threading.Thread(target=read, daemon=True).start()

@@ -52,9 +52,7 @@ class SignedIn:
 class Phone:
     """One phone. Made by `opened`; lives as long as its process owns the home."""
 
-    def __init__(
-        self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng, plaintext: bool
-    ) -> None:
+    def __init__(self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng, plaintext: bool) -> None:
         self.home = home
         self.store = store
         self.secrets = secrets
@@ -71,9 +69,7 @@ class Phone:
     async def opened(cls, home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Phone]:
         """Open the phone in a home that the caller owns; says goodbye on every line at the end."""
         store = Store.open(home / "phone.db")
-        phone = cls(
-            home=home, store=store, secrets=PlainFiles.of(home), clock=clock, rng=rng, plaintext=plaintext
-        )
+        phone = cls(home=home, store=store, secrets=PlainFiles.of(home), clock=clock, rng=rng, plaintext=plaintext)
         try:
             phone._forget_provisional()
             yield phone
@@ -97,18 +93,19 @@ class Phone:
         """Find the host that is meant. Raises NotPaired, TargetNeeded, TargetUnknown."""
         hosts = self.hosts()
         if not hosts:
+            self.signed_in()
             raise errors.NotPaired("this phone is paired with no computer")
         names = ", ".join(host.host_name for host in hosts)
         if name is None:
             if len(hosts) > 1:
-                raise errors.TargetNeeded("name one with --host", metadata={"hosts": names})
+                raise errors.TargetNeeded(f"--host is one of: {names}", metadata={"hosts": names})
             return hosts[0]
         found = [host for host in hosts if name in (host.host_name, host.pair_id.hex())]
         if not found:
-            raise errors.TargetUnknown(metadata={"hosts": names})
+            raise errors.TargetUnknown(f"there are: {names}", metadata={"hosts": names})
         if len(found) > 1:
             ids = ", ".join(host.pair_id.hex() for host in found)
-            raise errors.TargetNeeded("several have this name: use the id", metadata={"hosts": ids})
+            raise errors.TargetNeeded(f"several have this name, use the id: {ids}", metadata={"hosts": ids})
         return found[0]
 
     def line(self, pairing: Pairing) -> Line:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatch.cli import Console
+
 from mobile_sim.plain import one_line, plain
 
 Event = dict[str, Any]
@@ -191,7 +192,9 @@ class Screen:
         self._line(self._console.styled(f"{sign} {event['outcome'].replace('_', ' ')}{reason}", fg=colour) + words)
 
     def _on_lost(self, event: Event) -> None:
-        self._line(self._console.styled(f"— what stood here up to {event['number']} is gone on the computer —", dim=True))
+        self._line(
+            self._console.styled(f"— what stood here up to {event['number']} is gone on the computer —", dim=True)
+        )
 
     def _on_restored(self, _: Event) -> None:
         self._line(self._console.styled("— the computer was set back to an earlier state —", dim=True))
@@ -203,7 +206,7 @@ class Screen:
 
     def _line(self, words: str) -> None:
         self.clear()
-        print(words, file=self._console.out, flush=True)  # noqa: T201 -- this is where people are spoken to
+        print(words, file=self._console.out, flush=True)
 
     def _markdown(self, text: str, *, indent: str = "") -> None:
         self.clear()
