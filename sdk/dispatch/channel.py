@@ -12,6 +12,11 @@ import os
 # stands in front of the import below. It is the one process-wide setting that we touch.
 os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
 
+# Our processes start others by exec and never go on in a forked copy; grpc would warn on each start.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# What it logs by itself (a connection that went away) is said again, and better, by the status of the call.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
 import grpc
 
 GRPC_EXPERIMENTS = os.environ["GRPC_EXPERIMENTS"]
