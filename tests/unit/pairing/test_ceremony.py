@@ -267,8 +267,10 @@ def test_a_failed_ceremony_stays_failed_for_the_same_reason() -> None:
     assert failure(table, Outgoing(3, b"junk")) is Failure.HANDSHAKE
     for _ in range(2):
         assert failure(table, coming) is Failure.HANDSHAKE
-    with pytest.raises(CeremonyFailed):
+    with pytest.raises(CeremonyFailed) as caught:
         table.host.confirm(table.host_key.sign)
+    table.host.refuse()
+    assert caught.value.why is table.host.failure is Failure.HANDSHAKE
 
 
 def test_a_pair_that_stands_is_not_undone_by_what_comes_afterwards() -> None:
@@ -280,6 +282,8 @@ def test_a_pair_that_stands_is_not_undone_by_what_comes_afterwards() -> None:
             with pytest.raises(CeremonyFailed):
                 side.receive(step, b"junk")
         side.refuse()
+        with pytest.raises(CeremonyFailed):
+            (table.phone.confirm if side is table.phone else table.host.confirm)(table.phone_key.sign)
         assert side.state is State.PAIRED
         assert side.result is result is not None
 
