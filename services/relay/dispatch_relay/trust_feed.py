@@ -18,7 +18,7 @@ from dispatch_relay.trust_store import TrustStore
 
 _log = get_logger()
 
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 2.0
 HEARTBEAT_SECONDS = 65.0
 """More than three missed heartbeats: the connection is not what it seems."""
 
