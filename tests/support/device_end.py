@@ -39,6 +39,13 @@ class Identity:
         self.device_id = proof.device_id(self.public_key)
         self.instance = new_id()
 
+    @classmethod
+    def again(cls, device: Identity) -> Identity:
+        """Give the same device in its next process."""
+        other = cls(device.role, device.pair_id, device.trust)
+        other.key, other.public_key, other.device_id = device.key, device.public_key, device.device_id
+        return other
+
     def grant(self, **times: int) -> bytes:
         """Get a grant."""
         return self.trust.grant(device_key=self.public_key, pair_id=self.pair_id, role=KINDS[self.role], **times)
@@ -234,8 +241,14 @@ class DeviceEnd:
                 async with self._news:
                     self.frames.extend(response.frames)
                     self._news.notify_all()
-        except grpc.aio.AioRpcError as failure:
-            self.error = from_rpc(failure)
+        except grpc.aio.AioRpcError:
+            # What was raised may be about a write that came too late; the call itself knows why it ended.
+            call = self._call
+            self.error = from_rpc(
+                grpc.aio.AioRpcError(
+                    await call.code(), await call.initial_metadata(), await call.trailing_metadata(), await call.details()
+                )
+            )
         async with self._news:
             self.closed = True
             self._news.notify_all()
