@@ -46,6 +46,7 @@ def _connect(path: Path, *, busy_seconds: float = 2.0) -> sqlite3.Connection:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA wal_autocheckpoint = 8000")
+    db.execute("PRAGMA secure_delete = ON")  # what is refused or erased is gone, ciphertext or not
     return db
 
 
