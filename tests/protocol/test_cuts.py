@@ -18,8 +18,8 @@ from tests.support.trust_service import TrustService
 
 COMMANDS = 2
 ROWS = 3 * COMMANDS  # each command is a row, and two rows of its host
-CHUNKS = 40
-"""About as many as a conversation takes."""
+CHUNKS = 32
+"""A little more than the 30 or 31 that a conversation takes."""
 
 
 async def converse(phone: SteadyPhone, host: SteadyHost, *, rows: int) -> None:

@@ -182,7 +182,11 @@ async def test_a_post_that_is_not_right_is_refused_at_the_door_and_the_stream_go
     role, reason, change = POSTS[what]
     device = pair.phone if role == "phone" else pair.host
     end = await calm_relay.attach(device)
-    fields = {"task_id": b"t" * 16, "kind": pb.KIND_COMMAND if role == "phone" else pb.KIND_KEEP, "sealed": b"right"}
+    fields: dict[str, Any] = {
+        "task_id": b"t" * 16,
+        "kind": pb.KIND_COMMAND if role == "phone" else pb.KIND_KEEP,
+        "sealed": b"right",
+    }
     fields.update(change)
     fields.setdefault("message_id", sealed_id(fields["sealed"]))
 
@@ -426,9 +430,8 @@ async def test_what_was_pending_is_pending_after_a_restart_and_not_for_longer(re
 
 async def test_reflection_names_the_service(calm_relay: Relay) -> None:
     async with dial(calm_relay.address) as channel:
-        call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
-            iter([reflection_pb2.ServerReflectionRequest(list_services="")])
-        )
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type] # typed as blocking only
+        call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         answer = await call.read()
     names = {service.name for service in answer.list_services_response.service}
     assert "dispatch.api.relay.v1.ThreadService" in names

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1.relay_pb2 import OUTCOME_DONE, PUSH_HINT_NEWS
+from dispatch.api.relay.v1.relay_pb2 import OUTCOME_DONE, OUTCOME_UNSPECIFIED, PUSH_HINT_NEWS
 from dispatch.ids import Instance, MessageId, PairId, TaskId
 from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Log, Op, RowKind, Stood, Sweep
 from dispatch_relay.presence import End, Presence, Standing
@@ -47,7 +47,7 @@ def kept(text: str, *, now_ms: int = 3, size: int = 0, ends: str = "") -> Keep:
     """Write a message of the host."""
     return Keep(
         PAIR, message(text), task(ends) if ends else TaskId(b""), now_ms, sealed=text.encode() + bytes(size),
-        push_hint=PUSH_HINT_NEWS, outcome=OUTCOME_DONE if ends else 0,
+        push_hint=PUSH_HINT_NEWS, outcome=OUTCOME_DONE if ends else OUTCOME_UNSPECIFIED,
     )  # fmt: skip
 
 
