@@ -33,7 +33,13 @@ PURE = (
     "dispatch.proof",
     "dispatch_relay.presence",
     "dispatch_relay.verdict",
+    "dispatch_pairing.buckets",
+    "dispatch_pairing.limits",
+    "dispatch_pairing.model",
+    "dispatch_pairing.names",
+    "dispatch_pairing.nonces",
     "dispatch_pairing.offers",
+    "dispatch_pairing.relays",
     "dispatch_host.tasks",
 )
 
