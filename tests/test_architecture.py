@@ -31,6 +31,8 @@ PURE = (
     "dispatch.sealed",
     "dispatch.attestation",
     "dispatch.proof",
+    "dispatch.signatures",
+    "dispatch.names",
     "dispatch_relay.presence",
     "dispatch_relay.verdict",
     "dispatch_pairing.offers",
@@ -159,12 +161,19 @@ def used_names(module: str, path: Path) -> set[str]:
                 names.add(f"{base}.{alias.name}")
                 known[alias.asname or alias.name] = f"{base}.{alias.name}"
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute):
-            dotted = ast.unparse(node)
-            first, _, rest = dotted.partition(".")
-            if first in known:
-                names.add(f"{known[first]}.{rest}")
+        first, _, rest = dotted(node).partition(".")
+        if rest and first in known:
+            names.add(f"{known[first]}.{rest}")
     return names
+
+
+def dotted(node: ast.AST) -> str:
+    """Write `a.b.c` as it stands; nothing for what is no plain chain of names."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (before := dotted(node.value)):
+        return f"{before}.{node.attr}"
+    return ""
 
 
 def is_below(name: str, top: str) -> bool:
