@@ -63,7 +63,11 @@ class Screen:
     def outcome(self, event: dict[str, Any], *, seconds: float) -> None:
         """Show how a task ended, with its answer or with the reason why there is none."""
         done = event["event"] == "done"
-        self.say(f"  {'Relay' if event['event'] == 'refused' else 'Host'} ◂ {event['event']} in {seconds:.1f} s", BOLD, GREEN if done else RED)
+        self.say(
+            f"  {'Relay' if event['event'] == 'refused' else 'Host'} ◂ {event['event']} in {seconds:.1f} s",
+            BOLD,
+            GREEN if done else RED,
+        )
         if not done:
             self.say(f"        {event.get('reason', '')}", RED)
         for text in (event.get("text", ""), event.get("advice", "") if not done else ""):
