@@ -55,7 +55,7 @@ async def test_tasks_run_one_at_a_time_in_the_order_of_their_go(bench: Bench) ->
     waiting = [(await bench.phone.sees(one.task_id, "waiting")).waiting.position for one in sent[1:]]
 
     for number, text in enumerate(texts, start=1):
-        await bench.until(lambda number=number: len(bench.agent.runs) == number)
+        await bench.phone.sees(sent[number - 1].task_id, "started")
         bench.agent.says(text, Result(text))
         await bench.phone.sees_end(sent[number - 1].task_id)
 
@@ -204,7 +204,10 @@ async def test_nothing_is_shown_in_passing_to_a_phone_that_is_away(bench: Bench)
     await bench.phone.sees(sent.task_id, "started")
     await bench.relay.presence(attached=False)
     seen = len([frame for frame in bench.relay.frames if frame.HasField("live")])
-    await bench.phone.says()  # comes behind the presence: once it is dealt with, so is that
+    async with bench.control() as control:
+        async with asyncio.timeout(20):
+            while (await control.status()).pairings[0].phone_attached:
+                await asyncio.sleep(0.01)
     bench.agent.says("slow", Text("more"), Step("Now", ""), Result("more"))
     await bench.phone.sees_end(sent.task_id)
 
