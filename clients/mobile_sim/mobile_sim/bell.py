@@ -1,0 +1,35 @@
+"""Wakes everybody who waits for something to have changed. What changed they look up for themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+
+class Bell:
+    """Rung by whoever changes something, heard by all who wait at that moment."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake all who wait."""
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def heard(self, seconds: float | None = None) -> None:
+        """Wait for the next ring, at most so long (None: for ever)."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), seconds)
+
+    async def until(self, holds: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Wait until the condition holds, at most so long; tells whether it does."""
+        loop = asyncio.get_running_loop()
+        end = None if seconds is None else loop.time() + seconds
+        while not holds():
+            left = None if end is None else end - loop.time()
+            if left is not None and left <= 0:
+                return False
+            await self.heard(left)
+        return True

@@ -1,0 +1,224 @@
+"""The words of `dispatch-phone` (docs/cli.md): reads them, has them carried out, shows what happens.
+
+What costs time to import stands inside the functions that need it: a person waits for the first line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from dispatch import errors
+from dispatch.address import Address, refuse_plaintext
+from dispatch.cli import Console, Exit, guarded, program
+from dispatch.device.home import Home
+
+app = program(
+    name="dispatch-phone", about="A phone on the command line: sends work to your computer and shows what comes back."
+)
+
+Request = dict[str, Any]
+Event = dict[str, Any]
+
+
+class _Shared:
+    """The shared options of this call."""
+
+    as_json: bool = False
+    home: str | None = None
+
+
+@app.callback()
+def shared(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    home: Annotated[
+        str | None, typer.Option("--home", envvar="DISPATCH_HOME", help="Where all state of this phone lives.")
+    ] = None,
+) -> None:
+    """A phone on the command line: sends work to your computer and shows what comes back."""
+    options = _Shared()
+    options.as_json, options.home = as_json, home
+    context.obj = options
+
+
+@app.command()
+def login(
+    context: typer.Context,
+    server: Annotated[str, typer.Option(help="The pairing service, HOST:PORT.")],
+    account: Annotated[str, typer.Option(help="Your account's name.")],
+    name: Annotated[str, typer.Option(help="What people call this phone.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Sign this phone in."""
+
+    def request() -> Request:
+        return {
+            "do": "login",
+            "server": _dialable(server),
+            "account": account,
+            "name": name,
+            "password": _password(from_stdin=password_stdin),
+        }
+
+    _run(context, request)
+
+
+@app.command()
+def pair(
+    context: typer.Context,
+    qr: Annotated[Path | None, typer.Option("--qr", help="A picture of the code that the computer shows.")] = None,
+    link: Annotated[
+        str | None, typer.Option("--link", help="The link instead; - reads it from standard input.")
+    ] = None,
+) -> None:
+    """Pair with the computer that shows the code."""
+    if (qr is None) == (link is None):
+        raise typer.BadParameter("give either --qr FILE or --link TEXT")
+
+    def request() -> Request:
+        return {"do": "pair", "link": _scanned(qr) if qr is not None else _pasted(link or "")}
+
+    _run(context, request, refused=_not_paired)
+
+
+@app.command()
+def hosts(context: typer.Context) -> None:
+    """List the computers that this phone is paired with."""
+    _run(context, lambda: {"do": "hosts"})
+
+
+@app.command()
+def send(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="What you want done, in your words. - reads it from standard input.")],
+    host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
+    wait: Annotated[float | None, typer.Option("--wait", min=0, help="Stop watching after so many seconds.")] = None,
+    task_id: Annotated[
+        str | None, typer.Option("--id", help="The task's id (UUID), to try again or to look again.")
+    ] = None,
+) -> None:
+    """Send a task and watch it to its end. Ctrl-C stops watching, not the task."""
+    known = _uuid(task_id) if task_id is not None else None
+
+    def request() -> Request:
+        from mobile_sim.keyboard import read_all  # noqa: PLC0415
+
+        return {"do": "send", "text": read_all() if text == "-" else text, "host": host, "wait": wait, "id": known}
+
+    _run(context, request)
+
+
+@app.command()
+def cancel(context: typer.Context, task_id: Annotated[str, typer.Argument(help="The task's id.")]) -> None:
+    """Cancel a task that waits or runs."""
+    known = _uuid(task_id)
+    _run(context, lambda: {"do": "cancel", "id": known})
+
+
+@app.command()
+def thread(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
+) -> None:
+    """Show the thread: what was asked and what came back. Works without a network."""
+    _run(context, lambda: {"do": "thread", "host": host})
+
+
+@app.command()
+def status(context: typer.Context) -> None:
+    """Show who this phone is and how its computers are."""
+    _run(context, lambda: {"do": "status"})
+
+
+@app.command()
+def unpair(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
+) -> None:
+    """End a pairing, with or without the other side."""
+    _run(context, lambda: {"do": "unpair", "host": host})
+
+
+def _run(
+    context: typer.Context,
+    request: Callable[[], Request],
+    *,
+    refused: Callable[[errors.DispatchError], Event] | None = None,
+) -> None:
+    """Carry a command out and leave with its exit code."""
+    shared_options: _Shared = context.obj
+
+    def body() -> int:
+        from mobile_sim.front import Front  # noqa: PLC0415 -- asyncio and what follows
+
+        console = Console.standard(as_json=shared_options.as_json)
+        front = Front(console, terminal=sys.stdout.isatty(), plaintext=_plaintext())
+        try:
+            return front.run(Home.at(shared_options.home, app="dispatch-phone"), request())
+        except errors.DispatchError as error:
+            if refused is None:
+                raise
+            front.say(refused(error))
+            return Exit.FAILED
+
+    guarded(body, as_json=shared_options.as_json)
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a task's id (a UUID)") from None
+
+
+def _dialable(text: str) -> str:
+    try:
+        address = Address.parse(text)
+        refuse_plaintext(address, allowed=_plaintext())
+    except ValueError as problem:
+        raise errors.BadRequest(str(problem), metadata={"field": "server"}) from None
+    return str(address)
+
+
+def _plaintext() -> bool:
+    """Whether the operator's word allows to speak in the clear off this computer."""
+    return os.environ.get("DISPATCH_PLAINTEXT") == "1"
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        from mobile_sim.keyboard import read_line  # noqa: PLC0415
+
+        return read_line().rstrip("\r\n")
+    answer: str = typer.prompt("Password", hide_input=True, err=True)
+    return answer
+
+
+def _scanned(picture: Path) -> str:
+    from dispatch.pairing.link import SCHEME  # noqa: PLC0415
+
+    from mobile_sim.camera import find_link  # noqa: PLC0415 -- the picture library, only for pictures
+
+    return find_link(picture, is_link=lambda text: text.startswith(SCHEME))
+
+
+def _pasted(link: str) -> str:
+    if link != "-":
+        return link.strip()
+    from mobile_sim.keyboard import read_line  # noqa: PLC0415
+
+    return read_line().strip()
+
+
+def _not_paired(error: errors.DispatchError) -> Event:
+    from mobile_sim.meeting import not_paired  # noqa: PLC0415
+
+    return not_paired(error)

@@ -1,0 +1,62 @@
+"""What a phone knows of a task: facts in the order in which it learnt them. Kept in the store, read by `task_view`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What was learnt, and from whom."""
+
+    # The phone's own.
+    SENT = "sent"
+    """An attempt was written to an open stream."""
+    NOT_SENT = "not_sent"
+    """The last attempt was never stored anywhere and will not be sent again by itself."""
+    UNCONFIRMED = "unconfirmed"
+    """The stream broke before the attempt had its verdict."""
+    OUT_OF_CONTACT = "out_of_contact"
+    """The host vanished after it had accepted the task."""
+    BACK = "back"
+    """It is there again."""
+
+    # The relay's word.
+    HANDED_OVER = "handed_over"
+    """The attempt was given to the host's stream."""
+    TAKEN = "taken"
+    """The relay's verdict: accepted. Not believed before the host says so under the seal."""
+    REFUSED = "refused"
+    """The relay's verdict: refused, for good."""
+
+    # The host's word, under the seal.
+    ACCEPTED = "accepted"
+    WAITING = "waiting"
+    STARTED = "started"
+    STEP = "step"
+    TEXT = "text"
+    ASKING = "asking"
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One thing learnt about one task. Fields that a kind does not use stay empty."""
+
+    kind: Kind
+    at_ms: int
+    """For people: the host's clock for its own words, the phone's for all others."""
+    attempt: int = 0
+    reason: str = ""
+    """The word of a reason of the contract."""
+    retry_after_ms: int = 0
+    text: str = ""
+    """Step: its title. Text: Markdown. Asking: the question. Ended: the host's sentence."""
+    detail: str = ""
+    outcome: str = ""
+    """Ended: the word of an outcome, in small letters."""
+    position: int = 0
+    agent: str = ""
+    question_id: str = ""
+    choices: tuple[str, ...] = ()

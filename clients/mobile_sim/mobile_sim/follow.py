@@ -1,0 +1,153 @@
+"""Follows one task and says what happens, until it is over or the person has waited enough. Called by `desk`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
+
+from dispatch import errors
+from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
+from dispatch.cli import exit_of
+from dispatch.clock import Clock
+from dispatch.ids import TaskId
+
+from mobile_sim.facts import Fact, Kind
+from mobile_sim.line import Line
+from mobile_sim.owner import Event, Request, Say
+from mobile_sim.store import Store, Task, Verdict
+from mobile_sim.task_view import (
+    OUTCOMES,
+    WITH_HOST,
+    State,
+    TaskView,
+    after,
+    event_of,
+    exit_of_view,
+    last_line,
+    view_of,
+)
+
+ACCEPTED_WITHIN_SECONDS = 15.0
+"""How long after the relay's "taken" the host's own word may be missing before the task is shown as unconfirmed."""
+
+
+class Follow:
+    """One person's look at one task."""
+
+    def __init__(self, line: Line, store: Store, task: Task, *, host: str, clock: Clock, say: Say) -> None:
+        self._line = line
+        self._store = store
+        self._task_id: TaskId = task.task_id
+        self._pair_id = task.pair_id
+        self._host = host
+        self._clock = clock
+        self._say = say
+        self._place = 0
+        self._taken_at: float | None = None
+        self._view = TaskView()
+
+    def resolved_by(self, request: Request) -> bool:
+        """Decide where to begin; tells whether another attempt is needed.
+
+        A task that the host has, or whose attempt has no verdict yet, is followed; one that was refused or never sent is
+        sent again, unless the person has been told so already (`place`: another process followed it and ended).
+        """
+        facts = self._store.tasks.facts(self._task_id)
+        view = view_of(facts)
+        told = int(request.get("place", 0))
+        self._place = min(told, len(facts)) or _first_place(facts, view)
+        self._view = view_of(facts[: self._place])
+        if view.state in WITH_HOST or view.state in OUTCOMES:
+            return False
+        if any(post.verdict is Verdict.OPEN for post in self._store.tasks.posts(self._task_id, "task")):
+            return False
+        return told == 0 or view.state is State.NEW
+
+    async def to_the_end(
+        self,
+        wait_seconds: float | None,
+        *,
+        sending: asyncio.Task[object] | None,
+        stop_sending: Callable[[], Awaitable[None]],
+    ) -> int:
+        """Say all that happens, then the last line. Gives the exit code.
+
+        When the wait is over nothing more is sent: what was never posted ends as not sent, and is never sent later.
+        """
+        line = self._line
+        loop = asyncio.get_running_loop()
+        end = None if wait_seconds is None else loop.time() + wait_seconds
+        line.partial_listeners.add(self._partial)
+        try:
+            while True:
+                self._say_news()
+                if sending is not None and sending.done():
+                    sending.result()  # what broke it is said as it is
+                if self._is_over():
+                    break
+                now = loop.time()
+                if end is not None and now >= end:
+                    await stop_sending()
+                    self._say_news()
+                    break
+                await line.bell.heard(self._pause(now, end))
+        finally:
+            line.partial_listeners.discard(self._partial)
+        return self._say_last()
+
+    def _pause(self, now: float, end: float | None) -> float | None:
+        """Tell how long nothing may happen; what falls due by time is done here."""
+        due = None
+        if self._view.state is not State.HANDED_OVER:
+            self._taken_at = None
+        elif self._taken_at is not None:
+            due = self._taken_at + ACCEPTED_WITHIN_SECONDS
+            if now >= due:
+                self._taken_at = due = None
+                fact = Fact(kind=Kind.UNCONFIRMED, at_ms=self._clock.wall_ms(), attempt=self._view.attempt)
+                with self._store.transaction():
+                    self._line.ledger.note(self._task_id, fact)
+                return 0.0
+        return min((moment - now for moment in (due, end) if moment is not None), default=None)
+
+    def _is_over(self) -> bool:
+        if self._task_id in self._line.attended:
+            return False
+        return self._view.over or self._line.final
+
+    def _say_news(self) -> None:
+        facts = self._store.tasks.facts(self._task_id)
+        for fact in facts[self._place :]:
+            self._place += 1
+            self._view = after(self._view, fact)
+            if fact.kind is Kind.TAKEN:
+                self._taken_at = asyncio.get_running_loop().time()
+            event = event_of(self._view, fact)
+            if event is not None:
+                self._say(self._signed(event))
+
+    def _say_last(self) -> int:
+        error = self._line.error if self._line.final else None
+        line = self._signed(last_line(self._view))
+        if error is not None and not self._view.over:
+            line |= {"reason": errors.word(error.reason), "advice": error.advice}
+        self._say(line)
+        if self._view.over or error is None:
+            return exit_of_view(self._view)
+        return exit_of(error)
+
+    def _signed(self, event: Event) -> Event:
+        return event | {"task_id": str(UUID(bytes=self._task_id)), "host": self._host, "_place": self._place}
+
+    def _partial(self, task_id: TaskId, item: DownLiveItem) -> None:
+        if task_id == self._task_id:
+            partial = item.partial_text
+            event = {"event": "text", "partial": True, "delta": partial.delta, "offset": partial.offset}
+            self._say(self._signed(event | {"at": self._clock.wall_ms()}))
+
+
+def _first_place(facts: Sequence[Fact], view: TaskView) -> int:
+    """Tell from where on the facts are news: a task that the host has is told from its acceptance, others from now on."""
+    accepted = [place for place, fact in enumerate(facts) if fact.kind is Kind.ACCEPTED]
+    return accepted[0] if accepted else len(facts) if view.over else 0

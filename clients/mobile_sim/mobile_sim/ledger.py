@@ -1,0 +1,134 @@
+"""Notes what is learnt about tasks and posts, within the caller's transaction. Knows no wire and no seal."""
+
+from __future__ import annotations
+
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.clock import Clock
+from dispatch.ids import MessageId, PairId, TaskId
+
+from mobile_sim.facts import Fact, Kind
+from mobile_sim.store import Post, Store, Task, Verdict
+from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, TaskView, after, view_of
+
+TASK = "task"
+CANCEL = "cancel"
+
+
+class Ledger:
+    """The tasks and posts of one pairing."""
+
+    def __init__(self, store: Store, pair_id: PairId, clock: Clock) -> None:
+        self._store = store
+        self._pair_id = pair_id
+        self._clock = clock
+        self._views: dict[TaskId, TaskView] = {}
+
+    def view(self, task_id: TaskId) -> TaskView:
+        """Give a task as it can be shown now."""
+        if task_id not in self._views:
+            self._views[task_id] = view_of(self._store.tasks.facts(task_id))
+        return self._views[task_id]
+
+    def forget(self) -> None:
+        """Read everything anew: a transaction was rolled back."""
+        self._views.clear()
+
+    def note(self, task_id: TaskId, fact: Fact) -> None:
+        """Note a fact of a task that is known here."""
+        view = after(self.view(task_id), fact)
+        self._store.tasks.add_fact(task_id, fact)
+        self._store.tasks.set_state(task_id, view.state)
+        self._views[task_id] = view
+
+    def learn(self, task_id: TaskId, text: str, *, at_ms: int, after_number: int) -> None:
+        """Take up a task that is not known here: it came before this phone's memory begins, or from the host itself."""
+        if self._store.tasks.get(task_id) is None:
+            task = Task(
+                task_id=task_id,
+                pair_id=self._pair_id,
+                text=text,
+                made_at_ms=at_ms,
+                after_number=after_number,
+                state=TaskView().state,
+            )
+            self._store.tasks.add(task)
+
+    def posted(self, post: Post) -> None:
+        """Keep an attempt that is about to be sent."""
+        self._store.tasks.add_post(post)
+        self._of_task(post, Kind.SENT)
+
+    def handed_over(self, message_id: MessageId) -> None:
+        """Hear that an attempt was given to the host's stream."""
+        if post := self._open(message_id):
+            self._of_task(post, Kind.HANDED_OVER)
+
+    def taken(self, message_id: MessageId) -> None:
+        """Hear the verdict: accepted."""
+        if post := self._open(message_id):
+            self._store.tasks.set_verdict(message_id, Verdict.TAKEN)
+            self._of_task(post, Kind.TAKEN)
+
+    def refused(self, message_id: MessageId, reason: Reason.ValueType, *, retry_after_ms: int = 0) -> bool:
+        """Hear the verdict: refused. Tells whether it was a verdict on a post of ours that had none."""
+        post = self._open(message_id)
+        if post is None:
+            return False
+        word = errors.word(reason)
+        self._store.tasks.set_verdict(message_id, Verdict.REFUSED, reason=word, retry_after_ms=retry_after_ms)
+        self._of_task(post, Kind.REFUSED, reason=word, retry_after_ms=retry_after_ms)
+        return True
+
+    def never_stored(self, post: Post) -> None:
+        """Hear that the relay never had an attempt."""
+        self._store.tasks.set_verdict(post.message_id, Verdict.NEVER_STORED)
+
+    def not_sent(self, task_id: TaskId, reason: Reason.ValueType) -> None:
+        """Give up on a task that nobody has: it will not be sent again by itself."""
+        attempt = self.view(task_id).attempt
+        fact = Fact(kind=Kind.NOT_SENT, at_ms=self._clock.wall_ms(), attempt=attempt, reason=errors.word(reason))
+        self.note(task_id, fact)
+
+    def stream_lost(self) -> None:
+        """Hear that the stream broke: what has no verdict is unconfirmed."""
+        for post in self._store.tasks.open_posts(self._pair_id):
+            view = self.view(post.task_id)
+            if view.state in ON_THE_WAY and view.attempt == post.attempt:
+                self._of_task(post, Kind.UNCONFIRMED)
+
+    def host_away(self, reason: Reason.ValueType) -> None:
+        """Hear that the host is out of contact: every task that it has is, too."""
+        word = errors.word(reason)
+        for task in self._store.tasks.in_states(self._pair_id, WITH_HOST):
+            if self.view(task.task_id).away != word:
+                self.note(task.task_id, Fact(kind=Kind.OUT_OF_CONTACT, at_ms=self._clock.wall_ms(), reason=word))
+
+    def host_back(self) -> None:
+        """Hear that the host is there again."""
+        for task in self._store.tasks.in_states(self._pair_id, WITH_HOST):
+            if self.view(task.task_id).away:
+                self.note(task.task_id, Fact(kind=Kind.BACK, at_ms=self._clock.wall_ms()))
+
+    def unsettled(self) -> list[Post]:
+        """List the posts without a verdict."""
+        return self._store.tasks.open_posts(self._pair_id)
+
+    def _open(self, message_id: MessageId) -> Post | None:
+        """Give the post if it is ours and has no verdict yet: the first verdict counts."""
+        post = self._store.tasks.post(message_id)
+        return post if post is not None and post.verdict is Verdict.OPEN and post.pair_id == self._pair_id else None
+
+    def _of_task(self, post: Post, kind: Kind, *, reason: str = "", retry_after_ms: int = 0) -> None:
+        """Note what became of an attempt of the task itself; what becomes of other actions is in the posts."""
+        if post.action == TASK:
+            self.note(
+                post.task_id,
+                Fact(
+                    kind=kind,
+                    at_ms=self._clock.wall_ms(),
+                    attempt=post.attempt,
+                    reason=reason,
+                    retry_after_ms=retry_after_ms,
+                ),
+            )

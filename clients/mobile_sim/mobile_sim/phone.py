@@ -1,0 +1,231 @@
+"""A phone whose home this process owns: its store, its keys, its sign-in, and a line for each pairing that is in use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from dispatch import errors
+from dispatch.address import Address, refuse_plaintext
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind
+from dispatch.clock import Clock
+from dispatch.device.home import Home
+from dispatch.device.keys import DeviceKey, KeyStore, PlainFiles
+from dispatch.device.pairing_client import PairingClient
+from dispatch.device.sign_in import SignIn, session_of
+from dispatch.device.trust import Trust
+from dispatch.ids import ID_BYTES, Instance, PairId, Rng
+from dispatch.sealed.keys import PairKeys
+from dispatch.thread import Right
+from dispatch.version import APP_VERSION
+
+from mobile_sim.line import Line
+from mobile_sim.store import Pairing, PairingState, Store
+from mobile_sim.store import Right as StoredRight
+
+PROVISIONAL_MS = 10 * 60_000
+GOODBYE_SECONDS = 2.0
+
+
+def secret_name(pair_id: PairId) -> str:
+    """Give the name under which the keys of a pairing are kept."""
+    return f"pair-{pair_id.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who this phone is to the services."""
+
+    sign_in: SignIn
+    key: DeviceKey
+    session: bytes
+
+    def client(self) -> PairingClient:
+        """Open a line to the pairing service."""
+        identity = self.key.identity(DeviceKind.DEVICE_KIND_PHONE)
+        return PairingClient(server=self.sign_in.server, identity=identity, session=self.session)
+
+
+class Phone:
+    """One phone. Made by `opened`; lives as long as its process owns the home."""
+
+    def __init__(self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng, plaintext: bool) -> None:
+        self.home = home
+        self.store = store
+        self.secrets = secrets
+        self.clock = clock
+        self.rng = rng
+        self._plaintext = plaintext
+        self._instance = Instance(rng(ID_BYTES))
+        self._chance = random.Random(rng(16))
+        self._lines: dict[PairId, tuple[Line, asyncio.Task[None]]] = {}
+        self._renewing = asyncio.Lock()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Phone]:
+        """Open the phone in a home that the caller owns; says goodbye on every line at the end."""
+        store = Store.open(home / "phone.db")
+        phone = cls(home=home, store=store, secrets=PlainFiles.of(home), clock=clock, rng=rng, plaintext=plaintext)
+        try:
+            phone._forget_provisional()
+            yield phone
+        finally:
+            await phone._leave()
+            store.close()
+
+    def signed_in(self) -> SignedIn:
+        """Give who this phone is. Raises SignInRequired."""
+        sign_in = SignIn.required(self.home)
+        key, session = DeviceKey.load(self.secrets), session_of(self.secrets)
+        if key is None or not session:
+            raise errors.SignInRequired
+        return SignedIn(sign_in, key, session)
+
+    def hosts(self) -> list[Pairing]:
+        """List the pairings that are not over, oldest first."""
+        return [one for one in self.store.pairings.all() if one.state is not PairingState.ENDED]
+
+    def host(self, name: str | None) -> Pairing:
+        """Find the host that is meant. Raises NotPaired, TargetNeeded, TargetUnknown."""
+        hosts = self.hosts()
+        if not hosts:
+            self.signed_in()
+            raise errors.NotPaired("this phone is paired with no computer")
+        names = ", ".join(host.host_name for host in hosts)
+        if name is None:
+            if len(hosts) > 1:
+                raise errors.TargetNeeded(f"--host is one of: {names}", metadata={"hosts": names})
+            return hosts[0]
+        found = [host for host in hosts if name in (host.host_name, host.pair_id.hex())]
+        if not found:
+            raise errors.TargetUnknown(f"there are: {names}", metadata={"hosts": names})
+        if len(found) > 1:
+            ids = ", ".join(host.pair_id.hex() for host in found)
+            raise errors.TargetNeeded(f"several have this name, use the id: {ids}", metadata={"hosts": ids})
+        return found[0]
+
+    def line(self, pairing: Pairing) -> Line:
+        """Give the line to a host, opened now if it is not open yet. Raises SignInRequired, NotPaired."""
+        known = self._lines.get(pairing.pair_id)
+        if known is not None and not known[1].done():
+            return known[0]
+        me = self.signed_in()
+        line = Line(
+            store=self.store,
+            pair_id=pairing.pair_id,
+            keys=self._keys(pairing.pair_id),
+            identity=me.key.identity(DeviceKind.DEVICE_KIND_PHONE),
+            instance=self._instance,
+            right=lambda fresh: self._right(pairing.pair_id, fresh=fresh),
+            ended=lambda: self.secrets.delete(secret_name(pairing.pair_id)),
+            replaced=self.end_others,
+            clock=self.clock,
+            rng=self.rng,
+            chance=self._chance,
+        )
+        self._lines[pairing.pair_id] = line, asyncio.create_task(line.run())
+        return line
+
+    async def drop_line(self, pair_id: PairId) -> None:
+        """Close the line of a pairing."""
+        if (known := self._lines.pop(pair_id, None)) is not None:
+            await _end(*known)
+
+    def end_locally(self, pair_id: PairId, *, reason: str = "") -> None:
+        """End a pairing on this phone: its keys are deleted, its thread can still be read."""
+        with self.store.transaction():
+            self.store.pairings.set_state(pair_id, PairingState.ENDED, reason=reason)
+        self.secrets.delete(secret_name(pair_id))
+
+    def forget(self, pair_id: PairId) -> None:
+        """Forget a pairing that never came to be."""
+        with self.store.transaction():
+            self.store.pairings.forget(pair_id)
+        self.secrets.delete(secret_name(pair_id))
+
+    def end_others(self, pair_id: PairId) -> None:
+        """End the older pairings with the same host: the two were paired again."""
+        new = self.store.pairings.get(pair_id)
+        for other in self.hosts():
+            if new is not None and other.host_key == new.host_key and other.pair_id != pair_id:
+                if (known := self._lines.get(other.pair_id)) is not None:
+                    known[0].leave()
+                self.end_locally(other.pair_id)
+
+    def _forget_provisional(self) -> None:
+        """Forget what was confirmed here and never there: such a pairing never came to be."""
+        now_ms = self.clock.wall_ms()
+        for pairing in self.hosts():
+            if pairing.state is PairingState.PROVISIONAL and now_ms - pairing.made_at_ms > PROVISIONAL_MS:
+                self.forget(pairing.pair_id)
+
+    def _keys(self, pair_id: PairId) -> PairKeys:
+        content = self.secrets.get(secret_name(pair_id))
+        if content is None:
+            raise errors.NotPaired("the keys of this pairing are gone")
+        try:
+            return PairKeys.from_bytes(content)
+        except ValueError as failure:
+            raise errors.StoreFailed("the keys of this pairing are damaged; unpair and pair again") from failure
+
+    async def _right(self, pair_id: PairId, *, fresh: bool) -> Right:
+        """Give the right to attach: the kept one while it is young, a new one when it is not or was refused."""
+        kept = self.store.pairings.right(pair_id)
+        if kept is not None and not fresh and self.clock.wall_ms() < kept.renew_at_ms:
+            return Right(kept.grant, kept.relays)
+        me = self.signed_in()
+        async with self._renewing, me.client() as client:
+            answer = await client.renew_grant(pair_id, APP_VERSION)
+        Trust(self.home).follow(answer.keys)
+        right = Right(answer.grant.SerializeToString(), self._dialable(answer.relays))
+        with self.store.transaction():
+            self.store.pairings.set_right(
+                pair_id,
+                StoredRight(
+                    grant=right.grant,
+                    relays=right.relays,
+                    renew_at_ms=self.clock.wall_ms() + _young_ms(answer.grant.grant, answer.server_time_ms),
+                ),
+            )
+        return right
+
+    def _dialable(self, relays: Iterable[str]) -> tuple[str, ...]:
+        """Keep the relays that may be dialled: the service names them, the rule on plaintext is ours. Raises NoRelay."""
+        allowed: list[str] = []
+        problem = ""
+        for relay in relays:
+            try:
+                refuse_plaintext(Address.parse(relay), allowed=self._plaintext)
+                allowed.append(relay)
+            except ValueError as refused:
+                problem = str(refused)
+        if problem and not allowed:
+            raise errors.NoRelay(problem)
+        return tuple(allowed)
+
+    async def _leave(self) -> None:
+        lines, self._lines = list(self._lines.values()), {}
+        await asyncio.gather(*(_end(line, task) for line, task in lines))
+
+
+def _young_ms(grant: bytes, server_time_ms: int) -> int:
+    """Tell for how long a grant need not be renewed: half its life, by the clock of the service that gave it."""
+    from dispatch.api.pairing.v1.pairing_pb2 import Grant  # noqa: PLC0415
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- beside its only use
+
+    try:
+        ends_ms = Grant.FromString(grant).not_after_ms
+    except DecodeError:
+        return 0
+    return max(0, (ends_ms - server_time_ms) // 2)
+
+
+async def _end(line: Line, task: asyncio.Task[None]) -> None:
+    """Say goodbye; a line that can't within its time is cut."""
+    line.leave()
+    with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+        await asyncio.wait_for(task, GOODBYE_SECONDS)

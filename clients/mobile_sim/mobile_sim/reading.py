@@ -1,0 +1,234 @@
+"""From sealed rows to the thread: opens them, checks the chain of events, and tells the ledger what they say of tasks.
+
+Works within the caller's transaction and in memory beside it; when the transaction fails, a new Reader is made from the store.
+docs/encryption.md "Events". Called by `line`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1.relay_pb2 import Outcome
+from dispatch.api.thread.v1.thread_pb2 import DownKeep, DownKeepItem, Event
+from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
+from dispatch.sealed.chain import Chain
+from dispatch.sealed.errors import SealError
+from dispatch.sealed.head import HASH_BYTES, Head
+from dispatch.sealed.history import Arrivals, Entry, event_hash, verify_head
+from dispatch.sealed.keep import open_keep, prune
+from google.protobuf.message import DecodeError
+
+from mobile_sim.facts import Fact, Kind
+from mobile_sim.ledger import Ledger
+from mobile_sim.store import Pairing, Store, StoredEvent
+
+LARGEST_NUMBER = 2**53 - 1
+"""More than a thread can have; every store and language holds it exactly."""
+
+
+@dataclass(slots=True)
+class Read:
+    """What a row turned out to be."""
+
+    epoch: bytes = b""
+    """The epoch that it was sealed in; empty when it did not open."""
+    revoked: bool = False
+
+
+class Reader:
+    """The thread of one pairing as it is being read."""
+
+    def __init__(self, store: Store, pairing: Pairing, ledger: Ledger) -> None:
+        self._store = store
+        self._pair_id: PairId = pairing.pair_id
+        self._host_key = pairing.host_key
+        self._ledger = ledger
+        self._chains: tuple[Chain, ...] = tuple(store.thread.chains(pairing.pair_id))
+        waiting = [_entry(content) for content in store.thread.early(pairing.pair_id).values()]
+        self._arrivals = Arrivals(
+            Head(pairing.head_number, pairing.head_hash), [entry for entry in waiting if entry is not None]
+        )
+        self._host_head = 0
+        self.cursor = pairing.cursor
+
+    @property
+    def head(self) -> Head:
+        """The end of the part that is checked."""
+        return self._arrivals.head
+
+    def missing(self) -> tuple[int, int] | None:
+        """Give the first range of events that the host has and this phone has not; None when nothing is missing."""
+        waiting = self._arrivals.waiting
+        newest = max(self._host_head, waiting[-1].number if waiting else 0)
+        ranges = self._arrivals.missing(newest)
+        return ranges[0] if ranges else None
+
+    def begin_epoch(self, new: Chain, host_epoch: bytes | None) -> None:
+        """Make room for the chain of a new epoch."""
+        self._chains = prune(self._chains, host_epoch, new)
+        self._store.thread.set_chains(self._pair_id, self._chains)
+
+    def pass_to(self, seq: int) -> bool:
+        """Move the cursor to a row; rows in between never came and are holes. False for a row that was here before."""
+        if seq <= self.cursor:
+            return False
+        if skipped := seq - self.cursor - 1:
+            self._store.pairings.add_holes(self._pair_id, min(skipped, 2**31))
+        self.set_cursor(seq)
+        return True
+
+    def set_cursor(self, seq: int) -> None:
+        """Put the cursor where it is to go on from."""
+        self.cursor = seq
+        self._store.pairings.set_cursor(self._pair_id, seq)
+
+    def take_row(self, sealed: bytes) -> Read:
+        """Take the row under the cursor. One that does not open is a hole: counted, never tried again."""
+        try:
+            opened = open_keep(sealed, self._chains)
+            items = DownKeep.FromString(opened.body).items
+        except (SealError, DecodeError):
+            self._store.pairings.add_holes(self._pair_id, 1)
+            return Read()
+        read = Read(epoch=sealed[1:9])
+        head, waiting = self.head, self._arrivals.waiting
+        for item in items:
+            self._take_item(item, read)
+        self._chains = opened.chains
+        self._store.thread.set_chains(self._pair_id, self._chains)
+        if self.head != head:
+            self._store.pairings.set_head(self._pair_id, self.head.number, self.head.hash)
+        if self._arrivals.waiting != waiting:
+            self._store.thread.set_early(self._pair_id, {entry.number: entry.event for entry in self._arrivals.waiting})
+        return read
+
+    def _take_item(self, item: DownKeepItem, read: Read) -> None:
+        match item.WhichOneof("item"):
+            case "begin":
+                self._host_head = min(item.begin.head.number, LARGEST_NUMBER)
+            case "event":
+                if (entry := _entry(item.event)) is not None:
+                    self._link(self._arrivals.take(entry).linked)
+            case "lost" if len(item.lost.hash_at_to) == HASH_BYTES and item.lost.to <= LARGEST_NUMBER:
+                first, last = self.head.number + 1, item.lost.to
+                taken = self._arrivals.lost(getattr(item.lost, "from"), last, item.lost.hash_at_to)
+                if self.head.number >= last >= first:
+                    self._mark_lost(last, item.lost.hash_at_to)
+                self._link(taken.linked)
+            case "head_signature":
+                self._check_signature(item)
+            case "revoked":
+                read.revoked = True
+
+    def _link(self, entries: tuple[Entry, ...]) -> None:
+        for entry in entries:
+            event = Event.FromString(entry.event)
+            event_id = EventId(event.event_id)
+            first = not self._store.thread.knows(self._pair_id, event_id)
+            self._store.thread.add_event(
+                self._pair_id,
+                StoredEvent(
+                    number=entry.number,
+                    event_id=event_id,
+                    hash=event_hash(entry.previous, entry.event),
+                    content=entry.event,
+                    shown=first,
+                ),
+            )
+            if first:
+                self._tell(event)
+
+    def _mark_lost(self, last: int, digest: bytes) -> None:
+        self._store.thread.add_event(
+            self._pair_id,
+            StoredEvent(number=last, event_id=EventId(b""), hash=digest, content=None, shown=True),
+        )
+
+    def _check_signature(self, item: DownKeepItem) -> None:
+        """Check the host's hand under the chain. The seal already shows who wrote; this is for the export of the thread."""
+        named = item.head_signature.head
+        if named.number != self.head.number:
+            return
+        head = Head(named.number, named.hash) if len(named.hash) == HASH_BYTES else Head()
+        fits = head == self.head and verify_head(
+            self._host_key, item.head_signature.signature, pair_id=self._pair_id, head=head
+        )
+        if not fits:
+            self._store.pairings.add_holes(self._pair_id, 1)
+
+    def _tell(self, event: Event) -> None:
+        """Tell the ledger what an event says of its task."""
+        if len(event.task_id) != ID_BYTES:
+            return
+        task_id, kind = TaskId(event.task_id), event.WhichOneof("event")
+        if kind == "accepted":
+            self._ledger.learn(task_id, event.accepted.text, at_ms=event.at_ms, after_number=event.number - 1)
+        fact = fact_of(event)
+        if fact is not None and self._store.tasks.get(task_id) is not None:
+            self._ledger.note(task_id, fact)
+
+
+def fact_of(event: Event) -> Fact | None:
+    """Give what an event says of its task; None when it says nothing of one."""
+    at_ms = event.at_ms
+    match event.WhichOneof("event"):
+        case "accepted":
+            return Fact(kind=Kind.ACCEPTED, at_ms=at_ms, attempt=event.accepted.attempt)
+        case "waiting":
+            return Fact(kind=Kind.WAITING, at_ms=at_ms, position=event.waiting.position)
+        case "started":
+            return Fact(kind=Kind.STARTED, at_ms=at_ms, agent=event.started.agent)
+        case "step":
+            return Fact(kind=Kind.STEP, at_ms=at_ms, text=event.step.title, detail=event.step.detail)
+        case "result_text":
+            return Fact(kind=Kind.TEXT, at_ms=at_ms, text=event.result_text.text)
+        case "question":
+            return Fact(
+                kind=Kind.ASKING,
+                at_ms=at_ms,
+                text=event.question.text,
+                detail=event.question.preview,
+                question_id=event.question.question_id.hex(),
+                choices=tuple(event.question.choices),
+            )
+        case "answered":
+            return Fact(
+                kind=Kind.ANSWERED, at_ms=at_ms, text=event.answered.text, question_id=event.answered.question_id.hex()
+            )
+        case "ended":
+            return Fact(
+                kind=Kind.ENDED,
+                at_ms=at_ms,
+                outcome=outcome_word(event.ended.outcome),
+                reason=reason_word(event.ended.reason),
+                text=event.ended.text,
+            )
+    return None
+
+
+def outcome_word(outcome: Outcome.ValueType) -> str:
+    """Give the outcome as it is written on the command line; one that this version does not know is a failure."""
+    known = outcome in Outcome.values() and outcome != Outcome.OUTCOME_UNSPECIFIED
+    return Outcome.Name(outcome).removeprefix("OUTCOME_").lower() if known else "failed"
+
+
+def reason_word(reason: Reason.ValueType) -> str:
+    """Give the word of a reason; empty for none."""
+    return "" if reason == Reason.REASON_UNSPECIFIED else errors.word(reason)
+
+
+def _entry(content: bytes) -> Entry | None:
+    """Read where an event stands; None for what can't be one."""
+    try:
+        event = Event.FromString(content)
+    except DecodeError:
+        return None
+    if (
+        not 1 <= event.number <= LARGEST_NUMBER
+        or len(event.previous_hash) != HASH_BYTES
+        or len(event.event_id) != ID_BYTES
+    ):
+        return None
+    return Entry(number=event.number, previous=event.previous_hash, event=content)

@@ -1,0 +1,229 @@
+"""Shows events to people: a status line that changes in place on a terminal, plain lines elsewhere, Markdown readable.
+
+Everything that came from outside goes through `plain` first. Programs get the events as they are (`--json`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from dispatch.cli import Console
+
+from mobile_sim.plain import one_line, plain
+
+Event = dict[str, Any]
+
+_CLEAR = "\r\x1b[2K"
+_OUTCOMES = {
+    "done": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "cancelled": ("✗", "yellow"),
+    "interrupted": ("✗", "red"),
+    "denied": ("✗", "red"),
+    "timed_out": ("✗", "red"),
+    "refused": ("✗", "red"),
+    "not_sent": ("✗", "red"),
+}
+
+
+class Screen:
+    """What a person sees of one command."""
+
+    def __init__(self, console: Console, *, terminal: bool) -> None:
+        self._console = console
+        self._terminal = terminal
+        self._status_shown = False
+        self._task: str | None = None
+
+    def say(self, event: Event) -> None:
+        """Show one event."""
+        if self._console.as_json:
+            self._console.event(event)
+            return
+        if "state" in event and "task_id" in event:
+            self._ended(event)
+            return
+        show: Callable[[Event], None] | None = getattr(self, f"_on_{event['event']}", None)
+        if show is not None:
+            show(event)
+
+    def clear(self) -> None:
+        """Take the status line away."""
+        if self._status_shown:
+            self._console.out.write(_CLEAR)
+            self._console.out.flush()
+            self._status_shown = False
+
+    # ---- A task as it goes.
+
+    def _status(self, words: str) -> None:
+        if not self._terminal:
+            self._line(words)
+            return
+        width = shutil.get_terminal_size().columns - 1
+        self._console.out.write(_CLEAR + self._console.styled(one_line(words, width), dim=True))
+        self._console.out.flush()
+        self._status_shown = True
+
+    def _on_sent(self, event: Event) -> None:
+        again = f" (attempt {event['attempt']})" if event.get("attempt", 1) > 1 else ""
+        self._status(f"→ sent to {one_line(event['host'], 64)}{again}")
+
+    def _on_handed_over(self, event: Event) -> None:
+        self._status(f"→ handed to {one_line(event['host'], 64)}, waiting for its word")
+
+    def _on_accepted(self, event: Event) -> None:
+        self._status(f"✓ on {one_line(event['host'], 64)}")
+        if event.get("tampering"):
+            self._line(self._console.styled("! The relay had said that this attempt was refused. It lied.", fg="red"))
+
+    def _on_waiting(self, event: Event) -> None:
+        self._status(f"… waits, number {event['position']} in line")
+
+    def _on_started(self, event: Event) -> None:
+        self._status(f"▸ {one_line(event['agent'], 40)} works on it")
+
+    def _on_step(self, event: Event) -> None:
+        self._line(f"  · {one_line(event['title'], 200)}")
+
+    def _on_text(self, event: Event) -> None:
+        if self._task is not None or event.get("number"):
+            self._markdown(event["text"], indent="  ")
+        elif event.get("partial"):
+            self._status(f"▸ {one_line(event['delta'])}")
+
+    def _on_asking(self, event: Event) -> None:
+        choices = f" ({' / '.join(one_line(choice, 60) for choice in event['choices'])})" if event["choices"] else ""
+        self._line(self._console.styled(f"? {one_line(event['text'])}{choices}", fg="yellow"))
+
+    def _on_out_of_contact(self, event: Event) -> None:
+        self._line(self._console.styled(f"! Out of contact: {event['text']} {event['advice']}", fg="yellow"))
+
+    def _on_back(self, event: Event) -> None:
+        self._line(self._console.styled(f"✓ {one_line(event['host'], 64)} is back", fg="green"))
+
+    def _on_unconfirmed(self, _: Event) -> None:
+        self._line("? The connection broke before there was an answer. It will be known when there is one again.")
+
+    def _on_cancelling(self, _: Event) -> None:
+        self._status("… the computer has the cancellation")
+
+    def _ended(self, event: Event) -> None:
+        self.clear()
+        state = event["state"]
+        sign, colour = _OUTCOMES.get(state, ("…", "yellow"))
+        if event.get("text"):
+            self._markdown(event["text"])
+        words = state.replace("_", " ")
+        reason = f": {event['reason']}" if event.get("reason") else ""
+        self._line(self._console.styled(f"{sign} {words}{reason}", fg=colour, bold=True))
+        if event.get("advice"):
+            self._line(f"  {event['advice']}")
+        if event.get("warning"):
+            self._line(self._console.styled(f"! {event['warning']}", fg="red"))
+
+    # ---- Everything else.
+
+    def _on_signed_in(self, event: Event) -> None:
+        self._line(f"Signed in to {plain(event['service'])} as {plain(event['account'])}, as {plain(event['device'])}.")
+
+    def _on_code(self, event: Event) -> None:
+        code = self._console.styled(event["code"], bold=True)
+        self._line(f"{one_line(event['peer'], 64)} should show the same code:  {code}")
+        self._console.out.write("The same? Type yes or no: ")
+        self._console.out.flush()
+
+    def _on_warning(self, event: Event) -> None:
+        self._line(self._console.styled(f"! {event['text']} {event['advice']}", fg="yellow"))
+
+    def _on_paired(self, event: Event) -> None:
+        if event.get("number"):
+            self._line(self._console.styled("— paired again —" if event.get("again") else "— paired —", dim=True))
+        else:
+            self._line(self._console.styled(f"✓ Paired with {one_line(event['host'], 64)}.", fg="green"))
+
+    def _on_not_paired(self, event: Event) -> None:
+        detail = f" ({one_line(event['detail'], 200)})" if event.get("detail") else ""
+        self._line(self._console.styled(f"✗ Not paired. {event['text']}{detail}", fg="red"))
+        self._line(f"  {event['advice']}")
+
+    def _on_host(self, event: Event) -> None:
+        said = f"  ({event['reason']})" if event.get("reason") else ""
+        self._line(f"{one_line(event['host'], 64):<24} {event['state']:<12} since {_day(event['paired_at'])}{said}")
+
+    def _on_unpaired(self, event: Event) -> None:
+        told = "" if event["service_told"] else " The service will hear of it when it can be reached."
+        self._line(f"{one_line(event['host'], 64)} is no longer paired.{told}")
+
+    def _on_status(self, event: Event) -> None:
+        if event["account"] is None:
+            self._line("Not signed in.")
+        else:
+            live = "" if event["signed_in"] else " (the sign-in is over)"
+            self._line(
+                f"{plain(event['device'])}, signed in as {plain(event['account'])} at {plain(event['server'])}{live}"
+            )
+            self._line(f"keys: {event['key_store']}")
+        if not event["hosts"]:
+            self._line("Paired with no computer.")
+        for host in event["hosts"]:
+            away = f": {host['text']}" if host.get("text") else ""
+            self._line(f"{one_line(host['host'], 64)}  {host.get('reachability', 'unknown')}{away}")
+            for task in host.get("tasks", []):
+                self._line(f"  {task['state']:<12} {one_line(task['text'], 80)}")
+
+    # ---- The thread.
+
+    def _on_asked(self, event: Event) -> None:
+        self._question(event)
+
+    def _question(self, event: Event) -> None:
+        self._task = event["task_id"]
+        self._line("")
+        self._line(self._console.styled(f"{_time(event['at'])}  {plain(event['text'])}", bold=True))
+
+    def _on_ended(self, event: Event) -> None:
+        sign, colour = _OUTCOMES.get(event["outcome"], ("·", "yellow"))
+        reason = f": {event['reason']}" if event.get("reason") else ""
+        words = f"  {one_line(event['text'])}" if event.get("text") else ""
+        self._line(self._console.styled(f"{sign} {event['outcome'].replace('_', ' ')}{reason}", fg=colour) + words)
+
+    def _on_lost(self, event: Event) -> None:
+        self._line(
+            self._console.styled(f"— what stood here up to {event['number']} is gone on the computer —", dim=True)
+        )
+
+    def _on_restored(self, _: Event) -> None:
+        self._line(self._console.styled("— the computer was set back to an earlier state —", dim=True))
+
+    def _on_unknown(self, event: Event) -> None:
+        self._line(f"{event['text']} {event['advice']}")
+
+    # ---- How it is printed.
+
+    def _line(self, words: str) -> None:
+        self.clear()
+        print(words, file=self._console.out, flush=True)
+
+    def _markdown(self, text: str, *, indent: str = "") -> None:
+        self.clear()
+        if not self._terminal:
+            for line in plain(text).splitlines():
+                self._line(indent + line)
+            return
+        from rich.console import Console as Rich  # noqa: PLC0415 -- 100 ms that most commands need not pay
+        from rich.markdown import Markdown  # noqa: PLC0415
+
+        rich = Rich(file=self._console.out, no_color=not self._console.colour, highlight=False)
+        rich.print(Markdown(plain(text), hyperlinks=False))
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%H:%M")
+
+
+def _day(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d")

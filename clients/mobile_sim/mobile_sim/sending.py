@@ -1,0 +1,170 @@
+"""Brings one command to the host: attempt after attempt, until there is a verdict or its time is over.
+
+A command lives for ten seconds from the moment the person sent it. Nothing is sent after that, whatever comes back later:
+a host that was away finds nothing waiting for it. docs/phone.md "Sending". Called by `desk`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1 import relay_pb2 as relay
+from dispatch.api.thread.v1 import thread_pb2 as words
+from dispatch.clock import Clock
+from dispatch.encoding import message_id as id_of
+from dispatch.ids import ID_BYTES, MessageId, Rng, TaskId
+from dispatch.sealed.history import sign_task
+
+from mobile_sim.line import Line
+from mobile_sim.store import Post, Store, Verdict
+
+VALID_FOR_MS = 10_000
+CONNECT_WITHIN_MS = 5_000
+SHAKE_WITHIN_MS = 3_000
+"""After this long without a session the command goes without a seal: then its refusal names the cause."""
+VERDICT_MARGIN_MS = 2_000
+"""The relay counts valid_for from the arrival, so its verdict may come this much after the command's own time."""
+MOST_ATTEMPTS = 6
+
+_WORTH_ANOTHER = frozenset({"STALE_EPOCH", "SESSION_NEEDED"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a person wants of the host."""
+
+    task_id: TaskId
+    what: str
+    """`ledger.TASK` or `ledger.CANCEL`."""
+    action: bytes
+    """A serialized Action: exactly what is signed."""
+
+
+class Sender:
+    """Sends commands on one line."""
+
+    def __init__(self, line: Line, store: Store, *, clock: Clock, rng: Rng) -> None:
+        self._line = line
+        self._store = store
+        self._clock = clock
+        self._rng = rng
+
+    async def send(self, command: Command) -> Post | None:
+        """Send until there is a verdict; gives the post that has it, or the last one if its time ran out without.
+
+        None when nothing was ever posted. A task that no relay has got is noted as not sent.
+        """
+        line = self._line
+        end_ms = self._clock.steady_ms() + VALID_FOR_MS
+        first = len(self._store.tasks.posts(command.task_id, command.what))
+        post: Post | None = None
+        line.attended.add(command.task_id)
+        try:
+            for attempt in range(first + 1, first + 1 + MOST_ATTEMPTS):
+                if not await self._can_post(end_ms):
+                    break
+                if (posted := self._post(command, attempt, end_ms)) is None:
+                    continue
+                post = await self._verdict(posted, end_ms)
+                if post.verdict is Verdict.NEVER_STORED or post.reason in _WORTH_ANOTHER:
+                    continue
+                break
+            if command.what == "task" and (post is None or post.verdict is Verdict.NEVER_STORED):
+                with self._store.transaction():
+                    line.ledger.not_sent(command.task_id, self._why_not())
+            return post
+        finally:
+            line.attended.discard(command.task_id)
+            line.bell.ring()
+
+    async def _can_post(self, end_ms: int) -> bool:
+        """Wait until the command can go: sealed to a host that is there, or bare so that the relay says why it is not."""
+        line = self._line
+        left_ms = end_ms - self._clock.steady_ms()
+        await line.bell.until(
+            lambda: line.final or (line.open and line.presence is not None), min(left_ms, CONNECT_WITHIN_MS) / 1000
+        )
+        if line.final or not line.open:
+            return False
+        left_ms = end_ms - self._clock.steady_ms()
+        await line.bell.until(
+            lambda: line.final or not line.open or line.ready or line.host_absent, min(left_ms, SHAKE_WITHIN_MS) / 1000
+        )
+        return line.open and self._clock.steady_ms() < end_ms
+
+    def _post(self, command: Command, attempt: int, end_ms: int) -> Post | None:
+        """Commit an attempt, then send it. None when the stream broke in between: it was certainly not sent."""
+        line, now_ms = self._line, self._clock.steady_ms()
+        left_ms = end_ms - now_ms
+        sealed = self._sealed(command, attempt, left_ms) if line.session.ready else b""
+        post = Post(
+            message_id=id_of(sealed) if sealed else MessageId(self._rng(ID_BYTES)),
+            pair_id=line.pair_id,
+            task_id=command.task_id,
+            action=command.what,
+            attempt=attempt,
+            posted_at_ms=self._clock.wall_ms(),
+        )
+        with self._store.transaction():
+            line.ledger.posted(post)
+        sent = line.post(
+            relay.Post(
+                message_id=post.message_id,
+                task_id=command.task_id,
+                kind=relay.Kind.KIND_COMMAND,
+                sealed=sealed,
+                valid_for_ms=left_ms,
+            )
+        )
+        line.bell.ring()
+        if sent:
+            return post
+        with self._store.transaction():
+            line.ledger.never_stored(post)
+        return None
+
+    def _sealed(self, command: Command, attempt: int, left_ms: int) -> bytes:
+        line = self._line
+        head = line.head
+        signature = sign_task(
+            line.sign,
+            pair_id=line.pair_id,
+            task_id=command.task_id,
+            attempt=attempt,
+            body=command.action,
+            head=head,
+        )
+        body = words.UpCommand(
+            pair_id=line.pair_id,
+            task_id=command.task_id,
+            attempt=attempt,
+            deadline_ms=line.session.deadline_ms(now_ms=self._clock.boot_ms(), valid_for_ms=left_ms),
+            action=command.action,
+            head=words.Head(number=head.number, hash=head.hash),
+            signature=signature,
+        )
+        return line.session.seal_command(body.SerializeToString())
+
+    async def _verdict(self, post: Post, end_ms: int) -> Post:
+        """Wait for the verdict, on this stream or a later one, until the command's time is over for the relay, too."""
+
+        def now() -> Post:
+            return self._store.tasks.post(post.message_id) or post
+
+        left_ms = end_ms + VERDICT_MARGIN_MS - self._clock.steady_ms()
+        await self._line.bell.until(lambda: now().verdict is not Verdict.OPEN or self._line.final, left_ms / 1000)
+        return now()
+
+    def _why_not(self) -> Reason.ValueType:
+        """Say why nothing could be sent."""
+        error = self._line.error
+        if error is not None:
+            return error.reason
+        return Reason.REASON_NO_NETWORK if not self._line.open else Reason.REASON_NOT_TAKEN_IN_TIME
+
+
+def refusal_of(post: Post) -> errors.DispatchError:
+    """Rebuild the refusal of a post."""
+    return errors.of_word(post.reason, retry_after_ms=post.retry_after_ms)

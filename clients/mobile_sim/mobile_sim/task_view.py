@@ -1,0 +1,218 @@
+"""What a person or a program is told of a task: the states and events of docs/cli.md, from the facts that are known.
+
+Pure. The sealed word of the host outranks the relay's: what contradicts it is shown as tampering, never believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from dispatch import errors
+from dispatch.cli import Exit, exit_of
+
+from mobile_sim.facts import Fact, Kind
+
+
+class State(StrEnum):
+    """Where a task stands, as far as this phone knows."""
+
+    NEW = "new"
+    SENT = "sent"
+    HANDED_OVER = "handed_over"
+    UNCONFIRMED = "unconfirmed"
+    NOT_SENT = "not_sent"
+    REFUSED = "refused"
+    ACCEPTED = "accepted"
+    WAITING = "waiting"
+    RUNNING = "running"
+    ASKING = "asking"
+    OUT_OF_CONTACT = "out_of_contact"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    DENIED = "denied"
+    TIMED_OUT = "timed_out"
+
+
+ON_THE_WAY = frozenset({State.NEW, State.SENT, State.HANDED_OVER, State.UNCONFIRMED})
+"""Nobody has said yes or no."""
+WITH_HOST = frozenset({State.ACCEPTED, State.WAITING, State.RUNNING, State.ASKING})
+OUTCOMES = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.INTERRUPTED, State.DENIED, State.TIMED_OUT})
+OVER = OUTCOMES | {State.REFUSED, State.NOT_SENT}
+
+_BEFORE = ON_THE_WAY | {State.NOT_SENT, State.REFUSED}
+
+# The states in which a fact moves the task, and where to. Anywhere else the fact is noted and moves nothing: a relay
+# may repeat, reorder or lie, and none of that may move a task that is over, or back one that the host has.
+STEPS: dict[Kind, tuple[frozenset[State], State]] = {
+    Kind.SENT: (_BEFORE, State.SENT),
+    Kind.HANDED_OVER: (frozenset({State.SENT, State.UNCONFIRMED}), State.HANDED_OVER),
+    Kind.TAKEN: (frozenset({State.SENT, State.UNCONFIRMED}), State.HANDED_OVER),
+    Kind.UNCONFIRMED: (frozenset({State.SENT, State.HANDED_OVER}), State.UNCONFIRMED),
+    Kind.REFUSED: (ON_THE_WAY, State.REFUSED),
+    Kind.NOT_SENT: (ON_THE_WAY, State.NOT_SENT),
+    Kind.ACCEPTED: (_BEFORE, State.ACCEPTED),
+    Kind.WAITING: (_BEFORE | {State.ACCEPTED}, State.WAITING),
+    Kind.STARTED: (_BEFORE | {State.ACCEPTED, State.WAITING}, State.RUNNING),
+    Kind.ASKING: (_BEFORE | WITH_HOST, State.ASKING),
+    Kind.ANSWERED: (frozenset({State.ASKING}), State.RUNNING),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskView:
+    """A task as it can be shown."""
+
+    state: State = State.NEW
+    attempt: int = 0
+    """The one that counts: the last sent, or the one that the host took."""
+    reason: str = ""
+    retry_after_ms: int = 0
+    text: str = ""
+    """The result so far, Markdown."""
+    said: str = ""
+    """The host's sentence at the end."""
+    away: str = ""
+    """Why the host is out of contact; empty while it is in contact."""
+    tampering: bool = False
+    denied_attempts: frozenset[int] = frozenset()
+    """Those of which the relay said that they never ran."""
+    at_ms: int = 0
+
+    @property
+    def shown_state(self) -> State:
+        """Give the state with the contact to the host in it."""
+        return State.OUT_OF_CONTACT if self.away and self.state in WITH_HOST else self.state
+
+    @property
+    def over(self) -> bool:
+        return self.state in OVER
+
+
+def after(view: TaskView, fact: Fact) -> TaskView:
+    """Take one more fact in."""
+    moved = replace(view, state=_next(view, fact), at_ms=fact.at_ms)
+    moves = moved.state is not view.state
+    match fact.kind:
+        case Kind.SENT if moves or view.state in _BEFORE:
+            return replace(moved, attempt=fact.attempt, reason="", retry_after_ms=0)
+        case Kind.REFUSED | Kind.NOT_SENT:
+            # Both are the relay's word, and false when the host says that it has the attempt, before it or behind it.
+            false = view.state not in _BEFORE and fact.attempt == view.attempt
+            denied = view.denied_attempts | {fact.attempt}
+            moved = replace(moved, denied_attempts=denied, tampering=view.tampering or false)
+            return replace(moved, reason=fact.reason, retry_after_ms=fact.retry_after_ms) if moves else moved
+        case Kind.ACCEPTED:
+            false = fact.attempt in view.denied_attempts
+            return replace(moved, attempt=fact.attempt, reason="", tampering=view.tampering or false)
+        case Kind.TEXT:
+            return replace(moved, text=view.text + fact.text)
+        case Kind.OUT_OF_CONTACT if view.state in WITH_HOST:
+            return replace(moved, away=fact.reason)
+        case Kind.BACK:
+            return replace(moved, away="")
+        case Kind.ENDED if moves:
+            return replace(moved, reason=fact.reason, said=fact.text, away="")
+    return moved
+
+
+def view_of(facts: Sequence[Fact]) -> TaskView:
+    """Take all facts in, in their order."""
+    view = TaskView()
+    for fact in facts:
+        view = after(view, fact)
+    return view
+
+
+_OF_ONE_ATTEMPT = frozenset({Kind.HANDED_OVER, Kind.TAKEN, Kind.UNCONFIRMED, Kind.REFUSED, Kind.NOT_SENT})
+
+
+def _next(view: TaskView, fact: Fact) -> State:
+    if fact.kind is Kind.ENDED:
+        return view.state if view.state in OUTCOMES else State(fact.outcome)
+    if fact.kind in _OF_ONE_ATTEMPT and fact.attempt != view.attempt:
+        return view.state
+    sources, target = STEPS.get(fact.kind, (frozenset[State](), view.state))
+    return target if view.state in sources else view.state
+
+
+_AWAY_ADVICE = "What became of the task the computer says when it is back; nothing is lost."
+_UNCONFIRMED_ADVICE = "Look again when there is a connection; sending it again with the same id can't run it twice."
+_TAMPERING = "The relay denied what the computer signed: what you read is the computer's word."
+
+Event = dict[str, Any]
+
+
+def event_of(view: TaskView, fact: Fact) -> Event | None:
+    """Give the event that a fact is worth to somebody who follows the task; `view` is the view with the fact in it."""
+    event: Event = {"event": fact.kind.value}
+    match fact.kind:
+        case Kind.SENT | Kind.HANDED_OVER | Kind.UNCONFIRMED:
+            event["attempt"] = fact.attempt
+        case Kind.ACCEPTED:
+            event["attempt"] = fact.attempt
+            if view.tampering:
+                event["tampering"] = True
+        case Kind.WAITING:
+            event["position"] = fact.position
+        case Kind.STARTED:
+            event["agent"] = fact.agent
+        case Kind.STEP:
+            event |= {"title": fact.text} | ({"detail": fact.detail} if fact.detail else {})
+        case Kind.TEXT:
+            event["text"] = fact.text
+        case Kind.ASKING:
+            event |= {"question_id": fact.question_id, "text": fact.text, "choices": list(fact.choices)}
+            if fact.detail:
+                event["detail"] = fact.detail
+        case Kind.OUT_OF_CONTACT:
+            event |= {"reason": fact.reason, "text": errors.of_word(fact.reason).sentence, "advice": _AWAY_ADVICE}
+        case Kind.BACK:
+            pass
+        case _:
+            return None
+    return event | {"at": fact.at_ms}
+
+
+def last_line(view: TaskView) -> Event:
+    """Give the line that ends a follow: the state, the words, and unless it is done the reason and what to do."""
+    state = view.shown_state
+    line: Event = {"event": state.value, "state": state.value, "attempt": view.attempt, "at": view.at_ms}
+    reason = view.away if state is State.OUT_OF_CONTACT else view.reason
+    error = errors.of_word(reason) if reason else None
+    parts = [view.text, view.said if state is not State.DONE else ""]
+    words = "\n\n".join(part for part in parts if part)
+    line["text"] = words or (view.said or (error.sentence if error else ""))
+    if error is not None and state is not State.DONE:
+        line |= {"reason": reason, "advice": _AWAY_ADVICE if state is State.OUT_OF_CONTACT else error.advice}
+    elif state is State.UNCONFIRMED:
+        line["advice"] = _UNCONFIRMED_ADVICE
+    if view.retry_after_ms:
+        line["retry_after_ms"] = view.retry_after_ms
+    if view.tampering:
+        line |= {"tampering": True, "warning": _TAMPERING}
+    return line
+
+
+_EXITS = {
+    State.DONE: Exit.DONE,
+    State.FAILED: Exit.FAILED,
+    State.CANCELLED: Exit.FAILED,
+    State.INTERRUPTED: Exit.FAILED,
+    State.DENIED: Exit.DENIED,
+    State.TIMED_OUT: Exit.DENIED,
+}
+
+
+def exit_of_view(view: TaskView) -> Exit:
+    """Give the exit code of a follow that ends here."""
+    if view.state is State.REFUSED:
+        return exit_of(errors.of_word(view.reason))
+    if view.state is State.NOT_SENT:
+        code = exit_of(errors.of_word(view.reason))
+        return code if code is Exit.NOT_ALLOWED else Exit.NOT_SENT
+    return _EXITS.get(view.state, Exit.NOT_OVER)
