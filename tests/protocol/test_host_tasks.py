@@ -204,10 +204,7 @@ async def test_nothing_is_shown_in_passing_to_a_phone_that_is_away(bench: Bench)
     await bench.phone.sees(sent.task_id, "started")
     await bench.relay.presence(attached=False)
     seen = len([frame for frame in bench.relay.frames if frame.HasField("live")])
-    async with bench.control() as control:
-        async with asyncio.timeout(20):
-            while (await control.status()).pairings[0].phone_attached:
-                await asyncio.sleep(0.01)
+    await bench.knows(lambda status: not status.pairings[0].phone_attached)
     bench.agent.says("slow", Text("more"), Step("Now", ""), Result("more"))
     await bench.phone.sees_end(sent.task_id)
 

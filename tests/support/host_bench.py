@@ -22,6 +22,7 @@ import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from dispatch import attestation, errors, proof
+from dispatch.api.host.v1 import host_pb2
 from dispatch.api.pairing.v1 import pairing_pb2, pairing_pb2_grpc
 from dispatch.api.relay.v1.relay_pb2 import Condition, DeviceKind
 from dispatch.channel import server_options
@@ -316,6 +317,41 @@ class Bench:
         """Give the front desk of the running host."""
         async with ControlClient(self.home) as control:
             yield control
+
+    async def knows(self, condition: Callable[[host_pb2.GetStatusResponse], object]) -> None:
+        """Wait until the host's own status says so."""
+        async with self.control() as control, asyncio.timeout(DEADLINE_SECONDS):
+            while not condition(await control.status()):  # noqa: ASYNC110 -- only asking tells
+                await asyncio.sleep(0.01)
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Let the host be dead for the body, and start it again behind it."""
+        await self.dies()
+        yield
+        await self.runs()
+
+    def change(self, statement: str, *values: Any) -> None:
+        """Change the journal behind the host's back, while it does not run."""
+        with contextlib.closing(sqlite3.connect(self.home / "journal.db")) as connection:
+            connection.execute(statement, values)
+            connection.commit()
+
+    def copy_journal(self) -> bytes:
+        """Take a backup, while the host does not run."""
+        with contextlib.closing(sqlite3.connect(self.home / "journal.db")) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return (self.home / "journal.db").read_bytes()
+
+    def restore_journal(self, backup: bytes) -> None:
+        """Put a backup back, while the host does not run."""
+        for name in ("journal.db-wal", "journal.db-shm"):
+            (self.home / name).unlink(missing_ok=True)
+        (self.home / "journal.db").write_bytes(backup)
+
+    def clock_ms(self) -> int:
+        """Tell the clock that epochs are reckoned by."""
+        return SystemClock().boot_ms()
 
     def rows(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
         """Look into the journal."""

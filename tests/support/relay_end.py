@@ -41,6 +41,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         self._news = asyncio.Condition()
         self._stream: grpc.aio.ServicerContext[Any, Any] | None = None
         self._server: Any = None
+        self._writing = asyncio.Lock()  # gRPC takes one write at a time
 
     async def __aenter__(self) -> RelayEnd:
         self._server = grpc.aio.server(options=server_options())
@@ -181,4 +182,5 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         return self.rows[-1]
 
     async def _write(self, context: grpc.aio.ServicerContext[Any, Any], *frames: pb.RelayFrame) -> None:
-        await context.write(pb.AttachResponse(frames=frames))
+        async with self._writing:
+            await context.write(pb.AttachResponse(frames=frames))
