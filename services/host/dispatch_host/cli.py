@@ -179,7 +179,7 @@ def pair(
     context: typer.Context,
     qr_png: Annotated[Path | None, typer.Option(help="Write the code as a PNG here.")] = None,
     qr_svg: Annotated[Path | None, typer.Option(help="Write the code as an SVG here.")] = None,
-    timeout: Annotated[float, typer.Option(min=1, help="Give up after this many seconds.")] = 0,
+    timeout: Annotated[float, typer.Option(min=0, help="Give up after this many seconds; 0 for never.")] = 0,
 ) -> None:
     """Show codes until a phone is paired; then ask whether both show the same six digits."""
     shared: _Shared = context.obj
