@@ -265,7 +265,7 @@ def _bare_find(words: Words, given: dict[str, Any]) -> Action | None:
         r"^(?:find|locate|where(?:'s| is| are)|do i have|look for|search for)(?: me)?(?: my| the"
         r"| an?| any| all)?\s+(?P<name>[\w&-]+(?: [\w&-]+)?)$"
     )
-    if match is None:
+    if match is None or re.search(rf"\b(?:{grammar.ADJECTIVES})\b", match["name"], re.IGNORECASE):
         return None
     given["name"] = match["name"]
     return Action.FIND
