@@ -59,7 +59,7 @@ def rows(answer: str) -> list[list[str]]:
     for line in lines[start + 1 :]:
         if not line.startswith("|"):
             break
-        found.append([cell.strip() for cell in line.strip("| ").replace("\\|", "\0").split("|")])
+        found.append([cell.strip() for cell in line[1:-1].replace("\\|", "\0").split("|")])
     return [[cell.replace("\0", "|") for cell in row] for row in found]
 
 

@@ -17,8 +17,8 @@ PDF, CSV = {"kind": "pdf"}, {"kind": "csv"}
 LARGEST = {"sort": Sort.LARGEST}
 
 
-def at(*when: int) -> datetime:
-    return datetime(*when, tzinfo=NOW.tzinfo)  # type: ignore[arg-type]  # year, month, day, …
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=NOW.tzinfo)
 
 
 UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
