@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from uuid import UUID
 
 import pytest
-from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1 import relay_pb2 as relay_pb
-from dispatch.api.thread.v1 import thread_pb2 as words
 
-from tests.support.device_end import DEADLINE_SECONDS
 from tests.support.host_end import HostEnd
 from tests.support.relay import Relay
 from tests.support.seeded_phone import Event, SeededPhone
