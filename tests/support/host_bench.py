@@ -292,8 +292,7 @@ class Bench:
         """Start the host and let the phone shake hands; the phone has the whole thread then."""
         await self.runs()
         await self.phone.shakes_hands()
-        await self.phone.asks_again(1, self.phone.begins[-1].head.number)
-        await self.phone.has_number(self.phone.begins[-1].head.number)
+        await self.phone.catches_up()
         return self
 
     async def stops(self, condition: Condition.ValueType = Condition.CONDITION_APP_CLOSED) -> None:
