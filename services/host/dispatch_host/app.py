@@ -150,7 +150,7 @@ async def _end_all(owned: Owned, runner: Runner, *, within_seconds: float) -> in
                 lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_STOPPED)
             )
     except (TimeoutError, errors.StoreFailed) as failure:
-        _LOG.error("tasks are left to the next start", cause=type(failure).__name__)  # noqa: TRY400 -- no defect
+        _LOG.error("tasks are left to the next start", cause=type(failure).__name__)
         return 0
 
 
