@@ -19,8 +19,8 @@ from prometheus_client import CollectorRegistry
 
 from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import Metrics
+from dispatch_relay.place import Tools
 from dispatch_relay.push import NoPush, Push
-from dispatch_relay.room import Tools
 from dispatch_relay.rooms import Rooms
 from dispatch_relay.service import SERVICE, ThreadService
 from dispatch_relay.settings import Settings
