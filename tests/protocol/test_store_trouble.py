@@ -43,9 +43,11 @@ async def test_posts_are_refused_while_the_store_is_stuck_and_welcome_after(calm
 
 
 async def test_a_verdict_is_told_when_it_is_durable_and_not_before(calm_relay: Relay) -> None:
+    await calm_relay.stop()
+    await calm_relay.start(valid_for_ms=60_000)
     pair = calm_relay.pair()
     host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
-    message_id = await phone.post(b"do it", valid_for_ms=60_000)
+    message_id = await phone.post(b"do it")
     await host.got("handover")
     with locked(calm_relay):
         await host.say(decline=pb.Decline(message_id=message_id, reason=Reason.REASON_QUEUE_FULL))
