@@ -94,9 +94,10 @@ def generate(name: str, out: Path) -> None:
     language = LANGUAGES[name]
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    shown = out.relative_to(PROTOS.parent)
     if name == "python":
         run(sys.executable, PROTOS / "generate.py", out)
-        return print(f"{out}: messages, services and their types")
+        return print(f"{shown}: messages, services and their types")
     if name == "typescript":
         install_node_tools()
     arguments = []
@@ -116,7 +117,7 @@ def generate(name: str, out: Path) -> None:
             arguments.append(f"--services_opt={language.services_option}")
     protoc(arguments)
     without = f"; for the services install {language.package}" if language.services and services is None else ""
-    print(f"{out}: {'messages' if without else 'messages and services'}{without}")
+    print(f"{shown}: {'messages' if without else 'messages and services'}{without}")
     return None
 
 
