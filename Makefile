@@ -66,7 +66,8 @@ vectors: $(VENV)/.vectors ## Check the cryptography against the published vector
 
 .PHONY: up
 up: ## Build and start pairing, relay, a host and Prometheus in containers; DISPATCH_FILES=~/x for your own files
-	@$(COMPOSE) up --build --detach --wait --quiet-pull
+	@$(COMPOSE) --profile phone build --quiet
+	@$(COMPOSE) up --detach --wait --quiet-pull
 
 .PHONY: down
 down: ## Stop them; VOLUMES=1 also forgets the account, the pairing and the thread

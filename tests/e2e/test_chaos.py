@@ -85,22 +85,25 @@ async def test_every_task_has_one_fate_under_random_kills_and_freezes(tmp_path: 
             await making
         if trouble.host.returncode is not None:
             trouble.host = await world.run_host("desk")
-        # One quiet task at the end: it is through only when everything before it has been settled on both ends.
-        code, events = await world.send("Summarise report.csv", "--wait", "60")
-        assert code == 0, (events, trouble.done)
+        # Quiet tasks at the end, until one is through: then everything before it has been settled on both ends. The first
+        # may be refused rightly, while a host that was frozen or killed just now is still on its way back.
+        async with asyncio.timeout(120):
+            while (quiet := await world.send("Summarise report.csv", "--wait", "60"))[0] in {3, 7}:
+                sent[quiet[1][-1]["task_id"]] = quiet[1][-1]
+        assert quiet[0] == 0, (quiet[1], trouble.done)
         _, on_phone = await run("dispatch-phone", "thread", "--home", world.home("pocket"))
         _, on_host = await run("dispatch-host", "thread", "--home", world.home("desk"))
 
     context = f"seed {SEED}, faults {dict(trouble.done)}"
     for task, last in sent.items():
         started = [e for e in on_host if e.get("task_id") == task and e["event"] == "started"]
-        ended = [e for e in on_host if e.get("task_id") == task and e["event"] in OUTCOMES]
-        seen = [e for e in on_phone if e.get("task_id") == task and e["event"] in OUTCOMES]
+        ended = [e["outcome"] for e in on_host if e.get("task_id") == task and e["event"] == "ended"]
+        seen = [e["outcome"] for e in on_phone if e.get("task_id") == task and e["event"] == "ended"]
         accepted = [e for e in on_host if e.get("task_id") == task and e["event"] == "accepted"]
         assert len(started) <= 1, f"{task} ran twice ({context})"
         assert len(ended) == (1 if accepted else 0), f"{task} has {len(ended)} outcomes ({context}): {last}"
-        assert [e["event"] for e in seen] == [e["event"] for e in ended], f"phone and host differ on {task} ({context})"
+        assert seen == ended, f"phone and host differ on {task} ({context})"
         if last["event"] in {"refused", "not_sent"}:
             assert not started, f"{task} was refused and ran ({context}): {last}"
         if last["event"] in OUTCOMES:
-            assert [e["event"] for e in ended] == [last["event"]], f"{task} ({context})"
+            assert ended == [last["event"]], f"{task} ({context})"

@@ -11,5 +11,5 @@ DEADLINE_SECONDS = 20.0
 async def until(holds: Callable[[], object]) -> None:
     """Wait until the condition holds; fails after DEADLINE_SECONDS."""
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not holds():  # noqa: ASYNC110 -- several objects make the condition, and no event covers them
+        while not holds():  # noqa: ASYNC110 -- for what no event announces, as the module says
             await asyncio.sleep(0.01)

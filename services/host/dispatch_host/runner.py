@@ -36,7 +36,7 @@ from dispatch_host.tasks import STEPS, Event, State
 T = TypeVar("T")
 
 MEMORY_BYTES = 1024 * 1024
-_LETTING_GO_SECONDS = 2.0
+_LETTING_GO_SECONDS = 1.5
 _STORE_RETRY_SECONDS = 1.0
 
 _LOG = get_logger()
@@ -210,14 +210,13 @@ class Runner:
         if current.forced is not None:
             working.cancel()
         try:
-            while not working.done():
-                if current.forced is None:
-                    await asyncio.wait([working])
-                elif not (await asyncio.wait([working], timeout=_LETTING_GO_SECONDS))[0]:
-                    _LOG.warning("the agent does not let go of its task", task=current.task.task_id)
-                    break
+            while current.forced is None and not working.done():
+                await asyncio.wait([working])
         finally:
+            # Forced to end, or cut off with the whole host: the agent gets a moment to stop what it started.
             working.cancel()
+            if not (await asyncio.wait([working], timeout=_LETTING_GO_SECONDS))[0]:
+                _LOG.warning("the agent does not let go of its task", task=current.task.task_id)
         if current.forced is not None:
             return current.forced
         return working.result()
@@ -277,11 +276,11 @@ class Runner:
             writing = asyncio.ensure_future(self._stored(write))
             try:
                 await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await writing
-                del current.steps[: len(batch)]
-                raise
-            del current.steps[: len(batch)]
+            finally:
+                if not (await asyncio.wait([writing], timeout=_LETTING_GO_SECONDS))[0]:
+                    writing.cancel()
+                elif not writing.cancelled() and writing.exception() is None:
+                    del current.steps[: len(batch)]
             self._audience.wrote(current.task.thread)
 
     async def _show(self, current: _Current) -> None:

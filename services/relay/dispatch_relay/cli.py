@@ -41,7 +41,7 @@ def serve(
     ] = None,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
 ) -> None:
-    """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
+    """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/metrics.md)."""
     console = Console.standard(as_json=context.obj)
 
     def run() -> Exit:

@@ -92,6 +92,7 @@ class Room:
         self._timer_ms = 0
         self._submitted = 0
         self._draining = False
+        self._erased: asyncio.Future[None] | None = None
         self._over: errors.DispatchError | None = None
         self._load(thread)
 
@@ -209,15 +210,19 @@ class Room:
                 self._meet(stream.end, presence.Event.WAS_REVOKED)
         self._leave_if_empty()
 
-    def erase(self, *, ended_by: End | None) -> None:
-        """The pairing is over: answer what waits, forget everything, then end the streams."""
+    def erase(self, *, ended_by: End | None) -> asyncio.Future[None]:
+        """The pairing is over: answer what waits, forget everything, then end the streams; gives when that is done."""
+        if self._erased is not None:
+            return self._erased
+        self._erased = asyncio.get_running_loop().create_future()
         if ended_by is End.HOST:
             self._meet(End.HOST, presence.Event.WAS_REVOKED)
         else:
             self._give_up(Reason.REASON_NOT_PAIRED)
         self._over = errors.HostRevoked() if ended_by is End.HOST else errors.NotPaired()
         # In one line behind the refusals above, so they have been told when this has.
-        self._submit(Erase(self.pair_id), self._erased)
+        self._submit(Erase(self.pair_id), self._forgotten)
+        return self._erased
 
     @property
     def looked_at(self) -> bool:
@@ -603,6 +608,8 @@ class Room:
     def _tick(self) -> None:
         self._timer = None
         now, lease_ms = self._now(), self._tools.settings.lease_ms
+        if now - self._timer_ms > lease_ms // 2:
+            self._forgive()
         for stream in list(self._streams.values()):
             if stream.lease.lost(now_ms=now, lease_ms=lease_ms):
                 self._drop(stream, errors.LeaseLost())
@@ -618,6 +625,13 @@ class Room:
                 self._judge(message_id, verdict.Event.GIVEN_UP, why)
         self._arm()
         self._leave_if_empty()
+
+    def _forgive(self) -> None:
+        """This process stood still. What the devices said meanwhile lies unread, so nobody is judged by that time."""
+        for stream in self._streams.values():
+            stream.lease.forgive()
+        for end in self._grace_until:
+            self._grace_until[end] = self._now() + self._tools.settings.lease_ms
 
     def _grace_over(self, end: End) -> None:
         stream = self._streams.get(end)
@@ -664,11 +678,11 @@ class Room:
         self._tools.metrics.store_failures.inc()
         _log.error("store failed", why=failed.why, pairing=short(self.pair_id))
 
-    def _erased(self, result: Done | Failed) -> None:
+    def _forgotten(self, result: Done | Failed) -> None:
         if isinstance(result, Failed):
             self._failed(result)
             asyncio.get_running_loop().call_later(
-                RETRY_STORE_MS / 1_000, self._submit, Erase(self.pair_id), self._erased
+                RETRY_STORE_MS / 1_000, self._submit, Erase(self.pair_id), self._forgotten
             )
             return
         self._tools.metrics.host_stands(None, before=self._presence[End.HOST].standing)
@@ -677,6 +691,8 @@ class Room:
         self._grace_until.clear()
         for stream in list(self._streams.values()):
             self._drop(stream, errors.NotPaired())
+        if self._erased is not None and not self._erased.done():
+            self._erased.set_result(None)
         self._arm()
 
     def _leave_if_empty(self) -> None:

@@ -20,6 +20,7 @@ from dispatch_host.agents.builtin.slots import LITERAL, Words
 
 FILE_CHANGES = "change files"  # what a refused request wanted, for the answer
 DESKTOP = "desktop"
+_LONGEST = 1000  # characters: nobody asks for a list of files in more, and patterns must not be kept busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,11 @@ class Parsed:
 
     action: Action | None = None
     slots: dict[str, Any] = field(default_factory=dict)  # the fields of Query that were said
-    pick: int | None = None  # an item of the earlier answer: from 1, -1 the last, 0 the one spoken of
+    pick: int | None = None  # an item of the earlier answer, as slots.pick has it
     joins: bool = False  # "and …", "what about …": said as a follow-up
     left: tuple[str, ...] = ()  # words nothing explains
     more: bool = False  # more of the same list
+    reverse: bool = False  # the same list from its other end
     wants: str | None = None  # FILE_CHANGES or DESKTOP: clearly not for this assistant
 
     @property
@@ -48,6 +50,8 @@ class Parsed:
 
 def parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     """Understand a request. `folders` are the names of the approved folders; small slips of the keyboard are mended."""
+    if len(text) > _LONGEST:
+        return Parsed()
     parsed = _parse(text, now=now, folders=folders)
     if parsed.understood and (parsed.action is not None or parsed.slots or parsed.pick is not None):
         return parsed
@@ -222,6 +226,8 @@ def _action(whole: str, words: Words, given: dict[str, Any], picked: int | None,
             if re.search(r"\b(?:files?|folders?)\b", whole, re.IGNORECASE) or "places" in given:
                 return Action.USAGE if "file" not in given else action
             return action
+        if action is Action.READ and picked is None and not given.keys() & {"file", "name"}:
+            continue
         if action is Action.USAGE and "file" in given:
             return Action.FIND
         if action is Action.USAGE and picked is not None and not targets:
@@ -265,9 +271,10 @@ def _bare_find(words: Words, given: dict[str, Any]) -> Action | None:
         r"^(?:find|locate|where(?:'s| is| are)|do i have|look for|search for)(?: me)?(?: my| the"
         r"| an?| any| all)?\s+(?P<name>[\w&-]+(?: [\w&-]+)?)$"
     )
-    if match is None:
+    if match is None or re.search(rf"\b(?:{grammar.ADJECTIVES})\b", match["name"], re.IGNORECASE):
         return None
     given["name"] = match["name"]
+    given["loose"] = True
     return Action.FIND
 
 
@@ -294,6 +301,8 @@ def _finish(
         and given.keys() & {"places", "since", "until", "minimum_bytes", "maximum_bytes", "kind"}
     ):
         given["name"] = " ".join(left)
+        if not given.keys() & {"places", "kind"}:
+            given["loose"] = True
         left = []
     if (
         action in (Action.SUMMARISE, Action.HEAD, Action.ROWS, Action.READ)
@@ -303,10 +312,13 @@ def _finish(
         and 0 < len(left) <= 3
     ):
         given["name"] = " ".join(left)
+        if "places" not in given:
+            given["loose"] = True
         left = []
     _adjectives(action, whole, given)
     more = action is None and re.search(r"\bmore\b", whole, re.IGNORECASE) is not None
-    return Parsed(action, given, picked, joins, tuple(left), more)
+    reverse = action is None and re.search(r"\breverse\b|\bother way (?:a)?round\b", whole, re.IGNORECASE) is not None
+    return Parsed(action, given, picked, joins, tuple(left), more, reverse)
 
 
 def _adjectives(action: Action | None, whole: str, given: dict[str, Any]) -> None:
