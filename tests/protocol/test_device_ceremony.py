@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dispatch import errors
+from dispatch.api.pairing.v1.pairing_pb2 import FollowOfferResponse, OfferStep
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.device.ceremony import host_pair, phone_pair
 from dispatch.device.home import Home
@@ -21,6 +22,7 @@ from dispatch.device.trust import Trust, check_grant
 from dispatch.pairing.ceremony import Paired
 from dispatch.pairing.link import read_link
 
+from tests.support.hostile_pairing import HostilePairing
 from tests.support.world import ACCOUNT, PASSWORD, World
 
 pytestmark = pytest.mark.timeout(90)
@@ -214,3 +216,75 @@ async def test_a_second_phone_at_the_same_code_is_refused_and_the_host_is_warned
     assert isinstance(await scanning, Paired)
     assert isinstance(await showing, Paired)
     assert [type(warning) for warning in host.person.warnings] == [errors.OfferClaimed]
+
+
+def flipped(step: int) -> Callable[[FollowOfferResponse], list[FollowOfferResponse]]:
+    """Change one bit of a step's payload."""
+
+    def twist(event: FollowOfferResponse) -> list[FollowOfferResponse]:
+        if event.step.step == step:
+            event.step.payload = event.step.payload[:-1] + bytes([event.step.payload[-1] ^ 1])
+        return [event]
+
+    return twist
+
+
+def replaced(step: int, by: int) -> Callable[[FollowOfferResponse], list[FollowOfferResponse]]:
+    """Give the payload of an earlier step of the same side instead of a step's own."""
+    earlier: dict[int, bytes] = {}
+
+    def twist(event: FollowOfferResponse) -> list[FollowOfferResponse]:
+        earlier.setdefault(event.step.step, event.step.payload)
+        if event.step.step == step:
+            event.step.payload = earlier[by]
+        return [event]
+
+    return twist
+
+
+def early(step: int) -> Callable[[FollowOfferResponse], list[FollowOfferResponse]]:
+    """Give a step before its turn as well."""
+
+    def twist(event: FollowOfferResponse) -> list[FollowOfferResponse]:
+        if event.step.step == step:
+            return [FollowOfferResponse(step=OfferStep(step=step + 2, payload=event.step.payload)), event]
+        return [event]
+
+    return twist
+
+
+TWISTS = {
+    **{f"changes a bit of step {step}": flipped(step) for step in range(1, 9)},
+    **{f"replays step {step - 2} as step {step}": replaced(step, step - 2) for step in range(3, 9)},
+    **{f"gives step {step + 2} before step {step}": early(step) for step in range(1, 7)},
+}
+
+
+@pytest.mark.parametrize("name", TWISTS)
+async def test_a_pairing_service_that_meddles_gets_no_pair_that_both_believe_in(tmp_path: Path, name: str) -> None:
+    async with World(tmp_path) as world:
+        hostile: HostilePairing
+        await world.start_pairing("--relay", "127.0.0.1:7302", listen="127.0.0.1:0")
+        await world.add_account(ACCOUNT)
+        hostile = HostilePairing(world.server)
+        await hostile.start()
+        await world.pairing.stop()
+        await world.start_pairing("--advertise", hostile.address, listen=world.server)
+        host = Device(Home(tmp_path / "desk"), DeviceKind.DEVICE_KIND_HOST)
+        phone = Device(Home(tmp_path / "pocket"), DeviceKind.DEVICE_KIND_PHONE)
+        await host.sign_in(hostile.address)
+        await phone.sign_in(hostile.address)
+        hostile.twist = TWISTS[name]
+
+        on_host, on_phone = await meet(host, phone)
+
+        await hostile.stop()
+        assert hostile.twisted, "the service told the truth, so this proves nothing"
+        # Step 8 is the host's last word: its own side stands by then, and only the phone is kept from knowing yet.
+        if name.endswith("step 8"):
+            assert isinstance(on_host, Paired)
+        else:
+            assert isinstance(on_host, errors.HandshakeFailed | errors.RefusedByPerson), on_host
+            assert host.committed == []
+        assert isinstance(on_phone, errors.HandshakeFailed | errors.RefusedByPerson), on_phone
+        assert all(paired.host_signature is None for paired in phone.committed)

@@ -322,7 +322,7 @@ def _run(shared: _Shared, limits: Any, metrics_at: Address | None) -> Exit:
         uvloop.run(
             run_host(
                 owned,
-                agent=BuiltIn(keep_out=[owned.home.path]),
+                agent=BuiltIn(keep_out=[owned.home.path], environment=os.environ),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),
                 limits=limits,

@@ -19,8 +19,8 @@ from prometheus_client import CollectorRegistry
 
 from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import Metrics
+from dispatch_relay.place import Tools
 from dispatch_relay.push import NoPush, Push
-from dispatch_relay.room import Tools
 from dispatch_relay.rooms import Rooms
 from dispatch_relay.service import SERVICE, ThreadService
 from dispatch_relay.settings import Settings
@@ -88,8 +88,8 @@ async def serve(
             scraped = None if options.metrics is None else serve_metrics(registry, options.metrics)
 
             async def act(news: News) -> None:
-                for pair_id, ended_by in news.ended.items():
-                    await rooms.erase(pair_id, ended_by=ended_by)
+                # Side by side: a new relay hears of every pairing that ever ended, and they share their commits.
+                await asyncio.gather(*(rooms.erase(pair_id, ended_by=end) for pair_id, end in news.ended.items()))
                 for device_id in news.revoked:
                     rooms.revoke(device_id)
 
