@@ -23,7 +23,8 @@ from dispatch.pairing.ceremony import Paired
 from dispatch.pairing.link import read_link
 
 from tests.support.hostile_pairing import HostilePairing
-from tests.support.world import ACCOUNT, PASSWORD, World
+from tests.support.pairing_device import PASSWORD
+from tests.support.pairing_service import PairingService
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -58,7 +59,7 @@ class Device:
         self.person = FakePerson()
         self.committed: list[Paired] = []
 
-    async def sign_in(self, server: str, *, account: str = ACCOUNT, password: str = PASSWORD) -> SignIn:
+    async def sign_in(self, server: str, *, account: str = "ada", password: str = PASSWORD) -> SignIn:
         return await sign_in(
             self.home, self.store, server=server, account=account, password=password,
             device_name=self.home.path.name, kind=self.kind, rng=os.urandom,
@@ -98,24 +99,23 @@ class Device:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with World(tmp_path) as world:
-        await world.start_pairing("--relay", "127.0.0.1:7302")
-        await world.add_account(ACCOUNT)
-        yield world
+async def service(tmp_path: Path) -> AsyncIterator[PairingService]:
+    async with PairingService(tmp_path / "pairing") as service:
+        await service.add_account()
+        yield service
 
 
 @pytest.fixture
-async def host(world: World) -> Device:
-    device = Device(Home(world.folder / "desk"), DeviceKind.DEVICE_KIND_HOST)
-    await device.sign_in(world.server)
+async def host(service: PairingService, tmp_path: Path) -> Device:
+    device = Device(Home(tmp_path / "desk"), DeviceKind.DEVICE_KIND_HOST)
+    await device.sign_in(service.address)
     return device
 
 
 @pytest.fixture
-async def phone(world: World) -> Device:
-    device = Device(Home(world.folder / "pocket"), DeviceKind.DEVICE_KIND_PHONE)
-    await device.sign_in(world.server)
+async def phone(service: PairingService, tmp_path: Path) -> Device:
+    device = Device(Home(tmp_path / "pocket"), DeviceKind.DEVICE_KIND_PHONE)
+    await device.sign_in(service.address)
     return device
 
 
@@ -173,13 +173,13 @@ async def test_a_paired_phone_gets_a_grant_that_the_host_can_check_by_itself(hos
 
 
 async def test_the_wrong_password_and_a_strangers_account_are_refused(
-    world: World, host: Device, phone: Device
+    service: PairingService, tmp_path: Path, host: Device, phone: Device
 ) -> None:
     with pytest.raises(errors.SignInFailed):
-        await phone.sign_in(world.server, password="wrong")
-    await world.add_account("eve")
-    eve = Device(Home(world.folder / "eve"), DeviceKind.DEVICE_KIND_PHONE)
-    await eve.sign_in(world.server, account="eve")
+        await phone.sign_in(service.address, password="wrong")
+    await service.add_account("eve")
+    eve = Device(Home(tmp_path / "eve"), DeviceKind.DEVICE_KIND_PHONE)
+    await eve.sign_in(service.address, account="eve")
     showing = asyncio.create_task(host.show_codes())
     link = await host.person.links.get()
 
@@ -191,10 +191,10 @@ async def test_the_wrong_password_and_a_strangers_account_are_refused(
 
 
 async def test_a_second_phone_at_the_same_code_is_refused_and_the_host_is_warned(
-    world: World, host: Device, phone: Device
+    service: PairingService, tmp_path: Path, host: Device, phone: Device
 ) -> None:
-    other = Device(Home(world.folder / "other"), DeviceKind.DEVICE_KIND_PHONE)
-    await other.sign_in(world.server)
+    other = Device(Home(tmp_path / "other"), DeviceKind.DEVICE_KIND_PHONE)
+    await other.sign_in(service.address)
     asked = asyncio.Event()
     answer = asyncio.Event()
 
@@ -262,14 +262,12 @@ TWISTS = {
 
 @pytest.mark.parametrize("name", TWISTS)
 async def test_a_pairing_service_that_meddles_gets_no_pair_that_both_believe_in(tmp_path: Path, name: str) -> None:
-    async with World(tmp_path) as world:
-        hostile: HostilePairing
-        await world.start_pairing("--relay", "127.0.0.1:7302", listen="127.0.0.1:0")
-        await world.add_account(ACCOUNT)
-        hostile = HostilePairing(world.server)
+    async with PairingService(tmp_path / "pairing") as service:
+        await service.add_account()
+        hostile = HostilePairing(service.address)
         await hostile.start()
-        await world.pairing.stop()
-        await world.start_pairing("--advertise", hostile.address, listen=world.server)
+        service.advertise = (hostile.address,)
+        await service.restart()
         host = Device(Home(tmp_path / "desk"), DeviceKind.DEVICE_KIND_HOST)
         phone = Device(Home(tmp_path / "pocket"), DeviceKind.DEVICE_KIND_PHONE)
         await host.sign_in(hostile.address)

@@ -43,8 +43,6 @@ async def test_posts_are_refused_while_the_store_is_stuck_and_welcome_after(calm
 
 
 async def test_a_verdict_is_told_when_it_is_durable_and_not_before(calm_relay: Relay) -> None:
-    await calm_relay.stop()
-    await calm_relay.start(valid_for_ms=60_000)
     pair = calm_relay.pair()
     host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
     message_id = await phone.post(b"do it")
@@ -62,7 +60,7 @@ async def test_a_verdict_is_told_when_it_is_durable_and_not_before(calm_relay: R
 async def test_a_take_that_could_not_be_stored_is_no_go(calm_relay: Relay) -> None:
     pair = calm_relay.pair()
     host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
-    message_id = await phone.post(b"do it")
+    message_id = await phone.post(b"do it", valid_for_ms=1_500)
     await host.got("handover")
     with locked(calm_relay):
         await host.say(take=pb.Take(message_id=message_id))

@@ -173,6 +173,26 @@ class DyingWriter:
         return result
 
 
+class FullDisk:
+    """A journal on a disk that the test lets run full: nothing can be written while `full` is set."""
+
+    def __init__(self, journal: Writer) -> None:
+        self.full = False
+        self.refused = 0
+        self._journal = journal
+
+    async def step(self, work: Callable[[Tx], T]) -> T:
+        if not self.full:
+            return await self._journal.step(work)
+
+        def on_a_full_disk(tx: Tx) -> T:
+            work(tx)
+            raise sqlite3.OperationalError("database or disk is full")
+
+        self.refused += 1
+        return await self._journal.step(on_a_full_disk)
+
+
 class MovedClock:
     """This computer's clock, except that the test can let the time during sleep pass at once."""
 
@@ -247,6 +267,7 @@ class Bench:
         self.phone_key = Ed25519PrivateKey.generate()
         self.dies_after = 0  # the commit behind which the next run dies; 0 for never
         self.dying: DyingWriter | None = None
+        self.disk: FullDisk
         self._stack = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
@@ -424,6 +445,7 @@ class Bench:
             journal: Any = owned.journal
             if self.dies_after:
                 journal = self.dying = DyingWriter(owned.journal, self.dies_after)
+            self.disk = journal = FullDisk(journal)
             await run(
                 replace(owned, clock=self.clock, journal=journal),
                 agent=self.agent,

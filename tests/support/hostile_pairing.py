@@ -46,25 +46,25 @@ class HostilePairing(grpc.GenericRpcHandler):
         metadata = [(key, value) for key, value in details.invocation_metadata if key.startswith("dispatch-")]
 
         async def unary(request: bytes, context: Any) -> bytes:
-            call: Any = self._real.unary_unary(method)(request, metadata=metadata)
+            start: Any = self._real.unary_unary(method)
+            call = start(request, metadata=metadata)
             try:
                 answer: bytes = await call
             except grpc.aio.AioRpcError as failure:
-                await context.abort(failure.code(), failure.details(), failure.trailing_metadata())
-            context.set_trailing_metadata(await call.trailing_metadata())
+                await context.abort(failure.code(), failure.details(), tuple(failure.trailing_metadata() or ()))
             return answer
 
         async def follow(request: bytes, context: Any) -> AsyncIterator[bytes]:
-            call: Any = self._real.unary_stream(method)(request, metadata=metadata)
+            start: Any = self._real.unary_stream(method)
+            call = start(request, metadata=metadata)
             try:
                 async for content in call:
-                    event = FollowOfferResponse.FromString(content)
-                    told = list(self.twist(event))
-                    self.twisted += told != [event]
+                    told = [one.SerializeToString() for one in self.twist(FollowOfferResponse.FromString(content))]
+                    self.twisted += told != [content]
                     for one in told:
-                        yield one.SerializeToString()
+                        yield one
             except grpc.aio.AioRpcError as failure:
-                await context.abort(failure.code(), failure.details(), failure.trailing_metadata())
+                await context.abort(failure.code(), failure.details(), tuple(failure.trailing_metadata() or ()))
 
         behaviour: Any = follow if method == _FOLLOW else unary
         make: Any = grpc.unary_stream_rpc_method_handler if method == _FOLLOW else grpc.unary_unary_rpc_method_handler

@@ -24,9 +24,10 @@ from tests.support.trust_service import TrustService, new_id
 Health = health_pb2.HealthCheckResponse
 
 QUICK = Settings(
-    lease_ms=600, idle_ask_ms=1_200, restart_grace_ms=600, valid_for_ms=2_000, drain_ms=300, hello_ms=5_000
+    lease_ms=600, idle_ask_ms=1_200, restart_grace_ms=600, valid_for_ms=60_000, drain_ms=300, hello_ms=5_000
 )
-"""Short waits, so that a test need not be patient; still long enough for a loaded machine."""
+"""Short waits, so that a test need not be patient; still long enough for a loaded machine. A command may wait longer than any
+test does: one that shall be too late says so itself."""
 
 
 class RecordingPush:

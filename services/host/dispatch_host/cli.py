@@ -151,7 +151,13 @@ def login(
                 rng=os.urandom,
             )
         shared.console.event(
-            {"event": "signed_in", "account": signed_in.account, "name": signed_in.device_name, "server": server},
+            {
+                "event": "signed_in",
+                "account": signed_in.account,
+                "server": server,
+                "service": signed_in.service_name,
+                "device": signed_in.device_name,
+            },
             f"{signed_in.device_name} is signed in to {signed_in.account}. Next: dispatch-host pair",
         )
         return Exit.DONE
@@ -194,7 +200,12 @@ def pair(
             raise
         except errors.DispatchError as error:
             shared.console.event(
-                {"event": "not_paired", "reason": errors.word(error.reason), "advice": error.advice},
+                {
+                    "event": "not_paired",
+                    "reason": errors.word(error.reason),
+                    "text": error.sentence,
+                    "advice": error.advice,
+                },
                 f"Not paired: {error.sentence} {error.advice}",
             )
             return Exit.FAILED

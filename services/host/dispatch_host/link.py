@@ -179,8 +179,12 @@ class Link:
 
     async def _handover(self, frame: Handover) -> None:
         """Answer with Take or Decline, once it is certain which."""
-        known = await self._common.journal.step(lambda tx: tasks.find_command(tx, frame.message_id))
-        answer = _Answer.TAKEN if known is not None else await self._consider(frame)
+        try:
+            known = await self._common.journal.step(lambda tx: tasks.find_command(tx, frame.message_id))
+            answer = _Answer.TAKEN if known is not None else await self._consider(frame)
+        except errors.StoreFailed as failure:
+            _LOG.error("journal can't be used", detail=failure.detail)
+            answer = failure.reason
         if answer is _Answer.TAKEN:
             self.client.send(DeviceFrame(take=relay.Take(message_id=frame.message_id)))
             return
@@ -226,13 +230,9 @@ class Link:
         if left_ms < 0:
             return Reason.REASON_DEADLINE_PASSED
         undecided = common.undecided.count(now_ms)
-        try:
-            reason = await common.journal.step(
-                lambda tx: steps.take(tx, self.pairing.pair_id, message, asked, undecided=undecided)
-            )
-        except errors.StoreFailed as failure:
-            _LOG.error("journal can't be written", detail=failure.detail)
-            return failure.reason
+        reason = await common.journal.step(
+            lambda tx: steps.take(tx, self.pairing.pair_id, message, asked, undecided=undecided)
+        )
         if reason is not None:
             return reason
         common.undecided.deadlines_ms[message] = now_ms + left_ms
@@ -352,13 +352,21 @@ class Link:
             if self._hold_seconds:
                 await asyncio.sleep(self._hold_seconds)
                 self._post_from_start()
-            while self.is_open and not self._hold_seconds and (room := WINDOW - len(self._in_flight)) > 0:
-                after_id = self._posted_id
-                rows = await self._common.journal.step(partial(_waiting, self.pairing.pair_id, after_id, room))
-                if not rows:
-                    break
-                if after_id == self._posted_id:  # else: begun anew meanwhile, and these come again
-                    self._send_rows(rows)
+            try:
+                await self._post_waiting()
+            except errors.StoreFailed as failure:
+                _LOG.error("journal can't be used", detail=failure.detail)
+                self._hold_seconds = _RETRY_SECONDS
+                self._news.set()
+
+    async def _post_waiting(self) -> None:
+        while self.is_open and not self._hold_seconds and (room := WINDOW - len(self._in_flight)) > 0:
+            after_id = self._posted_id
+            rows = await self._common.journal.step(partial(_waiting, self.pairing.pair_id, after_id, room))
+            if not rows:
+                return
+            if after_id == self._posted_id:  # else: begun anew meanwhile, and these come again
+                self._send_rows(rows)
 
     def _send_rows(self, rows: Sequence[OutboxRow]) -> None:
         for row in rows:
@@ -425,7 +433,7 @@ class Link:
     async def drained(self, *, within_seconds: float) -> bool:
         """Wait until the relay has all that the outbox held; False when it took too long or there is no stream."""
         self.wake()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, errors.StoreFailed):
             async with asyncio.timeout(within_seconds):
                 while self.is_open:
                     self._drain.clear()
