@@ -60,6 +60,7 @@ class Relay:
         self.push = RecordingPush()
         self.trust = TrustService()
         self.address = ""
+        self.advertise = ""  # where devices reach it, when that is not where it listens
         self._metrics = ""
         self._stopped = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
@@ -85,7 +86,7 @@ class Relay:
             listen=Address.parse(self.address or "127.0.0.1:0"),
             data=self.data,
             pairing=Address.parse(self.trust.address),
-            advertise=None,
+            advertise=Address.parse(self.advertise) if self.advertise else None,
             metrics=Address.parse("127.0.0.1:0"),
         )
         self._stopped = asyncio.Event()

@@ -127,6 +127,13 @@ class SeededPhone:
             code = await desk.do(request, say=events.append, hear=_nobody)
         return code, events
 
+    async def thread(self) -> list[Event]:
+        """Read the thread in this process."""
+        lines: list[Event] = []
+        async with self.desk() as desk:
+            assert await desk.do({"do": "thread", "host": None}, say=lines.append, hear=_nobody) == 0
+        return lines
+
 
 def send_request(text: str, **options: Any) -> Event:
     """Write what `dispatch-phone send` asks of the phone."""
