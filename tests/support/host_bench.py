@@ -402,6 +402,12 @@ class Bench:
         yield
         await self.runs()
 
+    async def is_quiet(self) -> None:
+        """Wait until the host has dealt with every row that there is."""
+        await self.relay.until(
+            lambda: any(frame.ack.through_seq == len(self.relay.rows) for frame in self.relay.frames)
+        )
+
     def change(self, statement: str, *values: Any) -> None:
         """Change the journal behind the host's back, while it does not run."""
         with contextlib.closing(sqlite3.connect(self.home / "journal.db")) as connection:
