@@ -207,7 +207,7 @@ class Desk:
 
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
         every = self._store.pairings.all()
-        host = self._phone.host(request["host"]) if self._phone.hosts() or not every else every[-1]
+        host = self._with_thread(request["host"], every)
         if host.state is not PairingState.ENDED:
             with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
                 line = self._phone.line(host)
@@ -217,6 +217,14 @@ class Desk:
                 for event in lines_of(self._store, pairing):
                     say(event)
         return Exit.DONE
+
+    def _with_thread(self, name: str | None, every: list[Pairing]) -> Pairing:
+        """Find the host whose thread is meant; one that is no longer paired has one, too."""
+        former = [one for one in every if one.state is PairingState.ENDED and name in (None, one.host_name)]
+        current = [one.host_name for one in self._phone.hosts()]
+        if former and (not current if name is None else name not in current):
+            return former[-1]
+        return self._phone.host(name)
 
     async def _status(self, _request: Request, say: Say, _: Hear) -> int:
         signed_in = SignIn.load(self._phone.home)
