@@ -91,6 +91,11 @@ async def meet(phone: Phone, link: str, *, say: Say, hear: Hear) -> Pairing:
                 person=_Asked(say, hear),
                 commit=commit,
             )
+    except errors.ProtocolViolation as clash:
+        # The service holds another first step of ours: this code was scanned before, perhaps by a run that was ended.
+        if kept:
+            phone.forget(kept[0].pair_id)
+        raise errors.OfferExpired("this code was used before") from clash
     except errors.NoNetwork:
         # The host may have completed the pair: its first session tells, now or within ten minutes.
         if not kept or not await _in_session(phone, kept[0]):
