@@ -92,6 +92,7 @@ async def test_whatever_commit_was_the_last_each_task_has_one_fate(tmp_path: Pat
 async def test_on_a_full_disk_a_command_is_declined_and_taken_when_there_is_room(tmp_path: Path) -> None:
     async with Bench(tmp_path) as bench:
         await bench.ready()
+        await bench.is_quiet()
         bench.disk.full = True
 
         assert await bench.phone.posts(bench.phone.task("quick")) == Reason.REASON_STORE_FAILED
@@ -107,6 +108,7 @@ async def test_on_a_full_disk_the_outcome_waits_for_room_and_is_not_lost(tmp_pat
         await bench.ready()
         sent = await bench.phone.sends("works")
         await bench.phone.sees(sent.task_id, "started")
+        await bench.is_quiet()
         bench.disk.full = True
         bench.agent.says("works", Step("One", ""), Result("done"))
         await bench.until(lambda: bench.disk.refused >= 2)
@@ -125,6 +127,7 @@ async def test_a_host_on_a_full_disk_still_stops_in_time_and_the_next_start_says
         await bench.ready()
         sent = await bench.phone.sends("works")
         await bench.phone.sees(sent.task_id, "started")
+        await bench.is_quiet()
         bench.disk.full = True
 
         async with asyncio.timeout(8):

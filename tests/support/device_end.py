@@ -118,6 +118,16 @@ class DeviceEnd:
             raise
         return end
 
+    @classmethod
+    async def attach_soon(cls, device: Identity, address: str) -> DeviceEnd:
+        """Open a stream as soon as the relay knows whom to trust."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                try:
+                    return await cls.attach(device, address)
+                except errors.TrustStale:
+                    await asyncio.sleep(0.02)  # as a device backs off
+
     # ---- what it says
 
     async def say(self, **frames: Any) -> None:

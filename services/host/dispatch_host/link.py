@@ -44,6 +44,7 @@ WINDOW = 32
 RESEND_BACKLOG = 512
 """A phone that asks again while so many rows still wait for the relay is not answered twice."""
 _RETRY_SECONDS = 1.0
+_STORE_RETRY_MS = 5_000
 _HANDSHAKE = 0x80
 """Handshake messages have this bit in their first byte; sealed frames begin with their version."""
 
@@ -146,6 +147,13 @@ class Link:
         _LOG.info("stream closed", pairing=self.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail)
 
     async def received(self, frames: Sequence[RelayFrame]) -> None:
+        try:
+            await self._received(frames)
+        except errors.StoreFailed as failure:
+            # The stream breaks, and what could not be remembered comes again; not many times a second, though.
+            raise errors.StoreFailed(failure.detail, retry_after_ms=_STORE_RETRY_MS) from failure
+
+    async def _received(self, frames: Sequence[RelayFrame]) -> None:
         receipts: list[relay.Receipt] = []
         for frame in frames:
             kind = frame.WhichOneof("frame")

@@ -129,6 +129,11 @@ async def serve(
             await server.stop(grace_seconds=1.0)
             for task in [*beside, health]:
                 task.cancel()
+    except BaseExceptionGroup as several:
+        if len(several.exceptions) > 1:
+            raise
+        # A port that is taken is one plain error, though it was raised among tasks.
+        raise several.exceptions[0] from None
     finally:
         await log.close()
     _log.info("stopped")
