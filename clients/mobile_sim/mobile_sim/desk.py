@@ -25,7 +25,6 @@ from dispatch.ids import ID_BYTES, Rng, TaskId
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
-from mobile_sim.meeting import meet, not_paired
 from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.phone import Phone
 from mobile_sim.sending import Command, Sender, refusal_of
@@ -86,6 +85,8 @@ class Desk:
         return Exit.DONE
 
     async def _pair(self, request: Request, say: Say, hear: Hear) -> int:
+        from mobile_sim.meeting import meet, not_paired  # noqa: PLC0415 -- the ceremony, which one command needs
+
         try:
             pairing = await meet(self._phone, request["link"], say=say, hear=hear)
         except errors.DispatchError as error:
