@@ -92,7 +92,7 @@ def pair(
 @app.command()
 def hosts(context: typer.Context) -> None:
     """List the computers that this phone is paired with."""
-    _run(context, lambda: {"do": "hosts"})
+    _run(context, lambda: {"do": "hosts"}, nothing="Paired with no computer yet: dispatch-phone pair --qr FILE")
 
 
 @app.command()
@@ -130,7 +130,7 @@ def thread(
     host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
 ) -> None:
     """Show the thread: what was asked and what came back. Works without a network."""
-    _run(context, lambda: {"do": "thread", "host": host})
+    _run(context, lambda: {"do": "thread", "host": host}, nothing="Nothing was asked yet: dispatch-phone send TEXT")
 
 
 @app.command()
@@ -153,6 +153,7 @@ def _run(
     request: Callable[[], Request],
     *,
     refused: Callable[[errors.DispatchError], Event] | None = None,
+    nothing: str = "",
 ) -> None:
     """Carry a command out and leave with its exit code."""
     shared_options: _Shared = context.obj
@@ -163,12 +164,15 @@ def _run(
         console = Console.standard(as_json=shared_options.as_json)
         front = Front(console, terminal=sys.stdout.isatty(), plaintext=_plaintext())
         try:
-            return front.run(Home.at(shared_options.home, app="dispatch-phone"), request())
+            code = front.run(Home.at(shared_options.home, app="dispatch-phone"), request())
         except errors.DispatchError as error:
             if refused is None:
                 raise
             front.say(refused(error))
             return Exit.FAILED
+        if nothing and not front.said and not shared_options.as_json:
+            typer.echo(nothing)
+        return code
 
     guarded(body, as_json=shared_options.as_json)
 

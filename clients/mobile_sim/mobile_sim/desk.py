@@ -25,7 +25,6 @@ from dispatch.ids import ID_BYTES, Rng, TaskId
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
-from mobile_sim.meeting import meet, not_paired
 from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.phone import Phone
 from mobile_sim.sending import Command, Sender, refusal_of
@@ -86,6 +85,8 @@ class Desk:
         return Exit.DONE
 
     async def _pair(self, request: Request, say: Say, hear: Hear) -> int:
+        from mobile_sim.meeting import meet, not_paired  # noqa: PLC0415 -- the ceremony, which one command needs
+
         try:
             pairing = await meet(self._phone, request["link"], say=say, hear=hear)
         except errors.DispatchError as error:
@@ -207,7 +208,7 @@ class Desk:
 
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
         every = self._store.pairings.all()
-        host = self._phone.host(request["host"]) if self._phone.hosts() or not every else every[-1]
+        host = self._with_thread(request["host"], every)
         if host.state is not PairingState.ENDED:
             with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
                 line = self._phone.line(host)
@@ -217,6 +218,14 @@ class Desk:
                 for event in lines_of(self._store, pairing):
                     say(event)
         return Exit.DONE
+
+    def _with_thread(self, name: str | None, every: list[Pairing]) -> Pairing:
+        """Find the host whose thread is meant; one that is no longer paired has one, too."""
+        former = [one for one in every if one.state is PairingState.ENDED and name in (None, one.host_name)]
+        current = [one.host_name for one in self._phone.hosts()]
+        if former and (not current if name is None else name not in current):
+            return former[-1]
+        return self._phone.host(name)
 
     async def _status(self, _request: Request, say: Say, _: Hear) -> int:
         signed_in = SignIn.load(self._phone.home)

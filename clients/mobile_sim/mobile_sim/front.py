@@ -35,9 +35,11 @@ class Front:
         self._plaintext = plaintext
         self._screen = Screen(console, terminal=terminal and not console.as_json)
         self._last: Event = {}
+        self.said = False
 
     def say(self, event: Event) -> None:
         """Show an event."""
+        self.said = True
         if "task_id" in event:
             self._last = event
         self._screen.say(event)

@@ -77,6 +77,7 @@ class Line:
         # Fixed after __init__.
         self.pair_id = pair_id
         self.sign = identity.sign
+        self._own_key = keys.own_ed25519
         self._store = store
         self._right = right
         self._ended = ended
@@ -178,6 +179,9 @@ class Line:
                 tending = group.create_task(self._tend())
                 await self.client.run()
                 tending.cancel()
+            # Whoever still follows a task here hears that the line is gone: the pairing is over, or the process ends.
+            self.error, self.final = errors.NotPaired("the line was closed"), True
+            self.bell.ring()
         except* Exception as several:
             self._break(several.exceptions[0])
 
@@ -362,7 +366,7 @@ class Line:
         pairing = self._store.pairings.get(self.pair_id)
         if pairing is None:
             raise errors.NotPaired
-        return Reader(self._store, pairing, self.ledger)
+        return Reader(self._store, pairing, self.ledger, own_key=self._own_key)
 
     # ---- What falls due by time.
 

@@ -13,6 +13,8 @@ from mobile_sim.owner import Event, Hear, Say
 from mobile_sim.phone import Phone, secret_name
 from mobile_sim.store import Pairing, PairingState
 
+SESSION_SECONDS = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -89,9 +91,29 @@ async def meet(phone: Phone, link: str, *, say: Say, hear: Hear) -> Pairing:
                 person=_Asked(say, hear),
                 commit=commit,
             )
-    except BaseException as failure:
-        # Without a network the host may have completed the pair: its first session will tell, for ten minutes.
-        if kept and not isinstance(failure, errors.NoNetwork):
+    except errors.ProtocolViolation as clash:
+        # The service holds another first step of ours: this code was scanned before, perhaps by a run that was ended.
+        if kept:
+            phone.forget(kept[0].pair_id)
+        raise errors.OfferExpired("this code was used before") from clash
+    except errors.NoNetwork:
+        # The host may have completed the pair: its first session tells, now or within ten minutes.
+        if not kept or not await _in_session(phone, kept[0]):
+            raise
+    except BaseException:
+        if kept:
             phone.forget(kept[0].pair_id)
         raise
     return kept[0]
+
+
+async def _in_session(phone: Phone, pairing: Pairing) -> bool:
+    """Tell whether the host has the pairing, as its first session shows."""
+
+    def active() -> bool:
+        now = phone.store.pairings.get(pairing.pair_id)
+        return now is not None and now.state is PairingState.ACTIVE
+
+    line = phone.line(pairing)
+    await line.bell.until(lambda: active() or line.final, SESSION_SECONDS)
+    return active()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 import struct
@@ -24,6 +25,8 @@ Request = dict[str, Any]
 Event = dict[str, Any]
 Say = Callable[[Event], None]
 Hear = Callable[[], Awaitable[bool]]
+
+log = logging.getLogger(__name__)
 
 LINE_BYTES = 1024 * 1024
 TAKE_OVER_SECONDS = 15.0
@@ -144,6 +147,10 @@ async def _done(desk: Desk, request: Request, *, say: Say, hear: Hear) -> Event:
             "retry_after_ms": error.retry_after_ms,
             "metadata": error.metadata,
         }
+    except Exception as failure:
+        # The guest's command ends with it; ours, which stands behind the same desk, goes on.
+        log.exception("a guest's command broke")
+        return {"error": "INTERNAL", "detail": type(failure).__name__, "retry_after_ms": 0, "metadata": {}}
 
 
 async def _as_guest(home: Home, request: Request, *, say: Say, hear: Hear) -> int | None:

@@ -91,7 +91,7 @@ class Phone:
 
     def host(self, name: str | None) -> Pairing:
         """Find the host that is meant. Raises NotPaired, TargetNeeded, TargetUnknown."""
-        hosts = self.hosts()
+        hosts = self._targets()
         if not hosts:
             self.signed_in()
             raise errors.NotPaired("this phone is paired with no computer")
@@ -107,6 +107,12 @@ class Phone:
             ids = ", ".join(host.pair_id.hex() for host in found)
             raise errors.TargetNeeded(f"several have this name, use the id: {ids}", metadata={"hosts": ids})
         return found[0]
+
+    def _targets(self) -> list[Pairing]:
+        """List the hosts that a task can go to: a pairing that is not confirmed only when no good older one stands for it."""
+        hosts = self.hosts()
+        good = {host.host_key for host in hosts if host.state is PairingState.ACTIVE and not host.reason}
+        return [host for host in hosts if host.state is PairingState.ACTIVE or host.host_key not in good]
 
     def line(self, pairing: Pairing) -> Line:
         """Give the line to a host, opened now if it is not open yet. Raises SignInRequired, NotPaired."""
@@ -178,8 +184,15 @@ class Phone:
         if kept is not None and not fresh and self.clock.wall_ms() < kept.renew_at_ms:
             return Right(kept.grant, kept.relays)
         me = self.signed_in()
-        async with self._renewing, me.client() as client:
-            answer = await client.renew_grant(pair_id, APP_VERSION)
+        try:
+            async with self._renewing, me.client() as client:
+                answer = await client.renew_grant(pair_id, APP_VERSION)
+        except errors.NoNetwork:
+            if kept is None or fresh:
+                raise
+            return Right(
+                kept.grant, kept.relays
+            )  # not young any more, and still good: the relay will say when it is not
         Trust(self.home).follow(answer.keys)
         right = Right(answer.grant.SerializeToString(), self._dialable(answer.relays))
         with self.store.transaction():

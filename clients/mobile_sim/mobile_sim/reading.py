@@ -17,7 +17,7 @@ from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
 from dispatch.sealed.chain import Chain
 from dispatch.sealed.errors import SealError
 from dispatch.sealed.head import HASH_BYTES, Head
-from dispatch.sealed.history import Arrivals, Entry, event_hash, verify_head
+from dispatch.sealed.history import Arrivals, Entry, event_hash, verify_head, verify_task
 from dispatch.sealed.keep import open_keep, prune
 from google.protobuf.message import DecodeError
 
@@ -41,10 +41,11 @@ class Read:
 class Reader:
     """The thread of one pairing as it is being read."""
 
-    def __init__(self, store: Store, pairing: Pairing, ledger: Ledger) -> None:
+    def __init__(self, store: Store, pairing: Pairing, ledger: Ledger, *, own_key: bytes) -> None:
         self._store = store
         self._pair_id: PairId = pairing.pair_id
         self._host_key = pairing.host_key
+        self._own_key = own_key
         self._ledger = ledger
         self._chains: tuple[Chain, ...] = tuple(store.thread.chains(pairing.pair_id))
         waiting = [_entry(content) for content in store.thread.early(pairing.pair_id).values()]
@@ -159,6 +160,23 @@ class Reader:
         if not fits:
             self._store.pairings.add_holes(self._pair_id, 1)
 
+    def _check_own_hand(self, event: Event) -> None:
+        """Check that the words which the host says are ours are as we signed them."""
+        said = event.accepted
+        if not said.action or len(said.phone_head.hash) != HASH_BYTES:
+            return
+        fits = verify_task(
+            self._own_key,
+            said.signature,
+            pair_id=self._pair_id,
+            task_id=event.task_id,
+            attempt=said.attempt,
+            body=said.action,
+            head=Head(said.phone_head.number, said.phone_head.hash),
+        )
+        if not fits:
+            self._store.pairings.add_holes(self._pair_id, 1)
+
     def _tell(self, event: Event) -> None:
         """Tell the ledger what an event says of its task."""
         if len(event.task_id) != ID_BYTES:
@@ -166,6 +184,7 @@ class Reader:
         task_id, kind = TaskId(event.task_id), event.WhichOneof("event")
         if kind == "accepted":
             self._ledger.learn(task_id, words_of(event.accepted), at_ms=event.at_ms, after_number=event.number - 1)
+            self._check_own_hand(event)
         fact = fact_of(event)
         if fact is not None and self._store.tasks.get(task_id) is not None:
             self._ledger.note(task_id, fact)

@@ -60,6 +60,8 @@ class Screen:
     # ---- A task as it goes.
 
     def _status(self, words: str) -> None:
+        if self._task is not None:
+            return  # a thread is past: how its tasks once stood is of no interest
         if not self._terminal:
             self._line(words)
             return
@@ -78,6 +80,7 @@ class Screen:
     def _on_accepted(self, event: Event) -> None:
         if event.get("number"):  # in the thread it is where the person's words stand
             self._question(event)
+            return
         self._status(f"✓ on {one_line(event['host'], 64)}")
         if event.get("tampering"):
             self._line(self._console.styled("! The relay had said that this attempt was refused. It lied.", fg="red"))
@@ -176,6 +179,7 @@ class Screen:
             self._line(f"{one_line(host['host'], 64)}  {host.get('reachability', 'unknown')}{away}")
             for task in host.get("tasks", []):
                 self._line(f"  {task['state']:<12} {one_line(task['text'], 80)}")
+                self._line(self._console.styled(f"               {task['task_id']}", dim=True))
 
     # ---- The thread.
 
@@ -190,8 +194,9 @@ class Screen:
     def _on_ended(self, event: Event) -> None:
         sign, colour = _OUTCOMES.get(event["outcome"], ("·", "yellow"))
         reason = f": {event['reason']}" if event.get("reason") else ""
-        words = f"  {one_line(event['text'])}" if event.get("text") else ""
-        self._line(self._console.styled(f"{sign} {event['outcome'].replace('_', ' ')}{reason}", fg=colour) + words)
+        if event.get("text"):
+            self._markdown(event["text"], indent="  ")
+        self._line(self._console.styled(f"{sign} {event['outcome'].replace('_', ' ')}{reason}", fg=colour))
 
     def _on_lost(self, event: Event) -> None:
         self._line(

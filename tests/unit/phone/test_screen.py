@@ -1,0 +1,92 @@
+"""What a person sees: a status line that changes in place on a terminal only, and nothing of it left behind."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+from dispatch.cli import Console
+from mobile_sim.screen import Screen
+
+TASK = "11111111-2222-3333-4444-555555555555"
+EVENTS: list[dict[str, Any]] = [
+    {"event": "sent", "attempt": 1},
+    {"event": "handed_over", "attempt": 1},
+    {"event": "accepted", "attempt": 1},
+    {"event": "waiting", "position": 2},
+    {"event": "started", "agent": "built-in"},
+    {"event": "step", "title": "Looking at the sizes", "detail": ""},
+    {"event": "text", "partial": True, "delta": "Som", "offset": 0},
+    {"event": "text", "text": "| a | b |\n|---|---|\n| 1 | 2 |"},
+    {"event": "out_of_contact", "reason": "HOST_ASLEEP", "text": "Asleep.", "advice": "Wait."},
+    {"event": "back"},
+    {"event": "done", "state": "done", "attempt": 1, "text": "| a | b |\n|---|---|\n| 1 | 2 |"},
+]
+
+
+def shown(events: list[dict[str, Any]], *, terminal: bool, colour: bool = False) -> str:
+    out = io.StringIO()
+    screen = Screen(Console(as_json=False, out=out, colour=colour), terminal=terminal)
+    for event in events:
+        screen.say({"task_id": TASK, "host": "desk", "at": 1_700_000_000_000, **event})
+    screen.clear()
+    return out.getvalue()
+
+
+def left(text: str) -> str:
+    """What stands on the terminal at the end."""
+    lines = [line.rpartition("\r\x1b[2K")[2] for line in text.split("\n")]
+    return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(lines))
+
+
+def test_off_a_terminal_there_are_plain_lines_and_no_control_signs() -> None:
+    text = shown(EVENTS, terminal=False)
+
+    assert "\x1b" not in text
+    assert "\r" not in text
+    assert "→ sent to desk\n" in text
+    assert "| 1 | 2 |" in text
+
+
+def test_on_a_terminal_the_status_line_is_gone_at_the_end() -> None:
+    end = left(shown(EVENTS, terminal=True))
+
+    assert "sent to desk" not in end
+    assert "works on it" not in end
+    assert "Looking at the sizes" in end
+    assert "Out of contact: Asleep." in end
+    assert "✓ done" in end
+    assert "|---|" not in end  # a table is drawn, not spelled out
+
+
+def test_each_state_that_a_send_can_end_in_is_shown_with_its_reason_and_advice() -> None:
+    for state in ("refused", "not_sent", "failed", "out_of_contact", "sent", "unconfirmed"):
+        line = {"event": state, "state": state, "text": "Words.", "reason": "A_REASON", "advice": "Do this."}
+        text = shown([line], terminal=False)
+
+        assert state.replace("_", " ") in text
+        assert all(part in text for part in ("Words.", "A_REASON", "Do this."))
+
+
+def test_a_thread_shows_words_and_results_and_not_how_tasks_once_stood() -> None:
+    thread = [
+        {"event": "paired", "number": 1, "again": False},
+        {"event": "accepted", "number": 2, "text": "Which files are largest?"},
+        {"event": "started", "number": 3, "agent": "built-in"},
+        {"event": "text", "number": 4, "text": "The largest is *this*."},
+        {"event": "ended", "number": 5, "outcome": "done", "text": ""},
+    ]
+    text = shown(thread, terminal=False)
+
+    assert "Which files are largest?" in text
+    assert "The largest is *this*." in text
+    assert "✓ done" in text
+    assert "works on it" not in text
+
+
+def test_programs_get_the_events_as_they_are() -> None:
+    out = io.StringIO()
+    Screen(Console(as_json=True, out=out, colour=False), terminal=False).say({"event": "step", "title": "\x1b[2J"})
+
+    assert out.getvalue() == '{"event": "step", "title": "\\u001b[2J"}\n'
