@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from dispatch import errors
-from dispatch.address import Address, refuse_plaintext
+from dispatch.address import Address
 from dispatch.cli import Console, Exit, guarded, program
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
+    from dispatch.tls import Dialler
 
     from dispatch_host.operations import Front
 
@@ -123,6 +124,10 @@ def login(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option(envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
+    ] = None,
 ) -> None:
     """Sign this computer in to an account."""
     shared: _Shared = context.obj
@@ -132,7 +137,7 @@ def login(
         from dispatch.device.keys import PlainFiles  # noqa: PLC0415
         from dispatch.device.sign_in import sign_in  # noqa: PLC0415
 
-        _check_address(server)
+        dialler = _dialler(server, ca)
         password = _password(password_stdin)
         home = shared.home
         home.create()
@@ -149,6 +154,7 @@ def login(
                 device_name=name,
                 kind=DeviceKind.DEVICE_KIND_HOST,
                 rng=os.urandom,
+                dialler=dialler,
             )
         shared.console.event(
             {"event": "signed_in", "account": signed_in.account, "name": signed_in.device_name, "server": server},
@@ -159,9 +165,12 @@ def login(
     _do(shared, work)
 
 
-def _check_address(text: str) -> None:
+def _dialler(server: str, ca: Path | None) -> Dialler:
+    from dispatch.tls import Dialler, read_authorities  # noqa: PLC0415 -- quick `--help`
+
     try:
-        refuse_plaintext(Address.parse(text), allowed=_plaintext())
+        Address.parse(server)
+        return Dialler(ca="" if ca is None else read_authorities(ca), plaintext=_plaintext())
     except ValueError as failure:
         raise errors.BadRequest(str(failure)) from failure
 
