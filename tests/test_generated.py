@@ -88,3 +88,13 @@ def test_a_field_that_says_nothing_is_found(tmp_path: Path) -> None:
     (file,) = described(tmp_path, tmp_path / "out").file
 
     assert list(fields_without_comment(file)) == ["p.M.silent", "p.M.Inner.deep"]
+
+
+def test_asking_for_stubs_of_an_unknown_language_lists_the_known_ones() -> None:
+    asked = subprocess.run(
+        [sys.executable, ROOT / "protos" / "stubs.py", "cobol"], check=False, capture_output=True, text=True
+    )
+
+    assert asked.returncode != 0
+    for language in ("typescript", "go", "java", "cpp", "ruby", "csharp", "kotlin", "objc", "php", "python"):
+        assert language in asked.stderr

@@ -49,7 +49,7 @@ class Play:
         await host.event("connected")
         self._screen.chapter("The thread, as the phone shows it")
         for task in tasks:
-            await self._send_and_get(task)
+            await self._send_and_get(task, host)
         await self._send_to_a_closed_host(host, tasks[0])
 
     async def stop(self) -> None:
@@ -115,9 +115,9 @@ class Play:
             expect(await side.ended() == 0, side)
         self._screen.fact("paired: both said yes to the same code")
 
-    async def _send_and_get(self, task: Task) -> None:
+    async def _send_and_get(self, task: Task, host: Process) -> None:
         last, code, _ = await self._send(task.text)
-        expect(last["event"] == "done" and code == 0, f"{task.text!r} ended as {last}")
+        expect(last["event"] == "done" and code == 0, f"{task.text!r} ended as {last}\n{host}")
         rest = last["text"]
         for words in task.answer_has:
             expect(words in rest, f"the answer to {task.text!r} has no {words!r} (in this place)")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -55,14 +58,44 @@ class Screen:
         if name in STAGES:
             self.say(f"        · {STAGES[name]}", DIM)
         elif name == "step":
-            self.say(f"        · {event.get('text', '')}", DIM)
+            self.say(f"        · {' '.join(filter(None, (event['title'], event.get('detail'))))}", DIM)
 
     def outcome(self, event: dict[str, Any], *, seconds: float) -> None:
         """Show how a task ended, with its answer or with the reason why there is none."""
         done = event["event"] == "done"
-        self.say(f"  {'Host' if done else 'Relay'} ◂ {event['event']} in {seconds:.1f} s", BOLD, GREEN if done else RED)
+        self.say(
+            f"  {'Relay' if event['event'] == 'refused' else 'Host'} ◂ {event['event']} in {seconds:.1f} s",
+            BOLD,
+            GREEN if done else RED,
+        )
         if not done:
             self.say(f"        {event.get('reason', '')}", RED)
         for text in (event.get("text", ""), event.get("advice", "") if not done else ""):
             if text:
-                self.say(textwrap.indent(text.rstrip(), "        "))
+                self.say(textwrap.indent(readable(text), "        "))
+
+
+def readable(markdown: str) -> str:
+    """Line up the columns of tables, and take out what would steer a terminal."""
+    lines = "".join(sign if sign == "\n" or sign.isprintable() else "�" for sign in markdown.rstrip()).split("\n")
+    rows = [re.split(r"(?<!\\)\|", line.strip())[1:-1] if line.startswith("|") else None for line in lines]
+    shown = []
+    for is_table, group in itertools.groupby(zip(lines, rows, strict=True), key=lambda pair: pair[1] is not None):
+        pairs = list(group)
+        shown += _lined_up([row for _, row in pairs if row]) if is_table else [line for line, _ in pairs]
+    return "\n".join(shown)
+
+
+def _lined_up(rows: Sequence[Sequence[str]]) -> list[str]:
+    columns = max(map(len, rows))
+    cells = [[cell.strip() for cell in row] + [""] * (columns - len(row)) for row in rows]
+    right = [cell.endswith(":") for cell in cells.pop(1)] if len(cells) > 1 else [False] * columns
+    widths = [max(len(row[column]) for row in cells) for column in range(columns)]
+
+    def line(row: Sequence[str]) -> str:
+        shown = zip(row, widths, right, strict=True)
+        return "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in shown
+        ).rstrip()
+
+    return [line(cells[0]), "  ".join("─" * width for width in widths), *map(line, cells[1:])]

@@ -38,7 +38,7 @@ def sample_tasks(samples: Samples) -> list[Task]:
         ),
         Task(
             f'Find the PDFs in {documents} with "report" in the name, list them and summarise the first',
-            ("Aurora half-year report.pdf", "site visit report.pdf", "heat pumps"),
+            ("Aurora half-year report.pdf", "site visit report.pdf", "If the third unit starts in August"),
         ),
         Task(
             f'In {downloads} find the CSV whose name contains "offsite budget" and show its top 5 rows',

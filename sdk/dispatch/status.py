@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as ProtoAny
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -59,7 +60,7 @@ def _from_details(raw: bytes, message: str) -> errors.DispatchError | None:
     status = status_pb2.Status()
     try:
         status.ParseFromString(raw)
-    except ValueError:
+    except DecodeError:
         return None
     info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     for detail in status.details:

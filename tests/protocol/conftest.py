@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.relay import Relay
+from tests.support.relay import QUICK, Relay
 
 
 @pytest.fixture
 async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
     """Give a relay that runs and is trusted."""
     async with Relay(tmp_path / "relay") as relay:
+        yield relay
+
+
+@pytest.fixture
+async def calm_relay(tmp_path: Path) -> AsyncIterator[Relay]:
+    """Give a relay that asks nobody anything while a test lasts, so that only what the test does ends a stream."""
+    async with Relay(tmp_path / "relay", settings=replace(QUICK, lease_ms=60_000, idle_ask_ms=60_000)) as relay:
         yield relay

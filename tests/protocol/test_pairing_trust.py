@@ -183,6 +183,15 @@ async def test_the_number_of_relays_is_bounded(tmp_path: Path) -> None:
             assert (await again.next()).complete
 
 
+async def test_a_relay_has_a_bounded_number_of_streams(tmp_path: Path) -> None:
+    limits = with_limits(follows=1)
+    async with PairingService(tmp_path / "pairing", relay=None, limits=limits) as service, following(service) as first:
+        await first.next()
+        async with following(service) as second:
+            with pytest.raises(errors.RateLimited):
+                await second.next()
+
+
 async def test_a_relay_is_sent_away_when_the_service_closes(service: PairingService) -> None:
     async with following(service) as feed:
         await feed.next()

@@ -224,6 +224,10 @@ class Feed:
             raise from_rpc(failure) from failure
         return None if answer is grpc.aio.EOF else answer
 
+    async def rest(self) -> list[Any]:
+        """Give all that is still to come."""
+        return [answer async for answer in self]
+
     async def __aiter__(self) -> AsyncIterator[Any]:
         while (answer := await self.next()) is not None:
             yield answer

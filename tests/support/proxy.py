@@ -15,7 +15,8 @@ class Proxy:
     """Forwards connections to `target`. Use as an async context manager; `address` is what to dial.
 
     `cut` breaks all connections (new ones work); `freeze` keeps them open but lets nothing through until `thaw`;
-    `latency_seconds` delays each chunk, both ways; `refuse` closes new connections at once.
+    `latency_seconds` delays each chunk, both ways; `refuse` closes new connections at once; `cut_at_chunk` cuts once, at
+    the chunk of that number, before it is through.
     """
 
     def __init__(self, target: str) -> None:
@@ -24,6 +25,8 @@ class Proxy:
         self.latency_seconds = 0.0
         self.refuse = False
         self.connections = 0
+        self.chunks = 0
+        self.cut_at_chunk = 0
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._server: asyncio.Server
@@ -81,6 +84,9 @@ class Proxy:
                     if self.latency_seconds:
                         await asyncio.sleep(self.latency_seconds)
                     await self._flowing.wait()
+                    self.chunks += 1
+                    if self.chunks == self.cut_at_chunk:
+                        self.cut()
                     sink.write(chunk)
                     await sink.drain()
         finally:

@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from dispatch.address import Address
 from dispatch.api.relay.v1.relay_pb2 import PushHint
@@ -77,7 +78,7 @@ class Relay:
 
     async def start(self, *, until_serving: bool = True, **changed: int) -> None:
         """Start, at the address of the last time, and wait until it lets people in."""
-        self.settings = replace(self.settings, **changed)
+        self.settings = replace(self.settings, **changed)  # type: ignore[arg-type] # all but the names are numbers
         listening: asyncio.Future[tuple[Address, Address | None]] = asyncio.get_running_loop().create_future()
         options = Options(
             listen=Address.parse(self.address or "127.0.0.1:0"),
@@ -96,7 +97,8 @@ class Relay:
                 push=self.push,
             )
         )
-        await asyncio.wait([self._serving, listening], return_when=asyncio.FIRST_COMPLETED)
+        waited: list[asyncio.Future[Any]] = [self._serving, listening]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
             await self._serving
         bound, metrics = listening.result()
@@ -108,7 +110,8 @@ class Relay:
         """Wait until the health protocol says so."""
         wanted = Health.SERVING if serving else Health.NOT_SERVING
         async with dial(self.address) as channel, asyncio.timeout(DEADLINE_SECONDS):
-            async for health in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest()):
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # the stubs know only Check, and only the blocking form
+            async for health in stub.Watch(health_pb2.HealthCheckRequest()):
                 if health.status == wanted:
                     return
 

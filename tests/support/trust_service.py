@@ -36,6 +36,7 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer):
         self.keys = self._key_set(0, self.signers)
         self.silent = asyncio.Event()  # set: no heartbeat, no news
         self._news = asyncio.Condition()
+        self._followed = asyncio.Event()
         self._server: Any = None
 
     async def __aenter__(self) -> TrustService:
@@ -79,6 +80,12 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer):
         self.keys = self._key_set(self.keys.sequence + 1, old)
         await self._tell()
 
+    async def asked_again(self) -> None:
+        """Wait until a relay begins to follow once more."""
+        self._followed.clear()
+        async with asyncio.timeout(20):
+            await self._followed.wait()
+
     async def end_pairing(self, pair_id: bytes, *, ended_by: DeviceKind.ValueType) -> None:
         """End a pairing."""
         self.sequence += 1
@@ -118,6 +125,7 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer):
     ) -> AsyncIterator[pb.FollowTrustResponse]:
         """Feed a relay."""
         self.asked.append(request)
+        self._followed.set()
         after, keys = request.after_sequence, None
         while True:
             if not self.silent.is_set():

@@ -73,11 +73,11 @@ class Follow:
     ) -> int:
         """Say all that happens, then the last line. Gives the exit code.
 
-        When the wait is over nothing more is sent: what was never posted ends as not sent, and is never sent later.
+        The wait counts from when the task was sent, which has its own bound; when it is over nothing more is sent.
         """
         line = self._line
         loop = asyncio.get_running_loop()
-        end = None if wait_seconds is None else loop.time() + wait_seconds
+        end: float | None = None
         line.partial_listeners.add(self._partial)
         try:
             while True:
@@ -87,6 +87,8 @@ class Follow:
                 if self._is_over():
                     break
                 now = loop.time()
+                if wait_seconds is not None and end is None and (sending is None or self._view.state is not State.NEW):
+                    end = now + wait_seconds
                 if end is not None and now >= end:
                     await stop_sending()
                     self._say_news()

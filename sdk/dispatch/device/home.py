@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,7 +45,14 @@ class Home:
         if len(os.fsencode(inside)) <= _SOCKET_PATH_BYTES:
             return inside
         digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
-        return _private_folder() / f"{digest}.sock"
+        name = f"dispatch-{os.getuid()}/{digest}.sock"
+        # The temporary folder may be deep itself; /tmp is the last resort on every Unix.
+        bases = (Path(tempfile.gettempdir()), Path("/tmp"))  # noqa: S108 -- checked below to be ours alone
+        outside = next((base / name for base in bases if len(os.fsencode(base / name)) <= _SOCKET_PATH_BYTES), None)
+        if outside is None:
+            raise errors.StoreFailed(f"{self.path} is too long a path for a socket")
+        _make_private(outside.parent)
+        return outside
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:
@@ -64,13 +72,12 @@ class Home:
             os.close(descriptor)
 
 
-def _private_folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"dispatch-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o077 or folder.is_symlink():
+def _make_private(folder: Path) -> None:
+    with storing(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077 or not stat.S_ISDIR(found.st_mode):
         raise errors.StoreFailed(f"{folder} is not ours alone")
-    return folder
 
 
 @contextlib.contextmanager

@@ -140,10 +140,6 @@ class Ceremony:
 
     def receive(self, step: int, payload: bytes) -> list[Outgoing]:
         """Take a step of the other side and give the answers. Raises CeremonyFailed, once and for all."""
-        if self.failure is not None:
-            raise CeremonyFailed(self.failure)
-        if self.state is State.PAIRED:
-            raise CeremonyFailed(Failure.OUT_OF_ORDER)  # the pair stands, whatever comes afterwards
         handler = self._HANDLERS.get((self.state, step))
         if handler is None:
             raise self._fail(Failure.OUT_OF_ORDER)
@@ -156,19 +152,17 @@ class Ceremony:
             raise self._fail(Failure.HANDSHAKE) from None
 
     def refuse(self) -> None:
-        """End it: the person said no, the time is over, or the service ended the offer.
-
-        Does nothing to a pair that stands.
-        """
-        if self.state is not State.PAIRED:
-            self._fail(Failure.REFUSED)
+        """End it: the person said no, the time is over, or the service ended the offer. A pair that stands stays."""
+        self._fail(Failure.REFUSED)
 
     def _fail(self, why: Failure) -> CeremonyFailed:
-        """End the ceremony, drop its keys, and give the error to raise."""
-        self.state, self.failure = State.FAILED, why
+        """End the ceremony, drop its keys, and give the error to raise. The first reason stays, and so does a pair."""
+        if self.state is State.PAIRED:
+            return CeremonyFailed(why)
+        self.state, self.failure = State.FAILED, self.failure or why
         self._noise = self._secrets = self.result = self.code = None
         self._own_x25519 = b""
-        return CeremonyFailed(why)
+        return CeremonyFailed(self.failure)
 
     def _handshake(self) -> Handshake:
         if self._noise is None:

@@ -97,13 +97,16 @@ class Certificate:
         self._loaded = _load(files, now=now())
         self._with_grpc = self._loaded
         self._context, self._in_context = self._fresh_context(), self._loaded
-        metrics.expiry.labels(listener).set_function(lambda: self.expires.timestamp())
+        metrics.expiry.labels(listener).set_function(self._expires_seconds)
 
     @property
     def expires(self) -> datetime:
         """When the certificate in use ends."""
         with self._lock:
             return self._newest().expires
+
+    def _expires_seconds(self) -> float:
+        return self.expires.timestamp()
 
     def credentials(self) -> grpc.ServerCredentials:
         """Give what a gRPC server listens with; it asks again at every handshake."""
@@ -186,7 +189,7 @@ def _load(files: CertificateFiles, *, now: datetime) -> _Loaded:
     except ValueError as failure:
         raise ValueError(f"{files.keys.key} holds no private key (PEM)") from failure
     if not isinstance(key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey)):
-        raise ValueError(f"{files.keys.key} is neither an EC nor an RSA key; gRPC's TLS takes no other")
+        raise ValueError(f"{files.keys.key} is neither an EC nor an RSA key; gRPC's TLS takes no other")  # noqa: TRY004 -- the caller's one error, for whatever a file holds
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if key.public_key().public_bytes(*form) != leaf.public_key().public_bytes(*form):
         raise ValueError(f"{files.keys.key} is not the key of {files.keys.certificate}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import Action, UpCommand
 from dispatch.ids import ID_BYTES
+from google.protobuf.message import DecodeError
 
 from dispatch_host.journal.values import StoredTask
 from dispatch_host.tasks import OPEN, OUTCOMES, State
@@ -42,7 +43,7 @@ def read(content: bytes, *, pair_id: bytes, task_id: bytes) -> Readable | Reason
     try:
         command.ParseFromString(content)
         action.ParseFromString(command.action)
-    except ValueError:
+    except DecodeError:
         return Reason.REASON_PROTOCOL_VIOLATION
     fits = (
         command.pair_id == pair_id

@@ -121,6 +121,7 @@ async def run(
         runner.slept()
 
     async with (
+        fleet,
         ControlServer(owned.home, Operations(owned, running=running)),
         _beside(
             runner.run(fleet),

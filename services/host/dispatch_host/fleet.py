@@ -51,13 +51,21 @@ class Device:
 
 
 class Fleet:
-    """The links, by pairing."""
+    """The links, by pairing. Use as an async context manager."""
 
     def __init__(self, device: Device, *, common: Common) -> None:
         self._device = device
         self._common = common
         self._held: dict[PairId, _Held] = {}
-        self._leaving = False
+
+    async def __aenter__(self) -> Fleet:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cut what is still held: no link outlives the host."""
+        for held in self._held.values():
+            held.task.cancel()
+        await asyncio.gather(*(held.task for held in self._held.values()), return_exceptions=True)
 
     @property
     def links(self) -> Sequence[Link]:
@@ -100,9 +108,6 @@ class Fleet:
             held.link.client.leave(condition)
         if self._held:
             await asyncio.wait([held.task for held in self._held.values()], timeout=within_seconds / 2)
-        for held in self._held.values():
-            held.task.cancel()
-        await asyncio.gather(*(held.task for held in self._held.values()), return_exceptions=True)
 
     def notice(self, condition: Condition.ValueType) -> None:
         """Say on every open stream what is about to happen to this computer."""

@@ -15,7 +15,6 @@ from dispatch.cli import Console, Exit
 
 from dispatch_host.operations import Front
 from dispatch_host.pictures import drawn, write_picture
-from dispatch_host.telling import instant
 
 _ANSWER_BYTES = 1024
 
@@ -53,7 +52,7 @@ def _show(console: Console, qr: pb.PairQr, *, png: Path | None, svg: Path | None
             "link": qr.link,
             "png": str(png) if png else None,
             "svg": str(svg) if svg else None,
-            "expires_at": instant(qr.expires_at_ms),
+            "expires_at": qr.expires_at_ms,
         },
         "" if console.as_json else words,
     )

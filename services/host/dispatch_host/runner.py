@@ -210,14 +210,13 @@ class Runner:
         if current.forced is not None:
             working.cancel()
         try:
-            while not working.done():
-                if current.forced is None:
-                    await asyncio.wait([working])
-                elif not (await asyncio.wait([working], timeout=_LETTING_GO_SECONDS))[0]:
-                    _LOG.warning("the agent does not let go of its task", task=current.task.task_id)
-                    break
+            while current.forced is None and not working.done():
+                await asyncio.wait([working])
         finally:
+            # Forced to end, or cut off with the whole host: the agent gets a moment to stop what it started.
             working.cancel()
+            if not (await asyncio.wait([working], timeout=_LETTING_GO_SECONDS))[0]:
+                _LOG.warning("the agent does not let go of its task", task=current.task.task_id)
         if current.forced is not None:
             return current.forced
         return working.result()

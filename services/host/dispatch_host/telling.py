@@ -3,64 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dispatch import errors
-from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2 as host
-from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as thread
+from dispatch.device.telling import Told, event_told, reason_told, task_word
 
 
-def instant(at_ms: int) -> str:
-    """Write a time of day in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def event(content: bytes) -> tuple[dict[str, Any], str]:
+def event(content: bytes) -> tuple[Told, str]:
     """Give an event of the thread as an object and as a line."""
-    one = thread.Event.FromString(content)
-    kind = one.WhichOneof("event") or "unknown"
-    told: dict[str, Any] = {"event": kind, "number": one.number, "at": instant(one.at_ms)}
-    if one.task_id:
-        told["task_id"] = one.task_id.hex()
-    told |= _details(one, kind)
+    told = event_told(thread.Event.FromString(content))
     words = " ".join(str(told[name]) for name in ("text", "title", "outcome", "reason", "phone") if told.get(name))
-    at = datetime.fromtimestamp(one.at_ms / 1000).astimezone().strftime("%H:%M:%S")
-    return told, f"{at}  {kind.replace('_', ' '):12} {words}"
-
-
-def _details(one: thread.Event, kind: str) -> dict[str, Any]:
-    match kind:
-        case "accepted":
-            return {"attempt": one.accepted.attempt, "text": _words(one.accepted)}
-        case "waiting":
-            return {"position": one.waiting.position}
-        case "started":
-            return {"agent": one.started.agent}
-        case "step":
-            return {"title": one.step.title, "detail": one.step.detail}
-        case "result_text":
-            return {"text": one.result_text.text}
-        case "ended":
-            outcome = Outcome.Name(one.ended.outcome).removeprefix("OUTCOME_").lower()
-            return {"outcome": outcome, "text": one.ended.text} | _reason(one.ended.reason)
-        case "paired":
-            return {"phone": one.paired.phone_name, "host": one.paired.host_name, "again": one.paired.again}
-        case _:
-            return {}
-
-
-def _words(accepted: thread.Accepted) -> str:
-    """Give the person's words; long ones stand in the signed action only."""
-    if accepted.text or not accepted.action:
-        return accepted.text
-    return thread.Action.FromString(accepted.action).task.text
-
-
-def _reason(reason: Reason.ValueType) -> dict[str, Any]:
-    return {"reason": errors.word(reason)} if reason else {}
+    at = datetime.fromtimestamp(told["at"] / 1000).astimezone().strftime("%H:%M:%S")
+    return told, f"{at}  {told['event'].replace('_', ' '):12} {words}"
 
 
 def status(found: host.GetStatusResponse) -> dict[str, Any]:
@@ -78,7 +35,7 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
                 "connected": pairing.connected,
                 "phone_attached": pairing.phone_attached,
                 "relay": pairing.relay,
-                **_reason(pairing.reason),
+                **reason_told(pairing.reason),
             }
             for pairing in found.pairings
         ],
@@ -123,10 +80,10 @@ def _connection(pairing: host.PairingStatus) -> str:
 
 def _task(task: host.TaskStatus) -> dict[str, Any]:
     return {
-        "task_id": task.task_id.hex(),
+        "task_id": task_word(task.task_id),
         "text": task.text,
         "phone": task.phone_name,
-        "accepted_at": instant(task.accepted_at_ms),
+        "accepted_at": task.accepted_at_ms,
     }
 
 

@@ -27,6 +27,11 @@ class Ear:
             raise Draining(retry_after_ms=_COME_BACK_MS)
         self._rung.clear()
 
+    @property
+    def rung(self) -> bool:
+        """Whether it rang since it was cleared."""
+        return self._rung.is_set()
+
     def ring(self) -> None:
         """Wake the one who waits here."""
         self._rung.set()

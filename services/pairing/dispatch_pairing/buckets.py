@@ -23,6 +23,9 @@ class Buckets:
         self._limit = limit
         self._full_at: dict[str, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._full_at)
+
     def take(self, name: str, *, now_ms: int) -> int:
         """Take one of this name; gives 0, or the ms to wait."""
         full_at_ms, wait_ms = take(self._full_at.get(name, 0), rate=self._rate, now_ms=now_ms)

@@ -22,6 +22,7 @@ app.add_typer(account, name="account")
 Data = Annotated[Path, typer.Option("--data", help="Folder with all of the service's state.", show_default=False)]
 
 _T = TypeVar("_T")
+_LINE_BYTES = 64 * 1_024
 
 
 @app.callback()
@@ -115,12 +116,20 @@ def add(
     def run() -> Exit:
         if not password_stdin:
             raise BadRequest("pass the password on standard input, with --password-stdin")
-        password = sys.stdin.readline().rstrip("\r\n")
-        made = _run(_add(name, password, data))
+        made = _run(_add(name, _read_password(), data))
         console.event({"event": "added", "account": made}, f"Account {made} is there.")
         return Exit.DONE
 
     guarded(run, as_json=context.obj)
+
+
+def _read_password() -> str:
+    # Bytes, so that what the terminal's language setting makes of them does not matter.
+    line = sys.stdin.buffer.readline(_LINE_BYTES).rstrip(b"\r\n")
+    try:
+        return line.decode()
+    except UnicodeDecodeError as failure:
+        raise BadRequest("the password is not UTF-8", metadata={"field": "password"}) from failure
 
 
 async def _add(name: str, password: str, data: Path) -> str:

@@ -48,7 +48,7 @@ class Limits:
     farewells: int = 100
     """Pairings that the service does not know and that one device may say goodbye to; the oldest goes."""
     follows: int = 8
-    """Streams that one device may have open."""
+    """Streams that one device, or relays of one address, may have open."""
     relays: int = 256
     """Relay addresses kept at once."""
     relay_seen_ms: int = 60 * _SECOND_MS

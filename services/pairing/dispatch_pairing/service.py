@@ -217,7 +217,8 @@ class Api:
             first = False
 
         _log.info("relay follows", relay=request.relay_address[:64])
-        await self._trust.follow(request.relay_address, request.after_sequence, tell)
+        with self._streams.one(request.relay_address.encode()):
+            await self._trust.follow(request.relay_address, request.after_sequence, tell)
 
 
 class Desk:

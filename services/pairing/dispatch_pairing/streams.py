@@ -1,4 +1,4 @@
-"""How many streams each device has open. Called by service.py."""
+"""How many streams each caller has open. Called by service.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dispatch.errors import RateLimited
-from dispatch.ids import DeviceId
 
 _RETRY_MS = 5_000
 
@@ -17,17 +16,17 @@ class Streams:
 
     def __init__(self, *, limit: int) -> None:
         self._limit = limit
-        self._open: Counter[DeviceId] = Counter()
+        self._open: Counter[bytes] = Counter()
 
     @contextmanager
-    def one(self, device_id: DeviceId) -> Iterator[None]:
+    def one(self, caller: bytes) -> Iterator[None]:
         """Count a stream for as long as the block lasts. Raises RateLimited."""
-        if self._open[device_id] >= self._limit:
+        if self._open[caller] >= self._limit:
             raise RateLimited("too many open streams", retry_after_ms=_RETRY_MS)
-        self._open[device_id] += 1
+        self._open[caller] += 1
         try:
             yield
         finally:
-            self._open[device_id] -= 1
-            if not self._open[device_id]:
-                del self._open[device_id]
+            self._open[caller] -= 1
+            if not self._open[caller]:
+                del self._open[caller]

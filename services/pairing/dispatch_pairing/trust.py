@@ -78,9 +78,9 @@ class Trust:
 
 
 def _address(text: str) -> str:
+    if len(text) > _ADDRESS_CHARS:
+        raise BadRequest("longer than any address", metadata={"field": "relay_address"})
     try:
-        if len(text) > _ADDRESS_CHARS:
-            raise ValueError("longer than any name")
         return str(Address.parse(text))
     except ValueError as failure:
         raise BadRequest("not an address", metadata={"field": "relay_address"}) from failure

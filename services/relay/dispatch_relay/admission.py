@@ -14,6 +14,7 @@ from dispatch.api.pairing.v1.pairing_pb2 import SignedGrant
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.clock import Clock
 from dispatch.ids import ID_BYTES, Instance, Rng
+from google.protobuf.message import DecodeError
 
 from dispatch_relay import door, frames
 from dispatch_relay.presence import End
@@ -65,7 +66,7 @@ class Gate:
             raise errors.ProtocolViolation("nonce is not 32 bytes, or instance not 16")
         try:
             signed = SignedGrant.FromString(hello.grant)
-        except ValueError as failure:
+        except DecodeError as failure:
             raise errors.ProofInvalid("the grant can't be read") from failure
         admitted = self.trust.admit(signed)
         if admitted.device_id != hello.device_id or admitted.end is not _KINDS.get(hello.device_kind):

@@ -31,6 +31,7 @@ from dispatch_relay.trust_store import TrustStore
 
 _log = get_logger()
 
+_HEALTH_SECONDS = 0.2
 _DRAIN_SHARE = 0.5
 """Devices are asked to leave within this part of the time for draining, so that the last still leaves in peace."""
 
@@ -91,7 +92,16 @@ async def serve(
                     await rooms.erase(pair_id, ended_by=ended_by)
                 for device_id in news.revoked:
                     rooms.revoke(device_id)
-                await server.serving(trust.usable)
+
+            async def tell_health() -> None:
+                """Say by the health protocol whether anybody is let in; trust grows old without a word."""
+                usable = trust.usable
+                await server.serving(usable)
+                while True:
+                    await asyncio.sleep(_HEALTH_SECONDS)
+                    if usable is not trust.usable:
+                        usable = trust.usable
+                        await server.serving(usable)
 
             feed = TrustFeed(
                 pairing=str(options.pairing),
@@ -102,7 +112,7 @@ async def serve(
                 connected=lambda there: metrics.feed_connected.set(int(there)),
                 jitter=random.uniform,
             )
-            await server.serving(trust.usable)
+            health = group.create_task(tell_health())
             spawn(feed.follow())
             spawn(rooms.sweep())
             _log.info("serving", address=str(bound), advertise=str(advertise), grpc_experiments=GRPC_EXPERIMENTS)
@@ -111,12 +121,13 @@ async def serve(
 
             _log.info("draining")
             service.draining = True
+            health.cancel()
             await server.serving(False)
             spread_ms = int(settings.drain_ms * _DRAIN_SHARE)
             await rooms.drain(reconnect_in_ms=lambda: random.randint(0, spread_ms), within_ms=settings.drain_ms)
             rooms.shut()
             await server.stop(grace_seconds=1.0)
-            for task in list(beside):
+            for task in [*beside, health]:
                 task.cancel()
     finally:
         await log.close()

@@ -92,6 +92,7 @@ class Room:
         self._timer_ms = 0
         self._submitted = 0
         self._draining = False
+        self._erased: asyncio.Future[None] | None = None
         self._over: errors.DispatchError | None = None
         self._load(thread)
 
@@ -209,15 +210,19 @@ class Room:
                 self._meet(stream.end, presence.Event.WAS_REVOKED)
         self._leave_if_empty()
 
-    def erase(self, *, ended_by: End | None) -> None:
-        """The pairing is over: answer what waits, forget everything, then end the streams."""
+    def erase(self, *, ended_by: End | None) -> asyncio.Future[None]:
+        """The pairing is over: answer what waits, forget everything, then end the streams; gives when that is done."""
+        if self._erased is not None:
+            return self._erased
+        self._erased = asyncio.get_running_loop().create_future()
         if ended_by is End.HOST:
             self._meet(End.HOST, presence.Event.WAS_REVOKED)
         else:
             self._give_up(Reason.REASON_NOT_PAIRED)
         self._over = errors.HostRevoked() if ended_by is End.HOST else errors.NotPaired()
         # In one line behind the refusals above, so they have been told when this has.
-        self._submit(Erase(self.pair_id), self._erased)
+        self._submit(Erase(self.pair_id), self._forgotten)
+        return self._erased
 
     @property
     def looked_at(self) -> bool:
@@ -664,11 +669,11 @@ class Room:
         self._tools.metrics.store_failures.inc()
         _log.error("store failed", why=failed.why, pairing=short(self.pair_id))
 
-    def _erased(self, result: Done | Failed) -> None:
+    def _forgotten(self, result: Done | Failed) -> None:
         if isinstance(result, Failed):
             self._failed(result)
             asyncio.get_running_loop().call_later(
-                RETRY_STORE_MS / 1_000, self._submit, Erase(self.pair_id), self._erased
+                RETRY_STORE_MS / 1_000, self._submit, Erase(self.pair_id), self._forgotten
             )
             return
         self._tools.metrics.host_stands(None, before=self._presence[End.HOST].standing)
@@ -677,6 +682,8 @@ class Room:
         self._grace_until.clear()
         for stream in list(self._streams.values()):
             self._drop(stream, errors.NotPaired())
+        if self._erased is not None and not self._erased.done():
+            self._erased.set_result(None)
         self._arm()
 
     def _leave_if_empty(self) -> None:

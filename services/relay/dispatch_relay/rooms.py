@@ -55,8 +55,8 @@ class Rooms:
             (await self.enter(pair_id)).recover()
 
     async def erase(self, pair_id: PairId, *, ended_by: End | None) -> None:
-        """End a pairing: streams, rows and all."""
-        (await self.enter(pair_id)).erase(ended_by=ended_by)
+        """End a pairing: streams, rows and all. Returns when nothing of it is stored any more."""
+        await (await self.enter(pair_id)).erase(ended_by=ended_by)
         _log.info("pairing ended", pairing=pair_id, ended_by=ended_by.name.lower() if ended_by else "service")
 
     def revoke(self, device_id: DeviceId) -> None:

@@ -7,6 +7,7 @@ sends is parsed here, so that garbage is refused in our words, and what goes out
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Any
 
@@ -59,10 +60,11 @@ class ThreadService:
         except errors.DispatchError as refused:
             self._tools.metrics.stream_ended(errors.word(refused.reason))
             _log.info("stream refused", reason=errors.word(refused.reason), detail=refused.detail)
-            await refuse(context, refused)
+            await _tell(context, refused)
+            return
         ended = await self._carry(wire, room, stream)
         if ended is not None:
-            await refuse(context, ended)
+            await _tell(context, ended)
 
     async def _open(self, wire: _Wire) -> tuple[Room, Stream]:
         if self.draining:
@@ -122,6 +124,12 @@ class ThreadService:
                 await wire.write(batch)
         except errors.DispatchError as error:
             room.end(stream, error)  # the log can't be read
+
+
+async def _tell(context: Context, error: errors.DispatchError) -> None:
+    """End the call with the error. It is nobody's fault when the caller has gone before it could hear it."""
+    with contextlib.suppress(grpc.aio.InternalError):
+        await refuse(context, error)
 
 
 class _Gone(Exception):

@@ -7,6 +7,7 @@ decision inside a transaction is a table of `verdict` or an index; what is commi
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import queue
 import sqlite3
 import threading
@@ -39,12 +40,13 @@ _COLUMNS = "seq, kind, message_id, task_id, at_ms, sealed, reason, retry_after_m
 _STATUS = {RowKind.ACCEPTED: Status.ACCEPTED, RowKind.REFUSED: Status.REFUSED}
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=2.0, cached_statements=256)
+def _connect(path: Path, *, busy_seconds: float = 2.0) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
     db.execute("PRAGMA page_size = 8192")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA wal_autocheckpoint = 8000")
+    db.execute("PRAGMA secure_delete = ON")  # what is refused or erased is gone, ciphertext or not
     return db
 
 
@@ -59,23 +61,29 @@ def _row(values: Sequence[Any]) -> Row:
 class SqliteLog:
     """A `Log` in one file. `open` makes one."""
 
-    def __init__(self, path: Path, *, thread_bytes: int, on_commit: OnCommit) -> None:
+    def __init__(self, path: Path, *, thread_bytes: int, busy_seconds: float, on_commit: OnCommit) -> None:
         # Fixed after __init__.
         self._path = path
         self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()  # what is told runs in it, not in the committer's empty one
         self._on_commit = on_commit
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="log-read")
         self._local = threading.local()
         self._read_connections: list[sqlite3.Connection] = []
         # Filled by the loop, emptied by the committer. None ends it.
         self._queue: queue.SimpleQueue[tuple[Op, Then] | None] = queue.SimpleQueue()
-        self._writer = _Writer(_connect(path), thread_bytes=thread_bytes)
+        self._writer = _Writer(_connect(path, busy_seconds=busy_seconds), thread_bytes=thread_bytes)
         self._committer = threading.Thread(target=self._commit_all, name="log-commit", daemon=True)
         self._committer.start()
 
     @classmethod
     async def open(
-        cls, path: Path, *, thread_bytes: int = 64 * 1024 * 1024, on_commit: OnCommit = lambda ops, seconds: None
+        cls,
+        path: Path,
+        *,
+        thread_bytes: int = 64 * 1024 * 1024,
+        busy_seconds: float = 2.0,
+        on_commit: OnCommit = lambda ops, seconds: None,
     ) -> SqliteLog:
         """Open or make the store; `on_commit` is told ops and seconds of each commit, on the loop.
 
@@ -83,7 +91,7 @@ class SqliteLog:
         """
         try:
             await asyncio.to_thread(_prepare, path)
-            return cls(path, thread_bytes=thread_bytes, on_commit=on_commit)
+            return cls(path, thread_bytes=thread_bytes, busy_seconds=busy_seconds, on_commit=on_commit)
         except sqlite3.Error as failure:
             raise errors.StoreFailed(str(failure)) from failure
 
@@ -124,7 +132,8 @@ class SqliteLog:
             if batch:
                 started = time.perf_counter()
                 results = self._writer.commit([op for op, _ in batch])
-                self._loop.call_soon_threadsafe(self._tell, batch, results, time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                self._loop.call_soon_threadsafe(self._tell, batch, results, seconds, context=self._context)
         self._writer.close()
 
     def _tell(self, batch: list[tuple[Op, Then]], results: Sequence[Done | Failed], seconds: float) -> None:

@@ -14,6 +14,7 @@ from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
 from dispatch.ids import ID_BYTES, DeviceId, PairId
+from google.protobuf.message import DecodeError
 
 from dispatch_relay.presence import End
 
@@ -140,7 +141,7 @@ class Trust:
             raise errors.ProofInvalid("the grant is not signed by the pairing service that this relay follows")
         try:
             grant = pb.Grant.FromString(signed.grant)
-        except ValueError as failure:
+        except DecodeError as failure:
             raise errors.ProofInvalid("the grant can't be read") from failure
         end = _ENDS.get(grant.role)
         if end is None or len(grant.pair_id) != ID_BYTES or proof.device_id(grant.device_key) != grant.device_id:

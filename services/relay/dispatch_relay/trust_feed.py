@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import grpc
 from dispatch import errors, status
@@ -18,7 +19,7 @@ from dispatch_relay.trust_store import TrustStore
 
 _log = get_logger()
 
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 5.0
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 2.0
 HEARTBEAT_SECONDS = 65.0
 """More than three missed heartbeats: the connection is not what it seems."""
 
@@ -92,10 +93,12 @@ class TrustFeed:
             # The service was restored from a backup and counts again from where it was: hear all of it.
             self._after = 0
             raise ValueError("the service counts from an earlier place than before")
-        if news.keys is not None or news.ended or news.revoked or news.sequence != self._state.sequence:
-            await asyncio.to_thread(self._store.keep, news)
+        if news.keys is not None or news.ended or news.revoked:
+            await asyncio.to_thread(self._store.keep, replace(news, complete=False))
         self._state.learn(news)
-        if news.complete:
-            self._after = news.sequence
         self._connected(True)
         await self._act(news)
+        # The place in the count is kept last: what was kept but not acted on is told again after a crash.
+        if news.complete and news.sequence != self._after:
+            await asyncio.to_thread(self._store.keep, News(sequence=news.sequence, complete=True))
+            self._after = news.sequence

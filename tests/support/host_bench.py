@@ -1,0 +1,382 @@
+"""A host on a bench: real journal, real link, real gRPC; relay, pairing service, phone and agent are made by hand.
+
+The agent is the named seam `Agent`; it records what it was asked and does what the test tells it, step by step.
+"""
+
+# ruff: noqa: N802 -- gRPC names the methods
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from dispatch import attestation, errors, proof
+from dispatch.api.host.v1 import host_pb2
+from dispatch.api.pairing.v1 import pairing_pb2, pairing_pb2_grpc
+from dispatch.api.relay.v1.relay_pb2 import Condition, DeviceKind
+from dispatch.channel import server_options
+from dispatch.clock import SystemClock
+from dispatch.device.home import Home
+from dispatch.device.keys import DeviceKey, PlainFiles
+from dispatch.device.sign_in import SignIn
+from dispatch.device.trust import Trust
+from dispatch.ids import PairId
+from dispatch.sealed.keys import PairKeys, Role
+from dispatch.status import refuse
+from dispatch_host import entries
+from dispatch_host.agents import AgentEvent, Ask, Result, Task, Turn
+from dispatch_host.app import Told, run
+from dispatch_host.control import ControlClient
+from dispatch_host.journal import Tx, threads
+from dispatch_host.journal.values import Pairing
+from dispatch_host.limits import Limits
+from dispatch_host.owned import Owned, owning
+from dispatch_host.pairings import keep
+from dispatch_host.power import NoSleepWatch, SleepWatch
+from dispatch_host.scope import Folder
+
+from tests.support.phone_end import PhoneEnd
+from tests.support.relay_end import RelayEnd
+
+HOUR_MS = 3_600_000
+DEADLINE_SECONDS = 20.0
+
+
+class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
+    """The pairing service as far as a paired host needs it. Records what it was told."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self.relays: list[str] = []
+        self.ended: list[bytes] = []
+        self.completed: list[bytes] = []
+        self.forgotten: set[bytes] = set()  # pairs that it does not know
+        self.away = False
+        self.ahead_ms = 0  # its clock
+        self._key = Ed25519PrivateKey.generate()
+        self.public_key = self._key.public_key().public_bytes_raw()
+        keys = proof.PinnedKeys(keys=(self.public_key,), sequence=1)
+        signed = proof.sign_key_set(self._key.sign, self.public_key, keys)
+        signature = pairing_pb2.KeySetSignature(key_id=signed.key_id, signature=signed.signature)
+        self.keys = pairing_pb2.KeySet(keys=[self.public_key], sequence=1, signatures=[signature])
+        self._host: bytes = b""
+        self._server: Any = None
+
+    async def __aenter__(self) -> PairingEnd:
+        self._server = grpc.aio.server(options=server_options())
+        pairing_pb2_grpc.add_PairingServiceServicer_to_server(self, self._server)
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop(0)
+
+    def now_ms(self) -> int:
+        return SystemClock().wall_ms() + self.ahead_ms
+
+    def grant(self, pair_id: bytes, device_key: bytes, role: DeviceKind.ValueType, *, hours: float = 1) -> bytes:
+        """Sign a grant; give it as it stands in Hello."""
+        grant = pairing_pb2.Grant(
+            account_id=bytes(16),
+            device_id=proof.device_id(device_key),
+            device_key=device_key,
+            pair_id=pair_id,
+            role=role,
+            not_before_ms=self.now_ms() - HOUR_MS,
+            not_after_ms=self.now_ms() + round(hours * HOUR_MS),
+        ).SerializeToString()
+        signed = proof.sign_grant(self._key.sign, self.public_key, grant)
+        return pairing_pb2.SignedGrant(
+            grant=grant, key_id=signed.key_id, signature=signed.signature
+        ).SerializeToString()
+
+    async def RenewGrant(
+        self, request: pairing_pb2.RenewGrantRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pairing_pb2.RenewGrantResponse:
+        await self._may_answer(context)
+        if request.pair_id in self.forgotten:
+            await self._refuse(context, "NOT_PAIRED")
+        grant = self.grant(request.pair_id, self._host, DeviceKind.DEVICE_KIND_HOST)
+        return pairing_pb2.RenewGrantResponse(
+            grant=pairing_pb2.SignedGrant.FromString(grant),
+            relays=self.relays,
+            server_time_ms=self.now_ms(),
+            keys=self.keys,
+        )
+
+    async def CompletePairing(
+        self, request: pairing_pb2.CompletePairingRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pairing_pb2.CompletePairingResponse:
+        await self._may_answer(context)
+        named = attestation.verify_attestation(
+            request.attestation, phone_signature=request.phone_signature, host_signature=request.host_signature
+        )
+        self.completed.append(named.pair_id)
+        self.forgotten.discard(named.pair_id)
+        return pairing_pb2.CompletePairingResponse()
+
+    async def EndPairing(
+        self, request: pairing_pb2.EndPairingRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pairing_pb2.EndPairingResponse:
+        await self._may_answer(context)
+        self.ended.append(request.pair_id)
+        return pairing_pb2.EndPairingResponse()
+
+    def knows_host(self, key: bytes) -> None:
+        """Sign the host's grants for this key."""
+        self._host = key
+
+    async def _may_answer(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        if self.away:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+
+    async def _refuse(self, context: grpc.aio.ServicerContext[Any, Any], word: str) -> None:
+        await refuse(context, errors.of_word(word))
+
+
+class ScriptedAgent:
+    """Records what it is asked; each task's events come from the test, one by one, or all at once."""
+
+    def __init__(self) -> None:
+        self.runs: list[Task] = []
+        self.scopes: list[Sequence[Folder]] = []
+        self.histories: list[Sequence[Turn]] = []
+        self.answers: list[str | None] = []
+        self.closed: list[str] = []
+        self._queues: dict[str, asyncio.Queue[AgentEvent | BaseException]] = {}
+
+    def says(self, text: str, *events: AgentEvent | BaseException) -> None:
+        """Let the agent that works on these words say more."""
+        for event in events:
+            self._queue(text).put_nowait(event)
+
+    async def run(
+        self, task: Task, *, scope: Sequence[Folder], history: Sequence[Turn], ask: Ask
+    ) -> AsyncGenerator[AgentEvent, None]:
+        self.runs.append(task)
+        self.scopes.append(scope)
+        self.histories.append(history)
+        try:
+            if task.text.startswith("ask "):
+                self.answers.append(await ask(task.text, ["yes", "no"]))
+            if task.text.startswith("quick"):
+                yield Result(f"done: {task.text}", {"words": task.text})
+                return
+            while True:
+                event = await self._queue(task.text).get()
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:
+            self.closed.append(task.text)
+
+    def _queue(self, text: str) -> asyncio.Queue[AgentEvent | BaseException]:
+        return self._queues.setdefault(text, asyncio.Queue())
+
+
+class Bench:
+    """A paired host and all that it touches. Use as an async context manager; `run` starts the host."""
+
+    def __init__(self, folder: Path, *, limits: Limits | None = None, sleep: SleepWatch | None = None) -> None:
+        self.home = Home(folder / "home")
+        self.agent = ScriptedAgent()
+        self.limits = limits or Limits()
+        self.sleep: SleepWatch = sleep or NoSleepWatch()
+        self.relay = RelayEnd()
+        self.pairing = PairingEnd()  # type: ignore[abstract]  # a paired host calls three of its methods
+        self.told: list[str] = []
+        self.phone: PhoneEnd
+        self.pair_id: PairId
+        self.host_key: DeviceKey
+        self.phone_key = Ed25519PrivateKey.generate()
+        self._stack = contextlib.AsyncExitStack()
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Bench:
+        await self._stack.enter_async_context(self.relay)
+        await self._stack.enter_async_context(self.pairing)
+        self.pairing.relays = [self.relay.address]
+        self.home.create()
+        store = PlainFiles.of(self.home)
+        self.host_key = DeviceKey.load_or_make(store, os.urandom)
+        self.pairing.knows_host(self.host_key.public)
+        signed_in = SignIn(
+            server=self.pairing.address,
+            service_name="test.service",
+            account="ada",
+            account_id=bytes(16).hex(),
+            device_name="desk",
+        )
+        (self.home / "sign-in.json").write_text(json.dumps(asdict(signed_in)))
+        Trust(self.home).start(self.pairing.keys)
+        self.pair_id = await self.pairs()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._running is not None and not self._running.done():
+            await self.stops()
+        await self._stack.aclose()
+
+    async def pairs(self, *, phone_name: str = "pocket") -> PairId:
+        """Make the phone and the host a pair, as a ceremony would leave them; the phone is a fresh one under its key."""
+        pair_id, psk = PairId(os.urandom(16)), os.urandom(32)
+        phone_public = self.phone_key.public_key().public_bytes_raw()
+        own, peer = X25519PrivateKey.generate(), X25519PrivateKey.generate()
+        shared = {"pair_id": pair_id, "pair_psk": psk}
+        host_keys = PairKeys(
+            role=Role.HOST,
+            own_x25519=own.private_bytes_raw(),
+            peer_x25519=peer.public_key().public_bytes_raw(),
+            own_ed25519=self.host_key.public,
+            peer_ed25519=phone_public,
+            **shared,  # type: ignore[arg-type]  # two fields that both have
+        )
+        phone_keys = PairKeys(
+            role=Role.PHONE,
+            own_x25519=peer.private_bytes_raw(),
+            peer_x25519=own.public_key().public_bytes_raw(),
+            own_ed25519=phone_public,
+            peer_ed25519=self.host_key.public,
+            **shared,  # type: ignore[arg-type]  # as above
+        )
+        words = attestation.attestation(
+            pair_id=pair_id, service="test.service", host_key=self.host_key.public, phone_key=phone_public
+        )
+        pairing = Pairing(
+            pair_id=pair_id,
+            phone_key=phone_public,
+            phone_name=phone_name,
+            attestation=words,
+            phone_signature=self.phone_key.sign(words),
+            host_signature=self.host_key.sign(words),
+        )
+        with self.owned() as owned:
+            keep(owned.store, host_keys)
+
+            def write(tx: Tx) -> None:
+                joined = threads.join(tx, pairing)
+                assert joined is not None
+                entry = entries.paired(phone_name=phone_name, host_name="desk", again=joined.again)
+                owned.scribe.write(tx, pair_id, [entry])
+
+            await owned.journal.step(write)
+        grant = self.pairing.grant(pair_id, phone_public, DeviceKind.DEVICE_KIND_PHONE)
+        self.phone = PhoneEnd(phone_keys, self.phone_key, self.relay, grant=grant)
+        self.pair_id = pair_id
+        return pair_id
+
+    def owned(self) -> contextlib.AbstractContextManager[Owned]:
+        """Own the home, while the host does not run."""
+        return owning(self.home, plaintext=False)
+
+    async def runs(self) -> None:
+        """Start the host, in this process, and wait until it is attached."""
+        self._running = asyncio.create_task(self._run())
+        await self.relay.attached()
+
+    async def ready(self) -> Bench:
+        """Start the host and let the phone shake hands; the phone has the whole thread then."""
+        await self.runs()
+        await self.phone.shakes_hands()
+        await self.phone.asks_again(1, self.phone.begins[-1].head.number)
+        await self.phone.has_number(self.phone.begins[-1].head.number)
+        return self
+
+    async def stops(self, condition: Condition.ValueType = Condition.CONDITION_APP_CLOSED) -> None:
+        """Stop the host as `dispatch-host stop` does."""
+        assert self._running is not None
+        async with ControlClient(self.home) as control:
+            await control.stop(condition)
+        await self._running
+        self._running = None
+
+    async def dies(self) -> None:
+        """End the host without a word, as a kill would; its journal keeps what was committed."""
+        assert self._running is not None
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+        self._running = None
+        await self.relay.detached()
+
+    @contextlib.asynccontextmanager
+    async def control(self) -> AsyncIterator[ControlClient]:
+        """Give the front desk of the running host."""
+        async with ControlClient(self.home) as control:
+            yield control
+
+    async def knows(self, condition: Callable[[host_pb2.GetStatusResponse], object]) -> None:
+        """Wait until the host's own status says so."""
+        async with self.control() as control, asyncio.timeout(DEADLINE_SECONDS):
+            while not condition(await control.status()):  # noqa: ASYNC110 -- only asking tells
+                await asyncio.sleep(0.01)
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Let the host be dead for the body, and start it again behind it."""
+        await self.dies()
+        yield
+        await self.runs()
+
+    def change(self, statement: str, *values: Any) -> None:
+        """Change the journal behind the host's back, while it does not run."""
+        with contextlib.closing(sqlite3.connect(self.home / "journal.db")) as connection:
+            connection.execute(statement, values)
+            connection.commit()
+
+    def copy_journal(self) -> bytes:
+        """Take a backup, while the host does not run."""
+        with contextlib.closing(sqlite3.connect(self.home / "journal.db")) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return (self.home / "journal.db").read_bytes()
+
+    def restore_journal(self, backup: bytes) -> None:
+        """Put a backup back, while the host does not run."""
+        for name in ("journal.db-wal", "journal.db-shm"):
+            (self.home / name).unlink(missing_ok=True)
+        (self.home / "journal.db").write_bytes(backup)
+
+    def clock_ms(self) -> int:
+        """Tell the clock that epochs are reckoned by."""
+        return SystemClock().boot_ms()
+
+    def rows(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Look into the journal."""
+        with contextlib.closing(sqlite3.connect(self.home / "journal.db")) as connection:
+            return connection.execute(question, values).fetchall()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for something that nobody announces."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not condition():  # noqa: ASYNC110 -- nobody announces it
+                await asyncio.sleep(0.01)
+
+    async def _run(self) -> None:
+        told = Told(
+            running=lambda _: self.told.append("running"),
+            connected=lambda _: self.told.append("connected"),
+            disconnected=lambda _pairing, _reason: self.told.append("disconnected"),
+        )
+        with self.owned() as owned:
+            await run(
+                owned,
+                agent=self.agent,
+                agent_name="scripted",
+                sleep=self.sleep,
+                limits=self.limits,
+                metrics_at=None,
+                told=told,
+            )

@@ -1,0 +1,217 @@
+"""What every `Log` of the relay does, as one function: `await check_log(make_log)`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1.relay_pb2 import OUTCOME_DONE, OUTCOME_UNSPECIFIED, PUSH_HINT_NEWS
+from dispatch.ids import Instance, MessageId, PairId, TaskId
+from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Log, Op, RowKind, Stood, Sweep
+from dispatch_relay.presence import End, Presence, Standing
+from dispatch_relay.verdict import Effect, Event, Status
+
+Make = Callable[[int], Awaitable[Log]]
+"""Opens the same store again each time; told how many bytes a thread may hold."""
+
+ROOMY = 1 << 30
+PAIR, OTHER = PairId(b"p" * 16), PairId(b"q" * 16)
+
+
+def message(text: str) -> MessageId:
+    """Make an id."""
+    return MessageId(sha256(text.encode()).digest()[:16])
+
+
+def task(text: str) -> TaskId:
+    """Make an id."""
+    return TaskId(sha256(b"task" + text.encode()).digest()[:16])
+
+
+def posted(text: str, *, pair_id: PairId = PAIR, event: Event = Event.POSTED, now_ms: int = 1) -> Decide:
+    """Write the arrival of a command."""
+    return Decide(
+        pair_id, message(text), event, now_ms, task_id=task(text), sealed=text.encode(), valid_for_ms=10_000,
+        reason=Reason.REASON_HOST_ASLEEP if event is Event.POSTED_IN_VAIN else Reason.REASON_UNSPECIFIED,
+    )  # fmt: skip
+
+
+def happened(text: str, event: Event, reason: Reason.ValueType = Reason.REASON_UNSPECIFIED) -> Decide:
+    """Write what happens to it."""
+    return Decide(PAIR, message(text), event, 2, reason=reason, retry_after_ms=7)
+
+
+def kept(text: str, *, now_ms: int = 3, size: int = 0, ends: str = "") -> Keep:
+    """Write a message of the host."""
+    return Keep(
+        PAIR, message(text), task(ends) if ends else TaskId(b""), now_ms, sealed=text.encode() + bytes(size),
+        push_hint=PUSH_HINT_NEWS, outcome=OUTCOME_DONE if ends else OUTCOME_UNSPECIFIED,
+    )  # fmt: skip
+
+
+async def result(log: Log, op: Op) -> Done | Failed:
+    """Write an op and wait for what comes of it."""
+    told: asyncio.Future[Done | Failed] = asyncio.get_running_loop().create_future()
+    log.submit(op, told.set_result)
+    return await told
+
+
+async def done(log: Log, op: Op) -> Done:
+    """Write an op that must not fail."""
+    came = await result(log, op)
+    assert isinstance(came, Done), came
+    return came
+
+
+async def check_log(make: Make) -> None:
+    """Run every check, each on a pairing or a store of its own where it matters."""
+    log = await make(ROOMY)
+    await _a_command_is_pending_until_its_verdict(log)
+    await _a_verdict_is_made_once(log)
+    await _the_same_id_is_the_same_row(log)
+    await _tasks_are_open_between_their_go_and_their_outcome(log)
+    await _what_was_committed_is_told_in_order(log)
+    await _rows_are_read_in_order_and_in_pieces(log)
+    await _presence_is_kept(log)
+    log = await _everything_is_there_after_a_restart(log, make)
+    await _old_rows_go_when_both_have_them(log)
+    await _an_ended_pairing_leaves_nothing(log)
+    await log.close()
+    await _a_thread_does_not_outgrow_its_limit(make)
+
+
+async def _a_command_is_pending_until_its_verdict(log: Log) -> None:
+    assert (await log.thread(PAIR)).head_seq == 0
+    assert (await done(log, posted("one"))).effect is Effect.PEND
+    (waiting,) = (await log.thread(PAIR)).pending
+    assert (waiting.sealed, waiting.task_id, waiting.arrived_ms) == (b"one", task("one"), 1)
+    accepted = await done(log, happened("one", Event.TAKEN))
+    assert accepted.row is not None
+    assert (accepted.effect, accepted.row.seq, accepted.row.kind) == (Effect.ACCEPT, 1, RowKind.ACCEPTED)
+    assert (accepted.row.task_id, accepted.row.sealed) == (task("one"), b"")
+    assert not (await log.thread(PAIR)).pending
+
+
+async def _a_verdict_is_made_once(log: Log) -> None:
+    await done(log, posted("two"))
+    refused = await done(log, happened("two", Event.DECLINED, Reason.REASON_QUEUE_FULL))
+    assert refused.row is not None
+    assert (refused.effect, refused.row.seq) == (Effect.REFUSE, 2)
+    assert (refused.row.reason, refused.row.retry_after_ms) == (Reason.REASON_QUEUE_FULL, 7)
+    assert (await done(log, happened("two", Event.TAKEN))).effect is Effect.WITHDRAW
+    assert (await done(log, happened("one", Event.GIVEN_UP, Reason.REASON_HOST_ASLEEP))).effect is Effect.NOTHING
+    assert (await done(log, happened("never posted", Event.TAKEN))).effect is Effect.WITHDRAW
+    in_vain = await done(log, posted("three", event=Event.POSTED_IN_VAIN))
+    assert in_vain.row is not None
+    assert (in_vain.status, in_vain.row.seq) == (Status.REFUSED, 3)
+    assert (await log.thread(PAIR)).head_seq == 3
+
+
+async def _the_same_id_is_the_same_row(log: Log) -> None:
+    for text, seq in (("one", 1), ("two", 2), ("three", 3)):
+        again = await done(log, posted(text))
+        assert again.row is not None
+        assert (again.effect, again.row.seq) == (Effect.ANSWER_AGAIN, seq)
+    first = await done(log, kept("news"))
+    again = await done(log, kept("news"))
+    assert first.row is not None
+    assert (first.effect, again.effect, again.row) == (Effect.ACCEPT, Effect.ANSWER_AGAIN, first.row)
+    assert first.row.seq == (await log.thread(PAIR)).head_seq == 4
+
+
+async def _tasks_are_open_between_their_go_and_their_outcome(log: Log) -> None:
+    assert (await log.thread(PAIR)).open_tasks == {task("one")}
+    steer = Decide(PAIR, message("steer"), Event.POSTED, 1, task_id=task("one"), sealed=b"s", valid_for_ms=1)
+    await done(log, steer)
+    assert (await done(log, happened("steer", Event.TAKEN))).task_open
+    assert (await done(log, kept("end", ends="one"))).task_ended
+    assert not (await log.thread(PAIR)).open_tasks
+    assert not (await done(log, kept("end again", ends="one"))).task_ended
+
+
+async def _what_was_committed_is_told_in_order(log: Log) -> None:
+    seqs: list[int] = []
+    last = asyncio.Event()
+
+    def then(told: Done | Failed) -> None:
+        assert isinstance(told, Done)
+        assert told.row is not None
+        seqs.append(told.row.seq)
+        if len(seqs) == 200:
+            last.set()
+
+    for number in range(200):
+        log.submit(kept(f"fast {number}"), then)
+    await last.wait()
+    assert seqs == list(range(seqs[0], seqs[0] + 200))
+
+
+async def _rows_are_read_in_order_and_in_pieces(log: Log) -> None:
+    head = (await log.thread(PAIR)).head_seq
+    found = await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
+    assert [row.seq for row in found] == list(range(1, head + 1))
+    piece = await log.rows(PAIR, after_seq=head - 3, limit_bytes=1)
+    assert [row.seq for row in piece] == [head - 2]
+    assert not await log.rows(PAIR, after_seq=head, limit_bytes=1)
+    assert not await log.rows(OTHER, after_seq=0, limit_bytes=1)
+
+
+async def _presence_is_kept(log: Log) -> None:
+    host = Presence(Standing.REACHABLE, since_ms=5, last_heard_ms=6, instance=Instance(b"i" * 16))
+    await done(log, Stood(PAIR, End.HOST, Presence(Standing.ASLEEP)))
+    await done(log, Stood(PAIR, End.HOST, host))
+    await done(log, Stood(OTHER, End.HOST, Presence(Standing.APP_CLOSED)))
+    assert (await log.thread(PAIR)).presence == {End.HOST: host}
+    assert await log.standings() == {Standing.REACHABLE: 1, Standing.APP_CLOSED: 1}
+    assert list(await log.unsettled()) == [PAIR]
+    await done(log, posted("waits", pair_id=OTHER))
+    assert set(await log.unsettled()) == {PAIR, OTHER}
+
+
+async def _everything_is_there_after_a_restart(log: Log, make: Make) -> Log:
+    before = await log.thread(PAIR), await log.thread(OTHER), await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
+    await log.close()
+    log = await make(ROOMY)
+    after = await log.thread(PAIR), await log.thread(OTHER), await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
+    assert after == before
+    return log
+
+
+async def _old_rows_go_when_both_have_them(log: Log) -> None:
+    head = (await log.thread(PAIR)).head_seq
+    young = await done(log, kept("young", now_ms=1_000))
+    await done(log, Acked(PAIR, End.PHONE, head + 1))
+    await done(log, Acked(PAIR, End.HOST, head - 1))
+    await done(log, Acked(PAIR, End.HOST, 1))  # an ack never goes back
+    assert (await log.thread(PAIR)).acked == {End.PHONE: head + 1, End.HOST: head - 1}
+    await done(log, Sweep(before_ms=500))
+    assert (await log.thread(PAIR)).oldest_seq == head
+    await done(log, Acked(PAIR, End.HOST, head + 1))
+    await done(log, Sweep(before_ms=500))
+    assert young.row is not None
+    assert (await log.thread(PAIR)).oldest_seq == young.row.seq
+    await done(log, Sweep(before_ms=5_000))
+    thread = await log.thread(PAIR)
+    assert (thread.oldest_seq, thread.head_seq) == (0, head + 1)
+
+
+async def _an_ended_pairing_leaves_nothing(log: Log) -> None:
+    await done(log, kept("secret"))
+    await done(log, Erase(PAIR))
+    thread = await log.thread(PAIR)
+    assert (thread.head_seq, thread.presence, thread.open_tasks) == (0, {}, frozenset())
+    assert not await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
+    assert (await log.thread(OTHER)).pending
+
+
+async def _a_thread_does_not_outgrow_its_limit(make: Make) -> None:
+    log = await make(10_000)
+    for number in range(40):
+        await done(log, kept(f"large {number}", size=1_000))
+    found = await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
+    assert found[-1].seq == 40
+    assert [row.seq for row in found] == list(range(found[0].seq, 41))
+    assert 5_000 < sum(len(row.sealed) for row in found) <= 10_000
+    await log.close()

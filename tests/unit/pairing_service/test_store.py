@@ -1,0 +1,201 @@
+"""The store on SQLite, and the two files beside it: what is written, how, and who may read it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from dispatch.errors import BadRequest, Draining, RateLimited, StoreFailed
+from dispatch.proof import KeySignature, PinnedKeys, may_replace
+from dispatch_pairing import signer as signers
+from dispatch_pairing.bell import Bell
+from dispatch_pairing.passwords import Cost, Passwords, acceptable
+from dispatch_pairing.sql import SqlStore, open_sqlite
+
+from tests.support.pairing_repository import an_account, check_repository
+from tests.support.pairing_service import CHEAP
+
+
+async def test_sqlite_does_what_every_store_must(tmp_path: Path) -> None:
+    numbers = itertools.count()
+
+    async def make() -> SqlStore:
+        return await open_sqlite(tmp_path / f"{next(numbers)}.db")
+
+    await check_repository(make)
+
+
+async def test_what_was_written_survives_and_is_safe_against_power_loss(tmp_path: Path) -> None:
+    file = tmp_path / "a ?&#%41 name.db"
+    store = await open_sqlite(file)
+    async with store.write() as kept:
+        await kept.accounts.add(an_account())
+        sql = kept.accounts._sql  # type: ignore[attr-defined] # looks at the very connection
+        for pragma, value in (
+            ("journal_mode", "wal"),
+            ("synchronous", 2),
+            ("foreign_keys", 1),
+            ("busy_timeout", 5_000),
+        ):
+            assert (await sql.exec_driver_sql(f"PRAGMA {pragma}")).scalar_one() == value
+    await store.close()
+
+    store = await open_sqlite(file)
+    async with store.read() as kept:
+        assert await kept.accounts.all() == [an_account()]
+    await store.close()
+    assert file.exists()
+
+
+async def test_two_processes_may_make_the_same_store_at_once(tmp_path: Path) -> None:
+    stores = await asyncio.gather(*(open_sqlite(tmp_path / "pairing.db") for _ in range(4)))
+
+    async def add(number: int, store: SqlStore) -> bool:
+        async with store.write() as kept:
+            return await kept.accounts.add(an_account(folded=f"name {number}")) if number else True
+
+    assert all(await asyncio.gather(*(add(0, store) for store in stores)))
+    for store in stores:
+        await store.close()
+
+
+async def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "pairing.db"
+    await (await open_sqlite(file)).close()
+    with sqlite3.connect(file) as sql:
+        sql.execute("UPDATE service SET schema_version = 99")
+    sql.close()
+
+    with pytest.raises(StoreFailed, match="schema 99"):
+        await open_sqlite(file)
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database at all, but long enough to look at" * 20, b"SQLite format 3\0" * 9]
+)
+async def test_a_damaged_database_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "pairing.db"
+    file.write_bytes(content)
+
+    with pytest.raises(StoreFailed):
+        await open_sqlite(file)
+
+
+class TestSigningKey:
+    def test_it_is_made_once_for_its_owner_only(self, tmp_path: Path) -> None:
+        first = signers.load(tmp_path, rng=os.urandom, known=None)
+        file = tmp_path / signers.KEY_FILE
+
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert [path.name for path in tmp_path.iterdir()] == [signers.KEY_FILE]
+        assert signers.load(tmp_path, rng=os.urandom, known=first.key_id).public == first.public
+
+    def test_it_signs_a_key_set_that_relays_take(self, tmp_path: Path) -> None:
+        keys = signers.load(tmp_path, rng=os.urandom, known=None).key_set()
+
+        signatures = [KeySignature(one.key_id, one.signature) for one in keys.signatures]
+        assert may_replace(None, PinnedKeys(keys=tuple(keys.keys), sequence=keys.sequence), signatures)
+
+    def test_its_other_secret_is_the_same_at_each_start_and_not_the_key(self, tmp_path: Path) -> None:
+        signer = signers.load(tmp_path, rng=os.urandom, known=None)
+        again = signers.load(tmp_path, rng=os.urandom, known=None)
+
+        assert signer.secret("nonce") == again.secret("nonce") != signer.secret("other")
+        assert signer.secret("nonce") != signer.private.private_bytes_raw()
+
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o777])
+    def test_one_that_others_may_touch_is_refused(self, tmp_path: Path, mode: int) -> None:
+        signers.load(tmp_path, rng=os.urandom, known=None)
+        (tmp_path / signers.KEY_FILE).chmod(mode)
+
+        with pytest.raises(StoreFailed, match="others"):
+            signers.load(tmp_path, rng=os.urandom, known=None)
+
+    @pytest.mark.parametrize("content", [b"", b"x" * 31, b"x" * 33])
+    def test_a_damaged_one_is_refused(self, tmp_path: Path, content: bytes) -> None:
+        signers.load(tmp_path, rng=os.urandom, known=None)
+        (tmp_path / signers.KEY_FILE).write_bytes(content)
+
+        with pytest.raises(StoreFailed, match="damaged"):
+            signers.load(tmp_path, rng=os.urandom, known=None)
+
+    def test_another_or_none_than_the_database_remembers_is_refused(self, tmp_path: Path) -> None:
+        known = signers.load(tmp_path, rng=os.urandom, known=None).key_id
+        (tmp_path / signers.KEY_FILE).unlink()
+        with pytest.raises(StoreFailed, match="gone"):
+            signers.load(tmp_path, rng=os.urandom, known=known)
+        signers.load(tmp_path, rng=os.urandom, known=None)
+        with pytest.raises(StoreFailed, match="remembers"):
+            signers.load(tmp_path, rng=os.urandom, known=known)
+
+    def test_a_crash_while_it_is_made_leaves_none(self, tmp_path: Path) -> None:
+        (tmp_path / "signing.new").write_bytes(b"half")
+
+        signers.load(tmp_path, rng=os.urandom, known=None)
+
+        assert [path.name for path in tmp_path.iterdir()] == [signers.KEY_FILE]
+
+
+class TestPasswords:
+    async def test_a_hash_is_argon2id_salted_and_fits_only_its_password(self) -> None:
+        passwords = Passwords(rng=os.urandom, cost=Cost(), waiting=4)
+        try:
+            stored, again = await passwords.hash("correct horse"), await passwords.hash("correct horse")
+
+            assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=3$")
+            assert stored != again
+            assert await passwords.fits("correct horse", stored)
+            assert not await passwords.fits("correct house", stored)
+            assert not await passwords.fits("correct horse", None)
+        finally:
+            passwords.close()
+
+    async def test_too_many_at_once_are_sent_away_and_the_rest_is_answered(self) -> None:
+        passwords = Passwords(rng=os.urandom, cost=CHEAP, waiting=2)
+        try:
+            stored = await passwords.hash("correct horse")
+            answers = await asyncio.gather(
+                *(passwords.fits("correct horse", stored) for _ in range(5)), return_exceptions=True
+            )
+            assert answers[:2] == [True, True]
+            assert [type(answer) for answer in answers[2:]] == [RateLimited] * 3
+            assert await passwords.fits("correct horse", stored)
+        finally:
+            passwords.close()
+
+    @pytest.mark.parametrize("password", ["", "short", "1234567", "e\u0301" * 7, "x" * 1_025])
+    def test_one_that_is_too_short_or_too_long_is_not_taken(self, password: str) -> None:
+        with pytest.raises(BadRequest) as refused:
+            acceptable(password)
+
+        assert refused.value.metadata == {"field": "password"}
+        assert not password or password not in str(refused.value)
+
+
+class TestBell:
+    async def test_what_rings_while_somebody_reads_is_not_missed(self) -> None:
+        bell = Bell()
+        with bell.listen(b"a") as ear:
+            ear.clear()
+            bell.ring(b"a")
+            await ear.wait(at_most_ms=60_000)
+
+    async def test_other_topics_wake_nobody(self) -> None:
+        bell = Bell()
+        with bell.listen(b"a") as ear:
+            bell.ring(b"b")
+            await ear.wait(at_most_ms=1)
+            assert not ear.rung
+
+    async def test_closing_sends_everybody_away(self) -> None:
+        bell = Bell()
+        with bell.listen(b"a") as ear:
+            bell.close()
+            await ear.wait(at_most_ms=60_000)
+            with pytest.raises(Draining):
+                ear.clear()

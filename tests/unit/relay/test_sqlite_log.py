@@ -1,0 +1,87 @@
+"""The log in SQLite keeps the contract, also when the disk does not."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dispatch import errors
+from dispatch_relay.log import Done, Failed
+from dispatch_relay.sqlite_log import SqliteLog
+
+from tests.support.log_contract import PAIR, ROOMY, check_log, done, kept, posted, result
+
+
+async def test_sqlite_keeps_the_contract_of_the_log(tmp_path: Path) -> None:
+    async def make(thread_bytes: int) -> SqliteLog:
+        return await SqliteLog.open(tmp_path / "log.sqlite3", thread_bytes=thread_bytes)
+
+    await check_log(make)
+
+
+async def test_the_file_is_for_its_user_only(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "deep" / "log.sqlite3")
+    await log.close()
+    assert (tmp_path / "deep" / "log.sqlite3").stat().st_mode & 0o077 == 0
+
+
+async def test_a_locked_store_fails_the_write_and_stores_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    log = await SqliteLog.open(path, busy_seconds=0.05)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert isinstance(await result(log, posted("one")), Failed)
+    other.execute("ROLLBACK")
+    other.close()
+    assert not (await log.thread(PAIR)).pending
+    assert isinstance(await result(log, posted("one")), Done)
+    await log.close()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """Let no file of this process grow beyond a little: what a full disk looks like to a program."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512 * 1024, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_disk")
+async def test_a_full_disk_fails_writes_and_reading_goes_on(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "log.sqlite3")
+    stored = 0
+    while isinstance(await result(log, kept(f"row {stored}", size=20_000)), Done):
+        stored += 1
+        assert stored < 100, "the disk never filled"
+    assert isinstance(await result(log, kept("one more", size=20_000)), Failed)
+    assert len(await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)) == stored
+    await log.close()
+
+
+async def test_a_store_of_another_version_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(errors.StoreFailed):
+        await SqliteLog.open(path)
+
+
+async def test_what_is_not_a_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    path.write_bytes(os.urandom(8_192))
+    with pytest.raises(errors.StoreFailed):
+        await SqliteLog.open(path)
+
+
+async def test_commits_are_told_to_whoever_counts(tmp_path: Path) -> None:
+    commits: list[int] = []
+    log = await SqliteLog.open(tmp_path / "log.sqlite3", on_commit=lambda ops, seconds: commits.append(ops))
+    await done(log, kept("one"))
+    await log.close()
+    assert commits == [1]
