@@ -63,11 +63,14 @@ def server_options() -> Options:
     ]
 
 
-def dial(address: str, credentials: grpc.ChannelCredentials | None = None) -> grpc.aio.Channel:
+def dial(address: str, credentials: grpc.ChannelCredentials | None = None, *, name: str = "") -> grpc.aio.Channel:
     """Open a channel to an address, in the clear without credentials. It connects when it is first used.
+
+    `name` is what the certificate must be for, when that is not the address.
 
     Whoever dials an address that somebody else named goes through `dispatch.tls.Dialler`, which decides on the credentials.
     """
     if credentials is None:
         return grpc.aio.insecure_channel(address, options=client_options())
-    return grpc.aio.secure_channel(address, credentials, options=client_options())
+    named = [("grpc.ssl_target_name_override", name)] if name else []
+    return grpc.aio.secure_channel(address, credentials, options=[*client_options(), *named])

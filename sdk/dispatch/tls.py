@@ -39,6 +39,15 @@ class KeyFiles:
     certificate: Path
     key: Path
 
+    @classmethod
+    def given(cls, certificate: Path | None, key: Path | None, *, option: str) -> KeyFiles | None:
+        """Take what the command line has: both or none. `option` is "--tls", for the error. Raises ValueError."""
+        if certificate is None and key is None:
+            return None
+        if certificate is None or key is None:
+            raise ValueError(f"{option}-cert and {option}-key go together")
+        return cls(certificate, key)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialler:
@@ -53,6 +62,8 @@ class Dialler:
     """Certificates of authorities, PEM; empty for the computer's own list."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer, too, when there is no `ca`: DISPATCH_PLAINTEXT=1."""
+    name: str = ""
+    """What the certificate must be for, when that is not the address: for a health check behind the public name."""
     identity: KeyFiles | None = None
     """What to show to a service that wants a certificate of its callers. Read whenever something is dialled."""
 
@@ -65,7 +76,7 @@ class Dialler:
 
         Raises ValueError for what is no address, TlsFailed when the identity can't be read.
         """
-        return dial(address, self._credentials() if self.speaks_tls(address) else None)
+        return dial(address, self._credentials() if self.speaks_tls(address) else None, name=self.name)
 
     async def explain(self, address: str, error: errors.DispatchError) -> errors.DispatchError:
         """Give the error that says why nothing could be reached, if that is TLS; else the one given.
@@ -97,7 +108,7 @@ class Dialler:
             return "speaks TLS, and this side was not told whom to believe" if await _speaks_tls(there) else ""
         context = self._context()
         try:
-            answered = await _handshake(there, context)
+            answered = await _handshake(there, context, name=self.name or there.host)
         except ConnectionRefusedError:
             return ""
         except ssl.SSLCertVerificationError as failure:
@@ -171,12 +182,12 @@ def _of_certificate(failure: ssl.SSLCertVerificationError) -> str:
     return f"shows a certificate that can't be accepted: {failure.verify_message}"
 
 
-async def _handshake(there: Address, context: ssl.SSLContext) -> bool:
+async def _handshake(there: Address, context: ssl.SSLContext, *, name: str) -> bool:
     """Shake hands; tells whether the server then goes on, as HTTP/2 servers do by themselves, instead of hanging up.
 
     With TLS 1.3 a server looks at its caller's certificate only when the caller already takes the handshake for done.
     """
-    reader, writer = await asyncio.open_connection(there.host, there.port, ssl=context, server_hostname=there.host)
+    reader, writer = await asyncio.open_connection(there.host, there.port, ssl=context, server_hostname=name)
     try:
         return bool(await reader.read(1))
     except (ssl.SSLError, ConnectionError):

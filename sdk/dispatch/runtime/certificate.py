@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import grpc
 from cryptography import x509
@@ -38,13 +39,12 @@ class CertificateFiles:
     """Authorities, PEM: who has no certificate of one of them is not let in. None lets everybody in."""
 
     @classmethod
-    def given(cls, certificate: Path | None, key: Path | None, *, option: str) -> CertificateFiles | None:
+    def given(
+        cls, certificate: Path | None, key: Path | None, *, option: str, callers: Path | None = None
+    ) -> CertificateFiles | None:
         """Take what the command line has: both or none. `option` is "--tls", for the error. Raises ValueError."""
-        if certificate is None and key is None:
-            return None
-        if certificate is None or key is None:
-            raise ValueError(f"{option}-cert and {option}-key go together")
-        return cls(keys=KeyFiles(certificate, key))
+        keys = KeyFiles.given(certificate, key, option=option)
+        return None if keys is None else cls(keys=keys, callers=callers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,9 @@ class Certificate:
 
     def credentials(self) -> grpc.ServerCredentials:
         """Give what a gRPC server listens with; it asks again at every handshake."""
+        changed: Any = self._changed  # its published type lacks the None that stands for "nothing new"
         return grpc.dynamic_ssl_server_credentials(
-            _configuration(self._loaded), self._changed, self._files.callers is not None
+            _configuration(self._loaded), changed, require_client_authentication=self._files.callers is not None
         )
 
     def context(self) -> ssl.SSLContext:

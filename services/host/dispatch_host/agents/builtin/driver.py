@@ -132,5 +132,9 @@ class BuiltIn:
 
 def _environment() -> dict[str, str]:
     """Give the worker what Python needs to start, and nothing of what the host was started with."""
-    kept = {name: os.environ[name] for name in ("PATH", "TZ", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "TZ", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH")
+        if name in os.environ
+    }
     return {**kept, "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
