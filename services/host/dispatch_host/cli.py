@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from dispatch import errors
-from dispatch.address import Address
+from dispatch.address import Address, refuse_plaintext
 from dispatch.cli import Console, Exit, guarded, program
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
-    from dispatch.tls import Dialler
+    from dispatch.tls import Dialler, KeyFiles
 
     from dispatch_host.operations import Front
 
@@ -283,17 +283,26 @@ def _absolute(path: Path) -> str:
 def run(
     context: typer.Context,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
+    metrics_cert: Annotated[
+        Path | None, typer.Option(help="PEM file: the certificate shown there, off this computer.")
+    ] = None,
+    metrics_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
 ) -> None:
     """Do the work that paired phones send, until SIGTERM, Ctrl-C or `stop`. Without a pairing it waits for one."""
     shared: _Shared = context.obj
 
     def body() -> Exit:
-        from dispatch_host import settings  # noqa: PLC0415 -- quick `--help`
+        from dispatch.tls import KeyFiles  # noqa: PLC0415 -- quick `--help`
+
+        from dispatch_host import settings  # noqa: PLC0415
 
         limits = settings.limits(os.environ)
         try:
+            keys = KeyFiles.given(metrics_cert, metrics_key, option="--metrics")
             metrics_at = None if metrics is None else Address.parse(metrics)
-            return _run(shared, limits, metrics_at)
+            if metrics_at is not None and keys is None:
+                refuse_plaintext(metrics_at, allowed=_plaintext())
+            return _run(shared, limits, metrics_at, keys)
         except ValueError as failure:
             raise errors.BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -305,8 +314,9 @@ def run(
     guarded(body, as_json=shared.as_json)
 
 
-def _run(shared: _Shared, limits: Any, metrics_at: Address | None) -> Exit:
+def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFiles | None) -> Exit:
     import uvloop  # noqa: PLC0415 -- quick `--help`
+    from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
     from dispatch.runtime.logs import configure  # noqa: PLC0415
 
     from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
@@ -325,6 +335,7 @@ def _run(shared: _Shared, limits: Any, metrics_at: Address | None) -> Exit:
                 sleep=best_sleep_watch(),
                 limits=limits,
                 metrics_at=metrics_at,
+                metrics_certificate=None if keys is None else CertificateFiles(keys=keys),
                 told=told_on(shared.console),
             )
         )

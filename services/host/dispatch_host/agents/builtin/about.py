@@ -13,8 +13,8 @@ CAN = """\
 - **Summarise** a CSV (types, missing values, min, max, mean, top categories), a PDF or text: \u201cSummarise transactions.csv\u201d
 - **Search inside files**: \u201cSearch for \u2018project apollo\u2019 in Documents\u201d
 - **New and changed files**: \u201cWhat changed since yesterday?\u201d
-- **Duplicate files** and **disk usage**: \u201cFind duplicates in Downloads\u201d, \u201cDisk usage by folder\u201d
-- **Follow-ups**: \u201cand the second?\u201d, \u201cnow as a list\u201d, \u201conly PDFs\u201d, \u201cwhat about Documents?\u201d"""
+- **Duplicate files** and **disk usage**: \u201cFind duplicates in Downloads\u201d, \u201cDisk usage\u201d
+- **Follow-ups**: \u201cand the second?\u201d, \u201conly PDFs\u201d, \u201cwhat about Documents?\u201d"""
 
 
 def about(folders: Sequence[str]) -> str:

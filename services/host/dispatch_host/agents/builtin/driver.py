@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-P", "-m", "dispatch_host.agents.builtin.worker")
 LIMIT_SECONDS = 3600.0  # of one task: a person who waits longer has long cancelled
+_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
+_ALWAYS = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 _MEMORIES = 20  # turns that a follow-up may refer to
 _QUESTIONS = 5  # answers taken within one task
 _FAILED = "The assistant failed inside while working on this. Nothing was changed; trying again may help."
@@ -39,16 +41,20 @@ class BuiltIn:
         home: Path | None = None,
         keep_out: Sequence[Path] = (),
         clock: Callable[[], datetime] | None = None,
+        environment: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
         limit_seconds: float = LIMIT_SECONDS,
     ) -> None:
         """`keep_out` are folders no task may read, whatever is approved: the host's own keys and journal.
 
-        `home` is what `~` means, `clock` gives the time with its zone, `command` starts a worker (a seam for tests).
+        `home` is what `~` means, `clock` gives the time with its zone. Of `environment` the worker gets what Python needs
+        to start, and nothing else. `command` starts a worker: a seam for tests.
         """
         self._home = home or Path.home()
         self._keep_out = [path.resolve() for path in keep_out]
-        self._clock = clock or (lambda: datetime.now(zone.local_zone()))
+        given = environment or {}
+        self._environment = {name: given[name] for name in _PASSED_ON if name in given} | _ALWAYS
+        self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))
         self._command = tuple(command)
         self._limit_seconds = limit_seconds
 
@@ -114,7 +120,7 @@ class BuiltIn:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold contents; where it crashed comes over the wire
-            env=_environment(),
+            env=self._environment,
             cwd="/",
             start_new_session=True,
             limit=wire.LINE_BYTES,
@@ -128,13 +134,3 @@ class BuiltIn:
             if process.stdin is not None:
                 process.stdin.close()
             await process.wait()
-
-
-def _environment() -> dict[str, str]:
-    """Give the worker what Python needs to start, and nothing of what the host was started with."""
-    kept = {
-        name: os.environ[name]
-        for name in ("PATH", "TZ", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "LD_LIBRARY_PATH")
-        if name in os.environ
-    }
-    return {**kept, "LANG": "C.UTF-8", "PYTHONUTF8": "1"}

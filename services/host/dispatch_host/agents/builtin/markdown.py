@@ -15,6 +15,7 @@ from dispatch_host.scope import shown
 
 LIMIT_BYTES = 48 * 1024  # of a whole answer, as UTF-8: a thread row must stay small
 _CELL = 200  # characters of one cell
+_AFTERWORD = 2048  # kept free after a table: for how many rows did not fit, and the remarks
 _ROOM = 1024  # kept free for the remark that something was cut
 
 
@@ -116,7 +117,7 @@ class Answer:
         """Add a table as far as there is room; return how many rows were shown."""
         head, body = table.lines(style)
         kept = list(head)
-        room = self._room - sum(len(line.encode()) + 1 for line in head) - 2
+        room = self._room - sum(len(line.encode()) + 1 for line in head) - _AFTERWORD
         rows = 0
         for line in body:
             cost = len(line.encode()) + 1
@@ -126,7 +127,7 @@ class Answer:
             kept.append(line)
             rows += 1
         self._blocks.append("\n".join(kept))
-        self._room = room
+        self._room = room + _AFTERWORD
         if rows < len(body):
             self.add(f"… {number(len(body) - rows)} more rows did not fit into this answer.")
         return rows

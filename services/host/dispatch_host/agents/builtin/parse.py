@@ -20,6 +20,7 @@ from dispatch_host.agents.builtin.slots import LITERAL, Words
 
 FILE_CHANGES = "change files"  # what a refused request wanted, for the answer
 DESKTOP = "desktop"
+_LONGEST = 1000  # characters: nobody asks for a list of files in more, and patterns must not be kept busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Parsed:
 
 def parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     """Understand a request. `folders` are the names of the approved folders; small slips of the keyboard are mended."""
+    if len(text) > _LONGEST:
+        return Parsed()
     parsed = _parse(text, now=now, folders=folders)
     if parsed.understood and (parsed.action is not None or parsed.slots or parsed.pick is not None):
         return parsed
@@ -265,7 +268,7 @@ def _bare_find(words: Words, given: dict[str, Any]) -> Action | None:
         r"^(?:find|locate|where(?:'s| is| are)|do i have|look for|search for)(?: me)?(?: my| the"
         r"| an?| any| all)?\s+(?P<name>[\w&-]+(?: [\w&-]+)?)$"
     )
-    if match is None:
+    if match is None or re.search(rf"\b(?:{grammar.ADJECTIVES})\b", match["name"], re.IGNORECASE):
         return None
     given["name"] = match["name"]
     return Action.FIND

@@ -80,7 +80,7 @@ def literals(text: str) -> Words:
     words.text = re.sub(r"(?<![\w'])'([^']+)'(?![\w'])", lambda match: words.hold(match[1]), words.text)
     # Paths: from ~/, /, ./ or ../ up to a space that is not escaped; and Windows' ones, which are never approved here.
     words.text = re.sub(
-        r"(?<![\w/])(?:~(?=/|\s|$)|\.{0,2}/|[A-Za-z]:\\)(?:\\ |[^\s,;?!·])*",
+        r"(?<![\w/.~])(?:~\w*(?=/|\s|$)|\.{0,2}/|[A-Za-z]:\\)(?:\\ |[^\s,;?!·])*",
         lambda match: words.hold(match[0].replace("\\ ", " ").rstrip(".") or match[0]),
         words.text,
     )
@@ -98,7 +98,7 @@ def literals(text: str) -> Words:
 
 def is_path(value: str) -> bool:
     """Tell a path from a quoted phrase."""
-    return bool(re.match(r"(?:~(?:/|$)|/|\.{1,2}/|[A-Za-z]:\\)", value))
+    return bool(re.match(r"(?:~|/|\.{1,2}/|[A-Za-z]:\\)", value))
 
 
 def is_file(value: str) -> bool:

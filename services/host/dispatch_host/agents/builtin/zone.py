@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,9 +9,9 @@ from zoneinfo import ZoneInfo
 LOCAL = "local"
 
 
-def local_zone() -> tzinfo:
-    """Return the computer's zone: TZ, else /etc/localtime, else today's offset."""
-    named = os.environ.get("TZ", "").lstrip(":")
+def local_zone(named: str = "") -> tzinfo:
+    """Return the computer's zone: the one that TZ names, else /etc/localtime, else today's offset."""
+    named = named.lstrip(":")
     try:
         if named:
             return ZoneInfo(named)

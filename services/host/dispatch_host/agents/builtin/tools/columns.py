@@ -79,7 +79,7 @@ class Numbers:
             return None
         quotient = _EXACT.divide(Decimal(self.total), Decimal(self.count))
         digits = max(15, quotient.adjusted() + 1)
-        return decimal.Context(prec=digits).plus(quotient)
+        return decimal.Context(prec=digits).plus(quotient).normalize()
 
 
 def exact_sum(values: Iterable[Decimal], into: Numbers) -> Decimal:

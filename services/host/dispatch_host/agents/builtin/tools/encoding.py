@@ -36,7 +36,7 @@ def detect(head: bytes) -> Encoding | None:
             return Encoding(codec, label, "replace" if codec != "utf-8-sig" else "surrogateescape")
     if b"\0" in head:
         return _utf16_without_mark(head)
-    if len(head.translate(None, _CONTROL)) < len(head) * 0.98:
+    if len(head) - len(head.translate(None, _CONTROL)) > 8 + len(head) // 50:
         return None
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head, final=False)

@@ -1,0 +1,120 @@
+"""What every agent must pass: `await check_agent(make_agent, folder)`, whatever does the work behind the interface."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+from dispatch_host.agents import Agent, AgentEvent, NotDone, Progress, Result, Step, Task, Text, Turn
+from dispatch_host.scope import Folder
+
+LIMIT_BYTES = 64 * 1024  # of one text, so that every event fits into a row of the thread
+
+
+class Nobody:
+    """Answers no question, and remembers which were asked."""
+
+    def __init__(self, *answers: str) -> None:
+        self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self._answers = list(answers)
+
+    async def __call__(self, question: str, choices: Sequence[str]) -> str | None:
+        self.asked.append((question, tuple(choices)))
+        return self._answers.pop(0) if self._answers else None
+
+
+async def run(
+    agent: Agent, text: str, *, scope: Sequence[Folder] = (), history: Sequence[Turn] = (), ask: Nobody | None = None
+) -> list[AgentEvent]:
+    """Run a task to its end and give all its events."""
+    events = agent.run(Task("task-1", text), scope=scope, history=history, ask=ask or Nobody())
+    async with aclosing(events):
+        return [event async for event in events]
+
+
+def last(events: Sequence[AgentEvent]) -> Result | NotDone:
+    """Give the event that ended a task."""
+    end = events[-1]
+    assert isinstance(end, Result | NotDone), end
+    return end
+
+
+def turn(text: str, end: Result | NotDone) -> Turn:
+    """Make the turn that a journal would give back: its memory has been JSON meanwhile."""
+    if isinstance(end, NotDone):
+        return Turn(text, "failed", end.text)
+    return Turn(text, "done", end.text, json.loads(json.dumps(end.memory)))
+
+
+def children() -> set[int]:
+    """List the processes that this one has started and that have not gone."""
+    path = Path(f"/proc/self/task/{os.getpid()}/children")
+    return {int(pid) for pid in path.read_text().split()} if path.exists() else set()
+
+
+@asynccontextmanager
+async def leaves_nothing() -> AsyncIterator[None]:
+    """Check that the processes and asyncio tasks started inside are gone afterwards."""
+    processes, tasks = children(), asyncio.all_tasks()
+    yield
+    deadline = asyncio.get_running_loop().time() + 10
+    while children() - processes or asyncio.all_tasks() - tasks:
+        assert asyncio.get_running_loop().time() < deadline, "processes or asyncio tasks were left behind"
+        await asyncio.sleep(0.01)
+
+
+def _is_sound(events: Sequence[AgentEvent]) -> None:
+    assert isinstance(events[-1], Result | NotDone)
+    for event in events[:-1]:
+        assert isinstance(event, Step | Text | Progress), event
+    for event in events:
+        for field in ("title", "detail", "delta", "text"):
+            text = getattr(event, field, "")
+            assert len(text.encode()) <= LIMIT_BYTES  # encode fails on lone surrogates, which could not be sent
+    end = events[-1]
+    assert end.text.strip()
+    if isinstance(end, Result):
+        assert json.loads(json.dumps(end.memory)) == end.memory
+
+
+async def check_agent(make_agent: Callable[[], Agent], folder: Path) -> None:
+    """Check the contract of dispatch_host.agents.agent.Agent on an empty, canonical folder that may be written to."""
+    (folder / "notes.txt").write_text("Project Apollo is late.\n" * 50)
+    (folder / os.fsdecode(b"bad\xff\n|name.txt")).write_text("Apollo")
+    scope = [Folder(folder)]
+    texts = ("Which files are largest?", "", "\ud800", "x" * 20_000, "¿?\n\0\x1b[31m", "search for apollo")
+
+    async with leaves_nothing():
+        for text in texts:  # whatever is asked, there is exactly one end, and it comes last
+            _is_sound(await run(make_agent(), text, scope=scope))
+        _is_sound(await run(make_agent(), "Which files are largest?"))  # nothing is approved
+        gone = [Folder(folder / "gone")]
+        _is_sound(await run(make_agent(), "Which files are largest?", scope=gone))
+
+    async with leaves_nothing():  # a history of any kind is read, and its memory survives being JSON
+        agent = make_agent()
+        first = last(await run(agent, texts[0], scope=scope))
+        strange = Turn("?", "done", "?", {"query": 7, "items": [None], "asked": {"a": []}})
+        history = [Turn("?", "failed"), strange, turn(texts[0], first)]
+        _is_sound(await run(agent, "and the second one?", scope=scope, history=history))
+        _is_sound(await run(agent, "and the second one?", scope=scope, history=[strange]))
+
+    async with leaves_nothing():  # closing the generator after its first event stops everything
+        events = make_agent().run(Task("task-2", texts[0]), scope=scope, history=[], ask=Nobody())
+        await anext(events)
+        await events.aclose()
+
+    async with leaves_nothing():  # so does cancelling whoever reads it, at once
+        reading = asyncio.create_task(run(make_agent(), texts[-1], scope=scope))
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        assert reading.cancelled()
+
+    async with leaves_nothing():  # two agents do not share a thing
+        both = await asyncio.gather(run(make_agent(), texts[0], scope=scope), run(make_agent(), texts[0], scope=scope))
+        assert last(both[0]) == last(both[1])

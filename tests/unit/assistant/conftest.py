@@ -1,0 +1,118 @@
+"""Folders to ask about, and a way to ask: in this process, for the answers; the worker has tests of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from dispatch_host.agents import JSON, AgentEvent, NotDone, NotDoneReason, Result
+from dispatch_host.agents.builtin.program import Request, run
+from dispatch_host.scope import Folder
+
+NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)  # a Saturday
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "big: takes minutes or gigabytes, and runs only when asked for: -m big")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the big tests out unless they are asked for."""
+    big = [item for item in items if item.get_closest_marker("big")]
+    if big and "big" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=big)
+        items[:] = [item for item in items if item not in big]
+
+
+class Person:
+    """Asks one thing after the other in one thread."""
+
+    def __init__(self, home: Path, *folders: str, keep_out: Sequence[Path] = ()) -> None:
+        self.home = home
+        self.folders = [Folder(home / name) for name in folders]
+        self.memories: list[Mapping[str, JSON]] = []
+        self.events: list[AgentEvent] = []
+        self.choices: Sequence[str] = ()
+        self.keep_out = keep_out
+
+    def end(self, text: str) -> Result | NotDone:
+        """Ask, and give the event that ended the task."""
+        self.events = []
+        request = Request(text, self.folders, self.memories, NOW, str(self.home), self.keep_out)
+        outcome = run(request, self.events.append)
+        self.choices = outcome.choices
+        if isinstance(outcome.event, Result) and outcome.event.memory:
+            self.memories.append(json.loads(json.dumps(outcome.event.memory)))
+        return outcome.event
+
+    def asks(self, text: str) -> str:
+        """Ask for something that gets done, and give the answer."""
+        end = self.end(text)
+        assert isinstance(end, Result), f"{text!r} was not done: {end}"
+        end.text.encode()
+        return end.text
+
+    def is_refused(self, text: str) -> NotDoneReason:
+        """Ask for something that does not get done, and give the reason."""
+        end = self.end(text)
+        assert isinstance(end, NotDone), f"{text!r} was done: {end}"
+        return end.reason
+
+
+def rows(answer: str) -> list[list[str]]:
+    """Take the cells of the first table of an answer, without its heading."""
+    lines = answer.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("| ---"))
+    found = []
+    for line in lines[start + 1 :]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line[1:-1].replace("\\|", "\0").split("|")])
+    return [[cell.replace("\0", "|") for cell in row] for row in found]
+
+
+def put(path: Path, content: bytes | str = b"", *, modified: datetime | None = None) -> Path:
+    """Write a file with its folders, and set when it was modified."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    if modified is not None:
+        os.utime(path, (modified.timestamp(), modified.timestamp()))
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with two approved folders and one that is not."""
+    home = tmp_path.resolve()
+    for name in ("Downloads", "Documents", "Private"):
+        (home / name).mkdir()
+    return home
+
+
+@pytest.fixture
+def person(home: Path) -> Person:
+    return Person(home, "Downloads", "Documents")
+
+
+@pytest.fixture
+def make_pdf() -> Callable[..., Path]:
+    """Makes real PDFs: a title, then paragraphs; `pages` says how many pages the paragraphs take."""
+
+    def make(path: Path, title: str, *paragraphs: str, password: str = "") -> Path:
+        from reportlab.lib.pdfencrypt import StandardEncryption
+        from reportlab.lib.styles import getSampleStyleSheet
+        from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
+
+        styles = getSampleStyleSheet()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        encrypt = StandardEncryption(password, canPrint=0) if password else None
+        story = [Paragraph(title, styles["Title"])] if title else []
+        story += [PageBreak() if text == "\f" else Paragraph(text, styles["BodyText"]) for text in paragraphs]
+        SimpleDocTemplate(str(path), encrypt=encrypt, invariant=1).build(story or [PageBreak()])
+        return path
+
+    return make

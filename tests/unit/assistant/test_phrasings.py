@@ -1,0 +1,324 @@
+"""What people write, and what it is understood as. A phrasing that somebody misses is a line more in these tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from dispatch_host.agents.builtin.parse import DESKTOP, FILE_CHANGES, parse
+from dispatch_host.agents.builtin.query import Action, Sort, Style
+
+from tests.unit.assistant.conftest import NOW
+
+FOLDERS = ["Downloads", "Documents"]
+DL, DOC = {"places": ("Downloads",)}, {"places": ("Documents",)}
+PDF, CSV = {"kind": "pdf"}, {"kind": "csv"}
+LARGEST = {"sort": Sort.LARGEST}
+
+
+def at(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=NOW.tzinfo)
+
+
+UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
+    Action.LARGEST: [
+        ("Which files in my Downloads are largest?", {**DL, **LARGEST}),
+        ("which files in my downloads are the largest", {"places": ("downloads",), **LARGEST}),
+        ("biggest 5 files in downloads", {"places": ("downloads",), "count": 5, **LARGEST}),
+        ("Could you please show me the ten biggest videos?", {"count": 10, "kind": "video", **LARGEST}),
+        ("top ten biggest files please", {"count": 10, **LARGEST}),
+        ("list the 3 largest PDFs in Documents", {"count": 3, **DOC, **PDF, **LARGEST}),
+        ("What is the biggest file in my Downloads folder?", {**DL, **LARGEST}),
+        ("show me my largest downloads", {"places": ("downloads",), **LARGEST}),
+        ("Whats the largest file on my computer?", LARGEST),
+        ("which 5 files are the largest in downloads?", {"places": ("downloads",), "count": 5, **LARGEST}),
+        ("i want to know which files are taking the most space in my downloads", {"places": ("downloads",)}),
+        ("smallest files in Downloads", {**DL, "sort": Sort.SMALLEST}),
+        ("large files", LARGEST),
+        ("wich files are bigest in downlods", {"places": ("downloads",), **LARGEST}),
+        ("Rank the files in Downloads by size", {**DL, **LARGEST}),
+        ("largest files in ~/Pictures", {"places": ("~/Pictures",), **LARGEST}),
+        ("largest files in /etc", {"places": ("/etc",), **LARGEST}),
+        ("largest files in Downloads/work", {"places": ("Downloads/work",), **LARGEST}),
+    ],
+    Action.FIND: [
+        (
+            'Find PDFs in Documents with "invoice" in the filename, list them, and summarise the first one.',
+            {**DOC, **PDF, "name": "invoice", "summarise": 1},
+        ),
+        ("find pdfs with invoice in the name and summarise the first", {**PDF, "name": "invoice", "summarise": 1}),
+        (
+            "Find every PDF in my Documents with the word \u201ccontract\u201d in its name. List them and summarize the first.",
+            {**DOC, **PDF, "name": "contract", "summarise": 1},
+        ),
+        (
+            "find all PDF files whose filename contains invoice in my Documents folder, then summarise the first",
+            {**DOC, **PDF, "name": "invoice", "summarise": 1},
+        ),
+        ("find pdfs named invoice and give me a summary of the first one", {**PDF, "name": "invoice", "summarise": 1}),
+        (
+            "PDFs in Documents with report in the title; summarize the second",
+            {**DOC, **PDF, "name": "report", "summarise": 2},
+        ),
+        (
+            "summarise the first pdf with invoice in the name in Documents",
+            {**DOC, **PDF, "name": "invoice", "summarise": 1},
+        ),
+        ("List all the PDFs in Documents with 'invoice' in the name", {**DOC, **PDF, "name": "invoice"}),
+        ("invoice pdfs", {**PDF, "name": "invoice"}),
+        ("What PDFs do I have about insurance?", {**PDF, "name": "insurance"}),
+        ("find invoices", {"name": "invoices"}),
+        ("where is my passport scan?", {"name": "passport scan"}),
+        ("find files with budget in the name", {"name": "budget"}),
+        ("find me files about taxes in Documents", {**DOC, "name": "taxes"}),
+        ("list all csv files", CSV),
+        ("list files in Downloads", DL),
+        ("what's in my Downloads?", DL),
+        ("all .log files in Downloads", {**DL, "kind": ".log"}),
+        ("find png files", {"kind": ".png"}),
+        ("files larger than 100 MB", {"minimum_bytes": 100_000_000}),
+        ("list videos in Downloads bigger than 500 mb", {**DL, "kind": "video", "minimum_bytes": 500_000_000}),
+        ("find files under 1 KiB", {"maximum_bytes": 1024}),
+        ("show all images from last month", {"kind": "image", "since": at(2026, 10, 1), "until": at(2026, 11, 1)}),
+        ("list the files in ../secret", {"places": ("../secret",)}),
+    ],
+    Action.HEAD: [
+        (
+            'In Downloads find the CSV whose name contains "sales report" and show its top 5 rows as a table',
+            {**DL, **CSV, "name": "sales report", "count": 5, "style": Style.TABLE},
+        ),
+        (
+            "In Downloads, find the CSV whose name contains sales report, show its top 5 rows as a table",
+            {**DL, **CSV, "name": "sales report", "count": 5, "style": Style.TABLE},
+        ),
+        (
+            "in Downloads find the csv whose name has the phrase 'sales report' in it and show me the top 5 rows",
+            {**DL, **CSV, "name": "sales report", "count": 5},
+        ),
+        ("show me the first five lines of the csv about sales q3", {**CSV, "name": "sales q3", "count": 5}),
+        ("top 5 rows", {"count": 5}),
+        ("show me the last 10 rows of sales_q3.csv", {"file": "sales_q3.csv", "count": 10, "tail": True}),
+        ("show the top five rows of sales-report.csv", {"file": "sales-report.csv", "count": 5}),
+        ("open sales.csv and show the first 3 rows", {"file": "sales.csv", "count": 3}),
+        ("what are the first 10 rows of the csv called 'sales report'", {**CSV, "name": "sales report", "count": 10}),
+        ("preview customers.csv", {"file": "customers.csv"}),
+        ("give me the head of orders.csv", {"file": "orders.csv"}),
+        ("first 3 rows of the newest csv in Downloads", {**DL, **CSV, "count": 3, "sort": Sort.NEWEST}),
+        ("display top 5 rows of the csv with sales in the name", {**CSV, "name": "sales", "count": 5}),
+        (
+            'Show first 20 rows of "sales report q3.csv" in Downloads',
+            {**DL, "file": "sales report q3.csv", "count": 20},
+        ),
+        ("show the last 3 lines of notes.txt", {"file": "notes.txt", "count": 3, "tail": True}),
+    ],
+    Action.ROWS: [
+        ("how many rows are in orders.csv?", {"file": "orders.csv"}),
+        ("how many rows does sales.csv have", {"file": "sales.csv"}),
+        ("count the lines in notes.txt", {"file": "notes.txt"}),
+    ],
+    Action.SUMMARISE: [
+        ("summarise the big csv", {**CSV, **LARGEST}),
+        ("Summarise the 50 MB CSV", {**CSV, **LARGEST}),
+        ("summarize the 50MB csv in Downloads", {**DL, **CSV, **LARGEST}),
+        ("describe sales.csv", {"file": "sales.csv"}),
+        ("profile the transactions csv in downloads", {"places": ("downloads",), **CSV, "name": "transactions"}),
+        ("Summarize the csv file named transactions", {**CSV, "name": "transactions"}),
+        (
+            "Give me statistics for transactions.csv: rows, columns, types, missing values, min/max/mean and top categories",
+            {"file": "transactions.csv"},
+        ),
+        ("What are the top categories in orders.csv?", {"file": "orders.csv"}),
+        ("give me a summary of report.pdf", {"file": "report.pdf"}),
+        ("summarise the invoice pdf", {**PDF, "name": "invoice"}),
+        ("summarise the latest pdf in Documents", {**DOC, **PDF, "sort": Sort.NEWEST}),
+        ("tl;dr contract.pdf", {"file": "contract.pdf"}),
+        ("what does contract.pdf say?", {"file": "contract.pdf"}),
+        ("what is contract.pdf about?", {"file": "contract.pdf"}),
+        ("what's in sales.csv?", {"file": "sales.csv"}),
+    ],
+    Action.READ: [
+        ("read notes.txt", {"file": "notes.txt"}),
+        ("open notes.txt", {"file": "notes.txt"}),
+        ("show me the contents of notes.txt", {"file": "notes.txt"}),
+    ],
+    Action.SEARCH: [
+        ("search for 'foo bar' in Documents", {**DOC, "phrase": "foo bar"}),
+        ('search my files for "project apollo"', {"phrase": "project apollo"}),
+        ("Search Documents for apollo", {**DOC, "phrase": "apollo"}),
+        ("grep TODO in Documents", {**DOC, "phrase": "TODO"}),
+        ("which files mention project apollo?", {"phrase": "project apollo"}),
+        ('which documents contain the word "confidential"?', {"phrase": "confidential"}),
+        ('where does "budget 2026" appear in my documents?', {"places": ("documents",), "phrase": "budget 2026"}),
+        ("show me where apollo is mentioned", {"phrase": "apollo"}),
+        ("find every file containing the phrase quarterly results", {"phrase": "quarterly results"}),
+        ("find the phrase 'net 30' in my documents", {"places": ("documents",), "phrase": "net 30"}),
+        ("look for the word invoice inside the text files in Documents", {**DOC, "kind": "text", "phrase": "invoice"}),
+        ("any pdfs mentioning insurance?", {**PDF, "phrase": "insurance"}),
+        ("find pdfs with insurance in them", {**PDF, "phrase": "insurance"}),
+        ("serach for apollo in documents", {"places": ("documents",), "phrase": "apollo"}),
+    ],
+    Action.CHANGED: [
+        ("what changed since yesterday", {"since": at(2026, 11, 20)}),
+        ("what changed in the last 2 hours", {"since": at(2026, 11, 21, 7, 30)}),
+        ("files changed since Monday", {"since": at(2026, 11, 16)}),
+        ("what changed since 2026-11-01", {"since": at(2026, 11, 1)}),
+        ("list files modified after 2026-11-01 in Downloads", {**DL, "since": at(2026, 11, 1)}),
+        ("new files today", {"since": at(2026, 11, 21), "until": at(2026, 11, 22)}),
+        ("what was changed yesterday?", {"since": at(2026, 11, 20), "until": at(2026, 11, 21)}),
+        ("files modified between 2026-11-01 and 2026-11-10", {"since": at(2026, 11, 1), "until": at(2026, 11, 11)}),
+        ("show files I edited last week", {"since": at(2026, 11, 9), "until": at(2026, 11, 16)}),
+        ("what files were changed in the past 3 days in Documents?", {**DOC, "since": at(2026, 11, 18, 9, 30)}),
+        ("What new files arrived in Downloads since 9am?", {**DL, "since": at(2026, 11, 21, 9)}),
+        ("files older than 1 year", {"until": at(2025, 11, 21, 9, 30)}),
+        ("which files haven't been touched in 6 months", {"until": at(2026, 5, 21, 9, 30)}),
+        ("what's new in Downloads?", DL),
+        ("newest 10 files", {"count": 10, "sort": Sort.NEWEST}),
+        ("recent files", {}),
+        (
+            "find budget files modified this week",
+            {"name": "budget", "since": at(2026, 11, 16), "until": at(2026, 11, 23)},
+        ),
+    ],
+    Action.DUPLICATES: [
+        ("duplicate files in Documents", DOC),
+        ("find duplicates", {}),
+        ("do I have any duplicates in my downloads?", {"places": ("downloads",)}),
+        ("are there identical files in Downloads and Documents?", {"places": ("Downloads", "Documents")}),
+        ("are there any duplicate photos in my Pictures folder?", {"places": ("Pictures",), "kind": "image"}),
+    ],
+    Action.USAGE: [
+        ("what's eating my disk", {}),
+        ("disk usage by folder", {}),
+        ("which folders are largest", {}),
+        ("show me disk usage per folder in Documents", DOC),
+        ("how big is my Downloads folder?", DL),
+        ("how much space does Documents use?", DOC),
+        ("what is taking up space in Downloads?", DL),
+        ("which folder takes the most space?", {}),
+        ("how big is each subfolder of Documents?", DOC),
+    ],
+    Action.COUNT: [
+        ("how many pdfs do I have in Documents?", {**DOC, **PDF}),
+        ("how many files are in Downloads?", DL),
+        ("count the csv files", CSV),
+    ],
+    Action.HELP: [
+        ("help", {}),
+        ("what can you do", {}),
+        ("What can you do for me?", {}),
+        ("how does this work?", {}),
+        ("hello", {}),
+    ],
+}
+CASES = [(text, action, said) for action, cases in UNDERSTOOD.items() for text, said in cases]
+
+
+@pytest.mark.parametrize(("text", "action", "said"), CASES, ids=[text for text, _, _ in CASES])
+def test_a_phrasing_is_understood(text: str, action: Action, said: dict[str, Any]) -> None:
+    parsed = parse(text, now=NOW, folders=FOLDERS)
+
+    assert (parsed.action, parsed.slots, parsed.left, parsed.wants) == (action, said, (), None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Please could you {}?", "hey, can you {} for me please", "I'd like you to {}", "{}, thanks!", "   {}   ",
+        "would you kindly {}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("request_", ["list the 3 largest PDFs in Documents", "search for 'foo bar' in Documents"])
+def test_politeness_changes_nothing(text: str, request_: str) -> None:
+    plain = parse(request_, now=NOW, folders=FOLDERS)
+    polite = parse(text.format(request_), now=NOW, folders=FOLDERS)
+
+    assert (polite.action, polite.slots, polite.left) == (plain.action, plain.slots, ())
+
+
+@pytest.mark.parametrize("text", [text for text, _, _ in CASES if '"' not in text and "'" not in text])
+def test_capitals_change_nothing(text: str) -> None:
+    lower = parse(text.lower(), now=NOW, folders=FOLDERS)
+    upper = parse(text.upper(), now=NOW, folders=FOLDERS)
+
+    assert upper.action is lower.action
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what's the weather",
+        "who won the world cup",
+        "tell me a joke",
+        "what is the largest planet?",
+        "what is 2+2",
+        "compare sales.csv and orders.csv",
+        "what time is it",
+        "asdf qwer",
+        "",
+        "find the largest prime",
+        "how many people live in France?",
+        "is it raining",
+        "42 is the answer to what",
+    ],
+)
+def test_what_is_not_understood_is_never_guessed(text: str) -> None:
+    parsed = parse(text, now=NOW, folders=FOLDERS)
+
+    assert not (parsed.understood and parsed.action is not None)
+
+
+@pytest.mark.parametrize(
+    ("text", "wants"),
+    [
+        ("delete the largest files in Downloads", FILE_CHANGES),
+        ("zip those", FILE_CHANGES),
+        ("rename all files in Downloads to lowercase", FILE_CHANGES),
+        ("find the largest files and delete them", FILE_CHANGES),
+        ("please move the pdfs to Archive", FILE_CHANGES),
+        ("sort my downloads into folders by type", FILE_CHANGES),
+        ("convert report.docx to pdf", FILE_CHANGES),
+        ("open the browser and go to example.com", DESKTOP),
+        ("send an email to bob", DESKTOP),
+        ("find the newest pdf and email it to bob", DESKTOP),
+        ("write a python script that prints hello", DESKTOP),
+        ("run the tests", DESKTOP),
+        ("git status", DESKTOP),
+        ("book a flight to Paris", DESKTOP),
+        ("take a screenshot", DESKTOP),
+        ("remind me to call mum tomorrow", DESKTOP),
+    ],
+)  # fmt: skip
+def test_what_needs_another_agent_is_told_apart(text: str, wants: str) -> None:
+    assert parse(text, now=NOW, folders=FOLDERS).wants == wants
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "pick"),
+    [
+        ("and the second one?", {}, 2),
+        ("the third one please", {}, 3),
+        ("and the last one?", {}, -1),
+        ("number 2", {}, 2),
+        ("2", {}, 2),
+        ("#3", {}, 3),
+        ("the other one", {}, 2),
+        ("now as a table", {"style": Style.TABLE}, None),
+        ("as a list", {"style": Style.LIST}, None),
+        ("Can you put that in a table?", {"style": Style.TABLE}, None),
+        ("make it a table", {"style": Style.TABLE}, None),
+        ("top 10 instead", {"count": 10}, None),
+        ("show 20", {"count": 20}, None),
+        ("only the PDFs", {"kind": "pdf"}, None),
+        ("what about Documents?", {"places": ("Documents",)}, None),
+        ("and in Documents?", {"places": ("Documents",)}, None),
+        ("same for Documents", {"places": ("Documents",)}, None),
+        ("sort by date", {"sort": Sort.NEWEST}, None),
+        ("now sort them by size", {"sort": Sort.LARGEST}, None),
+        ("and since Monday?", {"since": at(2026, 11, 16)}, None),
+    ],
+)  # fmt: skip
+def test_a_follow_up_has_no_action_of_its_own(text: str, said: dict[str, Any], pick: int | None) -> None:
+    parsed = parse(text, now=NOW, folders=FOLDERS)
+
+    assert (parsed.action, parsed.slots, parsed.pick, parsed.left) == (None, said, pick, ())

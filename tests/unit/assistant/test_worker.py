@@ -1,0 +1,337 @@
+"""The assistant as an agent: a process for each task, which ends with the task whatever either of them does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+from dispatch_host.agents import AgentEvent, NotDone, NotDoneReason, Progress, Result, Step, Task, Turn
+from dispatch_host.agents.builtin import BuiltIn
+from dispatch_host.agents.builtin.driver import COMMAND
+from dispatch_host.agents.builtin.markdown import LIMIT_BYTES
+from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.agents.builtin.wire import (
+    OutOfBounds,
+    decode,
+    decode_request,
+    encode_event,
+    encode_outcome,
+    encode_request,
+)
+from dispatch_host.scope import Folder
+
+from tests.support.agents import Nobody, check_agent, last, leaves_nothing, run, turn
+from tests.unit.assistant.conftest import NOW, put, rows
+
+
+def agent(home: Path, *script: str) -> BuiltIn:
+    """Make the assistant; with a script, one whose worker is that program instead."""
+    command: Sequence[str] = (sys.executable, "-c", "\n".join(script)) if script else COMMAND
+    return BuiltIn(home=home, clock=lambda: NOW, command=command)
+
+
+async def test_the_assistant_is_an_agent(home: Path) -> None:
+    await check_agent(lambda: agent(home), home / "Downloads")
+
+
+async def test_a_thread_of_tasks_goes_through_workers(home: Path) -> None:
+    for name in ("a", "b"):
+        put(home / "Downloads" / f"{name}.csv", f"n\n{name}\n")
+    assistant, scope = agent(home), [Folder(home / "Downloads")]
+    history: list[Turn] = []
+
+    for text, expected in (
+        ("show the top 5 rows of the csv in Downloads", "Which one do you mean?"),
+        ("the second one", "| b |"),
+        ("and the first?", "| a |"),
+    ):
+        end = last(await run(assistant, text, scope=scope, history=history))
+        assert expected in end.text
+        history.append(turn(text, end))
+
+
+async def test_a_question_is_put_to_the_person_and_the_answer_is_used(home: Path) -> None:
+    for name in ("north", "south"):
+        put(home / "Downloads" / f"sales {name}.csv", f"n\n{name}\n")
+    somebody = Nobody("Downloads/sales south.csv")
+
+    end = last(await run(agent(home), "top rows of the sales csv", scope=[Folder(home / "Downloads")], ask=somebody))
+
+    assert rows(end.text) == [["south"]]
+    assert [choices for _, choices in somebody.asked] == [("Downloads/sales north.csv", "Downloads/sales south.csv")]
+
+
+async def test_the_clock_and_its_zone_are_the_hosts(home: Path) -> None:
+    put(home / "Downloads" / "a.txt", modified=NOW)
+
+    end = last(await run(agent(home), "largest files", scope=[Folder(home / "Downloads")]))
+
+    assert rows(end.text)[0][4] == "2026-11-21 09:30"
+
+
+async def test_names_of_any_bytes_go_through(home: Path) -> None:
+    folder = home / os.fsdecode(b"bad\xff")
+    put(folder / os.fsdecode(b"\xfe\n.txt"), "The needle lies in this haystack today.")
+    assistant, scope = agent(home), [Folder(folder)]
+
+    first = last(await run(assistant, "largest files", scope=scope))
+    second = last(await run(assistant, "summarise it", scope=scope, history=[turn("largest files", first)]))
+
+    assert r"bad\xff/\xfe\n.txt" in first.text
+    assert "needle lies" in second.text
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import os; os.abort()",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "raise SystemExit(0)",
+        "print('garbage', flush=True)",
+        "print('{}', flush=True)",
+        "print('[' * 100000, flush=True)",
+        "print('{\"event\": \"result\", \"text\": 7, \"memory\": {}, \"choices\": []}', flush=True)",
+        "print('{\"event\": \"result\", \"text\": \"' + 'x' * 70000 + '\", \"memory\": {}, \"choices\": []}', flush=True)",
+        "print('{\"event\": \"progress\", \"done\": -1, \"total\": 1, \"unit\": \"x\"}', flush=True)",
+        "print('{\"event\": \"not_done\", \"reason\": \"BORED\", \"text\": \"x\"}', flush=True)",
+        "print('{\"event\": \"crashed\", \"kind\": \"ValueError\", \"where\": \"x.py:1\"}', flush=True)",
+        "import os; os.write(1, b'x' * 3_000_000)",
+        "import os; os.write(1, b'\\xff\\xfe\\n')",
+        "import os; os.close(0); os.close(1)",
+    ],
+)  # fmt: skip
+async def test_a_worker_that_fails_or_talks_nonsense_fails_the_task(home: Path, script: str) -> None:
+    async with leaves_nothing():
+        events = await run(agent(home, script), "largest files", scope=[Folder(home / "Downloads")])
+
+    assert [type(event) for event in events] == [NotDone]
+    end = last(events)
+    assert isinstance(end, NotDone)
+    assert end.reason is NotDoneReason.AGENT_FAILED
+
+
+async def test_a_worker_that_never_ends_is_ended(home: Path) -> None:
+    assistant = BuiltIn(home=home, command=(sys.executable, "-c", "while True: pass"), limit_seconds=0.5)
+
+    async with leaves_nothing():
+        assert isinstance(last(await run(assistant, "help")), NotDone)
+
+
+FAMILY = """\
+import json, os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(json.dumps({"event": "step", "title": str(child.pid), "detail": str(os.getpid())}), flush=True)
+while True: pass
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+async def gone(*pids: int) -> bool:
+    deadline = time.monotonic() + 10
+    while any(map(alive, pids)) and time.monotonic() < deadline:  # noqa: ASYNC110  nothing tells when it is gone
+        await asyncio.sleep(0.01)
+    return not any(map(alive, pids))
+
+
+@pytest.mark.parametrize("how", ["close", "cancel"])
+async def test_ending_a_task_kills_the_worker_and_its_children(home: Path, how: str) -> None:
+    pids: list[int] = []
+    started = asyncio.Event()
+
+    async def read() -> None:
+        events = agent(home, FAMILY).run(Task("t", "help"), scope=[], history=[], ask=Nobody())
+        async with aclosing(events):
+            async for event in events:
+                assert isinstance(event, Step)
+                pids.extend([int(event.title), int(event.detail)])
+                started.set()
+                if how == "close":
+                    return
+
+    async with leaves_nothing():
+        reading = asyncio.create_task(read())
+        await started.wait()
+        if how == "cancel":
+            assert all(map(alive, pids))
+            reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+    assert await gone(*pids)
+
+
+async def test_the_host_goes_on_while_a_worker_computes(home: Path) -> None:
+    """A hot loop in the worker: the host's event loop must turn as if nothing was."""
+    events = agent(home, FAMILY).run(Task("t", "help"), scope=[], history=[], ask=Nobody())
+    async with aclosing(events):
+        await anext(events)
+        for _ in range(1000):
+            await asyncio.sleep(0)
+
+
+async def test_a_worker_ends_when_its_host_dies(home: Path) -> None:
+    """The host is killed, so nobody kills the worker: the end of its standard input must."""
+    put(home / "Downloads" / "big.csv", "n\n" + "1\n" * 4_000_000)
+    host = f"""
+import asyncio, os
+from pathlib import Path
+from dispatch_host.agents import Progress, Task
+from dispatch_host.agents.builtin import BuiltIn
+from dispatch_host.scope import Folder
+async def main():
+    events = BuiltIn().run(Task("t", "summarise big.csv"), scope=[Folder(Path({str(home / "Downloads")!r}))], history=[], ask=None)
+    async for event in events:
+        children = Path(f"/proc/self/task/{{os.getpid()}}/children").read_text()
+        print(children.strip(), flush=True)
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", host, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    worker = int(await process.stdout.readline())
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+
+    assert await gone(worker)
+
+
+async def test_a_worker_knows_nothing_of_the_hosts_environment(home: Path) -> None:
+    script = (
+        "import json, os; names = ' '.join(sorted(os.environ)); "
+        "print(json.dumps({'event': 'step', 'title': names, 'detail': ''}), flush=True)"
+    )
+    assistant = BuiltIn(
+        home=home,
+        command=(sys.executable, "-c", script),
+        environment={"PATH": "/bin", "SECRET_TOKEN": "x", "HOME": "/root"},
+    )
+
+    events = await run(assistant, "help")
+
+    assert isinstance(events[0], Step)
+    assert set(events[0].title.split()) <= {"PATH", "LANG", "PYTHONUTF8", "LC_CTYPE"}
+
+
+async def test_a_defect_is_logged_by_place_and_never_by_contents(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    script = (
+        "import sys\n"
+        "from dispatch_host.agents.builtin import program, worker\n"
+        "def broken(request, emit): raise ValueError('canary ' + request.text)\n"
+        "program.run = broken\n"
+        "sys.exit(worker.main())"
+    )
+
+    end = last(await run(agent(home, script), "a canary in the request"))
+
+    assert isinstance(end, NotDone)
+    assert "canary" not in end.text
+    assert "worker failed" in caplog.text
+    assert [getattr(record, "kind", None) for record in caplog.records] == ["ValueError"]
+    assert not any("canary" in repr(record.__dict__) for record in caplog.records)
+
+
+async def test_long_work_tells_how_far_it_is(home: Path) -> None:
+    put(home / "Downloads" / "big.csv", "a,b,c\n" + "12,word,2026-01-01\n" * 300_000)
+
+    events = await run(agent(home), "summarise big.csv", scope=[Folder(home / "Downloads")])
+
+    told = [event.done for event in events if isinstance(event, Progress) and event.unit == "bytes"]
+    assert told == sorted(told)
+    assert any(isinstance(event, Progress) for event in events)
+    assert isinstance(events[-1], Result)
+
+
+SIZES_MB = (5, 100)
+
+
+@pytest.mark.parametrize("sizes", [SIZES_MB, pytest.param((5, 500), marks=pytest.mark.big)])
+async def test_memory_does_not_grow_with_the_file(home: Path, sizes: tuple[int, int]) -> None:
+    """Peak memory of the worker for the large file is within 32 MiB of that for the small one."""
+    block = "".join(
+        f"{i},2026-01-{i % 28 + 1:02},customer {i * 7919 % 9973},{i % 50},{i}.{i % 100:02},{'x' * (i % 30)}\n"
+        for i in range(20_000)
+    )
+    peaks = []
+    for size in sizes:
+        path = put(home / "Downloads" / f"data-{size}.csv", "id,day,customer,quantity,price,note\n")
+        with path.open("a") as file:
+            for part in range(size * 1_000_000 // len(block) + 1):
+                file.write(block.replace(",2026", f"{part},2026"))
+        assert path.stat().st_size >= size * 1_000_000
+        peaks.append(await _peak_kib(home, f"summarise data-{size}.csv"))
+
+    assert peaks[1] - peaks[0] <= 32 * 1024, peaks
+
+
+async def _peak_kib(home: Path, text: str) -> int:
+    """Run a task and read the worker's peak from the kernel's account of the last child that was waited for."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "import resource, subprocess, sys\n"
+        "done = subprocess.run(sys.argv[1:], stdin=sys.stdin, stdout=subprocess.PIPE, check=True)\n"
+        'assert b\'"event":"result"\' in done.stdout.splitlines()[-1], done.stdout[-500:]\n'
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)",
+        *COMMAND,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(encode_request(Request(text, [Folder(home / "Downloads")], [], NOW, str(home))))
+    await process.stdin.drain()
+    peak = await process.stdout.read()
+    process.stdin.close()
+    assert await process.wait() == 0
+    return int(peak)
+
+
+def test_a_request_survives_the_wire(home: Path) -> None:
+    request = Request("text \ud800", [Folder(home / os.fsdecode(b"\xff"), True)], [{"a": [1]}], NOW, "/h", [home])
+
+    assert decode_request(encode_request(request)) == request
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Step("a", "b"),
+        Progress(1, 2, "files"),
+        Result("text", {"a": [None, 1.5]}),
+        NotDone(NotDoneReason.NEEDS_AGENT, "no"),
+    ],
+)
+def test_an_event_survives_the_wire(event: AgentEvent) -> None:
+    said = decode(encode_event(event))
+
+    assert (said.event if isinstance(said, Outcome) else said) == event
+
+
+def test_the_longest_answer_survives_the_wire() -> None:
+    outcome = Outcome(Result("\u202e" * (LIMIT_BYTES // 3), {}), ["a"])
+
+    assert decode(encode_outcome(outcome)) == outcome
+
+
+def test_what_could_not_be_sent_on_is_replaced() -> None:
+    said = decode(json.dumps({"event": "step", "title": "\ud800", "detail": ""}).encode())
+
+    assert said == Step("?", "")
+
+
+@pytest.mark.parametrize("line", [b"", b"7", b"null", b'{"event": "step"}', b'{"event": ["step"]}', b"\xff"])
+def test_nonsense_is_out_of_bounds(line: bytes) -> None:
+    with pytest.raises(OutOfBounds):
+        decode(line)
