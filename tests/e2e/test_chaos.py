@@ -85,9 +85,12 @@ async def test_every_task_has_one_fate_under_random_kills_and_freezes(tmp_path: 
             await making
         if trouble.host.returncode is not None:
             trouble.host = await world.run_host("desk")
-        # One quiet task at the end: it is through only when everything before it has been settled on both ends.
-        code, events = await world.send("Summarise report.csv", "--wait", "60")
-        assert code == 0, (events, trouble.done)
+        # Quiet tasks at the end, until one is through: then everything before it has been settled on both ends. The first
+        # may be refused rightly, while a host that was frozen or killed just now is still on its way back.
+        async with asyncio.timeout(120):
+            while (quiet := await world.send("Summarise report.csv", "--wait", "60"))[0] in {3, 7}:
+                sent[quiet[1][-1]["task_id"]] = quiet[1][-1]
+        assert quiet[0] == 0, (quiet[1], trouble.done)
         _, on_phone = await run("dispatch-phone", "thread", "--home", world.home("pocket"))
         _, on_host = await run("dispatch-host", "thread", "--home", world.home("desk"))
 

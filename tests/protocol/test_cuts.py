@@ -9,7 +9,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from dispatch import errors
+from dispatch.api.relay.v1 import relay_pb2 as pb
 
+from tests.support.device_end import DeviceEnd, Identity
 from tests.support.processes import Process
 from tests.support.proxy import Proxy
 from tests.support.relay import Pair, Relay
@@ -65,10 +68,45 @@ async def trust() -> AsyncIterator[TrustService]:
         yield trust
 
 
+def relay_words(tmp_path: Path, trust: TrustService) -> list[str]:
+    """Give the command line of a relay, up to the address that it listens on."""
+    return ["dispatch-relay", "serve", "--data", str(tmp_path / "relay"), "--pairing", trust.address, "--listen"]
+
+
+async def test_a_relay_that_was_frozen_takes_nobody_for_gone(tmp_path: Path, trust: TrustService) -> None:
+    relay = await Process.start(*relay_words(tmp_path, trust), "127.0.0.1:0", env={"DISPATCH_RELAY_LEASE_MS": "500"})
+    try:
+        address = (await relay.event("listening"))["address"]
+        pair = Pair(trust)
+        host, phone = await until_attached(pair.host, address), await until_attached(pair.phone, address)
+        before = len(host.all("ping"))
+        await host.until(lambda: len(host.all("ping")) > before)
+        relay.signal(signal.SIGSTOP)
+        await asyncio.sleep(1.5)  # the fault itself: three leases long
+        message_id = await phone.post(b"do it")
+        relay.signal(signal.SIGCONT)
+        await host.got("handover", lambda one: one.message_id == message_id)
+        assert {one.state for one in phone.all("presence")} == {pb.REACHABILITY_REACHABLE}
+        await host.drop()
+        await phone.drop()
+    finally:
+        await relay.stop()
+
+
+async def until_attached(device: Identity, address: str) -> DeviceEnd:
+    """Attach as soon as the relay knows whom to trust."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await DeviceEnd.attach(device, address)
+            except errors.TrustStale:
+                await asyncio.sleep(0.02)  # as a device backs off
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_killing_the_relay_in_between_loses_nothing(tmp_path: Path, trust: TrustService, seed: int) -> None:
     chance = random.Random(seed)
-    words = ["dispatch-relay", "serve", "--data", str(tmp_path / "relay"), "--pairing", trust.address, "--listen"]
+    words = relay_words(tmp_path, trust)
     relay = await Process.start(*words, "127.0.0.1:0")
     address = (await relay.event("listening"))["address"]
     relays = [relay]

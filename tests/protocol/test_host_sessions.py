@@ -81,6 +81,7 @@ async def test_a_phone_without_a_good_grant_gets_no_session(tmp_path: Path, wron
         assert bench.agent.runs == []
         bench.phone.grant = good
         await bench.phone.shakes_hands()
+        await bench.phone.catches_up()
         await ends(bench, "quick")
 
 
@@ -150,15 +151,17 @@ async def test_what_the_relay_has_not_confirmed_is_sealed_anew_in_a_new_epoch(be
     await bench.until(lambda: bench.rows("SELECT count(*) FROM outbox") == [(0,)])
 
 
-async def test_a_row_that_the_relay_refuses_for_now_goes_out_again(bench: Bench) -> None:
-    bench.relay.storing = False
+async def test_rows_that_the_relay_refuses_for_now_go_out_again_in_order(bench: Bench) -> None:
+    bench.relay.refusing = Reason.REASON_RATE_LIMITED
+    posts = sum(frame.HasField("post") for frame in bench.relay.frames)
     sent = await bench.phone.sends("quick")
-    post = (await bench.relay.frame("post", count=3)).post
-    bench.relay.storing = True
+    await bench.relay.frame("post", count=posts + 1)
+    await bench.until(lambda: bench.rows("SELECT state FROM task") == [("done",)])
 
-    await bench.relay.refuse(post.message_id, Reason.REASON_RATE_LIMITED, retry_after_ms=10)
-
+    bench.relay.refusing = None
     await bench.phone.sees_end(sent.task_id)
+
+    assert bench.phone.holes == 0
 
 
 async def test_a_phone_that_lost_everything_gets_the_thread_again(bench: Bench) -> None:
@@ -167,13 +170,15 @@ async def test_a_phone_that_lost_everything_gets_the_thread_again(bench: Bench) 
     whole = list(bench.phone.events)
     bench.phone.arrivals, bench.phone.events, bench.phone.chains = Arrivals(Head()), [], ()
 
+    rows = len(bench.relay.kept)
     await bench.phone.shakes_hands()
-    await bench.phone.asks_again(1, bench.phone.begins[-1].head.number)
-    await bench.phone.has_number(whole[-1].number)
+    await bench.phone.catches_up()
 
     assert bench.phone.events == whole
-    again = [row for row in bench.relay.kept[-5:] if row.outcome]
-    assert again == []  # what only repeats carries no outcome in clear, and calls nobody
+    # What only repeats carries no outcome in clear, and calls nobody.
+    assert [(row.outcome, row.push_hint) for row in bench.relay.kept[rows:]] == [(0, 0)] * (
+        len(bench.relay.kept) - rows
+    )
 
 
 async def test_events_that_the_host_no_longer_has_are_named_as_lost(bench: Bench) -> None:
@@ -206,7 +211,6 @@ async def test_a_host_that_was_set_back_goes_on_behind_what_the_phone_has(bench:
     had = bench.phone.head
     async with bench.paused():
         bench.restore_journal(backup)
-        bench.relay.rows.clear()
 
     await bench.phone.shakes_hands()
     after = await ends(bench, "quick four")
@@ -227,9 +231,8 @@ async def test_unseen_events_of_a_host_that_was_set_back_come_again_behind_the_m
     had = bench.phone.head
     async with bench.paused():
         bench.restore_journal(backup)  # without a Seen, all of it counts as unseen
-        bench.relay.rows.clear()
     await bench.phone.shakes_hands()
-    await bench.phone.has_number(bench.phone.begins[-1].head.number)
+    await bench.phone.catches_up()
 
     behind = [event for event in bench.phone.events if event.number > had.number]
 

@@ -233,9 +233,12 @@ async def test_a_fresh_offer_ends_the_hosts_earlier_one(service: PairingService)
     host, phone, old = await claimed(service)
     new = service.code()
 
-    await host.create_offer(new)
+    async with phone.follow(*follow(old)) as feed:
+        assert words(await feed.next()) == "claimed"
 
-    assert await phone.told(old) == ["claimed", "ended OFFER_EXPIRED"]
+        await host.create_offer(new)
+
+        assert words(await feed.next()) == "ended OFFER_EXPIRED"
     await phone.claim(new)
 
 

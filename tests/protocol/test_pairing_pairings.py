@@ -186,6 +186,8 @@ async def test_a_third_device_can_not_complete_for_others(service: PairingServic
         await other.complete(signed_pairing(host=host, phone=phone, pair_id=b"p" * 16, offer=code))
     with pytest.raises(errors.AttestationMismatch):
         await other.complete(signed_pairing(host=host, phone=phone, pair_id=b"p" * 16, offer=code, host_signer=other))
+    with pytest.raises(errors.AttestationMismatch):
+        await other.complete(signed_pairing(host=host, phone=phone, pair_id=b"p" * 16))
     with pytest.raises(errors.BadRequest):
         await phone.complete(signed_pairing(host=host, phone=phone, pair_id=b"p" * 16, offer=code))
 

@@ -8,14 +8,15 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay_pb
 from dispatch.api.thread.v1 import thread_pb2 as words
 
-from tests.support.device_end import DEADLINE_SECONDS
 from tests.support.host_end import HostEnd
 from tests.support.relay import Relay
 from tests.support.seeded_phone import Event, SeededPhone
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -48,3 +49,236 @@ async def test_a_task_is_sent_accepted_and_its_result_shown(phone: SeededPhone, 
     assert events[-1]["text"] == "All done."
     assert len({event["task_id"] for event in events}) == 1
     assert host.mind.heads == host.mind.heads[:1]
+
+
+async def test_a_host_that_never_connected_is_said_so_and_nothing_runs_later(phone: SeededPhone, relay: Relay) -> None:
+    mind, device = phone.pair(relay.trust, [relay.address])
+
+    code, events = await phone.send("build it")
+
+    assert code == 3
+    assert names(events) == ["sent", "refused"]
+    assert events[-1]["reason"] == "HOST_NEVER_CONNECTED"
+    async with HostEnd(mind, device, relay.address) as host:
+        assert (await phone.send("another"))[0] == 0
+        assert len(host.ran) == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "reason"),
+    [(relay_pb.CONDITION_APP_CLOSED, "HOST_APP_CLOSED"), (relay_pb.CONDITION_ASLEEP, "HOST_ASLEEP")],
+)
+async def test_a_host_that_said_why_it_goes_is_refused_with_that_cause(
+    phone: SeededPhone, host: HostEnd, condition: relay_pb.Condition.ValueType, reason: str
+) -> None:
+    await host.close(condition)
+
+    code, events = await phone.send("build it")
+
+    assert (code, events[-1]["reason"]) == (3, reason)
+    assert events[-1]["advice"]
+
+
+async def test_a_host_that_vanished_is_refused_as_unreachable_once_its_lease_is_over(
+    phone: SeededPhone, host: HostEnd
+) -> None:
+    await host.vanish()
+
+    code, events = await phone.send("build it")
+
+    assert (code, events[-1]["reason"]) == (3, "HOST_UNREACHABLE")
+
+
+async def test_a_frozen_host_is_refused_and_runs_nothing_when_it_thaws(phone: SeededPhone, host: HostEnd) -> None:
+    host.deaf = host.silent = host.end.frozen = True
+
+    code, events = await phone.send("build it")
+
+    assert (code, events[-1]["reason"]) == (3, "HOST_UNREACHABLE")
+    assert host.ran == []
+
+
+async def test_a_host_that_does_not_take_it_in_time_is_refused_for_good(phone: SeededPhone, host: HostEnd) -> None:
+    host.silent = True
+
+    code, events = await phone.send("build it")
+
+    assert (code, events[-1]["reason"]) == (9, "NOT_TAKEN_IN_TIME")
+    assert events[-1]["attempt"] == 1
+
+
+async def test_a_host_without_a_session_gets_the_next_attempt_after_a_handshake(
+    phone: SeededPhone, host: HostEnd
+) -> None:
+    host.deaf = True
+
+    def hears_again(command: words.UpCommand | None) -> Reason.ValueType | None:
+        host.deaf = False
+        return Reason.REASON_SESSION_NEEDED if command is None else None
+
+    host.decide = hears_again
+    code, events = await phone.send("build it")
+
+    assert code == 0
+    assert [event["attempt"] for event in events if event["event"] == "sent"] == [1, 2]
+    assert len(host.ran) == 1
+
+
+async def test_a_command_of_an_old_epoch_goes_out_again_by_itself(phone: SeededPhone, host: HostEnd) -> None:
+    answers = iter([Reason.REASON_STALE_EPOCH, None])
+    host.decide = lambda _: next(answers)
+
+    code, events = await phone.send("build it")
+
+    assert code == 0
+    assert [event["attempt"] for event in events if event["event"] == "sent"] == [1, 2]
+    assert host.mind.handshakes == 2
+    assert len(host.ran) == 1
+
+
+async def test_a_refusal_that_a_handshake_does_not_mend_is_final(phone: SeededPhone, host: HostEnd) -> None:
+    host.decide = lambda _: Reason.REASON_QUEUE_FULL
+
+    code, events = await phone.send("build it")
+
+    assert (code, events[-1]["reason"], events[-1]["attempt"]) == (9, "QUEUE_FULL", 1)
+
+
+async def test_the_same_id_shows_the_state_of_a_task_that_was_accepted(phone: SeededPhone, host: HostEnd) -> None:
+    _, first = await phone.send("build it")
+    task_id = first[-1]["task_id"]
+
+    code, events = await phone.send("build it", id=task_id)
+
+    assert code == 0
+    assert "sent" not in names(events)
+    assert (events[-1]["state"], events[-1]["text"]) == ("done", "All done.")
+    assert len(host.ran) == 1
+
+
+async def test_the_same_id_is_the_next_attempt_of_a_task_that_was_refused(phone: SeededPhone, host: HostEnd) -> None:
+    host.decide = lambda _: Reason.REASON_QUEUE_FULL
+    _, first = await phone.send("build it")
+    host.decide = lambda _: None
+
+    code, events = await phone.send("build it", id=first[-1]["task_id"])
+
+    assert code == 0
+    assert [command.attempt for command in host.mind.commands] == [1, 2]
+    assert names(events)[0] == "sent"
+
+
+async def test_an_id_with_other_words_is_refused_and_nothing_is_sent(phone: SeededPhone, host: HostEnd) -> None:
+    _, first = await phone.send("build it")
+
+    code, events = await phone.send("tear it down", id=first[-1]["task_id"])
+
+    assert (code, events[-1]["state"], events[-1]["reason"]) == (9, "refused", "ID_REUSED")
+    assert len(host.handed_over) == 1
+
+
+async def test_when_the_wait_is_over_the_state_is_said_and_the_task_goes_on(phone: SeededPhone, host: HostEnd) -> None:
+    host.works = False
+    async with phone.desk() as desk:
+        events: list[Event] = []
+        sending = asyncio.create_task(
+            desk.do({"do": "send", "text": "a", "host": None, "wait": 1.0, "id": None}, say=events.append, hear=no)
+        )
+        await until(lambda: host.ran)
+        await host.accept(host.mind.commands[0])
+
+        assert await sending == 8
+        assert events[-1]["state"] == "accepted"
+
+
+async def test_without_a_relay_nothing_is_sent_and_nothing_goes_out_later(phone: SeededPhone, relay: Relay) -> None:
+    mind, device = phone.pair(relay.trust, [relay.address])
+    await relay.stop()
+
+    code, events = await phone.send("build it")
+
+    assert (code, names(events), events[-1]["reason"]) == (7, ["not_sent"], "NO_NETWORK")
+    await relay.start()
+    async with HostEnd(mind, device, relay.address) as host:
+        assert (await phone.send("another"))[0] == 0
+        assert [command.task_id.hex() for command in host.mind.commands] == host.ran
+        assert len(host.ran) == 1
+
+
+async def test_a_host_that_vanishes_after_it_accepted_is_out_of_contact_until_it_is_back(
+    phone: SeededPhone, host: HostEnd
+) -> None:
+    host.works = False
+    events: list[Event] = []
+    async with phone.desk() as desk:
+        sending = asyncio.create_task(
+            desk.do({"do": "send", "text": "a", "host": None, "wait": None, "id": None}, say=events.append, hear=no)
+        )
+        await until(lambda: host.ran)
+        command = host.mind.commands[0]
+        await host.accept(command)
+        await until(lambda: "accepted" in names(events))
+        await host.vanish()
+        await until(lambda: "out_of_contact" in names(events))
+        assert next(e for e in events if e["event"] == "out_of_contact")["reason"] == "HOST_UNREACHABLE"
+        host.device.instance = b"another process."
+        await host.attach()
+        await until(lambda: "back" in names(events))
+        await until(lambda: host.mind.handshakes == 2)
+        await host.say(task_id=command.task_id, ended=words.Ended(outcome=relay_pb.OUTCOME_INTERRUPTED))
+        assert await sending == 4
+    assert events[-1]["state"] == "interrupted"
+
+
+async def test_partial_text_is_shown_and_the_result_repeats_it(phone: SeededPhone, host: HostEnd) -> None:
+    host.works = False
+    events: list[Event] = []
+    async with phone.desk() as desk:
+        sending = asyncio.create_task(
+            desk.do({"do": "send", "text": "a", "host": None, "wait": None, "id": None}, say=events.append, hear=no)
+        )
+        await until(lambda: host.ran)
+        await host.partial(host.mind.commands[0].task_id, "All ")
+        await until(lambda: any(event.get("partial") for event in events))
+        await host.finish(host.mind.commands[0])
+        assert await sending == 0
+    assert events[-1]["text"] == "All done."
+
+
+async def test_cancel_ends_the_task_for_whoever_follows_it(phone: SeededPhone, host: HostEnd) -> None:
+    host.works = False
+    events: list[Event] = []
+    said: list[Event] = []
+    async with phone.desk() as desk:
+        sending = asyncio.create_task(
+            desk.do({"do": "send", "text": "a", "host": None, "wait": None, "id": None}, say=events.append, hear=no)
+        )
+        await until(lambda: host.ran)
+        await host.accept(host.mind.commands[0])
+        task_id = str(UUID(bytes=host.mind.commands[0].task_id))
+
+        assert await desk.do({"do": "cancel", "id": task_id}, say=said.append, hear=no) == 0
+        assert await sending == 4
+    assert names(said) == ["cancelling", "cancelled"]
+    assert events[-1]["state"] == "cancelled"
+
+
+async def test_with_several_hosts_one_must_be_named_and_only_that_one_gets_it(
+    phone: SeededPhone, host: HostEnd, relay: Relay
+) -> None:
+    mind, device = phone.pair(relay.trust, [relay.address], host="attic")
+    async with HostEnd(mind, device, relay.address) as attic:
+        with pytest.raises(errors.TargetNeeded) as refused:
+            await phone.send("build it")
+        assert refused.value.metadata == {"hosts": "desk, attic"}
+
+        code, events = await phone.send("build it", host="attic")
+
+        assert (code, events[-1]["host"]) == (0, "attic")
+        assert (len(host.ran), len(attic.ran)) == (0, 1)
+        with pytest.raises(errors.TargetUnknown):
+            await phone.send("build it", host="cellar")
+
+
+async def no() -> bool:
+    raise AssertionError("nobody was to be asked")

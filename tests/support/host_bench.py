@@ -13,7 +13,7 @@ import json
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -146,6 +146,22 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         await refuse(context, errors.of_word(word))
 
 
+class MovedClock:
+    """This computer's clock, except that the test can let the time during sleep pass at once."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def wall_ms(self) -> int:
+        return SystemClock().wall_ms()
+
+    def steady_ms(self) -> int:
+        return SystemClock().steady_ms()
+
+    def boot_ms(self) -> int:
+        return SystemClock().boot_ms() + self.ahead_ms
+
+
 class ScriptedAgent:
     """Records what it is asked; each task's events come from the test, one by one, or all at once."""
 
@@ -192,6 +208,7 @@ class Bench:
     def __init__(self, folder: Path, *, limits: Limits | None = None, sleep: SleepWatch | None = None) -> None:
         self.home = Home(folder / "home")
         self.agent = ScriptedAgent()
+        self.clock = MovedClock()
         self.limits = limits or Limits()
         self.sleep: SleepWatch = sleep or NoSleepWatch()
         self.relay = RelayEnd()
@@ -292,8 +309,7 @@ class Bench:
         """Start the host and let the phone shake hands; the phone has the whole thread then."""
         await self.runs()
         await self.phone.shakes_hands()
-        await self.phone.asks_again(1, self.phone.begins[-1].head.number)
-        await self.phone.has_number(self.phone.begins[-1].head.number)
+        await self.phone.catches_up()
         return self
 
     async def stops(self, condition: Condition.ValueType = Condition.CONDITION_APP_CLOSED) -> None:
@@ -372,7 +388,7 @@ class Bench:
         )
         with self.owned() as owned:
             await run(
-                owned,
+                replace(owned, clock=self.clock),
                 agent=self.agent,
                 agent_name="scripted",
                 sleep=self.sleep,

@@ -96,7 +96,8 @@ class HostEnd:
     async def _hear(self) -> None:
         heard = 0
         while True:
-            await self.end.until(lambda: len(self.end.frames) > heard or self.end.closed)
+            known = heard
+            await self.end.until(lambda known=known: len(self.end.frames) > known or self.end.closed)  # type: ignore[misc]
             if len(self.end.frames) == heard:
                 return
             for frame in self.end.frames[heard:]:
@@ -127,7 +128,9 @@ class HostEnd:
             await self._keep(row)
         reason = self.decide(command)
         if reason is not None or command is None:
-            await self.end.say(decline=relay.Decline(message_id=handover.message_id, reason=reason))
+            await self.end.say(
+                decline=relay.Decline(message_id=handover.message_id, reason=reason or Reason.REASON_SESSION_NEEDED)
+            )
             return
         self._taken[handover.message_id] = command
         await self.end.say(take=relay.Take(message_id=handover.message_id))

@@ -38,12 +38,17 @@ class HandClock:
         return self.steady_ms()
 
 
+def with_limits(**changed: Any) -> Limits:
+    """Give the limits with some of them changed. Nobody looks again by himself: what happens must be heard from the bell."""
+    return replace(Limits(look_again_ms=3_600_000, heartbeat_ms=3_600_000), **changed)
+
+
 @dataclass(slots=True)
 class PairingService:
     """The service on one folder; may be stopped and started again, and its folder put back to an older state."""
 
     folder: Path
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=with_limits)
     clock: HandClock = field(default_factory=HandClock)
     relay: str | None = "127.0.0.1:7302"
     advertise: tuple[str, ...] = ()
@@ -155,8 +160,3 @@ class PairingService:
         with urlopen(f"http://{self.running.metrics}/metrics") as page:
             text: str = page.read().decode()
         return text
-
-
-def with_limits(**changed: Any) -> Limits:
-    """Give the limits with some of them changed."""
-    return replace(Limits(), **changed)

@@ -86,6 +86,13 @@ class PhoneEnd:
         setattr(resend, "from", first)
         await self.says(pb.UpLiveItem(resend=resend))
 
+    async def catches_up(self) -> None:
+        """Ask for what Begin names and the phone lacks, and wait for it."""
+        last = self.begins[-1].head.number
+        for first, end in self.arrivals.missing(last):
+            await self.asks_again(first, end)
+        await self.has_number(last)
+
     def command(
         self,
         action: pb.Action,

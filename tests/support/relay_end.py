@@ -30,6 +30,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         self.address = ""
         self.verdict: Literal["accept", "hold", "refuse"] = "accept"
         self.storing = True  # False: keep rows get no receipt
+        self.refusing: Reason.ValueType | None = None  # set: posts are refused at the door with it
         self.phone_attached = True
         self.frames: list[pb.DeviceFrame] = []
         self.rows: list[pb.RelayFrame] = []  # what the host gets of each row; seq is the place
@@ -82,6 +83,8 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
 
     async def _heard(self, frame: pb.DeviceFrame) -> None:
         match frame.WhichOneof("frame"):
+            case "post" if self.refusing is not None:
+                await self.refuse(frame.post.message_id, self.refusing, retry_after_ms=10)
             case "post" if self.storing:
                 await self._keep(frame.post)
             case "take" if self.verdict == "accept":

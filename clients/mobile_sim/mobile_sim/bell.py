@@ -20,8 +20,10 @@ class Bell:
 
     async def heard(self, seconds: float | None = None) -> None:
         """Wait for the next ring, at most so long (None: for ever)."""
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the ring.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
 
     async def until(self, holds: Callable[[], bool], seconds: float | None = None) -> bool:
         """Wait until the condition holds, at most so long; tells whether it does."""

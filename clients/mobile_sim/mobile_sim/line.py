@@ -38,9 +38,10 @@ from dispatch.thread.client import FINAL
 from google.protobuf.message import DecodeError
 
 from mobile_sim.bell import Bell
-from mobile_sim.ledger import Ledger
-from mobile_sim.reading import Reader
+from mobile_sim.ledger import TASK, Ledger
+from mobile_sim.reading import LARGEST_NUMBER, Reader
 from mobile_sim.store import PairingState, Store
+from mobile_sim.task_view import ON_THE_WAY
 from mobile_sim.tending import Tending
 
 log = logging.getLogger(__name__)
@@ -207,7 +208,7 @@ class Line:
     async def opened(self, opened: Opened) -> None:
         """Begin with what the relay says of the past."""
         self.open, self.error, self._lost_at_ms = True, None, None
-        self._log_head = opened.head_seq
+        self._log_head = _place(opened.head_seq)
         self._pending = frozenset(opened.pending_message_ids)
         self._posted_here.clear()
         with self._step():
@@ -262,7 +263,7 @@ class Line:
             case "deliver":
                 return self._take_row(frame.deliver)
             case "receipt":
-                self._reader.pass_to(frame.receipt.seq)
+                self._reader.pass_to(_place(frame.receipt.seq))
                 self.ledger.taken(MessageId(frame.receipt.message_id))
             case "refusal":
                 self._take_refusal(frame.refusal)
@@ -275,7 +276,7 @@ class Line:
         return False
 
     def _take_row(self, row: Deliver) -> bool:
-        if not self._reader.pass_to(row.seq):
+        if not self._reader.pass_to(_place(row.seq)):
             return False
         read = self._reader.take_row(row.sealed)
         if read.epoch and read.epoch == self.session.epoch:
@@ -284,7 +285,7 @@ class Line:
 
     def _take_refusal(self, refusal: Refusal) -> None:
         if refusal.seq:
-            self._reader.pass_to(refusal.seq)
+            self._reader.pass_to(_place(refusal.seq))
         was_ours = self.ledger.refused(
             MessageId(refusal.message_id), refusal.reason, retry_after_ms=refusal.retry_after_ms
         )
@@ -340,7 +341,8 @@ class Line:
             if post.message_id in self._posted_here or post.message_id in self._pending:
                 continue
             self.ledger.never_stored(post)
-            if post.action == "task" and post.task_id not in self.attended:
+            on_the_way = self.ledger.view(post.task_id).state in ON_THE_WAY
+            if post.action == TASK and on_the_way and post.task_id not in self.attended:
                 self.ledger.not_sent(post.task_id, Reason.REASON_NO_NETWORK)
 
     @contextlib.contextmanager
@@ -434,6 +436,13 @@ class Line:
     def _send_live(self, item: words.UpLiveItem) -> None:
         body = words.UpLive(items=[item]).SerializeToString()
         self.client.send(DeviceFrame(live=Live(sealed=self.session.seal_live(body))))
+
+
+def _place(seq: int) -> int:
+    """Check a place in the log: no thread gets so long, and no store holds more."""
+    if seq > LARGEST_NUMBER:
+        raise errors.ProtocolViolation("a row's place is out of bounds")
+    return seq
 
 
 def _cause(presence: Presence) -> Reason.ValueType:

@@ -76,6 +76,8 @@ class Screen:
         self._status(f"→ handed to {one_line(event['host'], 64)}, waiting for its word")
 
     def _on_accepted(self, event: Event) -> None:
+        if event.get("number"):  # in the thread it is where the person's words stand
+            self._question(event)
         self._status(f"✓ on {one_line(event['host'], 64)}")
         if event.get("tampering"):
             self._line(self._console.styled("! The relay had said that this attempt was refused. It lied.", fg="red"))

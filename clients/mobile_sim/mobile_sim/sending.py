@@ -17,8 +17,10 @@ from dispatch.encoding import message_id as id_of
 from dispatch.ids import ID_BYTES, MessageId, Rng, TaskId
 from dispatch.sealed.history import sign_task
 
+from mobile_sim.ledger import TASK
 from mobile_sim.line import Line
 from mobile_sim.store import Post, Store, Verdict
+from mobile_sim.task_view import OUTCOMES, WITH_HOST
 
 VALID_FOR_MS = 10_000
 CONNECT_WITHIN_MS = 5_000
@@ -67,11 +69,14 @@ class Sender:
                     break
                 if (posted := self._post(command, attempt, end_ms)) is None:
                     continue
-                post = await self._verdict(posted, end_ms)
+                post = await self._verdict(command, posted, end_ms)
+                if self._host_has(command):
+                    break
                 if post.verdict is Verdict.NEVER_STORED or post.reason in _WORTH_ANOTHER:
                     continue
                 break
-            if command.what == "task" and (post is None or post.verdict is Verdict.NEVER_STORED):
+            never = post is None or post.verdict is Verdict.NEVER_STORED
+            if command.what == TASK and never and not self._host_has(command):
                 with self._store.transaction():
                     line.ledger.not_sent(command.task_id, self._why_not())
             return post
@@ -147,15 +152,22 @@ class Sender:
         )
         return line.session.seal_command(body.SerializeToString())
 
-    async def _verdict(self, post: Post, end_ms: int) -> Post:
+    async def _verdict(self, command: Command, post: Post, end_ms: int) -> Post:
         """Wait for the verdict, on this stream or a later one, until the command's time is over for the relay, too."""
 
         def now() -> Post:
             return self._store.tasks.post(post.message_id) or post
 
         left_ms = end_ms + VERDICT_MARGIN_MS - self._clock.steady_ms()
-        await self._line.bell.until(lambda: now().verdict is not Verdict.OPEN or self._line.final, left_ms / 1000)
+        await self._line.bell.until(
+            lambda: now().verdict is not Verdict.OPEN or self._line.final or self._host_has(command), left_ms / 1000
+        )
         return now()
+
+    def _host_has(self, command: Command) -> bool:
+        """Whether the host itself has said that it has the task: then no verdict and no further attempt is needed."""
+        state = self._line.ledger.view(command.task_id).state
+        return command.what == TASK and (state in WITH_HOST or state in OUTCOMES)
 
     def _why_not(self) -> Reason.ValueType:
         """Say why nothing could be sent."""

@@ -3,7 +3,7 @@
     dispatch:pair#<base64url of version (1) | offer id (16) | S (32) | host X25519 key (32) | service name>
 
 Whoever sees the code within its two minutes can take part in its offer, so none of it goes to logs, and errors never
-repeat it. docs/encryption.md "The code".
+repeat it. docs/encryption.md "The link".
 """
 
 from __future__ import annotations

@@ -352,7 +352,7 @@ class Link:
             if self._hold_seconds:
                 await asyncio.sleep(self._hold_seconds)
                 self._post_from_start()
-            while self.is_open and (room := WINDOW - len(self._in_flight)) > 0:
+            while self.is_open and not self._hold_seconds and (room := WINDOW - len(self._in_flight)) > 0:
                 after_id = self._posted_id
                 rows = await self._common.journal.step(partial(_waiting, self.pairing.pair_id, after_id, room))
                 if not rows:

@@ -86,12 +86,12 @@ class Scribe:
         last = min(last, threads.head(tx, thread).number)
         expected, budget = max(first, 1), RESEND_BYTES
         for page in _pages(tx, thread, expected, last):
-            for event in page:
-                if event.number > expected:
-                    self._lost(tx, pair_id, thread, expected, event.number - 1)
-                expected = event.number + 1
-            self._post(tx, pair_id, page, fresh=False)
-            budget -= sum(len(event.content) for event in page)
+            for run in _runs(page):
+                if run[0].number > expected:
+                    self._lost(tx, pair_id, thread, expected, run[0].number - 1)
+                self._post(tx, pair_id, run, fresh=False)
+                expected = run[-1].number + 1
+                budget -= sum(len(event.content) for event in run)
             if budget <= 0:
                 return
         if expected <= last:
@@ -171,6 +171,18 @@ def _pages(tx: Tx, thread: int, first: int, last: int) -> Iterator[list[StoredEv
         first = page[-1].number + 1
 
 
+def _runs(events: Sequence[StoredEvent]) -> Iterator[list[StoredEvent]]:
+    """Cut at the gaps: each run counts up without one."""
+    run: list[StoredEvent] = []
+    for event in events:
+        if run and event.number != run[-1].number + 1:
+            yield run
+            run = []
+        run.append(event)
+    if run:
+        yield run
+
+
 def _pack(events: Sequence[StoredEvent], *, fresh: bool) -> Iterator[_Row]:
     """Put events into rows, in order: a row holds events of one task, and fits one body.
 
@@ -181,7 +193,7 @@ def _pack(events: Sequence[StoredEvent], *, fresh: bool) -> Iterator[_Row]:
     for event in events:
         added = len(event.content) + _EVENT_OVERHEAD
         full = size + added > LONGEST_BODY - _SIGNATURE_ROOM
-        if batch and (full or event.task_id != batch[-1].task_id or event.number != batch[-1].number + 1):
+        if batch and (full or event.task_id != batch[-1].task_id):
             yield _row(batch, fresh=fresh)
             batch, size = [], 0
         batch.append(event)

@@ -134,7 +134,7 @@ class Pairings:
             await self._complete_offer(kept, signed.offer_id, wanted, now_ms=now_ms)
             older = await kept.pairings.active_between(wanted.host_id, wanted.phone_id)
             if older is not None:
-                sequence = await _next_sequence(kept, now_ms=now_ms)
+                sequence = await _next_sequence(kept)
                 await kept.pairings.put(replace(older, ended_sequence=sequence))
             await kept.pairings.put(wanted)
         if older is not None:
@@ -151,7 +151,7 @@ class Pairings:
             role = None if known is None else known.role_of(device.device_id)
             ends = known is not None and role is not None and known.active
             if known is not None and ends:
-                sequence = await _next_sequence(kept, now_ms=now_ms)
+                sequence = await _next_sequence(kept)
                 await kept.pairings.put(replace(known, ended_sequence=sequence, ended_by=role))
             elif role is None:
                 # A service restored from a backup: the host must not be able to bring back what the phone has left.
@@ -195,9 +195,8 @@ class Pairings:
         self._metrics.offer_changed(offer, change.offer)
 
 
-async def _next_sequence(kept: Repositories, *, now_ms: int) -> int:
-    # The clock is part of the count, so that a service restored from a backup goes on above what it had told.
+async def _next_sequence(kept: Repositories) -> int:
     identity = await kept.service.identity()
-    sequence = max(identity.sequence + 1, now_ms)
-    await kept.service.put_identity(replace(identity, sequence=sequence))
-    return sequence
+    counted = replace(identity, sequence=identity.sequence + 1)
+    await kept.service.put_identity(counted)
+    return counted.sequence

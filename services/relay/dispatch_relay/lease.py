@@ -27,6 +27,10 @@ class Lease:
         self.number += 1
         return self.number
 
+    def forgive(self) -> None:
+        """Forget the question: whoever asked was away itself, and the answer may lie unread. It is asked again."""
+        self.asked_ms = None
+
     def due_ms(self, *, every_ms: int, lease_ms: int) -> int:
         """Say when there is something to do: to ask, or to give up."""
         return self.heard_ms + every_ms if self.asked_ms is None else self.asked_ms + lease_ms

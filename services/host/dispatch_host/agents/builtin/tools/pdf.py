@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
 
 _SECONDS = 30  # of work on one file; a damaged one can keep a parser busy for ever
 _CHARACTERS = 400_000
@@ -33,9 +37,12 @@ class _TooLong(BaseException):
 
 def read(file: BinaryIO, *, page_limit: int, seconds: float = _SECONDS) -> Pdf:
     """Read the text of the first pages; raise PdfUnreadable."""
+    import pypdf  # noqa: PLC0415  a tenth of a second that only PDFs cost
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
     try:
-        with _limited(seconds):
-            return _read(file, page_limit)
+        with _limited(seconds), warnings.catch_warnings(action="ignore"):
+            return _read(pypdf.PdfReader(file), page_limit)
     except PdfUnreadable:
         raise
     except _TooLong:
@@ -46,11 +53,7 @@ def read(file: BinaryIO, *, page_limit: int, seconds: float = _SECONDS) -> Pdf:
         raise PdfUnreadable("is damaged, or no PDF inside: its text can't be read") from error
 
 
-def _read(file: BinaryIO, page_limit: int) -> Pdf:
-    import pypdf  # noqa: PLC0415  a tenth of a second that only PDFs cost
-
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
-    reader = pypdf.PdfReader(file)
+def _read(reader: PdfReader, page_limit: int) -> Pdf:
     if reader.is_encrypted and not reader.decrypt(""):
         raise PdfUnreadable("is encrypted: its text can't be read without the password")
     total = len(reader.pages)
@@ -75,9 +78,10 @@ def _limited(seconds: float) -> Iterator[None]:
         raise _TooLong
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again and again: one that rings inside a destructor is lost, for Python ignores what is raised there.
+    rest = signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, *rest)
         signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,333 @@
+"""A phone behind a relay that lies. The host's sealed word is what counts, and the thread comes out whole and in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1 import relay_pb2 as pb
+from dispatch.api.thread.v1 import thread_pb2 as words
+from mobile_sim.desk import Desk
+
+from tests.support.device_end import DEADLINE_SECONDS
+from tests.support.host_mind import HostMind, text_of
+from tests.support.lying_relay import LyingRelay
+from tests.support.seeded_phone import Event, SeededPhone
+from tests.support.trust_service import TrustService
+from tests.support.waiting import until
+
+
+class Scene:
+    """The phone, the relay, and what the phone says to its person."""
+
+    def __init__(self, phone: SeededPhone, relay: LyingRelay, desk: Desk) -> None:
+        self.phone = phone
+        self.relay = relay
+        self.mind: HostMind = relay.mind
+        self.desk = desk
+        self.events: list[Event] = []
+        self.sending: asyncio.Task[int] | None = None
+
+    def send(self, **options: Any) -> None:
+        """Begin to send a task."""
+        request = {"do": "send", "text": "build it", "host": None, "wait": None, "id": None, **options}
+        self.sending = asyncio.create_task(self.desk.do(request, say=self.events.append, hear=nobody))
+
+    async def command(self, number: int = 1) -> tuple[pb.Post, words.UpCommand]:
+        """Wait for a post, and open it as the host would."""
+        post = await self.relay.post(number)
+        command, rows = self.mind.command(post.sealed)
+        assert command is not None
+        for row in rows:
+            self.relay.deliver(row)
+        return post, command
+
+    async def ended(self) -> int:
+        """Wait for the end of the send."""
+        assert self.sending is not None
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return await self.sending
+
+    def work(self, command: words.UpCommand) -> list[bytes]:
+        """Do a task; gives its rows."""
+        about = command.task_id
+        accepted = words.Accepted(attempt=command.attempt, text=text_of(command))
+        return [
+            self.mind.event_row(task_id=about, accepted=accepted),
+            self.mind.event_row(task_id=about, started=words.Started(agent="by hand")),
+            self.mind.event_row(task_id=about, step=words.Step(title="One")),
+            self.mind.event_row(task_id=about, step=words.Step(title="Two")),
+            self.mind.event_row(task_id=about, result_text=words.ResultText(text="All done.")),
+            self.mind.event_row(task_id=about, ended=words.Ended(outcome=pb.OUTCOME_DONE)),
+        ]
+
+    def steps(self) -> list[str]:
+        """What the person saw of the steps."""
+        return [event["title"] for event in self.events if event["event"] == "step"]
+
+    async def thread(self) -> list[Event]:
+        """Read the thread."""
+        lines: list[Event] = []
+        assert await self.desk.do({"do": "thread", "host": None}, say=lines.append, hear=nobody) == 0
+        return lines
+
+
+async def nobody() -> bool:
+    raise AssertionError("nobody was to be asked")
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    trust = TrustService()
+    async with LyingRelay() as relay:
+        phone = SeededPhone.make(tmp_path / "phone")
+        relay.mind, _ = phone.pair(trust, [relay.address])
+        async with phone.desk() as desk:
+            yield Scene(phone, relay, desk)
+
+
+WHOLE = ["accepted", "started", "step", "step", "text", "ended"]
+
+
+async def whole(scene: Scene) -> None:
+    """The task was done, shown once and in order, and the thread on disk is whole."""
+    assert await scene.ended() == 0
+    assert scene.steps() == ["One", "Two"]
+    assert scene.events[-1]["text"] == "All done."
+    assert [line["event"] for line in await scene.thread()] == WHOLE
+
+
+async def test_the_relays_acceptance_alone_is_never_shown_as_on_the_host(scene: Scene) -> None:
+    scene.send(wait=0.8)
+    scene.relay.receipt(await scene.relay.post())
+
+    assert await scene.ended() == 8
+    assert [event["event"] for event in scene.events] == ["sent", "handed_over"]
+
+
+async def test_a_sealed_acceptance_after_a_refusal_is_shown_as_tampering_and_counts(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.refuse(post, Reason.REASON_HOST_UNREACHABLE)
+    assert await scene.ended() == 3
+    task_id = scene.events[-1]["task_id"]
+    for row in scene.work(command):
+        scene.relay.deliver(row)
+    scene.send(id=task_id)
+
+    await until(lambda: scene.sending is not None and scene.sending.done())
+    assert await scene.ended() in (0, 3)
+    lines = [line async for line in again(scene, task_id)]
+    assert lines[-1]["state"] == "done"
+    assert lines[-1]["tampering"]
+    assert lines[-1]["warning"]
+
+
+async def test_a_refusal_after_a_sealed_acceptance_changes_nothing_but_is_shown(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    rows = scene.work(command)
+    for row in rows[:2]:
+        scene.relay.deliver(row)
+    scene.relay.refuse(post, Reason.REASON_HOST_UNREACHABLE)
+    for row in rows[2:]:
+        scene.relay.deliver(row)
+
+    assert await scene.ended() == 0
+    assert scene.events[-1]["tampering"]
+
+
+@pytest.mark.parametrize("dropped", [(0,), (1,), (2, 3), (0, 1, 2, 3, 4), (4,)])
+async def test_rows_that_the_relay_drops_are_asked_for_again(scene: Scene, dropped: tuple[int, ...]) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.receipt(post)
+    for number, row in enumerate(scene.work(command)):
+        if number not in dropped:
+            scene.relay.deliver(row)
+
+    await whole(scene)
+    assert scene.mind.resends
+
+
+async def test_a_dropped_last_row_is_found_by_the_next_session(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.receipt(post)
+    for row in scene.work(command)[:-1]:
+        scene.relay.deliver(row)
+    await until(lambda: len(scene.steps()) == 2)
+    scene.relay.stream.cut()
+
+    await whole(scene)
+
+
+async def test_rows_that_come_twice_or_again_are_shown_once(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.receipt(post)
+    for row in scene.work(command):
+        scene.relay.deliver(row)
+        scene.relay.deliver(row, seq=scene.relay.seq)  # the same place again
+        scene.relay.deliver(row)  # replayed as a new row
+
+    await whole(scene)
+
+
+async def test_rows_in_another_order_come_out_in_the_hosts(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.receipt(post)
+    for row in reversed(scene.work(command)):
+        scene.relay.deliver(row)
+
+    await whole(scene)
+
+
+async def test_a_gap_in_the_log_is_counted_and_harms_nothing(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.receipt(post)
+    for row in scene.work(command):
+        scene.relay.deliver(row, seq=scene.relay.seq + 3)
+
+    await whole(scene)
+    listed: list[Event] = []
+    await scene.desk.do({"do": "hosts"}, say=listed.append, hear=nobody)
+    assert listed[0]["holes"] == 12
+
+
+@pytest.mark.parametrize("forged", [b"", b"\x01" * 40, b"\x01" + os.urandom(304), os.urandom(70_000)])
+async def test_forged_rows_are_holes_and_harm_nothing(scene: Scene, forged: bytes) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.receipt(post)
+    for row in scene.work(command):
+        scene.relay.deliver(forged)
+        scene.relay.deliver(row)
+
+    await whole(scene)
+
+
+async def test_forged_live_frames_harm_nothing(scene: Scene) -> None:
+    scene.send()
+    for forged in (b"", b"\x82", b"\x82" + os.urandom(1200), b"\x81" + os.urandom(64), b"\x01" + os.urandom(304)):
+        await scene.relay.until(lambda: scene.relay.streams)
+        scene.relay.stream.say(live=pb.Live(sealed=forged))
+    post, command = await scene.command()
+    scene.relay.receipt(post)
+    for row in scene.work(command):
+        scene.relay.deliver(row)
+
+    await whole(scene)
+
+
+async def test_an_event_that_does_not_link_is_thrown_away_and_asked_for_again(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.receipt(post)
+    rows = scene.work(command)
+    forged = words.Event(
+        event_id=os.urandom(16),
+        number=1,
+        previous_hash=os.urandom(32),
+        task_id=command.task_id,
+        ended=words.Ended(outcome=pb.OUTCOME_FAILED),
+    )
+    del rows
+    scene.relay.deliver(scene.mind.row(words.DownKeepItem(event=forged.SerializeToString())))
+    scene.relay.deliver(scene.mind.row(words.DownKeepItem(event=scene.mind.events[5])))
+
+    await whole(scene)
+    assert scene.mind.resends[0][0] == 1
+
+
+async def test_words_about_posts_that_never_were_change_nothing(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    for stranger in (os.urandom(16), b"", os.urandom(500)):
+        scene.relay.stream.say(handed_over=pb.HandedOver(message_id=stranger))
+        scene.relay.receipt(pb.Post(message_id=stranger))
+        scene.relay.refuse(pb.Post(message_id=stranger), Reason.REASON_INTERNAL)
+    scene.relay.receipt(post)
+    for row in scene.work(command):
+        scene.relay.deliver(row)
+
+    await whole(scene)
+
+
+async def test_a_place_that_no_log_can_have_ends_the_stream_and_not_the_phone(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.stream.say(deliver=pb.Deliver(seq=2**64 - 1, message_id=os.urandom(16), sealed=b"x"))
+    await scene.relay.until(lambda: len(scene.relay.streams) == 2)
+    del post
+    for row in scene.work(command):
+        scene.relay.deliver(row)
+
+    await whole(scene)
+
+
+async def test_a_post_that_the_relay_lost_goes_out_again_as_the_next_attempt_sealed_anew(scene: Scene) -> None:
+    scene.send()
+    first = await scene.relay.post()
+    scene.relay.stream.cut()
+    second, command = await scene.command(2)
+
+    assert (first.task_id, command.attempt) == (second.task_id, 2)
+    assert first.message_id != second.message_id
+    assert first.sealed[1:9] != second.sealed[1:9]  # another epoch
+    for row in scene.work(command):
+        scene.relay.deliver(row)
+    await whole(scene)
+    assert "unconfirmed" in [event["event"] for event in scene.events]
+
+
+async def test_a_post_that_is_still_pending_after_a_break_is_not_sent_again(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    scene.relay.pending = [post.message_id]
+    scene.relay.stream.cut()
+    await scene.relay.until(lambda: len(scene.relay.streams) == 2)
+    scene.relay.receipt(post)
+    await until(lambda: scene.mind.handshakes == 2)
+    for row in scene.work(command):
+        scene.relay.deliver(row)
+
+    await whole(scene)
+    assert len(scene.relay.posts) == 1
+
+
+async def test_a_relay_that_swallows_handshakes_gets_a_bare_command_and_no_words(scene: Scene) -> None:
+    scene.relay.forwards = False
+    scene.send()
+
+    post = await scene.relay.post()
+
+    assert post.sealed == b""
+    scene.relay.refuse(post, Reason.REASON_HOST_UNREACHABLE)
+    assert await scene.ended() == 3
+
+
+async def test_a_pairing_that_the_host_ended_is_over_on_the_phone_and_its_keys_are_gone(scene: Scene) -> None:
+    scene.send()
+    await scene.command()
+    scene.relay.deliver(scene.mind.row(words.DownKeepItem(revoked=words.Revoked())))
+
+    assert await scene.ended() == 6
+    assert scene.events[-1]["reason"] == "NOT_PAIRED"
+    assert not list((scene.phone.path / "keys").glob("pair-*"))
+
+
+async def again(scene: Scene, task_id: str) -> AsyncIterator[Event]:
+    """Look at a task once more."""
+    events: list[Event] = []
+    request = {"do": "send", "text": "build it", "host": None, "wait": None, "id": task_id}
+    await scene.desk.do(request, say=events.append, hear=nobody)
+    for event in events:
+        yield event
