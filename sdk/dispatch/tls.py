@@ -20,7 +20,7 @@ from dispatch import errors
 from dispatch.address import Address, may_be_plaintext
 from dispatch.channel import dial
 
-PROBE_SECONDS = 3.0
+PROBE_SECONDS = 5.0
 _LARGEST_FILE_BYTES = 1024 * 1024
 
 # What OpenSSL calls them: X509_V_ERR_*.
