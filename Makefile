@@ -70,8 +70,9 @@ certs: dev ## Make certificates for development in out/certs (docs/operations.md
 
 .PHONY: up
 up: ## Build and start pairing, relay, a host and Prometheus in containers; DISPATCH_FILES=~/x for your own files
-	@$(COMPOSE) run --build --rm --no-deps certs
-	@$(COMPOSE) up --build --detach --wait --quiet-pull
+	@$(COMPOSE) --profile certs --profile phone build --quiet
+	@$(COMPOSE) run --rm --no-deps certs
+	@$(COMPOSE) up --detach --wait --quiet-pull
 
 .PHONY: down
 down: ## Stop them; VOLUMES=1 also forgets the account, the pairing and the thread

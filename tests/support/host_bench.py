@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -38,7 +38,7 @@ from dispatch_host import entries
 from dispatch_host.agents import AgentEvent, Ask, Result, Task, Turn
 from dispatch_host.app import Told, run
 from dispatch_host.control import ControlClient
-from dispatch_host.journal import Tx, threads
+from dispatch_host.journal import Tx, Writer, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
 from dispatch_host.owned import Owned, owning
@@ -51,6 +51,8 @@ from tests.support.relay_end import RelayEnd
 
 HOUR_MS = 3_600_000
 DEADLINE_SECONDS = 20.0
+
+T = TypeVar("T")
 
 
 class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
@@ -146,6 +148,31 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         await refuse(context, errors.of_word(word))
 
 
+class DyingWriter:
+    """A journal whose process dies behind a chosen commit: that one is on the disk, and nobody ever hears of it.
+
+    `dead` is set then; every later step waits for the end, which `Bench.dies` brings.
+    """
+
+    def __init__(self, journal: Writer, after: int) -> None:
+        self.dead = asyncio.Event()
+        self.steps = 0
+        self._journal = journal
+        self._after = after
+
+    async def step(self, work: Callable[[Tx], T]) -> T:
+        if self.dead.is_set():
+            await asyncio.Event().wait()
+        self.steps += 1
+        last = self.steps == self._after
+        if last:
+            self.dead.set()
+        result = await self._journal.step(work)
+        if last:
+            await asyncio.Event().wait()
+        return result
+
+
 class MovedClock:
     """This computer's clock, except that the test can let the time during sleep pass at once."""
 
@@ -218,6 +245,8 @@ class Bench:
         self.pair_id: PairId
         self.host_key: DeviceKey
         self.phone_key = Ed25519PrivateKey.generate()
+        self.dies_after = 0  # the commit behind which the next run dies; 0 for never
+        self.dying: DyingWriter | None = None
         self._stack = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
@@ -300,9 +329,13 @@ class Bench:
         """Own the home, while the host does not run."""
         return owning(self.home, plaintext=False)
 
-    async def runs(self) -> None:
-        """Start the host, in this process, and wait until it is attached."""
+    def starts(self) -> None:
+        """Start the host, in this process."""
         self._running = asyncio.create_task(self._run())
+
+    async def runs(self) -> None:
+        """Start the host and wait until it is attached."""
+        self.starts()
         await self.relay.attached()
 
     async def ready(self) -> Bench:
@@ -326,6 +359,7 @@ class Bench:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         self._running = None
+        self.dies_after, self.dying = 0, None
         await self.relay.detached()
 
     @contextlib.asynccontextmanager
@@ -387,8 +421,11 @@ class Bench:
             disconnected=lambda _pairing, _reason: self.told.append("disconnected"),
         )
         with self.owned() as owned:
+            journal: Any = owned.journal
+            if self.dies_after:
+                journal = self.dying = DyingWriter(owned.journal, self.dies_after)
             await run(
-                replace(owned, clock=self.clock),
+                replace(owned, clock=self.clock, journal=journal),
                 agent=self.agent,
                 agent_name="scripted",
                 sleep=self.sleep,

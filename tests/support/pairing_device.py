@@ -26,7 +26,8 @@ PAIRING = "/dispatch.api.pairing.v1.PairingService/"
 TRUST = "/dispatch.api.pairing.v1.TrustService/"
 
 PASSWORD = "correct horse battery staple"
-CALL_SECONDS = 20.0
+# Calls wait for the connection: after a restart grpc may still be backing off from the service that was there before.
+CALL_SECONDS = 40.0
 
 RESPONSES: dict[str, type[Message]] = {
     f"{ACCOUNT}SignIn": pb.SignInResponse,
@@ -109,7 +110,7 @@ class Device:
         async with dial(self.server) as channel:
             sent = channel.unary_unary(
                 call.method, request_serializer=_as_is, response_deserializer=_parse(call.method)
-            )(call.body, metadata=call.metadata, timeout=CALL_SECONDS)
+            )(call.body, metadata=call.metadata, timeout=CALL_SECONDS, wait_for_ready=True)
             try:
                 answer = await sent
             except grpc.aio.AioRpcError as failure:
@@ -134,7 +135,7 @@ class Device:
         call = self.prepare(method, request)
         async with dial(self.server) as channel:
             stream = channel.unary_stream(method, request_serializer=_as_is, response_deserializer=_parse(method))(
-                call.body, metadata=call.metadata, timeout=CALL_SECONDS
+                call.body, metadata=call.metadata, timeout=CALL_SECONDS, wait_for_ready=True
             )
             try:
                 yield Feed(stream)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Literal
 
 import grpc
@@ -71,15 +71,17 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         await self.presence(attached=self.phone_attached)
         for row in self.rows[opening.resume_after :]:
             await self._write(context, row)
-        with contextlib.suppress(grpc.aio.AioRpcError):
+        try:
             async for frame in frames:
                 await self._heard(frame)
                 if frame.HasField("bye"):
                     break
-        async with self._news:
+        except grpc.aio.AioRpcError:
+            pass
+        finally:
             if self._stream is context:
                 self._stream = None
-            self._news.notify_all()
+            await self.nudge()
 
     async def _heard(self, frame: pb.DeviceFrame) -> None:
         match frame.WhichOneof("frame"):
@@ -185,5 +187,9 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         return self.rows[-1]
 
     async def _write(self, context: grpc.aio.ServicerContext[Any, Any], *frames: pb.RelayFrame) -> None:
+        # Shielded: a test that gives up in the middle of a write would leave gRPC with half of one.
+        await asyncio.shield(self._write_alone(context, frames))
+
+    async def _write_alone(self, context: grpc.aio.ServicerContext[Any, Any], frames: Sequence[pb.RelayFrame]) -> None:
         async with self._writing:
             await context.write(pb.AttachResponse(frames=frames))

@@ -251,7 +251,7 @@ def test_a_psk_pattern_mixes_the_ephemeral_keys_so_that_two_messages_never_share
     assert streams[0] != streams[1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=300), min_size=3, max_size=3), st.binary(max_size=100))
 def test_any_payloads_and_prologue_go_through(payloads: list[bytes], prologue: bytes) -> None:
     initiator, responder = pair(XK, prologues=(prologue, prologue))
@@ -260,7 +260,7 @@ def test_any_payloads_and_prologue_go_through(payloads: list[bytes], prologue: b
     assert initiator.split() == responder.split()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_garbage_is_refused_with_the_one_error(garbage: bytes) -> None:
     for protocol in (KK, XK):

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from dispatch import errors
 from dispatch.address import Address
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Condition
@@ -142,15 +143,24 @@ async def run(
         await fleet.attach_all()
         told.running(served)
         await _first(stop.asked, broken)
-        await runner.stop()
-        left = await owned.journal.step(
-            lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_STOPPED)
-        )
-        metrics.ended(State.INTERRUPTED, left)
+        metrics.ended(State.INTERRUPTED, await _end_all(owned, runner, within_seconds=limits.stop_seconds))
         await fleet.leave(stop.condition, within_seconds=limits.stop_seconds)
         stopped.set()
         # Whoever asked over the socket hears that it is done.
         await asyncio.sleep(_CONTROL_GRACE_SECONDS)
+
+
+async def _end_all(owned: Owned, runner: Runner, *, within_seconds: float) -> int:
+    """End what runs and what waits; gives how many waited. What can't be written now, the next start writes."""
+    try:
+        async with asyncio.timeout(within_seconds):
+            await runner.stop()
+            return await owned.journal.step(
+                lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_STOPPED)
+            )
+    except (TimeoutError, errors.StoreFailed) as failure:
+        _LOG.error("tasks are left to the next start", cause=type(failure).__name__)
+        return 0
 
 
 @contextlib.asynccontextmanager

@@ -15,5 +15,5 @@ class Limits:
     """A running task does not survive a sleep or freeze that is longer."""
     live_per_second: float = 10.0
     """Most live frames of one task."""
-    stop_seconds: float = 4.0
-    """How long `stop` gives the phones' news to leave."""
+    stop_seconds: float = 2.0
+    """How long `stop` gives the running task to let go, and then the phones' news to leave."""

@@ -130,9 +130,9 @@ class Operations:
         if self._running is not None:
             await self._say_goodbye(self._running, pairing)
         await self._forget(pairing.pair_id)
-        if self._running is not None:
-            self._running.endings.set()
         told = await tell_endings(self._owned)
+        if self._running is not None and not told:
+            self._running.endings.set()
         return pb.UnpairResponse(pair_ids=[pairing.pair_id], service_told=told)
 
     async def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:

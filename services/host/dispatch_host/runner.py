@@ -36,7 +36,7 @@ from dispatch_host.tasks import STEPS, Event, State
 T = TypeVar("T")
 
 MEMORY_BYTES = 1024 * 1024
-_LETTING_GO_SECONDS = 2.0
+_LETTING_GO_SECONDS = 1.5
 _STORE_RETRY_SECONDS = 1.0
 
 _LOG = get_logger()
@@ -276,11 +276,11 @@ class Runner:
             writing = asyncio.ensure_future(self._stored(write))
             try:
                 await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await writing
-                del current.steps[: len(batch)]
-                raise
-            del current.steps[: len(batch)]
+            finally:
+                if not (await asyncio.wait([writing], timeout=_LETTING_GO_SECONDS))[0]:
+                    writing.cancel()
+                elif not writing.cancelled() and writing.exception() is None:
+                    del current.steps[: len(batch)]
             self._audience.wrote(current.task.thread)
 
     async def _show(self, current: _Current) -> None:

@@ -271,6 +271,8 @@ def test_what_is_missing_is_said_plainly(home: Path, person: Person) -> None:
 def test_the_rest_is_refused_with_what_can_be_done(person: Person) -> None:
     assert person.is_refused("what's the weather") is NotDoneReason.NOT_UNDERSTOOD
     assert "Largest files" in person.end("what's the weather").text
+    assert person.is_refused("summarise the news") is NotDoneReason.NOT_UNDERSTOOD
+    assert person.is_refused("find unicorns") is NotDoneReason.NOT_UNDERSTOOD
     assert person.is_refused("send an email to bob") is NotDoneReason.NEEDS_AGENT
     assert person.is_refused("delete everything in Downloads") is NotDoneReason.NEEDS_AGENT
 

@@ -43,7 +43,7 @@ def sealed_at(n: int, body: bytes = b"body") -> bytes:
     return seal(chain, body, counted("sealed")).sealed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=LONGEST_BODY))
 def test_what_one_end_seals_the_other_opens(body: bytes) -> None:
     sealed, sender = seal(CHAIN, body, os.urandom)
@@ -99,7 +99,7 @@ def test_a_frame_of_any_other_length_is_malformed() -> None:
     assert why(CHAIN, bytes([2]) + sealed[1:]) is Why.VERSION
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=400) | st.binary(min_size=304, max_size=304).map(lambda junk: b"\x01epoch-08" + junk[8:]))
 def test_garbage_is_refused_with_the_one_error(garbage: bytes) -> None:
     why(CHAIN, garbage)

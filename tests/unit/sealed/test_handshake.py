@@ -108,7 +108,7 @@ def test_a_cut_message_1_is_refused(cut: int) -> None:
     why_not(ask().message1[:cut])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=100), st.sampled_from([b"", b"\x81", b"\x81" + PAIR.host.pair_id + b"\x01\x01"]))
 def test_garbage_is_refused_with_the_one_error(garbage: bytes, begin: bytes) -> None:
     why_not(begin + garbage)

@@ -22,7 +22,7 @@ from dispatch.sealed.history import (
     verify_head,
     verify_task,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pairs import public, signing_key
@@ -77,7 +77,6 @@ def test_a_later_event_waits_until_the_gap_is_filled() -> None:
     assert arrivals.take(one) == Taken(linked=(one, two, three))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 25), st.integers(0, 2**32))
 def test_in_whatever_order_and_however_often_events_come_they_leave_in_order_and_once(length: int, seed: int) -> None:
     entries = thread(length)

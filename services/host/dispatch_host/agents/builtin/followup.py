@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dispatch_host.agents.builtin import slots
 from dispatch_host.agents.builtin.matching import named, of_kind
 from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import Parsed
-from dispatch_host.agents.builtin.query import Action, Query
+from dispatch_host.agents.builtin.query import Action, Query, Sort
 
 _ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ})
 _TARGETS = frozenset({"name", "file", "places", "since", "until", "minimum_bytes", "maximum_bytes"})
@@ -50,6 +51,8 @@ def complete(parsed: Parsed, text: str, memories: Sequence[Memory]) -> Complete 
         return _picked(parsed, memories)
     if parsed.action is None:
         return _changed(parsed, last)
+    if parsed.joins and parsed.action is Action.FIND and not own and last is not None:
+        return _changed(replace(parsed, action=None), last)  # "show only PDFs"
     query = Query(action=parsed.action, **parsed.slots)
     if parsed.action in _ONE_FILE and not own and last is not None and last.items:
         fitting = tuple(item for item in last.items if of_kind(item, query.kind))
@@ -79,27 +82,47 @@ def _answered(parsed: Parsed, text: str, last: Memory) -> Complete | None:
 
 def _picked(parsed: Parsed, memories: Sequence[Memory]) -> Complete:
     memory = next((memory for memory in reversed(memories) if memory.items), None)
+    kind = parsed.slots.get("kind")
+    items = tuple(item for item in memory.items if of_kind(item, kind)) if memory else ()
+    if not items and kind and parsed.action is Action.SUMMARISE and parsed.pick != slots.IT:
+        return Complete(Query(**{**parsed.slots, "action": Action.FIND, "summarise": parsed.pick}))
     if memory is None:
         raise NothingEarlier
-    kind = parsed.slots.get("kind")
-    items = tuple(item for item in memory.items if of_kind(item, kind)) or memory.items
+    items = items or memory.items
     asks = memory.query if memory.asked else memory.follow or memory.query
     changes = {name: value for name, value in parsed.slots.items() if name != "kind"}
     query = replace(asks, **changes) if parsed.action is None else Query(action=parsed.action, **parsed.slots)
     query = replace(query, name=None, file=None, kind=None, summarise=None, sort=None)
-    if parsed.pick == 0:
+    if parsed.pick == slots.IT:
         if query.action in _ONE_FILE:
             return Complete(replace(query, paths=(memory.focus,) if memory.focus else items), memory.items)
         return Complete(replace(query, paths=items, kind=kind))
-    index = (parsed.pick or 1) - 1 if (parsed.pick or 1) > 0 else len(items) - 1
-    if index >= len(items):
+    index = _index(parsed.pick or 1, items, memory.focus)
+    if not 0 <= index < len(items):
         raise NoSuchItem(len(items))
     return Complete(replace(query, paths=(items[index],)), memory.items)
 
 
+def _index(pick: int, items: tuple[str, ...], focus: str | None) -> int:
+    """Turn what was picked into a place in the list, counted from 0."""
+    now = items.index(focus) if focus in items else 0
+    if pick == slots.OTHER:
+        return 0 if now else 1
+    special = {slots.LAST: len(items) - 1, slots.NEXT: now + 1, slots.PREVIOUS: now - 1}
+    return special.get(pick, pick - 1)
+
+
+_REVERSED = {
+    Sort.LARGEST: Sort.SMALLEST,
+    Sort.SMALLEST: Sort.LARGEST,
+    Sort.NEWEST: Sort.OLDEST,
+    Sort.OLDEST: Sort.NEWEST,
+}
+
+
 def _changed(parsed: Parsed, last: Memory | None) -> Complete | None:
     """Repeat the last request with what was said now."""
-    if not parsed.slots and not parsed.more:
+    if not (parsed.slots or parsed.more or parsed.reverse):
         return None
     if last is None:
         raise NothingEarlier
@@ -107,6 +130,9 @@ def _changed(parsed: Parsed, last: Memory | None) -> Complete | None:
     changes = dict(parsed.slots)
     if parsed.more:
         changes["count"] = 2 * (query.count or _USUAL.get(query.action, 20))
+    if parsed.reverse:
+        usual = Sort.NEWEST if query.action is Action.CHANGED else Sort.LARGEST
+        changes["sort"] = _REVERSED.get(query.sort or usual, query.sort)
     if "summarise" in changes:
         changes["action"] = Action.FIND
     if "since" in changes or "until" in changes:

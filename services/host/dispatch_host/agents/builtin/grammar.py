@@ -39,6 +39,7 @@ CHANGING_VERBS = (
 
 
 DESKTOP_VERBS = (
+    r"search (?:the )?(?:web|internet|net)|look up online|check (?:the |my )?(?:weather|news|mail|e-?mails?|calendar|inbox)|"
     r"open|launch|start|browse|go to|visit|navigate|log ?in|sign in|google|email|e-mail|mail"
     r"|send|text|message|call|phone|tweet|post|reply|"
     r"draft|compose|build|code|program|implement|refactor|debug|run|execute|install|uninstall|commit|push|pull|"
@@ -85,7 +86,8 @@ SYNONYMS = (
     (r"\brun (?:some |the )?(?:stats|statistics)(?: on| for| over)?\b", "summarise"),
     (r"\bcheck\s+(?=(?:how|which|what|if|whether)\b)", ""),
     (
-        r"\bopen(?: up)?\s+(?=(?:it|that|this|the (?:first|second|third|fourth|fifth|last)|(?:file )?\ue000)\b|\ue000)",
+        r"\bopen(?: up)?\s+(?=(?:it|that|this|the (?:first|second|third|fourth|fifth|last)|(?:file )?\ue000)\b|\ue000"
+        r"|(?:the |my )(?:[\w'-]+ ){0,4}(?:csv|pdf|text|file|document|spreadsheet|note)s?\b)",
         "read ",
     ),
     (r"\bprint\s+(?:out\s+)?(?=the|me|it|first|last|top|\ue000)", "show "),
@@ -198,7 +200,7 @@ RULES: tuple[tuple[Action, str], ...] = (
         (
             rf"\b(?:{SUMMARISE})\b|\btell me (?:more )?about\b|\bmore about\b"
             rf"|\bwhat(?:'s| is) (?:in|inside) (?={LITERAL}|it\b|that\b|the (?:csv|pdf))"
-            rf"|\bwhat does\b.*\bsay\b|\bwhat (?:is|'s)\b.*\babout$|\bmissing (?:values|data)\b"
+            rf"|\bwhat does\b.*\bsay\b|\bwhat(?: is|'s)\b.*\babout$|\bhow many pages\b|\bmissing (?:values|data)\b"
             rf"|\bdata ?types\b|\bmin\b.*\bmax\b"
             rf"|\b(?:averages?|means?|minimum|maximum) (?:of|and|in|for)\b|\btop categor(?:y|ies)\b"
             rf"|\bcolumns\b|\bexplain\b|\bmake sense of\b"
@@ -212,14 +214,14 @@ RULES: tuple[tuple[Action, str], ...] = (
             r"|\bmost space\b|\bmost (?:disk|storage|room)\b|\bby size\b|\bsize_sort\b"
         ),
     ),
-    (Action.COUNT, r"\bhow many\b|\b(?:number|count|amount) of\b|^count\b|\bcount (?:the |my |all )"),
+    (Action.COUNT, r"\b(?:types?|kinds?) of files?\b|\bhow many\b|\b(?:number|count|amount) of\b|^count\b"),
     (
         Action.CHANGED,
         (
             r"\b(?:chang(?:e|es|ed)|modif(?:y|ied|ications?)|new|newest|newer|latest|recent|recently"
             r"|creat(?:e|ed)|added|updat(?:e|ed|es)|edit(?:ed|s)|touched|arriv(?:e|ed)|appear(?:ed)?"
-            r"|oldest|old|last modified|most recent|landed|worked on|altered|untouched|stale|came in"
-            r"|come in|happened|download(?:ed)?|saved?)\b"
+            r"|oldest|old|last modified|most recent|landed|work(?:ed|ing)? on|altered|untouched|stale|came in"
+            r"|come in|happened|work on|download(?:ed)?|saved?)\b"
         ),
     ),
     (Action.READ, r"\b(?:read|cat|contents? of|open)\b|\btext of\b"),
@@ -246,7 +248,7 @@ EXPLAINED: dict[Action, str] = {
         r"first|last|top|bottom|head|tail|preview|peek|beginning|start|end|read|few|sample|example"
         r"|some|csv|initial|final"
     ),
-    Action.ROWS: r"count|number|long|total|data|how|columns?",
+    Action.ROWS: r"count|number|long|total|data|how|columns?|rows|records|lines|entries",
     Action.DUPLICATES: (
         r"duplicat\w+|dupes?|identical|cop(?:y|ies|ied)|same|redundant|double|repeated|multiple"
         r"|extra|twice|once|more|than|exact|content|check|wasting|wasted|space|scan"
@@ -259,7 +261,7 @@ EXPLAINED: dict[Action, str] = {
         r"|summary|summari[sz]e|stats"
     ),
     Action.SUMMARISE: (
-        r"summari\w+|sums?|tl;?dr|gist|describe|profile|analy\w+|key|main|points|statistics|stats"
+        r"pages|summari\w+|sums?|tl;?dr|gist|describe|profile|analy\w+|key|main|points|statistics|stats"
         r"|statistical|about|say|says|missing|values?|data|types?"
         r"|(?:min|max|mean|avg|average|median)(?:/\w+)*|averages?|means?|minimum|maximum"
         r"|categor\w+|columns?|explain|sense|quick|detailed|first|top|column|common|frequent|empty"
@@ -282,7 +284,7 @@ EXPLAINED: dict[Action, str] = {
         r"chang\w+|modif\w+|new|newest|newer|latest|recent|recently|creat\w+|added|updat\w+"
         r"|edit\w+|touched|arriv\w+|appear\w*|oldest|old|modified|most|landed|worked|altered"
         r"|untouched|stale|came|come|happened|since|anything|something|last|ever|today|downloaded"
-        r"|saved|older|than|first|still|lately|i|been|activity|download"
+        r"|saved|older|than|first|still|lately|i|been|activity|download|work|working"
     ),
     Action.READ: r"read|cat|contents?|open|text",
     Action.FIND: (
@@ -325,7 +327,20 @@ SEARCHES = (
         rf"\b(?:search(?:ing)?|look(?:ing)?|scan|hunt|check"
         rf"|grep)(?P<where>(?: (?!for\b)[^\s·]+){{0,8}}?) for (?:{TERM})?{slots.VALUE}{slots.END}"
     ),
-    rf"\bgrep(?: for)? (?:{TERM})?{slots.VALUE}{slots.END}",
+    rf"\bgrep(?: -\w+)*(?: for)? (?P<value>{LITERAL}|\S+)(?P<keep> {LITERAL})$",
+    rf"\bgrep(?: -\w+)*(?: for)? (?:{TERM})?{slots.VALUE}{slots.END}",
+    (
+        rf"\b(?:find |show |show me |list )?(?:all |every |the )*lines? (?:with|containing|having"
+        rf"|that (?:have|ha[sd]|contains?|says?|mentions?)) (?:{TERM})?{slots.VALUE}{slots.END}"
+    ),
+    (
+        rf"\bin (?:which|what) {FILES} (?:do|does|did|is|are|have|has) (?:i |we )?(?:{TERM})?{slots.VALUE}"
+        rf" (?:appear|occur|stand|come up|show up|mentioned|written|found|used)\b"
+    ),
+    (
+        rf"\bin (?:which|what) {FILES} (?:do|did|have) (?:i|we) (?:mention(?:ed)?|wr(?:ite|ote|itten)"
+        rf"|sa(?:y|id)|use[d]?)(?: about)? (?:{TERM})?{slots.VALUE}{slots.END}"
+    ),
     rf"\b(?:find|search|locate|show me|show|list|see)(?: me)? (?:{TERM}){slots.VALUE}{slots.END}",
     rf"\bwhere {slots.VALUE} (?:is|are|was|were|gets?) (?:mentioned|found|used|written|discussed|referenced)\b",
     (

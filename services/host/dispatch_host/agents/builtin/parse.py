@@ -29,10 +29,11 @@ class Parsed:
 
     action: Action | None = None
     slots: dict[str, Any] = field(default_factory=dict)  # the fields of Query that were said
-    pick: int | None = None  # an item of the earlier answer: from 1, -1 the last, 0 the one spoken of
+    pick: int | None = None  # an item of the earlier answer, as slots.pick has it
     joins: bool = False  # "and …", "what about …": said as a follow-up
     left: tuple[str, ...] = ()  # words nothing explains
     more: bool = False  # more of the same list
+    reverse: bool = False  # the same list from its other end
     wants: str | None = None  # FILE_CHANGES or DESKTOP: clearly not for this assistant
 
     @property
@@ -225,6 +226,8 @@ def _action(whole: str, words: Words, given: dict[str, Any], picked: int | None,
             if re.search(r"\b(?:files?|folders?)\b", whole, re.IGNORECASE) or "places" in given:
                 return Action.USAGE if "file" not in given else action
             return action
+        if action is Action.READ and picked is None and not given.keys() & {"file", "name"}:
+            continue
         if action is Action.USAGE and "file" in given:
             return Action.FIND
         if action is Action.USAGE and picked is not None and not targets:
@@ -271,6 +274,7 @@ def _bare_find(words: Words, given: dict[str, Any]) -> Action | None:
     if match is None or re.search(rf"\b(?:{grammar.ADJECTIVES})\b", match["name"], re.IGNORECASE):
         return None
     given["name"] = match["name"]
+    given["loose"] = True
     return Action.FIND
 
 
@@ -297,6 +301,8 @@ def _finish(
         and given.keys() & {"places", "since", "until", "minimum_bytes", "maximum_bytes", "kind"}
     ):
         given["name"] = " ".join(left)
+        if not given.keys() & {"places", "kind"}:
+            given["loose"] = True
         left = []
     if (
         action in (Action.SUMMARISE, Action.HEAD, Action.ROWS, Action.READ)
@@ -306,10 +312,13 @@ def _finish(
         and 0 < len(left) <= 3
     ):
         given["name"] = " ".join(left)
+        if "places" not in given:
+            given["loose"] = True
         left = []
     _adjectives(action, whole, given)
     more = action is None and re.search(r"\bmore\b", whole, re.IGNORECASE) is not None
-    return Parsed(action, given, picked, joins, tuple(left), more)
+    reverse = action is None and re.search(r"\breverse\b|\bother way (?:a)?round\b", whole, re.IGNORECASE) is not None
+    return Parsed(action, given, picked, joins, tuple(left), more, reverse)
 
 
 def _adjectives(action: Action | None, whole: str, given: dict[str, Any]) -> None:

@@ -101,6 +101,8 @@ def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> 
         findings = tool_of(query)(query, bench)
     except WhichOne as which:
         return _ask_back(which, bench)
+    if query.loose and not findings.items:
+        raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, about.not_understood([query.name or ""]))
     return Outcome(Result(_with_missing(findings.text, scope), _remember(query, findings, complete).to_json()))
 
 

@@ -56,6 +56,7 @@ class Query:
     kind: str | None = None  # a key of vocabulary.KINDS, or ".ext"
     name: str | None = None  # words of the file's name
     file: str | None = None  # a file name or path said exactly
+    loose: bool = False  # the name is what was left over: when no file has it, the request was not understood
     paths: tuple[str, ...] = ()  # files chosen from an earlier answer, absolute
     phrase: str | None = None  # what to search inside files
     count: int | None = None

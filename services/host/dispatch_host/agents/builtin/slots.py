@@ -122,13 +122,13 @@ def style(words: Words) -> Style | None:
     if words.take(
         r"\b(?:formatted |format(?:ted)? )?(?:as|in|into|in the form of|make (?:it|that|them|this)"
         r"|use) (?:an? |the )?(?:\w+ )?(?:markdown )?table(?: format| form)?\b"
-    ) or words.take(r"^(?:now )?(?:an? )?table(?: please| format| view)?$|\btabular(?: form(?:at)?)?\b"):
+    ) or words.take(r"^(?:now )?(?:an? )?table(?: please| format| view| instead)*$|\btabular(?: form(?:at)?)?\b"):
         return Style.TABLE
     if words.take(
         r"\b(?:formatted |format(?:ted)? )?(?:as|in|into|in the form of|make (?:it|that|them|this)"
         r"|use) (?:an? |the )?(?:\w+ )?(?:bullet(?:ed)? |numbered )?(?:list|bullets"
         r"|bullet points)(?: format| form)?\b"
-    ) or words.take(r"^(?:now )?(?:an? )?list(?: please| format| view)$|\bbullet(?:ed)? (?:list|points)\b"):
+    ) or words.take(r"^(?:now )?(?:an? )?list(?: please| format| view| instead)+$|\bbullet(?:ed)? (?:list|points)\b"):
         return Style.LIST
     return None
 
@@ -222,11 +222,13 @@ def count(words: Words) -> tuple[int | None, bool]:
     return None, False
 
 
+# What `pick` gives besides a number from 1: the last, the one spoken of, and those told by the one spoken of.
+LAST, IT, NEXT, PREVIOUS, OTHER = -1, 0, 1001, 1002, 1003
 _ORDINAL = r"(?P<ordinal>" + "|".join(ORDINALS) + r"|\d{1,3}(?:st|nd|rd|th))"
 
 
 def pick(words: Words) -> int | None:
-    """Cut out which item of an earlier answer is meant: a number from 1, -1 the last, 0 the one, or all, last spoken of."""
+    """Cut out which item of an earlier answer is meant: a number from 1, LAST, IT, NEXT, PREVIOUS or OTHER."""
     match = (
         words.take(
             rf"\b(?:the |that |for |and )*{_ORDINAL}(?: (?:one|match|result|item|of (?:them|those|these|the list)))+\b"
@@ -245,8 +247,9 @@ def pick(words: Words) -> int | None:
     match = words.take(rf"\b(?:number|item|result)\s+(?P<n>{'|'.join(NUMBERS)})\b")
     if match:
         return NUMBERS[match["n"].casefold()]
-    if words.take(r"\bthe other(?: one| file| pdf| csv)?\b|\bthe next(?: one| file| pdf| csv)?\b"):
-        return 2
+    for which, pattern in ((OTHER, "other"), (NEXT, "next|following"), (PREVIOUS, "previous|one before")):
+        if words.take(rf"\bthe (?:{pattern})(?: one| file| pdf| csv)?(?=\s*(?:$|·))"):
+            return which
     if words.take(
         rf"\b(?:it|its|them|those|these|that one|this one"
         rf"|(?:that|this|the same)(?= (?:file|pdf|csv|one|document|table)\b))(?:\s+(?:one"

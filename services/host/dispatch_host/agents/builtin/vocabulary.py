@@ -104,6 +104,7 @@ USUAL_FOLDERS = (
 # means that the request was not understood: the assistant never guesses around a word it does not know.
 FILLERS = frozenset(
     listed("""
+        descending decreasing
         a an the my our your me mine us i i'm i'd i've we you you're it its it's they them their there that this
         these those is are was were be been being am do does did done have has had having can could would will shall
         should may might must let's let lets please pls plz kindly thanks thank thx cheers ta hey hi hello yo ok

@@ -18,7 +18,6 @@ from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason
 from dispatch_host.agents.builtin import program, wire
 
 _MEMORY_BYTES = 1024**3  # of address space: a decompression bomb ends the task, not the computer
-_NICE = 5  # the host must go on answering while a task computes
 
 
 def main() -> int:
@@ -51,7 +50,6 @@ def main() -> int:
 
 
 def _limit() -> None:
-    os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold what was read
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = _MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(_MEMORY_BYTES, hard)

@@ -303,11 +303,9 @@ class Column:
 
     def _stream(self, cells: Sequence[str]) -> None:
         """Take in a batch as a whole; fall back to value by value only where it is mixed."""
-        values = [value for value in cells if value and value not in MISSING and not value.isspace()]
-        if len(values) < len(cells):
-            for value in cells:
-                if not value or value in MISSING or value.isspace():
-                    self.missing[value.strip()] += 1
+        values = cells
+        if not MISSING.isdisjoint(cells) or any(map(str.isspace, cells)):
+            values = [value for value in cells if not self._note_missing(value)]
             if not values:
                 return
         if not self.typed:
@@ -315,6 +313,12 @@ class Column:
             self.texts += len(values)
         elif not (self._integers(values) or self._decimals(values) or self._iso_dates(values)):
             self._weigh(Counter(values))
+
+    def _note_missing(self, value: str) -> bool:
+        if value and value not in MISSING and not value.isspace():
+            return False
+        self.missing[value.strip()] += 1
+        return True
 
     @staticmethod
     def _foreign(values: Sequence[str], allowed: bytes) -> bytes:

@@ -1,0 +1,89 @@
+"""A host that dies behind any one of its commits: each task has one fate all the same, and the thread no gap.
+
+The process is dead in the sense that matters: what was committed is on the disk, and nothing that follows was done or sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1.relay_pb2 import Outcome
+from dispatch_host.agents import Result, Step
+
+from tests.support.host_bench import Bench
+from tests.support.phone_end import Sent
+
+COMMITS = 40
+"""More than a run of this story has: those beyond its end find nothing to kill, and say so."""
+
+
+async def story(bench: Bench) -> list[Sent]:
+    """Send a task that takes a step and is done, and one behind it. Ends early when the host dies; gives what was posted."""
+    sent: list[Sent] = []
+    await bench.relay.attached()
+    await bench.phone.shakes_hands()
+    for text in ("steps", "quick"):
+        one = bench.phone.task(text)
+        sent.append(one)
+        await bench.phone.posts(one)
+    await bench.phone.sees(sent[0].task_id, "started")
+    bench.agent.says("steps", Step("One", ""))
+    await bench.phone.sees(sent[0].task_id, "step")
+    bench.agent.says("steps", Result("done"))
+    for one in sent:
+        await bench.phone.sees_end(one.task_id)
+    return sent
+
+
+@pytest.mark.parametrize("commit", range(4, COMMITS, 2))
+async def test_whatever_commit_was_the_last_each_task_has_one_fate(tmp_path: Path, commit: int) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.ready()  # the phone has the beginning of the thread
+        await bench.dies()
+        bench.dies_after = commit
+        bench.starts()
+        telling = asyncio.create_task(story(bench))
+        await bench.until(lambda: bench.dying)
+        assert bench.dying is not None
+        dead = asyncio.create_task(bench.dying.dead.wait())
+        await asyncio.wait([telling, dead], return_when=asyncio.FIRST_COMPLETED)
+        died = dead.done()
+        for task in (telling, dead):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await bench.dies()
+        runs = [task.text for task in bench.agent.runs]
+        # What the relay never heard a Take of is refused by now; a late Take would be told so.
+        taken = {frame.take.message_id for frame in bench.relay.frames if frame.HasField("take")}
+        decided = {row.deliver.message_id for row in bench.relay.rows if row.HasField("deliver")}
+        assert decided == taken
+        known = dict(bench.rows("SELECT message_id, task_id FROM command"))
+        for message_id in known.keys() - decided:
+            await bench.relay.withdraw(message_id)
+
+        await bench.runs()
+        await bench.phone.shakes_hands()
+        await bench.phone.catches_up()
+        for message_id, task_id in known.items():
+            if message_id in decided:
+                ended = await bench.phone.sees_end(task_id)
+                assert (ended.outcome == Outcome.OUTCOME_DONE) or ended.reason in {
+                    Reason.REASON_HOST_DIED,
+                    Reason.REASON_NEVER_STARTED,
+                }
+        after = await bench.phone.sends("quick after")
+        await bench.phone.sees_end(after.task_id)
+
+        for task_id in set(known.values()):
+            kinds = bench.phone.kinds(task_id)
+            accepted = [message for message, task in known.items() if task == task_id and message in decided]
+            assert kinds.count("ended") == len(accepted) == kinds.count("accepted")
+        assert [event.number for event in bench.phone.events] == list(range(1, bench.phone.head.number + 1))
+        assert [task.text for task in bench.agent.runs] == [*runs, "quick after"]
+        assert len(set(runs)) == len(runs)
+        assert died or commit > 20
