@@ -37,11 +37,12 @@ GO = "paths=source_relative," + ",".join(
     for file in sorted((PROTOS / "dispatch").rglob("*.proto"))
 )
 GRPC = "Debian's protobuf-compiler-grpc"
+UNPACKAGED = "the plugin that comes with gRPC itself (Debian has no package of it)"
 LANGUAGES = {
     "cpp": Language(messages="cpp", services="grpc_cpp_plugin", package=GRPC),
     "csharp": Language(
         messages="csharp", option="base_namespace=", services="grpc_csharp_plugin",
-        services_option="base_namespace=", package=GRPC,
+        services_option="base_namespace=", package=UNPACKAGED,
     ),
     "go": Language(
         messages="go", option=GO, needs="protoc-gen-go", services="protoc-gen-go-grpc", services_option=GO,
@@ -53,7 +54,7 @@ LANGUAGES = {
     "kotlin": Language(
         messages="java,kotlin", services="grpc_java_plugin", package="Debian's protobuf-compiler-grpc-java-plugin"
     ),
-    "objc": Language(messages="objc", services="grpc_objective_c_plugin", package=GRPC),
+    "objc": Language(messages="objc", services="grpc_objective_c_plugin", package=UNPACKAGED),
     "php": Language(messages="php", services="grpc_php_plugin", package=GRPC),
     "python": Language(messages=""),
     "ruby": Language(messages="ruby", services="grpc_ruby_plugin", package=GRPC),
@@ -93,9 +94,10 @@ def generate(name: str, out: Path) -> None:
     language = LANGUAGES[name]
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
+    shown = out.relative_to(PROTOS.parent)
     if name == "python":
         run(sys.executable, PROTOS / "generate.py", out)
-        return print(f"{out}: messages, services and their types")
+        return print(f"{shown}: messages, services and their types")
     if name == "typescript":
         install_node_tools()
     arguments = []
@@ -115,7 +117,7 @@ def generate(name: str, out: Path) -> None:
             arguments.append(f"--services_opt={language.services_option}")
     protoc(arguments)
     without = f"; for the services install {language.package}" if language.services and services is None else ""
-    print(f"{out}: {'messages' if without else 'messages and services'}{without}")
+    print(f"{shown}: {'messages' if without else 'messages and services'}{without}")
     return None
 
 

@@ -143,8 +143,6 @@ EDGES = (
         but=(
             *("*.app", "*.__main__", "*.cli"),
             "dispatch.channel",  # sets what grpc must see before it is imported
-            "dispatch_host.agents.builtin.driver",  # gives its worker the little of it that Python needs, and no more
-            "dispatch_host.agents.builtin.zone",  # asks for the computer's time zone, as the platform's own calls do
         ),
         reason="only the wiring reads the environment",
     ),

@@ -9,10 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
 
-from tests.support.device_end import DeviceEnd, Identity
+from tests.support.device_end import DeviceEnd
 from tests.support.processes import Process
 from tests.support.proxy import Proxy
 from tests.support.relay import Pair, Relay
@@ -78,7 +77,7 @@ async def test_a_relay_that_was_frozen_takes_nobody_for_gone(tmp_path: Path, tru
     try:
         address = (await relay.event("listening"))["address"]
         pair = Pair(trust)
-        host, phone = await until_attached(pair.host, address), await until_attached(pair.phone, address)
+        host, phone = await DeviceEnd.attach_soon(pair.host, address), await DeviceEnd.attach_soon(pair.phone, address)
         before = len(host.all("ping"))
         await host.until(lambda: len(host.all("ping")) > before)
         relay.signal(signal.SIGSTOP)
@@ -91,16 +90,6 @@ async def test_a_relay_that_was_frozen_takes_nobody_for_gone(tmp_path: Path, tru
         await phone.drop()
     finally:
         await relay.stop()
-
-
-async def until_attached(device: Identity, address: str) -> DeviceEnd:
-    """Attach as soon as the relay knows whom to trust."""
-    async with asyncio.timeout(20):
-        while True:
-            try:
-                return await DeviceEnd.attach(device, address)
-            except errors.TrustStale:
-                await asyncio.sleep(0.02)  # as a device backs off
 
 
 @pytest.mark.parametrize("seed", range(4))

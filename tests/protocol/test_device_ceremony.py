@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dispatch import errors
+from dispatch.api.pairing.v1.pairing_pb2 import FollowOfferResponse, OfferStep
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.device.ceremony import host_pair, phone_pair
 from dispatch.device.home import Home
@@ -21,7 +22,9 @@ from dispatch.device.trust import Trust, check_grant
 from dispatch.pairing.ceremony import Paired
 from dispatch.pairing.link import read_link
 
-from tests.support.world import ACCOUNT, PASSWORD, World
+from tests.support.hostile_pairing import HostilePairing
+from tests.support.pairing_device import PASSWORD
+from tests.support.pairing_service import PairingService
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -56,7 +59,7 @@ class Device:
         self.person = FakePerson()
         self.committed: list[Paired] = []
 
-    async def sign_in(self, server: str, *, account: str = ACCOUNT, password: str = PASSWORD) -> SignIn:
+    async def sign_in(self, server: str, *, account: str = "ada", password: str = PASSWORD) -> SignIn:
         return await sign_in(
             self.home, self.store, server=server, account=account, password=password,
             device_name=self.home.path.name, kind=self.kind, rng=os.urandom,
@@ -96,24 +99,23 @@ class Device:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with World(tmp_path) as world:
-        await world.start_pairing("--relay", "127.0.0.1:7302")
-        await world.add_account(ACCOUNT)
-        yield world
+async def service(tmp_path: Path) -> AsyncIterator[PairingService]:
+    async with PairingService(tmp_path / "pairing") as service:
+        await service.add_account()
+        yield service
 
 
 @pytest.fixture
-async def host(world: World) -> Device:
-    device = Device(Home(world.folder / "desk"), DeviceKind.DEVICE_KIND_HOST)
-    await device.sign_in(world.server)
+async def host(service: PairingService, tmp_path: Path) -> Device:
+    device = Device(Home(tmp_path / "desk"), DeviceKind.DEVICE_KIND_HOST)
+    await device.sign_in(service.address)
     return device
 
 
 @pytest.fixture
-async def phone(world: World) -> Device:
-    device = Device(Home(world.folder / "pocket"), DeviceKind.DEVICE_KIND_PHONE)
-    await device.sign_in(world.server)
+async def phone(service: PairingService, tmp_path: Path) -> Device:
+    device = Device(Home(tmp_path / "pocket"), DeviceKind.DEVICE_KIND_PHONE)
+    await device.sign_in(service.address)
     return device
 
 
@@ -171,13 +173,13 @@ async def test_a_paired_phone_gets_a_grant_that_the_host_can_check_by_itself(hos
 
 
 async def test_the_wrong_password_and_a_strangers_account_are_refused(
-    world: World, host: Device, phone: Device
+    service: PairingService, tmp_path: Path, host: Device, phone: Device
 ) -> None:
     with pytest.raises(errors.SignInFailed):
-        await phone.sign_in(world.server, password="wrong")
-    await world.add_account("eve")
-    eve = Device(Home(world.folder / "eve"), DeviceKind.DEVICE_KIND_PHONE)
-    await eve.sign_in(world.server, account="eve")
+        await phone.sign_in(service.address, password="wrong")
+    await service.add_account("eve")
+    eve = Device(Home(tmp_path / "eve"), DeviceKind.DEVICE_KIND_PHONE)
+    await eve.sign_in(service.address, account="eve")
     showing = asyncio.create_task(host.show_codes())
     link = await host.person.links.get()
 
@@ -189,10 +191,10 @@ async def test_the_wrong_password_and_a_strangers_account_are_refused(
 
 
 async def test_a_second_phone_at_the_same_code_is_refused_and_the_host_is_warned(
-    world: World, host: Device, phone: Device
+    service: PairingService, tmp_path: Path, host: Device, phone: Device
 ) -> None:
-    other = Device(Home(world.folder / "other"), DeviceKind.DEVICE_KIND_PHONE)
-    await other.sign_in(world.server)
+    other = Device(Home(tmp_path / "other"), DeviceKind.DEVICE_KIND_PHONE)
+    await other.sign_in(service.address)
     asked = asyncio.Event()
     answer = asyncio.Event()
 
@@ -214,3 +216,73 @@ async def test_a_second_phone_at_the_same_code_is_refused_and_the_host_is_warned
     assert isinstance(await scanning, Paired)
     assert isinstance(await showing, Paired)
     assert [type(warning) for warning in host.person.warnings] == [errors.OfferClaimed]
+
+
+def flipped(step: int) -> Callable[[FollowOfferResponse], list[FollowOfferResponse]]:
+    """Change one bit of a step's payload."""
+
+    def twist(event: FollowOfferResponse) -> list[FollowOfferResponse]:
+        if event.step.step == step:
+            event.step.payload = event.step.payload[:-1] + bytes([event.step.payload[-1] ^ 1])
+        return [event]
+
+    return twist
+
+
+def replaced(step: int, by: int) -> Callable[[FollowOfferResponse], list[FollowOfferResponse]]:
+    """Give the payload of an earlier step of the same side instead of a step's own."""
+    earlier: dict[int, bytes] = {}
+
+    def twist(event: FollowOfferResponse) -> list[FollowOfferResponse]:
+        earlier.setdefault(event.step.step, event.step.payload)
+        if event.step.step == step:
+            event.step.payload = earlier[by]
+        return [event]
+
+    return twist
+
+
+def early(step: int) -> Callable[[FollowOfferResponse], list[FollowOfferResponse]]:
+    """Give a step before its turn as well."""
+
+    def twist(event: FollowOfferResponse) -> list[FollowOfferResponse]:
+        if event.step.step == step:
+            return [FollowOfferResponse(step=OfferStep(step=step + 2, payload=event.step.payload)), event]
+        return [event]
+
+    return twist
+
+
+TWISTS = {
+    **{f"changes a bit of step {step}": flipped(step) for step in range(1, 9)},
+    **{f"replays step {step - 2} as step {step}": replaced(step, step - 2) for step in range(3, 9)},
+    **{f"gives step {step + 2} before step {step}": early(step) for step in range(1, 7)},
+}
+
+
+@pytest.mark.parametrize("name", TWISTS)
+async def test_a_pairing_service_that_meddles_gets_no_pair_that_both_believe_in(tmp_path: Path, name: str) -> None:
+    async with PairingService(tmp_path / "pairing") as service:
+        await service.add_account()
+        hostile = HostilePairing(service.address)
+        await hostile.start()
+        service.advertise = (hostile.address,)
+        await service.restart()
+        host = Device(Home(tmp_path / "desk"), DeviceKind.DEVICE_KIND_HOST)
+        phone = Device(Home(tmp_path / "pocket"), DeviceKind.DEVICE_KIND_PHONE)
+        await host.sign_in(hostile.address)
+        await phone.sign_in(hostile.address)
+        hostile.twist = TWISTS[name]
+
+        on_host, on_phone = await meet(host, phone)
+
+        await hostile.stop()
+        assert hostile.twisted, "the service told the truth, so this proves nothing"
+        # Step 8 is the host's last word: its own side stands by then, and only the phone is kept from knowing yet.
+        if name.endswith("step 8"):
+            assert isinstance(on_host, Paired)
+        else:
+            assert isinstance(on_host, errors.HandshakeFailed | errors.RefusedByPerson), on_host
+            assert host.committed == []
+        assert isinstance(on_phone, errors.HandshakeFailed | errors.RefusedByPerson), on_phone
+        assert all(paired.host_signature is None for paired in phone.committed)

@@ -167,7 +167,8 @@ async def test_rows_that_are_gone_are_a_refusal_that_says_where_to_begin(relay: 
 async def test_answered(relay: Relay) -> None:
     """Every post has exactly one answer: taken, declined, ignored, in vain; on this stream or a later one."""
     pair, phone, host = await together(relay)
-    taken, declined, ignored = [await phone.post(text) for text in (b"taken", b"declined", b"ignored")]
+    taken, declined = await phone.post(b"taken"), await phone.post(b"declined")
+    ignored = await phone.post(b"ignored", valid_for_ms=1_000)
     await takes(host, taken)
     await host.got("handover", lambda one: one.message_id == ignored)
     await host.say(decline=pb.Decline(message_id=declined, reason=Reason.REASON_STALE_EPOCH))
@@ -191,7 +192,7 @@ async def test_answered(relay: Relay) -> None:
 
 async def test_opened_names_the_posts_that_wait(relay: Relay) -> None:
     pair, phone, host = await together(relay)
-    waits = await phone.post(b"waits", valid_for_ms=60_000)
+    waits = await phone.post(b"waits")
     await host.got("handover")
     await phone.drop()
 

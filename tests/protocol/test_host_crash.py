@@ -87,3 +87,53 @@ async def test_whatever_commit_was_the_last_each_task_has_one_fate(tmp_path: Pat
         assert [task.text for task in bench.agent.runs] == [*runs, "quick after"]
         assert len(set(runs)) == len(runs)
         assert died or commit > 20
+
+
+async def test_on_a_full_disk_a_command_is_declined_and_taken_when_there_is_room(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.ready()
+        await bench.is_quiet()
+        bench.disk.full = True
+
+        assert await bench.phone.posts(bench.phone.task("quick")) == Reason.REASON_STORE_FAILED
+
+        bench.disk.full = False
+        sent = await bench.phone.sends("quick now")
+        await bench.phone.sees_end(sent.task_id)
+        assert [task.text for task in bench.agent.runs] == ["quick now"]
+
+
+async def test_on_a_full_disk_the_outcome_waits_for_room_and_is_not_lost(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.ready()
+        sent = await bench.phone.sends("works")
+        await bench.phone.sees(sent.task_id, "started")
+        await bench.is_quiet()
+        bench.disk.full = True
+        bench.agent.says("works", Step("One", ""), Result("done"))
+        await bench.until(lambda: bench.disk.refused >= 2)
+        assert "ended" not in bench.phone.kinds(sent.task_id)
+
+        bench.disk.full = False
+
+        assert (await bench.phone.sees_end(sent.task_id)).outcome == Outcome.OUTCOME_DONE
+        assert bench.phone.kinds(sent.task_id) == ["accepted", "started", "step", "result_text", "ended"]
+
+
+async def test_a_host_on_a_full_disk_still_stops_in_time_and_the_next_start_says_what_became_of_the_task(
+    tmp_path: Path,
+) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.ready()
+        sent = await bench.phone.sends("works")
+        await bench.phone.sees(sent.task_id, "started")
+        await bench.is_quiet()
+        bench.disk.full = True
+
+        async with asyncio.timeout(8):
+            await bench.stops()
+
+        await bench.runs()
+        await bench.phone.shakes_hands()
+        ended = await bench.phone.sees_end(sent.task_id)
+        assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_INTERRUPTED, Reason.REASON_HOST_DIED)

@@ -218,7 +218,7 @@ async def test_commands_that_wait_are_bounded(calm_relay: Relay) -> None:
     pair = calm_relay.pair()
     host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
     for text in (b"one", b"two"):
-        message_id = await phone.post(text, valid_for_ms=60_000)
+        message_id = await phone.post(text)
         await host.got("handover", lambda one, m=message_id: one.message_id == m)  # type: ignore[misc]
     refusal = await phone.refusal(await phone.post(b"three"))
     assert (refusal.reason, refusal.seq) == (Reason.REASON_RATE_LIMITED, 0)
@@ -291,7 +291,7 @@ async def test_a_pairing_that_ends_ends_its_streams_and_leaves_nothing(calm_rela
 async def test_what_waits_is_refused_when_the_host_ends_the_pairing(calm_relay: Relay) -> None:
     pair = calm_relay.pair()
     host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
-    message_id = await phone.post(b"do it", valid_for_ms=60_000)
+    message_id = await phone.post(b"do it")
     await host.got("handover")
     await calm_relay.trust.end_pairing(pair.pair_id, ended_by=pb.DEVICE_KIND_HOST)
     assert (await phone.refusal(message_id)).reason == Reason.REASON_HOST_REVOKED
@@ -415,7 +415,7 @@ async def test_devices_are_asked_to_come_back_when_the_relay_stops_and_nobody_is
 async def test_what_was_pending_is_pending_after_a_restart_and_not_for_longer(relay: Relay) -> None:
     pair = relay.pair()
     host, phone = await relay.attach(pair.host), await relay.attach(pair.phone)
-    taken, late = await phone.post(b"taken", valid_for_ms=60_000), await phone.post(b"late", valid_for_ms=1_000)
+    taken, late = await phone.post(b"taken"), await phone.post(b"late", valid_for_ms=1_000)
     await host.got("handover", lambda one: one.message_id == late)
     await relay.stop()
     await relay.start()

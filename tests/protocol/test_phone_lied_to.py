@@ -17,7 +17,7 @@ from mobile_sim.desk import Desk
 from tests.support.device_end import DEADLINE_SECONDS
 from tests.support.host_mind import HostMind, text_of
 from tests.support.lying_relay import LyingRelay
-from tests.support.seeded_phone import Event, SeededPhone
+from tests.support.seeded_phone import Event, SeededPhone, send_request
 from tests.support.trust_service import TrustService
 from tests.support.waiting import until
 
@@ -35,7 +35,7 @@ class Scene:
 
     def send(self, **options: Any) -> None:
         """Begin to send a task."""
-        request = {"do": "send", "text": "build it", "host": None, "wait": None, "id": None, **options}
+        request = send_request("build it", **options)
         self.sending = asyncio.create_task(self.desk.do(request, say=self.events.append, hear=nobody))
 
     async def command(self, number: int = 1) -> tuple[pb.Post, words.UpCommand]:
@@ -327,7 +327,6 @@ async def test_a_pairing_that_the_host_ended_is_over_on_the_phone_and_its_keys_a
 async def again(scene: Scene, task_id: str) -> AsyncIterator[Event]:
     """Look at a task once more."""
     events: list[Event] = []
-    request = {"do": "send", "text": "build it", "host": None, "wait": None, "id": task_id}
-    await scene.desk.do(request, say=events.append, hear=nobody)
+    await scene.desk.do(send_request("build it", id=task_id), say=events.append, hear=nobody)
     for event in events:
         yield event

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -14,14 +15,14 @@ from dispatch.api.relay.v1 import relay_pb2 as relay_pb
 from dispatch.api.thread.v1 import thread_pb2 as words
 
 from tests.support.host_end import HostEnd
-from tests.support.relay import Relay
-from tests.support.seeded_phone import Event, SeededPhone
+from tests.support.relay import QUICK, Relay
+from tests.support.seeded_phone import Event, SeededPhone, send_request
 from tests.support.waiting import until
 
 
 @pytest.fixture
 async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
-    async with Relay(tmp_path / "relay") as running:
+    async with Relay(tmp_path / "relay", settings=replace(QUICK, lease_ms=1_500, valid_for_ms=4_000)) as running:
         yield running
 
 
@@ -181,9 +182,7 @@ async def test_when_the_wait_is_over_the_state_is_said_and_the_task_goes_on(phon
     host.works = False
     async with phone.desk() as desk:
         events: list[Event] = []
-        sending = asyncio.create_task(
-            desk.do({"do": "send", "text": "a", "host": None, "wait": 1.0, "id": None}, say=events.append, hear=no)
-        )
+        sending = asyncio.create_task(desk.do(send_request("a", wait=1.0), say=events.append, hear=no))
         await until(lambda: host.ran)
         await host.accept(host.mind.commands[0])
 
@@ -211,9 +210,7 @@ async def test_a_host_that_vanishes_after_it_accepted_is_out_of_contact_until_it
     host.works = False
     events: list[Event] = []
     async with phone.desk() as desk:
-        sending = asyncio.create_task(
-            desk.do({"do": "send", "text": "a", "host": None, "wait": None, "id": None}, say=events.append, hear=no)
-        )
+        sending = asyncio.create_task(desk.do(send_request("a"), say=events.append, hear=no))
         await until(lambda: host.ran)
         command = host.mind.commands[0]
         await host.accept(command)
@@ -234,9 +231,7 @@ async def test_partial_text_is_shown_and_the_result_repeats_it(phone: SeededPhon
     host.works = False
     events: list[Event] = []
     async with phone.desk() as desk:
-        sending = asyncio.create_task(
-            desk.do({"do": "send", "text": "a", "host": None, "wait": None, "id": None}, say=events.append, hear=no)
-        )
+        sending = asyncio.create_task(desk.do(send_request("a"), say=events.append, hear=no))
         await until(lambda: host.ran)
         await host.partial(host.mind.commands[0].task_id, "All ")
         await until(lambda: any(event.get("partial") for event in events))
@@ -250,9 +245,7 @@ async def test_cancel_ends_the_task_for_whoever_follows_it(phone: SeededPhone, h
     events: list[Event] = []
     said: list[Event] = []
     async with phone.desk() as desk:
-        sending = asyncio.create_task(
-            desk.do({"do": "send", "text": "a", "host": None, "wait": None, "id": None}, say=events.append, hear=no)
-        )
+        sending = asyncio.create_task(desk.do(send_request("a"), say=events.append, hear=no))
         await until(lambda: host.ran)
         await host.accept(host.mind.commands[0])
         task_id = str(UUID(bytes=host.mind.commands[0].task_id))

@@ -61,9 +61,11 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
     def __init__(self) -> None:
         self.address = ""
         self.relays: list[str] = []
+        self.relays_of: dict[bytes, list[str]] = {}  # other relays, by pairing
         self.ended: list[bytes] = []
         self.completed: list[bytes] = []
         self.forgotten: set[bytes] = set()  # pairs that it does not know
+        self.tombstones: set[bytes] = set()  # pairs that were ended for good
         self.away = False
         self.ahead_ms = 0  # its clock
         self._key = Ed25519PrivateKey.generate()
@@ -113,7 +115,7 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         grant = self.grant(request.pair_id, self._host, DeviceKind.DEVICE_KIND_HOST)
         return pairing_pb2.RenewGrantResponse(
             grant=pairing_pb2.SignedGrant.FromString(grant),
-            relays=self.relays,
+            relays=self.relays_of.get(request.pair_id, self.relays),
             server_time_ms=self.now_ms(),
             keys=self.keys,
         )
@@ -125,6 +127,8 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         named = attestation.verify_attestation(
             request.attestation, phone_signature=request.phone_signature, host_signature=request.host_signature
         )
+        if named.pair_id in self.tombstones:
+            await self._refuse(context, "NOT_PAIRED")
         self.completed.append(named.pair_id)
         self.forgotten.discard(named.pair_id)
         return pairing_pb2.CompletePairingResponse()
@@ -171,6 +175,26 @@ class DyingWriter:
         if last:
             await asyncio.Event().wait()
         return result
+
+
+class FullDisk:
+    """A journal on a disk that the test lets run full: nothing can be written while `full` is set."""
+
+    def __init__(self, journal: Writer) -> None:
+        self.full = False
+        self.refused = 0
+        self._journal = journal
+
+    async def step(self, work: Callable[[Tx], T]) -> T:
+        if not self.full:
+            return await self._journal.step(work)
+
+        def on_a_full_disk(tx: Tx) -> T:
+            work(tx)
+            raise sqlite3.OperationalError("database or disk is full")
+
+        self.refused += 1
+        return await self._journal.step(on_a_full_disk)
 
 
 class MovedClock:
@@ -247,6 +271,7 @@ class Bench:
         self.phone_key = Ed25519PrivateKey.generate()
         self.dies_after = 0  # the commit behind which the next run dies; 0 for never
         self.dying: DyingWriter | None = None
+        self.disk: FullDisk
         self._stack = contextlib.AsyncExitStack()
         self._running: asyncio.Task[None] | None = None
 
@@ -279,8 +304,15 @@ class Bench:
 
     async def pairs(self, *, phone_name: str = "pocket") -> PairId:
         """Make the phone and the host a pair, as a ceremony would leave them; the phone is a fresh one under its key."""
+        self.phone = await self.pairs_with(self.phone_key, self.relay, phone_name=phone_name)
+        self.pair_id = self.phone.keys.pair_id
+        return self.pair_id
+
+    async def pairs_with(self, key: Ed25519PrivateKey, relay: RelayEnd, *, phone_name: str) -> PhoneEnd:
+        """Make a pair with a phone of this key, that is behind this relay."""
         pair_id, psk = PairId(os.urandom(16)), os.urandom(32)
-        phone_public = self.phone_key.public_key().public_bytes_raw()
+        phone_public = key.public_key().public_bytes_raw()
+        self.pairing.relays_of[pair_id] = [relay.address]
         own, peer = X25519PrivateKey.generate(), X25519PrivateKey.generate()
         shared = {"pair_id": pair_id, "pair_psk": psk}
         host_keys = PairKeys(
@@ -307,7 +339,7 @@ class Bench:
             phone_key=phone_public,
             phone_name=phone_name,
             attestation=words,
-            phone_signature=self.phone_key.sign(words),
+            phone_signature=key.sign(words),
             host_signature=self.host_key.sign(words),
         )
         with self.owned() as owned:
@@ -321,9 +353,7 @@ class Bench:
 
             await owned.journal.step(write)
         grant = self.pairing.grant(pair_id, phone_public, DeviceKind.DEVICE_KIND_PHONE)
-        self.phone = PhoneEnd(phone_keys, self.phone_key, self.relay, grant=grant)
-        self.pair_id = pair_id
-        return pair_id
+        return PhoneEnd(phone_keys, key, relay, grant=grant)
 
     def owned(self) -> contextlib.AbstractContextManager[Owned]:
         """Own the home, while the host does not run."""
@@ -381,6 +411,12 @@ class Bench:
         yield
         await self.runs()
 
+    async def is_quiet(self) -> None:
+        """Wait until the host has dealt with every row that there is."""
+        await self.relay.until(
+            lambda: any(frame.ack.through_seq == len(self.relay.rows) for frame in self.relay.frames)
+        )
+
     def change(self, statement: str, *values: Any) -> None:
         """Change the journal behind the host's back, while it does not run."""
         with contextlib.closing(sqlite3.connect(self.home / "journal.db")) as connection:
@@ -424,6 +460,7 @@ class Bench:
             journal: Any = owned.journal
             if self.dies_after:
                 journal = self.dying = DyingWriter(owned.journal, self.dies_after)
+            self.disk = journal = FullDisk(journal)
             await run(
                 replace(owned, clock=self.clock, journal=journal),
                 agent=self.agent,

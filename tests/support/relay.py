@@ -24,9 +24,10 @@ from tests.support.trust_service import TrustService, new_id
 Health = health_pb2.HealthCheckResponse
 
 QUICK = Settings(
-    lease_ms=600, idle_ask_ms=1_200, restart_grace_ms=600, valid_for_ms=2_000, drain_ms=300, hello_ms=5_000
+    lease_ms=600, idle_ask_ms=1_200, restart_grace_ms=600, valid_for_ms=60_000, drain_ms=300, hello_ms=5_000
 )
-"""Short waits, so that a test need not be patient; still long enough for a loaded machine."""
+"""Short waits, so that a test need not be patient; still long enough for a loaded machine. A command may wait longer than any
+test does: one that shall be too late says so itself."""
 
 
 class RecordingPush:
@@ -66,6 +67,7 @@ class Relay:
         self.push = RecordingPush()
         self.trust = TrustService()
         self.address = ""
+        self.advertise = ""  # where devices reach it, when that is not where it listens
         self._metrics = ""
         self._stopped = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
@@ -91,7 +93,7 @@ class Relay:
             "listen": Address.parse(self.address or "127.0.0.1:0"),
             "data": self.data,
             "pairing": Address.parse(self.trust.address),
-            "advertise": None,
+            "advertise": Address.parse(self.advertise) if self.advertise else None,
             "metrics": Address.parse("127.0.0.1:0"),
             **self._options,
         }

@@ -15,10 +15,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Literal
 
 import grpc
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.api.relay.v1 import relay_pb2_grpc
 from dispatch.channel import server_options
+from dispatch.status import refuse
 
 DEADLINE_SECONDS = 20.0
 
@@ -29,6 +31,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
     def __init__(self) -> None:
         self.address = ""
         self.verdict: Literal["accept", "hold", "refuse"] = "accept"
+        self.oldest = 0  # rows up to here are gone
         self.storing = True  # False: keep rows get no receipt
         self.refusing: Reason.ValueType | None = None  # set: posts are refused at the door with it
         self.phone_attached = True
@@ -63,6 +66,8 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         await anext(frames)
         opening = (await anext(frames)).open
         self.opens.append(opening)
+        if opening.resume_after < self.oldest:
+            await refuse(context, errors.ResumeTooOld(metadata={"oldest_seq": str(self.oldest + 1)}))
         limits = pb.Limits(sealed_bytes=70_000, frames=64, silence_ms=65_000, lease_ms=5_000)
         await self._write(context, pb.RelayFrame(opened=pb.Opened(head_seq=len(self.rows), limits=limits)))
         async with self._news:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dispatch.clock import SystemClock
@@ -63,6 +64,7 @@ class SeededPhone:
         }
         (path / "sign-in.json").write_text(json.dumps(sign_in))
         PlainFiles.of(home).put("session", b"a session that nobody asks for")
+        PlainFiles.of(home).put("device", os.urandom(32))
         return cls(path)
 
     def pair(self, trust: TrustService, relays: Sequence[str], *, host: str = "desk") -> tuple[HostMind, Identity]:
@@ -121,9 +123,21 @@ class SeededPhone:
         """Send a task in this process."""
         events: list[Event] = []
         async with self.desk() as desk:
-            request = {"do": "send", "text": text, "host": None, "wait": None, "id": None, **options}
+            request = send_request(text, **options)
             code = await desk.do(request, say=events.append, hear=_nobody)
         return code, events
+
+    async def thread(self) -> list[Event]:
+        """Read the thread in this process."""
+        lines: list[Event] = []
+        async with self.desk() as desk:
+            assert await desk.do({"do": "thread", "host": None}, say=lines.append, hear=_nobody) == 0
+        return lines
+
+
+def send_request(text: str, **options: Any) -> Event:
+    """Write what `dispatch-phone send` asks of the phone."""
+    return {"do": "send", "text": text, "host": None, "wait": None, "id": str(uuid4()), **options}
 
 
 async def _nobody() -> bool:

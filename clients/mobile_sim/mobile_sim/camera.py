@@ -67,6 +67,8 @@ def _load(path: Path) -> Image.Image:
         raise
     except FileNotFoundError:
         raise errors.NotAPairingCode(f"there is no file {path}") from None
+    except Image.DecompressionBombError:
+        raise errors.NotAPairingCode(_too_large(path, PIXELS, "pixels")) from None
     except UnidentifiedImageError:
         raise errors.NotAPairingCode(f"{path.name} is not a PNG or JPEG picture") from None
     except Exception as failure:
@@ -76,7 +78,11 @@ def _load(path: Path) -> Image.Image:
 
 def _bounded_by(path: Path, size: int, largest: int, unit: str) -> None:
     if size > largest:
-        raise errors.NotAPairingCode(f"{path.name} is too large for a picture of a code: more than {largest:,} {unit}")
+        raise errors.NotAPairingCode(_too_large(path, largest, unit))
+
+
+def _too_large(path: Path, largest: int, unit: str) -> str:
+    return f"{path.name} is too large for a picture of a code: more than {largest:,} {unit}"
 
 
 def _grey(picture: Image.Image) -> Image.Image:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import typer
 from dispatch import errors
@@ -111,7 +111,8 @@ def send(
     ] = None,
 ) -> None:
     """Send a task and watch it to its end. Ctrl-C stops watching, not the task."""
-    known = _uuid(task_id) if task_id is not None else None
+    # Made here: when another process that does this for us ends, we go on with the same task.
+    known = _uuid(task_id) if task_id is not None else str(uuid4())
 
     def request() -> Request:
         from mobile_sim.keyboard import read_all  # noqa: PLC0415

@@ -140,8 +140,7 @@ class Desk:
     # ---- Tasks.
 
     async def _send(self, request: Request, say: Say, _: Hear) -> int:
-        text, given = request["text"], request["id"]
-        task_id = TaskId(UUID(given).bytes if given else self._phone.rng(ID_BYTES))
+        text, task_id = request["text"], TaskId(UUID(request["id"]).bytes)
         _check_text(text)
         known = self._store.tasks.get(task_id)
         host = self._phone.host(request["host"] or (known.pair_id.hex() if known else None))

@@ -12,6 +12,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import DownKeep, DownKeepItem, Event
+from dispatch.device.telling import words_of
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
 from dispatch.sealed.chain import Chain
 from dispatch.sealed.errors import SealError
@@ -164,7 +165,7 @@ class Reader:
             return
         task_id, kind = TaskId(event.task_id), event.WhichOneof("event")
         if kind == "accepted":
-            self._ledger.learn(task_id, event.accepted.text, at_ms=event.at_ms, after_number=event.number - 1)
+            self._ledger.learn(task_id, words_of(event.accepted), at_ms=event.at_ms, after_number=event.number - 1)
         fact = fact_of(event)
         if fact is not None and self._store.tasks.get(task_id) is not None:
             self._ledger.note(task_id, fact)

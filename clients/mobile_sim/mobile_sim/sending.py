@@ -87,17 +87,22 @@ class Sender:
     async def _can_post(self, end_ms: int) -> bool:
         """Wait until the command can go: sealed to a host that is there, or bare so that the relay says why it is not."""
         line = self._line
-        left_ms = end_ms - self._clock.steady_ms()
-        await line.bell.until(
-            lambda: line.final or (line.open and line.presence is not None), min(left_ms, CONNECT_WITHIN_MS) / 1000
-        )
-        if line.final or not line.open:
-            return False
-        left_ms = end_ms - self._clock.steady_ms()
-        await line.bell.until(
-            lambda: line.final or not line.open or line.ready or line.host_absent, min(left_ms, SHAKE_WITHIN_MS) / 1000
-        )
-        return line.open and self._clock.steady_ms() < end_ms
+        while await line.bell.until(
+            lambda: line.final or (line.open and line.presence is not None), self._left(end_ms, CONNECT_WITHIN_MS)
+        ):
+            await line.bell.until(
+                lambda: line.final or not line.open or line.ready or line.host_absent,
+                self._left(end_ms, SHAKE_WITHIN_MS),
+            )
+            if line.final or self._clock.steady_ms() >= end_ms:
+                return False
+            if line.open:
+                return True
+        return False
+
+    def _left(self, end_ms: int, most_ms: int) -> float:
+        """Give the seconds until the end, at most so many ms."""
+        return min(end_ms - self._clock.steady_ms(), most_ms) / 1000
 
     def _post(self, command: Command, attempt: int, end_ms: int) -> Post | None:
         """Commit an attempt, then send it. None when the stream broke in between: it was certainly not sent."""

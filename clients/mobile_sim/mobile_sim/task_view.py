@@ -128,12 +128,16 @@ def view_of(facts: Sequence[Fact]) -> TaskView:
     return view
 
 
+_OUTDONE = "ATTEMPT_SUPERSEDED"
 _OF_ONE_ATTEMPT = frozenset({Kind.HANDED_OVER, Kind.TAKEN, Kind.UNCONFIRMED, Kind.REFUSED, Kind.NOT_SENT})
 
 
 def _next(view: TaskView, fact: Fact) -> State:
     if fact.kind is Kind.ENDED:
         return view.state if view.state in OUTCOMES else State(fact.outcome)
+    if fact.kind is Kind.REFUSED and fact.reason == _OUTDONE:
+        # Another attempt counts, and the host's word about that one is still to come.
+        return State.UNCONFIRMED if view.state in ON_THE_WAY and fact.attempt == view.attempt else view.state
     if fact.kind in _OF_ONE_ATTEMPT and fact.attempt != view.attempt:
         return view.state
     sources, target = STEPS.get(fact.kind, (frozenset[State](), view.state))

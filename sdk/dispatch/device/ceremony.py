@@ -62,7 +62,13 @@ async def host_pair(
         offer = Offer.make(service=service, rng=rng)
         ceremony = HostCeremony(offer, own_ed25519=public_key, own_name=name, rng=rng)
         side = _Side(client, offer.code.offer_id, ceremony, sign=sign, person=person, commit=commit)
-        await client.create_offer(offer.code.offer_id, offer.code.claim_token_hash)
+        try:
+            await client.create_offer(offer.code.offer_id, offer.code.claim_token_hash)
+        except errors.RateLimited as limit:
+            # Codes that nobody claims add up to more than the service allows in an hour: the next one has to wait.
+            person.warn(limit)
+            await asyncio.sleep(max(limit.retry_after_ms / 1000, _RETRY_SECONDS))
+            continue
         person.show(offer.code.link, CLAIM_SECONDS)
         try:
             paired = await side.run(first=[], within=CLAIM_SECONDS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.message import DecodeError
+
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
@@ -80,4 +82,7 @@ def words_of(accepted: thread.Accepted) -> str:
     """Give the person's words; long ones stand in the signed action only."""
     if accepted.text or not accepted.action:
         return accepted.text
-    return thread.Action.FromString(accepted.action).task.text
+    try:
+        return thread.Action.FromString(accepted.action).task.text
+    except DecodeError:
+        return ""  # a thread with one event that says nothing is still a thread

@@ -32,6 +32,7 @@ from dispatch.api.relay.v1.relay_pb2 import (
     RelayFrame,
 )
 from dispatch.api.relay.v1.relay_pb2_grpc import ThreadServiceStub
+from dispatch.channel import MESSAGE_BYTES
 from dispatch.clock import Clock
 from dispatch.ids import DeviceId, Instance, Rng
 from dispatch.proof import stream_proof_bytes
@@ -41,6 +42,8 @@ from dispatch.tls import BY_THE_RULE, Dialler
 from dispatch.version import APP_VERSION, PROTOCOL_VERSIONS
 
 OPEN_WITHIN_SECONDS = 10.0
+BATCH_BYTES = MESSAGE_BYTES // 2
+"""A backlog of large rows must not make a message that gRPC refuses: it would be refused again on every stream."""
 GOODBYE_WITHIN_SECONDS = 1.0
 
 # After these nothing is gained by coming back: a person has to do something first.
@@ -266,7 +269,8 @@ class ThreadClient:
             await self._news.wait()
             self._news.clear()
             while self._queue:
-                batch, self._queue = self._queue[: self._frames_limit], self._queue[self._frames_limit :]
+                batch = _head(self._queue, most=self._frames_limit)
+                self._queue = self._queue[len(batch) :]
                 try:
                     await call.write(AttachRequest(frames=batch))
                 except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -289,6 +293,18 @@ class ThreadClient:
 
 class _Left(errors.Draining):
     """The stream ended because the device said goodbye. Never leaves this module."""
+
+
+def _head(queue: Sequence[DeviceFrame], *, most: int) -> list[DeviceFrame]:
+    """Give the first frames that fit into one message; at least one."""
+    batch: list[DeviceFrame] = []
+    size = 0
+    for frame in queue[:most]:
+        size += frame.ByteSize()
+        if batch and size > BATCH_BYTES:
+            break
+        batch.append(frame)
+    return batch
 
 
 def _worst(several: BaseExceptionGroup[errors.DispatchError]) -> errors.DispatchError:

@@ -157,7 +157,13 @@ def login(
                 dialler=dialler,
             )
         shared.console.event(
-            {"event": "signed_in", "account": signed_in.account, "name": signed_in.device_name, "server": server},
+            {
+                "event": "signed_in",
+                "account": signed_in.account,
+                "server": server,
+                "service": signed_in.service_name,
+                "device": signed_in.device_name,
+            },
             f"{signed_in.device_name} is signed in to {signed_in.account}. Next: dispatch-host pair",
         )
         return Exit.DONE
@@ -203,7 +209,12 @@ def pair(
             raise
         except errors.DispatchError as error:
             shared.console.event(
-                {"event": "not_paired", "reason": errors.word(error.reason), "advice": error.advice},
+                {
+                    "event": "not_paired",
+                    "reason": errors.word(error.reason),
+                    "text": error.sentence,
+                    "advice": error.advice,
+                },
                 f"Not paired: {error.sentence} {error.advice}",
             )
             return Exit.FAILED
@@ -330,7 +341,7 @@ def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFile
         uvloop.run(
             run_host(
                 owned,
-                agent=BuiltIn(keep_out=[owned.home.path]),
+                agent=BuiltIn(keep_out=[owned.home.path], environment=os.environ),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),
                 limits=limits,

@@ -44,6 +44,7 @@ WINDOW = 32
 RESEND_BACKLOG = 512
 """A phone that asks again while so many rows still wait for the relay is not answered twice."""
 _RETRY_SECONDS = 1.0
+_STORE_RETRY_MS = 5_000
 _HANDSHAKE = 0x80
 """Handshake messages have this bit in their first byte; sealed frames begin with their version."""
 
@@ -146,6 +147,13 @@ class Link:
         _LOG.info("stream closed", pairing=self.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail)
 
     async def received(self, frames: Sequence[RelayFrame]) -> None:
+        try:
+            await self._received(frames)
+        except errors.StoreFailed as failure:
+            # The stream breaks, and what could not be remembered comes again; not many times a second, though.
+            raise errors.StoreFailed(failure.detail, retry_after_ms=_STORE_RETRY_MS) from failure
+
+    async def _received(self, frames: Sequence[RelayFrame]) -> None:
         receipts: list[relay.Receipt] = []
         for frame in frames:
             kind = frame.WhichOneof("frame")
@@ -179,8 +187,12 @@ class Link:
 
     async def _handover(self, frame: Handover) -> None:
         """Answer with Take or Decline, once it is certain which."""
-        known = await self._common.journal.step(lambda tx: tasks.find_command(tx, frame.message_id))
-        answer = _Answer.TAKEN if known is not None else await self._consider(frame)
+        try:
+            known = await self._common.journal.step(lambda tx: tasks.find_command(tx, frame.message_id))
+            answer = _Answer.TAKEN if known is not None else await self._consider(frame)
+        except errors.StoreFailed as failure:
+            _LOG.error("journal can't be used", detail=failure.detail)
+            answer = failure.reason
         if answer is _Answer.TAKEN:
             self.client.send(DeviceFrame(take=relay.Take(message_id=frame.message_id)))
             return
@@ -226,13 +238,9 @@ class Link:
         if left_ms < 0:
             return Reason.REASON_DEADLINE_PASSED
         undecided = common.undecided.count(now_ms)
-        try:
-            reason = await common.journal.step(
-                lambda tx: steps.take(tx, self.pairing.pair_id, message, asked, undecided=undecided)
-            )
-        except errors.StoreFailed as failure:
-            _LOG.error("journal can't be written", detail=failure.detail)
-            return failure.reason
+        reason = await common.journal.step(
+            lambda tx: steps.take(tx, self.pairing.pair_id, message, asked, undecided=undecided)
+        )
         if reason is not None:
             return reason
         common.undecided.deadlines_ms[message] = now_ms + left_ms
@@ -352,13 +360,21 @@ class Link:
             if self._hold_seconds:
                 await asyncio.sleep(self._hold_seconds)
                 self._post_from_start()
-            while self.is_open and not self._hold_seconds and (room := WINDOW - len(self._in_flight)) > 0:
-                after_id = self._posted_id
-                rows = await self._common.journal.step(partial(_waiting, self.pairing.pair_id, after_id, room))
-                if not rows:
-                    break
-                if after_id == self._posted_id:  # else: begun anew meanwhile, and these come again
-                    self._send_rows(rows)
+            try:
+                await self._post_waiting()
+            except errors.StoreFailed as failure:
+                _LOG.error("journal can't be used", detail=failure.detail)
+                self._hold_seconds = _RETRY_SECONDS
+                self._news.set()
+
+    async def _post_waiting(self) -> None:
+        while self.is_open and not self._hold_seconds and (room := WINDOW - len(self._in_flight)) > 0:
+            after_id = self._posted_id
+            rows = await self._common.journal.step(partial(_waiting, self.pairing.pair_id, after_id, room))
+            if not rows:
+                return
+            if after_id == self._posted_id:  # else: begun anew meanwhile, and these come again
+                self._send_rows(rows)
 
     def _send_rows(self, rows: Sequence[OutboxRow]) -> None:
         for row in rows:
@@ -425,7 +441,7 @@ class Link:
     async def drained(self, *, within_seconds: float) -> bool:
         """Wait until the relay has all that the outbox held; False when it took too long or there is no stream."""
         self.wake()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError, errors.StoreFailed):
             async with asyncio.timeout(within_seconds):
                 while self.is_open:
                     self._drain.clear()

@@ -96,7 +96,7 @@ def _warn(console: Console, error: errors.DispatchError) -> None:
 def _end(console: Console, ended: pb.PairEnded) -> Exit:
     if not ended.reason:
         console.event(
-            {"event": "paired", "pair_id": ended.pair_id.hex(), "peer": ended.peer},
+            {"event": "paired", "phone": ended.peer, "pair_id": ended.pair_id.hex()},
             console.styled(f"Paired with {ended.peer}.", fg="green"),
         )
         return Exit.DONE

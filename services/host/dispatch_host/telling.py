@@ -25,7 +25,7 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
     return {
         "event": "status",
         "running": found.running,
-        "device_name": found.device_name,
+        "device": found.device_name,
         "account": found.account,
         "server": found.server,
         "pairings": [

@@ -21,8 +21,8 @@ from prometheus_client import CollectorRegistry
 
 from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import Metrics
+from dispatch_relay.place import Tools
 from dispatch_relay.push import NoPush, Push
-from dispatch_relay.room import Tools
 from dispatch_relay.rooms import Rooms
 from dispatch_relay.service import SERVICE, ThreadService
 from dispatch_relay.settings import Settings
@@ -110,8 +110,8 @@ async def serve(
             )
 
             async def act(news: News) -> None:
-                for pair_id, ended_by in news.ended.items():
-                    await rooms.erase(pair_id, ended_by=ended_by)
+                # Side by side: a new relay hears of every pairing that ever ended, and they share their commits.
+                await asyncio.gather(*(rooms.erase(pair_id, ended_by=end) for pair_id, end in news.ended.items()))
                 for device_id in news.revoked:
                     rooms.revoke(device_id)
 
@@ -158,6 +158,11 @@ async def serve(
             await server.stop(grace_seconds=1.0)
             for task in [*beside, health]:
                 task.cancel()
+    except BaseExceptionGroup as several:
+        if len(several.exceptions) > 1:
+            raise
+        # A port that is taken is one plain error, though it was raised among tasks.
+        raise several.exceptions[0] from None
     finally:
         await log.close()
     _log.info("stopped")

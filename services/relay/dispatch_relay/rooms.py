@@ -9,8 +9,9 @@ from dispatch.ids import DeviceId, PairId
 from dispatch.runtime.logs import get_logger
 
 from dispatch_relay.log import Sweep
+from dispatch_relay.place import Tools
 from dispatch_relay.presence import End
-from dispatch_relay.room import Room, Tools
+from dispatch_relay.room import Room
 
 _log = get_logger()
 _DAY_MS = 24 * 60 * 60 * 1_000

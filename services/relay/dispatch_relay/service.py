@@ -20,7 +20,8 @@ from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import BROKE
-from dispatch_relay.room import Room, Tools
+from dispatch_relay.place import Tools
+from dispatch_relay.room import Room
 from dispatch_relay.rooms import Rooms
 from dispatch_relay.stream import Stream
 
@@ -74,14 +75,12 @@ class ThreadService:
                 admitted, caller = await self._gate.admit(wire.frame, wire.write)
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Open took too long") from None
-        stream = Stream(caller, settings=self._settings, now_ms=self._tools.clock.steady_ms())
         room = await self._rooms.enter(admitted.pair_id)
         # From here to the end of attach nothing is awaited: the room can't be let go, nor the pairing end in between.
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         self._gate.trust.still(admitted)
-        room.check_resume(caller.resume_after)
-        room.attach(stream)
+        stream = room.attach(caller)
         _log.info(
             "stream opened",
             pairing=admitted.pair_id,

@@ -17,45 +17,21 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dispatch import errors
-from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.ids import Instance, MessageId, PairId, TaskId
 
-from dispatch_relay import verdict
-from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Op, Pending, Row, RowKind, Stood, Sweep, Then
+from dispatch_relay.log import Done, Failed, Op, Pending, Row, Then
 from dispatch_relay.log import Thread as ThreadState
 from dispatch_relay.presence import End, Presence, Standing
-from dispatch_relay.verdict import Effect, Status
+from dispatch_relay.sqlite_writer import COLUMNS, ROW_OVERHEAD_BYTES, Writer, connect, row_of
 
 SCHEMA_VERSION = 1
 BATCH_OPS = 1_000
-ROW_OVERHEAD_BYTES = 128
-"""What a row costs beside its seal; counted so that a flood of empty ones is bounded too."""
 
 T = TypeVar("T")
 OnCommit = Callable[[int, float], None]
-_COLUMNS = "seq, kind, message_id, task_id, at_ms, sealed, reason, retry_after_ms, push_hint, outcome"
-_STATUS = {RowKind.ACCEPTED: Status.ACCEPTED, RowKind.REFUSED: Status.REFUSED}
-
-
-def _connect(path: Path, *, busy_seconds: float = 2.0) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
-    db.execute("PRAGMA page_size = 8192")
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA wal_autocheckpoint = 8000")
-    db.execute("PRAGMA secure_delete = ON")  # what is refused or erased is gone, ciphertext or not
-    return db
-
-
-def _row(values: Sequence[Any]) -> Row:
-    seq, kind, message_id, task_id, at_ms, sealed, reason, retry_after_ms, push_hint, outcome = values
-    return Row(
-        seq=seq, kind=RowKind(kind), message_id=MessageId(message_id), task_id=TaskId(task_id), at_ms=at_ms,
-        sealed=sealed, reason=reason, retry_after_ms=retry_after_ms, push_hint=push_hint, outcome=outcome,
-    )  # fmt: skip
 
 
 class SqliteLog:
@@ -72,7 +48,7 @@ class SqliteLog:
         self._read_connections: list[sqlite3.Connection] = []
         # Filled by the loop, emptied by the committer. None ends it.
         self._queue: queue.SimpleQueue[tuple[Op, Then] | None] = queue.SimpleQueue()
-        self._writer = _Writer(_connect(path, busy_seconds=busy_seconds), thread_bytes=thread_bytes)
+        self._writer = Writer(connect(path, busy_seconds=busy_seconds), thread_bytes=thread_bytes)
         self._committer = threading.Thread(target=self._commit_all, name="log-commit", daemon=True)
         self._committer.start()
 
@@ -148,7 +124,7 @@ class SqliteLog:
         def run() -> T:
             db: sqlite3.Connection | None = getattr(self._local, "db", None)
             if db is None:
-                db = self._local.db = _connect(self._path)
+                db = self._local.db = connect(self._path)
                 self._read_connections.append(db)
             return ask(db)
 
@@ -185,7 +161,7 @@ class SqliteLog:
 
 def _prepare(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with closing(_connect(path)) as db:
+    with closing(connect(path)) as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version not in {0, SCHEMA_VERSION}:
             raise errors.StoreFailed(f"{path} has schema {version}, this relay knows {SCHEMA_VERSION}")
@@ -198,13 +174,13 @@ def _read_rows(db: sqlite3.Connection, pair_id: PairId, after_seq: int, limit_by
     found: list[Row] = []
     size = 0
     cursor = db.execute(
-        f"SELECT {_COLUMNS} FROM thread_row WHERE pairing = (SELECT id FROM pairing WHERE pair_id = ?)"  # noqa: S608 -- constant names
+        f"SELECT {COLUMNS} FROM thread_row WHERE pairing = (SELECT id FROM pairing WHERE pair_id = ?)"  # noqa: S608 -- constant names
         " AND seq > ? ORDER BY seq",
         (pair_id, after_seq),
     )
     with closing(cursor):
         for values in cursor:
-            row = _row(values)
+            row = row_of(values)
             found.append(row)
             size += len(row.sealed) + ROW_OVERHEAD_BYTES
             if size >= limit_bytes:
@@ -247,234 +223,3 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
         ],
         open_tasks=frozenset(TaskId(task_id) for (task_id,) in tasks),
     )
-
-
-class _Thread:
-    """What the committer holds of a pairing during one transaction."""
-
-    __slots__ = ("bytes", "changed", "head_seq", "key")
-
-    def __init__(self, key: int, head_seq: int, size: int) -> None:
-        self.key = key
-        self.head_seq = head_seq
-        self.bytes = size
-        self.changed = False
-
-
-class _Writer:
-    """Applies ops to the database. Lives on the committer's thread after it is made."""
-
-    def __init__(self, db: sqlite3.Connection, *, thread_bytes: int) -> None:
-        self._db = db
-        self._thread_bytes = thread_bytes
-        self._touched: dict[PairId, _Thread] = {}
-        self._apply: dict[type[Op], Callable[[Any], Done]] = {
-            Decide: self._decide,
-            Keep: self._keep,
-            Acked: self._acked,
-            Stood: self._stood,
-            Erase: self._erase,
-            Sweep: self._sweep,
-        }
-
-    def commit(self, ops: Sequence[Op]) -> Sequence[Done | Failed]:
-        """Apply all or nothing."""
-        self._touched.clear()
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            results = [self._apply[type(op)](op) for op in ops]
-            self._write_heads()
-            self._db.execute("COMMIT")
-        except Exception as failure:
-            # Whatever it is, the thread that commits must live on, and nobody may take the ops for stored.
-            self._roll_back()
-            return [Failed(f"{type(failure).__name__}: {failure}")] * len(ops)
-        return results
-
-    def close(self) -> None:
-        self._db.close()
-
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-
-    def _thread(self, pair_id: PairId) -> _Thread:
-        thread = self._touched.get(pair_id)
-        if thread is None:
-            found = self._db.execute("SELECT id, head_seq, bytes FROM pairing WHERE pair_id = ?", (pair_id,)).fetchone()
-            if found is None:
-                found = (self._db.execute("INSERT INTO pairing (pair_id) VALUES (?)", (pair_id,)).lastrowid, 0, 0)
-            thread = self._touched[pair_id] = _Thread(*found)
-        return thread
-
-    def _write_heads(self) -> None:
-        for thread in self._touched.values():
-            if thread.changed:
-                if thread.bytes > self._thread_bytes:
-                    self._trim(thread)
-                self._db.execute(
-                    "UPDATE pairing SET head_seq = ?, bytes = ? WHERE id = ?",
-                    (thread.head_seq, thread.bytes, thread.key),
-                )
-
-    def _append(self, thread: _Thread, row: Row) -> bool:
-        """Add a row behind the head; False when its author has posted the same id before."""
-        added = self._db.execute(
-            f"INSERT INTO thread_row (pairing, author, {_COLUMNS})"  # noqa: S608 -- constant names
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (
-                thread.key, row.kind.author.value, row.seq, row.kind.value, row.message_id, row.task_id, row.at_ms,
-                row.sealed, row.reason, row.retry_after_ms, row.push_hint, row.outcome,
-            ),
-        ).rowcount  # fmt: skip
-        if added:
-            thread.head_seq = row.seq
-            thread.bytes += len(row.sealed) + ROW_OVERHEAD_BYTES
-            thread.changed = True
-        return bool(added)
-
-    def _find(self, thread: _Thread, author: End, message_id: MessageId) -> Row | None:
-        found = self._db.execute(
-            f"SELECT {_COLUMNS} FROM thread_row WHERE pairing = ? AND author = ? AND message_id = ?",  # noqa: S608 -- constant names
-            (thread.key, author.value, message_id),
-        ).fetchone()
-        return None if found is None else _row(found)
-
-    def _decide(self, op: Decide) -> Done:
-        thread = self._thread(op.pair_id)
-        pending = self._db.execute(
-            "SELECT task_id FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, op.message_id)
-        ).fetchone()
-        old = None if pending is not None else self._find(thread, End.PHONE, op.message_id)
-        known = Status.UNKNOWN if old is None else _STATUS[old.kind]
-        status = known if pending is None else Status.PENDING
-        step = verdict.STEPS[status, op.event]
-        task_id = op.task_id if pending is None else TaskId(pending[0])
-        if step.effect is Effect.PEND:
-            self._db.execute(
-                "INSERT INTO pending (pairing, message_id, task_id, sealed, arrived_ms, valid_for_ms)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (thread.key, op.message_id, task_id, op.sealed, op.now_ms, op.valid_for_ms),
-            )
-        if step.effect not in {Effect.ACCEPT, Effect.REFUSE}:
-            return Done(step.effect, step.status, old)
-        if pending is not None:
-            self._db.execute("DELETE FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, op.message_id))
-        accepted = step.effect is Effect.ACCEPT
-        row = Row(
-            seq=thread.head_seq + 1,
-            kind=RowKind.ACCEPTED if accepted else RowKind.REFUSED,
-            message_id=op.message_id,
-            task_id=task_id,
-            at_ms=op.now_ms,
-            reason=op.reason,
-            retry_after_ms=op.retry_after_ms,
-        )
-        self._append(thread, row)
-        return Done(step.effect, step.status, row, task_open=self._go(thread, row, accepted=accepted))
-
-    def _go(self, thread: _Thread, row: Row, *, accepted: bool) -> bool:
-        """Note that a task has its go; say whether it had one before (a steer, a cancel, an answer)."""
-        if accepted:
-            fresh = self._db.execute(
-                "INSERT INTO task (pairing, task_id, outcome, at_ms) VALUES (?, ?, 0, ?) ON CONFLICT DO NOTHING",
-                (thread.key, row.task_id, row.at_ms),
-            ).rowcount
-            return not fresh
-        known = "SELECT 1 FROM task WHERE pairing = ? AND task_id = ?"
-        return self._db.execute(known, (thread.key, row.task_id)).fetchone() is not None
-
-    def _keep(self, op: Keep) -> Done:
-        thread = self._thread(op.pair_id)
-        row = Row(
-            seq=thread.head_seq + 1,
-            kind=RowKind.KEEP,
-            message_id=op.message_id,
-            task_id=op.task_id,
-            at_ms=op.now_ms,
-            sealed=op.sealed,
-            reason=op.reason,
-            push_hint=op.push_hint,
-            outcome=op.outcome,
-        )
-        if not self._append(thread, row):
-            return Done(Effect.ANSWER_AGAIN, Status.ACCEPTED, self._find(thread, End.HOST, op.message_id))
-        ended = op.outcome != Outcome.OUTCOME_UNSPECIFIED and bool(
-            self._db.execute(
-                "INSERT INTO task (pairing, task_id, outcome, at_ms) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (pairing, task_id) DO UPDATE SET outcome = excluded.outcome, at_ms = excluded.at_ms"
-                " WHERE outcome = 0",
-                (thread.key, op.task_id, op.outcome, op.now_ms),
-            ).rowcount
-        )
-        return Done(Effect.ACCEPT, Status.ACCEPTED, row, task_ended=ended)
-
-    def _acked(self, op: Acked) -> Done:
-        column = "phone_acked" if op.end is End.PHONE else "host_acked"
-        self._db.execute(
-            f"UPDATE pairing SET {column} = max({column}, ?) WHERE pair_id = ?",  # noqa: S608 -- one of two names
-            (op.through_seq, op.pair_id),
-        )
-        return Done(Effect.NOTHING)
-
-    def _stood(self, op: Stood) -> Done:
-        presence = op.presence
-        self._db.execute(
-            "INSERT INTO presence (pairing, end_kind, standing, since_ms, last_heard_ms, instance)"
-            " VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (pairing, end_kind) DO UPDATE SET standing = excluded.standing, since_ms = excluded.since_ms,"
-            " last_heard_ms = excluded.last_heard_ms, instance = excluded.instance",
-            (
-                self._thread(op.pair_id).key, op.end.value, presence.standing.value, presence.since_ms,
-                presence.last_heard_ms, presence.instance,
-            ),
-        )  # fmt: skip
-        return Done(Effect.NOTHING)
-
-    def _erase(self, op: Erase) -> Done:
-        key = self._thread(op.pair_id).key
-        for table in ("thread_row", "pending", "task", "presence"):
-            self._db.execute(f"DELETE FROM {table} WHERE pairing = ?", (key,))  # noqa: S608 -- one of four names
-        self._db.execute("DELETE FROM pairing WHERE id = ?", (key,))
-        del self._touched[op.pair_id]
-        return Done(Effect.NOTHING)
-
-    def _sweep(self, op: Sweep) -> Done:
-        # Only from the old end: a hole in the middle could not be told from a loss.
-        found = self._db.execute("SELECT pair_id, min(phone_acked, host_acked) FROM pairing").fetchall()
-        for pair_id, acked in found:
-            thread = self._thread(PairId(pair_id))
-            first_kept = self._db.execute(
-                "SELECT min(seq) FROM thread_row WHERE pairing = ? AND at_ms >= ?", (thread.key, op.before_ms)
-            ).fetchone()[0]
-            through = acked if first_kept is None else min(acked, first_kept - 1)
-            self._forget(thread, through)
-            self._db.execute(
-                "DELETE FROM task WHERE pairing = ? AND outcome != 0 AND at_ms < ?", (thread.key, op.before_ms)
-            )
-        return Done(Effect.NOTHING)
-
-    def _trim(self, thread: _Thread) -> None:
-        """Forget the oldest rows, down to seven eighths of what a thread may hold: not a few with each new row."""
-        goal = self._thread_bytes * 7 // 8
-        size, through = thread.bytes, 0
-        cursor = self._db.execute(
-            "SELECT seq, length(sealed) FROM thread_row WHERE pairing = ? ORDER BY seq", (thread.key,)
-        )
-        with closing(cursor):
-            for seq, length in cursor:
-                if size <= goal or seq == thread.head_seq:
-                    break
-                size -= length + ROW_OVERHEAD_BYTES
-                through = seq
-        self._forget(thread, through)
-
-    def _forget(self, thread: _Thread, through_seq: int) -> None:
-        (size,) = self._db.execute(
-            "SELECT coalesce(sum(length(sealed) + ?), 0) FROM thread_row WHERE pairing = ? AND seq <= ?",
-            (ROW_OVERHEAD_BYTES, thread.key, through_seq),
-        ).fetchone()
-        if size:
-            self._db.execute("DELETE FROM thread_row WHERE pairing = ? AND seq <= ?", (thread.key, through_seq))
-            thread.bytes -= size
-            thread.changed = True

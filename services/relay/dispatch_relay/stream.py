@@ -43,12 +43,14 @@ class Caller:
 class Stream:
     """A device's stream from Opened to its end."""
 
-    def __init__(self, caller: Caller, *, settings: Settings, now_ms: int) -> None:
+    def __init__(self, caller: Caller, *, tail: Tail, read_rows: ReadRows, settings: Settings, now_ms: int) -> None:
         # Fixed after __init__.
         self.end = caller.end
         self.device_id = caller.device_id
         self.instance = caller.instance
         self.ended: asyncio.Future[errors.DispatchError | None] = asyncio.get_running_loop().create_future()
+        self._tail = tail
+        self._read_rows = read_rows
         self._batch_bytes = settings.batch_bytes
         self._queue_bytes = settings.queue_bytes
         # Touched by room only.
@@ -57,8 +59,6 @@ class Stream:
         self.posts = Bucket(per_second=settings.posts_per_second, burst=2 * settings.posts_per_second, now_ms=now_ms)
         self.lives = Bucket(per_second=settings.live_per_second, burst=2 * settings.live_per_second, now_ms=now_ms)
         self.acked_seq = 0
-        self.tail: Tail
-        self.read_rows: ReadRows
         # Filled by room, emptied by send.
         self._control: deque[bytes] = deque()
         self._control_bytes = 0
@@ -154,18 +154,18 @@ class Stream:
             await self._wake.wait()
 
     async def _add_rows(self, parts: list[bytes], *, limit_bytes: int) -> None:
-        rows = self.tail.behind(self.cursor, limit_bytes=limit_bytes)
+        rows = self._tail.behind(self.cursor, limit_bytes=limit_bytes)
         if rows is None:
             if self.ended.done():
                 return
-            rows = await self.read_rows(self.cursor)
+            rows = await self._read_rows(self.cursor)
             if not rows or rows[0].seq != self.cursor + 1:
                 # It read so slowly that what it lacks has been forgotten meanwhile.
-                oldest = rows[0].seq if rows else self.tail.head_seq + 1
+                oldest = rows[0].seq if rows else self._tail.head_seq + 1
                 self.finish(errors.ResumeTooOld(metadata={"oldest_seq": str(oldest)}))
                 return
         if rows:
             parts.extend(frames.row(row, to=self.end) for row in rows)
             self.cursor = rows[-1].seq
-            if self.cursor < self.tail.head_seq:
+            if self.cursor < self._tail.head_seq:
                 self._wake.set()

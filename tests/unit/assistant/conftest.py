@@ -16,10 +16,6 @@ from dispatch_host.scope import Folder
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)  # a Saturday
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "big: takes minutes or gigabytes, and runs only when asked for: -m big")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the big tests out unless they are asked for."""
     big = [item for item in items if item.get_closest_marker("big")]

@@ -1,0 +1,90 @@
+"""What a host has the relay keep for its phone, and whether the person is called because of it. Used by `room` and `watch`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1 import relay_pb2 as pb
+from dispatch.ids import MessageId, TaskId, short
+from dispatch.runtime.logs import get_logger
+
+from dispatch_relay import door
+from dispatch_relay.log import Done, Failed, Keep
+from dispatch_relay.metrics import OUTCOMES
+from dispatch_relay.place import RETRY_STORE_MS, Place
+from dispatch_relay.presence import End
+from dispatch_relay.push import PushOutcome
+from dispatch_relay.stream import Stream
+from dispatch_relay.verdict import Effect
+
+_log = get_logger()
+
+
+class Keeping:
+    """The keep rows of a place, and the calls to its person."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def post(self, stream: Stream, post: pb.Post) -> None:
+        """Take a message of the host that has passed the door."""
+        op = Keep(
+            pair_id=self._place.pair_id,
+            message_id=MessageId(post.message_id),
+            task_id=TaskId(post.task_id),
+            now_ms=self._place.wall(),
+            sealed=post.sealed,
+            push_hint=post.push_hint,
+            outcome=post.outcome,
+            reason=door.known(post.reason) if post.reason else Reason.REASON_UNSPECIFIED,
+        )
+        stream.submitted()
+        self._place.submit(op, partial(self._kept, op=op, stream=stream))
+
+    def _kept(self, result: Done | Failed, *, op: Keep, stream: Stream) -> None:
+        stream.settled()
+        if isinstance(result, Failed):
+            no = errors.StoreFailed(retry_after_ms=RETRY_STORE_MS)
+            self._place.refuse_at_the_door(stream, op.message_id, no)
+        elif result.row is not None and result.effect is Effect.ANSWER_AGAIN:
+            self._place.answer_again(result.row, stream)
+        elif result.row is not None:
+            if result.task_ended:
+                self._task_over(op)
+            self._place.publish(result.row)
+            if op.push_hint:
+                self.call(op.push_hint)
+
+    def _task_over(self, op: Keep) -> None:
+        self._place.open_tasks.discard(op.task_id)
+        self._place.tools.metrics.task(OUTCOMES[op.outcome])
+        _log.info(
+            "task over",
+            outcome=OUTCOMES[op.outcome],
+            reason=errors.word(op.reason) if op.reason else None,
+            pairing=short(self._place.pair_id),
+            task=short(op.task_id),
+        )
+
+    # ---- calling a person
+
+    def call(self, hint: pb.PushHint.ValueType) -> None:
+        """Call the person, unless they look."""
+        if self._looked_at():
+            self._called(PushOutcome.SUPPRESSED_LOOKING, hint)
+        else:
+            self._place.tools.spawn(self._push(hint))
+
+    def _looked_at(self) -> bool:
+        phone = self._place.streams.get(End.PHONE)
+        return phone is not None and phone.looking and not self._place.presence[End.PHONE].absent
+
+    async def _push(self, hint: pb.PushHint.ValueType) -> None:
+        self._called(await self._place.tools.push.call(self._place.pair_id, hint), hint)
+
+    def _called(self, outcome: PushOutcome, hint: pb.PushHint.ValueType) -> None:
+        self._place.tools.metrics.pushed(outcome)
+        name = pb.PushHint.Name(hint).removeprefix("PUSH_HINT_").lower()
+        _log.info("push", outcome=outcome.value, hint=name, pairing=short(self._place.pair_id))

@@ -1,0 +1,113 @@
+"""What the parts of a room share: who is there, how both ends are, the newest rows, and the way to the log.
+
+Holds state and says it; decides nothing. `room`, `watch`, `commands` and `keeping` work on one of these, on the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from dispatch import errors
+from dispatch.clock import Clock
+from dispatch.ids import PairId, TaskId, short
+from dispatch.runtime.logs import get_logger
+
+from dispatch_relay import frames
+from dispatch_relay.log import Done, Failed, Log, Op, Row, Thread
+from dispatch_relay.metrics import Metrics
+from dispatch_relay.presence import End, Presence
+from dispatch_relay.push import Push
+from dispatch_relay.settings import Settings
+from dispatch_relay.stream import Stream
+from dispatch_relay.tail import Tail
+
+_log = get_logger()
+
+RETRY_STORE_MS = 500
+"""After how long a write that failed is tried again."""
+
+Spawn = Callable[[Coroutine[object, object, None]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every room works with."""
+
+    log: Log
+    clock: Clock
+    settings: Settings
+    metrics: Metrics
+    push: Push
+    spawn: Spawn  # runs a coroutine beside, in the task group of the process
+
+
+class Place:
+    """The state of a pairing in memory."""
+
+    def __init__(self, pair_id: PairId, thread: Thread, tools: Tools, *, moved: Callable[[], None]) -> None:
+        # Fixed after __init__.
+        self.pair_id = pair_id
+        self.tools = tools
+        self._moved = moved  # called whenever the log has told something
+        # Written by room.
+        self.streams: dict[End, Stream] = {}
+        self.over: errors.DispatchError | None = None  # the pairing has ended: why posts are refused
+        # Written by watch.
+        self.presence = {end: thread.presence.get(end, Presence()) for end in End}
+        # Written by commands and keeping.
+        self.open_tasks: set[TaskId] = set(thread.open_tasks)
+        # Written here.
+        self.tail = Tail(head_seq=thread.head_seq, limit_bytes=tools.settings.batch_bytes)
+        self.oldest_seq = thread.oldest_seq
+        self.submitted = 0  # ops that the log has not told of yet
+
+    def now(self) -> int:
+        """Ms on the steady clock: for every wait."""
+        return self.tools.clock.steady_ms()
+
+    def wall(self) -> int:
+        """Ms since 1970: for what is stored and shown."""
+        return self.tools.clock.wall_ms()
+
+    def submit(self, op: Op, then: Callable[[Done | Failed], None]) -> None:
+        """Write an op; `then` hears what came of it."""
+        self.submitted += 1
+        self.tools.log.submit(op, partial(self._told, then))
+
+    def _told(self, then: Callable[[Done | Failed], None], result: Done | Failed) -> None:
+        self.submitted -= 1
+        if isinstance(result, Failed):
+            self.tools.metrics.store_failures.inc()
+            _log.error("store failed", why=result.why, pairing=short(self.pair_id))
+        then(result)
+        self._moved()
+
+    async def rows(self, after_seq: int) -> Sequence[Row]:
+        """Read rows that are no longer in memory. Raises errors.StoreFailed."""
+        limit = self.tools.settings.batch_bytes
+        return await self.tools.log.rows(self.pair_id, after_seq=after_seq, limit_bytes=limit)
+
+    def publish(self, row: Row) -> None:
+        """Let a row that has just been committed go to both ends."""
+        if self.streams:
+            self.tail.release(min(stream.cursor for stream in self.streams.values()))
+        self.tail.add(row)
+        self.oldest_seq = self.oldest_seq or row.seq
+        for stream in self.streams.values():
+            stream.news()
+
+    def answer_again(self, row: Row, stream: Stream) -> None:
+        """Give the answer of a row once more. Behind the cursor it comes by itself; now it would be out of order."""
+        if row.seq <= stream.cursor:
+            stream.say(frames.row(row, to=stream.end))
+
+    def refuse_at_the_door(self, stream: Stream, message_id: bytes, no: errors.DispatchError) -> None:
+        """Refuse what is not stored."""
+        self.tools.metrics.refused(no.reason)
+        stream.say(frames.refusal(message_id, no.reason, retry_after_ms=no.retry_after_ms, detail=no.detail))
+
+
+def nothing(_result: Done | Failed) -> None:
+    """Follow up an op of which nobody waits to hear."""

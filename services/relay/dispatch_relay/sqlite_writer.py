@@ -1,0 +1,275 @@
+"""What the committer's thread does: applies ops to the database, all of a batch in one transaction or none of it.
+
+Whatever a batch decides it decides here, by the tables of `verdict` and by unique indexes. Called by `sqlite_log`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from dispatch.api.relay.v1.relay_pb2 import Outcome
+from dispatch.ids import MessageId, PairId, TaskId
+
+from dispatch_relay import verdict
+from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Op, Row, RowKind, Stood, Sweep
+from dispatch_relay.presence import End
+from dispatch_relay.verdict import Effect, Status
+
+ROW_OVERHEAD_BYTES = 128
+"""What a row costs beside its seal; counted so that a flood of empty ones is bounded too."""
+
+COLUMNS = "seq, kind, message_id, task_id, at_ms, sealed, reason, retry_after_ms, push_hint, outcome"
+_STATUS = {RowKind.ACCEPTED: Status.ACCEPTED, RowKind.REFUSED: Status.REFUSED}
+
+
+def connect(path: Path, *, busy_seconds: float = 2.0) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
+    db.execute("PRAGMA page_size = 8192")
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA wal_autocheckpoint = 8000")
+    db.execute("PRAGMA secure_delete = ON")  # what is refused or erased is gone, ciphertext or not
+    return db
+
+
+def row_of(values: Sequence[Any]) -> Row:
+    seq, kind, message_id, task_id, at_ms, sealed, reason, retry_after_ms, push_hint, outcome = values
+    return Row(
+        seq=seq, kind=RowKind(kind), message_id=MessageId(message_id), task_id=TaskId(task_id), at_ms=at_ms,
+        sealed=sealed, reason=reason, retry_after_ms=retry_after_ms, push_hint=push_hint, outcome=outcome,
+    )  # fmt: skip
+
+
+class _Thread:
+    """What the committer holds of a pairing during one transaction."""
+
+    __slots__ = ("bytes", "changed", "head_seq", "key")
+
+    def __init__(self, key: int, head_seq: int, size: int) -> None:
+        self.key = key
+        self.head_seq = head_seq
+        self.bytes = size
+        self.changed = False
+
+
+class Writer:
+    """Applies ops to the database. Lives on the committer's thread after it is made."""
+
+    def __init__(self, db: sqlite3.Connection, *, thread_bytes: int) -> None:
+        self._db = db
+        self._thread_bytes = thread_bytes
+        self._touched: dict[PairId, _Thread] = {}
+        self._apply: dict[type[Op], Callable[[Any], Done]] = {
+            Decide: self._decide,
+            Keep: self._keep,
+            Acked: self._acked,
+            Stood: self._stood,
+            Erase: self._erase,
+            Sweep: self._sweep,
+        }
+
+    def commit(self, ops: Sequence[Op]) -> Sequence[Done | Failed]:
+        """Apply all or nothing."""
+        self._touched.clear()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            results = [self._apply[type(op)](op) for op in ops]
+            self._write_heads()
+            self._db.execute("COMMIT")
+        except Exception as failure:
+            # Whatever it is, the thread that commits must live on, and nobody may take the ops for stored.
+            self._roll_back()
+            return [Failed(f"{type(failure).__name__}: {failure}")] * len(ops)
+        return results
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _roll_back(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _thread(self, pair_id: PairId) -> _Thread:
+        thread = self._touched.get(pair_id)
+        if thread is None:
+            found = self._db.execute("SELECT id, head_seq, bytes FROM pairing WHERE pair_id = ?", (pair_id,)).fetchone()
+            if found is None:
+                found = (self._db.execute("INSERT INTO pairing (pair_id) VALUES (?)", (pair_id,)).lastrowid, 0, 0)
+            thread = self._touched[pair_id] = _Thread(*found)
+        return thread
+
+    def _write_heads(self) -> None:
+        for thread in self._touched.values():
+            if thread.changed:
+                if thread.bytes > self._thread_bytes:
+                    self._trim(thread)
+                self._db.execute(
+                    "UPDATE pairing SET head_seq = ?, bytes = ? WHERE id = ?",
+                    (thread.head_seq, thread.bytes, thread.key),
+                )
+
+    def _append(self, thread: _Thread, row: Row) -> bool:
+        """Add a row behind the head; False when its author has posted the same id before."""
+        added = self._db.execute(
+            f"INSERT INTO thread_row (pairing, author, {COLUMNS})"  # noqa: S608 -- constant names
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (
+                thread.key, row.kind.author.value, row.seq, row.kind.value, row.message_id, row.task_id, row.at_ms,
+                row.sealed, row.reason, row.retry_after_ms, row.push_hint, row.outcome,
+            ),
+        ).rowcount  # fmt: skip
+        if added:
+            thread.head_seq = row.seq
+            thread.bytes += len(row.sealed) + ROW_OVERHEAD_BYTES
+            thread.changed = True
+        return bool(added)
+
+    def _find(self, thread: _Thread, author: End, message_id: MessageId) -> Row | None:
+        found = self._db.execute(
+            f"SELECT {COLUMNS} FROM thread_row WHERE pairing = ? AND author = ? AND message_id = ?",  # noqa: S608 -- constant names
+            (thread.key, author.value, message_id),
+        ).fetchone()
+        return None if found is None else row_of(found)
+
+    def _decide(self, op: Decide) -> Done:
+        thread = self._thread(op.pair_id)
+        pending = self._db.execute(
+            "SELECT task_id FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, op.message_id)
+        ).fetchone()
+        old = None if pending is not None else self._find(thread, End.PHONE, op.message_id)
+        known = Status.UNKNOWN if old is None else _STATUS[old.kind]
+        status = known if pending is None else Status.PENDING
+        step = verdict.STEPS[status, op.event]
+        task_id = op.task_id if pending is None else TaskId(pending[0])
+        if step.effect is Effect.PEND:
+            self._db.execute(
+                "INSERT INTO pending (pairing, message_id, task_id, sealed, arrived_ms, valid_for_ms)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (thread.key, op.message_id, task_id, op.sealed, op.now_ms, op.valid_for_ms),
+            )
+        if step.effect not in {Effect.ACCEPT, Effect.REFUSE}:
+            return Done(step.effect, step.status, old)
+        if pending is not None:
+            self._db.execute("DELETE FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, op.message_id))
+        accepted = step.effect is Effect.ACCEPT
+        row = Row(
+            seq=thread.head_seq + 1,
+            kind=RowKind.ACCEPTED if accepted else RowKind.REFUSED,
+            message_id=op.message_id,
+            task_id=task_id,
+            at_ms=op.now_ms,
+            reason=op.reason,
+            retry_after_ms=op.retry_after_ms,
+        )
+        self._append(thread, row)
+        return Done(step.effect, step.status, row, task_open=self._go(thread, row, accepted=accepted))
+
+    def _go(self, thread: _Thread, row: Row, *, accepted: bool) -> bool:
+        """Note that a task has its go; say whether it had one before (a steer, a cancel, an answer)."""
+        if accepted:
+            fresh = self._db.execute(
+                "INSERT INTO task (pairing, task_id, outcome, at_ms) VALUES (?, ?, 0, ?) ON CONFLICT DO NOTHING",
+                (thread.key, row.task_id, row.at_ms),
+            ).rowcount
+            return not fresh
+        known = "SELECT 1 FROM task WHERE pairing = ? AND task_id = ?"
+        return self._db.execute(known, (thread.key, row.task_id)).fetchone() is not None
+
+    def _keep(self, op: Keep) -> Done:
+        thread = self._thread(op.pair_id)
+        row = Row(
+            seq=thread.head_seq + 1,
+            kind=RowKind.KEEP,
+            message_id=op.message_id,
+            task_id=op.task_id,
+            at_ms=op.now_ms,
+            sealed=op.sealed,
+            reason=op.reason,
+            push_hint=op.push_hint,
+            outcome=op.outcome,
+        )
+        if not self._append(thread, row):
+            return Done(Effect.ANSWER_AGAIN, Status.ACCEPTED, self._find(thread, End.HOST, op.message_id))
+        ended = op.outcome != Outcome.OUTCOME_UNSPECIFIED and bool(
+            self._db.execute(
+                "INSERT INTO task (pairing, task_id, outcome, at_ms) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (pairing, task_id) DO UPDATE SET outcome = excluded.outcome, at_ms = excluded.at_ms"
+                " WHERE outcome = 0",
+                (thread.key, op.task_id, op.outcome, op.now_ms),
+            ).rowcount
+        )
+        return Done(Effect.ACCEPT, Status.ACCEPTED, row, task_ended=ended)
+
+    def _acked(self, op: Acked) -> Done:
+        column = "phone_acked" if op.end is End.PHONE else "host_acked"
+        self._db.execute(
+            f"UPDATE pairing SET {column} = max({column}, ?) WHERE pair_id = ?",  # noqa: S608 -- one of two names
+            (op.through_seq, op.pair_id),
+        )
+        return Done(Effect.NOTHING)
+
+    def _stood(self, op: Stood) -> Done:
+        presence = op.presence
+        self._db.execute(
+            "INSERT INTO presence (pairing, end_kind, standing, since_ms, last_heard_ms, instance)"
+            " VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (pairing, end_kind) DO UPDATE SET standing = excluded.standing, since_ms = excluded.since_ms,"
+            " last_heard_ms = excluded.last_heard_ms, instance = excluded.instance",
+            (
+                self._thread(op.pair_id).key, op.end.value, presence.standing.value, presence.since_ms,
+                presence.last_heard_ms, presence.instance,
+            ),
+        )  # fmt: skip
+        return Done(Effect.NOTHING)
+
+    def _erase(self, op: Erase) -> Done:
+        key = self._thread(op.pair_id).key
+        for table in ("thread_row", "pending", "task", "presence"):
+            self._db.execute(f"DELETE FROM {table} WHERE pairing = ?", (key,))  # noqa: S608 -- one of four names
+        self._db.execute("DELETE FROM pairing WHERE id = ?", (key,))
+        del self._touched[op.pair_id]
+        return Done(Effect.NOTHING)
+
+    def _sweep(self, op: Sweep) -> Done:
+        # Only from the old end: a hole in the middle could not be told from a loss.
+        found = self._db.execute("SELECT pair_id, min(phone_acked, host_acked) FROM pairing").fetchall()
+        for pair_id, acked in found:
+            thread = self._thread(PairId(pair_id))
+            first_kept = self._db.execute(
+                "SELECT min(seq) FROM thread_row WHERE pairing = ? AND at_ms >= ?", (thread.key, op.before_ms)
+            ).fetchone()[0]
+            through = acked if first_kept is None else min(acked, first_kept - 1)
+            self._forget(thread, through)
+            self._db.execute(
+                "DELETE FROM task WHERE pairing = ? AND outcome != 0 AND at_ms < ?", (thread.key, op.before_ms)
+            )
+        return Done(Effect.NOTHING)
+
+    def _trim(self, thread: _Thread) -> None:
+        """Forget the oldest rows, down to seven eighths of what a thread may hold: not a few with each new row."""
+        goal = self._thread_bytes * 7 // 8
+        size, through = thread.bytes, 0
+        cursor = self._db.execute(
+            "SELECT seq, length(sealed) FROM thread_row WHERE pairing = ? ORDER BY seq", (thread.key,)
+        )
+        with closing(cursor):
+            for seq, length in cursor:
+                if size <= goal or seq == thread.head_seq:
+                    break
+                size -= length + ROW_OVERHEAD_BYTES
+                through = seq
+        self._forget(thread, through)
+
+    def _forget(self, thread: _Thread, through_seq: int) -> None:
+        (size,) = self._db.execute(
+            "SELECT coalesce(sum(length(sealed) + ?), 0) FROM thread_row WHERE pairing = ? AND seq <= ?",
+            (ROW_OVERHEAD_BYTES, thread.key, through_seq),
+        ).fetchone()
+        if size:
+            self._db.execute("DELETE FROM thread_row WHERE pairing = ? AND seq <= ?", (thread.key, through_seq))
+            thread.bytes -= size
+            thread.changed = True

@@ -1,0 +1,165 @@
+"""Watches over both ends of one pairing: presence, leases, and the time that a broken stream has to come back.
+
+How an end is after an event says `presence`; when to ask and when a lease is lost says `lease`. This turns frames, broken streams
+and time into those events and does what follows: tell the peer, remember, refuse what waits. docs/protocol.md "Presence".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dispatch import errors
+from dispatch.api.relay.v1.relay_pb2 import PUSH_HINT_NEWS
+from dispatch.ids import short
+from dispatch.runtime.logs import get_logger
+
+from dispatch_relay import frames, presence
+from dispatch_relay.commands import Commands
+from dispatch_relay.keeping import Keeping
+from dispatch_relay.log import Stood
+from dispatch_relay.place import Place, nothing
+from dispatch_relay.presence import End, Event, Presence, Standing
+from dispatch_relay.stream import Stream
+
+_log = get_logger()
+
+Drop = Callable[[Stream, errors.DispatchError], None]
+"""Takes a stream out of the room and ends it with the error."""
+
+
+class Watch:
+    """The presence of both ends of a place."""
+
+    def __init__(self, place: Place, commands: Commands, keeping: Keeping, *, drop: Drop) -> None:
+        self._place = place
+        self._commands = commands
+        self._keeping = keeping
+        self._drop = drop
+        self._grace_until: dict[End, int] = {}  # on the steady clock
+
+    # ---- what happens to an end
+
+    def meet_new(self) -> None:
+        """The relay hears of this host for the first time."""
+        self._place.tools.metrics.host_stands(Standing.NEVER_CONNECTED, before=None)
+        self._remember(End.HOST)
+
+    def recover(self) -> None:
+        """This relay has just started: whoever was here may come back."""
+        for end in End:
+            self.meet(end, Event.RELAY_STARTED, grace_ms=self._place.tools.settings.restart_grace_ms)
+        if self._place.presence[End.HOST].absent:
+            self._commands.give_up(self._place.presence[End.HOST].cause)
+
+    def attached(self, stream: Stream) -> None:
+        """An end has opened a stream."""
+        place, end = self._place, stream.end
+        new_process = place.presence[end].instance != stream.instance
+        place.presence[end] = replace(place.presence[end], instance=stream.instance, last_heard_ms=place.wall())
+        self.meet(end, Event.ATTACHED, tell=new_process)
+        if end is End.HOST:
+            self._commands.hand_over_all()
+
+    def detached(self, stream: Stream) -> None:
+        """Its stream is over; why, and what that means, comes by `meet`."""
+        known = self._place.presence[stream.end]
+        silent_ms = self._place.now() - stream.lease.heard_ms
+        self._place.presence[stream.end] = replace(known, last_heard_ms=self._place.wall() - silent_ms)
+
+    def meet(self, end: End, event: Event, *, grace_ms: int = 0, tell: bool = False) -> None:
+        """Let an event happen to an end, and do what follows. `tell`: the peer hears of it though nothing changed."""
+        place = self._place
+        if place.over is not None:
+            return  # nothing of it is remembered any more
+        before = place.presence[end]
+        now = place.presence[end] = presence.after(before, event, now_ms=place.wall())
+        if now.standing is Standing.RECONNECTING:
+            self._grace_until[end] = place.now() + (grace_ms or place.tools.settings.lease_ms)
+        else:
+            self._grace_until.pop(end, None)
+        if now.standing is before.standing and not tell:
+            return
+        self._remember(end)
+        peer = place.streams.get(end.other)
+        if peer is not None:
+            peer.say(self.told(end))
+        if end is End.HOST and now.standing is not before.standing:
+            self._host_changed(before, now)
+
+    def _remember(self, end: End) -> None:
+        place = self._place
+        place.submit(Stood(place.pair_id, end, place.presence[end]), nothing)
+
+    def _host_changed(self, before: Presence, now: Presence) -> None:
+        place = self._place
+        place.tools.metrics.host_stands(now.standing, before=before.standing)
+        _log.info("host", state=now.standing.value, before=before.standing.value, pairing=short(place.pair_id))
+        if now.standing is Standing.REACHABLE:
+            self._commands.hand_over_all()
+        if now.absent:
+            self._commands.give_up(now.cause)
+            if place.open_tasks and not before.absent:
+                # Out of contact: what it does now nobody else knows.
+                place.tools.metrics.host_offline(now.cause, len(place.open_tasks))
+                self._keeping.call(PUSH_HINT_NEWS)
+
+    def told(self, of: End) -> bytes:
+        """Write what the other end is told of this one."""
+        place = self._place
+        known, stream = place.presence[of], place.streams.get(of)
+        if stream is not None:
+            age_ms = place.now() - stream.lease.heard_ms
+            return frames.presence(known, of=of, last_heard_ms=place.wall() - age_ms, lease_age_ms=age_ms)
+        age_ms = max(0, place.wall() - known.last_heard_ms) if known.last_heard_ms else 0
+        return frames.presence(known, of=of, last_heard_ms=known.last_heard_ms, lease_age_ms=min(age_ms, 2**32 - 1))
+
+    # ---- time
+
+    def due_ms(self) -> list[int]:
+        """Say when there is something to ask or to give up, on the steady clock."""
+        lease_ms = self._place.tools.settings.lease_ms
+        return [
+            *self._grace_until.values(),
+            *(
+                stream.lease.due_ms(every_ms=self._every_ms(stream), lease_ms=lease_ms)
+                for stream in self._place.streams.values()
+            ),
+        ]
+
+    def forgive(self) -> None:
+        """This process stood still. What the devices said meanwhile lies unread, so nobody is judged by that time."""
+        for stream in self._place.streams.values():
+            stream.lease.forgive()
+        for end in self._grace_until:
+            self._grace_until[end] = self._place.now() + self._place.tools.settings.lease_ms
+
+    def tick(self) -> None:
+        """Ask who has been silent, give up who does not answer or does not come back."""
+        now, lease_ms = self._place.now(), self._place.tools.settings.lease_ms
+        for stream in list(self._place.streams.values()):
+            if stream.lease.lost(now_ms=now, lease_ms=lease_ms):
+                self._drop(stream, errors.LeaseLost())
+                self.meet(stream.end, Event.LEASE_LOST)
+            elif stream.lease.should_ask(now_ms=now, every_ms=self._every_ms(stream)):
+                stream.say(frames.ping(stream.lease.ask(now_ms=now)))
+        for end in [end for end, until in self._grace_until.items() if now >= until]:
+            stays = self._place.streams.get(end)
+            if stays is not None:
+                self._drop(stays, errors.LeaseLost())  # it said that it restarts, and never did
+            self.meet(end, Event.GRACE_OVER)
+
+    def forget(self) -> None:
+        """The pairing is over."""
+        self._grace_until.clear()
+
+    def _every_ms(self, stream: Stream) -> int:
+        """How long a device may be silent before it is asked. Shorter the more somebody waits for it."""
+        settings = self._place.tools.settings
+        short_ms = min(settings.lease_ms, settings.idle_ask_ms)
+        if stream.end is End.PHONE:
+            return short_ms if stream.looking else settings.idle_ask_ms
+        if self._commands:
+            # Not a whole lease: a host that froze just now is to be found out within about one, not two.
+            return short_ms // 5
+        return short_ms if End.PHONE in self._place.streams or self._place.open_tasks else settings.idle_ask_ms

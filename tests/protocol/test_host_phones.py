@@ -1,0 +1,110 @@
+"""Several phones at one host, and pairings that somebody else has ended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from dispatch import errors
+from dispatch_host.agents import Result
+
+from tests.support.host_bench import Bench
+from tests.support.phone_end import PhoneEnd
+from tests.support.relay_end import RelayEnd
+
+
+@pytest.fixture
+async def two(tmp_path: Path) -> AsyncIterator[tuple[Bench, PhoneEnd]]:
+    """Give a host with two phones, each with a session."""
+    async with RelayEnd() as relay, Bench(tmp_path) as bench:
+        other = await bench.pairs_with(Ed25519PrivateKey.generate(), relay, phone_name="tablet")
+        await bench.ready()
+        await relay.attached()
+        await other.shakes_hands()
+        await other.catches_up()
+        yield bench, other
+
+
+async def test_one_task_runs_at_a_time_over_all_phones_and_each_sees_its_own(two: tuple[Bench, PhoneEnd]) -> None:
+    bench, other = two
+    first = await bench.phone.sends("first")
+    await bench.phone.sees(first.task_id, "started")
+    second = await other.sends("second")
+    assert (await other.sees(second.task_id, "waiting")).waiting.position == 1
+
+    bench.agent.says("first", Result("one"))
+    await bench.phone.sees_end(first.task_id)
+    await other.sees(second.task_id, "started")
+    bench.agent.says("second", Result("two"))
+    await other.sees_end(second.task_id)
+
+    assert bench.agent.closed == ["first", "second"]
+    assert bench.agent.histories == [[], []]
+    assert bench.phone.of(second.task_id) == other.of(first.task_id) == []
+
+
+async def test_a_task_of_one_phone_is_not_another_s_to_cancel(two: tuple[Bench, PhoneEnd]) -> None:
+    bench, other = two
+    sent = await bench.phone.sends("mine")
+    await bench.phone.sees(sent.task_id, "started")
+
+    assert await other.posts(other.cancel(sent.task_id)) == errors.TaskUnknown.reason
+    assert await other.posts(other.task("mine", task_id=sent.task_id)) == errors.IdReused.reason
+
+
+async def test_with_several_phones_one_must_be_named(two: tuple[Bench, PhoneEnd]) -> None:
+    bench, other = two
+    async with bench.control() as control:
+        with pytest.raises(errors.TargetNeeded) as needed:
+            await control.unpair("")
+        await control.unpair("tablet")
+        status = await control.status()
+
+    assert needed.value.metadata["phones"] == "pocket, tablet"
+    assert [pairing.phone_name for pairing in status.pairings] == ["pocket"]
+    assert (other.revoked, bench.phone.revoked) == (True, False)
+    sent = await bench.phone.sends("quick")
+    await bench.phone.sees_end(sent.task_id)
+
+
+async def test_a_pairing_that_the_service_calls_over_is_given_up_and_said_and_its_keys_stay(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        bench.pairing.forgotten.add(bench.pair_id)
+        bench.pairing.tombstones.add(bench.pair_id)
+        bench.starts()
+        await bench.until(bench.home.socket().exists)
+        await bench.knows(lambda status: status.pairings[0].reason == errors.NotPaired.reason)
+
+        assert bench.relay.hellos == []
+        await bench.stops()
+        bench.pairing.forgotten.clear()
+        await bench.ready()
+
+
+async def test_rows_that_the_relay_no_longer_has_are_passed_over(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.ready()
+        sent = await bench.phone.sends("quick")
+        await bench.phone.sees_end(sent.task_id)
+        await bench.is_quiet()
+        bench.relay.oldest = len(bench.relay.rows)
+        await bench.dies()
+        bench.change("UPDATE pairing SET cursor = 1")
+        await bench.runs()
+
+        assert [opening.resume_after for opening in bench.relay.opens][-2:] == [1, bench.relay.oldest]
+        await bench.phone.shakes_hands()
+        after = await bench.phone.sends("quick after")
+        await bench.phone.sees_end(after.task_id)
+
+
+async def test_a_pairing_whose_keys_are_gone_is_left_alone(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        (bench.home / "keys" / f"pair-{bench.pair_id.hex()}").unlink()
+        bench.starts()
+        await bench.until(bench.home.socket().exists)
+        await bench.knows(lambda status: status.running)
+
+        assert bench.relay.hellos == []
