@@ -64,11 +64,16 @@ stubs: $(VENV)/.stubs ## Generate stubs for another language: make stubs LANG=ty
 vectors: $(VENV)/.vectors ## Check the cryptography against the published vectors; fails if they are missing
 	@DISPATCH_REQUIRE_VECTORS=$(or $(REQUIRE),1) $(BIN)/pytest -q -n 2 tests/vectors
 
+.PHONY: certs
+certs: dev ## Make certificates for development in out/certs (docs/operations.md says how to use them)
+	@$(BIN)/python -m deploy.certs --into out/certs
+
 .PHONY: up
 up: ## Build and start pairing, relay, a host and Prometheus in containers; DISPATCH_FILES=~/x for your own files
-	@$(COMPOSE) --profile phone build --quiet
+	@$(COMPOSE) --profile certs --profile phone build --quiet
+	@$(COMPOSE) run --rm --no-deps certs
 	@$(COMPOSE) up --detach --wait --quiet-pull
 
 .PHONY: down
 down: ## Stop them; VOLUMES=1 also forgets the account, the pairing and the thread
-	@$(COMPOSE) --profile phone down --remove-orphans $(if $(VOLUMES),--volumes)
+	@$(COMPOSE) --profile phone --profile certs down --remove-orphans $(if $(VOLUMES),--volumes)

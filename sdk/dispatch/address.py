@@ -38,13 +38,18 @@ class Address:
             return False
 
 
-def refuse_plaintext(address: Address, *, allowed: bool) -> None:
-    """Raise ValueError when an address off loopback would be spoken to in the clear without the operator's word.
+def may_be_plaintext(address: Address, *, allowed: bool) -> bool:
+    """Tell whether an address may be spoken to, or listened on, in the clear.
 
-    `allowed` is DISPATCH_PLAINTEXT=1, for networks that carry nothing else (compose's own).
+    `allowed` is DISPATCH_PLAINTEXT=1, the operator's word for networks that nobody else is on.
     """
-    if not (allowed or address.is_loopback):
+    return allowed or address.is_loopback
+
+
+def refuse_plaintext(address: Address, *, allowed: bool) -> None:
+    """Raise ValueError when an address must not be listened on in the clear: see `may_be_plaintext`."""
+    if not may_be_plaintext(address, allowed=allowed):
         raise ValueError(
-            f"{address} is not on this computer, and there is no TLS yet: "
-            "set DISPATCH_PLAINTEXT=1 only on a network that nobody else is on"
+            f"{address} is not on this computer alone: it needs a certificate (docs/operations.md, TLS); "
+            "DISPATCH_PLAINTEXT=1 is only for a network that nobody else is on"
         )

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import os
 
-# grpc reads both once, when it is first imported, which is why they stand in front of the import below. They are the only
+# grpc reads them once, when it is first imported, which is why they stand in front of the import below. They are the only
 # process-wide settings that we touch.
 # Measured at 1.5 to 1.8 times the cost per message:
 os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
 # We fork only to run another program. With fork support grpc wakes its threads in the child before it does, and about one
 # child in twenty of a busy process under uvloop dies of a segmentation fault (tests/unit/sdk/test_channel.py).
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-
-# Our processes start others by exec and never go on in a forked copy; grpc would warn on each start.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-# What it logs by itself (a connection that went away) is said again, and better, by the status of the call.
+# What it logs by itself (a connection that went away) is said again, and better, by the status of the call; and each stranger's
+# failed TLS handshake would be a line among a service's JSON.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import grpc
@@ -65,6 +63,14 @@ def server_options() -> Options:
     ]
 
 
-def dial(address: str) -> grpc.aio.Channel:
-    """Open a channel to an address. It connects when it is first used."""
-    return grpc.aio.insecure_channel(address, options=client_options())
+def dial(address: str, credentials: grpc.ChannelCredentials | None = None, *, name: str = "") -> grpc.aio.Channel:
+    """Open a channel to an address, in the clear without credentials. It connects when it is first used.
+
+    `name` is what the certificate must be for, when that is not the address.
+
+    Whoever dials an address that somebody else named goes through `dispatch.tls.Dialler`, which decides on the credentials.
+    """
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=client_options())
+    named = [("grpc.ssl_target_name_override", name)] if name else []
+    return grpc.aio.secure_channel(address, credentials, options=[*client_options(), *named])

@@ -327,6 +327,12 @@ class NoNetwork(StreamRefused):
     advice = "Check the network, then send again."
 
 
+class TlsFailed(NoNetwork):
+    reason = Reason.REASON_TLS_FAILED
+    sentence = "No safe connection can be made to the service; nothing was sent."
+    advice = "Check the address and the certificate authority that this device signed in with (login --ca FILE)."
+
+
 class PairingRefused(DispatchError):
     """The pairing service said no."""
 

@@ -125,13 +125,39 @@ def test_what_is_published_is_published_to_this_computer_only() -> None:
 
 
 @pytest.mark.usefixtures("up")
-async def test_services_refuse_plaintext_when_it_is_not_allowed() -> None:
-    code, _ = await run(
-        *COMPOSE, "run", "--rm", "-T", "--no-deps", "-e", "DISPATCH_PLAINTEXT=", "relay",
+async def test_services_refuse_plaintext() -> None:
+    code, events = await run(
+        *COMPOSE, "run", "--rm", "-T", "--no-deps", "relay",
         "serve", "--listen", "0.0.0.0:7302", "--data", "/shared", "--pairing", "pairing:7301", env=ENVIRONMENT,
     )  # fmt: skip
 
-    assert code not in {0, 130}
+    assert code == 2, events
+    assert "needs a certificate" in events[-1]["detail"]
+
+
+@pytest.mark.usefixtures("up")
+@pytest.mark.parametrize(
+    ("service", "keys"),
+    [
+        ("pairing", {"/certs/services.key", "/certs/tls.key"}),
+        ("relay", {"/certs/services.key", "/certs/tls.key"}),
+        ("host", {"/certs/tls.key"}),
+    ],
+)
+def test_each_container_sees_its_own_keys_only(service: str, keys: set[str]) -> None:
+    found = compose("exec", "-T", service, "find", "/certs", "-name", "*.key")
+
+    assert set(found.split()) == keys
+
+
+@pytest.mark.usefixtures("up")
+async def test_certificates_are_made_once() -> None:
+    query = 'dispatch_relay_certificate_expiry_seconds{listener="devices"}'
+    before = await scraped(query)
+
+    assert compose("run", "--rm", "-T", "--no-deps", "certs") == ""
+
+    assert await scraped(query) == before > 0
 
 
 @pytest.mark.usefixtures("up")

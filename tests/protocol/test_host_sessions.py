@@ -12,6 +12,7 @@ from dispatch.api.relay.v1.relay_pb2 import Condition, DeviceKind, Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.sealed.head import Head
 from dispatch.sealed.history import Arrivals
+from dispatch.sealed.session import PhoneSession
 from dispatch_host.agents import Result, Step
 
 from tests.support.host_bench import HOUR_MS, Bench
@@ -112,11 +113,9 @@ async def test_after_a_new_epoch_the_old_one_s_commands_are_stale(bench: Bench) 
 
 
 async def test_too_many_handshakes_are_not_answered(bench: Bench) -> None:
-    from dispatch.clock import SystemClock
-
+    flood = PhoneSession(bench.phone.keys, rng=os.urandom)
     for _ in range(30):
-        message = bench.phone.session.start(grant=bench.phone.grant, head=Head(), now_ms=SystemClock().boot_ms())
-        await bench.relay.live(message)
+        await bench.relay.live(flood.start(grant=bench.phone.grant, head=Head(), now_ms=bench.clock_ms()))
     await ends(bench, "quick")
 
     answers = [frame for frame in bench.relay.frames if frame.HasField("live") and frame.live.sealed[0] & 0x80]

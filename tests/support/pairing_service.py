@@ -11,9 +11,11 @@ from urllib.request import urlopen
 
 from dispatch.address import Address
 from dispatch.clock import SystemClock
+from dispatch.runtime.certificate import CertificateFiles
 from dispatch_pairing.accounts import add
 from dispatch_pairing.app import DATABASE, Running, Settings, running
 from dispatch_pairing.limits import Limits
+from dispatch_pairing.listeners import ServicesListener
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.sql import open_sqlite
 
@@ -53,6 +55,8 @@ class PairingService:
     relay: str | None = "127.0.0.1:7302"
     advertise: tuple[str, ...] = ()
     listen: str = "127.0.0.1:0"
+    certificate: CertificateFiles | None = None
+    services: ServicesListener | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: Running | None = None
 
@@ -71,6 +75,8 @@ class PairingService:
             relay=self.relay,
             metrics=Address.parse("127.0.0.1:0"),
             advertise=self.advertise,
+            certificate=self.certificate,
+            services=self.services,
         )
         self._service = await self._stack.enter_async_context(
             running(settings, clock=self.clock, limits=self.limits, cost=CHEAP)

@@ -11,8 +11,8 @@ from typing import Any
 
 from dispatch.address import Address
 from dispatch.api.relay.v1.relay_pb2 import PushHint
-from dispatch.channel import dial
 from dispatch.ids import PairId
+from dispatch.tls import BY_THE_RULE, Dialler
 from dispatch_relay.app import Options, serve
 from dispatch_relay.push import PushOutcome
 from dispatch_relay.settings import Settings
@@ -52,9 +52,16 @@ class Pair:
 
 
 class Relay:
-    """Starts, stops and starts again. Use as an async context manager."""
+    """Starts, stops and starts again. Use as an async context manager.
 
-    def __init__(self, data: Path, *, settings: Settings = QUICK) -> None:
+    `options` are those of the command line; with a certificate, `dialler` says how to ask the relay for its health.
+    """
+
+    def __init__(
+        self, data: Path, *, settings: Settings = QUICK, dialler: Dialler = BY_THE_RULE, **options: Any
+    ) -> None:
+        self._dialler = dialler
+        self._options = options
         self.data = data
         self.settings = settings
         self.push = RecordingPush()
@@ -82,13 +89,15 @@ class Relay:
         """Start, at the address of the last time, and wait until it lets people in."""
         self.settings = replace(self.settings, **changed)  # type: ignore[arg-type] # all but the names are numbers
         listening: asyncio.Future[tuple[Address, Address | None]] = asyncio.get_running_loop().create_future()
-        options = Options(
-            listen=Address.parse(self.address or "127.0.0.1:0"),
-            data=self.data,
-            pairing=Address.parse(self.trust.address),
-            advertise=Address.parse(self.advertise) if self.advertise else None,
-            metrics=Address.parse("127.0.0.1:0"),
-        )
+        said: dict[str, Any] = {
+            "listen": Address.parse(self.address or "127.0.0.1:0"),
+            "data": self.data,
+            "pairing": Address.parse(self.trust.address),
+            "advertise": Address.parse(self.advertise) if self.advertise else None,
+            "metrics": Address.parse("127.0.0.1:0"),
+            **self._options,
+        }
+        options = Options(**said)
         self._stopped = asyncio.Event()
         self._serving = asyncio.create_task(
             serve(
@@ -111,7 +120,7 @@ class Relay:
     async def serving(self, serving: bool = True) -> None:
         """Wait until the health protocol says so."""
         wanted = Health.SERVING if serving else Health.NOT_SERVING
-        async with dial(self.address) as channel, asyncio.timeout(DEADLINE_SECONDS):
+        async with self._dialler.dial(self.address) as channel, asyncio.timeout(DEADLINE_SECONDS):
             stub: Any = health_pb2_grpc.HealthStub(channel)  # the stubs know only Check, and only the blocking form
             async for health in stub.Watch(health_pb2.HealthCheckRequest()):
                 if health.status == wanted:

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import typer
 from dispatch import errors
-from dispatch.address import Address, refuse_plaintext
+from dispatch.address import Address
 from dispatch.cli import Console, Exit, guarded, program
 from dispatch.device.home import Home
 
@@ -56,13 +56,18 @@ def login(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option(envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
+    ] = None,
 ) -> None:
     """Sign this phone in."""
 
     def request() -> Request:
         return {
             "do": "login",
-            "server": _dialable(server),
+            "server": _address(server),
+            "ca": "" if ca is None else _authorities(ca),
             "account": account,
             "name": name,
             "password": _password(from_stdin=password_stdin),
@@ -184,13 +189,20 @@ def _uuid(text: str) -> str:
         raise typer.BadParameter(f"{text!r} is not a task's id (a UUID)") from None
 
 
-def _dialable(text: str) -> str:
+def _address(text: str) -> str:
     try:
-        address = Address.parse(text)
-        refuse_plaintext(address, allowed=_plaintext())
+        return str(Address.parse(text))
     except ValueError as problem:
         raise errors.BadRequest(str(problem), metadata={"field": "server"}) from None
-    return str(address)
+
+
+def _authorities(file: Path) -> str:
+    from dispatch.tls import read_authorities  # noqa: PLC0415 -- gRPC and cryptography, only for this
+
+    try:
+        return read_authorities(file)
+    except ValueError as problem:
+        raise errors.BadRequest(str(problem), metadata={"field": "ca"}) from None
 
 
 def _plaintext() -> bool:

@@ -21,6 +21,7 @@ from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn, session_of, sign_in
 from dispatch.ids import ID_BYTES, Rng, TaskId
+from dispatch.tls import Dialler
 
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
@@ -72,6 +73,7 @@ class Desk:
             device_name=request["name"],
             kind=DeviceKind.DEVICE_KIND_PHONE,
             rng=self._phone.rng,
+            dialler=Dialler(ca=request["ca"], plaintext=self._phone.plaintext),
         )
         say(
             {
@@ -129,7 +131,12 @@ class Desk:
         if key is None:
             raise errors.SignInRequired
         identity = key.identity(DeviceKind.DEVICE_KIND_PHONE)
-        return PairingClient(server=signed_in.server, identity=identity, session=session_of(self._phone.secrets))
+        return PairingClient(
+            server=signed_in.server,
+            identity=identity,
+            session=session_of(self._phone.secrets),
+            dialler=signed_in.dialler(plaintext=self._phone.plaintext),
+        )
 
     # ---- Tasks.
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from dispatch import errors
-from dispatch.address import Address, refuse_plaintext
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
 from dispatch.device.home import Home
@@ -20,6 +19,7 @@ from dispatch.device.trust import Trust
 from dispatch.ids import ID_BYTES, Instance, PairId, Rng
 from dispatch.sealed.keys import PairKeys
 from dispatch.thread import Right
+from dispatch.tls import Dialler
 from dispatch.version import APP_VERSION
 
 from mobile_sim.line import Line
@@ -42,11 +42,12 @@ class SignedIn:
     sign_in: SignIn
     key: DeviceKey
     session: bytes
+    dialler: Dialler
 
     def client(self) -> PairingClient:
         """Open a line to the pairing service."""
         identity = self.key.identity(DeviceKind.DEVICE_KIND_PHONE)
-        return PairingClient(server=self.sign_in.server, identity=identity, session=self.session)
+        return PairingClient(server=self.sign_in.server, identity=identity, session=self.session, dialler=self.dialler)
 
 
 class Phone:
@@ -58,7 +59,7 @@ class Phone:
         self.secrets = secrets
         self.clock = clock
         self.rng = rng
-        self._plaintext = plaintext
+        self.plaintext = plaintext
         self._instance = Instance(rng(ID_BYTES))
         self._chance = random.Random(rng(16))
         self._lines: dict[PairId, tuple[Line, asyncio.Task[None]]] = {}
@@ -83,7 +84,7 @@ class Phone:
         key, session = DeviceKey.load(self.secrets), session_of(self.secrets)
         if key is None or not session:
             raise errors.SignInRequired
-        return SignedIn(sign_in, key, session)
+        return SignedIn(sign_in, key, session, sign_in.dialler(plaintext=self.plaintext))
 
     def hosts(self) -> list[Pairing]:
         """List the pairings that are not over, oldest first."""
@@ -182,7 +183,7 @@ class Phone:
         """Give the right to attach: the kept one while it is young, a new one when it is not or was refused."""
         kept = self.store.pairings.right(pair_id)
         if kept is not None and not fresh and self.clock.wall_ms() < kept.renew_at_ms:
-            return Right(kept.grant, kept.relays)
+            return Right(kept.grant, kept.relays, SignIn.required(self.home).dialler(plaintext=self.plaintext))
         me = self.signed_in()
         try:
             async with self._renewing, me.client() as client:
@@ -194,7 +195,7 @@ class Phone:
                 kept.grant, kept.relays
             )  # not young any more, and still good: the relay will say when it is not
         Trust(self.home).follow(answer.keys)
-        right = Right(answer.grant.SerializeToString(), self._dialable(answer.relays))
+        right = Right(answer.grant.SerializeToString(), tuple(answer.relays), me.dialler)
         with self.store.transaction():
             self.store.pairings.set_right(
                 pair_id,
@@ -205,20 +206,6 @@ class Phone:
                 ),
             )
         return right
-
-    def _dialable(self, relays: Iterable[str]) -> tuple[str, ...]:
-        """Keep the relays that may be dialled: the service names them, the rule on plaintext is ours. Raises NoRelay."""
-        allowed: list[str] = []
-        problem = ""
-        for relay in relays:
-            try:
-                refuse_plaintext(Address.parse(relay), allowed=self._plaintext)
-                allowed.append(relay)
-            except ValueError as refused:
-                problem = str(refused)
-        if problem and not allowed:
-            raise errors.NoRelay(problem)
-        return tuple(allowed)
 
     async def _leave(self) -> None:
         lines, self._lines = list(self._lines.values()), {}

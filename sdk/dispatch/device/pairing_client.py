@@ -14,10 +14,10 @@ from google.protobuf.message import Message
 
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
-from dispatch.channel import dial
 from dispatch.proof import call_proof_bytes
 from dispatch.status import from_rpc
 from dispatch.thread.client import Identity
+from dispatch.tls import BY_THE_RULE, Dialler
 
 CALL_SECONDS = 10.0
 
@@ -35,15 +35,21 @@ class _Parsed(Protocol[R_co]):
 class PairingClient:
     """One device's line to its pairing service. Use as an async context manager."""
 
-    def __init__(self, *, server: str, identity: Identity, session: bytes = b"") -> None:
+    def __init__(
+        self, *, server: str, identity: Identity, session: bytes = b"", dialler: Dialler = BY_THE_RULE
+    ) -> None:
         self.server = server
+        self._dialler = dialler
         self._identity = identity
         self._session = session
         self._nonce = b""
         self._channel: grpc.aio.Channel | None = None
 
     async def __aenter__(self) -> PairingClient:
-        self._channel = dial(self.server)
+        try:
+            self._channel = self._dialler.dial(self.server)
+        except ValueError as problem:
+            raise errors.BadRequest(str(problem), metadata={"field": "server"}) from problem
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -105,7 +111,7 @@ class PairingClient:
                     yield event
             except grpc.aio.AioRpcError as failure:
                 if not self._take_nonce(error := from_rpc(failure)) or fresh:
-                    raise error from failure
+                    raise await self._dialler.explain(self.server, error) from failure
             else:
                 return
             finally:
@@ -122,7 +128,7 @@ class PairingClient:
                 response: R = await call
             except grpc.aio.AioRpcError as failure:
                 if not self._take_nonce(error := from_rpc(failure)) or fresh:
-                    raise error from failure
+                    raise await self._dialler.explain(self.server, error) from failure
             else:
                 return response
         raise AssertionError("the second round returns or raises")

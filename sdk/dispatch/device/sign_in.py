@@ -15,6 +15,7 @@ from dispatch.device.trust import Trust
 from dispatch.ids import Rng
 from dispatch.names import NameInvalid
 from dispatch.names import device_name as tidy
+from dispatch.tls import BY_THE_RULE, Dialler
 from dispatch.version import APP_VERSION
 
 _FILE = "sign-in.json"
@@ -30,6 +31,12 @@ class SignIn:
     account: str
     account_id: str
     device_name: str
+    ca: str = ""
+    """Whom to believe, as `Dialler.ca`: for the pairing service and for every relay that it names."""
+
+    def dialler(self, *, plaintext: bool) -> Dialler:
+        """Give how this device dials. `plaintext` is DISPATCH_PLAINTEXT=1."""
+        return Dialler(ca=self.ca, plaintext=plaintext)
 
     @classmethod
     def load(cls, home: Home) -> SignIn | None:
@@ -69,15 +76,19 @@ async def sign_in(
     device_name: str,
     kind: DeviceKind.ValueType,
     rng: Rng,
+    dialler: Dialler = BY_THE_RULE,
 ) -> SignIn:
-    """Sign this device in and keep what came back. Raises SignInFailed, NoNetwork, BadRequest and what the service says."""
+    """Sign this device in and keep what came back, and whom it believed.
+
+    Raises SignInFailed, NoNetwork, TlsFailed, BadRequest and what the service says.
+    """
     try:
         name = tidy(device_name)
     except NameInvalid as problem:
         raise errors.BadRequest(str(problem), metadata={"field": "device_name"}) from problem
     home.create()
     key = DeviceKey.load_or_make(store, rng)
-    async with PairingClient(server=server, identity=key.identity(kind)) as client:
+    async with PairingClient(server=server, identity=key.identity(kind), dialler=dialler) as client:
         answer = await client.sign_in(
             pb.SignInRequest(
                 account=account,
@@ -94,6 +105,7 @@ async def sign_in(
         account=account,
         account_id=answer.account_id.hex(),
         device_name=name,
+        ca=dialler.ca,
     )
     Trust(home).start(answer.keys)
     store.put(_SESSION, answer.session)

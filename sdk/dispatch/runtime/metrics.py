@@ -6,26 +6,70 @@ do not share counts.
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 import time
 from collections.abc import Awaitable, Callable
+from socketserver import ThreadingMixIn
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import grpc
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, make_wsgi_app
 
 from dispatch.address import Address
+from dispatch.runtime.certificate import Certificate
+
+_READ_SECONDS = 10.0
 
 # A second series beside each counter, with the time of its birth, that no rule or panel of ours reads.
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library does not say its types here
 
 
-def serve_metrics(registry: CollectorRegistry, address: Address) -> Address:
-    """Serve the registry over HTTP on a thread of its own; gives the address really bound (port 0 works).
+def serve_metrics(registry: CollectorRegistry, address: Address, *, certificate: Certificate | None = None) -> Address:
+    """Serve the registry on a thread of its own; gives the address really bound (port 0 works).
 
-    Raises OSError when the address is taken.
+    Over HTTPS off this computer when there is a certificate, else over HTTP. Raises OSError when the address is taken.
     """
-    server, _thread = start_http_server(address.port, addr=address.host, registry=registry)
+    server = make_server(
+        address.host,
+        address.port,
+        make_wsgi_app(registry),
+        server_class=_SixServer if ":" in address.host else _Server,
+        handler_class=_Quiet,
+    )
+    if certificate is not None and not address.is_loopback:
+        server.context = certificate.context()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     return Address(host=address.host, port=server.server_port)
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread a scrape, TLS handshake included: who connects and says nothing keeps nobody else waiting."""
+
+    daemon_threads = True
+    context: ssl.SSLContext | None = None
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        request.settimeout(_READ_SECONDS)
+        if self.context is None:
+            super().finish_request(request, client_address)
+            return
+        with self.context.wrap_socket(request, server_side=True) as secure:
+            super().finish_request(secure, client_address)
+
+    def handle_error(self, _request: Any, _client_address: Any) -> None:
+        """Say nothing of a scraper that hung up, or of a stranger that speaks no TLS."""
+
+
+class _SixServer(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name it has there
+        """Log nothing: a scrape is no event."""
 
 
 class CallMetrics(grpc.aio.ServerInterceptor):

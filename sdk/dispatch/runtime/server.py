@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 
 from dispatch.address import Address
 from dispatch.channel import server_options
+from dispatch.runtime.certificate import Certificate
 
 Health = health_pb2.HealthCheckResponse
 
@@ -30,17 +31,23 @@ class Server:
         reflection.enable_server_reflection(names, self.grpc)
         self._services = tuple(services)
 
-    def bind(self, listen: Address) -> Address:
-        """Take the address before anything is served; gives the one really bound. Raises OSError when it can't be had."""
+    def bind(self, listen: Address, *, certificate: Certificate | None = None) -> Address:
+        """Take the address before anything is served; gives the one really bound. Raises OSError when it can't be had.
+
+        Speaks TLS with a certificate, else in the clear.
+        """
         try:
-            port = self.grpc.add_insecure_port(str(listen))
+            if certificate is None:
+                port = self.grpc.add_insecure_port(str(listen))
+            else:
+                port = self.grpc.add_secure_port(str(listen), certificate.credentials())
         except RuntimeError as failure:
             raise OSError(f"can't listen on {listen}: the address is taken or not this computer's") from failure
         return Address(host=listen.host, port=port)
 
-    async def start(self, listen: Address) -> Address:
+    async def start(self, listen: Address, *, certificate: Certificate | None = None) -> Address:
         """Listen and serve; gives the address really bound. Raises OSError when it can't be had."""
-        address = self.bind(listen)
+        address = self.bind(listen, certificate=certificate)
         await self.grpc.start()
         return address
 

@@ -32,12 +32,13 @@ from dispatch.api.relay.v1.relay_pb2 import (
     RelayFrame,
 )
 from dispatch.api.relay.v1.relay_pb2_grpc import ThreadServiceStub
-from dispatch.channel import MESSAGE_BYTES, dial
+from dispatch.channel import MESSAGE_BYTES
 from dispatch.clock import Clock
 from dispatch.ids import DeviceId, Instance, Rng
 from dispatch.proof import stream_proof_bytes
 from dispatch.status import from_rpc
 from dispatch.thread.backoff import Backoff
+from dispatch.tls import BY_THE_RULE, Dialler
 from dispatch.version import APP_VERSION, PROTOCOL_VERSIONS
 
 OPEN_WITHIN_SECONDS = 10.0
@@ -69,10 +70,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """A serialized SignedGrant and the relays where it may be used."""
+    """A serialized SignedGrant, the relays where it may be used, and how these are dialled."""
 
     grant: bytes
     relays: Sequence[str]
+    dialler: Dialler = BY_THE_RULE
 
 
 class ThreadEnd(Protocol):
@@ -151,7 +153,7 @@ class ThreadClient:
                 right = await self._end.right(fresh=renewed)
                 if not right.relays:
                     raise errors.NoRelay
-                await self._one_stream(right.grant, right.relays[attempt % len(right.relays)])
+                await self._one_stream(right, right.relays[attempt % len(right.relays)])
             except _Left:
                 return
             except errors.DispatchError as error:
@@ -173,21 +175,27 @@ class ThreadClient:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._leave.wait(), wait_ms / 1000)
 
-    async def _one_stream(self, grant: bytes, relay: str) -> NoReturn:
+    async def _one_stream(self, right: Right, relay: str) -> NoReturn:
         """Open a stream and hold it until it ends; always ends by raising why."""
         self._dialled = relay
         self._queue.clear()
-        async with dial(relay) as channel:
+        try:
+            channel = right.dialler.dial(relay)
+        except ValueError as problem:
+            raise errors.NoRelay(str(problem)) from problem
+        async with channel:
             call = ThreadServiceStub(channel).Attach()
             try:
                 async with asyncio.timeout(OPEN_WITHIN_SECONDS):
-                    first, opened = await self._handshake(call, grant, relay)
+                    first, opened = await self._handshake(call, right.grant, relay)
             except TimeoutError as silence:
                 raise errors.NoNetwork(f"{relay} does not answer") from silence
             except grpc.aio.AioRpcError as failure:
-                raise from_rpc(failure) from failure
+                raise await right.dialler.explain(relay, from_rpc(failure)) from failure
+            except errors.NoNetwork as lost:
+                raise await right.dialler.explain(relay, lost) from lost
             except asyncio.InvalidStateError as failure:
-                raise errors.NoNetwork(f"{relay} hung up") from failure
+                raise await right.dialler.explain(relay, errors.NoNetwork(f"{relay} hung up")) from failure
             self._backoff.opened()
             self._silence_ms = opened.limits.silence_ms or self._silence_ms
             self._frames_limit = opened.limits.frames or self._frames_limit

@@ -14,6 +14,7 @@ from dispatch.address import Address
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Condition
 from dispatch.ids import ID_BYTES, Instance
+from dispatch.runtime.certificate import Certificate, CertificateFiles, CertificateMetrics
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.server import stop_signal
@@ -68,11 +69,19 @@ async def run(
     limits: Limits,
     metrics_at: Address | None,
     told: Told,
+    metrics_certificate: CertificateFiles | None = None,
 ) -> None:
-    """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first."""
+    """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
+
+    Raises ValueError for a certificate that can't be used, OSError when the metrics' address is taken.
+    """
     stop = _Stop(stop_signal())
     metrics = HostMetrics()
-    served = str(serve_metrics(metrics.registry, metrics_at)) if metrics_at else ""
+    certificate: Certificate | None = None
+    if metrics_certificate is not None:
+        seen = CertificateMetrics(metrics.registry, prefix="dispatch_host")
+        certificate = Certificate(metrics_certificate, listener="metrics", metrics=seen)
+    served = str(serve_metrics(metrics.registry, metrics_at, certificate=certificate)) if metrics_at else ""
 
     def heard(pairing: Pairing, is_open: bool, reason: Reason.ValueType) -> None:
         (metrics.connected.inc if is_open else metrics.connected.dec)()

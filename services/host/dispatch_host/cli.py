@@ -21,6 +21,7 @@ from dispatch.cli import Console, Exit, guarded, program
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
+    from dispatch.tls import Dialler, KeyFiles
 
     from dispatch_host.operations import Front
 
@@ -123,6 +124,10 @@ def login(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option(envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
+    ] = None,
 ) -> None:
     """Sign this computer in to an account."""
     shared: _Shared = context.obj
@@ -132,7 +137,7 @@ def login(
         from dispatch.device.keys import PlainFiles  # noqa: PLC0415
         from dispatch.device.sign_in import sign_in  # noqa: PLC0415
 
-        _check_address(server)
+        dialler = _dialler(server, ca)
         password = _password(password_stdin)
         home = shared.home
         home.create()
@@ -149,6 +154,7 @@ def login(
                 device_name=name,
                 kind=DeviceKind.DEVICE_KIND_HOST,
                 rng=os.urandom,
+                dialler=dialler,
             )
         shared.console.event(
             {
@@ -165,9 +171,12 @@ def login(
     _do(shared, work)
 
 
-def _check_address(text: str) -> None:
+def _dialler(server: str, ca: Path | None) -> Dialler:
+    from dispatch.tls import Dialler, read_authorities  # noqa: PLC0415 -- quick `--help`
+
     try:
-        refuse_plaintext(Address.parse(text), allowed=_plaintext())
+        Address.parse(server)
+        return Dialler(ca="" if ca is None else read_authorities(ca), plaintext=_plaintext())
     except ValueError as failure:
         raise errors.BadRequest(str(failure)) from failure
 
@@ -285,17 +294,26 @@ def _absolute(path: Path) -> str:
 def run(
     context: typer.Context,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
+    metrics_cert: Annotated[
+        Path | None, typer.Option(help="PEM file: the certificate shown there, off this computer.")
+    ] = None,
+    metrics_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
 ) -> None:
     """Do the work that paired phones send, until SIGTERM, Ctrl-C or `stop`. Without a pairing it waits for one."""
     shared: _Shared = context.obj
 
     def body() -> Exit:
-        from dispatch_host import settings  # noqa: PLC0415 -- quick `--help`
+        from dispatch.tls import KeyFiles  # noqa: PLC0415 -- quick `--help`
+
+        from dispatch_host import settings  # noqa: PLC0415
 
         limits = settings.limits(os.environ)
         try:
+            keys = KeyFiles.given(metrics_cert, metrics_key, option="--metrics")
             metrics_at = None if metrics is None else Address.parse(metrics)
-            return _run(shared, limits, metrics_at)
+            if metrics_at is not None and keys is None:
+                refuse_plaintext(metrics_at, allowed=_plaintext())
+            return _run(shared, limits, metrics_at, keys)
         except ValueError as failure:
             raise errors.BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -307,8 +325,9 @@ def run(
     guarded(body, as_json=shared.as_json)
 
 
-def _run(shared: _Shared, limits: Any, metrics_at: Address | None) -> Exit:
+def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFiles | None) -> Exit:
     import uvloop  # noqa: PLC0415 -- quick `--help`
+    from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
     from dispatch.runtime.logs import configure  # noqa: PLC0415
 
     from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
@@ -327,6 +346,7 @@ def _run(shared: _Shared, limits: Any, metrics_at: Address | None) -> Exit:
                 sleep=best_sleep_watch(),
                 limits=limits,
                 metrics_at=metrics_at,
+                metrics_certificate=None if keys is None else CertificateFiles(keys=keys),
                 told=told_on(shared.console),
             )
         )

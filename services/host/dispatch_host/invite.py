@@ -81,7 +81,12 @@ async def _ceremony(
     async def commit(result: Paired) -> None:
         await in_service(*await _commit(owned, signed_in, result))
 
-    client = PairingClient(server=signed_in.server, identity=owned.identity(), session=session_of(owned.store))
+    client = PairingClient(
+        server=signed_in.server,
+        identity=owned.identity(),
+        session=session_of(owned.store),
+        dialler=signed_in.dialler(plaintext=owned.plaintext),
+    )
     async with client, asyncio.timeout(start.timeout_ms / 1000 if start.timeout_ms else None):
         return await host_pair(
             client,

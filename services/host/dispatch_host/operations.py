@@ -219,7 +219,11 @@ async def tell_endings(owned: Owned) -> bool:
     try:
         async with (
             asyncio.timeout(TELL_SECONDS),
-            PairingClient(server=signed_in.server, identity=owned.identity()) as client,
+            PairingClient(
+                server=signed_in.server,
+                identity=owned.identity(),
+                dialler=signed_in.dialler(plaintext=owned.plaintext),
+            ) as client,
         ):
             for pair_id in endings:
                 await client.end_pairing(pair_id)

@@ -7,7 +7,6 @@ backup) is reminded with what both devices signed. docs/encryption.md "Session" 
 from __future__ import annotations
 
 from dispatch import errors
-from dispatch.address import Address, refuse_plaintext
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
@@ -49,7 +48,9 @@ class Rights:
                 if self._right is None or fresh or self._service_ms() >= self._ends_ms:
                     raise
         assert self._right is not None  # noqa: S101 -- renewed above, or raised
-        return self._right
+        # A sign-in beside the running host may have named other authorities since.
+        dialler = SignIn.required(self._home).dialler(plaintext=self._plaintext)
+        return Right(grant=self._right.grant, relays=self._right.relays, dialler=dialler)
 
     def check_phone(self, signed: bytes) -> None:
         """Raise GrantInvalid unless the phone may speak to this host now, whatever path it came by.
@@ -70,8 +71,8 @@ class Rights:
 
     async def _renew(self) -> None:
         signed_in = SignIn.required(self._home)
-        self._check(signed_in.server)
-        async with PairingClient(server=signed_in.server, identity=self._identity) as client:
+        dialler = signed_in.dialler(plaintext=self._plaintext)
+        async with PairingClient(server=signed_in.server, identity=self._identity, dialler=dialler) as client:
             try:
                 answer = await client.renew_grant(self._pairing.pair_id, APP_VERSION)
             except errors.NotPaired:
@@ -83,19 +84,11 @@ class Rights:
                     )
                 )
                 answer = await client.renew_grant(self._pairing.pair_id, APP_VERSION)
-        for relay in answer.relays:
-            self._check(relay)
         Trust(self._home).follow(answer.keys)
         self._ahead_ms = answer.server_time_ms - self._clock.boot_ms()
         self._knows_time = True
         self._ends_ms = pb.Grant.FromString(answer.grant.grant).not_after_ms
         self._right = Right(grant=answer.grant.SerializeToString(), relays=tuple(answer.relays))
-
-    def _check(self, address: str) -> None:
-        try:
-            refuse_plaintext(Address.parse(address), allowed=self._plaintext)
-        except ValueError as failure:
-            raise errors.BadRequest(str(failure)) from failure
 
     def _service_ms(self) -> int:
         return self._clock.boot_ms() + self._ahead_ms

@@ -9,29 +9,29 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dispatch.address import Address, refuse_plaintext
+from dispatch.address import Address
 from dispatch.clock import Clock, SystemClock
 from dispatch.errors import HomeInUse, StoreFailed
 from dispatch.ids import Rng
 from dispatch.names import service_name as checked_name
 from dispatch.runtime import GRPC_EXPERIMENTS
+from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.logs import get_logger
-from dispatch.runtime.metrics import CallMetrics, serve_metrics
-from dispatch.runtime.server import Server
 from prometheus_client import CollectorRegistry
 
 from dispatch_pairing import signer as signers
 from dispatch_pairing.accounts import SignIns
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
-from dispatch_pairing.door import Door, own_names
+from dispatch_pairing.door import Door, Need, own_names
 from dispatch_pairing.limits import Limits
+from dispatch_pairing.listeners import Listeners, ServicesListener, check
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.nonces import Nonces
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.relays import Relays
-from dispatch_pairing.service import SERVICES, Api, Desk
+from dispatch_pairing.service import FOR_DEVICES, FOR_SERVICES, Api, Desk
 from dispatch_pairing.signer import Signer
 from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
@@ -58,6 +58,10 @@ class Settings:
     """Further addresses that callers may dial."""
     name: str | None = None
     """What the service calls itself from its first start on; None: the first advertised address, or the one listened on."""
+    certificate: CertificateFiles | None = None
+    """What devices are shown; None: they are spoken to in the clear, which is for this computer alone."""
+    services: ServicesListener | None = None
+    """Where relays connect; None: where devices do."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
 
@@ -67,6 +71,8 @@ class Running:
     """A service that listens."""
 
     address: Address
+    services: Address | None
+    """Where relays connect, if not at `address`."""
     metrics: Address | None
     service_name: str
     bell: Bell
@@ -93,9 +99,13 @@ async def running(
     """Run the service until the block ends. Raises ValueError and OSError for addresses, StoreFailed, HomeInUse."""
     clock = clock or SystemClock()
     limits = limits or Limits()
-    for address in (settings.listen, settings.metrics):
-        if address is not None:
-            refuse_plaintext(address, allowed=settings.plaintext)
+    check(
+        settings.listen,
+        certificate=settings.certificate,
+        services=settings.services,
+        metrics=settings.metrics,
+        plaintext=settings.plaintext,
+    )
     make_folder(settings.data)
 
     with _locked(settings.data / _LOCK):
@@ -117,8 +127,14 @@ async def _serving(
 ) -> AsyncIterator[Running]:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    server = Server(services=SERVICES, interceptors=[CallMetrics(registry, prefix="dispatch_pairing")])
-    address = server.bind(settings.listen)
+    listeners = Listeners(
+        registry,
+        certificate=settings.certificate,
+        services=settings.services,
+        for_devices=FOR_DEVICES,
+        for_services=FOR_SERVICES,
+    )
+    address = listeners.bind(settings.listen)
     signer, service_name = await _identify(settings, address, store=store, clock=clock, rng=rng)
     async with store.read() as kept:
         metrics.pairings_active.set(await kept.pairings.count_active())
@@ -153,18 +169,30 @@ async def _serving(
         metrics=metrics,
     )
     desk = Desk(door=door, limits=limits, metrics=metrics)
-    server.grpc.add_generic_rpc_handlers(tuple(desk.handlers(api.methods())))
+    methods = api.methods()
+    listeners.add(
+        for_devices=desk.handlers(one for one in methods if one.need is not Need.SERVICE),
+        for_services=desk.handlers(one for one in methods if one.need is Need.SERVICE),
+    )
 
-    measured = None if settings.metrics is None else serve_metrics(registry, settings.metrics)
-    await server.grpc.start()
-    await server.serving(True)
-    _log.info("serving", address=str(address), name=service_name, grpc_experiments=GRPC_EXPERIMENTS)
+    measured = listeners.serve_metrics(settings.metrics)
+    await listeners.start()
+    _log.info(
+        "serving",
+        address=str(address),
+        tls=settings.certificate is not None,
+        services=str(listeners.services or address),
+        name=service_name,
+        grpc_experiments=GRPC_EXPERIMENTS,
+    )
     try:
-        yield Running(address=address, metrics=measured, service_name=service_name, bell=bell)
+        yield Running(
+            address=address, services=listeners.services, metrics=measured, service_name=service_name, bell=bell
+        )
     finally:
-        await server.serving(False)
+        await listeners.drain()
         bell.close()
-        await server.stop(grace_seconds=_GRACE_SECONDS)
+        await listeners.stop(grace_seconds=_GRACE_SECONDS)
         _log.info("stopped")
 
 

@@ -38,6 +38,7 @@ def _shared(
 @app.command()
 def serve(
     context: typer.Context,
+    *,
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.", show_default=False)],
     data: Data,
     relay: Annotated[
@@ -51,12 +52,25 @@ def serve(
         str | None,
         typer.Option(help="What the service calls itself, for good; without it the first address advertised."),
     ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that devices are shown.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    services: Annotated[
+        str | None, typer.Option(help="HOST:PORT for relays alone; needed when --listen is not on this computer.")
+    ] = None,
+    services_ca: Annotated[
+        Path | None, typer.Option(help="PEM file: the authority whose certificates relays show there.")
+    ] = None,
+    services_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate shown there.")] = None,
+    services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
 ) -> None:
-    """Run the service until SIGTERM."""
+    """Run the service until SIGTERM. docs/operations.md has a section on TLS."""
     console = Console.standard(as_json=context.obj)
 
     def run() -> Exit:
-        from dispatch_pairing.app import Settings  # noqa: PLC0415 -- importing grpc and SQL takes longer than `--help` may
+        # Importing grpc and SQL takes longer than `--help` may.
+        from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
+
+        from dispatch_pairing.app import Settings  # noqa: PLC0415
 
         try:
             settings = Settings(
@@ -66,6 +80,11 @@ def serve(
                 metrics=None if metrics is None else Address.parse(metrics),
                 advertise=tuple(str(Address.parse(one)) for one in advertise or ()),
                 name=name,
+                certificate=CertificateFiles.given(tls_cert, tls_key, option="--tls"),
+                services=_services(
+                    services,
+                    CertificateFiles.given(services_cert, services_key, option="--services", callers=services_ca),
+                ),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
             )
             return _run(_serve(settings, console))
@@ -76,6 +95,14 @@ def serve(
             return Exit.FAULT
 
     guarded(run, as_json=context.obj)
+
+
+def _services(listen: str | None, certificate: Any) -> Any:
+    from dispatch_pairing.listeners import ServicesListener  # noqa: PLC0415 -- as above
+
+    if (listen is None) != (certificate is None):
+        raise ValueError("--services, --services-ca, --services-cert and --services-key go together")
+    return None if listen is None else ServicesListener(Address.parse(listen), certificate)
 
 
 async def _serve(settings: Any, console: Console) -> Exit:
@@ -93,9 +120,12 @@ async def _serve(settings: Any, console: Console) -> Exit:
                 "event": "listening",
                 "address": str(service.address),
                 "metrics": metrics,
+                "services": None if service.services is None else str(service.services),
                 "name": service.service_name,
             },
-            f"Listening on {service.address}" + (f", metrics on {metrics}" if metrics else ""),
+            f"Listening on {service.address}"
+            + (f", for relays on {service.services}" if service.services else "")
+            + (f", metrics on {metrics}" if metrics else ""),
         )
         await stopped.wait()
     return Exit.DONE

@@ -39,8 +39,8 @@ _OURS = frozenset({DEVICE, DIALLED, NONCE, PROOF, SESSION})
 class Need(Enum):
     """What a caller must show."""
 
-    NOTHING = "nothing"
-    """A relay; until there is TLS the network stands for it."""
+    SERVICE = "service"
+    """Nothing in the call: the listener has seen the caller's certificate, or is on this computer alone (listeners.py)."""
     KEY_IN_REQUEST = "key in request"
     """The proof, by the key that the request itself names."""
     KEY = "key"

@@ -35,7 +35,7 @@ _log = get_logger()
 
 _PACKAGE = "dispatch.api.pairing.v1"
 ACCOUNT, PAIRING, TRUST = (f"{_PACKAGE}.{name}" for name in ("AccountService", "PairingService", "TrustService"))
-SERVICES = (ACCOUNT, PAIRING, TRUST)
+FOR_DEVICES, FOR_SERVICES = (ACCOUNT, PAIRING), (TRUST,)
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Write = Callable[[Message], Awaitable[None]]
@@ -67,7 +67,7 @@ class Feed:
     request: type[Message]
     need: Need
     follow: Callable[[Any, Any, Write], Awaitable[None]]
-    """Takes the caller (None with Need.NOTHING), the request, and how to say something."""
+    """Takes the caller (None with Need.SERVICE), the request, and how to say something."""
 
     @property
     def full(self) -> str:
@@ -114,7 +114,7 @@ class Api:
             Method(PAIRING, "CompletePairing", pb.CompletePairingRequest, Need.KEY, self._complete_pairing),
             Method(PAIRING, "EndPairing", pb.EndPairingRequest, Need.KEY, self._end_pairing),
             Method(PAIRING, "RenewGrant", pb.RenewGrantRequest, Need.SIGN_IN_OF_PHONE, self._renew_grant),
-            Feed(TRUST, "FollowTrust", pb.FollowTrustRequest, Need.NOTHING, self._follow_trust),
+            Feed(TRUST, "FollowTrust", pb.FollowTrustRequest, Need.SERVICE, self._follow_trust),
         )
 
     async def _sign_in(self, caller: Caller, request: pb.SignInRequest) -> pb.SignInResponse:
@@ -263,7 +263,7 @@ class Desk:
         return grpc.unary_stream_rpc_method_handler(behaviour, response_serializer=_serialize)
 
     async def _let_in(self, method: Method | Feed, body: bytes, context: Context) -> tuple[Caller | None, Any]:
-        if method.need is Need.NOTHING:
+        if method.need is Need.SERVICE:
             return None, self._parse(method, body)
         shown = papers(context.invocation_metadata() or (), peer=context.peer())
         # In the initial metadata, so that refused calls and streams carry it as well.

@@ -12,9 +12,11 @@ from pathlib import Path
 from dispatch.address import Address
 from dispatch.clock import SystemClock
 from dispatch.runtime import GRPC_EXPERIMENTS
+from dispatch.runtime.certificate import Certificate, CertificateFiles, CertificateMetrics
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.server import Server
+from dispatch.tls import Dialler, KeyFiles, read_authorities
 from prometheus_client import CollectorRegistry
 
 from dispatch_relay.admission import Gate
@@ -45,6 +47,19 @@ class Options:
     pairing: Address
     advertise: Address | None
     metrics: Address | None
+    certificate: CertificateFiles | None = None
+    """What devices are shown; None: they are spoken to in the clear, which is for this computer alone."""
+    services_ca: Path | None = None
+    """Whose certificate the pairing service must show."""
+    services: KeyFiles | None = None
+    """What it is shown."""
+    plaintext: bool = False
+    """Whether to speak in the clear off this computer."""
+
+    def dialler(self) -> Dialler:
+        """Give how the pairing service is dialled; reads a file. Raises ValueError."""
+        ca = "" if self.services_ca is None else read_authorities(self.services_ca)
+        return Dialler(ca=ca, identity=self.services, plaintext=self.plaintext)
 
 
 Ready = Callable[[Address, Address | None], None]
@@ -54,10 +69,15 @@ Ready = Callable[[Address, Address | None], None]
 async def serve(
     options: Options, settings: Settings, *, ready: Ready, stopped: asyncio.Event, push: Push | None = None
 ) -> None:
-    """Run a relay until `stopped` is set. Raises OSError, errors.StoreFailed."""
+    """Run a relay until `stopped` is set. Raises OSError, errors.StoreFailed, ValueError for certificates."""
     clock = SystemClock()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    options.dialler()  # a mistake in the files is said now rather than in the log
+    certificate: Certificate | None = None
+    if options.certificate is not None:
+        seen = CertificateMetrics(registry, prefix="dispatch_relay")
+        certificate = Certificate(options.certificate, listener="devices", metrics=seen)
     log = await SqliteLog.open(
         options.data / "relay.sqlite3", thread_bytes=settings.thread_bytes, on_commit=metrics.committed
     )
@@ -82,10 +102,12 @@ async def serve(
                 gate=Gate(trust=trust, names=names, clock=clock, rng=os.urandom), rooms=rooms, tools=tools
             )
             server.grpc.add_generic_rpc_handlers((service.handlers(),))
-            bound = await server.start(options.listen)
+            bound = await server.start(options.listen, certificate=certificate)
             advertise = options.advertise or bound
             names |= {str(bound), str(advertise)}
-            scraped = None if options.metrics is None else serve_metrics(registry, options.metrics)
+            scraped = (
+                None if options.metrics is None else serve_metrics(registry, options.metrics, certificate=certificate)
+            )
 
             async def act(news: News) -> None:
                 # Side by side: a new relay hears of every pairing that ever ended, and they share their commits.
@@ -105,6 +127,7 @@ async def serve(
 
             feed = TrustFeed(
                 pairing=str(options.pairing),
+                dialler=options.dialler,
                 advertise=str(advertise),
                 state=trust,
                 store=store,
@@ -115,7 +138,13 @@ async def serve(
             health = group.create_task(tell_health())
             spawn(feed.follow())
             spawn(rooms.sweep())
-            _log.info("serving", address=str(bound), advertise=str(advertise), grpc_experiments=GRPC_EXPERIMENTS)
+            _log.info(
+                "serving",
+                address=str(bound),
+                advertise=str(advertise),
+                tls=certificate is not None,
+                grpc_experiments=GRPC_EXPERIMENTS,
+            )
             ready(bound, scraped)
             await stopped.wait()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from dispatch.address import Address, refuse_plaintext
+from dispatch.address import Address, may_be_plaintext, refuse_plaintext
 from dispatch.cli import Console, Exit, guarded, program
 from dispatch.errors import BadRequest
 
@@ -33,6 +33,7 @@ def _shared(
 @app.command()
 def serve(
     context: typer.Context,
+    *,
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.", show_default=False)],
     data: Annotated[Path, typer.Option(help="Folder with all of the relay's state.", show_default=False)],
     pairing: Annotated[str, typer.Option(help="HOST:PORT of the pairing service.", show_default=False)],
@@ -40,12 +41,25 @@ def serve(
         str | None, typer.Option(help="HOST:PORT by which devices reach this relay, if not the one it listens on.")
     ] = None,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that devices are shown.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    services_ca: Annotated[
+        Path | None, typer.Option(help="PEM file: the authority of the pairing service's certificate.")
+    ] = None,
+    services_cert: Annotated[
+        Path | None, typer.Option(help="PEM file: the certificate that the pairing service is shown.")
+    ] = None,
+    services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
 ) -> None:
     """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/metrics.md)."""
     console = Console.standard(as_json=context.obj)
 
     def run() -> Exit:
-        from dispatch_relay.app import Options  # noqa: PLC0415 -- importing grpc takes longer than `--help` may
+        # Importing grpc takes longer than `--help` may.
+        from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
+        from dispatch.tls import KeyFiles  # noqa: PLC0415
+
+        from dispatch_relay.app import Options  # noqa: PLC0415
 
         try:
             options = Options(
@@ -54,6 +68,10 @@ def serve(
                 pairing=Address.parse(pairing),
                 advertise=None if advertise is None else Address.parse(advertise),
                 metrics=None if metrics is None else Address.parse(metrics),
+                certificate=CertificateFiles.given(tls_cert, tls_key, option="--tls"),
+                services_ca=services_ca,
+                services=KeyFiles.given(services_cert, services_key, option="--services"),
+                plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
             )
             _check(options)
             return _run(options, settings.read(os.environ), console)
@@ -67,9 +85,16 @@ def serve(
 
 
 def _check(options: Any) -> None:
-    plaintext = os.environ.get("DISPATCH_PLAINTEXT") == "1"
-    for address in (options.listen, options.pairing):
-        refuse_plaintext(address, allowed=plaintext)
+    for address in (options.listen, options.metrics):
+        if address is not None and options.certificate is None:
+            refuse_plaintext(address, allowed=options.plaintext)
+    if options.services is not None and options.services_ca is None:
+        raise ValueError("--services-cert and --services-key need --services-ca")
+    if options.services is None and not may_be_plaintext(options.pairing, allowed=options.plaintext):
+        raise ValueError(
+            f"the pairing service at {options.pairing} wants to see a certificate: "
+            "--services-ca, --services-cert and --services-key (docs/operations.md, TLS)"
+        )
     if options.listen.host in _EVERYWHERE and options.advertise is None:
         raise ValueError(f"--advertise is needed: no device can dial {options.listen}")
 

@@ -10,8 +10,8 @@ import grpc
 from dispatch import errors, status
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.pairing.v1 import pairing_pb2_grpc
-from dispatch.channel import dial
 from dispatch.runtime.logs import get_logger
+from dispatch.tls import Dialler
 
 from dispatch_relay import trust
 from dispatch_relay.trust import News, Trust
@@ -36,6 +36,7 @@ class TrustFeed:
         self,
         *,
         pairing: str,
+        dialler: Callable[[], Dialler],
         advertise: str,
         state: Trust,
         store: TrustStore,
@@ -44,6 +45,7 @@ class TrustFeed:
         jitter: Jitter,
     ) -> None:
         self._pairing = pairing
+        self._dialler = dialler  # asked before each stream: certificates change
         self._advertise = advertise
         self._state = state
         self._store = store
@@ -56,18 +58,24 @@ class TrustFeed:
     async def follow(self) -> None:
         """Follow until cancelled."""
         wait = FIRST_WAIT_SECONDS
-        async with dial(self._pairing) as channel:
-            stub = pairing_pb2_grpc.TrustServiceStub(channel)
-            while True:
-                heard = self._heard
-                why = await self._once(stub)
-                self._connected(False)
-                wait = min(2 * wait, LONGEST_WAIT_SECONDS) if self._heard == heard else FIRST_WAIT_SECONDS
-                _log.warning("trust feed broke", why=why)
-                await asyncio.sleep(self._jitter(wait / 2, wait))
+        while True:
+            heard = self._heard
+            why = await self._once()
+            self._connected(False)
+            wait = min(2 * wait, LONGEST_WAIT_SECONDS) if self._heard == heard else FIRST_WAIT_SECONDS
+            _log.warning("trust feed broke", why=why)
+            await asyncio.sleep(self._jitter(wait / 2, wait))
 
-    async def _once(self, stub: pairing_pb2_grpc.TrustServiceAsyncStub) -> str:
+    async def _once(self) -> str:
         """Follow one stream to its end; gives why it ended."""
+        try:
+            dialler = await asyncio.to_thread(self._dialler)
+            async with dialler.dial(self._pairing) as channel:
+                return await self._stream(pairing_pb2_grpc.TrustServiceStub(channel), dialler)
+        except (ValueError, errors.TlsFailed) as failure:
+            return str(failure)  # a certificate that can't be read; the next may be
+
+    async def _stream(self, stub: pairing_pb2_grpc.TrustServiceAsyncStub, dialler: Dialler) -> str:
         call = stub.FollowTrust(pb.FollowTrustRequest(relay_address=self._advertise, after_sequence=self._after))
         try:
             while True:
@@ -78,7 +86,7 @@ class TrustFeed:
                 await self._take(message)
                 self._heard += 1
         except grpc.aio.AioRpcError as failure:
-            return str(status.from_rpc(failure))
+            return str(await dialler.explain(self._pairing, status.from_rpc(failure)))
         except TimeoutError:
             return "no heartbeat"
         except (ValueError, errors.StoreFailed) as failure:

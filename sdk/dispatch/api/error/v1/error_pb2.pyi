@@ -108,6 +108,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The device heard nothing from the relay, or the relay nothing from the device, for longer than the lease. Code UNAVAILABLE."""
     REASON_NO_NETWORK: _Reason.ValueType  # 46
     """No network path to the service. Set by the caller itself. Code UNAVAILABLE."""
+    REASON_TLS_FAILED: _Reason.ValueType  # 47
+    """The service is there, but no safe connection can be made: its certificate is not trusted, over, or for another name, or
+    only one side speaks TLS. Set by the caller itself. Code UNAVAILABLE. Check the address and the authority given at sign-in.
+    """
     REASON_SIGN_IN_REQUIRED: _Reason.ValueType  # 60
     """---- The pairing service. ----
 
@@ -276,6 +280,10 @@ REASON_LEASE_LOST: Reason.ValueType  # 45
 """The device heard nothing from the relay, or the relay nothing from the device, for longer than the lease. Code UNAVAILABLE."""
 REASON_NO_NETWORK: Reason.ValueType  # 46
 """No network path to the service. Set by the caller itself. Code UNAVAILABLE."""
+REASON_TLS_FAILED: Reason.ValueType  # 47
+"""The service is there, but no safe connection can be made: its certificate is not trusted, over, or for another name, or
+only one side speaks TLS. Set by the caller itself. Code UNAVAILABLE. Check the address and the authority given at sign-in.
+"""
 REASON_SIGN_IN_REQUIRED: Reason.ValueType  # 60
 """---- The pairing service. ----
 
