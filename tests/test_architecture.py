@@ -53,6 +53,10 @@ PURE = (
     "dispatch_host.tasks",
     "mobile_sim.facts",
     "mobile_sim.plain",
+    "mobile_sim.task_view",
+    "mobile_sim.tending",
+    "mobile_sim.facts",
+    "mobile_sim.plain",
 )
 
 

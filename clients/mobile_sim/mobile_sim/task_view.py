@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any
 
 from dispatch import errors
-from dispatch.cli import Exit, exit_of
 
 from mobile_sim.facts import Fact, Kind
 
@@ -200,23 +199,3 @@ def last_line(view: TaskView) -> Event:
     if view.tampering:
         line |= {"tampering": True, "warning": _TAMPERING}
     return line
-
-
-_EXITS = {
-    State.DONE: Exit.DONE,
-    State.FAILED: Exit.FAILED,
-    State.CANCELLED: Exit.FAILED,
-    State.INTERRUPTED: Exit.FAILED,
-    State.DENIED: Exit.DENIED,
-    State.TIMED_OUT: Exit.DENIED,
-}
-
-
-def exit_of_view(view: TaskView) -> Exit:
-    """Give the exit code of a follow that ends here."""
-    if view.state is State.REFUSED:
-        return exit_of(errors.of_word(view.reason))
-    if view.state is State.NOT_SENT:
-        code = exit_of(errors.of_word(view.reason))
-        return code if code is Exit.NOT_ALLOWED else Exit.NOT_SENT
-    return _EXITS.get(view.state, Exit.NOT_OVER)

@@ -7,6 +7,7 @@ import itertools
 import pytest
 from dispatch import errors
 from dispatch.cli import Exit
+from mobile_sim.exits import exit_of_view
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.task_view import (
     OUTCOMES,
@@ -17,7 +18,6 @@ from mobile_sim.task_view import (
     TaskView,
     after,
     event_of,
-    exit_of_view,
     last_line,
     view_of,
 )
