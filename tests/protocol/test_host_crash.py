@@ -58,10 +58,8 @@ async def test_whatever_commit_was_the_last_each_task_has_one_fate(tmp_path: Pat
                 await task
         await bench.dies()
         runs = [task.text for task in bench.agent.runs]
-        # What the relay never heard a Take of is refused by now; a late Take would be told so.
-        taken = {frame.take.message_id for frame in bench.relay.frames if frame.HasField("take")}
         decided = {row.deliver.message_id for row in bench.relay.rows if row.HasField("deliver")}
-        assert decided == taken
+        # What the relay never heard a Take of is refused by now.
         known = dict(bench.rows("SELECT message_id, task_id FROM command"))
         for message_id in known.keys() - decided:
             await bench.relay.withdraw(message_id)
