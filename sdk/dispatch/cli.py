@@ -16,6 +16,7 @@ from typing import Any, TextIO
 import typer
 
 from dispatch import errors
+from dispatch.plain import json_escaped, one_line
 
 _FLAGS = frozenset({"--json"})
 _WITH_VALUE = frozenset({"--home"})
@@ -56,6 +57,7 @@ def exit_of(error: errors.DispatchError) -> Exit:
         ((errors.HostAbsent,), Exit.HOST_AWAY),
         (_NOT_ALLOWED, Exit.NOT_ALLOWED),
         ((errors.NoNetwork,), Exit.NOT_SENT),
+        ((errors.NotOver,), Exit.NOT_OVER),
         (_USAGE, Exit.USAGE),
         (_FAULT, Exit.FAULT),
     )
@@ -96,7 +98,7 @@ class Console:
     def event(self, event: Mapping[str, Any], words: str = "") -> None:
         """Say one thing: the object for programs, the words (if any) for people. Flushed at once."""
         if self.as_json:
-            print(json.dumps(event, ensure_ascii=False), file=self.out, flush=True)
+            print(json_escaped(json.dumps(event, ensure_ascii=False)), file=self.out, flush=True)
         elif words:
             print(words, file=self.out, flush=True)
 
@@ -114,7 +116,10 @@ class Console:
         if error.retry_after_ms:
             event["retry_after_ms"] = error.retry_after_ms
         event.update({name: value for name, value in error.metadata.items() if name not in event and name != "nonce"})
-        lines = [self.styled(error.sentence, fg="red") + (f" ({detail})" if detail else ""), f"  {error.advice}"]
+        lines = [
+            self.styled(error.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
+            f"  {error.advice}",
+        ]
         self.event(event, "\n".join(lines))
         return exit_of(error)
 
@@ -134,6 +139,9 @@ def program(*, name: str, about: str) -> typer.Typer:
 
 def start(app: typer.Typer) -> None:
     """Run a program on the words that it was started with. Never returns."""
+    if any("\udc80" <= sign <= "\udcff" for word in sys.argv[1:] for sign in word):
+        typer.echo("Error: the words of a command have to be UTF-8", err=True)
+        sys.exit(Exit.USAGE)
     app(args=hoist(sys.argv[1:]))
 
 
