@@ -5,6 +5,8 @@ Called by the `cli.py` of each program. docs/cli.md is the contract.
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import sys
@@ -92,6 +94,9 @@ class Console:
     @classmethod
     def standard(cls, *, as_json: bool) -> Console:
         """Speak on standard output, in colour only to a terminal that wants it."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # Programs get UTF-8 wherever they run; a terminal that lacks a sign shows another in its place.
+            sys.stdout.reconfigure(encoding="utf-8" if as_json else None, errors="replace")
         colour = not as_json and sys.stdout.isatty() and "NO_COLOR" not in os.environ
         return cls(as_json=as_json, out=sys.stdout, colour=colour)
 
@@ -155,7 +160,18 @@ def guarded(run: Callable[[], Any], *, as_json: bool) -> None:
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`). Python would complain once more while it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has gone (`| head`).
+        _silence()
         code = Exit.DONE
+    except OSError as failure:
+        if failure.errno != errno.ENOSPC:
+            raise
+        _silence()
+        typer.echo("Error: there is no room for the output", err=True)
+        code = Exit.FAULT
     raise typer.Exit(int(code or 0))
+
+
+def _silence() -> None:
+    """Let nothing more out: Python would complain once more while it closes standard output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
