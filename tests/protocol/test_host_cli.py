@@ -37,12 +37,12 @@ async def test_a_wrong_password_and_a_bad_name_are_refused_by_their_reasons(worl
     away = await host(
         world, "login", "--server", "127.0.0.1:1", "--account", "ada", "--name", "d", "--password-stdin", stdin="x"
     )
-    plain = await host(
-        world, "login", "--server", "192.0.2.1:7301", "--account", "ada", "--name", "d", "--password-stdin", stdin="x"
+    nowhere = await host(
+        world, "login", "--server", "pairing", "--account", "ada", "--name", "d", "--password-stdin", stdin="x"
     )
 
-    assert [code for code, _ in (wrong, bad, away, plain)] == [6, 2, 7, 2]
-    reasons = [events[-1]["reason"] for _, events in (wrong, bad, away, plain)]
+    assert [code for code, _ in (wrong, bad, away, nowhere)] == [6, 2, 7, 2]
+    reasons = [events[-1]["reason"] for _, events in (wrong, bad, away, nowhere)]
     assert reasons == ["SIGN_IN_FAILED", "BAD_REQUEST", "NO_NETWORK", "BAD_REQUEST"]
 
 
