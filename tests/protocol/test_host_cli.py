@@ -37,10 +37,13 @@ async def test_a_wrong_password_and_a_bad_name_are_refused_by_their_reasons(worl
     away = await host(
         world, "login", "--server", "127.0.0.1:1", "--account", "ada", "--name", "d", "--password-stdin", stdin="x"
     )
+    nowhere = await host(
+        world, "login", "--server", "pairing", "--account", "ada", "--name", "d", "--password-stdin", stdin="x"
+    )
 
-    assert [code for code, _ in (wrong, bad, away)] == [6, 2, 7]
-    reasons = [events[-1]["reason"] for _, events in (wrong, bad, away)]
-    assert reasons == ["SIGN_IN_FAILED", "BAD_REQUEST", "NO_NETWORK"]
+    assert [code for code, _ in (wrong, bad, away, nowhere)] == [6, 2, 7, 2]
+    reasons = [events[-1]["reason"] for _, events in (wrong, bad, away, nowhere)]
+    assert reasons == ["SIGN_IN_FAILED", "BAD_REQUEST", "NO_NETWORK", "BAD_REQUEST"]
 
 
 async def test_every_command_works_before_anything_is_set_up(world: World) -> None:

@@ -145,6 +145,7 @@ def _next(view: TaskView, fact: Fact) -> State:
 
 _AWAY_ADVICE = "What became of the task the computer says when it is back; nothing is lost."
 _UNCONFIRMED_ADVICE = "Look again when there is a connection; sending it again with the same id can't run it twice."
+_ADVICE = {State.OUT_OF_CONTACT: _AWAY_ADVICE, State.UNCONFIRMED: _UNCONFIRMED_ADVICE}
 _TAMPERING = "The relay denied what the computer signed: what you read is the computer's word."
 
 Event = dict[str, Any]
@@ -186,14 +187,14 @@ def last_line(view: TaskView) -> Event:
     state = view.shown_state
     line: Event = {"event": state.value, "state": state.value, "attempt": view.attempt, "at": view.at_ms}
     reason = view.away if state is State.OUT_OF_CONTACT else view.reason
+    if not view.over and not reason:
+        reason = errors.word(errors.NotOver.reason)
     error = errors.of_word(reason) if reason else None
     parts = [view.text, view.said if state is not State.DONE else ""]
     words = "\n\n".join(part for part in parts if part)
     line["text"] = words or (view.said or (error.sentence if error else ""))
     if error is not None and state is not State.DONE:
-        line |= {"reason": reason, "advice": _AWAY_ADVICE if state is State.OUT_OF_CONTACT else error.advice}
-    elif state is State.UNCONFIRMED:
-        line["advice"] = _UNCONFIRMED_ADVICE
+        line |= {"reason": reason, "advice": _ADVICE.get(state, error.advice)}
     if view.retry_after_ms:
         line["retry_after_ms"] = view.retry_after_ms
     if view.tampering:
