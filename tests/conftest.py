@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the big tests out unless they are asked for."""
+    big = [item for item in items if item.get_closest_marker("big")]
+    if big and "big" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=big)
+        items[:] = [item for item in items if item not in big]

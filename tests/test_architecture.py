@@ -31,6 +31,7 @@ PURE = (
     "dispatch.names",
     "dispatch.noise",
     "dispatch.pairing",
+    "dispatch.plain",
     "dispatch.proof",
     "dispatch.sealed",
     "dispatch.signatures",
@@ -52,7 +53,8 @@ PURE = (
     "dispatch_host.live",
     "dispatch_host.tasks",
     "mobile_sim.facts",
-    "mobile_sim.plain",
+    "mobile_sim.task_view",
+    "mobile_sim.tending",
 )
 
 

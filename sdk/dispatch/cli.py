@@ -5,6 +5,8 @@ Called by the `cli.py` of each program. docs/cli.md is the contract.
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import sys
@@ -16,6 +18,7 @@ from typing import Any, TextIO
 import typer
 
 from dispatch import errors
+from dispatch.plain import json_escaped, one_line
 
 _FLAGS = frozenset({"--json"})
 _WITH_VALUE = frozenset({"--home"})
@@ -56,6 +59,7 @@ def exit_of(error: errors.DispatchError) -> Exit:
         ((errors.HostAbsent,), Exit.HOST_AWAY),
         (_NOT_ALLOWED, Exit.NOT_ALLOWED),
         ((errors.NoNetwork,), Exit.NOT_SENT),
+        ((errors.NotOver,), Exit.NOT_OVER),
         (_USAGE, Exit.USAGE),
         (_FAULT, Exit.FAULT),
     )
@@ -90,13 +94,16 @@ class Console:
     @classmethod
     def standard(cls, *, as_json: bool) -> Console:
         """Speak on standard output, in colour only to a terminal that wants it."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # Programs get UTF-8 wherever they run; a terminal that lacks a sign shows another in its place.
+            sys.stdout.reconfigure(encoding="utf-8" if as_json else None, errors="replace")
         colour = not as_json and sys.stdout.isatty() and "NO_COLOR" not in os.environ
         return cls(as_json=as_json, out=sys.stdout, colour=colour)
 
     def event(self, event: Mapping[str, Any], words: str = "") -> None:
         """Say one thing: the object for programs, the words (if any) for people. Flushed at once."""
         if self.as_json:
-            print(json.dumps(event, ensure_ascii=False), file=self.out, flush=True)
+            print(json_escaped(json.dumps(event, ensure_ascii=False)), file=self.out, flush=True)
         elif words:
             print(words, file=self.out, flush=True)
 
@@ -114,7 +121,10 @@ class Console:
         if error.retry_after_ms:
             event["retry_after_ms"] = error.retry_after_ms
         event.update({name: value for name, value in error.metadata.items() if name not in event and name != "nonce"})
-        lines = [self.styled(error.sentence, fg="red") + (f" ({detail})" if detail else ""), f"  {error.advice}"]
+        lines = [
+            self.styled(error.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
+            f"  {error.advice}",
+        ]
         self.event(event, "\n".join(lines))
         return exit_of(error)
 
@@ -134,6 +144,9 @@ def program(*, name: str, about: str) -> typer.Typer:
 
 def start(app: typer.Typer) -> None:
     """Run a program on the words that it was started with. Never returns."""
+    if any("\udc80" <= sign <= "\udcff" for word in sys.argv[1:] for sign in word):
+        typer.echo("Error: the words of a command have to be UTF-8", err=True)
+        sys.exit(Exit.USAGE)
     app(args=hoist(sys.argv[1:]))
 
 
@@ -147,7 +160,18 @@ def guarded(run: Callable[[], Any], *, as_json: bool) -> None:
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`). Python would complain once more while it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has gone (`| head`).
+        _silence()
         code = Exit.DONE
+    except OSError as failure:
+        if failure.errno != errno.ENOSPC:
+            raise
+        _silence()
+        typer.echo("Error: there is no room for the output", err=True)
+        code = Exit.FAULT
     raise typer.Exit(int(code or 0))
+
+
+def _silence() -> None:
+    """Let nothing more out: Python would complain once more while it closes standard output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -542,6 +542,12 @@ class Dismissed(TaskNotDone):
     advice = "If the computer comes back, the thread says what became of it."
 
 
+class NotOver(TaskNotDone):
+    reason = Reason.REASON_NOT_OVER
+    sentence = "The task is not over yet."
+    advice = "Look at the thread, or send it again with the same id: it can't run twice."
+
+
 class DeviceFault(DispatchError):
     """The device itself is in the way."""
 

@@ -71,6 +71,7 @@ async def test_the_demo_does_four_tasks_and_shows_a_refusal_with_its_cause_and_m
     assert left_by(stage) == []
 
 
+@pytest.mark.big
 async def test_the_demo_works_on_a_folder_of_ones_own_and_changes_nothing_in_it(tmp_path: Path, stage: Path) -> None:
     own = tmp_path / "my things"
     own.mkdir()

@@ -117,6 +117,7 @@ class Logind(threading.Thread):
     def __init__(self, bus: str) -> None:
         super().__init__(daemon=True)
         self.asked: list[Any] = []
+        self.there = threading.Event()
         self.watched = threading.Event()
         self._bus = bus
         self._lock_end = -1
@@ -130,6 +131,7 @@ class Logind(threading.Thread):
         with open_dbus_connection(bus=self._bus, enable_fds=True) as connection:
             connection.send_and_get_reply(jeepney.message_bus.RequestName("org.freedesktop.login1"))
             self._connection = connection
+            self.there.set()
             with contextlib.suppress(Exception):
                 while True:
                     message = connection.receive()
@@ -157,6 +159,7 @@ async def test_logind_s_signal_is_heard_and_sleep_waits_for_the_notice(tmp_path:
     heard = asyncio.Queue[str]()
     async with private_bus(tmp_path) as bus:
         logind = Logind(bus)
+        assert await asyncio.to_thread(logind.there.wait, 20)
         watching = asyncio.create_task(
             LogindWatch(bus).watch(lambda: heard.put_nowait("asleep"), lambda: heard.put_nowait("awake"))
         )

@@ -153,6 +153,21 @@ async def test_a_frame_that_makes_no_sense_ends_the_stream_and_harms_nobody_else
     assert await (await calm_relay.attach(pair.phone)).got("opened")
 
 
+async def test_a_host_that_changes_its_mind_without_end_is_cut_off_before_it_fills_anybodys_queue(
+    calm_relay: Relay,
+) -> None:
+    pair = calm_relay.pair()
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
+    moods = [pb.CONDITION_ASLEEP, pb.CONDITION_AWAKE]
+    flood = [pb.DeviceFrame(notice=pb.Notice(condition=moods[number % 2])) for number in range(200)]
+
+    await host.write(pb.AttachRequest(frames=flood).SerializeToString())
+
+    assert isinstance(await host.ended(), errors.ProtocolViolation)
+    await phone.presence(pb.REACHABILITY_RECONNECTING)
+    assert len(phone.all("presence")) < 50
+
+
 async def test_garbage_on_an_open_stream_ends_it(calm_relay: Relay) -> None:
     phone = await calm_relay.attach(calm_relay.pair().phone)
     await phone.write(b"\x0a\xff\xff\xff")

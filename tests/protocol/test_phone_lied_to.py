@@ -76,6 +76,12 @@ class Scene:
         assert await self.desk.do({"do": "thread", "host": None}, say=lines.append, hear=nobody) == 0
         return lines
 
+    async def holes(self) -> int:
+        """Count what did not open."""
+        hosts: list[Event] = []
+        await self.desk.do({"do": "hosts"}, say=hosts.append, hear=nobody)
+        return int(hosts[0]["holes"])
+
 
 async def nobody() -> bool:
     raise AssertionError("nobody was to be asked")
@@ -108,6 +114,19 @@ async def test_the_relays_acceptance_alone_is_never_shown_as_on_the_host(scene: 
 
     assert await scene.ended() == 8
     assert [event["event"] for event in scene.events] == ["sent", "handed_over"]
+
+
+@pytest.mark.parametrize("first", ["receipt", "refusal"])
+async def test_the_first_verdict_counts(scene: Scene, first: str) -> None:
+    scene.send(wait=0.8)
+    post = await scene.relay.post()
+    if first == "refusal":
+        scene.relay.refuse(post, Reason.REASON_QUEUE_FULL)
+    scene.relay.receipt(post)
+    if first == "receipt":
+        scene.relay.refuse(post, Reason.REASON_QUEUE_FULL)
+
+    assert await scene.ended() == (8 if first == "receipt" else 9)
 
 
 async def test_a_sealed_acceptance_after_a_refusal_is_shown_as_tampering_and_counts(scene: Scene) -> None:
@@ -177,6 +196,7 @@ async def test_rows_that_come_twice_or_again_are_shown_once(scene: Scene) -> Non
         scene.relay.deliver(row)  # replayed as a new row
 
     await whole(scene)
+    assert await scene.holes() == len(WHOLE)  # the replays; what came twice at one place is no hole
 
 
 async def test_rows_in_another_order_come_out_in_the_hosts(scene: Scene) -> None:
@@ -197,9 +217,7 @@ async def test_a_gap_in_the_log_is_counted_and_harms_nothing(scene: Scene) -> No
         scene.relay.deliver(row, seq=scene.relay.seq + 3)
 
     await whole(scene)
-    listed: list[Event] = []
-    await scene.desk.do({"do": "hosts"}, say=listed.append, hear=nobody)
-    assert listed[0]["holes"] == 12
+    assert await scene.holes() == 12
 
 
 @pytest.mark.parametrize("forged", [b"", b"\x01" * 40, b"\x01" + os.urandom(304), os.urandom(70_000)])

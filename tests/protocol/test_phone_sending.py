@@ -275,3 +275,27 @@ async def test_with_several_hosts_one_must_be_named_and_only_that_one_gets_it(
 
 async def no() -> bool:
     raise AssertionError("nobody was to be asked")
+
+
+async def test_the_thread_asks_for_what_the_relay_never_had(phone: SeededPhone, host: HostEnd) -> None:
+    await phone.send("build it")
+    host.mind.event(steered=words.Steered(text="never posted"))
+
+    lines = await phone.thread()
+
+    assert lines[-1]["event"] == "steered"
+    assert host.mind.resends == [(6, 6)]
+
+
+async def test_what_came_while_the_phone_was_away_is_read_though_the_host_is_gone_by_then(
+    phone: SeededPhone, host: HostEnd
+) -> None:
+    await phone.send("build it")
+    for number in range(3):
+        await host.say(steered=words.Steered(text=str(number)))
+    await host.close(relay_pb.CONDITION_ASLEEP)
+
+    lines = await phone.thread()
+
+    assert [line["text"] for line in lines if line["event"] == "steered"] == ["0", "1", "2"]
+    assert await phone.thread() == lines

@@ -45,6 +45,17 @@ def with_limits(**changed: Any) -> Limits:
     return replace(Limits(look_again_ms=3_600_000, heartbeat_ms=3_600_000), **changed)
 
 
+async def add_account(folder: Path, name: str, password: str) -> None:
+    """Make an account in a service's data, as the command line does, but with a password that costs little to check."""
+    store = await open_sqlite(folder / DATABASE)
+    passwords = Passwords(rng=os.urandom, cost=CHEAP, waiting=1)
+    try:
+        await add(name, password, store=store, passwords=passwords, clock=SystemClock(), rng=os.urandom)
+    finally:
+        passwords.close()
+        await store.close()
+
+
 @dataclass(slots=True)
 class PairingService:
     """The service on one folder; may be stopped and started again, and its folder put back to an older state."""
@@ -118,13 +129,7 @@ class PairingService:
 
     async def add_account(self, name: str = "ada", password: str = PASSWORD) -> None:
         """Make an account, as the command line does: beside the service, on the same file."""
-        store = await open_sqlite(self.folder / DATABASE)
-        passwords = Passwords(rng=os.urandom, cost=CHEAP, waiting=1)
-        try:
-            await add(name, password, store=store, passwords=passwords, clock=SystemClock(), rng=os.urandom)
-        finally:
-            passwords.close()
-            await store.close()
+        await add_account(self.folder, name, password)
 
     async def host(self, name: str = "desk", *, account: str = "ada") -> Device:
         """Give a host that is signed in."""

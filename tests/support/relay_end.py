@@ -33,7 +33,10 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         self.verdict: Literal["accept", "hold", "refuse"] = "accept"
         self.oldest = 0  # rows up to here are gone
         self.storing = True  # False: keep rows get no receipt
-        self.refusing: Reason.ValueType | None = None  # set: posts are refused at the door with it
+        self.refusing: Reason.ValueType | None = (
+            None  # set: posts are refused with it until the first of them comes again
+        )
+        self.refused: list[bytes] = []
         self.phone_attached = True
         self.frames: list[pb.DeviceFrame] = []
         self.rows: list[pb.RelayFrame] = []  # what the host gets of each row; seq is the place
@@ -90,8 +93,9 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
 
     async def _heard(self, frame: pb.DeviceFrame) -> None:
         match frame.WhichOneof("frame"):
-            case "post" if self.refusing is not None:
-                await self.refuse(frame.post.message_id, self.refusing, retry_after_ms=10)
+            case "post" if self._still_refuses(frame.post):
+                self.refused.append(frame.post.message_id)
+                await self.refuse(frame.post.message_id, self.refusing or Reason.REASON_INTERNAL, retry_after_ms=10)
             case "post" if self.storing:
                 await self._keep(frame.post)
             case "take" if self.verdict == "accept":
@@ -105,6 +109,11 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         async with self._news:
             self.frames.append(frame)
             self._news.notify_all()
+
+    def _still_refuses(self, post: pb.Post) -> bool:
+        if self.refused and post.message_id == self.refused[0]:
+            self.refusing = None
+        return self.refusing is not None
 
     async def _keep(self, post: pb.Post) -> None:
         known = [row for row in self.rows if row.receipt.message_id == post.message_id]

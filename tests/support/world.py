@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
+from tests.support.pairing_service import add_account
 from tests.support.processes import Event, Process, run
 
 PASSWORD = "correct horse battery staple"
@@ -76,12 +77,8 @@ class World:
         self.relay_address, self.relay_metrics = listening["address"], listening["metrics"]
 
     async def add_account(self, name: str) -> None:
-        """Make an account."""
-        code, events = await run(
-            "dispatch-pairing", "account", "add", name, "--data", str(self.folder / "pairing"), "--password-stdin",
-            stdin=PASSWORD,
-        )  # fmt: skip
-        assert code == 0, events
+        """Make an account. Not by the command line, which has tests of its own: each start costs a second of this machine."""
+        await add_account(self.folder / "pairing", name, PASSWORD)
 
     async def sample(self, line: str) -> float:
         """Read one sample of the relay's metrics by its full name with labels."""

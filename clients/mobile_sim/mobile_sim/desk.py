@@ -107,7 +107,7 @@ class Desk:
         await self._phone.drop_line(host.pair_id)
         self._phone.end_locally(host.pair_id)
         told = await self.tell_service()
-        say({"event": "unpaired", **_host(host), "service_told": told})
+        say({"event": "unpaired", "host": host.host_name, "pair_id": host.pair_id.hex(), "service_told": told})
         return Exit.DONE
 
     async def tell_service(self) -> bool:

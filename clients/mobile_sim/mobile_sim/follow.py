@@ -12,6 +12,7 @@ from dispatch.cli import exit_of
 from dispatch.clock import Clock
 from dispatch.ids import TaskId
 
+from mobile_sim.exits import exit_of_view
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.line import Line
 from mobile_sim.owner import Event, Request, Say
@@ -23,7 +24,6 @@ from mobile_sim.task_view import (
     TaskView,
     after,
     event_of,
-    exit_of_view,
     last_line,
     view_of,
 )

@@ -8,6 +8,7 @@ import os
 import time
 from typing import Any
 
+from dispatch import errors
 from dispatch.cli import Console, Exit
 from dispatch.clock import SystemClock
 from dispatch.device.home import Home
@@ -75,4 +76,6 @@ class Front:
         event |= {"host": self._last.get("host"), "at": time.time_ns() // 1_000_000, "text": words}
         if state == "not_sent":
             event |= {"reason": "NO_NETWORK", "advice": "Send it again."}
+        else:
+            event |= {"reason": errors.word(errors.NotOver.reason), "advice": errors.NotOver.advice}
         self.say(event)

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatch.cli import Console
-
-from mobile_sim.plain import one_line, plain
+from dispatch.plain import one_line, plain, plain_markdown
 
 Event = dict[str, Any]
 
@@ -225,7 +224,7 @@ class Screen:
         from rich.markdown import Markdown  # noqa: PLC0415
 
         rich = Rich(file=self._console.out, no_color=not self._console.colour, highlight=False)
-        rich.print(Markdown(plain(text), hyperlinks=False))
+        rich.print(Markdown(plain_markdown(text), hyperlinks=False))
 
 
 def _time(at_ms: int) -> str:

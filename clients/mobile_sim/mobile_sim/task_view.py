@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Any
 
 from dispatch import errors
-from dispatch.cli import Exit, exit_of
 
 from mobile_sim.facts import Fact, Kind
 
@@ -146,6 +145,7 @@ def _next(view: TaskView, fact: Fact) -> State:
 
 _AWAY_ADVICE = "What became of the task the computer says when it is back; nothing is lost."
 _UNCONFIRMED_ADVICE = "Look again when there is a connection; sending it again with the same id can't run it twice."
+_ADVICE = {State.OUT_OF_CONTACT: _AWAY_ADVICE, State.UNCONFIRMED: _UNCONFIRMED_ADVICE}
 _TAMPERING = "The relay denied what the computer signed: what you read is the computer's word."
 
 Event = dict[str, Any]
@@ -187,36 +187,16 @@ def last_line(view: TaskView) -> Event:
     state = view.shown_state
     line: Event = {"event": state.value, "state": state.value, "attempt": view.attempt, "at": view.at_ms}
     reason = view.away if state is State.OUT_OF_CONTACT else view.reason
+    if not view.over and not reason:
+        reason = errors.word(errors.NotOver.reason)
     error = errors.of_word(reason) if reason else None
     parts = [view.text, view.said if state is not State.DONE else ""]
     words = "\n\n".join(part for part in parts if part)
     line["text"] = words or (view.said or (error.sentence if error else ""))
     if error is not None and state is not State.DONE:
-        line |= {"reason": reason, "advice": _AWAY_ADVICE if state is State.OUT_OF_CONTACT else error.advice}
-    elif state is State.UNCONFIRMED:
-        line["advice"] = _UNCONFIRMED_ADVICE
+        line |= {"reason": reason, "advice": _ADVICE.get(state, error.advice)}
     if view.retry_after_ms:
         line["retry_after_ms"] = view.retry_after_ms
     if view.tampering:
         line |= {"tampering": True, "warning": _TAMPERING}
     return line
-
-
-_EXITS = {
-    State.DONE: Exit.DONE,
-    State.FAILED: Exit.FAILED,
-    State.CANCELLED: Exit.FAILED,
-    State.INTERRUPTED: Exit.FAILED,
-    State.DENIED: Exit.DENIED,
-    State.TIMED_OUT: Exit.DENIED,
-}
-
-
-def exit_of_view(view: TaskView) -> Exit:
-    """Give the exit code of a follow that ends here."""
-    if view.state is State.REFUSED:
-        return exit_of(errors.of_word(view.reason))
-    if view.state is State.NOT_SENT:
-        code = exit_of(errors.of_word(view.reason))
-        return code if code is Exit.NOT_ALLOWED else Exit.NOT_SENT
-    return _EXITS.get(view.state, Exit.NOT_OVER)

@@ -10,6 +10,7 @@ from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as host
 from dispatch.api.thread.v1 import thread_pb2 as thread
 from dispatch.device.telling import Told, event_told, reason_told, task_word
+from dispatch.plain import one_line, plain
 
 
 def event(content: bytes) -> tuple[Told, str]:
@@ -17,7 +18,7 @@ def event(content: bytes) -> tuple[Told, str]:
     told = event_told(thread.Event.FromString(content))
     words = " ".join(str(told[name]) for name in ("text", "title", "outcome", "reason", "phone") if told.get(name))
     at = datetime.fromtimestamp(told["at"] / 1000).astimezone().strftime("%H:%M:%S")
-    return told, f"{at}  {told['event'].replace('_', ' '):12} {words}"
+    return told, f"{at}  {told['event'].replace('_', ' '):12} {plain(words)}"
 
 
 def status(found: host.GetStatusResponse) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
     if not found.folders:
         yield "  no folder is approved (dispatch-host folders add PATH)"
     for one in found.folders:
-        yield f"  may {'read and change' if one.writable else 'read'}: {one.path}"
+        yield f"  may {'read and change' if one.writable else 'read'}: {plain(one.path)}"
     yield f"  keys: {found.key_store}; folders are guarded by {found.folder_guard}"
 
 
@@ -88,5 +89,4 @@ def _task(task: host.TaskStatus) -> dict[str, Any]:
 
 
 def _first_line(text: str) -> str:
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= 80 else f"{line[:79]}…"
+    return one_line(text.strip().partition("\n")[0], 80)

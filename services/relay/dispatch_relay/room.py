@@ -209,6 +209,8 @@ class Room:
         event = door.NOTICES.get(notice.condition)
         if event is None:
             raise errors.ProtocolViolation("a notice without a condition that version 1 knows")
+        if stream.notices.take(now_ms=self._place.now()):
+            raise errors.ProtocolViolation("more notices than a computer has reason for")
         self._watch.meet(stream.end, event)
         self._settle()
 

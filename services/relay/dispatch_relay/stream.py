@@ -25,6 +25,9 @@ from dispatch_relay.tail import Tail
 MOST_IN_FLIGHT = 256
 """Posts of one stream that wait for their commit before no more are read."""
 
+NOTICES_AT_ONCE = 20
+"""Notices that a host may say at once, with one more each second: each is written, logged and told to the phone."""
+
 ReadRows = Callable[[int], Awaitable[Sequence[Row]]]
 """Reads rows behind a seq from the log."""
 
@@ -58,6 +61,7 @@ class Stream:
         self.lease = Lease(now_ms=now_ms)
         self.posts = Bucket(per_second=settings.posts_per_second, burst=2 * settings.posts_per_second, now_ms=now_ms)
         self.lives = Bucket(per_second=settings.live_per_second, burst=2 * settings.live_per_second, now_ms=now_ms)
+        self.notices = Bucket(per_second=1, burst=NOTICES_AT_ONCE, now_ms=now_ms)
         self.acked_seq = 0
         # Filled by room, emptied by send.
         self._control: deque[bytes] = deque()

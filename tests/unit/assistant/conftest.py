@@ -16,14 +16,6 @@ from dispatch_host.scope import Folder
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)  # a Saturday
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the big tests out unless they are asked for."""
-    big = [item for item in items if item.get_closest_marker("big")]
-    if big and "big" not in config.option.markexpr:
-        config.hook.pytest_deselected(items=big)
-        items[:] = [item for item in items if item not in big]
-
-
 class Person:
     """Asks one thing after the other in one thread."""
 

@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 from dispatch import errors
-from dispatch.cli import Exit
+from dispatch.cli import Exit, exit_of
+from mobile_sim.exits import exit_of_view
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.task_view import (
     OUTCOMES,
@@ -17,7 +18,6 @@ from mobile_sim.task_view import (
     TaskView,
     after,
     event_of,
-    exit_of_view,
     last_line,
     view_of,
 )
@@ -138,3 +138,14 @@ def test_every_reason_has_words_for_a_person() -> None:
         assert line["text"]
         if line["state"] == "refused":
             assert line["advice"]
+
+
+@pytest.mark.parametrize("kind", [None, Kind.SENT, Kind.HANDED_OVER, Kind.UNCONFIRMED, Kind.ACCEPTED, Kind.STARTED])
+def test_a_task_that_is_not_over_says_so_as_its_reason_with_what_to_do(kind: Kind | None) -> None:
+    facts = [fact(Kind.SENT), *([fact(kind)] if kind else [])]
+    line = last_line(view_of(facts))
+
+    assert line["reason"] == "NOT_OVER"
+    assert line["advice"]
+    assert line["text"]
+    assert exit_of(errors.of_word(line["reason"])) is exit_of_view(view_of(facts)) is Exit.NOT_OVER

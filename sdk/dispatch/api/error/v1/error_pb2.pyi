@@ -180,6 +180,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The files were found, but none could be read (broken, encrypted, not what its name says)."""
     REASON_DISMISSED: _Reason.ValueType  # 103
     """The person gave up waiting for a host that did not come back."""
+    REASON_NOT_OVER: _Reason.ValueType  # 104
+    """The wait for a task ended before the task did. Said by the phone to its person; never sent."""
     REASON_HOME_IN_USE: _Reason.ValueType  # 110
     """---- The device itself. ----
 
@@ -352,6 +354,8 @@ REASON_INPUT_UNREADABLE: Reason.ValueType  # 102
 """The files were found, but none could be read (broken, encrypted, not what its name says)."""
 REASON_DISMISSED: Reason.ValueType  # 103
 """The person gave up waiting for a host that did not come back."""
+REASON_NOT_OVER: Reason.ValueType  # 104
+"""The wait for a task ended before the task did. Said by the phone to its person; never sent."""
 REASON_HOME_IN_USE: Reason.ValueType  # 110
 """---- The device itself. ----
 

@@ -1,10 +1,16 @@
-"""Makes what a stranger wrote safe to show in a terminal: no sequence of theirs reaches it."""
+"""Makes what a stranger wrote safe to show in a terminal: no sequence of theirs reaches it.
+
+Called by whatever prints words for people: `dispatch.cli`, the phone's screen, the host's command line.
+"""
 
 from __future__ import annotations
 
+import html
+import re
 import unicodedata
 
 _KEPT = frozenset("\n\t")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 
 
@@ -13,10 +19,25 @@ def plain(text: str) -> str:
     return "".join(_shown(sign) for sign in text.replace("\r\n", "\n"))
 
 
+def plain_markdown(text: str) -> str:
+    """The same for Markdown, whose renderer would turn an entity (`&#x202e;`) into its sign behind our back."""
+    return _ENTITY.sub(lambda found: _same_or_plain(found[0]), plain(text))
+
+
+def json_escaped(written: str) -> str:
+    """Escape in a line of JSON what would command a terminal or end the line for some readers (NEL, U+2028)."""
+    return "".join(sign if _shown(sign) == sign else f"\\u{ord(sign):04x}" for sign in written)
+
+
 def one_line(text: str, limit: int = 0) -> str:
     """The same on one line, cut with … when it is longer than the limit."""
     flat = " ".join(plain(text).split())
     return flat if not limit or len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def _same_or_plain(entity: str) -> str:
+    sign = html.unescape(entity)
+    return entity if plain(sign) == sign else plain(sign)
 
 
 def _shown(sign: str) -> str:

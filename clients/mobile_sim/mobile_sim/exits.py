@@ -1,0 +1,27 @@
+"""With which exit code a command ends that followed a task (docs/cli.md)."""
+
+from __future__ import annotations
+
+from dispatch import errors
+from dispatch.cli import Exit, exit_of
+
+from mobile_sim.task_view import State, TaskView
+
+_EXITS = {
+    State.DONE: Exit.DONE,
+    State.FAILED: Exit.FAILED,
+    State.CANCELLED: Exit.FAILED,
+    State.INTERRUPTED: Exit.FAILED,
+    State.DENIED: Exit.DENIED,
+    State.TIMED_OUT: Exit.DENIED,
+}
+
+
+def exit_of_view(view: TaskView) -> Exit:
+    """Give the exit code of a follow that ends here."""
+    if view.state is State.REFUSED:
+        return exit_of(errors.of_word(view.reason))
+    if view.state is State.NOT_SENT:
+        code = exit_of(errors.of_word(view.reason))
+        return code if code is Exit.NOT_ALLOWED else Exit.NOT_SENT
+    return _EXITS.get(view.state, Exit.NOT_OVER)

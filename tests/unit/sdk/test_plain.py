@@ -1,0 +1,46 @@
+"""Nothing that a stranger wrote reaches the terminal as a command to it."""
+
+from __future__ import annotations
+
+import json
+import string
+
+import pytest
+from dispatch.plain import json_escaped, one_line, plain, plain_markdown
+
+
+def test_words_stay_as_they_are_in_every_script() -> None:
+    for text in ("Größe: 3 MB", "資料", "עברית", "👩‍💻 done", "a\n\tb", ""):
+        assert plain(text) == text
+
+
+@pytest.mark.parametrize("code", [*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x202E, 0x2066, 0x200F])
+def test_no_sign_that_commands_a_terminal_or_turns_text_comes_through(code: int) -> None:
+    assert chr(code) not in plain(f"a{chr(code)}b")
+    assert plain(f"a{chr(code)}b")[0] == "a"
+    assert plain(f"a{chr(code)}b")[-1] == "b"
+
+
+def test_one_line_is_one_line_and_not_too_long() -> None:
+    assert one_line("a\nb\t c\r\nd") == "a b c d"
+    assert one_line("abcdefgh", 5) == "abcd…"
+    assert one_line("abc", 5) == "abc"
+
+
+@pytest.mark.parametrize("entity", ["&#x202e;", "&#8238;", "&rlm;", "&#x2028;", "&#x2066;"])
+def test_markdown_does_not_bring_back_as_an_entity_what_was_taken_out_as_a_sign(entity: str) -> None:
+    assert "&" not in plain_markdown(f"a {entity} b")
+    assert plain(plain_markdown(entity)) == plain_markdown(entity)
+
+
+def test_markdown_keeps_the_entities_that_are_only_words() -> None:
+    assert plain_markdown("a &amp; b &lt;c&gt; &nbsp; &#65; AT&T;x") == "a &amp; b &lt;c&gt; &nbsp; &#65; AT&T;x"
+
+
+def test_a_line_of_json_is_one_line_for_every_reader_commands_no_terminal_and_says_the_same() -> None:
+    words = f"ü 資料 \x9b31m \u2028 \u2029 \x85 \u202e \udcff {string.printable}"
+    written = json_escaped(json.dumps(words, ensure_ascii=False))
+    assert json.loads(written) == words
+    assert len(written.splitlines()) == 1
+    assert plain(written) == written
+    assert "資料" in written
