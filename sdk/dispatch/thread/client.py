@@ -192,8 +192,6 @@ class ThreadClient:
                 raise errors.NoNetwork(f"{relay} does not answer") from silence
             except grpc.aio.AioRpcError as failure:
                 raise await right.dialler.explain(relay, from_rpc(failure)) from failure
-            except errors.NoNetwork as lost:
-                raise await right.dialler.explain(relay, lost) from lost
             except asyncio.InvalidStateError as failure:
                 raise await right.dialler.explain(relay, errors.NoNetwork(f"{relay} hung up")) from failure
             self._backoff.opened()
