@@ -36,6 +36,7 @@ class HostEnd:
         self.works = True  # does at once what it has its go for
         self.ran: list[str] = []
         self.handed_over: list[relay.Handover] = []
+        self._posted: set[bytes] = set()
         self._taken: dict[bytes, words.UpCommand] = {}
         self.end: DeviceEnd
         self._pump: asyncio.Task[None] | None = None
@@ -51,6 +52,7 @@ class HostEnd:
 
     async def attach(self) -> None:
         """Open the stream, from the newest row on."""
+        self._posted.clear()
         self.end = await DeviceEnd.attach(self.device, self.address)
         self._pump = asyncio.create_task(self._hear())
 
@@ -63,9 +65,9 @@ class HostEnd:
             self._pump = None
 
     async def close(self, condition: relay.Condition.ValueType = relay.CONDITION_APP_CLOSED) -> None:
-        """Say why, and goodbye."""
-        await self.end.say(notice=relay.Notice(condition=condition))
-        await self.end.say(bye=relay.Bye())
+        """Say why, and goodbye, when all that was said before has its answer."""
+        await self.end.until(lambda: self._posted <= set(self.end.answered()))
+        await self.end.bye(notice=condition)
         await self.vanish()
 
     async def say(self, *, task_id: bytes = b"", **kind: Any) -> None:
@@ -91,7 +93,7 @@ class HostEnd:
         await self.end.say(live=relay.Live(sealed=self.mind.live_row(item)))
 
     async def _keep(self, sealed: bytes, *, task_id: bytes = b"") -> None:
-        await self.end.keep(sealed, task_id=task_id)
+        self._posted.add(await self.end.keep(sealed, task_id=task_id))
 
     async def _hear(self) -> None:
         heard = 0
