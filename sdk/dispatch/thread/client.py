@@ -172,8 +172,10 @@ class ThreadClient:
 
     async def _pause(self, wait_ms: int) -> None:
         """Wait, unless `leave` comes first."""
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes just as it ends.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._leave.wait(), wait_ms / 1000)
+            async with asyncio.timeout(wait_ms / 1000):
+                await self._leave.wait()
 
     async def _one_stream(self, right: Right, relay: str) -> NoReturn:
         """Open a stream and hold it until it ends; always ends by raising why."""
