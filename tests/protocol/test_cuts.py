@@ -25,11 +25,15 @@ CHUNKS = 32
 
 
 async def converse(phone: SteadyPhone, host: SteadyHost, *, rows: int) -> None:
-    """Let the two talk until both have all rows; check that they have what they should."""
+    """Let the two talk until both have all rows; check that they have what they should.
+
+    The host comes first: a command for one that was never there is refused, rightly, and has no rows behind it.
+    """
     phone.wanted = host.wanted = rows
     async with asyncio.timeout(50), asyncio.TaskGroup() as group:
-        for device in (phone, host):
-            group.create_task(device.run())
+        group.create_task(host.run())
+        await host.was_attached.wait()
+        group.create_task(phone.run())
     for device in (phone, host):
         assert [seq for seq, _, _ in device.rows] == list(range(1, rows + 1))
     assert [message_id for _, _, message_id in phone.rows] == [message_id for _, _, message_id in host.rows]

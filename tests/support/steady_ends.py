@@ -34,6 +34,7 @@ class Steady:
         self.wanted = 0
         self.outbox: dict[bytes, pb.Post] = {}
         self.streams = 0
+        self.was_attached = asyncio.Event()
         self._where = where
         self._dialled = dialled
         self._moved = moved
@@ -55,6 +56,7 @@ class Steady:
                 await asyncio.sleep(0.02)  # as a device backs off
                 continue
             self.streams += 1
+            self.was_attached.set()
             try:
                 await self._follow(self._end)
             finally:
