@@ -19,7 +19,7 @@ from tests.support.host_mind import HostMind, text_of
 from tests.support.lying_relay import LyingRelay
 from tests.support.seeded_phone import Event, SeededPhone, send_request
 from tests.support.trust_service import TrustService
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 
 class Scene:
@@ -76,8 +76,14 @@ class Scene:
         assert await self.desk.do({"do": "thread", "host": None}, say=lines.append, hear=nobody) == 0
         return lines
 
-    async def holes(self) -> int:
-        """Count what did not open."""
+    async def has_holes(self, count: int) -> None:
+        """Wait until so many rows did not open: the last may still be on its way when the thread is whole already."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while await self._holes() < count:
+                await asyncio.sleep(0.01)
+        assert await self._holes() == count
+
+    async def _holes(self) -> int:
         hosts: list[Event] = []
         await self.desk.do({"do": "hosts"}, say=hosts.append, hear=nobody)
         return int(hosts[0]["holes"])
@@ -196,7 +202,7 @@ async def test_rows_that_come_twice_or_again_are_shown_once(scene: Scene) -> Non
         scene.relay.deliver(row)  # replayed as a new row
 
     await whole(scene)
-    assert await scene.holes() == len(WHOLE)  # the replays; what came twice at one place is no hole
+    await scene.has_holes(len(WHOLE))  # the replays; what came twice at one place is no hole
 
 
 async def test_rows_in_another_order_come_out_in_the_hosts(scene: Scene) -> None:
@@ -217,7 +223,7 @@ async def test_a_gap_in_the_log_is_counted_and_harms_nothing(scene: Scene) -> No
         scene.relay.deliver(row, seq=scene.relay.seq + 3)
 
     await whole(scene)
-    assert await scene.holes() == 12
+    await scene.has_holes(12)
 
 
 @pytest.mark.parametrize("forged", [b"", b"\x01" * 40, b"\x01" + os.urandom(304), os.urandom(70_000)])

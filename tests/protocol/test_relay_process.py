@@ -35,7 +35,7 @@ async def test_it_says_where_it_listens_and_ends_in_peace(tmp_path: Path) -> Non
     [
         ({"listen": "nowhere"}, {}, "HOST:PORT"),
         ({"listen": "0.0.0.0:0"}, {}, "DISPATCH_PLAINTEXT"),
-        ({"pairing": "pairing.example:7301"}, {}, "DISPATCH_PLAINTEXT"),
+        ({"pairing": "pairing.example:7301"}, {}, "--services-ca"),
         ({"listen": "0.0.0.0:0"}, {"DISPATCH_PLAINTEXT": "1"}, "--advertise"),
         ({}, {"DISPATCH_RELAY_LEASE_MS": "soon", "DISPATCH_RELAY_LEES_MS": "1"}, "DISPATCH_RELAY_LEES_MS"),
     ],
