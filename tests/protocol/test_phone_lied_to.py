@@ -19,7 +19,7 @@ from tests.support.host_mind import HostMind, text_of
 from tests.support.lying_relay import LyingRelay
 from tests.support.seeded_phone import Event, SeededPhone, send_request
 from tests.support.trust_service import TrustService
-from tests.support.waiting import DEADLINE_SECONDS, until
+from tests.support.waiting import until
 
 
 class Scene:
@@ -79,7 +79,7 @@ class Scene:
     async def has_holes(self, count: int) -> None:
         """Wait until so many rows did not open: the last may still be on its way when the thread is whole already."""
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while await self._holes() < count:
+            while await self._holes() < count:  # noqa: ASYNC110 -- no event announces it
                 await asyncio.sleep(0.01)
         assert await self._holes() == count
 
