@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import asyncio
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.address import Address
 from dispatch.api.relay.v1 import relay_pb2 as pb
 
 from tests.support.relay import Relay
+from tests.support.waiting import until
 
 
 @contextmanager
@@ -68,3 +74,28 @@ async def test_a_take_that_could_not_be_stored_is_no_go(calm_relay: Relay) -> No
     assert (await phone.refusal(message_id)).reason == Reason.REASON_NOT_TAKEN_IN_TIME
     await host.got("withdrawn", lambda one: one.message_id == message_id)
     assert not host.all("deliver")
+
+
+def listens(address: Address) -> bool:
+    try:
+        socket.create_connection((address.host, address.port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+async def test_a_row_that_is_written_while_the_relay_ends_still_calls_its_person(calm_relay: Relay) -> None:
+    """The relay's task group was over by then: the call was dropped with a warning, and never recorded."""
+    await calm_relay.stop()
+    await calm_relay.start(drain_ms=0)  # so that the lock is let go long before the store gives up
+    pair = calm_relay.pair()
+    host = await calm_relay.attach(pair.host)
+    with locked(calm_relay):
+        await host.keep(b"news", push_hint=pb.PUSH_HINT_NEWS)
+        stopping = asyncio.create_task(calm_relay.stop())
+        await until(lambda: not listens(Address.parse(calm_relay.address)))
+    await stopping
+
+    with sqlite3.connect(calm_relay.data / "relay.sqlite3") as store:
+        (written,) = store.execute("SELECT count(*) FROM thread_row").fetchone()
+    assert len(calm_relay.push.calls) == written == 1

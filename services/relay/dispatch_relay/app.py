@@ -36,6 +36,8 @@ _log = get_logger()
 _HEALTH_SECONDS = 0.2
 _DRAIN_SHARE = 0.5
 """Devices are asked to leave within this part of the time for draining, so that the last still leaves in peace."""
+_LAST_CALLS_SECONDS = 1.0
+"""How long the calls to people that the last rows asked for may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,11 @@ async def serve(
             beside: set[asyncio.Task[None]] = set()
 
             def spawn(work: Coroutine[object, object, None]) -> None:
-                task = group.create_task(work)
+                try:
+                    task = group.create_task(work)
+                except RuntimeError:  # the relay ends because something in it failed: nothing begins any more
+                    work.close()
+                    return
                 beside.add(task)
                 task.add_done_callback(beside.discard)
 
@@ -136,8 +142,7 @@ async def serve(
                 jitter=random.uniform,
             )
             health = group.create_task(tell_health())
-            spawn(feed.follow())
-            spawn(rooms.sweep())
+            loops = [health, group.create_task(feed.follow()), group.create_task(rooms.sweep())]
             _log.info(
                 "serving",
                 address=str(bound),
@@ -156,7 +161,13 @@ async def serve(
             await rooms.drain(reconnect_in_ms=lambda: random.randint(0, spread_ms), within_ms=settings.drain_ms)
             rooms.shut()
             await server.stop(grace_seconds=1.0)
-            for task in [*beside, health]:
+            for loop in loops:
+                loop.cancel()
+            # What was written last is told, and people called because of it, while there still is a relay to do so.
+            await log.close()
+            if beside:
+                await asyncio.wait(beside, timeout=_LAST_CALLS_SECONDS)
+            for task in beside:
                 task.cancel()
     except BaseExceptionGroup as several:
         if len(several.exceptions) > 1:

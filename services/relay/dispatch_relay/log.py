@@ -193,4 +193,4 @@ class Log(Protocol):
         """Count the hosts by standing."""
 
     async def close(self) -> None:
-        """Commit what was submitted, then let go of the files."""
+        """Commit and tell what was submitted, then let go of the files. Safe to repeat."""
