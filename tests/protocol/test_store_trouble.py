@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import asyncio
-import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.address import Address
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
 
 from tests.support.relay import Relay
