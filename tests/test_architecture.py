@@ -65,7 +65,7 @@ class Edge:
     importers: Sequence[str]  # patterns; "dispatch.noise" also stands for what lies below it
     forbidden: Sequence[str]  # a name stands for itself and for all below it
     reason: str
-    but: Sequence[str] = ()  # patterns of importers that may
+    but: Sequence[str] = ()  # patterns of modules that may, themselves and for whoever imports them
     through: bool = False  # neither directly nor through other modules of ours
 
 
@@ -136,6 +136,7 @@ EDGES = (
     Edge(
         importers=PURE,
         forbidden=(*DRIVERS, *STORES, *CLOCKS, *ENVIRONMENT, *CHANCE),
+        but=("dispatch",),  # sets what grpc must see before it is imported
         through=True,
         reason="a pure module decides from its arguments: time, randomness and I/O are its caller's",
     ),
@@ -144,7 +145,7 @@ EDGES = (
         forbidden=ENVIRONMENT,
         but=(
             *("*.app", "*.__main__", "*.cli"),
-            "dispatch.channel",  # sets what grpc must see before it is imported
+            "dispatch",  # sets what grpc must see before it is imported
         ),
         reason="only the wiring reads the environment",
     ),
@@ -230,9 +231,9 @@ def violations(roots: Sequence[Path], edges: Sequence[Edge]) -> list[str]:
         for module in sorted(uses):
             if is_below(module, "dispatch.api") or not matches(module, edge.importers):
                 continue
-            if any(fnmatchcase(module, pattern) for pattern in edge.but):
-                continue
             for via in reached(module, uses) if edge.through else [module]:
+                if any(fnmatchcase(via, pattern) for pattern in edge.but):
+                    continue
                 through = "" if via == module else f" through {via}"
                 found += [
                     f"{module} uses {name}{through}: {edge.reason}"

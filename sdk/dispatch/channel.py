@@ -6,22 +6,7 @@ min_ping_interval a server closes idle phones with "too many pings".
 
 from __future__ import annotations
 
-import os
-
-# grpc reads them once, when it is first imported, which is why they stand in front of the import below. They are the only
-# process-wide settings that we touch.
-# Measured at 1.5 to 1.8 times the cost per message:
-os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_listener")
-# We fork only to run another program. With fork support grpc wakes its threads in the child before it does, and about one
-# child in twenty of a busy process under uvloop dies of a segmentation fault (tests/unit/sdk/test_channel.py).
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-# What it logs by itself (a connection that went away) is said again, and better, by the status of the call; and each stranger's
-# failed TLS handshake would be a line among a service's JSON.
-os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-
 import grpc
-
-GRPC_EXPERIMENTS = os.environ["GRPC_EXPERIMENTS"]
 
 Options = list[tuple[str, int]]
 

@@ -30,7 +30,7 @@ def stage() -> Iterator[Path]:
 async def start(stage: Path, *options: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "deploy.demo", *options,
-        cwd=ROOT, env={**os.environ, "TMPDIR": str(stage)},
+        cwd=ROOT, env={**ENVIRONMENT, "TMPDIR": str(stage)},
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
 

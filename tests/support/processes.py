@@ -17,6 +17,9 @@ BIN = Path(sys.executable).parent
 
 Event = dict[str, Any]
 
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
+"""Ours, less what importing Dispatch has set in it: a program sets that by itself, or it has a defect that tests must see."""
+
 
 class Process:
     """A running program of ours with `--json`: its events as they come, its exit code, its standard error."""
@@ -43,7 +46,7 @@ class Process:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=4 * 1024 * 1024,  # a line holds a whole answer
-            env={**os.environ, **(env or {})},
+            env={**ENVIRONMENT, **(env or {})},
             start_new_session=True,
         )
         return cls(words, process)

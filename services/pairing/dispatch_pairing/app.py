@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dispatch import GRPC_EXPERIMENTS
 from dispatch.address import Address
 from dispatch.clock import Clock, SystemClock
 from dispatch.errors import HomeInUse, StoreFailed
 from dispatch.ids import Rng
 from dispatch.names import service_name as checked_name
-from dispatch.runtime import GRPC_EXPERIMENTS
 from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.logs import get_logger
 from prometheus_client import CollectorRegistry

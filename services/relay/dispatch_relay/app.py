@@ -9,9 +9,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
+from dispatch import GRPC_EXPERIMENTS
 from dispatch.address import Address
 from dispatch.clock import SystemClock
-from dispatch.runtime import GRPC_EXPERIMENTS
 from dispatch.runtime.certificate import Certificate, CertificateFiles, CertificateMetrics
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics

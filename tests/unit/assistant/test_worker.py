@@ -13,6 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+import uvloop
 from dispatch_host.agents import AgentEvent, NotDone, NotDoneReason, Progress, Result, Step, Task, Turn
 from dispatch_host.agents.builtin import BuiltIn
 from dispatch_host.agents.builtin.driver import COMMAND
@@ -116,6 +117,18 @@ async def test_a_worker_that_fails_or_talks_nonsense_fails_the_task(home: Path, 
     end = last(events)
     assert isinstance(end, NotDone)
     assert end.reason is NotDoneReason.AGENT_FAILED
+
+
+def test_a_worker_that_dies_before_it_is_asked_fails_the_task(home: Path) -> None:
+    """Under uvloop, which the host runs on, the pipe of such a worker raised what nobody caught: the agent broke."""
+    broken = BuiltIn(home=home, clock=lambda: NOW, command=("false",))
+
+    async def ends() -> list[AgentEvent]:
+        return [last(await run(broken, "largest files", scope=[Folder(home / "Downloads")])) for _ in range(30)]
+
+    for end in uvloop.run(ends()):
+        assert isinstance(end, NotDone)
+        assert end.reason is NotDoneReason.AGENT_FAILED
 
 
 async def test_a_worker_that_never_ends_is_ended(home: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 BUSY_PARENT = """
 import asyncio, sys
@@ -39,3 +42,38 @@ def test_children_of_a_process_that_talks_over_grpc_do_not_die_before_they_start
     parent = subprocess.run([sys.executable, "-c", BUSY_PARENT], check=False, capture_output=True, text=True)
 
     assert parent.returncode == 0, parent.stderr
+
+
+IMPORT = """
+import importlib, os, sys
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "grpc":
+            print(os.environ.get("GRPC_EXPERIMENTS"), os.environ.get("GRPC_ENABLE_FORK_SUPPORT"))
+
+sys.meta_path.insert(0, Watch())
+importlib.import_module(sys.argv[1])
+"""
+SETTINGS = ("GRPC_EXPERIMENTS", "GRPC_ENABLE_FORK_SUPPORT", "GRPC_VERBOSITY")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "dispatch.tls",
+        "dispatch.thread.client",
+        "dispatch_pairing.service",
+        "dispatch_relay.trust_feed",
+        "dispatch_host.control",
+        "mobile_sim.line",
+    ],
+)
+def test_grpc_is_told_before_it_is_imported_whatever_is_imported_first(module: str) -> None:
+    """A module that imported grpc before the one that set it switched both off for the whole host, for as long as it ran."""
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    child = subprocess.run(
+        [sys.executable, "-c", IMPORT, module], check=True, capture_output=True, text=True, env=environment
+    )
+
+    assert child.stdout == "-event_engine_listener 0\n"

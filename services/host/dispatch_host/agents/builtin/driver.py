@@ -92,7 +92,7 @@ class BuiltIn:
             deadline = asyncio.get_running_loop().time() + self._limit_seconds
             try:
                 async with asyncio.timeout_at(deadline):
-                    process.stdin.write(wire.encode_request(request))
+                    _write(process.stdin, wire.encode_request(request))
                     await process.stdin.drain()
                 while True:
                     async with asyncio.timeout_at(deadline):
@@ -134,3 +134,11 @@ class BuiltIn:
             if process.stdin is not None:
                 process.stdin.close()
             await process.wait()
+
+
+def _write(pipe: asyncio.StreamWriter, line: bytes) -> None:
+    """Write to a worker. Raises BrokenPipeError when it has died before it was asked."""
+    try:
+        pipe.write(line)
+    except RuntimeError as closed:  # what uvloop raises; asyncio's own loop says it when the pipe is drained
+        raise BrokenPipeError from closed
