@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.samples import write_pdf
+from tests.support.processes import ENVIRONMENT
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -18,7 +18,7 @@ from dispatch_relay.settings import Settings
 from PIL import Image
 
 from tests.support.host_end import HostEnd
-from tests.support.processes import BIN, Event, Process, run
+from tests.support.processes import BIN, ENVIRONMENT, Event, Process, run
 from tests.support.relay import Relay
 from tests.support.seeded_phone import SeededPhone
 from tests.support.waiting import until
@@ -59,6 +59,7 @@ async def read(*words: str) -> tuple[int, str, str]:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=ENVIRONMENT,
     )
     out, err = await process.communicate()
     return process.returncode or 0, out.decode(), err.decode()
