@@ -11,8 +11,10 @@ ifeq ($(origin LANG),command line)
 unexport LANG
 endif
 
-# What Python compiles goes into .venv, so that a demo leaves nothing else behind.
+# What Python compiles goes into .venv, so that a demo leaves nothing else behind; and it is kept, whatever the environment
+# says: a test starts hundreds of processes, each of which would compile everything again.
 export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## Show what each target does

@@ -145,9 +145,13 @@ class Process:
 
 
 async def run(*words: str, stdin: str = "", env: Mapping[str, str] | None = None) -> tuple[int, list[Event]]:
-    """Run a program to its end; gives the exit code and its events."""
+    """Run a program to its end; gives the exit code and its events. Whoever is cut short leaves no program behind."""
     process = await Process.start(*words, env=env)
-    if stdin:
-        await process.say(stdin)
-    process.close_stdin()
-    return await process.ended(), process.events
+    try:
+        if stdin:
+            await process.say(stdin)
+        process.close_stdin()
+        return await process.ended(), process.events
+    finally:
+        if process.returncode is None:
+            await process.stop()
