@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.api.host.v1.host_pb2_grpc import ControlServiceStub
 from dispatch.api.relay.v1.relay_pb2 import Outcome
@@ -65,6 +66,30 @@ async def test_folders_are_approved_changed_listed_and_removed(bench: Bench, tmp
     assert [(one.path, one.writable) for one in listed] == [(str(folder), True)]
     assert removed == [True, False]
     assert list(rest) == []
+
+
+@pytest.mark.parametrize("change", ["removed", "no longer to be written"])
+async def test_a_task_ends_when_a_folder_that_it_was_given_is_taken_back(
+    bench: Bench, tmp_path: Path, change: str
+) -> None:
+    (tmp_path / "files").mkdir()
+    given = pb.Folder(path=str(tmp_path / "files"), writable=True)
+    async with bench.control() as control:
+        await control.add_folder(given)
+        sent = await bench.phone.sends("running")
+        await bench.phone.sees(sent.task_id, "started")
+        await control.add_folder(pb.Folder(path=str(tmp_path)))
+        assert bench.phone.of(sent.task_id)[-1].HasField("started")
+
+        if change == "removed":
+            await control.remove_folder(given.path)
+            await control.remove_folder(str(tmp_path))
+        else:
+            await control.add_folder(pb.Folder(path=given.path))
+
+        ended = await bench.phone.sees_end(sent.task_id)
+    assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_FOLDER_NOT_APPROVED)
+    assert bench.agent.closed == ["running"]
 
 
 @pytest.mark.parametrize("path", ["/no/such/folder", "relative", "", "/etc/hostname"])

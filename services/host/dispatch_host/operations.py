@@ -100,6 +100,7 @@ class Operations:
             raise errors.BadRequest(str(refused), metadata={"field": "path"}) from refused
         kept = _folder(approved)
         await self._owned.journal.step(lambda tx: settings.approve(tx, approved))
+        await self._confine()
         return kept
 
     async def list_folders(self) -> pb.ListFoldersResponse:
@@ -116,7 +117,14 @@ class Operations:
         def remove(tx: Tx) -> bool:
             return sum(settings.disapprove(tx, name) for name in names) > 0
 
-        return await self._owned.journal.step(remove)
+        removed = await self._owned.journal.step(remove)
+        await self._confine()
+        return removed
+
+    async def _confine(self) -> None:
+        """What is approved has changed: in force at once, for the running task as well."""
+        if self._running is not None:
+            self._running.runner.confine(await self._owned.journal.step(settings.folders))
 
     async def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]:
         """Show codes until a phone is paired, somebody says no, or the time is over. The last event is PairEnded."""

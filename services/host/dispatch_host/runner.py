@@ -29,6 +29,7 @@ from dispatch_host.journal.values import StoredTask
 from dispatch_host.limits import Limits
 from dispatch_host.live import LiveNews
 from dispatch_host.metrics import HostMetrics
+from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
 from dispatch_host.steps import Ready
 from dispatch_host.tasks import STEPS, Event, State
@@ -66,6 +67,11 @@ class Ending:
 CANCELLED = Ending(event=Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
 STOPPED = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_STOPPED)
 SLEPT = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_SLEPT)
+OUTSIDE = Ending(
+    event=Event.FAIL,
+    reason=Reason.REASON_FOLDER_NOT_APPROVED,
+    text="The approval of a folder was taken back while the task ran.",
+)
 SILENT = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG)
 BROKEN = Ending(event=Event.FAIL, reason=Reason.REASON_AGENT_FAILED)
 
@@ -75,6 +81,7 @@ class _Current:
     """The task that runs. `forced` is set by whoever ends it from outside, before the agent is cancelled."""
 
     task: StoredTask
+    folders: Sequence[Folder]
     news: LiveNews
     steps: list[Entry] = field(default_factory=list)
     stepped: asyncio.Event = field(default_factory=asyncio.Event)
@@ -129,6 +136,11 @@ class Runner:
             self._force(CANCELLED)
             await current.over.wait()
 
+    def confine(self, approved: Sequence[Folder]) -> None:
+        """End the running task if it was given a folder, or a right to write, that is not approved any more."""
+        if self._current is not None and not all(folder.is_within(approved) for folder in self._current.folders):
+            self._force(OUTSIDE)
+
     def slept(self) -> None:
         """Interrupt the running task: the computer was away for longer than a task survives."""
         self._force(SLEPT)
@@ -147,12 +159,11 @@ class Runner:
         while not self._stopping:
             self._woken.clear()
             ready = await self._stored(lambda tx: steps.start_next(tx, self._scribe, agent=self._agent_name))
-            await self._count_waiting()
             if ready is None:
+                await self._count_waiting()
                 await self._woken.wait()
-                continue
-            self._audience.wrote(ready.task.thread)
-            await self._run_one(ready)
+            else:
+                await self._run_one(ready)
 
     def _force(self, ending: Ending) -> None:
         current = self._current
@@ -163,9 +174,12 @@ class Runner:
 
     async def _run_one(self, ready: Ready) -> None:
         every_ms = round(1000 / self._limits.live_per_second)
-        current = _Current(task=ready.task, news=LiveNews(ready.task.task_id, every_ms))
+        # Before anything is awaited: a folder that is taken back from now on must find the task.
+        current = _Current(task=ready.task, folders=ready.folders, news=LiveNews(ready.task.task_id, every_ms))
         self._current = current
         self._metrics.running.set(1)
+        self._audience.wrote(ready.task.thread)
+        await self._count_waiting()
         started_ms = self._clock.steady_ms()
         _LOG.info("task started", task=ready.task.task_id)
         helpers = [asyncio.create_task(self._write(current)), asyncio.create_task(self._show(current))]
