@@ -454,6 +454,36 @@ class BadRequest(PairingRefused):
     advice = "Check what you entered."
 
 
+class SignInPending(PairingRefused):
+    reason = Reason.REASON_SIGN_IN_PENDING
+    code = Code.UNAVAILABLE
+    sentence = "The code has not been entered yet."
+    advice = "Open the page, enter the code, and wait."
+
+
+class SignUpClosed(PairingRefused):
+    """Carries metadata "policy", "current", "required"."""
+
+    reason = Reason.REASON_SIGN_UP_CLOSED
+    code = Code.PERMISSION_DENIED
+    sentence = "This service does not let people make accounts in this way."
+    advice = "Ask its operator for an account or an invitation."
+
+
+class NoProvider(PairingRefused):
+    reason = Reason.REASON_NO_PROVIDER
+    code = Code.FAILED_PRECONDITION
+    sentence = "This service works with no other provider of sign-ins."
+    advice = "Sign in with a password."
+
+
+class DeviceUnknown(PairingRefused):
+    reason = Reason.REASON_DEVICE_UNKNOWN
+    code = Code.NOT_FOUND
+    sentence = "The account has no such device."
+    advice = "Look at the list of devices."
+
+
 class TaskNotDone(DispatchError):
     """An accepted task ended otherwise than done."""
 

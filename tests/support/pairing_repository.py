@@ -10,8 +10,21 @@ from dataclasses import replace
 import pytest
 from dispatch.api.error.v1.error_pb2 import REASON_OFFER_EXPIRED
 from dispatch.errors import StoreFailed
-from dispatch.ids import AccountId, DeviceId, OfferId, PairId
-from dispatch_pairing.model import Account, Device, Identity, Pairing, Role, SignIn
+from dispatch.ids import AccountId, DeviceId, OfferId, PairId, TaskId
+from dispatch_pairing.model import (
+    Account,
+    Device,
+    Identity,
+    Invitation,
+    Login,
+    Pairing,
+    Plan,
+    Role,
+    SignIn,
+    TaskRecord,
+    TrustNews,
+    WebSession,
+)
 from dispatch_pairing.offers import Offer, State
 from dispatch_pairing.store import Store
 
@@ -71,6 +84,10 @@ async def check_repository(make: Make) -> None:
         _offers_of_a_host,
         _pairings,
         _farewells,
+        _ways_into_an_account,
+        _feed,
+        _history,
+        _an_erased_account_leaves_no_row,
         _identity,
         _all_or_nothing,
         _writers_take_turns,
@@ -93,13 +110,18 @@ async def _accounts(store: Store) -> None:
         assert await kept.accounts.find("ada") == an_account()
         assert await kept.accounts.find("ADA") is None
         assert [account.folded for account in await kept.accounts.all()] == ["ada", "bob"]
+        assert await kept.accounts.get(ADA) == an_account()
+        assert await kept.accounts.get(AccountId(b"x" * 16)) is None
+    async with store.write() as kept:
+        await kept.accounts.put(replace(an_account(), password="other", plan=Plan.TEAM))
+        assert await kept.accounts.get(ADA) == replace(an_account(), password="other", plan=Plan.TEAM)
 
 
 async def _devices_and_sign_ins(store: Store) -> None:
     await _furnish(store)
-    moved = replace(POCKET, account_id=BOB, name="other", role=Role.HOST)
-    sign_in = SignIn(device_id=POCKET.device_id, token_hash=b"t" * 32, expires_ms=2**42)
-    newer = replace(sign_in, token_hash=b"n" * 32)
+    moved = replace(POCKET, account_id=BOB, name="other", role=Role.HOST, app_version="1.2.3", seen_ms=5, revoked_ms=6)
+    sign_in = SignIn(device_id=POCKET.device_id, token_hash=b"t" * 32, expires_ms=2**42, rotated_ms=1)
+    newer = replace(sign_in, token_hash=b"n" * 32, rotated_ms=2, previous_hash=b"t" * 32)
     async with store.write() as kept:
         assert await kept.devices.get(POCKET.device_id) == POCKET
         assert await kept.devices.get(DeviceId(b"x" * 16)) is None
@@ -181,11 +203,124 @@ async def _pairings(store: Store) -> None:
         assert not await kept.pairings.has_active(POCKET.device_id)
     async with store.write() as kept:
         await kept.pairings.put(replace(second, ended_sequence=9))
-        await kept.pairings.put(replace(a_pairing(3), ended_sequence=11))
-        every = [pairing.ended_sequence for pairing in await kept.pairings.ended_since(0, limit=10)]
-        assert every == [9, 11, 2**62]
-        assert [p.ended_sequence for p in await kept.pairings.ended_since(9, limit=1)] == [11]
-        assert await kept.pairings.ended_since(2**62, limit=1) == []
+        assert await kept.pairings.active_of(HOST.device_id) == []
+        for pairing in (third := a_pairing(3), fourth := a_pairing(4, TABLET)):
+            await kept.pairings.put(pairing)
+        assert list(await kept.pairings.active_of(HOST.device_id)) == [third, fourth]
+        assert list(await kept.pairings.active_of(TABLET.device_id)) == [fourth]
+        assert list(await kept.pairings.active_of_account(ADA)) == [third, fourth]
+        assert await kept.pairings.active_of_account(BOB) == []
+
+
+async def _ways_into_an_account(store: Store) -> None:
+    await _furnish(store)
+    logins = [Login("https://id.example", subject, ADA) for subject in ("1", "2")]
+    sessions = [WebSession(bytes([n]) * 32, owner, 1, n) for n, owner in ((1, ADA), (2, ADA), (3, BOB))]
+    async with store.write() as kept:
+        for login in reversed(logins):
+            await kept.accounts.put_login(login)
+        await kept.accounts.add_invitation(Invitation(b"i" * 32, 10))
+        await kept.accounts.add_invitation(Invitation(b"j" * 32, 20))
+        for session in sessions:
+            await kept.accounts.add_web_session(session)
+        for device in (HOST, POCKET, TABLET):
+            await kept.devices.put_sign_in(SignIn(device.device_id, b"t" * 32, 9, 1))
+    async with store.write() as kept:
+        assert list(await kept.accounts.logins(ADA)) == logins
+        assert await kept.accounts.login("https://id.example", "2") == logins[1]
+        assert await kept.accounts.login("https://other.example", "2") is None
+        assert not await kept.accounts.take_invitation(b"i" * 32, now_ms=10)
+        assert await kept.accounts.take_invitation(b"j" * 32, now_ms=10)
+        assert not await kept.accounts.take_invitation(b"j" * 32, now_ms=10)
+        assert await kept.accounts.web_session(sessions[0].token_hash) == sessions[0]
+        await kept.accounts.forget_web_sessions(now_ms=1)
+        assert await kept.accounts.web_session(sessions[0].token_hash) is None
+        await kept.accounts.end_web_sessions(BOB)
+        assert await kept.accounts.web_session(sessions[2].token_hash) is None
+        await kept.accounts.end_web_session(sessions[1].token_hash)
+        assert await kept.accounts.web_session(sessions[1].token_hash) is None
+        await kept.devices.end_sign_ins(ADA, but=POCKET.device_id)
+        signed_in = [await kept.devices.sign_in(device.device_id) is not None for device in (HOST, POCKET, TABLET)]
+        assert signed_in == [False, True, False]
+        await kept.devices.end_sign_ins(ADA)
+        assert await kept.devices.sign_in(POCKET.device_id) is None
+        assert {device.name for device in await kept.devices.of_account(ADA)} == {"desk", "pocket", "tablet"}
+
+
+async def _feed(store: Store) -> None:
+    ended = TrustNews(9, pair_id=PairId(b"p" * 16), ended_by=Role.PHONE)
+    revoked, replaced = TrustNews(11, device_id=DeviceId(b"d" * 16)), TrustNews(2**62, pair_id=PairId(b"q" * 16))
+    async with store.write() as kept:
+        for news in (ended, revoked, replaced):
+            await kept.feed.append(news)
+    async with store.read() as kept:
+        assert list(await kept.feed.since(0, limit=10)) == [ended, revoked, replaced]
+        assert list(await kept.feed.since(9, limit=1)) == [revoked]
+        assert await kept.feed.since(2**62, limit=1) == []
+        assert await kept.feed.has_ended(PairId(b"q" * 16))
+        assert not await kept.feed.has_ended(PairId(b"d" * 16))
+        assert await kept.feed.has_revoked(DeviceId(b"d" * 16))
+        assert not await kept.feed.has_revoked(DeviceId(b"q" * 16))
+
+
+def a_record(number: int, posted_ms: int, account_id: AccountId = ADA) -> TaskRecord:
+    return TaskRecord(
+        pair_id=PairId(b"p" * 16),
+        task_id=TaskId(bytes([number]) * 16),
+        account_id=account_id,
+        phone_id=POCKET.device_id,
+        host_id=HOST.device_id,
+        posted_ms=posted_ms,
+        accepted=True,
+        reason=0,
+        outcome=0,
+        ended_ms=0,
+    )
+
+
+async def _history(store: Store) -> None:
+    await _furnish(store)
+    records = [a_record(1, 30), a_record(3, 20), a_record(2, 20), a_record(4, 10)]
+    async with store.write() as kept:
+        for record in (*records, a_record(5, 25, BOB)):
+            await kept.history.put(record)
+        over = replace(records[0], accepted=False, reason=3, outcome=2, ended_ms=40)
+        await kept.history.put(over)
+        assert await kept.history.get(over.pair_id, over.task_id) == over
+        assert await kept.history.get(PairId(b"x" * 16), over.task_id) is None
+    async with store.write() as kept:
+        assert list(await kept.history.of_account(ADA, before=None, limit=2)) == [over, records[1]]
+        rest = await kept.history.of_account(ADA, before=(20, records[1].task_id), limit=9)
+        assert list(rest) == records[2:]
+        await kept.history.forget_before(20)
+        assert list(await kept.history.of_account(ADA, before=None, limit=9)) == [over, *records[1:3]]
+
+
+async def _an_erased_account_leaves_no_row(store: Store) -> None:
+    await _furnish(store)
+    offer = replace(an_offer(), state=State.CLAIMED, phone_id=POCKET.device_id, confirm_by_ms=7)
+    async with store.write() as kept:
+        await kept.accounts.put_login(Login("https://id.example", "1", ADA))
+        await kept.accounts.add_web_session(WebSession(b"w" * 32, ADA, 1, 9))
+        await kept.devices.put_sign_in(SignIn(POCKET.device_id, b"t" * 32, 9, 1))
+        await kept.offers.put(offer)
+        await kept.offers.add_step(offer.offer_id, 1, b"x")
+        await kept.pairings.put(a_pairing())
+        await kept.pairings.add_farewell(PairId(b"f" * 16), TABLET.device_id, at_ms=1, keep=2)
+        await kept.history.put(a_record(1, 1))
+    async with store.write() as kept:
+        await kept.accounts.erase(ADA)
+        await kept.accounts.erase(ADA)
+    async with store.read() as kept:
+        assert [account.folded for account in await kept.accounts.all()] == ["bob"]
+        assert await kept.devices.of_account(ADA) == []
+        assert await kept.devices.sign_in(POCKET.device_id) is None
+        assert await kept.offers.get(offer.offer_id) is None
+        assert await kept.pairings.get(a_pairing().pair_id) is None
+        assert not await kept.pairings.farewell(PairId(b"f" * 16), [TABLET.device_id])
+        assert await kept.accounts.logins(ADA) == []
+        assert await kept.accounts.web_session(b"w" * 32) is None
+        assert await kept.history.of_account(ADA, before=None, limit=1) == []
 
 
 async def _farewells(store: Store) -> None:

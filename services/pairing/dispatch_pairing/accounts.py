@@ -128,7 +128,9 @@ class SignIns:
             await kept.devices.put(wanted)
             expires_ms = now_ms + self._limits.sign_in_ms
             await kept.devices.put_sign_in(
-                SignIn(device_id=wanted.device_id, token_hash=token_hash(token), expires_ms=expires_ms)
+                SignIn(
+                    device_id=wanted.device_id, token_hash=token_hash(token), expires_ms=expires_ms, rotated_ms=now_ms
+                )
             )
         return SignedIn(account_id=account.account_id, token=token, expires_ms=expires_ms)
 

@@ -21,6 +21,11 @@ from prometheus_client import CollectorRegistry
 
 from dispatch_pairing import signer as signers
 from dispatch_pairing.accounts import SignIns
+from dispatch_pairing.api.accounts import AccountApi
+from dispatch_pairing.api.desk import Desk
+from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
+from dispatch_pairing.api.pairings import PairingApi
+from dispatch_pairing.api.trust import TrustApi
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.door import Door, Need, own_names
@@ -31,7 +36,6 @@ from dispatch_pairing.nonces import Nonces
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.relays import Relays
-from dispatch_pairing.service import FOR_DEVICES, FOR_SERVICES, Api, Desk
 from dispatch_pairing.signer import Signer
 from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
@@ -148,28 +152,40 @@ async def _serving(
         nonces=Nonces(key=signer.secret("nonce"), lifetime_ms=limits.nonce_ms),
         names=own_names(address, settings.advertise),
     )
-    api = Api(
-        sign_ins=SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits),
-        ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics),
-        pairings=Pairings(
-            store=store,
-            bell=bell,
-            clock=clock,
-            limits=limits,
+    streams = Streams(limit=limits.follows)
+    apis = (
+        AccountApi(
+            sign_ins=SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits),
             signer=signer,
-            relays=relays,
             service_name=service_name,
+            clock=clock,
             metrics=metrics,
         ),
-        trust=Trust(store=store, bell=bell, clock=clock, limits=limits, relays=relays, metrics=metrics),
-        streams=Streams(limit=limits.follows),
-        signer=signer,
-        service_name=service_name,
-        clock=clock,
-        metrics=metrics,
+        PairingApi(
+            ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics),
+            pairings=Pairings(
+                store=store,
+                bell=bell,
+                clock=clock,
+                limits=limits,
+                signer=signer,
+                relays=relays,
+                service_name=service_name,
+                metrics=metrics,
+            ),
+            streams=streams,
+            signer=signer,
+            clock=clock,
+            metrics=metrics,
+        ),
+        TrustApi(
+            trust=Trust(store=store, bell=bell, clock=clock, limits=limits, relays=relays, metrics=metrics),
+            streams=streams,
+            signer=signer,
+        ),
     )
     desk = Desk(door=door, limits=limits, metrics=metrics)
-    methods = api.methods()
+    methods = [method for api in apis for method in api.methods()]
     listeners.add(
         for_devices=desk.handlers(one for one in methods if one.need is not Need.SERVICE),
         for_services=desk.handlers(one for one in methods if one.need is Need.SERVICE),

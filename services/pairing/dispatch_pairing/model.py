@@ -1,11 +1,14 @@
-"""What the service keeps, as values. Knows no SQL and no protobuf. Offers, being a machine, have their own module."""
+"""What the service keeps, as values. Knows no SQL and no protobuf. Offers, being a machine, have their own module.
+
+Times are ms since 1970.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
-from dispatch.ids import AccountId, DeviceId, PairId
+from dispatch.ids import AccountId, DeviceId, PairId, TaskId
 
 
 class Role(IntEnum):
@@ -13,6 +16,15 @@ class Role(IntEnum):
 
     PHONE = 1
     HOST = 2
+
+
+class Plan(StrEnum):
+    """What an account's owner has agreed on with the operator. Which plans may pair is the operator's policy (P10)."""
+
+    PRO = "pro"
+    MAX = "max"
+    TEAM = "team"
+    ENTERPRISE = "enterprise"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +36,36 @@ class Account:
     folded: str
     """The name by which it is found; unique."""
     password: str = field(repr=False)
-    """Argon2id as PHC text."""
+    """Argon2id as PHC text; empty for one that signs in at a provider only."""
     created_ms: int
+    plan: Plan = Plan.PRO
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who somebody is at a provider of sign-ins (OpenID Connect Core, 2: issuer and subject)."""
+
+    issuer: str
+    subject: str
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The right to make one account."""
+
+    code_hash: bytes = field(repr=False)
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebSession:
+    """A browser that is signed in to the account page."""
+
+    token_hash: bytes = field(repr=False)
+    account_id: AccountId
+    created_ms: int
+    expires_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +79,12 @@ class Device:
     role: Role
     name: str
     created_ms: int
+    app_version: str = ""
+    """What it last said of its app."""
+    seen_ms: int = 0
+    """When it last called, to the minute."""
+    revoked_ms: int | None = None
+    """None while it may be used. A device that is revoked stays so: its key never comes in again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +94,10 @@ class SignIn:
     device_id: DeviceId
     token_hash: bytes = field(repr=False)
     expires_ms: int
+    rotated_ms: int
+    """When the token was given out."""
+    previous_hash: bytes | None = field(repr=False, default=None)
+    """The token before, good until this one was used: an answer may get lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +122,36 @@ class Pairing:
     def role_of(self, device_id: DeviceId) -> Role | None:
         """Give what the device is in this pairing, or None for a stranger."""
         return {self.host_id: Role.HOST, self.phone_id: Role.PHONE}.get(device_id)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustNews:
+    """One thing that relays are told, for good: a pairing that is over, or a device that is revoked. Names no account."""
+
+    sequence: int
+    pair_id: PairId | None = None
+    ended_by: Role | None = None
+    """Which side ended the pairing; None for the service itself."""
+    device_id: DeviceId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """What the servers may know of a task: ids, times, verdict, outcome, reason."""
+
+    pair_id: PairId
+    task_id: TaskId
+    account_id: AccountId
+    phone_id: DeviceId
+    host_id: DeviceId
+    posted_ms: int
+    accepted: bool
+    reason: int
+    """A Reason; 0 for none."""
+    outcome: int
+    """An Outcome; 0 while it runs, and for one that was refused."""
+    ended_ms: int
+    """0 while it runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ restored from a backup, and the host says it again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
@@ -22,6 +22,7 @@ from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Device, Pairing, Role
 from dispatch_pairing.relays import Relays
+from dispatch_pairing.revocation import end_pairing
 from dispatch_pairing.signer import Signer
 from dispatch_pairing.store import Repositories, Store
 
@@ -124,7 +125,10 @@ class Pairings:
         )
         async with self._store.write() as kept:
             known = await kept.pairings.get(wanted.pair_id)
-            farewell = await kept.pairings.farewell(wanted.pair_id, [wanted.host_id, wanted.phone_id])
+            # Relays turn away for good what they were told is over, also when an erased account's pairing is shown again.
+            farewell = await kept.feed.has_ended(wanted.pair_id) or await kept.pairings.farewell(
+                wanted.pair_id, [wanted.host_id, wanted.phone_id]
+            )
             phone = await kept.devices.get(wanted.phone_id)
             refusal = judge(known, wanted, phone, farewell=farewell)
             if refusal is not None:
@@ -134,8 +138,7 @@ class Pairings:
             await self._complete_offer(kept, signed.offer_id, wanted, now_ms=now_ms)
             older = await kept.pairings.active_between(wanted.host_id, wanted.phone_id)
             if older is not None:
-                sequence = await _next_sequence(kept)
-                await kept.pairings.put(replace(older, ended_sequence=sequence))
+                await end_pairing(kept, older, by=None)
             await kept.pairings.put(wanted)
         if older is not None:
             self._bell.ring(TRUST)
@@ -151,8 +154,7 @@ class Pairings:
             role = None if known is None else known.role_of(device.device_id)
             ends = known is not None and role is not None and known.active
             if known is not None and ends:
-                sequence = await _next_sequence(kept)
-                await kept.pairings.put(replace(known, ended_sequence=sequence, ended_by=role))
+                await end_pairing(kept, known, by=role)
             elif role is None:
                 # A service restored from a backup: the host must not be able to bring back what the phone has left.
                 await kept.pairings.add_farewell(pair_id, device.device_id, at_ms=now_ms, keep=self._limits.farewells)
@@ -193,10 +195,3 @@ class Pairings:
             raise errors.of(change.refusal)
         await kept.offers.put(change.offer)
         self._metrics.offer_changed(offer, change.offer)
-
-
-async def _next_sequence(kept: Repositories) -> int:
-    identity = await kept.service.identity()
-    counted = replace(identity, sequence=identity.sequence + 1)
-    await kept.service.put_identity(counted)
-    return counted.sequence

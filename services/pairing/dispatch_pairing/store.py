@@ -11,9 +11,20 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from dispatch.ids import AccountId, DeviceId, OfferId, PairId
+from dispatch.ids import AccountId, DeviceId, OfferId, PairId, TaskId
 
-from dispatch_pairing.model import Account, Device, Identity, Pairing, SignIn
+from dispatch_pairing.model import (
+    Account,
+    Device,
+    Identity,
+    Invitation,
+    Login,
+    Pairing,
+    SignIn,
+    TaskRecord,
+    TrustNews,
+    WebSession,
+)
 from dispatch_pairing.offers import Offer
 
 
@@ -26,8 +37,47 @@ class Accounts(Protocol):
     async def find(self, folded: str) -> Account | None:
         """Find an account by its folded name."""
 
+    async def get(self, account_id: AccountId) -> Account | None:
+        """Find an account."""
+
+    async def put(self, account: Account) -> None:
+        """Keep an account that is there as it is now."""
+
     async def all(self) -> Sequence[Account]:
         """List all accounts by name."""
+
+    async def erase(self, account_id: AccountId) -> None:
+        """Forget the account and every row that names it or one of its devices. What relays were told stays told."""
+
+    async def login(self, issuer: str, subject: str) -> Login | None:
+        """Find who somebody is here, by who they are at a provider."""
+
+    async def put_login(self, login: Login) -> None:
+        """Keep it."""
+
+    async def logins(self, account_id: AccountId) -> Sequence[Login]:
+        """List the account's logins."""
+
+    async def add_invitation(self, invitation: Invitation) -> None:
+        """Keep an invitation."""
+
+    async def take_invitation(self, code_hash: bytes, *, now_ms: int) -> bool:
+        """Use an invitation up; gives False for one that is unknown, used or over. Those that are over are forgotten."""
+
+    async def add_web_session(self, session: WebSession) -> None:
+        """Keep a browser's session."""
+
+    async def web_session(self, token_hash: bytes) -> WebSession | None:
+        """Find it, over or not."""
+
+    async def end_web_session(self, token_hash: bytes) -> None:
+        """Forget it, if it is there."""
+
+    async def end_web_sessions(self, account_id: AccountId) -> None:
+        """Forget all of the account."""
+
+    async def forget_web_sessions(self, *, now_ms: int) -> None:
+        """Forget those that are over."""
 
 
 class Devices(Protocol):
@@ -42,6 +92,9 @@ class Devices(Protocol):
     async def count_in_use(self, account_id: AccountId, *, now_ms: int) -> int:
         """Count the account's devices that are signed in or in an active pairing."""
 
+    async def of_account(self, account_id: AccountId) -> Sequence[Device]:
+        """List the account's devices, oldest first, those that are revoked included."""
+
     async def sign_in(self, device_id: DeviceId) -> SignIn | None:
         """Find the device's sign-in."""
 
@@ -50,6 +103,9 @@ class Devices(Protocol):
 
     async def end_sign_in(self, device_id: DeviceId) -> None:
         """Forget the device's sign-in, if there is one."""
+
+    async def end_sign_ins(self, account_id: AccountId, *, but: DeviceId | None = None) -> None:
+        """Forget all sign-ins of the account's devices, but that one's."""
 
 
 class Offers(Protocol):
@@ -95,14 +151,51 @@ class Pairings(Protocol):
     async def count_active(self) -> int:
         """Count the active pairings."""
 
-    async def ended_since(self, sequence: int, *, limit: int) -> Sequence[Pairing]:
-        """List pairings that ended after this place in the count, in order."""
+    async def active_of(self, device_id: DeviceId) -> Sequence[Pairing]:
+        """List the active pairings that the device is in."""
+
+    async def active_of_account(self, account_id: AccountId) -> Sequence[Pairing]:
+        """List the active pairings of the account."""
 
     async def add_farewell(self, pair_id: PairId, device_id: DeviceId, *, at_ms: int, keep: int) -> None:
         """Note that the device said goodbye to a pairing that nobody knows; the newest `keep` of its notes stay."""
 
     async def farewell(self, pair_id: PairId, devices: Sequence[DeviceId]) -> bool:
         """Say whether one of the devices said goodbye to this pairing."""
+
+
+class Feed(Protocol):
+    """What relays are told, in the order of its count, for good."""
+
+    async def append(self, news: TrustNews) -> None:
+        """Keep one thing more; its sequence is higher than any before."""
+
+    async def since(self, sequence: int, *, limit: int) -> Sequence[TrustNews]:
+        """List what was told after this place in the count, in order."""
+
+    async def has_ended(self, pair_id: PairId) -> bool:
+        """Say whether relays were told that this pairing is over."""
+
+    async def has_revoked(self, device_id: DeviceId) -> bool:
+        """Say whether relays were told that this device is revoked."""
+
+
+class History(Protocol):
+    """What may be known of tasks."""
+
+    async def get(self, pair_id: PairId, task_id: TaskId) -> TaskRecord | None:
+        """Find a task."""
+
+    async def put(self, record: TaskRecord) -> None:
+        """Keep a task as it is known now."""
+
+    async def of_account(
+        self, account_id: AccountId, *, before: tuple[int, TaskId] | None, limit: int
+    ) -> Sequence[TaskRecord]:
+        """List the account's tasks, newest first, from behind this (posted_ms, task_id) on."""
+
+    async def forget_before(self, posted_ms: int) -> None:
+        """Drop tasks posted before that time."""
 
 
 class Service(Protocol):
@@ -124,6 +217,8 @@ class Repositories:
     devices: Devices
     offers: Offers
     pairings: Pairings
+    feed: Feed
+    history: History
 
 
 class Store(Protocol):

@@ -43,8 +43,42 @@ accounts = Table(
     Column("folded", String, nullable=False),
     Column("password", String, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("plan", String, nullable=False),
     PrimaryKeyConstraint("account_id", name="pk_accounts"),
     UniqueConstraint("folded", name="uq_accounts_folded"),
+    CheckConstraint("plan IN ('pro', 'max', 'team', 'enterprise')", name="ck_accounts_plan"),
+)
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("issuer", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("account_id", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("issuer", "subject", name="pk_logins"),
+    ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_logins_account"),
+    Index("ix_logins_account", "account_id"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("code_hash", LargeBinary, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("code_hash", name="pk_invitations"),
+)
+
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("account_id", LargeBinary, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("token_hash", name="pk_web_sessions"),
+    ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_web_sessions_account"),
+    Index("ix_web_sessions_account", "account_id"),
+    Index("ix_web_sessions_expires", "expires_ms"),
 )
 
 devices = Table(
@@ -56,6 +90,9 @@ devices = Table(
     Column("role", SmallInteger, nullable=False),
     Column("name", String, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    Column("app_version", String, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("revoked_ms", BigInteger, nullable=True),
     PrimaryKeyConstraint("device_id", name="pk_devices"),
     ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_devices_account"),
     UniqueConstraint("key", name="uq_devices_key"),
@@ -69,6 +106,8 @@ sign_ins = Table(
     Column("device_id", LargeBinary, nullable=False),
     Column("token_hash", LargeBinary, nullable=False),
     Column("expires_ms", BigInteger, nullable=False),
+    Column("rotated_ms", BigInteger, nullable=False),
+    Column("previous_hash", LargeBinary, nullable=True),
     PrimaryKeyConstraint("device_id", name="pk_sign_ins"),
     ForeignKeyConstraint(["device_id"], ["devices.device_id"], name="fk_sign_ins_device"),
 )
@@ -147,4 +186,36 @@ farewells = Table(
     PrimaryKeyConstraint("pair_id", "device_id", name="pk_farewells"),
     ForeignKeyConstraint(["device_id"], ["devices.device_id"], name="fk_farewells_device"),
     Index("ix_farewells_device", "device_id", "at_ms"),
+)
+
+trust_news = Table(
+    "trust_news",
+    metadata,
+    Column("sequence", BigInteger, nullable=False),
+    Column("pair_id", LargeBinary, nullable=True),
+    Column("ended_by", SmallInteger, nullable=True),
+    Column("device_id", LargeBinary, nullable=True),
+    PrimaryKeyConstraint("sequence", name="pk_trust_news"),
+    # No foreign keys: it outlives what it tells of, and says nothing of whose that was.
+    CheckConstraint("(pair_id IS NULL) <> (device_id IS NULL)", name="ck_trust_news_one"),
+    Index("ix_trust_news_pair", "pair_id"),
+    Index("ix_trust_news_device", "device_id"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("pair_id", LargeBinary, nullable=False),
+    Column("task_id", LargeBinary, nullable=False),
+    Column("account_id", LargeBinary, nullable=False),
+    Column("phone_id", LargeBinary, nullable=False),
+    Column("host_id", LargeBinary, nullable=False),
+    Column("posted_ms", BigInteger, nullable=False),
+    Column("accepted", SmallInteger, nullable=False),
+    Column("reason", Integer, nullable=False),
+    Column("outcome", SmallInteger, nullable=False),
+    Column("ended_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("pair_id", "task_id", name="pk_tasks"),
+    ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_tasks_account"),
+    Index("ix_tasks_account_posted", "account_id", "posted_ms", "task_id"),
 )

@@ -12,7 +12,7 @@ from dispatch.errors import BadRequest, RateLimited
 from dispatch_pairing.bell import TRUST, Bell
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
-from dispatch_pairing.model import Pairing
+from dispatch_pairing.model import TrustNews
 from dispatch_pairing.relays import Relays
 from dispatch_pairing.store import Store
 
@@ -24,7 +24,7 @@ _ADDRESS_CHARS = 253 + len(":65535")
 class News:
     """One message of the feed."""
 
-    ended: tuple[Pairing, ...]
+    told: tuple[TrustNews, ...]
     sequence: int
     """Everything up to here is told, once `complete`."""
     complete: bool
@@ -67,11 +67,11 @@ class Trust:
                 sequence = (await kept.service.identity()).sequence
                 # A relay that is ahead of us saw what a backup has forgotten: it gets everything there is.
                 after = after if after <= sequence else 0
-                ended = tuple(await kept.pairings.ended_since(after, limit=chunk))
-            complete = len(ended) < chunk
-            if ended and not complete:
-                sequence = ended[-1].ended_sequence or sequence
-            await tell(News(ended=ended, sequence=sequence, complete=complete, now_ms=self._clock.wall_ms()))
+                told = tuple(await kept.feed.since(after, limit=chunk))
+            complete = len(told) < chunk
+            if told and not complete:
+                sequence = told[-1].sequence
+            await tell(News(told=told, sequence=sequence, complete=complete, now_ms=self._clock.wall_ms()))
             after = sequence
             if complete:
                 return after

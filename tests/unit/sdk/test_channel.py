@@ -63,7 +63,7 @@ SETTINGS = ("GRPC_EXPERIMENTS", "GRPC_ENABLE_FORK_SUPPORT", "GRPC_VERBOSITY")
     [
         "dispatch.tls",
         "dispatch.thread.client",
-        "dispatch_pairing.service",
+        "dispatch_pairing.listeners",
         "dispatch_relay.trust_feed",
         "dispatch_host.control",
         "mobile_sim.line",

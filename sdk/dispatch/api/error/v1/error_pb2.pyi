@@ -149,6 +149,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """No relay has named its address to the pairing service yet. Code UNAVAILABLE. Come back shortly."""
     REASON_BAD_REQUEST: _Reason.ValueType  # 76
     """A field of the request is missing or out of bounds. Code INVALID_ARGUMENT. metadata "field"."""
+    REASON_SIGN_IN_PENDING: _Reason.ValueType  # 77
+    """The person has not entered the code at the provider yet. Code UNAVAILABLE. RetryInfo says when to ask again."""
+    REASON_SIGN_UP_CLOSED: _Reason.ValueType  # 78
+    """The service does not let people make accounts themselves, or only with an invitation that is good. Code PERMISSION_DENIED.
+    metadata "policy", "current", "required".
+    """
+    REASON_NO_PROVIDER: _Reason.ValueType  # 79
+    """The service works with no provider for sign-ins. Code FAILED_PRECONDITION. Sign in with a password."""
+    REASON_DEVICE_UNKNOWN: _Reason.ValueType  # 80
+    """No device of the account has this id or name. Code NOT_FOUND."""
     REASON_NOT_UNDERSTOOD: _Reason.ValueType  # 90
     """---- How a task that was accepted ended, when it did not end as done. ----
 
@@ -323,6 +333,16 @@ REASON_NO_RELAY: Reason.ValueType  # 75
 """No relay has named its address to the pairing service yet. Code UNAVAILABLE. Come back shortly."""
 REASON_BAD_REQUEST: Reason.ValueType  # 76
 """A field of the request is missing or out of bounds. Code INVALID_ARGUMENT. metadata "field"."""
+REASON_SIGN_IN_PENDING: Reason.ValueType  # 77
+"""The person has not entered the code at the provider yet. Code UNAVAILABLE. RetryInfo says when to ask again."""
+REASON_SIGN_UP_CLOSED: Reason.ValueType  # 78
+"""The service does not let people make accounts themselves, or only with an invitation that is good. Code PERMISSION_DENIED.
+metadata "policy", "current", "required".
+"""
+REASON_NO_PROVIDER: Reason.ValueType  # 79
+"""The service works with no provider for sign-ins. Code FAILED_PRECONDITION. Sign in with a password."""
+REASON_DEVICE_UNKNOWN: Reason.ValueType  # 80
+"""No device of the account has this id or name. Code NOT_FOUND."""
 REASON_NOT_UNDERSTOOD: Reason.ValueType  # 90
 """---- How a task that was accepted ended, when it did not end as done. ----
 

@@ -31,6 +31,489 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class SignUpRequest(_message.Message):
+    """SignUpRequest names the account that is wanted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    PASSWORD_FIELD_NUMBER: _builtins.int
+    INVITATION_FIELD_NUMBER: _builtins.int
+    DEVICE_KEY_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Its name, up to 64 characters."""
+    password: _builtins.str
+    """Its password. Never logged, kept only as Argon2id."""
+    invitation: _builtins.str
+    """What the operator gave out, where the policy is "invitation"; good once. Empty without one."""
+    device_key: _builtins.bytes
+    """The device's Ed25519 public key, 32 bytes: the proof is by this key."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        password: _builtins.str = ...,
+        invitation: _builtins.str = ...,
+        device_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "device_key", b"device_key", "invitation", b"invitation", "password", b"password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignUpRequest: _TypeAlias = SignUpRequest  # noqa: Y015
+
+@_typing.final
+class SignUpResponse(_message.Message):
+    """SignUpResponse says that the account is there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignUpResponse: _TypeAlias = SignUpResponse  # noqa: Y015
+
+@_typing.final
+class BeginFederatedSignInRequest(_message.Message):
+    """BeginFederatedSignInRequest asks for a code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_KEY_FIELD_NUMBER: _builtins.int
+    device_key: _builtins.bytes
+    """The device's Ed25519 public key, 32 bytes: the proof is by this key."""
+    def __init__(
+        self,
+        *,
+        device_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_key", b"device_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginFederatedSignInRequest: _TypeAlias = BeginFederatedSignInRequest  # noqa: Y015
+
+@_typing.final
+class BeginFederatedSignInResponse(_message.Message):
+    """BeginFederatedSignInResponse is what the person needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    USER_CODE_FIELD_NUMBER: _builtins.int
+    VERIFICATION_URI_FIELD_NUMBER: _builtins.int
+    VERIFICATION_URI_COMPLETE_FIELD_NUMBER: _builtins.int
+    EXPIRES_IN_MS_FIELD_NUMBER: _builtins.int
+    INTERVAL_MS_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.bytes
+    """Names this attempt; secret to the device. 16 bytes."""
+    user_code: _builtins.str
+    """What the person enters there."""
+    verification_uri: _builtins.str
+    """Where."""
+    verification_uri_complete: _builtins.str
+    """The same with the code in it; empty if the provider has none."""
+    expires_in_ms: _builtins.int
+    """How long the code is good, ms."""
+    interval_ms: _builtins.int
+    """How long to wait between two questions, ms."""
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.bytes = ...,
+        user_code: _builtins.str = ...,
+        verification_uri: _builtins.str = ...,
+        verification_uri_complete: _builtins.str = ...,
+        expires_in_ms: _builtins.int = ...,
+        interval_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "expires_in_ms", b"expires_in_ms", "interval_ms", b"interval_ms", "user_code", b"user_code", "verification_uri", b"verification_uri", "verification_uri_complete", b"verification_uri_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BeginFederatedSignInResponse: _TypeAlias = BeginFederatedSignInResponse  # noqa: Y015
+
+@_typing.final
+class FinishFederatedSignInRequest(_message.Message):
+    """FinishFederatedSignInRequest asks whether the person has entered the code, and says which device wants in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    DEVICE_KEY_FIELD_NUMBER: _builtins.int
+    DEVICE_NAME_FIELD_NUMBER: _builtins.int
+    DEVICE_KIND_FIELD_NUMBER: _builtins.int
+    APP_VERSION_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.bytes
+    """From the answer to BeginFederatedSignIn."""
+    device_key: _builtins.bytes
+    """As in SignInRequest."""
+    device_name: _builtins.str
+    """As in SignInRequest."""
+    device_kind: _relay_pb2.DeviceKind.ValueType
+    """As in SignInRequest."""
+    app_version: _builtins.str
+    """As in SignInRequest."""
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.bytes = ...,
+        device_key: _builtins.bytes = ...,
+        device_name: _builtins.str = ...,
+        device_kind: _relay_pb2.DeviceKind.ValueType = ...,
+        app_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_version", b"app_version", "attempt_id", b"attempt_id", "device_key", b"device_key", "device_kind", b"device_kind", "device_name", b"device_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishFederatedSignInRequest: _TypeAlias = FinishFederatedSignInRequest  # noqa: Y015
+
+@_typing.final
+class ChangePasswordRequest(_message.Message):
+    """ChangePasswordRequest needs the old password as well: a phone that lies open on a table must not do."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OLD_PASSWORD_FIELD_NUMBER: _builtins.int
+    NEW_PASSWORD_FIELD_NUMBER: _builtins.int
+    old_password: _builtins.str
+    """The password so far."""
+    new_password: _builtins.str
+    """The new one."""
+    def __init__(
+        self,
+        *,
+        old_password: _builtins.str = ...,
+        new_password: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["new_password", b"new_password", "old_password", b"old_password"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePasswordRequest: _TypeAlias = ChangePasswordRequest  # noqa: Y015
+
+@_typing.final
+class ChangePasswordResponse(_message.Message):
+    """ChangePasswordResponse says that it is changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangePasswordResponse: _TypeAlias = ChangePasswordResponse  # noqa: Y015
+
+@_typing.final
+class ListDevicesRequest(_message.Message):
+    """ListDevicesRequest asks for all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDevicesRequest: _TypeAlias = ListDevicesRequest  # noqa: Y015
+
+@_typing.final
+class ListDevicesResponse(_message.Message):
+    """ListDevicesResponse is all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Device]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        devices: _abc.Iterable[Global___Device] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["devices", b"devices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDevicesResponse: _TypeAlias = ListDevicesResponse  # noqa: Y015
+
+@_typing.final
+class Device(_message.Message):
+    """Device is one device of the account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    APP_VERSION_FIELD_NUMBER: _builtins.int
+    CREATED_AT_MS_FIELD_NUMBER: _builtins.int
+    LAST_SEEN_AT_MS_FIELD_NUMBER: _builtins.int
+    SIGNED_IN_FIELD_NUMBER: _builtins.int
+    REVOKED_AT_MS_FIELD_NUMBER: _builtins.int
+    THIS_DEVICE_FIELD_NUMBER: _builtins.int
+    PAIRED_WITH_FIELD_NUMBER: _builtins.int
+    device_id: _builtins.bytes
+    """16 bytes."""
+    name: _builtins.str
+    """What people call it."""
+    kind: _relay_pb2.DeviceKind.ValueType
+    """What it is."""
+    app_version: _builtins.str
+    """The version of its app when it was last seen, "1.4.0"; empty if it never said."""
+    created_at_ms: _builtins.int
+    """When it first signed in, ms since 1970."""
+    last_seen_at_ms: _builtins.int
+    """When it last called this service, ms since 1970, to the minute."""
+    signed_in: _builtins.bool
+    """Whether it has a live sign-in."""
+    revoked_at_ms: _builtins.int
+    """When it was revoked, ms since 1970; 0 if it was not."""
+    this_device: _builtins.bool
+    """Whether it is the caller."""
+    @_builtins.property
+    def paired_with(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The active pairings it is in: the devices at the other end, 16 bytes each."""
+
+    def __init__(
+        self,
+        *,
+        device_id: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+        kind: _relay_pb2.DeviceKind.ValueType = ...,
+        app_version: _builtins.str = ...,
+        created_at_ms: _builtins.int = ...,
+        last_seen_at_ms: _builtins.int = ...,
+        signed_in: _builtins.bool = ...,
+        revoked_at_ms: _builtins.int = ...,
+        this_device: _builtins.bool = ...,
+        paired_with: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_version", b"app_version", "created_at_ms", b"created_at_ms", "device_id", b"device_id", "kind", b"kind", "last_seen_at_ms", b"last_seen_at_ms", "name", b"name", "paired_with", b"paired_with", "revoked_at_ms", b"revoked_at_ms", "signed_in", b"signed_in", "this_device", b"this_device"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Device: _TypeAlias = Device  # noqa: Y015
+
+@_typing.final
+class RenameDeviceRequest(_message.Message):
+    """RenameDeviceRequest names a device."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    device_id: _builtins.bytes
+    """Which, 16 bytes."""
+    name: _builtins.str
+    """NFC, up to 64 characters, no control or bidi characters."""
+    def __init__(
+        self,
+        *,
+        device_id: _builtins.bytes = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameDeviceRequest: _TypeAlias = RenameDeviceRequest  # noqa: Y015
+
+@_typing.final
+class RenameDeviceResponse(_message.Message):
+    """RenameDeviceResponse says that it is called so."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenameDeviceResponse: _TypeAlias = RenameDeviceResponse  # noqa: Y015
+
+@_typing.final
+class RevokeDeviceRequest(_message.Message):
+    """RevokeDeviceRequest ends a device's rights."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    device_id: _builtins.bytes
+    """Which, 16 bytes."""
+    def __init__(
+        self,
+        *,
+        device_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeDeviceRequest: _TypeAlias = RevokeDeviceRequest  # noqa: Y015
+
+@_typing.final
+class RevokeDeviceResponse(_message.Message):
+    """RevokeDeviceResponse says that they are over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeDeviceResponse: _TypeAlias = RevokeDeviceResponse  # noqa: Y015
+
+@_typing.final
+class ListTasksRequest(_message.Message):
+    """ListTasksRequest asks for a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    page_token: _builtins.str
+    """From the page before; empty for the newest."""
+    page_size: _builtins.int
+    """At most so many, up to 500; 0 for 100."""
+    def __init__(
+        self,
+        *,
+        page_token: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTasksRequest: _TypeAlias = ListTasksRequest  # noqa: Y015
+
+@_typing.final
+class ListTasksResponse(_message.Message):
+    """ListTasksResponse is a page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskRecord]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        tasks: _abc.Iterable[Global___TaskRecord] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
+
+@_typing.final
+class TaskRecord(_message.Message):
+    """TaskRecord is what the account's owner may know of a task from the servers: who, when, to whom, how it ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    PHONE_ID_FIELD_NUMBER: _builtins.int
+    HOST_ID_FIELD_NUMBER: _builtins.int
+    POSTED_AT_MS_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ENDED_AT_MS_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.bytes
+    """16 bytes."""
+    phone_id: _builtins.bytes
+    """The phone, 16 bytes."""
+    host_id: _builtins.bytes
+    """The host, 16 bytes."""
+    posted_at_ms: _builtins.int
+    """When the relay got its last attempt, ms since 1970."""
+    accepted: _builtins.bool
+    """Whether the relay's verdict was accepted."""
+    reason: _error_pb2.Reason.ValueType
+    """Why it was refused; or, with outcome, why it ended so."""
+    outcome: _relay_pb2.Outcome.ValueType
+    """How it ended; unset while it runs, and for one that was refused."""
+    ended_at_ms: _builtins.int
+    """When it ended, ms since 1970; 0 while it runs."""
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.bytes = ...,
+        phone_id: _builtins.bytes = ...,
+        host_id: _builtins.bytes = ...,
+        posted_at_ms: _builtins.int = ...,
+        accepted: _builtins.bool = ...,
+        reason: _error_pb2.Reason.ValueType = ...,
+        outcome: _relay_pb2.Outcome.ValueType = ...,
+        ended_at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "ended_at_ms", b"ended_at_ms", "host_id", b"host_id", "outcome", b"outcome", "phone_id", b"phone_id", "posted_at_ms", b"posted_at_ms", "reason", b"reason", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskRecord: _TypeAlias = TaskRecord  # noqa: Y015
+
+@_typing.final
 class SignInRequest(_message.Message):
     """SignInRequest says who wants in, on which device."""
 
@@ -122,12 +605,17 @@ class SignOutRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    EVERYWHERE_FIELD_NUMBER: _builtins.int
+    everywhere: _builtins.bool
+    """All sign-ins of the account, this one included. Needs a live sign-in."""
     def __init__(
         self,
+        *,
+        everywhere: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everywhere", b"everywhere"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -616,10 +1104,15 @@ class RenewGrantResponse(_message.Message):
     SERVER_TIME_MS_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
     REVOCATION_SEQUENCE_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
     server_time_ms: _builtins.int
     """The service's clock, ms since 1970: what grants are judged by."""
     revocation_sequence: _builtins.int
     """Counts revocations and ended pairs of the whole service; never goes back."""
+    session: _builtins.bytes
+    """A fresh sign-in token in place of the caller's, now and then; empty otherwise. The one before stays good until this one
+    was used, so that an answer that got lost signs nobody out; one older than that ends the sign-in: it was copied.
+    """
     @_builtins.property
     def grant(self) -> Global___SignedGrant:
         """Good until the grant's not_after."""
@@ -640,10 +1133,11 @@ class RenewGrantResponse(_message.Message):
         server_time_ms: _builtins.int = ...,
         keys: Global___KeySet | None = ...,
         revocation_sequence: _builtins.int = ...,
+        session: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "keys", b"keys"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "keys", b"keys", "relays", b"relays", "revocation_sequence", b"revocation_sequence", "server_time_ms", b"server_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "keys", b"keys", "relays", b"relays", "revocation_sequence", b"revocation_sequence", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

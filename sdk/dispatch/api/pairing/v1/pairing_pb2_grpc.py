@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AccountServiceStub:
-    """AccountService is how a device gets into an account. Called by phones and hosts.
+    """AccountService is how a device gets into an account, and out again. Called by phones and hosts.
     """
 
     def __init__(self, channel):
@@ -35,9 +35,24 @@ class AccountServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.SignUp = channel.unary_unary(
+                '/dispatch.api.pairing.v1.AccountService/SignUp',
+                request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignUpRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignUpResponse.FromString,
+                _registered_method=True)
         self.SignIn = channel.unary_unary(
                 '/dispatch.api.pairing.v1.AccountService/SignIn',
                 request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInResponse.FromString,
+                _registered_method=True)
+        self.BeginFederatedSignIn = channel.unary_unary(
+                '/dispatch.api.pairing.v1.AccountService/BeginFederatedSignIn',
+                request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.BeginFederatedSignInRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.BeginFederatedSignInResponse.FromString,
+                _registered_method=True)
+        self.FinishFederatedSignIn = channel.unary_unary(
+                '/dispatch.api.pairing.v1.AccountService/FinishFederatedSignIn',
+                request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.FinishFederatedSignInRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInResponse.FromString,
                 _registered_method=True)
         self.SignOut = channel.unary_unary(
@@ -45,11 +60,24 @@ class AccountServiceStub:
                 request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignOutRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignOutResponse.FromString,
                 _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/dispatch.api.pairing.v1.AccountService/ChangePassword',
+                request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
 
 
 class AccountServiceServicer:
-    """AccountService is how a device gets into an account. Called by phones and hosts.
+    """AccountService is how a device gets into an account, and out again. Called by phones and hosts.
     """
+
+    def SignUp(self, request, context):
+        """SignUp makes an account, if the service's policy lets people do so themselves. Needs the proof but no token. Repeating
+        it with the same password is safe only until somebody signs in: then the account exists.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def SignIn(self, request, context):
         """SignIn binds this device to an account and gives a token that is good only with the device's key.
@@ -59,8 +87,32 @@ class AccountServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BeginFederatedSignIn(self, request, context):
+        """BeginFederatedSignIn asks the provider that the service works with for a code that the person enters there, in any
+        browser (OAuth 2.0 Device Authorization Grant, RFC 8628). Needs the proof but no token. Repeating it gives another code.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishFederatedSignIn(self, request, context):
+        """FinishFederatedSignIn asks whether the person has done so. Until then it is refused with SIGN_IN_PENDING and the time
+        after which to ask again. Called by the device that began. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SignOut(self, request, context):
-        """SignOut ends the token. A phone's grants then can't be renewed. Repeating it is safe.
+        """SignOut ends the token, or with everywhere all tokens of the account, and its web sessions. A phone's grants then can't
+        be renewed. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangePassword(self, request, context):
+        """ChangePassword sets another password and ends all sign-ins of the account but this device's. Needs a live sign-in.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -69,15 +121,35 @@ class AccountServiceServicer:
 
 def add_AccountServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'SignUp': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignUp,
+                    request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignUpRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignUpResponse.SerializeToString,
+            ),
             'SignIn': grpc.unary_unary_rpc_method_handler(
                     servicer.SignIn,
                     request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInResponse.SerializeToString,
+            ),
+            'BeginFederatedSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginFederatedSignIn,
+                    request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.BeginFederatedSignInRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.BeginFederatedSignInResponse.SerializeToString,
+            ),
+            'FinishFederatedSignIn': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishFederatedSignIn,
+                    request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.FinishFederatedSignInRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInResponse.SerializeToString,
             ),
             'SignOut': grpc.unary_unary_rpc_method_handler(
                     servicer.SignOut,
                     request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignOutRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignOutResponse.SerializeToString,
+            ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ChangePasswordResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -88,8 +160,35 @@ def add_AccountServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccountService:
-    """AccountService is how a device gets into an account. Called by phones and hosts.
+    """AccountService is how a device gets into an account, and out again. Called by phones and hosts.
     """
+
+    @staticmethod
+    def SignUp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.pairing.v1.AccountService/SignUp',
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignUpRequest.SerializeToString,
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignUpResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def SignIn(request,
@@ -119,6 +218,60 @@ class AccountService:
             _registered_method=True)
 
     @staticmethod
+    def BeginFederatedSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.pairing.v1.AccountService/BeginFederatedSignIn',
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.BeginFederatedSignInRequest.SerializeToString,
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.BeginFederatedSignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishFederatedSignIn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.pairing.v1.AccountService/FinishFederatedSignIn',
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.FinishFederatedSignInRequest.SerializeToString,
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def SignOut(request,
             target,
             options=(),
@@ -135,6 +288,242 @@ class AccountService:
             '/dispatch.api.pairing.v1.AccountService/SignOut',
             dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignOutRequest.SerializeToString,
             dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignOutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.pairing.v1.AccountService/ChangePassword',
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ChangePasswordRequest.SerializeToString,
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class DeviceServiceStub:
+    """DeviceService is what the owner of an account sees of it and may change. Called by phones and hosts, with a live sign-in.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListDevices = channel.unary_unary(
+                '/dispatch.api.pairing.v1.DeviceService/ListDevices',
+                request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListDevicesRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListDevicesResponse.FromString,
+                _registered_method=True)
+        self.RenameDevice = channel.unary_unary(
+                '/dispatch.api.pairing.v1.DeviceService/RenameDevice',
+                request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RenameDeviceRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RenameDeviceResponse.FromString,
+                _registered_method=True)
+        self.RevokeDevice = channel.unary_unary(
+                '/dispatch.api.pairing.v1.DeviceService/RevokeDevice',
+                request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RevokeDeviceRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RevokeDeviceResponse.FromString,
+                _registered_method=True)
+        self.ListTasks = channel.unary_unary(
+                '/dispatch.api.pairing.v1.DeviceService/ListTasks',
+                request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListTasksRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListTasksResponse.FromString,
+                _registered_method=True)
+
+
+class DeviceServiceServicer:
+    """DeviceService is what the owner of an account sees of it and may change. Called by phones and hosts, with a live sign-in.
+    """
+
+    def ListDevices(self, request, context):
+        """ListDevices gives every device of the account, those that are revoked included. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameDevice(self, request, context):
+        """RenameDevice calls a device something else. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeDevice(self, request, context):
+        """RevokeDevice ends all rights of a device for good: its sign-in, its grants, its pairings, its streams. Also the caller's own.
+        Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTasks(self, request, context):
+        """ListTasks gives what is known of the account's tasks, never content; newest first. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_DeviceServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListDevices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDevices,
+                    request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListDevicesRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListDevicesResponse.SerializeToString,
+            ),
+            'RenameDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameDevice,
+                    request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RenameDeviceRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RenameDeviceResponse.SerializeToString,
+            ),
+            'RevokeDevice': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeDevice,
+                    request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RevokeDeviceRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RevokeDeviceResponse.SerializeToString,
+            ),
+            'ListTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTasks,
+                    request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListTasksRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListTasksResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'dispatch.api.pairing.v1.DeviceService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('dispatch.api.pairing.v1.DeviceService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class DeviceService:
+    """DeviceService is what the owner of an account sees of it and may change. Called by phones and hosts, with a live sign-in.
+    """
+
+    @staticmethod
+    def ListDevices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.pairing.v1.DeviceService/ListDevices',
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListDevicesRequest.SerializeToString,
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListDevicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.pairing.v1.DeviceService/RenameDevice',
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RenameDeviceRequest.SerializeToString,
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RenameDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeDevice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.pairing.v1.DeviceService/RevokeDevice',
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RevokeDeviceRequest.SerializeToString,
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.RevokeDeviceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.pairing.v1.DeviceService/ListTasks',
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListTasksRequest.SerializeToString,
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.ListTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,

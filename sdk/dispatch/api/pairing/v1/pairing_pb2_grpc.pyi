@@ -37,33 +37,75 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AccountServiceStub:
-    """AccountService is how a device gets into an account. Called by phones and hosts."""
+    """AccountService is how a device gets into an account, and out again. Called by phones and hosts."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccountServiceAsyncStub: ...
+    SignUp: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.SignUpRequest, _pairing_pb2.SignUpResponse]
+    """SignUp makes an account, if the service's policy lets people do so themselves. Needs the proof but no token. Repeating
+    it with the same password is safe only until somebody signs in: then the account exists.
+    """
     SignIn: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.SignInRequest, _pairing_pb2.SignInResponse]
     """SignIn binds this device to an account and gives a token that is good only with the device's key.
     Needs the proof but no token. Repeating it is safe: the newest token of a device counts.
     """
+    BeginFederatedSignIn: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.BeginFederatedSignInRequest, _pairing_pb2.BeginFederatedSignInResponse]
+    """BeginFederatedSignIn asks the provider that the service works with for a code that the person enters there, in any
+    browser (OAuth 2.0 Device Authorization Grant, RFC 8628). Needs the proof but no token. Repeating it gives another code.
+    """
+    FinishFederatedSignIn: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.FinishFederatedSignInRequest, _pairing_pb2.SignInResponse]
+    """FinishFederatedSignIn asks whether the person has done so. Until then it is refused with SIGN_IN_PENDING and the time
+    after which to ask again. Called by the device that began. Repeating it is safe.
+    """
     SignOut: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.SignOutRequest, _pairing_pb2.SignOutResponse]
-    """SignOut ends the token. A phone's grants then can't be renewed. Repeating it is safe."""
+    """SignOut ends the token, or with everywhere all tokens of the account, and its web sessions. A phone's grants then can't
+    be renewed. Repeating it is safe.
+    """
+    ChangePassword: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.ChangePasswordRequest, _pairing_pb2.ChangePasswordResponse]
+    """ChangePassword sets another password and ends all sign-ins of the account but this device's. Needs a live sign-in."""
 
 @_typing.type_check_only
 class AccountServiceAsyncStub(AccountServiceStub):
-    """AccountService is how a device gets into an account. Called by phones and hosts."""
+    """AccountService is how a device gets into an account, and out again. Called by phones and hosts."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    SignUp: _aio.UnaryUnaryMultiCallable[_pairing_pb2.SignUpRequest, _pairing_pb2.SignUpResponse]  # type: ignore[assignment]
+    """SignUp makes an account, if the service's policy lets people do so themselves. Needs the proof but no token. Repeating
+    it with the same password is safe only until somebody signs in: then the account exists.
+    """
     SignIn: _aio.UnaryUnaryMultiCallable[_pairing_pb2.SignInRequest, _pairing_pb2.SignInResponse]  # type: ignore[assignment]
     """SignIn binds this device to an account and gives a token that is good only with the device's key.
     Needs the proof but no token. Repeating it is safe: the newest token of a device counts.
     """
+    BeginFederatedSignIn: _aio.UnaryUnaryMultiCallable[_pairing_pb2.BeginFederatedSignInRequest, _pairing_pb2.BeginFederatedSignInResponse]  # type: ignore[assignment]
+    """BeginFederatedSignIn asks the provider that the service works with for a code that the person enters there, in any
+    browser (OAuth 2.0 Device Authorization Grant, RFC 8628). Needs the proof but no token. Repeating it gives another code.
+    """
+    FinishFederatedSignIn: _aio.UnaryUnaryMultiCallable[_pairing_pb2.FinishFederatedSignInRequest, _pairing_pb2.SignInResponse]  # type: ignore[assignment]
+    """FinishFederatedSignIn asks whether the person has done so. Until then it is refused with SIGN_IN_PENDING and the time
+    after which to ask again. Called by the device that began. Repeating it is safe.
+    """
     SignOut: _aio.UnaryUnaryMultiCallable[_pairing_pb2.SignOutRequest, _pairing_pb2.SignOutResponse]  # type: ignore[assignment]
-    """SignOut ends the token. A phone's grants then can't be renewed. Repeating it is safe."""
+    """SignOut ends the token, or with everywhere all tokens of the account, and its web sessions. A phone's grants then can't
+    be renewed. Repeating it is safe.
+    """
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_pairing_pb2.ChangePasswordRequest, _pairing_pb2.ChangePasswordResponse]  # type: ignore[assignment]
+    """ChangePassword sets another password and ends all sign-ins of the account but this device's. Needs a live sign-in."""
 
 class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
-    """AccountService is how a device gets into an account. Called by phones and hosts."""
+    """AccountService is how a device gets into an account, and out again. Called by phones and hosts."""
+
+    @_abc_1.abstractmethod
+    def SignUp(
+        self,
+        request: _pairing_pb2.SignUpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pairing_pb2.SignUpResponse, _abc.Awaitable[_pairing_pb2.SignUpResponse]]:
+        """SignUp makes an account, if the service's policy lets people do so themselves. Needs the proof but no token. Repeating
+        it with the same password is safe only until somebody signs in: then the account exists.
+        """
 
     @_abc_1.abstractmethod
     def SignIn(
@@ -76,14 +118,117 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def BeginFederatedSignIn(
+        self,
+        request: _pairing_pb2.BeginFederatedSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pairing_pb2.BeginFederatedSignInResponse, _abc.Awaitable[_pairing_pb2.BeginFederatedSignInResponse]]:
+        """BeginFederatedSignIn asks the provider that the service works with for a code that the person enters there, in any
+        browser (OAuth 2.0 Device Authorization Grant, RFC 8628). Needs the proof but no token. Repeating it gives another code.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishFederatedSignIn(
+        self,
+        request: _pairing_pb2.FinishFederatedSignInRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pairing_pb2.SignInResponse, _abc.Awaitable[_pairing_pb2.SignInResponse]]:
+        """FinishFederatedSignIn asks whether the person has done so. Until then it is refused with SIGN_IN_PENDING and the time
+        after which to ask again. Called by the device that began. Repeating it is safe.
+        """
+
+    @_abc_1.abstractmethod
     def SignOut(
         self,
         request: _pairing_pb2.SignOutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pairing_pb2.SignOutResponse, _abc.Awaitable[_pairing_pb2.SignOutResponse]]:
-        """SignOut ends the token. A phone's grants then can't be renewed. Repeating it is safe."""
+        """SignOut ends the token, or with everywhere all tokens of the account, and its web sessions. A phone's grants then can't
+        be renewed. Repeating it is safe.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _pairing_pb2.ChangePasswordRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pairing_pb2.ChangePasswordResponse, _abc.Awaitable[_pairing_pb2.ChangePasswordResponse]]:
+        """ChangePassword sets another password and ends all sign-ins of the account but this device's. Needs a live sign-in."""
 
 def add_AccountServiceServicer_to_server(servicer: AccountServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class DeviceServiceStub:
+    """DeviceService is what the owner of an account sees of it and may change. Called by phones and hosts, with a live sign-in."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> DeviceServiceAsyncStub: ...
+    ListDevices: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.ListDevicesRequest, _pairing_pb2.ListDevicesResponse]
+    """ListDevices gives every device of the account, those that are revoked included. Repeating it is safe."""
+    RenameDevice: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.RenameDeviceRequest, _pairing_pb2.RenameDeviceResponse]
+    """RenameDevice calls a device something else. Repeating it is safe."""
+    RevokeDevice: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.RevokeDeviceRequest, _pairing_pb2.RevokeDeviceResponse]
+    """RevokeDevice ends all rights of a device for good: its sign-in, its grants, its pairings, its streams. Also the caller's own.
+    Repeating it is safe.
+    """
+    ListTasks: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.ListTasksRequest, _pairing_pb2.ListTasksResponse]
+    """ListTasks gives what is known of the account's tasks, never content; newest first. Repeating it is safe."""
+
+@_typing.type_check_only
+class DeviceServiceAsyncStub(DeviceServiceStub):
+    """DeviceService is what the owner of an account sees of it and may change. Called by phones and hosts, with a live sign-in."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListDevices: _aio.UnaryUnaryMultiCallable[_pairing_pb2.ListDevicesRequest, _pairing_pb2.ListDevicesResponse]  # type: ignore[assignment]
+    """ListDevices gives every device of the account, those that are revoked included. Repeating it is safe."""
+    RenameDevice: _aio.UnaryUnaryMultiCallable[_pairing_pb2.RenameDeviceRequest, _pairing_pb2.RenameDeviceResponse]  # type: ignore[assignment]
+    """RenameDevice calls a device something else. Repeating it is safe."""
+    RevokeDevice: _aio.UnaryUnaryMultiCallable[_pairing_pb2.RevokeDeviceRequest, _pairing_pb2.RevokeDeviceResponse]  # type: ignore[assignment]
+    """RevokeDevice ends all rights of a device for good: its sign-in, its grants, its pairings, its streams. Also the caller's own.
+    Repeating it is safe.
+    """
+    ListTasks: _aio.UnaryUnaryMultiCallable[_pairing_pb2.ListTasksRequest, _pairing_pb2.ListTasksResponse]  # type: ignore[assignment]
+    """ListTasks gives what is known of the account's tasks, never content; newest first. Repeating it is safe."""
+
+class DeviceServiceServicer(metaclass=_abc_1.ABCMeta):
+    """DeviceService is what the owner of an account sees of it and may change. Called by phones and hosts, with a live sign-in."""
+
+    @_abc_1.abstractmethod
+    def ListDevices(
+        self,
+        request: _pairing_pb2.ListDevicesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pairing_pb2.ListDevicesResponse, _abc.Awaitable[_pairing_pb2.ListDevicesResponse]]:
+        """ListDevices gives every device of the account, those that are revoked included. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def RenameDevice(
+        self,
+        request: _pairing_pb2.RenameDeviceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pairing_pb2.RenameDeviceResponse, _abc.Awaitable[_pairing_pb2.RenameDeviceResponse]]:
+        """RenameDevice calls a device something else. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def RevokeDevice(
+        self,
+        request: _pairing_pb2.RevokeDeviceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pairing_pb2.RevokeDeviceResponse, _abc.Awaitable[_pairing_pb2.RevokeDeviceResponse]]:
+        """RevokeDevice ends all rights of a device for good: its sign-in, its grants, its pairings, its streams. Also the caller's own.
+        Repeating it is safe.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTasks(
+        self,
+        request: _pairing_pb2.ListTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pairing_pb2.ListTasksResponse, _abc.Awaitable[_pairing_pb2.ListTasksResponse]]:
+        """ListTasks gives what is known of the account's tasks, never content; newest first. Repeating it is safe."""
+
+def add_DeviceServiceServicer_to_server(servicer: DeviceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class PairingServiceStub:
     """PairingService makes pairs and keeps them. Called by phones and hosts, always with the proof of the device key."""

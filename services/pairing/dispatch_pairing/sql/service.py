@@ -1,0 +1,59 @@
+"""What the service itself is, and what it tells relays, in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dispatch.ids import DeviceId, PairId
+from sqlalchemy import exists, insert, select, update
+from sqlalchemy.engine import Row
+
+from dispatch_pairing import tables as t
+from dispatch_pairing.model import Identity, Role, TrustNews
+from dispatch_pairing.sql.part import Part
+
+
+class SqlService(Part):
+    async def identity(self) -> Identity:
+        row = (await self._sql.execute(select(t.service))).one()
+        return Identity(service_name=row.service_name, key_id=row.key_id, sequence=row.sequence)
+
+    async def put_identity(self, identity: Identity) -> None:
+        await self._sql.execute(
+            update(t.service).values(
+                service_name=identity.service_name, key_id=identity.key_id, sequence=identity.sequence
+            )
+        )
+
+
+def _news(row: Row[Any]) -> TrustNews:
+    return TrustNews(
+        sequence=row.sequence,
+        pair_id=None if row.pair_id is None else PairId(row.pair_id),
+        ended_by=None if row.ended_by is None else Role(row.ended_by),
+        device_id=None if row.device_id is None else DeviceId(row.device_id),
+    )
+
+
+class SqlFeed(Part):
+    async def append(self, news: TrustNews) -> None:
+        row = {
+            "sequence": news.sequence,
+            "pair_id": news.pair_id,
+            "ended_by": None if news.ended_by is None else int(news.ended_by),
+            "device_id": news.device_id,
+        }
+        await self._sql.execute(insert(t.trust_news).values(**row))
+
+    async def since(self, sequence: int, *, limit: int) -> Sequence[TrustNews]:
+        query = select(t.trust_news).where(t.trust_news.c.sequence > sequence)
+        return [_news(row) for row in await self._all(query.order_by(t.trust_news.c.sequence).limit(limit))]
+
+    async def has_ended(self, pair_id: PairId) -> bool:
+        query = select(exists().where(t.trust_news.c.pair_id == pair_id))
+        return bool((await self._sql.execute(query)).scalar_one())
+
+    async def has_revoked(self, device_id: DeviceId) -> bool:
+        query = select(exists().where(t.trust_news.c.device_id == device_id))
+        return bool((await self._sql.execute(query)).scalar_one())
