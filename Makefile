@@ -33,6 +33,10 @@ $(VENV)/.vectors: requirements/vectors.txt $(VENV)/.installed
 	@$(PIP) --require-hashes -r requirements/vectors.txt
 	@touch $@
 
+$(VENV)/.browser: requirements/browser.txt $(VENV)/.installed
+	@$(PIP) --require-hashes -r requirements/browser.txt
+	@touch $@
+
 $(VENV)/.stubs: requirements/stubs.txt $(VENV)/.installed
 	@$(PIP) --require-hashes -r requirements/stubs.txt
 	@touch $@
