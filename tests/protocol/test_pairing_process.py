@@ -53,7 +53,7 @@ async def test_accounts_are_added_while_the_service_is_up_and_before_it_ever_was
     assert await add(tmp_path) == (0, [{"event": "added", "account": "ada"}])
     service = await start("--metrics", "127.0.0.1:0", "--relay", "127.0.0.1:1")
     listening = await service.event("listening")
-    assert set(listening) == {"event", "address", "metrics", "services", "name"}
+    assert set(listening) == {"event", "address", "metrics", "services", "web", "name"}
     assert b'dispatch_pairing_refusals_total{reason="OTHER_ACCOUNT"} 0.0' in page(listening["metrics"])
 
     assert (await add(tmp_path, "bob", "another horse"))[0] == 0

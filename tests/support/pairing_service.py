@@ -15,9 +15,10 @@ from dispatch.runtime.certificate import CertificateFiles
 from dispatch_pairing.accounts import add
 from dispatch_pairing.app import DATABASE, Running, Settings, running
 from dispatch_pairing.limits import Limits
-from dispatch_pairing.listeners import ServicesListener
+from dispatch_pairing.listeners import ServicesListener, WebListener
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.sql import open_sqlite
+from dispatch_pairing.web.provider import Provider
 
 from tests.support.pairing_device import PASSWORD, Code, Device, a_host, a_phone, signed_pairing
 
@@ -68,6 +69,8 @@ class PairingService:
     listen: str = "127.0.0.1:0"
     certificate: CertificateFiles | None = None
     services: ServicesListener | None = None
+    web: WebListener | None = None
+    provider: Provider | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: Running | None = None
 
@@ -88,9 +91,10 @@ class PairingService:
             advertise=self.advertise,
             certificate=self.certificate,
             services=self.services,
+            web=self.web,
         )
         self._service = await self._stack.enter_async_context(
-            running(settings, clock=self.clock, limits=self.limits, cost=CHEAP)
+            running(settings, clock=self.clock, limits=self.limits, cost=CHEAP, provider=self.provider)
         )
         self.listen = str(self._service.address)
 

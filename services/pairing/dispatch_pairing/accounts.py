@@ -99,7 +99,7 @@ class SignIns:
     async def sign_in(self, attempt: Attempt) -> SignedIn:
         """Sign a device in. Raises SignInFailed, RateLimited, OtherAccount, TooManyDevices, BadRequest."""
         name = clean(attempt.name, field="device_name")
-        account = await self._account_of(attempt)
+        account = await self.account_of(attempt.account, attempt.password, address=attempt.address)
         now_ms = self._clock.wall_ms()
         token = self._rng(TOKEN_BYTES)
         wanted = Device(
@@ -141,27 +141,31 @@ class SignIns:
             if live(sign_in, token, now_ms=self._clock.wall_ms()):
                 await kept.devices.end_sign_in(device.device_id)
 
-    async def _account_of(self, attempt: Attempt) -> Account:
+    async def account_of(self, name: str, password: str, *, address: str) -> Account:
+        """Find the account that name and password are of. Failures count, wherever they are made.
+
+        `address` is where they come from (door.network). Raises SignInFailed, RateLimited.
+        """
         # Unknown names are counted and checked like known ones: neither an answer nor its time tells them apart.
-        folded = fold(attempt.account[:_NAME_CHARS])
-        buckets = ((self._by_account, folded), (self._by_address, attempt.address))
+        folded = fold(name[:_NAME_CHARS])
+        buckets = ((self._by_account, folded), (self._by_address, address))
         steady_ms = self._clock.steady_ms()
         taken: list[tuple[Buckets, str]] = []
-        for bucket, name in buckets:
-            wait_ms = bucket.take(name, now_ms=steady_ms)
+        for bucket, counted in buckets:
+            wait_ms = bucket.take(counted, now_ms=steady_ms)
             if wait_ms:
                 for other, other_name in taken:
                     other.give_back(other_name)
                 raise RateLimited("too many failed sign-ins", retry_after_ms=wait_ms)
-            taken.append((bucket, name))
+            taken.append((bucket, counted))
         async with self._store.read() as kept:
             account = await kept.accounts.find(folded)
-        too_long = len(attempt.password.encode("utf-8", "surrogatepass")) > PASSWORD_BYTES_MOST
-        password = "" if too_long else attempt.password
+        too_long = len(password.encode("utf-8", "surrogatepass")) > PASSWORD_BYTES_MOST
+        password = "" if too_long else password
         if not await self._passwords.fits(password, None if account is None else account.password) or account is None:
             raise SignInFailed
-        for bucket, name in buckets:
-            bucket.give_back(name)
+        for bucket, counted in buckets:
+            bucket.give_back(counted)
         return account
 
 

@@ -15,7 +15,7 @@ from dispatch.clock import Clock, SystemClock
 from dispatch.errors import HomeInUse, StoreFailed
 from dispatch.ids import Rng
 from dispatch.names import service_name as checked_name
-from dispatch.runtime.certificate import CertificateFiles
+from dispatch.runtime.certificate import Certificate, CertificateFiles
 from dispatch.runtime.logs import get_logger
 from prometheus_client import CollectorRegistry
 
@@ -30,9 +30,10 @@ from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.door import Door, Need, own_names
 from dispatch_pairing.limits import Limits
-from dispatch_pairing.listeners import Listeners, ServicesListener, check
+from dispatch_pairing.listeners import Listeners, ServicesListener, WebListener, check
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.nonces import Nonces
+from dispatch_pairing.owner import Credentials, Devices, History
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.relays import Relays
@@ -41,6 +42,7 @@ from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
 from dispatch_pairing.streams import Streams
 from dispatch_pairing.trust import Trust
+from dispatch_pairing.web.provider import Provider
 
 DATABASE = "pairing.db"
 _LOCK = "serve.lock"
@@ -66,6 +68,8 @@ class Settings:
     """What devices are shown; None: they are spoken to in the clear, which is for this computer alone."""
     services: ServicesListener | None = None
     """Where relays connect; None: where devices do."""
+    web: WebListener | None = None
+    """Where the account page is served; None: nowhere."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
 
@@ -78,6 +82,7 @@ class Running:
     services: Address | None
     """Where relays connect, if not at `address`."""
     metrics: Address | None
+    web: Address | None
     service_name: str
     bell: Bell
     """Rung by a test that sets the clock."""
@@ -99,6 +104,7 @@ async def running(
     rng: Rng = os.urandom,
     limits: Limits | None = None,
     cost: Cost | None = None,
+    provider: Provider | None = None,
 ) -> AsyncIterator[Running]:
     """Run the service until the block ends. Raises ValueError and OSError for addresses, StoreFailed, HomeInUse."""
     clock = clock or SystemClock()
@@ -108,6 +114,7 @@ async def running(
         certificate=settings.certificate,
         services=settings.services,
         metrics=settings.metrics,
+        web=settings.web,
         plaintext=settings.plaintext,
     )
     make_folder(settings.data)
@@ -117,7 +124,13 @@ async def running(
         passwords = Passwords(rng=rng, cost=cost or Cost(), waiting=limits.passwords_waiting)
         try:
             async with _serving(
-                settings, clock=clock, rng=rng, limits=limits, store=store, passwords=passwords
+                settings,
+                clock=clock,
+                rng=rng,
+                limits=limits,
+                store=store,
+                passwords=passwords,
+                provider=provider,
             ) as service:
                 yield service
         finally:
@@ -127,7 +140,14 @@ async def running(
 
 @asynccontextmanager
 async def _serving(
-    settings: Settings, *, clock: Clock, rng: Rng, limits: Limits, store: Store, passwords: Passwords
+    settings: Settings,
+    *,
+    clock: Clock,
+    rng: Rng,
+    limits: Limits,
+    store: Store,
+    passwords: Passwords,
+    provider: Provider | None,
 ) -> AsyncIterator[Running]:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -135,6 +155,7 @@ async def _serving(
         registry,
         certificate=settings.certificate,
         services=settings.services,
+        web=settings.web,
         for_devices=FOR_DEVICES,
         for_services=FOR_SERVICES,
     )
@@ -153,16 +174,18 @@ async def _serving(
         names=own_names(address, settings.advertise),
     )
     streams = Streams(limit=limits.follows)
+    sign_ins = SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits)
+    ceremony = Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics)
     apis = (
         AccountApi(
-            sign_ins=SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits),
+            sign_ins=sign_ins,
             signer=signer,
             service_name=service_name,
             clock=clock,
             metrics=metrics,
         ),
         PairingApi(
-            ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics),
+            ceremony=ceremony,
             pairings=Pairings(
                 store=store,
                 bell=bell,
@@ -202,14 +225,86 @@ async def _serving(
         grpc_experiments=GRPC_EXPERIMENTS,
     )
     try:
-        yield Running(
-            address=address, services=listeners.services, metrics=measured, service_name=service_name, bell=bell
-        )
+        async with _account_page(
+            settings,
+            listeners.web_certificate,
+            store=store,
+            bell=bell,
+            clock=clock,
+            rng=rng,
+            limits=limits,
+            metrics=metrics,
+            credentials=Credentials(store=store, sign_ins=sign_ins, passwords=passwords),
+            ceremony=ceremony,
+            signer=signer,
+            service_name=service_name,
+            provider=provider,
+        ) as web:
+            yield Running(
+                address=address,
+                services=listeners.services,
+                metrics=measured,
+                web=web,
+                service_name=service_name,
+                bell=bell,
+            )
     finally:
         await listeners.drain()
         bell.close()
         await listeners.stop(grace_seconds=_GRACE_SECONDS)
         _log.info("stopped")
+
+
+@asynccontextmanager
+async def _account_page(
+    settings: Settings,
+    certificate: Certificate | None,
+    *,
+    store: Store,
+    bell: Bell,
+    clock: Clock,
+    rng: Rng,
+    limits: Limits,
+    metrics: Metrics,
+    credentials: Credentials,
+    ceremony: Ceremony,
+    signer: Signer,
+    service_name: str,
+    provider: Provider | None,
+) -> AsyncIterator[Address | None]:
+    """Serve the account page until the block ends, if there is to be one; gives its address."""
+    if settings.web is None:
+        yield None
+        return
+    # Only here: what they import takes a start most of a second.
+    from dispatch_pairing.web.app import account_page  # noqa: PLC0415
+    from dispatch_pairing.web.guard import host_of  # noqa: PLC0415
+    from dispatch_pairing.web.server import WebServer  # noqa: PLC0415
+
+    server = WebServer(certificate=certificate, connections=limits.web_connections)
+    address = server.bind(settings.web.listen)
+    page = account_page(
+        store=store,
+        bell=bell,
+        clock=clock,
+        rng=rng,
+        limits=limits,
+        metrics=metrics,
+        credentials=credentials,
+        devices=Devices(store=store, bell=bell, clock=clock, metrics=metrics),
+        history=History(store=store),
+        ceremony=ceremony,
+        provider=provider,
+        form_key=signer.secret("web form"),
+        service_name=service_name,
+        names=frozenset(host_of(name) for name in own_names(address, settings.advertise)),
+    )
+    behind_proxy = certificate is None and address.is_loopback
+    await server.start(page, behind_proxy=behind_proxy, grace_seconds=_GRACE_SECONDS)
+    try:
+        yield address
+    finally:
+        await server.stop()
 
 
 async def _identify(

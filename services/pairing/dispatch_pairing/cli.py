@@ -62,6 +62,9 @@ def serve(
     ] = None,
     services_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate shown there.")] = None,
     services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    web: Annotated[str | None, typer.Option(help="HOST:PORT of the account page, for browsers.")] = None,
+    web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
+    web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
 ) -> None:
     """Run the service until SIGTERM. docs/operations.md has a section on TLS."""
     console = Console.standard(as_json=context.obj)
@@ -85,6 +88,7 @@ def serve(
                     services,
                     CertificateFiles.given(services_cert, services_key, option="--services", callers=services_ca),
                 ),
+                web=_web(web, CertificateFiles.given(web_cert, web_key, option="--web")),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
             )
             return _run(_serve(settings, console))
@@ -105,6 +109,14 @@ def _services(listen: str | None, certificate: Any) -> Any:
     return None if listen is None else ServicesListener(Address.parse(listen), certificate)
 
 
+def _web(listen: str | None, certificate: Any) -> Any:
+    from dispatch_pairing.listeners import WebListener  # noqa: PLC0415 -- as above
+
+    if listen is None and certificate is not None:
+        raise ValueError("--web-cert and --web-key are of --web HOST:PORT")
+    return None if listen is None else WebListener(Address.parse(listen), certificate)
+
+
 async def _serve(settings: Any, console: Console) -> Exit:
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
@@ -115,17 +127,21 @@ async def _serve(settings: Any, console: Console) -> Exit:
     stopped = stop_signal()
     async with running(settings) as service:
         metrics = None if service.metrics is None else str(service.metrics)
+        web = None if service.web is None else str(service.web)
+        scheme = "http" if web is None or settings.web.certificate is None else "https"
         console.event(
             {
                 "event": "listening",
                 "address": str(service.address),
                 "metrics": metrics,
                 "services": None if service.services is None else str(service.services),
+                "web": web,
                 "name": service.service_name,
             },
             f"Listening on {service.address}"
             + (f", for relays on {service.services}" if service.services else "")
-            + (f", metrics on {metrics}" if metrics else ""),
+            + (f", metrics on {metrics}" if metrics else "")
+            + (f", the account page on {scheme}://{web}" if web else ""),
         )
         await stopped.wait()
     return Exit.DONE

@@ -18,9 +18,11 @@ OFFERS = (
     "PAIRING_REFUSED",
     "HANDSHAKE_FAILED",
 )
+WEB_TURNED_AWAY = ("host", "cross_site", "form_token", "too_large", "too_slow", "media_type")
 REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.AttestationMismatch,
     errors.BadRequest,
+    errors.DeviceUnknown,
     errors.Draining,
     errors.HandshakeFailed,
     errors.Internal,
@@ -55,6 +57,14 @@ class Metrics:
         self.pairings_ended = Counter(f"{prefix}_pairings_ended", "Pairings ended.", registry=registry)
         self.grants = Counter(f"{prefix}_grants", "Grants issued.", registry=registry)
         self.relays_live = Gauge(f"{prefix}_relays_live", "Relays that follow the trust feed.", registry=registry)
+        self.web_turned_away = Counter(
+            f"{prefix}_web_turned_away",
+            "Requests for the account page that no page saw.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in WEB_TURNED_AWAY:
+            self.web_turned_away.labels(reason)
         for result in SIGN_INS:
             self.sign_ins.labels(result)
         for result in OFFERS:
