@@ -87,7 +87,8 @@ class Browser:
 
     async def post(self, path: str, fields: dict[str, str], **headers: str) -> httpx.Response:
         """Send a form as it is given, with or without a token."""
-        return await self.client.post(path, data=fields, headers=_named(headers))
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}  # httpx leaves it out for an empty form
+        return await self.client.post(path, data=fields, headers={**kind, **_named(headers)})
 
     async def send(self, page: str, action: str, **fields: str) -> httpx.Response:
         """Load a page, fill in its form that goes to `action`, and send that."""

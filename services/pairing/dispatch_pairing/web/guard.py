@@ -29,6 +29,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_READ_BYTES_MOST = 1_024 * 1_024
 _HSTS = "max-age=31536000"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -146,9 +147,13 @@ class Guard:
 
         turned = judge(scope["method"], headers, scheme=scheme, names=self._names, limit_bytes=self._limit_bytes)
         body = b""
-        if turned is None and scope["method"] not in READING:
+        if scope["method"] not in READING:
+            # Also of one that is turned away: who hears nothing but a reset does not know why.
             read = await self._read(receive)
-            turned, body = (read, b"") if isinstance(read, Turned) else (None, read)
+            if isinstance(read, Turned):
+                turned = turned or read
+            else:
+                body = read
         if turned is not None:
             answer = self._turn_away(turned)
             # Whatever else comes on this connection is not read.
@@ -166,17 +171,20 @@ class Guard:
 
 
 async def read_body(receive: Receive, *, limit_bytes: int) -> bytes | Turned:
-    """Read a request's whole body. Half a form is none: whoever hangs up in the middle changes nothing."""
-    body = bytearray()
+    """Read a request's whole body. Half a form is none: whoever hangs up in the middle changes nothing.
+
+    What is too large is read a while longer and thrown away, so that the browser hears the answer.
+    """
+    body, read_bytes = bytearray(), 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return Turned.TOO_SLOW
-        body += message.get("body", b"")
-        if len(body) > limit_bytes:
-            return Turned.TOO_LARGE
-        if not message.get("more_body", False):
-            return bytes(body)
+        read_bytes += len(message.get("body", b""))
+        if read_bytes <= limit_bytes:
+            body += message.get("body", b"")
+        if not message.get("more_body", False) or read_bytes > _READ_BYTES_MOST:
+            return bytes(body) if read_bytes <= limit_bytes else Turned.TOO_LARGE
 
 
 def _replayed(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
