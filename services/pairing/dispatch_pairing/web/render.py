@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from dispatch_pairing.web import words
 from dispatch_pairing.web.page import Visit
 
-_TABS = (("/devices", "Devices"), ("/requests", "Pairing requests"), ("/tasks", "Tasks"), ("/account", "Account"))
+_TABS = (("/devices", "Devices"), ("/requests", "Requests"), ("/tasks", "Tasks"), ("/account", "Account"))
 # What was just done, by the word in the address that the browser is sent to: never text of a stranger.
 DONE = {
     "renamed": "The device has its new name.",
