@@ -67,6 +67,8 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         self.forgotten: set[bytes] = set()  # pairs that it does not know
         self.tombstones: set[bytes] = set()  # pairs that were ended for good
         self.away = False
+        self.asked = 0  # how often for a grant
+        self.lies: list[errors.DispatchError | bytes] = []  # what it says instead of the next grants
         self.ahead_ms = 0  # its clock
         self._key = Ed25519PrivateKey.generate()
         self.public_key = self._key.public_key().public_bytes_raw()
@@ -112,7 +114,13 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         await self._may_answer(context)
         if request.pair_id in self.forgotten:
             await self._refuse(context, "NOT_PAIRED")
+        self.asked += 1
         grant = self.grant(request.pair_id, self._host, DeviceKind.DEVICE_KIND_HOST)
+        lie = self.lies.pop(0) if self.lies else b""
+        if isinstance(lie, errors.DispatchError):
+            await refuse(context, lie)
+        elif lie:
+            grant = pairing_pb2.SignedGrant(grant=lie).SerializeToString()
         return pairing_pb2.RenewGrantResponse(
             grant=pairing_pb2.SignedGrant.FromString(grant),
             relays=self.relays_of.get(request.pair_id, self.relays),

@@ -165,12 +165,13 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         """Wait until it is not."""
         await self.until(lambda: self._stream is None)
 
-    async def cut(self) -> None:
-        """End the host's stream without a word."""
+    async def cut(self, details: bytes = b"") -> None:
+        """End the host's stream without a word, or with these bytes for a status."""
         stream, self._stream = self._stream, None
         if stream is not None:
+            metadata = (("grpc-status-details-bin", details),) if details else ()
             with contextlib.suppress(BaseException):
-                await stream.abort(grpc.StatusCode.UNAVAILABLE, "cut")
+                await stream.abort(grpc.StatusCode.UNAVAILABLE, "cut", metadata)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something about what the host said is true."""

@@ -1,0 +1,76 @@
+"""A relay or a pairing service that says what no honest one would: the host comes back from it, as from any break."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from dispatch import errors
+from dispatch.api.relay.v1 import relay_pb2 as relay
+from dispatch.status import to_status
+from google.protobuf.any_pb2 import Any as ProtoAny
+from google.rpc import code_pb2, status_pb2
+
+from tests.support.host_bench import Bench
+
+BEYOND = 2**64 - 1
+"""A place that fits on the wire and into no store."""
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    """Give a host that runs and has a session with its phone."""
+    async with Bench(tmp_path) as bench:
+        yield await bench.ready()
+
+
+async def still_works(bench: Bench) -> None:
+    """Let the phone send a task that is done at once, on a stream behind the lie."""
+    await bench.relay.until(lambda: len(bench.relay.opens) > 1)
+    await bench.relay.attached()
+    await bench.phone.shakes_hands()
+    sent = await bench.phone.sends("quick")
+    await bench.phone.sees_end(sent.task_id)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        relay.RelayFrame(receipt=relay.Receipt(message_id=bytes(16), seq=BEYOND)),
+        relay.RelayFrame(deliver=relay.Deliver(message_id=bytes(16), seq=BEYOND)),
+        relay.RelayFrame(withdrawn=relay.Withdrawn(message_id=bytes(16), seq=BEYOND)),
+    ],
+    ids=["receipt", "deliver", "withdrawn"],
+)
+async def test_a_row_s_place_beyond_all_bounds_breaks_the_stream_and_no_more(
+    bench: Bench, lie: relay.RelayFrame
+) -> None:
+    await bench.relay.say(lie)
+
+    await still_works(bench)
+
+
+@pytest.mark.parametrize("oldest", [str(BEYOND), "9" * 5000, "-1", "what"])
+async def test_an_oldest_row_that_makes_no_sense_is_read_as_the_first(bench: Bench, oldest: str) -> None:
+    await bench.relay.cut(to_status(errors.ResumeTooOld(metadata={"oldest_seq": oldest})).SerializeToString())
+
+    await still_works(bench)
+
+
+async def test_a_status_that_can_not_be_read_is_a_break_like_any_other(bench: Bench) -> None:
+    info = ProtoAny(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff\xff\xff")
+    await bench.relay.cut(status_pb2.Status(code=code_pb2.UNAVAILABLE, details=[info]).SerializeToString())
+
+    await still_works(bench)
+
+
+async def test_a_nonce_or_a_grant_that_can_not_be_read_is_asked_for_again(bench: Bench) -> None:
+    asked = bench.pairing.asked
+    bench.pairing.lies = [errors.NonceExpired(metadata={"nonce": "not base 64!"}), b"\xff\xff\xff"]
+    await bench.relay.cut(to_status(errors.GrantExpired()).SerializeToString())
+
+    await still_works(bench)
+
+    assert bench.pairing.lies == []
+    assert bench.pairing.asked >= asked + 3
