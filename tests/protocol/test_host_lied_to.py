@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.status import to_status
 from google.protobuf.any_pb2 import Any as ProtoAny
@@ -74,3 +75,33 @@ async def test_a_nonce_or_a_grant_that_can_not_be_read_is_asked_for_again(bench:
 
     assert bench.pairing.lies == []
     assert bench.pairing.asked >= asked + 3
+
+
+async def test_a_relay_s_word_to_wait_for_weeks_ends_with_its_stream(bench: Bench) -> None:
+    bench.relay.refusing = Reason.REASON_RATE_LIMITED
+    bench.relay.retry_after_ms = 2**32 - 1
+    await bench.phone.sends("quick")
+    await bench.relay.until(lambda: bench.relay.refused)
+
+    bench.relay.refusing = None
+    await bench.relay.cut()
+
+    await still_works(bench)
+
+
+async def test_a_switch_of_epochs_that_the_end_of_its_stream_cuts_off_leaves_nothing_undecided(bench: Bench) -> None:
+    bench.relay.silence_ms = 2_000
+    await bench.relay.cut()
+    await bench.relay.until(lambda: len(bench.relay.opens) > 1)
+    await bench.relay.attached()
+    bench.relay.silence_ms = 65_000
+    await bench.phone.shakes_hands(confirm=False)
+    stalled = bench.disk.stalls()
+    await bench.phone.confirms()
+    await stalled.wait()
+
+    await bench.relay.detached()
+    bench.disk.goes_on()
+
+    await bench.relay.until(lambda: len(bench.relay.opens) > 2)
+    await still_works(bench)

@@ -186,14 +186,29 @@ class DyingWriter:
 
 
 class FullDisk:
-    """A journal on a disk that the test lets run full: nothing can be written while `full` is set."""
+    """A journal on a disk that the test lets run full, or stall: nothing can be written while `full` is set."""
 
     def __init__(self, journal: Writer) -> None:
         self.full = False
         self.refused = 0
         self._journal = journal
+        self._stalled: asyncio.Event | None = None
+        self._going_on = asyncio.Event()
+
+    def stalls(self) -> asyncio.Event:
+        """Take no answer back from the next step that is asked for, until it `goes_on`; gives what is set then."""
+        self._stalled, self._going_on = asyncio.Event(), asyncio.Event()
+        return self._stalled
+
+    def goes_on(self) -> None:
+        """Work again."""
+        self._going_on.set()
 
     async def step(self, work: Callable[[Tx], T]) -> T:
+        if self._stalled is not None:
+            stalled, self._stalled = self._stalled, None
+            stalled.set()
+            await self._going_on.wait()
         if not self.full:
             return await self._journal.step(work)
 

@@ -113,6 +113,7 @@ class Link:
         self._posted_id = 0
         self._in_flight: dict[bytes, OutboxRow] = {}
         self._hold_seconds = 0.0
+        self._anew = asyncio.Event()  # set when everything is posted from the start
         self._drain = asyncio.Event()  # set when the outbox got shorter, or the stream ended
 
     # ---- The thread end: called by the client, one after the other. ----
@@ -318,6 +319,10 @@ class Link:
                 detail=error.detail,
             )
             return error.reason
+        except BaseException:
+            # The stream ended while the journal wrote. Left undecided, the session would never take anything again.
+            self._session.cut_off()
+            raise
         self._session.switch()
         self._post_from_start()
         _LOG.info("session", pairing=self.pairing.pair_id, epoch=confirmed.epoch)
@@ -358,14 +363,21 @@ class Link:
             await self._news.wait()
             self._news.clear()
             if self._hold_seconds:
-                await asyncio.sleep(self._hold_seconds)
-                self._post_from_start()
+                await self._hold()
             try:
                 await self._post_waiting()
             except errors.StoreFailed as failure:
                 _LOG.error("journal can't be used", detail=failure.detail)
                 self._hold_seconds = _RETRY_SECONDS
                 self._news.set()
+
+    async def _hold(self) -> None:
+        """Wait as the relay asked, unless all begins anew meanwhile: on another stream the word of the last one is over."""
+        self._anew.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._hold_seconds):
+                await self._anew.wait()
+        self._post_from_start()
 
     async def _post_waiting(self) -> None:
         while self.is_open and not self._hold_seconds and (room := WINDOW - len(self._in_flight)) > 0:
@@ -396,6 +408,7 @@ class Link:
         self._posted_id, self._hold_seconds = 0, 0.0
         self._in_flight.clear()
         self._news.set()
+        self._anew.set()
 
     async def _receipts(self, receipts: Sequence[relay.Receipt]) -> None:
         if not receipts:
