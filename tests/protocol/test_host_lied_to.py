@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -104,4 +105,27 @@ async def test_a_switch_of_epochs_that_the_end_of_its_stream_cuts_off_leaves_not
     bench.disk.goes_on()
 
     await bench.relay.until(lambda: len(bench.relay.opens) > 2)
+    await still_works(bench)
+
+
+async def test_a_relay_that_asks_and_does_not_read_the_answers_is_not_listened_to_any_more(bench: Bench) -> None:
+    """It would fill the host's memory with them. What is not listened to is silent, and given up as such."""
+    bench.relay.silence_ms = 2_000
+    await bench.relay.cut()
+    await bench.relay.until(lambda: len(bench.relay.opens) > 1)
+    await bench.relay.attached()
+    bench.relay.silence_ms = 65_000
+    bench.relay.reading.clear()
+
+    async def asks() -> None:
+        while True:
+            await bench.relay.say(*[relay.RelayFrame(ping=relay.Ping(number=1))] * 64)
+
+    asking = asyncio.create_task(asks())
+    try:
+        await bench.relay.until(lambda: len(bench.relay.opens) > 2)
+    finally:
+        asking.cancel()
+        bench.relay.reading.set()
+
     await still_works(bench)

@@ -32,6 +32,8 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         self.address = ""
         self.verdict: Literal["accept", "hold", "refuse"] = "accept"
         self.oldest = 0  # rows up to here are gone
+        self.reading = asyncio.Event()  # cleared: nothing of the host is read
+        self.reading.set()
         self.storing = True  # False: keep rows get no receipt
         self.refusing: Reason.ValueType | None = (
             None  # set: posts are refused with it until the first of them comes again
@@ -83,6 +85,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
             await self._write(context, row)
         try:
             async for frame in frames:
+                await self.reading.wait()
                 await self._heard(frame)
                 if frame.HasField("bye"):
                     break
