@@ -490,11 +490,11 @@ class FakeProvider:
 
     async def begin(self, *, back: str) -> Begun:
         self.backs.append(back)
-        return Begun(url="https://id.example/authorize?state=s&next=1", kept=b"k" * 32)
+        return Begun(url="https://id.example/authorize?state=s&next=1", kept="the-browser_keeps-this")
 
-    async def finish(self, *, back: str, kept: bytes, answer: Mapping[str, str]) -> Account:
+    async def finish(self, *, back: str, kept: str, answer: Mapping[str, str]) -> Account:
         self.backs.append(back)
-        if self.account is None or kept != b"k" * 32 or answer.get("code") != "good":
+        if self.account is None or kept != "the-browser_keeps-this" or answer.get("code") != "good":
             raise SignInFailed
         return self.account
 

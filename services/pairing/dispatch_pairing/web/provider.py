@@ -15,8 +15,11 @@ class Begun:
 
     url: str
     """Where the browser goes."""
-    kept: bytes = field(repr=False)
-    """What the browser keeps until it comes back, 32 bytes: whoever comes back without it did not begin here."""
+    kept: str = field(repr=False)
+    """What the browser keeps in a cookie until it comes back: whoever comes back without it did not begin here.
+
+    Up to 2,048 of the characters of base64url.
+    """
 
 
 class Provider(Protocol):
@@ -29,5 +32,5 @@ class Provider(Protocol):
     async def begin(self, *, back: str) -> Begun:
         """Begin; `back` is the address to which the browser is sent back. Raises DispatchError."""
 
-    async def finish(self, *, back: str, kept: bytes, answer: Mapping[str, str]) -> Account:
+    async def finish(self, *, back: str, kept: str, answer: Mapping[str, str]) -> Account:
         """Give whose account it is, from what the browser brought back. Raises DispatchError."""

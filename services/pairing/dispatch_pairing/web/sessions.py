@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass, field, replace
 
 from dispatch.clock import Clock
@@ -21,6 +22,8 @@ from dispatch_pairing.limits import Limits
 from dispatch_pairing.model import Account, WebSession
 from dispatch_pairing.owner import still
 from dispatch_pairing.store import Store
+
+_KEPT = re.compile(r"\A[A-Za-z0-9_-]{1,2048}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,11 @@ class Cookie:
         except ValueError:
             return b""
         return value if len(value) == TOKEN_BYTES else b""
+
+    def text(self, request: Request) -> str:
+        """Give what the browser sent, where it keeps something for somebody else; empty for what can't be that."""
+        value = request.cookies.get(self.name(request), "")
+        return value if _KEPT.match(value) else ""
 
     def put(self, response: Response, request: Request, value: str) -> None:
         """Have the browser keep it. No script can read it, no other site has it sent."""

@@ -107,11 +107,11 @@ class Signing:
         begun = await self._given_provider().begin(back=_back(visit.request))
         # A page in between: browsers hold a redirect after a form to form-action, which allows this site alone.
         page = self._renderer.page("onward.html", visit, to=begun.url, where=self._given_provider().name)
-        PROVIDER.put(page, visit.request, begun.kept.hex())
+        PROVIDER.put(page, visit.request, begun.kept)
         return page
 
     async def _finish(self, visit: Visit) -> Response:
-        kept = PROVIDER.read(visit.request)
+        kept = PROVIDER.text(visit.request)
         try:
             if not kept:
                 raise SignInFailed("it was not begun in this browser")
