@@ -305,7 +305,7 @@ async def test_the_export_holds_all_that_is_kept_and_no_secret(service: PairingS
     assert [one["id"] for one in told["pairings"]] == [pair_id.hex()]
     assert [one["state"] for one in told["pairing_requests"]] == ["complete"]
     assert told["provider_sign_ins"] == [{"issuer": "https://id.example", "subject": "ada@id"}]
-    assert len(told["browser_sessions"]) == 1
+    assert len(told["web_sessions"]) == 1
     assert [task["outcome"] for task in told["tasks"]] == ["done"]
     assert theirs.id.hex() not in answer.text
     session = bytes.fromhex(ada.cookies["dispatch"])

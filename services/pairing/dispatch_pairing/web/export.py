@@ -67,7 +67,7 @@ async def _head(kept: Repositories, account: Account, *, now_ms: int) -> dict[st
         "provider_sign_ins": [
             {"issuer": one.issuer, "subject": one.subject} for one in await kept.accounts.logins(account_id)
         ],
-        "browser_sessions": [
+        "web_sessions": [
             {"created_at": machine(one.created_ms), "expires_at": machine(one.expires_ms)}
             for one in await kept.accounts.web_sessions(account_id)
         ],
