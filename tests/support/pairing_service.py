@@ -94,7 +94,7 @@ class PairingService:
             web=self.web,
         )
         self._service = await self._stack.enter_async_context(
-            running(settings, clock=self.clock, limits=self.limits, cost=CHEAP, provider=self.provider)
+            running(settings, clock=self.clock, limits=self.limits, cost=CHEAP, web_provider=self.provider)
         )
         self.listen = str(self._service.address)
 

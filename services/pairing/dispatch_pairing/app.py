@@ -42,7 +42,7 @@ from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
 from dispatch_pairing.streams import Streams
 from dispatch_pairing.trust import Trust
-from dispatch_pairing.web.provider import Provider
+from dispatch_pairing.web.provider import Provider as WebProvider
 
 DATABASE = "pairing.db"
 _LOCK = "serve.lock"
@@ -104,7 +104,7 @@ async def running(
     rng: Rng = os.urandom,
     limits: Limits | None = None,
     cost: Cost | None = None,
-    provider: Provider | None = None,
+    web_provider: WebProvider | None = None,
 ) -> AsyncIterator[Running]:
     """Run the service until the block ends. Raises ValueError and OSError for addresses, StoreFailed, HomeInUse."""
     clock = clock or SystemClock()
@@ -130,7 +130,7 @@ async def running(
                 limits=limits,
                 store=store,
                 passwords=passwords,
-                provider=provider,
+                web_provider=web_provider,
             ) as service:
                 yield service
         finally:
@@ -147,7 +147,7 @@ async def _serving(
     limits: Limits,
     store: Store,
     passwords: Passwords,
-    provider: Provider | None,
+    web_provider: WebProvider | None,
 ) -> AsyncIterator[Running]:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -240,7 +240,7 @@ async def _serving(
             ceremony=ceremony,
             form_key=keys.secret("web form"),
             service_name=service_name,
-            provider=provider,
+            web_provider=web_provider,
         ) as web:
             yield Running(
                 address=address,
@@ -273,7 +273,7 @@ async def _account_page(
     ceremony: Ceremony,
     form_key: bytes,
     service_name: str,
-    provider: Provider | None,
+    web_provider: WebProvider | None,
 ) -> AsyncIterator[Address | None]:
     """Serve the account page until the block ends, if there is to be one; gives its address."""
     if settings.web is None:
@@ -297,7 +297,7 @@ async def _account_page(
         devices=Devices(store=store, bell=bell, clock=clock, metrics=metrics),
         history=History(store=store),
         ceremony=ceremony,
-        provider=provider,
+        provider=web_provider,
         form_key=form_key,
         service_name=service_name,
         names=frozenset(host_of(name) for name in own_names(address, settings.advertise)),
