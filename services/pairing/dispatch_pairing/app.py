@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dispatch import GRPC_EXPERIMENTS
@@ -20,14 +20,15 @@ from dispatch.runtime.logs import get_logger
 from prometheus_client import CollectorRegistry
 
 from dispatch_pairing import signer as signers
-from dispatch_pairing.accounts import SignIns
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
 from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
 from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
+from dispatch_pairing.attempts import Attempts
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
+from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.door import Door, Need, own_names
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import Listeners, ServicesListener, check
@@ -35,7 +36,9 @@ from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.nonces import Nonces
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
+from dispatch_pairing.policy import Policy
 from dispatch_pairing.relays import Relays
+from dispatch_pairing.sign_ins import SignIns
 from dispatch_pairing.signer import Signer
 from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
@@ -68,6 +71,9 @@ class Settings:
     """Where relays connect; None: where devices do."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
+    policy: Policy = field(default_factory=Policy)
+    grant_ms: int | None = None
+    """How long grants are good; None: as the limits have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,8 @@ async def running(
     """Run the service until the block ends. Raises ValueError and OSError for addresses, StoreFailed, HomeInUse."""
     clock = clock or SystemClock()
     limits = limits or Limits()
+    if settings.grant_ms is not None:
+        limits = replace(limits, grant_ms=settings.grant_ms)
     check(
         settings.listen,
         certificate=settings.certificate,
@@ -151,28 +159,42 @@ async def _serving(
         limits=limits,
         nonces=Nonces(key=signer.secret("nonce"), lifetime_ms=limits.nonce_ms),
         names=own_names(address, settings.advertise),
+        metrics=metrics,
     )
     streams = Streams(limit=limits.follows)
+    rules = settings.policy
+    credentials = Credentials(
+        store=store,
+        passwords=passwords,
+        attempts=Attempts(clock=clock, limits=limits),
+        clock=clock,
+        rng=rng,
+        rules=rules,
+    )
+    sign_ins = SignIns(store=store, clock=clock, rng=rng, limits=limits, rules=rules)
     apis = (
         AccountApi(
-            sign_ins=SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits),
+            credentials=credentials,
+            sign_ins=sign_ins,
             signer=signer,
             service_name=service_name,
             clock=clock,
             metrics=metrics,
         ),
         PairingApi(
-            ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics),
+            ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, rules=rules, metrics=metrics),
             pairings=Pairings(
                 store=store,
                 bell=bell,
                 clock=clock,
                 limits=limits,
+                rules=rules,
                 signer=signer,
                 relays=relays,
                 service_name=service_name,
                 metrics=metrics,
             ),
+            sign_ins=sign_ins,
             streams=streams,
             signer=signer,
             clock=clock,
