@@ -29,9 +29,16 @@ async def scrape(address: str) -> bytes:
 class World:
     """Starts what a test asks for and ends all of it. Use as an async context manager."""
 
-    def __init__(self, folder: Path, *, relay_env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        relay_env: Mapping[str, str] | None = None,
+        pairing_env: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.relay_env = dict(relay_env or {})
+        self.pairing_env = dict(pairing_env or {})
         self.processes: list[Process] = []
         self.pairing: Process
         self.relay: Process
@@ -63,7 +70,7 @@ class World:
         """Start the pairing service."""
         self.pairing = await self.start(
             "dispatch-pairing", "serve", "--listen", listen, "--data", str(self.folder / "pairing"),
-            "--metrics", "127.0.0.1:0", *options,
+            "--metrics", "127.0.0.1:0", *options, env=self.pairing_env,
         )  # fmt: skip
         self.server = (await self.pairing.event("listening"))["address"]
 
