@@ -48,6 +48,8 @@ class Limits:
     """The operator may set less."""
     grant_backdate_ms: int = GRANT_BACKDATE_MS
     """A relay's clock may be behind by this much and still take a grant just issued."""
+    clock_tolerance_ms: int = 10 * _MINUTE_MS
+    """How far off the clocks of hosts may be that judge a grant (docs/encryption.md, Session)."""
     seen_step_ms: int = _MINUTE_MS
     """That a device was seen is noted at most so often."""
     farewells: int = 100

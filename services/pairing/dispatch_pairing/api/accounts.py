@@ -12,7 +12,7 @@ from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.door import Caller, Need
 from dispatch_pairing.metrics import Ending, Metrics
 from dispatch_pairing.sign_ins import Arriving, SignedIn, SignIns
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.signing_keys import SigningKeys
 
 _log = get_logger()
 
@@ -25,14 +25,14 @@ class AccountApi:
         *,
         credentials: Credentials,
         sign_ins: SignIns,
-        signer: Signer,
+        keys: SigningKeys,
         service_name: str,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._credentials = credentials
         self._sign_ins = sign_ins
-        self._keys = signer.key_set()
+        self._keys = keys
         self._service_name = service_name
         self._clock = clock
         self._metrics = metrics
@@ -77,7 +77,7 @@ class AccountApi:
             account_id=signed_in.account_id,
             expires_at_ms=signed_in.expires_ms,
             server_time_ms=self._clock.wall_ms(),
-            keys=self._keys,
+            keys=self._keys.key_set(),
         )
 
     async def _sign_out(self, caller: Caller, request: pb.SignOutRequest) -> pb.SignOutResponse:

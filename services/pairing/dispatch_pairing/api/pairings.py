@@ -15,7 +15,7 @@ from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Role
 from dispatch_pairing.pairings import Pairings, Signed
 from dispatch_pairing.sign_ins import SignIns
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.streams import Streams
 
 _log = get_logger()
@@ -31,7 +31,7 @@ class PairingApi:
         pairings: Pairings,
         sign_ins: SignIns,
         streams: Streams,
-        signer: Signer,
+        keys: SigningKeys,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -39,7 +39,7 @@ class PairingApi:
         self._pairings = pairings
         self._sign_ins = sign_ins
         self._streams = streams
-        self._keys = signer.key_set()
+        self._keys = keys
         self._clock = clock
         self._metrics = metrics
 
@@ -116,7 +116,7 @@ class PairingApi:
             grant=renewed.grant,
             relays=renewed.relays,
             server_time_ms=renewed.now_ms,
-            keys=self._keys,
+            keys=self._keys.key_set(),
             revocation_sequence=renewed.sequence,
             session=session,
         )
