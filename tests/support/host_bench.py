@@ -66,6 +66,8 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         self.completed: list[bytes] = []
         self.forgotten: set[bytes] = set()  # pairs that it does not know
         self.tombstones: set[bytes] = set()  # pairs that were ended for good
+        self.revoked = False  # this host is
+        self.vague = False  # it takes no pairing, and does not say that it ended
         self.away = False
         self.ahead_ms = 0  # its clock
         self._key = Ed25519PrivateKey.generate()
@@ -110,8 +112,12 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         self, request: pairing_pb2.RenewGrantRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pairing_pb2.RenewGrantResponse:
         await self._may_answer(context)
+        if self.revoked:
+            await refuse(context, errors.DeviceRevoked())
         if request.pair_id in self.forgotten:
-            await self._refuse(context, "NOT_PAIRED")
+            await refuse(context, errors.NotPaired(metadata={"pairing": "unknown"}))
+        if request.pair_id in self.tombstones:
+            await refuse(context, errors.NotPaired(metadata={"pairing": "ended"}))
         grant = self.grant(request.pair_id, self._host, DeviceKind.DEVICE_KIND_HOST)
         return pairing_pb2.RenewGrantResponse(
             grant=pairing_pb2.SignedGrant.FromString(grant),
@@ -128,7 +134,9 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
             request.attestation, phone_signature=request.phone_signature, host_signature=request.host_signature
         )
         if named.pair_id in self.tombstones:
-            await self._refuse(context, "NOT_PAIRED")
+            await refuse(context, errors.NotPaired(metadata={"pairing": "ended"}))
+        if self.vague:
+            await refuse(context, errors.NotPaired())
         self.completed.append(named.pair_id)
         self.forgotten.discard(named.pair_id)
         return pairing_pb2.CompletePairingResponse()
@@ -147,9 +155,6 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
     async def _may_answer(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         if self.away:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
-
-    async def _refuse(self, context: grpc.aio.ServicerContext[Any, Any], word: str) -> None:
-        await refuse(context, errors.of_word(word))
 
 
 class DyingWriter:
@@ -383,6 +388,12 @@ class Bench:
         await self._running
         self._running = None
 
+    async def ended(self) -> None:
+        """Wait for the host's own end; raises what it ended with."""
+        assert self._running is not None
+        running, self._running = self._running, None
+        await running
+
     async def dies(self) -> None:
         """End the host without a word, as a kill would; its journal keeps what was committed."""
         assert self._running is not None
@@ -452,6 +463,7 @@ class Bench:
 
     async def _run(self) -> None:
         told = Told(
+            over=lambda _: self.told.append("over"),
             running=lambda _: self.told.append("running"),
             connected=lambda _: self.told.append("connected"),
             disconnected=lambda _pairing, _reason: self.told.append("disconnected"),

@@ -38,6 +38,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         )
         self.refused: list[bytes] = []
         self.phone_attached = True
+        self.closed: errors.DispatchError | None = None  # why nobody is let in
         self.frames: list[pb.DeviceFrame] = []
         self.rows: list[pb.RelayFrame] = []  # what the host gets of each row; seq is the place
         self.kept: list[pb.Post] = []  # the host's rows, each once
@@ -65,6 +66,9 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
     ) -> None:
         frames = (frame async for request in request_iterator for frame in request.frames)
         self.hellos.append((await anext(frames)).hello)
+        await self.nudge()
+        if self.closed is not None:
+            await refuse(context, self.closed)
         await self._write(context, pb.RelayFrame(challenge=pb.Challenge(nonce=os.urandom(32), protocol_version=1)))
         await anext(frames)
         opening = (await anext(frames)).open
@@ -171,6 +175,14 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         if stream is not None:
             with contextlib.suppress(BaseException):
                 await stream.abort(grpc.StatusCode.UNAVAILABLE, "cut")
+
+    async def ends(self, error: errors.DispatchError, *, for_good: bool = True) -> None:
+        """End the host's stream with a reason, and let it in no more."""
+        self.closed = error if for_good else None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with contextlib.suppress(BaseException):
+                await refuse(stream, error)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something about what the host said is true."""

@@ -16,6 +16,7 @@ import typer
 from dispatch import errors
 from dispatch.address import Address
 from dispatch.cli import Console, Exit, guarded, program
+from dispatch.device.account_cli import add_account_commands
 from dispatch.device.home import Home
 
 app = program(
@@ -180,6 +181,16 @@ def _run(
         return code
 
     guarded(body, as_json=shared_options.as_json)
+
+
+def _with_the_account(context: typer.Context, request: Request, nothing: str) -> None:
+    shared_options: _Shared = context.obj
+    # A program that reads our objects is asked nothing.
+    ask = bool(request.get("ask")) and not shared_options.as_json
+    _run(context, lambda: {**request, "ask": ask}, nothing=nothing)
+
+
+add_account_commands(app, _with_the_account)
 
 
 def _uuid(text: str) -> str:

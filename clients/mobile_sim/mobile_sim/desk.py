@@ -16,6 +16,7 @@ from dispatch.api.relay.v1.relay_pb2 import DeviceKind, Reachability
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit, exit_of
 from dispatch.clock import Clock
+from dispatch.device.fresh_start import signed_in_afresh
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
@@ -58,23 +59,31 @@ class Desk:
             "thread": self._thread,
             "status": self._status,
             "unpair": self._unpair,
+            "devices": self._account,
+            "rename": self._account,
+            "revoke": self._account,
+            "history": self._account,
         }
         return await commands[request["do"]](request, say, hear)
 
     # ---- Who we are.
 
     async def _login(self, request: Request, say: Say, _: Hear) -> int:
-        signed_in = await sign_in(
-            self._phone.home,
-            self._phone.secrets,
-            server=request["server"],
-            account=request["account"],
-            password=request["password"],
-            device_name=request["name"],
-            kind=DeviceKind.DEVICE_KIND_PHONE,
-            rng=self._phone.rng,
-            dialler=Dialler(ca=request["ca"], plaintext=self._phone.plaintext),
-        )
+        async def enter() -> SignIn:
+            return await sign_in(
+                self._phone.home,
+                self._phone.secrets,
+                server=request["server"],
+                account=request["account"],
+                password=request["password"],
+                device_name=request["name"],
+                kind=DeviceKind.DEVICE_KIND_PHONE,
+                rng=self._phone.rng,
+                dialler=Dialler(ca=request["ca"], plaintext=self._phone.plaintext),
+            )
+
+        phone = self._phone
+        signed_in = await signed_in_afresh(enter, store=phone.secrets, drop_pairings=phone.end_all)
         say(
             {
                 "event": "signed_in",
@@ -137,6 +146,12 @@ class Desk:
             session=session_of(self._phone.secrets),
             dialler=signed_in.dialler(plaintext=self._phone.plaintext),
         )
+
+    async def _account(self, request: Request, say: Say, hear: Hear) -> int:
+        from dispatch.device import account  # noqa: PLC0415 -- beside its only use
+
+        async with self._phone.signed_in().client() as client:
+            return await account.do(client, request, say=say, hear=hear)
 
     # ---- Tasks.
 

@@ -18,6 +18,7 @@ import typer
 from dispatch import errors
 from dispatch.address import Address, refuse_plaintext
 from dispatch.cli import Console, Exit, guarded, program
+from dispatch.device.account_cli import add_account_commands
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
@@ -134,20 +135,23 @@ def login(
 
     async def work() -> Exit:
         from dispatch.api.relay.v1.relay_pb2 import DeviceKind  # noqa: PLC0415 -- quick `--help`
+        from dispatch.device.fresh_start import signed_in_afresh  # noqa: PLC0415
         from dispatch.device.keys import PlainFiles  # noqa: PLC0415
-        from dispatch.device.sign_in import sign_in  # noqa: PLC0415
+        from dispatch.device.sign_in import SignIn, sign_in  # noqa: PLC0415
+
+        from dispatch_host.pairings import drop_all  # noqa: PLC0415
 
         dialler = _dialler(server, ca)
         password = _password(password_stdin)
         home = shared.home
         home.create()
-        with contextlib.ExitStack() as stack:
-            # A running host has made the device's key, which is all that this lock guards here.
-            with contextlib.suppress(errors.HomeInUse):
-                stack.enter_context(home.owned())
-            signed_in = await sign_in(
+        store = PlainFiles.of(home)
+        running: errors.HomeInUse | None = None
+
+        async def enter() -> SignIn:
+            return await sign_in(
                 home,
-                PlainFiles.of(home),
+                store,
                 server=server,
                 account=account,
                 password=password,
@@ -156,6 +160,19 @@ def login(
                 rng=os.urandom,
                 dialler=dialler,
             )
+
+        async def drop_pairings() -> None:
+            if running is not None:
+                raise running
+            await drop_all(home, store)
+
+        with contextlib.ExitStack() as stack:
+            # A running host has made the device's key, which is all that this lock guards here; unless the key was revoked.
+            try:
+                stack.enter_context(home.owned())
+            except errors.HomeInUse as in_use:
+                running = in_use
+            signed_in = await signed_in_afresh(enter, store=store, drop_pairings=drop_pairings)
         shared.console.event(
             {
                 "event": "signed_in",
@@ -428,6 +445,20 @@ def stop(context: typer.Context) -> None:
         return Exit.DONE
 
     _do(shared, work)
+
+
+def _with_the_account(context: typer.Context, request: dict[str, Any], nothing: str) -> None:
+    shared: _Shared = context.obj
+
+    async def work() -> Exit:
+        from dispatch_host.account_command import with_the_account  # noqa: PLC0415 -- quick `--help`
+
+        return await with_the_account(shared.home, shared.console, request, nothing=nothing, plaintext=_plaintext())
+
+    _do(shared, work)
+
+
+add_account_commands(app, _with_the_account)
 
 
 async def _until_free(home: Home) -> None:
