@@ -23,5 +23,5 @@ def exit_of_view(view: TaskView) -> Exit:
         return exit_of(errors.of_word(view.reason))
     if view.state is State.NOT_SENT:
         code = exit_of(errors.of_word(view.reason))
-        return code if code is Exit.NOT_ALLOWED else Exit.NOT_SENT
+        return code if code in {Exit.NOT_ALLOWED, Exit.HOST_AWAY} else Exit.NOT_SENT
     return _EXITS.get(view.state, Exit.NOT_OVER)
