@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _SECOND_MS = 1_000
 _MINUTE_MS = 60 * _SECOND_MS
@@ -80,3 +80,7 @@ class Limits:
     """Accounts or addresses whose failures are remembered at once."""
     passwords_waiting: int = 64
     """Sign-ins that may wait for the password check before more are sent away."""
+
+    def keeping_history(self, *, days: int) -> Limits:
+        """Give the same limits, but for how long the history is kept."""
+        return replace(self, history_ms=days * _DAY_MS)
