@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import os
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.support.processes import Event, run
+from tests.support.processes import BIN, ENVIRONMENT, Event, run
 from tests.support.world import World
 
 pytestmark = pytest.mark.timeout(240)
@@ -46,6 +46,16 @@ async def thread_of(world: World, phone: str = "pocket") -> list[Event]:
     return events
 
 
+async def history_of(world: World, outcomes: list[str]) -> list[Event]:
+    """Read the history until it says this; reports travel behind the tasks, and each reading takes a second by itself."""
+    async with asyncio.timeout(60):
+        while True:
+            code, events = await on_host(world, "history")
+            assert code == 0, events
+            if [event["outcome"] for event in events] == outcomes:
+                return events
+
+
 async def revoke(world: World, device: str, *, by: str = "dispatch-host", at: str = "desk") -> None:
     code, events = await run(by, "revoke", device, "--home", world.home(at))
     assert code == 0, events
@@ -61,22 +71,27 @@ def assert_revoked(code: int, events: list[Event]) -> None:
 # ---- A phone.
 
 
-async def test_a_phone_that_is_revoked_while_it_waits_is_cut_off_and_its_command_never_runs(world: World) -> None:
-    host = await world.devices()
-    host.signal(signal.SIGSTOP)
+async def test_a_phone_that_is_revoked_while_it_waits_is_cut_off_and_its_tasks_end(world: World) -> None:
+    host = await world.devices(env=world.held())
     phone = await world.start("dispatch-phone", "send", WORDS, "--home", world.home("pocket"))
-    await phone.event("handed_over")
+    await phone.event("started")
+    waits = await world.start("dispatch-phone", "send", WORDS, "--home", world.home("pocket"))
+    await waits.event("waiting")
 
     await revoke(world, "pocket")
 
-    assert_revoked(await phone.ended(), phone.events)
+    for sent in (phone, waits):
+        assert_revoked(await sent.ended(), sent.events)
     assert await world.sample('dispatch_relay_stream_ends_total{reason="DEVICE_REVOKED"}') >= 1
     assert await world.sample('dispatch_relay_streams{kind="phone"}') == 0
-    host.signal(signal.SIGCONT)
     await host.event("unpaired")
+    world.let_go()
     code, status = await on_host(world, "status")
     assert (code, status[-1]["pairings"], status[-1]["running_task"]) == (0, [], None)
     assert not [path for path in (world.folder / "desk" / "keys").iterdir() if path.name.startswith("pair-")]
+    # What became of its tasks the servers were never told, and say so.
+    told = await history_of(world, ["untold", "untold"])
+    assert {one["reason"] for one in told} == {"NOT_PAIRED"}
 
 
 async def test_a_phone_that_is_off_when_it_is_revoked_stays_out_though_its_grant_has_not_expired(world: World) -> None:
@@ -250,8 +265,8 @@ async def test_tasks_of_two_phones_run_one_at_a_time_and_the_host_says_whose(wor
     spans.sort()
     assert len(spans) == 4
     assert all(ended <= started for (_, ended), (started, _) in pairwise(spans))
-    code, history = await on_host(world, "history")
-    assert sorted(event["phone"] for event in history) == ["pocket", "pocket", "tablet", "tablet"]
+    told = await history_of(world, ["done"] * 4)
+    assert sorted(event["phone"] for event in told) == ["pocket", "pocket", "tablet", "tablet"]
 
 
 # ---- What the owner sees.
@@ -265,18 +280,10 @@ async def test_both_devices_read_the_same_history_and_no_content_is_in_it(world:
     code, refused = await world.send(WORDS)
     assert code == 3, refused
 
-    async def history() -> list[Event]:
-        code, from_phone = await on_phone(world, "history")
-        assert code == 0, from_phone
-        code, from_host = await on_host(world, "history")
-        assert (code, from_host) == (0, from_phone)
-        return from_phone
-
-    async with asyncio.timeout(30):
-        # Reports travel behind the tasks; each reading takes a second by itself.
-        while [one["outcome"] for one in await history()] != ["refused", done[-1]["state"]]:
-            pass
-    newest, oldest = await history()
+    on_desk = await history_of(world, ["refused", done[-1]["state"]])
+    code, on_pocket = await on_phone(world, "history")
+    assert (code, on_pocket) == (0, on_desk)
+    newest, oldest = on_desk
     assert (newest["outcome"], newest["reason"]) == ("refused", "HOST_APP_CLOSED")
     assert (oldest["outcome"], oldest["task_id"]) == (done[-1]["state"], done[-1]["task_id"])
     assert oldest["at"] <= oldest["ended_at"]
@@ -315,3 +322,42 @@ async def test_of_several_devices_with_one_name_the_id_says_which(world: World) 
     assert (code, events[-1]["event"]) == (0, "revoked")
     code, events = await world.send("What are the largest files?")
     assert code == 0, events
+
+
+# ---- A person at a terminal.
+
+
+async def in_a_terminal(*words: str, answer: str) -> tuple[int, str]:
+    """Run a program at a terminal, answer its question; gives its exit code and what it printed."""
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        str(BIN / words[0]), *words[1:], stdin=theirs, stdout=asyncio.subprocess.PIPE, env=ENVIRONMENT
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            said = await process.stdout.readuntil(b"Type yes or no: ")
+            os.write(ours, answer.encode() + b"\n")
+            said += await process.stdout.read()
+            return await process.wait(), said.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        os.close(ours)
+        os.close(theirs)
+
+
+async def test_a_person_is_asked_before_a_device_is_revoked(world: World) -> None:
+    host = await world.devices(env=world.held())
+
+    code, said = await in_a_terminal("dispatch-host", "revoke", "pocket", "--home", world.home("desk"), answer="no")
+    assert (code, "pocket keeps its rights" in said) == (5, True)
+
+    # Also when another process of the phone owns its home, and carries it out.
+    owner = await world.start("dispatch-phone", "send", WORDS, "--home", world.home("pocket"))
+    await owner.event("started")
+    code, said = await in_a_terminal("dispatch-phone", "revoke", "desk", "--home", world.home("pocket"), answer="yes")
+    assert (code, "desk is revoked" in said) == (0, True)
+    assert await owner.ended() == 3
+    assert owner.events[-1]["reason"] == "HOST_REVOKED"
+    assert_revoked(await host.ended(), host.events)
