@@ -53,7 +53,13 @@ _NOT_ALLOWED = (
     errors.GrantExpired,
     errors.ProofInvalid,
 )
-_USAGE = (errors.TargetNeeded, errors.TargetUnknown, errors.BadRequest, errors.NotAPairingCode)
+_USAGE = (
+    errors.TargetNeeded,
+    errors.TargetUnknown,
+    errors.DeviceUnknown,
+    errors.BadRequest,
+    errors.NotAPairingCode,
+)
 _FAULT = (errors.Internal, errors.StoreFailed)
 
 

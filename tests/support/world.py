@@ -13,6 +13,7 @@ from tests.support.processes import Event, Process, run
 
 PASSWORD = "correct horse battery staple"
 ACCOUNT = "ada"
+_WORKER = "dispatch_host.agents.builtin.worker"
 
 
 async def scrape(address: str) -> bytes:
@@ -126,7 +127,24 @@ class World:
         await process.event("connected")
         return process
 
-    async def devices(self, *, host: str = "desk", phone: str = "pocket") -> Process:
+    def held(self) -> dict[str, str]:
+        """Give an environment for `run_host` in which every task is held until `let_go`: its worker does not begin."""
+        hold, customs = self.folder / "hold", self.folder / "customs"
+        hold.touch()
+        customs.mkdir()
+        # Python runs this before anything else; only a worker of the assistant waits in it.
+        (customs / "sitecustomize.py").write_text(
+            f"import os, sys, time\nwhile {_WORKER!r} in sys.orig_argv and os.path.exists({str(hold)!r}):\n    time.sleep(0.02)\n"
+        )
+        return {"PYTHONPATH": str(customs)}
+
+    def let_go(self) -> None:
+        """Let the tasks that are held go on."""
+        (self.folder / "hold").unlink()
+
+    async def devices(
+        self, *, host: str = "desk", phone: str = "pocket", env: Mapping[str, str] | None = None
+    ) -> Process:
         """Sign in, pair and run one host and one phone, with `folder/files` approved."""
         files = self.folder / "files"
         files.mkdir(exist_ok=True)
@@ -135,7 +153,7 @@ class World:
         code, events = await run("dispatch-host", "folders", "add", str(files), "--home", self.home(host))
         assert code == 0, events
         await self.pair(host, phone)
-        return await self.run_host(host)
+        return await self.run_host(host, env=env)
 
     async def send(self, text: str, *options: str, phone: str = "pocket") -> tuple[int, list[Event]]:
         """Send a task; gives the exit code and the events."""

@@ -1,10 +1,14 @@
-"""What a person does with the account on this phone: sign in and out, make one, change its password. Called by `desk`."""
+"""What a person does with the account on this phone: sign in and out, make one, change its password, look after its devices.
+
+Called by `desk`.
+"""
 
 from __future__ import annotations
 
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.cli import Exit
-from dispatch.device import account
+from dispatch.device import account, owner
+from dispatch.device.fresh_start import signed_in_afresh
 from dispatch.device.sign_in import SignIn, sign_in
 from dispatch.tls import Dialler
 
@@ -21,19 +25,23 @@ class Account:
         self._phone = phone
 
     async def log_in(self, request: Request, say: Say, _: Hear) -> int:
-        """Sign this phone in."""
+        """Sign this phone in; one that was revoked, as a new device."""
         phone = self._phone
-        signed_in = await sign_in(
-            phone.home,
-            phone.secrets,
-            server=request["server"],
-            account=request["account"],
-            password=request["password"],
-            device_name=request["name"],
-            kind=_KIND,
-            rng=phone.rng,
-            dialler=self._dialler(request),
-        )
+
+        async def enter() -> SignIn:
+            return await sign_in(
+                phone.home,
+                phone.secrets,
+                server=request["server"],
+                account=request["account"],
+                password=request["password"],
+                device_name=request["name"],
+                kind=_KIND,
+                rng=phone.rng,
+                dialler=self._dialler(request),
+            )
+
+        signed_in = await signed_in_afresh(enter, store=phone.secrets, drop_pairings=phone.end_all)
         say(
             {
                 "event": "signed_in",
@@ -94,6 +102,11 @@ class Account:
         )
         say({"event": "password_changed", "account": SignIn.required(phone.home).account})
         return Exit.DONE
+
+    async def as_owner(self, request: Request, say: Say, hear: Hear) -> int:
+        """List, rename and revoke the account's devices, or read its history."""
+        async with self._phone.signed_in().client() as client:
+            return await owner.do(client, request, say=say, hear=hear)
 
     def _dialler(self, request: Request) -> Dialler:
         return Dialler(ca=request["ca"], plaintext=self._phone.plaintext)

@@ -17,6 +17,7 @@ from dispatch import errors
 from dispatch.address import Address
 from dispatch.cli import Console, Exit, guarded, program
 from dispatch.device.home import Home
+from dispatch.device.owner_cli import add_owner_commands
 
 app = program(
     name="dispatch-phone", about="A phone on the command line: sends work to your computer and shows what comes back."
@@ -241,6 +242,16 @@ def _run(
         return code
 
     guarded(body, as_json=shared_options.as_json)
+
+
+def _with_the_account(context: typer.Context, request: Request, nothing: str) -> None:
+    shared_options: _Shared = context.obj
+    # A program that reads our objects is asked nothing.
+    ask = bool(request.get("ask")) and not shared_options.as_json
+    _run(context, lambda: {**request, "ask": ask}, nothing=nothing)
+
+
+add_owner_commands(app, _with_the_account)
 
 
 def _uuid(text: str) -> str:

@@ -62,6 +62,10 @@ class Desk:
             "thread": self._thread,
             "status": self._status,
             "unpair": self._unpair,
+            "devices": self._account.as_owner,
+            "rename": self._account.as_owner,
+            "revoke": self._account.as_owner,
+            "history": self._account.as_owner,
         }
         return await commands[request["do"]](request, say, hear)
 

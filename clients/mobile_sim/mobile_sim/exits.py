@@ -27,5 +27,5 @@ def exit_of_view(view: TaskView) -> Exit:
     if view.state is State.NOT_SENT:
         why = errors.of_word(view.reason)
         code = exit_of(why)
-        return code if code is Exit.NOT_ALLOWED or isinstance(why, _BY_POLICY) else Exit.NOT_SENT
+        return code if code in {Exit.NOT_ALLOWED, Exit.HOST_AWAY} or isinstance(why, _BY_POLICY) else Exit.NOT_SENT
     return _EXITS.get(view.state, Exit.NOT_OVER)

@@ -111,10 +111,20 @@ class Phone:
         return found[0]
 
     def _targets(self) -> list[Pairing]:
-        """List the hosts that a task can go to: a pairing that is not confirmed only when no good older one stands for it."""
+        """List the hosts that a task can go to: what is not confirmed, or over at the service, only if no good one stands for it.
+
+        A host that was revoked and paired again has another key, and its old name.
+        """
         hosts = self.hosts()
-        good = {host.host_key for host in hosts if host.state is PairingState.ACTIVE and not host.reason}
-        return [host for host in hosts if host.state is PairingState.ACTIVE or host.host_key not in good]
+        good = [host for host in hosts if host.state is PairingState.ACTIVE and not host.reason]
+        keys, names = {host.host_key for host in good}, {host.host_name for host in good}
+
+        def counts(host: Pairing) -> bool:
+            if host.state is not PairingState.ACTIVE:
+                return host.host_key not in keys
+            return not host.reason or host.host_name not in names
+
+        return [host for host in hosts if counts(host)]
 
     def line(self, pairing: Pairing) -> Line:
         """Give the line to a host, opened now if it is not open yet. Raises SignInRequired, NotPaired."""
@@ -148,6 +158,14 @@ class Phone:
         with self.store.transaction():
             self.store.pairings.set_state(pair_id, PairingState.ENDED, reason=reason)
         self.secrets.delete(secret_name(pair_id))
+
+    async def end_all(self) -> None:
+        """End every pairing on this phone: its key was revoked, and the service has ended them already."""
+        for pairing in self.hosts():
+            await self.drop_line(pairing.pair_id)
+            self.end_locally(pairing.pair_id, reason=errors.word(errors.DeviceRevoked.reason))
+            with self.store.transaction():
+                self.store.pairings.set_told(pairing.pair_id)
 
     def forget(self, pair_id: PairId) -> None:
         """Forget a pairing that never came to be."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatch.cli import Console, policy_words
+from dispatch.device.owner_words import words_of
 from dispatch.plain import one_line, plain, plain_markdown
 
 Event = dict[str, Any]
@@ -44,6 +45,12 @@ class Screen:
             return
         if "state" in event and "task_id" in event:
             self._ended(event)
+            return
+        if event["event"] == "confirm":
+            self._ask(words_of(event))
+            return
+        if words := words_of(event):
+            self._line(words)
             return
         show: Callable[[Event], None] | None = getattr(self, f"_on_{event['event']}", None)
         if show is not None:
@@ -148,8 +155,7 @@ class Screen:
     def _on_code(self, event: Event) -> None:
         code = self._console.styled(event["code"], bold=True)
         self._line(f"{one_line(event['peer'], 64)} should show the same code:  {code}")
-        self._console.out.write("The same? Type yes or no: ")
-        self._console.out.flush()
+        self._ask("The same? Type yes or no: ")
 
     def _on_warning(self, event: Event) -> None:
         self._line(self._console.styled(f"! {event['text']} {event['advice']}", fg="yellow"))
@@ -229,6 +235,11 @@ class Screen:
     def _line(self, words: str) -> None:
         self.clear()
         print(words, file=self._console.out, flush=True)
+
+    def _ask(self, words: str) -> None:
+        self.clear()
+        self._console.out.write(words)
+        self._console.out.flush()
 
     def _markdown(self, text: str, *, indent: str = "") -> None:
         self.clear()

@@ -23,6 +23,7 @@ from dispatch.tls import BY_THE_RULE, Dialler
 CALL_SECONDS = 10.0
 
 _ACCOUNT = "/dispatch.api.pairing.v1.AccountService/"
+_DEVICE = "/dispatch.api.pairing.v1.DeviceService/"
 _PAIRING = "/dispatch.api.pairing.v1.PairingService/"
 
 R = TypeVar("R", bound=Message)
@@ -76,6 +77,24 @@ class PairingClient:
         """Set another password; every other session of the account ends."""
         request = pb.ChangePasswordRequest(old_password=old, new_password=new)
         await self._call(_ACCOUNT + "ChangePassword", request, pb.ChangePasswordResponse)
+
+    async def list_devices(self) -> pb.ListDevicesResponse:
+        """List the account's devices."""
+        return await self._call(_DEVICE + "ListDevices", pb.ListDevicesRequest(), pb.ListDevicesResponse)
+
+    async def rename_device(self, device_id: bytes, name: str) -> None:
+        """Call a device something else."""
+        request = pb.RenameDeviceRequest(device_id=device_id, name=name)
+        await self._call(_DEVICE + "RenameDevice", request, pb.RenameDeviceResponse)
+
+    async def revoke_device(self, device_id: bytes) -> None:
+        """End all rights of a device for good."""
+        await self._call(_DEVICE + "RevokeDevice", pb.RevokeDeviceRequest(device_id=device_id), pb.RevokeDeviceResponse)
+
+    async def list_tasks(self, *, page_token: str = "", page_size: int = 0) -> pb.ListTasksResponse:
+        """Read a page of what is known of the account's tasks."""
+        request = pb.ListTasksRequest(page_token=page_token, page_size=page_size)
+        return await self._call(_DEVICE + "ListTasks", request, pb.ListTasksResponse)
 
     async def create_offer(self, offer_id: bytes, claim_token_hash: bytes) -> pb.CreateOfferResponse:
         """Open an offer."""

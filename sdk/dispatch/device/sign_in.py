@@ -61,6 +61,12 @@ class SignIn:
         return found
 
 
+def start_over(store: KeyStore) -> None:
+    """Forget who this device was, so that the next sign-in makes it a new one: its key was revoked."""
+    Session(store).forget()
+    DeviceKey.forget(store)
+
+
 def session_of(store: KeyStore) -> bytes:
     """Give the sign-in token; empty for none."""
     return Session(store).token

@@ -14,11 +14,14 @@ from dispatch import errors
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.cli import Console, Exit
 from dispatch.device import account as accounts
+from dispatch.device.fresh_start import signed_in_afresh
 from dispatch.device.home import Home
 from dispatch.device.keys import PlainFiles
 from dispatch.device.session import Session
 from dispatch.device.sign_in import SignIn, sign_in
 from dispatch.tls import Dialler
+
+from dispatch_host.pairings import drop_all
 
 _KIND = DeviceKind.DEVICE_KIND_HOST
 
@@ -35,11 +38,13 @@ class Way:
 
 
 async def log_in(home: Home, console: Console, way: Way) -> Exit:
-    """Sign this computer in."""
-    with _prepared(home):
-        signed_in = await sign_in(
+    """Sign this computer in; one that was revoked, as a new device."""
+    store = PlainFiles.of(home)
+
+    async def enter() -> SignIn:
+        return await sign_in(
             home,
-            PlainFiles.of(home),
+            store,
             server=way.server,
             account=way.account,
             password=way.password,
@@ -48,6 +53,15 @@ async def log_in(home: Home, console: Console, way: Way) -> Exit:
             rng=os.urandom,
             dialler=way.dialler,
         )
+
+    with _prepared(home) as running:
+
+        async def drop_pairings() -> None:
+            if running is not None:
+                raise running
+            await drop_all(home, store)
+
+        signed_in = await signed_in_afresh(enter, store=store, drop_pairings=drop_pairings)
     console.event(
         {
             "event": "signed_in",
@@ -81,13 +95,19 @@ async def sign_up(home: Home, console: Console, way: Way, *, invitation: str) ->
 
 
 @contextlib.contextmanager
-def _prepared(home: Home) -> Iterator[None]:
+def _prepared(home: Home) -> Iterator[errors.HomeInUse | None]:
+    """Make the home and own it; gives the refusal if a running host does.
+
+    That has made the device's key, which is all that is guarded here; unless the key was revoked.
+    """
     home.create()
+    running = None
     with contextlib.ExitStack() as stack:
-        # A running host has made the device's key, which is all that this lock guards here.
-        with contextlib.suppress(errors.HomeInUse):
+        try:
             stack.enter_context(home.owned())
-        yield
+        except errors.HomeInUse as in_use:
+            running = in_use
+        yield running
 
 
 async def log_out(home: Home, console: Console, *, everywhere: bool, plaintext: bool) -> Exit:

@@ -18,6 +18,7 @@ import typer
 from dispatch import errors
 from dispatch.address import Address, refuse_plaintext
 from dispatch.cli import Console, Exit, guarded, policy_told, policy_words, program
+from dispatch.device.owner_cli import add_owner_commands
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
@@ -472,6 +473,20 @@ def stop(context: typer.Context) -> None:
         return Exit.DONE
 
     _do(shared, work)
+
+
+def _with_the_account(context: typer.Context, request: dict[str, Any], nothing: str) -> None:
+    shared: _Shared = context.obj
+
+    async def work() -> Exit:
+        from dispatch_host.owner_command import with_the_account  # noqa: PLC0415 -- quick `--help`
+
+        return await with_the_account(shared.home, shared.console, request, nothing=nothing, plaintext=_plaintext())
+
+    _do(shared, work)
+
+
+add_owner_commands(app, _with_the_account)
 
 
 async def _until_free(home: Home) -> None:

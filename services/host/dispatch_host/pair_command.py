@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import sys
 import threading
 from pathlib import Path
 
@@ -14,9 +12,8 @@ from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.cli import Console, Exit, policy_told, policy_words
 
 from dispatch_host.operations import Front
+from dispatch_host.owner_command import read_answer
 from dispatch_host.pictures import drawn, write_picture
-
-_ANSWER_BYTES = 1024
 
 
 async def pair_at(
@@ -67,23 +64,12 @@ def _ask(console: Console, code: pb.PairCode, answers: asyncio.Queue[bool]) -> N
     loop = asyncio.get_running_loop()
 
     def listen() -> None:
-        yes = _line().strip().lower() in {"yes", "y"}
+        yes = read_answer().strip().lower() in {"yes", "y"}
         # The ceremony may have ended while the person was thinking.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(answers.put_nowait, yes)
 
     threading.Thread(target=listen, daemon=True, name="answer").start()
-
-
-def _line() -> str:
-    """Read a line of standard input byte by byte, past Python's buffer: a thread that still waits in there at the end of the
-    process would stop it from ending.
-    """
-    read = bytearray()
-    with contextlib.suppress(OSError, ValueError):
-        while len(read) < _ANSWER_BYTES and (byte := os.read(sys.stdin.fileno(), 1)) not in {b"", b"\n"}:
-            read += byte
-    return read.decode(errors="replace")
 
 
 def _warn(console: Console, error: errors.DispatchError) -> None:

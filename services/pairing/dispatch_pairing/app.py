@@ -22,6 +22,8 @@ from prometheus_client import CollectorRegistry
 
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
+from dispatch_pairing.api.devices import DeviceApi
+from dispatch_pairing.api.history import HistoryApi
 from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
 from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
@@ -29,7 +31,9 @@ from dispatch_pairing.attempts import Attempts
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.credentials import Credentials
+from dispatch_pairing.devices import Devices
 from dispatch_pairing.door import Door, Need, own_names
+from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import Listeners, ServicesListener, check
 from dispatch_pairing.metrics import Metrics
@@ -173,6 +177,7 @@ async def _serving(
         rules=rules,
     )
     sign_ins = SignIns(store=store, clock=clock, rng=rng, limits=limits, rules=rules)
+    history = History(store=store, clock=clock, limits=limits, metrics=metrics)
     apis = (
         AccountApi(
             credentials=credentials,
@@ -201,6 +206,8 @@ async def _serving(
             clock=clock,
             metrics=metrics,
         ),
+        DeviceApi(devices=Devices(store=store, bell=bell, clock=clock, metrics=metrics), history=history),
+        HistoryApi(history=history),
         TrustApi(
             trust=Trust(store=store, bell=bell, clock=clock, limits=limits, relays=relays, metrics=metrics),
             streams=streams,

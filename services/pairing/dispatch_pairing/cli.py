@@ -64,6 +64,7 @@ def serve(
     ] = None,
     services_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate shown there.")] = None,
     services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    history_days: Annotated[int, typer.Option(min=1, max=3650, help="How long the history of tasks is kept.")] = 90,
 ) -> None:
     """Run the service until SIGTERM. docs/operations.md has a section on TLS."""
     console = Console.standard(as_json=context.obj)
@@ -93,7 +94,7 @@ def serve(
                 policy=operator.policy,
                 grant_ms=operator.grant_ms,
             )
-            return _run(_serve(settings, console))
+            return _run(_serve(settings, console, history_days=history_days))
         except ValueError as failure:
             raise BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -111,15 +112,16 @@ def _services(listen: str | None, certificate: Any) -> Any:
     return None if listen is None else ServicesListener(Address.parse(listen), certificate)
 
 
-async def _serve(settings: Any, console: Console) -> Exit:
+async def _serve(settings: Any, console: Console, *, history_days: int) -> Exit:
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
     from dispatch_pairing.app import running  # noqa: PLC0415
+    from dispatch_pairing.limits import Limits  # noqa: PLC0415
 
     configure(service="pairing")
     stopped = stop_signal()
-    async with running(settings) as service:
+    async with running(settings, limits=Limits().keeping_history(days=history_days)) as service:
         metrics = None if service.metrics is None else str(service.metrics)
         console.event(
             {

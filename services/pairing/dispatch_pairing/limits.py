@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _SECOND_MS = 1_000
 _MINUTE_MS = 60 * _SECOND_MS
@@ -39,6 +39,9 @@ class Limits:
     """An offer and its opaque steps are forgotten after this."""
     step_bytes: int = 4_096
     request_bytes: int = 16 * 1_024
+    """Of a device."""
+    report_bytes: int = 256 * 1_024
+    """Of another service."""
     sign_in_ms: int = 30 * _DAY_MS
     """A sign-in ends when it was not used for this long."""
     sign_in_step_ms: int = _HOUR_MS
@@ -66,6 +69,14 @@ class Limits:
     """FollowOffer looks at the store at least so often, whoever forgot to ring."""
     trust_chunk: int = 1_000
     """Ended pairings in one message of the trust feed."""
+    reports: int = 1_000
+    """Reports of tasks in one call of a relay."""
+    history_ms: int = 90 * _DAY_MS
+    """What is known of a task is forgotten so long after it was posted."""
+    history_sweep_ms: int = _HOUR_MS
+    """How often that is done, at most."""
+    history_page: int = 500
+    """Most tasks in one answer."""
     per_account: Rate = field(default_factory=lambda: Rate(burst=10, refill_ms=30 * _SECOND_MS))
     """Failed attempts on the password of one account."""
     per_address: Rate = field(default_factory=lambda: Rate(burst=30, refill_ms=5 * _SECOND_MS))
@@ -76,3 +87,7 @@ class Limits:
     """Accounts or addresses whose failures are remembered at once."""
     passwords_waiting: int = 64
     """Passwords that may wait to be checked or hashed before more are sent away."""
+
+    def keeping_history(self, *, days: int) -> Limits:
+        """Give the same limits, but for how long the history is kept."""
+        return replace(self, history_ms=days * _DAY_MS)
