@@ -22,6 +22,8 @@ from dispatch.status import from_rpc
 from google.protobuf.message import Message
 
 ACCOUNT = "/dispatch.api.pairing.v1.AccountService/"
+DEVICE = "/dispatch.api.pairing.v1.DeviceService/"
+HISTORY = "/dispatch.api.pairing.v1.HistoryService/"
 PAIRING = "/dispatch.api.pairing.v1.PairingService/"
 TRUST = "/dispatch.api.pairing.v1.TrustService/"
 
@@ -32,6 +34,13 @@ CALL_SECONDS = 40.0
 RESPONSES: dict[str, type[Message]] = {
     f"{ACCOUNT}SignIn": pb.SignInResponse,
     f"{ACCOUNT}SignOut": pb.SignOutResponse,
+    f"{ACCOUNT}SignUp": pb.SignUpResponse,
+    f"{ACCOUNT}ChangePassword": pb.ChangePasswordResponse,
+    f"{DEVICE}ListDevices": pb.ListDevicesResponse,
+    f"{DEVICE}RenameDevice": pb.RenameDeviceResponse,
+    f"{DEVICE}RevokeDevice": pb.RevokeDeviceResponse,
+    f"{DEVICE}ListTasks": pb.ListTasksResponse,
+    f"{HISTORY}Report": pb.ReportResponse,
     f"{PAIRING}CreateOffer": pb.CreateOfferResponse,
     f"{PAIRING}ClaimOffer": pb.ClaimOfferResponse,
     f"{PAIRING}SendStep": pb.SendStepResponse,
@@ -80,6 +89,7 @@ class Device:
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     nonce: bytes = b""
     session: bytes = b""
+    app_version: str = "1.0.0"
     signed_in: pb.SignInResponse = field(default_factory=pb.SignInResponse)
 
     @property
@@ -159,17 +169,32 @@ class Device:
     def sign_in_request(self, account: str = "ada", password: str = PASSWORD) -> pb.SignInRequest:
         """Give the request of a sign-in."""
         return pb.SignInRequest(
-            account=account, password=password, device_key=self.public, device_name=self.name, device_kind=self.kind
+            account=account,
+            password=password,
+            device_key=self.public,
+            device_name=self.name,
+            device_kind=self.kind,
+            app_version=self.app_version,
         )
+
+    async def sign_up(self, account: str, password: str = PASSWORD, *, invitation: str = "") -> None:
+        """Make an account."""
+        request = pb.SignUpRequest(account=account, password=password, invitation=invitation, device_key=self.public)
+        await self.call(f"{ACCOUNT}SignUp", request)
 
     async def sign_in(self, account: str = "ada", password: str = PASSWORD) -> None:
         """Sign in and keep the token."""
         self.signed_in = await self.call(f"{ACCOUNT}SignIn", self.sign_in_request(account, password))
         self.session = self.signed_in.session
 
-    async def sign_out(self) -> None:
+    async def sign_out(self, *, everywhere: bool = False) -> None:
         """Sign out, and keep the token that is worth nothing now."""
-        await self.call(f"{ACCOUNT}SignOut", pb.SignOutRequest())
+        await self.call(f"{ACCOUNT}SignOut", pb.SignOutRequest(everywhere=everywhere))
+
+    async def change_password(self, old: str, new: str) -> None:
+        """Change the account's password."""
+        request = pb.ChangePasswordRequest(old_password=old, new_password=new)
+        await self.call(f"{ACCOUNT}ChangePassword", request)
 
     async def create_offer(self, offer: Code) -> pb.CreateOfferResponse:
         """Open an offer."""
@@ -205,10 +230,40 @@ class Device:
         """End a pairing."""
         await self.call(f"{PAIRING}EndPairing", pb.EndPairingRequest(pair_id=pair_id))
 
-    async def renew(self, pair_id: bytes) -> pb.RenewGrantResponse:
-        """Renew a grant."""
-        response: pb.RenewGrantResponse = await self.call(f"{PAIRING}RenewGrant", pb.RenewGrantRequest(pair_id=pair_id))
+    async def devices(self) -> list[pb.Device]:
+        """List the account's devices."""
+        return list((await self.call(f"{DEVICE}ListDevices", pb.ListDevicesRequest())).devices)
+
+    async def rename(self, device: Device, name: str) -> None:
+        """Call a device something else."""
+        await self.call(f"{DEVICE}RenameDevice", pb.RenameDeviceRequest(device_id=device.id, name=name))
+
+    async def revoke(self, device: Device) -> None:
+        """Revoke a device."""
+        await self.call(f"{DEVICE}RevokeDevice", pb.RevokeDeviceRequest(device_id=device.id))
+
+    async def tasks(self, *, token: str = "", size: int = 0) -> pb.ListTasksResponse:
+        """Read a page of the account's tasks."""
+        request = pb.ListTasksRequest(page_token=token, page_size=size)
+        response: pb.ListTasksResponse = await self.call(f"{DEVICE}ListTasks", request)
         return response
+
+    async def renew(self, pair_id: bytes) -> pb.RenewGrantResponse:
+        """Renew a grant; a fresh token that comes with it is left to the caller."""
+        request = pb.RenewGrantRequest(pair_id=pair_id, app_version=self.app_version)
+        response: pb.RenewGrantResponse = await self.call(f"{PAIRING}RenewGrant", request)
+        return response
+
+    async def is_signed_in(self) -> bool:
+        """Say whether the service takes this device's sign-in: by a call that needs one, for something that is not there."""
+        request = pb.ClaimOfferRequest(offer_id=b"?" * 16, claim_token=b"?" * 32)
+        try:
+            await self.call(f"{PAIRING}ClaimOffer", request)
+        except errors.SignInRequired:
+            return False
+        except (errors.OfferUnknown, errors.BadRequest):
+            return True
+        raise AssertionError("there was an offer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ from dispatch.errors import BadRequest, DispatchError, SignInRequired
 from dispatch.runtime.logs import get_logger
 from starlette.responses import Response, StreamingResponse
 
+from dispatch_pairing.accounts import erase
 from dispatch_pairing.bell import Bell
+from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.limits import Limits
-from dispatch_pairing.metrics import Metrics
-from dispatch_pairing.owner import Credentials, erase
+from dispatch_pairing.metrics import Ending, Metrics
 from dispatch_pairing.store import Store
 from dispatch_pairing.web.export import export
 from dispatch_pairing.web.page import Need, Page, Visit
@@ -76,11 +77,13 @@ class AccountPages:
         try:
             if new != form.get("new_password_again", ""):
                 raise BadRequest("the two new passwords are not the same", metadata={"field": "new_password_again"})
-            await self._credentials.change_password(
-                account_id, form.get("old_password", ""), new, address=came_from(visit.request), keep=None
-            )
+            with self._metrics.attempt(self._metrics.password_changes):
+                await self._credentials.change_password(
+                    account_id, form.get("old_password", ""), new, address=came_from(visit.request), keep=None
+                )
         except DispatchError as refusal:
             return self._again("password.html", visit, refusal)
+        self._metrics.sign_ins_ended.labels(Ending.PASSWORD_CHANGED).inc()
         _log.info("password changed", account=account_id, by="browser")
         async with self._store.read() as kept:
             changed = await kept.accounts.get(account_id)

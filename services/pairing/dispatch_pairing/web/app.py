@@ -8,9 +8,11 @@ from starlette.types import ASGIApp
 
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
+from dispatch_pairing.credentials import Credentials
+from dispatch_pairing.devices import Devices
+from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
-from dispatch_pairing.owner import Credentials, Devices, History
 from dispatch_pairing.store import Store
 from dispatch_pairing.web.account import AccountPages
 from dispatch_pairing.web.devices import DevicePages

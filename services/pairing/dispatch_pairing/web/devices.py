@@ -7,7 +7,7 @@ from dispatch.ids import ID_BYTES, DeviceId
 from dispatch.runtime.logs import get_logger
 from starlette.responses import Response
 
-from dispatch_pairing.owner import Devices, Listed
+from dispatch_pairing.devices import Devices, Listed
 from dispatch_pairing.web.page import Need, Page, Visit
 from dispatch_pairing.web.render import Renderer, detail_of, seen_other
 

@@ -17,10 +17,10 @@ from dispatch.ids import Rng
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dispatch_pairing.accounts import TOKEN_BYTES, token_hash
+from dispatch_pairing.credentials import still
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.model import Account, WebSession
-from dispatch_pairing.owner import still
+from dispatch_pairing.sessions import TOKEN_BYTES, token_hash
 from dispatch_pairing.store import Store
 
 _KEPT = re.compile(r"\A[A-Za-z0-9_-]{1,2048}\Z")

@@ -7,10 +7,10 @@ from dispatch.runtime.logs import get_logger
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.door import network
-from dispatch_pairing.metrics import Metrics
+from dispatch_pairing.metrics import Ending, Metrics
 from dispatch_pairing.model import Account
-from dispatch_pairing.owner import Credentials
 from dispatch_pairing.store import Store
 from dispatch_pairing.web.page import Need, Page, Visit
 from dispatch_pairing.web.provider import Provider
@@ -87,17 +87,16 @@ class Signing:
     async def _sign_in(self, visit: Visit) -> Response:
         name, password = visit.form.get("account", ""), visit.form.get("password", "")
         try:
-            account = await self._credentials.check(name, password, address=came_from(visit.request))
-            return await self._let_in(visit, account, seen_other("/devices"))
+            with self._metrics.attempt(self._metrics.sign_ins):
+                account = await self._credentials.check(name, password, address=came_from(visit.request))
+                return await self._let_in(visit, account, seen_other("/devices"))
         except DispatchError as refusal:
-            self._metrics.sign_in_refused(refusal)
             _log.info("sign-in refused", reason=type(refusal).__name__, by="browser")
             return self._show(visit, name=name, refusal=refusal)
 
     async def _let_in(self, visit: Visit, account: Account, response: Response) -> Response:
         # A new token, whatever the browser had before: nobody can have given it one that is now worth something.
         token = await self._sessions.open(account, instead_of=SESSION.read(visit.request))
-        self._metrics.sign_ins.labels("ok").inc()
         _log.info("signed in", account=account.account_id, by="browser")
         SESSION.put(response, visit.request, token.hex())
         VISITOR.drop(response, visit.request)
@@ -113,16 +112,16 @@ class Signing:
     async def _finish(self, visit: Visit) -> Response:
         kept = PROVIDER.text(visit.request)
         try:
-            if not kept:
-                raise SignInFailed("it was not begun in this browser")
-            account = await self._given_provider().finish(
-                back=_back(visit.request), kept=kept, answer=visit.request.query_params
-            )
-            # A page in between once more: the browser sends a Strict cookie only from a page of ours.
-            page = self._renderer.page("onward.html", visit, to="/devices", where="your account")
-            response = await self._let_in(visit, account, page)
+            with self._metrics.attempt(self._metrics.sign_ins):
+                if not kept:
+                    raise SignInFailed("it was not begun in this browser")
+                account = await self._given_provider().finish(
+                    back=_back(visit.request), kept=kept, answer=visit.request.query_params
+                )
+                # A page in between once more: the browser sends a Strict cookie only from a page of ours.
+                page = self._renderer.page("onward.html", visit, to="/devices", where="your account")
+                response = await self._let_in(visit, account, page)
         except DispatchError as refusal:
-            self._metrics.sign_in_refused(refusal)
             response = self._renderer.refusal(visit, refusal)
         PROVIDER.drop(response, visit.request)
         return response
@@ -141,6 +140,7 @@ class Signing:
         async with self._store.write() as kept:
             await kept.accounts.end_web_sessions(account_id)
             await kept.devices.end_sign_ins(account_id)
+        self._metrics.sign_ins_ended.labels(Ending.EVERYWHERE).inc()
         _log.info("signed out everywhere", account=account_id, by="browser")
         return self._out(visit, "signed-out-everywhere")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from dispatch_pairing.devices import Devices
+from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
-from dispatch_pairing.owner import Devices, History
 from dispatch_pairing.web.page import Need, Page, Visit
 from dispatch_pairing.web.render import Renderer
 
