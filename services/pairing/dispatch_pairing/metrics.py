@@ -47,6 +47,7 @@ REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.HandshakeFailed,
     errors.HostRevoked,
     errors.Internal,
+    errors.NoProvider,
     errors.NoRelay,
     errors.NonceExpired,
     errors.NotPaired,
