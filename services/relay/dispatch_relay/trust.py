@@ -96,6 +96,8 @@ class Admitted:
     device_id: DeviceId
     device_key: bytes
     end: End
+    left_ms: int
+    """How long the grant is good from now on."""
 
 
 class Trust:
@@ -154,7 +156,8 @@ class Trust:
             raise errors.DeviceRevoked
         if pair_id in self._ended:
             raise errors.NotPaired
-        return Admitted(pair_id=pair_id, device_id=device_id, device_key=grant.device_key, end=end)
+        left_ms = grant.not_after_ms - now_ms
+        return Admitted(pair_id=pair_id, device_id=device_id, device_key=grant.device_key, end=end, left_ms=left_ms)
 
     def still(self, admitted: Admitted) -> None:
         """Ask again, right before the stream opens: raises NotPaired or DeviceRevoked."""
