@@ -49,6 +49,7 @@ _NOT_ALLOWED = (
     errors.GrantExpired,
     errors.ProofInvalid,
 )
+_DENIED = (errors.SignInDenied, errors.SignInExpired)
 _USAGE = (errors.TargetNeeded, errors.TargetUnknown, errors.BadRequest, errors.NotAPairingCode)
 _FAULT = (errors.Internal, errors.StoreFailed)
 
@@ -58,6 +59,7 @@ def exit_of(error: errors.DispatchError) -> Exit:
     table: tuple[tuple[tuple[type[errors.DispatchError], ...], Exit], ...] = (
         ((errors.HostAbsent,), Exit.HOST_AWAY),
         (_NOT_ALLOWED, Exit.NOT_ALLOWED),
+        (_DENIED, Exit.DENIED),
         ((errors.NoNetwork,), Exit.NOT_SENT),
         ((errors.NotOver,), Exit.NOT_OVER),
         (_USAGE, Exit.USAGE),

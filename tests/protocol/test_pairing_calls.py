@@ -38,6 +38,7 @@ REQUESTS: dict[str, Any] = {
     f"{PAIRING}EndPairing": pb.EndPairingRequest(pair_id=b"p" * 16),
     f"{PAIRING}RenewGrant": pb.RenewGrantRequest(pair_id=b"p" * 16),
 }
+BY_KEY_IN_REQUEST = {f"{ACCOUNT}{name}" for name in ("SignIn", "BeginFederatedSignIn", "FinishFederatedSignIn")}
 STREAMED = {f"{PAIRING}FollowOffer": pb.FollowOfferRequest(offer_id=b"o" * 16)}
 
 
@@ -79,7 +80,7 @@ def test_every_method_for_devices_is_in_these_tables() -> None:
         for method in service.methods
     }
 
-    assert methods == {*REQUESTS, *STREAMED, f"{ACCOUNT}SignIn"}
+    assert methods == {*REQUESTS, *STREAMED, *BY_KEY_IN_REQUEST}
 
 
 @pytest.mark.parametrize("method", [*REQUESTS, *STREAMED])

@@ -51,8 +51,11 @@ def shared(
 def login(
     context: typer.Context,
     server: Annotated[str, typer.Option(help="The pairing service, HOST:PORT.")],
-    account: Annotated[str, typer.Option(help="Your account's name.")],
     name: Annotated[str, typer.Option(help="What people call this phone.")],
+    account: Annotated[str | None, typer.Option(help="Your account's name.")] = None,
+    provider: Annotated[
+        bool, typer.Option("--provider", help="Sign in at the service's provider, in any browser, instead.")
+    ] = False,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
@@ -62,16 +65,14 @@ def login(
     ] = None,
 ) -> None:
     """Sign this phone in."""
+    if provider == (account is not None) or (provider and password_stdin):
+        raise typer.BadParameter("give either --account NAME, with a password, or --provider")
 
     def request() -> Request:
-        return {
-            "do": "login",
-            "server": _address(server),
-            "ca": "" if ca is None else _authorities(ca),
-            "account": account,
-            "name": name,
-            "password": _password(from_stdin=password_stdin),
-        }
+        to = {"server": _address(server), "ca": "" if ca is None else _authorities(ca), "name": name}
+        if provider:
+            return {"do": "login_at_provider", **to}
+        return {"do": "login", **to, "account": account, "password": _password(from_stdin=password_stdin)}
 
     _run(context, request)
 

@@ -51,6 +51,7 @@ class Desk:
         """Do what is asked. Raises DispatchError when it can't be done."""
         commands: dict[str, Callable[[Request, Say, Hear], Awaitable[int]]] = {
             "login": self._login,
+            "login_at_provider": self._login_at_provider,
             "pair": self._pair,
             "hosts": self._hosts,
             "send": self._send,
@@ -75,15 +76,14 @@ class Desk:
             rng=self._phone.rng,
             dialler=Dialler(ca=request["ca"], plaintext=self._phone.plaintext),
         )
-        say(
-            {
-                "event": "signed_in",
-                "account": signed_in.account,
-                "server": signed_in.server,
-                "service": signed_in.service_name,
-                "device": signed_in.device_name,
-            }
-        )
+        say(_signed_in(signed_in))
+        return Exit.DONE
+
+    async def _login_at_provider(self, request: Request, say: Say, _: Hear) -> int:
+        from mobile_sim.at_provider import sign_in_telling  # noqa: PLC0415 -- one command needs it
+
+        dialler = Dialler(ca=request["ca"], plaintext=self._phone.plaintext)
+        say(_signed_in(await sign_in_telling(self._phone, request["server"], request["name"], dialler, say=say)))
         return Exit.DONE
 
     async def _pair(self, request: Request, say: Say, hear: Hear) -> int:
@@ -284,6 +284,16 @@ async def opened_desk(home: Home, *, clock: Clock, rng: Rng, plaintext: bool) ->
             yield desk
         finally:
             await _stop(telling)
+
+
+def _signed_in(signed_in: SignIn) -> Event:
+    return {
+        "event": "signed_in",
+        "account": signed_in.account,
+        "server": signed_in.server,
+        "service": signed_in.service_name,
+        "device": signed_in.device_name,
+    }
 
 
 def _check_text(text: str) -> None:

@@ -62,6 +62,17 @@ class PairingClient:
         self._session = response.session
         return response
 
+    async def begin_federated_sign_in(self, device_key: bytes) -> pb.BeginFederatedSignInResponse:
+        """Ask for a code that the person enters at the provider."""
+        request = pb.BeginFederatedSignInRequest(device_key=device_key)
+        return await self._call(_ACCOUNT + "BeginFederatedSignIn", request, pb.BeginFederatedSignInResponse)
+
+    async def finish_federated_sign_in(self, request: pb.FinishFederatedSignInRequest) -> pb.SignInResponse:
+        """Sign in once the person has entered it; the session that comes back is used from here on."""
+        response = await self._call(_ACCOUNT + "FinishFederatedSignIn", request, pb.SignInResponse)
+        self._session = response.session
+        return response
+
     async def sign_out(self) -> None:
         """End the session."""
         await self._call(_ACCOUNT + "SignOut", pb.SignOutRequest(), pb.SignOutResponse)

@@ -119,8 +119,11 @@ def _plaintext() -> bool:
 def login(
     context: typer.Context,
     server: Annotated[str, typer.Option(help="HOST:PORT of the pairing service.", show_default=False)],
-    account: Annotated[str, typer.Option(help="The account's name.", show_default=False)],
     name: Annotated[str, typer.Option(help="What this computer is called on the phone.", show_default=False)],
+    account: Annotated[str | None, typer.Option(help="The account's name.", show_default=False)] = None,
+    provider: Annotated[
+        bool, typer.Option("--provider", help="Sign in at the service's provider, in any browser, instead.")
+    ] = False,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
@@ -131,31 +134,27 @@ def login(
 ) -> None:
     """Sign this computer in to an account."""
     shared: _Shared = context.obj
+    if provider == (account is not None) or (provider and password_stdin):
+        raise typer.BadParameter("give either --account NAME, with a password, or --provider")
 
     async def work() -> Exit:
-        from dispatch.api.relay.v1.relay_pb2 import DeviceKind  # noqa: PLC0415 -- quick `--help`
-        from dispatch.device.keys import PlainFiles  # noqa: PLC0415
-        from dispatch.device.sign_in import sign_in  # noqa: PLC0415
+        from dispatch.device.keys import PlainFiles  # noqa: PLC0415 -- quick `--help`
+
+        from dispatch_host.login_command import To, by_password, by_provider  # noqa: PLC0415
 
         dialler = _dialler(server, ca)
-        password = _password(password_stdin)
+        password = "" if provider else _password(password_stdin)
         home = shared.home
         home.create()
         with contextlib.ExitStack() as stack:
             # A running host has made the device's key, which is all that this lock guards here.
             with contextlib.suppress(errors.HomeInUse):
                 stack.enter_context(home.owned())
-            signed_in = await sign_in(
-                home,
-                PlainFiles.of(home),
-                server=server,
-                account=account,
-                password=password,
-                device_name=name,
-                kind=DeviceKind.DEVICE_KIND_HOST,
-                rng=os.urandom,
-                dialler=dialler,
-            )
+            to = To(server=server, device_name=name, dialler=dialler)
+            if account is None:
+                signed_in = await by_provider(home, PlainFiles.of(home), shared.console, to)
+            else:
+                signed_in = await by_password(home, PlainFiles.of(home), to, account=account, password=password)
         shared.console.event(
             {
                 "event": "signed_in",

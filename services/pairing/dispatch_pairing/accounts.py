@@ -49,15 +49,21 @@ def live(sign_in: SignIn | None, token: bytes, *, now_ms: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """What a device says to sign in. Its proof has been verified, nothing else."""
+class Arriving:
+    """What a device says of itself to sign in. Its proof has been verified, nothing else."""
 
-    account: str
-    password: str = field(repr=False)
     device_id: DeviceId
     key: bytes
     name: str
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt(Arriving):
+    """What a device says to sign in with a password."""
+
+    account: str
+    password: str = field(repr=False)
     address: str
     """Where the call came from, for counting failures."""
 
@@ -67,6 +73,8 @@ class SignedIn:
     """What a sign-in gave."""
 
     account_id: AccountId
+    account: str
+    """Its name."""
     token: bytes = field(repr=False)
     expires_ms: int
 
@@ -98,15 +106,22 @@ class SignIns:
 
     async def sign_in(self, attempt: Attempt) -> SignedIn:
         """Sign a device in. Raises SignInFailed, RateLimited, OtherAccount, TooManyDevices, BadRequest."""
-        name = clean(attempt.name, field="device_name")
-        account = await self._account_of(attempt)
+        clean(attempt.name, field="device_name")  # before the password, which costs more
+        return await self.let_in(await self._account_of(attempt), attempt)
+
+    async def let_in(self, account: Account, arriving: Arriving) -> SignedIn:
+        """Sign a device in to an account that its person has shown to be theirs, in whatever way.
+
+        Raises OtherAccount, TooManyDevices, BadRequest.
+        """
+        name = clean(arriving.name, field="device_name")
         now_ms = self._clock.wall_ms()
         token = self._rng(TOKEN_BYTES)
         wanted = Device(
-            device_id=attempt.device_id,
+            device_id=arriving.device_id,
             account_id=account.account_id,
-            key=attempt.key,
-            role=attempt.role,
+            key=arriving.key,
+            role=arriving.role,
             name=name,
             created_ms=now_ms,
         )
@@ -132,7 +147,7 @@ class SignIns:
                     device_id=wanted.device_id, token_hash=token_hash(token), expires_ms=expires_ms, rotated_ms=now_ms
                 )
             )
-        return SignedIn(account_id=account.account_id, token=token, expires_ms=expires_ms)
+        return SignedIn(account_id=account.account_id, account=account.name, token=token, expires_ms=expires_ms)
 
     async def sign_out(self, device: Device, token: bytes) -> None:
         """End the device's sign-in, if the token is its. Otherwise it is over already, and nothing happens."""
@@ -158,7 +173,9 @@ class SignIns:
             account = await kept.accounts.find(folded)
         too_long = len(attempt.password.encode("utf-8", "surrogatepass")) > PASSWORD_BYTES_MOST
         password = "" if too_long else attempt.password
-        if not await self._passwords.fits(password, None if account is None else account.password) or account is None:
+        # Who signs in at a provider only has no password, and the same answer as a name that nobody has.
+        stored = None if account is None else account.password or None
+        if not await self._passwords.fits(password, stored) or account is None:
             raise SignInFailed
         for bucket, name in buckets:
             bucket.give_back(name)

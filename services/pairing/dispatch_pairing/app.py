@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,16 +23,22 @@ from dispatch_pairing import signer as signers
 from dispatch_pairing.accounts import SignIns
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
+from dispatch_pairing.api.federated import FederatedApi
 from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
 from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
+from dispatch_pairing.api.welcome import Welcome
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.door import Door, Need, own_names
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import Listeners, ServicesListener, check
+from dispatch_pairing.logins import Logins
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.nonces import Nonces
+from dispatch_pairing.oidc.device import DeviceSignIns
+from dispatch_pairing.oidc.provider import Provider
+from dispatch_pairing.oidc.settings import ProviderSettings
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.relays import Relays
@@ -68,6 +74,8 @@ class Settings:
     """Where relays connect; None: where devices do."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
+    provider: ProviderSettings | None = None
+    """Where people may sign in besides here; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +124,47 @@ async def running(
         store = await open_sqlite(settings.data / DATABASE)
         passwords = Passwords(rng=rng, cost=cost or Cost(), waiting=limits.passwords_waiting)
         try:
-            async with _serving(
-                settings, clock=clock, rng=rng, limits=limits, store=store, passwords=passwords
-            ) as service:
+            registry = CollectorRegistry()
+            metrics = Metrics(registry)
+            async with (
+                _provider(settings.provider, clock=clock, metrics=metrics) as provider,
+                _serving(
+                    settings,
+                    clock=clock,
+                    rng=rng,
+                    limits=limits,
+                    store=store,
+                    passwords=passwords,
+                    provider=provider,
+                    registry=registry,
+                    metrics=metrics,
+                ) as service,
+            ):
                 yield service
         finally:
             passwords.close()
             await store.close()
 
 
+def _provider(
+    settings: ProviderSettings | None, *, clock: Clock, metrics: Metrics
+) -> AbstractAsyncContextManager[Provider | None]:
+    return nullcontext() if settings is None else Provider.opened(settings, clock=clock, metrics=metrics)
+
+
 @asynccontextmanager
 async def _serving(
-    settings: Settings, *, clock: Clock, rng: Rng, limits: Limits, store: Store, passwords: Passwords
+    settings: Settings,
+    *,
+    clock: Clock,
+    rng: Rng,
+    limits: Limits,
+    store: Store,
+    passwords: Passwords,
+    provider: Provider | None,
+    registry: CollectorRegistry,
+    metrics: Metrics,
 ) -> AsyncIterator[Running]:
-    registry = CollectorRegistry()
-    metrics = Metrics(registry)
     listeners = Listeners(
         registry,
         certificate=settings.certificate,
@@ -153,14 +187,21 @@ async def _serving(
         names=own_names(address, settings.advertise),
     )
     streams = Streams(limit=limits.follows)
-    apis = (
-        AccountApi(
-            sign_ins=SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits),
-            signer=signer,
-            service_name=service_name,
+    sign_ins = SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits)
+    federated = None
+    if provider is not None:
+        federated = DeviceSignIns(
+            provider=provider,
+            logins=Logins(store=store, clock=clock, rng=rng, newcomers=provider.settings.newcomers),
+            sign_ins=sign_ins,
             clock=clock,
-            metrics=metrics,
-        ),
+            rng=rng,
+            limits=limits,
+        )
+    welcome = Welcome(signer=signer, service_name=service_name, clock=clock)
+    apis = (
+        AccountApi(sign_ins=sign_ins, welcome=welcome, metrics=metrics),
+        FederatedApi(sign_ins=federated, welcome=welcome, metrics=metrics),
         PairingApi(
             ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics),
             pairings=Pairings(
@@ -199,6 +240,7 @@ async def _serving(
         tls=settings.certificate is not None,
         services=str(listeners.services or address),
         name=service_name,
+        provider=None if provider is None else provider.settings.issuer,
         grpc_experiments=GRPC_EXPERIMENTS,
     )
     try:

@@ -71,6 +71,7 @@ def serve(
         from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
 
         from dispatch_pairing.app import Settings  # noqa: PLC0415
+        from dispatch_pairing.oidc.settings import read as read_provider  # noqa: PLC0415
 
         try:
             settings = Settings(
@@ -86,6 +87,7 @@ def serve(
                     CertificateFiles.given(services_cert, services_key, option="--services", callers=services_ca),
                 ),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
+                provider=read_provider(os.environ),
             )
             return _run(_serve(settings, console))
         except ValueError as failure:
@@ -177,6 +179,53 @@ async def _add(name: str, password: str, data: Path) -> str:
         passwords.close()
         await store.close()
     return made.name
+
+
+@account.command("link")
+def link(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The account's name.", show_default=False)],
+    issuer: Annotated[
+        str,
+        typer.Option(
+            envvar="DISPATCH_PAIRING_OIDC_ISSUER", help="The provider, as it calls itself.", show_default=False
+        ),
+    ],
+    subject: Annotated[str, typer.Option(help="Who somebody is there: the claim `sub`.", show_default=False)],
+    data: Data,
+) -> None:
+    """Let somebody at a provider of sign-ins into an account, and no other; also while the service runs."""
+    console = Console.standard(as_json=context.obj)
+
+    def run() -> Exit:
+        linked = _run(_link(name, issuer, subject, data))
+        console.event(
+            {
+                "event": "linked",
+                "account": linked.account,
+                "issuer": issuer,
+                "subject": subject,
+                "before": linked.before,
+            },
+            f"{subject} at {issuer} comes into {linked.account}"
+            + (f", no longer into {linked.before}." if linked.before not in (None, linked.account) else "."),
+        )
+        return Exit.DONE
+
+    guarded(run, as_json=context.obj)
+
+
+async def _link(name: str, issuer: str, subject: str, data: Path) -> Any:
+    from dispatch_pairing.app import DATABASE, make_folder  # noqa: PLC0415
+    from dispatch_pairing.logins import link as link_login  # noqa: PLC0415
+    from dispatch_pairing.sql import open_sqlite  # noqa: PLC0415
+
+    make_folder(data)
+    store = await open_sqlite(data / DATABASE)
+    try:
+        return await link_login(name, issuer=issuer, subject=subject, store=store)
+    finally:
+        await store.close()
 
 
 @account.command("list")

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch_pairing.offers import Offer
 
+PROVIDER_ANSWERS = ("approved", "pending", "slow_down", "denied", "expired", "unreachable", "failed")
 SIGN_INS = ("ok", "failed", "rate_limited", "refused")
 OFFERS = (
     "open",
@@ -24,6 +25,7 @@ REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.Draining,
     errors.HandshakeFailed,
     errors.Internal,
+    errors.NoProvider,
     errors.NoRelay,
     errors.NonceExpired,
     errors.NotPaired,
@@ -33,10 +35,16 @@ REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.OtherAccount,
     errors.ProofInvalid,
     errors.ProtocolViolation,
+    errors.ProviderFailed,
+    errors.ProviderUnreachable,
     errors.RateLimited,
     errors.RefusedByPerson,
+    errors.SignInDenied,
+    errors.SignInExpired,
     errors.SignInFailed,
+    errors.SignInPending,
     errors.SignInRequired,
+    errors.SignUpClosed,
     errors.StoreFailed,
     errors.TooLarge,
     errors.TooManyDevices,
@@ -49,6 +57,9 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         prefix = "dispatch_pairing"
         self.sign_ins = Counter(f"{prefix}_sign_ins", "Sign-ins by result.", ["result"], registry=registry)
+        self.provider_answers = Counter(
+            f"{prefix}_provider_answers", "What the provider of sign-ins answered.", ["answer"], registry=registry
+        )
         self.offers = Counter(f"{prefix}_offers", "What became of offers.", ["result"], registry=registry)
         self.refusals = Counter(f"{prefix}_refusals", "Refused calls by reason.", ["reason"], registry=registry)
         self.pairings_active = Gauge(f"{prefix}_pairings_active", "Pairings that may be used.", registry=registry)
@@ -57,6 +68,8 @@ class Metrics:
         self.relays_live = Gauge(f"{prefix}_relays_live", "Relays that follow the trust feed.", registry=registry)
         for result in SIGN_INS:
             self.sign_ins.labels(result)
+        for answer in PROVIDER_ANSWERS:
+            self.provider_answers.labels(answer)
         for result in OFFERS:
             self.offers.labels(result)
         for kind in REFUSALS:

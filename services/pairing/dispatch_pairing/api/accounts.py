@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
-from dispatch.clock import Clock
 from dispatch.errors import DispatchError
 from dispatch.runtime.logs import get_logger
 
 from dispatch_pairing.accounts import Attempt, SignIns
 from dispatch_pairing.api.fields import role_of
 from dispatch_pairing.api.method import ACCOUNT, Method
+from dispatch_pairing.api.welcome import Welcome
 from dispatch_pairing.door import Caller, Need
 from dispatch_pairing.metrics import Metrics
-from dispatch_pairing.signer import Signer
 
 _log = get_logger()
 
@@ -20,11 +19,9 @@ _log = get_logger()
 class AccountApi:
     """Answers AccountService."""
 
-    def __init__(self, *, sign_ins: SignIns, signer: Signer, service_name: str, clock: Clock, metrics: Metrics) -> None:
+    def __init__(self, *, sign_ins: SignIns, welcome: Welcome, metrics: Metrics) -> None:
         self._sign_ins = sign_ins
-        self._keys = signer.key_set()
-        self._service_name = service_name
-        self._clock = clock
+        self._welcome = welcome
         self._metrics = metrics
 
     def methods(self) -> tuple[Method, ...]:
@@ -51,14 +48,7 @@ class AccountApi:
             raise
         self._metrics.sign_ins.labels("ok").inc()
         _log.info("signed in", device=attempt.device_id, account=signed_in.account_id, role=attempt.role.name)
-        return pb.SignInResponse(
-            session=signed_in.token,
-            service_name=self._service_name,
-            account_id=signed_in.account_id,
-            expires_at_ms=signed_in.expires_ms,
-            server_time_ms=self._clock.wall_ms(),
-            keys=self._keys,
-        )
+        return self._welcome.response(signed_in)
 
     async def _sign_out(self, caller: Caller, _request: pb.SignOutRequest) -> pb.SignOutResponse:
         await self._sign_ins.sign_out(caller.device, caller.papers.token)
