@@ -16,6 +16,7 @@ from dispatch_pairing.accounts import add
 from dispatch_pairing.app import DATABASE, Running, Settings, running
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import ServicesListener
+from dispatch_pairing.oidc.settings import ProviderSettings
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.sql import open_sqlite
 
@@ -68,6 +69,7 @@ class PairingService:
     listen: str = "127.0.0.1:0"
     certificate: CertificateFiles | None = None
     services: ServicesListener | None = None
+    provider: ProviderSettings | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: Running | None = None
 
@@ -88,6 +90,7 @@ class PairingService:
             advertise=self.advertise,
             certificate=self.certificate,
             services=self.services,
+            provider=self.provider,
         )
         self._service = await self._stack.enter_async_context(
             running(settings, clock=self.clock, limits=self.limits, cost=CHEAP)

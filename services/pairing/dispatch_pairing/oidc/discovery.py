@@ -25,6 +25,7 @@ class Metadata:
     issuer: str
     token: str
     keys: str
+    user_info: str | None
     authorization: str | None
     device_authorization: str | None
     """None for a provider that lets no devices sign in."""
@@ -80,6 +81,7 @@ def parse(document: Mapping[str, Any], *, issuer: str) -> Metadata:
         issuer=issuer,
         token=token,
         keys=keys,
+        user_info=url("userinfo_endpoint"),
         authorization=url("authorization_endpoint"),
         device_authorization=url("device_authorization_endpoint"),
         algorithms=algorithms,

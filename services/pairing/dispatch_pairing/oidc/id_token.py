@@ -34,7 +34,7 @@ OLDEST_SECONDS = 600
 _RSA_BITS = 2_048
 _KEYS = 64
 _SUBJECT_CHARS = 255
-_NAMES = ("preferred_username", "name", "nickname")
+_NAMES = ("preferred_username", "name", "nickname")  # in the order in which they make a good account's name
 
 
 class Flaw(StrEnum):
@@ -112,9 +112,13 @@ def verify(token: str, *, keys: Collection[SigningKey], expected: Expected, now_
     subject = claims["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= _SUBJECT_CHARS or not subject.isascii():
         raise TokenRefused(Flaw.SUBJECT)
+    return Visitor(issuer=expected.issuer, subject=subject, name=name_in(claims))
+
+
+def name_in(claims: Mapping[str, Any]) -> str:
+    """Give what claims call somebody; empty if they do not say."""
     names = (claims.get(name) for name in _NAMES)
-    name = next((name for name in names if isinstance(name, str) and name.strip()), "")
-    return Visitor(issuer=expected.issuer, subject=subject, name=name)
+    return next((name for name in names if isinstance(name, str) and name.strip()), "")
 
 
 def _claims(token: str, *, keys: Collection[SigningKey], algorithms: Collection[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -28,7 +28,7 @@ from dispatch_pairing.model import Visitor
 from dispatch_pairing.oidc import discovery
 from dispatch_pairing.oidc.attempts import Said
 from dispatch_pairing.oidc.discovery import DiscoveryRefused, Metadata, is_safe
-from dispatch_pairing.oidc.id_token import Expected, Flaw, SigningKey, TokenRefused, read_keys, verify
+from dispatch_pairing.oidc.id_token import Expected, Flaw, SigningKey, TokenRefused, name_in, read_keys, verify
 from dispatch_pairing.oidc.settings import ProviderSettings
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
@@ -168,6 +168,9 @@ class Provider:
         if not isinstance(token, str):
             raise self._failed("it gives no ID token")
         visitor = await self._believe(token, metadata, nonce=nonce)
+        access = answer.get("access_token")
+        if not visitor.name and isinstance(access, str) and metadata.user_info is not None:
+            visitor = await self._named(visitor, access, metadata.user_info)
         self._metrics.provider_answers.labels("approved").inc()
         return visitor
 
@@ -184,6 +187,16 @@ class Provider:
                 if fresh or refused.flaw is not Flaw.KEY_UNKNOWN:
                     raise self._failed(str(refused), flaw=refused.flaw.value) from refused
         raise AssertionError("the second round returns or raises")
+
+    async def _named(self, visitor: Visitor, access: str, url: str) -> Visitor:
+        """Ask for the name where the ID token has none (Core 1.0, 5.3). Whoever it is, is known by now: without a name, too."""
+        try:
+            status, answer = await self._fetch("GET", url, headers={"Authorization": f"Bearer {access}"})
+        except (ProviderFailed, ProviderUnreachable):
+            return visitor
+        if status != httpx.codes.OK or answer.get("sub") != visitor.subject:
+            return visitor
+        return replace(visitor, name=name_in(answer))
 
     def _device_code(self, answer: Mapping[str, Any]) -> DeviceCode:
         def text(name: str, limit: int) -> str:
