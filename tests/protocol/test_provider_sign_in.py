@@ -210,10 +210,13 @@ async def test_a_provider_that_is_down_at_first_is_found_when_it_is_back(
     provider.stop()
     with pytest.raises(errors.ProviderUnreachable) as down:
         await phone.begin_at_provider()
-    assert down.value.retry_after_ms > 0
-    assert service.metric("dispatch_pairing_provider_answers_total", answer="unreachable") == 1
+    assert down.value.retry_after_ms == 5_000
+    with pytest.raises(errors.ProviderUnreachable):
+        await phone.begin_at_provider()
+    assert service.metric("dispatch_pairing_provider_answers_total", answer="unreachable") == 1  # asked once
 
     provider.start()
+    await service.advance(5_000)
 
     await comes_in(service, provider, phone)
 
@@ -390,6 +393,7 @@ def by_hand(provider: TinyProvider, claims: Claims, **header: Any) -> str:
 LIES: dict[str, Any] = {
     "another audience": {"aud": "somebody else"},
     "another audience, in a list": {"aud": ["somebody else"]},
+    "another audience, though made for us": {"aud": "somebody else", "azp": CLIENT_ID},
     "several audiences, and not said for whom": {"aud": [CLIENT_ID, "somebody else"]},
     "several audiences, made for another": {"aud": [CLIENT_ID, "somebody else"], "azp": "somebody else"},
     "made for another": {"azp": "somebody else"},
@@ -452,6 +456,15 @@ async def test_a_token_that_does_not_hold_lets_nobody_in(
     assert service.metric("dispatch_pairing_provider_answers_total", answer="failed") == 1
     assert service.metric("dispatch_pairing_sign_ins_total", result="ok") == 0
     assert not any(secret in refusal.detail for secret in provider.secrets if secret)
+
+
+async def test_a_signature_of_a_kind_that_the_provider_does_not_make_is_not_believed(
+    service: PairingService, provider: TinyProvider
+) -> None:
+    provider.about = {"id_token_signing_alg_values_supported": ["RS256"]}
+
+    with pytest.raises(errors.ProviderFailed, match="algorithm"):
+        await comes_in(service, provider, a_phone(service.address))
 
 
 TRUTHS: dict[str, Any] = {
@@ -579,6 +592,7 @@ async def test_an_answer_that_is_none_is_a_refusal(
         await phone.begin_at_provider()
 
     provider.answer = lambda _: None
+    await service.advance(5_000)
     await comes_in(service, provider, phone)
 
 

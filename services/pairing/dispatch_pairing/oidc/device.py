@@ -58,9 +58,9 @@ class DeviceSignIns:
         wait_ms = self._by_address.take(address, now_ms=now_ms)
         if wait_ms:
             raise RateLimited("too many sign-ins begun", retry_after_ms=wait_ms)
-        if not self._book.has_room(device_id, now_ms=now_ms):
-            raise RateLimited("too many sign-ins wait at the provider", retry_after_ms=_BUSY_RETRY_MS)
+        self._check_room(device_id)
         code = await self._provider.begin_device()
+        self._check_room(device_id)  # others came meanwhile
         now_ms = self._clock.steady_ms()
         attempt = Attempt(
             attempt_id=self._rng(ID_BYTES),
@@ -112,6 +112,10 @@ class DeviceSignIns:
         attempt = after(attempt, answer, now_ms=now_ms, again_ms=self._limits.provider_again_ms)
         self._book.update(attempt)
         return attempt
+
+    def _check_room(self, device_id: DeviceId) -> None:
+        if not self._book.has_room(device_id, now_ms=self._clock.steady_ms()):
+            raise RateLimited("too many sign-ins wait at the provider", retry_after_ms=_BUSY_RETRY_MS)
 
     def _pending(self, attempt: Attempt) -> SignInPending:
         return SignInPending(retry_after_ms=max(attempt.ask_ms - self._clock.steady_ms(), 1))

@@ -83,8 +83,10 @@ class Provider:
         self._clock = clock
         self._metrics = metrics
         self._http = http
-        # What the provider said of itself, and when; asked again when it is old, by one caller at a time.
+        # What the provider said of itself, and when; asked again when it is old, by one caller at a time, and not at once
+        # when it did not answer: whoever waits in line would wait as long again.
         self._asking = asyncio.Lock()
+        self._down_until_ms = 0
         self._metadata: tuple[int, Metadata] | None = None
         self._keys: tuple[int, tuple[SigningKey, ...]] | None = None
 
@@ -117,10 +119,10 @@ class Provider:
         """Ask for a code that a person enters at the provider."""
         metadata = await self.metadata()
         if metadata.device_authorization is None:
-            raise self._failed("it names no device_authorization_endpoint")
+            raise self.failed("it names no device_authorization_endpoint")
         status, answer = await self._ask(metadata, metadata.device_authorization, {"scope": self.settings.scopes})
         if status != httpx.codes.OK:
-            raise self._failed("it gives no device code", error=_error(answer))
+            raise self.failed("it gives no device code", error=_error(answer))
         return self._device_code(answer)
 
     async def ask_device(self, device_code: str) -> Visitor | Said:
@@ -132,7 +134,7 @@ class Provider:
         """Give the address at the provider to send a browser to."""
         metadata = await self.metadata()
         if metadata.authorization is None:
-            raise self._failed("it names no authorization_endpoint")
+            raise self.failed("it names no authorization_endpoint")
         url: str = prepare_grant_uri(
             metadata.authorization,
             self.settings.client_id,
@@ -161,12 +163,12 @@ class Provider:
         if status != httpx.codes.OK:
             error = _error(answer)
             if (said := _SAID.get(error)) is None:
-                raise self._failed("it gives no token", error=error)
+                raise self.failed("it gives no token", error=error)
             self._metrics.provider_answers.labels(said.value).inc()
             return said
         token = answer.get("id_token")
         if not isinstance(token, str):
-            raise self._failed("it gives no ID token")
+            raise self.failed("it gives no ID token")
         visitor = await self._believe(token, metadata, nonce=nonce)
         access = answer.get("access_token")
         if not visitor.name and isinstance(access, str) and metadata.user_info is not None:
@@ -185,7 +187,7 @@ class Provider:
                 return verify(token, keys=keys, expected=expected, now_seconds=self._clock.wall_ms() // 1_000)
             except TokenRefused as refused:
                 if fresh or refused.flaw is not Flaw.KEY_UNKNOWN:
-                    raise self._failed(str(refused), flaw=refused.flaw.value) from refused
+                    raise self.failed(str(refused), flaw=refused.flaw.value) from refused
         raise AssertionError("the second round returns or raises")
 
     async def _named(self, visitor: Visitor, access: str, url: str) -> Visitor:
@@ -202,19 +204,19 @@ class Provider:
         def text(name: str, limit: int) -> str:
             found = answer.get(name)
             if not isinstance(found, str) or not 0 < len(found) <= limit or not found.isprintable():
-                raise self._failed(f"it gives a device code without a proper {name}")
+                raise self.failed(f"it gives a device code without a proper {name}")
             return found
 
         def url(name: str) -> str:
             found = text(name, 2_048)
             if not is_safe(found, loopback=self.settings.issuer.startswith("http:")):
-                raise self._failed(f"it sends people to a {name} that is not https")
+                raise self.failed(f"it sends people to a {name} that is not https")
             return found
 
         def seconds(name: str, default: int, most: int) -> int:
             found = answer.get(name, default)
             if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-                raise self._failed(f"it gives a device code without a proper {name}")
+                raise self.failed(f"it gives a device code without a proper {name}")
             return min(found, most)
 
         return DeviceCode(
@@ -237,7 +239,7 @@ class Provider:
                 try:
                     self._metadata = now_ms, discovery.parse(document, issuer=self.settings.issuer)
                 except DiscoveryRefused as refused:
-                    raise self._failed(str(refused)) from refused
+                    raise self.failed(str(refused)) from refused
             return self._metadata[1]
 
     async def _signing_keys(self, metadata: Metadata, *, fresh: bool) -> tuple[SigningKey, ...]:
@@ -248,9 +250,16 @@ class Provider:
             return self._keys[1]
 
     async def _document(self, url: str) -> dict[str, Any]:
-        status, answer = await self._fetch("GET", url)
+        now_ms = self._clock.steady_ms()
+        if now_ms < self._down_until_ms:
+            raise ProviderUnreachable(retry_after_ms=self._down_until_ms - now_ms)
+        try:
+            status, answer = await self._fetch("GET", url)
+        except ProviderUnreachable:
+            self._down_until_ms = self._clock.steady_ms() + _RETRY_MS
+            raise
         if status != httpx.codes.OK:
-            raise self._failed("it does not give a document that it must", status=status)
+            raise self.failed("it does not give a document that it must", status=status)
         return answer
 
     # ---- Asking.
@@ -276,11 +285,11 @@ class Provider:
                 async for chunk in response.aiter_raw():
                     body += chunk
                     if len(body) > _ANSWER_BYTES:
-                        raise self._failed("its answer is too large")
+                        raise self.failed("its answer is too large")
         except (httpx.HTTPError, TimeoutError) as failure:
             raise self._unreachable(cause=type(failure).__name__) from failure
         except httpx.InvalidURL as failure:
-            raise self._failed("it names an address that is none") from failure
+            raise self.failed("it names an address that is none") from failure
         status = response.status_code
         if status >= httpx.codes.INTERNAL_SERVER_ERROR or status == httpx.codes.TOO_MANY_REQUESTS:
             raise self._unreachable(status=status)
@@ -289,10 +298,11 @@ class Provider:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise self._failed("its answer is no JSON object", status=status)
+            raise self.failed("its answer is no JSON object", status=status)
         return status, answer
 
-    def _failed(self, why: str, **facts: object) -> ProviderFailed:
+    def failed(self, why: str, **facts: object) -> ProviderFailed:
+        """Count and log an answer that can't be used; gives what to raise."""
         self._metrics.provider_answers.labels("failed").inc()
         _log.warning("provider failed", why=why, **facts)
         return ProviderFailed(why)

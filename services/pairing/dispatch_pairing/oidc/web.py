@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from dispatch.clock import Clock
-from dispatch.errors import ProviderFailed, SignInDenied, SignInExpired
+from dispatch.errors import SignInDenied, SignInExpired
 from dispatch.ids import Rng
 
 from dispatch_pairing.model import Visitor
@@ -80,14 +80,14 @@ class WebSignIns:
             raise SignInExpired
         # RFC 9207: an answer that names its issuer names ours.
         if query.get("iss", self._provider.settings.issuer) != self._provider.settings.issuer:
-            raise ProviderFailed("the answer is of another provider")
+            raise self._provider.failed("the answer is of another provider")
         if "error" in query:
             if query["error"] == "access_denied":
                 raise SignInDenied
-            raise ProviderFailed("it gives no code")
+            raise self._provider.failed("it gives no code")
         code = query.get("code", "")
         if not 0 < len(code) <= _CODE_CHARS:
-            raise ProviderFailed("it gives no code")
+            raise self._provider.failed("it gives no code")
         answer = await self._provider.exchange(
             code, redirect_uri=ours.redirect_uri, nonce=ours.nonce, verifier=ours.verifier
         )
