@@ -20,6 +20,7 @@ from dispatch import errors
 from dispatch_pairing.limits import Rate
 from dispatch_pairing.logins import link
 from dispatch_pairing.oidc.settings import ProviderSettings
+from dispatch_pairing.policy import Policy, SignUp
 from dispatch_pairing.sql import open_sqlite
 
 from tests.support.pairing_device import Device, a_host, a_phone
@@ -145,6 +146,32 @@ async def test_somebody_without_an_account_needs_a_link_where_the_operator_makes
         await comes_in(service, provider, phone)
 
         assert phone.signed_in.account_id == (await service.host(account="ada")).signed_in.account_id
+
+
+async def test_where_everybody_may_sign_up_the_providers_people_may_as_well(
+    tmp_path: Path, clock: HandClock, provider: TinyProvider
+) -> None:
+    async with PairingService(
+        tmp_path / "pairing",
+        clock=clock,
+        provider=settings_for(provider, newcomers=False),
+        policy=Policy(sign_up=SignUp.OPEN),
+    ) as service:
+        await comes_in(service, provider, a_phone(service.address))
+
+
+async def test_an_app_that_is_too_old_is_told_so_before_its_code_is_used_up(
+    tmp_path: Path, clock: HandClock, provider: TinyProvider
+) -> None:
+    async with PairingService(
+        tmp_path / "pairing",
+        clock=clock,
+        provider=settings_for(provider),
+        policy=Policy(min_phone_version="2.0"),
+    ) as service:
+        with pytest.raises(errors.AppTooOld):
+            await comes_in(service, provider, a_phone(service.address))
+        assert provider.asked("/token") == []
 
 
 async def test_the_same_subject_at_another_provider_is_somebody_else(

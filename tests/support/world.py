@@ -39,6 +39,7 @@ class World:
         self.folder = folder
         self.pairing_env = dict(pairing_env or {})
         self.relay_env = dict(relay_env or {})
+        self.pairing_env = dict(pairing_env or {})
         self.processes: list[Process] = []
         self.pairing: Process
         self.relay: Process

@@ -47,22 +47,27 @@ def shared(
     context.obj = options
 
 
+Server = Annotated[str, typer.Option(help="The pairing service, HOST:PORT.")]
+AccountName = Annotated[str, typer.Option("--account", help="Your account's name.")]
+DeviceName = Annotated[str, typer.Option("--name", help="What people call this phone.")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+Authorities = Annotated[
+    Path | None,
+    typer.Option("--ca", envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
+]
+
+
 @app.command()
 def login(
     context: typer.Context,
-    server: Annotated[str, typer.Option(help="The pairing service, HOST:PORT.")],
-    name: Annotated[str, typer.Option(help="What people call this phone.")],
-    account: Annotated[str | None, typer.Option(help="Your account's name.")] = None,
+    server: Server,
+    name: DeviceName,
+    account: Annotated[str | None, typer.Option("--account", help="Your account's name.")] = None,
     provider: Annotated[
         bool, typer.Option("--provider", help="Sign in at the service's provider, in any browser, instead.")
     ] = False,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
-    ca: Annotated[
-        Path | None,
-        typer.Option(envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
-    ] = None,
+    password_stdin: FromStdin = False,
+    ca: Authorities = None,
 ) -> None:
     """Sign this phone in."""
     if provider == (account is not None) or (provider and password_stdin):
@@ -72,7 +77,63 @@ def login(
         to = {"server": _address(server), "ca": "" if ca is None else _authorities(ca), "name": name}
         if provider:
             return {"do": "login_at_provider", **to}
-        return {"do": "login", **to, "account": account, "password": _password(from_stdin=password_stdin)}
+        return {"do": "login", **to, "account": account, "password": _secret("Password", from_stdin=password_stdin)}
+
+    _run(context, request)
+
+
+@app.command()
+def signup(
+    context: typer.Context,
+    server: Server,
+    account: AccountName,
+    name: DeviceName,
+    password_stdin: FromStdin = False,
+    invitation_stdin: Annotated[
+        bool, typer.Option("--invitation-stdin", help="Read an invitation from the next line of standard input.")
+    ] = False,
+    ca: Authorities = None,
+) -> None:
+    """Make an account and sign this phone in, where the service lets people do so."""
+
+    def request() -> Request:
+        return {
+            "do": "signup",
+            "server": _address(server),
+            "ca": "" if ca is None else _authorities(ca),
+            "account": account,
+            "name": name,
+            "password": _secret("Password", from_stdin=password_stdin, new=True),
+            "invitation": _secret("Invitation", from_stdin=True) if invitation_stdin else "",
+        }
+
+    _run(context, request)
+
+
+@app.command()
+def logout(
+    context: typer.Context,
+    everywhere: Annotated[bool, typer.Option("--everywhere", help="Every device of the account, and the web.")] = False,
+) -> None:
+    """Sign this phone out."""
+    _run(context, lambda: {"do": "logout", "everywhere": everywhere})
+
+
+@app.command()
+def password(
+    context: typer.Context,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the old one and, on the next line, the new one.")
+    ] = False,
+) -> None:
+    """Change the account's password; every other device is signed out."""
+
+    def request() -> Request:
+        return {
+            "do": "password",
+            "old": _secret("Password so far", from_stdin=password_stdin),
+            "new": _secret("New password", from_stdin=password_stdin, new=True),
+        }
 
     _run(context, request)
 
@@ -211,12 +272,13 @@ def _plaintext() -> bool:
     return os.environ.get("DISPATCH_PLAINTEXT") == "1"
 
 
-def _password(*, from_stdin: bool) -> str:
+def _secret(what: str, *, from_stdin: bool, new: bool = False) -> str:
+    """Read the next line, or ask a person, twice for a new one."""
     if from_stdin:
         from mobile_sim.keyboard import read_line  # noqa: PLC0415
 
         return read_line().rstrip("\r\n")
-    answer: str = typer.prompt("Password", hide_input=True, err=True)
+    answer: str = typer.prompt(what, hide_input=True, err=True, confirmation_prompt=new)
     return answer
 
 

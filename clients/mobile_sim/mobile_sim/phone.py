@@ -14,7 +14,8 @@ from dispatch.clock import Clock
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey, KeyStore, PlainFiles
 from dispatch.device.pairing_client import PairingClient
-from dispatch.device.sign_in import SignIn, session_of
+from dispatch.device.session import Session
+from dispatch.device.sign_in import SignIn
 from dispatch.device.trust import Trust
 from dispatch.ids import ID_BYTES, Instance, PairId, Rng
 from dispatch.sealed.keys import PairKeys
@@ -41,7 +42,7 @@ class SignedIn:
 
     sign_in: SignIn
     key: DeviceKey
-    session: bytes
+    session: Session
     dialler: Dialler
 
     def client(self) -> PairingClient:
@@ -57,13 +58,13 @@ class Phone:
         self.home = home
         self.store = store
         self.secrets = secrets
+        self.session = Session(secrets)
         self.clock = clock
         self.rng = rng
         self.plaintext = plaintext
         self._instance = Instance(rng(ID_BYTES))
         self._chance = random.Random(rng(16))
         self._lines: dict[PairId, tuple[Line, asyncio.Task[None]]] = {}
-        self._renewing = asyncio.Lock()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -75,16 +76,16 @@ class Phone:
             phone._forget_provisional()
             yield phone
         finally:
-            await phone._leave()
+            await phone.leave()
             store.close()
 
     def signed_in(self) -> SignedIn:
         """Give who this phone is. Raises SignInRequired."""
         sign_in = SignIn.required(self.home)
-        key, session = DeviceKey.load(self.secrets), session_of(self.secrets)
-        if key is None or not session:
+        key = DeviceKey.load(self.secrets)
+        if key is None or not self.session.token:
             raise errors.SignInRequired
-        return SignedIn(sign_in, key, session, sign_in.dialler(plaintext=self.plaintext))
+        return SignedIn(sign_in, key, self.session, sign_in.dialler(plaintext=self.plaintext))
 
     def hosts(self) -> list[Pairing]:
         """List the pairings that are not over, oldest first."""
@@ -186,14 +187,13 @@ class Phone:
             return Right(kept.grant, kept.relays, SignIn.required(self.home).dialler(plaintext=self.plaintext))
         me = self.signed_in()
         try:
-            async with self._renewing, me.client() as client:
+            async with me.client() as client:
                 answer = await client.renew_grant(pair_id, APP_VERSION)
         except errors.NoNetwork:
             if kept is None or fresh:
                 raise
-            return Right(
-                kept.grant, kept.relays
-            )  # not young any more, and still good: the relay will say when it is not
+            # Not young any more, and still good: the relay will say when it is not.
+            return Right(kept.grant, kept.relays, me.dialler)
         Trust(self.home).follow(answer.keys)
         right = Right(answer.grant.SerializeToString(), tuple(answer.relays), me.dialler)
         with self.store.transaction():
@@ -207,7 +207,8 @@ class Phone:
             )
         return right
 
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
+        """Close every line, with a goodbye."""
         lines, self._lines = list(self._lines.values()), {}
         await asyncio.gather(*(_end(line, task) for line, task in lines))
 

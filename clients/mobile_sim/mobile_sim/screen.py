@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from dispatch.cli import Console
+from dispatch.cli import Console, policy_words
 from dispatch.plain import one_line, plain, plain_markdown
 
 Event = dict[str, Any]
@@ -124,6 +124,7 @@ class Screen:
         words = state.replace("_", " ")
         reason = f": {event['reason']}" if event.get("reason") else ""
         self._line(self._console.styled(f"{sign} {words}{reason}", fg=colour, bold=True))
+        self._policy(event)
         if event.get("advice"):
             self._line(f"  {event['advice']}")
         if event.get("warning"):
@@ -140,6 +141,16 @@ class Screen:
         self._line(f"Open {one_line(event['url'], 512)} in any browser and enter {code} there, until {until}.")
         if event["url_complete"]:
             self._line(f"Or open {one_line(event['url_complete'], 512)}, where it stands already.")
+
+    def _on_signed_up(self, event: Event) -> None:
+        self._line(f"The account {plain(event['account'])} is there.")
+
+    def _on_signed_out(self, event: Event) -> None:
+        who = "Every device of" if event["everywhere"] else "This phone is signed out of"
+        self._line(f"{who} {plain(event['account'])}{' is signed out' if event['everywhere'] else ''}.")
+
+    def _on_password_changed(self, event: Event) -> None:
+        self._line(f"{plain(event['account'])} has a new password. All its other devices are signed out.")
 
     def _on_code(self, event: Event) -> None:
         code = self._console.styled(event["code"], bold=True)
@@ -159,6 +170,7 @@ class Screen:
     def _on_not_paired(self, event: Event) -> None:
         detail = f" ({one_line(event['detail'], 200)})" if event.get("detail") else ""
         self._line(self._console.styled(f"✗ Not paired. {event['text']}{detail}", fg="red"))
+        self._policy(event)
         self._line(f"  {event['advice']}")
 
     def _on_host(self, event: Event) -> None:
@@ -216,6 +228,10 @@ class Screen:
         self._line(f"{event['text']} {event['advice']}")
 
     # ---- How it is printed.
+
+    def _policy(self, event: Event) -> None:
+        if words := policy_words(event):
+            self._line(f"  {words}")
 
     def _line(self, words: str) -> None:
         self.clear()

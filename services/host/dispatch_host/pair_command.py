@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
-from dispatch.cli import Console, Exit
+from dispatch.cli import Console, Exit, policy_told, policy_words
 
 from dispatch_host.operations import Front
 from dispatch_host.pictures import drawn, write_picture
@@ -100,9 +100,15 @@ def _end(console: Console, ended: pb.PairEnded) -> Exit:
             console.styled(f"Paired with {ended.peer}.", fg="green"),
         )
         return Exit.DONE
-    error = errors.of(ended.reason)
+    error, said = errors.of(ended.reason, metadata=ended.metadata), console.styled("Not paired:", fg="red")
     console.event(
-        {"event": "not_paired", "reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice},
-        f"{console.styled('Not paired:', fg='red')} {error.sentence} {error.advice}",
+        {
+            "event": "not_paired",
+            "reason": errors.word(error.reason),
+            "text": error.sentence,
+            "advice": error.advice,
+            **policy_told(error),
+        },
+        " ".join(filter(None, (said, error.sentence, policy_words(error.metadata), error.advice))),
     )
     return Exit.DENIED if isinstance(error, errors.RefusedByPerson) else Exit.FAILED

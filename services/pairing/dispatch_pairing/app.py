@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dispatch import GRPC_EXPERIMENTS
@@ -19,8 +20,6 @@ from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.logs import get_logger
 from prometheus_client import CollectorRegistry
 
-from dispatch_pairing import signer as signers
-from dispatch_pairing.accounts import SignIns
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
 from dispatch_pairing.api.federated import FederatedApi
@@ -28,8 +27,10 @@ from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
 from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
 from dispatch_pairing.api.welcome import Welcome
+from dispatch_pairing.attempts import Attempts
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
+from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.door import Door, Need, own_names
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import Listeners, ServicesListener, check
@@ -41,8 +42,10 @@ from dispatch_pairing.oidc.provider import Provider
 from dispatch_pairing.oidc.settings import ProviderSettings
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
+from dispatch_pairing.policy import Policy, SignUp
 from dispatch_pairing.relays import Relays
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.sign_ins import SignIns
+from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
 from dispatch_pairing.streams import Streams
@@ -74,8 +77,11 @@ class Settings:
     """Where relays connect; None: where devices do."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
+    policy: Policy = field(default_factory=Policy)
     provider: ProviderSettings | None = None
     """Where people may sign in besides here; None: nowhere."""
+    grant_ms: int | None = None
+    """How long grants are good; None: as the limits have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,8 @@ async def running(
     """Run the service until the block ends. Raises ValueError and OSError for addresses, StoreFailed, HomeInUse."""
     clock = clock or SystemClock()
     limits = limits or Limits()
+    if settings.grant_ms is not None:
+        limits = replace(limits, grant_ms=settings.grant_ms)
     check(
         settings.listen,
         certificate=settings.certificate,
@@ -173,56 +181,70 @@ async def _serving(
         for_services=FOR_SERVICES,
     )
     address = listeners.bind(settings.listen)
-    signer, service_name = await _identify(settings, address, store=store, clock=clock, rng=rng)
+    bell = Bell()
+    keys = await SigningKeys.open(store=store, folder=settings.data, clock=clock, rng=rng, limits=limits, bell=bell)
+    service_name = await _name(settings, address, store=store, clock=clock)
     async with store.read() as kept:
         metrics.pairings_active.set(await kept.pairings.count_active())
 
-    bell = Bell()
     relays = Relays(fixed=settings.relay, seen_ms=limits.relay_seen_ms, limit=limits.relays)
     door = Door(
         store=store,
         clock=clock,
         limits=limits,
-        nonces=Nonces(key=signer.secret("nonce"), lifetime_ms=limits.nonce_ms),
+        nonces=Nonces(key=keys.secret("nonce"), lifetime_ms=limits.nonce_ms),
         names=own_names(address, settings.advertise),
+        metrics=metrics,
     )
     streams = Streams(limit=limits.follows)
-    sign_ins = SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits)
+    rules = settings.policy
+    credentials = Credentials(
+        store=store,
+        passwords=passwords,
+        attempts=Attempts(clock=clock, limits=limits),
+        clock=clock,
+        rng=rng,
+        rules=rules,
+    )
+    sign_ins = SignIns(store=store, clock=clock, rng=rng, limits=limits, rules=rules)
     federated = None
     if provider is not None:
+        newcomers = provider.settings.newcomers or rules.sign_up is SignUp.OPEN
         federated = DeviceSignIns(
             provider=provider,
-            logins=Logins(store=store, clock=clock, rng=rng, newcomers=provider.settings.newcomers),
+            logins=Logins(store=store, clock=clock, rng=rng, newcomers=newcomers),
             sign_ins=sign_ins,
             clock=clock,
             rng=rng,
             limits=limits,
         )
-    welcome = Welcome(signer=signer, service_name=service_name, clock=clock)
+    welcome = Welcome(keys=keys, service_name=service_name, clock=clock)
     apis = (
-        AccountApi(sign_ins=sign_ins, welcome=welcome, metrics=metrics),
+        AccountApi(credentials=credentials, sign_ins=sign_ins, welcome=welcome, metrics=metrics),
         FederatedApi(sign_ins=federated, welcome=welcome, metrics=metrics),
         PairingApi(
-            ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics),
+            ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, rules=rules, metrics=metrics),
             pairings=Pairings(
                 store=store,
                 bell=bell,
                 clock=clock,
                 limits=limits,
-                signer=signer,
+                rules=rules,
+                keys=keys,
                 relays=relays,
                 service_name=service_name,
                 metrics=metrics,
             ),
+            sign_ins=sign_ins,
             streams=streams,
-            signer=signer,
+            keys=keys,
             clock=clock,
             metrics=metrics,
         ),
         TrustApi(
             trust=Trust(store=store, bell=bell, clock=clock, limits=limits, relays=relays, metrics=metrics),
             streams=streams,
-            signer=signer,
+            keys=keys,
         ),
     )
     desk = Desk(door=door, limits=limits, metrics=metrics)
@@ -243,6 +265,7 @@ async def _serving(
         provider=None if provider is None else provider.settings.issuer,
         grpc_experiments=GRPC_EXPERIMENTS,
     )
+    watching = asyncio.create_task(keys.watch())
     try:
         yield Running(
             address=address, services=listeners.services, metrics=measured, service_name=service_name, bell=bell
@@ -250,32 +273,24 @@ async def _serving(
     finally:
         await listeners.drain()
         bell.close()
+        await watching
         await listeners.stop(grace_seconds=_GRACE_SECONDS)
         _log.info("stopped")
 
 
-async def _identify(
-    settings: Settings, address: Address, *, store: Store, clock: Clock, rng: Rng
-) -> tuple[Signer, str]:
-    # The name and the key are for good: codes on screens, attestations and relays hold on to them.
+async def _name(settings: Settings, address: Address, *, store: Store, clock: Clock) -> str:
+    # The name is for good: codes on screens and attestations hold on to it.
     async with store.write() as kept:
         identity = await kept.service.identity()
-        signer = signers.load(settings.data, rng=rng, known=identity.key_id)
         name = identity.service_name
         if name is None:
             name = checked_name(settings.name or (settings.advertise[0] if settings.advertise else str(address)))
         elif settings.name not in (None, name):
             raise ValueError(f"this service is called {name!r} since its first start, and what devices signed says so")
-        await kept.service.put_identity(
-            replace(
-                identity,
-                service_name=name,
-                key_id=signer.key_id,
-                # After a restore the count goes on above everything that was told before.
-                sequence=max(identity.sequence, clock.wall_ms()),
-            )
-        )
-    return signer, name
+        # After a restore the count goes on above everything that was told before.
+        sequence = max(identity.sequence, clock.wall_ms())
+        await kept.service.put_identity(replace(identity, service_name=name, sequence=sequence))
+    return name
 
 
 @contextmanager

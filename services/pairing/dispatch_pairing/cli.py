@@ -1,23 +1,25 @@
-"""The command line: `serve`, `account add`, `account list`. docs/cli.md and docs/pairing.md are its contract."""
+"""The command line: `serve`, and `account` with what an operator does. docs/cli.md and docs/pairing.md are its contract."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from dispatch.address import Address
 from dispatch.cli import Console, Exit, guarded, program
-from dispatch.clock import SystemClock
 from dispatch.errors import BadRequest
+
+from dispatch_pairing.keys_cli import keys
 
 app = program(name="dispatch-pairing", about="The pairing service of Dispatch: accounts, offers, grants, trust.")
 account = typer.Typer(help="Make and list accounts.", no_args_is_help=True)
 app.add_typer(account, name="account")
+app.add_typer(keys, name="keys")
 
 Data = Annotated[Path, typer.Option("--data", help="Folder with all of the service's state.", show_default=False)]
 
@@ -71,9 +73,10 @@ def serve(
         from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
 
         from dispatch_pairing.app import Settings  # noqa: PLC0415
-        from dispatch_pairing.oidc.settings import read as read_provider  # noqa: PLC0415
+        from dispatch_pairing.settings import read  # noqa: PLC0415
 
         try:
+            operator = read(os.environ)
             settings = Settings(
                 listen=Address.parse(listen),
                 data=data,
@@ -87,7 +90,9 @@ def serve(
                     CertificateFiles.given(services_cert, services_key, option="--services", callers=services_ca),
                 ),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
-                provider=read_provider(os.environ),
+                policy=operator.policy,
+                provider=operator.provider,
+                grant_ms=operator.grant_ms,
             )
             return _run(_serve(settings, console))
         except ValueError as failure:
@@ -133,26 +138,37 @@ async def _serve(settings: Any, console: Console) -> Exit:
     return Exit.DONE
 
 
+Name = Annotated[str, typer.Argument(help="The account's name.", show_default=False)]
+PlanOf = Annotated[str, typer.Option("--plan", help="pro, max, team or enterprise.")]
+
+
 @account.command("add")
 def add(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The account's name.", show_default=False)],
+    name: Name,
     data: Data,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    plan: PlanOf = "pro",
 ) -> None:
     """Make an account; also while the service runs."""
-    console = Console.standard(as_json=context.obj)
 
-    def run() -> Exit:
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
         if not password_stdin:
             raise BadRequest("pass the password on standard input, with --password-stdin")
-        made = _run(_add(name, _read_password(), data))
-        console.event({"event": "added", "account": made}, f"Account {made} is there.")
+        made = _run(operator_desk.add(name, _read_password(), data, plan=plan))
+        console.event({"event": "added", "account": made.name, "plan": made.plan}, f"Account {made.name} is there.")
         return Exit.DONE
 
-    guarded(run, as_json=context.obj)
+    _at_desk(context, run)
+
+
+def _at_desk(context: typer.Context, run: Callable[[Console], Exit]) -> None:
+    console = Console.standard(as_json=context.obj)
+    guarded(lambda: run(console), as_json=context.obj)
 
 
 def _read_password() -> str:
@@ -164,27 +180,30 @@ def _read_password() -> str:
         raise BadRequest("the password is not UTF-8", metadata={"field": "password"}) from failure
 
 
-async def _add(name: str, password: str, data: Path) -> str:
-    from dispatch_pairing.accounts import add as add_account  # noqa: PLC0415
-    from dispatch_pairing.app import DATABASE, make_folder  # noqa: PLC0415
-    from dispatch_pairing.passwords import Cost, Passwords  # noqa: PLC0415
-    from dispatch_pairing.sql import open_sqlite  # noqa: PLC0415
+@account.command("set")
+def set_(
+    context: typer.Context,
+    name: Name,
+    data: Data,
+    plan: Annotated[str, typer.Option("--plan", help="pro, max, team or enterprise.", show_default=False)],
+) -> None:
+    """Put an account on a plan; in force at its devices' next calls."""
 
-    make_folder(data)
-    store = await open_sqlite(data / DATABASE)
-    passwords = Passwords(rng=os.urandom, cost=Cost(), waiting=1)
-    try:
-        made = await add_account(name, password, store=store, passwords=passwords, clock=SystemClock(), rng=os.urandom)
-    finally:
-        passwords.close()
-        await store.close()
-    return made.name
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        account = _run(operator_desk.put_on(name, data, plan=plan))
+        told = {"event": "account", "account": account.name, "plan": account.plan, "created_at": account.created_ms}
+        console.event(told, f"{account.name} is on {account.plan}.")
+        return Exit.DONE
+
+    _at_desk(context, run)
 
 
 @account.command("link")
 def link(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The account's name.", show_default=False)],
+    name: Name,
     issuer: Annotated[
         str,
         typer.Option(
@@ -194,64 +213,67 @@ def link(
     subject: Annotated[str, typer.Option(help="Who somebody is there: the claim `sub`.", show_default=False)],
     data: Data,
 ) -> None:
-    """Let somebody at a provider of sign-ins into an account, and no other; also while the service runs."""
-    console = Console.standard(as_json=context.obj)
+    """Let somebody at a provider of sign-ins into an account, and into no other."""
 
-    def run() -> Exit:
-        linked = _run(_link(name, issuer, subject, data))
-        console.event(
-            {
-                "event": "linked",
-                "account": linked.account,
-                "issuer": issuer,
-                "subject": subject,
-                "before": linked.before,
-            },
-            f"{subject} at {issuer} comes into {linked.account}"
-            + (f", no longer into {linked.before}." if linked.before not in (None, linked.account) else "."),
-        )
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        linked = _run(operator_desk.link(name, data, issuer=issuer, subject=subject))
+        told = {"event": "linked", "account": linked.account, "issuer": issuer, "subject": subject}
+        ending = f", no longer into {linked.before}." if linked.before not in (None, linked.account) else "."
+        console.event(told | {"before": linked.before}, f"{subject} at {issuer} comes into {linked.account}{ending}")
         return Exit.DONE
 
-    guarded(run, as_json=context.obj)
-
-
-async def _link(name: str, issuer: str, subject: str, data: Path) -> Any:
-    from dispatch_pairing.app import DATABASE, make_folder  # noqa: PLC0415
-    from dispatch_pairing.logins import link as link_login  # noqa: PLC0415
-    from dispatch_pairing.sql import open_sqlite  # noqa: PLC0415
-
-    make_folder(data)
-    store = await open_sqlite(data / DATABASE)
-    try:
-        return await link_login(name, issuer=issuer, subject=subject, store=store)
-    finally:
-        await store.close()
+    _at_desk(context, run)
 
 
 @account.command("list")
 def list_accounts(context: typer.Context, data: Data) -> None:
-    """List the accounts."""
-    console = Console.standard(as_json=context.obj)
+    """List the accounts and their plans."""
 
-    def run() -> Exit:
-        for name, created_ms in _run(_list(data)):
-            console.event({"event": "account", "account": name, "created_at": created_ms}, name)
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        for one in _run(operator_desk.list_all(data)):
+            told = {"event": "account", "account": one.name, "plan": one.plan, "created_at": one.created_ms}
+            console.event(told, f"{one.plan:<12}{one.name}")
         return Exit.DONE
 
-    guarded(run, as_json=context.obj)
+    _at_desk(context, run)
 
 
-async def _list(data: Path) -> list[tuple[str, int]]:
-    from dispatch_pairing.app import DATABASE, make_folder  # noqa: PLC0415
-    from dispatch_pairing.sql import open_sqlite  # noqa: PLC0415
+@account.command("invite")
+def invite(
+    context: typer.Context,
+    data: Data,
+    days: Annotated[int, typer.Option(min=1, max=365, help="How long the invitation is good.")] = 7,
+) -> None:
+    """Print a code with which somebody can make one account, where the sign-up policy is "invitation"."""
 
-    make_folder(data)
-    store = await open_sqlite(data / DATABASE)
-    try:
-        async with store.read() as kept:
-            return [(one.name, one.created_ms) for one in await kept.accounts.all()]
-    finally:
-        await store.close()
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        code, expires_ms = _run(operator_desk.invite(data, days=days))
+        words = f"{code}\nGood once, for {days} days. It can't be shown again."
+        console.event({"event": "invited", "invitation": code, "expires_at": expires_ms}, words)
+        return Exit.DONE
+
+    _at_desk(context, run)
+
+
+@account.command("erase")
+def erase(context: typer.Context, name: Name, data: Data) -> None:
+    """Erase an account with all that names it, for good: its devices are revoked, its pairings end."""
+
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        ended = _run(operator_desk.erase(name, data))
+        words = f"{name} is erased; {ended} of its pairings ended. Relays hear of it within 20 s."
+        console.event({"event": "erased", "account": name, "pairings_ended": ended}, words)
+        return Exit.DONE
+
+    _at_desk(context, run)
 
 
 def _run(main: Coroutine[Any, Any, _T]) -> _T:

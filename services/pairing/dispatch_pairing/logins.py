@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispatch.clock import Clock
-from dispatch.errors import AccountUnknown, BadRequest, SignUpClosed
+from dispatch.errors import BadRequest, SignUpClosed
 from dispatch.ids import ID_BYTES, AccountId, Rng
 from dispatch.names import LONGEST_DEVICE_NAME
 
+from dispatch_pairing.accounts import named
 from dispatch_pairing.model import Account, Login, Visitor
 from dispatch_pairing.names import clean, fold
 from dispatch_pairing.store import Repositories, Store
@@ -83,9 +84,7 @@ async def link(name: str, *, issuer: str, subject: str, store: Store) -> Linked:
         if not 0 < len(said) <= _CHARS or not said.isascii() or not said.isprintable():
             raise BadRequest(f"the {field} is empty, too long or not ASCII", metadata={"field": field})
     async with store.write() as kept:
-        account = await kept.accounts.find(fold(name))
-        if account is None:
-            raise AccountUnknown
+        account = await named(kept, name)
         login = await kept.accounts.login(issuer, subject)
         before = None if login is None else await kept.accounts.get(login.account_id)
         await kept.accounts.put_login(Login(issuer=issuer, subject=subject, account_id=account.account_id))

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
 from dispatch import errors
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch_pairing.offers import Offer
 
 PROVIDER_ANSWERS = ("approved", "pending", "slow_down", "denied", "expired", "unreachable", "failed")
-SIGN_INS = ("ok", "failed", "rate_limited", "refused")
+ATTEMPTS = ("ok", "failed", "rate_limited", "refused")
+"""How a sign-in, a sign-up or a change of a password may go."""
+
+
+class Ending(StrEnum):
+    """Why sign-ins end before their time."""
+
+    SIGNED_OUT = "signed_out"
+    EVERYWHERE = "signed_out_everywhere"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- no password
+    COPIED = "copied"
+
+
 OFFERS = (
     "open",
     "claimed",
@@ -20,8 +36,11 @@ OFFERS = (
     "HANDSHAKE_FAILED",
 )
 REFUSALS: tuple[type[errors.DispatchError], ...] = (
+    errors.AccountExists,
+    errors.AppTooOld,
     errors.AttestationMismatch,
     errors.BadRequest,
+    errors.DeviceRevoked,
     errors.Draining,
     errors.HandshakeFailed,
     errors.Internal,
@@ -33,6 +52,7 @@ REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.OfferExpired,
     errors.OfferUnknown,
     errors.OtherAccount,
+    errors.PlanNotAllowed,
     errors.ProofInvalid,
     errors.ProtocolViolation,
     errors.ProviderFailed,
@@ -57,6 +77,13 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         prefix = "dispatch_pairing"
         self.sign_ins = Counter(f"{prefix}_sign_ins", "Sign-ins by result.", ["result"], registry=registry)
+        self.sign_ups = Counter(f"{prefix}_sign_ups", "Sign-ups by result.", ["result"], registry=registry)
+        self.password_changes = Counter(
+            f"{prefix}_password_changes", "Changes of a password by result.", ["result"], registry=registry
+        )
+        self.sign_ins_ended = Counter(
+            f"{prefix}_sign_ins_ended", "Times that sign-ins were ended, by cause.", ["cause"], registry=registry
+        )
         self.provider_answers = Counter(
             f"{prefix}_provider_answers", "What the provider of sign-ins answered.", ["answer"], registry=registry
         )
@@ -66,8 +93,11 @@ class Metrics:
         self.pairings_ended = Counter(f"{prefix}_pairings_ended", "Pairings ended.", registry=registry)
         self.grants = Counter(f"{prefix}_grants", "Grants issued.", registry=registry)
         self.relays_live = Gauge(f"{prefix}_relays_live", "Relays that follow the trust feed.", registry=registry)
-        for result in SIGN_INS:
-            self.sign_ins.labels(result)
+        for counter in (self.sign_ins, self.sign_ups, self.password_changes):
+            for result in ATTEMPTS:
+                counter.labels(result)
+        for cause in Ending:
+            self.sign_ins_ended.labels(cause)
         for answer in PROVIDER_ANSWERS:
             self.provider_answers.labels(answer)
         for result in OFFERS:
@@ -84,10 +114,18 @@ class Metrics:
         if after.misses > before.misses:
             self.offers.labels("missed").inc()
 
-    def sign_in_refused(self, refusal: errors.DispatchError) -> None:
-        """Count a sign-in that was refused."""
-        results = {errors.SignInFailed: "failed", errors.RateLimited: "rate_limited"}
-        self.sign_ins.labels(results.get(type(refusal), "refused")).inc()
+    @contextmanager
+    def attempt(self, counter: Counter) -> Iterator[None]:
+        """Count one of ATTEMPTS by how the block ends."""
+        try:
+            yield
+        except errors.SignInPending:
+            raise  # it goes on
+        except errors.DispatchError as refusal:
+            results = {errors.SignInFailed: "failed", errors.RateLimited: "rate_limited"}
+            counter.labels(results.get(type(refusal), "refused")).inc()
+            raise
+        counter.labels("ok").inc()
 
     def completed(self, *, replaced: bool) -> None:
         """Count a pairing that became active, perhaps in place of an older one."""

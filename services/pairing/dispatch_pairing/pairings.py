@@ -6,7 +6,7 @@ restored from a backup, and the host says it again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
@@ -16,14 +16,16 @@ from dispatch.errors import AttestationMismatch, DispatchError, NoRelay, NotPair
 from dispatch.ids import OfferId, PairId
 from dispatch.proof import device_id
 
-from dispatch_pairing import offers
+from dispatch_pairing import offers, policy
+from dispatch_pairing.accounts import check_plan
 from dispatch_pairing.bell import TRUST, Bell
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Device, Pairing, Role
+from dispatch_pairing.policy import Policy
 from dispatch_pairing.relays import Relays
 from dispatch_pairing.revocation import end_pairing
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.store import Repositories, Store
 
 
@@ -95,7 +97,8 @@ class Pairings:
         bell: Bell,
         clock: Clock,
         limits: Limits,
-        signer: Signer,
+        rules: Policy,
+        keys: SigningKeys,
         relays: Relays,
         service_name: str,
         metrics: Metrics,
@@ -105,14 +108,15 @@ class Pairings:
         self._bell = bell
         self._clock = clock
         self._limits = limits
-        self._signer = signer
+        self._rules = rules
+        self._keys = keys
         self._relays = relays
         self._service_name = service_name
 
     async def complete(self, host: Device, signed: Signed) -> Completed:
         """Make the pairing active, in place of an older one of the same two devices. Repeating it changes nothing.
 
-        Raises AttestationMismatch, OtherAccount, NotPaired, and the offer's reason when it was refused.
+        Raises AttestationMismatch, PlanNotAllowed, OtherAccount, NotPaired, and the offer's reason when it was refused.
         """
         said = read(signed, host, service_name=self._service_name)
         now_ms = self._clock.wall_ms()
@@ -124,6 +128,7 @@ class Pairings:
             created_ms=now_ms,
         )
         async with self._store.write() as kept:
+            await check_plan(kept, host.account_id, rules=self._rules)
             known = await kept.pairings.get(wanted.pair_id)
             # Relays turn away for good what they were told is over, also when an erased account's pairing is shown again.
             farewell = await kept.feed.has_ended(wanted.pair_id) or await kept.pairings.farewell(
@@ -162,10 +167,12 @@ class Pairings:
             self._bell.ring(TRUST)
         return ends
 
-    async def renew(self, device: Device, pair_id: PairId) -> Renewed:
-        """Give a fresh grant. Raises NotPaired (metadata "pairing": ended or unknown), NoRelay."""
+    async def renew(self, device: Device, pair_id: PairId, *, app_version: str) -> Renewed:
+        """Give a fresh grant. Raises NotPaired (metadata "pairing": ended or unknown), AppTooOld, PlanNotAllowed, NoRelay."""
         now_ms = self._clock.wall_ms()
+        await self._note_version(device, app_version)
         async with self._store.read() as kept:
+            await check_plan(kept, device.account_id, rules=self._rules)
             known = await kept.pairings.get(pair_id)
             sequence = (await kept.service.identity()).sequence
         if known is None or known.role_of(device.device_id) is None or known.account_id != device.account_id:
@@ -175,7 +182,7 @@ class Pairings:
         relays = self._relays.live(now_ms=self._clock.steady_ms())
         if not relays:
             raise NoRelay(retry_after_ms=1_000)
-        grant = self._signer.grant(
+        grant = self._keys.grant(
             device,
             pair_id,
             not_before_ms=now_ms - self._limits.grant_backdate_ms,
@@ -183,6 +190,18 @@ class Pairings:
             sequence=sequence,
         )
         return Renewed(grant=grant, relays=relays, sequence=sequence, now_ms=now_ms)
+
+    async def _note_version(self, device: Device, said: str) -> None:
+        refusal = policy.new_enough(self._rules, device.role, said)
+        if refusal is not None:
+            raise refusal
+        version = policy.known_version(said)
+        if version in ("", device.app_version):
+            return
+        async with self._store.write() as kept:
+            now = await kept.devices.get(device.device_id)
+            if now is not None:
+                await kept.devices.put(replace(now, app_version=version))
 
     async def _complete_offer(
         self, kept: Repositories, offer_id: OfferId | None, wanted: Pairing, *, now_ms: int

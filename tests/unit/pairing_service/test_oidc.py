@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from dispatch.ids import DeviceId
+from dispatch_pairing import settings
 from dispatch_pairing.model import Visitor
 from dispatch_pairing.oidc.attempts import STEPS, Attempt, Book, Said, State, after, asked, unanswered
 from dispatch_pairing.oidc.discovery import is_safe
@@ -20,8 +21,8 @@ OPERATIONS = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").re
 ADA = Visitor(issuer="https://id.example", subject="1815", name="Ada")
 
 
-def environment(**settings: str) -> dict[str, str]:
-    return {f"{PREFIX}{name}": text for name, text in settings.items()}
+def environment(**said: str) -> dict[str, str]:
+    return {f"{PREFIX}{name}": text for name, text in said.items()}
 
 
 # ---- What the operator says.
@@ -85,6 +86,16 @@ def test_all_mistakes_are_reported_together_and_no_secret(tmp_path: Path) -> Non
         *("CLIENT_SECRET", "CLIENT_ID", "ISSUER", "SCOPES", "SIGN_UP", "CLIENT_SECRET_FILE", "CA"),
     ]
     assert "dden" not in str(mistakes.value)
+
+
+def test_mistakes_about_the_provider_are_reported_with_all_others() -> None:
+    with pytest.raises(settings.BadSettings) as mistakes:
+        settings.read({"DISPATCH_PAIRING_DEVICES": "many", **environment(ISSUER="https://id.example")})
+
+    assert [line.partition(" ")[0] for line in str(mistakes.value).splitlines()] == [
+        "DISPATCH_PAIRING_DEVICES",
+        f"{PREFIX}CLIENT_ID",
+    ]
 
 
 @pytest.mark.parametrize("content", ["", "\n", None])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
-from dispatch.errors import DispatchError, NoProvider, SignInPending
+from dispatch.errors import NoProvider
 from dispatch.ids import ID_BYTES
 from dispatch.runtime.logs import get_logger
 
-from dispatch_pairing.accounts import Arriving
 from dispatch_pairing.api.fields import exactly, role_of
 from dispatch_pairing.api.method import ACCOUNT, Method
 from dispatch_pairing.api.welcome import Welcome
 from dispatch_pairing.door import Caller, Need
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.oidc.device import DeviceSignIns
+from dispatch_pairing.sign_ins import Arriving
 
 _log = get_logger()
 
@@ -54,17 +54,12 @@ class FederatedApi:
             key=request.device_key,
             name=request.device_name,
             role=role_of(request.device_kind),
+            app_version=request.app_version,
         )
-        try:
-            signed_in = await sign_ins.finish(exactly(request.attempt_id, ID_BYTES, field="attempt_id"), arriving)
-        except SignInPending:
-            raise
-        except DispatchError as refusal:
-            self._metrics.sign_in_refused(refusal)
-            raise
-        self._metrics.sign_ins.labels("ok").inc()
-        _log.info("signed in", device=arriving.device_id, account=signed_in.account_id, role=arriving.role.name)
-        return self._welcome.response(signed_in)
+        attempt_id = exactly(request.attempt_id, ID_BYTES, field="attempt_id")
+        with self._metrics.attempt(self._metrics.sign_ins):
+            signed_in = await sign_ins.finish(attempt_id, arriving)
+        return self._welcome.response(arriving, signed_in)
 
     def _configured(self) -> DeviceSignIns:
         if self._sign_ins is None:

@@ -14,7 +14,8 @@ from dispatch_pairing.door import Caller, Need
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Role
 from dispatch_pairing.pairings import Pairings, Signed
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.sign_ins import SignIns
+from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.streams import Streams
 
 _log = get_logger()
@@ -28,15 +29,17 @@ class PairingApi:
         *,
         ceremony: Ceremony,
         pairings: Pairings,
+        sign_ins: SignIns,
         streams: Streams,
-        signer: Signer,
+        keys: SigningKeys,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._ceremony = ceremony
         self._pairings = pairings
+        self._sign_ins = sign_ins
         self._streams = streams
-        self._keys = signer.key_set()
+        self._keys = keys
         self._clock = clock
         self._metrics = metrics
 
@@ -104,14 +107,18 @@ class PairingApi:
         return pb.EndPairingResponse()
 
     async def _renew_grant(self, caller: Caller, request: pb.RenewGrantRequest) -> pb.RenewGrantResponse:
-        renewed = await self._pairings.renew(caller.device, pair_id_of(request.pair_id))
+        device = caller.device
+        renewed = await self._pairings.renew(device, pair_id_of(request.pair_id), app_version=request.app_version)
+        # Only a phone shows a sign-in here, so only it can be given a fresh token.
+        session = await self._sign_ins.rotate(device, caller.papers.token) if device.role is Role.PHONE else b""
         self._metrics.grants.inc()
         return pb.RenewGrantResponse(
             grant=renewed.grant,
             relays=renewed.relays,
             server_time_ms=renewed.now_ms,
-            keys=self._keys,
+            keys=self._keys.key_set(),
             revocation_sequence=renewed.sequence,
+            session=session,
         )
 
 

@@ -19,12 +19,12 @@ from dispatch.errors import (
 )
 from dispatch.ids import ID_BYTES, DeviceId, Rng
 
-from dispatch_pairing.accounts import Arriving, SignedIn, SignIns
 from dispatch_pairing.buckets import Buckets
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.logins import Logins
 from dispatch_pairing.oidc.attempts import Attempt, Book, State, after, asked, unanswered
 from dispatch_pairing.oidc.provider import DeviceCode, Provider
+from dispatch_pairing.sign_ins import Arriving, SignedIn, SignIns
 
 _BUSY_RETRY_MS = 30_000
 
@@ -79,6 +79,7 @@ class DeviceSignIns:
         Raises SignInPending with the time after which to ask again, SignInDenied, SignInExpired, SignUpClosed,
         ProviderUnreachable, ProviderFailed, and what a sign-in with a password raises.
         """
+        arriving = self._sign_ins.check(arriving)
         attempt = self._book.find(arriving.device_id, attempt_id, now_ms=self._clock.steady_ms())
         if attempt is None:
             raise SignInExpired

@@ -1,6 +1,6 @@
 """What an operator says about the provider of sign-ins, read once from the environment; every mistake is reported.
 
-docs/operations.md repeats the table. Called by cli.py.
+docs/operations.md repeats the table. Called by settings.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ SETTINGS: Mapping[str, str] = {
     "CLIENT_SECRET_FILE": "file with the secret that goes with it; without one this service is a public client",
     "SCOPES": "what is asked for: `openid` and, for the names of new accounts, `profile`",
     "CA": "PEM file of the authority of the provider's certificate, instead of the computer's own list",
-    "SIGN_UP": "`open`: whoever the provider lets in gets an account; `closed`: only those whom `account link` named",
+    "SIGN_UP": "`open`: whoever the provider lets in gets an account; `closed`: only those whom `account link` named, "
+    "unless `DISPATCH_PAIRING_SIGN_UP` is `open`",
 }
 DEFAULTS: Mapping[str, str] = {"SCOPES": "openid profile", "SIGN_UP": "closed"}
 _SECRET_BYTES = 4_096
