@@ -503,7 +503,7 @@ class FakeProvider:
 async def federated(tmp_path: Path) -> AsyncIterator[tuple[PairingService, FakeProvider]]:
     """A service that works with a provider."""
     provider = FakeProvider()
-    async with PairingService(tmp_path / "pairing", web=LOOPBACK, provider=provider) as service:
+    async with PairingService(tmp_path / "pairing", web=LOOPBACK, web_provider=provider) as service:
         await service.add_account("ada")
         async with kept(service) as repositories:
             provider.account = await repositories.accounts.find("ada")

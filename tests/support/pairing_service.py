@@ -18,6 +18,7 @@ from dispatch_pairing.app import DATABASE, Running, Settings, running
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import ServicesListener, WebListener
 from dispatch_pairing.model import Plan
+from dispatch_pairing.oidc.settings import ProviderSettings
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.policy import Policy
 from dispatch_pairing.sql import open_sqlite
@@ -83,8 +84,9 @@ class PairingService:
     certificate: CertificateFiles | None = None
     services: ServicesListener | None = None
     web: WebListener | None = None
-    provider: Provider | None = None
+    web_provider: Provider | None = None
     policy: Policy = field(default_factory=Policy)
+    provider: ProviderSettings | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: Running | None = None
 
@@ -107,9 +109,10 @@ class PairingService:
             services=self.services,
             web=self.web,
             policy=self.policy,
+            provider=self.provider,
         )
         self._service = await self._stack.enter_async_context(
-            running(settings, clock=self.clock, limits=self.limits, cost=CHEAP, web_provider=self.provider)
+            running(settings, clock=self.clock, limits=self.limits, cost=CHEAP, web_provider=self.web_provider)
         )
         self.listen = str(self._service.address)
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,10 +23,12 @@ from prometheus_client import CollectorRegistry
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
 from dispatch_pairing.api.devices import DeviceApi
+from dispatch_pairing.api.federated import FederatedApi
 from dispatch_pairing.api.history import HistoryApi
 from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
 from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
+from dispatch_pairing.api.welcome import Welcome
 from dispatch_pairing.attempts import Attempts
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
@@ -36,11 +38,16 @@ from dispatch_pairing.door import Door, Need, own_names
 from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import Listeners, ServicesListener, WebListener, check
+from dispatch_pairing.logins import Logins
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.nonces import Nonces
+from dispatch_pairing.oidc.device import DeviceSignIns
+from dispatch_pairing.oidc.provider import Provider
+from dispatch_pairing.oidc.settings import ProviderSettings
+from dispatch_pairing.oidc.web import WebSignIns
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
-from dispatch_pairing.policy import Policy
+from dispatch_pairing.policy import Policy, SignUp
 from dispatch_pairing.relays import Relays
 from dispatch_pairing.sign_ins import SignIns
 from dispatch_pairing.signing_keys import SigningKeys
@@ -48,6 +55,7 @@ from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
 from dispatch_pairing.streams import Streams
 from dispatch_pairing.trust import Trust
+from dispatch_pairing.web.openid import OpenIdProvider
 from dispatch_pairing.web.provider import Provider as WebProvider
 
 DATABASE = "pairing.db"
@@ -79,6 +87,8 @@ class Settings:
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
     policy: Policy = field(default_factory=Policy)
+    provider: ProviderSettings | None = None
+    """Where people may sign in besides here; None: nowhere."""
     grant_ms: int | None = None
     """How long grants are good; None: as the limits have it."""
 
@@ -134,19 +144,33 @@ async def running(
         store = await open_sqlite(settings.data / DATABASE)
         passwords = Passwords(rng=rng, cost=cost or Cost(), waiting=limits.passwords_waiting)
         try:
-            async with _serving(
-                settings,
-                clock=clock,
-                rng=rng,
-                limits=limits,
-                store=store,
-                passwords=passwords,
-                web_provider=web_provider,
-            ) as service:
+            registry = CollectorRegistry()
+            metrics = Metrics(registry)
+            async with (
+                _provider(settings.provider, clock=clock, metrics=metrics) as provider,
+                _serving(
+                    settings,
+                    clock=clock,
+                    rng=rng,
+                    limits=limits,
+                    store=store,
+                    passwords=passwords,
+                    provider=provider,
+                    web_provider=web_provider,
+                    registry=registry,
+                    metrics=metrics,
+                ) as service,
+            ):
                 yield service
         finally:
             passwords.close()
             await store.close()
+
+
+def _provider(
+    settings: ProviderSettings | None, *, clock: Clock, metrics: Metrics
+) -> AbstractAsyncContextManager[Provider | None]:
+    return nullcontext() if settings is None else Provider.opened(settings, clock=clock, metrics=metrics)
 
 
 @asynccontextmanager
@@ -158,10 +182,11 @@ async def _serving(
     limits: Limits,
     store: Store,
     passwords: Passwords,
+    provider: Provider | None,
     web_provider: WebProvider | None,
+    registry: CollectorRegistry,
+    metrics: Metrics,
 ) -> AsyncIterator[Running]:
-    registry = CollectorRegistry()
-    metrics = Metrics(registry)
     listeners = Listeners(
         registry,
         certificate=settings.certificate,
@@ -200,15 +225,26 @@ async def _serving(
     history = History(store=store, clock=clock, limits=limits, metrics=metrics)
     devices = Devices(store=store, bell=bell, clock=clock, metrics=metrics)
     ceremony = Ceremony(store=store, bell=bell, clock=clock, limits=limits, rules=rules, metrics=metrics)
-    apis = (
-        AccountApi(
-            credentials=credentials,
+    federated = None
+    if provider is not None:
+        newcomers = provider.settings.newcomers or rules.sign_up is SignUp.OPEN
+        logins = Logins(store=store, clock=clock, rng=rng, newcomers=newcomers)
+        web_sign_ins = WebSignIns(provider=provider, clock=clock, rng=rng, key=keys.secret("web sign-in"))
+        web_provider = web_provider or OpenIdProvider(
+            issuer=provider.settings.issuer, sign_ins=web_sign_ins, logins=logins
+        )
+        federated = DeviceSignIns(
+            provider=provider,
+            logins=logins,
             sign_ins=sign_ins,
-            keys=keys,
-            service_name=service_name,
             clock=clock,
-            metrics=metrics,
-        ),
+            rng=rng,
+            limits=limits,
+        )
+    welcome = Welcome(keys=keys, service_name=service_name, clock=clock)
+    apis = (
+        AccountApi(credentials=credentials, sign_ins=sign_ins, welcome=welcome, metrics=metrics),
+        FederatedApi(sign_ins=federated, welcome=welcome, metrics=metrics),
         PairingApi(
             ceremony=ceremony,
             pairings=Pairings(
@@ -251,6 +287,7 @@ async def _serving(
         tls=settings.certificate is not None,
         services=str(listeners.services or address),
         name=service_name,
+        provider=None if provider is None else provider.settings.issuer,
         grpc_experiments=GRPC_EXPERIMENTS,
     )
     watching = asyncio.create_task(keys.watch())

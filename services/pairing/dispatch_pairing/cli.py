@@ -96,6 +96,7 @@ def serve(
                 web=_web(web, CertificateFiles.given(web_cert, web_key, option="--web")),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
                 policy=operator.policy,
+                provider=operator.provider,
                 grant_ms=operator.grant_ms,
             )
             return _run(_serve(settings, console, history_days=history_days))
@@ -212,6 +213,33 @@ def set_(
         account = _run(operator_desk.put_on(name, data, plan=plan))
         told = {"event": "account", "account": account.name, "plan": account.plan, "created_at": account.created_ms}
         console.event(told, f"{account.name} is on {account.plan}.")
+        return Exit.DONE
+
+    _at_desk(context, run)
+
+
+@account.command("link")
+def link(
+    context: typer.Context,
+    name: Name,
+    issuer: Annotated[
+        str,
+        typer.Option(
+            envvar="DISPATCH_PAIRING_OIDC_ISSUER", help="The provider, as it calls itself.", show_default=False
+        ),
+    ],
+    subject: Annotated[str, typer.Option(help="Who somebody is there: the claim `sub`.", show_default=False)],
+    data: Data,
+) -> None:
+    """Let somebody at a provider of sign-ins into an account, and into no other."""
+
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        linked = _run(operator_desk.link(name, data, issuer=issuer, subject=subject))
+        told = {"event": "linked", "account": linked.account, "issuer": issuer, "subject": subject}
+        ending = f", no longer into {linked.before}." if linked.before not in (None, linked.account) else "."
+        console.event(told | {"before": linked.before}, f"{subject} at {issuer} comes into {linked.account}{ending}")
         return Exit.DONE
 
     _at_desk(context, run)

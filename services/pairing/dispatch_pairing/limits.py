@@ -83,6 +83,12 @@ class Limits:
     """Failed attempts on passwords from one address."""
     sign_ups: Rate = field(default_factory=lambda: Rate(burst=20, refill_ms=3 * _MINUTE_MS))
     """Accounts made, and not made, from one address."""
+    provider_per_address: Rate = field(default_factory=lambda: Rate(burst=20, refill_ms=15 * _SECOND_MS))
+    """Codes of the provider that are asked for from one address."""
+    provider_attempts: int = 1_000
+    """Sign-ins that may wait for their person at the provider at once."""
+    provider_again_ms: int = _MINUTE_MS
+    """A device whose answer was lost may ask once more within this time."""
     buckets: int = 10_000
     """Accounts or addresses whose failures are remembered at once."""
     passwords_waiting: int = 64

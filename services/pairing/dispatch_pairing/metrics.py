@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch_pairing.offers import Offer
 
+PROVIDER_ANSWERS = ("approved", "pending", "slow_down", "denied", "expired", "unreachable", "failed")
 ATTEMPTS = ("ok", "failed", "rate_limited", "refused")
 """How a sign-in, a sign-up or a change of a password may go."""
 
@@ -58,9 +59,14 @@ REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.PlanNotAllowed,
     errors.ProofInvalid,
     errors.ProtocolViolation,
+    errors.ProviderFailed,
+    errors.ProviderUnreachable,
     errors.RateLimited,
     errors.RefusedByPerson,
+    errors.SignInDenied,
+    errors.SignInExpired,
     errors.SignInFailed,
+    errors.SignInPending,
     errors.SignInRequired,
     errors.SignUpClosed,
     errors.StoreFailed,
@@ -81,6 +87,9 @@ class Metrics:
         )
         self.sign_ins_ended = Counter(
             f"{prefix}_sign_ins_ended", "Times that sign-ins were ended, by cause.", ["cause"], registry=registry
+        )
+        self.provider_answers = Counter(
+            f"{prefix}_provider_answers", "What the provider of sign-ins answered.", ["answer"], registry=registry
         )
         self.offers = Counter(f"{prefix}_offers", "What became of offers.", ["result"], registry=registry)
         self.refusals = Counter(f"{prefix}_refusals", "Refused calls by reason.", ["reason"], registry=registry)
@@ -105,6 +114,8 @@ class Metrics:
                 counter.labels(result)
         for cause in Ending:
             self.sign_ins_ended.labels(cause)
+        for answer in PROVIDER_ANSWERS:
+            self.provider_answers.labels(answer)
         for result in OFFERS:
             self.offers.labels(result)
         for result in REPORTS:
@@ -126,6 +137,8 @@ class Metrics:
         """Count one of ATTEMPTS by how the block ends."""
         try:
             yield
+        except errors.SignInPending:
+            raise  # it goes on
         except errors.DispatchError as refusal:
             results = {errors.SignInFailed: "failed", errors.RateLimited: "rate_limited"}
             counter.labels(results.get(type(refusal), "refused")).inc()
