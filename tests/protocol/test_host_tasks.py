@@ -102,7 +102,10 @@ async def test_what_the_agent_could_not_do_is_failed_with_its_reason(bench: Benc
     assert bench.relay.kept[-1].reason == Reason.REASON_NEEDS_AGENT
 
 
-@pytest.mark.parametrize("broken", [RuntimeError("secret words"), TimeoutError(), StopAsyncIteration()])
+@pytest.mark.parametrize(
+    "broken",
+    [RuntimeError("secret words"), TimeoutError(), StopAsyncIteration(), asyncio.CancelledError("secret words")],
+)
 async def test_an_agent_that_breaks_is_one_outcome_and_the_next_task_runs(
     bench: Bench, broken: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -266,6 +266,12 @@ class Runner:
             if watchdog.expired():
                 return SILENT
             return self._broken(current, "TimeoutError")
+        except asyncio.CancelledError as failure:
+            asked = asyncio.current_task()
+            if asked is None or asked.cancelling():
+                raise
+            # Nobody asked for it: it is the agent's own, or of something that it waited for, and ends its task only.
+            return self._broken(current, _where(failure))
         except Exception as failure:
             return self._broken(current, _where(failure))
         return self._broken(current, "no result")
