@@ -27,6 +27,7 @@ PURE = (
     "dispatch.attestation",
     "dispatch.encoding",
     "dispatch.errors",
+    "dispatch.failures",
     "dispatch.ids",
     "dispatch.names",
     "dispatch.noise",

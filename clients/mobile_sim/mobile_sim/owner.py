@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from dispatch import errors
 from dispatch.device.home import Home, storing
+from dispatch.failures import place_of
 
 Request = dict[str, Any]
 Event = dict[str, Any]
@@ -160,7 +161,7 @@ async def _done(desk: Desk, request: Request, *, say: Say, hear: Hear) -> Event:
         }
     except Exception as failure:
         # The guest's command ends with it; ours, which stands behind the same desk, goes on.
-        log.exception("a guest's command broke")
+        log.error("a guest's command broke", extra={"where": place_of(failure)})  # noqa: TRY400 -- its words may quote
         return {"error": "INTERNAL", "detail": type(failure).__name__, "retry_after_ms": 0, "metadata": {}}
 
 

@@ -15,6 +15,7 @@ from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
 from dispatch.errors import BadRequest, DispatchError, Internal, NonceExpired, TooLarge, word
+from dispatch.failures import place_of
 from dispatch.ids import ID_BYTES, OfferId, PairId
 from dispatch.runtime.logs import get_logger
 from dispatch.status import refuse
@@ -294,7 +295,7 @@ class Desk:
             raise failure
         else:
             error = Internal()
-            _log.exception("broken", method=method.name)
+            _log.error("broken", method=method.name, where=place_of(failure))
         self._metrics.refusals.labels(word(error.reason)).inc()
         await refuse(context, error)
 
