@@ -213,14 +213,9 @@ class Phone:
 
 def _young_ms(grant: bytes, server_time_ms: int) -> int:
     """Tell for how long a grant need not be renewed: half its life, by the clock of the service that gave it."""
-    from dispatch.api.pairing.v1.pairing_pb2 import Grant  # noqa: PLC0415
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- beside its only use
+    from dispatch.api.pairing.v1.pairing_pb2 import Grant  # noqa: PLC0415 -- beside its only use
 
-    try:
-        ends_ms = Grant.FromString(grant).not_after_ms
-    except DecodeError:
-        return 0
-    return max(0, (ends_ms - server_time_ms) // 2)
+    return max(0, (Grant.FromString(grant).not_after_ms - server_time_ms) // 2)
 
 
 async def _end(line: Line, task: asyncio.Task[None]) -> None:
