@@ -96,17 +96,17 @@ class Phone:
         if not hosts:
             self.signed_in()
             raise errors.NotPaired("this phone is paired with no computer")
-        names = ", ".join(host.host_name for host in hosts)
+        names = [host.host_name for host in hosts]
         if name is None:
             if len(hosts) > 1:
-                raise errors.TargetNeeded(f"--host is one of: {names}", metadata={"hosts": names})
+                raise errors.TargetNeeded(f"--host is one of: {', '.join(names)}", choices={"hosts": names})
             return hosts[0]
         found = [host for host in hosts if name in (host.host_name, host.pair_id.hex())]
         if not found:
-            raise errors.TargetUnknown(f"there are: {names}", metadata={"hosts": names})
+            raise errors.TargetUnknown(f"there are: {', '.join(names)}", choices={"hosts": names})
         if len(found) > 1:
-            ids = ", ".join(host.pair_id.hex() for host in found)
-            raise errors.TargetNeeded(f"several have this name, use the id: {ids}", metadata={"hosts": ids})
+            ids = [host.pair_id.hex() for host in found]
+            raise errors.TargetNeeded(f"several have this name, use the id: {', '.join(ids)}", choices={"hosts": ids})
         return found[0]
 
     def _targets(self) -> list[Pairing]:

@@ -198,10 +198,15 @@ class Operations:
         meant = [pairing for pairing in pairings if phone_name in {"", pairing.phone_name, pairing.pair_id.hex()}]
         if len(meant) == 1:
             return meant[0]
-        names = ", ".join(pairing.phone_name for pairing in pairings)
+        names = [pairing.phone_name for pairing in pairings]
         if not meant:
-            raise errors.TargetUnknown(names, metadata={"phones": names})
-        raise errors.TargetNeeded(names, metadata={"phones": names})
+            raise errors.TargetUnknown(f"there are: {', '.join(names)}", choices={"phones": names})
+        if phone_name:
+            names = [pairing.pair_id.hex() for pairing in meant]
+            raise errors.TargetNeeded(
+                f"several have this name, use the id: {', '.join(names)}", choices={"phones": names}
+            )
+        raise errors.TargetNeeded(f"--phone is one of: {', '.join(names)}", choices={"phones": names})
 
     def _pairing_status(self, pairing: Pairing) -> pb.PairingStatus:
         status = pb.PairingStatus(pair_id=pairing.pair_id, phone_name=pairing.phone_name)
