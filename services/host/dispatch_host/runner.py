@@ -259,9 +259,12 @@ class Runner:
                             current.showing.set()
                         case Result(text=text, memory=memory):
                             return Ending(event=Event.DONE, result=entries.clean(text), memory=_remembered(memory))
-                        case NotDone(reason=reason, text=text):
+                        case NotDone(reason=reason, text=text, memory=memory):
                             return Ending(
-                                event=Event.FAIL, reason=Reason.Value(f"REASON_{reason}"), text=entries.clean(text)
+                                event=Event.FAIL,
+                                reason=Reason.Value(f"REASON_{reason}"),
+                                text=entries.clean(text),
+                                memory=_remembered(memory),
                             )
         except TimeoutError:
             if watchdog.expired():

@@ -145,6 +145,35 @@ def test_a_failed_task_between_changes_nothing(files: Person) -> None:
     assert names(files.asks("top 1 instead")) == ["Downloads/a.pdf"]
 
 
+def test_the_next_one_is_summarised_also_when_the_first_could_not_be(
+    home: Path, person: Person, make_pdf: Callable[..., Path]
+) -> None:
+    put(home / "Documents" / "a-broken.pdf", "no PDF at all")
+    make_pdf(home / "Documents" / "b.pdf", "", "The invoice is for forty chairs in all.")
+    make_pdf(home / "Documents" / "c.pdf", "", "The invoice is for forty lamps in all.")
+    person.asks("list PDFs in Documents")
+
+    assert person.is_refused("summarise the first one") is NotDoneReason.INPUT_UNREADABLE
+    assert "forty chairs" in person.asks("and the next one?")
+    assert person.is_refused("and the previous one?") is NotDoneReason.INPUT_UNREADABLE
+    assert "forty lamps" in person.asks("and the third?")
+
+
+def test_the_file_that_could_not_be_read_is_it(home: Path, person: Person) -> None:
+    broken = put(home / "Documents" / "report.pdf", "no PDF at all")
+    put(home / "Documents" / "other.txt", "Nothing is said here of anything.")
+    person.asks("read other.txt")
+    assert person.is_refused("summarise report.pdf") is NotDoneReason.INPUT_UNREADABLE
+
+    assert str(broken.name) in person.end("read it").text
+
+
+def test_a_folder_that_was_not_approved_can_be_named_anew(files: Person) -> None:
+    assert files.is_refused("largest files in ~/Private") is NotDoneReason.FOLDER_NOT_APPROVED
+
+    assert names(files.asks("what about Documents?"))[0] == "Documents/a.pdf"
+
+
 @pytest.mark.parametrize("text", ["and the second one?", "now as a table", "only the PDFs", "top 10 instead", "it"])
 def test_a_follow_up_to_nothing_is_not_guessed(files: Person, text: str) -> None:
     assert files.is_refused(text) is NotDoneReason.NOT_UNDERSTOOD

@@ -128,7 +128,12 @@ def ordered(entries: Iterable[Entry], sort: Sort) -> list[Entry]:
 
 
 def one(query: Query, bench: Bench) -> Entry | None:
-    """Find the one file a request means; None when there is none. Raise WhichOne when several fit."""
+    """Find the one file a request means, and note it; None when there is none. Raise WhichOne when several fit."""
+    bench.meant = _one(query, bench)
+    return bench.meant
+
+
+def _one(query: Query, bench: Bench) -> Entry | None:
     found = list(select(query, bench))
     if query.paths and not found:
         raise CannotDo(
