@@ -50,6 +50,7 @@ PURE = (
     "dispatch_relay.presence",
     "dispatch_relay.tail",
     "dispatch_relay.verdict",
+    "dispatch_host.allowance",
     "dispatch_host.entries",
     "dispatch_host.live",
     "dispatch_host.tasks",
