@@ -71,7 +71,7 @@ class Thread:
     acked: Mapping[End, int] = field(default_factory=dict)
     presence: Mapping[End, Presence] = field(default_factory=dict)
     pending: Sequence[Pending] = ()
-    open_tasks: frozenset[TaskId] = frozenset()  # accepted, and no outcome yet
+    open_tasks: Mapping[TaskId, int] = field(default_factory=dict)  # accepted when, and no outcome yet
 
 
 # ---- what can be written
@@ -135,7 +135,7 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Forget rows that both ends have and that are older than this."""
+    """Forget rows that both ends have and that are older than this, and tasks, over or not."""
 
     before_ms: int
 
