@@ -273,8 +273,15 @@ class AppTooOld(StreamRefused):
 class NotPaired(StreamRefused):
     reason = Reason.REASON_NOT_PAIRED
     code = Code.PERMISSION_DENIED
-    sentence = "The two are not paired any more."
-    advice = "Pair them again."
+    sentence = "The two are not paired."
+    advice = "Pair them (again)."
+
+
+class NotPairedYet(NotPaired):
+    """The same reason, said by a device that knows that it never was."""
+
+    sentence = "This device is not paired yet."
+    advice = "Pair it: dispatch-host pair shows a code, dispatch-phone pair reads it."
 
 
 class DeviceRevoked(StreamRefused):
@@ -328,13 +335,13 @@ class LeaseLost(StreamRefused):
 class NoNetwork(StreamRefused):
     reason = Reason.REASON_NO_NETWORK
     code = Code.UNAVAILABLE
-    sentence = "There is no connection to the service; nothing was sent."
-    advice = "Check the network, then send again."
+    sentence = "There is no connection to the service."
+    advice = "Check the network, then try again."
 
 
 class TlsFailed(NoNetwork):
     reason = Reason.REASON_TLS_FAILED
-    sentence = "No safe connection can be made to the service; nothing was sent."
+    sentence = "No safe connection can be made to the service."
     advice = "Check the address and the certificate authority that this device signed in with (login --ca FILE)."
 
 

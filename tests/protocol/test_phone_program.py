@@ -143,6 +143,20 @@ async def test_a_task_is_cancelled_from_another_terminal(phone: SeededPhone, hos
     assert sending.events[-1]["state"] == "cancelled"
 
 
+async def test_a_phone_that_was_never_paired_says_so_and_one_that_was_says_that(
+    phone: SeededPhone, relay: Relay
+) -> None:
+    never = await command(phone, "send", "x")
+    phone.pair(relay.trust, [relay.address])
+    await command(phone, "unpair")
+    no_more = await command(phone, "send", "x")
+
+    assert [code for code, _ in (never, no_more)] == [6, 6]
+    assert never[1][-1]["text"] == "This device is not paired yet."
+    assert no_more[1][-1]["text"] == "The two are not paired."
+    assert "any more" in no_more[1][-1]["detail"]
+
+
 async def test_where_a_host_must_be_named_programs_get_an_array_of_names(
     phone: SeededPhone, host: HostEnd, relay: Relay
 ) -> None:

@@ -155,6 +155,7 @@ async def _done(desk: Desk, request: Request, *, say: Say, hear: Hear) -> Event:
     except errors.DispatchError as error:
         return {
             "error": errors.word(error.reason),
+            "yet": isinstance(error, errors.NotPairedYet),
             "detail": error.detail,
             "retry_after_ms": error.retry_after_ms,
             "metadata": error.metadata,
@@ -183,6 +184,8 @@ async def _as_guest(home: Home, request: Request, *, say: Say, hear: Hear) -> in
                 await writer.drain()
             elif "exit" in word:
                 return int(word["exit"])
+            elif word.get("yet"):
+                raise errors.NotPairedYet(word["detail"])
             else:
                 raise errors.of_word(
                     word["error"], word["detail"], retry_after_ms=word["retry_after_ms"], metadata=word["metadata"]

@@ -95,7 +95,9 @@ class Phone:
         hosts = self._targets()
         if not hosts:
             self.signed_in()
-            raise errors.NotPaired("this phone is paired with no computer")
+            if not self.store.pairings.all():
+                raise errors.NotPairedYet("this phone is paired with no computer")
+            raise errors.NotPaired("this phone is paired with no computer any more")
         names = [host.host_name for host in hosts]
         if name is None:
             if len(hosts) > 1:

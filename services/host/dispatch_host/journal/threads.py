@@ -87,6 +87,11 @@ def pairings(tx: Tx) -> list[Pairing]:
     ]
 
 
+def any_thread(tx: Tx) -> bool:
+    """Tell whether a phone was ever paired."""
+    return tx.execute("SELECT 1 FROM thread LIMIT 1").fetchone() is not None
+
+
 def thread_of(tx: Tx, pair_id: PairId) -> int:
     """Give a pairing's thread. Raises LookupError when the pairing is over."""
     found = tx.execute("SELECT thread FROM pairing WHERE pair_id = ?", (pair_id,)).fetchone()
