@@ -98,7 +98,7 @@ async def test_a_newcomer_types_what_readme_says_and_gets_an_answer(tmp_path: Pa
         path, login, pair, send = on_phone
         await second.types(path)
         await second.types(login)
-        await second.sees("signed in")
+        await second.sees("Signed in")
         await second.types(pair)
         await second.sees("yes")
         await first.sees("Is it ")

@@ -334,3 +334,41 @@ def test_a_table_too_wide_for_a_phone_is_cut_and_says_so(home: Path, person: Per
 
     assert "Only the first 50 of 900 columns are shown." in person.asks("first row of wide.csv")
     assert "500 more columns left out" in person.asks("summarise wide.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("mean of amount in x.csv", "The mean of `amount` in `Downloads/x.csv` is **2.5** (4 numbers, 1 missing)."),
+        ("what's the average Amount in x.csv?", "is **2.5**"),
+        ("sum of amount in x.csv", "The sum of `amount` in `Downloads/x.csv` is **10.0**"),
+        ("total of the amount column in x.csv", "is **10.0**"),
+        ("min and max of amount in x.csv", "The maximum of `amount` in `Downloads/x.csv` is **4.7**"),
+        ("give me the lowest amount in x.csv please", "The minimum of `amount` in `Downloads/x.csv` is **0.1**"),
+        ("count of amount in x.csv", "The count of `amount` in `Downloads/x.csv` is **4**"),
+        ('maximum of "unit price" in x.csv', "is **9**"),
+        ("max of unit price in x.csv", "is **9**"),
+        ("mean of city in x.csv", "`city` in `Downloads/x.csv` holds no numbers"),
+        (
+            "mean of nothing in x.csv",
+            "There is no column `nothing` in `Downloads/x.csv`. It has: amount, unit_price, city.",
+        ),
+        ("mean of amount in gone.csv", "There is no file `gone.csv`"),
+    ],
+)
+def test_a_column_is_measured(home: Path, person: Person, text: str, answer: str) -> None:
+    put(
+        home / "Downloads" / "x.csv",
+        "amount,unit_price,city\n0.1,1,Rome\n0.2,9,Oslo\n5.0,3,\n,2,Rome\n4.7,4,Rome\n".replace("5.0", "4.5").replace(
+            "0.2", "0.7"
+        ),
+    )
+
+    assert answer in person.asks(text)
+
+
+def test_a_column_of_the_file_spoken_of_is_measured(home: Path, person: Person) -> None:
+    put(home / "Downloads" / "x.csv", "amount\n1\n3\n")
+    person.asks("first row of x.csv")
+
+    assert "is **2**" in person.asks("mean of amount in it")

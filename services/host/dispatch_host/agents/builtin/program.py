@@ -120,7 +120,7 @@ def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
 def tool_of(query: Query) -> Tool:
     """Choose the tool. Imported when needed: the worker starts faster without what a task does not use."""
     # ruff: noqa: PLC0415
-    from dispatch_host.agents.builtin.tools import duplicates, listing, rows, search, summarise, usage
+    from dispatch_host.agents.builtin.tools import duplicates, listing, measure, rows, search, summarise, usage
 
     tools: dict[Action, Tool] = {
         Action.LARGEST: listing.largest,
@@ -134,6 +134,7 @@ def tool_of(query: Query) -> Tool:
         Action.SEARCH: search.search,
         Action.DUPLICATES: duplicates.duplicates,
         Action.USAGE: usage.usage,
+        Action.MEASURE: measure.measure,
     }
     return tools[query.action]
 
