@@ -32,6 +32,7 @@ from google.protobuf.message import DecodeError
 
 from dispatch_host import admission, steps
 from dispatch_host.admission import Readable
+from dispatch_host.allowance import Allowance
 from dispatch_host.journal import Tx, Writer, outbox, tasks, threads
 from dispatch_host.journal.values import OutboxRow, Pairing
 from dispatch_host.rights import Rights
@@ -43,6 +44,9 @@ WINDOW = 32
 """Most rows that wait for their receipt on the stream at once."""
 RESEND_BACKLOG = 512
 """A phone that asks again while so many rows still wait for the relay is not answered twice."""
+SET_BACKS = 3
+SET_BACKS_WINDOW_MS = 30 * 60_000
+"""A thread is set back when the host was restored from a backup: so often is enough, and each time rewrites what is unseen."""
 LARGEST_PLACE = 2**53 - 1
 _RETRY_SECONDS = 1.0
 _STORE_RETRY_MS = 5_000
@@ -102,6 +106,7 @@ class Link:
         # Set once, before anything runs.
         self.client: ThreadClient
         # Touched by the client's task only.
+        self._set_backs = Allowance(most=SET_BACKS, window_ms=SET_BACKS_WINDOW_MS)
         self._cursor = cursor
         self._acked = cursor
         # Written by the client's task, read by status.
@@ -306,11 +311,15 @@ class Link:
         """Switch to the epoch that the phone has confirmed; the reason when the old one stays."""
         try:
             self._rights.check_phone(confirmed.grant)
-            if confirmed.head.number > threads.NUMBER_LIMIT:
-                raise errors.ProtocolViolation("a head beyond any thread")
-            await self._common.journal.step(
-                lambda tx: self._common.scribe.begin(tx, self.pairing.pair_id, confirmed.keep_chain, confirmed.head)
+            now_ms = self._common.clock.boot_ms()
+            may_set_back = self._set_backs.left(now_ms=now_ms)
+            set_back = await self._common.journal.step(
+                lambda tx: self._common.scribe.begin(
+                    tx, self.pairing.pair_id, confirmed.keep_chain, confirmed.head, may_set_back=may_set_back
+                )
             )
+            if set_back:
+                self._set_backs.take(now_ms=now_ms)
         except errors.DispatchError as error:
             self._session.refuse()
             _LOG.warning(

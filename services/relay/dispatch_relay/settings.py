@@ -31,10 +31,13 @@ class Settings:
     posts_per_second: int = _number(200, "posts a second and stream, on average")
     live_per_second: int = _number(50, "live frames a second and stream, on average")
     pending_commands: int = _number(64, "commands of one pairing that may wait for a verdict at once")
+    open_tasks: int = _number(256, "tasks of one pairing that may be accepted and not over at once")
     batch_bytes: int = _number(1_048_576, "largest message to a device, about")
     queue_bytes: int = _number(262_144, "live frames and answers kept for a device that reads slowly")
     thread_bytes: int = _number(67_108_864, "most that is kept of one thread; the oldest goes first")
-    keep_days: int = _number(30, "how long rows are kept that both ends have, and the ids of refused commands")
+    keep_days: int = _number(
+        30, "how long rows are kept that both ends have, and the ids of refused commands and of tasks"
+    )
     sweep_seconds: int = _number(3_600, "how often old rows are looked for")
     trust_stale_seconds: int = _number(300, "how old the pairing service's word may be before nobody is let in")
     drain_ms: int = _number(2_000, "how long devices have to leave when the relay is stopped")

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 from dispatch.errors import BadRequest, DispatchError, Internal, NonceExpired, TooLarge, word
+from dispatch.failures import place_of
 from dispatch.runtime.logs import get_logger
 from dispatch.status import refuse
 from google.protobuf.message import DecodeError, Message
@@ -98,7 +99,7 @@ class Desk:
             raise failure
         else:
             error = Internal()
-            _log.exception("broken", method=method.name)
+            _log.error("broken", method=method.name, where=place_of(failure))
         self._metrics.refusals.labels(word(error.reason)).inc()
         await refuse(context, error)
 
