@@ -15,6 +15,7 @@ from dispatch.api.pairing.v1 import pairing_pb2
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.channel import dial
 from dispatch.encoding import message_id as sealed_id
+from dispatch_relay.trust_store import TrustStore
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.support.device_end import DeviceEnd, Identity
@@ -310,8 +311,12 @@ async def test_what_waits_is_refused_when_the_host_ends_the_pairing(calm_relay: 
     await host.got("handover")
     await calm_relay.trust.end_pairing(pair.pair_id, ended_by=pb.DEVICE_KIND_HOST)
     assert (await phone.refusal(message_id)).reason == Reason.REASON_HOST_REVOKED
-    assert isinstance(await phone.ended(), errors.NotPaired)
+    assert isinstance(await phone.ended(), errors.HostRevoked)
     assert phone.all("presence")[-1].cause == Reason.REASON_HOST_REVOKED
+    with pytest.raises(errors.HostRevoked):
+        await calm_relay.attach(pair.phone)
+    with pytest.raises(errors.NotPaired):
+        await calm_relay.attach(pair.host)
     assert await calm_relay.metric("dispatch_relay_host_offline_failures_total", cause="revoked") == 1
 
 
@@ -323,6 +328,69 @@ async def test_a_revoked_device_is_cut_off_and_stays_out(calm_relay: Relay) -> N
     assert (await phone.refusal(await phone.post(b"do it"))).reason == Reason.REASON_HOST_REVOKED
     with pytest.raises(errors.DeviceRevoked):
         await calm_relay.attach(pair.host)
+
+
+@pytest.mark.parametrize("which", ["phone", "host"])
+async def test_a_revoked_device_and_its_peer_are_told_what_is_true_of_them(which: str, calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
+    revoked, role = (pair.phone, pb.DEVICE_KIND_PHONE) if which == "phone" else (pair.host, pb.DEVICE_KIND_HOST)
+
+    await calm_relay.trust.revoke_paired(revoked.device_id, pair.pair_id, role=role)
+
+    on_phone, on_host = await phone.ended(), await host.ended()
+    assert (type(on_phone), type(on_host)) == (
+        (errors.DeviceRevoked, errors.NotPaired) if which == "phone" else (errors.HostRevoked, errors.DeviceRevoked)
+    )
+    for device, error in ((pair.phone, on_phone), (pair.host, on_host)):
+        assert error is not None
+        with pytest.raises(type(error)):
+            await calm_relay.attach(device)
+
+
+async def test_a_device_that_was_revoked_while_the_relay_was_down_is_not_let_in(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    await (await calm_relay.attach(pair.phone)).drop()
+    await calm_relay.stop()
+    await calm_relay.trust.revoke(pair.phone.device_id)
+
+    await calm_relay.start()
+
+    await _until_refused(calm_relay, pair.phone, errors.DeviceRevoked)
+
+
+async def test_a_device_that_is_revoked_while_it_opens_its_stream_is_cut_off_or_not_let_in(calm_relay: Relay) -> None:
+    pair, other = calm_relay.pair(), await calm_relay.attach(calm_relay.pair().phone)
+    opening = [asyncio.create_task(calm_relay.attach(pair.phone)) for _ in range(8)]
+
+    await calm_relay.trust.revoke(pair.phone.device_id)
+
+    for attempt in opening:
+        try:
+            ended = await (await attempt).ended()
+        except errors.DispatchError as refused:
+            ended = refused
+        assert isinstance(ended, errors.DeviceRevoked | errors.StreamSuperseded)
+    await _until_refused(calm_relay, pair.phone, errors.DeviceRevoked)
+    assert await other.refusal(await other.post(b"still here"))
+
+
+async def test_a_relay_that_starts_again_knows_how_old_its_trust_is(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    await calm_relay.stop()
+    store = TrustStore(calm_relay.data / "trust.sqlite3")
+    store.keep_heard(store.load().heard_ms - 1_000 * calm_relay.settings.trust_stale_seconds)
+    address = calm_relay.trust.address
+    await calm_relay.trust.close()
+    await calm_relay.start(until_serving=False)
+
+    with pytest.raises(errors.TrustStale):
+        await calm_relay.attach(pair.phone)
+    assert await calm_relay.metric("dispatch_relay_trust_age_seconds") > calm_relay.settings.trust_stale_seconds
+
+    await calm_relay.trust.listen(address)
+    await calm_relay.serving()
+    assert await calm_relay.attach(pair.phone)
 
 
 async def test_nobody_is_let_in_before_the_trust_is_known(calm_relay: Relay) -> None:
@@ -345,8 +413,8 @@ async def test_kept_keys_let_people_in_while_the_pairing_service_is_away(calm_re
 
 async def test_trust_that_is_too_old_lets_nobody_in_and_keeps_who_is_there(calm_relay: Relay) -> None:
     await calm_relay.stop()
+    await calm_relay.start(trust_stale_seconds=3)
     calm_relay.trust.silent.set()
-    await calm_relay.start(trust_stale_seconds=1)
     pair = calm_relay.pair()
     phone = await calm_relay.attach(pair.phone)
     await calm_relay.serving(False)
@@ -468,3 +536,13 @@ async def test_a_row_with_a_hint_is_pushed_unless_somebody_looks(calm_relay: Rel
     assert [hint for _, hint in calm_relay.push.calls] == [pb.PUSH_HINT_NEWS, pb.PUSH_HINT_QUESTION]
     assert await calm_relay.metric("dispatch_relay_pushes_total", outcome="sent") == 2
     assert await calm_relay.metric("dispatch_relay_pushes_total", outcome="suppressed_looking") == 1
+
+
+async def _until_refused(relay: Relay, device: Identity, kind: type[errors.DispatchError]) -> None:
+    """Attach until the relay refuses, which it does as soon as it has heard; whoever got in before is cut off."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await (await relay.attach(device)).ended()
+            except kind:
+                return

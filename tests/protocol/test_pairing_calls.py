@@ -22,7 +22,7 @@ from dispatch.thread.client import Identity
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.support.pairing_device import ACCOUNT, PAIRING, PASSWORD, TRUST, Call, Device, a_host, a_phone
+from tests.support.pairing_device import ACCOUNT, DEVICE, PAIRING, PASSWORD, TRUST, Call, Device, a_host, a_phone
 from tests.support.pairing_service import PairingService
 
 MINUTE_MS = 60_000
@@ -30,6 +30,10 @@ MINUTE_MS = 60_000
 # One request of each method that a device calls, well-formed.
 REQUESTS: dict[str, Any] = {
     f"{ACCOUNT}SignOut": pb.SignOutRequest(),
+    f"{DEVICE}ListDevices": pb.ListDevicesRequest(),
+    f"{DEVICE}RenameDevice": pb.RenameDeviceRequest(device_id=b"d" * 16, name="desk"),
+    f"{DEVICE}RevokeDevice": pb.RevokeDeviceRequest(device_id=b"d" * 16),
+    f"{DEVICE}ListTasks": pb.ListTasksRequest(),
     f"{PAIRING}CreateOffer": pb.CreateOfferRequest(offer_id=b"o" * 16, claim_token_hash=b"h" * 32),
     f"{PAIRING}ClaimOffer": pb.ClaimOfferRequest(offer_id=b"o" * 16, claim_token=b"t" * 32),
     f"{PAIRING}SendStep": pb.SendStepRequest(offer_id=b"o" * 16, step=1, payload=b"x"),
@@ -75,7 +79,7 @@ def test_every_method_for_devices_is_in_these_tables() -> None:
     services = pb.DESCRIPTOR.services_by_name
     methods = {
         f"/{service.full_name}/{method.name}"
-        for service in (services["AccountService"], services["PairingService"])
+        for service in (services["AccountService"], services["DeviceService"], services["PairingService"])
         for method in service.methods
     }
 
@@ -268,14 +272,6 @@ async def test_a_relay_with_garbage_is_refused(service: PairingService) -> None:
             with pytest.raises(grpc.aio.AioRpcError) as failure:
                 await stream.read()
             assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-
-
-async def test_the_history_service_is_not_there_yet(service: PairingService) -> None:
-    async with dial(service.address) as channel:
-        with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await _raw(channel.unary_unary("/dispatch.api.pairing.v1.HistoryService/Report"))(b"", timeout=20)
-
-    assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_refusals_are_counted_by_reason_from_zero(service: PairingService) -> None:

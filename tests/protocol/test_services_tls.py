@@ -126,6 +126,21 @@ async def test_trust_is_not_served_where_devices_connect(
             await follow(pairing.address, dialler)
 
 
+async def test_history_is_taken_where_services_connect_and_not_from_devices(
+    pairing: PairingService, public: Certificates, services: Certificates
+) -> None:
+    async def report(address: str, dialler: Dialler) -> None:
+        async with dialler.dial(address) as channel:
+            call: Any = pairing_pb2_grpc.HistoryServiceStub(channel).Report
+            await call(pb.ReportRequest(), timeout=DEADLINE_SECONDS)
+
+    await report(listener(pairing), services.dialler(identity=own(services)))
+
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await report(pairing.address, public.dialler())
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
 async def test_devices_are_not_served_where_services_connect(pairing: PairingService, services: Certificates) -> None:
     async with services.dialler(identity=own(services)).dial(listener(pairing)) as channel:
         call: Any = pairing_pb2_grpc.AccountServiceStub(channel).SignIn

@@ -9,7 +9,20 @@ from hashlib import sha256
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import OUTCOME_DONE, OUTCOME_UNSPECIFIED, PUSH_HINT_NEWS
 from dispatch.ids import Instance, MessageId, PairId, TaskId
-from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Log, Op, RowKind, Stood, Sweep
+from dispatch_relay.log import (
+    Acked,
+    Decide,
+    Done,
+    Erase,
+    Failed,
+    Keep,
+    Log,
+    Op,
+    Reported,
+    RowKind,
+    Stood,
+    Sweep,
+)
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.verdict import Effect, Event, Status
 
@@ -72,12 +85,14 @@ async def check_log(make: Make) -> None:
     await _a_verdict_is_made_once(log)
     await _the_same_id_is_the_same_row(log)
     await _tasks_are_open_between_their_go_and_their_outcome(log)
+    await _verdicts_and_outcomes_are_to_be_reported_until_they_were(log)
     await _what_was_committed_is_told_in_order(log)
     await _rows_are_read_in_order_and_in_pieces(log)
     await _presence_is_kept(log)
     log = await _everything_is_there_after_a_restart(log, make)
     await _old_rows_go_when_both_have_them(log)
     await _an_ended_pairing_leaves_nothing(log)
+    await _a_report_that_nobody_takes_is_forgotten_like_a_row(log)
     await log.close()
     await _a_thread_does_not_outgrow_its_limit(make)
 
@@ -131,6 +146,25 @@ async def _tasks_are_open_between_their_go_and_their_outcome(log: Log) -> None:
     assert not (await done(log, kept("end again", ends="one"))).task_ended
 
 
+async def _verdicts_and_outcomes_are_to_be_reported_until_they_were(log: Log) -> None:
+    untold = await log.untold(limit=100)
+    assert [
+        (one.task_id, one.posted_ms, one.accepted, one.reason, one.outcome, one.ended_ms) for one in untold.reports
+    ] == [
+        # Not the steer: it is no task. Not the second end: the task had one.
+        (task("one"), 1, True, 0, 0, 0),
+        (task("two"), 1, False, Reason.REASON_QUEUE_FULL, 0, 0),
+        (task("three"), 1, False, Reason.REASON_HOST_ASLEEP, 0, 0),
+        (task("one"), 1, True, 0, OUTCOME_DONE, 3),
+    ]
+    assert {one.pair_id for one in untold.reports} == {PAIR}
+    piece = await log.untold(limit=2)
+    assert (list(piece.reports), piece.count) == (list(untold.reports[:2]), 4)
+    await done(log, Reported(through=piece.reports[-1].number))
+    await done(log, Reported(through=piece.reports[0].number))  # told twice is told once
+    assert list((await log.untold(limit=100)).reports) == list(untold.reports[2:])
+
+
 async def _what_was_committed_is_told_in_order(log: Log) -> None:
     seqs: list[int] = []
     last = asyncio.Event()
@@ -171,11 +205,14 @@ async def _presence_is_kept(log: Log) -> None:
 
 
 async def _everything_is_there_after_a_restart(log: Log, make: Make) -> Log:
-    before = await log.thread(PAIR), await log.thread(OTHER), await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
+    async def everything() -> tuple[object, ...]:
+        rows = await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
+        return await log.thread(PAIR), await log.thread(OTHER), rows, await log.untold(limit=100)
+
+    before = await everything()
     await log.close()
     log = await make(ROOMY)
-    after = await log.thread(PAIR), await log.thread(OTHER), await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
-    assert after == before
+    assert await everything() == before
     return log
 
 
@@ -199,11 +236,28 @@ async def _old_rows_go_when_both_have_them(log: Log) -> None:
 
 async def _an_ended_pairing_leaves_nothing(log: Log) -> None:
     await done(log, kept("secret"))
-    await done(log, Erase(PAIR))
+    await done(log, posted("never told"))
+    await done(log, happened("never told", Event.TAKEN))
+    before = (await log.untold(limit=100)).count
+    assert (await done(log, Erase(PAIR, now_ms=9_000))).to_report
+    assert not (await done(log, Erase(PAIR, now_ms=9_000))).to_report
     thread = await log.thread(PAIR)
     assert (thread.head_seq, thread.presence, thread.open_tasks) == (0, {}, frozenset())
     assert not await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
     assert (await log.thread(OTHER)).pending
+    # But for this: the account's owner learns that no outcome of it will ever be told.
+    untold = await log.untold(limit=100)
+    last = untold.reports[-1]
+    assert untold.count == before + 1
+    assert (last.task_id, last.accepted, last.outcome, last.ended_ms) == (task("never told"), True, 0, 9_000)
+    assert last.reason == Reason.REASON_NOT_PAIRED
+
+
+async def _a_report_that_nobody_takes_is_forgotten_like_a_row(log: Log) -> None:
+    await done(log, Sweep(before_ms=9_000))
+    assert [one.ended_ms for one in (await log.untold(limit=100)).reports] == [9_000]
+    await done(log, Sweep(before_ms=9_001))
+    assert (await log.untold(limit=100)).count == 0
 
 
 async def _a_thread_does_not_outgrow_its_limit(make: Make) -> None:

@@ -22,6 +22,8 @@ from dispatch.status import from_rpc
 from google.protobuf.message import Message
 
 ACCOUNT = "/dispatch.api.pairing.v1.AccountService/"
+DEVICE = "/dispatch.api.pairing.v1.DeviceService/"
+HISTORY = "/dispatch.api.pairing.v1.HistoryService/"
 PAIRING = "/dispatch.api.pairing.v1.PairingService/"
 TRUST = "/dispatch.api.pairing.v1.TrustService/"
 
@@ -32,6 +34,11 @@ CALL_SECONDS = 40.0
 RESPONSES: dict[str, type[Message]] = {
     f"{ACCOUNT}SignIn": pb.SignInResponse,
     f"{ACCOUNT}SignOut": pb.SignOutResponse,
+    f"{DEVICE}ListDevices": pb.ListDevicesResponse,
+    f"{DEVICE}RenameDevice": pb.RenameDeviceResponse,
+    f"{DEVICE}RevokeDevice": pb.RevokeDeviceResponse,
+    f"{DEVICE}ListTasks": pb.ListTasksResponse,
+    f"{HISTORY}Report": pb.ReportResponse,
     f"{PAIRING}CreateOffer": pb.CreateOfferResponse,
     f"{PAIRING}ClaimOffer": pb.ClaimOfferResponse,
     f"{PAIRING}SendStep": pb.SendStepResponse,
@@ -204,6 +211,24 @@ class Device:
     async def end_pairing(self, pair_id: bytes) -> None:
         """End a pairing."""
         await self.call(f"{PAIRING}EndPairing", pb.EndPairingRequest(pair_id=pair_id))
+
+    async def devices(self) -> list[pb.Device]:
+        """List the account's devices."""
+        return list((await self.call(f"{DEVICE}ListDevices", pb.ListDevicesRequest())).devices)
+
+    async def rename(self, device: Device, name: str) -> None:
+        """Call a device something else."""
+        await self.call(f"{DEVICE}RenameDevice", pb.RenameDeviceRequest(device_id=device.id, name=name))
+
+    async def revoke(self, device: Device) -> None:
+        """Revoke a device."""
+        await self.call(f"{DEVICE}RevokeDevice", pb.RevokeDeviceRequest(device_id=device.id))
+
+    async def tasks(self, *, token: str = "", size: int = 0) -> pb.ListTasksResponse:
+        """Read a page of the account's tasks."""
+        request = pb.ListTasksRequest(page_token=token, page_size=size)
+        response: pb.ListTasksResponse = await self.call(f"{DEVICE}ListTasks", request)
+        return response
 
     async def renew(self, pair_id: bytes) -> pb.RenewGrantResponse:
         """Renew a grant."""

@@ -153,6 +153,12 @@ class Relay:
         assert len(values) == 1, f"{wanted} is there {len(values)} times"
         return float(values[0])
 
+    async def metric_above(self, name: str, value: float, **labels: str) -> None:
+        """Wait until a metric is above a value."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while await self.metric(name, **labels) <= value:  # noqa: ASYNC110 -- a page is read, it announces nothing
+                await asyncio.sleep(0.05)
+
     def _scrape(self) -> str:
         with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=10) as answer:
             text: str = answer.read().decode()

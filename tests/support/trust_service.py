@@ -1,6 +1,6 @@
-"""A pairing service that knows nothing but trust: it signs grants and feeds relays, and records who asked.
+"""A pairing service as relays know it: it signs grants, feeds trust, takes reports, and records who asked.
 
-The named seam is TrustService of the contract, over real gRPC.
+The named seam is TrustService and HistoryService of the contract, over real gRPC.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dispatch.clock import SystemClock
 HOUR_MS = 3_600_000
 
 
-class TrustService(pairing_pb2_grpc.TrustServiceServicer):
+class TrustService(pairing_pb2_grpc.TrustServiceServicer, pairing_pb2_grpc.HistoryServiceServicer):
     """Signs and feeds. Use as an async context manager."""
 
     def __init__(self) -> None:
@@ -35,6 +35,10 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer):
         self.signers = [Ed25519PrivateKey.generate()]
         self.keys = self._key_set(0, self.signers)
         self.silent = asyncio.Event()  # set: no heartbeat, no news
+        self.reported: list[pb.TaskReport] = []
+        self.calls: list[int] = []  # how many reports came with each
+        self.deaf = False  # reports are refused
+        self.lost_answers = 0  # so many are taken and not answered
         self._news = asyncio.Condition()
         self._followed = asyncio.Event()
         self._server: Any = None
@@ -47,6 +51,7 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer):
         """Start to serve."""
         self._server = grpc.aio.server(options=server_options())
         pairing_pb2_grpc.add_TrustServiceServicer_to_server(self, self._server)
+        pairing_pb2_grpc.add_HistoryServiceServicer_to_server(self, self._server)
         host, _, _ = address.partition(":")
         self.address = f"{host}:{self._server.add_insecure_port(address)}"
         await self._server.start()
@@ -97,6 +102,41 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer):
         self.sequence += 1
         self.revoked.append(pb.RevokedDevice(device_id=device_id, sequence=self.sequence))
         await self._tell()
+
+    async def revoke_paired(self, device_id: bytes, pair_id: bytes, *, role: DeviceKind.ValueType) -> None:
+        """Revoke a device and end its pairing in one message, as the pairing service does."""
+        self.ended.append(pb.EndedPairing(pair_id=pair_id, ended_by=role, sequence=self.sequence + 2))
+        self.revoked.append(pb.RevokedDevice(device_id=device_id, sequence=self.sequence + 1))
+        self.sequence += 2
+        await self._tell()
+
+    async def asked_to_report(self, times: int) -> None:
+        """Wait until the relay has called so often to report."""
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: len(self.calls) >= times)
+
+    async def told(self, count: int) -> list[pb.TaskReport]:
+        """Wait until so many different reports have come; gives them in the order of their coming."""
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: len(self._different()) >= count)
+        return self._different()
+
+    def _different(self) -> list[pb.TaskReport]:
+        return list({one.SerializeToString(): one for one in self.reported}.values())
+
+    async def Report(  # noqa: N802 -- the contract's name
+        self, request: pb.ReportRequest, context: Any
+    ) -> pb.ReportResponse:
+        """Take reports."""
+        self.calls.append(len(request.reports))
+        unanswered = self.deaf or self.lost_answers > 0
+        if not self.deaf:
+            self.reported.extend(request.reports)
+            self.lost_answers = max(0, self.lost_answers - 1)
+        await self._tell()
+        if unanswered:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "not now")
+        return pb.ReportResponse()
 
     async def _tell(self) -> None:
         async with self._news:

@@ -23,12 +23,16 @@ from dispatch_pairing import signer as signers
 from dispatch_pairing.accounts import SignIns
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
+from dispatch_pairing.api.devices import DeviceApi
+from dispatch_pairing.api.history import HistoryApi
 from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
 from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
+from dispatch_pairing.devices import Devices
 from dispatch_pairing.door import Door, Need, own_names
+from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import Listeners, ServicesListener, check
 from dispatch_pairing.metrics import Metrics
@@ -153,6 +157,7 @@ async def _serving(
         names=own_names(address, settings.advertise),
     )
     streams = Streams(limit=limits.follows)
+    history = History(store=store, clock=clock, limits=limits, metrics=metrics)
     apis = (
         AccountApi(
             sign_ins=SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits),
@@ -178,6 +183,8 @@ async def _serving(
             clock=clock,
             metrics=metrics,
         ),
+        DeviceApi(devices=Devices(store=store, bell=bell, clock=clock, metrics=metrics), history=history),
+        HistoryApi(history=history),
         TrustApi(
             trust=Trust(store=store, bell=bell, clock=clock, limits=limits, relays=relays, metrics=metrics),
             streams=streams,

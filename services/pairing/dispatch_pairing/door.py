@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from dispatch.address import Address
 from dispatch.clock import Clock
-from dispatch.errors import BadRequest, NonceExpired, ProofInvalid, SignInRequired
+from dispatch.errors import BadRequest, DeviceRevoked, NonceExpired, ProofInvalid, SignInRequired
 from dispatch.ids import ID_BYTES, DeviceId
 from dispatch.proof import call_proof_bytes, proves
 
@@ -173,6 +173,8 @@ class Door:
         )
         if not proves(key, shown.device_id, shown.proof, signed):
             raise ProofInvalid("the proof does not fit")
+        if known is not None and known.revoked_ms is not None:
+            raise DeviceRevoked
         if need is Need.SIGN_IN or (need is Need.SIGN_IN_OF_PHONE and _is_phone(known)):
             await self._check_sign_in(sign_in, shown.token)
         return Caller(papers=shown, known=known)

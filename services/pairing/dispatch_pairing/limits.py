@@ -35,6 +35,9 @@ class Limits:
     """An offer and its opaque steps are forgotten after this."""
     step_bytes: int = 4_096
     request_bytes: int = 16 * 1_024
+    """Of a device."""
+    report_bytes: int = 256 * 1_024
+    """Of another service."""
     sign_in_ms: int = 30 * _DAY_MS
     """A sign-in ends when it was not used for this long."""
     sign_in_step_ms: int = _HOUR_MS
@@ -59,6 +62,14 @@ class Limits:
     """FollowOffer looks at the store at least so often, whoever forgot to ring."""
     trust_chunk: int = 1_000
     """Ended pairings in one message of the trust feed."""
+    reports: int = 1_000
+    """Reports of tasks in one call of a relay."""
+    history_ms: int = 90 * _DAY_MS
+    """What is known of a task is forgotten so long after it was posted."""
+    history_sweep_ms: int = _HOUR_MS
+    """How often that is done, at most."""
+    history_page: int = 500
+    """Most tasks in one answer."""
     per_account: Rate = field(default_factory=lambda: Rate(burst=10, refill_ms=30 * _SECOND_MS))
     """Failed sign-ins of one account."""
     per_address: Rate = field(default_factory=lambda: Rate(burst=30, refill_ms=5 * _SECOND_MS))

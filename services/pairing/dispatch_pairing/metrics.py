@@ -18,11 +18,15 @@ OFFERS = (
     "PAIRING_REFUSED",
     "HANDSHAKE_FAILED",
 )
+REPORTS = ("kept", "unknown_pairing", "too_old", "unsound")
 REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.AttestationMismatch,
     errors.BadRequest,
+    errors.DeviceRevoked,
+    errors.DeviceUnknown,
     errors.Draining,
     errors.HandshakeFailed,
+    errors.HostRevoked,
     errors.Internal,
     errors.NoRelay,
     errors.NonceExpired,
@@ -54,11 +58,17 @@ class Metrics:
         self.pairings_active = Gauge(f"{prefix}_pairings_active", "Pairings that may be used.", registry=registry)
         self.pairings_ended = Counter(f"{prefix}_pairings_ended", "Pairings ended.", registry=registry)
         self.grants = Counter(f"{prefix}_grants", "Grants issued.", registry=registry)
+        self.devices_revoked = Counter(f"{prefix}_devices_revoked", "Devices revoked.", registry=registry)
+        self.reports = Counter(
+            f"{prefix}_reports", "Reports of tasks by relays, by what became of them.", ["result"], registry=registry
+        )
         self.relays_live = Gauge(f"{prefix}_relays_live", "Relays that follow the trust feed.", registry=registry)
         for result in SIGN_INS:
             self.sign_ins.labels(result)
         for result in OFFERS:
             self.offers.labels(result)
+        for result in REPORTS:
+            self.reports.labels(result)
         for kind in REFUSALS:
             self.refusals.labels(errors.word(kind.reason))
 
@@ -87,3 +97,9 @@ class Metrics:
         """Count a pairing that was ended."""
         self.pairings_ended.inc()
         self.pairings_active.dec()
+
+    def revoked(self, *, pairings: int) -> None:
+        """Count a device that was revoked, and the pairings that ended with it."""
+        self.devices_revoked.inc()
+        self.pairings_ended.inc(pairings)
+        self.pairings_active.dec(pairings)

@@ -12,7 +12,7 @@ from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.attestation import Attestation, AttestationError, verify_attestation
 from dispatch.clock import Clock
-from dispatch.errors import AttestationMismatch, DispatchError, NoRelay, NotPaired, OtherAccount
+from dispatch.errors import AttestationMismatch, DispatchError, HostRevoked, NoRelay, NotPaired, OtherAccount
 from dispatch.ids import OfferId, PairId
 from dispatch.proof import device_id
 
@@ -76,6 +76,8 @@ def judge(known: Pairing | None, wanted: Pairing, phone: Device | None, *, farew
     if phone is None or phone.account_id != wanted.account_id:
         # Not known at all is the same for people: sign the phone in to the host's account.
         return OtherAccount("the phone is not signed in to the host's account")
+    if phone.revoked_ms is not None:
+        return NotPaired("the phone was revoked", metadata={"pairing": "ended"})
     if phone.role is not Role.PHONE:
         return AttestationMismatch("the second key is not a phone's")
     if farewell or (known is not None and not known.active):
@@ -163,7 +165,7 @@ class Pairings:
         return ends
 
     async def renew(self, device: Device, pair_id: PairId) -> Renewed:
-        """Give a fresh grant. Raises NotPaired (metadata "pairing": ended or unknown), NoRelay."""
+        """Give a fresh grant. Raises NotPaired (metadata "pairing": ended or unknown), HostRevoked, NoRelay."""
         now_ms = self._clock.wall_ms()
         async with self._store.read() as kept:
             known = await kept.pairings.get(pair_id)
@@ -171,7 +173,9 @@ class Pairings:
         if known is None or known.role_of(device.device_id) is None or known.account_id != device.account_id:
             raise NotPaired("the service does not know this pairing", metadata={"pairing": "unknown"})
         if not known.active:
-            raise NotPaired(metadata={"pairing": "ended"})
+            # The phone's person is told whose word it was; the host, that nothing is left to keep.
+            ended = HostRevoked if known.ended_by is Role.HOST and known.phone_id == device.device_id else NotPaired
+            raise ended(metadata={"pairing": "ended"})
         relays = self._relays.live(now_ms=self._clock.steady_ms())
         if not relays:
             raise NoRelay(retry_after_ms=1_000)

@@ -23,6 +23,7 @@ from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.place import Tools
 from dispatch_relay.push import NoPush, Push
+from dispatch_relay.reporter import Reporter
 from dispatch_relay.rooms import Rooms
 from dispatch_relay.service import SERVICE, ThreadService
 from dispatch_relay.settings import Settings
@@ -99,7 +100,18 @@ async def serve(
                 beside.add(task)
                 task.add_done_callback(beside.discard)
 
-            tools = Tools(log=log, clock=clock, settings=settings, metrics=metrics, push=push or NoPush(), spawn=spawn)
+            reporter = Reporter(
+                pairing=str(options.pairing), dialler=options.dialler, log=log, metrics=metrics, jitter=random.uniform
+            )
+            tools = Tools(
+                log=log,
+                clock=clock,
+                settings=settings,
+                metrics=metrics,
+                push=push or NoPush(),
+                spawn=spawn,
+                report=reporter.news,
+            )
             rooms = Rooms(tools)
             await rooms.recover()
             server = Server(services=[SERVICE.full_name])
@@ -116,10 +128,11 @@ async def serve(
             )
 
             async def act(news: News) -> None:
-                # Side by side: a new relay hears of every pairing that ever ended, and they share their commits.
-                await asyncio.gather(*(rooms.erase(pair_id, ended_by=end) for pair_id, end in news.ended.items()))
+                # Devices first, at once: they are told that they were revoked, not that their pairings are over.
                 for device_id in news.revoked:
                     rooms.revoke(device_id)
+                # Side by side: a new relay hears of every pairing that ever ended, and they share their commits.
+                await asyncio.gather(*(rooms.erase(pair_id, ended_by=end) for pair_id, end in news.ended.items()))
 
             async def tell_health() -> None:
                 """Say by the health protocol whether anybody is let in; trust grows old without a word."""
@@ -142,7 +155,8 @@ async def serve(
                 jitter=random.uniform,
             )
             health = group.create_task(tell_health())
-            loops = [health, group.create_task(feed.follow()), group.create_task(rooms.sweep())]
+            works = (feed.follow(), reporter.run(), rooms.sweep())
+            loops = [health, *(group.create_task(work) for work in works)]
             _log.info(
                 "serving",
                 address=str(bound),

@@ -1,4 +1,4 @@
-"""What the relay must remember, as an interface: threads of rows, pending commands, and how the ends are.
+"""What the relay must remember, as an interface: threads of rows, pending commands, how the ends are, what is to be reported.
 
 Writes are values (`Op`) that are committed in the order in which they were submitted; what has been committed is told
 in that order too. Rows are the only thing that a stream reads back. Knows no frames and no streams. Implemented by
@@ -74,6 +74,28 @@ class Thread:
     open_tasks: frozenset[TaskId] = frozenset()  # accepted, and no outcome yet
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the pairing service is to be told of a task. Outlives its pairing; gone when it was told."""
+
+    number: int
+    pair_id: PairId
+    task_id: TaskId
+    posted_ms: int
+    accepted: bool
+    reason: Reason.ValueType
+    outcome: Outcome.ValueType
+    ended_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """The oldest reports, and how many there are in all."""
+
+    reports: Sequence[Report] = ()
+    count: int = 0
+
+
 # ---- what can be written
 
 
@@ -128,19 +150,27 @@ class Stood:
 
 @dataclass(frozen=True, slots=True)
 class Erase:
-    """The pairing is over: nothing of it stays."""
+    """The pairing is over: nothing of it stays, but for reports; tasks without an outcome are reported as such."""
 
     pair_id: PairId
+    now_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Forget rows that both ends have and that are older than this."""
+    """Forget rows that both ends have and that are older than this, and reports that nobody took for as long."""
 
     before_ms: int
 
 
-Op = Decide | Keep | Acked | Stood | Erase | Sweep
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The pairing service has every report up to this number."""
+
+    through: int
+
+
+Op = Decide | Keep | Acked | Stood | Erase | Sweep | Reported
 
 
 # ---- what came of it
@@ -151,7 +181,8 @@ class Done:
     """An op is committed.
 
     `row` is the new row, or with ANSWER_AGAIN the old one. `task_open` says of a command whether its task had its go
-    before; `task_ended` of a keep row whether it is the one that ended its task.
+    before; `task_ended` of a keep row whether it is the one that ended its task. `to_report`: there is a report more,
+    written in the same transaction.
     """
 
     effect: Effect
@@ -159,6 +190,7 @@ class Done:
     row: Row | None = None
     task_open: bool = False
     task_ended: bool = False
+    to_report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +223,9 @@ class Log(Protocol):
 
     async def standings(self) -> Mapping[Standing, int]:
         """Count the hosts by standing."""
+
+    async def untold(self, *, limit: int) -> Untold:
+        """Read what is to be reported, oldest first. Raises errors.StoreFailed."""
 
     async def close(self) -> None:
         """Commit and tell what was submitted, then let go of the files. Safe to repeat."""

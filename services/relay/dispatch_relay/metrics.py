@@ -89,6 +89,16 @@ class Metrics:
             "dispatch_relay_store_failures_total", "Writes that could not be stored.", registry=registry
         )
         self._queue = Gauge("dispatch_relay_log_queue", "Writes that wait for the next commit.", registry=registry)
+        self.reports_waiting = Gauge(
+            "dispatch_relay_reports_waiting", "Reports of tasks that the pairing service has not got yet.",
+            registry=registry,
+        )  # fmt: skip
+        self.reports = Counter(
+            "dispatch_relay_reports_total", "Reports of tasks that the pairing service has taken.", registry=registry
+        )
+        self.report_failures = Counter(
+            "dispatch_relay_report_failures_total", "Calls that should have reported and failed.", registry=registry
+        )
         self.feed_connected = Gauge(
             "dispatch_relay_trust_feed_connected", "Whether the pairing service is heard at the moment.",
             registry=registry,

@@ -41,6 +41,7 @@ class Tools:
     metrics: Metrics
     push: Push
     spawn: Spawn  # runs a coroutine beside, in the task group of the process
+    report: Callable[[], None]  # the log has a report more
 
 
 class Place:
@@ -81,6 +82,8 @@ class Place:
         if isinstance(result, Failed):
             self.tools.metrics.store_failures.inc()
             _log.error("store failed", why=result.why, pairing=short(self.pair_id))
+        elif result.to_report:
+            self.tools.report()
         then(result)
         self._moved()
 

@@ -248,21 +248,25 @@ class Room:
                 self._commands.give_up(Reason.REASON_NOT_PAIRED)
             self._place.over = errors.HostRevoked() if ended_by is End.HOST else errors.NotPaired()
             # In one line behind the refusals above, so they have been told when this has.
-            self._place.submit(Erase(self.pair_id), self._forgotten)
+            self._place.submit(self._erasure(), self._forgotten)
         return self._erased
+
+    def _erasure(self) -> Erase:
+        return Erase(self.pair_id, now_ms=self._place.wall())
 
     def _forgotten(self, result: Done | Failed) -> None:
         place = self._place
         if isinstance(result, Failed):
             asyncio.get_running_loop().call_later(
-                RETRY_STORE_MS / 1_000, place.submit, Erase(self.pair_id), self._forgotten
+                RETRY_STORE_MS / 1_000, place.submit, self._erasure(), self._forgotten
             )
             return
         place.tools.metrics.host_stands(None, before=place.presence[End.HOST].standing)
         self._commands.forget()
         self._watch.forget()
         for stream in list(place.streams.values()):
-            self._drop(stream, errors.NotPaired())
+            # The phone hears whose word it was.
+            self._drop(stream, place.over if stream.end is End.PHONE else errors.NotPaired())
         if self._erased is not None and not self._erased.done():
             self._erased.set_result(None)
 

@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS task (
     pairing INTEGER NOT NULL,
     task_id BLOB NOT NULL,
     outcome INTEGER NOT NULL, -- 0: it has its go and is not over
+    posted_ms INTEGER NOT NULL,
     at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS task_by_id ON task (pairing, task_id);
@@ -53,3 +54,15 @@ CREATE TABLE IF NOT EXISTS presence (
     instance BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS presence_by_end ON presence (pairing, end_kind);
+
+-- What the pairing service is to be told. Names pairings itself: it outlives them.
+CREATE TABLE IF NOT EXISTS report (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    pair_id BLOB NOT NULL,
+    task_id BLOB NOT NULL,
+    posted_ms INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    reason INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    ended_ms INTEGER NOT NULL
+) STRICT;

@@ -22,7 +22,7 @@ from typing import TypeVar
 from dispatch import errors
 from dispatch.ids import Instance, MessageId, PairId, TaskId
 
-from dispatch_relay.log import Done, Failed, Op, Pending, Row, Then
+from dispatch_relay.log import Done, Failed, Op, Pending, Report, Row, Then, Untold
 from dispatch_relay.log import Thread as ThreadState
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.sqlite_writer import COLUMNS, ROW_OVERHEAD_BYTES, Writer, connect, row_of
@@ -158,6 +158,9 @@ class SqliteLog:
         )
         return {Standing(standing): count for standing, count in found}
 
+    async def untold(self, *, limit: int) -> Untold:
+        return await self._read(lambda db: _read_untold(db, limit))
+
 
 def _prepare(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -223,3 +226,17 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
         ],
         open_tasks=frozenset(TaskId(task_id) for (task_id,) in tasks),
     )
+
+
+def _read_untold(db: sqlite3.Connection, limit: int) -> Untold:
+    (count,) = db.execute("SELECT count(*) FROM report").fetchone()
+    found = db.execute(
+        "SELECT number, pair_id, task_id, posted_ms, accepted, reason, outcome, ended_ms FROM report"
+        " ORDER BY number LIMIT ?",
+        (limit,),
+    ).fetchall()
+    reports = [
+        Report(number, PairId(pair_id), TaskId(task_id), posted_ms, bool(accepted), reason, outcome, ended_ms)
+        for number, pair_id, task_id, posted_ms, accepted, reason, outcome, ended_ms in found
+    ]
+    return Untold(reports=reports, count=count)

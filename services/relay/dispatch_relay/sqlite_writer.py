@@ -11,11 +11,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_relay import verdict
-from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Op, Row, RowKind, Stood, Sweep
+from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Op, Reported, Row, RowKind, Stood, Sweep
 from dispatch_relay.presence import End
 from dispatch_relay.verdict import Effect, Status
 
@@ -70,6 +71,7 @@ class Writer:
             Stood: self._stood,
             Erase: self._erase,
             Sweep: self._sweep,
+            Reported: self._reported,
         }
 
     def commit(self, ops: Sequence[Op]) -> Sequence[Done | Failed]:
@@ -138,7 +140,7 @@ class Writer:
     def _decide(self, op: Decide) -> Done:
         thread = self._thread(op.pair_id)
         pending = self._db.execute(
-            "SELECT task_id FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, op.message_id)
+            "SELECT task_id, arrived_ms FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, op.message_id)
         ).fetchone()
         old = None if pending is not None else self._find(thread, End.PHONE, op.message_id)
         known = Status.UNKNOWN if old is None else _STATUS[old.kind]
@@ -166,14 +168,19 @@ class Writer:
             retry_after_ms=op.retry_after_ms,
         )
         self._append(thread, row)
-        return Done(step.effect, step.status, row, task_open=self._go(thread, row, accepted=accepted))
+        posted_ms = op.now_ms if pending is None else pending[1]
+        task_open = self._go(thread, row, posted_ms, accepted=accepted)
+        if not task_open:  # else: a steer, a cancel or an answer, which is no task
+            self._report(op.pair_id, task_id, posted_ms, reason=row.reason, accepted=accepted)
+        return Done(step.effect, step.status, row, task_open=task_open, to_report=not task_open)
 
-    def _go(self, thread: _Thread, row: Row, *, accepted: bool) -> bool:
+    def _go(self, thread: _Thread, row: Row, posted_ms: int, *, accepted: bool) -> bool:
         """Note that a task has its go; say whether it had one before (a steer, a cancel, an answer)."""
         if accepted:
             fresh = self._db.execute(
-                "INSERT INTO task (pairing, task_id, outcome, at_ms) VALUES (?, ?, 0, ?) ON CONFLICT DO NOTHING",
-                (thread.key, row.task_id, row.at_ms),
+                "INSERT INTO task (pairing, task_id, outcome, posted_ms, at_ms) VALUES (?, ?, 0, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (thread.key, row.task_id, posted_ms, row.at_ms),
             ).rowcount
             return not fresh
         known = "SELECT 1 FROM task WHERE pairing = ? AND task_id = ?"
@@ -194,15 +201,38 @@ class Writer:
         )
         if not self._append(thread, row):
             return Done(Effect.ANSWER_AGAIN, Status.ACCEPTED, self._find(thread, End.HOST, op.message_id))
-        ended = op.outcome != Outcome.OUTCOME_UNSPECIFIED and bool(
-            self._db.execute(
-                "INSERT INTO task (pairing, task_id, outcome, at_ms) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (pairing, task_id) DO UPDATE SET outcome = excluded.outcome, at_ms = excluded.at_ms"
-                " WHERE outcome = 0",
-                (thread.key, op.task_id, op.outcome, op.now_ms),
-            ).rowcount
+        ended = op.outcome != Outcome.OUTCOME_UNSPECIFIED and self._end(thread, op)
+        return Done(Effect.ACCEPT, Status.ACCEPTED, row, task_ended=ended, to_report=ended)
+
+    def _end(self, thread: _Thread, op: Keep) -> bool:
+        """Note a task's outcome; False when it has one."""
+        ended = self._db.execute(
+            "INSERT INTO task (pairing, task_id, outcome, posted_ms, at_ms) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (pairing, task_id) DO UPDATE SET outcome = excluded.outcome, at_ms = excluded.at_ms"
+            " WHERE outcome = 0 RETURNING posted_ms",
+            (thread.key, op.task_id, op.outcome, op.now_ms, op.now_ms),
+        ).fetchone()
+        if ended is not None:
+            self._report(op.pair_id, op.task_id, ended[0], reason=op.reason, outcome=op.outcome, ended_ms=op.now_ms)
+        return ended is not None
+
+    def _report(
+        self,
+        pair_id: PairId,
+        task_id: TaskId,
+        posted_ms: int,
+        *,
+        reason: Reason.ValueType,
+        accepted: bool = True,
+        outcome: Outcome.ValueType = Outcome.OUTCOME_UNSPECIFIED,
+        ended_ms: int = 0,
+    ) -> None:
+        """Remember, in this very transaction, that the pairing service is to be told."""
+        self._db.execute(
+            "INSERT INTO report (pair_id, task_id, posted_ms, accepted, reason, outcome, ended_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (pair_id, task_id, posted_ms, accepted, reason, outcome, ended_ms),
         )
-        return Done(Effect.ACCEPT, Status.ACCEPTED, row, task_ended=ended)
 
     def _acked(self, op: Acked) -> Done:
         column = "phone_acked" if op.end is End.PHONE else "host_acked"
@@ -228,13 +258,25 @@ class Writer:
 
     def _erase(self, op: Erase) -> Done:
         key = self._thread(op.pair_id).key
+        unended = self._db.execute(
+            "SELECT task_id, posted_ms FROM task WHERE pairing = ? AND outcome = 0", (key,)
+        ).fetchall()
+        for task_id, posted_ms in unended:
+            # What became of it the host can no longer say here.
+            reason = Reason.REASON_NOT_PAIRED
+            self._report(op.pair_id, TaskId(task_id), posted_ms, reason=reason, ended_ms=op.now_ms)
         for table in ("thread_row", "pending", "task", "presence"):
             self._db.execute(f"DELETE FROM {table} WHERE pairing = ?", (key,))  # noqa: S608 -- one of four names
         self._db.execute("DELETE FROM pairing WHERE id = ?", (key,))
         del self._touched[op.pair_id]
+        return Done(Effect.NOTHING, to_report=bool(unended))
+
+    def _reported(self, op: Reported) -> Done:
+        self._db.execute("DELETE FROM report WHERE number <= ?", (op.through,))
         return Done(Effect.NOTHING)
 
     def _sweep(self, op: Sweep) -> Done:
+        self._db.execute("DELETE FROM report WHERE max(posted_ms, ended_ms) < ?", (op.before_ms,))
         # Only from the old end: a hole in the middle could not be told from a loss.
         found = self._db.execute("SELECT pair_id, min(phone_acked, host_acked) FROM pairing").fetchall()
         for pair_id, acked in found:

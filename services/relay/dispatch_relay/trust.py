@@ -46,6 +46,8 @@ class Known:
     ended: Mapping[PairId, End | None] = field(default_factory=dict)
     revoked: frozenset[DeviceId] = frozenset()
     sequence: int = 0
+    heard_ms: int = 0
+    """When the service was last heard, ms since 1970 by this computer; 0 for never."""
 
 
 class KeysRefused(ValueError):
@@ -108,7 +110,10 @@ class Trust:
         self.sequence = known.sequence
         self._ended = dict(known.ended)
         self._revoked = set(known.revoked)
-        self._fresh_ms = clock.steady_ms()  # of the last word; at start it is given the benefit of the doubt
+        self.heard_ms = known.heard_ms
+        # Of the last word. A relay that starts again knows no more than the one before it did.
+        gone_ms = max(0, clock.wall_ms() - known.heard_ms) if known.heard_ms else 0
+        self._fresh_ms = clock.steady_ms() - gone_ms
         self._service_ahead_ms = 0
 
     def learn(self, news: News) -> None:
@@ -117,7 +122,7 @@ class Trust:
             self.keys = news.keys
         self._ended.update(news.ended)
         self._revoked |= news.revoked
-        self._fresh_ms = self._clock.steady_ms()
+        self._fresh_ms, self.heard_ms = self._clock.steady_ms(), self._clock.wall_ms()
         if news.server_time_ms:
             self._service_ahead_ms = news.server_time_ms - self._clock.wall_ms()
         if news.complete:
@@ -134,7 +139,7 @@ class Trust:
         return self.keys is not None and self.age_ms <= self._stale_ms
 
     def admit(self, signed: pb.SignedGrant) -> Admitted:
-        """Believe a grant or raise why not: TrustStale, GrantExpired, NotPaired, DeviceRevoked, ProofInvalid."""
+        """Believe a grant or raise why not: TrustStale, GrantExpired, ProofInvalid, and what `still` raises."""
         if self.keys is None or not self.usable:
             raise errors.TrustStale(retry_after_ms=1_000)
         if not proof.verify_grant(self.keys, signed.grant, proof.KeySignature(signed.key_id, signed.signature)):
@@ -150,15 +155,14 @@ class Trust:
         if not grant.not_before_ms - TOLERANCE_MS <= now_ms < grant.not_after_ms:
             raise errors.GrantExpired
         pair_id, device_id = PairId(grant.pair_id), DeviceId(grant.device_id)
-        if device_id in self._revoked:
-            raise errors.DeviceRevoked
-        if pair_id in self._ended:
-            raise errors.NotPaired
-        return Admitted(pair_id=pair_id, device_id=device_id, device_key=grant.device_key, end=end)
+        admitted = Admitted(pair_id=pair_id, device_id=device_id, device_key=grant.device_key, end=end)
+        self.still(admitted)
+        return admitted
 
     def still(self, admitted: Admitted) -> None:
-        """Ask again, right before the stream opens: raises NotPaired or DeviceRevoked."""
+        """Ask again, right before the stream opens: raises DeviceRevoked, HostRevoked or NotPaired."""
         if admitted.device_id in self._revoked:
             raise errors.DeviceRevoked
         if admitted.pair_id in self._ended:
-            raise errors.NotPaired
+            by_host = self._ended[admitted.pair_id] is End.HOST
+            raise errors.HostRevoked if by_host and admitted.end is End.PHONE else errors.NotPaired

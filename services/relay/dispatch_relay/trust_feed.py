@@ -22,6 +22,8 @@ _log = get_logger()
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 2.0
 HEARTBEAT_SECONDS = 65.0
 """More than three missed heartbeats: the connection is not what it seems."""
+HEARD_EVERY_MS = 20_000
+"""How exactly a relay that starts again knows how old its news are. Each time is a write to the disk."""
 
 Act = Callable[[News], Awaitable[None]]
 Connected = Callable[[bool], None]
@@ -54,6 +56,7 @@ class TrustFeed:
         self._jitter = jitter
         self._after = state.sequence
         self._heard = 0  # messages
+        self._kept_heard_ms = 0
 
     async def follow(self) -> None:
         """Follow until cancelled."""
@@ -104,6 +107,9 @@ class TrustFeed:
         if news.keys is not None or news.ended or news.revoked:
             await asyncio.to_thread(self._store.keep, replace(news, complete=False))
         self._state.learn(news)
+        if abs(self._state.heard_ms - self._kept_heard_ms) >= HEARD_EVERY_MS:
+            await asyncio.to_thread(self._store.keep_heard, self._state.heard_ms)
+            self._kept_heard_ms = self._state.heard_ms
         self._connected(True)
         await self._act(news)
         # The place in the count is kept last: what was kept but not acted on is told again after a crash.

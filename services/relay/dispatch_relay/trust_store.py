@@ -6,7 +6,8 @@ Called by `trust_feed` and `app`, off the event loop.
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from dispatch import errors, proof
@@ -52,24 +53,35 @@ class TrustStore:
             ended={PairId(pair_id): End(ended_by) if ended_by else None for pair_id, ended_by in ended},
             revoked=frozenset(DeviceId(device_id) for (device_id,) in revoked),
             sequence=counters.get("feed", 0),
+            heard_ms=counters.get("heard", 0),
         )
 
     def keep(self, news: News) -> None:
         """Keep news, all or nothing. Raises errors.StoreFailed."""
+        with self._writing() as db:
+            if news.keys is not None:
+                db.execute("DELETE FROM grant_key")
+                db.executemany("INSERT INTO grant_key VALUES (?, ?)", enumerate(news.keys.keys))
+                db.execute("INSERT OR REPLACE INTO counter VALUES ('keys', ?)", (news.keys.sequence,))
+            db.executemany(
+                "INSERT OR REPLACE INTO ended_pairing VALUES (?, ?)",
+                [(pair_id, end.value if end else None) for pair_id, end in news.ended.items()],
+            )
+            db.executemany("INSERT OR IGNORE INTO revoked_device VALUES (?)", [(one,) for one in news.revoked])
+            if news.complete:
+                db.execute("INSERT OR REPLACE INTO counter VALUES ('feed', ?)", (news.sequence,))
+
+    def keep_heard(self, heard_ms: int) -> None:
+        """Keep when the service was last heard. Raises errors.StoreFailed."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO counter VALUES ('heard', ?)", (heard_ms,))
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(self._connect()) as db:
                 db.execute("BEGIN IMMEDIATE")
-                if news.keys is not None:
-                    db.execute("DELETE FROM grant_key")
-                    db.executemany("INSERT INTO grant_key VALUES (?, ?)", enumerate(news.keys.keys))
-                    db.execute("INSERT OR REPLACE INTO counter VALUES ('keys', ?)", (news.keys.sequence,))
-                db.executemany(
-                    "INSERT OR REPLACE INTO ended_pairing VALUES (?, ?)",
-                    [(pair_id, end.value if end else None) for pair_id, end in news.ended.items()],
-                )
-                db.executemany("INSERT OR IGNORE INTO revoked_device VALUES (?)", [(one,) for one in news.revoked])
-                if news.complete:
-                    db.execute("INSERT OR REPLACE INTO counter VALUES ('feed', ?)", (news.sequence,))
+                yield db
                 db.execute("COMMIT")
         except sqlite3.Error as failure:
             raise errors.StoreFailed(str(failure)) from failure

@@ -77,7 +77,8 @@ class Desk:
         return caller, request
 
     def _parse(self, method: Method | Feed, body: bytes) -> Any:
-        limit = self._limits.request_bytes
+        limits = self._limits
+        limit = limits.report_bytes if method.need is Need.SERVICE else limits.request_bytes
         if len(body) > limit:
             raise TooLarge(metadata={"limit_bytes": str(limit)})
         request = method.request()

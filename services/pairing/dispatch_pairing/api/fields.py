@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dispatch.errors import BadRequest
-from dispatch.ids import ID_BYTES, OfferId, PairId
+from dispatch.ids import ID_BYTES, DeviceId, OfferId, PairId
 
 from dispatch_pairing.model import Role
 
@@ -20,6 +20,10 @@ def offer_id_of(value: bytes) -> OfferId:
 
 def pair_id_of(value: bytes) -> PairId:
     return PairId(exactly(value, ID_BYTES, field="pair_id"))
+
+
+def device_id_of(value: bytes) -> DeviceId:
+    return DeviceId(exactly(value, ID_BYTES, field="device_id"))
 
 
 def role_of(kind: int) -> Role:

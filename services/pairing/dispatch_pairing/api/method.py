@@ -15,7 +15,7 @@ ACCOUNT, DEVICE, PAIRING, TRUST, HISTORY = (
     f"{_PACKAGE}.{name}"
     for name in ("AccountService", "DeviceService", "PairingService", "TrustService", "HistoryService")
 )
-FOR_DEVICES, FOR_SERVICES = (ACCOUNT, PAIRING), (TRUST,)
+FOR_DEVICES, FOR_SERVICES = (ACCOUNT, DEVICE, PAIRING), (TRUST, HISTORY)
 
 Write = Callable[[Message], Awaitable[None]]
 

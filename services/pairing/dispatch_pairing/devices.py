@@ -1,0 +1,100 @@
+"""What an account's owner sees of its devices and may do with them: list, rename, revoke. Called by api/ and the web page.
+
+Whoever calls has found out whose account it is. A device of another account is answered as one that does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dispatch.clock import Clock
+from dispatch.errors import DeviceUnknown
+from dispatch.ids import AccountId, DeviceId, OfferId
+
+from dispatch_pairing import offers
+from dispatch_pairing.bell import TRUST, Bell
+from dispatch_pairing.metrics import Metrics
+from dispatch_pairing.model import Device, Pairing, Role
+from dispatch_pairing.names import clean
+from dispatch_pairing.revocation import revoke_device
+from dispatch_pairing.store import Repositories, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A device as its owner sees it."""
+
+    device: Device
+    signed_in: bool
+    paired_with: Sequence[DeviceId]
+    """The other ends of its active pairings."""
+
+
+def listed(device: Device, pairings: Sequence[Pairing], *, sign_in_ends_ms: int, now_ms: int) -> Listed:
+    """Put together what is known of a device. Pure. `sign_in_ends_ms` is 0 for one without a sign-in."""
+    others = [
+        pairing.phone_id if pairing.host_id == device.device_id else pairing.host_id
+        for pairing in pairings
+        if pairing.role_of(device.device_id) is not None
+    ]
+    return Listed(device=device, signed_in=now_ms < sign_in_ends_ms, paired_with=others)
+
+
+class Devices:
+    """The devices of accounts."""
+
+    def __init__(self, *, store: Store, bell: Bell, clock: Clock, metrics: Metrics) -> None:
+        self._store = store
+        self._bell = bell
+        self._clock = clock
+        self._metrics = metrics
+
+    async def list(self, account_id: AccountId) -> Sequence[Listed]:
+        """List the account's devices, oldest first, those that are revoked included."""
+        now_ms = self._clock.wall_ms()
+        async with self._store.read() as kept:
+            pairings = await kept.pairings.active_of_account(account_id)
+            found = []
+            for device in await kept.devices.of_account(account_id):
+                sign_in = await kept.devices.sign_in(device.device_id)
+                ends_ms = 0 if sign_in is None else sign_in.expires_ms
+                found.append(listed(device, pairings, sign_in_ends_ms=ends_ms, now_ms=now_ms))
+        return found
+
+    async def rename(self, account_id: AccountId, device_id: DeviceId, name: str) -> None:
+        """Call a device something else. Raises DeviceUnknown, BadRequest."""
+        name = clean(name, field="name")
+        async with self._store.write() as kept:
+            await kept.devices.put(replace(await _mine(kept, account_id, device_id), name=name))
+
+    async def revoke(self, account_id: AccountId, device_id: DeviceId) -> bool:
+        """End all rights of a device, and tell relays; gives False for one that was revoked before. Raises DeviceUnknown."""
+        now_ms = self._clock.wall_ms()
+        async with self._store.write() as kept:
+            device = await _mine(kept, account_id, device_id)
+            pairings = await kept.pairings.active_of(device_id)
+            revoked = await revoke_device(kept, device, now_ms=now_ms)
+            offered = await self._end_offers(kept, device, now_ms=now_ms) if revoked else []
+        if revoked:
+            self._metrics.revoked(pairings=len(pairings))
+            self._bell.ring(TRUST)
+            for offer_id in offered:
+                self._bell.ring(offer_id)
+        return revoked
+
+    async def _end_offers(self, kept: Repositories, device: Device, *, now_ms: int) -> Sequence[OfferId]:
+        # A phone in the middle of a ceremony is stopped where the pairing would be completed.
+        unfinished = await kept.offers.unfinished_of_host(device.device_id) if device.role is Role.HOST else []
+        for offer in unfinished:
+            after = offers.supersede(offer, now_ms=now_ms)
+            await kept.offers.put(after)
+            self._metrics.offer_changed(offer, after)
+        return [offer.offer_id for offer in unfinished]
+
+
+async def _mine(kept: Repositories, account_id: AccountId, device_id: DeviceId) -> Device:
+    device = await kept.devices.get(device_id)
+    if device is None or device.account_id != account_id:
+        raise DeviceUnknown
+    return device
