@@ -60,7 +60,8 @@ class ThreadService:
             return
         except errors.DispatchError as refused:
             self._tools.metrics.stream_ended(errors.word(refused.reason))
-            _log.info("stream refused", reason=errors.word(refused.reason), detail=refused.detail)
+            word = errors.word(refused.reason)
+            _log.info("stream refused", claimed=wire.claimed, reason=word, detail=refused.detail)
             await _tell(context, refused)
             return
         ended = await self._carry(wire, room, stream)
@@ -142,6 +143,8 @@ class _Wire:
         self._context = context
         self._most_frames = most_frames
         self._frames: deque[pb.DeviceFrame] = deque()
+        self.claimed = b""
+        """Whom the caller says to be: for the log, and believed by nobody."""
 
     async def message(self) -> list[pb.DeviceFrame]:
         """Give the frames of the next message, behind what is left of the last. Raises _Gone, ProtocolViolation."""
@@ -164,7 +167,9 @@ class _Wire:
         """Give the next frame."""
         while not self._frames:
             self._frames.extend(await self.message())
-        return self._frames.popleft()
+        frame = self._frames.popleft()
+        self.claimed = frame.hello.device_id or self.claimed
+        return frame
 
     async def write(self, batch: bytes) -> None:
         """Write a batch. Raises _Gone."""
