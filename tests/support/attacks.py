@@ -65,9 +65,12 @@ class Watch:
     """Must not be found in the log or on the page, in any spelling."""
     ids: list[bytes] = field(default_factory=list)
     """Must be found in the log shortened only."""
+    patience_seconds: float = DEADLINE_SECONDS
 
     @asynccontextmanager
-    async def expects(self, metric: str, *, logged: dict[str, Any], times: int = 1, **labels: str) -> AsyncIterator[None]:
+    async def expects(
+        self, metric: str, *, logged: dict[str, Any], times: int = 1, **labels: str
+    ) -> AsyncIterator[None]:
         """Expect the body to be counted and logged so often, and to leak nothing."""
         before = await self.reads(metric, **labels)
         seen = len(self.log.lines)
@@ -77,7 +80,7 @@ class Watch:
 
         yield
 
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(self.patience_seconds):
             # What the attacker hears may be a moment ahead of what is written down.
             while await self.reads(metric, **labels) < before + times or said() < times:  # noqa: ASYNC110 -- a page announces nothing
                 await asyncio.sleep(0.01)
@@ -107,11 +110,12 @@ class Watch:
 
 
 def spellings(secret: bytes | str) -> set[str]:
-    """Give how a secret might stand in a text: as it is, in hex, in base64, as Python or JSON would write it."""
+    """Give how a secret might stand in a text: as it is, in hex, in base64, as Python would write it; within JSON, too."""
     if isinstance(secret, str):
-        return {secret, json.dumps(secret)[1:-1], secret.encode().hex()}
-    assert len(secret) >= SHORT_BYTES, "too short to tell from chance"
-    # A part is enough to be found: hex of the first half, base64 of as much as does not depend on the rest.
-    half = secret[: len(secret) // 2]
-    whole = base64.b64encode(secret[: len(secret) // 3 * 3]).decode()
-    return {half.hex(), whole, base64.urlsafe_b64encode(secret[: len(secret) // 3 * 3]).decode(), repr(secret)[2:-1]}
+        found = {secret, secret.encode().hex(), base64.b64encode(secret.encode()).decode()}
+    else:
+        assert len(secret) >= 2 * SHORT_BYTES, "too short to tell from chance"
+        # Half of it is as bad; of base64 as much as does not depend on what follows.
+        part = secret[: len(secret) // 6 * 3]
+        found = {part.hex(), base64.b64encode(part).decode(), base64.urlsafe_b64encode(part).decode(), repr(part)[2:-1]}
+    return found | {json.dumps(spelling)[1:-1] for spelling in found}

@@ -94,7 +94,9 @@ class Desk:
             # NONCE_EXPIRED begins every conversation; counting it is enough.
             if not isinstance(error, NonceExpired):
                 claimed = _claimed(context)
-                _log.info("refused", method=method.name, claimed=claimed, reason=word(error.reason), detail=error.detail)
+                _log.info(
+                    "refused", method=method.name, claimed=claimed, reason=word(error.reason), detail=error.detail
+                )
         elif isinstance(failure, grpc.aio.AbortError):
             raise failure
         else:
