@@ -92,7 +92,15 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
     def now_ms(self) -> int:
         return SystemClock().wall_ms() + self.ahead_ms
 
-    def grant(self, pair_id: bytes, device_key: bytes, role: DeviceKind.ValueType, *, hours: float = 1) -> bytes:
+    def grant(
+        self,
+        pair_id: bytes,
+        device_key: bytes,
+        role: DeviceKind.ValueType,
+        *,
+        hours: float = 1,
+        starts_in_hours: float = -1,
+    ) -> bytes:
         """Sign a grant; give it as it stands in Hello."""
         grant = pairing_pb2.Grant(
             account_id=bytes(16),
@@ -100,7 +108,7 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
             device_key=device_key,
             pair_id=pair_id,
             role=role,
-            not_before_ms=self.now_ms() - HOUR_MS,
+            not_before_ms=self.now_ms() + round(starts_in_hours * HOUR_MS),
             not_after_ms=self.now_ms() + round(hours * HOUR_MS),
         ).SerializeToString()
         signed = proof.sign_grant(self._key.sign, self.public_key, grant)

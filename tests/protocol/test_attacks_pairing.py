@@ -1,0 +1,395 @@
+"""An attacker with an account of the same pairing service, and with what may be photographed, recorded or stolen.
+
+Each attempt is refused for the right reason, counted once and logged once, and leaves no secret in either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from dispatch import errors
+from dispatch.api.pairing.v1 import pairing_pb2 as pb
+from dispatch.channel import dial
+from dispatch.status import from_rpc
+
+from tests.support.attacks import LogBook, Watch
+from tests.support.pairing_device import (
+    ACCOUNT,
+    CALL_SECONDS,
+    DEVICE,
+    PAIRING,
+    PASSWORD,
+    Code,
+    Device,
+    a_phone,
+    signed_pairing,
+)
+from tests.support.pairing_service import PairingService
+
+REFUSALS = "dispatch_pairing_refusals_total"
+OFFERS = "dispatch_pairing_offers_total"
+SIGN_INS = "dispatch_pairing_sign_ins_total"
+HERS = "another horse, another staple"
+
+
+@pytest.fixture
+async def service(log: LogBook, tmp_path: Path) -> AsyncIterator[PairingService]:
+    """Give a service with ada, who is attacked, and mallory, who has an account there as well."""
+    async with PairingService(tmp_path / "pairing") as service:
+        await service.add_account("ada")
+        await service.add_account("mallory", HERS)
+        yield service
+
+
+@pytest.fixture
+def watched(log: LogBook, service: PairingService) -> Watch:
+    """Give what tells of attacks on the service."""
+    return Watch(page=service.metrics_text, log=log, secrets=[PASSWORD, HERS])
+
+
+def refused(method: str, word: str) -> dict[str, str]:
+    return {"event": "refused", "method": method, "reason": word}
+
+
+async def mallorys(service: PairingService) -> Device:
+    """Give a phone of the attacker's."""
+    device = a_phone(service.address, "burner")
+    await device.sign_in("mallory", HERS)
+    return device
+
+
+def keeps_secret(watched: Watch, *devices: Device, code: Code | None = None) -> None:
+    """Look for what these devices, and the code, hold."""
+    for device in devices:
+        watched.secrets += [one for one in (device.key.private_bytes_raw(), device.nonce, device.session) if one]
+        watched.ids += [device.id]
+    if code is not None:
+        watched.secrets += [code.token, sha256(code.token).digest()]
+        watched.ids += [code.offer_id]
+
+
+# ---- Claiming somebody else's code.
+
+
+@pytest.mark.parametrize("method", ["ClaimOffer", "SignIn"])
+async def test_another_key_under_a_devices_id_claims_nothing(
+    service: PairingService, watched: Watch, method: str
+) -> None:
+    """Mallory knows all of the victim but its key: its id, its sign-in, the code."""
+    host, phone, code = await service.host(), await service.phone(), service.code()
+    await host.create_offer(code)
+    thief = replace(phone, key=Ed25519PrivateKey.generate())
+    forged = {
+        "ClaimOffer": pb.ClaimOfferRequest(offer_id=code.offer_id, claim_token=code.token),
+        "SignIn": thief.sign_in_request(),
+    }[method]
+    call = thief.prepare((PAIRING if method == "ClaimOffer" else ACCOUNT) + method, forged)
+    call = call.with_(dispatch_device_bin=phone.id)
+    keeps_secret(watched, host, phone, code=code)
+
+    async with watched.expects(REFUSALS, reason="PROOF_INVALID", logged=refused(method, "PROOF_INVALID")):
+        with pytest.raises(errors.ProofInvalid):
+            await thief.send(call)
+
+    await phone.claim(code)  # nothing of it was used up
+
+
+async def test_a_second_claim_is_refused_and_the_host_is_warned(service: PairingService, watched: Watch) -> None:
+    """Somebody of the family took a photograph of the code."""
+    host, phone, second, code = await service.host(), await service.phone(), await service.phone("twin"), service.code()
+    await host.create_offer(code)
+    await phone.claim(code)
+    keeps_secret(watched, host, phone, second, code=code)
+
+    async with watched.expects(REFUSALS, reason="OFFER_CLAIMED", logged=refused("ClaimOffer", "OFFER_CLAIMED")):
+        with pytest.raises(errors.OfferClaimed):
+            await second.claim(code)
+
+    assert await watched.reads(OFFERS, result="contested") == 1
+    await host.end_offer(code, errors.RefusedByPerson.reason)
+    assert "contested" in await host.told(code)
+
+
+async def test_a_photographed_code_is_worth_nothing_in_another_account(service: PairingService, watched: Watch) -> None:
+    host, phone, code = await service.host(), await service.phone(), service.code()
+    await host.create_offer(code)
+    mallory = await mallorys(service)
+    keeps_secret(watched, host, mallory, code=code)
+
+    async with watched.expects(REFUSALS, reason="OTHER_ACCOUNT", logged=refused("ClaimOffer", "OTHER_ACCOUNT")):
+        with pytest.raises(errors.OtherAccount):
+            await mallory.claim(code)
+
+    await phone.claim(code)
+
+
+GUESSES_AT_ONCE = 32
+
+
+async def guess(device: Device, offer_id: bytes, count: int) -> None:
+    """Try claim tokens, many at a time; each is refused for the one reason that says nothing."""
+    method = f"{PAIRING}ClaimOffer"
+    async with dial(device.server) as channel:
+        claims: Any = channel.unary_unary(method)
+
+        async def worker(guesses: int) -> None:
+            for _ in range(guesses):
+                request = pb.ClaimOfferRequest(offer_id=offer_id, claim_token=os.urandom(32))
+                call = device.prepare(method, request)
+                with pytest.raises(grpc.aio.AioRpcError) as failure:
+                    await claims(call.body, metadata=call.metadata, timeout=CALL_SECONDS)
+                assert isinstance(from_rpc(failure.value), errors.OfferUnknown)
+
+        shares = [count // GUESSES_AT_ONCE + (one < count % GUESSES_AT_ONCE) for one in range(GUESSES_AT_ONCE)]
+        await asyncio.gather(*(worker(share) for share in shares))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("guesses", [1_000, pytest.param(10_000, marks=pytest.mark.big)])
+async def test_thousands_of_guesses_find_no_code_and_a_person_can_pair_afterwards(
+    service: PairingService, watched: Watch, guesses: int
+) -> None:
+    """Five misses end a code, and a host shows twenty an hour: 100 guesses count, all others are about codes that are over."""
+    host, phone, mallory = await service.host(), await service.phone(), await mallorys(service)
+    limits = service.limits
+    for _ in range(limits.offers_per_hour):
+        code = service.code()
+        await host.create_offer(code)
+        await guess(mallory, code.offer_id, guesses // limits.offers_per_hour)
+        with pytest.raises(errors.HandshakeFailed):
+            await phone.claim(code)
+        keeps_secret(watched, code=code)
+    keeps_secret(watched, host, mallory)
+
+    assert await watched.reads(REFUSALS, reason="OFFER_UNKNOWN") == guesses
+    assert await watched.reads(OFFERS, result="missed") == limits.misses * limits.offers_per_hour
+    assert await watched.reads(OFFERS, result="HANDSHAKE_FAILED") == limits.offers_per_hour
+    assert await watched.reads(OFFERS, result="claimed") == 0
+    assert sum(refused("ClaimOffer", "OFFER_UNKNOWN").items() <= line.items() for line in watched.log.lines) == guesses
+    async with watched.expects(REFUSALS, reason="RATE_LIMITED", logged=refused("CreateOffer", "RATE_LIMITED")):
+        with pytest.raises(errors.RateLimited) as told:
+            await host.create_offer(service.code())
+    await service.advance(told.value.retry_after_ms or 0)
+    await service.paired(host, phone)
+
+
+# ---- Attestations that do not say what both devices signed for this pair.
+
+
+Mix = Callable[[Device, Device, Device, bytes, str], pb.CompletePairingRequest]
+
+
+def with_phone_signature_of(made: pb.CompletePairingRequest, other: pb.CompletePairingRequest) -> Any:
+    """Give a request with the phone's signature from another."""
+    made.phone_signature = other.phone_signature
+    return made
+
+
+MIXED: dict[str, tuple[str, Mix]] = {
+    "the keys swapped": (
+        "ATTESTATION_MISMATCH",
+        lambda host, phone, _o, pair_id, name: signed_pairing(
+            host=phone, phone=host, pair_id=pair_id, service_name=name
+        ),
+    ),
+    "another service": (
+        "ATTESTATION_MISMATCH",
+        lambda host, phone, _o, pair_id, _n: signed_pairing(
+            host=host, phone=phone, pair_id=pair_id, service_name="other.example:7301"
+        ),
+    ),
+    "the host's signature twice": (
+        "ATTESTATION_MISMATCH",
+        lambda host, phone, _o, pair_id, _n: signed_pairing(
+            host=host, phone=phone, pair_id=pair_id, phone_signer=host
+        ),
+    ),
+    "a signature of another pair": (
+        "ATTESTATION_MISMATCH",
+        lambda host, phone, _o, pair_id, _n: with_phone_signature_of(
+            signed_pairing(host=host, phone=phone, pair_id=pair_id),
+            signed_pairing(host=host, phone=phone, pair_id=os.urandom(16)),
+        ),
+    ),
+    "another host's": (
+        "ATTESTATION_MISMATCH",
+        lambda host, phone, other, pair_id, name: signed_pairing(
+            host=other, phone=phone, pair_id=pair_id, service_name=name
+        ),
+    ),
+    "a phone of nobody here": (
+        "OTHER_ACCOUNT",
+        lambda host, phone, _o, pair_id, _n: signed_pairing(
+            host=host, phone=a_phone(phone.server, "made up"), pair_id=pair_id
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", MIXED)
+async def test_an_attestation_that_was_mixed_up_makes_no_pair(
+    service: PairingService, watched: Watch, what: str
+) -> None:
+    host, phone, other = await service.host(), await service.phone(), await service.host("other")
+    word, mix = MIXED[what]
+    request = mix(host, phone, other, os.urandom(16), service.name)
+    keeps_secret(watched, host, phone)
+    watched.secrets += [request.phone_signature, request.host_signature]
+
+    async with watched.expects(REFUSALS, reason=word, logged=refused("CompletePairing", word)):
+        with pytest.raises(type(errors.of_word(word))):
+            await host.complete(request)
+
+    assert await watched.reads("dispatch_pairing_pairings_active") == 0
+
+
+async def test_a_phone_that_did_not_claim_the_code_is_not_paired_by_it(service: PairingService, watched: Watch) -> None:
+    """The key that claimed and the key in the attestation differ: somebody swapped one."""
+    host, phone, twin, code = await service.host(), await service.phone(), await service.phone("twin"), service.code()
+    await host.create_offer(code)
+    await phone.claim(code)
+    keeps_secret(watched, host, twin, code=code)
+    watched.ids.remove(code.offer_id)  # the log of a completion names devices
+    watched.ids.remove(twin.id)
+
+    word = "ATTESTATION_MISMATCH"
+    async with watched.expects(REFUSALS, reason=word, logged=refused("CompletePairing", word)):
+        with pytest.raises(errors.AttestationMismatch):
+            await host.complete(signed_pairing(host=host, phone=twin, pair_id=os.urandom(16), offer=code))
+
+
+async def test_a_pairing_that_was_ended_is_not_revived_by_what_both_once_signed(
+    service: PairingService, watched: Watch
+) -> None:
+    """Somebody has a backup of the host: the attestation in it is right in every word."""
+    host, phone = await service.host(), await service.phone()
+    signed = signed_pairing(host=host, phone=phone, pair_id=os.urandom(16))
+    await host.complete(signed)
+    await phone.end_pairing(signed_pair_id(signed))
+    keeps_secret(watched, host)
+
+    async with watched.expects(REFUSALS, reason="NOT_PAIRED", logged=refused("CompletePairing", "NOT_PAIRED")):
+        with pytest.raises(errors.NotPaired):
+            await host.complete(signed)
+
+
+def signed_pair_id(request: pb.CompletePairingRequest) -> bytes:
+    """Read the second field of an attestation."""
+    first = int.from_bytes(request.attestation[:2], "big")
+    return request.attestation[4 + first : 20 + first]
+
+
+# ---- Grants.
+
+
+async def test_a_grant_is_not_made_for_the_pairing_of_somebody_else(service: PairingService, watched: Watch) -> None:
+    host, phone = await service.host(), await service.phone()
+    pair_id = await service.paired(host, phone)
+    mallory = await mallorys(service)
+    keeps_secret(watched, mallory)
+
+    async with watched.expects(REFUSALS, reason="NOT_PAIRED", logged=refused("RenewGrant", "NOT_PAIRED")):
+        with pytest.raises(errors.NotPaired):
+            await mallory.renew(pair_id)
+
+
+@pytest.mark.parametrize("how", ["signed out", "another device's sign-in", "no sign-in"])
+async def test_a_stolen_phones_key_alone_gets_no_grant(service: PairingService, watched: Watch, how: str) -> None:
+    host, phone = await service.host(), await service.phone()
+    pair_id = await service.paired(host, phone)
+    if how == "signed out":
+        await phone.sign_out()
+    else:
+        phone.session = (await mallorys(service)).session if how == "another device's sign-in" else b""
+    keeps_secret(watched, phone)
+
+    async with watched.expects(REFUSALS, reason="SIGN_IN_REQUIRED", logged=refused("RenewGrant", "SIGN_IN_REQUIRED")):
+        with pytest.raises(errors.SignInRequired):
+            await phone.renew(pair_id)
+
+
+# ---- Floods.
+
+
+async def test_a_flood_of_sign_ins_is_told_when_to_come_back_and_disturbs_nobody_who_is_signed_in(
+    service: PairingService, watched: Watch
+) -> None:
+    host, phone = await service.host(), await service.phone()
+    pair_id = await service.paired(host, phone)
+    burst = service.limits.per_account.burst
+    mallory = a_phone(service.address, "burner")
+    await mallory.ask_nonce()
+    keeps_secret(watched, phone, mallory)
+    guesses = [f"a guess, and not the first {number}" for number in range(100)]
+    watched.secrets += guesses
+
+    logged = refused("SignIn", "RATE_LIMITED")
+    async with watched.expects(REFUSALS, reason="RATE_LIMITED", times=100 - burst, logged=logged):
+        told = await asyncio.gather(*(mallory.sign_in("ada", one) for one in guesses), return_exceptions=True)
+        for _ in range(10):
+            await phone.renew(pair_id)
+
+    limited = [one for one in told if isinstance(one, errors.RateLimited)]
+    assert len([one for one in told if isinstance(one, errors.SignInFailed)]) == burst
+    assert len(limited) == 100 - burst
+    # `RetryInfo` of the status.
+    assert all((one.retry_after_ms or 0) > 0 for one in limited)
+    assert await watched.reads(SIGN_INS, result="failed") == burst
+    assert await watched.reads(SIGN_INS, result="rate_limited") == 100 - burst
+    # Nor is the right password let in from there, so that no guess can be told from another.
+    with pytest.raises(errors.RateLimited):
+        await mallory.sign_in("ada")
+    await host.renew(pair_id)
+
+
+# ---- What another account holds.
+
+
+async def test_nobody_reads_or_ends_what_another_account_holds(service: PairingService, watched: Watch) -> None:
+    host, phone = await service.host(), await service.phone()
+    await service.paired(host, phone)
+    mallory = await mallorys(service)
+    keeps_secret(watched, mallory)
+
+    assert [one.device_id for one in await mallory.devices()] == [mallory.id]
+    assert not (await mallory.tasks()).tasks
+    for method, request in (
+        ("RenameDevice", pb.RenameDeviceRequest(device_id=phone.id, name="mine")),
+        ("RevokeDevice", pb.RevokeDeviceRequest(device_id=host.id)),
+    ):
+        async with watched.expects(REFUSALS, reason="DEVICE_UNKNOWN", logged=refused(method, "DEVICE_UNKNOWN")):
+            with pytest.raises(errors.DeviceUnknown):
+                await mallory.call(f"{DEVICE}{method}", request)
+
+    assert {one.name: one.revoked_at_ms for one in await phone.devices()} == {"desk": 0, "pocket": 0}
+
+
+@pytest.mark.parametrize("method", ["ListDevices", "ListTasks"])
+@pytest.mark.parametrize("what", ["its id", "its sign-in"])
+async def test_what_was_stolen_of_a_device_reads_nothing_of_its_account(
+    service: PairingService, watched: Watch, method: str, what: str
+) -> None:
+    phone, mallory = await service.phone(), await mallorys(service)
+    request = {"ListDevices": pb.ListDevicesRequest(), "ListTasks": pb.ListTasksRequest()}[method]
+    keeps_secret(watched, phone, mallory)
+    watched.ids.remove(phone.id)
+    if what == "its id":
+        # With a nonce of the victim's as well: anybody may ask for one, it is only good for the victim's key.
+        thief, word = replace(phone, key=mallory.key), "PROOF_INVALID"
+        call = thief.prepare(DEVICE + method, request).with_(dispatch_device_bin=phone.id)
+    else:
+        mallory.session, word = phone.session, "SIGN_IN_REQUIRED"
+        call = mallory.prepare(DEVICE + method, request)
+
+    async with watched.expects(REFUSALS, reason=word, logged=refused(method, word)):
+        with pytest.raises(type(errors.of_word(word))):
+            await mallory.send(call)
