@@ -50,7 +50,7 @@ demo: dev ## Pair a phone with a host and send it real work; FOLDER=~/x for your
 
 .PHONY: test
 test: lint ## Lint, types and every test that needs nothing but .venv
-	@$(BIN)/pytest -q -n 2
+	@$(BIN)/pytest -q -n 4 --dist worksteal
 
 .PHONY: lint
 lint: dev ## Check style and types

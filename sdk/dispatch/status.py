@@ -58,18 +58,20 @@ def from_rpc(failure: grpc.aio.AioRpcError) -> errors.DispatchError:
 
 def _from_details(raw: bytes, message: str) -> errors.DispatchError | None:
     status = status_pb2.Status()
+    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
     try:
         status.ParseFromString(raw)
+        for detail in status.details:
+            detail.Unpack(info)
+            detail.Unpack(retry)
     except DecodeError:
         return None
-    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-    for detail in status.details:
-        detail.Unpack(info)
-        detail.Unpack(retry)
     if info.domain != DOMAIN:
         return None
     delay_ms = math.ceil(retry.retry_delay.ToNanoseconds() / 1_000_000)
-    return errors.of_word(info.reason, message, retry_after_ms=max(0, delay_ms), metadata=dict(info.metadata))
+    # No longer than a frame can say it, so that whoever waits so long can reckon with it.
+    delay_ms = min(max(0, delay_ms), 2**32 - 1)
+    return errors.of_word(info.reason, message, retry_after_ms=delay_ms, metadata=dict(info.metadata))
 
 
 _BY_CODE: dict[grpc.StatusCode, type[errors.DispatchError]] = {

@@ -238,3 +238,5 @@ async def test_either_side_alone_can_unpair_and_the_two_can_pair_again_and_the_t
     assert code == 0, events
     _, thread = await run("dispatch-host", "thread", "--home", world.home("desk"))
     assert len([event for event in thread if event.get("event") == "started"]) == 2
+    _, hosts = await run("dispatch-phone", "hosts", "--home", world.home("pocket"))
+    assert [host["holes"] for host in hosts] == [0], "what was signed for the first pairing is no hole in the second"

@@ -234,3 +234,19 @@ async def test_blind(relay: Relay) -> None:
     with sqlite3.connect(relay.data / "relay.sqlite3") as db:
         assert db.execute("SELECT count(*) FROM pending").fetchone() == (0,)
         assert db.execute("SELECT DISTINCT sealed FROM thread_row").fetchall() == [(b"",)]
+
+
+async def test_a_command_that_is_posted_again_while_it_waits_is_not_handed_over_again_on_the_same_stream(
+    relay: Relay,
+) -> None:
+    """Else a phone could fill the relay's memory with handovers for a host that reads slowly, or not at all."""
+    pair, phone, host = await together(relay)
+    for _ in range(50):
+        message_id = await phone.post(b"do it")
+    await phone.until(lambda: len(phone.all("handed_over")) == 50)
+    other = await phone.post(b"and that")
+    await host.got("handover", lambda one: one.message_id == other)
+
+    assert [one.message_id for one in host.all("handover")] == [message_id, other]
+    back = await relay.attach(pair.host)
+    await back.until(lambda: len(back.all("handover")) == 2)

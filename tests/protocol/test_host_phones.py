@@ -108,3 +108,33 @@ async def test_a_pairing_whose_keys_are_gone_is_left_alone(tmp_path: Path) -> No
         await bench.knows(lambda status: status.running)
 
         assert bench.relay.hellos == []
+
+
+class Mishap(list[str]):
+    """What a host says goes here, until a defect comes to light."""
+
+    def append(self, word: str) -> None:
+        super().append(word)
+        if self.count("connected") == 1 and word == "connected":
+            raise RuntimeError("a defect")
+
+
+async def test_a_link_that_breaks_by_a_defect_says_so_and_the_other_goes_on(tmp_path: Path) -> None:
+    async with RelayEnd() as relay, Bench(tmp_path) as bench:
+        other = await bench.pairs_with(Ed25519PrivateKey.generate(), relay, phone_name="tablet")
+        bench.told = Mishap()
+        bench.starts()
+        await bench.until(bench.home.socket().exists)
+
+        await bench.knows(lambda status: errors.Internal.reason in {one.reason for one in status.pairings})
+
+        async with bench.control() as control:
+            pairings = (await control.status()).pairings
+        broken = next(one for one in pairings if one.reason == errors.Internal.reason)
+        alive, at = (bench.phone, bench.relay) if broken.phone_name == "tablet" else (other, relay)
+        assert not broken.connected
+        await at.attached()
+        await alive.shakes_hands()
+        await alive.catches_up()
+        sent = await alive.sends("quick")
+        await alive.sees_end(sent.task_id)

@@ -169,6 +169,17 @@ async def test_a_host_that_changes_its_mind_without_end_is_cut_off_before_it_fil
     assert len(phone.all("presence")) < 50
 
 
+@pytest.mark.parametrize("word", ["take", "decline"])
+async def test_a_host_s_word_about_a_message_with_an_id_of_any_length_ends_its_stream(
+    calm_relay: Relay, word: str
+) -> None:
+    host = await calm_relay.attach(calm_relay.pair().host)
+
+    await host.say(**{word: {"message_id": bytes(1_000_000)}})
+
+    assert isinstance(await host.ended(), errors.ProtocolViolation)
+
+
 async def test_garbage_on_an_open_stream_ends_it(calm_relay: Relay) -> None:
     phone = await calm_relay.attach(calm_relay.pair().phone)
     await phone.write(b"\x0a\xff\xff\xff")

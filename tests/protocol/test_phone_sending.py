@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,15 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay_pb
 from dispatch.api.thread.v1 import thread_pb2 as words
+from dispatch.clock import SystemClock
+from dispatch.device.home import Home
+from dispatch.device.sign_in import SignIn
+from mobile_sim.phone import Phone
 
 from tests.support.host_end import HostEnd
 from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import Event, SeededPhone, send_request
+from tests.support.trust_service import TrustService
 from tests.support.waiting import until
 
 
@@ -299,3 +305,17 @@ async def test_what_came_while_the_phone_was_away_is_read_though_the_host_is_gon
 
     assert [line["text"] for line in lines if line["event"] == "steered"] == ["0", "1", "2"]
     assert await phone.thread() == lines
+
+
+async def test_a_phone_dials_its_relay_as_it_signed_in_also_while_the_pairing_service_is_away(tmp_path: Path) -> None:
+    async with TrustService() as trust:
+        seeded = SeededPhone.make(tmp_path)
+        seeded.pair(trust, ["relay.test:443"])
+        with seeded.store() as store, store.transaction():
+            kept = store.pairings.right(seeded.pair_id())
+            store.pairings.set_right(seeded.pair_id(), replace(kept, renew_at_ms=0))
+        async with Phone.opened(Home(tmp_path), clock=SystemClock(), rng=os.urandom, plaintext=True) as phone:
+            right = await phone.line(phone.host(None)).right(fresh=False)
+
+    assert right.grant == kept.grant
+    assert right.dialler == SignIn.required(Home(tmp_path)).dialler(plaintext=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
@@ -55,6 +57,31 @@ async def test_the_cause_survives_a_restart_of_the_relay(relay: Relay, how: str)
     phone = await relay.attach(pair.phone)
     assert (await phone.refusal(await phone.post(b"do it"))).reason == cause
     assert await relay.metric("dispatch_relay_hosts", state=how) == 1
+
+
+async def test_a_host_that_said_goodbye_was_last_heard_when_it_did(relay: Relay) -> None:
+    pair = relay.pair()
+    host = await relay.attach(pair.host)
+    await host.receipt(await host.keep(b"a while later"))
+    before = int(time.time() * 1_000)
+    await host.bye(notice=pb.CONDITION_APP_CLOSED)
+    await relay.stop()
+    await relay.start()
+
+    phone = await relay.attach(pair.phone)
+
+    told = await phone.presence(pb.REACHABILITY_ABSENT, Reason.REASON_HOST_APP_CLOSED)
+    assert told.last_heard_ms >= before
+
+
+async def test_a_host_is_asked_when_a_phone_comes_though_it_was_heard_just_now(calm_relay: Relay) -> None:
+    """Else a host that froze just now costs its phone the patience of a handshake and then a lease: eight seconds."""
+    pair = calm_relay.pair()
+    host = await calm_relay.attach(pair.host)
+
+    await calm_relay.attach(pair.phone)
+
+    await host.got("ping")
 
 
 async def test_a_refused_command_is_not_run_when_the_host_is_back(relay: Relay) -> None:

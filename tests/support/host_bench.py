@@ -69,6 +69,8 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         self.forgotten: set[bytes] = set()  # pairs that it does not know
         self.tombstones: set[bytes] = set()  # pairs that were ended for good
         self.away = False
+        self.asked = 0  # how often for a grant
+        self.lies: list[errors.DispatchError | bytes] = []  # what it says instead of the next grants
         self.ahead_ms = 0  # its clock
         self._key = Ed25519PrivateKey.generate()
         self.public_key = self._key.public_key().public_bytes_raw()
@@ -122,7 +124,13 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         await self._may_answer(context)
         if request.pair_id in self.forgotten:
             await self._refuse(context, "NOT_PAIRED")
+        self.asked += 1
         grant = self.grant(request.pair_id, self._host, DeviceKind.DEVICE_KIND_HOST)
+        lie = self.lies.pop(0) if self.lies else b""
+        if isinstance(lie, errors.DispatchError):
+            await refuse(context, lie)
+        elif lie:
+            grant = pairing_pb2.SignedGrant(grant=lie).SerializeToString()
         return pairing_pb2.RenewGrantResponse(
             grant=pairing_pb2.SignedGrant.FromString(grant),
             relays=self.relays_of.get(request.pair_id, self.relays),
@@ -188,14 +196,29 @@ class DyingWriter:
 
 
 class FullDisk:
-    """A journal on a disk that the test lets run full: nothing can be written while `full` is set."""
+    """A journal on a disk that the test lets run full, or stall: nothing can be written while `full` is set."""
 
     def __init__(self, journal: Writer) -> None:
         self.full = False
         self.refused = 0
         self._journal = journal
+        self._stalled: asyncio.Event | None = None
+        self._going_on = asyncio.Event()
+
+    def stalls(self) -> asyncio.Event:
+        """Take no answer back from the next step that is asked for, until it `goes_on`; gives what is set then."""
+        self._stalled, self._going_on = asyncio.Event(), asyncio.Event()
+        return self._stalled
+
+    def goes_on(self) -> None:
+        """Work again."""
+        self._going_on.set()
 
     async def step(self, work: Callable[[Tx], T]) -> T:
+        if self._stalled is not None:
+            stalled, self._stalled = self._stalled, None
+            stalled.set()
+            await self._going_on.wait()
         if not self.full:
             return await self._journal.step(work)
 

@@ -21,6 +21,7 @@ from dispatch_pairing.model import (
     Plan,
     Role,
     SignIn,
+    SigningKey,
     TaskRecord,
     TrustNews,
     WebSession,
@@ -340,10 +341,17 @@ async def _farewells(store: Store) -> None:
 
 async def _identity(store: Store) -> None:
     async with store.write() as kept:
-        assert await kept.service.identity() == Identity(service_name=None, key_id=None, sequence=0)
-        await kept.service.put_identity(Identity(service_name="pairing", key_id=b"k" * 8, sequence=2**62))
+        assert await kept.service.identity() == Identity(service_name=None, sequence=0)
+        await kept.service.put_identity(Identity(service_name="pairing", sequence=2**62))
     async with store.read() as kept:
-        assert await kept.service.identity() == Identity(service_name="pairing", key_id=b"k" * 8, sequence=2**62)
+        assert await kept.service.identity() == Identity(service_name="pairing", sequence=2**62)
+    keys = [SigningKey(number=n, key_id=bytes([n]) * 8, made_ms=2**42, alone=n == 1) for n in (1, 2)]
+    async with store.write() as kept:
+        assert await kept.service.signing_keys() == []
+        for key in reversed(keys):
+            await kept.service.add_signing_key(key)
+    async with store.read() as kept:
+        assert list(await kept.service.signing_keys()) == keys
 
 
 async def _all_or_nothing(store: Store) -> None:

@@ -32,12 +32,16 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         self.address = ""
         self.verdict: Literal["accept", "hold", "refuse"] = "accept"
         self.oldest = 0  # rows up to here are gone
+        self.reading = asyncio.Event()  # cleared: nothing of the host is read
+        self.reading.set()
         self.storing = True  # False: keep rows get no receipt
         self.refusing: Reason.ValueType | None = (
             None  # set: posts are refused with it until the first of them comes again
         )
+        self.retry_after_ms = 10  # beside that refusal
         self.refused: list[bytes] = []
         self.phone_attached = True
+        self.silence_ms = 65_000  # after which a host gives up a stream
         self.frames: list[pb.DeviceFrame] = []
         self.rows: list[pb.RelayFrame] = []  # what the host gets of each row; seq is the place
         self.kept: list[pb.Post] = []  # the host's rows, each once
@@ -71,7 +75,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         self.opens.append(opening)
         if opening.resume_after < self.oldest:
             await refuse(context, errors.ResumeTooOld(metadata={"oldest_seq": str(self.oldest + 1)}))
-        limits = pb.Limits(sealed_bytes=70_000, frames=64, silence_ms=65_000, lease_ms=5_000)
+        limits = pb.Limits(sealed_bytes=70_000, frames=64, silence_ms=self.silence_ms, lease_ms=5_000)
         await self._write(context, pb.RelayFrame(opened=pb.Opened(head_seq=len(self.rows), limits=limits)))
         async with self._news:
             self._stream = context
@@ -81,6 +85,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
             await self._write(context, row)
         try:
             async for frame in frames:
+                await self.reading.wait()
                 await self._heard(frame)
                 if frame.HasField("bye"):
                     break
@@ -95,7 +100,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         match frame.WhichOneof("frame"):
             case "post" if self._still_refuses(frame.post):
                 self.refused.append(frame.post.message_id)
-                await self.refuse(frame.post.message_id, self.refusing or Reason.REASON_INTERNAL, retry_after_ms=10)
+                await self.refuse(frame.post.message_id, self.refusing or Reason.REASON_INTERNAL)
             case "post" if self.storing:
                 await self._keep(frame.post)
             case "take" if self.verdict == "accept":
@@ -146,9 +151,9 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         state = pb.REACHABILITY_REACHABLE if attached else pb.REACHABILITY_ABSENT
         await self.say(pb.RelayFrame(presence=pb.Presence(state=state)))
 
-    async def refuse(self, message_id: bytes, reason: Reason.ValueType, *, retry_after_ms: int = 0) -> None:
+    async def refuse(self, message_id: bytes, reason: Reason.ValueType) -> None:
         """Refuse a post at the door."""
-        refusal = pb.Refusal(message_id=message_id, reason=reason, retry_after_ms=retry_after_ms)
+        refusal = pb.Refusal(message_id=message_id, reason=reason, retry_after_ms=self.retry_after_ms)
         await self.say(pb.RelayFrame(refusal=refusal))
 
     async def say(self, *frames: pb.RelayFrame) -> None:
@@ -165,12 +170,13 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         """Wait until it is not."""
         await self.until(lambda: self._stream is None)
 
-    async def cut(self) -> None:
-        """End the host's stream without a word."""
+    async def cut(self, details: bytes = b"") -> None:
+        """End the host's stream without a word, or with these bytes for a status."""
         stream, self._stream = self._stream, None
         if stream is not None:
+            metadata = (("grpc-status-details-bin", details),) if details else ()
             with contextlib.suppress(BaseException):
-                await stream.abort(grpc.StatusCode.UNAVAILABLE, "cut")
+                await stream.abort(grpc.StatusCode.UNAVAILABLE, "cut", metadata)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something about what the host said is true."""

@@ -191,9 +191,8 @@ class Phone:
         except errors.NoNetwork:
             if kept is None or fresh:
                 raise
-            return Right(
-                kept.grant, kept.relays
-            )  # not young any more, and still good: the relay will say when it is not
+            # Not young any more, and still good: the relay will say when it is not.
+            return Right(kept.grant, kept.relays, me.dialler)
         Trust(self.home).follow(answer.keys)
         right = Right(answer.grant.SerializeToString(), tuple(answer.relays), me.dialler)
         with self.store.transaction():

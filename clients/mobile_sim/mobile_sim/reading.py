@@ -46,6 +46,11 @@ class Reader:
         self._pair_id: PairId = pairing.pair_id
         self._host_key = pairing.host_key
         self._own_key = own_key
+        # The host's thread goes on through every pairing of the same two, and each command was signed for its own.
+        self._signed_for = sorted(
+            (known.pair_id for known in store.pairings.all() if known.host_key == pairing.host_key),
+            key=lambda pair_id: pair_id != pairing.pair_id,
+        )
         self._ledger = ledger
         self._chains: tuple[Chain, ...] = tuple(store.thread.chains(pairing.pair_id))
         waiting = [_entry(content) for content in store.thread.early(pairing.pair_id).values()]
@@ -165,16 +170,19 @@ class Reader:
         said = event.accepted
         if not said.action or len(said.phone_head.hash) != HASH_BYTES:
             return
-        fits = verify_task(
-            self._own_key,
-            said.signature,
-            pair_id=self._pair_id,
-            task_id=event.task_id,
-            attempt=said.attempt,
-            body=said.action,
-            head=Head(said.phone_head.number, said.phone_head.hash),
+        fits = (
+            verify_task(
+                self._own_key,
+                said.signature,
+                pair_id=pair_id,
+                task_id=event.task_id,
+                attempt=said.attempt,
+                body=said.action,
+                head=Head(said.phone_head.number, said.phone_head.hash),
+            )
+            for pair_id in self._signed_for
         )
-        if not fits:
+        if not any(fits):
             self._store.pairings.add_holes(self._pair_id, 1)
 
     def _tell(self, event: Event) -> None:

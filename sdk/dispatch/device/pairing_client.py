@@ -160,7 +160,10 @@ class PairingClient:
         """Keep the fresh nonce that came with NONCE_EXPIRED; tells whether the call is worth repeating."""
         if not isinstance(error, errors.NonceExpired) or "nonce" not in error.metadata:
             return False
-        self._nonce = base64.b64decode(error.metadata["nonce"])
+        try:
+            self._nonce = base64.b64decode(error.metadata["nonce"])
+        except ValueError:
+            return False
         return True
 
 

@@ -195,7 +195,7 @@ class HostSession:
     Keep rows are `chain.seal`'s.
 
     One object serves one pairing for as long as the process lives. Between an Opened with `confirmed` and `switch` or
-    `refuse` nothing else may be answered or opened (Undecided): the caller deals with one frame of a pairing at a
+    `refuse` (or `cut_off`) nothing else may be answered or opened (Undecided): the caller deals with one frame of a pairing at a
     time.
     """
 
@@ -278,6 +278,13 @@ class HostSession:
     def refuse(self) -> None:
         """Stay in the old epoch: the grant is not good, or the commit failed."""
         self._offered = None
+
+    def cut_off(self) -> None:
+        """Stay in the old epoch without knowing whether the keep chain was committed.
+
+        The next message 2 names no epoch, so that the phone holds on to the chains of both.
+        """
+        self._offered = self._keep_epoch = None
 
     def seal_live(self, body: bytes) -> bytes:
         """Seal a live frame. Raises NoSession, or ValueError for a body that is too long."""

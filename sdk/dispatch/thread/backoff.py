@@ -10,6 +10,8 @@ FIRST_MS = (100, 500)
 EARLY_MAX_MS = 5_000
 EARLY_MS = 60_000
 LATE_MS = 30_000
+LONGEST_ADVISED_MS = 10 * 60_000
+"""No server's word keeps a device away for longer: it may be wrong, and there may be others."""
 JITTER = 0.2
 
 
@@ -27,7 +29,7 @@ class Backoff:
         self._last_ms = 0.0
 
     def next_ms(self, now_ms: int, *, advised_ms: int = 0) -> int:
-        """Give the next wait. `advised_ms` is the server's word, which is never undercut."""
+        """Give the next wait. `advised_ms` is the server's word, which is not undercut."""
         if self._broken_at_ms is None:
             self._broken_at_ms = now_ms
         if now_ms - self._broken_at_ms > EARLY_MS:
@@ -38,4 +40,4 @@ class Backoff:
             wait = self.rng.uniform(*FIRST_MS)
         self._last_ms = wait
         wait *= self.rng.uniform(1 - JITTER, 1 + JITTER)
-        return max(round(wait), advised_ms)
+        return max(round(wait), min(advised_ms, LONGEST_ADVISED_MS))

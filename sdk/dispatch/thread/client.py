@@ -44,6 +44,8 @@ from dispatch.version import APP_VERSION, PROTOCOL_VERSIONS
 OPEN_WITHIN_SECONDS = 10.0
 BATCH_BYTES = MESSAGE_BYTES // 2
 """A backlog of large rows must not make a message that gRPC refuses: it would be refused again on every stream."""
+MOST_QUEUED = 1_024
+"""Frames that wait for the writer before no more are read."""
 GOODBYE_WITHIN_SECONDS = 1.0
 
 # After these nothing is gained by coming back: a person has to do something first.
@@ -120,6 +122,7 @@ class ThreadClient:
         # The writer's: filled by send, emptied by the writer.
         self._queue: list[DeviceFrame] = []
         self._news = asyncio.Event()
+        self._calm = asyncio.Event()  # whether the relay may be read
         self._open = False
         self._leave = asyncio.Event()
 
@@ -134,6 +137,8 @@ class ThreadClient:
             return False
         self._queue.extend(frames)
         self._news.set()
+        if len(self._queue) > MOST_QUEUED:
+            self._calm.clear()
         return True
 
     def leave(self, condition: Condition.ValueType | None) -> None:
@@ -181,6 +186,7 @@ class ThreadClient:
         """Open a stream and hold it until it ends; always ends by raising why."""
         self._dialled = relay
         self._queue.clear()
+        self._calm.set()
         try:
             channel = right.dialler.dial(relay)
         except ValueError as problem:
@@ -262,6 +268,8 @@ class ThreadClient:
             rest = [frame for frame in frames if not frame.HasField("ping")]
             if rest:
                 await self._end.received(rest)
+            # Back-pressure on a relay that asks faster than it reads the answers: they would fill our memory.
+            await self._calm.wait()
             frames = await _batch(call)
 
     async def _write(self, call: Any) -> NoReturn:
@@ -271,6 +279,8 @@ class ThreadClient:
             while self._queue:
                 batch = _head(self._queue, most=self._frames_limit)
                 self._queue = self._queue[len(batch) :]
+                if len(self._queue) <= MOST_QUEUED:
+                    self._calm.set()
                 try:
                     await call.write(AttachRequest(frames=batch))
                 except (grpc.aio.AioRpcError, asyncio.InvalidStateError):

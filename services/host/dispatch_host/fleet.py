@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -161,6 +162,17 @@ class Fleet:
             _LOG.error(
                 "link given up", pairing=link.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail
             )
+        except Exception as failure:
+            # A defect of ours. The other links go on; `status` and the log say that this one does not, without the
+            # error's own words: they may quote what a phone wrote.
+            where = traceback.extract_tb(failure.__traceback__)[-1]
+            _LOG.error(
+                "link broke",
+                pairing=link.pairing.pair_id,
+                cause=type(failure).__name__,
+                where=f"{where.name}:{where.lineno}",
+            )
+            await link.closed(errors.Internal(type(failure).__name__))
         finally:
             posting.cancel()
             running.cancel()

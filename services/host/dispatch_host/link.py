@@ -43,6 +43,7 @@ WINDOW = 32
 """Most rows that wait for their receipt on the stream at once."""
 RESEND_BACKLOG = 512
 """A phone that asks again while so many rows still wait for the relay is not answered twice."""
+LARGEST_PLACE = 2**53 - 1
 _RETRY_SECONDS = 1.0
 _STORE_RETRY_MS = 5_000
 _HANDSHAKE = 0x80
@@ -113,6 +114,7 @@ class Link:
         self._posted_id = 0
         self._in_flight: dict[bytes, OutboxRow] = {}
         self._hold_seconds = 0.0
+        self._anew = asyncio.Event()  # set when everything is posted from the start
         self._drain = asyncio.Event()  # set when the outbox got shorter, or the stream ended
 
     # ---- The thread end: called by the client, one after the other. ----
@@ -139,8 +141,7 @@ class Link:
         was_open, self.is_open, self.phone_attached = self.is_open, False, False
         self.reason = error.reason
         if isinstance(error, errors.ResumeTooOld):
-            oldest = error.metadata.get("oldest_seq", "")
-            await self._rewind(max(0, int(oldest) - 1) if oldest.isdecimal() else 0)
+            await self._rewind(_oldest(error) - 1)
         if isinstance(error, errors.StreamSuperseded):
             self._session.drop()
         if was_open:
@@ -250,17 +251,17 @@ class Link:
 
     async def _deliver(self, frame: relay.Deliver) -> None:
         """Take the go. A failure here breaks the stream, and the row comes again."""
-        common, message = self._common, MessageId(frame.message_id)
+        common, message, seq = self._common, MessageId(frame.message_id), _place(frame.seq)
         deadline_ms = common.undecided.deadlines_ms.get(message)
         in_time = deadline_ms is not None and common.clock.boot_ms() <= deadline_ms
         now_ms = common.clock.wall_ms()
         gone = await common.journal.step(
             lambda tx: steps.go(
-                tx, common.scribe, self.pairing.pair_id, message, seq=frame.seq, in_time=in_time, now_ms=now_ms
+                tx, common.scribe, self.pairing.pair_id, message, seq=seq, in_time=in_time, now_ms=now_ms
             )
         )
         common.undecided.deadlines_ms.pop(message, None)
-        self._cursor = max(self._cursor, frame.seq)
+        self._cursor = max(self._cursor, seq)
         self.wake()
         if gone.ended is not None:
             common.ended(gone.ended)
@@ -270,13 +271,13 @@ class Link:
             common.runner.cancel(gone.task_id)
 
     async def _withdrawn(self, frame: relay.Withdrawn) -> None:
-        common, message = self._common, MessageId(frame.message_id)
+        common, message, seq = self._common, MessageId(frame.message_id), _place(frame.seq)
         now_ms = common.clock.wall_ms()
         ended = await common.journal.step(
-            lambda tx: steps.withdraw(tx, common.scribe, self.pairing.pair_id, message, seq=frame.seq, now_ms=now_ms)
+            lambda tx: steps.withdraw(tx, common.scribe, self.pairing.pair_id, message, seq=seq, now_ms=now_ms)
         )
         common.undecided.deadlines_ms.pop(message, None)
-        self._cursor = max(self._cursor, frame.seq)
+        self._cursor = max(self._cursor, seq)
         if ended is not None:
             self.wake()
             common.ended(ended)
@@ -331,6 +332,10 @@ class Link:
                 detail=error.detail,
             )
             return error.reason
+        except BaseException:
+            # The stream ended while the journal wrote. Left undecided, the session would never take anything again.
+            self._session.cut_off()
+            raise
         self._session.switch()
         self._post_from_start()
         _LOG.info("session", pairing=self.pairing.pair_id, epoch=confirmed.epoch)
@@ -371,14 +376,21 @@ class Link:
             await self._news.wait()
             self._news.clear()
             if self._hold_seconds:
-                await asyncio.sleep(self._hold_seconds)
-                self._post_from_start()
+                await self._hold()
             try:
                 await self._post_waiting()
             except errors.StoreFailed as failure:
                 _LOG.error("journal can't be used", detail=failure.detail)
                 self._hold_seconds = _RETRY_SECONDS
                 self._news.set()
+
+    async def _hold(self) -> None:
+        """Wait as the relay asked, unless all begins anew meanwhile: on another stream the word of the last one is over."""
+        self._anew.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._hold_seconds):
+                await self._anew.wait()
+        self._post_from_start()
 
     async def _post_waiting(self) -> None:
         while self.is_open and not self._hold_seconds and (room := WINDOW - len(self._in_flight)) > 0:
@@ -409,12 +421,13 @@ class Link:
         self._posted_id, self._hold_seconds = 0, 0.0
         self._in_flight.clear()
         self._news.set()
+        self._anew.set()
 
     async def _receipts(self, receipts: Sequence[relay.Receipt]) -> None:
         if not receipts:
             return
         message_ids = [receipt.message_id for receipt in receipts]
-        seq = max(receipt.seq for receipt in receipts)
+        seq = _place(max(receipt.seq for receipt in receipts))
 
         def received(tx: Tx) -> None:
             outbox.received(tx, self.pairing.pair_id, message_ids)
@@ -462,6 +475,19 @@ class Link:
                         return True
                     await self._drain.wait()
         return False
+
+
+def _place(seq: int) -> int:
+    """Check a place in the relay's log: no thread gets so long, and no store holds more."""
+    if seq > LARGEST_PLACE:
+        raise errors.ProtocolViolation("a row's place is out of bounds")
+    return seq
+
+
+def _oldest(error: errors.ResumeTooOld) -> int:
+    """Read the relay's oldest row; nonsense counts as the first."""
+    text = error.metadata.get("oldest_seq", "")
+    return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < 16 else 1
 
 
 def _waiting(pair_id: PairId, after_id: int, limit: int, tx: Tx) -> list[OutboxRow]:

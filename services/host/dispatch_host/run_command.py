@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.cli import Console
@@ -11,22 +14,31 @@ from dispatch_host.journal.values import Pairing
 
 
 def told_on(console: Console) -> Told:
-    """Say it on this console."""
+    """Say it on this console, for as long as somebody reads there (`| head`): the host works for the phones, who still do."""
+    listening = True
+
+    def say(event: Mapping[str, Any], words: str) -> None:
+        nonlocal listening
+        if listening:
+            try:
+                console.event(event, words)
+            except BrokenPipeError:
+                listening = False
 
     def running(metrics: str) -> None:
-        console.event(
+        say(
             {"event": "running", "metrics": metrics or None},
             "Running. Ctrl-C stops it." + (f" Metrics on {metrics}." if metrics else ""),
         )
 
     def connected(pairing: Pairing) -> None:
-        console.event(
+        say(
             {"event": "connected", "pair_id": pairing.pair_id.hex(), "phone": pairing.phone_name},
             console.styled(f"Connected for {pairing.phone_name}.", fg="green"),
         )
 
     def disconnected(pairing: Pairing, reason: Reason.ValueType) -> None:
-        console.event(
+        say(
             {
                 "event": "disconnected",
                 "pair_id": pairing.pair_id.hex(),

@@ -208,10 +208,13 @@ def interrupt_all(tx: Tx, scribe: Scribe, *, running: Reason.ValueType) -> int:
 
 
 def cancel_pairing(tx: Tx, scribe: Scribe, pair_id: PairId) -> list[TaskId]:
-    """End the waiting tasks of a pairing that is being ended; gives those that run, for the runner to cancel."""
-    running = []
+    """End the waiting tasks of a pairing that is being ended; gives those that run, for the runner to cancel.
+
+    All of its thread's: some may be from before the same phone paired again.
+    """
+    running, thread = [], threads.thread_of(tx, pair_id)
     for task in tasks.in_states(tx, OPEN):
-        if task.pair_id == pair_id:
+        if task.thread == thread:
             if task.state in QUEUED:
                 _end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
             else:

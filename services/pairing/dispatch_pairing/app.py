@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +20,6 @@ from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.logs import get_logger
 from prometheus_client import CollectorRegistry
 
-from dispatch_pairing import signer as signers
 from dispatch_pairing.accounts import SignIns
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
@@ -40,7 +40,7 @@ from dispatch_pairing.nonces import Nonces
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.relays import Relays
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
 from dispatch_pairing.streams import Streams
@@ -143,17 +143,18 @@ async def _serving(
         for_services=FOR_SERVICES,
     )
     address = listeners.bind(settings.listen)
-    signer, service_name = await _identify(settings, address, store=store, clock=clock, rng=rng)
+    bell = Bell()
+    keys = await SigningKeys.open(store=store, folder=settings.data, clock=clock, rng=rng, limits=limits, bell=bell)
+    service_name = await _name(settings, address, store=store, clock=clock)
     async with store.read() as kept:
         metrics.pairings_active.set(await kept.pairings.count_active())
 
-    bell = Bell()
     relays = Relays(fixed=settings.relay, seen_ms=limits.relay_seen_ms, limit=limits.relays)
     door = Door(
         store=store,
         clock=clock,
         limits=limits,
-        nonces=Nonces(key=signer.secret("nonce"), lifetime_ms=limits.nonce_ms),
+        nonces=Nonces(key=keys.secret("nonce"), lifetime_ms=limits.nonce_ms),
         names=own_names(address, settings.advertise),
     )
     streams = Streams(limit=limits.follows)
@@ -161,7 +162,7 @@ async def _serving(
     apis = (
         AccountApi(
             sign_ins=SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits),
-            signer=signer,
+            keys=keys,
             service_name=service_name,
             clock=clock,
             metrics=metrics,
@@ -173,13 +174,13 @@ async def _serving(
                 bell=bell,
                 clock=clock,
                 limits=limits,
-                signer=signer,
+                keys=keys,
                 relays=relays,
                 service_name=service_name,
                 metrics=metrics,
             ),
             streams=streams,
-            signer=signer,
+            keys=keys,
             clock=clock,
             metrics=metrics,
         ),
@@ -188,7 +189,7 @@ async def _serving(
         TrustApi(
             trust=Trust(store=store, bell=bell, clock=clock, limits=limits, relays=relays, metrics=metrics),
             streams=streams,
-            signer=signer,
+            keys=keys,
         ),
     )
     desk = Desk(door=door, limits=limits, metrics=metrics)
@@ -208,6 +209,7 @@ async def _serving(
         name=service_name,
         grpc_experiments=GRPC_EXPERIMENTS,
     )
+    watching = asyncio.create_task(keys.watch())
     try:
         yield Running(
             address=address, services=listeners.services, metrics=measured, service_name=service_name, bell=bell
@@ -215,32 +217,24 @@ async def _serving(
     finally:
         await listeners.drain()
         bell.close()
+        await watching
         await listeners.stop(grace_seconds=_GRACE_SECONDS)
         _log.info("stopped")
 
 
-async def _identify(
-    settings: Settings, address: Address, *, store: Store, clock: Clock, rng: Rng
-) -> tuple[Signer, str]:
-    # The name and the key are for good: codes on screens, attestations and relays hold on to them.
+async def _name(settings: Settings, address: Address, *, store: Store, clock: Clock) -> str:
+    # The name is for good: codes on screens and attestations hold on to it.
     async with store.write() as kept:
         identity = await kept.service.identity()
-        signer = signers.load(settings.data, rng=rng, known=identity.key_id)
         name = identity.service_name
         if name is None:
             name = checked_name(settings.name or (settings.advertise[0] if settings.advertise else str(address)))
         elif settings.name not in (None, name):
             raise ValueError(f"this service is called {name!r} since its first start, and what devices signed says so")
-        await kept.service.put_identity(
-            replace(
-                identity,
-                service_name=name,
-                key_id=signer.key_id,
-                # After a restore the count goes on above everything that was told before.
-                sequence=max(identity.sequence, clock.wall_ms()),
-            )
-        )
-    return signer, name
+        # After a restore the count goes on above everything that was told before.
+        sequence = max(identity.sequence, clock.wall_ms())
+        await kept.service.put_identity(replace(identity, service_name=name, sequence=sequence))
+    return name
 
 
 @contextmanager

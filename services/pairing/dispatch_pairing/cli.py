@@ -15,9 +15,12 @@ from dispatch.cli import Console, Exit, guarded, program
 from dispatch.clock import SystemClock
 from dispatch.errors import BadRequest
 
+from dispatch_pairing.keys_cli import keys
+
 app = program(name="dispatch-pairing", about="The pairing service of Dispatch: accounts, offers, grants, trust.")
 account = typer.Typer(help="Make and list accounts.", no_args_is_help=True)
 app.add_typer(account, name="account")
+app.add_typer(keys, name="keys")
 
 Data = Annotated[Path, typer.Option("--data", help="Folder with all of the service's state.", show_default=False)]
 

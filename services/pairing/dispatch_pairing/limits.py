@@ -46,6 +46,8 @@ class Limits:
     grant_ms: int = _HOUR_MS
     grant_backdate_ms: int = _MINUTE_MS
     """A relay's clock may be behind by this much and still take a grant just issued."""
+    clock_tolerance_ms: int = 10 * _MINUTE_MS
+    """How far off the clocks of hosts may be that judge a grant (docs/encryption.md, Session)."""
     devices: int = 100
     """Devices of an account that are signed in or paired."""
     farewells: int = 100

@@ -160,7 +160,17 @@ class Identity:
 
     service_name: str | None
     """Bound into QR codes and attestations."""
-    key_id: bytes | None
-    """Of the key that signs grants: a start without that key must fail, or every relay would turn everybody away."""
     sequence: int
     """The trust feed's count."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs grants, or did. The key itself is in a file; a start without it must fail."""
+
+    number: int
+    """Counted from 1."""
+    key_id: bytes
+    made_ms: int
+    alone: bool
+    """Whether the keys before it are believed no more, from its first moment on."""

@@ -23,7 +23,7 @@ from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Device, Pairing, Role
 from dispatch_pairing.relays import Relays
 from dispatch_pairing.revocation import end_pairing
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.store import Repositories, Store
 
 
@@ -97,7 +97,7 @@ class Pairings:
         bell: Bell,
         clock: Clock,
         limits: Limits,
-        signer: Signer,
+        keys: SigningKeys,
         relays: Relays,
         service_name: str,
         metrics: Metrics,
@@ -107,7 +107,7 @@ class Pairings:
         self._bell = bell
         self._clock = clock
         self._limits = limits
-        self._signer = signer
+        self._keys = keys
         self._relays = relays
         self._service_name = service_name
 
@@ -179,7 +179,7 @@ class Pairings:
         relays = self._relays.live(now_ms=self._clock.steady_ms())
         if not relays:
             raise NoRelay(retry_after_ms=1_000)
-        grant = self._signer.grant(
+        grant = self._keys.grant(
             device,
             pair_id,
             not_before_ms=now_ms - self._limits.grant_backdate_ms,

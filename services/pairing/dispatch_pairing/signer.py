@@ -1,4 +1,4 @@
-"""The key that signs grants: one file, readable by nobody else, made at the first start. Called by app.py.
+"""A key that signs grants: one file, readable by nobody else. Called by signing_keys.py.
 
 Losing it means that every relay turns everybody away, so a start without the key that the database knows fails.
 """
@@ -17,7 +17,7 @@ from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.errors import StoreFailed
 from dispatch.ids import PairId, Rng
-from dispatch.proof import PinnedKeys, key_id, sign_grant, sign_key_set
+from dispatch.proof import key_id, sign_grant
 
 from dispatch_pairing.model import Device
 
@@ -28,10 +28,9 @@ KEY_FILE = "signing.key"
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs grants and the key set, and gives the service its other secret."""
+    """One key: signs grants, and gives the service its other secrets."""
 
     private: Ed25519PrivateKey
-    sequence: int = 1
 
     @property
     def public(self) -> bytes:
@@ -60,42 +59,47 @@ class Signer:
         signed = sign_grant(self.private.sign, self.public, exact)
         return pb.SignedGrant(grant=exact, key_id=signed.key_id, signature=signed.signature)
 
-    def key_set(self) -> pb.KeySet:
-        """Give the key set, signed by itself."""
-        signed = sign_key_set(self.private.sign, self.public, PinnedKeys(keys=(self.public,), sequence=self.sequence))
-        signature = pb.KeySetSignature(key_id=signed.key_id, signature=signed.signature)
-        return pb.KeySet(keys=[self.public], sequence=self.sequence, signatures=[signature])
-
     def secret(self, purpose: str) -> bytes:
         """Give 32 secret bytes for another purpose, the same at each start."""
         hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=f"dispatch/pairing-service/1 {purpose}".encode())
         return hkdf.derive(self.private.private_bytes_raw())
 
 
-def load(folder: Path, *, rng: Rng, known: bytes | None) -> Signer:
-    """Read the key, or make it. `known` is the id of the key that the database remembers.
+def file_of(folder: Path, number: int) -> Path:
+    """Name the file of a key: they are numbered from 1."""
+    return folder / (KEY_FILE if number == 1 else f"signing-{number}.key")
+
+
+def make(folder: Path, *, number: int, rng: Rng) -> Signer:
+    """Make a key that the database does not know yet. A file of that number that was left behind by a crash goes."""
+    seed = rng(_SEED_BYTES)
+    _write(file_of(folder, number), seed)
+    return Signer(private=Ed25519PrivateKey.from_private_bytes(seed))
+
+
+def read(folder: Path, *, number: int, known: bytes) -> Signer:
+    """Read a key. `known` is its id, as the database remembers it.
 
     Raises StoreFailed when others may read the file, when it is damaged, gone or not the known one.
     """
-    file = folder / KEY_FILE
-    if not file.exists():
-        if known is not None:
-            raise StoreFailed(f"{file} is gone, and the relays trust no other key: restore it from the backup")
-        _make(file, rng(_SEED_BYTES))
+    file = file_of(folder, number)
     # Opened before it is looked at, so that what was checked is what is read.
-    with file.open("rb") as opened:
-        if os.name == "posix" and os.fstat(opened.fileno()).st_mode & _OTHERS:
-            raise StoreFailed(f"{file} may be read by others: chmod 600 it, and consider it known")
-        seed = opened.read(_SEED_BYTES + 1)
+    try:
+        with file.open("rb") as opened:
+            if os.name == "posix" and os.fstat(opened.fileno()).st_mode & _OTHERS:
+                raise StoreFailed(f"{file} may be read by others: chmod 600 it, and consider it known")
+            seed = opened.read(_SEED_BYTES + 1)
+    except FileNotFoundError as failure:
+        raise StoreFailed(f"{file} is gone, and the relays trust no other key: restore it from the backup") from failure
     if len(seed) != _SEED_BYTES:
         raise StoreFailed(f"{file} is damaged: restore it from the backup")
     signer = Signer(private=Ed25519PrivateKey.from_private_bytes(seed))
-    if known is not None and signer.key_id != known:
+    if signer.key_id != known:
         raise StoreFailed(f"{file} is not the key that the database remembers: restore both from the same backup")
     return signer
 
 
-def _make(file: Path, seed: bytes) -> None:
+def _write(file: Path, seed: bytes) -> None:
     # Written aside and renamed: a crash leaves a whole key or none.
     aside = file.with_suffix(".new")
     aside.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from dispatch_pairing.model import (
     Login,
     Pairing,
     SignIn,
+    SigningKey,
     TaskRecord,
     TrustNews,
     WebSession,
@@ -206,6 +207,12 @@ class Service(Protocol):
 
     async def put_identity(self, identity: Identity) -> None:
         """Keep it."""
+
+    async def signing_keys(self) -> Sequence[SigningKey]:
+        """List the keys that sign grants, or did, oldest first."""
+
+    async def add_signing_key(self, key: SigningKey) -> None:
+        """Keep a new one."""
 
 
 @dataclass(frozen=True, slots=True)

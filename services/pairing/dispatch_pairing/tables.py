@@ -29,10 +29,19 @@ service = Table(
     Column("only", SmallInteger, nullable=False),
     Column("schema_version", Integer, nullable=False),
     Column("service_name", String, nullable=True),
-    Column("key_id", LargeBinary, nullable=True),
     Column("sequence", BigInteger, nullable=False),
     PrimaryKeyConstraint("only", name="pk_service"),
     CheckConstraint("only = 1", name="ck_service_one_row"),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("number", Integer, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("alone", SmallInteger, nullable=False),
+    PrimaryKeyConstraint("number", name="pk_signing_keys"),
 )
 
 accounts = Table(

@@ -36,6 +36,7 @@ class _Waiting:
     posted_ms: int
     deadline_ms: int
     judged: bool = False  # it is refused, and the log is to confirm it
+    handed_to: Stream | None = None  # the host's stream that has it
 
 
 class Commands:
@@ -187,11 +188,14 @@ class Commands:
             # If an earlier posting of the same id waits, that one is answered.
             if stream is not None and op.message_id not in self._waiting:
                 place.refuse_at_the_door(stream, op.message_id, errors.StoreFailed(retry_after_ms=RETRY_STORE_MS))
-        elif op.event is not Event.TAKEN:
+        elif op.event is Event.TAKEN:
+            # As if it had not come: the command waits, its time runs on, and who posts it again has it handed over again.
+            if (waiting := self._waiting.get(op.message_id)) is not None:
+                waiting.handed_to = None
+        else:
             # Decided but not durable: nobody hears of it until it is.
             place.submitted += 1
             asyncio.get_running_loop().call_later(RETRY_STORE_MS / 1_000, self._again, op, stream)
-        # A Take that could not be stored is as if it had not come: the command waits, and its time runs on.
 
     def _again(self, op: Decide, stream: Stream | None) -> None:
         self._place.submitted -= 1
@@ -220,7 +224,10 @@ class Commands:
             return
         left_ms = waiting.deadline_ms - place.now()
         if left_ms > 0 and not waiting.judged:
-            host.say(frames.handover(waiting.command, left_ms=left_ms))
+            if waiting.handed_to is not host:
+                # Once a stream: else who posts it again and again fills the queue of a host that does not read.
+                host.say(frames.handover(waiting.command, left_ms=left_ms))
+                waiting.handed_to = host
             phone = place.streams.get(End.PHONE)
             if phone is not None:
                 phone.say(frames.handed_over(message_id))

@@ -25,7 +25,8 @@ NOTICES = {
 MOST_SEQ = 2**63 - 1
 """What the store can count to; a device that names more is not honest."""
 
-_HOSTS_WORDS = frozenset({"take", "decline", "notice"})
+_VERDICTS = frozenset({"take", "decline"})
+_HOSTS_WORDS = _VERDICTS | {"notice"}
 
 
 def check_post(post: pb.Post, *, author: End, sealed_bytes: int) -> errors.DispatchError | None:
@@ -59,6 +60,9 @@ def check_frame(frame: pb.DeviceFrame, *, author: End) -> str:
         raise errors.ProtocolViolation(f"{name} on a stream that is open")
     if name in _HOSTS_WORDS and author is End.PHONE:
         raise errors.ProtocolViolation(f"{name} is a host's word")
+    if name in _VERDICTS and len(getattr(frame, name).message_id) != ID_BYTES:
+        # It would be looked for, and sent back, however long it is.
+        raise errors.ProtocolViolation("message_id is not 16 bytes")
     return name
 
 

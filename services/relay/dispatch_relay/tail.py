@@ -10,6 +10,9 @@ from collections.abc import Sequence
 
 from dispatch_relay.log import Row
 
+ROW_BYTES = 512
+"""About what a row takes beside its seal."""
+
 
 class Tail:
     """Rows without gaps up to the head of the thread."""
@@ -23,7 +26,7 @@ class Tail:
     def add(self, row: Row) -> None:
         """Take the next committed row."""
         self._rows.append(row)
-        self._bytes += len(row.sealed)
+        self._bytes += _cost(row)
         self.head_seq = row.seq
         while self._bytes > self._limit_bytes:
             self._drop()
@@ -42,7 +45,7 @@ class Tail:
                 skip -= 1
                 continue
             found.append(row)
-            size += len(row.sealed)
+            size += _cost(row)
             if size >= limit_bytes:
                 break
         return found
@@ -53,4 +56,9 @@ class Tail:
             self._drop()
 
     def _drop(self) -> None:
-        self._bytes -= len(self._rows.popleft().sealed)
+        self._bytes -= _cost(self._rows.popleft())
+
+
+def _cost(row: Row) -> int:
+    """Reckon what a row takes here. Verdicts have no seal, and a stream that does not read would keep them for ever."""
+    return ROW_BYTES + len(row.sealed)

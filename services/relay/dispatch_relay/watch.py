@@ -60,9 +60,16 @@ class Watch:
         self.meet(end, Event.ATTACHED, tell=new_process)
         if end is End.HOST:
             self._commands.hand_over_all()
+        elif (host := place.streams.get(End.HOST)) is not None and host.lease.asked_ms is None:
+            # However short ago it was heard: a person comes with a task, and a host that froze just now would cost
+            # the handshake's patience and then a lease.
+            self._ask(host)
 
     def detached(self, stream: Stream) -> None:
         """Its stream is over; why, and what that means, comes by `meet`."""
+        self._note_heard(stream)
+
+    def _note_heard(self, stream: Stream) -> None:
         known = self._place.presence[stream.end]
         silent_ms = self._place.now() - stream.lease.heard_ms
         self._place.presence[stream.end] = replace(known, last_heard_ms=self._place.wall() - silent_ms)
@@ -72,6 +79,8 @@ class Watch:
         place = self._place
         if place.over is not None:
             return  # nothing of it is remembered any more
+        if end in place.streams:
+            self._note_heard(place.streams[end])  # a notice comes before its stream is over, and is the last thing kept
         before = place.presence[end]
         now = place.presence[end] = presence.after(before, event, now_ms=place.wall())
         if now.standing is Standing.RECONNECTING:
@@ -142,12 +151,15 @@ class Watch:
                 self._drop(stream, errors.LeaseLost())
                 self.meet(stream.end, Event.LEASE_LOST)
             elif stream.lease.should_ask(now_ms=now, every_ms=self._every_ms(stream)):
-                stream.say(frames.ping(stream.lease.ask(now_ms=now)))
+                self._ask(stream)
         for end in [end for end, until in self._grace_until.items() if now >= until]:
             stays = self._place.streams.get(end)
             if stays is not None:
                 self._drop(stays, errors.LeaseLost())  # it said that it restarts, and never did
             self.meet(end, Event.GRACE_OVER)
+
+    def _ask(self, stream: Stream) -> None:
+        stream.say(frames.ping(stream.lease.ask(now_ms=self._place.now())))
 
     def forget(self) -> None:
         """The pairing is over."""

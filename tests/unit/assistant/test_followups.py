@@ -73,16 +73,16 @@ def test_a_list_is_shown_from_its_other_end_and_longer(files: Person) -> None:
 def test_the_next_and_the_other_one_follow_the_one_spoken_of(files: Person) -> None:
     files.asks("largest files in Documents")
 
-    assert "a.pdf" in files.asks("summarise the first one")
-    assert "b.txt" in files.asks("and the next one?")
-    assert "c.csv" in files.asks("the next one")
-    assert "b.txt" in files.asks("and the previous one?")
+    assert "b.txt" in files.asks("summarise the second one")
+    assert "c.csv" in files.asks("and the next one?")
+    assert "d.png" in files.asks("the next one")
+    assert "c.csv" in files.asks("and the previous one?")
 
 
 def test_the_first_pdf_is_looked_for_when_none_was_listed(files: Person) -> None:
     files.asks("top 5 rows of c.csv in Downloads")
 
-    assert "damaged" in files.asks("summarise the first pdf")
+    assert "damaged" in files.end("summarise the first pdf").text
 
 
 def test_several_files_that_fit_are_asked_about_and_the_answer_is_taken(home: Path, person: Person) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dispatch_host.agents import NotDoneReason
+from dispatch_host.agents import NotDone, NotDoneReason
 
 from tests.unit.assistant.conftest import Person, put, rows
 
@@ -31,16 +31,18 @@ def test_a_broken_pdf_is_listed_and_said_to_be_damaged(home: Path, person: Perso
 def test_what_only_claims_to_be_a_pdf_is_told(home: Path, person: Person, data: bytes) -> None:
     put(home / "Documents" / "x.pdf", data)
 
-    assert "damaged" in person.asks("summarise x.pdf")
+    assert "damaged" in person.end("summarise x.pdf").text
+    assert person.is_refused("summarise x.pdf") is NotDoneReason.INPUT_UNREADABLE
 
 
 def test_an_encrypted_pdf_is_told(home: Path, person: Person, make_pdf: MakePdf) -> None:
     make_pdf(home / "Documents" / "locked.pdf", "", "Secret words are in this file.", password="sesame")
 
-    answer = person.asks("summarise locked.pdf")
+    end = person.end("summarise locked.pdf")
 
-    assert "encrypted" in answer
-    assert "Secret" not in answer
+    assert isinstance(end, NotDone)
+    assert "encrypted" in end.text
+    assert "Secret" not in end.text
     assert "1 PDF had no text to search: scanned, encrypted or damaged." in person.asks(
         "search for secret in Documents"
     )

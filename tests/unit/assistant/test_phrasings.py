@@ -46,6 +46,11 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("largest files in ~/Pictures", {"places": ("~/Pictures",), **LARGEST}),
         ("largest files in /etc", {"places": ("/etc",), **LARGEST}),
         ("largest files in Downloads/work", {"places": ("Downloads/work",), **LARGEST}),
+        ("list everything in Downloads largest to smallest", {**DL, **LARGEST}),
+        ("list the files in Downloads from smallest to largest", {**DL, "sort": Sort.SMALLEST}),
+        ("list downloads by size, biggest first", {"places": ("downloads",), **LARGEST}),
+        ("which are the 10 largest files in Downloads and how big are they?", {"count": 10, **DL, **LARGEST}),
+        ("what's the single largest file in Documents", {**DOC, **LARGEST}),
     ],
     Action.FIND: [
         (
@@ -92,6 +97,13 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("find files under 1 KiB", {"maximum_bytes": 1024}),
         ("show all images from last month", {"kind": "image", "since": at(2026, 10, 1), "until": at(2026, 11, 1)}),
         ("list the files in ../secret", {"places": ("../secret",)}),
+        # A name may hold words that mean something elsewhere.
+        ("find files with line in the name", {"name": "line"}),
+        (
+            "find PDFs in Documents with summary in the filename, list them, summarise the first",
+            {**DOC, **PDF, "name": "summary", "summarise": 1},
+        ),
+        ("what is the size of notes.txt?", {"file": "notes.txt"}),
     ],
     Action.HEAD: [
         (
@@ -126,12 +138,23 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
             {**DL, "file": "sales report q3.csv", "count": 20},
         ),
         ("show the last 3 lines of notes.txt", {"file": "notes.txt", "count": 3, "tail": True}),
+        (
+            "from downloads, take the csv with feedback in its name and print the top five rows",
+            {"places": ("downloads",), **CSV, "name": "feedback", "count": 5},
+        ),
+        # People don't quote names with spaces.
+        (
+            "In Downloads show the top five rows of team offsite budget (final).csv as a table",
+            {**DL, "file": "team offsite budget (final).csv", "count": 5, "style": Style.TABLE},
+        ),
+        ("show the first 3 rows of Sales Report 2025 Q2.csv", {"file": "Sales Report 2025 Q2.csv", "count": 3}),
     ],
     Action.ROWS: [
         ("how many rows are in orders.csv?", {"file": "orders.csv"}),
         ("how many rows does sales.csv have", {"file": "sales.csv"}),
         ("how many records in orders.csv", {"file": "orders.csv"}),
         ("count the lines in notes.txt", {"file": "notes.txt"}),
+        ("how many rows are in customer feedback q3.csv", {"file": "customer feedback q3.csv"}),
     ],
     Action.SUMMARISE: [
         ("summarise the big csv", {**CSV, **LARGEST}),
@@ -158,9 +181,15 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("what does contract.pdf say?", {"file": "contract.pdf"}),
         ("what is contract.pdf about?", {"file": "contract.pdf"}),
         ("what's in sales.csv?", {"file": "sales.csv"}),
+        ("summary statistics for orders.csv", {"file": "orders.csv"}),
+        ("please summarise Lease agreement.pdf for me", {"file": "Lease agreement.pdf"}),
+        ("what is Aurora half-year report.pdf about?", {"file": "Aurora half-year report.pdf"}),
     ],
     Action.READ: [
         ("read notes.txt", {"file": "notes.txt"}),
+        ("read reading list.txt", {"file": "reading list.txt"}),
+        ("show me customer feedback q3.csv", {"file": "customer feedback q3.csv"}),
+        ("read ../../etc/passwd", {"places": ("../../etc/passwd",)}),
         ("open notes.txt", {"file": "notes.txt"}),
         ("Open the lease agreement pdf", {**PDF, "name": "lease agreement"}),
         ("show me the contents of notes.txt", {"file": "notes.txt"}),
@@ -181,6 +210,10 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("in which file did I write about Lisbon", {"phrase": "Lisbon"}),
         ("does any file mention Lisbon?", {"phrase": "Lisbon"}),
         ("find lines with ERROR in app.log", {"phrase": "ERROR", "file": "app.log"}),
+        (
+            "find lines with dented in customer feedback q3.csv",
+            {"phrase": "dented", "file": "customer feedback q3.csv"},
+        ),
         ("grep -i error app.log", {"phrase": "error", "file": "app.log"}),
         ("find files that contain quarterly results", {"phrase": "quarterly results"}),
         ("any pdfs mentioning insurance?", {**PDF, "phrase": "insurance"}),
@@ -217,6 +250,9 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
     Action.DUPLICATES: [
         ("duplicate files in Documents", DOC),
         ("find duplicates", {}),
+        ("which of my files are the same?", {}),
+        ("which files are duplicates of each other", {}),
+        ("how much space do duplicates waste?", {}),
         ("do I have any duplicates in my downloads?", {"places": ("downloads",)}),
         ("are there identical files in Downloads and Documents?", {"places": ("Downloads", "Documents")}),
         ("are there any duplicate photos in my Pictures folder?", {"places": ("Pictures",), "kind": "image"}),
@@ -299,6 +335,10 @@ def test_capitals_change_nothing(text: str) -> None:
         "how many people live in France?",
         "is it raining",
         "42 is the answer to what",
+        "how much space is left on my disk?",
+        "what is the average amount in orders.csv?",
+        "please frobnicate notes.txt",
+        "asdf qwer notes.txt",
     ],
 )
 def test_what_is_not_understood_is_never_guessed(text: str) -> None:

@@ -13,11 +13,14 @@ import pytest
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
+from dispatch.clock import SystemClock
 from dispatch.ids import MessageId, PairId, TaskId
 from dispatch.sealed.head import Head
+from dispatch_host import steps
 from dispatch_host.journal import Tx, Writer, outbox, settings, tasks, threads
 from dispatch_host.journal.values import Pairing, Verdict
 from dispatch_host.scope import Folder
+from dispatch_host.scribe import Scribe
 from dispatch_host.tasks import Event, NoStep, State
 
 PAIR, OTHER_PAIR, TASK = PairId(b"p" * 16), PairId(b"q" * 16), TaskId(b"t" * 16)
@@ -257,3 +260,24 @@ async def test_a_folder_whose_name_is_no_text_is_kept_as_it_is(journal: Writer) 
     assert await journal.step(settings.folders) == [folder]
     assert await journal.step(lambda tx: settings.disapprove(tx, folder.path))
     assert await journal.step(settings.folders) == []
+
+
+async def test_the_end_of_a_pairing_ends_the_tasks_that_its_phone_sent_before_it_paired_again(journal: Writer) -> None:
+    scribe = Scribe(sign=lambda _: bytes(64), clock=SystemClock(), rng=os.urandom)
+
+    def runs_one_while_another_waits_and_pairs_again(tx: Tx) -> None:
+        joined = threads.join(tx, pairing())
+        assert joined is not None
+        for place, task_id in enumerate((TASK, TaskId(b"w" * 16)), start=1):
+            tasks.hand_over(tx, task_id, pair_id=PAIR, thread=joined.thread, attempt=1, action=b"", text="long")
+            tasks.accept(tx, task_id, attempt=1, action=b"", at_ms=place)
+        tasks.step(tx, TASK, Event.START)
+        assert threads.join(tx, pairing(OTHER_PAIR)) is not None
+
+    await journal.step(runs_one_while_another_waits_and_pairs_again)
+    running = await journal.step(lambda tx: steps.cancel_pairing(tx, scribe, OTHER_PAIR))
+
+    assert running == [TASK]
+    assert [task.task_id for task in await journal.step(lambda tx: tasks.in_states(tx, [State.CANCELLED]))] == [
+        b"w" * 16
+    ]

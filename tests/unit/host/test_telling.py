@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2 as host
 from dispatch.api.thread.v1 import thread_pb2 as thread
+from dispatch.cli import Console
+from dispatch.ids import PairId
 from dispatch.plain import plain
 from dispatch_host import telling
+from dispatch_host.journal.values import Pairing
+from dispatch_host.run_command import told_on
 
 HOSTILE = "list\x1b]0;owned\x07\x9b31m \u202efdp.exe"
 
@@ -27,3 +35,25 @@ def test_the_status_on_the_host_commands_no_terminal() -> None:
     assert sum("list" in line for line in lines) == 3
     assert all(plain(line) == line for line in lines)
     assert not any("more" in line for line in lines)
+
+
+def test_a_host_goes_on_when_nobody_reads_any_more_what_it_says() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    pairing = Pairing(
+        pair_id=PairId(bytes(16)),
+        phone_key=b"",
+        phone_name="pocket",
+        attestation=b"",
+        phone_signature=b"",
+        host_signature=b"",
+    )
+    out = os.fdopen(writing, "w")
+    told = told_on(Console(as_json=True, out=out, colour=False))
+
+    told.running("")
+    told.connected(pairing)
+    told.disconnected(pairing, Reason.REASON_NO_NETWORK)
+
+    with pytest.raises(BrokenPipeError):
+        out.close()

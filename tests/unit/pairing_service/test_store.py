@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from dispatch.errors import BadRequest, Draining, RateLimited, StoreFailed
-from dispatch.proof import KeySignature, PinnedKeys, may_replace
 from dispatch_pairing import signer as signers
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.passwords import Cost, Passwords, acceptable
@@ -88,55 +87,49 @@ async def test_a_damaged_database_is_one_clear_error(tmp_path: Path, content: by
 
 class TestSigningKey:
     def test_it_is_made_once_for_its_owner_only(self, tmp_path: Path) -> None:
-        first = signers.load(tmp_path, rng=os.urandom, known=None)
+        first = signers.make(tmp_path, number=1, rng=os.urandom)
         file = tmp_path / signers.KEY_FILE
 
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert [path.name for path in tmp_path.iterdir()] == [signers.KEY_FILE]
-        assert signers.load(tmp_path, rng=os.urandom, known=first.key_id).public == first.public
-
-    def test_it_signs_a_key_set_that_relays_take(self, tmp_path: Path) -> None:
-        keys = signers.load(tmp_path, rng=os.urandom, known=None).key_set()
-
-        signatures = [KeySignature(one.key_id, one.signature) for one in keys.signatures]
-        assert may_replace(None, PinnedKeys(keys=tuple(keys.keys), sequence=keys.sequence), signatures)
+        assert signers.read(tmp_path, number=1, known=first.key_id).public == first.public
 
     def test_its_other_secret_is_the_same_at_each_start_and_not_the_key(self, tmp_path: Path) -> None:
-        signer = signers.load(tmp_path, rng=os.urandom, known=None)
-        again = signers.load(tmp_path, rng=os.urandom, known=None)
+        signer = signers.make(tmp_path, number=1, rng=os.urandom)
+        again = signers.read(tmp_path, number=1, known=signer.key_id)
 
         assert signer.secret("nonce") == again.secret("nonce") != signer.secret("other")
         assert signer.secret("nonce") != signer.private.private_bytes_raw()
 
     @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o777])
     def test_one_that_others_may_touch_is_refused(self, tmp_path: Path, mode: int) -> None:
-        signers.load(tmp_path, rng=os.urandom, known=None)
+        known = signers.make(tmp_path, number=1, rng=os.urandom).key_id
         (tmp_path / signers.KEY_FILE).chmod(mode)
 
         with pytest.raises(StoreFailed, match="others"):
-            signers.load(tmp_path, rng=os.urandom, known=None)
+            signers.read(tmp_path, number=1, known=known)
 
     @pytest.mark.parametrize("content", [b"", b"x" * 31, b"x" * 33])
     def test_a_damaged_one_is_refused(self, tmp_path: Path, content: bytes) -> None:
-        signers.load(tmp_path, rng=os.urandom, known=None)
+        known = signers.make(tmp_path, number=1, rng=os.urandom).key_id
         (tmp_path / signers.KEY_FILE).write_bytes(content)
 
         with pytest.raises(StoreFailed, match="damaged"):
-            signers.load(tmp_path, rng=os.urandom, known=None)
+            signers.read(tmp_path, number=1, known=known)
 
     def test_another_or_none_than_the_database_remembers_is_refused(self, tmp_path: Path) -> None:
-        known = signers.load(tmp_path, rng=os.urandom, known=None).key_id
+        known = signers.make(tmp_path, number=1, rng=os.urandom).key_id
         (tmp_path / signers.KEY_FILE).unlink()
         with pytest.raises(StoreFailed, match="gone"):
-            signers.load(tmp_path, rng=os.urandom, known=known)
-        signers.load(tmp_path, rng=os.urandom, known=None)
+            signers.read(tmp_path, number=1, known=known)
+        signers.make(tmp_path, number=1, rng=os.urandom)
         with pytest.raises(StoreFailed, match="remembers"):
-            signers.load(tmp_path, rng=os.urandom, known=known)
+            signers.read(tmp_path, number=1, known=known)
 
     def test_a_crash_while_it_is_made_leaves_none(self, tmp_path: Path) -> None:
         (tmp_path / "signing.new").write_bytes(b"half")
 
-        signers.load(tmp_path, rng=os.urandom, known=None)
+        signers.make(tmp_path, number=1, rng=os.urandom)
 
         assert [path.name for path in tmp_path.iterdir()] == [signers.KEY_FILE]
 

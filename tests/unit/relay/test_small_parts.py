@@ -8,7 +8,7 @@ from dispatch_relay import settings
 from dispatch_relay.bucket import Bucket
 from dispatch_relay.lease import Lease
 from dispatch_relay.log import Row, RowKind
-from dispatch_relay.tail import Tail
+from dispatch_relay.tail import ROW_BYTES, Tail
 
 
 def _row(seq: int, size: int = 10) -> Row:
@@ -47,22 +47,31 @@ def test_a_bucket_never_holds_more_than_its_burst() -> None:
     assert [bucket.take(now_ms=60_000) > 0 for _ in range(3)] == [False, False, True]
 
 
+def test_the_tail_is_bounded_though_its_rows_have_no_seal() -> None:
+    tail = Tail(head_seq=0, limit_bytes=20 * ROW_BYTES)
+    for seq in range(1, 1_001):
+        tail.add(_row(seq, size=0))
+
+    assert tail.behind(979, limit_bytes=100 * ROW_BYTES) is None
+    assert [row.seq for row in tail.behind(980, limit_bytes=5 * ROW_BYTES) or ()] == [981, 982, 983, 984, 985]
+
+
 def test_the_tail_gives_what_is_behind_a_row() -> None:
-    tail = Tail(head_seq=4, limit_bytes=1_000)
+    tail = Tail(head_seq=4, limit_bytes=10_000)
     for seq in (5, 6, 7):
         tail.add(_row(seq))
-    assert [row.seq for row in tail.behind(5, limit_bytes=1_000) or ()] == [6, 7]
-    assert tail.behind(7, limit_bytes=1_000) == ()
-    assert [row.seq for row in tail.behind(4, limit_bytes=15) or ()] == [5, 6]
+    assert [row.seq for row in tail.behind(5, limit_bytes=10_000) or ()] == [6, 7]
+    assert tail.behind(7, limit_bytes=10_000) == ()
+    assert [row.seq for row in tail.behind(4, limit_bytes=ROW_BYTES + 15) or ()] == [5, 6]
 
 
 def test_the_tail_says_when_the_log_has_to_be_asked() -> None:
-    tail = Tail(head_seq=4, limit_bytes=25)
+    tail = Tail(head_seq=4, limit_bytes=2 * ROW_BYTES + 25)
     assert tail.behind(3, limit_bytes=100) is None
     for seq in (5, 6, 7):
         tail.add(_row(seq))
     assert tail.behind(4, limit_bytes=100) is None
-    assert [row.seq for row in tail.behind(5, limit_bytes=100) or ()] == [6, 7]
+    assert [row.seq for row in tail.behind(5, limit_bytes=10_000) or ()] == [6, 7]
     tail.release(6)
     assert tail.behind(5, limit_bytes=100) is None
 

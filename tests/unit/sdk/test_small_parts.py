@@ -7,7 +7,7 @@ import random
 import pytest
 from dispatch.address import Address, refuse_plaintext
 from dispatch.cli import hoist
-from dispatch.thread.backoff import EARLY_MAX_MS, LATE_MS, Backoff
+from dispatch.thread.backoff import EARLY_MAX_MS, LATE_MS, LONGEST_ADVISED_MS, Backoff
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:7301", "localhost:0", "[::1]:443", "relay.example:7302"])
@@ -62,3 +62,7 @@ def test_waits_start_short_double_to_five_seconds_and_become_thirty_after_a_minu
 
 def test_a_wait_is_never_shorter_than_the_server_advised() -> None:
     assert Backoff(random.Random(1)).next_ms(0, advised_ms=7_000) == 7_000
+
+
+def test_no_server_s_advice_keeps_a_device_away_for_good() -> None:
+    assert Backoff(random.Random(1)).next_ms(0, advised_ms=2**32 - 1) == LONGEST_ADVISED_MS

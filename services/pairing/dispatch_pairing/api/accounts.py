@@ -12,7 +12,7 @@ from dispatch_pairing.api.fields import role_of
 from dispatch_pairing.api.method import ACCOUNT, Method
 from dispatch_pairing.door import Caller, Need
 from dispatch_pairing.metrics import Metrics
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.signing_keys import SigningKeys
 
 _log = get_logger()
 
@@ -20,9 +20,11 @@ _log = get_logger()
 class AccountApi:
     """Answers AccountService."""
 
-    def __init__(self, *, sign_ins: SignIns, signer: Signer, service_name: str, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, *, sign_ins: SignIns, keys: SigningKeys, service_name: str, clock: Clock, metrics: Metrics
+    ) -> None:
         self._sign_ins = sign_ins
-        self._keys = signer.key_set()
+        self._keys = keys
         self._service_name = service_name
         self._clock = clock
         self._metrics = metrics
@@ -57,7 +59,7 @@ class AccountApi:
             account_id=signed_in.account_id,
             expires_at_ms=signed_in.expires_ms,
             server_time_ms=self._clock.wall_ms(),
-            keys=self._keys,
+            keys=self._keys.key_set(),
         )
 
     async def _sign_out(self, caller: Caller, _request: pb.SignOutRequest) -> pb.SignOutResponse:

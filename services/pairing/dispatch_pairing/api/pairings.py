@@ -14,7 +14,7 @@ from dispatch_pairing.door import Caller, Need
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Role
 from dispatch_pairing.pairings import Pairings, Signed
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.streams import Streams
 
 _log = get_logger()
@@ -29,14 +29,14 @@ class PairingApi:
         ceremony: Ceremony,
         pairings: Pairings,
         streams: Streams,
-        signer: Signer,
+        keys: SigningKeys,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
         self._ceremony = ceremony
         self._pairings = pairings
         self._streams = streams
-        self._keys = signer.key_set()
+        self._keys = keys
         self._clock = clock
         self._metrics = metrics
 
@@ -110,7 +110,7 @@ class PairingApi:
             grant=renewed.grant,
             relays=renewed.relays,
             server_time_ms=renewed.now_ms,
-            keys=self._keys,
+            keys=self._keys.key_set(),
             revocation_sequence=renewed.sequence,
         )
 

@@ -8,7 +8,7 @@ from dispatch.runtime.logs import get_logger
 
 from dispatch_pairing.api.method import TRUST, Feed, Write
 from dispatch_pairing.door import Need
-from dispatch_pairing.signer import Signer
+from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.streams import Streams
 from dispatch_pairing.trust import News, Trust
 
@@ -18,22 +18,23 @@ _log = get_logger()
 class TrustApi:
     """Answers TrustService."""
 
-    def __init__(self, *, trust: Trust, streams: Streams, signer: Signer) -> None:
+    def __init__(self, *, trust: Trust, streams: Streams, keys: SigningKeys) -> None:
         self._trust = trust
         self._streams = streams
-        self._keys = signer.key_set()
+        self._keys = keys
 
     def methods(self) -> tuple[Feed, ...]:
         """Give the table: every method, and what its caller must show."""
         return (Feed(TRUST, "FollowTrust", pb.FollowTrustRequest, Need.SERVICE, self._follow_trust),)
 
     async def _follow_trust(self, _caller: None, request: pb.FollowTrustRequest, write: Write) -> None:
-        first = True
+        told = 0
 
         async def tell(news: News) -> None:
-            nonlocal first
-            await write(_news(news, keys=self._keys if first else None))
-            first = False
+            nonlocal told
+            keys = self._keys.key_set()
+            await write(_news(news, keys=None if keys.sequence == told else keys))
+            told = keys.sequence
 
         _log.info("relay follows", relay=request.relay_address[:64])
         with self._streams.one(request.relay_address.encode()):

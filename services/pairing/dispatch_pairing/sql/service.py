@@ -10,21 +10,28 @@ from sqlalchemy import exists, insert, select, update
 from sqlalchemy.engine import Row
 
 from dispatch_pairing import tables as t
-from dispatch_pairing.model import Identity, Role, TrustNews
+from dispatch_pairing.model import Identity, Role, SigningKey, TrustNews
 from dispatch_pairing.sql.part import Part
 
 
 class SqlService(Part):
     async def identity(self) -> Identity:
         row = (await self._sql.execute(select(t.service))).one()
-        return Identity(service_name=row.service_name, key_id=row.key_id, sequence=row.sequence)
+        return Identity(service_name=row.service_name, sequence=row.sequence)
 
     async def put_identity(self, identity: Identity) -> None:
-        await self._sql.execute(
-            update(t.service).values(
-                service_name=identity.service_name, key_id=identity.key_id, sequence=identity.sequence
-            )
-        )
+        values = {"service_name": identity.service_name, "sequence": identity.sequence}
+        await self._sql.execute(update(t.service).values(**values))
+
+    async def signing_keys(self) -> Sequence[SigningKey]:
+        rows = await self._all(select(t.signing_keys).order_by(t.signing_keys.c.number))
+        return [
+            SigningKey(number=row.number, key_id=row.key_id, made_ms=row.made_ms, alone=bool(row.alone)) for row in rows
+        ]
+
+    async def add_signing_key(self, key: SigningKey) -> None:
+        row = {"number": key.number, "key_id": key.key_id, "made_ms": key.made_ms, "alone": int(key.alone)}
+        await self._sql.execute(insert(t.signing_keys).values(**row))
 
 
 def _news(row: Row[Any]) -> TrustNews:

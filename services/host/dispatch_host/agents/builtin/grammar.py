@@ -85,6 +85,7 @@ SYNONYMS = (
     (r"\btl;? ?dr\b(?: of| for)?:?", "summarise"),
     (r"\brun (?:some |the )?(?:stats|statistics)(?: on| for| over)?\b", "summarise"),
     (r"\bcheck\s+(?=(?:how|which|what|if|whether)\b)", ""),
+    (r",?\s+and (?:how (?:big|large) (?:are (?:they|those)|is it|they are|it is)|what size (?:they are|it is))$", ""),
     (
         r"\bopen(?: up)?\s+(?=(?:it|that|this|the (?:first|second|third|fourth|fifth|last)|(?:file )?\ue000)\b|\ue000"
         r"|(?:the |my )(?:[\w'-]+ ){0,4}(?:csv|pdf|text|file|document|spreadsheet|note)s?\b)",
@@ -158,6 +159,7 @@ RULES: tuple[tuple[Action, str], ...] = (
             r"\bduplicat(?:e|es|ed|ion|ions)\b|\bdupes?\b|\bidentical\b"
             r"|\b(?:same|exact) (?:file|files|cop(?:y|ies))\b"
             r"|\b(?:redundant|double|repeated|multiple|extra) (?:copies|files)\b"
+            r"|\bfiles?\b.{0,20}\bthe same$"
             r"|\bcopies of the same\b|\bcopied\b|\bmore than once\b|\btwice\b|\bthe same contents?\b"
         ),
     ),
@@ -191,7 +193,7 @@ RULES: tuple[tuple[Action, str], ...] = (
             r"|tak(?:e|es|ing) up)\b.{0,25}\b(?:disk|space|storage|drive|room|computer)\b"
             r"|\b(?:disk|space|storage|drive) (?:is )?(?:used|full|taken|gone|going|go|filling up)\b"
             r"|\b(?:by|per|each|every) (?:sub)?(?:folder|directory)\b|\bspace (?:do|does|is|has)\b"
-            r"|\btotal size\b|\b(?:disk|storage) space\b|^du\b|\bspace\b.{0,20}\b(?:used|taken)\b"
+            r"|\b(?:total )?size of\b|\btotal size\b|\b(?:disk|storage) space\b|^du\b|\bspace\b.{0,20}\b(?:used|taken)\b"
         ),
     ),
     (Action.SEARCH, r"\bsearch_for_phrase\b"),
@@ -241,6 +243,13 @@ ADJECTIVES = (
 )
 
 
+# Words over which a file's name without quotes does not reach back.
+NOT_IN_A_NAME = (
+    r"(?:in|inside|of|for|from|on|at|to|with|about|and|then|is|are|does|do|the|an?|my|this|that|it|them|called|named)"
+    r"|.*[,;:?!]"
+)
+
+
 # Words that an action itself explains, besides vocabulary.FILLERS.
 EXPLAINED: dict[Action, str] = {
     Action.HELP: r".*",
@@ -251,17 +260,17 @@ EXPLAINED: dict[Action, str] = {
     Action.ROWS: r"count|number|long|total|data|how|columns?|rows|records|lines|entries",
     Action.DUPLICATES: (
         r"duplicat\w+|dupes?|identical|cop(?:y|ies|ied)|same|redundant|double|repeated|multiple"
-        r"|extra|twice|once|more|than|exact|content|check|wasting|wasted|space|scan"
+        r"|extra|twice|once|more|than|exact|content|check|wast\w+|space|scan|other"
     ),
     Action.USAGE: (
         r"disk|storage|space|drive|room|hard|usage|used?|using|uses|consum\w+|breakdown|largest"
         r"|biggest|heaviest|fullest|full|big|large|smallest|small|most|each|every|how|much|eat\w*"
         r"|tak\w+|fill\w*|hog\w*|occup\w+|clog\w*|gobbl\w+|wast\w+|gone|going|go|goes|went|total"
-        r"|heavy|by|du|subfolders?|break|analy[sz]e|amount|come|comes|left|data|biggest|inside"
+        r"|heavy|by|du|subfolders?|break|analy[sz]e|amount|come|comes|data|biggest|inside"
         r"|summary|summari[sz]e|stats"
     ),
     Action.SUMMARISE: (
-        r"pages|summari\w+|sums?|tl;?dr|gist|describe|profile|analy\w+|key|main|points|statistics|stats"
+        r"pages|summari\w+|summary|sums?|tl;?dr|gist|describe|profile|analy\w+|key|main|points|statistics|stats"
         r"|statistical|about|say|says|missing|values?|data|types?"
         r"|(?:min|max|mean|avg|average|median)(?:/\w+)*|averages?|means?|minimum|maximum"
         r"|categor\w+|columns?|explain|sense|quick|detailed|first|top|column|common|frequent|empty"
@@ -272,7 +281,7 @@ EXPLAINED: dict[Action, str] = {
         r"largest|biggest|heaviest|hugest|bulkiest|big|large|huge|giant|enormous|massive|smallest"
         r"|tiniest|small|tiny|most|space|disk|storage|room|tak\w+|us(?:e|es|ing|ed)|eat\w*|hog\w*"
         r"|occup\w+|consum\w+|fill\w*|really|size_sort|by|hogs|waste|wasting|top|drive|hard"
-        r"|rank\w*|stored|very|biggie\w*"
+        r"|rank\w*|stored|very|biggie\w*|single"
     ),
     Action.SEARCH: (
         r"search\w*|search_for_phrase|look\w*|grep|find|text|inside|contents?|phrase|word"

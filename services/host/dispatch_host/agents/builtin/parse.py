@@ -21,6 +21,7 @@ from dispatch_host.agents.builtin.slots import LITERAL, Words
 FILE_CHANGES = "change files"  # what a refused request wanted, for the answer
 DESKTOP = "desktop"
 _LONGEST = 1000  # characters: nobody asks for a list of files in more, and patterns must not be kept busy
+_LONGEST_NAME = 8  # words of a file's name that is not quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +62,45 @@ def parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
             again = _parse(mended, now=now, folders=folders)
             if again.understood and again.action is not None:
                 return again
+        if "file" in parsed.slots:
+            return _with_longer_name(text, parsed, now=now, folders=folders) or parsed
     return parsed
+
+
+def _with_longer_name(text: str, parsed: Parsed, *, now: datetime, folders: Sequence[str]) -> Parsed | None:
+    """Take words that nothing explains, just before a file's name, as its beginning: "summarise Lease agreement.pdf".
+
+    People don't quote. The fewest words that leave nothing unexplained are the name. It reaches back over no preposition,
+    else "the average amount in orders.csv" were one; nor over the whole request, which must still say what to do.
+    """
+    named = re.search(slots.FILE_NAME, text, re.IGNORECASE)
+    if named is None:
+        return None
+    at = named.start()
+    for word in reversed(re.findall(r"[^\s\"'“”]+\s+$|[^\s\"'“”]+(?=\s)", text[:at])[-_LONGEST_NAME:]):
+        at = text.rindex(word, 0, at)
+        if re.fullmatch(grammar.NOT_IN_A_NAME, word.strip(), re.IGNORECASE) or not _impolite(text[:at]):
+            return None
+        quoted = f'{text[:at]}"{text[at : named.end()]}"{text[named.end() :]}'
+        again = _parse(quoted, now=now, folders=folders)
+        if again.understood and again.action is not None and again.slots.keys() <= parsed.slots.keys():
+            return again
+    return None
+
+
+def _impolite(text: str) -> str:
+    """Take away what says nothing but please."""
+    before = None
+    while text != before:
+        before = text
+        for pattern in grammar.POLITE:
+            text = re.sub(pattern, "", text, flags=re.IGNORECASE).strip()
+    return text
 
 
 def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     words = slots.literals(text)
-    joins = False
-    for _ in range(3):
-        before = words.text
-        for pattern in grammar.POLITE:
-            words.text = re.sub(pattern, "", words.text, flags=re.IGNORECASE).strip()
-        if words.text == before:
-            break
+    words.text = _impolite(words.text)
     if re.fullmatch(grammar.RULES[0][1], words.text, re.IGNORECASE):
         return Parsed(Action.HELP)
     if not words.text:
@@ -86,11 +114,11 @@ def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     wants = _wants(words)
     if wants is not None:
         return Parsed(wants=wants)
+    said["name"] = slots.name(words)  # before the text that tells the action: a name may hold any word
     whole = re.sub(
         r"^(?:and |now |then |also |but |or )*(?:(?:what|how) about|same for)?\b", "", words.text, flags=re.IGNORECASE
     )
     said["minimum_bytes"], said["maximum_bytes"] = slots.sizes(words)
-    said["name"] = slots.name(words)
     said["phrase"] = _phrase(words, folders)
     said["sort"] = slots.sort(words)
     found = when.find(words.text, now)
@@ -226,7 +254,8 @@ def _action(whole: str, words: Words, given: dict[str, Any], picked: int | None,
             if re.search(r"\b(?:files?|folders?)\b", whole, re.IGNORECASE) or "places" in given:
                 return Action.USAGE if "file" not in given else action
             return action
-        if action is Action.READ and picked is None and not given.keys() & {"file", "name"}:
+        named = given.keys() & {"file", "name"} or any(slots.is_path(place) for place in given.get("places", ()))
+        if action is Action.READ and picked is None and not named:
             continue
         if action is Action.USAGE and "file" in given:
             return Action.FIND

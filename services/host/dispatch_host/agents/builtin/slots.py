@@ -28,6 +28,8 @@ VALUE = rf"(?P<value>{LITERAL}|[^·]+?)"
 _NUMBER = (
     r"(?:\d{1,7}|" + "|".join(sorted((*NUMBERS, "a couple of", "couple of", "a dozen"), key=len, reverse=True)) + ")"
 )
+_ENDINGS = "|".join(sorted((re.escape(extension[1:]) for extension in EXTENSIONS), key=len, reverse=True))
+FILE_NAME = rf"(?<![\w{_SHUT}])[\w][\w./()+@%&=-]*\.(?:{_ENDINGS})(?![\w])"
 _FILE_WORDS = r"files?|documents?|docs?"
 KIND_WORDS = "|".join(f"(?:{kind.words})" for kind in KINDS.values())
 _ROWS = r"rows?|lines?|records?|entries|columns?"
@@ -85,13 +87,7 @@ def literals(text: str) -> Words:
         words.text,
     )
     # File names: a word with a known ending, or one with an unknown ending that is clearly no sentence.
-    endings = "|".join(sorted((re.escape(extension[1:]) for extension in EXTENSIONS), key=len, reverse=True))
-    words.text = re.sub(
-        rf"(?<![\w{_SHUT}])[\w][\w./()+@%&=-]*\.(?:{endings})(?![\w])",
-        lambda match: words.hold(match[0]),
-        words.text,
-        flags=re.IGNORECASE,
-    )
+    words.text = re.sub(FILE_NAME, lambda match: words.hold(match[0]), words.text, flags=re.IGNORECASE)
     words.text = re.sub(r"[?!.]+$", "", words.text).strip()
     return words
 
@@ -134,10 +130,22 @@ def style(words: Words) -> Style | None:
 
 
 _SORTS = (
-    (Sort.SMALLEST, r"\b(?:smallest|tiniest|littlest) first\b|\b(?:by|in order of) (?:file )?size,? ascending\b"),
-    (Sort.LARGEST, r"\b(?:largest|biggest|heaviest) first\b"),
-    (Sort.OLDEST, r"\b(?:oldest|earliest) first\b"),
-    (Sort.NEWEST, r"\b(?:newest|latest|most recent) first\b"),
+    (
+        Sort.SMALLEST,
+        (
+            r"\b(?:smallest|tiniest|littlest) first\b|\b(?:by|in order of) (?:file )?size,? ascending\b"
+            r"|\b(?:from )?(?:the )?(?:smallest|small) to (?:the )?(?:largest|biggest|large|big)\b"
+        ),
+    ),
+    (
+        Sort.LARGEST,
+        (
+            r"\b(?:largest|biggest|heaviest) first\b"
+            r"|\b(?:from )?(?:the )?(?:largest|biggest|large|big) to (?:the )?(?:smallest|small)\b"
+        ),
+    ),
+    (Sort.OLDEST, r"\b(?:oldest|earliest) first\b|\b(?:from )?(?:the )?oldest to (?:the )?newest\b"),
+    (Sort.NEWEST, r"\b(?:newest|latest|most recent) first\b|\b(?:from )?(?:the )?newest to (?:the )?oldest\b"),
     (Sort.LARGEST, r"\b(?:by|in order of) (?:the )?(?:their )?(?:file )?size\b"),
     (
         Sort.NEWEST,
@@ -299,7 +307,7 @@ def places(words: Words, known: Sequence[str]) -> tuple[str, ...]:
             rf"(?:{lead}|^|\band |, ?)(?:my |the )?(?P<place>downloads"
             rf"|desktop{'|' + names if names else ''}){tail}(?! (?:files?)\b)"
         ),
-        r"(?P<place>\bdownloads)(?=\s*$)",
+        r"(?P<place>\bdownloads)(?=\s*(?:$|[·,;]))",
         rf"\b(?P<place>(?-i:{exact})){tail}" if exact else r"(?!)(?P<place>)",
         (
             r"\b(?:in|inside|under|within)\s+(?:my "
@@ -463,8 +471,7 @@ def kind(words: Words) -> str | None:
         }.get(key, known.words)
         if words.take(rf"(?<![\w-])(?:{words_of})(?:[- ]+(?:files?|documents?))?(?![\w-])"):
             return key
-    endings = "|".join(sorted((re.escape(extension[1:]) for extension in EXTENSIONS), key=len, reverse=True))
-    match = words.take(rf"\b(?P<extension>{endings})(?:s|'s)?(?:[- ]+files?)\b") or words.take(
+    match = words.take(rf"\b(?P<extension>{_ENDINGS})(?:s|'s)?(?:[- ]+files?)\b") or words.take(
         r"\b(?P<extension>json|xlsx|docx|pptx|xml|mp3|mp4|jpe?g|png|gif|html?|yaml|zip|txt|md)s?\b"
     )
     return _extension(match["extension"]) if match else None

@@ -112,7 +112,7 @@ FILLERS = frozenset(
         from by with within inside into under as about over out up off down per each every any all some most which
         what what's whats where where's who whose when how how's many much that's there's here show list give get
         tell find see look display print fetch want need like know wanna gonna wondering wonder check help ask try
-        go return provide produce bring report name present view pull output file files document documents folder
+        go return take grab provide produce bring report name present view pull output file files document documents folder
         folders directory directories dir dirs thing things item items stuff result results entry entries one ones
         data content contents computer pc mac machine laptop desktop host device drive disk hard system currently
         right quick quickly short brief briefly simple full complete whole entire again instead same more rather

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import islice
 
+from dispatch_host.agents.agent import NotDoneReason
 from dispatch_host.agents.builtin import matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, style
 from dispatch_host.agents.builtin.markdown import Answer, cell, code, moment, number, plural, size
@@ -109,9 +110,9 @@ def _pdf(answer: Answer, entry: Entry, bench: Bench, use: Callable[[tuple[str, .
         try:
             found = pdf.read(file, page_limit=_PDF_PAGES)
         except pdf.PdfUnreadable as unreadable:
-            answer.add(_facts(entry, bench))
-            answer.add(f"This PDF {unreadable}.")
-            return
+            raise CannotDo(
+                NotDoneReason.INPUT_UNREADABLE, f"{_facts(entry, bench)}\n\nThis PDF {unreadable}."
+            ) from None
     answer.add(_facts(entry, bench, f", {plural(found.pages, 'page')}"))
     if not any(page.strip() for page in found.texts):
         answer.add("This PDF has no text that can be read: it is probably scanned, so there is nothing to summarise.")
