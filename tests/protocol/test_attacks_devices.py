@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.api.relay.v1.relay_pb2 import DEVICE_KIND_HOST, DEVICE_KIND_PHONE
 from dispatch.api.thread.v1 import thread_pb2 as words
+from dispatch.device.keys import PlainFiles
+from dispatch.sealed.head import Head
 from dispatch.sealed.session import PhoneSession
+from dispatch_host.pairings import keys_of
 
 from tests.support.attacks import LogBook, Watch
 from tests.support.host_bench import Bench
@@ -164,6 +168,40 @@ async def test_a_host_behind_a_relay_that_lets_everybody_in_checks_the_grant_its
         assert await stolen.posts(stolen.task(TEXT)) == Reason.REASON_STALE_EPOCH
 
     assert bench.agent.runs == []
+
+
+async def test_who_may_sign_any_grant_gets_no_session_without_the_keys_of_the_pairing(
+    bench: Bench, watched: Watch
+) -> None:
+    """A pairing service that means harm, or somebody with a backup of it: grants are all that it can make."""
+    impostor = Ed25519PrivateKey.generate()
+    public = impostor.public_key().public_bytes_raw()
+    made_up = replace(bench.phone.keys, pair_psk=os.urandom(32), own_x25519=os.urandom(32), own_ed25519=public)
+    right = bench.pairing.grant(bench.pair_id, public, DEVICE_KIND_PHONE)
+    hello = PhoneSession(made_up, rng=os.urandom).start(grant=right, head=Head(), now_ms=bench.clock_ms())
+
+    logged = {"event": "handshake not answered", "why": "bad tag"}
+    async with watched.expects(REFUSALS, reason="HANDSHAKE_FAILED", logged=logged):
+        await bench.relay.live(hello)
+
+    assert bench.agent.runs == []
+
+
+async def test_a_stolen_journal_holds_no_key_and_no_right(bench: Bench) -> None:
+    """A backup of the host leaves out `keys/`. The words of the thread are in it; nothing that speaks for anybody is."""
+    await still_served(bench)
+    store = PlainFiles.of(bench.home)
+    keys, device = keys_of(store, bench.pair_id), store.get("device")
+    assert keys is not None
+    assert device is not None
+    secrets = [keys.pair_psk, keys.own_x25519, device, bench.phone.grant]
+    await bench.stops()
+
+    files = [path for path in bench.home.path.rglob("*") if path.is_file() and store.folder not in path.parents]
+
+    assert {path.name for path in files if TEXT.encode() in path.read_bytes()} == {"journal.db"}
+    for path in files:
+        assert not [secret for secret in secrets if secret in path.read_bytes()], path
 
 
 # ---- Commands.
