@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -20,6 +21,7 @@ from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.channel import dial
 from dispatch.status import from_rpc
+from dispatch_pairing.limits import Rate
 
 from tests.support.attacks import LogBook, Watch
 from tests.support.pairing_device import (
@@ -33,7 +35,7 @@ from tests.support.pairing_device import (
     a_phone,
     signed_pairing,
 )
-from tests.support.pairing_service import PairingService
+from tests.support.pairing_service import PairingService, with_limits
 
 REFUSALS = "dispatch_pairing_refusals_total"
 OFFERS = "dispatch_pairing_offers_total"
@@ -135,9 +137,10 @@ async def test_a_photographed_code_is_worth_nothing_in_another_account(service: 
 GUESSES_AT_ONCE = 32
 
 
-async def guess(device: Device, offer_id: bytes, count: int) -> None:
-    """Try claim tokens, many at a time; each is refused for the one reason that says nothing."""
+async def guess(device: Device, offer_id: bytes, count: int) -> Counter[str]:
+    """Try claim tokens, many at a time; gives how often each reason was the answer."""
     method = f"{PAIRING}ClaimOffer"
+    answers = Counter[str]()
     async with dial(device.server) as channel:
         claims: Any = channel.unary_unary(method)
 
@@ -147,39 +150,73 @@ async def guess(device: Device, offer_id: bytes, count: int) -> None:
                 call = device.prepare(method, request)
                 with pytest.raises(grpc.aio.AioRpcError) as failure:
                     await claims(call.body, metadata=call.metadata, timeout=CALL_SECONDS)
-                assert isinstance(from_rpc(failure.value), errors.OfferUnknown)
+                refusal = from_rpc(failure.value)
+                answers[errors.word(refusal.reason)] += 1
+                if isinstance(refusal, errors.RateLimited):
+                    assert (refusal.retry_after_ms or 0) > 0
 
         shares = [count // GUESSES_AT_ONCE + (one < count % GUESSES_AT_ONCE) for one in range(GUESSES_AT_ONCE)]
         await asyncio.gather(*(worker(share) for share in shares))
+    return answers
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("guesses", [1_000, pytest.param(10_000, marks=pytest.mark.big)])
-async def test_thousands_of_guesses_find_no_code_and_a_person_can_pair_afterwards(
+async def test_thousands_of_guesses_find_no_code_and_end_no_more_codes_than_four(
     service: PairingService, watched: Watch, guesses: int
 ) -> None:
-    """Five misses end a code, and a host shows twenty an hour: 100 guesses count, all others are about codes that are over."""
+    """Five misses end a code, twenty an account's guessing; with whatever else it asks it is told when to come back."""
     host, phone, mallory = await service.host(), await service.phone(), await mallorys(service)
-    limits = service.limits
-    for _ in range(limits.offers_per_hour):
+    limits, codes = service.limits, 5
+    burst, found = limits.guesses_per_account.burst, Counter[str]()
+    for _ in range(codes):
         code = service.code()
         await host.create_offer(code)
-        await guess(mallory, code.offer_id, guesses // limits.offers_per_hour)
-        with pytest.raises(errors.HandshakeFailed):
-            await phone.claim(code)
+        found += await guess(mallory, code.offer_id, limits.misses)
         keeps_secret(watched, code=code)
+    found += await guess(mallory, code.offer_id, guesses - codes * limits.misses)
     keeps_secret(watched, host, mallory)
 
-    assert await watched.reads(REFUSALS, reason="OFFER_UNKNOWN") == guesses
-    assert await watched.reads(OFFERS, result="missed") == limits.misses * limits.offers_per_hour
-    assert await watched.reads(OFFERS, result="HANDSHAKE_FAILED") == limits.offers_per_hour
+    assert found == {"OFFER_UNKNOWN": burst, "RATE_LIMITED": guesses - burst}
+    for word, count in found.items():
+        assert await watched.reads(REFUSALS, reason=word) == count
+        assert sum(refused("ClaimOffer", word).items() <= line.items() for line in watched.log.lines) == count
+    assert await watched.reads(OFFERS, result="missed") == burst
+    assert await watched.reads(OFFERS, result="HANDSHAKE_FAILED") == burst // limits.misses == codes - 1
     assert await watched.reads(OFFERS, result="claimed") == 0
-    assert sum(refused("ClaimOffer", "OFFER_UNKNOWN").items() <= line.items() for line in watched.log.lines) == guesses
+    await watched.leaks_nothing()
+    await phone.claim(code)  # the last code is still good for the person whose it is
+
+
+async def test_a_host_shows_so_many_codes_an_hour(service: PairingService, watched: Watch) -> None:
+    """Each code is one guess in a million at the six digits, for somebody who stands between the two devices."""
+    host = await service.host()
+    for _ in range(service.limits.offers_per_hour):
+        await host.create_offer(service.code())
+    keeps_secret(watched, host)
+
     async with watched.expects(REFUSALS, reason="RATE_LIMITED", logged=refused("CreateOffer", "RATE_LIMITED")):
         with pytest.raises(errors.RateLimited) as told:
             await host.create_offer(service.code())
+
     await service.advance(told.value.retry_after_ms or 0)
-    await service.paired(host, phone)
+    await host.create_offer(service.code())
+
+
+async def test_guesses_from_one_address_are_bounded_whatever_accounts_they_use(log: LogBook, tmp_path: Path) -> None:
+    limits = with_limits(guesses_per_address=Rate(burst=8, refill_ms=10_000))
+    async with PairingService(tmp_path / "pairing", limits=limits) as service:
+        for name in ("ada", "eve", "mallory"):
+            await service.add_account(name)
+        found = Counter[str]()
+        for name in ("eve", "mallory"):
+            found += await guess(await service.phone(name, account=name), os.urandom(16), 5)
+
+        assert found == {"OFFER_UNKNOWN": 8, "RATE_LIMITED": 2}
+        await service.advance(10_000)
+        host, phone, code = await service.host(), await service.phone(), service.code()
+        await host.create_offer(code)
+        await phone.claim(code)
 
 
 # ---- Attestations that do not say what both devices signed for this pair.

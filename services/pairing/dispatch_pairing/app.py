@@ -32,6 +32,7 @@ from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.devices import Devices
 from dispatch_pairing.door import Door, Need, own_names
+from dispatch_pairing.guesses import Guesses
 from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import Listeners, ServicesListener, check
@@ -169,6 +170,7 @@ async def _serving(
         ),
         PairingApi(
             ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics),
+            guesses=Guesses(clock=clock, limits=limits),
             pairings=Pairings(
                 store=store,
                 bell=bell,

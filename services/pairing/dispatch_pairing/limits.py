@@ -76,6 +76,10 @@ class Limits:
     """Failed sign-ins of one account."""
     per_address: Rate = field(default_factory=lambda: Rate(burst=30, refill_ms=5 * _SECOND_MS))
     """Failed sign-ins from one address."""
+    guesses_per_account: Rate = field(default_factory=lambda: Rate(burst=20, refill_ms=30 * _SECOND_MS))
+    """Wrong claim tokens of the phones of one account."""
+    guesses_per_address: Rate = field(default_factory=lambda: Rate(burst=60, refill_ms=10 * _SECOND_MS))
+    """Wrong claim tokens from one address."""
     buckets: int = 10_000
     """Accounts or addresses whose failures are remembered at once."""
     passwords_waiting: int = 64

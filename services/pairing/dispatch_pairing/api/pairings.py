@@ -11,6 +11,7 @@ from dispatch_pairing.api.fields import exactly, offer_id_of, pair_id_of
 from dispatch_pairing.api.method import PAIRING, Feed, Method, Write
 from dispatch_pairing.ceremony import Ceremony, Claimed, Contested, Ended, Happening, Step
 from dispatch_pairing.door import Caller, Need
+from dispatch_pairing.guesses import Guesses
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Role
 from dispatch_pairing.pairings import Pairings, Signed
@@ -27,6 +28,7 @@ class PairingApi:
         self,
         *,
         ceremony: Ceremony,
+        guesses: Guesses,
         pairings: Pairings,
         streams: Streams,
         keys: SigningKeys,
@@ -34,6 +36,7 @@ class PairingApi:
         metrics: Metrics,
     ) -> None:
         self._ceremony = ceremony
+        self._guesses = guesses
         self._pairings = pairings
         self._streams = streams
         self._keys = keys
@@ -60,7 +63,9 @@ class PairingApi:
         return pb.CreateOfferResponse(claim_by_ms=offer.claim_by_ms, server_time_ms=self._clock.wall_ms())
 
     async def _claim_offer(self, caller: Caller, request: pb.ClaimOfferRequest) -> pb.ClaimOfferResponse:
-        offer = await self._ceremony.claim(caller.as_(Role.PHONE), offer_id_of(request.offer_id), request.claim_token)
+        phone, offer_id = caller.as_(Role.PHONE), offer_id_of(request.offer_id)
+        with self._guesses.one(phone.account_id, caller.papers.address):
+            offer = await self._ceremony.claim(phone, offer_id, request.claim_token)
         _log.info("claimed", offer=offer.offer_id, phone=offer.phone_id)
         return pb.ClaimOfferResponse(confirm_by_ms=offer.confirm_by_ms or 0, server_time_ms=self._clock.wall_ms())
 
