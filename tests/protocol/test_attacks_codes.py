@@ -1,4 +1,4 @@
-"""An attacker with an account of the same pairing service, and with what may be photographed, recorded or stolen.
+"""An attacker with an account of the same pairing service, at the codes and the ceremony of somebody else.
 
 Each attempt is refused for the right reason, counted once and logged once, and leaves no secret in either.
 """
@@ -10,7 +10,6 @@ import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +23,17 @@ from dispatch.status import from_rpc
 from dispatch_pairing.limits import Rate
 
 from tests.support.attacks import LogBook, Watch
+from tests.support.mallory import HERS, OFFERS, REFUSALS, keeps_secret, mallorys, refused
 from tests.support.pairing_device import (
     ACCOUNT,
     CALL_SECONDS,
-    DEVICE,
     PAIRING,
     PASSWORD,
-    Code,
     Device,
     a_phone,
     signed_pairing,
 )
 from tests.support.pairing_service import PairingService, with_limits
-
-REFUSALS = "dispatch_pairing_refusals_total"
-OFFERS = "dispatch_pairing_offers_total"
-SIGN_INS = "dispatch_pairing_sign_ins_total"
-HERS = "another horse, another staple"
 
 
 @pytest.fixture
@@ -56,27 +49,6 @@ async def service(log: LogBook, tmp_path: Path) -> AsyncIterator[PairingService]
 def watched(log: LogBook, service: PairingService) -> Watch:
     """Give what tells of attacks on the service."""
     return Watch(page=service.metrics_text, log=log, secrets=[PASSWORD, HERS])
-
-
-def refused(method: str, word: str) -> dict[str, str]:
-    return {"event": "refused", "method": method, "reason": word}
-
-
-async def mallorys(service: PairingService) -> Device:
-    """Give a phone of the attacker's."""
-    device = a_phone(service.address, "burner")
-    await device.sign_in("mallory", HERS)
-    return device
-
-
-def keeps_secret(watched: Watch, *devices: Device, code: Code | None = None) -> None:
-    """Look for what these devices, and the code, hold."""
-    for device in devices:
-        watched.secrets += [one for one in (device.key.private_bytes_raw(), device.nonce, device.session) if one]
-        watched.ids += [device.id]
-    if code is not None:
-        watched.secrets += [code.token, sha256(code.token).digest()]
-        watched.ids += [code.offer_id]
 
 
 # ---- Claiming somebody else's code.
@@ -323,110 +295,3 @@ def signed_pair_id(request: pb.CompletePairingRequest) -> bytes:
     """Read the second field of an attestation."""
     first = int.from_bytes(request.attestation[:2], "big")
     return request.attestation[4 + first : 20 + first]
-
-
-# ---- Grants.
-
-
-async def test_a_grant_is_not_made_for_the_pairing_of_somebody_else(service: PairingService, watched: Watch) -> None:
-    host, phone = await service.host(), await service.phone()
-    pair_id = await service.paired(host, phone)
-    mallory = await mallorys(service)
-    keeps_secret(watched, mallory)
-
-    async with watched.expects(REFUSALS, reason="NOT_PAIRED", logged=refused("RenewGrant", "NOT_PAIRED")):
-        with pytest.raises(errors.NotPaired):
-            await mallory.renew(pair_id)
-
-
-@pytest.mark.parametrize("how", ["signed out", "another device's sign-in", "no sign-in"])
-async def test_a_stolen_phones_key_alone_gets_no_grant(service: PairingService, watched: Watch, how: str) -> None:
-    host, phone = await service.host(), await service.phone()
-    pair_id = await service.paired(host, phone)
-    if how == "signed out":
-        await phone.sign_out()
-    else:
-        phone.session = (await mallorys(service)).session if how == "another device's sign-in" else b""
-    keeps_secret(watched, phone)
-
-    async with watched.expects(REFUSALS, reason="SIGN_IN_REQUIRED", logged=refused("RenewGrant", "SIGN_IN_REQUIRED")):
-        with pytest.raises(errors.SignInRequired):
-            await phone.renew(pair_id)
-
-
-# ---- Floods.
-
-
-async def test_a_flood_of_sign_ins_is_told_when_to_come_back_and_disturbs_nobody_who_is_signed_in(
-    service: PairingService, watched: Watch
-) -> None:
-    host, phone = await service.host(), await service.phone()
-    pair_id = await service.paired(host, phone)
-    burst = service.limits.per_account.burst
-    mallory = a_phone(service.address, "burner")
-    await mallory.ask_nonce()
-    keeps_secret(watched, phone, mallory)
-    guesses = [f"a guess, and not the first {number}" for number in range(100)]
-    watched.secrets += guesses
-
-    logged = refused("SignIn", "RATE_LIMITED")
-    async with watched.expects(REFUSALS, reason="RATE_LIMITED", times=100 - burst, logged=logged):
-        told = await asyncio.gather(*(mallory.sign_in("ada", one) for one in guesses), return_exceptions=True)
-        for _ in range(10):
-            await phone.renew(pair_id)
-
-    limited = [one for one in told if isinstance(one, errors.RateLimited)]
-    assert len([one for one in told if isinstance(one, errors.SignInFailed)]) == burst
-    assert len(limited) == 100 - burst
-    # `RetryInfo` of the status.
-    assert all((one.retry_after_ms or 0) > 0 for one in limited)
-    assert await watched.reads(SIGN_INS, result="failed") == burst
-    assert await watched.reads(SIGN_INS, result="rate_limited") == 100 - burst
-    # Nor is the right password let in from there, so that no guess can be told from another.
-    with pytest.raises(errors.RateLimited):
-        await mallory.sign_in("ada")
-    await host.renew(pair_id)
-
-
-# ---- What another account holds.
-
-
-async def test_nobody_reads_or_ends_what_another_account_holds(service: PairingService, watched: Watch) -> None:
-    host, phone = await service.host(), await service.phone()
-    await service.paired(host, phone)
-    mallory = await mallorys(service)
-    keeps_secret(watched, mallory)
-
-    assert [one.device_id for one in await mallory.devices()] == [mallory.id]
-    assert not (await mallory.tasks()).tasks
-    for method, request in (
-        ("RenameDevice", pb.RenameDeviceRequest(device_id=phone.id, name="mine")),
-        ("RevokeDevice", pb.RevokeDeviceRequest(device_id=host.id)),
-    ):
-        async with watched.expects(REFUSALS, reason="DEVICE_UNKNOWN", logged=refused(method, "DEVICE_UNKNOWN")):
-            with pytest.raises(errors.DeviceUnknown):
-                await mallory.call(f"{DEVICE}{method}", request)
-
-    assert {one.name: one.revoked_at_ms for one in await phone.devices()} == {"desk": 0, "pocket": 0}
-
-
-@pytest.mark.parametrize("method", ["ListDevices", "ListTasks"])
-@pytest.mark.parametrize("what", ["its id", "its sign-in"])
-async def test_what_was_stolen_of_a_device_reads_nothing_of_its_account(
-    service: PairingService, watched: Watch, method: str, what: str
-) -> None:
-    phone, mallory = await service.phone(), await mallorys(service)
-    request = {"ListDevices": pb.ListDevicesRequest(), "ListTasks": pb.ListTasksRequest()}[method]
-    keeps_secret(watched, phone, mallory)
-    watched.ids.remove(phone.id)
-    if what == "its id":
-        # With a nonce of the victim's as well: anybody may ask for one, it is only good for the victim's key.
-        thief, word = replace(phone, key=mallory.key), "PROOF_INVALID"
-        call = thief.prepare(DEVICE + method, request).with_(dispatch_device_bin=phone.id)
-    else:
-        mallory.session, word = phone.session, "SIGN_IN_REQUIRED"
-        call = mallory.prepare(DEVICE + method, request)
-
-    async with watched.expects(REFUSALS, reason=word, logged=refused(method, word)):
-        with pytest.raises(type(errors.of_word(word))):
-            await mallory.send(call)
