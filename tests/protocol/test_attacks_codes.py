@@ -267,8 +267,6 @@ async def test_a_phone_that_did_not_claim_the_code_is_not_paired_by_it(service: 
     await host.create_offer(code)
     await phone.claim(code)
     keeps_secret(watched, host, twin, code=code)
-    watched.ids.remove(code.offer_id)  # the log of a completion names devices
-    watched.ids.remove(twin.id)
 
     word = "ATTESTATION_MISMATCH"
     async with watched.expects(REFUSALS, reason=word, logged=refused("CompletePairing", word)):

@@ -64,7 +64,7 @@ class Watch:
     secrets: list[bytes | str] = field(default_factory=list)
     """Must not be found in the log or on the page, in any spelling."""
     ids: list[bytes] = field(default_factory=list)
-    """Must be found in the log shortened only."""
+    """Must be found in the log shortened only. The line of each attempt names one of them."""
     patience_seconds: float = DEADLINE_SECONDS
 
     @asynccontextmanager
@@ -75,19 +75,21 @@ class Watch:
         before = await self.reads(metric, **labels)
         seen = len(self.log.lines)
 
-        def said() -> int:
+        def said() -> list[dict[str, Any]]:
             new = self.log.lines[seen:]
-            return len(new) if logged is None else sum(logged.items() <= line.items() for line in new)
+            return new if logged is None else [line for line in new if logged.items() <= line.items()]
 
         yield
 
         due = 0 if logged is None else times
         async with asyncio.timeout(self.patience_seconds):
             # What the attacker hears may be a moment ahead of what is written down.
-            while await self.reads(metric, **labels) < before + times or said() < due:  # noqa: ASYNC110 -- no event
+            while await self.reads(metric, **labels) < before + times or len(said()) < due:  # noqa: ASYNC110 -- no event
                 await asyncio.sleep(0.01)
         assert await self.reads(metric, **labels) == before + times
-        assert said() == due
+        assert len(said()) == due
+        short = {one[:SHORT_BYTES].hex() for one in self.ids}
+        assert not short or all(short & {str(value) for value in line.values()} for line in said()), "it names nobody"
         await self.leaks_nothing()
 
     async def reads(self, metric: str, **labels: str) -> float:
