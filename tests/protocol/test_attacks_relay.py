@@ -5,6 +5,7 @@ Each attempt is refused for the right reason, counted once and logged once, and 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from dispatch.api.pairing.v1 import pairing_pb2
 from dispatch.api.relay.v1 import relay_pb2 as pb
 
 from tests.support.attacks import LogBook, Watch
-from tests.support.device_end import DeviceEnd, Identity
+from tests.support.device_end import DEADLINE_SECONDS, DeviceEnd, Identity
 from tests.support.relay import Pair, Relay
 from tests.support.trust_service import HOUR_MS
 
@@ -228,3 +229,39 @@ async def test_who_knocks_without_end_is_refused_without_end_and_keeps_nobody_ou
                 await calm_relay.attach(pair.phone, hello=pair.phone.hello(grant=os.urandom(200)))
 
     await (await calm_relay.attach(pair.host)).got("opened")
+
+
+async def test_streams_that_begin_and_say_nothing_are_bounded_and_cost_those_inside_nothing(
+    calm_relay: Relay, watched: Watch
+) -> None:
+    await calm_relay.stop()
+    await calm_relay.start(openings=4, hello_ms=60_000)
+    pair = calm_relay.pair()
+    inside = await calm_relay.attach(pair.host)
+    silent = [DeviceEnd(calm_relay.address) for _ in range(4)]
+    for end in silent:
+        await end.say(hello=pair.phone.hello())
+        await end.got("challenge")
+
+    async with watched.expects(ENDS, reason="RATE_LIMITED", logged=refused("RATE_LIMITED")):
+        with pytest.raises(errors.RateLimited) as told:
+            await calm_relay.attach(pair.phone)
+
+    assert told.value.retry_after_ms
+    await inside.receipt(await inside.keep(b"as if nothing had been"))
+    await silent.pop().drop()
+    await attached_soon(calm_relay, pair.phone)
+    for end in silent:
+        await end.drop()
+
+
+async def attached_soon(relay: Relay, device: Identity) -> None:
+    """Attach as soon as there is room: the relay hears a moment later that somebody has hung up."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            try:
+                await relay.attach(device)
+            except errors.RateLimited:
+                await asyncio.sleep(0.02)  # as a device backs off
+            else:
+                return

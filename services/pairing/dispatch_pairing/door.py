@@ -12,13 +12,13 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from urllib.parse import unquote
 
 from dispatch.address import Address
 from dispatch.clock import Clock
 from dispatch.errors import BadRequest, DeviceRevoked, NonceExpired, ProofInvalid, SignInRequired
 from dispatch.ids import ID_BYTES, DeviceId
 from dispatch.proof import call_proof_bytes, proves
+from dispatch.runtime.peer import where
 
 from dispatch_pairing.accounts import TOKEN_BYTES, live
 from dispatch_pairing.limits import Limits
@@ -108,16 +108,6 @@ def papers(metadata: Iterable[tuple[str, str | bytes]], *, peer: str) -> Papers:
         token=binary(SESSION),
         address=where(peer),
     )
-
-
-def where(peer: str) -> str:
-    """Give the address of a gRPC peer ("ipv4:192.0.2.7:4711") for counting: no port, and of IPv6 the network."""
-    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host or peer
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 
 def own_names(listen: Address, advertise: Iterable[str], *, hostname: str | None = None) -> frozenset[str]:

@@ -15,11 +15,13 @@ import grpc
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.runtime.logs import get_logger
+from dispatch.runtime.peer import where
 from dispatch.status import refuse
 from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import BROKE
+from dispatch_relay.openings import Openings
 from dispatch_relay.place import Tools
 from dispatch_relay.room import Room
 from dispatch_relay.rooms import Rooms
@@ -42,6 +44,7 @@ class ThreadService:
         self._rooms = rooms
         self._tools = tools
         self._settings = tools.settings
+        self._openings = Openings(limit=tools.settings.openings)
         self.draining = False
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -72,8 +75,9 @@ class ThreadService:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         try:
-            async with asyncio.timeout(self._settings.hello_ms / 1_000):
-                admitted, caller = await self._gate.admit(wire.frame, wire.write)
+            with self._openings.one(wire.address):
+                async with asyncio.timeout(self._settings.hello_ms / 1_000):
+                    admitted, caller = await self._gate.admit(wire.frame, wire.write)
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Open took too long") from None
         room = await self._rooms.enter(admitted.pair_id)
@@ -143,6 +147,7 @@ class _Wire:
         self._context = context
         self._most_frames = most_frames
         self._frames: deque[pb.DeviceFrame] = deque()
+        self.address = where(context.peer())
         self.claimed = b""
         """Whom the caller says to be: for the log, and believed by nobody."""
 
