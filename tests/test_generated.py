@@ -53,6 +53,8 @@ def fields_without_comment(file: FileDescriptorProto) -> Iterator[str]:
             if not word and (*path, FIELD, index) not in said:
                 yield f"{name}.{field.name}"
         for index, nested in enumerate(message.nested_type):
+            if nested.options.map_entry:
+                continue  # made by the compiler for a map, whose field has the words
             yield from walk(nested, (*path, NESTED, index), f"{name}.{nested.name}")
 
     for index, message in enumerate(file.message_type):

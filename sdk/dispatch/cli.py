@@ -24,6 +24,10 @@ _FLAGS = frozenset({"--json"})
 _WITH_VALUE = frozenset({"--home"})
 
 
+POLICY_KEYS = ("policy", "current", "required")
+"""What a refusal by the operator's policy names."""
+
+
 class Exit(IntEnum):
     """Exit codes, the same for every program (docs/cli.md)."""
 
@@ -49,7 +53,13 @@ _NOT_ALLOWED = (
     errors.GrantExpired,
     errors.ProofInvalid,
 )
-_USAGE = (errors.TargetNeeded, errors.TargetUnknown, errors.BadRequest, errors.NotAPairingCode)
+_USAGE = (
+    errors.TargetNeeded,
+    errors.TargetUnknown,
+    errors.DeviceUnknown,
+    errors.BadRequest,
+    errors.NotAPairingCode,
+)
 _FAULT = (errors.Internal, errors.StoreFailed)
 
 
@@ -123,10 +133,22 @@ class Console:
         event.update({name: value for name, value in error.metadata.items() if name not in event and name != "nonce"})
         lines = [
             self.styled(error.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
+            *([f"  {policy}"] if (policy := policy_words(error.metadata)) else []),
             f"  {error.advice}",
         ]
         self.event(event, "\n".join(lines))
         return exit_of(error)
+
+
+def policy_words(told: Mapping[str, Any]) -> str:
+    """Say for people which policy of the operator refuses, what is and what would have to be; empty for other refusals."""
+    policy, current, required = (one_line(str(told.get(name, "")), 200) for name in POLICY_KEYS)
+    return f"The service's policy {policy!r} wants {required}; this is {current}." if policy else ""
+
+
+def policy_told(error: errors.DispatchError) -> dict[str, str]:
+    """Give the same for programs: what of POLICY_KEYS the refusal names."""
+    return {name: error.metadata[name] for name in POLICY_KEYS if name in error.metadata}
 
 
 def program(*, name: str, about: str) -> typer.Typer:

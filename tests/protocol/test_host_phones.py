@@ -69,18 +69,99 @@ async def test_with_several_phones_one_must_be_named(two: tuple[Bench, PhoneEnd]
     await bench.phone.sees_end(sent.task_id)
 
 
-async def test_a_pairing_that_the_service_calls_over_is_given_up_and_said_and_its_keys_stay(tmp_path: Path) -> None:
+def keys_of(bench: Bench) -> list[str]:
+    return [path.name for path in (bench.home / "keys").iterdir() if path.name.startswith("pair-")]
+
+
+async def test_a_pairing_that_the_service_calls_over_is_dropped_with_its_keys_and_its_tasks(
+    two: tuple[Bench, PhoneEnd],
+) -> None:
+    bench, other = two
+    running = await bench.phone.sends("long")
+    await bench.phone.sees(running.task_id, "started")
+    waiting = await other.sends("quick")
+    bench.pairing.tombstones.add(bench.pair_id)
+
+    await bench.relay.ends(errors.NotPaired())
+
+    await bench.until(lambda: "over" in bench.told)
+    assert keys_of(bench) == [f"pair-{other.keys.pair_id.hex()}"]
+    assert bench.agent.closed[0] == "long"
+    assert bench.pairing.ended == []  # it knows
+    await bench.knows(lambda status: [one.phone_name for one in status.pairings] == ["tablet"])
+    await other.sees_end(waiting.task_id)
+
+
+async def test_a_pairing_that_was_ended_while_the_host_was_off_is_dropped_at_the_next_start(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        bench.pairing.tombstones.add(bench.pair_id)
+
+        bench.starts()
+
+        await bench.until(lambda: "over" in bench.told)
+        assert bench.relay.hellos == []
+        assert keys_of(bench) == []
+
+
+@pytest.mark.parametrize("error", [errors.NotPaired(), errors.DeviceRevoked()], ids=["not paired", "revoked"])
+async def test_a_relay_that_lies_about_the_end_costs_no_key(tmp_path: Path, error: errors.DispatchError) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.ready()
+
+        await bench.relay.ends(error, for_good=False)
+
+        await bench.relay.until(lambda: len(bench.relay.hellos) == 2)
+        await bench.relay.attached()
+        await bench.phone.shakes_hands()
+        sent = await bench.phone.sends("quick")
+        await bench.phone.sees_end(sent.task_id)
+        assert "over" not in bench.told
+
+
+async def test_nothing_is_dropped_until_the_pairing_service_can_be_asked(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.ready()
+        bench.pairing.away = True
+        bench.pairing.tombstones.add(bench.pair_id)
+        await bench.relay.ends(errors.NotPaired())
+        await bench.knows(lambda status: status.pairings[0].reason == errors.NotPaired.reason)
+        assert keys_of(bench)
+
+        bench.pairing.away = False
+
+        await bench.until(lambda: "over" in bench.told)
+        assert not keys_of(bench)
+
+
+async def test_a_pairing_that_the_service_only_does_not_know_is_kept_and_said(tmp_path: Path) -> None:
     async with Bench(tmp_path) as bench:
         bench.pairing.forgotten.add(bench.pair_id)
-        bench.pairing.tombstones.add(bench.pair_id)
+        bench.pairing.vague = True
         bench.starts()
         await bench.until(bench.home.socket().exists)
         await bench.knows(lambda status: status.pairings[0].reason == errors.NotPaired.reason)
 
         assert bench.relay.hellos == []
         await bench.stops()
+        assert keys_of(bench)
         bench.pairing.forgotten.clear()
         await bench.ready()
+
+
+async def test_a_host_that_was_revoked_ends_and_says_so(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.ready()
+        sent = await bench.phone.sends("long")
+        await bench.phone.sees(sent.task_id, "started")
+        bench.pairing.revoked = True
+
+        await bench.relay.ends(errors.DeviceRevoked())
+
+        with pytest.raises(errors.DeviceRevoked):
+            await bench.ended()
+        assert bench.agent.closed == ["long"]
+        # What it was is dropped by the next sign-in, not by a word of the service alone.
+        assert keys_of(bench)
 
 
 async def test_rows_that_the_relay_no_longer_has_are_passed_over(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DEVICE_KIND_HOST, DEVICE_KIND_PHONE, DeviceKind
 from dispatch.proof import KeySignature, PinnedKeys, may_replace
 from dispatch_pairing.limits import Rate
+from dispatch_pairing.policy import Policy
 
 from tests.support.pairing_device import ACCOUNT, Device, a_phone
 from tests.support.pairing_service import PairingService, with_limits
@@ -225,7 +226,7 @@ async def test_a_paired_device_stays_what_it_is(service: PairingService) -> None
 
 
 async def test_an_account_has_a_bounded_number_of_devices_in_use(tmp_path: Path) -> None:
-    async with PairingService(tmp_path / "pairing", limits=with_limits(devices=2)) as service:
+    async with PairingService(tmp_path / "pairing", policy=Policy(devices=2)) as service:
         await service.add_account("ada")
         host, phone = await service.host(), await service.phone()
 

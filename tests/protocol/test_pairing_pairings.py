@@ -20,6 +20,7 @@ from tests.support.pairing_service import PairingService, with_limits
 
 SECOND_MS = 1_000
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ async def test_a_grant_says_who_may_attach_to_what_and_until_when(service: Pairi
             pair_id=pair_id,
             role=role,
             not_before_ms=now_ms - 60 * SECOND_MS,
-            not_after_ms=now_ms + HOUR_MS,
+            not_after_ms=now_ms - 60 * SECOND_MS + DAY_MS,
             revocation_sequence=renewed.revocation_sequence,
         )
         assert renewed.server_time_ms == now_ms

@@ -50,7 +50,7 @@ def page(metrics: str) -> bytes:
 
 
 async def test_accounts_are_added_while_the_service_is_up_and_before_it_ever_was(tmp_path: Path, start: Start) -> None:
-    assert await add(tmp_path) == (0, [{"event": "added", "account": "ada"}])
+    assert await add(tmp_path) == (0, [{"event": "added", "account": "ada", "plan": "pro"}])
     service = await start("--metrics", "127.0.0.1:0", "--relay", "127.0.0.1:1")
     listening = await service.event("listening")
     assert set(listening) == {"event", "address", "metrics", "services", "name"}

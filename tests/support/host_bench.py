@@ -68,6 +68,8 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         self.completed: list[bytes] = []
         self.forgotten: set[bytes] = set()  # pairs that it does not know
         self.tombstones: set[bytes] = set()  # pairs that were ended for good
+        self.revoked = False  # this host is
+        self.vague = False  # it takes no pairing, and does not say that it ended
         self.away = False
         self.asked = 0  # how often for a grant
         self.lies: list[errors.DispatchError | bytes] = []  # what it says instead of the next grants
@@ -122,8 +124,12 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         self, request: pairing_pb2.RenewGrantRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pairing_pb2.RenewGrantResponse:
         await self._may_answer(context)
+        if self.revoked:
+            await refuse(context, errors.DeviceRevoked())
         if request.pair_id in self.forgotten:
-            await self._refuse(context, "NOT_PAIRED")
+            await refuse(context, errors.NotPaired(metadata={"pairing": "unknown"}))
+        if request.pair_id in self.tombstones:
+            await refuse(context, errors.NotPaired(metadata={"pairing": "ended"}))
         self.asked += 1
         grant = self.grant(request.pair_id, self._host, DeviceKind.DEVICE_KIND_HOST)
         lie = self.lies.pop(0) if self.lies else b""
@@ -146,7 +152,9 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
             request.attestation, phone_signature=request.phone_signature, host_signature=request.host_signature
         )
         if named.pair_id in self.tombstones:
-            await self._refuse(context, "NOT_PAIRED")
+            await refuse(context, errors.NotPaired(metadata={"pairing": "ended"}))
+        if self.vague:
+            await refuse(context, errors.NotPaired())
         self.completed.append(named.pair_id)
         self.forgotten.discard(named.pair_id)
         return pairing_pb2.CompletePairingResponse()
@@ -165,9 +173,6 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
     async def _may_answer(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         if self.away:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "away")
-
-    async def _refuse(self, context: grpc.aio.ServicerContext[Any, Any], word: str) -> None:
-        await refuse(context, errors.of_word(word))
 
 
 class DyingWriter:
@@ -417,6 +422,12 @@ class Bench:
         await self._running
         self._running = None
 
+    async def ended(self) -> None:
+        """Wait for the host's own end; raises what it ended with."""
+        assert self._running is not None
+        running, self._running = self._running, None
+        await running
+
     async def dies(self) -> None:
         """End the host without a word, as a kill would; its journal keeps what was committed."""
         assert self._running is not None
@@ -496,6 +507,7 @@ class Bench:
             self.told.append("running")
 
         told = Told(
+            over=lambda _: self.told.append("over"),
             running=running,
             connected=lambda _: self.told.append("connected"),
             disconnected=lambda _pairing, _reason: self.told.append("disconnected"),

@@ -34,6 +34,8 @@ CALL_SECONDS = 40.0
 RESPONSES: dict[str, type[Message]] = {
     f"{ACCOUNT}SignIn": pb.SignInResponse,
     f"{ACCOUNT}SignOut": pb.SignOutResponse,
+    f"{ACCOUNT}SignUp": pb.SignUpResponse,
+    f"{ACCOUNT}ChangePassword": pb.ChangePasswordResponse,
     f"{DEVICE}ListDevices": pb.ListDevicesResponse,
     f"{DEVICE}RenameDevice": pb.RenameDeviceResponse,
     f"{DEVICE}RevokeDevice": pb.RevokeDeviceResponse,
@@ -87,6 +89,7 @@ class Device:
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     nonce: bytes = b""
     session: bytes = b""
+    app_version: str = "1.0.0"
     signed_in: pb.SignInResponse = field(default_factory=pb.SignInResponse)
 
     @property
@@ -166,17 +169,32 @@ class Device:
     def sign_in_request(self, account: str = "ada", password: str = PASSWORD) -> pb.SignInRequest:
         """Give the request of a sign-in."""
         return pb.SignInRequest(
-            account=account, password=password, device_key=self.public, device_name=self.name, device_kind=self.kind
+            account=account,
+            password=password,
+            device_key=self.public,
+            device_name=self.name,
+            device_kind=self.kind,
+            app_version=self.app_version,
         )
+
+    async def sign_up(self, account: str, password: str = PASSWORD, *, invitation: str = "") -> None:
+        """Make an account."""
+        request = pb.SignUpRequest(account=account, password=password, invitation=invitation, device_key=self.public)
+        await self.call(f"{ACCOUNT}SignUp", request)
 
     async def sign_in(self, account: str = "ada", password: str = PASSWORD) -> None:
         """Sign in and keep the token."""
         self.signed_in = await self.call(f"{ACCOUNT}SignIn", self.sign_in_request(account, password))
         self.session = self.signed_in.session
 
-    async def sign_out(self) -> None:
+    async def sign_out(self, *, everywhere: bool = False) -> None:
         """Sign out, and keep the token that is worth nothing now."""
-        await self.call(f"{ACCOUNT}SignOut", pb.SignOutRequest())
+        await self.call(f"{ACCOUNT}SignOut", pb.SignOutRequest(everywhere=everywhere))
+
+    async def change_password(self, old: str, new: str) -> None:
+        """Change the account's password."""
+        request = pb.ChangePasswordRequest(old_password=old, new_password=new)
+        await self.call(f"{ACCOUNT}ChangePassword", request)
 
     async def create_offer(self, offer: Code) -> pb.CreateOfferResponse:
         """Open an offer."""
@@ -231,9 +249,21 @@ class Device:
         return response
 
     async def renew(self, pair_id: bytes) -> pb.RenewGrantResponse:
-        """Renew a grant."""
-        response: pb.RenewGrantResponse = await self.call(f"{PAIRING}RenewGrant", pb.RenewGrantRequest(pair_id=pair_id))
+        """Renew a grant; a fresh token that comes with it is left to the caller."""
+        request = pb.RenewGrantRequest(pair_id=pair_id, app_version=self.app_version)
+        response: pb.RenewGrantResponse = await self.call(f"{PAIRING}RenewGrant", request)
         return response
+
+    async def is_signed_in(self) -> bool:
+        """Say whether the service takes this device's sign-in: by a call that needs one, for something that is not there."""
+        request = pb.ClaimOfferRequest(offer_id=b"?" * 16, claim_token=b"?" * 32)
+        try:
+            await self.call(f"{PAIRING}ClaimOffer", request)
+        except errors.SignInRequired:
+            return False
+        except (errors.OfferUnknown, errors.BadRequest):
+            return True
+        raise AssertionError("there was an offer")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from dispatch_pairing.accounts import add
 from dispatch_pairing.app import DATABASE, Running, Settings, running
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import ServicesListener
+from dispatch_pairing.model import Plan
 from dispatch_pairing.passwords import Cost, Passwords
+from dispatch_pairing.policy import Policy
 from dispatch_pairing.sql import open_sqlite
+from dispatch_pairing.store import Store
 
 from tests.support.pairing_device import PASSWORD, Code, Device, a_host, a_phone, signed_pairing
 
@@ -45,14 +49,23 @@ def with_limits(**changed: Any) -> Limits:
     return replace(Limits(look_again_ms=3_600_000, heartbeat_ms=3_600_000), **changed)
 
 
-async def add_account(folder: Path, name: str, password: str) -> None:
+async def add_account(folder: Path, name: str, password: str, plan: Plan = Plan.PRO) -> None:
     """Make an account in a service's data, as the command line does, but with a password that costs little to check."""
-    store = await open_sqlite(folder / DATABASE)
     passwords = Passwords(rng=os.urandom, cost=CHEAP, waiting=1)
     try:
-        await add(name, password, store=store, passwords=passwords, clock=SystemClock(), rng=os.urandom)
+        async with store_of(folder) as store:
+            await add(name, password, plan=plan, store=store, passwords=passwords, clock=SystemClock(), rng=os.urandom)
     finally:
         passwords.close()
+
+
+@asynccontextmanager
+async def store_of(folder: Path) -> AsyncIterator[Store]:
+    """Open the store of a service beside it, as the command line does."""
+    store = await open_sqlite(folder / DATABASE)
+    try:
+        yield store
+    finally:
         await store.close()
 
 
@@ -68,6 +81,7 @@ class PairingService:
     listen: str = "127.0.0.1:0"
     certificate: CertificateFiles | None = None
     services: ServicesListener | None = None
+    policy: Policy = field(default_factory=Policy)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: Running | None = None
 
@@ -88,6 +102,7 @@ class PairingService:
             advertise=self.advertise,
             certificate=self.certificate,
             services=self.services,
+            policy=self.policy,
         )
         self._service = await self._stack.enter_async_context(
             running(settings, clock=self.clock, limits=self.limits, cost=CHEAP)
@@ -127,9 +142,13 @@ class PairingService:
     def name(self) -> str:
         return self.running.service_name
 
-    async def add_account(self, name: str = "ada", password: str = PASSWORD) -> None:
+    async def add_account(self, name: str = "ada", password: str = PASSWORD, *, plan: Plan = Plan.PRO) -> None:
         """Make an account, as the command line does: beside the service, on the same file."""
-        await add_account(self.folder, name, password)
+        await add_account(self.folder, name, password, plan)
+
+    def store(self) -> AbstractAsyncContextManager[Store]:
+        """Open its store beside it."""
+        return store_of(self.folder)
 
     async def host(self, name: str = "desk", *, account: str = "ada") -> Device:
         """Give a host that is signed in."""

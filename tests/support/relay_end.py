@@ -41,6 +41,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         self.retry_after_ms = 10  # beside that refusal
         self.refused: list[bytes] = []
         self.phone_attached = True
+        self.closed: errors.DispatchError | None = None  # why nobody is let in
         self.silence_ms = 65_000  # after which a host gives up a stream
         self.frames: list[pb.DeviceFrame] = []
         self.rows: list[pb.RelayFrame] = []  # what the host gets of each row; seq is the place
@@ -69,6 +70,9 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
     ) -> None:
         frames = (frame async for request in request_iterator for frame in request.frames)
         self.hellos.append((await anext(frames)).hello)
+        await self.nudge()
+        if self.closed is not None:
+            await refuse(context, self.closed)
         await self._write(context, pb.RelayFrame(challenge=pb.Challenge(nonce=os.urandom(32), protocol_version=1)))
         await anext(frames)
         opening = (await anext(frames)).open
@@ -177,6 +181,14 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
             metadata = (("grpc-status-details-bin", details),) if details else ()
             with contextlib.suppress(BaseException):
                 await stream.abort(grpc.StatusCode.UNAVAILABLE, "cut", metadata)
+
+    async def ends(self, error: errors.DispatchError, *, for_good: bool = True) -> None:
+        """End the host's stream with a reason, and let it in no more."""
+        self.closed = error if for_good else None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with contextlib.suppress(BaseException):
+                await refuse(stream, error)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something about what the host said is true."""

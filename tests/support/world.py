@@ -13,6 +13,7 @@ from tests.support.processes import Event, Process, run
 
 PASSWORD = "correct horse battery staple"
 ACCOUNT = "ada"
+_WORKER = "dispatch_host.agents.builtin.worker"
 
 
 async def scrape(address: str) -> bytes:
@@ -29,9 +30,16 @@ async def scrape(address: str) -> bytes:
 class World:
     """Starts what a test asks for and ends all of it. Use as an async context manager."""
 
-    def __init__(self, folder: Path, *, relay_env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        relay_env: Mapping[str, str] | None = None,
+        pairing_env: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.relay_env = dict(relay_env or {})
+        self.pairing_env = dict(pairing_env or {})
         self.processes: list[Process] = []
         self.pairing: Process
         self.relay: Process
@@ -63,7 +71,7 @@ class World:
         """Start the pairing service."""
         self.pairing = await self.start(
             "dispatch-pairing", "serve", "--listen", listen, "--data", str(self.folder / "pairing"),
-            "--metrics", "127.0.0.1:0", *options,
+            "--metrics", "127.0.0.1:0", *options, env=self.pairing_env,
         )  # fmt: skip
         self.server = (await self.pairing.event("listening"))["address"]
 
@@ -119,7 +127,24 @@ class World:
         await process.event("connected")
         return process
 
-    async def devices(self, *, host: str = "desk", phone: str = "pocket") -> Process:
+    def held(self) -> dict[str, str]:
+        """Give an environment for `run_host` in which every task is held until `let_go`: its worker does not begin."""
+        hold, customs = self.folder / "hold", self.folder / "customs"
+        hold.touch()
+        customs.mkdir()
+        # Python runs this before anything else; only a worker of the assistant waits in it.
+        (customs / "sitecustomize.py").write_text(
+            f"import os, sys, time\nwhile {_WORKER!r} in sys.orig_argv and os.path.exists({str(hold)!r}):\n    time.sleep(0.02)\n"
+        )
+        return {"PYTHONPATH": str(customs)}
+
+    def let_go(self) -> None:
+        """Let the tasks that are held go on."""
+        (self.folder / "hold").unlink()
+
+    async def devices(
+        self, *, host: str = "desk", phone: str = "pocket", env: Mapping[str, str] | None = None
+    ) -> Process:
         """Sign in, pair and run one host and one phone, with `folder/files` approved."""
         files = self.folder / "files"
         files.mkdir(exist_ok=True)
@@ -128,7 +153,7 @@ class World:
         code, events = await run("dispatch-host", "folders", "add", str(files), "--home", self.home(host))
         assert code == 0, events
         await self.pair(host, phone)
-        return await self.run_host(host)
+        return await self.run_host(host, env=env)
 
     async def send(self, text: str, *options: str, phone: str = "pocket") -> tuple[int, list[Event]]:
         """Send a task; gives the exit code and the events."""

@@ -17,6 +17,7 @@ from dispatch import errors
 from dispatch.address import Address
 from dispatch.cli import Console, Exit, guarded, program
 from dispatch.device.home import Home
+from dispatch.device.owner_cli import add_owner_commands
 
 app = program(
     name="dispatch-phone", about="A phone on the command line: sends work to your computer and shows what comes back."
@@ -47,19 +48,24 @@ def shared(
     context.obj = options
 
 
+Server = Annotated[str, typer.Option(help="The pairing service, HOST:PORT.")]
+AccountName = Annotated[str, typer.Option("--account", help="Your account's name.")]
+DeviceName = Annotated[str, typer.Option("--name", help="What people call this phone.")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+Authorities = Annotated[
+    Path | None,
+    typer.Option("--ca", envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
+]
+
+
 @app.command()
 def login(
     context: typer.Context,
-    server: Annotated[str, typer.Option(help="The pairing service, HOST:PORT.")],
-    account: Annotated[str, typer.Option(help="Your account's name.")],
-    name: Annotated[str, typer.Option(help="What people call this phone.")],
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
-    ca: Annotated[
-        Path | None,
-        typer.Option(envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
-    ] = None,
+    server: Server,
+    account: AccountName,
+    name: DeviceName,
+    password_stdin: FromStdin = False,
+    ca: Authorities = None,
 ) -> None:
     """Sign this phone in."""
 
@@ -70,7 +76,63 @@ def login(
             "ca": "" if ca is None else _authorities(ca),
             "account": account,
             "name": name,
-            "password": _password(from_stdin=password_stdin),
+            "password": _secret("Password", from_stdin=password_stdin),
+        }
+
+    _run(context, request)
+
+
+@app.command()
+def signup(
+    context: typer.Context,
+    server: Server,
+    account: AccountName,
+    name: DeviceName,
+    password_stdin: FromStdin = False,
+    invitation_stdin: Annotated[
+        bool, typer.Option("--invitation-stdin", help="Read an invitation from the next line of standard input.")
+    ] = False,
+    ca: Authorities = None,
+) -> None:
+    """Make an account and sign this phone in, where the service lets people do so."""
+
+    def request() -> Request:
+        return {
+            "do": "signup",
+            "server": _address(server),
+            "ca": "" if ca is None else _authorities(ca),
+            "account": account,
+            "name": name,
+            "password": _secret("Password", from_stdin=password_stdin, new=True),
+            "invitation": _secret("Invitation", from_stdin=True) if invitation_stdin else "",
+        }
+
+    _run(context, request)
+
+
+@app.command()
+def logout(
+    context: typer.Context,
+    everywhere: Annotated[bool, typer.Option("--everywhere", help="Every device of the account, and the web.")] = False,
+) -> None:
+    """Sign this phone out."""
+    _run(context, lambda: {"do": "logout", "everywhere": everywhere})
+
+
+@app.command()
+def password(
+    context: typer.Context,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the old one and, on the next line, the new one.")
+    ] = False,
+) -> None:
+    """Change the account's password; every other device is signed out."""
+
+    def request() -> Request:
+        return {
+            "do": "password",
+            "old": _secret("Password so far", from_stdin=password_stdin),
+            "new": _secret("New password", from_stdin=password_stdin, new=True),
         }
 
     _run(context, request)
@@ -182,6 +244,16 @@ def _run(
     guarded(body, as_json=shared_options.as_json)
 
 
+def _with_the_account(context: typer.Context, request: Request, nothing: str) -> None:
+    shared_options: _Shared = context.obj
+    # A program that reads our objects is asked nothing.
+    ask = bool(request.get("ask")) and not shared_options.as_json
+    _run(context, lambda: {**request, "ask": ask}, nothing=nothing)
+
+
+add_owner_commands(app, _with_the_account)
+
+
 def _uuid(text: str) -> str:
     try:
         return str(UUID(text))
@@ -210,12 +282,13 @@ def _plaintext() -> bool:
     return os.environ.get("DISPATCH_PLAINTEXT") == "1"
 
 
-def _password(*, from_stdin: bool) -> str:
+def _secret(what: str, *, from_stdin: bool, new: bool = False) -> str:
+    """Read the next line, or ask a person, twice for a new one."""
     if from_stdin:
         from mobile_sim.keyboard import read_line  # noqa: PLC0415
 
         return read_line().rstrip("\r\n")
-    answer: str = typer.prompt("Password", hide_input=True, err=True)
+    answer: str = typer.prompt(what, hide_input=True, err=True, confirmation_prompt=new)
     return answer
 
 

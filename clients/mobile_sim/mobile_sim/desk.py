@@ -19,10 +19,10 @@ from dispatch.clock import Clock
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
-from dispatch.device.sign_in import SignIn, session_of, sign_in
+from dispatch.device.sign_in import SignIn
 from dispatch.ids import ID_BYTES, Rng, TaskId
-from dispatch.tls import Dialler
 
+from mobile_sim.account import Account
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
@@ -45,12 +45,16 @@ class Desk:
 
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
+        self._account = Account(phone)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
         """Do what is asked. Raises DispatchError when it can't be done."""
         commands: dict[str, Callable[[Request, Say, Hear], Awaitable[int]]] = {
-            "login": self._login,
+            "login": self._account.log_in,
+            "signup": self._account.sign_up,
+            "logout": self._account.log_out,
+            "password": self._account.change_password,
             "pair": self._pair,
             "hosts": self._hosts,
             "send": self._send,
@@ -58,33 +62,14 @@ class Desk:
             "thread": self._thread,
             "status": self._status,
             "unpair": self._unpair,
+            "devices": self._account.as_owner,
+            "rename": self._account.as_owner,
+            "revoke": self._account.as_owner,
+            "history": self._account.as_owner,
         }
         return await commands[request["do"]](request, say, hear)
 
-    # ---- Who we are.
-
-    async def _login(self, request: Request, say: Say, _: Hear) -> int:
-        signed_in = await sign_in(
-            self._phone.home,
-            self._phone.secrets,
-            server=request["server"],
-            account=request["account"],
-            password=request["password"],
-            device_name=request["name"],
-            kind=DeviceKind.DEVICE_KIND_PHONE,
-            rng=self._phone.rng,
-            dialler=Dialler(ca=request["ca"], plaintext=self._phone.plaintext),
-        )
-        say(
-            {
-                "event": "signed_in",
-                "account": signed_in.account,
-                "server": signed_in.server,
-                "service": signed_in.service_name,
-                "device": signed_in.device_name,
-            }
-        )
-        return Exit.DONE
+    # ---- Pairings.
 
     async def _pair(self, request: Request, say: Say, hear: Hear) -> int:
         from mobile_sim.meeting import meet, not_paired  # noqa: PLC0415 -- the ceremony, which one command needs
@@ -134,7 +119,6 @@ class Desk:
         return PairingClient(
             server=signed_in.server,
             identity=identity,
-            session=session_of(self._phone.secrets),
             dialler=signed_in.dialler(plaintext=self._phone.plaintext),
         )
 
@@ -238,7 +222,7 @@ class Desk:
         signed_in = SignIn.load(self._phone.home)
         status: Event = {
             "event": "status",
-            "signed_in": signed_in is not None and bool(session_of(self._phone.secrets)),
+            "signed_in": signed_in is not None and bool(self._phone.session.token),
             "account": signed_in.account if signed_in else None,
             "server": signed_in.server if signed_in else None,
             "device": signed_in.device_name if signed_in else None,

@@ -16,12 +16,16 @@ _EXITS = {
     State.TIMED_OUT: Exit.DENIED,
 }
 
+_BY_POLICY = (errors.PlanNotAllowed, errors.AppTooOld)
+"""The network is there; the operator says no."""
+
 
 def exit_of_view(view: TaskView) -> Exit:
     """Give the exit code of a follow that ends here."""
     if view.state is State.REFUSED:
         return exit_of(errors.of_word(view.reason))
     if view.state is State.NOT_SENT:
-        code = exit_of(errors.of_word(view.reason))
-        return code if code is Exit.NOT_ALLOWED else Exit.NOT_SENT
+        why = errors.of_word(view.reason)
+        code = exit_of(why)
+        return code if code in {Exit.NOT_ALLOWED, Exit.HOST_AWAY} or isinstance(why, _BY_POLICY) else Exit.NOT_SENT
     return _EXITS.get(view.state, Exit.NOT_OVER)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from dispatch import errors
 from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
-from dispatch.cli import exit_of
+from dispatch.cli import exit_of, policy_told
 from dispatch.clock import Clock
 from dispatch.ids import TaskId
 
@@ -134,6 +134,8 @@ class Follow:
         line = self._signed(last_line(self._view))
         if error is not None and not self._view.over:
             line |= {"reason": errors.word(error.reason), "advice": error.advice}
+        if (why := self._line.error) is not None and line.get("reason") == errors.word(why.reason):
+            line |= policy_told(why)
         self._say(line)
         if self._view.over or error is None:
             return exit_of_view(self._view)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispatch import errors
+from dispatch.cli import policy_told
 from dispatch.device.ceremony import phone_pair
 from dispatch.pairing.ceremony import Paired
 from dispatch.pairing.link import LinkError, read_link
@@ -45,6 +46,7 @@ def not_paired(error: errors.DispatchError) -> Event:
         "text": error.sentence,
         "advice": error.advice,
         **({"detail": detail} if detail else {}),
+        **policy_told(error),
     }
 
 

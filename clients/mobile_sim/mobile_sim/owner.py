@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 LINE_BYTES = 1024 * 1024
 TAKE_OVER_SECONDS = 15.0
 _RETRY_SECONDS = 0.05
+_ASKING = ("pair", "revoke")
+"""Commands whose guest answers questions."""
 
 
 class Desk(Protocol):
@@ -131,7 +133,7 @@ async def _serve_guest(desk: Desk, reader: asyncio.StreamReader, writer: asyncio
 
     work = asyncio.create_task(_done(desk, request, say=say, hear=hear))
     try:
-        if request.get("do") == "pair":
+        if request.get("do") in _ASKING:
             # The guest speaks while the work goes on; its end is noticed when it is asked.
             result = await work
         else:

@@ -14,7 +14,8 @@ from dispatch.clock import Clock
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey, KeyStore, PlainFiles
 from dispatch.device.pairing_client import PairingClient
-from dispatch.device.sign_in import SignIn, session_of
+from dispatch.device.session import Session
+from dispatch.device.sign_in import SignIn
 from dispatch.device.trust import Trust
 from dispatch.ids import ID_BYTES, Instance, PairId, Rng
 from dispatch.sealed.keys import PairKeys
@@ -41,7 +42,7 @@ class SignedIn:
 
     sign_in: SignIn
     key: DeviceKey
-    session: bytes
+    session: Session
     dialler: Dialler
 
     def client(self) -> PairingClient:
@@ -57,13 +58,13 @@ class Phone:
         self.home = home
         self.store = store
         self.secrets = secrets
+        self.session = Session(secrets)
         self.clock = clock
         self.rng = rng
         self.plaintext = plaintext
         self._instance = Instance(rng(ID_BYTES))
         self._chance = random.Random(rng(16))
         self._lines: dict[PairId, tuple[Line, asyncio.Task[None]]] = {}
-        self._renewing = asyncio.Lock()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -75,16 +76,16 @@ class Phone:
             phone._forget_provisional()
             yield phone
         finally:
-            await phone._leave()
+            await phone.leave()
             store.close()
 
     def signed_in(self) -> SignedIn:
         """Give who this phone is. Raises SignInRequired."""
         sign_in = SignIn.required(self.home)
-        key, session = DeviceKey.load(self.secrets), session_of(self.secrets)
-        if key is None or not session:
+        key = DeviceKey.load(self.secrets)
+        if key is None or not self.session.token:
             raise errors.SignInRequired
-        return SignedIn(sign_in, key, session, sign_in.dialler(plaintext=self.plaintext))
+        return SignedIn(sign_in, key, self.session, sign_in.dialler(plaintext=self.plaintext))
 
     def hosts(self) -> list[Pairing]:
         """List the pairings that are not over, oldest first."""
@@ -110,10 +111,20 @@ class Phone:
         return found[0]
 
     def _targets(self) -> list[Pairing]:
-        """List the hosts that a task can go to: a pairing that is not confirmed only when no good older one stands for it."""
+        """List the hosts that a task can go to: what is not confirmed, or over at the service, only if no good one stands for it.
+
+        A host that was revoked and paired again has another key, and its old name.
+        """
         hosts = self.hosts()
-        good = {host.host_key for host in hosts if host.state is PairingState.ACTIVE and not host.reason}
-        return [host for host in hosts if host.state is PairingState.ACTIVE or host.host_key not in good]
+        good = [host for host in hosts if host.state is PairingState.ACTIVE and not host.reason]
+        keys, names = {host.host_key for host in good}, {host.host_name for host in good}
+
+        def counts(host: Pairing) -> bool:
+            if host.state is not PairingState.ACTIVE:
+                return host.host_key not in keys
+            return not host.reason or host.host_name not in names
+
+        return [host for host in hosts if counts(host)]
 
     def line(self, pairing: Pairing) -> Line:
         """Give the line to a host, opened now if it is not open yet. Raises SignInRequired, NotPaired."""
@@ -147,6 +158,14 @@ class Phone:
         with self.store.transaction():
             self.store.pairings.set_state(pair_id, PairingState.ENDED, reason=reason)
         self.secrets.delete(secret_name(pair_id))
+
+    async def end_all(self) -> None:
+        """End every pairing on this phone: its key was revoked, and the service has ended them already."""
+        for pairing in self.hosts():
+            await self.drop_line(pairing.pair_id)
+            self.end_locally(pairing.pair_id, reason=errors.word(errors.DeviceRevoked.reason))
+            with self.store.transaction():
+                self.store.pairings.set_told(pairing.pair_id)
 
     def forget(self, pair_id: PairId) -> None:
         """Forget a pairing that never came to be."""
@@ -186,7 +205,7 @@ class Phone:
             return Right(kept.grant, kept.relays, SignIn.required(self.home).dialler(plaintext=self.plaintext))
         me = self.signed_in()
         try:
-            async with self._renewing, me.client() as client:
+            async with me.client() as client:
                 answer = await client.renew_grant(pair_id, APP_VERSION)
         except errors.NoNetwork:
             if kept is None or fresh:
@@ -206,7 +225,8 @@ class Phone:
             )
         return right
 
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
+        """Close every line, with a goodbye."""
         lines, self._lines = list(self._lines.values()), {}
         await asyncio.gather(*(_end(line, task) for line, task in lines))
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from dispatch.cli import Console
+from dispatch.cli import Console, policy_words
+from dispatch.device.owner_words import words_of
 from dispatch.plain import one_line, plain, plain_markdown
 
 Event = dict[str, Any]
@@ -44,6 +45,12 @@ class Screen:
             return
         if "state" in event and "task_id" in event:
             self._ended(event)
+            return
+        if event["event"] == "confirm":
+            self._ask(words_of(event))
+            return
+        if words := words_of(event):
+            self._line(words)
             return
         show: Callable[[Event], None] | None = getattr(self, f"_on_{event['event']}", None)
         if show is not None:
@@ -124,6 +131,7 @@ class Screen:
         words = state.replace("_", " ")
         reason = f": {event['reason']}" if event.get("reason") else ""
         self._line(self._console.styled(f"{sign} {words}{reason}", fg=colour, bold=True))
+        self._policy(event)
         if event.get("advice"):
             self._line(f"  {event['advice']}")
         if event.get("warning"):
@@ -134,11 +142,20 @@ class Screen:
     def _on_signed_in(self, event: Event) -> None:
         self._line(f"Signed in to {plain(event['service'])} as {plain(event['account'])}, as {plain(event['device'])}.")
 
+    def _on_signed_up(self, event: Event) -> None:
+        self._line(f"The account {plain(event['account'])} is there.")
+
+    def _on_signed_out(self, event: Event) -> None:
+        who = "Every device of" if event["everywhere"] else "This phone is signed out of"
+        self._line(f"{who} {plain(event['account'])}{' is signed out' if event['everywhere'] else ''}.")
+
+    def _on_password_changed(self, event: Event) -> None:
+        self._line(f"{plain(event['account'])} has a new password. All its other devices are signed out.")
+
     def _on_code(self, event: Event) -> None:
         code = self._console.styled(event["code"], bold=True)
         self._line(f"{one_line(event['peer'], 64)} should show the same code:  {code}")
-        self._console.out.write("The same? Type yes or no: ")
-        self._console.out.flush()
+        self._ask("The same? Type yes or no: ")
 
     def _on_warning(self, event: Event) -> None:
         self._line(self._console.styled(f"! {event['text']} {event['advice']}", fg="yellow"))
@@ -152,6 +169,7 @@ class Screen:
     def _on_not_paired(self, event: Event) -> None:
         detail = f" ({one_line(event['detail'], 200)})" if event.get("detail") else ""
         self._line(self._console.styled(f"✗ Not paired. {event['text']}{detail}", fg="red"))
+        self._policy(event)
         self._line(f"  {event['advice']}")
 
     def _on_host(self, event: Event) -> None:
@@ -210,9 +228,18 @@ class Screen:
 
     # ---- How it is printed.
 
+    def _policy(self, event: Event) -> None:
+        if words := policy_words(event):
+            self._line(f"  {words}")
+
     def _line(self, words: str) -> None:
         self.clear()
         print(words, file=self._console.out, flush=True)
+
+    def _ask(self, words: str) -> None:
+        self.clear()
+        self._console.out.write(words)
+        self._console.out.flush()
 
     def _markdown(self, text: str, *, indent: str = "") -> None:
         self.clear()

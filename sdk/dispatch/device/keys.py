@@ -107,6 +107,11 @@ class DeviceKey:
             store.put(_DEVICE_KEY, seed)
         return cls._of(seed)
 
+    @staticmethod
+    def forget(store: KeyStore) -> None:
+        """Delete the device's key: it was revoked and never comes in again."""
+        store.delete(_DEVICE_KEY)
+
     @classmethod
     def _of(cls, seed: bytes) -> DeviceKey:
         if len(seed) != 32:

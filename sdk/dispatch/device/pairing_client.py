@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
+from dispatch.device.session import Session
 from dispatch.proof import call_proof_bytes
 from dispatch.status import from_rpc
 from dispatch.thread.client import Identity
@@ -22,6 +23,7 @@ from dispatch.tls import BY_THE_RULE, Dialler
 CALL_SECONDS = 10.0
 
 _ACCOUNT = "/dispatch.api.pairing.v1.AccountService/"
+_DEVICE = "/dispatch.api.pairing.v1.DeviceService/"
 _PAIRING = "/dispatch.api.pairing.v1.PairingService/"
 
 R = TypeVar("R", bound=Message)
@@ -36,12 +38,13 @@ class PairingClient:
     """One device's line to its pairing service. Use as an async context manager."""
 
     def __init__(
-        self, *, server: str, identity: Identity, session: bytes = b"", dialler: Dialler = BY_THE_RULE
+        self, *, server: str, identity: Identity, session: Session | bytes = b"", dialler: Dialler = BY_THE_RULE
     ) -> None:
+        """Speak as a device. A session that is bytes is not kept when the service replaces it: for a host, which it never does."""
         self.server = server
         self._dialler = dialler
         self._identity = identity
-        self._session = session
+        self._session = session if isinstance(session, Session) else Session(token=session)
         self._nonce = b""
         self._channel: grpc.aio.Channel | None = None
 
@@ -59,12 +62,39 @@ class PairingClient:
     async def sign_in(self, request: pb.SignInRequest) -> pb.SignInResponse:
         """Sign in; the session that comes back is used from here on."""
         response = await self._call(_ACCOUNT + "SignIn", request, pb.SignInResponse)
-        self._session = response.session
+        self._session.keep(response.session)
         return response
 
-    async def sign_out(self) -> None:
-        """End the session."""
-        await self._call(_ACCOUNT + "SignOut", pb.SignOutRequest(), pb.SignOutResponse)
+    async def sign_up(self, request: pb.SignUpRequest) -> None:
+        """Make an account."""
+        await self._call(_ACCOUNT + "SignUp", request, pb.SignUpResponse)
+
+    async def sign_out(self, *, everywhere: bool = False) -> None:
+        """End the session, or all of the account."""
+        await self._call(_ACCOUNT + "SignOut", pb.SignOutRequest(everywhere=everywhere), pb.SignOutResponse)
+
+    async def change_password(self, old: str, new: str) -> None:
+        """Set another password; every other session of the account ends."""
+        request = pb.ChangePasswordRequest(old_password=old, new_password=new)
+        await self._call(_ACCOUNT + "ChangePassword", request, pb.ChangePasswordResponse)
+
+    async def list_devices(self) -> pb.ListDevicesResponse:
+        """List the account's devices."""
+        return await self._call(_DEVICE + "ListDevices", pb.ListDevicesRequest(), pb.ListDevicesResponse)
+
+    async def rename_device(self, device_id: bytes, name: str) -> None:
+        """Call a device something else."""
+        request = pb.RenameDeviceRequest(device_id=device_id, name=name)
+        await self._call(_DEVICE + "RenameDevice", request, pb.RenameDeviceResponse)
+
+    async def revoke_device(self, device_id: bytes) -> None:
+        """End all rights of a device for good."""
+        await self._call(_DEVICE + "RevokeDevice", pb.RevokeDeviceRequest(device_id=device_id), pb.RevokeDeviceResponse)
+
+    async def list_tasks(self, *, page_token: str = "", page_size: int = 0) -> pb.ListTasksResponse:
+        """Read a page of what is known of the account's tasks."""
+        request = pb.ListTasksRequest(page_token=page_token, page_size=page_size)
+        return await self._call(_DEVICE + "ListTasks", request, pb.ListTasksResponse)
 
     async def create_offer(self, offer_id: bytes, claim_token_hash: bytes) -> pb.CreateOfferResponse:
         """Open an offer."""
@@ -95,7 +125,7 @@ class PairingClient:
         await self._call(_PAIRING + "EndPairing", pb.EndPairingRequest(pair_id=pair_id), pb.EndPairingResponse)
 
     async def renew_grant(self, pair_id: bytes, app_version: str) -> pb.RenewGrantResponse:
-        """Get a fresh right to attach."""
+        """Get a fresh right to attach. A fresh session token that comes with it is kept before this returns."""
         request = pb.RenewGrantRequest(pair_id=pair_id, app_version=app_version)
         return await self._call(_PAIRING + "RenewGrant", request, pb.RenewGrantResponse)
 
@@ -105,7 +135,7 @@ class PairingClient:
         for fresh in (False, True):
             call = self._dialled().unary_stream(
                 method, request_serializer=_as_is, response_deserializer=pb.FollowOfferResponse.FromString
-            )(request, metadata=self._metadata(method, request))
+            )(request, metadata=self._metadata(method, request, b""))
             try:
                 async for event in call:
                     yield event
@@ -120,10 +150,17 @@ class PairingClient:
     async def _call(self, method: str, request: Message, response_type: _Parsed[R]) -> R:
         """Make a unary call; a nonce that is missing or old is replaced by the one that came with the refusal, once."""
         content = request.SerializeToString()
+        async with self._session.shown() as token:
+            response = await self._answered(method, content, response_type, token)
+            if isinstance(response, pb.RenewGrantResponse) and response.session:
+                self._session.keep(response.session)
+        return response
+
+    async def _answered(self, method: str, content: bytes, response_type: _Parsed[R], token: bytes) -> R:
         for fresh in (False, True):
             call = self._dialled().unary_unary(
                 method, request_serializer=_as_is, response_deserializer=response_type.FromString
-            )(content, metadata=self._metadata(method, content), timeout=CALL_SECONDS)
+            )(content, metadata=self._metadata(method, content, token), timeout=CALL_SECONDS)
             try:
                 response: R = await call
             except grpc.aio.AioRpcError as failure:
@@ -138,7 +175,7 @@ class PairingClient:
             raise AssertionError("used outside its context")
         return self._channel
 
-    def _metadata(self, method: str, content: bytes) -> list[tuple[str, str | bytes]]:
+    def _metadata(self, method: str, content: bytes, token: bytes) -> list[tuple[str, str | bytes]]:
         proof = call_proof_bytes(
             dialled=self.server,
             method=method,
@@ -152,8 +189,8 @@ class PairingClient:
             ("dispatch-nonce-bin", self._nonce),
             ("dispatch-proof-bin", self._identity.sign(proof)),
         ]
-        if self._session:
-            metadata.append(("dispatch-session-bin", self._session))
+        if token:
+            metadata.append(("dispatch-session-bin", token))
         return metadata
 
     def _take_nonce(self, error: errors.DispatchError) -> bool:

@@ -11,6 +11,7 @@ from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.device.home import Home, storing, write_private
 from dispatch.device.keys import DeviceKey, KeyStore
 from dispatch.device.pairing_client import PairingClient
+from dispatch.device.session import Session
 from dispatch.device.trust import Trust
 from dispatch.ids import Rng
 from dispatch.names import NameInvalid
@@ -19,7 +20,6 @@ from dispatch.tls import BY_THE_RULE, Dialler
 from dispatch.version import APP_VERSION
 
 _FILE = "sign-in.json"
-_SESSION = "session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,15 @@ class SignIn:
         return found
 
 
+def start_over(store: KeyStore) -> None:
+    """Forget who this device was, so that the next sign-in makes it a new one: its key was revoked."""
+    Session(store).forget()
+    DeviceKey.forget(store)
+
+
 def session_of(store: KeyStore) -> bytes:
     """Give the sign-in token; empty for none."""
-    return store.get(_SESSION) or b""
+    return Session(store).token
 
 
 async def sign_in(
@@ -108,6 +114,6 @@ async def sign_in(
         ca=dialler.ca,
     )
     Trust(home).start(answer.keys)
-    store.put(_SESSION, answer.session)
+    Session(store).keep(answer.session)
     write_private(home / _FILE, json.dumps(asdict(signed_in), indent=1).encode())
     return signed_in

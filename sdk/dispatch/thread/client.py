@@ -52,6 +52,7 @@ GOODBYE_WITHIN_SECONDS = 1.0
 FINAL = (
     errors.StreamSuperseded,
     errors.NotPaired,
+    errors.HostRevoked,
     errors.DeviceRevoked,
     errors.SignInRequired,
     errors.AppTooOld,

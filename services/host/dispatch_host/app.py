@@ -35,6 +35,7 @@ from dispatch_host.tasks import State
 
 _ENDINGS_SECONDS = 30.0
 _CONTROL_GRACE_SECONDS = 0.2
+_DROP_AGAIN_SECONDS = 5.0
 
 _LOG = get_logger()
 
@@ -46,6 +47,7 @@ class Told:
     running: Callable[[str], None]  # with the metrics' address, empty for none
     connected: Callable[[Pairing], None]
     disconnected: Callable[[Pairing, Reason.ValueType], None]
+    over: Callable[[Pairing], None]  # the pairing service has ended it
 
 
 @dataclass(slots=True)
@@ -54,6 +56,7 @@ class _Stop:
 
     asked: asyncio.Event
     condition: Condition.ValueType = Condition.CONDITION_APP_CLOSED
+    error: errors.DispatchError | None = None  # why it makes no sense to go on
 
     def __call__(self, condition: Condition.ValueType) -> None:
         self.condition = condition
@@ -73,7 +76,8 @@ async def run(
 ) -> None:
     """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
 
-    Raises ValueError for a certificate that can't be used, OSError when the metrics' address is taken.
+    Raises DeviceRevoked when the pairing service says so, ValueError for a certificate that can't be used, OSError when the
+    metrics' address is taken.
     """
     stop = _Stop(stop_signal())
     metrics = HostMetrics()
@@ -131,12 +135,15 @@ async def run(
         _LOG.warning("the computer stood still", seconds=round(seconds))
         runner.slept()
 
+    operations = Operations(owned, running=running)
+
     async with (
         fleet,
-        ControlServer(owned.home, Operations(owned, running=running)),
+        ControlServer(owned.home, operations),
         _beside(
             runner.run(fleet),
             _tell_endings(owned, endings),
+            _drop_what_is_over(fleet, operations, stop, told),
             sleep.watch(asleep, awake),
             watch_gap(owned.clock, pause_seconds=limits.pause_seconds, paused=paused),
         ) as broken,
@@ -149,6 +156,8 @@ async def run(
         stopped.set()
         # Whoever asked over the socket hears that it is done.
         await asyncio.sleep(_CONTROL_GRACE_SECONDS)
+    if stop.error is not None:
+        raise stop.error
 
 
 async def _end_all(owned: Owned, runner: Runner, *, within_seconds: float) -> int:
@@ -195,6 +204,25 @@ async def _first(event: asyncio.Event, broken: asyncio.Future[None]) -> None:
             await broken
     finally:
         waiting.cancel()
+
+
+async def _drop_what_is_over(fleet: Fleet, operations: Operations, stop: _Stop, told: Told) -> None:
+    """Act on what the pairing service said when it was asked."""
+    while True:
+        over = await fleet.over.get()
+        if isinstance(over.word, errors.DeviceRevoked):
+            stop.error = over.word
+            stop(Condition.CONDITION_APP_CLOSED)
+            return
+        try:
+            await operations.heard_over(over.pairing)
+        except errors.StoreFailed as failure:
+            _LOG.error("pairing that is over can't be dropped", detail=failure.detail)
+            await asyncio.sleep(_DROP_AGAIN_SECONDS)
+            await fleet.over.put(over)
+            continue
+        told.over(over.pairing)
+        _LOG.info("pairing over", pairing=over.pairing.pair_id)
 
 
 async def _tell_endings(owned: Owned, endings: asyncio.Event) -> None:

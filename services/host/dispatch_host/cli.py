@@ -1,7 +1,7 @@
 """The command line of a host. Reads words and environment and hands them on; docs/cli.md is its contract.
 
-Every command but `login` and `run` speaks to a front desk: that of the running host through its socket, or its own when
-nobody else owns the home. What is slow to import is imported where it is needed, so that `--help` is quick.
+Every command but `run` and those about the account speaks to a front desk: that of the running host through its socket, or
+its own when nobody else owns the home. What is slow to import is imported where it is needed, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from dispatch import errors
 from dispatch.address import Address, refuse_plaintext
-from dispatch.cli import Console, Exit, guarded, program
+from dispatch.cli import Console, Exit, guarded, policy_told, policy_words, program
+from dispatch.device.owner_cli import add_owner_commands
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
@@ -115,58 +116,100 @@ def _plaintext() -> bool:
     return os.environ.get("DISPATCH_PLAINTEXT") == "1"
 
 
+Server = Annotated[str, typer.Option(help="HOST:PORT of the pairing service.", show_default=False)]
+AccountName = Annotated[str, typer.Option("--account", help="The account's name.", show_default=False)]
+DeviceName = Annotated[
+    str, typer.Option("--name", help="What this computer is called on the phone.", show_default=False)
+]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+Authorities = Annotated[
+    Path | None,
+    typer.Option("--ca", envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
+]
+
+
 @app.command()
 def login(
     context: typer.Context,
-    server: Annotated[str, typer.Option(help="HOST:PORT of the pairing service.", show_default=False)],
-    account: Annotated[str, typer.Option(help="The account's name.", show_default=False)],
-    name: Annotated[str, typer.Option(help="What this computer is called on the phone.", show_default=False)],
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
-    ca: Annotated[
-        Path | None,
-        typer.Option(envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
-    ] = None,
+    server: Server,
+    account: AccountName,
+    name: DeviceName,
+    password_stdin: FromStdin = False,
+    ca: Authorities = None,
 ) -> None:
     """Sign this computer in to an account."""
     shared: _Shared = context.obj
 
     async def work() -> Exit:
-        from dispatch.api.relay.v1.relay_pb2 import DeviceKind  # noqa: PLC0415 -- quick `--help`
-        from dispatch.device.keys import PlainFiles  # noqa: PLC0415
-        from dispatch.device.sign_in import sign_in  # noqa: PLC0415
+        from dispatch_host.account_commands import Way, log_in  # noqa: PLC0415 -- quick `--help`
 
         dialler = _dialler(server, ca)
-        password = _password(password_stdin)
-        home = shared.home
-        home.create()
-        with contextlib.ExitStack() as stack:
-            # A running host has made the device's key, which is all that this lock guards here.
-            with contextlib.suppress(errors.HomeInUse):
-                stack.enter_context(home.owned())
-            signed_in = await sign_in(
-                home,
-                PlainFiles.of(home),
-                server=server,
-                account=account,
-                password=password,
-                device_name=name,
-                kind=DeviceKind.DEVICE_KIND_HOST,
-                rng=os.urandom,
-                dialler=dialler,
-            )
-        shared.console.event(
-            {
-                "event": "signed_in",
-                "account": signed_in.account,
-                "server": server,
-                "service": signed_in.service_name,
-                "device": signed_in.device_name,
-            },
-            f"{signed_in.device_name} is signed in to {signed_in.account}. Next: dispatch-host pair",
-        )
-        return Exit.DONE
+        password = _secret("Password", from_stdin=password_stdin)
+        way = Way(server=server, dialler=dialler, account=account, password=password, name=name)
+        return await log_in(shared.home, shared.console, way)
+
+    _do(shared, work)
+
+
+@app.command()
+def signup(
+    context: typer.Context,
+    server: Server,
+    account: AccountName,
+    name: DeviceName,
+    password_stdin: FromStdin = False,
+    invitation_stdin: Annotated[
+        bool, typer.Option("--invitation-stdin", help="Read an invitation from the next line of standard input.")
+    ] = False,
+    ca: Authorities = None,
+) -> None:
+    """Make an account and sign this computer in to it, where the service lets people do so."""
+    shared: _Shared = context.obj
+
+    async def work() -> Exit:
+        from dispatch_host.account_commands import Way, sign_up  # noqa: PLC0415 -- quick `--help`
+
+        dialler = _dialler(server, ca)
+        password = _secret("Password", from_stdin=password_stdin, new=True)
+        invitation = _secret("Invitation", from_stdin=True) if invitation_stdin else ""
+        way = Way(server=server, dialler=dialler, account=account, password=password, name=name)
+        return await sign_up(shared.home, shared.console, way, invitation=invitation)
+
+    _do(shared, work)
+
+
+@app.command()
+def logout(
+    context: typer.Context,
+    everywhere: Annotated[bool, typer.Option("--everywhere", help="Every device of the account, and the web.")] = False,
+) -> None:
+    """Sign this computer out. What is paired stays so, and goes on."""
+    shared: _Shared = context.obj
+
+    async def work() -> Exit:
+        from dispatch_host.account_commands import log_out  # noqa: PLC0415 -- quick `--help`
+
+        return await log_out(shared.home, shared.console, everywhere=everywhere, plaintext=_plaintext())
+
+    _do(shared, work)
+
+
+@app.command()
+def password(
+    context: typer.Context,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the old one and, on the next line, the new one.")
+    ] = False,
+) -> None:
+    """Change the account's password; every other device is signed out."""
+    shared: _Shared = context.obj
+
+    async def work() -> Exit:
+        from dispatch_host.account_commands import change_password  # noqa: PLC0415 -- quick `--help`
+
+        old = _secret("Password so far", from_stdin=password_stdin)
+        new = _secret("New password", from_stdin=password_stdin, new=True)
+        return await change_password(shared.home, shared.console, old=old, new=new, plaintext=_plaintext())
 
     _do(shared, work)
 
@@ -181,12 +224,13 @@ def _dialler(server: str, ca: Path | None) -> Dialler:
         raise errors.BadRequest(str(failure)) from failure
 
 
-def _password(from_stdin: bool) -> str:
+def _secret(what: str, *, from_stdin: bool, new: bool = False) -> str:
+    """Read the next line of standard input, or ask a person, twice for a new one."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
         raise errors.BadRequest("pass the password on standard input, with --password-stdin")
-    return str(typer.prompt("Password", hide_input=True, err=True))
+    return str(typer.prompt(what, hide_input=True, err=True, confirmation_prompt=new))
 
 
 @app.command()
@@ -214,8 +258,9 @@ def pair(
                     "reason": errors.word(error.reason),
                     "text": error.sentence,
                     "advice": error.advice,
+                    **policy_told(error),
                 },
-                f"Not paired: {error.sentence} {error.advice}",
+                " ".join(filter(None, ("Not paired:", error.sentence, policy_words(error.metadata), error.advice))),
             )
             return Exit.FAILED
 
@@ -428,6 +473,20 @@ def stop(context: typer.Context) -> None:
         return Exit.DONE
 
     _do(shared, work)
+
+
+def _with_the_account(context: typer.Context, request: dict[str, Any], nothing: str) -> None:
+    shared: _Shared = context.obj
+
+    async def work() -> Exit:
+        from dispatch_host.owner_command import with_the_account  # noqa: PLC0415 -- quick `--help`
+
+        return await with_the_account(shared.home, shared.console, request, nothing=nothing, plaintext=_plaintext())
+
+    _do(shared, work)
+
+
+add_owner_commands(app, _with_the_account)
 
 
 async def _until_free(home: Home) -> None:

@@ -31,6 +31,16 @@ from dispatch_host.rights import Rights
 
 _LOG = get_logger()
 
+ASK_AGAIN_SECONDS, LONGEST_ASK_SECONDS = 1.0, 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The pairing service says that a pairing is over (NotPaired), or that this host was revoked."""
+
+    pairing: Pairing
+    word: errors.NotPaired | errors.DeviceRevoked
+
 
 @dataclass(slots=True)
 class _Held:
@@ -58,6 +68,8 @@ class Fleet:
         self._device = device
         self._common = common
         self._held: dict[PairId, _Held] = {}
+        self.over: asyncio.Queue[Over] = asyncio.Queue()
+        """Filled by links whose pairing, or whose host, is over by the pairing service's own word."""
 
     async def __aenter__(self) -> Fleet:
         return self
@@ -107,8 +119,9 @@ class Fleet:
         await asyncio.gather(*(link.drained(within_seconds=within_seconds / 2) for link in self.links))
         for held in self._held.values():
             held.link.client.leave(condition)
-        if self._held:
-            await asyncio.wait([held.task for held in self._held.values()], timeout=within_seconds / 2)
+        attached = [held.task for held in self._held.values() if not held.link.given_up]
+        if attached:
+            await asyncio.wait(attached, timeout=within_seconds / 2)
 
     def notice(self, condition: Condition.ValueType) -> None:
         """Say on every open stream what is about to happen to this computer."""
@@ -149,7 +162,47 @@ class Fleet:
         return link
 
     async def _hold(self, link: Link) -> None:
-        """Run a link until it leaves, or until coming back is of no use; the reason then stands in `status`."""
+        """Run a link until it leaves, or until coming back is of no use; the reason then stands in `status`.
+
+        That a pairing or this host is over only the pairing service can say: it is asked before anything is dropped.
+        """
+        wait = ASK_AGAIN_SECONDS
+        while (error := await self._attached(link)) is not None:
+            _LOG.error(
+                "link given up", pairing=link.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail
+            )
+            link.given_up = True
+            if not isinstance(error, errors.NotPaired | errors.DeviceRevoked):
+                return
+            if (word := await self._asked(link)) is not None:
+                await self.over.put(Over(link.pairing, word))
+                return
+            # The relay lied, or knows what the service has forgotten. There is a right to attach, so it is tried.
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_ASK_SECONDS)
+            link.given_up = False
+
+    async def _asked(self, link: Link) -> errors.NotPaired | errors.DeviceRevoked | None:
+        """Ask the pairing service until it answers; gives its word, None when the pairing stands."""
+        wait = ASK_AGAIN_SECONDS
+        while True:
+            try:
+                await link.right(fresh=True)
+            except errors.DeviceRevoked as revoked:
+                return revoked
+            except errors.NotPaired as over:
+                # "Unknown pair" never deletes a key (docs/encryption.md, "Pairing").
+                if over.metadata.get("pairing") == "ended":
+                    return over
+            except errors.DispatchError as error:
+                _LOG.info("pairing service can't be asked", reason=errors.word(error.reason))
+            else:
+                return None
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, LONGEST_ASK_SECONDS)
+
+    async def _attached(self, link: Link) -> errors.DispatchError | None:
+        """Run a link until it leaves (None), or until a person or the pairing service has to say how it goes on."""
         posting = asyncio.create_task(link.post())
         running = asyncio.create_task(link.client.run())
         try:
@@ -159,9 +212,7 @@ class Fleet:
                 if task.done():
                     await task
         except errors.DispatchError as error:
-            _LOG.error(
-                "link given up", pairing=link.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail
-            )
+            return error
         except Exception as failure:
             # A defect of ours. The other links go on; `status` and the log say that this one does not, without the
             # error's own words: they may quote what a phone wrote.
@@ -177,3 +228,4 @@ class Fleet:
             posting.cancel()
             running.cancel()
             await asyncio.gather(posting, running, return_exceptions=True)
+        return None

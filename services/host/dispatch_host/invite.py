@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
+from dispatch.cli import policy_told
 from dispatch.clock import Clock
 from dispatch.device.ceremony import host_pair
 from dispatch.device.pairing_client import PairingClient
@@ -133,5 +134,5 @@ def _ended(done: asyncio.Task[Paired]) -> pb.PairResponse:
         return pb.PairResponse(ended=pb.PairEnded(pair_id=result.keys.pair_id, peer=result.peer_name))
     if isinstance(failure, TimeoutError):
         failure = errors.OfferExpired()
-    reason = failure.reason if isinstance(failure, errors.DispatchError) else errors.Internal.reason
-    return pb.PairResponse(ended=pb.PairEnded(reason=reason))
+    error = failure if isinstance(failure, errors.DispatchError) else errors.Internal()
+    return pb.PairResponse(ended=pb.PairEnded(reason=error.reason, metadata=policy_told(error)))

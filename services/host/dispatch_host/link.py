@@ -108,6 +108,7 @@ class Link:
         # Written by the client's task, read by status.
         self.is_open = False
         self.phone_attached = False
+        self.given_up = False  # written by the fleet
         self.reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
         # Shared by the client's task and `post`; both run on one loop and leave them whole at each await.
         self._news = asyncio.Event()

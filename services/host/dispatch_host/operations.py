@@ -143,6 +143,13 @@ class Operations:
             self._running.endings.set()
         return pb.UnpairResponse(pair_ids=[pairing.pair_id], service_told=told)
 
+    async def heard_over(self, pairing: Pairing) -> None:
+        """Drop a pairing of which the pairing service says that it is over: its tasks, its link, its keys."""
+        if self._running is not None:
+            await self._cancel_tasks(self._running, pairing)
+            await self._running.fleet.drop(pairing.pair_id)
+        await self._forget(pairing.pair_id, to_tell=False)
+
     async def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:
         """Give the events of a thread, oldest first, as they were written."""
         pairing = await self._target(phone_name)
@@ -173,18 +180,22 @@ class Operations:
             self._running.endings.set()
 
     async def _say_goodbye(self, running: Running, pairing: Pairing) -> None:
-        owned = self._owned
-        cancelled = await owned.journal.step(lambda tx: steps.cancel_pairing(tx, owned.scribe, pairing.pair_id))
-        for task_id in cancelled:
-            await running.runner.cancelled(task_id)
+        await self._cancel_tasks(running, pairing)
         link = running.fleet.link_of(pairing.pair_id)
         if link is not None:
             await link.revoke(within_seconds=REVOKED_SECONDS)
         await running.fleet.drop(pairing.pair_id)
 
-    async def _forget(self, pair_id: PairId) -> None:
+    async def _cancel_tasks(self, running: Running, pairing: Pairing) -> None:
+        owned = self._owned
+        cancelled = await owned.journal.step(lambda tx: steps.cancel_pairing(tx, owned.scribe, pairing.pair_id))
+        for task_id in cancelled:
+            await running.runner.cancelled(task_id)
+
+    async def _forget(self, pair_id: PairId, *, to_tell: bool = True) -> None:
         def write(tx: Tx) -> None:
-            settings.add_ending(tx, pair_id)
+            if to_tell:
+                settings.add_ending(tx, pair_id)
             threads.leave(tx, pair_id)
 
         await self._owned.journal.step(write)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import sys
 import threading
 from pathlib import Path
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
-from dispatch.cli import Console, Exit
+from dispatch.cli import Console, Exit, policy_told, policy_words
 
 from dispatch_host.operations import Front
+from dispatch_host.owner_command import read_answer
 from dispatch_host.pictures import drawn, write_picture
-
-_ANSWER_BYTES = 1024
 
 
 async def pair_at(
@@ -67,23 +64,12 @@ def _ask(console: Console, code: pb.PairCode, answers: asyncio.Queue[bool]) -> N
     loop = asyncio.get_running_loop()
 
     def listen() -> None:
-        yes = _line().strip().lower() in {"yes", "y"}
+        yes = read_answer().strip().lower() in {"yes", "y"}
         # The ceremony may have ended while the person was thinking.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(answers.put_nowait, yes)
 
     threading.Thread(target=listen, daemon=True, name="answer").start()
-
-
-def _line() -> str:
-    """Read a line of standard input byte by byte, past Python's buffer: a thread that still waits in there at the end of the
-    process would stop it from ending.
-    """
-    read = bytearray()
-    with contextlib.suppress(OSError, ValueError):
-        while len(read) < _ANSWER_BYTES and (byte := os.read(sys.stdin.fileno(), 1)) not in {b"", b"\n"}:
-            read += byte
-    return read.decode(errors="replace")
 
 
 def _warn(console: Console, error: errors.DispatchError) -> None:
@@ -100,9 +86,15 @@ def _end(console: Console, ended: pb.PairEnded) -> Exit:
             console.styled(f"Paired with {ended.peer}.", fg="green"),
         )
         return Exit.DONE
-    error = errors.of(ended.reason)
+    error, said = errors.of(ended.reason, metadata=ended.metadata), console.styled("Not paired:", fg="red")
     console.event(
-        {"event": "not_paired", "reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice},
-        f"{console.styled('Not paired:', fg='red')} {error.sentence} {error.advice}",
+        {
+            "event": "not_paired",
+            "reason": errors.word(error.reason),
+            "text": error.sentence,
+            "advice": error.advice,
+            **policy_told(error),
+        },
+        " ".join(filter(None, (said, error.sentence, policy_words(error.metadata), error.advice))),
     )
     return Exit.DENIED if isinstance(error, errors.RefusedByPerson) else Exit.FAILED

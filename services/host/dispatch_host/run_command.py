@@ -48,4 +48,12 @@ def told_on(console: Console) -> Told:
             console.styled(f"Not connected for {pairing.phone_name}: {errors.kind_of(reason).sentence}", fg="yellow"),
         )
 
-    return Told(running=running, connected=connected, disconnected=disconnected)
+    def over(pairing: Pairing) -> None:
+        console.event(
+            {"event": "unpaired", "pair_ids": [pairing.pair_id.hex()], "phone": pairing.phone_name},
+            console.styled(
+                f"{pairing.phone_name} is no longer paired: it was revoked, or unpaired itself.", fg="yellow"
+            ),
+        )
+
+    return Told(running=running, connected=connected, disconnected=disconnected, over=over)

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dispatch import GRPC_EXPERIMENTS
@@ -20,7 +20,6 @@ from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.logs import get_logger
 from prometheus_client import CollectorRegistry
 
-from dispatch_pairing.accounts import SignIns
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
 from dispatch_pairing.api.devices import DeviceApi
@@ -28,8 +27,10 @@ from dispatch_pairing.api.history import HistoryApi
 from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
 from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
+from dispatch_pairing.attempts import Attempts
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
+from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.devices import Devices
 from dispatch_pairing.door import Door, Need, own_names
 from dispatch_pairing.guesses import Guesses
@@ -40,7 +41,9 @@ from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.nonces import Nonces
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
+from dispatch_pairing.policy import Policy
 from dispatch_pairing.relays import Relays
+from dispatch_pairing.sign_ins import SignIns
 from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
@@ -73,6 +76,9 @@ class Settings:
     """Where relays connect; None: where devices do."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
+    policy: Policy = field(default_factory=Policy)
+    grant_ms: int | None = None
+    """How long grants are good; None: as the limits have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,8 @@ async def running(
     """Run the service until the block ends. Raises ValueError and OSError for addresses, StoreFailed, HomeInUse."""
     clock = clock or SystemClock()
     limits = limits or Limits()
+    if settings.grant_ms is not None:
+        limits = replace(limits, grant_ms=settings.grant_ms)
     check(
         settings.listen,
         certificate=settings.certificate,
@@ -157,30 +165,44 @@ async def _serving(
         limits=limits,
         nonces=Nonces(key=keys.secret("nonce"), lifetime_ms=limits.nonce_ms),
         names=own_names(address, settings.advertise),
+        metrics=metrics,
     )
     streams = Streams(limit=limits.follows)
+    rules = settings.policy
+    credentials = Credentials(
+        store=store,
+        passwords=passwords,
+        attempts=Attempts(clock=clock, limits=limits),
+        clock=clock,
+        rng=rng,
+        rules=rules,
+    )
+    sign_ins = SignIns(store=store, clock=clock, rng=rng, limits=limits, rules=rules)
     history = History(store=store, clock=clock, limits=limits, metrics=metrics)
     apis = (
         AccountApi(
-            sign_ins=SignIns(store=store, passwords=passwords, clock=clock, rng=rng, limits=limits),
+            credentials=credentials,
+            sign_ins=sign_ins,
             keys=keys,
             service_name=service_name,
             clock=clock,
             metrics=metrics,
         ),
         PairingApi(
-            ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, metrics=metrics),
+            ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, rules=rules, metrics=metrics),
             guesses=Guesses(clock=clock, limits=limits),
             pairings=Pairings(
                 store=store,
                 bell=bell,
                 clock=clock,
                 limits=limits,
+                rules=rules,
                 keys=keys,
                 relays=relays,
                 service_name=service_name,
                 metrics=metrics,
             ),
+            sign_ins=sign_ins,
             streams=streams,
             keys=keys,
             clock=clock,

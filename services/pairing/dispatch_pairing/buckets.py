@@ -1,6 +1,6 @@
 """How many failures somebody may have, and when to come back. Pure: time is an argument.
 
-A bucket is one number: the moment at which it is full again. Knows no account and no address. Called by accounts.py.
+A bucket is one number: the moment at which it is full again. Knows no account and no address. Called by attempts.py.
 """
 
 from __future__ import annotations

@@ -15,11 +15,13 @@ from dispatch.errors import BadRequest, OfferUnknown, ProtocolViolation, RateLim
 from dispatch.ids import OfferId
 
 from dispatch_pairing import offers
+from dispatch_pairing.accounts import check_plan
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Device, Role
 from dispatch_pairing.offers import Offer, State
+from dispatch_pairing.policy import Policy
 from dispatch_pairing.store import Repositories, Store
 
 
@@ -73,8 +75,11 @@ def happenings(offer: Offer, steps: dict[int, bytes], side: Role) -> list[Happen
 class Ceremony:
     """Opens, claims, carries, follows and ends offers."""
 
-    def __init__(self, *, store: Store, bell: Bell, clock: Clock, limits: Limits, metrics: Metrics) -> None:
+    def __init__(
+        self, *, store: Store, bell: Bell, clock: Clock, limits: Limits, rules: Policy, metrics: Metrics
+    ) -> None:
         self._store = store
+        self._rules = rules
         self._metrics = metrics
         self._bell = bell
         self._clock = clock
@@ -83,11 +88,12 @@ class Ceremony:
     async def create(self, host: Device, offer_id: OfferId, claim_token_hash: bytes) -> Offer:
         """Open an offer; the host's earlier one ends. The same offer again gives it as it is.
 
-        Raises RateLimited, BadRequest, and the offer's own reason when it is over already.
+        Raises PlanNotAllowed, RateLimited, BadRequest, and the offer's own reason when it is over already.
         """
         now_ms = self._clock.wall_ms()
         limits = self._limits
         async with self._store.write() as kept:
+            await check_plan(kept, host.account_id, rules=self._rules)
             await kept.offers.forget_before(now_ms - limits.offer_kept_ms)
             known = await kept.offers.get(offer_id)
             if known is not None:
@@ -119,6 +125,7 @@ class Ceremony:
         """Take an offer for a phone. Raises why it can't have it."""
         now_ms = self._clock.wall_ms()
         async with self._store.write() as kept:
+            await check_plan(kept, phone.account_id, rules=self._rules)
             offer = await kept.offers.get(offer_id)
             if offer is None:
                 raise OfferUnknown

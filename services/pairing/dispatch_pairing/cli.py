@@ -1,18 +1,17 @@
-"""The command line: `serve`, `account add`, `account list`. docs/cli.md and docs/pairing.md are its contract."""
+"""The command line: `serve`, and `account` with what an operator does. docs/cli.md and docs/pairing.md are its contract."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 from dispatch.address import Address
 from dispatch.cli import Console, Exit, guarded, program
-from dispatch.clock import SystemClock
 from dispatch.errors import BadRequest
 
 from dispatch_pairing.keys_cli import keys
@@ -65,6 +64,7 @@ def serve(
     ] = None,
     services_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate shown there.")] = None,
     services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    history_days: Annotated[int, typer.Option(min=1, max=3650, help="How long the history of tasks is kept.")] = 90,
 ) -> None:
     """Run the service until SIGTERM. docs/operations.md has a section on TLS."""
     console = Console.standard(as_json=context.obj)
@@ -74,8 +74,10 @@ def serve(
         from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
 
         from dispatch_pairing.app import Settings  # noqa: PLC0415
+        from dispatch_pairing.settings import read  # noqa: PLC0415
 
         try:
+            operator = read(os.environ)
             settings = Settings(
                 listen=Address.parse(listen),
                 data=data,
@@ -89,8 +91,10 @@ def serve(
                     CertificateFiles.given(services_cert, services_key, option="--services", callers=services_ca),
                 ),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
+                policy=operator.policy,
+                grant_ms=operator.grant_ms,
             )
-            return _run(_serve(settings, console))
+            return _run(_serve(settings, console, history_days=history_days))
         except ValueError as failure:
             raise BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -108,15 +112,16 @@ def _services(listen: str | None, certificate: Any) -> Any:
     return None if listen is None else ServicesListener(Address.parse(listen), certificate)
 
 
-async def _serve(settings: Any, console: Console) -> Exit:
+async def _serve(settings: Any, console: Console, *, history_days: int) -> Exit:
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
     from dispatch_pairing.app import running  # noqa: PLC0415
+    from dispatch_pairing.limits import Limits  # noqa: PLC0415
 
     configure(service="pairing")
     stopped = stop_signal()
-    async with running(settings) as service:
+    async with running(settings, limits=Limits().keeping_history(days=history_days)) as service:
         metrics = None if service.metrics is None else str(service.metrics)
         console.event(
             {
@@ -134,26 +139,37 @@ async def _serve(settings: Any, console: Console) -> Exit:
     return Exit.DONE
 
 
+Name = Annotated[str, typer.Argument(help="The account's name.", show_default=False)]
+PlanOf = Annotated[str, typer.Option("--plan", help="pro, max, team or enterprise.")]
+
+
 @account.command("add")
 def add(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The account's name.", show_default=False)],
+    name: Name,
     data: Data,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    plan: PlanOf = "pro",
 ) -> None:
     """Make an account; also while the service runs."""
-    console = Console.standard(as_json=context.obj)
 
-    def run() -> Exit:
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
         if not password_stdin:
             raise BadRequest("pass the password on standard input, with --password-stdin")
-        made = _run(_add(name, _read_password(), data))
-        console.event({"event": "added", "account": made}, f"Account {made} is there.")
+        made = _run(operator_desk.add(name, _read_password(), data, plan=plan))
+        console.event({"event": "added", "account": made.name, "plan": made.plan}, f"Account {made.name} is there.")
         return Exit.DONE
 
-    guarded(run, as_json=context.obj)
+    _at_desk(context, run)
+
+
+def _at_desk(context: typer.Context, run: Callable[[Console], Exit]) -> None:
+    console = Console.standard(as_json=context.obj)
+    guarded(lambda: run(console), as_json=context.obj)
 
 
 def _read_password() -> str:
@@ -165,47 +181,73 @@ def _read_password() -> str:
         raise BadRequest("the password is not UTF-8", metadata={"field": "password"}) from failure
 
 
-async def _add(name: str, password: str, data: Path) -> str:
-    from dispatch_pairing.accounts import add as add_account  # noqa: PLC0415
-    from dispatch_pairing.app import DATABASE, make_folder  # noqa: PLC0415
-    from dispatch_pairing.passwords import Cost, Passwords  # noqa: PLC0415
-    from dispatch_pairing.sql import open_sqlite  # noqa: PLC0415
+@account.command("set")
+def set_(
+    context: typer.Context,
+    name: Name,
+    data: Data,
+    plan: Annotated[str, typer.Option("--plan", help="pro, max, team or enterprise.", show_default=False)],
+) -> None:
+    """Put an account on a plan; in force at its devices' next calls."""
 
-    make_folder(data)
-    store = await open_sqlite(data / DATABASE)
-    passwords = Passwords(rng=os.urandom, cost=Cost(), waiting=1)
-    try:
-        made = await add_account(name, password, store=store, passwords=passwords, clock=SystemClock(), rng=os.urandom)
-    finally:
-        passwords.close()
-        await store.close()
-    return made.name
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        account = _run(operator_desk.put_on(name, data, plan=plan))
+        told = {"event": "account", "account": account.name, "plan": account.plan, "created_at": account.created_ms}
+        console.event(told, f"{account.name} is on {account.plan}.")
+        return Exit.DONE
+
+    _at_desk(context, run)
 
 
 @account.command("list")
 def list_accounts(context: typer.Context, data: Data) -> None:
-    """List the accounts."""
-    console = Console.standard(as_json=context.obj)
+    """List the accounts and their plans."""
 
-    def run() -> Exit:
-        for name, created_ms in _run(_list(data)):
-            console.event({"event": "account", "account": name, "created_at": created_ms}, name)
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        for one in _run(operator_desk.list_all(data)):
+            told = {"event": "account", "account": one.name, "plan": one.plan, "created_at": one.created_ms}
+            console.event(told, f"{one.plan:<12}{one.name}")
         return Exit.DONE
 
-    guarded(run, as_json=context.obj)
+    _at_desk(context, run)
 
 
-async def _list(data: Path) -> list[tuple[str, int]]:
-    from dispatch_pairing.app import DATABASE, make_folder  # noqa: PLC0415
-    from dispatch_pairing.sql import open_sqlite  # noqa: PLC0415
+@account.command("invite")
+def invite(
+    context: typer.Context,
+    data: Data,
+    days: Annotated[int, typer.Option(min=1, max=365, help="How long the invitation is good.")] = 7,
+) -> None:
+    """Print a code with which somebody can make one account, where the sign-up policy is "invitation"."""
 
-    make_folder(data)
-    store = await open_sqlite(data / DATABASE)
-    try:
-        async with store.read() as kept:
-            return [(one.name, one.created_ms) for one in await kept.accounts.all()]
-    finally:
-        await store.close()
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        code, expires_ms = _run(operator_desk.invite(data, days=days))
+        words = f"{code}\nGood once, for {days} days. It can't be shown again."
+        console.event({"event": "invited", "invitation": code, "expires_at": expires_ms}, words)
+        return Exit.DONE
+
+    _at_desk(context, run)
+
+
+@account.command("erase")
+def erase(context: typer.Context, name: Name, data: Data) -> None:
+    """Erase an account with all that names it, for good: its devices are revoked, its pairings end."""
+
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        ended = _run(operator_desk.erase(name, data))
+        words = f"{name} is erased; {ended} of its pairings ended. Relays hear of it within 20 s."
+        console.event({"event": "erased", "account": name, "pairings_ended": ended}, words)
+        return Exit.DONE
+
+    _at_desk(context, run)
 
 
 def _run(main: Coroutine[Any, Any, _T]) -> _T:

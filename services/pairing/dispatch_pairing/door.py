@@ -1,4 +1,4 @@
-"""Who is calling: the one place where a call is let in. Called by service.py before every method.
+"""Who is calling: the one place where a call is let in. Called by api/desk.py before every method.
 
 Reads only metadata and the exact bytes of the request. docs/encryption.md "Proof of a call" says what is signed; the
 proto says which metadata there is.
@@ -18,12 +18,15 @@ from dispatch.clock import Clock
 from dispatch.errors import BadRequest, DeviceRevoked, NonceExpired, ProofInvalid, SignInRequired
 from dispatch.ids import ID_BYTES, DeviceId
 from dispatch.proof import call_proof_bytes, proves
+from dispatch.runtime.logs import get_logger
 from dispatch.runtime.peer import where
 
-from dispatch_pairing.accounts import TOKEN_BYTES, live
+from dispatch_pairing import sessions
 from dispatch_pairing.limits import Limits
+from dispatch_pairing.metrics import Ending, Metrics
 from dispatch_pairing.model import Device, Role, SignIn
 from dispatch_pairing.nonces import Nonces
+from dispatch_pairing.sessions import Shown
 from dispatch_pairing.store import Store
 
 DEVICE = "dispatch-device-bin"
@@ -34,6 +37,8 @@ SESSION = "dispatch-session-bin"
 NEXT_NONCE = "dispatch-next-nonce-bin"
 
 _OURS = frozenset({DEVICE, DIALLED, NONCE, PROOF, SESSION})
+
+_log = get_logger()
 
 
 class Need(Enum):
@@ -127,14 +132,17 @@ def own_names(listen: Address, advertise: Iterable[str], *, hostname: str | None
 
 
 class Door:
-    """Lets callers in."""
+    """Lets callers in, and notes that they were there."""
 
-    def __init__(self, *, store: Store, clock: Clock, limits: Limits, nonces: Nonces, names: frozenset[str]) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, limits: Limits, nonces: Nonces, names: frozenset[str], metrics: Metrics
+    ) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
         self._nonces = nonces
         self._names = names
+        self._metrics = metrics
 
     def next_nonce(self, device_id: DeviceId) -> bytes:
         """Give a nonce for the device's next call."""
@@ -143,7 +151,7 @@ class Door:
     async def admit(
         self, shown: Papers, *, need: Need, method: str, body: bytes, key_in_request: bytes | None
     ) -> Caller:
-        """Let a caller in, or raise: ProofInvalid, NonceExpired (with a fresh one), SignInRequired.
+        """Let a caller in, or raise: ProofInvalid, NonceExpired (with a fresh one), DeviceRevoked, SignInRequired.
 
         `method` is the full name, "/package.Service/Method"; `body` the request as it came.
         """
@@ -155,6 +163,8 @@ class Door:
         async with self._store.read() as kept:
             known = await kept.devices.get(shown.device_id)
             sign_in = await kept.devices.sign_in(shown.device_id)
+            # An erased account's device is not known any more, but relays were told to turn it away for good.
+            revoked = known.revoked_ms is not None if known else await kept.feed.has_revoked(shown.device_id)
         key = key_in_request if need is Need.KEY_IN_REQUEST else (None if known is None else known.key)
         if key is None:
             raise SignInRequired("this device has never signed in here")
@@ -163,23 +173,41 @@ class Door:
         )
         if not proves(key, shown.device_id, shown.proof, signed):
             raise ProofInvalid("the proof does not fit")
-        if known is not None and known.revoked_ms is not None:
+        if revoked:
             raise DeviceRevoked
-        if need is Need.SIGN_IN or (need is Need.SIGN_IN_OF_PHONE and _is_phone(known)):
-            await self._check_sign_in(sign_in, shown.token)
+        needs_sign_in = need is Need.SIGN_IN or (need is Need.SIGN_IN_OF_PHONE and _is_phone(known))
+        if known is not None:
+            await self._note(known, sign_in if needs_sign_in else None, shown.token, needs_sign_in=needs_sign_in)
         return Caller(papers=shown, known=known)
 
-    async def _check_sign_in(self, sign_in: SignIn | None, token: bytes) -> None:
-        now_ms = self._clock.wall_ms()
-        if sign_in is None or len(token) != TOKEN_BYTES or not live(sign_in, token, now_ms=now_ms):
+    async def _note(self, device: Device, sign_in: SignIn | None, token: bytes, *, needs_sign_in: bool) -> None:
+        """Check the sign-in where it is needed, and note that it was used and the device seen: seldom a write."""
+        now_ms, limits = self._clock.wall_ms(), self._limits
+        what = sessions.shown(sign_in, token, now_ms=now_ms)
+        if needs_sign_in and what is Shown.OLDER:
+            await self._end_copied(device, token)
+        if needs_sign_in and not what.live:
             raise SignInRequired
-        expires_ms = now_ms + self._limits.sign_in_ms
-        if expires_ms - sign_in.expires_ms < self._limits.sign_in_step_ms:
+        used = sessions.used(sign_in, what, now_ms=now_ms, limits=limits) if sign_in is not None else None
+        seen_ms = now_ms - now_ms % limits.seen_step_ms
+        if used == sign_in and seen_ms <= device.seen_ms:
             return
         async with self._store.write() as kept:
-            # Looked at again: a sign-out or a newer sign-in since then counts.
-            if await kept.devices.sign_in(sign_in.device_id) == sign_in:
-                await kept.devices.put_sign_in(replace(sign_in, expires_ms=expires_ms))
+            # Looked at again: what has changed since then counts.
+            now = await kept.devices.get(device.device_id)
+            if now is not None and seen_ms > now.seen_ms:
+                await kept.devices.put(replace(now, seen_ms=seen_ms))
+            if used is not None and used != sign_in and await kept.devices.sign_in(device.device_id) == sign_in:
+                await kept.devices.put_sign_in(used)
+
+    async def _end_copied(self, device: Device, token: bytes) -> None:
+        async with self._store.write() as kept:
+            sign_in = await kept.devices.sign_in(device.device_id)
+            if sessions.shown(sign_in, token, now_ms=self._clock.wall_ms()) is not Shown.OLDER:
+                return
+            await kept.devices.end_sign_in(device.device_id)
+        self._metrics.sign_ins_ended.labels(Ending.COPIED).inc()
+        _log.warning("sign-in ended: an older token of it was shown", device=device.device_id)
 
 
 def _is_phone(device: Device | None) -> bool:

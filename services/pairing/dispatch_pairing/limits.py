@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 _SECOND_MS = 1_000
 _MINUTE_MS = 60 * _SECOND_MS
 _HOUR_MS = 60 * _MINUTE_MS
 _DAY_MS = 24 * _HOUR_MS
+
+GRANT_BACKDATE_MS = _MINUTE_MS
+GRANT_MS_MOST = _DAY_MS - GRANT_BACKDATE_MS
+"""From not_before to not_after the contract allows 24 h."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +45,16 @@ class Limits:
     sign_in_ms: int = 30 * _DAY_MS
     """A sign-in ends when it was not used for this long."""
     sign_in_step_ms: int = _HOUR_MS
-    """The end of a sign-in is moved at most so often: reading must not mean writing."""
+    """The end of a sign-in is moved, and its token replaced, at most so often: reading must not mean writing."""
     nonce_ms: int = 10 * _MINUTE_MS
-    grant_ms: int = _HOUR_MS
-    grant_backdate_ms: int = _MINUTE_MS
+    grant_ms: int = GRANT_MS_MOST
+    """The operator may set less."""
+    grant_backdate_ms: int = GRANT_BACKDATE_MS
     """A relay's clock may be behind by this much and still take a grant just issued."""
     clock_tolerance_ms: int = 10 * _MINUTE_MS
     """How far off the clocks of hosts may be that judge a grant (docs/encryption.md, Session)."""
-    devices: int = 100
-    """Devices of an account that are signed in or paired."""
+    seen_step_ms: int = _MINUTE_MS
+    """That a device was seen is noted at most so often."""
     farewells: int = 100
     """Pairings that the service does not know and that one device may say goodbye to; the oldest goes."""
     follows: int = 8
@@ -73,9 +78,11 @@ class Limits:
     history_page: int = 500
     """Most tasks in one answer."""
     per_account: Rate = field(default_factory=lambda: Rate(burst=10, refill_ms=30 * _SECOND_MS))
-    """Failed sign-ins of one account."""
+    """Failed attempts on the password of one account."""
     per_address: Rate = field(default_factory=lambda: Rate(burst=30, refill_ms=5 * _SECOND_MS))
-    """Failed sign-ins from one address."""
+    """Failed attempts on passwords from one address."""
+    sign_ups: Rate = field(default_factory=lambda: Rate(burst=20, refill_ms=3 * _MINUTE_MS))
+    """Accounts made, and not made, from one address."""
     guesses_per_account: Rate = field(default_factory=lambda: Rate(burst=20, refill_ms=30 * _SECOND_MS))
     """Wrong claim tokens of the phones of one account."""
     guesses_per_address: Rate = field(default_factory=lambda: Rate(burst=60, refill_ms=10 * _SECOND_MS))
@@ -83,4 +90,8 @@ class Limits:
     buckets: int = 10_000
     """Accounts or addresses whose failures are remembered at once."""
     passwords_waiting: int = 64
-    """Sign-ins that may wait for the password check before more are sent away."""
+    """Passwords that may wait to be checked or hashed before more are sent away."""
+
+    def keeping_history(self, *, days: int) -> Limits:
+        """Give the same limits, but for how long the history is kept."""
+        return replace(self, history_ms=days * _DAY_MS)

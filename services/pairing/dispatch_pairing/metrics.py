@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
 from dispatch import errors
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch_pairing.offers import Offer
 
-SIGN_INS = ("ok", "failed", "rate_limited", "refused")
+ATTEMPTS = ("ok", "failed", "rate_limited", "refused")
+"""How a sign-in, a sign-up or a change of a password may go."""
+
+
+class Ending(StrEnum):
+    """Why sign-ins end before their time."""
+
+    SIGNED_OUT = "signed_out"
+    EVERYWHERE = "signed_out_everywhere"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- no password
+    COPIED = "copied"
+
+
 OFFERS = (
     "open",
     "claimed",
@@ -20,6 +36,8 @@ OFFERS = (
 )
 REPORTS = ("kept", "unknown_pairing", "too_old", "unsound")
 REFUSALS: tuple[type[errors.DispatchError], ...] = (
+    errors.AccountExists,
+    errors.AppTooOld,
     errors.AttestationMismatch,
     errors.BadRequest,
     errors.DeviceRevoked,
@@ -35,12 +53,14 @@ REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.OfferExpired,
     errors.OfferUnknown,
     errors.OtherAccount,
+    errors.PlanNotAllowed,
     errors.ProofInvalid,
     errors.ProtocolViolation,
     errors.RateLimited,
     errors.RefusedByPerson,
     errors.SignInFailed,
     errors.SignInRequired,
+    errors.SignUpClosed,
     errors.StoreFailed,
     errors.TooLarge,
     errors.TooManyDevices,
@@ -53,6 +73,13 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         prefix = "dispatch_pairing"
         self.sign_ins = Counter(f"{prefix}_sign_ins", "Sign-ins by result.", ["result"], registry=registry)
+        self.sign_ups = Counter(f"{prefix}_sign_ups", "Sign-ups by result.", ["result"], registry=registry)
+        self.password_changes = Counter(
+            f"{prefix}_password_changes", "Changes of a password by result.", ["result"], registry=registry
+        )
+        self.sign_ins_ended = Counter(
+            f"{prefix}_sign_ins_ended", "Times that sign-ins were ended, by cause.", ["cause"], registry=registry
+        )
         self.offers = Counter(f"{prefix}_offers", "What became of offers.", ["result"], registry=registry)
         self.refusals = Counter(f"{prefix}_refusals", "Refused calls by reason.", ["reason"], registry=registry)
         self.pairings_active = Gauge(f"{prefix}_pairings_active", "Pairings that may be used.", registry=registry)
@@ -63,8 +90,11 @@ class Metrics:
             f"{prefix}_reports", "Reports of tasks by relays, by what became of them.", ["result"], registry=registry
         )
         self.relays_live = Gauge(f"{prefix}_relays_live", "Relays that follow the trust feed.", registry=registry)
-        for result in SIGN_INS:
-            self.sign_ins.labels(result)
+        for counter in (self.sign_ins, self.sign_ups, self.password_changes):
+            for result in ATTEMPTS:
+                counter.labels(result)
+        for cause in Ending:
+            self.sign_ins_ended.labels(cause)
         for result in OFFERS:
             self.offers.labels(result)
         for result in REPORTS:
@@ -81,10 +111,16 @@ class Metrics:
         if after.misses > before.misses:
             self.offers.labels("missed").inc()
 
-    def sign_in_refused(self, refusal: errors.DispatchError) -> None:
-        """Count a sign-in that was refused."""
-        results = {errors.SignInFailed: "failed", errors.RateLimited: "rate_limited"}
-        self.sign_ins.labels(results.get(type(refusal), "refused")).inc()
+    @contextmanager
+    def attempt(self, counter: Counter) -> Iterator[None]:
+        """Count one of ATTEMPTS by how the block ends."""
+        try:
+            yield
+        except errors.DispatchError as refusal:
+            results = {errors.SignInFailed: "failed", errors.RateLimited: "rate_limited"}
+            counter.labels(results.get(type(refusal), "refused")).inc()
+            raise
+        counter.labels("ok").inc()
 
     def completed(self, *, replaced: bool) -> None:
         """Count a pairing that became active, perhaps in place of an older one."""

@@ -98,6 +98,8 @@ class SignIn:
     """When the token was given out."""
     previous_hash: bytes | None = field(repr=False, default=None)
     """The token before, good until this one was used: an answer may get lost."""
+    family: bytes = field(repr=False, default=b"")
+    """What all its tokens begin with: one that is neither of the two was copied (sessions.py)."""
 
 
 @dataclass(frozen=True, slots=True)

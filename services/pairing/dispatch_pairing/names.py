@@ -1,4 +1,4 @@
-"""Names of accounts and devices as the service takes them; the rules are dispatch.names'. Pure. Called by accounts.py."""
+"""Names of accounts and devices as the service takes them; the rules are dispatch.names'. Pure."""
 
 from __future__ import annotations
 

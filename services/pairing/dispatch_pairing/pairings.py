@@ -6,7 +6,7 @@ restored from a backup, and the host says it again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
@@ -16,11 +16,13 @@ from dispatch.errors import AttestationMismatch, DispatchError, HostRevoked, NoR
 from dispatch.ids import OfferId, PairId
 from dispatch.proof import device_id
 
-from dispatch_pairing import offers
+from dispatch_pairing import offers, policy
+from dispatch_pairing.accounts import check_plan
 from dispatch_pairing.bell import TRUST, Bell
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Device, Pairing, Role
+from dispatch_pairing.policy import Policy
 from dispatch_pairing.relays import Relays
 from dispatch_pairing.revocation import end_pairing
 from dispatch_pairing.signing_keys import SigningKeys
@@ -97,6 +99,7 @@ class Pairings:
         bell: Bell,
         clock: Clock,
         limits: Limits,
+        rules: Policy,
         keys: SigningKeys,
         relays: Relays,
         service_name: str,
@@ -107,6 +110,7 @@ class Pairings:
         self._bell = bell
         self._clock = clock
         self._limits = limits
+        self._rules = rules
         self._keys = keys
         self._relays = relays
         self._service_name = service_name
@@ -114,7 +118,7 @@ class Pairings:
     async def complete(self, host: Device, signed: Signed) -> Completed:
         """Make the pairing active, in place of an older one of the same two devices. Repeating it changes nothing.
 
-        Raises AttestationMismatch, OtherAccount, NotPaired, and the offer's reason when it was refused.
+        Raises AttestationMismatch, PlanNotAllowed, OtherAccount, NotPaired, and the offer's reason when it was refused.
         """
         said = read(signed, host, service_name=self._service_name)
         now_ms = self._clock.wall_ms()
@@ -126,6 +130,7 @@ class Pairings:
             created_ms=now_ms,
         )
         async with self._store.write() as kept:
+            await check_plan(kept, host.account_id, rules=self._rules)
             known = await kept.pairings.get(wanted.pair_id)
             # Relays turn away for good what they were told is over, also when an erased account's pairing is shown again.
             farewell = await kept.feed.has_ended(wanted.pair_id) or await kept.pairings.farewell(
@@ -164,10 +169,15 @@ class Pairings:
             self._bell.ring(TRUST)
         return ends
 
-    async def renew(self, device: Device, pair_id: PairId) -> Renewed:
-        """Give a fresh grant. Raises NotPaired (metadata "pairing": ended or unknown), HostRevoked, NoRelay."""
+    async def renew(self, device: Device, pair_id: PairId, *, app_version: str) -> Renewed:
+        """Give a fresh grant.
+
+        Raises NotPaired (metadata "pairing": ended or unknown), HostRevoked, AppTooOld, PlanNotAllowed, NoRelay.
+        """
         now_ms = self._clock.wall_ms()
+        await self._note_version(device, app_version)
         async with self._store.read() as kept:
+            await check_plan(kept, device.account_id, rules=self._rules)
             known = await kept.pairings.get(pair_id)
             sequence = (await kept.service.identity()).sequence
         if known is None or known.role_of(device.device_id) is None or known.account_id != device.account_id:
@@ -187,6 +197,18 @@ class Pairings:
             sequence=sequence,
         )
         return Renewed(grant=grant, relays=relays, sequence=sequence, now_ms=now_ms)
+
+    async def _note_version(self, device: Device, said: str) -> None:
+        refusal = policy.new_enough(self._rules, device.role, said)
+        if refusal is not None:
+            raise refusal
+        version = policy.known_version(said)
+        if version in ("", device.app_version):
+            return
+        async with self._store.write() as kept:
+            now = await kept.devices.get(device.device_id)
+            if now is not None:
+                await kept.devices.put(replace(now, app_version=version))
 
     async def _complete_offer(
         self, kept: Repositories, offer_id: OfferId | None, wanted: Pairing, *, now_ms: int

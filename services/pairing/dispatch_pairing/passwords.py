@@ -1,14 +1,17 @@
 """Passwords: Argon2id as PHC text, off the loop, never more than a few at once.
 
-Knows no account. An unknown account costs the same time as a wrong password. Called by accounts.py.
+Knows no account. An unknown account costs the same time as a wrong password. Called by credentials.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -18,6 +21,8 @@ from dispatch.ids import Rng
 PASSWORD_CHARS_LEAST = 8
 PASSWORD_BYTES_MOST = 1_024
 _BUSY_RETRY_MS = 1_000
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +67,25 @@ class Passwords:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     async def hash(self, password: str) -> str:
-        """Give the PHC text of a new password."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._derive, password)
+        """Give the PHC text of a new password. Raises RateLimited as `fits` does."""
+        return await self._aside(partial(self._derive, password))
 
     async def fits(self, password: str, stored: str | None) -> bool:
         """Say whether the password is the stored one; without a stored one it takes as long and says no.
 
         Raises RateLimited when too many wait already: memory and patience are bounded.
         """
+        same = await self._aside(partial(self._same, password, stored if stored is not None else self._nobody))
+        return same and stored is not None
+
+    async def _aside(self, work: Callable[[], T]) -> T:
         if self._waiting >= self._waiting_most:
-            raise RateLimited("too many sign-ins at once", retry_after_ms=_BUSY_RETRY_MS)
+            raise RateLimited("too many passwords at once", retry_after_ms=_BUSY_RETRY_MS)
         self._waiting += 1
         try:
-            same = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._same, password, stored if stored is not None else self._nobody
-            )
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._waiting -= 1
-        return same and stored is not None
 
     def _derive(self, password: str) -> str:
         cost = self._cost

@@ -117,6 +117,7 @@ sign_ins = Table(
     Column("expires_ms", BigInteger, nullable=False),
     Column("rotated_ms", BigInteger, nullable=False),
     Column("previous_hash", LargeBinary, nullable=True),
+    Column("family", LargeBinary, nullable=False),
     PrimaryKeyConstraint("device_id", name="pk_sign_ins"),
     ForeignKeyConstraint(["device_id"], ["devices.device_id"], name="fk_sign_ins_device"),
 )

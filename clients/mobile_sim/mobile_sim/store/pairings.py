@@ -131,6 +131,10 @@ class PairingBook:
         ).fetchone()
         return None if row is None else Right(grant=row[0], relays=tuple(json.loads(row[1])), renew_at_ms=row[2])
 
+    def forget_rights(self) -> None:
+        """Forget every right to attach."""
+        self._connection.execute("DELETE FROM rights")
+
     def set_right(self, pair_id: PairId, right: Right) -> None:
         """Keep a fresh one."""
         self._connection.execute(

@@ -15,6 +15,7 @@ from dispatch_pairing.guesses import Guesses
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Role
 from dispatch_pairing.pairings import Pairings, Signed
+from dispatch_pairing.sign_ins import SignIns
 from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.streams import Streams
 
@@ -30,6 +31,7 @@ class PairingApi:
         ceremony: Ceremony,
         guesses: Guesses,
         pairings: Pairings,
+        sign_ins: SignIns,
         streams: Streams,
         keys: SigningKeys,
         clock: Clock,
@@ -38,6 +40,7 @@ class PairingApi:
         self._ceremony = ceremony
         self._guesses = guesses
         self._pairings = pairings
+        self._sign_ins = sign_ins
         self._streams = streams
         self._keys = keys
         self._clock = clock
@@ -109,7 +112,10 @@ class PairingApi:
         return pb.EndPairingResponse()
 
     async def _renew_grant(self, caller: Caller, request: pb.RenewGrantRequest) -> pb.RenewGrantResponse:
-        renewed = await self._pairings.renew(caller.device, pair_id_of(request.pair_id))
+        device = caller.device
+        renewed = await self._pairings.renew(device, pair_id_of(request.pair_id), app_version=request.app_version)
+        # Only a phone shows a sign-in here, so only it can be given a fresh token.
+        session = await self._sign_ins.rotate(device, caller.papers.token) if device.role is Role.PHONE else b""
         self._metrics.grants.inc()
         return pb.RenewGrantResponse(
             grant=renewed.grant,
@@ -117,6 +123,7 @@ class PairingApi:
             server_time_ms=renewed.now_ms,
             keys=self._keys.key_set(),
             revocation_sequence=renewed.sequence,
+            session=session,
         )
 
 

@@ -62,13 +62,17 @@ class SqlAccounts(Part):
 
     async def erase(self, account_id: AccountId) -> None:
         mine = select(t.devices.c.device_id).where(t.devices.c.account_id == account_id)
-        offered = or_(t.offers.c.account_id == account_id, t.offers.c.phone_id.in_(mine))
+        # A device may have been in another account before: what is left of that goes with it.
+        offered = or_(t.offers.c.account_id == account_id, t.offers.c.host_id.in_(mine), t.offers.c.phone_id.in_(mine))
+        paired = or_(
+            t.pairings.c.account_id == account_id, t.pairings.c.host_id.in_(mine), t.pairings.c.phone_id.in_(mine)
+        )
         # Whatever points at something goes before it.
         for table, where in (
             (t.tasks, t.tasks.c.account_id == account_id),
             (t.steps, t.steps.c.offer_id.in_(select(t.offers.c.offer_id).where(offered))),
             (t.offers, offered),
-            (t.pairings, t.pairings.c.account_id == account_id),
+            (t.pairings, paired),
             (t.farewells, t.farewells.c.device_id.in_(mine)),
             (t.sign_ins, t.sign_ins.c.device_id.in_(mine)),
             (t.devices, t.devices.c.account_id == account_id),

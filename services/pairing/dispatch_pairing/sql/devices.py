@@ -71,6 +71,7 @@ class SqlDevices(Part):
             expires_ms=row.expires_ms,
             rotated_ms=row.rotated_ms,
             previous_hash=row.previous_hash,
+            family=row.family,
         )
 
     async def put_sign_in(self, sign_in: SignIn) -> None:
@@ -80,6 +81,7 @@ class SqlDevices(Part):
             "expires_ms": sign_in.expires_ms,
             "rotated_ms": sign_in.rotated_ms,
             "previous_hash": sign_in.previous_hash,
+            "family": sign_in.family,
         }
         await self._put(t.sign_ins, row)
 

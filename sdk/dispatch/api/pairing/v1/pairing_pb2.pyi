@@ -488,11 +488,11 @@ class TaskRecord(_message.Message):
     accepted: _builtins.bool
     """Whether the relay's verdict was accepted."""
     reason: _error_pb2.Reason.ValueType
-    """Why it was refused; or, with outcome, why it ended so."""
+    """Why it was refused; or, with outcome, why it ended so; or, with ended_at_ms and no outcome, why none will be told."""
     outcome: _relay_pb2.Outcome.ValueType
     """How it ended; unset while it runs, and for one that was refused."""
     ended_at_ms: _builtins.int
-    """When it ended, ms since 1970; 0 while it runs."""
+    """When it ended, or it became certain that no outcome will be told, ms since 1970; 0 while it runs."""
     def __init__(
         self,
         *,
@@ -1459,11 +1459,11 @@ class TaskReport(_message.Message):
     accepted: _builtins.bool
     """Whether the relay's verdict was accepted."""
     reason: _error_pb2.Reason.ValueType
-    """Why it was refused; or, with outcome, why it ended so."""
+    """Why it was refused; or, with outcome, why it ended so; or, with ended_at_ms and no outcome, why none will be told."""
     outcome: _relay_pb2.Outcome.ValueType
     """How it ended; absent while it runs."""
     ended_at_ms: _builtins.int
-    """When it ended, ms since 1970; 0 while it runs."""
+    """When it ended, or it became certain that no outcome will be told, ms since 1970; 0 while it runs."""
     def __init__(
         self,
         *,
