@@ -26,7 +26,7 @@ from dispatch.ids import MessageId, PairId, TaskId
 from dispatch.runtime.logs import get_logger
 from dispatch.sealed.head import Head
 from dispatch.sealed.history import verify_task
-from dispatch.sealed.session import Confirmed, HostSession, Unopened
+from dispatch.sealed.session import Busy, Confirmed, HostSession, Unopened
 from dispatch.thread import Right, ThreadClient
 from google.protobuf.message import DecodeError
 
@@ -88,6 +88,7 @@ class Common:
     runner: Runner
     connected: Callable[[Pairing, bool, Reason.ValueType], None]
     ended: Callable[[State], None]
+    refused: Callable[[Reason.ValueType], None]
 
 
 class _Answer(Enum):
@@ -203,7 +204,8 @@ class Link:
         if answer is _Answer.TAKEN:
             self.client.send(DeviceFrame(take=relay.Take(message_id=frame.message_id)))
             return
-        _LOG.info("command declined", task=frame.task_id, reason=errors.word(answer))
+        self._common.refused(answer)
+        _LOG.info("command declined", pairing=self.pairing.pair_id, task=frame.task_id, reason=errors.word(answer))
         self.client.send(DeviceFrame(decline=relay.Decline(message_id=frame.message_id, reason=answer)))
 
     async def _consider(self, frame: Handover) -> _Answer | Reason.ValueType:
@@ -291,14 +293,15 @@ class Link:
     async def _live(self, sealed: bytes) -> None:
         now_ms = self._common.clock.boot_ms()
         if sealed[:1] and sealed[0] & _HANDSHAKE:
-            answer = self._session.answer(sealed, now_ms=now_ms)
-            if isinstance(answer, bytes):
-                self.client.send(DeviceFrame(live=relay.Live(sealed=answer)))
+            self._answer(self._session.answer(sealed, now_ms=now_ms))
             return
         opened = self._session.open_live(sealed, now_ms=now_ms)
         if isinstance(opened, Unopened):
+            # Counted only: a relay can make up as many as it likes, and the log is on the person's disk.
+            self._common.refused(Reason.REASON_STALE_EPOCH)
             return
-        if opened.confirmed is not None and await self._confirmed(opened.confirmed):
+        if opened.confirmed is not None and (refused := await self._confirmed(opened.confirmed)):
+            self._common.refused(refused)
             return
         try:
             items = pb.UpLive.FromString(opened.body).items
@@ -306,6 +309,16 @@ class Link:
             return
         for item in items:
             await self._up_live(item)
+
+    def _answer(self, answer: bytes | Busy | Unopened) -> None:
+        """Send message 2, or count why there is none. The phone asks again by itself."""
+        if isinstance(answer, bytes):
+            self.client.send(DeviceFrame(live=relay.Live(sealed=answer)))
+        elif isinstance(answer, Busy):
+            self._common.refused(Reason.REASON_RATE_LIMITED)
+        else:
+            self._common.refused(Reason.REASON_HANDSHAKE_FAILED)
+            _LOG.warning("handshake not answered", pairing=self.pairing.pair_id, why=answer.why.value)
 
     async def _confirmed(self, confirmed: Confirmed) -> Reason.ValueType | None:
         """Switch to the epoch that the phone has confirmed; the reason when the old one stays."""

@@ -26,6 +26,7 @@ class Settings:
     restart_grace_ms: int = _number(10_000, "how long after its own start the relay waits for devices that were there")
     valid_for_ms: int = _number(10_000, "longest time for which a command may wait for its verdict")
     hello_ms: int = _number(10_000, "how long a device has for Hello, Proof and Open")
+    openings: int = _number(256, "streams of one address that may be opening at once")
     sealed_bytes: int = _number(66_048, "largest sealed message")
     frames: int = _number(256, "most frames in one message of a device")
     posts_per_second: int = _number(200, "posts a second and stream, on average")
