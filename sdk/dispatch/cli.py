@@ -132,7 +132,7 @@ class Console:
             event["detail"] = detail
         if error.retry_after_ms:
             event["retry_after_ms"] = error.retry_after_ms
-        event.update({name: value for name, value in error.metadata.items() if name not in event and name != "nonce"})
+        event.update({name: value for name, value in error.said().items() if name not in event and name != "nonce"})
         lines = [
             self.styled(error.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
             *([f"  {policy}"] if (policy := policy_words(error.metadata)) else []),

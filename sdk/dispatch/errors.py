@@ -6,7 +6,8 @@ person reads. Knows no transport: `dispatch.status` turns these into gRPC status
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import ClassVar
 
@@ -44,6 +45,10 @@ class DispatchError(Exception):
         self.detail = detail
         self.retry_after_ms = retry_after_ms
         self.metadata = dict(metadata or {})
+
+    def said(self) -> Mapping[str, str | list[str]]:
+        """Give what belongs to the reason, as programs read it on the command line."""
+        return self.metadata
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -268,8 +273,15 @@ class AppTooOld(StreamRefused):
 class NotPaired(StreamRefused):
     reason = Reason.REASON_NOT_PAIRED
     code = Code.PERMISSION_DENIED
-    sentence = "The two are not paired any more."
-    advice = "Pair them again."
+    sentence = "The two are not paired."
+    advice = "Pair them (again)."
+
+
+class NotPairedYet(NotPaired):
+    """The same reason, said by a device that knows that it never was."""
+
+    sentence = "This device is not paired yet."
+    advice = "Pair it: dispatch-host pair shows a code, dispatch-phone pair reads it."
 
 
 class DeviceRevoked(StreamRefused):
@@ -323,13 +335,13 @@ class LeaseLost(StreamRefused):
 class NoNetwork(StreamRefused):
     reason = Reason.REASON_NO_NETWORK
     code = Code.UNAVAILABLE
-    sentence = "There is no connection to the service; nothing was sent."
-    advice = "Check the network, then send again."
+    sentence = "There is no connection to the service."
+    advice = "Check the network, then try again."
 
 
 class TlsFailed(NoNetwork):
     reason = Reason.REASON_TLS_FAILED
-    sentence = "No safe connection can be made to the service; nothing was sent."
+    sentence = "No safe connection can be made to the service."
     advice = "Check the address and the certificate authority that this device signed in with (login --ca FILE)."
 
 
@@ -608,20 +620,48 @@ class DeviceFault(DispatchError):
     """The device itself is in the way."""
 
 
+class TargetUnclear(DeviceFault):
+    """Which device is meant can't be told. `choices` are those that there are."""
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after_ms: int = 0,
+        metadata: Mapping[str, str] | None = None,
+        choices: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Keep the choices under what they are ("hosts"). They travel as JSON: a name may hold any separator."""
+        listed = {kind: json.dumps(list(names), ensure_ascii=False) for kind, names in (choices or {}).items()}
+        super().__init__(detail, retry_after_ms=retry_after_ms, metadata={**(metadata or {}), **listed})
+
+    def said(self) -> Mapping[str, str | list[str]]:
+        return {kind: _names(listed) for kind, listed in self.metadata.items()}
+
+
+def _names(listed: str) -> str | list[str]:
+    """Read the names back; what is no list of names is left as it is."""
+    try:
+        names = json.loads(listed)
+    except ValueError:
+        return listed
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else listed
+
+
 class HomeInUse(DeviceFault):
     reason = Reason.REASON_HOME_IN_USE
     sentence = "Another process uses this device's home."
     advice = "Wait for it to end, or use that one."
 
 
-class TargetNeeded(DeviceFault):
+class TargetNeeded(TargetUnclear):
     reason = Reason.REASON_TARGET_NEEDED
     code = Code.INVALID_ARGUMENT
     sentence = "There are several; it is not clear which is meant."
     advice = "Name one."
 
 
-class TargetUnknown(DeviceFault):
+class TargetUnknown(TargetUnclear):
     reason = Reason.REASON_TARGET_UNKNOWN
     code = Code.NOT_FOUND
     sentence = "No paired device has that name."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.attacks import LogBook, recorded_logs
 from tests.support.relay import QUICK, Relay
 
 
@@ -23,3 +24,10 @@ async def calm_relay(tmp_path: Path) -> AsyncIterator[Relay]:
     """Give a relay that asks nobody anything while a test lasts, so that only what the test does ends a stream."""
     async with Relay(tmp_path / "relay", settings=replace(QUICK, lease_ms=60_000, idle_ask_ms=60_000)) as relay:
         yield relay
+
+
+@pytest.fixture
+def log() -> Iterator[LogBook]:
+    """Keep what the services of this process log."""
+    with recorded_logs() as log:
+        yield log

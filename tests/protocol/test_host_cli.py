@@ -44,6 +44,7 @@ async def test_a_wrong_password_and_a_bad_name_are_refused_by_their_reasons(worl
     assert [code for code, _ in (wrong, bad, away, nowhere)] == [6, 2, 7, 2]
     reasons = [events[-1]["reason"] for _, events in (wrong, bad, away, nowhere)]
     assert reasons == ["SIGN_IN_FAILED", "BAD_REQUEST", "NO_NETWORK", "BAD_REQUEST"]
+    assert "sent" not in str(away[1][-1]["text"])  # a sign-in sends nothing
 
 
 async def test_every_command_works_before_anything_is_set_up(world: World) -> None:
@@ -59,6 +60,7 @@ async def test_every_command_works_before_anything_is_set_up(world: World) -> No
     assert folders == (0, [])
     assert (pair[0], pair[1][-1]["event"], pair[1][-1]["reason"]) == (4, "not_paired", "SIGN_IN_REQUIRED")
     assert [(code, events[-1]["reason"]) for code, events in (unpair, thread)] == [(6, "NOT_PAIRED")] * 2
+    assert [events[-1]["text"] for _, events in (unpair, thread)] == ["This device is not paired yet."] * 2
     assert stop == (0, [{"event": "stopped", "was_running": False}])
 
 
@@ -83,6 +85,23 @@ async def test_folders_change_while_it_runs_and_while_it_does_not(world: World) 
     assert after == (0, while_running)
     missing = await host(world, "folders", "add", str(world.folder / "none"))
     assert (missing[0], missing[1][0]["reason"]) == (2, "BAD_REQUEST")
+
+
+async def test_what_nobody_means_is_not_approved_and_a_folder_that_holds_the_home_is_warned_of(world: World) -> None:
+    await world.sign_in("dispatch-host", "desk")
+    home = Path(world.home("desk"))
+    (home / "inside").mkdir()
+    for path in (Path("/"), home, home / "inside", world.folder / "link"):
+        if path.name == "link":
+            path.symlink_to(home)
+        code, events = await host(world, "folders", "add", str(path))
+        assert (code, events[-1]["reason"]) == (2, "BAD_REQUEST")
+
+    code, events = await host(world, "folders", "add", str(home.parent))
+
+    assert (code, events[0]["path"]) == (0, str(home.parent))
+    assert "kept out" in str(events[0]["warning"])
+    assert [event["path"] for event in (await host(world, "folders", "list"))[1]] == [str(home.parent)]
 
 
 async def test_a_second_run_is_refused_and_each_way_to_end_leaves_a_home_that_works(world: World) -> None:

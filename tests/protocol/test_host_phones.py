@@ -62,7 +62,7 @@ async def test_with_several_phones_one_must_be_named(two: tuple[Bench, PhoneEnd]
         await control.unpair("tablet")
         status = await control.status()
 
-    assert needed.value.metadata["phones"] == "pocket, tablet"
+    assert needed.value.said() == {"phones": ["pocket", "tablet"]}
     assert [pairing.phone_name for pairing in status.pairings] == ["pocket"]
     assert (other.revoked, bench.phone.revoked) == (True, False)
     sent = await bench.phone.sends("quick")

@@ -238,6 +238,78 @@ async def test_unseen_events_of_a_host_that_was_set_back_come_again_behind_the_m
     ]
 
 
+def claims(bench: Bench, number: int) -> None:
+    """Let the phone say that it has so many events, of which nobody ever heard."""
+    bench.phone.arrivals, bench.phone.chains = Arrivals(Head(number, os.urandom(32))), ()
+
+
+async def is_refused(bench: Bench, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Let the phone shake hands; the host must not begin a session."""
+    capsys.readouterr()
+    begun, said = len(bench.phone.begins), ""
+    await bench.phone.shakes_hands(confirm=False)
+    await bench.phone.confirms()
+
+    def refused() -> bool:
+        nonlocal said
+        said += "".join(capsys.readouterr())
+        return "session refused" in said and reason in said
+
+    await bench.until(refused)
+    assert len(bench.phone.begins) == begun
+
+
+async def test_a_phone_that_makes_heads_up_neither_fills_the_journal_nor_sticks(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = await ends(bench, "quick one")
+    (before,) = bench.rows("SELECT count(*) FROM event")[0]
+    whole = {event.event_id for event in bench.phone.events}
+    for number in (100, 7, 50_000):
+        claims(bench, number)
+        await bench.phone.shakes_hands()
+    assert bench.rows("SELECT count(*) FROM event")[0] == (before + 1,)  # and one mark
+
+    claims(bench, 9)
+    await is_refused(bench, "RATE_LIMITED", capsys)
+
+    assert bench.rows("SELECT count(*) FROM event")[0] == (before + 1,)
+    async with bench.paused():  # a host that has just started answers handshakes at once again
+        pass
+    bench.phone.arrivals, bench.phone.events = Arrivals(Head()), []
+    await bench.phone.shakes_hands()
+    await bench.phone.catches_up()
+    after = await ends(bench, "quick two")
+    assert bench.phone.kinds(after)[-1] == "ended"
+    assert whole <= {content.event_id for content in told(bench)}
+    assert [event.WhichOneof("event") for event in told(bench) if event.task_id == task][-1] == "ended"
+
+
+def told(bench: Bench) -> list[pb.Event]:
+    """Read what the host would show of the thread."""
+    return [pb.Event.FromString(content) for (content,) in bench.rows("SELECT content FROM event ORDER BY id")]
+
+
+async def test_no_head_leaves_a_thread_stuck(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    await ends(bench, "quick one")
+    for number in (1 << 40, 1 << 62, (1 << 64) - 1):
+        claims(bench, number)
+        await is_refused(bench, "PROTOCOL_VIOLATION", capsys)
+    async with bench.paused():  # a host that has just started answers handshakes at once again
+        pass
+    claims(bench, 1 << 32)
+    await bench.phone.shakes_hands()
+    await bench.phone.catches_up()
+
+    await bench.phone.shakes_hands()  # with the head that it got by that
+    await ends(bench, "quick two")
+    await bench.dies()
+    bench.relay.rows.clear()
+    await bench.pairs(phone_name="pocket again")
+    await bench.ready()
+    await ends(bench, "quick three")
+
+
 async def test_pairing_the_same_phone_again_goes_on_with_its_thread(bench: Bench) -> None:
     task = await ends(bench, "quick before")
     before = list(bench.phone.events)

@@ -102,7 +102,10 @@ async def test_what_the_agent_could_not_do_is_failed_with_its_reason(bench: Benc
     assert bench.relay.kept[-1].reason == Reason.REASON_NEEDS_AGENT
 
 
-@pytest.mark.parametrize("broken", [RuntimeError("secret words"), TimeoutError(), StopAsyncIteration()])
+@pytest.mark.parametrize(
+    "broken",
+    [RuntimeError("secret words"), TimeoutError(), StopAsyncIteration(), asyncio.CancelledError("secret words")],
+)
 async def test_an_agent_that_breaks_is_one_outcome_and_the_next_task_runs(
     bench: Bench, broken: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +156,18 @@ async def test_later_tasks_know_the_earlier_ones_of_their_thread(bench: Bench) -
 
     assert (turn.task_text, turn.outcome, turn.result_text) == ("one", "done", "the answer")
     assert turn.memory == {"files": ["a.txt"]}
+
+
+async def test_what_a_task_left_that_was_not_done_is_known_too(bench: Bench) -> None:
+    first = await bench.phone.sends("one")
+    bench.agent.says("one", NotDone(NotDoneReason.INPUT_UNREADABLE, "broken", {"files": ["a.pdf"]}))
+    await bench.phone.sees_end(first.task_id)
+    second = await bench.phone.sends("quick two")
+    await bench.phone.sees_end(second.task_id)
+
+    (turn,) = bench.agent.histories[1]
+
+    assert (turn.outcome, turn.memory) == ("failed", {"files": ["a.pdf"]})
 
 
 async def test_folders_approved_while_it_runs_are_there_for_the_next_task(bench: Bench, tmp_path: Path) -> None:

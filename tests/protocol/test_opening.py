@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from tests.support.device_end import DeviceEnd, Identity
 from tests.support.relay import Relay
-from tests.support.trust_service import HOUR_MS
+from tests.support.trust_service import HOUR_MS, new_id
 
 
 def _garbled(grant: bytes, change: Callable[[pairing_pb2.SignedGrant], None]) -> bytes:
@@ -249,6 +249,33 @@ async def test_commands_that_wait_are_bounded(calm_relay: Relay) -> None:
         await host.got("handover", lambda one, m=message_id: one.message_id == m)  # type: ignore[misc]
     refusal = await phone.refusal(await phone.post(b"three"))
     assert (refusal.reason, refusal.seq) == (Reason.REASON_RATE_LIMITED, 0)
+
+
+async def test_tasks_that_are_not_over_are_bounded(calm_relay: Relay) -> None:
+    """A host that accepts and never ends anything fills nothing, and a new task is refused with what to do."""
+    await calm_relay.stop()
+    await calm_relay.start(open_tasks=2)
+    pair, ids = calm_relay.pair(), [new_id() for _ in range(4)]
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
+
+    async def accepted(text: bytes, task_id: bytes) -> None:
+        message_id = await phone.post(text, task_id=task_id)
+        await host.say(take=pb.Take(message_id=message_id))
+        await phone.receipt(message_id)
+
+    await accepted(b"one", ids[0])
+    await accepted(b"two", ids[1])
+    refusal = await phone.refusal(await phone.post(b"three", task_id=ids[2]))
+    assert (refusal.reason, refusal.seq) == (Reason.REASON_QUEUE_FULL, 0)
+    await accepted(b"a cancel", ids[0])
+
+    await host.receipt(await host.keep(b"the end", task_id=ids[0], outcome=pb.OUTCOME_DONE))
+    await accepted(b"three again", ids[2])
+
+    await host.bye(notice=pb.CONDITION_ASLEEP)
+    await phone.presence(pb.REACHABILITY_ABSENT)
+    asleep = await phone.refusal(await phone.post(b"four", task_id=ids[3]))
+    assert asleep.reason == Reason.REASON_HOST_ASLEEP
 
 
 async def test_live_frames_reach_the_peer_or_are_refused(calm_relay: Relay) -> None:

@@ -8,16 +8,22 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.pairing.v1 import pairing_pb2 as pairing_pb
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.api.thread.v1 import thread_pb2 as words
+from dispatch.clock import SystemClock
+from dispatch.device.home import Home
+from dispatch.device.trust import Trust
 from mobile_sim.desk import Desk
+from mobile_sim.store import Right
 
-from tests.support.device_end import DEADLINE_SECONDS
+from tests.support.device_end import DEADLINE_SECONDS, Identity
 from tests.support.host_mind import HostMind, text_of
 from tests.support.lying_relay import LyingRelay
-from tests.support.seeded_phone import Event, SeededPhone, send_request
+from tests.support.seeded_phone import Event, SeededPhone, identity, send_request
 from tests.support.trust_service import TrustService
 from tests.support.waiting import until
 
@@ -354,3 +360,68 @@ async def again(scene: Scene, task_id: str) -> AsyncIterator[Event]:
     await scene.desk.do(send_request("build it", id=task_id), say=events.append, hear=nobody)
     for event in events:
         yield event
+
+
+class Granting(grpc.GenericRpcHandler):
+    """A pairing service of which only RenewGrant is left; the test says what it answers."""
+
+    def __init__(self) -> None:
+        self.answer = pairing_pb.RenewGrantResponse()
+        self.asked = 0
+        self._server = grpc.aio.server()
+        self._server.add_generic_rpc_handlers((self,))
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+
+    async def __aenter__(self) -> Granting:
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop(0)
+
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
+        assert details.method.endswith("/RenewGrant")
+
+        async def answer(request: bytes, context: Any) -> bytes:
+            self.asked += 1
+            return self.answer.SerializeToString()
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+
+def _grant(trust: TrustService, device: Identity, relay: str, *, for_ms: int, now_ms: int) -> Any:
+    signed = trust.grant(device_key=device.public_key, pair_id=device.pair_id, role=pb.DEVICE_KIND_PHONE, for_ms=for_ms)
+    return pairing_pb.RenewGrantResponse(
+        grant=pairing_pb.SignedGrant.FromString(signed), relays=[relay], server_time_ms=now_ms, keys=trust.keys
+    )
+
+
+@pytest.mark.parametrize(
+    ("for_ms", "now_ms"), [(2**63 - 2**42, -(2**63)), (2**62, 0), (3_600_000, 2**62), (-(2**62), 2**62)]
+)
+async def test_a_grant_of_a_time_that_makes_no_sense_is_refused_and_the_next_good_one_is_taken(
+    tmp_path: Path, for_ms: int, now_ms: int
+) -> None:
+    trust = TrustService()
+    async with LyingRelay() as relay, Granting() as service:
+        phone = SeededPhone.make(tmp_path / "phone", server=service.address)
+        relay.mind, _ = phone.pair(trust, [relay.address])
+        Trust(Home(phone.path)).start(trust.keys)
+        pair = phone.pairs["desk"]
+        device = identity("phone", pair.phone_signing, pair.phone.pair_id, trust)
+        with phone.store() as store, store.transaction():
+            store.pairings.set_right(pair.phone.pair_id, Right(grant=b"", relays=[relay.address], renew_at_ms=0))
+        service.answer = _grant(trust, device, relay.address, for_ms=for_ms, now_ms=now_ms)
+        async with phone.desk() as desk:
+            said: list[Event] = []
+            assert await desk.do({"do": "status"}, say=said.append, hear=nobody) == 0
+            assert said[0]["hosts"][0]["reason"] == "GRANT_INVALID"
+
+            service.answer = _grant(trust, device, relay.address, for_ms=3_600_000, now_ms=SystemClock().wall_ms())
+
+            scene = Scene(phone, relay, desk)
+            scene.send()
+            _, command = await scene.command()
+            for row in scene.work(command):
+                relay.deliver(row)
+            await whole(scene)

@@ -73,6 +73,22 @@ async def test_a_task_goes_from_the_command_line_to_the_host_and_back(phone: See
     assert len(host.ran) == 1
 
 
+@pytest.mark.parametrize("text", [b"caf\xe9", b"\xed\xb3\xa9", b"ends in \xc3"])
+async def test_words_that_are_not_utf_8_are_never_sent_whichever_way_they_come(
+    phone: SeededPhone, host: HostEnd, text: bytes
+) -> None:
+    for words_, given in ((b"-", text), (text, b"")):
+        process = await asyncio.create_subprocess_exec(
+            str(BIN / "dispatch-phone"), "send", words_, "--home", str(phone.path), "--json",
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            env=ENVIRONMENT,
+        )  # fmt: skip
+        out, err = await process.communicate(given)
+        assert process.returncode == 2
+        assert b"UTF-8" in out + err
+    assert not host.ran
+
+
 @pytest.mark.parametrize(
     ("ended", "code"),
     [
@@ -125,6 +141,43 @@ async def test_a_task_is_cancelled_from_another_terminal(phone: SeededPhone, hos
     assert (code, events[-1]["state"]) == (0, "cancelled")
     assert await sending.ended() == 4
     assert sending.events[-1]["state"] == "cancelled"
+
+
+async def test_a_phone_that_was_never_paired_says_so_and_one_that_was_says_that(
+    phone: SeededPhone, relay: Relay
+) -> None:
+    never = await command(phone, "send", "x")
+    phone.pair(relay.trust, [relay.address])
+    await command(phone, "unpair")
+    no_more = await command(phone, "send", "x")
+
+    assert [code for code, _ in (never, no_more)] == [6, 6]
+    assert never[1][-1]["text"] == "This device is not paired yet."
+    assert no_more[1][-1]["text"] == "The two are not paired."
+    assert "any more" in no_more[1][-1]["detail"]
+
+
+async def test_where_a_host_must_be_named_programs_get_an_array_of_names(
+    phone: SeededPhone, host: HostEnd, relay: Relay
+) -> None:
+    host.works = False
+    phone.pair(relay.trust, [relay.address], host="attic, east")
+    names = ["desk", "attic, east"]
+
+    alone = await command(phone, "send", "x")
+    other = await start(phone, "send", "x", "--host", "desk")  # owns the home: what follows is asked of it
+    await until(lambda: host.ran)
+    as_guest = await command(phone, "send", "x")
+    unknown = await command(phone, "unpair", "--host", "cellar")
+
+    assert [code for code, _ in (alone, as_guest, unknown)] == [2, 2, 2]
+    assert [events[-1]["reason"] for _, events in (alone, as_guest, unknown)] == [
+        *["TARGET_NEEDED"] * 2,
+        "TARGET_UNKNOWN",
+    ]
+    assert [events[-1]["hosts"] for _, events in (alone, as_guest, unknown)] == [names] * 3
+    await host.finish(host.mind.commands[0])
+    assert await other.ended() == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

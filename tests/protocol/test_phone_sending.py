@@ -269,7 +269,7 @@ async def test_with_several_hosts_one_must_be_named_and_only_that_one_gets_it(
     async with HostEnd(mind, device, relay.address) as attic:
         with pytest.raises(errors.TargetNeeded) as refused:
             await phone.send("build it")
-        assert refused.value.metadata == {"hosts": "desk, attic"}
+        assert refused.value.said() == {"hosts": ["desk", "attic"]}
 
         code, events = await phone.send("build it", host="attic")
 

@@ -46,7 +46,7 @@ def last(events: Sequence[AgentEvent]) -> Result | NotDone:
 def turn(text: str, end: Result | NotDone) -> Turn:
     """Make the turn that a journal would give back: its memory has been JSON meanwhile."""
     if isinstance(end, NotDone):
-        return Turn(text, "failed", end.text)
+        return Turn(text, "failed", end.text, json.loads(json.dumps(end.memory)))
     return Turn(text, "done", end.text, json.loads(json.dumps(end.memory)))
 
 
@@ -77,8 +77,7 @@ def _is_sound(events: Sequence[AgentEvent]) -> None:
             assert len(text.encode()) <= LIMIT_BYTES  # encode fails on lone surrogates, which could not be sent
     end = events[-1]
     assert end.text.strip()
-    if isinstance(end, Result):
-        assert json.loads(json.dumps(end.memory)) == end.memory
+    assert json.loads(json.dumps(end.memory)) == end.memory
 
 
 async def check_agent(make_agent: Callable[[], Agent], folder: Path) -> None:

@@ -17,11 +17,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.request import urlopen
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from dispatch import attestation, errors, proof
+from dispatch.address import Address
 from dispatch.api.host.v1 import host_pb2
 from dispatch.api.pairing.v1 import pairing_pb2, pairing_pb2_grpc
 from dispatch.api.relay.v1.relay_pb2 import Condition, DeviceKind
@@ -94,7 +96,15 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
     def now_ms(self) -> int:
         return SystemClock().wall_ms() + self.ahead_ms
 
-    def grant(self, pair_id: bytes, device_key: bytes, role: DeviceKind.ValueType, *, hours: float = 1) -> bytes:
+    def grant(
+        self,
+        pair_id: bytes,
+        device_key: bytes,
+        role: DeviceKind.ValueType,
+        *,
+        hours: float = 1,
+        starts_in_hours: float = -1,
+    ) -> bytes:
         """Sign a grant; give it as it stands in Hello."""
         grant = pairing_pb2.Grant(
             account_id=bytes(16),
@@ -102,7 +112,7 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
             device_key=device_key,
             pair_id=pair_id,
             role=role,
-            not_before_ms=self.now_ms() - HOUR_MS,
+            not_before_ms=self.now_ms() + round(starts_in_hours * HOUR_MS),
             not_after_ms=self.now_ms() + round(hours * HOUR_MS),
         ).SerializeToString()
         signed = proof.sign_grant(self._key.sign, self.public_key, grant)
@@ -293,6 +303,7 @@ class Bench:
         self.relay = RelayEnd()
         self.pairing = PairingEnd()  # type: ignore[abstract]  # a paired host calls three of its methods
         self.told: list[str] = []
+        self.metrics = ""  # where the running host shows its numbers
         self.phone: PhoneEnd
         self.pair_id: PairId
         self.host_key: DeviceKey
@@ -473,6 +484,12 @@ class Bench:
         """Tell the clock that epochs are reckoned by."""
         return SystemClock().boot_ms()
 
+    def metrics_text(self) -> str:
+        """Give the whole metrics page."""
+        with urlopen(f"http://{self.metrics}/metrics", timeout=10) as page:
+            text: str = page.read().decode()
+        return text
+
     def rows(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
         """Look into the journal."""
         with contextlib.closing(sqlite3.connect(self.home / "journal.db")) as connection:
@@ -485,9 +502,13 @@ class Bench:
                 await asyncio.sleep(0.01)
 
     async def _run(self) -> None:
+        def running(metrics: str) -> None:
+            self.metrics = metrics
+            self.told.append("running")
+
         told = Told(
             over=lambda _: self.told.append("over"),
-            running=lambda _: self.told.append("running"),
+            running=running,
             connected=lambda _: self.told.append("connected"),
             disconnected=lambda _pairing, _reason: self.told.append("disconnected"),
         )
@@ -502,6 +523,6 @@ class Bench:
                 agent_name="scripted",
                 sleep=self.sleep,
                 limits=self.limits,
-                metrics_at=None,
+                metrics_at=Address.parse("127.0.0.1:0"),
                 told=told,
             )

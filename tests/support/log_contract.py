@@ -91,6 +91,7 @@ async def check_log(make: Make) -> None:
     await _presence_is_kept(log)
     log = await _everything_is_there_after_a_restart(log, make)
     await _old_rows_go_when_both_have_them(log)
+    await _tasks_that_nobody_ended_go_with_the_old_rows(log)
     await _an_ended_pairing_leaves_nothing(log)
     await _a_report_that_nobody_takes_is_forgotten_like_a_row(log)
     await log.close()
@@ -137,7 +138,7 @@ async def _the_same_id_is_the_same_row(log: Log) -> None:
 
 
 async def _tasks_are_open_between_their_go_and_their_outcome(log: Log) -> None:
-    assert (await log.thread(PAIR)).open_tasks == {task("one")}
+    assert (await log.thread(PAIR)).open_tasks == {task("one"): 2}
     steer = Decide(PAIR, message("steer"), Event.POSTED, 1, task_id=task("one"), sealed=b"s", valid_for_ms=1)
     await done(log, steer)
     assert (await done(log, happened("steer", Event.TAKEN))).task_open
@@ -234,6 +235,16 @@ async def _old_rows_go_when_both_have_them(log: Log) -> None:
     assert (thread.oldest_seq, thread.head_seq) == (0, head + 1)
 
 
+async def _tasks_that_nobody_ended_go_with_the_old_rows(log: Log) -> None:
+    await done(log, posted("endless"))
+    await done(log, happened("endless", Event.TAKEN))
+    await done(log, Sweep(before_ms=2))
+    assert (await log.thread(PAIR)).open_tasks == {task("endless"): 2}
+    await done(log, Sweep(before_ms=3))
+    assert (await log.thread(PAIR)).open_tasks == {}
+    assert (await done(log, kept("ends late", ends="endless"))).task_ended
+
+
 async def _an_ended_pairing_leaves_nothing(log: Log) -> None:
     await done(log, kept("secret"))
     await done(log, posted("never told"))
@@ -242,7 +253,7 @@ async def _an_ended_pairing_leaves_nothing(log: Log) -> None:
     assert (await done(log, Erase(PAIR, now_ms=9_000))).to_report
     assert not (await done(log, Erase(PAIR, now_ms=9_000))).to_report
     thread = await log.thread(PAIR)
-    assert (thread.head_seq, thread.presence, thread.open_tasks) == (0, {}, frozenset())
+    assert (thread.head_seq, thread.presence, thread.open_tasks) == (0, {}, {})
     assert not await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
     assert (await log.thread(OTHER)).pending
     # But for this: the account's owner learns that no outcome of it will ever be told.

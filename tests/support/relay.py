@@ -146,7 +146,7 @@ class Relay:
 
     async def metric(self, name: str, **labels: str) -> float:
         """Read a metric as Prometheus would."""
-        text = await asyncio.to_thread(self._scrape)
+        text = await asyncio.to_thread(self.metrics_text)
         inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
         wanted = f"{name}{{{inside}}}" if labels else name
         values = [line.rpartition(" ")[2] for line in text.splitlines() if line.rpartition(" ")[0] == wanted]
@@ -159,7 +159,8 @@ class Relay:
             while await self.metric(name, **labels) <= value:  # noqa: ASYNC110 -- a page is read, it announces nothing
                 await asyncio.sleep(0.05)
 
-    def _scrape(self) -> str:
+    def metrics_text(self) -> str:
+        """Give the whole metrics page."""
         with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=10) as answer:
             text: str = answer.read().decode()
         return text

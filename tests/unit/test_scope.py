@@ -162,7 +162,7 @@ def _make_socket(path: Path) -> None:
         (lambda p, w: p.symlink_to(w / "secret.txt"), Refusal.LINK),
         (lambda p, w: p.symlink_to("../secret.txt"), Refusal.LINK),
         (lambda p, w: p.symlink_to("plain.txt"), Refusal.LINK),
-        (lambda p, w: os.mkfifo(p), Refusal.NOT_A_FILE),
+        (lambda p, w: os.mkfifo(p), Refusal.PIPE),
         (lambda p, w: p.mkdir(), Refusal.NOT_A_FILE),
         (lambda p, w: os.link(w / "secret.txt", p), Refusal.HARD_LINK),
         (lambda p, w: _make_socket(p), Refusal.NOT_A_FILE),
@@ -191,7 +191,7 @@ def test_a_device_is_not_opened(scope: Scope, world: Path) -> None:
     except PermissionError:
         pytest.skip("NOT TESTED: only root may make a device")
 
-    assert refusal(scope, "null") in (Refusal.NOT_A_FILE, Refusal.UNREADABLE)
+    assert refusal(scope, "null") in (Refusal.DEVICE, Refusal.UNREADABLE)
 
 
 def test_a_swap_while_opening_never_gives_the_secret(scope: Scope, world: Path) -> None:

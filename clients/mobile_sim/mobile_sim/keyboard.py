@@ -8,6 +8,8 @@ import os
 import sys
 import threading
 
+from dispatch import errors
+
 _LONGEST_LINE = 64 * 1024
 
 
@@ -41,5 +43,8 @@ async def answer() -> bool:
 
 
 def read_all() -> str:
-    """Read standard input to its end."""
-    return sys.stdin.buffer.read().decode(errors="replace")
+    """Read standard input to its end. Raises BadRequest for what is no UTF-8: words must not be changed on their way."""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise errors.BadRequest("standard input has to be UTF-8", metadata={"field": "text"}) from None

@@ -29,6 +29,7 @@ from dispatch.api.relay.v1.relay_pb2 import (
 )
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
+from dispatch.failures import place_of
 from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId, short
 from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
@@ -187,7 +188,7 @@ class Line:
 
     def _break(self, failure: Exception) -> None:
         if not isinstance(failure, errors.DispatchError):
-            log.error("the line broke", exc_info=failure)
+            log.error("the line broke", extra={"where": place_of(failure)})
         self.error = failure if isinstance(failure, errors.DispatchError) else errors.Internal(type(failure).__name__)
         self.final, self.open = True, False
         if isinstance(failure, FINAL):

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from dispatch import errors
 from dispatch.device.home import Home, storing
+from dispatch.failures import place_of
 
 Request = dict[str, Any]
 Event = dict[str, Any]
@@ -156,13 +157,14 @@ async def _done(desk: Desk, request: Request, *, say: Say, hear: Hear) -> Event:
     except errors.DispatchError as error:
         return {
             "error": errors.word(error.reason),
+            "yet": isinstance(error, errors.NotPairedYet),
             "detail": error.detail,
             "retry_after_ms": error.retry_after_ms,
             "metadata": error.metadata,
         }
     except Exception as failure:
         # The guest's command ends with it; ours, which stands behind the same desk, goes on.
-        log.exception("a guest's command broke")
+        log.error("a guest's command broke", extra={"where": place_of(failure)})  # noqa: TRY400 -- its words may quote
         return {"error": "INTERNAL", "detail": type(failure).__name__, "retry_after_ms": 0, "metadata": {}}
 
 
@@ -184,6 +186,8 @@ async def _as_guest(home: Home, request: Request, *, say: Say, hear: Hear) -> in
                 await writer.drain()
             elif "exit" in word:
                 return int(word["exit"])
+            elif word.get("yet"):
+                raise errors.NotPairedYet(word["detail"])
             else:
                 raise errors.of_word(
                     word["error"], word["detail"], retry_after_ms=word["retry_after_ms"], metadata=word["metadata"]

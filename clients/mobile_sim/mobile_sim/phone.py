@@ -96,18 +96,20 @@ class Phone:
         hosts = self._targets()
         if not hosts:
             self.signed_in()
-            raise errors.NotPaired("this phone is paired with no computer")
-        names = ", ".join(host.host_name for host in hosts)
+            if not self.store.pairings.all():
+                raise errors.NotPairedYet("this phone is paired with no computer")
+            raise errors.NotPaired("this phone is paired with no computer any more")
+        names = [host.host_name for host in hosts]
         if name is None:
             if len(hosts) > 1:
-                raise errors.TargetNeeded(f"--host is one of: {names}", metadata={"hosts": names})
+                raise errors.TargetNeeded(f"--host is one of: {', '.join(names)}", choices={"hosts": names})
             return hosts[0]
         found = [host for host in hosts if name in (host.host_name, host.pair_id.hex())]
         if not found:
-            raise errors.TargetUnknown(f"there are: {names}", metadata={"hosts": names})
+            raise errors.TargetUnknown(f"there are: {', '.join(names)}", choices={"hosts": names})
         if len(found) > 1:
-            ids = ", ".join(host.pair_id.hex() for host in found)
-            raise errors.TargetNeeded(f"several have this name, use the id: {ids}", metadata={"hosts": ids})
+            ids = [host.pair_id.hex() for host in found]
+            raise errors.TargetNeeded(f"several have this name, use the id: {', '.join(ids)}", choices={"hosts": ids})
         return found[0]
 
     def _targets(self) -> list[Pairing]:
@@ -233,14 +235,9 @@ class Phone:
 
 def _young_ms(grant: bytes, server_time_ms: int) -> int:
     """Tell for how long a grant need not be renewed: half its life, by the clock of the service that gave it."""
-    from dispatch.api.pairing.v1.pairing_pb2 import Grant  # noqa: PLC0415
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 -- beside its only use
+    from dispatch.api.pairing.v1.pairing_pb2 import Grant  # noqa: PLC0415 -- beside its only use
 
-    try:
-        ends_ms = Grant.FromString(grant).not_after_ms
-    except DecodeError:
-        return 0
-    return max(0, (ends_ms - server_time_ms) // 2)
+    return max(0, (Grant.FromString(grant).not_after_ms - server_time_ms) // 2)
 
 
 async def _end(line: Line, task: asyncio.Task[None]) -> None:

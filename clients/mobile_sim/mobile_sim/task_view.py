@@ -193,6 +193,8 @@ def last_line(view: TaskView) -> Event:
     parts = [view.text, view.said if state is not State.DONE else ""]
     words = "\n\n".join(part for part in parts if part)
     line["text"] = words or (view.said or (error.sentence if error else ""))
+    if state is State.NOT_SENT:
+        line["text"] = f"{line['text']} Nothing was sent.".lstrip()
     if error is not None and state is not State.DONE:
         line |= {"reason": reason, "advice": _ADVICE.get(state, error.advice)}
     if view.retry_after_ms:

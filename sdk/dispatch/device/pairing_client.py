@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Protocol, TypeVar
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
@@ -21,6 +21,7 @@ from dispatch.thread.client import Identity
 from dispatch.tls import BY_THE_RULE, Dialler
 
 CALL_SECONDS = 10.0
+_LATEST_MS = 2**53 - 1  # no clock shows it, and no store, nor any sum of such times, is too small for it
 
 _ACCOUNT = "/dispatch.api.pairing.v1.AccountService/"
 _DEVICE = "/dispatch.api.pairing.v1.DeviceService/"
@@ -134,9 +135,21 @@ class PairingClient:
         await self._call(_PAIRING + "EndPairing", pb.EndPairingRequest(pair_id=pair_id), pb.EndPairingResponse)
 
     async def renew_grant(self, pair_id: bytes, app_version: str) -> pb.RenewGrantResponse:
-        """Get a fresh right to attach. A fresh session token that comes with it is kept before this returns."""
+        """Get a fresh right to attach. A fresh session token that comes with it is kept before this returns.
+
+        Raises GrantInvalid for one whose times make no sense.
+        """
         request = pb.RenewGrantRequest(pair_id=pair_id, app_version=app_version)
-        return await self._call(_PAIRING + "RenewGrant", request, pb.RenewGrantResponse)
+        answer = await self._call(_PAIRING + "RenewGrant", request, pb.RenewGrantResponse)
+        try:
+            grant = pb.Grant.FromString(answer.grant.grant)
+        except DecodeError as failure:
+            raise errors.GrantInvalid("the service's grant can't be read") from failure
+        if not all(
+            0 <= at_ms <= _LATEST_MS for at_ms in (grant.not_before_ms, grant.not_after_ms, answer.server_time_ms)
+        ):
+            raise errors.GrantInvalid("the service's grant is of a time that never comes")
+        return answer
 
     async def follow_offer(self, offer_id: bytes) -> AsyncIterator[pb.FollowOfferResponse]:
         """Give an offer's events from the beginning, until it ends or the line breaks (NoNetwork)."""

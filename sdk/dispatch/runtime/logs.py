@@ -8,6 +8,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from dispatch.failures import place_of
+
 # Names under which a secret or content might be passed by mistake. The value goes, the name stays, so that it is seen.
 _SECRET = frozenset(
     {"password", "session", "token", "claim_token", "nonce", "proof", "signature", "key", "psk", "link", "code",
@@ -25,6 +27,15 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
     return event
 
 
+def place_only(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write of an exception its kind and its place, never its words: they may quote what was read."""
+    given = event.pop("exc_info", None)
+    failure = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
+    if failure is not None:
+        event["where"] = place_of(failure)
+    return event
+
+
 def configure(*, stream: TextIO | None = None, service: str) -> None:
     """Set up logging of this process. Called once, by `app.py`."""
     structlog.configure(
@@ -33,7 +44,7 @@ def configure(*, stream: TextIO | None = None, service: str) -> None:
             redact,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            place_only,
             structlog.processors.JSONRenderer(),
         ],
         logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),

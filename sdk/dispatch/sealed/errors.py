@@ -23,6 +23,8 @@ class Why(Enum):
     """Its place in the chain was used before: a replay, or a row that came twice."""
     TOO_FAR = "too far"
     """Its place lies further ahead than a chain is turned for one frame."""
+    REPLAYED = "replayed"
+    """A handshake message that was answered before: the phone never sends one twice."""
     BAD_TAG = "bad tag"
     """Forged, damaged, or sealed under another key."""
 

@@ -8,6 +8,7 @@ send nor take a command before a handshake. Called by the thread client of each 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import NamedTuple
 
 from dispatch.ids import Rng
@@ -25,6 +26,8 @@ RENEW_AFTER_MS = 24 * 60 * 60 * 1_000
 """How long a connected phone stays in one epoch."""
 _BURST = 5
 _ONE_EACH_MS = 1_000
+REPLAYS_KNOWN = 1_024
+"""So many of the phone's handshakes a host remembers. Nobody but the phone can push one out: only what opened is kept."""
 
 
 class NoSession(RuntimeError):
@@ -216,6 +219,7 @@ class HostSession:
         self._offered: Epoch | None = None
         self._allowance_ms = _BURST * _ONE_EACH_MS
         self._refilled_ms: int | None = None
+        self._answered: dict[bytes, None] = {}  # digests of message 1, oldest first
 
     @property
     def ready(self) -> bool:
@@ -230,11 +234,15 @@ class HostSession:
     def answer(self, message1: bytes, *, now_ms: int) -> bytes | Busy | Unopened:
         """Answer message 1 with message 2. The epoch it would begin replaces one that nobody has confirmed yet.
 
-        Changes nothing else: whoever wrote message 1 has shown nothing so far.
+        Changes nothing else: whoever wrote message 1 has shown nothing so far. A message that was answered before is
+        not answered again: it would take the place of the phone's own handshake, and lead nowhere.
         """
         self._must_be_decided()
         if busy := self._take_allowance(now_ms):
             return busy
+        digest = sha256(message1).digest()
+        if digest in self._answered:
+            return Unopened(Why.REPLAYED)
         try:
             answered = answer(
                 self._keys,
@@ -246,6 +254,9 @@ class HostSession:
             )
         except SealError as error:
             return Unopened(error.why)
+        self._answered[digest] = None
+        if len(self._answered) > REPLAYS_KNOWN:
+            del self._answered[next(iter(self._answered))]
         self._pending = _Pending(answered.epoch, answered.grant, answered.head)
         return answered.message2
 

@@ -110,6 +110,7 @@ async def run(
         runner=runner,
         connected=heard,
         ended=metrics.ended,
+        refused=metrics.refused,
     )
     device = Device(
         home=owned.home,

@@ -35,6 +35,9 @@ app.add_typer(folders, name="folders")
 _APP = "dispatch-host"
 _SOCKET_SECONDS = 3.0
 _END_SECONDS = 6.0
+_HOLDS_HOME = (
+    "It holds this host's own home (its keys and journal), which agents are kept out of; they see all the rest of it."
+)
 
 Phone = Annotated[str, typer.Option("--phone", help="The phone's name; not needed with one phone only.")]
 
@@ -290,7 +293,11 @@ def add_folder(
 
         folder = await front.add_folder(Folder(path=_absolute(path), writable=write))
         may = "read and change" if folder.writable else "read"
-        shared.console.event({"event": "folder", **telling.folder(folder)}, f"Agents may {may} {folder.path}")
+        told, words = {"event": "folder", **telling.folder(folder)}, f"Agents may {may} {folder.path}"
+        if Path(folder.path) in shared.home.path.resolve().parents:
+            told["warning"] = _HOLDS_HOME
+            words += f"\n{shared.console.styled(_HOLDS_HOME, fg='yellow')}"
+        shared.console.event(told, words)
         return Exit.DONE
 
     _at_desk(shared, work)

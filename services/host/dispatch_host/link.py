@@ -26,12 +26,13 @@ from dispatch.ids import MessageId, PairId, TaskId
 from dispatch.runtime.logs import get_logger
 from dispatch.sealed.head import Head
 from dispatch.sealed.history import verify_task
-from dispatch.sealed.session import Confirmed, HostSession, Unopened
+from dispatch.sealed.session import Busy, Confirmed, HostSession, Unopened
 from dispatch.thread import Right, ThreadClient
 from google.protobuf.message import DecodeError
 
 from dispatch_host import admission, steps
 from dispatch_host.admission import Readable
+from dispatch_host.allowance import Allowance
 from dispatch_host.journal import Tx, Writer, outbox, tasks, threads
 from dispatch_host.journal.values import OutboxRow, Pairing
 from dispatch_host.rights import Rights
@@ -43,6 +44,9 @@ WINDOW = 32
 """Most rows that wait for their receipt on the stream at once."""
 RESEND_BACKLOG = 512
 """A phone that asks again while so many rows still wait for the relay is not answered twice."""
+SET_BACKS = 3
+SET_BACKS_WINDOW_MS = 30 * 60_000
+"""A thread is set back when the host was restored from a backup: so often is enough, and each time rewrites what is unseen."""
 LARGEST_PLACE = 2**53 - 1
 _RETRY_SECONDS = 1.0
 _STORE_RETRY_MS = 5_000
@@ -84,6 +88,7 @@ class Common:
     runner: Runner
     connected: Callable[[Pairing, bool, Reason.ValueType], None]
     ended: Callable[[State], None]
+    refused: Callable[[Reason.ValueType], None]
 
 
 class _Answer(Enum):
@@ -102,6 +107,7 @@ class Link:
         # Set once, before anything runs.
         self.client: ThreadClient
         # Touched by the client's task only.
+        self._set_backs = Allowance(most=SET_BACKS, window_ms=SET_BACKS_WINDOW_MS)
         self._cursor = cursor
         self._acked = cursor
         # Written by the client's task, read by status.
@@ -198,7 +204,8 @@ class Link:
         if answer is _Answer.TAKEN:
             self.client.send(DeviceFrame(take=relay.Take(message_id=frame.message_id)))
             return
-        _LOG.info("command declined", task=frame.task_id, reason=errors.word(answer))
+        self._common.refused(answer)
+        _LOG.info("command declined", pairing=self.pairing.pair_id, task=frame.task_id, reason=errors.word(answer))
         self.client.send(DeviceFrame(decline=relay.Decline(message_id=frame.message_id, reason=answer)))
 
     async def _consider(self, frame: Handover) -> _Answer | Reason.ValueType:
@@ -286,14 +293,15 @@ class Link:
     async def _live(self, sealed: bytes) -> None:
         now_ms = self._common.clock.boot_ms()
         if sealed[:1] and sealed[0] & _HANDSHAKE:
-            answer = self._session.answer(sealed, now_ms=now_ms)
-            if isinstance(answer, bytes):
-                self.client.send(DeviceFrame(live=relay.Live(sealed=answer)))
+            self._answer(self._session.answer(sealed, now_ms=now_ms))
             return
         opened = self._session.open_live(sealed, now_ms=now_ms)
         if isinstance(opened, Unopened):
+            # Counted only: a relay can make up as many as it likes, and the log is on the person's disk.
+            self._common.refused(Reason.REASON_STALE_EPOCH)
             return
-        if opened.confirmed is not None and await self._confirmed(opened.confirmed):
+        if opened.confirmed is not None and (refused := await self._confirmed(opened.confirmed)):
+            self._common.refused(refused)
             return
         try:
             items = pb.UpLive.FromString(opened.body).items
@@ -302,15 +310,29 @@ class Link:
         for item in items:
             await self._up_live(item)
 
+    def _answer(self, answer: bytes | Busy | Unopened) -> None:
+        """Send message 2, or count why there is none. The phone asks again by itself."""
+        if isinstance(answer, bytes):
+            self.client.send(DeviceFrame(live=relay.Live(sealed=answer)))
+        elif isinstance(answer, Busy):
+            self._common.refused(Reason.REASON_RATE_LIMITED)
+        else:
+            self._common.refused(Reason.REASON_HANDSHAKE_FAILED)
+            _LOG.warning("handshake not answered", pairing=self.pairing.pair_id, why=answer.why.value)
+
     async def _confirmed(self, confirmed: Confirmed) -> Reason.ValueType | None:
         """Switch to the epoch that the phone has confirmed; the reason when the old one stays."""
         try:
             self._rights.check_phone(confirmed.grant)
-            if confirmed.head.number > threads.NUMBER_LIMIT:
-                raise errors.ProtocolViolation("a head beyond any thread")
-            await self._common.journal.step(
-                lambda tx: self._common.scribe.begin(tx, self.pairing.pair_id, confirmed.keep_chain, confirmed.head)
+            now_ms = self._common.clock.boot_ms()
+            may_set_back = self._set_backs.left(now_ms=now_ms)
+            set_back = await self._common.journal.step(
+                lambda tx: self._common.scribe.begin(
+                    tx, self.pairing.pair_id, confirmed.keep_chain, confirmed.head, may_set_back=may_set_back
+                )
             )
+            if set_back:
+                self._set_backs.take(now_ms=now_ms)
         except errors.DispatchError as error:
             self._session.refuse()
             _LOG.warning(

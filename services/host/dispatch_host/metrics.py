@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from dispatch_host.tasks import OUTCOMES, State
@@ -17,6 +19,14 @@ class HostMetrics:
         )
         for state in OUTCOMES:
             self._ended.labels(state.value)
+        refusals = Counter(
+            "dispatch_host_refusals",
+            "Commands, sessions, handshakes and live frames refused, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        words = [errors.word(reason) for reason in errors.all_reasons()]
+        self._refusals = {word: refusals.labels(word) for word in words}
         self.running = Gauge("dispatch_host_running", "Tasks that run now: 0 or 1.", registry=self.registry)
         self.waiting = Gauge("dispatch_host_waiting", "Tasks that wait behind it.", registry=self.registry)
         self.connected = Gauge("dispatch_host_connected", "Open streams to the relay.", registry=self.registry)
@@ -30,3 +40,7 @@ class HostMetrics:
     def ended(self, state: State, count: int = 1) -> None:
         """Count tasks that ended."""
         self._ended.labels(state.value).inc(count)
+
+    def refused(self, reason: Reason.ValueType) -> None:
+        """Count something of a phone, or of a relay in its name, that was refused."""
+        self._refusals[errors.word(errors.kind_of(reason).reason)].inc()

@@ -93,15 +93,27 @@ class Operations:
         return status
 
     async def add_folder(self, folder: pb.Folder) -> pb.Folder:
-        """Approve a folder. Raises BadRequest for what is no folder, or can't be listed."""
+        """Approve a folder. Raises BadRequest for what is no folder, can't be listed, or is never for agents."""
         try:
             approved = Folder.approve(_path(folder.path), writable=folder.writable)
         except FolderRefused as refused:
             raise errors.BadRequest(str(refused), metadata={"field": "path"}) from refused
+        self._check_reach(approved.path)
         kept = _folder(approved)
         await self._owned.journal.step(lambda tx: settings.approve(tx, approved))
         await self._confine()
         return kept
+
+    def _check_reach(self, path: Path) -> None:
+        """Refuse what nobody means: the whole computer, and this host's own home, which agents are kept out of anyway."""
+        home = _without_links(self._owned.home.path)
+        if path == path.parent:
+            raise errors.BadRequest("that is the whole computer; approve the folders in it", metadata={"field": "path"})
+        if path == home or home in path.parents:
+            raise errors.BadRequest(
+                "that is this host's own home (its keys and journal), which agents are always kept out of",
+                metadata={"field": "path"},
+            )
 
     async def list_folders(self) -> pb.ListFoldersResponse:
         """List the approved folders."""
@@ -205,14 +217,20 @@ class Operations:
         """Find the one pairing that is meant. Raises NotPaired, TargetNeeded or TargetUnknown."""
         pairings = await self._owned.journal.step(threads.pairings)
         if not pairings:
-            raise errors.NotPaired
+            was_paired = await self._owned.journal.step(threads.any_thread)
+            raise errors.NotPaired if was_paired else errors.NotPairedYet
         meant = [pairing for pairing in pairings if phone_name in {"", pairing.phone_name, pairing.pair_id.hex()}]
         if len(meant) == 1:
             return meant[0]
-        names = ", ".join(pairing.phone_name for pairing in pairings)
+        names = [pairing.phone_name for pairing in pairings]
         if not meant:
-            raise errors.TargetUnknown(names, metadata={"phones": names})
-        raise errors.TargetNeeded(names, metadata={"phones": names})
+            raise errors.TargetUnknown(f"there are: {', '.join(names)}", choices={"phones": names})
+        if phone_name:
+            names = [pairing.pair_id.hex() for pairing in meant]
+            raise errors.TargetNeeded(
+                f"several have this name, use the id: {', '.join(names)}", choices={"phones": names}
+            )
+        raise errors.TargetNeeded(f"--phone is one of: {', '.join(names)}", choices={"phones": names})
 
     def _pairing_status(self, pairing: Pairing) -> pb.PairingStatus:
         status = pb.PairingStatus(pair_id=pairing.pair_id, phone_name=pairing.phone_name)

@@ -16,7 +16,6 @@ from dispatch.device.sign_in import SignIn
 from dispatch.device.trust import Trust, check_grant
 from dispatch.thread.client import Identity, Right
 from dispatch.version import APP_VERSION
-from google.protobuf.message import DecodeError
 
 from dispatch_host.journal.values import Pairing
 
@@ -85,10 +84,7 @@ class Rights:
                     )
                 )
                 answer = await client.renew_grant(self._pairing.pair_id, APP_VERSION)
-        try:
-            ends_ms = pb.Grant.FromString(answer.grant.grant).not_after_ms
-        except DecodeError as failure:
-            raise errors.GrantInvalid("the service's grant can't be read") from failure
+        ends_ms = pb.Grant.FromString(answer.grant.grant).not_after_ms  # the client has read it before
         Trust(self._home).follow(answer.keys)
         self._ahead_ms = answer.server_time_ms - self._clock.boot_ms()
         self._knows_time = True

@@ -18,6 +18,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.clock import Clock
+from dispatch.failures import place_of
 from dispatch.ids import TaskId
 from dispatch.runtime.logs import get_logger
 
@@ -258,16 +259,25 @@ class Runner:
                             current.showing.set()
                         case Result(text=text, memory=memory):
                             return Ending(event=Event.DONE, result=entries.clean(text), memory=_remembered(memory))
-                        case NotDone(reason=reason, text=text):
+                        case NotDone(reason=reason, text=text, memory=memory):
                             return Ending(
-                                event=Event.FAIL, reason=Reason.Value(f"REASON_{reason}"), text=entries.clean(text)
+                                event=Event.FAIL,
+                                reason=Reason.Value(f"REASON_{reason}"),
+                                text=entries.clean(text),
+                                memory=_remembered(memory),
                             )
         except TimeoutError:
             if watchdog.expired():
                 return SILENT
             return self._broken(current, "TimeoutError")
+        except asyncio.CancelledError as failure:
+            asked = asyncio.current_task()
+            if asked is None or asked.cancelling():
+                raise
+            # Nobody asked for it: it is the agent's own, or of something that it waited for, and ends its task only.
+            return self._broken(current, place_of(failure))
         except Exception as failure:
-            return self._broken(current, _where(failure))
+            return self._broken(current, place_of(failure))
         return self._broken(current, "no result")
 
     def _broken(self, current: _Current, where: str) -> Ending:
@@ -329,15 +339,6 @@ def _remembered(memory: object) -> str:
     """Write an agent's memory; one that is far too large is forgotten rather than kept in part."""
     written = json.dumps(memory)
     return written if len(written) <= MEMORY_BYTES else "{}"
-
-
-def _where(failure: BaseException) -> str:
-    """Name an error and its place, without its words: they may quote what the agent read."""
-    trace = failure.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f" at {trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else ""
-    return f"{type(failure).__name__}{place}"
 
 
 async def _nobody(question: str, choices: Sequence[str]) -> str | None:

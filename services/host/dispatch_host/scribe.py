@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
@@ -65,12 +66,21 @@ class Scribe:
         for entry in entries:
             self._append(tx, thread, entry)
 
-    def begin(self, tx: Tx, pair_id: PairId, chain: Chain, phone: Head) -> None:
-        """Switch to a new epoch's keep chain: heads reconciled, Begin, then what the relay has not confirmed, sealed anew."""
+    def begin(self, tx: Tx, pair_id: PairId, chain: Chain, phone: Head, *, may_set_back: bool) -> bool:
+        """Switch to a new epoch's keep chain: heads reconciled, Begin, then what the relay has not confirmed, sealed anew.
+
+        Tells whether the thread was set back. Raises RateLimited where that `may` not be, and ProtocolViolation for a head
+        that no host ever had.
+        """
         thread = threads.thread_of(tx, pair_id)
         ranges = outbox.clear(tx, pair_id)
         threads.seen(tx, thread, phone)
-        if not threads.has(tx, thread, phone):
+        set_back = not threads.has(tx, thread, phone)
+        if set_back:
+            if phone.number > threads.head(tx, thread).number + threads.LEAP_LIMIT:
+                raise errors.ProtocolViolation("a head beyond any thread")
+            if not may_set_back:
+                raise errors.RateLimited("set back too often")
             ranges = [self._set_back(tx, thread, phone)]
         outbox.keep_chain(tx, chain)
         head = threads.head(tx, thread)
@@ -79,6 +89,7 @@ class Scribe:
         for first, last in ranges:
             for page in _pages(tx, thread, first, last):
                 self._post(tx, pair_id, page, fresh=True)
+        return set_back
 
     def resend(self, tx: Tx, pair_id: PairId, first: int, last: int) -> None:
         """Seal events again that the phone has not got. What the chain no longer has is named as lost, once a gap."""
@@ -139,6 +150,8 @@ class Scribe:
     def _set_back(self, tx: Tx, thread: int, phone: Head) -> tuple[int, int]:
         """Go on behind the phone's head with what it never saw; gives the range of the new numbers."""
         unseen = [pb.Event.FromString(content) for content in threads.set_back(tx, thread, phone)]
+        # A mark of an earlier time that the phone never saw says nothing any more.
+        unseen = [event for event in unseen if not event.HasField("restored")]
         marked = self._append(tx, thread, made.restored(pb.Head(number=phone.number, hash=phone.hash)))
         last = marked
         for event in unseen:

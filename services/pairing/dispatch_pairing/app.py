@@ -35,6 +35,7 @@ from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.devices import Devices
 from dispatch_pairing.door import Door, Need, own_names
+from dispatch_pairing.guesses import Guesses
 from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import Listeners, ServicesListener, WebListener, check
@@ -247,6 +248,7 @@ async def _serving(
         FederatedApi(sign_ins=federated, welcome=welcome, metrics=metrics),
         PairingApi(
             ceremony=ceremony,
+            guesses=Guesses(clock=clock, limits=limits),
             pairings=Pairings(
                 store=store,
                 bell=bell,

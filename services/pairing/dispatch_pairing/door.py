@@ -12,7 +12,6 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from urllib.parse import unquote
 
 from dispatch.address import Address
 from dispatch.clock import Clock
@@ -20,6 +19,7 @@ from dispatch.errors import BadRequest, DeviceRevoked, NonceExpired, ProofInvali
 from dispatch.ids import ID_BYTES, DeviceId
 from dispatch.proof import call_proof_bytes, proves
 from dispatch.runtime.logs import get_logger
+from dispatch.runtime.peer import where
 
 from dispatch_pairing import sessions
 from dispatch_pairing.limits import Limits
@@ -113,21 +113,6 @@ def papers(metadata: Iterable[tuple[str, str | bytes]], *, peer: str) -> Papers:
         token=binary(SESSION),
         address=where(peer),
     )
-
-
-def where(peer: str) -> str:
-    """Give the address of a gRPC peer ("ipv4:192.0.2.7:4711") for counting: no port, and of IPv6 the network."""
-    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
-    return network(host) or peer
-
-
-def network(host: str) -> str:
-    """Give under what the callers from an address are counted: of IPv6 the network."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 
 def own_names(listen: Address, advertise: Iterable[str], *, hostname: str | None = None) -> frozenset[str]:

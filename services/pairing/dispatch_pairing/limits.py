@@ -89,6 +89,10 @@ class Limits:
     """Sign-ins that may wait for their person at the provider at once."""
     provider_again_ms: int = _MINUTE_MS
     """A device whose answer was lost may ask once more within this time."""
+    guesses_per_account: Rate = field(default_factory=lambda: Rate(burst=20, refill_ms=30 * _SECOND_MS))
+    """Wrong claim tokens of the phones of one account."""
+    guesses_per_address: Rate = field(default_factory=lambda: Rate(burst=60, refill_ms=10 * _SECOND_MS))
+    """Wrong claim tokens from one address."""
     buckets: int = 10_000
     """Accounts or addresses whose failures are remembered at once."""
     passwords_waiting: int = 64

@@ -241,7 +241,7 @@ class Commands:
         posted_ms = asked_ms if waiting is None else waiting.posted_ms
         metrics.verdict(accepted=accepted, seconds=(place.now() - posted_ms) / 1_000)
         if accepted and not result.task_open:
-            place.open_tasks.add(row.task_id)
+            place.open_tasks[row.task_id] = row.at_ms
         if not accepted:
             self._count_refusal(row, task_open=result.task_open)
         _log.info(

@@ -58,7 +58,7 @@ class Keeping:
                 self.call(op.push_hint)
 
     def _task_over(self, op: Keep) -> None:
-        self._place.open_tasks.discard(op.task_id)
+        self._place.open_tasks.pop(op.task_id, None)
         self._place.tools.metrics.task(OUTCOMES[op.outcome])
         _log.info(
             "task over",

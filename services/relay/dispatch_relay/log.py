@@ -71,7 +71,7 @@ class Thread:
     acked: Mapping[End, int] = field(default_factory=dict)
     presence: Mapping[End, Presence] = field(default_factory=dict)
     pending: Sequence[Pending] = ()
-    open_tasks: frozenset[TaskId] = frozenset()  # accepted, and no outcome yet
+    open_tasks: Mapping[TaskId, int] = field(default_factory=dict)  # accepted when, and no outcome yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Forget rows that both ends have and that are older than this, and reports that nobody took for as long."""
+    """Forget rows that both ends have, tasks (over or not) and reports that nobody took, all that is older than this."""
 
     before_ms: int
 

@@ -58,7 +58,7 @@ class Place:
         # Written by watch.
         self.presence = {end: thread.presence.get(end, Presence()) for end in End}
         # Written by commands and keeping.
-        self.open_tasks: set[TaskId] = set(thread.open_tasks)
+        self.open_tasks: dict[TaskId, int] = dict(thread.open_tasks)  # since when
         # Written here.
         self.tail = Tail(head_seq=thread.head_seq, limit_bytes=tools.settings.batch_bytes)
         self.oldest_seq = thread.oldest_seq
@@ -71,6 +71,11 @@ class Place:
     def wall(self) -> int:
         """Ms since 1970: for what is stored and shown."""
         return self.tools.clock.wall_ms()
+
+    def forget_tasks(self, before_ms: int) -> None:
+        """Forget the open tasks that the log has forgotten for their age."""
+        for task_id in [known for known, at_ms in self.open_tasks.items() if at_ms < before_ms]:
+            del self.open_tasks[task_id]
 
     def submit(self, op: Op, then: Callable[[Done | Failed], None]) -> None:
         """Write an op; `then` hears what came of it."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
-from dispatch.ids import DeviceId, PairId, short
+from dispatch.ids import DeviceId, PairId, TaskId, short
 from dispatch.runtime.logs import get_logger
 
 from dispatch_relay import door, frames
@@ -174,7 +174,19 @@ class Room:
             return errors.RateLimited(retry_after_ms=wait_ms)
         if stream.end is End.PHONE and len(self._commands) >= settings.pending_commands:
             return errors.RateLimited("too many commands wait", retry_after_ms=settings.lease_ms)
+        if stream.end is End.PHONE and self._too_many_tasks(TaskId(post.task_id)):
+            return errors.QueueFull("too many tasks are not over")
         return None
+
+    def _too_many_tasks(self, task_id: TaskId) -> bool:
+        """Tell whether one more would be too many. A word about one that is open is not one more; an absent host takes none."""
+        place = self._place
+        full = len(place.open_tasks) >= place.tools.settings.open_tasks
+        return full and task_id not in place.open_tasks and not place.presence[End.HOST].absent
+
+    def swept(self, before_ms: int) -> None:
+        """The log forgets what is older."""
+        self._place.forget_tasks(before_ms)
 
     def _live(self, stream: Stream, live: pb.Live) -> None:
         tools = self._place.tools

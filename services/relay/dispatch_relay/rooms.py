@@ -82,4 +82,6 @@ class Rooms:
         while True:
             before_ms = self._tools.clock.wall_ms() - settings.keep_days * _DAY_MS
             self._tools.log.submit(Sweep(before_ms), lambda result: _log.info("swept", result=type(result).__name__))
+            for room in list(self._rooms.values()):
+                room.swept(before_ms)
             await asyncio.sleep(settings.sweep_seconds)

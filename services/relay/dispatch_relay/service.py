@@ -15,11 +15,13 @@ import grpc
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.runtime.logs import get_logger
+from dispatch.runtime.peer import where
 from dispatch.status import refuse
 from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import BROKE
+from dispatch_relay.openings import Openings
 from dispatch_relay.place import Tools
 from dispatch_relay.room import Room
 from dispatch_relay.rooms import Rooms
@@ -42,6 +44,7 @@ class ThreadService:
         self._rooms = rooms
         self._tools = tools
         self._settings = tools.settings
+        self._openings = Openings(limit=tools.settings.openings)
         self.draining = False
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -60,7 +63,8 @@ class ThreadService:
             return
         except errors.DispatchError as refused:
             self._tools.metrics.stream_ended(errors.word(refused.reason))
-            _log.info("stream refused", reason=errors.word(refused.reason), detail=refused.detail)
+            word = errors.word(refused.reason)
+            _log.info("stream refused", claimed=wire.claimed, reason=word, detail=refused.detail)
             await _tell(context, refused)
             return
         ended = await self._carry(wire, room, stream, left_ms=left_ms)
@@ -71,8 +75,9 @@ class ThreadService:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         try:
-            async with asyncio.timeout(self._settings.hello_ms / 1_000):
-                admitted, caller = await self._gate.admit(wire.frame, wire.write)
+            with self._openings.one(wire.address):
+                async with asyncio.timeout(self._settings.hello_ms / 1_000):
+                    admitted, caller = await self._gate.admit(wire.frame, wire.write)
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Open took too long") from None
         room = await self._rooms.enter(admitted.pair_id)
@@ -152,6 +157,9 @@ class _Wire:
         self._context = context
         self._most_frames = most_frames
         self._frames: deque[pb.DeviceFrame] = deque()
+        self.address = where(context.peer())
+        self.claimed = b""
+        """Whom the caller says to be: for the log, and believed by nobody."""
 
     async def message(self) -> list[pb.DeviceFrame]:
         """Give the frames of the next message, behind what is left of the last. Raises _Gone, ProtocolViolation."""
@@ -174,7 +182,9 @@ class _Wire:
         """Give the next frame."""
         while not self._frames:
             self._frames.extend(await self.message())
-        return self._frames.popleft()
+        frame = self._frames.popleft()
+        self.claimed = frame.hello.device_id or self.claimed
+        return frame
 
     async def write(self, batch: bytes) -> None:
         """Write a batch. Raises _Gone."""

@@ -209,7 +209,7 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
         presence = db.execute(
             "SELECT end_kind, standing, since_ms, last_heard_ms, instance FROM presence WHERE pairing = ?", (key,)
         ).fetchall()
-        tasks = db.execute("SELECT task_id FROM task WHERE pairing = ? AND outcome = 0", (key,)).fetchall()
+        tasks = db.execute("SELECT task_id, at_ms FROM task WHERE pairing = ? AND outcome = 0", (key,)).fetchall()
     finally:
         db.execute("COMMIT")
     return ThreadState(
@@ -224,7 +224,7 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
             Pending(MessageId(message_id), TaskId(task_id), sealed, arrived_ms, valid_for_ms)
             for message_id, task_id, sealed, arrived_ms, valid_for_ms in pending
         ],
-        open_tasks=frozenset(TaskId(task_id) for (task_id,) in tasks),
+        open_tasks={TaskId(task_id): at_ms for task_id, at_ms in tasks},
     )
 
 

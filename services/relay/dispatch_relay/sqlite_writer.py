@@ -286,9 +286,8 @@ class Writer:
             ).fetchone()[0]
             through = acked if first_kept is None else min(acked, first_kept - 1)
             self._forget(thread, through)
-            self._db.execute(
-                "DELETE FROM task WHERE pairing = ? AND outcome != 0 AND at_ms < ?", (thread.key, op.before_ms)
-            )
+            # Also what never ended: no host works on a task for so long, and one that ends nothing must not fill the store.
+            self._db.execute("DELETE FROM task WHERE pairing = ? AND at_ms < ?", (thread.key, op.before_ms))
         return Done(Effect.NOTHING)
 
     def _trim(self, thread: _Thread) -> None:

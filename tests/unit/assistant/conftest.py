@@ -33,7 +33,7 @@ class Person:
         request = Request(text, self.folders, self.memories, NOW, str(self.home), self.keep_out)
         outcome = run(request, self.events.append)
         self.choices = outcome.choices
-        if isinstance(outcome.event, Result) and outcome.event.memory:
+        if outcome.event.memory:
             self.memories.append(json.loads(json.dumps(outcome.event.memory)))
         return outcome.event
 

@@ -135,6 +135,36 @@ def test_a_whole_summary_is_exact(home: Path, person: Person) -> None:
     assert "- city: Oslo (334), Rome (333)" in answer
 
 
+@pytest.mark.parametrize("distinct", [2, 51, 500, 4_558, 9_000, DISTINCT_LIMIT])
+@pytest.mark.parametrize("written", ["{}", "{}.50", "word {}", "{:05}-01-01"])
+def test_every_column_has_its_most_frequent_values_up_to_the_limit(
+    home: Path, person: Person, distinct: int, written: str
+) -> None:
+    """Whatever its type: a number that comes often tells as much as a word."""
+    values = [written.format(1000 + value) for value in [*range(distinct), 1, 1, 0]]
+    put(home / "Downloads" / "many.csv", "\n".join(["c", *values]))
+
+    answer = person.asks("summarise many.csv")
+
+    assert f"- c: {written.format(1001)} (3), {written.format(1000)} (2)" in answer
+    assert "not counted" not in answer
+
+
+def test_above_the_limit_and_where_all_values_differ_the_answer_says_so(home: Path, person: Person) -> None:
+    lines = [f"{row},{row % 7_000},{row % 3},2026" for row in range(DISTINCT_LIMIT + 1)]
+    put(home / "Downloads" / "many.csv", "\n".join(["id,key,few,year", *lines]))
+    put(home / "Downloads" / "differ.csv", "\n".join(["n,one", *(f"{row},7" for row in range(500))]))
+
+    many, differ = person.asks("summarise many.csv"), person.asks("summarise differ.csv")
+
+    assert "More than 10,000 different values, so their most frequent ones were not counted: `id`." in many
+    assert "- key: 0 (2), 1 (2), 10 (2)" in many
+    assert "- few: 0 (3,334)" in many
+    assert "- year: 2026 (10,001)" in many
+    assert "- n: none; its 500 values all differ" in differ
+    assert "- one: 7 (500)" in differ
+
+
 def test_decimals_are_not_binary_fractions() -> None:
     made = column(["0.1"] * 10 + ["0.2"])
 
@@ -304,3 +334,41 @@ def test_a_table_too_wide_for_a_phone_is_cut_and_says_so(home: Path, person: Per
 
     assert "Only the first 50 of 900 columns are shown." in person.asks("first row of wide.csv")
     assert "500 more columns left out" in person.asks("summarise wide.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("mean of amount in x.csv", "The mean of `amount` in `Downloads/x.csv` is **2.5** (4 numbers, 1 missing)."),
+        ("what's the average Amount in x.csv?", "is **2.5**"),
+        ("sum of amount in x.csv", "The sum of `amount` in `Downloads/x.csv` is **10.0**"),
+        ("total of the amount column in x.csv", "is **10.0**"),
+        ("min and max of amount in x.csv", "The maximum of `amount` in `Downloads/x.csv` is **4.7**"),
+        ("give me the lowest amount in x.csv please", "The minimum of `amount` in `Downloads/x.csv` is **0.1**"),
+        ("count of amount in x.csv", "The count of `amount` in `Downloads/x.csv` is **4**"),
+        ('maximum of "unit price" in x.csv', "is **9**"),
+        ("max of unit price in x.csv", "is **9**"),
+        ("mean of city in x.csv", "`city` in `Downloads/x.csv` holds no numbers"),
+        (
+            "mean of nothing in x.csv",
+            "There is no column `nothing` in `Downloads/x.csv`. It has: amount, unit_price, city.",
+        ),
+        ("mean of amount in gone.csv", "There is no file `gone.csv`"),
+    ],
+)
+def test_a_column_is_measured(home: Path, person: Person, text: str, answer: str) -> None:
+    put(
+        home / "Downloads" / "x.csv",
+        "amount,unit_price,city\n0.1,1,Rome\n0.2,9,Oslo\n5.0,3,\n,2,Rome\n4.7,4,Rome\n".replace("5.0", "4.5").replace(
+            "0.2", "0.7"
+        ),
+    )
+
+    assert answer in person.asks(text)
+
+
+def test_a_column_of_the_file_spoken_of_is_measured(home: Path, person: Person) -> None:
+    put(home / "Downloads" / "x.csv", "amount\n1\n3\n")
+    person.asks("first row of x.csv")
+
+    assert "is **2**" in person.asks("mean of amount in it")

@@ -145,6 +145,35 @@ def test_a_failed_task_between_changes_nothing(files: Person) -> None:
     assert names(files.asks("top 1 instead")) == ["Downloads/a.pdf"]
 
 
+def test_the_next_one_is_summarised_also_when_the_first_could_not_be(
+    home: Path, person: Person, make_pdf: Callable[..., Path]
+) -> None:
+    put(home / "Documents" / "a-broken.pdf", "no PDF at all")
+    make_pdf(home / "Documents" / "b.pdf", "", "The invoice is for forty chairs in all.")
+    make_pdf(home / "Documents" / "c.pdf", "", "The invoice is for forty lamps in all.")
+    person.asks("list PDFs in Documents")
+
+    assert person.is_refused("summarise the first one") is NotDoneReason.INPUT_UNREADABLE
+    assert "forty chairs" in person.asks("and the next one?")
+    assert person.is_refused("and the previous one?") is NotDoneReason.INPUT_UNREADABLE
+    assert "forty lamps" in person.asks("and the third?")
+
+
+def test_the_file_that_could_not_be_read_is_it(home: Path, person: Person) -> None:
+    broken = put(home / "Documents" / "report.pdf", "no PDF at all")
+    put(home / "Documents" / "other.txt", "Nothing is said here of anything.")
+    person.asks("read other.txt")
+    assert person.is_refused("summarise report.pdf") is NotDoneReason.INPUT_UNREADABLE
+
+    assert str(broken.name) in person.end("read it").text
+
+
+def test_a_folder_that_was_not_approved_can_be_named_anew(files: Person) -> None:
+    assert files.is_refused("largest files in ~/Private") is NotDoneReason.FOLDER_NOT_APPROVED
+
+    assert names(files.asks("what about Documents?"))[0] == "Documents/a.pdf"
+
+
 @pytest.mark.parametrize("text", ["and the second one?", "now as a table", "only the PDFs", "top 10 instead", "it"])
 def test_a_follow_up_to_nothing_is_not_guessed(files: Person, text: str) -> None:
     assert files.is_refused(text) is NotDoneReason.NOT_UNDERSTOOD
@@ -165,3 +194,50 @@ def test_zipping_is_not_possible_yet_and_says_so(files: Person) -> None:
 
     assert files.is_refused("zip those") is NotDoneReason.NEEDS_AGENT
     assert "nothing was changed" in files.end("zip those").text
+
+
+def test_the_next_ones_of_a_list_are_those_that_were_not_shown(home: Path, person: Person) -> None:
+    for index in range(25):
+        put(home / "Downloads" / f"file-{index:02}.txt", "x" * (100 - index))
+
+    first = names(person.asks("largest files in Downloads"))
+    second = person.asks("next 10")
+    third = person.asks("and the next ten files")
+
+    assert (first[0], names(second)[0], names(third)[0]) == tuple(f"Downloads/file-{n:02}.txt" for n in (0, 10, 20))
+    assert rows(second)[0][0] == "11"
+    assert "**11 to 20 of 25" in second
+    assert len(names(third)) == 5
+    assert "There are no more" in person.asks("next 10")
+    assert names(person.asks("top 2 instead")) == first[:2]
+
+
+def test_the_next_rows_of_a_csv_follow_the_first(home: Path, person: Person) -> None:
+    put(home / "Downloads" / "n.csv", "n\n" + "\n".join(str(row) for row in range(12)))
+
+    assert rows(person.asks("top 5 rows of n.csv")) == [[str(row)] for row in range(5)]
+    assert rows(person.asks("next 5")) == [[str(row)] for row in range(5, 10)]
+    assert rows(person.asks("next 5 rows")) == [["10"], ["11"]]
+    assert "no more rows" in person.asks("next 5")
+
+
+def test_next_ten_of_nothing_is_not_guessed(person: Person) -> None:
+    assert person.is_refused("next 10") is NotDoneReason.NOT_UNDERSTOOD
+
+
+def test_the_second_one_of_duplicates_is_the_second_group(home: Path, person: Person) -> None:
+    for name in ("a", "b", "c"):
+        put(home / "Downloads" / f"large-{name}.txt", "The large one is spoken of here. " * 40)
+        put(home / "Documents" / f"small-{name}.txt", "The small one is spoken of here. " * 4)
+
+    person.asks("find duplicates")
+
+    assert "small-a.txt" in person.asks("and the second one?")
+    assert "large-a.txt" in person.asks("the first")
+    assert "only 2 items" in person.asks("the third one")
+
+
+def test_what_the_first_one_says_is_told(files: Person) -> None:
+    files.asks("list text files in Downloads")
+
+    assert "b.txt" in files.asks("tell me what the first one says")

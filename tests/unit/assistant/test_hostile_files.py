@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -80,7 +81,7 @@ def test_pipes_and_links_hold_nothing_up_and_are_counted(home: Path, person: Per
         answer = person.asks(text)
         assert "Not looked at: 2 links (never followed); 1 special file" in answer, text
         assert "secret" not in answer
-    assert person.asks("read link.txt").startswith("There is no file")
+    assert person.is_refused("read link.txt") is NotDoneReason.INPUT_UNREADABLE
     assert person.is_refused(f"read {home}/Downloads/link.txt") is NotDoneReason.INPUT_UNREADABLE
     assert person.is_refused(f"summarise {home}/Downloads/pipe.csv") is NotDoneReason.INPUT_UNREADABLE
 
@@ -132,3 +133,47 @@ def test_a_name_with_braces_and_regular_expressions_is_only_a_name(home: Path, p
 @pytest.mark.timeout(20)
 def test_no_request_takes_long_to_understand(person: Person, text: str) -> None:
     person.end(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "read passwd.txt",
+        "summarise passwd.txt",
+        "first 3 lines of passwd.txt",
+        "how many lines does passwd.txt have?",
+        "read Downloads/passwd.txt",
+        "read ~/Downloads/passwd.txt",
+        "summarise the text file about passwd",
+        "read linked/passwd.txt",
+    ],
+)
+@pytest.mark.parametrize(("make", "what"), [("link", "a link"), ("pipe", "a pipe"), ("socket", "a socket")])
+def test_what_has_the_name_and_is_no_file_is_said_to_be_what_it_is(
+    home: Path, person: Person, text: str, make: str, what: str
+) -> None:
+    put(home / "Private" / "passwd.txt", "Secret words.")
+    path = home / "Downloads" / "passwd.txt"
+    (home / "Downloads" / "linked").symlink_to(home / "Private")
+    if make == "link":
+        path.symlink_to(home / "Private" / "passwd.txt")
+    elif make == "pipe":
+        os.mkfifo(path)
+    else:
+        os.mknod(path, stat.S_IFSOCK | 0o600)
+
+    end = person.end(text)
+
+    assert isinstance(end, NotDone)
+    assert end.reason is NotDoneReason.INPUT_UNREADABLE
+    expected = {"linked/passwd.txt": "a link", "~/Downloads": "not a regular" if make == "socket" else what}
+    assert next((said for part, said in expected.items() if part in text), what) in end.text
+    assert "There is no" not in end.text
+
+
+def test_a_file_that_is_there_is_read_whatever_else_has_its_name(home: Path, person: Person) -> None:
+    put(home / "Documents" / "notes.txt", "The real notes.")
+    (home / "Downloads" / "notes.txt").symlink_to(home / "Private")
+
+    assert "The real notes." in person.asks("read notes.txt")
+    assert "There is no file" in person.asks("read other.txt")

@@ -41,6 +41,17 @@ def test_every_outcome_is_counted_from_zero_on() -> None:
     assert samples == dict.fromkeys(["done", "failed", "cancelled", "interrupted", "denied", "timed_out"], 0)
 
 
+def test_every_reason_to_refuse_is_counted_from_zero_on() -> None:
+    samples = {
+        sample.labels["reason"]: sample.value
+        for family in HostMetrics().registry.collect()
+        for sample in family.samples
+        if sample.name == "dispatch_host_refusals_total"
+    }
+
+    assert samples == {errors.word(reason): 0 for reason in errors.all_reasons()}
+
+
 def test_every_setting_of_the_host_is_in_the_document_with_its_default() -> None:
     found = dict(re.findall(r"^\| `(DISPATCH_HOST_\w+)` \| (\S+) \|", METRICS, re.MULTILINE))
 

@@ -6,8 +6,9 @@ import pytest
 from dispatch.address import Address
 from dispatch.errors import BadRequest
 from dispatch.ids import DeviceId
+from dispatch.runtime.peer import where
 from dispatch_pairing.buckets import Buckets
-from dispatch_pairing.door import own_names, papers, where
+from dispatch_pairing.door import own_names, papers
 from dispatch_pairing.limits import Rate
 from dispatch_pairing.names import clean, fold
 from dispatch_pairing.nonces import Nonces

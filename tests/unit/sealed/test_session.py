@@ -12,6 +12,7 @@ from dispatch.sealed.keep import open_keep, prune
 from dispatch.sealed.session import (
     HANDSHAKE_LIMIT_MS,
     RENEW_AFTER_MS,
+    REPLAYS_KNOWN,
     Busy,
     HostSession,
     NoSession,
@@ -268,6 +269,30 @@ def test_messages_that_do_not_open_count_against_the_limit_too() -> None:
     for _ in range(5):
         assert isinstance(ends.host.answer(b"\x81junk", now_ms=0), Unopened)
     assert isinstance(ends.host.answer(b"\x81junk", now_ms=0), Busy)
+
+
+def test_a_message_1_that_was_answered_before_is_not_answered_again_and_pushes_nothing_aside() -> None:
+    ends = make_ends()
+    recorded = ends.phone.start(grant=GRANT, head=Head(), now_ms=0)
+    assert isinstance(ends.host.answer(recorded, now_ms=0), bytes)
+    ends.shake()
+
+    assert ends.host.answer(recorded, now_ms=0) == Unopened(Why.REPLAYED)
+
+    ends.confirm()
+
+
+def test_so_many_handshakes_are_remembered_and_what_does_not_open_pushes_none_out() -> None:
+    ends = make_ends()
+    recorded = [ends.phone.start(grant=GRANT, head=Head(), now_ms=0) for _ in range(REPLAYS_KNOWN + 1)]
+    for second, message1 in enumerate(recorded):
+        ends.host.answer(message1, now_ms=second * 10_000)
+        ends.host.answer(b"\x81junk", now_ms=second * 10_000)
+
+    later = len(recorded) * 10_000
+    assert ends.host.answer(recorded[-1], now_ms=later) == Unopened(Why.REPLAYED)
+    assert ends.host.answer(recorded[1], now_ms=later) == Unopened(Why.REPLAYED)
+    assert isinstance(ends.host.answer(recorded[0], now_ms=later), bytes)
 
 
 # ---- Time ----

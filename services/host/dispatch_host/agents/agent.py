@@ -26,7 +26,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One earlier task of the thread. `memory` is what its Result gave: host-only JSON, kept in the host's journal."""
+    """One earlier task of the thread. `memory` is what its end gave: host-only JSON, kept in the host's journal."""
 
     task_text: str = field(repr=False)
     outcome: str  # as in the thread: done, failed, cancelled, …
@@ -78,10 +78,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class NotDone:
-    """The task was not done; `text` says why and what to do, as Markdown."""
+    """The task was not done; `text` says why and what to do, as Markdown. `memory` as in Result: the next request may go on."""
 
     reason: NotDoneReason
     text: str = field(repr=False)
+    memory: Mapping[str, JSON] = field(default_factory=dict, repr=False)
 
 
 AgentEvent: TypeAlias = Step | Text | Progress | Result | NotDone

@@ -13,8 +13,11 @@ from dispatch.sealed.history import event_hash
 from dispatch_host.journal.values import Pairing, StoredEvent
 from dispatch_host.journal.writer import Tx
 
-NUMBER_LIMIT = 1 << 40
-"""More events than a thread ever has: a number beyond it is a phone's mistake, or worse."""
+NUMBER_LIMIT = 1 << 62
+"""More events than a thread ever has, and than the store counts."""
+LEAP_LIMIT = 1 << 32
+"""How far beyond the host's a phone's head may be: what a host that was set back may have lost. Relative, so that no thread is
+ever where its own next head is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,11 @@ def pairings(tx: Tx) -> list[Pairing]:
         )
         for row in rows
     ]
+
+
+def any_thread(tx: Tx) -> bool:
+    """Tell whether a phone was ever paired."""
+    return tx.execute("SELECT 1 FROM thread LIMIT 1").fetchone() is not None
 
 
 def thread_of(tx: Tx, pair_id: PairId) -> int:
@@ -181,13 +189,14 @@ def seen(tx: Tx, thread: int, place: Head) -> None:
 def set_back(tx: Tx, thread: int, phone: Head) -> list[bytes]:
     """Go on behind the phone's place, which this journal does not have; gives the events that the phone never saw.
 
-    They and what else stood behind that number leave the chain and keep their place in `told`; the caller appends
-    `Restored` and those events anew.
+    They are taken out, for the caller appends `Restored` and them anew; what else stood behind that number leaves the chain
+    and keeps its place in `told`. So however often a thread is set back, it does not grow by that.
     """
     row = tx.execute("SELECT seen_number FROM thread WHERE id = ?", (thread,)).fetchone()
     unseen = tx.execute(
         "SELECT id, content FROM event WHERE thread = ? AND number > ? ORDER BY number", (thread, row["seen_number"])
     ).fetchall()
+    tx.execute("DELETE FROM event WHERE thread = ? AND number > ?", (thread, row["seen_number"]))
     tx.execute(
         "UPDATE event SET number = NULL WHERE thread = ? AND number > ?",
         (thread, min(row["seen_number"], phone.number)),

@@ -34,6 +34,9 @@ class Refusal(StrEnum):
     LINK = "a link, which is never followed"
     HARD_LINK = "a hard link whose other name is not in an approved folder"
     NOT_THERE = "not there"
+    PIPE = "a pipe, not a file"
+    SOCKET = "a socket, not a file"
+    DEVICE = "a device, not a file"
     NOT_A_FILE = "not a regular file"
     UNREADABLE = "not readable"
 
@@ -76,6 +79,7 @@ class Tally:
     special: int = 0  # FIFOs, sockets, devices
     vanished: int = 0
     on_entry: Callable[[int], None] | None = field(default=None, repr=False)  # called with the files seen so far
+    on_passed: Callable[[Root, str, Refusal], None] | None = field(default=None, repr=False)  # links and special files
 
 
 class Root:
@@ -129,8 +133,9 @@ class Root:
             facts = os.fstat(fd)
         finally:
             os.close(fd)
-        if not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
-            raise Refused(Refusal.NOT_A_FILE, self.absolute(path))
+        special = _special(facts)
+        if special is not None:
+            raise Refused(special, self.absolute(path))
         return _entry(self, path, facts)
 
     def list(self, path: str, tally: Tally) -> list[Entry]:
@@ -153,10 +158,12 @@ class Root:
                     except OSError:
                         tally.vanished += 1
                         continue
-                    if stat.S_ISLNK(facts.st_mode):
-                        tally.links += 1
-                    elif not (stat.S_ISREG(facts.st_mode) or stat.S_ISDIR(facts.st_mode)):
-                        tally.special += 1
+                    passed = Refusal.LINK if stat.S_ISLNK(facts.st_mode) else _special(facts)
+                    if passed is not None:
+                        tally.links += passed is Refusal.LINK
+                        tally.special += passed is not Refusal.LINK
+                        if tally.on_passed is not None and not self.blocks(inner):
+                            tally.on_passed(self, inner, passed)
                     elif not (self._blocked and self.blocks(inner)):
                         found.append(_entry(self, inner, facts))
         except OSError:
@@ -245,7 +252,7 @@ class Scope:
     def _judge(self, facts: os.stat_result) -> Refusal | None:
         """Judge what was opened, by its descriptor: whatever a race swapped in is seen here."""
         if not stat.S_ISREG(facts.st_mode):
-            return Refusal.NOT_A_FILE
+            return _special(facts) or Refusal.NOT_A_FILE
         if facts.st_nlink > 1 and self._names_inside(facts) < facts.st_nlink:
             return Refusal.HARD_LINK
         return None
@@ -292,6 +299,20 @@ def _entry(root: Root, path: str, facts: os.stat_result) -> Entry:
         facts.st_ino,
         facts.st_nlink,
     )
+
+
+def _special(facts: os.stat_result) -> Refusal | None:
+    """Say what is neither a file nor a folder."""
+    kind = stat.S_IFMT(facts.st_mode)
+    if kind in (stat.S_IFREG, stat.S_IFDIR):
+        return None
+    known = {
+        stat.S_IFIFO: Refusal.PIPE,
+        stat.S_IFSOCK: Refusal.SOCKET,
+        stat.S_IFCHR: Refusal.DEVICE,
+        stat.S_IFBLK: Refusal.DEVICE,
+    }
+    return known.get(kind, Refusal.NOT_A_FILE)
 
 
 def _refusal(error: OSError) -> Refusal:

@@ -10,12 +10,13 @@ from typing import Any
 
 import grpc
 from dispatch.errors import BadRequest, DispatchError, Internal, NonceExpired, TooLarge, word
+from dispatch.failures import place_of
 from dispatch.runtime.logs import get_logger
 from dispatch.status import refuse
 from google.protobuf.message import DecodeError, Message
 
 from dispatch_pairing.api.method import Feed, Method
-from dispatch_pairing.door import NEXT_NONCE, Caller, Door, Need, papers
+from dispatch_pairing.door import DEVICE, NEXT_NONCE, Caller, Door, Need, papers
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
 
@@ -93,14 +94,23 @@ class Desk:
             error = failure
             # NONCE_EXPIRED begins every conversation; counting it is enough.
             if not isinstance(error, NonceExpired):
-                _log.info("refused", method=method.name, reason=word(error.reason), detail=error.detail)
+                claimed = _claimed(context)
+                _log.info(
+                    "refused", method=method.name, claimed=claimed, reason=word(error.reason), detail=error.detail
+                )
         elif isinstance(failure, grpc.aio.AbortError):
             raise failure
         else:
             error = Internal()
-            _log.exception("broken", method=method.name)
+            _log.error("broken", method=method.name, where=place_of(failure))
         self._metrics.refusals.labels(word(error.reason)).inc()
         await refuse(context, error)
+
+
+def _claimed(context: Context) -> bytes:
+    """Give whom the caller says to be: for the log, and believed by nobody."""
+    said = next((value for name, value in context.invocation_metadata() or () if name == DEVICE), b"")
+    return said if isinstance(said, bytes) else b""
 
 
 def _serialize(message: Message) -> bytes:

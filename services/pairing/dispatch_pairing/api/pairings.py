@@ -11,6 +11,7 @@ from dispatch_pairing.api.fields import exactly, offer_id_of, pair_id_of
 from dispatch_pairing.api.method import PAIRING, Feed, Method, Write
 from dispatch_pairing.ceremony import Ceremony, Claimed, Contested, Ended, Happening, Step
 from dispatch_pairing.door import Caller, Need
+from dispatch_pairing.guesses import Guesses
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Role
 from dispatch_pairing.pairings import Pairings, Signed
@@ -28,6 +29,7 @@ class PairingApi:
         self,
         *,
         ceremony: Ceremony,
+        guesses: Guesses,
         pairings: Pairings,
         sign_ins: SignIns,
         streams: Streams,
@@ -36,6 +38,7 @@ class PairingApi:
         metrics: Metrics,
     ) -> None:
         self._ceremony = ceremony
+        self._guesses = guesses
         self._pairings = pairings
         self._sign_ins = sign_ins
         self._streams = streams
@@ -63,7 +66,9 @@ class PairingApi:
         return pb.CreateOfferResponse(claim_by_ms=offer.claim_by_ms, server_time_ms=self._clock.wall_ms())
 
     async def _claim_offer(self, caller: Caller, request: pb.ClaimOfferRequest) -> pb.ClaimOfferResponse:
-        offer = await self._ceremony.claim(caller.as_(Role.PHONE), offer_id_of(request.offer_id), request.claim_token)
+        phone, offer_id = caller.as_(Role.PHONE), offer_id_of(request.offer_id)
+        with self._guesses.one(phone.account_id, caller.papers.address):
+            offer = await self._ceremony.claim(phone, offer_id, request.claim_token)
         _log.info("claimed", offer=offer.offer_id, phone=offer.phone_id)
         return pb.ClaimOfferResponse(confirm_by_ms=offer.confirm_by_ms or 0, server_time_ms=self._clock.wall_ms())
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dispatch.errors import DispatchError, NoProvider, SignInFailed
 from dispatch.runtime.logs import get_logger
+from dispatch.runtime.peer import network
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dispatch_pairing.credentials import Credentials
-from dispatch_pairing.door import network
 from dispatch_pairing.metrics import Ending, Metrics
 from dispatch_pairing.model import Account
 from dispatch_pairing.store import Store

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from dispatch.clock import Clock
 from dispatch.errors import DispatchError, Internal, word
+from dispatch.failures import place_of
 from dispatch.runtime.logs import get_logger
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -76,9 +77,9 @@ class Site:
             except DispatchError as refusal:
                 error = refusal
                 _log.info("refused", page=page.path, reason=word(error.reason), detail=error.detail)
-            except Exception:
+            except Exception as failure:
                 error = Internal()
-                _log.exception("broken", page=page.path)
+                _log.error("broken", page=page.path, where=place_of(failure))
             self._metrics.refusals.labels(word(error.reason)).inc()
             return self._renderer.refusal(visit, error)
 

@@ -208,9 +208,11 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     Another process owns this device's home. Code FAILED_PRECONDITION.
     """
     REASON_TARGET_NEEDED: _Reason.ValueType  # 111
-    """The host has several phones or the phone several hosts: name one."""
+    """The host has several phones or the phone several hosts: name one. Metadata: "hosts" or "phones", a JSON array of names
+    (of pairing ids, in hex, where several have the same name).
+    """
     REASON_TARGET_UNKNOWN: _Reason.ValueType  # 112
-    """No device of that name is paired."""
+    """No device of that name is paired. Metadata: "hosts" or "phones", a JSON array of the names that there are."""
     REASON_STORE_FAILED: _Reason.ValueType  # 113
     """The device's own store could not be written or read (disk full, damaged). Code DATA_LOSS."""
     REASON_NOT_RUNNING: _Reason.ValueType  # 114
@@ -402,9 +404,11 @@ REASON_HOME_IN_USE: Reason.ValueType  # 110
 Another process owns this device's home. Code FAILED_PRECONDITION.
 """
 REASON_TARGET_NEEDED: Reason.ValueType  # 111
-"""The host has several phones or the phone several hosts: name one."""
+"""The host has several phones or the phone several hosts: name one. Metadata: "hosts" or "phones", a JSON array of names
+(of pairing ids, in hex, where several have the same name).
+"""
 REASON_TARGET_UNKNOWN: Reason.ValueType  # 112
-"""No device of that name is paired."""
+"""No device of that name is paired. Metadata: "hosts" or "phones", a JSON array of the names that there are."""
 REASON_STORE_FAILED: Reason.ValueType  # 113
 """The device's own store could not be written or read (disk full, damaged). Code DATA_LOSS."""
 REASON_NOT_RUNNING: Reason.ValueType  # 114

@@ -60,6 +60,7 @@ class Bench:
     emit: Callable[[AgentEvent], None]
     places: Sequence[Place]  # where to look: never empty
     tally: Tally = field(default_factory=Tally)
+    meant: Entry | None = None  # the one file a request is about, once it is found
     _last_progress: float = 0.0
 
     def step(self, title: str, detail: str = "") -> None:

@@ -14,8 +14,9 @@ from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import Parsed
 from dispatch_host.agents.builtin.query import Action, Query, Sort
 
-_ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ})
+_ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ, Action.MEASURE})
 _TARGETS = frozenset({"name", "file", "places", "since", "until", "minimum_bytes", "maximum_bytes"})
+_PAGED = frozenset({Action.LARGEST, Action.CHANGED, Action.FIND, Action.HEAD})
 _USUAL = {Action.LARGEST: 10, Action.CHANGED: 20, Action.FIND: 50, Action.HEAD: 5, Action.SEARCH: 50}
 
 
@@ -122,7 +123,7 @@ _REVERSED = {
 
 def _changed(parsed: Parsed, last: Memory | None) -> Complete | None:
     """Repeat the last request with what was said now."""
-    if not (parsed.slots or parsed.more or parsed.reverse):
+    if not (parsed.slots or parsed.more or parsed.reverse or parsed.onward):
         return None
     if last is None:
         raise NothingEarlier
@@ -130,6 +131,12 @@ def _changed(parsed: Parsed, last: Memory | None) -> Complete | None:
     changes = dict(parsed.slots)
     if parsed.more:
         changes["count"] = 2 * (query.count or _USUAL.get(query.action, 20))
+    if parsed.onward:
+        if query.action not in _PAGED or query.tail:
+            return None
+        changes["skip"] = query.skip + (query.count or _USUAL[query.action])
+    elif changes.keys() & {"count", "sort", "places", "kind", "name"} or parsed.more or parsed.reverse:
+        changes["skip"] = 0
     if parsed.reverse:
         usual = Sort.NEWEST if query.action is Action.CHANGED else Sort.LARGEST
         changes["sort"] = _REVERSED.get(query.sort or usual, query.sort)

@@ -54,6 +54,13 @@ CLAUSE = r"(?:^|(?:\band then|\band|\bthen|[,;.·])\s+)(?:please |also |then |ju
 
 
 SYNONYMS = (
+    # as in a terminal: grep -rn WORD WHERE
+    (
+        rf"^e?grep (?:-[\w-]+ )+(?P<what>{LITERAL}|\S+) (?:in )?(?P<where>{LITERAL}|[\w-]+)$",
+        r"search for \g<what> in \g<where>",
+    ),
+    (rf"^e?grep (?:-[\w-]+ )+(?P<what>{LITERAL}|\S+)$", r"search for \g<what>"),
+    (r"\b(?:tell|show) me what (?=.* says?$)", "what does "),
     (r"\b\d+(?:\.\d+)? ?(?:kb|mb|gb|megabytes?|gigabytes?)(?: big| large)? (?=(?:csv|pdf|text|log|file)s?\b)", "big "),
     (
         (
@@ -110,6 +117,9 @@ THEN_SUMMARISE = (
     rf"|please\b))"
 )
 
+
+# Of a file, where it is no folder that is named.
+WHATS_IN = r"^(?:so )?what(?:'s| is) (?:in|inside) (?:the|my) (?:[\w-]+ ?){1,3}$"
 
 # In the order in which they are tried: the stronger word first, "find" and "show" last.
 RULES: tuple[tuple[Action, str], ...] = (
@@ -202,12 +212,13 @@ RULES: tuple[tuple[Action, str], ...] = (
         (
             rf"\b(?:{SUMMARISE})\b|\btell me (?:more )?about\b|\bmore about\b"
             rf"|\bwhat(?:'s| is) (?:in|inside) (?={LITERAL}|it\b|that\b|the (?:csv|pdf))"
-            rf"|\bwhat does\b.*\bsay\b|\bwhat(?: is|'s)\b.*\babout$|\bhow many pages\b|\bmissing (?:values|data)\b"
+            rf"|\bwhat does\b.*\bsays?\b|\bwhat(?: is|'s)\b.*\babout$|\bhow many pages\b|\bmissing (?:values|data)\b"
             rf"|\bdata ?types\b|\bmin\b.*\bmax\b"
             rf"|\b(?:averages?|means?|minimum|maximum) (?:of|and|in|for)\b|\btop categor(?:y|ies)\b"
             rf"|\bcolumns\b|\bexplain\b|\bmake sense of\b"
         ),
     ),
+    (Action.SUMMARISE, WHATS_IN),
     (
         Action.LARGEST,
         (

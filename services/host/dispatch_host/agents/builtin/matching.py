@@ -11,7 +11,7 @@ from dispatch_host.agents.builtin import markdown
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, WhichOne
 from dispatch_host.agents.builtin.query import Query, Sort
 from dispatch_host.agents.builtin.vocabulary import KINDS
-from dispatch_host.scope import Entry, Refused
+from dispatch_host.scope import Entry, Refusal, Refused, Root
 
 
 def extension(name: str) -> str:
@@ -128,7 +128,41 @@ def ordered(entries: Iterable[Entry], sort: Sort) -> list[Entry]:
 
 
 def one(query: Query, bench: Bench) -> Entry | None:
-    """Find the one file a request means; None when there is none. Raise WhichOne when several fit."""
+    """Find the one file a request means, and note it; None when there is none. Raise WhichOne when several fit.
+
+    What has its name and is no file (a link, a pipe) is not "no such file": that ends the task with what it is.
+    """
+    passed: list[str] = []
+    bench.tally.on_passed = _watch(query, passed)
+    bench.meant = _one(query, bench)
+    bench.tally.on_passed = None
+    if bench.meant is None and passed:
+        raise CannotDo(NotDoneReason.INPUT_UNREADABLE, passed[0])
+    return bench.meant
+
+
+def _watch(query: Query, passed: list[str]) -> Callable[[Root, str, Refusal], None] | None:
+    """Note, of what a walk passes over, what a request may mean: by its name, or as a link on the way to the file."""
+    parts = [part for part in (query.file or "").casefold().split("/") if part not in ("", ".", "~")]
+    rate = named(query.name) if query.name and not parts else None
+    if not parts and rate is None:
+        return None
+    ways = tuple("/" + "/".join(parts[:length]) for length in range(1, len(parts) + 1))
+
+    def note(root: Root, path: str, why: Refusal) -> None:
+        name = path.rpartition("/")[2]
+        fits = (
+            bool(rate(name)) and of_kind(name, query.kind)
+            if rate
+            else f"/{root.label}/{path}".casefold().endswith(ways)
+        )
+        if fits:
+            passed.append(f"{markdown.code(f'{root.label}/{path}')} was not read: it is {why}.")
+
+    return note
+
+
+def _one(query: Query, bench: Bench) -> Entry | None:
     found = list(select(query, bench))
     if query.paths and not found:
         raise CannotDo(

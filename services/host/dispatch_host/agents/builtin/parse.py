@@ -35,6 +35,7 @@ class Parsed:
     left: tuple[str, ...] = ()  # words nothing explains
     more: bool = False  # more of the same list
     reverse: bool = False  # the same list from its other end
+    onward: bool = False  # what comes next of the same list
     wants: str | None = None  # FILE_CHANGES or DESKTOP: clearly not for this assistant
 
     @property
@@ -114,6 +115,9 @@ def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     wants = _wants(words)
     if wants is not None:
         return Parsed(wants=wants)
+    if (count := slots.onward(words)) is not None:
+        return Parsed(slots={"count": count}, joins=True, onward=True, left=tuple(words.left()))
+    said["column"], said["measures"] = slots.measure(words)
     said["name"] = slots.name(words)  # before the text that tells the action: a name may hold any word
     whole = re.sub(
         r"^(?:and |now |then |also |but |or )*(?:(?:what|how) about|same for)?\b", "", words.text, flags=re.IGNORECASE
@@ -196,6 +200,8 @@ def _phrase(words: Words, folders: Sequence[str]) -> str | None:
 
 
 def _action(whole: str, words: Words, given: dict[str, Any], picked: int | None, joins: bool) -> Action | None:
+    if "measures" in given:
+        return Action.MEASURE
     if "phrase" in given:
         return Action.SEARCH
     ranked = (
@@ -216,6 +222,8 @@ def _action(whole: str, words: Words, given: dict[str, Any], picked: int | None,
     )
     for action, pattern in grammar.RULES:
         if not re.search(pattern, ranked, re.IGNORECASE):
+            continue
+        if pattern is grammar.WHATS_IN and ("places" in given or re.search(r"\bfolders?\b", whole, re.IGNORECASE)):
             continue
         if action is Action.LARGEST and not (
             targets

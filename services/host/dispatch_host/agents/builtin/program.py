@@ -63,9 +63,6 @@ def run(request: Request, emit: Callable[[AgentEvent], None]) -> Outcome:
             return _run(request, scope, emit)
         except CannotDo as cannot:
             return Outcome(NotDone(cannot.reason, cannot.text))
-        except FolderNotApproved as missing:
-            labels = [root.label for root in scope.roots]
-            return Outcome(NotDone(NotDoneReason.FOLDER_NOT_APPROVED, about.not_approved(missing.said, labels)))
 
 
 def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> Outcome:
@@ -88,9 +85,23 @@ def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> 
         )
     if complete is None:
         raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, about.not_understood(parsed.left))
-    _check_folders(request, scope)
-    query = complete.query
     bench = Bench(scope, request.now, request.home, emit, [])
+    try:
+        return _do(request, complete, bench)
+    except CannotDo as cannot:
+        # Understood, and not possible: "and the next one?" goes on from here all the same.
+        understood = cannot.reason is not NotDoneReason.NOT_UNDERSTOOD
+        left = _remember_failed(complete, bench).to_json() if understood else {}
+        return Outcome(NotDone(cannot.reason, cannot.text, left))
+    except FolderNotApproved as missing:
+        text = about.not_approved(missing.said, [root.label for root in scope.roots])
+        return Outcome(NotDone(NotDoneReason.FOLDER_NOT_APPROVED, text, _remember_failed(complete, bench).to_json()))
+
+
+def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
+    """Do a whole request. Raises CannotDo and FolderNotApproved."""
+    _check_folders(request, bench.scope)
+    query = complete.query
     try:
         query = _locate(query, bench)
     except NothingThere as nothing:
@@ -103,13 +114,13 @@ def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> 
         return _ask_back(which, bench)
     if query.loose and not findings.items:
         raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, about.not_understood([query.name or ""]))
-    return Outcome(Result(_with_missing(findings.text, scope), _remember(query, findings, complete).to_json()))
+    return Outcome(Result(_with_missing(findings.text, bench.scope), _remember(query, findings, complete).to_json()))
 
 
 def tool_of(query: Query) -> Tool:
     """Choose the tool. Imported when needed: the worker starts faster without what a task does not use."""
     # ruff: noqa: PLC0415
-    from dispatch_host.agents.builtin.tools import duplicates, listing, rows, search, summarise, usage
+    from dispatch_host.agents.builtin.tools import duplicates, listing, measure, rows, search, summarise, usage
 
     tools: dict[Action, Tool] = {
         Action.LARGEST: listing.largest,
@@ -123,6 +134,7 @@ def tool_of(query: Query) -> Tool:
         Action.SEARCH: search.search,
         Action.DUPLICATES: duplicates.duplicates,
         Action.USAGE: usage.usage,
+        Action.MEASURE: measure.measure,
     }
     return tools[query.action]
 
@@ -239,6 +251,16 @@ def _remember(query: Query, findings: Findings, complete: followup.Complete) -> 
         index = query.summarise - 1 if query.summarise > 0 else len(items) - 1
         focus = items[index] if index < len(items) else focus
     return Memory(query, items, focus, findings.follow)
+
+
+def _remember_failed(complete: followup.Complete, bench: Bench) -> Memory:
+    """Remember what was asked, and the file that it failed on."""
+    query = complete.query
+    items = query.paths if bench.meant is None else _paths([bench.meant])
+    focus = items[0] if len(items) == 1 else None
+    if complete.picked_from and len(complete.picked_from) > 1:
+        return Memory(query, complete.picked_from, focus, replace(query, paths=()))
+    return Memory(query, items, focus)
 
 
 def _paths(entries: Sequence[Entry]) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ class Action(StrEnum):
     CHANGED = "changed"
     DUPLICATES = "duplicates"
     USAGE = "usage"
+    MEASURE = "measure"
 
 
 class Sort(StrEnum):
@@ -67,6 +68,9 @@ class Query:
     until: datetime | None = None
     sort: Sort | None = None
     style: Style | None = None
+    column: str | None = None  # of a CSV, as the person calls it
+    measures: tuple[str, ...] = ()  # of that column: mean, sum, minimum, maximum, count
+    skip: int = 0  # of a list: those that were shown before
     summarise: int | None = None  # after finding: which of the matches, from 1, -1 is the last
 
     def to_json(self) -> dict[str, JSON]:
@@ -93,7 +97,7 @@ class Query:
         for name, kind in (("action", Action), ("sort", Sort), ("style", Style)):
             if name in values:
                 values[name] = kind(str(values[name]))
-        for name in ("places", "paths"):
+        for name in ("places", "paths", "measures"):
             if name in values:
                 listed = values[name]
                 values[name] = tuple(str(item) for item in listed) if isinstance(listed, list) else ()

@@ -230,6 +230,50 @@ def count(words: Words) -> tuple[int | None, bool]:
     return None, False
 
 
+_MEASURE = r"(?:averages?|avg|mean|sum|total|min(?:imum)?|max(?:imum)?|highest|lowest|count)"
+_MEASURES = {
+    "a": "mean",
+    "me": "mean",
+    "s": "sum",
+    "t": "sum",
+    "mi": "minimum",
+    "l": "minimum",
+    "ma": "maximum",
+    "h": "maximum",
+}
+
+
+def measure(words: Words) -> tuple[str | None, tuple[str, ...]]:
+    """Cut out a column of a CSV and what is asked of it: `the mean of amount in x.csv`."""
+    match = re.search(
+        rf"\b(?P<measures>{_MEASURE}(?:(?:,| and|/| or)+ ?(?:the )?{_MEASURE})*) (?:values? )?(?:of |for |in )?(?:the )?"
+        rf"(?:columns? |field )?(?P<column>{LITERAL}|[^\s·,;?{_OPEN}]+(?: [^\s·,;?{_OPEN}]+){{0,3}}?)(?: column| values)?"
+        rf" (?=(?:in|of|from|for) (?:(?:the |my )?(?:file )?{LITERAL}|it\b|that\b|(?:the |my )(?:[\w-]+ )?csv\b))",
+        words.text,
+        re.IGNORECASE,
+    )
+    if match is None or not is_column(column := words.plain(match["column"])):
+        return None, ()
+    words.text = f"{words.text[: match.start()]}{CUT}{words.text[match.end() :]}"
+    said = re.findall(_MEASURE, match["measures"].casefold())
+    return column, tuple(dict.fromkeys(_MEASURES.get(one[:1]) or _MEASURES.get(one[:2]) or "count" for one in said))
+
+
+def is_column(said: str) -> bool:
+    """Tell a column's name from what else is counted and measured."""
+    other = rf"(?:{_ROWS}|{_FILE_WORDS}|{KIND_WORDS}|folders?|pages?|words?|sizes?|of|and|values?|columns?|space)"
+    return not is_file(said) and not any(re.fullmatch(other, word, re.IGNORECASE) for word in said.split())
+
+
+def onward(words: Words) -> int | None:
+    """Cut out how many come next of a list that was shown: `next 10`, `the next five files`."""
+    match = words.take(
+        rf"^(?:and )?(?:show (?:me )?|give me |list )?(?:the )?next (?!one\b)(?P<n>{_NUMBER})"
+        rf"(?: (?:ones?|results?|items?|more|{_ROWS}|{_FILE_WORDS}|{KIND_WORDS}))?$"
+    )
+    return max(number(match["n"]), 1) if match else None
+
+
 # What `pick` gives besides a number from 1: the last, the one spoken of, and those told by the one spoken of.
 LAST, IT, NEXT, PREVIOUS, OTHER = -1, 0, 1001, 1002, 1003
 _ORDINAL = r"(?P<ordinal>" + "|".join(ORDINALS) + r"|\d{1,3}(?:st|nd|rd|th))"

@@ -74,7 +74,14 @@ def encode_event(event: AgentEvent) -> bytes:
 def encode_outcome(outcome: Outcome) -> bytes:
     """Write the last event."""
     if isinstance(outcome.event, NotDone):
-        return _line({"event": "not_done", "reason": outcome.event.reason, "text": outcome.event.text})
+        return _line(
+            {
+                "event": "not_done",
+                "reason": outcome.event.reason,
+                "text": outcome.event.text,
+                "memory": dict(outcome.event.memory),
+            }
+        )
     return _line(
         {
             "event": "result",
@@ -106,7 +113,7 @@ def decode(line: bytes) -> AgentEvent | Outcome | Crashed:
                     Result(_text(said, "text"), _memory(said)), [_plain(choice) for choice in said["choices"]]
                 )
             case "not_done":
-                return Outcome(NotDone(NotDoneReason(said["reason"]), _text(said, "text")))
+                return Outcome(NotDone(NotDoneReason(said["reason"]), _text(said, "text"), _memory(said)))
             case "crashed":
                 return Crashed(_text(said, "kind"), _text(said, "where"))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

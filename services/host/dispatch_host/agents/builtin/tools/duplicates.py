@@ -57,7 +57,8 @@ def duplicates(query: Query, bench: Bench) -> Findings:
     for remark in (looked(bench), bench.remarks()):
         if remark:
             answer.add(remark)
-    items = [entry for group in groups for entry in group][:REMEMBERED]
+    # "The second one" is the second group; its files are alike, so the first of them stands for all.
+    items = [ordered(group, Sort.NAME)[0] for group in groups][:REMEMBERED]
     return Findings(answer.text(), items, follow=Query(action=Action.SUMMARISE))
 
 

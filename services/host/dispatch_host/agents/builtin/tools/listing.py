@@ -25,16 +25,16 @@ def table(entries: Iterable[Entry], bench: Bench) -> Table:
     return Table(["File", "Size", "Bytes", "Modified"], list(rows), right=frozenset({1, 2}))
 
 
-def ranked(entries: Iterable[Entry], bench: Bench) -> Table:
+def ranked(entries: Iterable[Entry], bench: Bench, skip: int = 0) -> Table:
     """Show files with their place in the ranking."""
     plain = table(entries, bench)
-    rows = [[str(index), *row] for index, row in enumerate(plain.rows, start=1)]
+    rows = [[str(index), *row] for index, row in enumerate(plain.rows, start=skip + 1)]
     return Table(["#", *plain.headings], list(rows), right=frozenset({0, 2, 3}))
 
 
-def shown(entries: list[Entry], bench: Bench, how: Style) -> Table:
+def shown(entries: list[Entry], bench: Bench, how: Style, skip: int = 0) -> Table:
     """Choose the table with a rank, or the list that numbers itself."""
-    return ranked(entries, bench) if how is Style.TABLE else table(entries, bench)
+    return ranked(entries, bench, skip) if how is Style.TABLE else table(entries, bench)
 
 
 def largest(query: Query, bench: Bench) -> Findings:
@@ -75,12 +75,15 @@ def _top(query: Query, bench: Bench, order: Sort) -> Findings:
             total_bytes += entry.size
             yield entry
 
-    found = _best(counted(), order, limit)
+    found = _best(counted(), order, query.skip + limit)[query.skip :]
+    if not found and total:
+        return Findings(f"There are no more: all {number(total)} were shown.")
     if not found:
         return Findings("\n\n".join(filter(None, (missing(query, bench), looked(bench), bench.remarks()))))
     answer = Answer()
     answer.add(_title(query, bench, order, total, total_bytes, len(found)))
-    rows = answer.table(shown(found, bench, style(query, Style.TABLE)), style(query, Style.TABLE))
+    rows = answer.table(shown(found, bench, style(query, Style.TABLE), query.skip), style(query, Style.TABLE))
+    rows += query.skip
     if total > rows:
         answer.add(
             f"… and {number(total - rows)} more. Say \u201cshow {min(total, max(rows * 2, 20))}\u201d for more of them."
@@ -111,6 +114,11 @@ def _key(entry: Entry, order: Sort) -> tuple[int, str, str, str]:
 
 def _title(query: Query, bench: Bench, order: Sort, total: int, total_bytes: int, count: int) -> str:
     what = described(query, 1 if total == 1 else 2)
+    if query.skip:
+        shown_now = f"{number(query.skip + 1)} to {number(query.skip + count)}"
+        return (
+            f"**{shown_now} of {number(total)} {what}** in {bench.where()} ({size(total_bytes)} altogether, {order}):"
+        )
     if query.action is Action.LARGEST:
         rank = "smallest" if order is Sort.SMALLEST else "largest"
         many = f"The {number(count)} {rank}" if count > 1 else f"The {rank}"

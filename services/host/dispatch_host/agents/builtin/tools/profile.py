@@ -21,7 +21,6 @@ COUNTS_BYTES = 14 * 1024 * 1024  # for the counted values of all columns togethe
 _COLUMNS = 400  # more columns than anybody reads are not summarised
 _READINGS = 12
 _TOP = 5
-_FEW = 50  # a column of numbers or dates with so few different values has categories too
 
 
 @dataclass(slots=True)
@@ -162,7 +161,8 @@ def _categories(answer: Answer, result: Profile) -> None:
         if distinct is None or not distinct:
             continue
         top = column.top(_TOP)
-        if top[0][1] == 1 or (column.type not in (Type.TEXT, Type.BOOLEAN) and distinct > _FEW):
+        if top[0][1] == 1 and distinct > 1:
+            lines.append(f"- {cell(column.name)}: none; its {number(distinct)} values all differ")
             continue
         listed = ", ".join(f"{cell(value, limit=60)} ({number(times)})" for value, times in top)
         lines.append(

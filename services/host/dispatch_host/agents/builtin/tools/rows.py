@@ -72,14 +72,18 @@ def _csv_rows(answer: Answer, file: BinaryIO, entry: Entry, limit: int, query: Q
         raise not_a_csv(entry, bench) from None
     reader = Reader(file, form)
     rows: Iterable[list[str]] = (
-        deque(_told(reader, entry, bench), limit) if query.tail else islice(reader.rows(), limit)
+        deque(_told(reader, entry, bench), limit)
+        if query.tail
+        else islice(reader.rows(), query.skip, query.skip + limit)
     )
     kept = list(rows)
     columns = form.columns
     width = min(max([form.width, *map(len, kept)]), _COLUMNS)
     columns = [*columns, *(f"column {index}" for index in range(len(columns) + 1, width + 1))][:width]
-    which = "last" if query.tail else "first"
-    if not kept:
+    which = "last" if query.tail else "next" if query.skip else "first"
+    if not kept and query.skip:
+        answer.add(f"{code(bench.show(entry))} has no more rows.")
+    elif not kept:
         answer.add(f"{code(bench.show(entry))} has a header ({plural(form.width, 'column')}) and no rows.")
     else:
         facts = f"{size(entry.size)}, {plural(form.width, 'column')}"
@@ -117,10 +121,9 @@ def _told(reader: Reader, entry: Entry, bench: Bench) -> Iterable[list[str]]:
 
 def _lines(answer: Answer, file: BinaryIO, entry: Entry, limit: int, query: Query, bench: Bench) -> None:
     found = text.lines(file, bench, entry)
-    kept = list(deque(found, limit) if query.tail else islice(found, limit))
-    answer.add(
-        f"The {'last' if query.tail else 'first'} {plural(len(kept), 'line')} of {code(bench.show(entry))} ({size(entry.size)}):"
-    )
+    kept = list(deque(found, limit) if query.tail else islice(found, query.skip, query.skip + limit))
+    which = "last" if query.tail else "next" if query.skip else "first"
+    answer.add(f"The {which} {plural(len(kept), 'line')} of {code(bench.show(entry))} ({size(entry.size)}):")
     answer.fenced("\n".join(line if len(line) <= 2000 else f"{line[:2000]}…" for line in kept))
 
 
