@@ -96,6 +96,19 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
     def now_ms(self) -> int:
         return SystemClock().wall_ms() + self.ahead_ms
 
+    def rotates(self) -> None:
+        """Sign with another key from now on; the key set that says so is signed by the one before as well."""
+        old, old_public = self._key, self.public_key
+        self._key = Ed25519PrivateKey.generate()
+        self.public_key = self._key.public_key().public_bytes_raw()
+        keys = proof.PinnedKeys(keys=(self.public_key, old_public), sequence=self.keys.sequence + 1)
+        signed = [
+            proof.sign_key_set(key.sign, public, keys)
+            for key, public in ((self._key, self.public_key), (old, old_public))
+        ]
+        signatures = [pairing_pb2.KeySetSignature(key_id=one.key_id, signature=one.signature) for one in signed]
+        self.keys = pairing_pb2.KeySet(keys=keys.keys, sequence=keys.sequence, signatures=signatures)
+
     def grant(
         self,
         pair_id: bytes,

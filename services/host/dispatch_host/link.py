@@ -323,7 +323,7 @@ class Link:
     async def _confirmed(self, confirmed: Confirmed) -> Reason.ValueType | None:
         """Switch to the epoch that the phone has confirmed; the reason when the old one stays."""
         try:
-            self._rights.check_phone(confirmed.grant)
+            await self._rights.admit(confirmed.grant)
             now_ms = self._common.clock.boot_ms()
             may_set_back = self._set_backs.left(now_ms=now_ms)
             set_back = await self._common.journal.step(

@@ -6,6 +6,8 @@ backup) is reminded with what both devices signed. docs/encryption.md "Session" 
 
 from __future__ import annotations
 
+import contextlib
+
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
@@ -20,6 +22,7 @@ from dispatch.version import APP_VERSION
 from dispatch_host.journal.values import Pairing
 
 RENEW_BEFORE_MS = 5 * 60_000
+ASK_AGAIN_MS = 60_000
 
 
 class Rights:
@@ -37,6 +40,7 @@ class Rights:
         self._ends_ms = 0
         self._ahead_ms = 0  # the service's clock minus this computer's boot clock
         self._knows_time = False
+        self._asked_ms: int | None = None  # when the service was last asked because of a phone's grant
 
     async def right(self, *, fresh: bool) -> Right:
         """Give the right to attach, renewed when it is about to end or was not accepted. Raises what the service says."""
@@ -52,8 +56,25 @@ class Rights:
         dialler = SignIn.required(self._home).dialler(plaintext=self._plaintext)
         return Right(grant=self._right.grant, relays=self._right.relays, dialler=dialler)
 
-    def check_phone(self, signed: bytes) -> None:
+    async def admit(self, signed: bytes) -> None:
         """Raise GrantInvalid unless the phone may speak to this host now, whatever path it came by.
+
+        A grant may be good and its key not known here yet, because the service has rotated: it is asked then, not more than
+        once in a while, so that a phone with a bad grant does not have us call it all day.
+        """
+        try:
+            self._check(signed)
+        except errors.GrantInvalid:
+            now_ms = self._clock.boot_ms()
+            if self._asked_ms is not None and now_ms < self._asked_ms + ASK_AGAIN_MS:
+                raise
+            self._asked_ms = now_ms
+            with contextlib.suppress(errors.DispatchError):
+                await self._renew()
+            self._check(signed)
+
+    def _check(self, signed: bytes) -> None:
+        """Judge by what is known now.
 
         That the pair is not revoked follows from our own renewal: the service refuses it for a pair that is over, and
         without one in this process nobody is let in.
