@@ -53,6 +53,7 @@ _NOT_ALLOWED = (
     errors.GrantExpired,
     errors.ProofInvalid,
 )
+_DENIED = (errors.SignInDenied, errors.SignInExpired)
 _USAGE = (
     errors.TargetNeeded,
     errors.TargetUnknown,
@@ -68,6 +69,7 @@ def exit_of(error: errors.DispatchError) -> Exit:
     table: tuple[tuple[tuple[type[errors.DispatchError], ...], Exit], ...] = (
         ((errors.HostAbsent,), Exit.HOST_AWAY),
         (_NOT_ALLOWED, Exit.NOT_ALLOWED),
+        (_DENIED, Exit.DENIED),
         ((errors.NoNetwork,), Exit.NOT_SENT),
         ((errors.NotOver,), Exit.NOT_OVER),
         (_USAGE, Exit.USAGE),

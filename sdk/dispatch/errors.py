@@ -484,6 +484,32 @@ class DeviceUnknown(PairingRefused):
     advice = "Look at the list of devices."
 
 
+class SignInDenied(PairingRefused):
+    reason = Reason.REASON_SIGN_IN_DENIED
+    code = Code.PERMISSION_DENIED
+    sentence = "The sign-in was denied at the provider."
+    advice = "Sign in again if that was a mistake."
+
+
+class SignInExpired(PairingRefused):
+    reason = Reason.REASON_SIGN_IN_EXPIRED
+    sentence = "The code's time is over, or it is no longer known."
+    advice = "Sign in again for a fresh code."
+
+
+class ProviderUnreachable(PairingRefused):
+    reason = Reason.REASON_PROVIDER_UNREACHABLE
+    code = Code.UNAVAILABLE
+    sentence = "The service can't reach the provider of sign-ins."
+    advice = "Try again later, or sign in with a password."
+
+
+class ProviderFailed(PairingRefused):
+    reason = Reason.REASON_PROVIDER_FAILED
+    sentence = "The provider of sign-ins gave an answer that can't be used."
+    advice = "Ask the operator of the service: its log says more."
+
+
 class TaskNotDone(DispatchError):
     """An accepted task ended otherwise than done."""
 

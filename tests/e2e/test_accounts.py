@@ -17,7 +17,7 @@ from tests.support.world import ACCOUNT, PASSWORD, World
 pytestmark = pytest.mark.timeout(180)
 
 NEW = "a fresh staple"
-SHORT_GRANTS = {"DISPATCH_PAIRING_GRANT_MS": "3000"}
+SHORT_GRANTS = {"DISPATCH_PAIRING_GRANT_MS": "8000"}
 
 
 async def phone(world: World, *words: str, stdin: str = "", home: str = "pocket") -> tuple[int, list[Event]]:

@@ -404,6 +404,18 @@ async def test_a_relay_that_starts_again_knows_how_old_its_trust_is(calm_relay: 
     assert await calm_relay.attach(pair.phone)
 
 
+async def test_a_stream_ends_with_its_grant_and_a_fresh_one_opens_the_next(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    grant = pair.phone.grant(for_ms=4_000)
+    phone = await calm_relay.attach(pair.phone, hello=pair.phone.hello(grant=grant))
+
+    assert isinstance(await phone.ended(), errors.GrantExpired)
+
+    with pytest.raises(errors.GrantExpired):
+        await calm_relay.attach(pair.phone, hello=pair.phone.hello(grant=grant))
+    await calm_relay.attach(pair.phone)
+
+
 async def test_nobody_is_let_in_before_the_trust_is_known(calm_relay: Relay) -> None:
     await calm_relay.stop()
     for file in calm_relay.data.glob("trust*"):

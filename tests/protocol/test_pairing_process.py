@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import signal
+import socket
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 
+from tests.support.browser_end import Browser
 from tests.support.pairing_device import PAIRING, PASSWORD, Code, Device, a_host, a_phone, signed_pairing, words
 from tests.support.processes import Process, run
 
@@ -53,7 +55,7 @@ async def test_accounts_are_added_while_the_service_is_up_and_before_it_ever_was
     assert await add(tmp_path) == (0, [{"event": "added", "account": "ada", "plan": "pro"}])
     service = await start("--metrics", "127.0.0.1:0", "--relay", "127.0.0.1:1")
     listening = await service.event("listening")
-    assert set(listening) == {"event", "address", "metrics", "services", "name"}
+    assert set(listening) == {"event", "address", "metrics", "services", "web", "name"}
     assert b'dispatch_pairing_refusals_total{reason="OTHER_ACCOUNT"} 0.0' in page(listening["metrics"])
 
     assert (await add(tmp_path, "bob", "another horse"))[0] == 0
@@ -250,3 +252,43 @@ async def test_no_secret_is_lying_about(tmp_path: Path, start: Start) -> None:
     assert b"signed in" in places["log"]
 
     assert [place for secret in secrets for place in found(secret, places)] == []
+
+
+async def test_the_account_page_is_where_the_service_says(tmp_path: Path, start: Start) -> None:
+    await add(tmp_path)
+    service = await start("--web", "127.0.0.1:0")
+    async with Browser((await service.event("listening"))["web"]) as browser:
+        assert (await browser.sign_in()).headers["location"] == "/devices"
+        session = browser.cookies["dispatch"]
+
+    assert await service.stop() == 0
+    assert session.encode() not in service.stderr
+    assert PASSWORD.encode() not in service.stderr
+    assert b"Traceback" not in service.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--web", "0.0.0.0:0"),
+        ("--web", "nowhere"),
+        ("--web-cert", "tls.pem", "--web-key", "tls.key"),
+        ("--web", "127.0.0.1:0", "--web-cert", "tls.pem"),
+        ("--web", "127.0.0.1:0", "--web-cert", "missing.pem", "--web-key", "missing.key"),
+    ],
+)
+async def test_an_account_page_that_can_not_be_served_as_told_is_refused_at_the_start(
+    start: Start, words: tuple[str, ...]
+) -> None:
+    service = await start(*words)
+
+    assert await service.ended() == 2
+    assert service.events[0]["reason"] == "BAD_REQUEST"
+
+
+async def test_an_address_of_the_account_page_that_is_taken_is_a_fault(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        service = await start("--web", f"127.0.0.1:{taken.getsockname()[1]}")
+
+        assert await service.ended() == 1
+        assert "can't listen on 127.0.0.1" in service.events[0]["text"]

@@ -142,11 +142,13 @@ async def test_rotation_outlives_a_restart(service: PairingService, pair: tuple[
 
 
 async def test_that_a_device_was_seen_is_noted_to_the_minute(service: PairingService) -> None:
+    await service.advance(MINUTE_MS - service.clock.now_ms % MINUTE_MS + SECOND_MS)
     phone = await service.phone()
-    start_ms = service.clock.now_ms
-    whole_ms = start_ms - start_ms % MINUTE_MS + MINUTE_MS
+    signed_in_ms = service.clock.now_ms - SECOND_MS
+    assert (await kept(service, phone)).seen_ms == signed_in_ms
+    whole_ms = signed_in_ms + MINUTE_MS
 
-    await service.advance(whole_ms + 59 * SECOND_MS - start_ms)
+    await service.advance(MINUTE_MS + 50 * SECOND_MS)
     await phone.is_signed_in()
 
     assert (await kept(service, phone)).seen_ms == whole_ms

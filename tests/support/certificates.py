@@ -46,6 +46,10 @@ class Certificates:
         """Give what a server listens with."""
         return CertificateFiles(keys=self.keys(issued), callers=None if callers is None else callers.file)
 
+    def believing(self) -> ssl.SSLContext:
+        """Give what a browser has that was told of this authority."""
+        return ssl.create_default_context(cadata=self.pem)
+
     def dialler(self, *, identity: KeyFiles | None = None) -> Dialler:
         """Give how somebody dials who was told of this authority."""
         return Dialler(ca=self.pem, identity=identity)

@@ -35,6 +35,8 @@ RESPONSES: dict[str, type[Message]] = {
     f"{ACCOUNT}SignIn": pb.SignInResponse,
     f"{ACCOUNT}SignOut": pb.SignOutResponse,
     f"{ACCOUNT}SignUp": pb.SignUpResponse,
+    f"{ACCOUNT}BeginFederatedSignIn": pb.BeginFederatedSignInResponse,
+    f"{ACCOUNT}FinishFederatedSignIn": pb.SignInResponse,
     f"{ACCOUNT}ChangePassword": pb.ChangePasswordResponse,
     f"{DEVICE}ListDevices": pb.ListDevicesResponse,
     f"{DEVICE}RenameDevice": pb.RenameDeviceResponse,
@@ -185,6 +187,20 @@ class Device:
     async def sign_in(self, account: str = "ada", password: str = PASSWORD) -> None:
         """Sign in and keep the token."""
         self.signed_in = await self.call(f"{ACCOUNT}SignIn", self.sign_in_request(account, password))
+        self.session = self.signed_in.session
+
+    async def begin_at_provider(self) -> pb.BeginFederatedSignInResponse:
+        """Get a code for the person."""
+        request = pb.BeginFederatedSignInRequest(device_key=self.public)
+        begun: pb.BeginFederatedSignInResponse = await self.call(f"{ACCOUNT}BeginFederatedSignIn", request)
+        return begun
+
+    async def finish_at_provider(self, attempt_id: bytes) -> None:
+        """Ask whether the person has entered it, and keep the token."""
+        request = pb.FinishFederatedSignInRequest(
+            attempt_id=attempt_id, device_key=self.public, device_name=self.name, device_kind=self.kind
+        )
+        self.signed_in = await self.call(f"{ACCOUNT}FinishFederatedSignIn", request)
         self.session = self.signed_in.session
 
     async def sign_out(self, *, everywhere: bool = False) -> None:

@@ -211,6 +211,10 @@ async def _pairings(store: Store) -> None:
         assert list(await kept.pairings.active_of(TABLET.device_id)) == [fourth]
         assert list(await kept.pairings.active_of_account(ADA)) == [third, fourth]
         assert await kept.pairings.active_of_account(BOB) == []
+        assert {one.pair_id for one in await kept.pairings.of_account(ADA)} == {
+            a_pairing(n).pair_id for n in (1, 2, 3, 4)
+        }
+        assert await kept.pairings.of_account(BOB) == []
 
 
 async def _ways_into_an_account(store: Store) -> None:
@@ -234,6 +238,7 @@ async def _ways_into_an_account(store: Store) -> None:
         assert await kept.accounts.take_invitation(b"j" * 32, now_ms=10)
         assert not await kept.accounts.take_invitation(b"j" * 32, now_ms=10)
         assert await kept.accounts.web_session(sessions[0].token_hash) == sessions[0]
+        assert list(await kept.accounts.web_sessions(ADA)) == sessions[:2]
         await kept.accounts.forget_web_sessions(now_ms=1)
         assert await kept.accounts.web_session(sessions[0].token_hash) is None
         await kept.accounts.end_web_sessions(BOB)
@@ -336,6 +341,8 @@ async def _farewells(store: Store) -> None:
         said = [await kept.pairings.farewell(pair_id, [HOST.device_id, POCKET.device_id]) for pair_id in gone]
         assert said == [False, True, True]
         assert await kept.pairings.farewell(gone[0], [TABLET.device_id])
+        assert list(await kept.pairings.farewells_of(POCKET.device_id)) == gone[1:]
+        assert await kept.pairings.farewells_of(HOST.device_id) == []
         assert not await kept.pairings.farewell(gone[1], [TABLET.device_id, HOST.device_id])
 
 

@@ -16,12 +16,14 @@ from dispatch.runtime.certificate import CertificateFiles
 from dispatch_pairing.accounts import add
 from dispatch_pairing.app import DATABASE, Running, Settings, running
 from dispatch_pairing.limits import Limits
-from dispatch_pairing.listeners import ServicesListener
+from dispatch_pairing.listeners import ServicesListener, WebListener
 from dispatch_pairing.model import Plan
+from dispatch_pairing.oidc.settings import ProviderSettings
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.policy import Policy
 from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
+from dispatch_pairing.web.provider import Provider
 
 from tests.support.pairing_device import PASSWORD, Code, Device, a_host, a_phone, signed_pairing
 
@@ -81,7 +83,10 @@ class PairingService:
     listen: str = "127.0.0.1:0"
     certificate: CertificateFiles | None = None
     services: ServicesListener | None = None
+    web: WebListener | None = None
+    web_provider: Provider | None = None
     policy: Policy = field(default_factory=Policy)
+    provider: ProviderSettings | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: Running | None = None
 
@@ -102,10 +107,12 @@ class PairingService:
             advertise=self.advertise,
             certificate=self.certificate,
             services=self.services,
+            web=self.web,
             policy=self.policy,
+            provider=self.provider,
         )
         self._service = await self._stack.enter_async_context(
-            running(settings, clock=self.clock, limits=self.limits, cost=CHEAP)
+            running(settings, clock=self.clock, limits=self.limits, cost=CHEAP, web_provider=self.web_provider)
         )
         self.listen = str(self._service.address)
 

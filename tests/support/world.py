@@ -38,12 +38,14 @@ class World:
         pairing_env: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
+        self.pairing_env = dict(pairing_env or {})
         self.relay_env = dict(relay_env or {})
         self.pairing_env = dict(pairing_env or {})
         self.processes: list[Process] = []
         self.pairing: Process
         self.relay: Process
         self.server = ""
+        self.pairing_metrics = ""
         self.relay_address = ""
         self.relay_metrics = ""
 
@@ -73,7 +75,8 @@ class World:
             "dispatch-pairing", "serve", "--listen", listen, "--data", str(self.folder / "pairing"),
             "--metrics", "127.0.0.1:0", *options, env=self.pairing_env,
         )  # fmt: skip
-        self.server = (await self.pairing.event("listening"))["address"]
+        listening = await self.pairing.event("listening")
+        self.server, self.pairing_metrics = listening["address"], listening["metrics"]
 
     async def start_relay(self, *, listen: str = "127.0.0.1:0") -> None:
         """Start the relay."""

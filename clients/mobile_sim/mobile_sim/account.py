@@ -5,14 +5,16 @@ Called by `desk`.
 
 from __future__ import annotations
 
+from dispatch import errors
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.cli import Exit
 from dispatch.device import account, owner
+from dispatch.device.federated import Code, sign_in_at_provider
 from dispatch.device.fresh_start import signed_in_afresh
 from dispatch.device.sign_in import SignIn, sign_in
 from dispatch.tls import Dialler
 
-from mobile_sim.owner import Hear, Request, Say
+from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.phone import Phone
 
 _KIND = DeviceKind.DEVICE_KIND_PHONE
@@ -42,15 +44,28 @@ class Account:
             )
 
         signed_in = await signed_in_afresh(enter, store=phone.secrets, drop_pairings=phone.end_all)
-        say(
-            {
-                "event": "signed_in",
-                "account": signed_in.account,
-                "server": signed_in.server,
-                "service": signed_in.service_name,
-                "device": signed_in.device_name,
-            }
-        )
+        say(_signed_in(signed_in))
+        return Exit.DONE
+
+    async def log_in_at_provider(self, request: Request, say: Say, _: Hear) -> int:
+        """Sign this phone in at the service's provider; says first what the person has to do there."""
+        phone = self._phone
+
+        async def enter() -> SignIn:
+            return await sign_in_at_provider(
+                phone.home,
+                phone.secrets,
+                server=request["server"],
+                device_name=request["name"],
+                kind=_KIND,
+                clock=phone.clock,
+                rng=phone.rng,
+                person=_Told(say),
+                dialler=self._dialler(request),
+            )
+
+        signed_in = await signed_in_afresh(enter, store=phone.secrets, drop_pairings=phone.end_all)
+        say(_signed_in(signed_in))
         return Exit.DONE
 
     async def sign_up(self, request: Request, say: Say, hear: Hear) -> int:
@@ -110,3 +125,35 @@ class Account:
 
     def _dialler(self, request: Request) -> Dialler:
         return Dialler(ca=request["ca"], plaintext=self._phone.plaintext)
+
+
+def _signed_in(signed_in: SignIn) -> Event:
+    return {
+        "event": "signed_in",
+        "account": signed_in.account,
+        "server": signed_in.server,
+        "service": signed_in.service_name,
+        "device": signed_in.device_name,
+    }
+
+
+class _Told:
+    """The person, told through events."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def enter(self, code: Code) -> None:
+        self._say(
+            {
+                "event": "enter_code",
+                "code": code.code,
+                "url": code.url,
+                "url_complete": code.url_complete,
+                "expires_at": code.expires_at_ms,
+            }
+        )
+
+    def warn(self, error: errors.DispatchError) -> None:
+        word = errors.word(error.reason)
+        self._say({"event": "warning", "reason": word, "text": error.sentence, "advice": error.advice})

@@ -62,22 +62,23 @@ Authorities = Annotated[
 def login(
     context: typer.Context,
     server: Server,
-    account: AccountName,
     name: DeviceName,
+    account: Annotated[str | None, typer.Option("--account", help="Your account's name.")] = None,
+    provider: Annotated[
+        bool, typer.Option("--provider", help="Sign in at the service's provider, in any browser, instead.")
+    ] = False,
     password_stdin: FromStdin = False,
     ca: Authorities = None,
 ) -> None:
     """Sign this phone in."""
+    if provider == (account is not None) or (provider and password_stdin):
+        raise typer.BadParameter("give either --account NAME, with a password, or --provider")
 
     def request() -> Request:
-        return {
-            "do": "login",
-            "server": _address(server),
-            "ca": "" if ca is None else _authorities(ca),
-            "account": account,
-            "name": name,
-            "password": _secret("Password", from_stdin=password_stdin),
-        }
+        to = {"server": _address(server), "ca": "" if ca is None else _authorities(ca), "name": name}
+        if provider:
+            return {"do": "login_at_provider", **to}
+        return {"do": "login", **to, "account": account, "password": _secret("Password", from_stdin=password_stdin)}
 
     _run(context, request)
 

@@ -52,6 +52,7 @@ class Desk:
         """Do what is asked. Raises DispatchError when it can't be done."""
         commands: dict[str, Callable[[Request, Say, Hear], Awaitable[int]]] = {
             "login": self._account.log_in,
+            "login_at_provider": self._account.log_in_at_provider,
             "signup": self._account.sign_up,
             "logout": self._account.log_out,
             "password": self._account.change_password,

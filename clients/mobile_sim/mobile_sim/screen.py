@@ -142,6 +142,13 @@ class Screen:
     def _on_signed_in(self, event: Event) -> None:
         self._line(f"Signed in to {plain(event['service'])} as {plain(event['account'])}, as {plain(event['device'])}.")
 
+    def _on_enter_code(self, event: Event) -> None:
+        code = self._console.styled(one_line(event["code"], 64), bold=True)
+        until = _time(event["expires_at"])
+        self._line(f"Open {one_line(event['url'], 512)} in any browser and enter {code} there, until {until}.")
+        if event["url_complete"]:
+            self._line(f"Or open {one_line(event['url_complete'], 512)}, where it stands already.")
+
     def _on_signed_up(self, event: Event) -> None:
         self._line(f"The account {plain(event['account'])} is there.")
 

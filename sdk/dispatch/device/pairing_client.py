@@ -65,6 +65,15 @@ class PairingClient:
         self._session.keep(response.session)
         return response
 
+    async def begin_federated_sign_in(self, device_key: bytes) -> pb.BeginFederatedSignInResponse:
+        """Ask for a code that the person enters at the provider."""
+        request = pb.BeginFederatedSignInRequest(device_key=device_key)
+        return await self._call(_ACCOUNT + "BeginFederatedSignIn", request, pb.BeginFederatedSignInResponse)
+
+    async def finish_federated_sign_in(self, request: pb.FinishFederatedSignInRequest) -> pb.SignInResponse:
+        """Sign in once the person has entered it."""
+        return await self._call(_ACCOUNT + "FinishFederatedSignIn", request, pb.SignInResponse)
+
     async def sign_up(self, request: pb.SignUpRequest) -> None:
         """Make an account."""
         await self._call(_ACCOUNT + "SignUp", request, pb.SignUpResponse)

@@ -88,10 +88,7 @@ async def sign_in(
 
     Raises SignInFailed, NoNetwork, TlsFailed, BadRequest and what the service says.
     """
-    try:
-        name = tidy(device_name)
-    except NameInvalid as problem:
-        raise errors.BadRequest(str(problem), metadata={"field": "device_name"}) from problem
+    name = tidy_name(device_name)
     home.create()
     key = DeviceKey.load_or_make(store, rng)
     async with PairingClient(server=server, identity=key.identity(kind), dialler=dialler) as client:
@@ -105,12 +102,27 @@ async def sign_in(
                 app_version=APP_VERSION,
             )
         )
+    return keep(home, store, answer, server=server, device_name=name, dialler=dialler)
+
+
+def tidy_name(device_name: str) -> str:
+    """Tidy what the person calls this device. Raises BadRequest."""
+    try:
+        return tidy(device_name)
+    except NameInvalid as problem:
+        raise errors.BadRequest(str(problem), metadata={"field": "device_name"}) from problem
+
+
+def keep(
+    home: Home, store: KeyStore, answer: pb.SignInResponse, *, server: str, device_name: str, dialler: Dialler
+) -> SignIn:
+    """Keep what a sign-in gave, in whatever way it was made."""
     signed_in = SignIn(
         server=server,
         service_name=answer.service_name,
-        account=account,
+        account=answer.account,
         account_id=answer.account_id.hex(),
-        device_name=name,
+        device_name=device_name,
         ca=dialler.ca,
     )
     Trust(home).start(answer.keys)

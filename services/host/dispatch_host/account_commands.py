@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
 from dispatch import errors
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.cli import Console, Exit
+from dispatch.clock import SystemClock
 from dispatch.device import account as accounts
+from dispatch.device.federated import sign_in_at_provider
 from dispatch.device.fresh_start import signed_in_afresh
 from dispatch.device.home import Home
 from dispatch.device.keys import PlainFiles
@@ -21,6 +23,7 @@ from dispatch.device.session import Session
 from dispatch.device.sign_in import SignIn, sign_in
 from dispatch.tls import Dialler
 
+from dispatch_host.code_at_provider import AtConsole
 from dispatch_host.pairings import drop_all
 
 _KIND = DeviceKind.DEVICE_KIND_HOST
@@ -54,6 +57,30 @@ async def log_in(home: Home, console: Console, way: Way) -> Exit:
             dialler=way.dialler,
         )
 
+    return await _in(home, console, store, enter)
+
+
+async def log_in_at_provider(home: Home, console: Console, *, server: str, dialler: Dialler, name: str) -> Exit:
+    """Sign this computer in at the service's provider; shows first what the person has to do there."""
+    store = PlainFiles.of(home)
+
+    async def enter() -> SignIn:
+        return await sign_in_at_provider(
+            home,
+            store,
+            server=server,
+            device_name=name,
+            kind=_KIND,
+            clock=SystemClock(),
+            rng=os.urandom,
+            person=AtConsole(console),
+            dialler=dialler,
+        )
+
+    return await _in(home, console, store, enter)
+
+
+async def _in(home: Home, console: Console, store: PlainFiles, enter: Callable[[], Awaitable[SignIn]]) -> Exit:
     with _prepared(home) as running:
 
         async def drop_pairings() -> None:
@@ -66,7 +93,7 @@ async def log_in(home: Home, console: Console, way: Way) -> Exit:
         {
             "event": "signed_in",
             "account": signed_in.account,
-            "server": way.server,
+            "server": signed_in.server,
             "service": signed_in.service_name,
             "device": signed_in.device_name,
         },

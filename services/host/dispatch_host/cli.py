@@ -132,18 +132,25 @@ Authorities = Annotated[
 def login(
     context: typer.Context,
     server: Server,
-    account: AccountName,
     name: DeviceName,
+    account: Annotated[str | None, typer.Option("--account", help="The account's name.", show_default=False)] = None,
+    provider: Annotated[
+        bool, typer.Option("--provider", help="Sign in at the service's provider, in any browser, instead.")
+    ] = False,
     password_stdin: FromStdin = False,
     ca: Authorities = None,
 ) -> None:
     """Sign this computer in to an account."""
     shared: _Shared = context.obj
+    if provider == (account is not None) or (provider and password_stdin):
+        raise typer.BadParameter("give either --account NAME, with a password, or --provider")
 
     async def work() -> Exit:
-        from dispatch_host.account_commands import Way, log_in  # noqa: PLC0415 -- quick `--help`
+        from dispatch_host.account_commands import Way, log_in, log_in_at_provider  # noqa: PLC0415 -- quick `--help`
 
         dialler = _dialler(server, ca)
+        if account is None:
+            return await log_in_at_provider(shared.home, shared.console, server=server, dialler=dialler, name=name)
         password = _secret("Password", from_stdin=password_stdin)
         way = Way(server=server, dialler=dialler, account=account, password=password, name=name)
         return await log_in(shared.home, shared.console, way)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,17 +16,19 @@ from dispatch.clock import Clock, SystemClock
 from dispatch.errors import HomeInUse, StoreFailed
 from dispatch.ids import Rng
 from dispatch.names import service_name as checked_name
-from dispatch.runtime.certificate import CertificateFiles
+from dispatch.runtime.certificate import Certificate, CertificateFiles
 from dispatch.runtime.logs import get_logger
 from prometheus_client import CollectorRegistry
 
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
 from dispatch_pairing.api.devices import DeviceApi
+from dispatch_pairing.api.federated import FederatedApi
 from dispatch_pairing.api.history import HistoryApi
 from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
 from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
+from dispatch_pairing.api.welcome import Welcome
 from dispatch_pairing.attempts import Attempts
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
@@ -36,12 +38,17 @@ from dispatch_pairing.door import Door, Need, own_names
 from dispatch_pairing.guesses import Guesses
 from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
-from dispatch_pairing.listeners import Listeners, ServicesListener, check
+from dispatch_pairing.listeners import Listeners, ServicesListener, WebListener, check
+from dispatch_pairing.logins import Logins
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.nonces import Nonces
+from dispatch_pairing.oidc.device import DeviceSignIns
+from dispatch_pairing.oidc.provider import Provider
+from dispatch_pairing.oidc.settings import ProviderSettings
+from dispatch_pairing.oidc.web import WebSignIns
 from dispatch_pairing.pairings import Pairings
 from dispatch_pairing.passwords import Cost, Passwords
-from dispatch_pairing.policy import Policy
+from dispatch_pairing.policy import Policy, SignUp
 from dispatch_pairing.relays import Relays
 from dispatch_pairing.sign_ins import SignIns
 from dispatch_pairing.signing_keys import SigningKeys
@@ -49,6 +56,8 @@ from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
 from dispatch_pairing.streams import Streams
 from dispatch_pairing.trust import Trust
+from dispatch_pairing.web.openid import OpenIdProvider
+from dispatch_pairing.web.provider import Provider as WebProvider
 
 DATABASE = "pairing.db"
 _LOCK = "serve.lock"
@@ -74,9 +83,13 @@ class Settings:
     """What devices are shown; None: they are spoken to in the clear, which is for this computer alone."""
     services: ServicesListener | None = None
     """Where relays connect; None: where devices do."""
+    web: WebListener | None = None
+    """Where the account page is served; None: nowhere."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
     policy: Policy = field(default_factory=Policy)
+    provider: ProviderSettings | None = None
+    """Where people may sign in besides here; None: nowhere."""
     grant_ms: int | None = None
     """How long grants are good; None: as the limits have it."""
 
@@ -89,6 +102,7 @@ class Running:
     services: Address | None
     """Where relays connect, if not at `address`."""
     metrics: Address | None
+    web: Address | None
     service_name: str
     bell: Bell
     """Rung by a test that sets the clock."""
@@ -110,6 +124,7 @@ async def running(
     rng: Rng = os.urandom,
     limits: Limits | None = None,
     cost: Cost | None = None,
+    web_provider: WebProvider | None = None,
 ) -> AsyncIterator[Running]:
     """Run the service until the block ends. Raises ValueError and OSError for addresses, StoreFailed, HomeInUse."""
     clock = clock or SystemClock()
@@ -121,6 +136,7 @@ async def running(
         certificate=settings.certificate,
         services=settings.services,
         metrics=settings.metrics,
+        web=settings.web,
         plaintext=settings.plaintext,
     )
     make_folder(settings.data)
@@ -129,25 +145,54 @@ async def running(
         store = await open_sqlite(settings.data / DATABASE)
         passwords = Passwords(rng=rng, cost=cost or Cost(), waiting=limits.passwords_waiting)
         try:
-            async with _serving(
-                settings, clock=clock, rng=rng, limits=limits, store=store, passwords=passwords
-            ) as service:
+            registry = CollectorRegistry()
+            metrics = Metrics(registry)
+            async with (
+                _provider(settings.provider, clock=clock, metrics=metrics) as provider,
+                _serving(
+                    settings,
+                    clock=clock,
+                    rng=rng,
+                    limits=limits,
+                    store=store,
+                    passwords=passwords,
+                    provider=provider,
+                    web_provider=web_provider,
+                    registry=registry,
+                    metrics=metrics,
+                ) as service,
+            ):
                 yield service
         finally:
             passwords.close()
             await store.close()
 
 
+def _provider(
+    settings: ProviderSettings | None, *, clock: Clock, metrics: Metrics
+) -> AbstractAsyncContextManager[Provider | None]:
+    return nullcontext() if settings is None else Provider.opened(settings, clock=clock, metrics=metrics)
+
+
 @asynccontextmanager
 async def _serving(
-    settings: Settings, *, clock: Clock, rng: Rng, limits: Limits, store: Store, passwords: Passwords
+    settings: Settings,
+    *,
+    clock: Clock,
+    rng: Rng,
+    limits: Limits,
+    store: Store,
+    passwords: Passwords,
+    provider: Provider | None,
+    web_provider: WebProvider | None,
+    registry: CollectorRegistry,
+    metrics: Metrics,
 ) -> AsyncIterator[Running]:
-    registry = CollectorRegistry()
-    metrics = Metrics(registry)
     listeners = Listeners(
         registry,
         certificate=settings.certificate,
         services=settings.services,
+        web=settings.web,
         for_devices=FOR_DEVICES,
         for_services=FOR_SERVICES,
     )
@@ -179,17 +224,30 @@ async def _serving(
     )
     sign_ins = SignIns(store=store, clock=clock, rng=rng, limits=limits, rules=rules)
     history = History(store=store, clock=clock, limits=limits, metrics=metrics)
-    apis = (
-        AccountApi(
-            credentials=credentials,
+    devices = Devices(store=store, bell=bell, clock=clock, metrics=metrics)
+    ceremony = Ceremony(store=store, bell=bell, clock=clock, limits=limits, rules=rules, metrics=metrics)
+    federated = None
+    if provider is not None:
+        newcomers = provider.settings.newcomers or rules.sign_up is SignUp.OPEN
+        logins = Logins(store=store, clock=clock, rng=rng, newcomers=newcomers)
+        web_sign_ins = WebSignIns(provider=provider, clock=clock, rng=rng, key=keys.secret("web sign-in"))
+        web_provider = web_provider or OpenIdProvider(
+            issuer=provider.settings.issuer, sign_ins=web_sign_ins, logins=logins
+        )
+        federated = DeviceSignIns(
+            provider=provider,
+            logins=logins,
             sign_ins=sign_ins,
-            keys=keys,
-            service_name=service_name,
             clock=clock,
-            metrics=metrics,
-        ),
+            rng=rng,
+            limits=limits,
+        )
+    welcome = Welcome(keys=keys, service_name=service_name, clock=clock)
+    apis = (
+        AccountApi(credentials=credentials, sign_ins=sign_ins, welcome=welcome, metrics=metrics),
+        FederatedApi(sign_ins=federated, welcome=welcome, metrics=metrics),
         PairingApi(
-            ceremony=Ceremony(store=store, bell=bell, clock=clock, limits=limits, rules=rules, metrics=metrics),
+            ceremony=ceremony,
             guesses=Guesses(clock=clock, limits=limits),
             pairings=Pairings(
                 store=store,
@@ -208,7 +266,7 @@ async def _serving(
             clock=clock,
             metrics=metrics,
         ),
-        DeviceApi(devices=Devices(store=store, bell=bell, clock=clock, metrics=metrics), history=history),
+        DeviceApi(devices=devices, history=history),
         HistoryApi(history=history),
         TrustApi(
             trust=Trust(store=store, bell=bell, clock=clock, limits=limits, relays=relays, metrics=metrics),
@@ -231,19 +289,96 @@ async def _serving(
         tls=settings.certificate is not None,
         services=str(listeners.services or address),
         name=service_name,
+        provider=None if provider is None else provider.settings.issuer,
         grpc_experiments=GRPC_EXPERIMENTS,
     )
     watching = asyncio.create_task(keys.watch())
     try:
-        yield Running(
-            address=address, services=listeners.services, metrics=measured, service_name=service_name, bell=bell
-        )
+        async with _account_page(
+            settings,
+            listeners.web_certificate,
+            store=store,
+            bell=bell,
+            clock=clock,
+            rng=rng,
+            limits=limits,
+            metrics=metrics,
+            credentials=credentials,
+            devices=devices,
+            history=history,
+            ceremony=ceremony,
+            form_key=keys.secret("web form"),
+            service_name=service_name,
+            web_provider=web_provider,
+        ) as web:
+            yield Running(
+                address=address,
+                services=listeners.services,
+                metrics=measured,
+                web=web,
+                service_name=service_name,
+                bell=bell,
+            )
     finally:
         await listeners.drain()
         bell.close()
         await watching
         await listeners.stop(grace_seconds=_GRACE_SECONDS)
         _log.info("stopped")
+
+
+@asynccontextmanager
+async def _account_page(
+    settings: Settings,
+    certificate: Certificate | None,
+    *,
+    store: Store,
+    bell: Bell,
+    clock: Clock,
+    rng: Rng,
+    limits: Limits,
+    metrics: Metrics,
+    credentials: Credentials,
+    devices: Devices,
+    history: History,
+    ceremony: Ceremony,
+    form_key: bytes,
+    service_name: str,
+    web_provider: WebProvider | None,
+) -> AsyncIterator[Address | None]:
+    """Serve the account page until the block ends, if there is to be one; gives its address."""
+    if settings.web is None:
+        yield None
+        return
+    # Only here: what they import takes a start most of a second.
+    from dispatch_pairing.web.app import account_page  # noqa: PLC0415
+    from dispatch_pairing.web.guard import host_of  # noqa: PLC0415
+    from dispatch_pairing.web.server import WebServer  # noqa: PLC0415
+
+    server = WebServer(certificate=certificate, connections=limits.web_connections)
+    address = server.bind(settings.web.listen)
+    page = account_page(
+        store=store,
+        bell=bell,
+        clock=clock,
+        rng=rng,
+        limits=limits,
+        metrics=metrics,
+        credentials=credentials,
+        devices=devices,
+        history=history,
+        ceremony=ceremony,
+        provider=web_provider,
+        form_key=form_key,
+        service_name=service_name,
+        names=frozenset(host_of(name) for name in own_names(address, settings.advertise)),
+    )
+    behind_proxy = certificate is None and address.is_loopback
+    await server.start(page, behind_proxy=behind_proxy, grace_seconds=_GRACE_SECONDS)
+    try:
+        yield address
+    finally:
+        await server.stop()
 
 
 async def _name(settings: Settings, address: Address, *, store: Store, clock: Clock) -> str:

@@ -64,6 +64,9 @@ def serve(
     ] = None,
     services_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate shown there.")] = None,
     services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    web: Annotated[str | None, typer.Option(help="HOST:PORT of the account page, for browsers.")] = None,
+    web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
+    web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
     history_days: Annotated[int, typer.Option(min=1, max=3650, help="How long the history of tasks is kept.")] = 90,
 ) -> None:
     """Run the service until SIGTERM. docs/operations.md has a section on TLS."""
@@ -90,8 +93,10 @@ def serve(
                     services,
                     CertificateFiles.given(services_cert, services_key, option="--services", callers=services_ca),
                 ),
+                web=_web(web, CertificateFiles.given(web_cert, web_key, option="--web")),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
                 policy=operator.policy,
+                provider=operator.provider,
                 grant_ms=operator.grant_ms,
             )
             return _run(_serve(settings, console, history_days=history_days))
@@ -112,6 +117,14 @@ def _services(listen: str | None, certificate: Any) -> Any:
     return None if listen is None else ServicesListener(Address.parse(listen), certificate)
 
 
+def _web(listen: str | None, certificate: Any) -> Any:
+    from dispatch_pairing.listeners import WebListener  # noqa: PLC0415 -- as above
+
+    if listen is None and certificate is not None:
+        raise ValueError("--web-cert and --web-key are of --web HOST:PORT")
+    return None if listen is None else WebListener(Address.parse(listen), certificate)
+
+
 async def _serve(settings: Any, console: Console, *, history_days: int) -> Exit:
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
@@ -123,17 +136,21 @@ async def _serve(settings: Any, console: Console, *, history_days: int) -> Exit:
     stopped = stop_signal()
     async with running(settings, limits=Limits().keeping_history(days=history_days)) as service:
         metrics = None if service.metrics is None else str(service.metrics)
+        web = None if service.web is None else str(service.web)
+        scheme = "http" if web is None or settings.web.certificate is None else "https"
         console.event(
             {
                 "event": "listening",
                 "address": str(service.address),
                 "metrics": metrics,
                 "services": None if service.services is None else str(service.services),
+                "web": web,
                 "name": service.service_name,
             },
             f"Listening on {service.address}"
             + (f", for relays on {service.services}" if service.services else "")
-            + (f", metrics on {metrics}" if metrics else ""),
+            + (f", metrics on {metrics}" if metrics else "")
+            + (f", the account page on {scheme}://{web}" if web else ""),
         )
         await stopped.wait()
     return Exit.DONE
@@ -196,6 +213,33 @@ def set_(
         account = _run(operator_desk.put_on(name, data, plan=plan))
         told = {"event": "account", "account": account.name, "plan": account.plan, "created_at": account.created_ms}
         console.event(told, f"{account.name} is on {account.plan}.")
+        return Exit.DONE
+
+    _at_desk(context, run)
+
+
+@account.command("link")
+def link(
+    context: typer.Context,
+    name: Name,
+    issuer: Annotated[
+        str,
+        typer.Option(
+            envvar="DISPATCH_PAIRING_OIDC_ISSUER", help="The provider, as it calls itself.", show_default=False
+        ),
+    ],
+    subject: Annotated[str, typer.Option(help="Who somebody is there: the claim `sub`.", show_default=False)],
+    data: Data,
+) -> None:
+    """Let somebody at a provider of sign-ins into an account, and into no other."""
+
+    def run(console: Console) -> Exit:
+        from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
+
+        linked = _run(operator_desk.link(name, data, issuer=issuer, subject=subject))
+        told = {"event": "linked", "account": linked.account, "issuer": issuer, "subject": subject}
+        ending = f", no longer into {linked.before}." if linked.before not in (None, linked.account) else "."
+        console.event(told | {"before": linked.before}, f"{subject} at {issuer} comes into {linked.account}{ending}")
         return Exit.DONE
 
     _at_desk(context, run)

@@ -87,10 +87,32 @@ class Limits:
     """Wrong claim tokens of the phones of one account."""
     guesses_per_address: Rate = field(default_factory=lambda: Rate(burst=60, refill_ms=10 * _SECOND_MS))
     """Wrong claim tokens from one address."""
+    provider_per_address: Rate = field(default_factory=lambda: Rate(burst=20, refill_ms=15 * _SECOND_MS))
+    """Codes of the provider that are asked for from one address."""
+    provider_attempts: int = 1_000
+    """Sign-ins that may wait for their person at the provider at once."""
+    provider_again_ms: int = _MINUTE_MS
+    """A device whose answer was lost may ask once more within this time."""
     buckets: int = 10_000
     """Accounts or addresses whose failures are remembered at once."""
     passwords_waiting: int = 64
     """Passwords that may wait to be checked or hashed before more are sent away."""
+    web_idle_ms: int = 30 * _MINUTE_MS
+    """A browser's session ends when it was not used for this long."""
+    web_session_ms: int = 12 * _HOUR_MS
+    """It ends after this however much it is used."""
+    web_step_ms: int = _MINUTE_MS
+    """The end of a session is moved at most so often: reading must not mean writing."""
+    web_sessions: int = 20
+    """Sessions of one account; a further one ends the oldest."""
+    web_fresh_ms: int = 5 * _MINUTE_MS
+    """For so long after it was opened, a session of an account without a password may do what others need it for."""
+    web_read_ms: int = 10 * _SECOND_MS
+    """A form has to arrive within this."""
+    web_connections: int = 256
+    """Connections of browsers at once; further ones are sent away."""
+    web_tasks: int = 25
+    """Tasks on one page of the history."""
 
     def keeping_history(self, *, days: int) -> Limits:
         """Give the same limits, but for how long the history is kept."""

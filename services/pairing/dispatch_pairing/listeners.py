@@ -32,18 +32,30 @@ class ServicesListener:
             raise ValueError("--services needs --services-ca: whose certificates the other services show")
 
 
+@dataclass(frozen=True, slots=True)
+class WebListener:
+    """Where browsers ask for the account page."""
+
+    listen: Address
+    certificate: CertificateFiles | None = None
+    """None: they are spoken to in the clear, which is for this computer alone, or for a proxy on it."""
+
+
 def check(
     listen: Address,
     *,
     certificate: CertificateFiles | None,
     services: ServicesListener | None,
     metrics: Address | None,
+    web: WebListener | None,
     plaintext: bool,
 ) -> None:
     """Raise ValueError for what must not be served in the clear, or to everybody. `plaintext` is DISPATCH_PLAINTEXT=1."""
     for address in (listen, metrics):
         if address is not None and certificate is None:
             refuse_plaintext(address, allowed=plaintext)
+    if web is not None and web.certificate is None:
+        refuse_plaintext(web.listen, allowed=plaintext)
     if services is None and not (plaintext or listen.is_loopback):
         raise ValueError(
             f"everybody who reaches {listen} could follow what only relays may: --services, --services-ca, "
@@ -60,6 +72,7 @@ class Listeners:
         *,
         certificate: CertificateFiles | None,
         services: ServicesListener | None,
+        web: WebListener | None,
         for_devices: Sequence[str],
         for_services: Sequence[str],
     ) -> None:
@@ -68,12 +81,17 @@ class Listeners:
         self._services = services
         self._certificate: Certificate | None = None
         self._own: Certificate | None = None
-        if certificate is not None or services is not None:
+        self.web_certificate: Certificate | None = None
+        """What browsers are shown."""
+        of_web = None if web is None else web.certificate
+        if certificate is not None or services is not None or of_web is not None:
             seen = CertificateMetrics(registry, prefix=_PREFIX)
             if certificate is not None:
                 self._certificate = Certificate(certificate, listener="devices", metrics=seen)
             if services is not None:
                 self._own = Certificate(services.certificate, listener="services", metrics=seen)
+            if of_web is not None:
+                self.web_certificate = Certificate(of_web, listener="web", metrics=seen)
         calls = CallMetrics(registry, prefix=_PREFIX)
         together = () if services is not None else tuple(for_services)
         self._devices_server = Server(services=(*for_devices, *together), interceptors=[calls])

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from dispatch_pairing.offers import Offer
 
+PROVIDER_ANSWERS = ("approved", "pending", "slow_down", "denied", "expired", "unreachable", "failed")
 ATTEMPTS = ("ok", "failed", "rate_limited", "refused")
 """How a sign-in, a sign-up or a change of a password may go."""
 
@@ -34,6 +35,7 @@ OFFERS = (
     "PAIRING_REFUSED",
     "HANDSHAKE_FAILED",
 )
+WEB_TURNED_AWAY = ("host", "cross_site", "form_token", "too_large", "too_slow", "media_type")
 REPORTS = ("kept", "unknown_pairing", "too_old", "unsound")
 REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.AccountExists,
@@ -46,6 +48,7 @@ REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.HandshakeFailed,
     errors.HostRevoked,
     errors.Internal,
+    errors.NoProvider,
     errors.NoRelay,
     errors.NonceExpired,
     errors.NotPaired,
@@ -56,9 +59,14 @@ REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.PlanNotAllowed,
     errors.ProofInvalid,
     errors.ProtocolViolation,
+    errors.ProviderFailed,
+    errors.ProviderUnreachable,
     errors.RateLimited,
     errors.RefusedByPerson,
+    errors.SignInDenied,
+    errors.SignInExpired,
     errors.SignInFailed,
+    errors.SignInPending,
     errors.SignInRequired,
     errors.SignUpClosed,
     errors.StoreFailed,
@@ -80,6 +88,9 @@ class Metrics:
         self.sign_ins_ended = Counter(
             f"{prefix}_sign_ins_ended", "Times that sign-ins were ended, by cause.", ["cause"], registry=registry
         )
+        self.provider_answers = Counter(
+            f"{prefix}_provider_answers", "What the provider of sign-ins answered.", ["answer"], registry=registry
+        )
         self.offers = Counter(f"{prefix}_offers", "What became of offers.", ["result"], registry=registry)
         self.refusals = Counter(f"{prefix}_refusals", "Refused calls by reason.", ["reason"], registry=registry)
         self.pairings_active = Gauge(f"{prefix}_pairings_active", "Pairings that may be used.", registry=registry)
@@ -90,11 +101,21 @@ class Metrics:
             f"{prefix}_reports", "Reports of tasks by relays, by what became of them.", ["result"], registry=registry
         )
         self.relays_live = Gauge(f"{prefix}_relays_live", "Relays that follow the trust feed.", registry=registry)
+        self.web_turned_away = Counter(
+            f"{prefix}_web_turned_away",
+            "Requests for the account page that no page saw.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in WEB_TURNED_AWAY:
+            self.web_turned_away.labels(reason)
         for counter in (self.sign_ins, self.sign_ups, self.password_changes):
             for result in ATTEMPTS:
                 counter.labels(result)
         for cause in Ending:
             self.sign_ins_ended.labels(cause)
+        for answer in PROVIDER_ANSWERS:
+            self.provider_answers.labels(answer)
         for result in OFFERS:
             self.offers.labels(result)
         for result in REPORTS:
@@ -116,6 +137,8 @@ class Metrics:
         """Count one of ATTEMPTS by how the block ends."""
         try:
             yield
+        except errors.SignInPending:
+            raise  # it goes on
         except errors.DispatchError as refusal:
             results = {errors.SignInFailed: "failed", errors.RateLimited: "rate_limited"}
             counter.labels(results.get(type(refusal), "refused")).inc()

@@ -51,6 +51,16 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody for whom a provider has vouched, and who may not have an account."""
+
+    issuer: str
+    subject: str
+    name: str
+    """What the provider calls them; empty if it does not say. Never a way into an account that has this name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Invitation:
     """The right to make one account."""
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from dispatch.clock import SystemClock
 from dispatch.errors import BadRequest
 
-from dispatch_pairing import accounts
+from dispatch_pairing import accounts, logins
 from dispatch_pairing.app import DATABASE, make_folder
+from dispatch_pairing.logins import Linked
 from dispatch_pairing.model import Account, Plan
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.sql import open_sqlite
@@ -42,6 +43,12 @@ async def put_on(name: str, data: Path, *, plan: str) -> Account:
     chosen = _plan(plan)
     async with _opened(data) as store:
         return await accounts.put_on(name, chosen, store=store)
+
+
+async def link(name: str, data: Path, *, issuer: str, subject: str) -> Linked:
+    """Let somebody at a provider into an account. Raises AccountUnknown, BadRequest."""
+    async with _opened(data) as store:
+        return await logins.link(name, issuer=issuer, subject=subject, store=store)
 
 
 async def list_all(data: Path) -> Sequence[Account]:

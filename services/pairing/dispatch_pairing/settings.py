@@ -11,11 +11,11 @@ from typing import Any
 
 from dispatch_pairing.limits import GRANT_MS_MOST
 from dispatch_pairing.model import Plan
+from dispatch_pairing.oidc import settings as of_provider
+from dispatch_pairing.oidc.settings import ProviderSettings
 from dispatch_pairing.policy import Policy, SignUp, numbers
 
 PREFIX = "DISPATCH_PAIRING_"
-_ELSEWHERE = f"{PREFIX}OIDC_"
-"""What begins so is about the provider of sign-ins, and is read where that is known."""
 
 
 class BadSettings(ValueError):
@@ -29,6 +29,8 @@ class Operator:
     policy: Policy = field(default_factory=Policy)
     grant_ms: int = GRANT_MS_MOST
     """How long a grant is good: a device that is signed out stays in for at most so long."""
+    provider: ProviderSettings | None = None
+    """Where people may sign in besides here; None: nowhere."""
 
 
 def _sign_up(text: str) -> SignUp:
@@ -75,7 +77,7 @@ def read(environment: Mapping[str, str]) -> Operator:
     values: dict[str, Any] = {}
     mistakes: list[str] = []
     readers = _OF_POLICY | _OF_OPERATOR
-    ours = (name for name in environment if name.startswith(PREFIX) and not name.startswith(_ELSEWHERE))
+    ours = (name for name in environment if name.startswith(PREFIX) and not name.startswith(of_provider.PREFIX))
     for name in sorted(ours):
         reader = readers.get(setting := name.removeprefix(PREFIX).lower())
         if reader is None or name != name.upper():
@@ -85,7 +87,14 @@ def read(environment: Mapping[str, str]) -> Operator:
             values[setting] = reader(environment[name])
         except ValueError as failure:
             mistakes.append(f"{name} is {environment[name]!r}, {failure}")
+    provider = None
+    try:
+        provider = of_provider.read(environment)
+    except of_provider.BadSettings as more:
+        mistakes += str(more).splitlines()
     if mistakes:
         raise BadSettings("\n".join(mistakes))
     policy = Policy(**{name: value for name, value in values.items() if name in _OF_POLICY})
-    return Operator(policy=policy, **{name: value for name, value in values.items() if name in _OF_OPERATOR})
+    return Operator(
+        policy=policy, provider=provider, **{name: value for name, value in values.items() if name in _OF_OPERATOR}
+    )

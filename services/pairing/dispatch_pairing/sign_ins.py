@@ -93,7 +93,7 @@ class SignIns:
             name=arriving.name,
             created_ms=now_ms,
             app_version=arriving.app_version,
-            seen_ms=now_ms,
+            seen_ms=now_ms - now_ms % self._limits.seen_step_ms,
         )
         sign_in = sessions.begun(wanted.device_id, token, now_ms=now_ms, limits=self._limits)
         async with self._store.write() as kept:

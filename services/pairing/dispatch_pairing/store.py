@@ -71,6 +71,9 @@ class Accounts(Protocol):
     async def web_session(self, token_hash: bytes) -> WebSession | None:
         """Find it, over or not."""
 
+    async def web_sessions(self, account_id: AccountId) -> Sequence[WebSession]:
+        """List the account's, oldest first."""
+
     async def end_web_session(self, token_hash: bytes) -> None:
         """Forget it, if it is there."""
 
@@ -157,6 +160,12 @@ class Pairings(Protocol):
 
     async def active_of_account(self, account_id: AccountId) -> Sequence[Pairing]:
         """List the active pairings of the account."""
+
+    async def of_account(self, account_id: AccountId) -> Sequence[Pairing]:
+        """List the pairings of the account, oldest first, those that are over included."""
+
+    async def farewells_of(self, device_id: DeviceId) -> Sequence[PairId]:
+        """List the pairings that the device said goodbye to and that nobody knew, oldest first."""
 
     async def add_farewell(self, pair_id: PairId, device_id: DeviceId, *, at_ms: int, keep: int) -> None:
         """Note that the device said goodbye to a pairing that nobody knows; the newest `keep` of its notes stay."""

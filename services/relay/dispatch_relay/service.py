@@ -57,7 +57,7 @@ class ThreadService:
         """Carry one stream from Hello to its end."""
         wire = _Wire(context, most_frames=self._settings.frames)
         try:
-            room, stream = await self._open(wire)
+            room, stream, left_ms = await self._open(wire)
         except _Gone:
             self._tools.metrics.stream_ended(BROKE)
             return
@@ -67,11 +67,11 @@ class ThreadService:
             _log.info("stream refused", claimed=wire.claimed, reason=word, detail=refused.detail)
             await _tell(context, refused)
             return
-        ended = await self._carry(wire, room, stream)
+        ended = await self._carry(wire, room, stream, left_ms=left_ms)
         if ended is not None:
             await _tell(context, ended)
 
-    async def _open(self, wire: _Wire) -> tuple[Room, Stream]:
+    async def _open(self, wire: _Wire) -> tuple[Room, Stream, int]:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         try:
@@ -93,15 +93,17 @@ class ThreadService:
             end=caller.end.name.lower(),
             resume_after=caller.resume_after,
         )
-        return room, stream
+        return room, stream, admitted.left_ms
 
-    async def _carry(self, wire: _Wire, room: Room, stream: Stream) -> errors.DispatchError | None:
-        """Read and write until the stream ends; gives why, None for in peace."""
+    async def _carry(self, wire: _Wire, room: Room, stream: Stream, *, left_ms: int) -> errors.DispatchError | None:
+        """Read and write until the stream ends or its grant is over; gives why, None for in peace."""
         try:
             async with asyncio.TaskGroup() as group:
                 receiving = group.create_task(self._receive(wire, room, stream))
                 sending = group.create_task(self._send(wire, room, stream))
+                expiring = group.create_task(self._expire(room, stream, left_ms=left_ms))
                 error = await stream.ended
+                expiring.cancel()
                 receiving.cancel()
                 await asyncio.wait([sending], timeout=FLUSH_SECONDS)
                 sending.cancel()
@@ -121,6 +123,14 @@ class ThreadService:
             room.broke(stream)
         except errors.DispatchError as error:
             room.end(stream, error)
+
+    async def _expire(self, room: Room, stream: Stream, *, left_ms: int) -> None:
+        """End the stream with its grant: a device comes back at once with a fresh one, unless it may not have one any more.
+
+        Otherwise a stolen phone that is never let go of would never go dark.
+        """
+        await asyncio.sleep(max(0, left_ms) / 1_000)
+        room.end(stream, errors.GrantExpired())
 
     async def _send(self, wire: _Wire, room: Room, stream: Stream) -> None:
         try:

@@ -98,6 +98,8 @@ class Admitted:
     device_id: DeviceId
     device_key: bytes
     end: End
+    left_ms: int
+    """How long the grant is good from now on."""
 
 
 class Trust:
@@ -155,7 +157,13 @@ class Trust:
         if not grant.not_before_ms - TOLERANCE_MS <= now_ms < grant.not_after_ms:
             raise errors.GrantExpired
         pair_id, device_id = PairId(grant.pair_id), DeviceId(grant.device_id)
-        admitted = Admitted(pair_id=pair_id, device_id=device_id, device_key=grant.device_key, end=end)
+        admitted = Admitted(
+            pair_id=pair_id,
+            device_id=device_id,
+            device_key=grant.device_key,
+            end=end,
+            left_ms=grant.not_after_ms - now_ms,
+        )
         self.still(admitted)
         return admitted
 

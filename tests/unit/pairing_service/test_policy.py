@@ -71,7 +71,7 @@ def test_what_is_kept_of_a_version_can_be_shown(said: str) -> None:
 
 
 def test_nothing_set_is_the_default() -> None:
-    assert read({"HOME": "/", "DISPATCH_PAIRING_OIDC_ISSUER": "read elsewhere"}) == Operator(Policy(), GRANT_MS_MOST)
+    assert read({"HOME": "/"}) == Operator(Policy(), GRANT_MS_MOST)
 
 
 def test_everything_can_be_set() -> None:

@@ -90,3 +90,17 @@ def test_programs_get_the_events_as_they_are() -> None:
     Screen(Console(as_json=True, out=out, colour=False), terminal=False).say({"event": "step", "title": "\x1b[2J"})
 
     assert out.getvalue() == '{"event": "step", "title": "\\u001b[2J"}\n'
+
+
+def test_a_task_that_the_operators_policy_kept_from_being_sent_names_it() -> None:
+    policy = {"policy": "plans", "current": "team", "required": "pro or max"}
+    said = {
+        "event": "not_sent",
+        "state": "not_sent",
+        "reason": "PLAN_NOT_ALLOWED",
+        "advice": "Ask.",
+        "text": "",
+        **policy,
+    }
+
+    assert "The service's policy 'plans' wants pro or max; this is team." in shown([said], terminal=False)

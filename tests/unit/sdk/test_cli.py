@@ -26,6 +26,19 @@ def test_a_refusal_says_a_strangers_words_without_letting_them_command_the_termi
     assert json.loads(out.getvalue())["detail"] == said.detail
 
 
+def test_a_refusal_by_the_operators_policy_names_it_with_what_is_and_what_would_have_to_be() -> None:
+    policy = {"policy": "plans", "current": "team\x1b[2J", "required": "pro or max"}
+    said = errors.PlanNotAllowed(metadata=policy)
+    words, objects = io.StringIO(), io.StringIO()
+
+    assert Console(as_json=False, out=words, colour=False).refusal(said) == Exit.REFUSED
+    assert Console(as_json=True, out=objects, colour=False).refusal(said) == Exit.REFUSED
+
+    assert "The service's policy 'plans' wants pro or max; this is team" in words.getvalue()
+    assert "\x1b" not in words.getvalue() + objects.getvalue()
+    assert json.loads(objects.getvalue()).items() >= policy.items()
+
+
 def test_words_that_are_not_utf_8_are_wrong_usage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

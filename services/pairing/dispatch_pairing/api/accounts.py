@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
-from dispatch.clock import Clock
 from dispatch.runtime.logs import get_logger
 
 from dispatch_pairing.api.fields import role_of
 from dispatch_pairing.api.method import ACCOUNT, Method
+from dispatch_pairing.api.welcome import Welcome
 from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.door import Caller, Need
 from dispatch_pairing.metrics import Ending, Metrics
-from dispatch_pairing.sign_ins import Arriving, SignedIn, SignIns
-from dispatch_pairing.signing_keys import SigningKeys
+from dispatch_pairing.sign_ins import Arriving, SignIns
 
 _log = get_logger()
 
@@ -20,21 +19,10 @@ _log = get_logger()
 class AccountApi:
     """Answers AccountService."""
 
-    def __init__(
-        self,
-        *,
-        credentials: Credentials,
-        sign_ins: SignIns,
-        keys: SigningKeys,
-        service_name: str,
-        clock: Clock,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, *, credentials: Credentials, sign_ins: SignIns, welcome: Welcome, metrics: Metrics) -> None:
         self._credentials = credentials
         self._sign_ins = sign_ins
-        self._keys = keys
-        self._service_name = service_name
-        self._clock = clock
+        self._welcome = welcome
         self._metrics = metrics
 
     def methods(self) -> tuple[Method, ...]:
@@ -67,18 +55,7 @@ class AccountApi:
             )
             account = await self._credentials.check(request.account, request.password, address=caller.papers.address)
             signed_in = await self._sign_ins.let_in(account, arriving)
-        return self._told(arriving, signed_in)
-
-    def _told(self, arriving: Arriving, signed_in: SignedIn) -> pb.SignInResponse:
-        _log.info("signed in", device=arriving.device_id, account=signed_in.account_id, role=arriving.role.name)
-        return pb.SignInResponse(
-            session=signed_in.token,
-            service_name=self._service_name,
-            account_id=signed_in.account_id,
-            expires_at_ms=signed_in.expires_ms,
-            server_time_ms=self._clock.wall_ms(),
-            keys=self._keys.key_set(),
-        )
+        return self._welcome.response(arriving, signed_in)
 
     async def _sign_out(self, caller: Caller, request: pb.SignOutRequest) -> pb.SignOutResponse:
         device = caller.device

@@ -41,6 +41,15 @@ def _login(row: Row[Any]) -> Login:
     return Login(issuer=row.issuer, subject=row.subject, account_id=AccountId(row.account_id))
 
 
+def _web_session(row: Row[Any]) -> WebSession:
+    return WebSession(
+        token_hash=row.token_hash,
+        account_id=AccountId(row.account_id),
+        created_ms=row.created_ms,
+        expires_ms=row.expires_ms,
+    )
+
+
 class SqlAccounts(Part):
     async def add(self, account: Account) -> bool:
         new = upsert(t.accounts).values(**_account_row(account)).on_conflict_do_nothing(index_elements=["folded"])
@@ -115,14 +124,12 @@ class SqlAccounts(Part):
 
     async def web_session(self, token_hash: bytes) -> WebSession | None:
         row = await self._one(select(t.web_sessions).where(t.web_sessions.c.token_hash == token_hash))
-        if row is None:
-            return None
-        return WebSession(
-            token_hash=row.token_hash,
-            account_id=AccountId(row.account_id),
-            created_ms=row.created_ms,
-            expires_ms=row.expires_ms,
-        )
+        return None if row is None else _web_session(row)
+
+    async def web_sessions(self, account_id: AccountId) -> Sequence[WebSession]:
+        query = select(t.web_sessions).where(t.web_sessions.c.account_id == account_id)
+        oldest_first = query.order_by(t.web_sessions.c.created_ms, t.web_sessions.c.token_hash)
+        return [_web_session(row) for row in await self._all(oldest_first)]
 
     async def end_web_session(self, token_hash: bytes) -> None:
         await self._sql.execute(delete(t.web_sessions).where(t.web_sessions.c.token_hash == token_hash))

@@ -64,9 +64,20 @@ class SqlPairings(Part):
     async def active_of_account(self, account_id: AccountId) -> Sequence[Pairing]:
         return await self._active(t.pairings.c.account_id == account_id)
 
+    async def of_account(self, account_id: AccountId) -> Sequence[Pairing]:
+        return await self._listed(t.pairings.c.account_id == account_id)
+
     async def _active(self, which: ColumnElement[bool]) -> Sequence[Pairing]:
-        query = select(t.pairings).where(which, t.pairings.c.ended_sequence.is_(None))
-        return [_pairing(row) for row in await self._all(query.order_by(t.pairings.c.created_ms, t.pairings.c.pair_id))]
+        return await self._listed(and_(which, t.pairings.c.ended_sequence.is_(None)))
+
+    async def _listed(self, which: ColumnElement[bool]) -> Sequence[Pairing]:
+        oldest_first = select(t.pairings).where(which).order_by(t.pairings.c.created_ms, t.pairings.c.pair_id)
+        return [_pairing(row) for row in await self._all(oldest_first)]
+
+    async def farewells_of(self, device_id: DeviceId) -> Sequence[PairId]:
+        query = select(t.farewells).where(t.farewells.c.device_id == device_id)
+        rows = await self._all(query.order_by(t.farewells.c.at_ms, t.farewells.c.pair_id))
+        return [PairId(row.pair_id) for row in rows]
 
     async def add_farewell(self, pair_id: PairId, device_id: DeviceId, *, at_ms: int, keep: int) -> None:
         await self._put(t.farewells, {"pair_id": pair_id, "device_id": device_id, "at_ms": at_ms})

@@ -159,6 +159,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The service works with no provider for sign-ins. Code FAILED_PRECONDITION. Sign in with a password."""
     REASON_DEVICE_UNKNOWN: _Reason.ValueType  # 80
     """No device of the account has this id or name. Code NOT_FOUND."""
+    REASON_SIGN_IN_DENIED: _Reason.ValueType  # 84
+    """The person said no at the provider, or the provider did. Code PERMISSION_DENIED."""
+    REASON_SIGN_IN_EXPIRED: _Reason.ValueType  # 85
+    """The code was not entered at the provider in time, or the service no longer knows it. Code FAILED_PRECONDITION. Begin again."""
+    REASON_PROVIDER_UNREACHABLE: _Reason.ValueType  # 86
+    """The provider can't be reached by the service. Code UNAVAILABLE. RetryInfo says when to ask again."""
+    REASON_PROVIDER_FAILED: _Reason.ValueType  # 87
+    """The provider's answer can't be used: it is not for this service, not signed by its keys, or it turned the service itself
+    away. Code FAILED_PRECONDITION. The service's operator has to look.
+    """
     REASON_NOT_UNDERSTOOD: _Reason.ValueType  # 90
     """---- How a task that was accepted ended, when it did not end as done. ----
 
@@ -343,6 +353,16 @@ REASON_NO_PROVIDER: Reason.ValueType  # 79
 """The service works with no provider for sign-ins. Code FAILED_PRECONDITION. Sign in with a password."""
 REASON_DEVICE_UNKNOWN: Reason.ValueType  # 80
 """No device of the account has this id or name. Code NOT_FOUND."""
+REASON_SIGN_IN_DENIED: Reason.ValueType  # 84
+"""The person said no at the provider, or the provider did. Code PERMISSION_DENIED."""
+REASON_SIGN_IN_EXPIRED: Reason.ValueType  # 85
+"""The code was not entered at the provider in time, or the service no longer knows it. Code FAILED_PRECONDITION. Begin again."""
+REASON_PROVIDER_UNREACHABLE: Reason.ValueType  # 86
+"""The provider can't be reached by the service. Code UNAVAILABLE. RetryInfo says when to ask again."""
+REASON_PROVIDER_FAILED: Reason.ValueType  # 87
+"""The provider's answer can't be used: it is not for this service, not signed by its keys, or it turned the service itself
+away. Code FAILED_PRECONDITION. The service's operator has to look.
+"""
 REASON_NOT_UNDERSTOOD: Reason.ValueType  # 90
 """---- How a task that was accepted ended, when it did not end as done. ----
 

@@ -567,6 +567,7 @@ class SignInResponse(_message.Message):
     EXPIRES_AT_MS_FIELD_NUMBER: _builtins.int
     SERVER_TIME_MS_FIELD_NUMBER: _builtins.int
     KEYS_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     session: _builtins.bytes
     """Good only together with proofs of this device's key. Secret."""
     service_name: _builtins.str
@@ -577,6 +578,8 @@ class SignInResponse(_message.Message):
     """When the sign-in ends if it is not used, ms since 1970."""
     server_time_ms: _builtins.int
     """The service's clock, ms since 1970."""
+    account: _builtins.str
+    """What the account is called: a device that signed in at a provider does not know."""
     @_builtins.property
     def keys(self) -> Global___KeySet:
         """The keys that sign grants."""
@@ -590,10 +593,11 @@ class SignInResponse(_message.Message):
         expires_at_ms: _builtins.int = ...,
         server_time_ms: _builtins.int = ...,
         keys: Global___KeySet | None = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "expires_at_ms", b"expires_at_ms", "keys", b"keys", "server_time_ms", b"server_time_ms", "service_name", b"service_name", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "account_id", b"account_id", "expires_at_ms", b"expires_at_ms", "keys", b"keys", "server_time_ms", b"server_time_ms", "service_name", b"service_name", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
