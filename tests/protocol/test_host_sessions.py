@@ -86,6 +86,27 @@ async def test_a_phone_without_a_good_grant_gets_no_session(tmp_path: Path, wron
         await ends(bench, "quick")
 
 
+async def test_a_grant_of_a_key_that_the_service_has_just_rotated_to_lets_the_phone_in(bench: Bench) -> None:
+    """The host learnt of keys when it renewed its own grant only: until then every phone was turned away."""
+    bench.pairing.rotates()
+    phone_key = bench.phone_key.public_key().public_bytes_raw()
+    bench.phone.grant = bench.pairing.grant(bench.pair_id, phone_key, DeviceKind.DEVICE_KIND_PHONE)
+
+    await bench.phone.shakes_hands()
+
+    await ends(bench, "quick")
+
+
+async def test_a_phone_with_a_bad_grant_makes_the_host_ask_the_service_once(bench: Bench) -> None:
+    before = bench.pairing.renewed
+    bench.phone.grant = b"not a grant"
+    for _ in range(3):
+        await bench.phone.shakes_hands(confirm=False)
+        assert await bench.phone.posts(bench.phone.task("quick")) == Reason.REASON_GRANT_INVALID
+
+    assert bench.pairing.renewed == before + 1
+
+
 async def test_a_grant_is_judged_by_the_service_s_clock(tmp_path: Path) -> None:
     async with Bench(tmp_path) as bench:
         bench.pairing.ahead_ms = 5 * HOUR_MS

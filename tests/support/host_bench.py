@@ -65,6 +65,7 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         self.relays: list[str] = []
         self.relays_of: dict[bytes, list[str]] = {}  # other relays, by pairing
         self.ended: list[bytes] = []
+        self.renewed = 0  # how often a grant was asked for
         self.completed: list[bytes] = []
         self.forgotten: set[bytes] = set()  # pairs that it does not know
         self.tombstones: set[bytes] = set()  # pairs that were ended for good
@@ -137,6 +138,7 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         self, request: pairing_pb2.RenewGrantRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pairing_pb2.RenewGrantResponse:
         await self._may_answer(context)
+        self.renewed += 1
         if self.revoked:
             await refuse(context, errors.DeviceRevoked())
         if request.pair_id in self.forgotten:
