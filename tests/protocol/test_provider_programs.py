@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from dispatch import errors
+from dispatch_pairing.logins import link
 
-from tests.support.processes import BIN, run
+from tests.support.pairing_service import add_account, store_of
+from tests.support.processes import BIN, Event, run
 from tests.support.tiny_provider import CLIENT_ID, CLIENT_SECRET, TinyProvider
-from tests.support.world import World, scrape
+from tests.support.world import PASSWORD, World, scrape
 
 PREFIX = "DISPATCH_PAIRING_OIDC_"
 
@@ -106,25 +109,28 @@ async def test_a_service_with_wrong_settings_says_all_that_is_wrong_and_does_not
     assert "hidden" not in events[-1]["detail"]
 
 
-async def test_an_operator_links_somebody_and_may_change_it(tmp_path: Path, world: World) -> None:
-    await world.add_account("ada")
-    await world.add_account("bob")
+async def test_an_operator_links_somebody_and_may_change_it(tmp_path: Path) -> None:
+    data = tmp_path / "pairing"
+    data.mkdir()
+    for name in ("ada", "bob"):
+        await add_account(data, name, PASSWORD)
+    async with store_of(data) as store:
+        await link("ada", issuer="https://id.example", subject="1815", store=store)
+        with pytest.raises(errors.BadRequest):
+            await link("ada", issuer="https://id.example", subject="", store=store)
 
-    async def link(account: str, *, subject: str = "1815") -> tuple[int, dict[str, object]]:
+    async def links(account: str) -> tuple[int, Event]:
         code, events = await run(
-            "dispatch-pairing", "account", "link", account, "--issuer", "https://id.example", "--subject", subject,
-            "--data", str(tmp_path / "pairing"),
+            "dispatch-pairing", "account", "link", account, "--issuer", "https://id.example", "--subject", "1815",
+            "--data", str(data),
         )  # fmt: skip
         return code, events[-1]
 
-    assert await link("ada") == (0, {
-        "event": "linked", "account": "ada", "issuer": "https://id.example", "subject": "1815", "before": None,
+    assert await links("BOB") == (0, {
+        "event": "linked", "account": "bob", "issuer": "https://id.example", "subject": "1815", "before": "ada",
     })  # fmt: skip
-    assert (await link("BOB"))[1]["before"] == "ada"
-    code, refusal = await link("nobody")
+    code, refusal = await links("nobody")
     assert (code, refusal["reason"]) == (9, "ACCOUNT_UNKNOWN")
-    code, refusal = await link("ada", subject="")
-    assert (code, refusal["field"]) == (2, "subject")
-    rows = sqlite3.connect(tmp_path / "pairing" / "pairing.db")
+    rows = sqlite3.connect(data / "pairing.db")
     assert rows.execute("SELECT count(*) FROM logins").fetchone() == (1,)
     rows.close()
