@@ -13,6 +13,7 @@ from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.sealed.head import Head
 from dispatch.sealed.history import Arrivals
 from dispatch.sealed.session import PhoneSession
+from dispatch_host import telling
 from dispatch_host.agents import Result, Step
 
 from tests.support.host_bench import HOUR_MS, Bench
@@ -115,6 +116,10 @@ async def test_a_grant_is_judged_by_the_service_s_clock(tmp_path: Path) -> None:
         await bench.ready()
 
         await ends(bench, "quick")
+        async with bench.control() as control:
+            status = await control.status()
+        assert any("300 minutes slow" in line for line in telling.status_lines(status))
+        assert telling.status(status)["clock_off_ms"] == pytest.approx(-5 * HOUR_MS, abs=60_000)
 
 
 async def test_the_refused_epoch_of_one_phone_leaves_the_old_session_as_it_was(bench: Bench) -> None:

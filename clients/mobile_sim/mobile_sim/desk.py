@@ -16,6 +16,7 @@ from dispatch.api.relay.v1.relay_pb2 import DeviceKind, Reachability
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit, exit_of
 from dispatch.clock import Clock
+from dispatch.device import service_clock
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
@@ -228,8 +229,10 @@ class Desk:
             "server": signed_in.server if signed_in else None,
             "device": signed_in.device_name if signed_in else None,
             "key_store": self._phone.secrets.kind,
+            "clock_off_ms": None,
         }
         status["hosts"] = await asyncio.gather(*(self._host_status(host) for host in self._phone.hosts()))
+        status["clock_off_ms"] = service_clock.off_ms(self._phone.home)  # behind the lines, which may hear the time
         say(status)
         return Exit.DONE
 

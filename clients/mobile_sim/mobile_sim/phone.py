@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dispatch import errors
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
+from dispatch.device import service_clock
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey, KeyStore, PlainFiles
 from dispatch.device.pairing_client import PairingClient
@@ -215,6 +216,7 @@ class Phone:
             # Not young any more, and still good: the relay will say when it is not.
             return Right(kept.grant, kept.relays, me.dialler)
         Trust(self.home).follow(answer.keys)
+        service_clock.note(self.home, server_time_ms=answer.server_time_ms, wall_ms=self.clock.wall_ms())
         right = Right(answer.grant.SerializeToString(), tuple(answer.relays), me.dialler)
         with self.store.transaction():
             self.store.pairings.set_right(

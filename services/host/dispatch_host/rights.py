@@ -12,6 +12,7 @@ from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
+from dispatch.device import service_clock
 from dispatch.device.home import Home
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
@@ -109,6 +110,7 @@ class Rights:
         Trust(self._home).follow(answer.keys)
         self._ahead_ms = answer.server_time_ms - self._clock.boot_ms()
         self._knows_time = True
+        service_clock.note(self._home, server_time_ms=answer.server_time_ms, wall_ms=self._clock.wall_ms())
         self._ends_ms = ends_ms
         self._right = Right(grant=answer.grant.SerializeToString(), relays=tuple(answer.relays))
 

@@ -9,6 +9,7 @@ from typing import Any
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as host
 from dispatch.api.thread.v1 import thread_pb2 as thread
+from dispatch.device import service_clock
 from dispatch.device.telling import Told, event_told, reason_told, task_word
 from dispatch.plain import one_line, plain
 
@@ -45,6 +46,7 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
         "folders": [folder(one) for one in found.folders],
         "key_store": found.key_store,
         "folder_guard": found.folder_guard,
+        "clock_off_ms": found.clock_off_ms if found.HasField("clock_off_ms") else None,
     }
 
 
@@ -65,6 +67,8 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
     for one in found.folders:
         yield f"  may {'read and change' if one.writable else 'read'}: {plain(one.path)}"
     yield f"  keys: {found.key_store}; folders are guarded by {found.folder_guard}"
+    if found.HasField("clock_off_ms") and (wrong := service_clock.words(found.clock_off_ms)):
+        yield f"  {wrong}"
 
 
 def folder(one: host.Folder) -> dict[str, Any]:

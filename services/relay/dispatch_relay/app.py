@@ -87,7 +87,11 @@ async def serve(
     try:
         store = TrustStore(options.data / "trust.sqlite3")
         trust = Trust(await asyncio.to_thread(store.load), clock=clock, stale_ms=1_000 * settings.trust_stale_seconds)
-        metrics.watch(log_queue=lambda: log.queued, trust_age_seconds=lambda: trust.age_ms / 1_000)
+        metrics.watch(
+            log_queue=lambda: log.queued,
+            trust_age_seconds=lambda: trust.age_ms / 1_000,
+            clock_off_seconds=lambda: trust.clock_off_ms / 1_000,
+        )
         async with asyncio.TaskGroup() as group:
             beside: set[asyncio.Task[None]] = set()
 

@@ -106,11 +106,23 @@ class Metrics:
         self._feed_age = Gauge(
             "dispatch_relay_trust_age_seconds", "How old the pairing service's last word is.", registry=registry
         )
+        self._clock_off = Gauge(
+            "dispatch_relay_clock_off_seconds",
+            "How far this clock is ahead of the pairing service's.",
+            registry=registry,
+        )
 
-    def watch(self, *, log_queue: Callable[[], float], trust_age_seconds: Callable[[], float]) -> None:
-        """Read these two whenever somebody scrapes."""
+    def watch(
+        self,
+        *,
+        log_queue: Callable[[], float],
+        trust_age_seconds: Callable[[], float],
+        clock_off_seconds: Callable[[], float],
+    ) -> None:
+        """Read these whenever somebody scrapes."""
         self._queue.set_function(log_queue)
         self._feed_age.set_function(trust_age_seconds)
+        self._clock_off.set_function(clock_off_seconds)
 
     def committed(self, ops: int, seconds: float) -> None:
         self.commit_ops.observe(ops)

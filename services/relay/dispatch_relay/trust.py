@@ -136,6 +136,11 @@ class Trust:
         return self._clock.steady_ms() - self._fresh_ms
 
     @property
+    def clock_off_ms(self) -> int:
+        """By how much this computer's clock is ahead of the service's, below zero behind. Grants are judged by the service's."""
+        return -self._service_ahead_ms
+
+    @property
     def usable(self) -> bool:
         """Whether anybody may be let in."""
         return self.keys is not None and self.age_ms <= self._stale_ms

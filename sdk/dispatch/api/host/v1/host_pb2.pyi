@@ -53,6 +53,7 @@ class GetStatusResponse(_message.Message):
     FOLDERS_FIELD_NUMBER: _builtins.int
     KEY_STORE_FIELD_NUMBER: _builtins.int
     FOLDER_GUARD_FIELD_NUMBER: _builtins.int
+    CLOCK_OFF_MS_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether the host's own process runs (false when the command line answers from the files alone)."""
     device_name: _builtins.str
@@ -65,6 +66,10 @@ class GetStatusResponse(_message.Message):
     """Where the keys are: "keyring", "sealed file", "plain file"."""
     folder_guard: _builtins.str
     """What keeps agents inside the approved folders here: "openat2" or "openat"."""
+    clock_off_ms: _builtins.int
+    """By how many ms this computer's clock was ahead of the pairing service's when that last said its time, below zero behind;
+    absent while it is not known.
+    """
     @_builtins.property
     def pairings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PairingStatus]:
         """Each pairing."""
@@ -94,12 +99,15 @@ class GetStatusResponse(_message.Message):
         folders: _abc.Iterable[Global___Folder] | None = ...,
         key_store: _builtins.str = ...,
         folder_guard: _builtins.str = ...,
+        clock_off_ms: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["running_task", b"running_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "running_task", b"running_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "device_name", b"device_name", "folder_guard", b"folder_guard", "folders", b"folders", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "folder_guard", b"folder_guard", "folders", b"folders", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__clock_off_ms: _TypeAlias = _typing.Literal["clock_off_ms"]  # noqa: Y015
+    _WhichOneofArgType__clock_off_ms: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_off_ms) -> _WhichOneofReturnType__clock_off_ms | None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
 
