@@ -14,7 +14,7 @@ import pytest
 from tests.support.processes import DEADLINE_SECONDS, Event, run
 from tests.support.world import ACCOUNT, PASSWORD, World
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.big]
 
 NEW = "a fresh staple"
 SHORT_GRANTS = {"DISPATCH_PAIRING_GRANT_MS": "8000"}
