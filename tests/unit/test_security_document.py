@@ -21,6 +21,8 @@ ATTACKERS = (
     "A malicious account on the same service",
     "Another user of the same computer",
     "Malicious files",
+    "Another web site, or somebody at the browser",
+    "A provider of sign-ins, and who stands between",
     "Somebody on the network",
 )
 COLUMNS = ["what they try", "what stops it", "what remains", "shown by"]
