@@ -27,6 +27,7 @@ class Certified:
 
     secret: str | None = CLIENT_SECRET
     code_seconds: int = 600
+    redirect_uri: str = REDIRECT_URI
     issuer: str = ""
     _process: asyncio.subprocess.Process | None = None
 
@@ -46,7 +47,7 @@ class Certified:
             "port": urlsplit(self.issuer).port or 0,
             "client_id": CLIENT_ID,
             "client_secret": self.secret,
-            "redirect_uri": REDIRECT_URI,
+            "redirect_uri": self.redirect_uri,
             "code_seconds": self.code_seconds,
         }
         self._process = await asyncio.create_subprocess_exec(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from dispatch import errors
 from dispatch.clock import SystemClock
@@ -205,6 +208,33 @@ async def web(provider: Certified) -> AsyncIterator[WebSignIns]:
     metrics, clock = Metrics(CollectorRegistry()), SystemClock()
     async with Provider.opened(settings, clock=clock, metrics=metrics) as line:
         yield WebSignIns(provider=line, clock=clock, rng=os.urandom, key=os.urandom(32))
+
+
+async def test_a_person_signs_in_to_the_account_page_at_the_provider(
+    tmp_path: Path, provider: Certified, browser: Browser
+) -> None:
+    async with World(tmp_path, pairing_env=environment(provider, tmp_path)) as world:
+        await world.start_pairing("--web", "127.0.0.1:0")
+        site = f"http://{(await world.pairing.event('listening'))['web']}"
+        await provider.stop()
+        provider.redirect_uri = f"{site}/sign-in/provider/back"
+        await provider.start()
+
+        async with httpx.AsyncClient(base_url=site, trust_env=False, timeout=30) as page:
+            form = re.search(r'name="(form_token|[\w-]*token)" value="([^"]+)"', (await page.get("/sign-in")).text)
+            assert form
+            headers = {"Sec-Fetch-Site": "same-origin"}
+            onward = await page.post("/sign-in/provider", data={form[1]: form[2]}, headers=headers)
+            assert onward.status_code == 200, onward.text
+            await browser.open(html.unescape(onward.text.split('href="')[-1].split('"')[0]))
+            await browser.log_in("ada")
+            back = await page.get(browser.url)
+            assert back.status_code == 200, back.text
+
+            devices = await page.get("/devices")
+
+    assert devices.status_code == 200
+    assert "ada at the provider" in devices.text
 
 
 async def test_a_browser_comes_back_with_who_somebody_is(
