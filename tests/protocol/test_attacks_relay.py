@@ -244,10 +244,11 @@ async def test_streams_that_begin_and_say_nothing_are_bounded_and_cost_those_ins
         await end.got("challenge")
 
     async with watched.expects(ENDS, reason="RATE_LIMITED", logged=refused("RATE_LIMITED")):
-        with pytest.raises(errors.RateLimited) as told:
-            await calm_relay.attach(pair.phone)
+        # Without a word: grpc would report the word that came too late in place of the refusal (docs/protocol.md).
+        told = await DeviceEnd(calm_relay.address).ended()
 
-    assert told.value.retry_after_ms
+    assert isinstance(told, errors.RateLimited)
+    assert told.retry_after_ms
     await inside.receipt(await inside.keep(b"as if nothing had been"))
     await silent.pop().drop()
     await attached_soon(calm_relay, pair.phone)
@@ -261,7 +262,7 @@ async def attached_soon(relay: Relay, device: Identity) -> None:
         while True:
             try:
                 await relay.attach(device)
-            except errors.RateLimited:
+            except (errors.RateLimited, errors.Internal):  # Internal: its Hello met the refusal
                 await asyncio.sleep(0.02)  # as a device backs off
             else:
                 return
