@@ -1,4 +1,4 @@
-"""What every command line of ours shares: `--json` and `--home` anywhere, one printer, one table of exit codes.
+"""What every command line of ours shares: options that may stand anywhere, one printer, one table of exit codes.
 
 Called by the `cli.py` of each program. docs/cli.md is the contract.
 """
@@ -13,7 +13,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TextIO
+from pathlib import Path
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -21,8 +22,18 @@ from dispatch import errors
 from dispatch.plain import json_escaped, one_line
 
 _FLAGS = frozenset({"--json"})
-_WITH_VALUE = frozenset({"--home"})
+_WITH_VALUE = frozenset({"--home", "--passphrase-file"})
+_CREDENTIAL = "dispatch-passphrase"
 
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        envvar="DISPATCH_PASSPHRASE_FILE",
+        help="File with the passphrase that seals this device's keys.",
+        show_default=False,
+    ),
+]
 
 POLICY_KEYS = ("policy", "current", "required")
 """What a refusal by the operator's policy names."""
@@ -151,6 +162,15 @@ def policy_words(told: Mapping[str, Any]) -> str:
 def policy_told(error: errors.DispatchError) -> dict[str, str]:
     """Give the same for programs: what of POLICY_KEYS the refusal names."""
     return {name: error.metadata[name] for name in POLICY_KEYS if name in error.metadata}
+
+
+def passphrase_file(given: Path | None) -> Path | None:
+    """Find the passphrase of this device: the given file, else what the service manager hands over; None when there is none."""
+    if given is not None:
+        return given.expanduser().absolute()
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    handed = Path(credentials) / _CREDENTIAL if credentials else None
+    return handed if handed is not None and handed.exists() else None
 
 
 def program(*, name: str, about: str) -> typer.Typer:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import typer
 from dispatch import errors
 from dispatch.address import Address
-from dispatch.cli import Console, Exit, guarded, program
+from dispatch.cli import Console, Exit, PassphraseFile, guarded, passphrase_file, program
 from dispatch.device.home import Home
 from dispatch.device.owner_cli import add_owner_commands
 
@@ -32,6 +32,7 @@ class _Shared:
 
     as_json: bool = False
     home: str | None = None
+    passphrase: Path | None = None
 
 
 @app.callback()
@@ -41,10 +42,11 @@ def shared(
     home: Annotated[
         str | None, typer.Option("--home", envvar="DISPATCH_HOME", help="Where all state of this phone lives.")
     ] = None,
+    passphrase: PassphraseFile = None,
 ) -> None:
     """A phone on the command line: sends work to your computer and shows what comes back."""
     options = _Shared()
-    options.as_json, options.home = as_json, home
+    options.as_json, options.home, options.passphrase = as_json, home, passphrase_file(passphrase)
     context.obj = options
 
 
@@ -232,7 +234,8 @@ def _run(
         console = Console.standard(as_json=shared_options.as_json)
         front = Front(console, terminal=sys.stdout.isatty(), plaintext=_plaintext())
         try:
-            code = front.run(Home.at(shared_options.home, app="dispatch-phone"), request())
+            home = Home.at(shared_options.home, app="dispatch-phone", passphrase_file=shared_options.passphrase)
+            code = front.run(home, request())
         except errors.DispatchError as error:
             if refused is None:
                 raise

@@ -13,7 +13,8 @@ from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock
 from dispatch.device import service_clock
 from dispatch.device.home import Home
-from dispatch.device.keys import DeviceKey, KeyStore, PlainFiles
+from dispatch.device.key_store import key_store
+from dispatch.device.keys import DeviceKey, KeyStore
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.session import Session
 from dispatch.device.sign_in import SignIn
@@ -71,8 +72,9 @@ class Phone:
     @contextlib.asynccontextmanager
     async def opened(cls, home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Phone]:
         """Open the phone in a home that the caller owns; says goodbye on every line at the end."""
+        secrets = key_store(home, rng, owned=True)
         store = Store.open(home / "phone.db")
-        phone = cls(home=home, store=store, secrets=PlainFiles.of(home), clock=clock, rng=rng, plaintext=plaintext)
+        phone = cls(home=home, store=store, secrets=secrets, clock=clock, rng=rng, plaintext=plaintext)
         try:
             phone._forget_provisional()
             yield phone

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatch.cli import Console, policy_words
-from dispatch.device import service_clock
+from dispatch.device import key_words, service_clock
 from dispatch.device.owner_words import words_of
 from dispatch.plain import one_line, plain, plain_markdown
 
@@ -197,6 +197,8 @@ class Screen:
                 f"{plain(event['device'])}, signed in as {plain(event['account'])} at {plain(event['server'])}{live}"
             )
             self._line(f"keys: {event['key_store']}")
+            if warning := key_words.words(event["key_store"]):
+                self._line(warning)
             if wrong := service_clock.words(event["clock_off_ms"]):
                 self._line(wrong)
         if not event["hosts"]:

@@ -24,11 +24,14 @@ class Home:
     """One device's folder, readable by its owner only."""
 
     path: Path
+    passphrase_file: Path | None = None
+    """What opens its sealed keys."""
 
     @classmethod
-    def at(cls, given: str | None, *, app: str) -> Home:
+    def at(cls, given: str | None, *, app: str, passphrase_file: Path | None = None) -> Home:
         """Find the home: the given folder (`--home`, DISPATCH_HOME), or the platform's place for `app`. Creates nothing."""
-        return cls(Path(given).expanduser().absolute() if given else Path(platformdirs.user_data_dir(app, False)))
+        path = Path(given).expanduser().absolute() if given else Path(platformdirs.user_data_dir(app, False))
+        return cls(path, passphrase_file)
 
     def create(self) -> None:
         """Make the folder, or close it to others. Raises StoreFailed."""
@@ -87,6 +90,19 @@ def storing(what: Path) -> Iterator[None]:
         yield
     except OSError as failure:
         raise errors.StoreFailed(f"{what}: {failure.strerror or failure}") from failure
+
+
+def read_private(path: Path) -> bytes | None:
+    """Read a file that only its owner can read; None when there is none. Raises StoreFailed."""
+    with storing(path):
+        try:
+            mode = path.stat().st_mode
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return None
+    if mode & 0o077:
+        raise errors.StoreFailed(f"{path} can be read by others: chmod 600 it, then unpair and pair again")
+    return content
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -1,7 +1,8 @@
 """Where a device keeps its secrets, and the device's own key.
 
-A `KeyStore` holds small secrets by name. The plain one is a folder of files that only the owner can read; `kind` says so,
-and `status` repeats it. Secrets stand apart from the journal so that a backup of the one does not hold the other.
+A `KeyStore` holds small secrets by name. The plain one is a folder of files that only the owner can read, that of
+`dispatch.device.seal` seals them besides; `kind` says which, and `status` repeats it. `dispatch.device.key_store` chooses.
+Secrets stand apart from the journal so that a backup of the one does not hold the other.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dispatch import errors
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
-from dispatch.device.home import Home, storing, write_private
+from dispatch.device.home import Home, read_private, storing, write_private
+from dispatch.device.key_words import PLAIN
 from dispatch.ids import DeviceId, Rng
 from dispatch.proof import device_id
 from dispatch.thread.client import Identity
 
 _NAME = re.compile(r"\A[a-z0-9-]{1,64}\Z")
 _DEVICE_KEY = "device"
+SEAL = "seal"
+"""The file that says how the others are sealed; no secret's name."""
+SEALED = b"dispatch-sealed-1\n"
+"""What a sealed file begins with, and no secret."""
 
 
 class KeyStore(Protocol):
@@ -54,34 +60,44 @@ class PlainFiles:
 
     @property
     def kind(self) -> str:
-        return "plain file"
+        return PLAIN
 
     def get(self, name: str) -> bytes | None:
-        path = self._path(name)
-        with storing(path):
-            try:
-                mode = path.stat().st_mode
-                content = path.read_bytes()
-            except FileNotFoundError:
-                return None
-        if mode & 0o077:
-            raise errors.StoreFailed(f"{path} can be read by others: chmod 600 it, then unpair and pair again")
+        path = path_of(self.folder, name)
+        content = read_private(path)
+        if content is not None and content.startswith(SEALED):
+            raise errors.StoreFailed(
+                f"{path} is sealed, but {self.folder / SEAL} is missing: bring it back from a backup"
+            )
         return content
 
     def put(self, name: str, secret: bytes) -> None:
-        with storing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(self._path(name), secret)
+        prepared(self.folder)
+        write_private(path_of(self.folder, name), secret)
 
     def delete(self, name: str) -> None:
-        path = self._path(name)
+        path = path_of(self.folder, name)
         with storing(path):
             path.unlink(missing_ok=True)
 
-    def _path(self, name: str) -> Path:
-        if not _NAME.match(name):
-            raise ValueError(f"{name!r} is not a name of a secret")
-        return self.folder / name
+
+def prepared(folder: Path) -> None:
+    """Make a folder of secrets. Raises StoreFailed."""
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Give the file of a secret. Raises ValueError for what is no name of one."""
+    if not _NAME.match(name) or name == SEAL:
+        raise ValueError(f"{name!r} is not a name of a secret")
+    return folder / name
+
+
+def names(folder: Path) -> list[str]:
+    """List the secrets of a folder. Raises StoreFailed."""
+    with storing(folder):
+        return sorted(path.name for path in folder.iterdir() if _NAME.match(path.name) and path.name != SEAL)
 
 
 @dataclass(frozen=True, slots=True)

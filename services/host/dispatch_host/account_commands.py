@@ -18,7 +18,8 @@ from dispatch.device import account as accounts
 from dispatch.device.federated import sign_in_at_provider
 from dispatch.device.fresh_start import signed_in_afresh
 from dispatch.device.home import Home
-from dispatch.device.keys import PlainFiles
+from dispatch.device.key_store import key_store
+from dispatch.device.keys import KeyStore
 from dispatch.device.session import Session
 from dispatch.device.sign_in import SignIn, sign_in
 from dispatch.tls import Dialler
@@ -42,8 +43,10 @@ class Way:
 
 async def log_in(home: Home, console: Console, way: Way) -> Exit:
     """Sign this computer in; one that was revoked, as a new device."""
-    store = PlainFiles.of(home)
+    return await _log_in(home, key_store(home, os.urandom), console, way)
 
+
+async def _log_in(home: Home, store: KeyStore, console: Console, way: Way) -> Exit:
     async def enter() -> SignIn:
         return await sign_in(
             home,
@@ -62,7 +65,7 @@ async def log_in(home: Home, console: Console, way: Way) -> Exit:
 
 async def log_in_at_provider(home: Home, console: Console, *, server: str, dialler: Dialler, name: str) -> Exit:
     """Sign this computer in at the service's provider; shows first what the person has to do there."""
-    store = PlainFiles.of(home)
+    store = key_store(home, os.urandom)
 
     async def enter() -> SignIn:
         return await sign_in_at_provider(
@@ -80,7 +83,7 @@ async def log_in_at_provider(home: Home, console: Console, *, server: str, diall
     return await _in(home, console, store, enter)
 
 
-async def _in(home: Home, console: Console, store: PlainFiles, enter: Callable[[], Awaitable[SignIn]]) -> Exit:
+async def _in(home: Home, console: Console, store: KeyStore, enter: Callable[[], Awaitable[SignIn]]) -> Exit:
     with _prepared(home) as running:
 
         async def drop_pairings() -> None:
@@ -104,10 +107,11 @@ async def _in(home: Home, console: Console, store: PlainFiles, enter: Callable[[
 
 async def sign_up(home: Home, console: Console, way: Way, *, invitation: str) -> Exit:
     """Make an account, then sign this computer in to it."""
+    store = key_store(home, os.urandom)
     with _prepared(home):
         await accounts.sign_up(
             home,
-            PlainFiles.of(home),
+            store,
             server=way.server,
             account=way.account,
             password=way.password,
@@ -118,7 +122,7 @@ async def sign_up(home: Home, console: Console, way: Way, *, invitation: str) ->
         )
     told = {"event": "signed_up", "account": way.account, "server": way.server}
     console.event(told, f"The account {way.account} is there.")
-    return await log_in(home, console, way)
+    return await _log_in(home, store, console, way)
 
 
 @contextlib.contextmanager
@@ -139,7 +143,7 @@ def _prepared(home: Home) -> Iterator[errors.HomeInUse | None]:
 
 async def log_out(home: Home, console: Console, *, everywhere: bool, plaintext: bool) -> Exit:
     """Sign this computer out, or every device of the account."""
-    signed_in, store = SignIn.required(home), PlainFiles.of(home)
+    signed_in, store = SignIn.required(home), key_store(home, os.urandom)
     told = await accounts.sign_out(
         home, store, session=Session(store), kind=_KIND, everywhere=everywhere, plaintext=plaintext
     )
@@ -153,7 +157,7 @@ async def log_out(home: Home, console: Console, *, everywhere: bool, plaintext: 
 
 async def change_password(home: Home, console: Console, *, old: str, new: str, plaintext: bool) -> Exit:
     """Change the account's password."""
-    signed_in, store = SignIn.required(home), PlainFiles.of(home)
+    signed_in, store = SignIn.required(home), key_store(home, os.urandom)
     await accounts.change_password(
         home, store, session=Session(store), kind=_KIND, old=old, new=new, plaintext=plaintext
     )

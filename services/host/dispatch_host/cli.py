@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from dispatch import errors
 from dispatch.address import Address, refuse_plaintext
-from dispatch.cli import Console, Exit, guarded, policy_told, policy_words, program
+from dispatch.cli import Console, Exit, PassphraseFile, guarded, passphrase_file, policy_told, policy_words, program
 from dispatch.device.owner_cli import add_owner_commands
 
 if TYPE_CHECKING:
@@ -45,16 +45,17 @@ Phone = Annotated[str, typer.Option("--phone", help="The phone's name; not neede
 class _Shared:
     """The shared options, and what follows from them."""
 
-    def __init__(self, *, as_json: bool, home: str | None) -> None:
+    def __init__(self, *, as_json: bool, home: str | None, passphrase: Path | None) -> None:
         self.as_json = as_json
         self.console = Console.standard(as_json=as_json)
         self._home = home
+        self._passphrase = passphrase_file(passphrase)
 
     @property
     def home(self) -> Home:
         from dispatch.device.home import Home  # noqa: PLC0415 -- quick `--help`
 
-        return Home.at(self._home, app=_APP)
+        return Home.at(self._home, app=_APP, passphrase_file=self._passphrase)
 
 
 @app.callback()
@@ -64,8 +65,9 @@ def _shared(
     home: Annotated[
         str | None, typer.Option("--home", envvar="DISPATCH_HOME", help="Folder with all state of this device.")
     ] = None,
+    passphrase: PassphraseFile = None,
 ) -> None:
-    context.obj = _Shared(as_json=as_json, home=home)
+    context.obj = _Shared(as_json=as_json, home=home, passphrase=passphrase)
     # Whatever this program writes is for its own user only; what agents write into approved folders, they decide.
     os.umask(0o077)
 
@@ -397,10 +399,13 @@ def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFile
 
     configure(service="host")
     with owning(shared.home, plaintext=_plaintext()) as owned:
+        passphrase = owned.home.passphrase_file
         uvloop.run(
             run_host(
                 owned,
-                agent=BuiltIn(keep_out=[owned.home.path], environment=os.environ),
+                agent=BuiltIn(
+                    keep_out=[owned.home.path, *([passphrase] if passphrase else [])], environment=os.environ
+                ),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),
                 limits=limits,

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock, SystemClock
 from dispatch.device.home import Home
-from dispatch.device.keys import DeviceKey, KeyStore, PlainFiles
+from dispatch.device.key_store import key_store
+from dispatch.device.keys import DeviceKey, KeyStore
 from dispatch.ids import Rng
 from dispatch.thread import Identity
 
@@ -39,9 +40,9 @@ class Owned:
 
 @contextlib.contextmanager
 def owning(home: Home, *, plaintext: bool) -> Iterator[Owned]:
-    """Own the home for as long as the context lasts. Raises HomeInUse, StoreFailed."""
+    """Own the home for as long as the context lasts. Raises HomeInUse, StoreFailed, BadRequest."""
     with home.owned():
-        clock, rng, store = SystemClock(), os.urandom, PlainFiles.of(home)
+        clock, rng, store = SystemClock(), os.urandom, key_store(home, os.urandom, owned=True)
         key = DeviceKey.load_or_make(store, rng)
         journal = Writer(home / "journal.db")
         journal.open()

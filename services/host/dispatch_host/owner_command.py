@@ -17,7 +17,8 @@ from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.cli import Console, Exit
 from dispatch.device import owner
 from dispatch.device.home import Home
-from dispatch.device.keys import DeviceKey, PlainFiles
+from dispatch.device.key_store import key_store
+from dispatch.device.keys import DeviceKey
 from dispatch.device.owner_words import words_of
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn, session_of
@@ -30,7 +31,7 @@ async def with_the_account(
     home: Home, console: Console, request: dict[str, Any], *, nothing: str, plaintext: bool
 ) -> Exit:
     """Carry out a request of `dispatch.device.owner`. Raises SignInRequired, NoNetwork and what the service says."""
-    signed_in, store = SignIn.required(home), PlainFiles.of(home)
+    signed_in, store = SignIn.required(home), key_store(home, os.urandom)
     key, session = DeviceKey.load(store), session_of(store)
     if key is None or not session:
         raise errors.SignInRequired

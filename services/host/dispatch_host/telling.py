@@ -9,7 +9,7 @@ from typing import Any
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as host
 from dispatch.api.thread.v1 import thread_pb2 as thread
-from dispatch.device import service_clock
+from dispatch.device import key_words, service_clock
 from dispatch.device.telling import Told, event_told, reason_told, task_word
 from dispatch.plain import one_line, plain
 
@@ -67,6 +67,8 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
     for one in found.folders:
         yield f"  may {'read and change' if one.writable else 'read'}: {plain(one.path)}"
     yield f"  keys: {found.key_store}; folders are guarded by {found.folder_guard}"
+    if warning := key_words.words(found.key_store):
+        yield f"  {warning}"
     if found.HasField("clock_off_ms") and (wrong := service_clock.words(found.clock_off_ms)):
         yield f"  {wrong}"
 

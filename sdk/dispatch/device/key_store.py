@@ -1,0 +1,70 @@
+"""Chooses where a device keeps its secrets: sealed files where there is a passphrase, else plain ones."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from dispatch import errors
+from dispatch.device.home import Home, storing
+from dispatch.device.keys import SEAL, KeyStore, PlainFiles
+from dispatch.device.seal import Seal, SealedFiles
+from dispatch.ids import Rng
+
+_LONGEST_PASSPHRASE_BYTES = 1024
+
+
+def key_store(home: Home, rng: Rng, *, owned: bool = False) -> KeyStore:
+    """Open the secrets of a home; those that are plain are sealed now if it has a passphrase. Takes a fifth of a second then.
+
+    `owned` says that the caller owns the home: else it is owned here for as long as the sealing takes. Raises BadRequest for
+    a passphrase that is missing, unfit or wrong, HomeInUse when the secrets of a running device would have to be sealed,
+    StoreFailed.
+    """
+    folder = home / "keys"
+    if home.passphrase_file is None:
+        with storing(folder):
+            sealed = (folder / SEAL).exists()
+        if sealed:
+            raise errors.BadRequest(
+                "the keys of this device are sealed: say --passphrase-file FILE, or set DISPATCH_PASSPHRASE_FILE",
+                metadata={"field": "passphrase_file"},
+            )
+        return PlainFiles.of(home)
+    passphrase = read_passphrase(home.passphrase_file)
+    seal = Seal.read(folder)
+    if seal is not None and seal.whole:
+        return SealedFiles.opened(folder, seal, passphrase, rng)
+    if owned:
+        return SealedFiles.sealed(folder, passphrase, rng)
+    try:
+        with home.owned():
+            return SealedFiles.sealed(folder, passphrase, rng)
+    except errors.HomeInUse:
+        raise errors.HomeInUse(
+            "it runs with plain keys: stop it, and start it with --passphrase-file to have them sealed"
+        ) from None
+
+
+def read_passphrase(file: Path) -> bytes:
+    """Read a passphrase: what stands in the file, less one line end. Raises BadRequest."""
+    try:
+        with file.open("rb") as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            content = opened.read(_LONGEST_PASSPHRASE_BYTES + 3)
+    except OSError as failure:
+        raise _unfit(f"{file}: {failure.strerror or failure}") from None
+    # The group may: a service manager hands credentials over that way.
+    if stat.S_ISREG(mode) and mode & stat.S_IROTH:
+        raise _unfit(f"{file} can be read by everybody: chmod 600 it")
+    passphrase = content.removesuffix(b"\n").removesuffix(b"\r")
+    if not passphrase:
+        raise _unfit(f"{file} is empty")
+    if len(passphrase) > _LONGEST_PASSPHRASE_BYTES:
+        raise _unfit(f"{file} is longer than a passphrase may be, {_LONGEST_PASSPHRASE_BYTES:,} bytes")
+    return passphrase
+
+
+def _unfit(why: str) -> errors.BadRequest:
+    return errors.BadRequest(why, metadata={"field": "passphrase_file"})
