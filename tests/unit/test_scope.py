@@ -328,6 +328,10 @@ def test_what_is_kept_out_is_neither_walked_nor_opened(world: Path, beneath: Ben
         assert refusal(scope, ".keys/device") is Refusal.OUTSIDE
     with Scope([Folder(world / "in" / ".keys")], keep_out=[world / "in" / ".keys"], beneath=beneath) as scope:
         assert scope.roots == []
+    # Or a single file, such as that of the passphrase.
+    with Scope([Folder(world / "in")], keep_out=[world / "in" / ".keys" / "device"], beneath=beneath) as scope:
+        assert ".keys/device" not in walked(scope)
+        assert refusal(scope, ".keys/device") is Refusal.OUTSIDE
 
 
 def test_a_hard_link_to_what_is_kept_out_is_refused(world: Path, beneath: Beneath) -> None:

@@ -1,7 +1,7 @@
 """A device's secrets in files that a passphrase opens.
 
 `keys/seal` says how the passphrase becomes the key and proves that it is the right one. Every other file is sealed on its own
-under its name, so that none can stand for another.
+under its name, so that none can stand for another. docs/encryption.md "Keys at rest" is the format.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dispatch import errors
 from dispatch.device import key_words
 from dispatch.device.home import read_private, storing, write_private
 from dispatch.device.keys import SEAL, SEALED, names, path_of, prepared
+from dispatch.encoding import enc
 from dispatch.ids import Rng
 
 _KEY_BYTES = 32
@@ -189,7 +190,7 @@ class SealedFiles:
 
 
 def _place(name: str) -> bytes:
-    return b"dispatch keys v1\0" + name.encode()
+    return enc(b"dispatch/key-file/1", name.encode())
 
 
 def _refuse_orphans(folder: Path) -> None:

@@ -37,6 +37,18 @@ def test_the_status_on_the_host_commands_no_terminal() -> None:
     assert not any("more" in line for line in lines)
 
 
+def test_the_status_on_the_host_warns_of_keys_that_are_plain() -> None:
+    plain_keys, sealed = (
+        "\n".join(telling.status_lines(host.GetStatusResponse(key_store=kind)))
+        for kind in ("plain file", "sealed file")
+    )
+
+    assert "keys: plain file" in plain_keys
+    assert "--passphrase-file FILE seals them" in plain_keys
+    assert "keys: sealed file" in sealed
+    assert "--passphrase-file" not in sealed
+
+
 def test_a_host_goes_on_when_nobody_reads_any_more_what_it_says() -> None:
     reading, writing = os.pipe()
     os.close(reading)

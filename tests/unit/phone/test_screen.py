@@ -104,3 +104,17 @@ def test_a_task_that_the_operators_policy_kept_from_being_sent_names_it() -> Non
     }
 
     assert "The service's policy 'plans' wants pro or max; this is team." in shown([said], terminal=False)
+
+
+def test_the_status_on_the_phone_warns_of_keys_that_are_plain() -> None:
+    status = {"event": "status", "signed_in": True, "account": "ada", "server": "s:1", "device": "pocket", "hosts": []}
+    status |= {"clock_off_ms": None}
+
+    plain_keys, sealed = (
+        shown([{**status, "key_store": kind}], terminal=False) for kind in ("plain file", "sealed file")
+    )
+
+    assert "keys: plain file" in plain_keys
+    assert "--passphrase-file FILE seals them" in plain_keys
+    assert "keys: sealed file" in sealed
+    assert "--passphrase-file" not in sealed
