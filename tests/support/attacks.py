@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 from dispatch.runtime.logs import redact
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 40.0
 SHORT_BYTES = 4
 
 

@@ -22,7 +22,7 @@ from dispatch.api.relay.v1 import relay_pb2_grpc
 from dispatch.channel import server_options
 from dispatch.status import refuse
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 40.0
 
 
 class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
