@@ -36,7 +36,7 @@ RESPONSES: dict[str, type[Message]] = {
     f"{ACCOUNT}SignOut": pb.SignOutResponse,
     f"{ACCOUNT}SignUp": pb.SignUpResponse,
     f"{ACCOUNT}BeginFederatedSignIn": pb.BeginFederatedSignInResponse,
-    f"{ACCOUNT}FinishFederatedSignIn": pb.SignInResponse,
+    f"{ACCOUNT}FinishFederatedSignIn": pb.FinishFederatedSignInResponse,
     f"{ACCOUNT}ChangePassword": pb.ChangePasswordResponse,
     f"{DEVICE}ListDevices": pb.ListDevicesResponse,
     f"{DEVICE}RenameDevice": pb.RenameDeviceResponse,
@@ -200,7 +200,7 @@ class Device:
         request = pb.FinishFederatedSignInRequest(
             attempt_id=attempt_id, device_key=self.public, device_name=self.name, device_kind=self.kind
         )
-        self.signed_in = await self.call(f"{ACCOUNT}FinishFederatedSignIn", request)
+        self.signed_in = (await self.call(f"{ACCOUNT}FinishFederatedSignIn", request)).signed_in
         self.session = self.signed_in.session
 
     async def sign_out(self, *, everywhere: bool = False) -> None:

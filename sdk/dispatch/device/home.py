@@ -26,12 +26,14 @@ class Home:
     path: Path
     passphrase_file: Path | None = None
     """What opens its sealed keys."""
+    keyring_service: str = ""
+    """The name of its secrets in the operating system's keyring; empty for a home that was named: it never goes there."""
 
     @classmethod
     def at(cls, given: str | None, *, app: str, passphrase_file: Path | None = None) -> Home:
         """Find the home: the given folder (`--home`, DISPATCH_HOME), or the platform's place for `app`. Creates nothing."""
         path = Path(given).expanduser().absolute() if given else Path(platformdirs.user_data_dir(app, False))
-        return cls(path, passphrase_file)
+        return cls(path, passphrase_file, "" if given else app)
 
     def create(self) -> None:
         """Make the folder, or close it to others. Raises StoreFailed."""

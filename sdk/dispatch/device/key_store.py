@@ -1,4 +1,6 @@
-"""Chooses where a device keeps its secrets: sealed files where there is a passphrase, else plain ones."""
+"""Chooses where a device keeps its secrets: sealed files where there is a passphrase, the keyring in the default home where there
+is one, else plain files.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from pathlib import Path
 
 from dispatch import errors
 from dispatch.device.home import Home, storing
-from dispatch.device.keys import SEAL, KeyStore, PlainFiles
+from dispatch.device.keys import SEAL, KeyStore, PlainFiles, names
+from dispatch.device.os_keyring import Keyring
 from dispatch.device.seal import Seal, SealedFiles
 from dispatch.ids import Rng
 
@@ -23,6 +26,14 @@ def key_store(home: Home, rng: Rng, *, owned: bool = False) -> KeyStore:
     StoreFailed.
     """
     folder = home / "keys"
+    keyring = Keyring.of(folder, home.keyring_service)
+    if keyring is not None and home.passphrase_file is not None:
+        raise errors.BadRequest(
+            "the keys of this device are in the operating system's keyring and need no passphrase",
+            metadata={"field": "passphrase_file"},
+        )
+    if keyring is not None:
+        return keyring
     if home.passphrase_file is None:
         with storing(folder):
             sealed = (folder / SEAL).exists()
@@ -31,7 +42,7 @@ def key_store(home: Home, rng: Rng, *, owned: bool = False) -> KeyStore:
                 "the keys of this device are sealed: say --passphrase-file FILE, or set DISPATCH_PASSPHRASE_FILE",
                 metadata={"field": "passphrase_file"},
             )
-        return PlainFiles.of(home)
+        return _new_in_keyring(home, folder, rng) or PlainFiles.of(home)
     passphrase = read_passphrase(home.passphrase_file)
     seal = Seal.read(folder)
     if seal is not None and seal.whole:
@@ -45,6 +56,17 @@ def key_store(home: Home, rng: Rng, *, owned: bool = False) -> KeyStore:
         raise errors.HomeInUse(
             "it runs with plain keys: stop it, and start it with --passphrase-file to have them sealed"
         ) from None
+
+
+def _new_in_keyring(home: Home, folder: Path, rng: Rng) -> KeyStore | None:
+    """Give the keyring to a device that has no secrets yet and lives in the default home; None when that is not so."""
+    if not home.keyring_service or (folder.is_dir() and names(folder)):
+        return None
+    keyring = Keyring.found(home.keyring_service, rng)
+    if keyring is not None:
+        home.create()
+        keyring.mark(folder)
+    return keyring
 
 
 def read_passphrase(file: Path) -> bytes:

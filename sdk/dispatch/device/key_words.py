@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-PLAIN, SEALED = "plain file", "sealed file"
+PLAIN, SEALED, KEYRING = "plain file", "sealed file", "keyring"
 
 
 def words(kind: str) -> str:

@@ -73,7 +73,8 @@ class PairingClient:
 
     async def finish_federated_sign_in(self, request: pb.FinishFederatedSignInRequest) -> pb.SignInResponse:
         """Sign in once the person has entered it."""
-        return await self._call(_ACCOUNT + "FinishFederatedSignIn", request, pb.SignInResponse)
+        method = _ACCOUNT + "FinishFederatedSignIn"
+        return (await self._call(method, request, pb.FinishFederatedSignInResponse)).signed_in
 
     async def sign_up(self, request: pb.SignUpRequest) -> None:
         """Make an account."""

@@ -47,7 +47,9 @@ class FederatedApi:
             interval_ms=begun.code.interval_ms,
         )
 
-    async def _finish(self, caller: Caller, request: pb.FinishFederatedSignInRequest) -> pb.SignInResponse:
+    async def _finish(
+        self, caller: Caller, request: pb.FinishFederatedSignInRequest
+    ) -> pb.FinishFederatedSignInResponse:
         sign_ins = self._configured()
         arriving = Arriving(
             device_id=caller.papers.device_id,
@@ -59,7 +61,7 @@ class FederatedApi:
         attempt_id = exactly(request.attempt_id, ID_BYTES, field="attempt_id")
         with self._metrics.attempt(self._metrics.sign_ins):
             signed_in = await sign_ins.finish(attempt_id, arriving)
-        return self._welcome.response(arriving, signed_in)
+        return pb.FinishFederatedSignInResponse(signed_in=self._welcome.response(arriving, signed_in))
 
     def _configured(self) -> DeviceSignIns:
         if self._sign_ins is None:

@@ -184,6 +184,30 @@ class FinishFederatedSignInRequest(_message.Message):
 Global___FinishFederatedSignInRequest: _TypeAlias = FinishFederatedSignInRequest  # noqa: Y015
 
 @_typing.final
+class FinishFederatedSignInResponse(_message.Message):
+    """FinishFederatedSignInResponse is what the device keeps of the sign-in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNED_IN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def signed_in(self) -> Global___SignInResponse:
+        """The same as of a sign-in with a password."""
+
+    def __init__(
+        self,
+        *,
+        signed_in: Global___SignInResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signed_in", b"signed_in"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["signed_in", b"signed_in"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishFederatedSignInResponse: _TypeAlias = FinishFederatedSignInResponse  # noqa: Y015
+
+@_typing.final
 class ChangePasswordRequest(_message.Message):
     """ChangePasswordRequest needs the old password as well: a phone that lies open on a table must not do."""
 

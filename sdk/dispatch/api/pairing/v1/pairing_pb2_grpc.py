@@ -53,7 +53,7 @@ class AccountServiceStub:
         self.FinishFederatedSignIn = channel.unary_unary(
                 '/dispatch.api.pairing.v1.AccountService/FinishFederatedSignIn',
                 request_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.FinishFederatedSignInRequest.SerializeToString,
-                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInResponse.FromString,
+                response_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.FinishFederatedSignInResponse.FromString,
                 _registered_method=True)
         self.SignOut = channel.unary_unary(
                 '/dispatch.api.pairing.v1.AccountService/SignOut',
@@ -139,7 +139,7 @@ def add_AccountServiceServicer_to_server(servicer, server):
             'FinishFederatedSignIn': grpc.unary_unary_rpc_method_handler(
                     servicer.FinishFederatedSignIn,
                     request_deserializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.FinishFederatedSignInRequest.FromString,
-                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInResponse.SerializeToString,
+                    response_serializer=dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.FinishFederatedSignInResponse.SerializeToString,
             ),
             'SignOut': grpc.unary_unary_rpc_method_handler(
                     servicer.SignOut,
@@ -260,7 +260,7 @@ class AccountService:
             target,
             '/dispatch.api.pairing.v1.AccountService/FinishFederatedSignIn',
             dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.FinishFederatedSignInRequest.SerializeToString,
-            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.SignInResponse.FromString,
+            dispatch_dot_api_dot_pairing_dot_v1_dot_pairing__pb2.FinishFederatedSignInResponse.FromString,
             options,
             channel_credentials,
             insecure,

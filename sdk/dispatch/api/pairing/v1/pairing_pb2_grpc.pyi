@@ -55,7 +55,7 @@ class AccountServiceStub:
     """BeginFederatedSignIn asks the provider that the service works with for a code that the person enters there, in any
     browser (OAuth 2.0 Device Authorization Grant, RFC 8628). Needs the proof but no token. Repeating it gives another code.
     """
-    FinishFederatedSignIn: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.FinishFederatedSignInRequest, _pairing_pb2.SignInResponse]
+    FinishFederatedSignIn: _grpc.UnaryUnaryMultiCallable[_pairing_pb2.FinishFederatedSignInRequest, _pairing_pb2.FinishFederatedSignInResponse]
     """FinishFederatedSignIn asks whether the person has done so. Until then it is refused with SIGN_IN_PENDING and the time
     after which to ask again. Called by the device that began. Repeating it is safe.
     """
@@ -83,7 +83,7 @@ class AccountServiceAsyncStub(AccountServiceStub):
     """BeginFederatedSignIn asks the provider that the service works with for a code that the person enters there, in any
     browser (OAuth 2.0 Device Authorization Grant, RFC 8628). Needs the proof but no token. Repeating it gives another code.
     """
-    FinishFederatedSignIn: _aio.UnaryUnaryMultiCallable[_pairing_pb2.FinishFederatedSignInRequest, _pairing_pb2.SignInResponse]  # type: ignore[assignment]
+    FinishFederatedSignIn: _aio.UnaryUnaryMultiCallable[_pairing_pb2.FinishFederatedSignInRequest, _pairing_pb2.FinishFederatedSignInResponse]  # type: ignore[assignment]
     """FinishFederatedSignIn asks whether the person has done so. Until then it is refused with SIGN_IN_PENDING and the time
     after which to ask again. Called by the device that began. Repeating it is safe.
     """
@@ -132,7 +132,7 @@ class AccountServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _pairing_pb2.FinishFederatedSignInRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_pairing_pb2.SignInResponse, _abc.Awaitable[_pairing_pb2.SignInResponse]]:
+    ) -> _typing.Union[_pairing_pb2.FinishFederatedSignInResponse, _abc.Awaitable[_pairing_pb2.FinishFederatedSignInResponse]]:
         """FinishFederatedSignIn asks whether the person has done so. Until then it is refused with SIGN_IN_PENDING and the time
         after which to ask again. Called by the device that began. Repeating it is safe.
         """
