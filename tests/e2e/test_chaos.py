@@ -16,7 +16,7 @@ import pytest
 from tests.support.processes import Event, Process, run
 from tests.support.world import World
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.big]
 
 OUTCOMES = {"done", "failed", "cancelled", "interrupted", "denied", "timed_out"}
 SEED = int(os.environ.get("DISPATCH_SEED", "20261121"))

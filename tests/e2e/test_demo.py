@@ -58,6 +58,7 @@ def left_by(stage: Path) -> list[str]:
     return [str(path) for path in stage.rglob("*")] + processes_that_name(stage)
 
 
+@pytest.mark.big  # `make demo` is as quick to type
 async def test_the_demo_does_four_tasks_and_shows_a_refusal_with_its_cause_and_metric(stage: Path) -> None:
     demo = await start(stage)
 
