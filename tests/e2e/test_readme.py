@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.processes import BIN, ENVIRONMENT
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.big]
 
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 40.0

@@ -13,7 +13,7 @@ import pytest
 from tests.support.processes import BIN, ENVIRONMENT, Event, run
 from tests.support.world import World
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.big]
 
 WORDS = "Which of my files are largest? The canary-7341 sings"
 
@@ -107,7 +107,6 @@ async def test_a_phone_that_is_off_when_it_is_revoked_stays_out_though_its_grant
     assert_revoked(code, events)
 
 
-@pytest.mark.big
 async def test_a_phone_that_is_revoked_while_the_relay_is_down_finds_it_closed(world: World) -> None:
     host = await world.devices()
     code, events = await world.send("What are the largest files?")
@@ -122,7 +121,6 @@ async def test_a_phone_that_is_revoked_while_the_relay_is_down_finds_it_closed(w
     await host.event("unpaired")
 
 
-@pytest.mark.big
 async def test_while_the_pairing_service_is_down_nothing_is_revoked_and_that_is_said(world: World) -> None:
     await world.devices()
     code, events = await world.send("What are the largest files?")
@@ -137,7 +135,6 @@ async def test_while_the_pairing_service_is_down_nothing_is_revoked_and_that_is_
     assert code == 0, events
 
 
-@pytest.mark.big
 async def test_a_revoked_phone_signs_in_as_a_new_one_and_is_paired_again(world: World) -> None:
     await world.devices()
     before = (await devices(world))["pocket"]
@@ -159,7 +156,6 @@ async def test_a_revoked_phone_signs_in_as_a_new_one_and_is_paired_again(world: 
     assert code == 0, events
 
 
-@pytest.mark.big
 async def test_a_device_may_revoke_itself(world: World) -> None:
     await world.devices()
 
@@ -172,7 +168,6 @@ async def test_a_device_may_revoke_itself(world: World) -> None:
 # ---- A host.
 
 
-@pytest.mark.big
 async def test_a_host_that_is_revoked_ends_and_its_phone_is_told_and_both_start_afresh(world: World) -> None:
     host = await world.devices()
     code, events = await world.send("What are the largest files?")
@@ -196,7 +191,6 @@ async def test_a_host_that_is_revoked_ends_and_its_phone_is_told_and_both_start_
     assert asked == ["What are the largest files?", "How much disk do my folders use?"]
 
 
-@pytest.mark.big
 async def test_the_host_alone_ends_a_pairing_while_no_server_can_be_reached(world: World) -> None:
     host = await world.devices()
     code, events = await world.send("What are the largest files?")
@@ -221,7 +215,6 @@ async def test_the_host_alone_ends_a_pairing_while_no_server_can_be_reached(worl
 # ---- Several phones.
 
 
-@pytest.mark.big
 async def test_several_phones_share_a_host_and_each_is_revoked_alone(world: World) -> None:
     host = await world.devices()
     await world.sign_in("dispatch-phone", "tablet")
@@ -249,7 +242,6 @@ async def test_several_phones_share_a_host_and_each_is_revoked_alone(world: Worl
     assert code == 0, events
 
 
-@pytest.mark.big
 async def test_tasks_of_two_phones_run_one_at_a_time_and_the_host_says_whose(world: World) -> None:
     host = await world.devices()
     await world.sign_in("dispatch-phone", "tablet")
@@ -280,7 +272,6 @@ async def test_tasks_of_two_phones_run_one_at_a_time_and_the_host_says_whose(wor
 # ---- What the owner sees.
 
 
-@pytest.mark.big
 async def test_both_devices_read_the_same_history_and_no_content_is_in_it(world: World) -> None:
     host = await world.devices()
     code, done = await world.send(WORDS)
@@ -304,7 +295,6 @@ async def test_both_devices_read_the_same_history_and_no_content_is_in_it(world:
     assert one == [newest]
 
 
-@pytest.mark.big
 async def test_a_device_is_renamed_and_then_known_by_that_name(world: World) -> None:
     await world.devices()
 
@@ -316,7 +306,6 @@ async def test_a_device_is_renamed_and_then_known_by_that_name(world: World) -> 
     assert (code, events[-1]["reason"]) == (2, "DEVICE_UNKNOWN")
 
 
-@pytest.mark.big
 async def test_of_several_devices_with_one_name_the_id_says_which(world: World) -> None:
     await world.devices()
     await world.sign_in("dispatch-phone", "tablet")
@@ -358,7 +347,6 @@ async def in_a_terminal(*words: str, answer: str) -> tuple[int, str]:
         os.close(theirs)
 
 
-@pytest.mark.big
 async def test_a_person_is_asked_before_a_device_is_revoked(world: World) -> None:
     host = await world.devices(env=world.held())
 

@@ -70,11 +70,12 @@ async def test_a_status_that_can_not_be_read_is_a_break_like_any_other(bench: Be
 async def test_a_nonce_or_a_grant_that_can_not_be_read_is_asked_for_again(bench: Bench) -> None:
     asked = bench.pairing.asked
     bench.pairing.lies = [errors.NonceExpired(metadata={"nonce": "not base 64!"}), b"\xff\xff\xff"]
-    await bench.relay.cut(to_status(errors.GrantExpired()).SerializeToString())
 
-    await still_works(bench)
+    while bench.pairing.lies:  # a cut that meets a word of the host's is told as INTERNAL, and asks for no grant
+        await bench.relay.attached()
+        await bench.relay.cut(to_status(errors.GrantExpired()).SerializeToString())
+        await still_works(bench)
 
-    assert bench.pairing.lies == []
     assert bench.pairing.asked >= asked + 3
 
 

@@ -176,6 +176,8 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
 
     async def cut(self, details: bytes = b"") -> None:
         """End the host's stream without a word, or with these bytes for a status."""
+        if details:
+            await self._quiet()
         stream, self._stream = self._stream, None
         if stream is not None:
             metadata = (("grpc-status-details-bin", details),) if details else ()
@@ -184,11 +186,19 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
 
     async def ends(self, error: errors.DispatchError, *, for_good: bool = True) -> None:
         """End the host's stream with a reason, and let it in no more."""
+        await self._quiet()
         self.closed = error if for_good else None
         stream, self._stream = self._stream, None
         if stream is not None:
             with contextlib.suppress(BaseException):
                 await refuse(stream, error)
+
+    async def _quiet(self) -> None:
+        """Wait until all that the host was saying has come: grpc tells a host that is writing INTERNAL in place of the reason."""
+        if self._stream is not None:
+            number = 1_000 + len(self.frames)
+            await self.say(pb.RelayFrame(ping=pb.Ping(number=number)))
+            await self.until(lambda: self._stream is None or any(frame.pong.number == number for frame in self.frames))
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something about what the host said is true."""
