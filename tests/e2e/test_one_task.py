@@ -118,15 +118,17 @@ async def test_a_task_for_a_host_that_never_ran_is_refused_with_that_cause(world
 
 
 async def test_without_a_network_nothing_is_sent_and_nothing_is_sent_later(world: World) -> None:
-    await world.devices()
+    host = await world.devices()
     listen = world.relay_address
     await world.relay.stop()
+    seen = len(host.events)
 
     code, events = await world.send("What are the largest files?")
 
     assert code == 7
     assert events[-1]["event"] == "not_sent"
     await world.start_relay(listen=listen)
+    await host.event("connected", after=seen)
     code, again = await world.send("How much disk do my folders use?")
     assert code == 0, again
     _, thread = await run("dispatch-host", "thread", "--home", world.home("desk"))
