@@ -20,12 +20,12 @@ from dispatch.device.trust import Trust
 from mobile_sim.desk import Desk
 from mobile_sim.store import Right
 
-from tests.support.device_end import DEADLINE_SECONDS, Identity
+from tests.support.device_end import Identity
 from tests.support.host_mind import HostMind, text_of
 from tests.support.lying_relay import LyingRelay
 from tests.support.seeded_phone import Event, SeededPhone, identity, send_request
 from tests.support.trust_service import TrustService
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 
 class Scene:

@@ -21,8 +21,8 @@ from dispatch.channel import dial
 from dispatch.status import from_rpc
 
 from tests.support.trust_service import TrustService, new_id
+from tests.support.waiting import DEADLINE_SECONDS
 
-DEADLINE_SECONDS = 40.0
 KINDS = {"phone": pb.DEVICE_KIND_PHONE, "host": pb.DEVICE_KIND_HOST}
 
 

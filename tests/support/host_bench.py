@@ -50,10 +50,9 @@ from dispatch_host.scope import Folder
 
 from tests.support.phone_end import PhoneEnd
 from tests.support.relay_end import RelayEnd
+from tests.support.waiting import DEADLINE_SECONDS
 
 HOUR_MS = 3_600_000
-DEADLINE_SECONDS = 40.0
-
 T = TypeVar("T")
 
 

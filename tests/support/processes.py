@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-DEADLINE_SECONDS = 45.0
+from tests.support.waiting import DEADLINE_SECONDS
+
 BIN = Path(sys.executable).parent
 
 Event = dict[str, Any]
@@ -116,7 +117,7 @@ class Process:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(DEADLINE_SECONDS):
                     await self._process.wait()
             except TimeoutError:
                 self.signal(signal.SIGKILL)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-DEADLINE_SECONDS = 40.0
+DEADLINE_SECONDS = 60.0
+"""For everything that a test waits for. Long, since it says that something never happens and not that it took its time."""
 
 
 async def until(holds: Callable[[], object]) -> None:
