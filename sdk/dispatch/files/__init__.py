@@ -9,7 +9,7 @@ from dispatch.files.description import Described, checked
 from dispatch.files.giving import Source, give
 from dispatch.files.names import numbered, safe_name
 from dispatch.files.partial import Partial, digest_of, placed
-from dispatch.files.taking import take
+from dispatch.files.taking import already_there, take
 
 __all__ = [
     "Carrier",
@@ -17,6 +17,7 @@ __all__ = [
     "Partial",
     "RelayCarrier",
     "Source",
+    "already_there",
     "checked",
     "digest_of",
     "give",

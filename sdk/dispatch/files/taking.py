@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dispatch import errors
 from dispatch.api.thread.v1.thread_pb2 import TransferWord
 from dispatch.files.carrier import Carrier
+from dispatch.files.description import Described
 from dispatch.files.giving import Progress
 from dispatch.files.partial import Partial
 from dispatch.files.words import Tongue
@@ -44,6 +45,11 @@ async def take(
         await tongue.refuse(failure.reason)
         raise
     await tongue.say(TransferWord(have=True))
+
+
+async def already_there(carrier: Carrier, file: Described, *, transfer_id: TransferId, rng: Rng) -> None:
+    """Say that the file arrived before: its last word was lost."""
+    await Tongue(carrier, file.seal, transfer_id, TransferEnd.TAKES, rng).say(TransferWord(have=True))
 
 
 async def _receive(carrier: Carrier, partial: Partial, tongue: Tongue, progress: Progress) -> None:

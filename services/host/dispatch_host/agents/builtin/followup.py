@@ -14,8 +14,8 @@ from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import Parsed
 from dispatch_host.agents.builtin.query import Action, Query, Sort
 
-_ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ, Action.MEASURE})
-_TARGETS = frozenset({"name", "file", "places", "since", "until", "minimum_bytes", "maximum_bytes"})
+_ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ, Action.MEASURE, Action.SEND})
+_TARGETS = frozenset({"name", "file", "attached", "places", "since", "until", "minimum_bytes", "maximum_bytes"})
 _PAGED = frozenset({Action.LARGEST, Action.CHANGED, Action.FIND, Action.HEAD})
 _USUAL = {Action.LARGEST: 10, Action.CHANGED: 20, Action.FIND: 50, Action.HEAD: 5, Action.SEARCH: 50}
 
