@@ -9,11 +9,13 @@ from dispatch.files.description import Described, checked
 from dispatch.files.giving import Source, give
 from dispatch.files.names import numbered, safe_name
 from dispatch.files.partial import Partial, digest_of, placed
+from dispatch.files.source import OpenFile
 from dispatch.files.taking import already_there, take
 
 __all__ = [
     "Carrier",
     "Described",
+    "OpenFile",
     "Partial",
     "RelayCarrier",
     "Source",

@@ -55,7 +55,8 @@ def complete(parsed: Parsed, text: str, memories: Sequence[Memory]) -> Complete 
     if parsed.joins and parsed.action is Action.FIND and not own and last is not None:
         return _changed(replace(parsed, action=None), last)  # "show only PDFs"
     query = Query(action=parsed.action, **parsed.slots)
-    if parsed.action in _ONE_FILE and not own and last is not None and last.items:
+    afresh = parsed.action is Action.SEND and parsed.slots.keys() & {"sort", "count"}  # "send me the largest file"
+    if parsed.action in _ONE_FILE and not own and not afresh and last is not None and last.items:
         fitting = tuple(item for item in last.items if of_kind(item, query.kind))
         focus = last.focus if last.focus in fitting else None
         if fitting and (focus or len(fitting) == 1 or "kind" not in parsed.slots):
