@@ -15,7 +15,9 @@ from typing import Any
 from dispatch import errors
 from dispatch.cli import Exit
 from dispatch.device.telling import task_word
-from dispatch.files import Described, OpenFile, safe_name
+from dispatch.files.description import Described
+from dispatch.files.names import safe_name
+from dispatch.files.source import OpenFile
 from dispatch.ids import ID_BYTES, FileId, PairId, TaskId
 from dispatch.sealed.file import KEY_BYTES
 

@@ -13,7 +13,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import DownKeep, DownKeepItem, Event
 from dispatch.device.telling import attachments_of, words_of
-from dispatch.files import checked
+from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
 from dispatch.sealed.chain import Chain
 from dispatch.sealed.errors import SealError

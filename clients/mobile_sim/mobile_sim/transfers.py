@@ -16,7 +16,11 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Reachability
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
-from dispatch.files import Described, Partial, RelayCarrier, Source, give, placed, take
+from dispatch.files.carrier import RelayCarrier
+from dispatch.files.description import Described
+from dispatch.files.giving import Source, give
+from dispatch.files.partial import Partial, placed
+from dispatch.files.taking import take
 from dispatch.ids import ID_BYTES, Rng, TransferId
 from dispatch.thread import Backoff
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
-from dispatch.files import Described
+from dispatch.files.description import Described
 
 TEXT_PART_BYTES = 48 * 1024
 """Longest text of one event: with its frame it fits one sealed body of 65,532 bytes."""

@@ -13,7 +13,7 @@ from enum import Enum
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, UpCommand
-from dispatch.files import checked
+from dispatch.files.description import checked
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_host import admission, entries

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from dispatch import errors
 from dispatch.api.thread.v1.thread_pb2 import Attachment
-from dispatch.files import checked, numbered, safe_name
+from dispatch.files.description import checked
+from dispatch.files.names import numbered, safe_name
 from hypothesis import given
 from hypothesis import strategies as st
 

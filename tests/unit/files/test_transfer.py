@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 from dispatch import errors
-from dispatch.files import Described, Partial, give, placed, take
+from dispatch.files.description import Described
+from dispatch.files.giving import give
+from dispatch.files.partial import Partial, placed
+from dispatch.files.taking import take
 from dispatch.ids import FileId, TransferId
 from dispatch.sealed.file import CHUNK_BYTES, length_of
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from dispatch.files import Described
+from dispatch.files.description import Described
 from dispatch.ids import FileId, PairId
 
 

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dispatch import errors
-from dispatch.files import Described, OpenFile, safe_name
+from dispatch.files.description import Described
+from dispatch.files.names import safe_name
+from dispatch.files.source import OpenFile
 from dispatch.ids import ID_BYTES, FileId, Rng
 from dispatch.sealed.file import KEY_BYTES
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from dispatch import errors
 from dispatch.device.home import storing
-from dispatch.files import Described, Partial, placed
-from dispatch.files.partial import Free, free_bytes
+from dispatch.files.description import Described
+from dispatch.files.partial import Free, Partial, free_bytes, placed
 from dispatch.ids import FileId
 
 _ARRIVING = ".arriving"

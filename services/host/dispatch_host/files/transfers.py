@@ -18,7 +18,10 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import Clock
 from dispatch.failures import place_of
-from dispatch.files import Described, RelayCarrier, already_there, checked, give, take
+from dispatch.files.carrier import RelayCarrier
+from dispatch.files.description import Described, checked
+from dispatch.files.giving import give
+from dispatch.files.taking import already_there, take
 from dispatch.ids import ID_BYTES, Instance, PairId, Rng, TransferId
 from dispatch.runtime.logs import get_logger
 from dispatch.thread import Identity, Right

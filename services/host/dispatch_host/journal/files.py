@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from dispatch.files import Described
+from dispatch.files.description import Described
 from dispatch.ids import FileId, TaskId
 
 from dispatch_host.journal.values import FileKind, StoredFile

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
-from dispatch.files import Described
+from dispatch.files.description import Described
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_host.tasks import State
