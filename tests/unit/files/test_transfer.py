@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+import resource
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -297,6 +298,26 @@ async def test_without_room_it_is_refused_before_anything_is_written_and_nothing
     with pytest.raises(errors.NoRoom):
         await desk.takes(ends()[1], free=len(CONTENT) - 1)
 
+    assert desk.nothing_is_left()
+
+
+@pytest.fixture
+def no_more_than_three_chunks() -> Iterator[None]:
+    """Let this process write files of three chunks at most: the system then says no in the middle, as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * CHUNK_BYTES, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("no_more_than_three_chunks")
+async def test_when_the_room_ends_in_the_middle_both_ends_hear_of_it_and_nothing_is_left(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, described())
+
+    giver, taker = await both(desk, Bytes(CONTENT))
+
+    assert isinstance(giver, errors.NoRoom)
+    assert isinstance(taker, errors.NoRoom)
     assert desk.nothing_is_left()
 
 

@@ -111,7 +111,12 @@ class Transfers:
 
         task = asyncio.create_task(run())
         self._under_way[place] = task
-        task.add_done_callback(lambda _: self._under_way.pop(place) if self._under_way[place] is task else None)
+
+        def over(_: asyncio.Task[None]) -> None:
+            if self._under_way.get(place) is task:
+                del self._under_way[place]
+
+        task.add_done_callback(over)
 
     async def drop(self, pair_id: PairId) -> None:
         """End the transfers of a pairing that is over."""
