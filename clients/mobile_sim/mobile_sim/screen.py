@@ -317,7 +317,7 @@ def bar(event: Event, width: int) -> str:
     part = 1.0 if not whole else min(done / whole, 1.0)
     filled = round(_BAR * part)
     sign = "↑" if event["direction"] == "to_host" else "↓"
-    drawn = f"[{'█' * filled}{'·' * (_BAR - filled)}] {part:4.0%}  {size(done)} of {size(whole)}"
+    drawn = f"[{'█' * filled}{'·' * (_BAR - filled)}] {part:.0%}, {size(done)} of {size(whole)}"
     name = one_line(event["name"], max(8, width - len(drawn) - 4))
     return f"{sign} {name} {drawn}"
 

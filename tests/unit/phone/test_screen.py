@@ -129,14 +129,14 @@ def test_a_transfer_is_a_bar_that_moves_on_a_terminal_and_nothing_elsewhere() ->
     on_terminal = shown(events, terminal=True)
 
     assert "↓ film.mp4 [············" in on_terminal
-    assert "50%  1 MB of 2 MB" in on_terminal
-    assert "100%  2 MB of 2 MB" in on_terminal
+    assert "50%, 1 MB of 2 MB" in on_terminal
+    assert "100%, 2 MB of 2 MB" in on_terminal
     assert left(on_terminal) == ""
     assert shown(events, terminal=False) == ""
 
 
 def test_an_empty_file_is_through_at_once() -> None:
-    assert "100%  0 B of 0 B" in shown([TRANSFER | {"size": 0, "done": 0}], terminal=True)
+    assert "100%, 0 B of 0 B" in shown([TRANSFER | {"size": 0, "done": 0}], terminal=True)
 
 
 def test_a_file_that_came_back_says_how_it_is_fetched() -> None:
