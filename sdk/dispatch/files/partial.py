@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +67,8 @@ class Partial:
             raise
 
     def _begin(self, free: Free) -> None:
+        import fcntl  # noqa: PLC0415 -- not on every platform
+
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -75,8 +75,10 @@ def test_what_is_there_and_what_is_on_its_way_share_the_room(tmp_path: Path) -> 
             pass
         with pytest.raises(errors.NoRoom), inbox.room(described(b"x" * 11)):
             pass
-    # What was left behind counts with what there is of it.
-    with inbox.room(described(b"x" * 30)):
+    # What was left behind counts with what there is of it, and not twice when it goes on.
+    with inbox.room(described(b"x" * 30)), pytest.raises(errors.NoRoom), inbox.room(described(b"x")):
+        pass
+    with inbox.room(coming):
         pass
 
 

@@ -18,6 +18,8 @@ from dispatch.files.partial import Free, Partial, free_bytes, placed
 from dispatch.ids import FileId
 
 _ARRIVING = ".arriving"
+MOST_FILES = 10_000
+"""A disk has a bound of files, too."""
 KEPT_SECONDS = 24 * 60 * 60
 """How long what has begun to arrive, and what no task has named, waits for the phone to go on."""
 
@@ -40,7 +42,8 @@ class Inbox:
     @contextlib.contextmanager
     def room(self, file: Described) -> Iterator[None]:
         """Hold room for a file that is about to arrive. Raises NoRoom when attachments would take more than they may."""
-        if self._used() + file.size > self._most_bytes:
+        count, used = self._used(besides=file.file_id)
+        if used + file.size > self._most_bytes or count >= MOST_FILES:
             raise errors.NoRoom("attachments take all the room that they may take on this computer")
         self._arriving[file.file_id] = file.size
         try:
@@ -48,13 +51,13 @@ class Inbox:
         finally:
             del self._arriving[file.file_id]
 
-    def _used(self) -> int:
-        """Count what is there and what is on its way, each file once, at its full size."""
-        coming = {_part(file_id) for file_id in self._arriving}
-        there = sum(
+    def _used(self, *, besides: FileId) -> tuple[int, int]:
+        """Count what is there and what is on its way, each file once, at its full size: how many, and their bytes."""
+        coming = {_part(file_id) for file_id in (*self._arriving, besides)}
+        there = [
             _size(path) for path in self._root.rglob("*") if not (path.parent.name == _ARRIVING and path.name in coming)
-        )
-        return there + sum(self._arriving.values())
+        ]
+        return len(there) + len(self._arriving), sum(there) + sum(self._arriving.values())
 
     def partial(self, file: Described) -> Partial:
         """Open the beginning of a file. Raises NoRoom, StoreFailed."""

@@ -164,7 +164,11 @@ class Transfers:
 
             async def keep() -> None:
                 path = await asyncio.to_thread(shop.inbox.put, partial, thread)
-                await shop.journal.step(lambda tx: files.add(tx, self._arrived(file, thread, path)))
+                try:
+                    await shop.journal.step(lambda tx: files.add(tx, self._arrived(file, thread, path)))
+                except errors.StoreFailed:
+                    await asyncio.to_thread(shop.inbox.remove, path)  # nothing would know of it
+                    raise
 
             with partial:
                 async with self._joined(link, transfer_id) as carrier:
