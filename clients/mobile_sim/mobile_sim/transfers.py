@@ -20,7 +20,7 @@ from dispatch.files.carrier import RelayCarrier
 from dispatch.files.description import Described
 from dispatch.files.giving import Source, give
 from dispatch.files.partial import Partial, placed
-from dispatch.files.taking import take
+from dispatch.files.taking import arriving, take
 from dispatch.ids import ID_BYTES, Rng, TransferId
 from dispatch.thread import Backoff
 
@@ -85,7 +85,7 @@ class Mover:
         aside = folder / f".dispatch-{file.file_id.hex()}.part"
 
         async def attempt(carrier: RelayCarrier, transfer_id: TransferId, told: Progress) -> None:
-            with await asyncio.to_thread(Partial, aside, file) as partial:
+            async with arriving(lambda: Partial(aside, file)) as partial:
 
                 async def keep() -> None:
                     final.append(await asyncio.to_thread(placed, partial, folder, file.name, replace=replace))

@@ -57,7 +57,7 @@ class Partial:
         # Touched by the one transfer. A transfer that is cut off leaves its thread behind for a moment: the lock keeps it
         # from a descriptor that is closed, and perhaps somebody else's by then.
         self._using = threading.Lock()
-        self._closed = False
+        self.closed = False
         with self._storing():
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
@@ -96,7 +96,7 @@ class Partial:
 
     def __exit__(self, *_: object) -> None:
         with self._using:
-            self._closed = True
+            self.closed = True
             os.close(self._fd)
 
     @property
@@ -112,7 +112,7 @@ class Partial:
     def write(self, contents: Sequence[bytes]) -> None:
         """Write the next chunks. Raises NoRoom, with nothing left behind, or StoreFailed."""
         with self._using, self._storing():
-            if self._closed:
+            if self.closed:
                 return
             for content in contents:
                 view = memoryview(content)
@@ -128,7 +128,7 @@ class Partial:
             self.drop()
             raise errors.FileChanged("the bytes do not fit the digest")
         with self._using, self._storing():
-            if not self._closed:
+            if not self.closed:
                 os.fsync(self._fd)
 
     def drop(self) -> None:

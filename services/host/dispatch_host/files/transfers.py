@@ -21,7 +21,7 @@ from dispatch.failures import place_of
 from dispatch.files.carrier import RelayCarrier
 from dispatch.files.description import Described, checked
 from dispatch.files.giving import give
-from dispatch.files.taking import already_there, take
+from dispatch.files.taking import already_there, arriving, take
 from dispatch.ids import ID_BYTES, Instance, PairId, Rng, TransferId
 from dispatch.runtime.logs import get_logger
 from dispatch.thread import Identity, Right
@@ -158,23 +158,22 @@ class Transfers:
             async with self._joined(link, transfer_id) as carrier:
                 await already_there(carrier, file, transfer_id=transfer_id, rng=shop.rng)
             return
+        # Opened before the transfer is joined: what there is of it may have to be read again.
         with shop.inbox.room(file):
-            # Opened before the transfer is joined: what there is of it may have to be read again.
-            partial = await asyncio.to_thread(shop.inbox.partial, file)
+            async with (
+                arriving(lambda: shop.inbox.partial(file)) as partial,
+                self._joined(link, transfer_id) as carrier,
+            ):
 
-            async def keep() -> None:
-                path = await asyncio.to_thread(shop.inbox.put, partial, thread)
-                try:
-                    await shop.journal.step(lambda tx: files.add(tx, self._arrived(file, thread, path)))
-                except errors.StoreFailed:
-                    await asyncio.to_thread(shop.inbox.remove, path)  # nothing would know of it
-                    raise
+                async def keep() -> None:
+                    path = await asyncio.to_thread(shop.inbox.put, partial, thread)
+                    try:
+                        await shop.journal.step(lambda tx: files.add(tx, self._arrived(file, thread, path)))
+                    except errors.StoreFailed:
+                        await asyncio.to_thread(shop.inbox.remove, path)  # nothing would know of it
+                        raise
 
-            with partial:
-                async with self._joined(link, transfer_id) as carrier:
-                    await take(
-                        carrier, partial, transfer_id=transfer_id, rng=shop.rng, progress=lambda _: None, keep=keep
-                    )
+                await take(carrier, partial, transfer_id=transfer_id, rng=shop.rng, progress=_nobody, keep=keep)
 
     def _arrived(self, file: Described, thread: int, path: Path) -> StoredFile:
         return StoredFile(
@@ -238,7 +237,7 @@ class Transfers:
                     source,
                     transfer_id=transfer_id,
                     rng=shop.rng,
-                    progress=lambda _: None,
+                    progress=_nobody,
                 )
 
     @contextlib.asynccontextmanager
@@ -249,3 +248,7 @@ class Transfers:
             right, link.relay_address, transfer_id, identity=shop.identity, instance=shop.instance, rng=shop.rng
         ) as carrier:
             yield carrier
+
+
+def _nobody(_: int) -> None:
+    """Tell nobody how far it is: on a host nobody looks."""
