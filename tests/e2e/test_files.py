@@ -363,6 +363,10 @@ async def test_what_is_no_file_and_a_file_of_which_nobody_heard_are_refused(worl
     for path in (world.folder, world.folder / "nothing"):
         code, events = await world.send("List attachments", "--attach", str(path))
         assert (code, events[-1]["reason"]) == (2, "BAD_REQUEST")
+    limit = {"DISPATCH_PHONE_FILE_BYTES": "30"}
+    sending = ("dispatch-phone", "send", "List attachments", "--home", world.home("pocket"), "--attach")
+    code, events = await run(*sending, str(on_phone(world, "a.csv", CSV)), env=limit)
+    assert (code, events[-1]["reason"]) == (9, "TOO_LARGE")
     code, events = await run(*getting(world, "nothing.txt"))
     assert (code, events[-1]["reason"]) == (9, "FILE_UNKNOWN")
 

@@ -188,7 +188,7 @@ def send(
         # Whoever owns the home reads them, and may stand in another folder.
         paths = [_absolute(path) for path in attach or []]
         words = read_all() if text == "-" else text
-        return {"do": "send", "text": words, "host": host, "wait": wait, "id": known, "attach": paths}
+        return {"do": "send", "text": words, "host": host, "wait": wait, "id": known, "attach": paths} | _most_bytes()
 
     _run(context, request)
 
@@ -234,7 +234,9 @@ def get_file(
     """Fetch a file that came back. After a cut, or Ctrl-C, the same command goes on where it stopped."""
     _run(
         context,
-        lambda: {"do": "files_get", "what": what, "into": _absolute(into), "force": force, "host": host},
+        lambda: (
+            {"do": "files_get", "what": what, "into": _absolute(into), "force": force, "host": host} | _most_bytes()
+        ),
     )
 
 
@@ -291,6 +293,16 @@ def _with_the_account(context: typer.Context, request: Request, nothing: str) ->
 
 
 add_owner_commands(app, _with_the_account)
+
+
+def _most_bytes() -> Request:
+    """Give how large a file may be, as the environment has it."""
+    text = os.environ.get("DISPATCH_PHONE_FILE_BYTES", str(4 * 1024**3))
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 2**48:
+        raise errors.BadRequest(
+            f"DISPATCH_PHONE_FILE_BYTES={text!r} is not a number of bytes above 0", metadata={"field": "environment"}
+        )
+    return {"most_bytes": int(text)}
 
 
 def _absolute(path: Path) -> str:

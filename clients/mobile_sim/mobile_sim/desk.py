@@ -26,7 +26,7 @@ from dispatch.device.sign_in import SignIn
 from dispatch.ids import ID_BYTES, Rng, TaskId
 
 from mobile_sim.account import Account
-from mobile_sim.files import Attached, Files
+from mobile_sim.files import LARGEST_BYTES, Attached, Files
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
@@ -146,7 +146,13 @@ class Desk:
         if refused is not None:
             say(_last_of(task_id, host, refused, self._phone.clock.wall_ms()))
             return exit_of(refused)
-        attached = await self._files.opened(request.get("attach") or [], stack, pairing=host, task_id=task_id)
+        attached = await self._files.opened(
+            request.get("attach") or [],
+            stack,
+            pairing=host,
+            task_id=task_id,
+            most_bytes=request.get("most_bytes", LARGEST_BYTES),
+        )
         line = self._phone.line(host)
         if known is None:
             known = Task(
@@ -253,7 +259,14 @@ class Desk:
     async def _get_file(self, request: Request, say: Say, _: Hear) -> int:
         host = self._phone.host(request["host"])
         await self._look_for_news(host)
-        return await self._files.get(request["what"], Path(request["into"]), host, replace=request["force"], say=say)
+        return await self._files.get(
+            request["what"],
+            Path(request["into"]),
+            host,
+            replace=request["force"],
+            most_bytes=request["most_bytes"],
+            say=say,
+        )
 
     async def _look_for_news(self, host: Pairing) -> None:
         """Ask for what is new, for a moment; without a network what is here has to do."""

@@ -28,6 +28,7 @@ from mobile_sim.transfers import Mover
 
 MOST_ATTACHMENTS = 16
 LARGEST_BYTES = 4 * 1024**3
+"""Of one file, unless the request says otherwise."""
 TOLD_EVERY_SECONDS = 0.5
 _SHORTEST_ID = 4
 
@@ -53,18 +54,18 @@ class Files:
     # ---- Attachments.
 
     async def opened(
-        self, paths: Sequence[str], stack: ExitStack, *, pairing: Pairing, task_id: TaskId
+        self, paths: Sequence[str], stack: ExitStack, *, pairing: Pairing, task_id: TaskId, most_bytes: int
     ) -> list[Attached]:
         """Open the files of a task and give each the id that it has, or a new one. Raises BadRequest, TooLarge."""
         if len(paths) > MOST_ATTACHMENTS:
             raise errors.BadRequest(f"at most {MOST_ATTACHMENTS} files go with a task", metadata={"field": "attach"})
         sources = [(Path(path), stack.enter_context(_open(Path(path)))) for path in paths]
+        for path, source in sources:
+            _check_size(source.facts().st_size, path.name, most_bytes)
         return [await self._described(path, source, pairing.pair_id, task_id) for path, source in sources]
 
     async def _described(self, path: Path, source: OpenFile, pair_id: PairId, task_id: TaskId) -> Attached:
         size = source.facts().st_size
-        if size > LARGEST_BYTES:
-            raise errors.TooLarge(f"{path.name} is larger", metadata={"limit_bytes": str(LARGEST_BYTES)})
         digest, name = await asyncio.to_thread(source.digest, size), safe_name(path.name)
         known = self._store.files.begun(pair_id, sha256=digest, name=name, task_id=task_id)
         if known is not None:
@@ -102,13 +103,12 @@ class Files:
             for stored in self._store.files.of_pairing(pairing.pair_id):
                 say({"event": "file", **_file_event(stored), "host": pairing.host_name})
 
-    async def get(self, what: str, into: Path, host: Pairing, *, replace: bool, say: Say) -> int:
+    async def get(self, what: str, into: Path, host: Pairing, *, replace: bool, most_bytes: int, say: Say) -> int:
         """Fetch an artifact by its id, the beginning of its id, or its name, the newest of it."""
         if not await asyncio.to_thread(into.is_dir):
             raise errors.BadRequest(f"{into} is no folder", metadata={"field": "into"})
         stored = self._found(what, host)
-        if stored.file.size > LARGEST_BYTES:
-            raise errors.TooLarge(metadata={"limit_bytes": str(LARGEST_BYTES)})
+        _check_size(stored.file.size, stored.file.name, most_bytes)
         line = self._phone.line(host)
 
         def tell(event: Event) -> None:
@@ -132,6 +132,11 @@ class Files:
         if not by_name:
             raise errors.FileUnknown("no file of that name or id has come from the computer")
         return by_name[-1]
+
+
+def _check_size(size: int, name: str, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise errors.TooLarge(f"{name} is larger", metadata={"limit_bytes": str(most_bytes)})
 
 
 def _open(path: Path) -> OpenFile:
