@@ -71,12 +71,13 @@ class Dialler:
         """Tell whether an address is dialled over TLS. Raises ValueError for what is no address."""
         return bool(self.ca) or not may_be_plaintext(Address.parse(address), allowed=self.plaintext)
 
-    def dial(self, address: str) -> grpc.aio.Channel:
-        """Open a channel. It connects when it is first used.
+    def dial(self, address: str, *, alone: bool = False) -> grpc.aio.Channel:
+        """Open a channel, `alone` on a connection of its own. It connects when it is first used.
 
         Raises ValueError for what is no address, TlsFailed when the identity can't be read.
         """
-        return dial(address, self._credentials() if self.speaks_tls(address) else None, name=self.name)
+        credentials = self._credentials() if self.speaks_tls(address) else None
+        return dial(address, credentials, name=self.name, alone=alone)
 
     async def explain(self, address: str, error: errors.DispatchError) -> errors.DispatchError:
         """Give the error that says why nothing could be reached, if that is TLS; else the one given.

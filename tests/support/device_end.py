@@ -74,6 +74,18 @@ class Identity:
         )
         return pb.Proof(dialled=dialled, signature=self.key.sign(signed))
 
+    def prove_transfer(self, hello: pb.Hello, challenge: pb.Challenge, *, dialled: str, transfer_id: bytes) -> pb.Proof:
+        """Sign what the relay asks of who joins a transfer."""
+        signed = proof.transfer_proof_bytes(
+            dialled=dialled,
+            device=hello.device_id,
+            client_nonce=hello.nonce,
+            server_nonce=challenge.nonce,
+            grant=hello.grant,
+            transfer_id=transfer_id,
+        )
+        return pb.Proof(dialled=dialled, signature=self.key.sign(signed))
+
 
 class DeviceEnd:
     """One stream of a device."""

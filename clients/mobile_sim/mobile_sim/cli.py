@@ -174,6 +174,9 @@ def send(
     task_id: Annotated[
         str | None, typer.Option("--id", help="The task's id (UUID), to try again or to look again.")
     ] = None,
+    attach: Annotated[
+        list[Path] | None, typer.Option("--attach", help="A file that goes with it; may be given several times.")
+    ] = None,
 ) -> None:
     """Send a task and watch it to its end. Ctrl-C stops watching, not the task."""
     # Made here: when another process that does this for us ends, we go on with the same task.
@@ -182,7 +185,10 @@ def send(
     def request() -> Request:
         from mobile_sim.keyboard import read_all  # noqa: PLC0415
 
-        return {"do": "send", "text": read_all() if text == "-" else text, "host": host, "wait": wait, "id": known}
+        # Whoever owns the home reads them, and may stand in another folder.
+        paths = [_absolute(path) for path in attach or []]
+        words = read_all() if text == "-" else text
+        return {"do": "send", "text": words, "host": host, "wait": wait, "id": known, "attach": paths} | _most_bytes()
 
     _run(context, request)
 
@@ -201,6 +207,37 @@ def thread(
 ) -> None:
     """Show the thread: what was asked and what came back. Works without a network."""
     _run(context, lambda: {"do": "thread", "host": host}, nothing="Nothing was asked yet: dispatch-phone send TEXT")
+
+
+files = typer.Typer(invoke_without_command=True)
+app.add_typer(files, name="files", help="List the files of the thread, and fetch those that came back.")
+
+
+@files.callback()
+def list_files(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
+) -> None:
+    """List the files of the thread: what was attached, and what came back. Works without a network."""
+    if context.invoked_subcommand is None:
+        _run(context, lambda: {"do": "files", "host": host}, nothing="No files yet.")
+
+
+@files.command("get")
+def get_file(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(metavar="ID|NAME", help="Its id, the beginning of it, or its name.")],
+    into: Annotated[Path, typer.Option("--into", help="The folder to put it into.")] = Path(),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file of that name.")] = False,
+    host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
+) -> None:
+    """Fetch a file that came back. After a cut, or Ctrl-C, the same command goes on where it stopped."""
+    _run(
+        context,
+        lambda: (
+            {"do": "files_get", "what": what, "into": _absolute(into), "force": force, "host": host} | _most_bytes()
+        ),
+    )
 
 
 @app.command()
@@ -256,6 +293,20 @@ def _with_the_account(context: typer.Context, request: Request, nothing: str) ->
 
 
 add_owner_commands(app, _with_the_account)
+
+
+def _most_bytes() -> Request:
+    """Give how large a file may be, as the environment has it."""
+    text = os.environ.get("DISPATCH_PHONE_FILE_BYTES", str(4 * 1024**3))
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 2**48:
+        raise errors.BadRequest(
+            f"DISPATCH_PHONE_FILE_BYTES={text!r} is not a number of bytes above 0", metadata={"field": "environment"}
+        )
+    return {"most_bytes": int(text)}
+
+
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path.expanduser())
 
 
 def _uuid(text: str) -> str:

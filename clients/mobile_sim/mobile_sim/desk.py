@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from uuid import UUID
 
 from dispatch import errors
@@ -24,13 +26,14 @@ from dispatch.device.sign_in import SignIn
 from dispatch.ids import ID_BYTES, Rng, TaskId
 
 from mobile_sim.account import Account
+from mobile_sim.files import LARGEST_BYTES, Attached, Files
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
 from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.phone import Phone
 from mobile_sim.sending import Command, Sender, refusal_of
-from mobile_sim.store import Pairing, PairingState, Task, Verdict
+from mobile_sim.store import Pairing, PairingState, Post, Task, Verdict
 from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, last_line
 from mobile_sim.thread_view import lines_of
 
@@ -47,6 +50,7 @@ class Desk:
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
         self._account = Account(phone)
+        self._files = Files(phone)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -60,6 +64,8 @@ class Desk:
             "pair": self._pair,
             "hosts": self._hosts,
             "send": self._send,
+            "files": self._list_files,
+            "files_get": self._get_file,
             "cancel": self._cancel,
             "thread": self._thread,
             "status": self._status,
@@ -127,6 +133,11 @@ class Desk:
     # ---- Tasks.
 
     async def _send(self, request: Request, say: Say, _: Hear) -> int:
+        with ExitStack() as stack:
+            return await self._send_with(request, say, stack)
+
+    async def _send_with(self, request: Request, say: Say, stack: ExitStack) -> int:
+        """Send a task; its files stay open in the stack."""
         text, task_id = request["text"], TaskId(UUID(request["id"]).bytes)
         _check_text(text)
         known = self._store.tasks.get(task_id)
@@ -135,6 +146,13 @@ class Desk:
         if refused is not None:
             say(_last_of(task_id, host, refused, self._phone.clock.wall_ms()))
             return exit_of(refused)
+        attached = await self._files.opened(
+            request.get("attach") or [],
+            stack,
+            pairing=host,
+            task_id=task_id,
+            most_bytes=request.get("most_bytes", LARGEST_BYTES),
+        )
         line = self._phone.line(host)
         if known is None:
             known = Task(
@@ -149,11 +167,18 @@ class Desk:
                 self._store.tasks.add(known)
         follow = Follow(line, self._store, known, host=host.host_name, clock=self._phone.clock, say=say)
         if follow.resolved_by(request):
-            action = words.Action(task=words.Task(text=text), action_id=task_id)
+            task = words.Task(text=text, attachments=[one.file.attachment() for one in attached])
+            action = words.Action(task=task, action_id=task_id)
             command = Command(task_id=task_id, what=TASK, action=action.SerializeToString())
-            sender = Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng)
             line.attended.add(task_id)
-            sending = asyncio.create_task(sender.send(command))
+
+            def say_of_task(event: Event) -> None:
+                say(
+                    {"task_id": str(UUID(bytes=task_id)), "host": host.host_name, "at": self._phone.clock.wall_ms()}
+                    | event
+                )
+
+            sending = asyncio.create_task(self._bring(line, command, attached, say_of_task))
         else:
             sending = None
 
@@ -167,6 +192,21 @@ class Desk:
                 return await follow.to_the_end(request["wait"], sending=sending, stop_sending=stop_sending)
         finally:
             await stop_sending()
+
+    async def _bring(self, line: Line, command: Command, attached: Sequence[Attached], say: Say) -> Post | None:
+        """Bring the files of a task to the host, then the task. Files that do not get there leave the task unsent."""
+        try:
+            await self._files.attach(line, attached, say)
+        except errors.HostAbsent:
+            pass  # the task goes all the same: its refusal names the cause, and is counted
+        except errors.DispatchError as error:
+            with self._store.transaction():
+                line.ledger.not_sent(command.task_id, error.reason)
+            line.attended.discard(command.task_id)
+            line.bell.ring()
+            return None
+        sender = Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng)
+        return await sender.send(command)
 
     def _give_up(self, line: Line, task_id: TaskId) -> None:
         """Leave no task in the air: what was never posted will never be."""
@@ -202,15 +242,38 @@ class Desk:
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
         every = self._store.pairings.all()
         host = self._with_thread(request["host"], every)
-        if host.state is not PairingState.ENDED:
-            with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
-                line = self._phone.line(host)
-                await line.bell.until(lambda: line.final or line.complete or _quiet(line), SYNC_SECONDS)
+        await self._look_for_news(host)
         for pairing in every:
             if pairing.host_key == host.host_key:
                 for event in lines_of(self._store, pairing):
                     say(event)
         return Exit.DONE
+
+    async def _list_files(self, request: Request, say: Say, _: Hear) -> int:
+        every = self._store.pairings.all()
+        host = self._with_thread(request["host"], every)
+        await self._look_for_news(host)
+        self._files.listed([one for one in every if one.host_key == host.host_key], say)
+        return Exit.DONE
+
+    async def _get_file(self, request: Request, say: Say, _: Hear) -> int:
+        host = self._phone.host(request["host"])
+        await self._look_for_news(host)
+        return await self._files.get(
+            request["what"],
+            Path(request["into"]),
+            host,
+            replace=request["force"],
+            most_bytes=request["most_bytes"],
+            say=say,
+        )
+
+    async def _look_for_news(self, host: Pairing) -> None:
+        """Ask for what is new, for a moment; without a network what is here has to do."""
+        if host.state is not PairingState.ENDED:
+            with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
+                line = self._phone.line(host)
+                await line.bell.until(lambda: line.final or line.complete or _quiet(line), SYNC_SECONDS)
 
     def _with_thread(self, name: str | None, every: list[Pairing]) -> Pairing:
         """Find the host whose thread is meant; one that is no longer paired has one, too."""

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     TEXT = "text"
     ASKING = "asking"
     ANSWERED = "answered"
+    ARTIFACT = "artifact"
     ENDED = "ended"
 
 
@@ -52,11 +53,14 @@ class Fact:
     """The word of a reason of the contract."""
     retry_after_ms: int = 0
     text: str = ""
-    """Step: its title. Text: Markdown. Asking: the question. Ended: the host's sentence."""
+    """Step: its title. Artifact: its name, and in `detail` its id. Text: Markdown. Asking: the question. Ended: the host's
+    sentence."""
     detail: str = ""
     outcome: str = ""
     """Ended: the word of an outcome, in small letters."""
     position: int = 0
+    size: int = 0
+    """Of an artifact."""
     agent: str = ""
     question_id: str = ""
     choices: tuple[str, ...] = ()

@@ -21,11 +21,19 @@ Request = dict[str, Any]
 Event = dict[str, Any]
 
 # The state that an event leaves a task in, where the two have different names.
-_STATES = {"started": "running", "step": "running", "text": "running", "back": "running"}
+_STATES = {
+    "transfer": "not_sent",
+    "attached": "not_sent",
+    "started": "running",
+    "step": "running",
+    "text": "running",
+    "back": "running",
+}
 _GOES_ON = "You stopped watching; the computer goes on with it."
 _NOT_THERE_YET = (
     "You stopped watching before the computer had answered. Look at the thread, or send again with the same id."
 )
+_GOES_ON_LATER = "Stopped. The same command goes on where this one ended."
 _NOT_SENT = "You stopped before anything was sent. It will not be sent later."
 
 
@@ -53,6 +61,8 @@ class Front:
         except KeyboardInterrupt:
             if request["do"] == "send":
                 self._say_left(request)
+            elif request["do"] == "files_get":
+                self.say({"event": "stopped", "text": _GOES_ON_LATER})
             return Exit.INTERRUPTED
         finally:
             self._screen.clear()

@@ -55,6 +55,7 @@ OUT_OF_CONTACT_AFTER_MS = 5_000
 _AFTER_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED)
 
 PartialListener = Callable[[TaskId, words.DownLiveItem], None]
+RefusalListener = Callable[[words.TransferRefused], None]
 
 
 class Line:
@@ -77,6 +78,8 @@ class Line:
     ) -> None:
         # Fixed after __init__.
         self.pair_id = pair_id
+        self.identity = identity
+        self.instance = instance
         self.sign = identity.sign
         self._own_key = keys.own_ed25519
         self._store = store
@@ -114,6 +117,7 @@ class Line:
         # Tasks that a sender attends to: it decides what becomes of an attempt that was never stored.
         self.attended: set[TaskId] = set()
         self.partial_listeners: set[PartialListener] = set()
+        self.refusal_listeners: set[RefusalListener] = set()
 
     # ---- What the person's side asks.
 
@@ -154,6 +158,10 @@ class Line:
             return True
         self._posted_here.discard(post.message_id)
         return False
+
+    def say(self, item: words.UpLiveItem) -> None:
+        """Say something in passing to a host with which there is a session (`ready`). Nobody answers for its arrival."""
+        self._send_live(item)
 
     @contextlib.contextmanager
     def looked_at(self) -> Iterator[None]:
@@ -320,6 +328,9 @@ class Line:
             if item.HasField("partial_text"):
                 for listener in list(self.partial_listeners):
                     listener(TaskId(item.partial_text.task_id), item)
+            elif item.HasField("transfer_refused"):
+                for hears in list(self.refusal_listeners):
+                    hears(item.transfer_refused)
 
     def _take_presence(self, presence: Presence) -> None:
         self.presence = presence

@@ -12,7 +12,8 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import DownKeep, DownKeepItem, Event
-from dispatch.device.telling import words_of
+from dispatch.device.telling import attachments_of, words_of
+from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
 from dispatch.sealed.chain import Chain
 from dispatch.sealed.errors import SealError
@@ -23,7 +24,7 @@ from google.protobuf.message import DecodeError
 
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.ledger import Ledger
-from mobile_sim.store import Pairing, Store, StoredEvent
+from mobile_sim.store import FileState, Pairing, Store, StoredEvent, StoredFile
 
 LARGEST_NUMBER = 2**53 - 1
 """More than a thread can have; every store and language holds it exactly."""
@@ -185,8 +186,34 @@ class Reader:
         if not any(fits):
             self._store.pairings.add_holes(self._pair_id, 1)
 
+    def _learn_files(self, event: Event) -> None:
+        """Keep what an event says of files: what came with a task, what came of it."""
+        match event.WhichOneof("event"):
+            case "artifact":
+                state, named = FileState.THERE, [event.artifact.file]
+            case "accepted":
+                state, named = FileState.SENT, list(attachments_of(event.accepted))
+            case _:
+                return
+        for said in named:
+            try:
+                file = checked(said)
+            except errors.DispatchError:
+                continue  # names no file: the thread goes on without it
+            self._store.files.learn(
+                StoredFile(
+                    file=file,
+                    pair_id=self._pair_id,
+                    task_id=event.task_id,
+                    state=state,
+                    path=None,
+                    at_ms=event.at_ms,
+                )
+            )
+
     def _tell(self, event: Event) -> None:
         """Tell the ledger what an event says of its task."""
+        self._learn_files(event)
         if len(event.task_id) != ID_BYTES:
             return
         task_id, kind = TaskId(event.task_id), event.WhichOneof("event")
@@ -225,6 +252,9 @@ def fact_of(event: Event) -> Fact | None:
             return Fact(
                 kind=Kind.ANSWERED, at_ms=at_ms, text=event.answered.text, question_id=event.answered.question_id.hex()
             )
+        case "artifact":
+            file = event.artifact.file
+            return Fact(kind=Kind.ARTIFACT, at_ms=at_ms, text=file.name, detail=file.file_id.hex(), size=file.size)
         case "ended":
             return Fact(
                 kind=Kind.ENDED,

@@ -107,6 +107,32 @@ class Screen:
         elif event.get("partial"):
             self._status(f"▸ {one_line(event['delta'])}")
 
+    def _on_transfer(self, event: Event) -> None:
+        if self._terminal:  # elsewhere the first and the last word have to do
+            self._status(bar(event, shutil.get_terminal_size().columns - 1))
+
+    def _on_attached(self, event: Event) -> None:
+        self._line(f"  · attached {one_line(event['name'], 80)} ({size(event['size'])})")
+
+    def _on_artifact(self, event: Event) -> None:
+        fetch = f"dispatch-phone files get {event['file_id'][:8]}"
+        self._line(f"  ↓ {one_line(event['name'], 80)} ({size(event['size'])}): {fetch}")
+
+    def _on_fetched(self, event: Event) -> None:
+        words = f"✓ {one_line(event['name'], 80)} ({size(event['size'])}) is in {plain(event['path'])}"
+        self._line(self._console.styled(words, fg="green"))
+
+    def _on_stopped(self, event: Event) -> None:
+        self._line(event["text"])
+
+    def _on_file(self, event: Event) -> None:
+        way = "↓" if event["kind"] == "artifact" else "↑"
+        where = f"  {plain(event['path'])}" if event["state"] == "fetched" else ""
+        self._line(
+            f"{way} {event['file_id'][:8]}  {one_line(event['name'], 60):<40} {size(event['size']):>9}"
+            f"  {FILE_STATES[event['state']]:<16} {_day(event['at'])}{where}"
+        )
+
     def _on_asking(self, event: Event) -> None:
         choices = f" ({' / '.join(one_line(choice, 60) for choice in event['choices'])})" if event["choices"] else ""
         self._line(self._console.styled(f"? {one_line(event['text'])}{choices}", fg="yellow"))
@@ -264,6 +290,36 @@ class Screen:
 
         rich = Rich(file=self._console.out, no_color=not self._console.colour, highlight=False)
         rich.print(Markdown(plain_markdown(text), hyperlinks=False))
+
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_BAR = 24
+
+FILE_STATES = {
+    "begun": "not sent yet",
+    "sent": "on the computer",
+    "there": "can be fetched",
+    "fetched": "fetched",
+}
+
+
+def size(count: int) -> str:
+    """Write a number of bytes for people."""
+    scaled, unit = float(count), 0
+    while scaled >= 999.5 and unit < len(_UNITS) - 1:
+        scaled, unit = scaled / 1000, unit + 1
+    return f"{scaled:.0f} {_UNITS[unit]}" if unit == 0 or scaled >= 100 else f"{scaled:.3g} {_UNITS[unit]}"
+
+
+def bar(event: Event, width: int) -> str:
+    """Draw how far a transfer is."""
+    whole, done = event["size"], event["done"]
+    part = 1.0 if not whole else min(done / whole, 1.0)
+    filled = round(_BAR * part)
+    sign = "↑" if event["direction"] == "to_host" else "↓"
+    drawn = f"[{'█' * filled}{'·' * (_BAR - filled)}] {part:.0%}, {size(done)} of {size(whole)}"
+    name = one_line(event["name"], max(8, width - len(drawn) - 4))
+    return f"{sign} {name} {drawn}"
 
 
 def _time(at_ms: int) -> str:

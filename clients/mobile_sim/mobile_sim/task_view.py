@@ -169,6 +169,8 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
             event |= {"title": fact.text} | ({"detail": fact.detail} if fact.detail else {})
         case Kind.TEXT:
             event["text"] = fact.text
+        case Kind.ARTIFACT:
+            event |= {"file_id": fact.detail, "name": fact.text, "size": fact.size}
         case Kind.ASKING:
             event |= {"question_id": fact.question_id, "text": fact.text, "choices": list(fact.choices)}
             if fact.detail:

@@ -22,6 +22,8 @@ from dispatch.runtime.server import stop_signal
 from dispatch_host import steps
 from dispatch_host.agents import Agent
 from dispatch_host.control import ControlServer
+from dispatch_host.files import Artifacts, Inbox, Transfers
+from dispatch_host.files.transfers import Shop
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
@@ -93,6 +95,22 @@ async def run(
 
     left = await owned.journal.step(lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_DIED))
     metrics.ended(State.INTERRUPTED, left)
+    inbox = Inbox(owned.attachments, most_bytes=round(limits.attachments_bytes))
+    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=round(limits.file_bytes), rng=owned.rng)
+    instance = Instance(owned.rng(ID_BYTES))
+    transfers = Transfers(
+        Shop(
+            journal=owned.journal,
+            inbox=inbox,
+            artifacts=artifacts,
+            clock=owned.clock,
+            rng=owned.rng,
+            identity=owned.identity(),
+            instance=instance,
+            most_bytes=round(limits.file_bytes),
+            ended=metrics.transferred,
+        )
+    )
     runner = Runner(
         agent,
         agent_name=agent_name,
@@ -101,6 +119,8 @@ async def run(
         clock=owned.clock,
         limits=limits,
         metrics=metrics,
+        inbox=inbox,
+        artifacts=artifacts,
     )
     common = Common(
         journal=owned.journal,
@@ -108,6 +128,7 @@ async def run(
         clock=owned.clock,
         undecided=Undecided(),
         runner=runner,
+        transfers=transfers,
         connected=heard,
         ended=metrics.ended,
         refused=metrics.refused,
@@ -116,14 +137,14 @@ async def run(
         home=owned.home,
         store=owned.store,
         identity=owned.identity(),
-        instance=Instance(owned.rng(ID_BYTES)),
+        instance=instance,
         rng=owned.rng,
         plaintext=owned.plaintext,
         random=random.Random(owned.rng(16)),
     )
     fleet = Fleet(device, common=common)
     endings, stopped = asyncio.Event(), asyncio.Event()
-    running = Running(fleet=fleet, runner=runner, stop=stop, stopped=stopped, endings=endings)
+    running = Running(fleet=fleet, runner=runner, transfers=transfers, stop=stop, stopped=stopped, endings=endings)
 
     def asleep() -> None:
         fleet.notice(Condition.CONDITION_ASLEEP)
@@ -138,6 +159,7 @@ async def run(
     operations = Operations(owned, running=running)
 
     async with (
+        transfers,
         fleet,
         ControlServer(owned.home, operations),
         _beside(

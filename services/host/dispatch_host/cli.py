@@ -399,13 +399,10 @@ def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFile
 
     configure(service="host")
     with owning(shared.home, plaintext=_plaintext()) as owned:
-        passphrase = owned.home.passphrase_file
         uvloop.run(
             run_host(
                 owned,
-                agent=BuiltIn(
-                    keep_out=[owned.home.path, *([passphrase] if passphrase else [])], environment=os.environ
-                ),
+                agent=BuiltIn(keep_out=owned.keep_out, environment=os.environ),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),
                 limits=limits,

@@ -33,6 +33,7 @@ from google.protobuf.message import DecodeError
 from dispatch_host import admission, steps
 from dispatch_host.admission import Readable
 from dispatch_host.allowance import Allowance
+from dispatch_host.files import Transfers
 from dispatch_host.journal import Tx, Writer, outbox, tasks, threads
 from dispatch_host.journal.values import OutboxRow, Pairing
 from dispatch_host.rights import Rights
@@ -86,6 +87,7 @@ class Common:
     clock: Clock
     undecided: Undecided
     runner: Runner
+    transfers: Transfers
     connected: Callable[[Pairing, bool, Reason.ValueType], None]
     ended: Callable[[State], None]
     refused: Callable[[Reason.ValueType], None]
@@ -123,7 +125,12 @@ class Link:
         self._anew = asyncio.Event()  # set when everything is posted from the start
         self._drain = asyncio.Event()  # set when the outbox got shorter, or the stream ended
 
-    # ---- The thread end: called by the client, one after the other. ----
+    @property
+    def relay_address(self) -> str:
+        """The relay where this thread is; empty before the first."""
+        return self.client.relay
+
+    # ---- The thread end: called by the client, one after the other; `right` by transfers, too. ----
 
     async def right(self, *, fresh: bool) -> Right:
         return await self._rights.right(fresh=fresh)
@@ -363,6 +370,10 @@ class Link:
                 if await step(lambda tx: outbox.count(tx, pair_id)) < RESEND_BACKLOG:
                     await step(lambda tx: self._common.scribe.resend(tx, pair_id, first, last))
                     self.wake()
+            case "file_offer":
+                self._common.transfers.offered(self, item.file_offer)
+            case "file_wanted":
+                self._common.transfers.wanted(self, item.file_wanted)
             case "probe":
                 self.show([pb.DownLiveItem(probe_reply=pb.ProbeReply(number=item.probe.number))])
             case _:

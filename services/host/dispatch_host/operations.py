@@ -25,9 +25,10 @@ from dispatch.device.sign_in import SignIn
 from dispatch.ids import PairId
 
 from dispatch_host import steps
+from dispatch_host.files import Inbox, Transfers
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
-from dispatch_host.journal import Tx, settings, tasks, threads
+from dispatch_host.journal import Tx, files, settings, tasks, threads
 from dispatch_host.journal.values import Pairing, StoredTask
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
@@ -59,6 +60,7 @@ class Running:
 
     fleet: Fleet
     runner: Runner
+    transfers: Transfers
     stop: Callable[[Condition.ValueType], None]
     stopped: asyncio.Event  # set when the phones were told
     endings: asyncio.Event  # set when the pairing service has something to be told
@@ -151,7 +153,7 @@ class Operations:
         pairing = await self._target(phone_name)
         if self._running is not None:
             await self._say_goodbye(self._running, pairing)
-        await self._forget(pairing.pair_id)
+        await self._forget(pairing)
         told = await tell_endings(self._owned)
         if self._running is not None and not told:
             self._running.endings.set()
@@ -162,7 +164,7 @@ class Operations:
         if self._running is not None:
             await self._cancel_tasks(self._running, pairing)
             await self._running.fleet.drop(pairing.pair_id)
-        await self._forget(pairing.pair_id, to_tell=False)
+        await self._forget(pairing, to_tell=False)
 
     async def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:
         """Give the events of a thread, oldest first, as they were written."""
@@ -206,14 +208,21 @@ class Operations:
         for task_id in cancelled:
             await running.runner.cancelled(task_id)
 
-    async def _forget(self, pair_id: PairId, *, to_tell: bool = True) -> None:
+    async def _forget(self, pairing: Pairing, *, to_tell: bool = True) -> None:
+        """Forget a pairing, its keys and its files; the words of its thread stay."""
+        pair_id = pairing.pair_id
+        if self._running is not None:
+            await self._running.transfers.drop(pair_id)
+
         def write(tx: Tx) -> None:
             if to_tell:
                 settings.add_ending(tx, pair_id)
             threads.leave(tx, pair_id)
+            files.forget_thread(tx, pairing.thread)
 
         await self._owned.journal.step(write)
         forget(self._owned.store, pair_id)
+        await asyncio.to_thread(Inbox(self._owned.attachments, most_bytes=0).remove_thread, pairing.thread)
 
     async def _target(self, phone_name: str) -> Pairing:
         """Find the one pairing that is meant. Raises NotPaired, TargetNeeded or TargetUnknown."""

@@ -10,15 +10,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.thread.v1.thread_pb2 import UpCommand
+from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, UpCommand
+from dispatch.files.description import checked
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_host import admission, entries
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.entries import Entry
-from dispatch_host.journal import settings, tasks, threads
-from dispatch_host.journal.values import StoredCommand, StoredTask, Verdict
+from dispatch_host.journal import files, settings, tasks, threads
+from dispatch_host.journal.values import StoredCommand, StoredFile, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
 from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
@@ -37,7 +39,12 @@ def take(tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, und
     thread = threads.thread_of(tx, pair_id)
     task_id = TaskId(asked.command.task_id)
     known = tasks.find(tx, task_id)
-    situation = Situation(thread=thread, task=known, waiting=tasks.count_queued(tx) + undecided)
+    situation = Situation(
+        thread=thread,
+        task=known,
+        arrived=all(_has_arrived(tx, said, thread) for said in asked.action.task.attachments),
+        waiting=tasks.count_queued(tx) + undecided,
+    )
     reason = admission.refusal(asked, situation)
     if reason is not None:
         return reason
@@ -54,6 +61,13 @@ def take(tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, und
         )
     tasks.add_command(tx, message_id, pair_id=pair_id, task_id=task_id, content=asked.command.SerializeToString())
     return None
+
+
+def _has_arrived(tx: Tx, said: Attachment, thread: int) -> bool:
+    try:
+        return files.has_arrived(tx, checked(said), thread=thread)
+    except errors.DispatchError:
+        return False
 
 
 class Then(Enum):
@@ -96,6 +110,8 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, message_id: MessageId, *, seq: i
 
 def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_time: bool, now_ms: int) -> Gone:
     tasks.accept(tx, task.task_id, attempt=words.attempt, action=words.action, at_ms=now_ms)
+    named = Action.FromString(words.action).task.attachments
+    files.name_task(tx, [one.file_id for one in named], task.task_id)
     first = entries.accepted(words, text=task.text)
     if not in_time:
         return Gone(ended=_end(tx, scribe, task, Event.INTERRUPT, reason=NEVER_STARTED, before=[first]))
@@ -152,6 +168,7 @@ class Ready:
     task: StoredTask
     history: Sequence[StoredTask] = field(repr=False)
     folders: Sequence[Folder]
+    attachments: Sequence[StoredFile]
 
 
 def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
@@ -167,7 +184,9 @@ def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
     history = [
         earlier for earlier in tasks.of_thread(tx, task.thread, limit=HISTORY_LIMIT + 1) if earlier.state in OUTCOMES
     ]
-    return Ready(task=task, history=history, folders=settings.folders(tx))
+    return Ready(
+        task=task, history=history, folders=settings.folders(tx), attachments=files.attachments_of(tx, task.task_id)
+    )
 
 
 def tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:

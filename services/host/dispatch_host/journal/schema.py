@@ -86,6 +86,22 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_pairing ON outbox (pair_id, id);
 
+CREATE TABLE file (
+    file_id BLOB PRIMARY KEY,
+    thread INTEGER NOT NULL REFERENCES thread (id),
+    kind TEXT NOT NULL,                  -- attachment: it is here, whole; artifact: it was told to the phone
+    task_id BLOB NOT NULL,               -- empty for an attachment that no task has named yet
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    key BLOB NOT NULL,                   -- secret, as in the event: what opens the chunks
+    path BLOB NOT NULL,                  -- where it was put or found
+    mtime_ns INTEGER NOT NULL,           -- then
+    at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX file_by_thread ON file (thread, kind);
+CREATE INDEX file_by_task ON file (task_id);
+
 CREATE TABLE folder (
     path BLOB PRIMARY KEY,               -- as the file system spells it
     writable INTEGER NOT NULL

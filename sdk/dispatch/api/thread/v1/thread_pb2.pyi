@@ -157,7 +157,7 @@ class Task(_message.Message):
     """The person's words, Markdown at most. Up to 48 KiB of UTF-8."""
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attachment]:
-        """Files that come with it."""
+        """Files that come with it, at most 16. Each has arrived whole before the task is sent."""
 
     def __init__(
         self,
@@ -244,7 +244,7 @@ Global___Answer: _TypeAlias = Answer  # noqa: Y015
 
 @_typing.final
 class Attachment(_message.Message):
-    """Attachment names a file that travels beside the thread."""
+    """Attachment names a file, whose bytes travel beside the thread (docs/files.md)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -253,9 +253,8 @@ class Attachment(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
-    INLINE_FIELD_NUMBER: _builtins.int
     file_id: _builtins.bytes
-    """16 random bytes."""
+    """16 random bytes. Stands for exactly these bytes: a file that was changed gets another."""
     key: _builtins.bytes
     """32 random bytes: opens the file's chunks."""
     name: _builtins.str
@@ -264,8 +263,6 @@ class Attachment(_message.Message):
     """Bytes."""
     sha256: _builtins.bytes
     """SHA-256 of the whole."""
-    inline: _builtins.bytes
-    """The file itself, when it is small enough to ride along (256 KiB at most for all together)."""
     def __init__(
         self,
         *,
@@ -274,11 +271,10 @@ class Attachment(_message.Message):
         name: _builtins.str = ...,
         size: _builtins.int = ...,
         sha256: _builtins.bytes = ...,
-        inline: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "inline", b"inline", "key", b"key", "name", b"name", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "key", b"key", "name", b"name", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,6 +340,8 @@ class UpLiveItem(_message.Message):
     SEEN_FIELD_NUMBER: _builtins.int
     RESEND_FIELD_NUMBER: _builtins.int
     PROBE_FIELD_NUMBER: _builtins.int
+    FILE_OFFER_FIELD_NUMBER: _builtins.int
+    FILE_WANTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def confirm(self) -> Global___Confirm: ...
     @_builtins.property
@@ -352,6 +350,10 @@ class UpLiveItem(_message.Message):
     def resend(self) -> Global___Resend: ...
     @_builtins.property
     def probe(self) -> Global___Probe: ...
+    @_builtins.property
+    def file_offer(self) -> Global___FileOffer: ...
+    @_builtins.property
+    def file_wanted(self) -> Global___FileWanted: ...
     def __init__(
         self,
         *,
@@ -359,16 +361,130 @@ class UpLiveItem(_message.Message):
         seen: Global___Seen | None = ...,
         resend: Global___Resend | None = ...,
         probe: Global___Probe | None = ...,
+        file_offer: Global___FileOffer | None = ...,
+        file_wanted: Global___FileWanted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "item", b"item", "probe", b"probe", "resend", b"resend", "seen", b"seen"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "file_offer", b"file_offer", "file_wanted", b"file_wanted", "item", b"item", "probe", b"probe", "resend", b"resend", "seen", b"seen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "item", b"item", "probe", b"probe", "resend", b"resend", "seen", b"seen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "file_offer", b"file_offer", "file_wanted", b"file_wanted", "item", b"item", "probe", b"probe", "resend", b"resend", "seen", b"seen"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["confirm", "seen", "resend", "probe"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["confirm", "seen", "resend", "probe", "file_offer", "file_wanted"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
 Global___UpLiveItem: _TypeAlias = UpLiveItem  # noqa: Y015
+
+@_typing.final
+class FileOffer(_message.Message):
+    """FileOffer asks the host to join a transfer in which it gets a file that a task will name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.bytes
+    """16 random bytes, new for each try."""
+    @_builtins.property
+    def file(self) -> Global___Attachment:
+        """The file."""
+
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.bytes = ...,
+        file: Global___Attachment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileOffer: _TypeAlias = FileOffer  # noqa: Y015
+
+@_typing.final
+class FileWanted(_message.Message):
+    """FileWanted asks the host to join a transfer in which it gives an artifact of this thread."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.bytes
+    """16 random bytes, new for each try."""
+    file_id: _builtins.bytes
+    """The artifact's."""
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.bytes = ...,
+        file_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileWanted: _TypeAlias = FileWanted  # noqa: Y015
+
+@_typing.final
+class TransferRefused(_message.Message):
+    """TransferRefused says that the host does not join a transfer. A host that can't say it on the transfer itself says it so."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.bytes
+    """The offer's, or the wish's."""
+    reason: _error_pb2.Reason.ValueType
+    """Why."""
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.bytes = ...,
+        reason: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferRefused: _TypeAlias = TransferRefused  # noqa: Y015
+
+@_typing.final
+class TransferWord(_message.Message):
+    """TransferWord is what the ends of a transfer say to each other beside its chunks, sealed with the file's key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASK_FIELD_NUMBER: _builtins.int
+    HAVE_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    ask: _builtins.int
+    """From who gets the file, first: the chunk to begin with. Everything before it is there already."""
+    have: _builtins.bool
+    """From who gets the file, last: it is there, whole, under its name."""
+    refused: _error_pb2.Reason.ValueType
+    """From either: it goes no further, and why."""
+    def __init__(
+        self,
+        *,
+        ask: _builtins.int = ...,
+        have: _builtins.bool = ...,
+        refused: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "have", b"have", "refused", b"refused", "word", b"word"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "have", b"have", "refused", b"refused", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_word: _TypeAlias = _typing.Literal["ask", "have", "refused"]  # noqa: Y015
+    _WhichOneofArgType_word: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_word) -> _WhichOneofReturnType_word | None: ...
+
+Global___TransferWord: _TypeAlias = TransferWord  # noqa: Y015
 
 @_typing.final
 class Confirm(_message.Message):
@@ -489,24 +605,28 @@ class DownLiveItem(_message.Message):
     PARTIAL_TEXT_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     PROBE_REPLY_FIELD_NUMBER: _builtins.int
+    TRANSFER_REFUSED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def partial_text(self) -> Global___PartialText: ...
     @_builtins.property
     def progress(self) -> Global___Progress: ...
     @_builtins.property
     def probe_reply(self) -> Global___ProbeReply: ...
+    @_builtins.property
+    def transfer_refused(self) -> Global___TransferRefused: ...
     def __init__(
         self,
         *,
         partial_text: Global___PartialText | None = ...,
         progress: Global___Progress | None = ...,
         probe_reply: Global___ProbeReply | None = ...,
+        transfer_refused: Global___TransferRefused | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply", "transfer_refused"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -1174,7 +1294,7 @@ Global___SteerRefused: _TypeAlias = SteerRefused  # noqa: Y015
 
 @_typing.final
 class Artifact(_message.Message):
-    """Artifact is a file that the task made."""
+    """Artifact is a file that the task made, or that the person asked to be sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
