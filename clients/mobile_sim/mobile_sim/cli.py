@@ -14,10 +14,11 @@ from uuid import UUID, uuid4
 
 import typer
 from dispatch import errors
-from dispatch.address import Address
 from dispatch.cli import Console, Exit, PassphraseFile, guarded, passphrase_file, program
+from dispatch.device.account_cli import add_account_commands
 from dispatch.device.home import Home
 from dispatch.device.owner_cli import add_owner_commands
+from dispatch.keyboard import read_line
 
 app = program(
     name="dispatch-phone", about="A phone on the command line: sends work to your computer and shows what comes back."
@@ -48,97 +49,6 @@ def shared(
     options = _Shared()
     options.as_json, options.home, options.passphrase = as_json, home, passphrase_file(passphrase)
     context.obj = options
-
-
-Server = Annotated[str, typer.Option(help="The pairing service, HOST:PORT.")]
-AccountName = Annotated[str, typer.Option("--account", help="Your account's name.")]
-DeviceName = Annotated[str, typer.Option("--name", help="What people call this phone.")]
-FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
-Authorities = Annotated[
-    Path | None,
-    typer.Option("--ca", envvar="DISPATCH_CA", help="PEM file of the authority that signed the servers' certificates."),
-]
-
-
-@app.command()
-def login(
-    context: typer.Context,
-    server: Server,
-    name: DeviceName,
-    account: Annotated[str | None, typer.Option("--account", help="Your account's name.")] = None,
-    provider: Annotated[
-        bool, typer.Option("--provider", help="Sign in at the service's provider, in any browser, instead.")
-    ] = False,
-    password_stdin: FromStdin = False,
-    ca: Authorities = None,
-) -> None:
-    """Sign this phone in."""
-    if provider == (account is not None) or (provider and password_stdin):
-        raise typer.BadParameter("give either --account NAME, with a password, or --provider")
-
-    def request() -> Request:
-        to = {"server": _address(server), "ca": "" if ca is None else _authorities(ca), "name": name}
-        if provider:
-            return {"do": "login_at_provider", **to}
-        return {"do": "login", **to, "account": account, "password": _secret("Password", from_stdin=password_stdin)}
-
-    _run(context, request)
-
-
-@app.command()
-def signup(
-    context: typer.Context,
-    server: Server,
-    account: AccountName,
-    name: DeviceName,
-    password_stdin: FromStdin = False,
-    invitation_stdin: Annotated[
-        bool, typer.Option("--invitation-stdin", help="Read an invitation from the next line of standard input.")
-    ] = False,
-    ca: Authorities = None,
-) -> None:
-    """Make an account and sign this phone in, where the service lets people do so."""
-
-    def request() -> Request:
-        return {
-            "do": "signup",
-            "server": _address(server),
-            "ca": "" if ca is None else _authorities(ca),
-            "account": account,
-            "name": name,
-            "password": _secret("Password", from_stdin=password_stdin, new=True),
-            "invitation": _secret("Invitation", from_stdin=True) if invitation_stdin else "",
-        }
-
-    _run(context, request)
-
-
-@app.command()
-def logout(
-    context: typer.Context,
-    everywhere: Annotated[bool, typer.Option("--everywhere", help="Every device of the account, and the web.")] = False,
-) -> None:
-    """Sign this phone out."""
-    _run(context, lambda: {"do": "logout", "everywhere": everywhere})
-
-
-@app.command()
-def password(
-    context: typer.Context,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the old one and, on the next line, the new one.")
-    ] = False,
-) -> None:
-    """Change the account's password; every other device is signed out."""
-
-    def request() -> Request:
-        return {
-            "do": "password",
-            "old": _secret("Password so far", from_stdin=password_stdin),
-            "new": _secret("New password", from_stdin=password_stdin, new=True),
-        }
-
-    _run(context, request)
 
 
 @app.command()
@@ -255,6 +165,7 @@ def _with_the_account(context: typer.Context, request: Request, nothing: str) ->
     _run(context, lambda: {**request, "ask": ask}, nothing=nothing)
 
 
+add_account_commands(app, _run, this="phone")
 add_owner_commands(app, _with_the_account)
 
 
@@ -265,35 +176,9 @@ def _uuid(text: str) -> str:
         raise typer.BadParameter(f"{text!r} is not a task's id (a UUID)") from None
 
 
-def _address(text: str) -> str:
-    try:
-        return str(Address.parse(text))
-    except ValueError as problem:
-        raise errors.BadRequest(str(problem), metadata={"field": "server"}) from None
-
-
-def _authorities(file: Path) -> str:
-    from dispatch.tls import read_authorities  # noqa: PLC0415 -- gRPC and cryptography, only for this
-
-    try:
-        return read_authorities(file)
-    except ValueError as problem:
-        raise errors.BadRequest(str(problem), metadata={"field": "ca"}) from None
-
-
 def _plaintext() -> bool:
     """Whether the operator's word allows to speak in the clear off this computer."""
     return os.environ.get("DISPATCH_PLAINTEXT") == "1"
-
-
-def _secret(what: str, *, from_stdin: bool, new: bool = False) -> str:
-    """Read the next line, or ask a person, twice for a new one."""
-    if from_stdin:
-        from mobile_sim.keyboard import read_line  # noqa: PLC0415
-
-        return read_line().rstrip("\r\n")
-    answer: str = typer.prompt(what, hide_input=True, err=True, confirmation_prompt=new)
-    return answer
 
 
 def _scanned(picture: Path) -> str:
@@ -307,8 +192,6 @@ def _scanned(picture: Path) -> str:
 def _pasted(link: str) -> str:
     if link != "-":
         return link.strip()
-    from mobile_sim.keyboard import read_line  # noqa: PLC0415
-
     return read_line().strip()
 
 

@@ -12,8 +12,8 @@ from dispatch import errors
 from dispatch.cli import Console, Exit
 from dispatch.clock import SystemClock
 from dispatch.device.home import Home
+from dispatch.keyboard import answer
 
-from mobile_sim.keyboard import answer
 from mobile_sim.owner import carry_out
 from mobile_sim.screen import Screen
 
