@@ -6,34 +6,23 @@ What costs time to import stands inside the functions that need it: a person wai
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID, uuid4
+from typing import Annotated
 
 import typer
 from dispatch import errors
-from dispatch.cli import Console, Exit, PassphraseFile, guarded, passphrase_file, program
+from dispatch.cli import PassphraseFile, passphrase_file, program
 from dispatch.device.account_cli import add_account_commands
-from dispatch.device.home import Home
 from dispatch.device.owner_cli import add_owner_commands
 from dispatch.keyboard import read_line
+
+from mobile_sim.command import Event, Host, Probe, Request, Shared, run
+from mobile_sim.doctor_cli import doctor
+from mobile_sim.task_cli import add_task_commands
 
 app = program(
     name="dispatch-phone", about="A phone on the command line: sends work to your computer and shows what comes back."
 )
-
-Request = dict[str, Any]
-Event = dict[str, Any]
-
-
-class _Shared:
-    """The shared options of this call."""
-
-    as_json: bool = False
-    home: str | None = None
-    passphrase: Path | None = None
 
 
 @app.callback()
@@ -46,9 +35,7 @@ def shared(
     passphrase: PassphraseFile = None,
 ) -> None:
     """A phone on the command line: sends work to your computer and shows what comes back."""
-    options = _Shared()
-    options.as_json, options.home, options.passphrase = as_json, home, passphrase_file(passphrase)
-    context.obj = options
+    context.obj = Shared(as_json=as_json, home=home, passphrase=passphrase_file(passphrase), environment=os.environ)
 
 
 @app.command()
@@ -66,119 +53,54 @@ def pair(
     def request() -> Request:
         return {"do": "pair", "link": _scanned(qr) if qr is not None else _pasted(link or "")}
 
-    _run(context, request, refused=_not_paired)
+    run(context, request, refused=_not_paired)
 
 
 @app.command()
-def hosts(context: typer.Context) -> None:
+def hosts(context: typer.Context, probe: Probe = False) -> None:
     """List the computers that this phone is paired with."""
-    _run(context, lambda: {"do": "hosts"}, nothing="Paired with no computer yet: dispatch-phone pair --qr FILE")
-
-
-@app.command()
-def send(
-    context: typer.Context,
-    text: Annotated[str, typer.Argument(help="What you want done, in your words. - reads it from standard input.")],
-    host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
-    wait: Annotated[float | None, typer.Option("--wait", min=0, help="Stop watching after so many seconds.")] = None,
-    task_id: Annotated[
-        str | None, typer.Option("--id", help="The task's id (UUID), to try again or to look again.")
-    ] = None,
-) -> None:
-    """Send a task and watch it to its end. Ctrl-C stops watching, not the task."""
-    # Made here: when another process that does this for us ends, we go on with the same task.
-    known = _uuid(task_id) if task_id is not None else str(uuid4())
-
-    def request() -> Request:
-        from mobile_sim.keyboard import read_all  # noqa: PLC0415
-
-        return {"do": "send", "text": read_all() if text == "-" else text, "host": host, "wait": wait, "id": known}
-
-    _run(context, request)
-
-
-@app.command()
-def cancel(context: typer.Context, task_id: Annotated[str, typer.Argument(help="The task's id.")]) -> None:
-    """Cancel a task that waits or runs."""
-    known = _uuid(task_id)
-    _run(context, lambda: {"do": "cancel", "id": known})
+    run(
+        context,
+        lambda: {"do": "hosts", "probe": probe},
+        nothing="Paired with no computer yet: dispatch-phone pair --qr FILE",
+    )
 
 
 @app.command()
 def thread(
     context: typer.Context,
-    host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
+    host: Host = None,
 ) -> None:
     """Show the thread: what was asked and what came back. Works without a network."""
-    _run(context, lambda: {"do": "thread", "host": host}, nothing="Nothing was asked yet: dispatch-phone send TEXT")
+    run(context, lambda: {"do": "thread", "host": host}, nothing="Nothing was asked yet: dispatch-phone send TEXT")
 
 
 @app.command()
-def status(context: typer.Context) -> None:
+def status(context: typer.Context, probe: Probe = False) -> None:
     """Show who this phone is and how its computers are."""
-    _run(context, lambda: {"do": "status"})
+    run(context, lambda: {"do": "status", "probe": probe})
 
 
 @app.command()
 def unpair(
     context: typer.Context,
-    host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
+    host: Host = None,
 ) -> None:
     """End a pairing, with or without the other side."""
-    _run(context, lambda: {"do": "unpair", "host": host})
-
-
-def _run(
-    context: typer.Context,
-    request: Callable[[], Request],
-    *,
-    refused: Callable[[errors.DispatchError], Event] | None = None,
-    nothing: str = "",
-) -> None:
-    """Carry a command out and leave with its exit code."""
-    shared_options: _Shared = context.obj
-
-    def body() -> int:
-        from mobile_sim.front import Front  # noqa: PLC0415 -- asyncio and what follows
-
-        console = Console.standard(as_json=shared_options.as_json)
-        front = Front(console, terminal=sys.stdout.isatty(), plaintext=_plaintext())
-        try:
-            home = Home.at(shared_options.home, app="dispatch-phone", passphrase_file=shared_options.passphrase)
-            code = front.run(home, request())
-        except errors.DispatchError as error:
-            if refused is None:
-                raise
-            front.say(refused(error))
-            return Exit.FAILED
-        if nothing and not front.said and not shared_options.as_json:
-            typer.echo(nothing)
-        return code
-
-    guarded(body, as_json=shared_options.as_json)
+    run(context, lambda: {"do": "unpair", "host": host})
 
 
 def _with_the_account(context: typer.Context, request: Request, nothing: str) -> None:
-    shared_options: _Shared = context.obj
+    shared_options: Shared = context.obj
     # A program that reads our objects is asked nothing.
     ask = bool(request.get("ask")) and not shared_options.as_json
-    _run(context, lambda: {**request, "ask": ask}, nothing=nothing)
+    run(context, lambda: {**request, "ask": ask}, nothing=nothing)
 
 
-add_account_commands(app, _run, this="phone")
+app.command()(doctor)
+add_task_commands(app)
+add_account_commands(app, run, this="phone")
 add_owner_commands(app, _with_the_account)
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a task's id (a UUID)") from None
-
-
-def _plaintext() -> bool:
-    """Whether the operator's word allows to speak in the clear off this computer."""
-    return os.environ.get("DISPATCH_PLAINTEXT") == "1"
 
 
 def _scanned(picture: Path) -> str:
@@ -195,7 +117,7 @@ def _pasted(link: str) -> str:
     return read_line().strip()
 
 
-def _not_paired(error: errors.DispatchError) -> Event:
+def _not_paired(error: errors.DispatchError) -> list[Event]:
     from mobile_sim.meeting import not_paired  # noqa: PLC0415
 
-    return not_paired(error)
+    return [not_paired(error)]

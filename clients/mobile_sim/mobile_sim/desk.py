@@ -27,16 +27,20 @@ from mobile_sim.account import Account
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
+from mobile_sim.outbox import Outbox
 from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.phone import Phone
 from mobile_sim.sending import Command, Sender, refusal_of
 from mobile_sim.store import Pairing, PairingState, Task, Verdict
-from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, last_line
+from mobile_sim.task_view import State, last_line
 from mobile_sim.thread_view import lines_of
 
 LONGEST_TEXT_BYTES = 48 * 1024
 SYNC_SECONDS = 2.0
 STATUS_SECONDS = 3.0
+PRESENCE_SECONDS = 1.0
+SESSION_SECONDS = 5.0
+PROBE_SECONDS = 5.0
 CANCELLED_WITHIN_SECONDS = 15.0
 GOODBYE_SECONDS = 3.0
 
@@ -47,6 +51,7 @@ class Desk:
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
         self._account = Account(phone)
+        self._outbox = Outbox(phone)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -60,9 +65,15 @@ class Desk:
             "pair": self._pair,
             "hosts": self._hosts,
             "send": self._send,
+            "resend": self._resend,
+            "outbox": self._outbox.show,
+            "drop": self._outbox.drop,
+            "tasks": self._tasks,
+            "dismiss": self._outbox.dismiss,
             "cancel": self._cancel,
             "thread": self._thread,
             "status": self._status,
+            "doctor": self._doctor,
             "unpair": self._unpair,
             "devices": self._account.as_owner,
             "rename": self._account.as_owner,
@@ -84,9 +95,9 @@ class Desk:
         say({"event": "paired", "host": pairing.host_name, "pair_id": pairing.pair_id.hex()})
         return Exit.DONE
 
-    async def _hosts(self, _request: Request, say: Say, _: Hear) -> int:
-        for host in self._phone.hosts():
-            say({"event": "host", **_host(host)})
+    async def _hosts(self, request: Request, say: Say, _: Hear) -> int:
+        for status in await self._host_statuses(request):
+            say({"event": "host"} | {name: value for name, value in status.items() if name != "tasks"})
         return Exit.DONE
 
     async def _unpair(self, request: Request, say: Say, _: Hear) -> int:
@@ -168,6 +179,12 @@ class Desk:
         finally:
             await stop_sending()
 
+    async def _resend(self, request: Request, say: Say, hear: Hear) -> int:
+        """Send a task again: its next attempt, or what has become of it meanwhile."""
+        task = self._outbox.task(request["id"])
+        again = {"text": task.text, "host": task.pair_id.hex(), "wait": request["wait"], "id": request["id"]}
+        return await self._send(request | again, say, hear)
+
     def _give_up(self, line: Line, task_id: TaskId) -> None:
         """Leave no task in the air: what was never posted will never be."""
         if line.ledger.view(task_id).state is State.NEW:
@@ -199,13 +216,21 @@ class Desk:
 
     # ---- What there is to see.
 
+    async def _tasks(self, request: Request, say: Say, hear: Hear) -> int:
+        await asyncio.gather(*(self._sync(host) for host in self._phone.hosts()))
+        return await self._outbox.list_tasks(request, say, hear)
+
+    async def _sync(self, host: Pairing) -> None:
+        """Hear what is new, for a moment at most. What is known is shown without a network, too."""
+        with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
+            line = self._phone.line(host)
+            await line.bell.until(lambda: line.final or line.complete or _quiet(line), SYNC_SECONDS)
+
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
         every = self._store.pairings.all()
         host = self._with_thread(request["host"], every)
         if host.state is not PairingState.ENDED:
-            with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
-                line = self._phone.line(host)
-                await line.bell.until(lambda: line.final or line.complete or _quiet(line), SYNC_SECONDS)
+            await self._sync(host)
         for pairing in every:
             if pairing.host_key == host.host_key:
                 for event in lines_of(self._store, pairing):
@@ -220,7 +245,7 @@ class Desk:
             return former[-1]
         return self._phone.host(name)
 
-    async def _status(self, _request: Request, say: Say, _: Hear) -> int:
+    async def _status(self, request: Request, say: Say, _: Hear) -> int:
         signed_in = SignIn.load(self._phone.home)
         status: Event = {
             "event": "status",
@@ -231,12 +256,45 @@ class Desk:
             "key_store": self._phone.secrets.kind,
             "clock_off_ms": None,
         }
-        status["hosts"] = await asyncio.gather(*(self._host_status(host) for host in self._phone.hosts()))
+        status["hosts"] = await self._host_statuses(request)
         status["clock_off_ms"] = service_clock.off_ms(self._phone.home)  # behind the lines, which may hear the time
         say(status)
         return Exit.DONE
 
-    async def _host_status(self, host: Pairing) -> Event:
+    async def _doctor(self, request: Request, say: Say, _: Hear) -> int:
+        from dispatch.doctor import telling  # noqa: PLC0415 -- one command needs it
+
+        from mobile_sim.doctor import examine  # noqa: PLC0415 -- as above
+
+        every = []
+        async for found in examine(self._phone, host=request["host"]):
+            every.append(found)
+            say(telling.event_of(found))
+        verdict = telling.verdict_of(every)
+        say(verdict)
+        return telling.exit_of_verdict(verdict)
+
+    async def _probe(self, line: Line) -> Event:
+        """Ask the host itself, from end to end."""
+        await line.bell.until(lambda: line.final or line.session.ready or line.host_absent, SESSION_SECONDS)
+        asked = await line.probe(PROBE_SECONDS)
+        if asked is None:
+            why = errors.of(line.absence) if line.host_absent else errors.PeerAbsent("the computer did not answer")
+            return {"answered": False, "reason": errors.word(why.reason), "text": why.sentence, "advice": why.advice}
+        running = str(UUID(bytes=asked.running_task_id)) if asked.running_task_id else None
+        return {
+            "answered": True,
+            "round_trip_ms": asked.round_trip_ms,
+            "busy": asked.busy,
+            "running_task_id": running,
+            "waiting_tasks": asked.waiting_tasks,
+        }
+
+    async def _host_statuses(self, request: Request) -> list[Event]:
+        probe = bool(request.get("probe"))
+        return await asyncio.gather(*(self._host_status(host, probe=probe) for host in self._phone.hosts()))
+
+    async def _host_status(self, host: Pairing, *, probe: bool) -> Event:
         status = _host(host)
         reason = ""
         try:
@@ -245,6 +303,9 @@ class Desk:
                 lambda: line.final or line.presence is not None or line.error is not None, STATUS_SECONDS
             )
             if line.presence is not None:
+                await line.presence_now(PRESENCE_SECONDS)
+                if probe:
+                    status["probe"] = await self._probe(line)
                 status |= _presence(line)
             elif line.error is not None:
                 reason = errors.word(line.error.reason)
@@ -255,10 +316,7 @@ class Desk:
         if reason:
             why = errors.of_word(reason)
             status |= {"reachability": "unknown", "reason": reason, "text": why.sentence, "advice": why.advice}
-        tasks = self._store.tasks.in_states(host.pair_id, ON_THE_WAY | WITH_HOST)
-        status["tasks"] = [
-            {"task_id": str(UUID(bytes=task.task_id)), "state": task.state, "text": task.text} for task in tasks
-        ]
+        status["tasks"] = [told for told in self._outbox.open_tasks(host.pair_id) if told["state"] != State.DISMISSED]
         return status
 
 
@@ -313,6 +371,7 @@ def _host(host: Pairing) -> Event:
     return event | ({"reason": host.reason} if host.reason else {})
 
 
+_UNSTEADY = "It comes and goes: its connection, or the relay's, is bad."
 _REACHABILITY = {
     Reachability.REACHABILITY_REACHABLE: "reachable",
     Reachability.REACHABILITY_RECONNECTING: "reconnecting",
@@ -327,7 +386,10 @@ def _presence(line: Line) -> Event:
         "reachability": _REACHABILITY.get(line.presence.state, "unknown"),
         "since": line.presence.since_ms,
         "last_heard": line.presence.last_heard_ms,
+        "heard_ms_ago": line.heard_ms_ago,
     }
+    if line.presence.unsteady:
+        event |= {"unsteady": True, "warning": _UNSTEADY}
     if line.presence.state == Reachability.REACHABILITY_ABSENT:
         error = errors.of(line.absence)
         event |= {"reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice}

@@ -20,6 +20,7 @@ from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 
 from dispatch_host.command import Shared, at_desk, do, front_desk
+from dispatch_host.doctor_cli import doctor
 from dispatch_host.folders_cli import folders
 from dispatch_host.run_cli import run
 
@@ -185,6 +186,7 @@ def _in_the_account(context: typer.Context, request: Callable[[], dict[str, Any]
 
 
 app.command()(run)
+app.command()(doctor)
 add_account_commands(app, _in_the_account, this="computer")
 add_owner_commands(app, _with_the_account)
 
