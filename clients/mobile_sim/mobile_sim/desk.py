@@ -159,7 +159,7 @@ class Desk:
             with self._store.transaction():
                 self._store.tasks.add(known)
         follow = Follow(line, self._store, known, host=host.host_name, clock=self._phone.clock, say=say)
-        if follow.resolved_by(request):
+        if follow.resolved_by(request) and task_id not in line.attended:  # else somebody here is sending it already
             action = words.Action(task=words.Task(text=text), action_id=task_id)
             command = Command(task_id=task_id, what=TASK, action=action.SerializeToString())
             sender = Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng)
@@ -169,9 +169,10 @@ class Desk:
             sending = None
 
         async def stop_sending() -> None:
-            await _stop(sending)
-            line.attended.discard(task_id)
-            self._give_up(line, task_id)
+            if sending is not None:
+                await _stop(sending)
+                line.attended.discard(task_id)
+                self._give_up(line, task_id)
 
         try:
             with line.looked_at():
