@@ -15,7 +15,7 @@ from dispatch.api.relay.v1.relay_pb2 import Reachability
 from dispatch.device import service_clock
 from dispatch.device.sign_in import SignIn
 from dispatch.doctor import links
-from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok, refused, walk, warning
+from dispatch.doctor.chain import Chart, Finding, Found, Link, broken, not_reached, ok, refused, walk, warning
 from google.protobuf.message import DecodeError
 
 from mobile_sim.phone import Phone
@@ -102,7 +102,7 @@ class Way:
         if blocked is not None:
             left_ms = _left_ms(kept, self.phone.service_ms()) if kept is not None else 0
             if kept is None or left_ms <= 0 or blocked == "sign_in":
-                return Finding(state=State.NOT_REACHED, text=f"not reached, because {blocked} is broken")
+                return not_reached(blocked)
             self.relay_at = next(iter(kept.relays), "")
             return warning(
                 f"can't be renewed, because {blocked} is broken; the one that is kept is good for {left_ms // 60_000} minutes",
@@ -204,7 +204,7 @@ async def examine(phone: Phone, *, host: str | None) -> AsyncIterator[Found]:
     meant = [phone.host(host)] if host is not None else phone.hosts()
     for one in meant:
         about = one.host_name
-        own = Chart(dict(chart.states))
+        own = chart.copy()
         async for found in walk(TO_A_HOST, Way(phone, one, own), own, about=about):
             yield found
     if not meant:

@@ -38,9 +38,11 @@ class Finding:
     advice: str = ""
     """The one thing to do; empty when there is nothing to be done here."""
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    because: str = ""
+    """Of a link that was not reached: which broken one is in the way."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: Python 3.11 can't make a generic one that has them
 class Link(Generic[P]):
     """One link: its name in the contract, what it hangs on, and how it is looked at."""
 
@@ -63,11 +65,23 @@ class Found:
 class Chart:
     """What has been found so far."""
 
-    states: dict[str, State] = field(default_factory=dict)
+    in_the_way_of: dict[str, str] = field(default_factory=dict)
+    """For each link that is broken or was not reached, the broken one: itself, or the one that is in its way."""
+
+    def note(self, link: str, finding: Finding) -> None:
+        """Note what was found."""
+        if finding.state is State.BROKEN:
+            self.in_the_way_of[link] = link
+        elif finding.state is State.NOT_REACHED:
+            self.in_the_way_of[link] = finding.because
 
     def in_the_way(self, needs: Sequence[str]) -> str | None:
-        """Give the first broken link of those that a link hangs on; one that was not reached passes on why."""
-        return next((name for name in needs if self.states.get(name) in (State.BROKEN, State.NOT_REACHED)), None)
+        """Give the broken link that keeps one with these needs from being looked at."""
+        return next((self.in_the_way_of[name] for name in needs if name in self.in_the_way_of), None)
+
+    def copy(self) -> Chart:
+        """Give another with the same findings, to go on with one of several ways."""
+        return Chart(dict(self.in_the_way_of))
 
 
 async def walk(links: Sequence[Link[P]], patient: P, chart: Chart, *, about: str = "") -> AsyncIterator[Found]:
@@ -75,7 +89,7 @@ async def walk(links: Sequence[Link[P]], patient: P, chart: Chart, *, about: str
     for link in links:
         blocked = chart.in_the_way(link.needs)
         finding = await link.look(patient) if blocked is None else not_reached(blocked)
-        chart.states[link.name] = finding.state
+        chart.note(link.name, finding)
         yield Found(link=link.name, about=about, finding=finding)
 
 
@@ -102,7 +116,7 @@ def refused(error: errors.DispatchError) -> Finding:
 
 def not_reached(blocked: str) -> Finding:
     """Say that a link was not looked at."""
-    return Finding(state=State.NOT_REACHED, text=f"not reached, because {blocked} is broken")
+    return Finding(state=State.NOT_REACHED, text=f"not reached, because {blocked} is broken", because=blocked)
 
 
 def first_broken(found: Sequence[Found]) -> Found | None:

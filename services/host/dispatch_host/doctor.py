@@ -203,7 +203,7 @@ async def examine(owned: Owned, fleet: Fleet | None) -> AsyncGenerator[Found, No
     async for found in walk(OF_THE_HOST, Patient(owned, fleet), chart):
         yield found
     for pairing in await owned.journal.step(threads.pairings):
-        own = Chart(dict(chart.states))
+        own = chart.copy()
         async for found in walk(TO_A_PHONE, Way(owned, fleet, pairing), own, about=pairing.phone_name):
             yield found
     for folder in await owned.journal.step(settings.folders):
