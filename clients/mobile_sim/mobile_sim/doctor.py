@@ -22,8 +22,8 @@ from mobile_sim.phone import Phone
 from mobile_sim.store import Pairing, PairingState, Right
 
 OPEN_SECONDS = 10.0
-RECONNECT_SECONDS = 6.0
-"""A host that is just coming back gets this long: a lease and a little."""
+PRESENCE_SECONDS = 12.0
+"""A host that neither answers nor is known to be away is found out within two leases."""
 SESSION_SECONDS = 6.0
 PROBE_SECONDS = 5.0
 _LOST_ADVICE = "Restore the home from a backup, or delete phone.db and pair again: the computer still has the thread."
@@ -147,7 +147,7 @@ class Way:
         # The relay's word is as old as the lease: one that froze is found out within it, one that lives shakes hands.
         await line.bell.until(
             lambda: not line.open or line.session.ready or (line.host_absent and not _coming_back(line.presence_state)),
-            RECONNECT_SECONDS,
+            PRESENCE_SECONDS,
         )
         if line.host_absent:
             return refused(errors.of(line.absence))
