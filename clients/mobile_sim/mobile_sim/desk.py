@@ -12,11 +12,10 @@ from uuid import UUID
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1.relay_pb2 import DeviceKind, Reachability
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit, exit_of
 from dispatch.clock import Clock
-from dispatch.device import service_clock
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
@@ -25,6 +24,7 @@ from dispatch.ids import ID_BYTES, Rng, TaskId
 
 from mobile_sim.account import Account
 from mobile_sim.follow import Follow
+from mobile_sim.hosts import Hosts
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
 from mobile_sim.outbox import Outbox
@@ -37,10 +37,6 @@ from mobile_sim.thread_view import lines_of
 
 LONGEST_TEXT_BYTES = 48 * 1024
 SYNC_SECONDS = 2.0
-STATUS_SECONDS = 3.0
-PRESENCE_SECONDS = 1.0
-SESSION_SECONDS = 5.0
-PROBE_SECONDS = 5.0
 CANCELLED_WITHIN_SECONDS = 15.0
 GOODBYE_SECONDS = 3.0
 
@@ -52,6 +48,7 @@ class Desk:
         self._phone = phone
         self._account = Account(phone)
         self._outbox = Outbox(phone)
+        self._hosts = Hosts(phone, self._outbox)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -63,7 +60,7 @@ class Desk:
             "logout": self._account.log_out,
             "password": self._account.change_password,
             "pair": self._pair,
-            "hosts": self._hosts,
+            "hosts": self._hosts.show,
             "send": self._send,
             "resend": self._resend,
             "outbox": self._outbox.show,
@@ -72,7 +69,7 @@ class Desk:
             "dismiss": self._outbox.dismiss,
             "cancel": self._cancel,
             "thread": self._thread,
-            "status": self._status,
+            "status": self._hosts.status,
             "doctor": self._doctor,
             "unpair": self._unpair,
             "devices": self._account.as_owner,
@@ -93,11 +90,6 @@ class Desk:
             say(not_paired(error))
             return Exit.DENIED if isinstance(error, errors.RefusedByPerson) else Exit.FAILED
         say({"event": "paired", "host": pairing.host_name, "pair_id": pairing.pair_id.hex()})
-        return Exit.DONE
-
-    async def _hosts(self, request: Request, say: Say, _: Hear) -> int:
-        for status in await self._host_statuses(request):
-            say({"event": "host"} | {name: value for name, value in status.items() if name != "tasks"})
         return Exit.DONE
 
     async def _unpair(self, request: Request, say: Say, _: Hear) -> int:
@@ -246,22 +238,6 @@ class Desk:
             return former[-1]
         return self._phone.host(name)
 
-    async def _status(self, request: Request, say: Say, _: Hear) -> int:
-        signed_in = SignIn.load(self._phone.home)
-        status: Event = {
-            "event": "status",
-            "signed_in": signed_in is not None and bool(self._phone.session.token),
-            "account": signed_in.account if signed_in else None,
-            "server": signed_in.server if signed_in else None,
-            "device": signed_in.device_name if signed_in else None,
-            "key_store": self._phone.secrets.kind,
-            "clock_off_ms": None,
-        }
-        status["hosts"] = await self._host_statuses(request)
-        status["clock_off_ms"] = service_clock.off_ms(self._phone.home)  # behind the lines, which may hear the time
-        say(status)
-        return Exit.DONE
-
     async def _doctor(self, request: Request, say: Say, _: Hear) -> int:
         from dispatch.doctor import telling  # noqa: PLC0415 -- one command needs it
 
@@ -274,51 +250,6 @@ class Desk:
         verdict = telling.verdict_of(every)
         say(verdict)
         return telling.exit_of_verdict(verdict)
-
-    async def _probe(self, line: Line) -> Event:
-        """Ask the host itself, from end to end."""
-        await line.bell.until(lambda: line.final or line.session.ready or line.host_absent, SESSION_SECONDS)
-        asked = await line.probe(PROBE_SECONDS)
-        if asked is None:
-            why = errors.of(line.absence) if line.host_absent else errors.PeerAbsent("the computer did not answer")
-            return {"answered": False, "reason": errors.word(why.reason), "text": why.sentence, "advice": why.advice}
-        running = str(UUID(bytes=asked.running_task_id)) if asked.running_task_id else None
-        return {
-            "answered": True,
-            "round_trip_ms": asked.round_trip_ms,
-            "busy": asked.busy,
-            "running_task_id": running,
-            "waiting_tasks": asked.waiting_tasks,
-        }
-
-    async def _host_statuses(self, request: Request) -> list[Event]:
-        probe = bool(request.get("probe"))
-        return await asyncio.gather(*(self._host_status(host, probe=probe) for host in self._phone.hosts()))
-
-    async def _host_status(self, host: Pairing, *, probe: bool) -> Event:
-        status = _host(host)
-        reason = ""
-        try:
-            line = self._phone.line(host)
-            await line.bell.until(
-                lambda: line.final or line.presence is not None or line.error is not None, STATUS_SECONDS
-            )
-            if line.presence is not None:
-                await line.presence_now(PRESENCE_SECONDS)
-                if probe:
-                    status["probe"] = await self._probe(line)
-                status |= _presence(line)
-            elif line.error is not None:
-                reason = errors.word(line.error.reason)
-            else:
-                reason = errors.word(Reason.REASON_NO_NETWORK)
-        except errors.DispatchError as error:
-            reason = errors.word(error.reason)
-        if reason:
-            why = errors.of_word(reason)
-            status |= {"reachability": "unknown", "reason": reason, "text": why.sentence, "advice": why.advice}
-        status["tasks"] = [told for told in self._outbox.open_tasks(host.pair_id) if told["state"] != State.DISMISSED]
-        return status
 
 
 @contextlib.asynccontextmanager
@@ -359,42 +290,6 @@ def _last_of(task_id: TaskId, host: Pairing, error: errors.DispatchError, at_ms:
         "reason": errors.word(error.reason),
         "advice": error.advice,
     }
-
-
-def _host(host: Pairing) -> Event:
-    event: Event = {
-        "host": host.host_name,
-        "pair_id": host.pair_id.hex(),
-        "state": host.state.value,
-        "paired_at": host.made_at_ms,
-        "holes": host.holes,
-    }
-    return event | ({"reason": host.reason} if host.reason else {})
-
-
-_UNSTEADY = "It comes and goes: its connection, or the relay's, is bad."
-_REACHABILITY = {
-    Reachability.REACHABILITY_REACHABLE: "reachable",
-    Reachability.REACHABILITY_RECONNECTING: "reconnecting",
-    Reachability.REACHABILITY_ABSENT: "absent",
-}
-
-
-def _presence(line: Line) -> Event:
-    if line.presence is None:
-        return {}
-    event: Event = {
-        "reachability": _REACHABILITY.get(line.presence.state, "unknown"),
-        "since": line.presence.since_ms,
-        "last_heard": line.presence.last_heard_ms,
-        "heard_ms_ago": line.heard_ms_ago,
-    }
-    if line.presence.unsteady:
-        event |= {"unsteady": True, "warning": _UNSTEADY}
-    if line.presence.state == Reachability.REACHABILITY_ABSENT:
-        error = errors.of(line.absence)
-        event |= {"reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice}
-    return event
 
 
 def _quiet(line: Line) -> bool:

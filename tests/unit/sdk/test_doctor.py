@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import sqlite3
-from collections.abc import Sequence
+import ssl
+import subprocess
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -115,7 +118,6 @@ async def test_a_name_that_is_none_and_a_port_that_is_closed_are_broken_with_the
 
 async def shown(certificates: Certificates, tmp_path: Path, names: Sequence[str], days: float) -> Any:
     """Show a certificate on a port."""
-    import ssl
 
     keys = certificates.keys(certificates.issue(names, days=days))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -189,3 +191,30 @@ async def test_a_damaged_database_is_broken_and_one_that_is_whole_is_not_touched
 
     assert (damaged.state, damaged.advice) == (State.BROKEN, "Restore it.")
     assert (await links.database(tmp_path / "none.db", advice="x")).state is State.BROKEN
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own with no room left, where this machine lets us have one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"NOT RUN: no disk of our own here ({mounted.stderr.decode().strip()})")
+    try:
+        with contextlib.suppress(OSError):
+            (folder / "fill").write_bytes(bytes(64 * 1024))
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+async def test_a_full_disk_is_broken_and_to_be_given_room(full_disk: Path) -> None:
+    finding = await links.disk(full_disk)
+
+    assert finding.state is State.BROKEN
+    assert "room" in finding.advice
+    assert "No space left" in finding.text
+    assert os.listdir(full_disk) == ["fill"]
