@@ -32,9 +32,10 @@ def event_of(found: Found) -> dict[str, Any]:
 def line_of(event: dict[str, Any], console: Console) -> str:
     """Write a finding as a line."""
     state = State(event["state"])
-    about = f" {event['about']}" if event.get("about") else ""
-    words = f"{_SIGNS[state]} {state.value.replace('_', ' '):12}{event['link']}{about}: {event['text']}"
-    return console.styled(one_line(words, _LONGEST), fg=_COLOURS[state], dim=state is State.NOT_REACHED)
+    name = one_line(f"{event['link']} {event.get('about', '')}".strip(), _LONGEST)
+    said = "" if state is State.NOT_REACHED else state.value  # its text says so
+    words = f"{_SIGNS[state]} {said:<8}{name:<18} {one_line(event['text'], _LONGEST)}"
+    return console.styled(words, fg=_COLOURS[state], dim=state is State.NOT_REACHED)
 
 
 def verdict_of(found: list[Found]) -> dict[str, Any]:
