@@ -32,6 +32,7 @@ CHANCE = ("os.urandom", "secrets", "uuid.uuid1", "uuid.uuid4")
 PURE = (
     "dispatch.address",
     "dispatch.attestation",
+    "dispatch.doctor.chain",
     "dispatch.encoding",
     "dispatch.errors",
     "dispatch.failures",
@@ -64,6 +65,7 @@ PURE = (
     "dispatch_relay.frames",
     "dispatch_relay.lease",
     "dispatch_relay.presence",
+    "dispatch_relay.steadiness",
     "dispatch_relay.tail",
     "dispatch_relay.verdict",
     "dispatch_host.allowance",
@@ -71,6 +73,8 @@ PURE = (
     "dispatch_host.live",
     "dispatch_host.tasks",
     "mobile_sim.facts",
+    "mobile_sim.probing",
+    "mobile_sim.sight",
     "mobile_sim.task_view",
     "mobile_sim.tending",
 )

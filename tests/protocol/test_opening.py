@@ -166,8 +166,10 @@ async def test_a_host_that_changes_its_mind_without_end_is_cut_off_before_it_fil
     await host.write(pb.AttachRequest(frames=flood).SerializeToString())
 
     assert isinstance(await host.ended(), errors.ProtocolViolation)
-    await phone.presence(pb.REACHABILITY_RECONNECTING)
-    assert len(phone.all("presence")) < 50
+    looking_again = await calm_relay.attach(pair.phone)
+    await looking_again.presence(pb.REACHABILITY_RECONNECTING)
+    await phone.ended()
+    assert len(phone.all("presence")) < 10
 
 
 @pytest.mark.parametrize("word", ["take", "decline"])

@@ -14,7 +14,8 @@ from dispatch.api.relay.v1.transfer_pb2_grpc import TransferServiceStub
 from dispatch.channel import dial
 from dispatch.status import from_rpc
 
-from tests.support.device_end import DEADLINE_SECONDS, Identity
+from tests.support.device_end import Identity
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 class TransferEnd:

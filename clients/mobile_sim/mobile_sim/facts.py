@@ -16,10 +16,14 @@ class Kind(StrEnum):
     """The last attempt was never stored anywhere and will not be sent again by itself."""
     UNCONFIRMED = "unconfirmed"
     """The stream broke before the attempt had its verdict."""
+    DROPPED = "dropped"
+    """The person does not want it sent any more."""
     OUT_OF_CONTACT = "out_of_contact"
     """The host vanished after it had accepted the task."""
     BACK = "back"
     """It is there again."""
+    DISMISSED = "dismissed"
+    """The person waits no longer for a task of which nothing can be heard."""
 
     # The relay's word.
     HANDED_OVER = "handed_over"

@@ -8,7 +8,7 @@ import random
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from dispatch.sealed.file import KEY_BYTES
 
 from mobile_sim.line import Line
 from mobile_sim.phone import Phone
-from mobile_sim.store import FileState, Pairing, StoredFile
+from mobile_sim.store import FileState, Pairing, StoredFile, Task
 from mobile_sim.transfers import Mover
 
 MOST_ATTACHMENTS = 16
@@ -69,6 +69,8 @@ class Files:
         digest, name = await asyncio.to_thread(source.digest, size), safe_name(path.name)
         known = self._store.files.begun(pair_id, sha256=digest, name=name, task_id=task_id)
         if known is not None:
+            with self._store.transaction():  # the next attempt of this task looks for it here
+                self._store.files.add(replace(known, task_id=task_id, path=path))
             return Attached(known.file, source)
         rng = self._phone.rng
         file = Described(file_id=FileId(rng(ID_BYTES)), key=rng(KEY_BYTES), name=name, size=size, sha256=digest)
@@ -83,6 +85,14 @@ class Files:
         with self._store.transaction():
             self._store.files.add(stored)
         return Attached(file, source)
+
+    def attached_to(self, task: Task | None) -> list[str]:
+        """Give the paths of what goes with a task: an attempt that names none takes what the one before took."""
+        if task is None:
+            return []
+        files = self._store.files.of_pairing(task.pair_id)
+        mine = [one for one in files if one.task_id == task.task_id and not one.is_artifact]
+        return [os.fspath(one.path) for one in mine if one.path is not None]
 
     async def attach(self, line: Line, attached: Sequence[Attached], say: Say) -> None:
         """Bring them to the host, one after the other. Raises DispatchError."""

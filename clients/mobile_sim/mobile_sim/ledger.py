@@ -9,7 +9,7 @@ from dispatch.ids import MessageId, PairId, TaskId
 
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.store import Post, Store, Task, Verdict
-from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, TaskView, after, view_of
+from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, TaskView, after, view_of
 
 TASK = "task"
 CANCEL = "cancel"
@@ -43,7 +43,10 @@ class Ledger:
 
     def learn(self, task_id: TaskId, text: str, *, at_ms: int, after_number: int) -> None:
         """Take up a task that is not known here: it came before this phone's memory begins, or from the host itself."""
-        if self._store.tasks.get(task_id) is None:
+        known = self._store.tasks.get(task_id)
+        if known is not None and not known.text:
+            self._store.tasks.set_text(task_id, text)  # dropped here, and the host had it all the same
+        if known is None:
             task = Task(
                 task_id=task_id,
                 pair_id=self._pair_id,
@@ -89,6 +92,21 @@ class Ledger:
         attempt = self.view(task_id).attempt
         fact = Fact(kind=Kind.NOT_SENT, at_ms=self._clock.wall_ms(), attempt=attempt, reason=errors.word(reason))
         self.note(task_id, fact)
+
+    def dropped(self, task_id: TaskId) -> None:
+        """Hear that the person does not want a task sent any more: its words go."""
+        self.note(task_id, Fact(kind=Kind.DROPPED, at_ms=self._clock.wall_ms()))
+        self._store.tasks.set_text(task_id, "")
+
+    def dismissed(self, task_id: TaskId) -> None:
+        """Hear that the person waits no longer for a task."""
+        self.note(task_id, Fact(kind=Kind.DISMISSED, at_ms=self._clock.wall_ms()))
+
+    def process_began(self) -> None:
+        """Take up what an earlier process left: it sent nothing more, and has no stream any more."""
+        for task in self._store.tasks.in_states(self._pair_id, (State.NEW,)):
+            self.not_sent(task.task_id, Reason.REASON_NO_NETWORK)
+        self.stream_lost()
 
     def stream_lost(self) -> None:
         """Hear that the stream broke: what has no verdict is unconfirmed."""

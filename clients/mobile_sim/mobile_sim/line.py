@@ -40,7 +40,9 @@ from google.protobuf.message import DecodeError
 
 from mobile_sim.bell import Bell
 from mobile_sim.ledger import TASK, Ledger
+from mobile_sim.probing import Answer, Probing
 from mobile_sim.reading import LARGEST_NUMBER, Reader
+from mobile_sim.sight import Sight
 from mobile_sim.store import PairingState, Store
 from mobile_sim.task_view import ON_THE_WAY
 from mobile_sim.tending import Tending
@@ -106,12 +108,16 @@ class Line:
         """Whether the error stays until a person does something."""
         self._log_head = 0
         self._pending: frozenset[bytes] = frozenset()
-        self._posted_here: set[bytes] = set()
+        # Posts of this stream, each with how often the relay had said by then how the host is.
+        self._posted_here: dict[bytes, int] = {}
         self._lost_at_ms: int | None = None
         self._seen = Head()
         self._seen_at_ms = -SEEN_EVERY_MS
         self._asked: tuple[int, int] | None = None
         self._asked_at_ms = 0
+        self.sight = Sight()
+        self._probing = Probing()
+        self._probed_at_word = 0
         self._lookers = 0
         self._replacing = False
         # Tasks that a sender attends to: it decides what becomes of an attempt that was never stored.
@@ -130,6 +136,21 @@ class Line:
     def absence(self) -> Reason.ValueType:
         """Why the host is away."""
         return _cause(self.presence) if self.presence is not None else Reason.REASON_HOST_UNREACHABLE
+
+    @property
+    def presence_state(self) -> Reachability.ValueType | None:
+        """How the relay says that the host is; None while it has not said."""
+        return None if self.presence is None else self.presence.state
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether the host comes and goes."""
+        return self.presence is not None and self.presence.unsteady
+
+    @property
+    def heard_ms_ago(self) -> int | None:
+        """How long ago the host was heard, by the relay or by this phone; None when nothing is known."""
+        return self.sight.age_ms(self._clock.steady_ms())
 
     @property
     def ready(self) -> bool:
@@ -153,10 +174,10 @@ class Line:
 
     def post(self, post: Post) -> bool:
         """Send a command whose post is committed. False when the stream is gone: it was certainly not sent."""
-        self._posted_here.add(post.message_id)
+        self._posted_here[post.message_id] = self.sight.times_told
         if self.client.send(DeviceFrame(post=post)):
             return True
-        self._posted_here.discard(post.message_id)
+        self._posted_here.pop(post.message_id, None)
         return False
 
     def say(self, item: words.UpLiveItem) -> None:
@@ -175,6 +196,31 @@ class Line:
             self._lookers -= 1
             if self._lookers == 0:
                 self.client.send(DeviceFrame(looking=Looking(looking=False)))
+
+    async def presence_now(self, within_seconds: float) -> None:
+        """Have the relay say once more how the host is, so that what is shown is not as old as its last change."""
+        told = self.sight.times_told
+        if self.client.send(DeviceFrame(looking=Looking(looking=self.looking()))):
+            await self.bell.until(lambda: self.final or not self.open or self.sight.times_told > told, within_seconds)
+
+    async def probe(self, within_seconds: float) -> Answer | None:
+        """Ask the host to show that it lives, from end to end; None when there is no session or no answer in that time.
+
+        One at a time: who asks meanwhile waits for the same answer.
+        """
+        if not (self.open and self.session.ready):
+            return None
+        number = self._probing.open
+        if number is None:
+            number = int.from_bytes(self._rng(8))
+            self._probing.ask(number, now_ms=self._clock.steady_ms())
+            self._probed_at_word = self.sight.times_told
+            self._send_live(words.UpLiveItem(probe=words.Probe(number=number)))
+        await self.bell.until(
+            lambda: self.final or not self.open or self._probing.answer(number) is not None, within_seconds
+        )
+        self._probing.give_up(number)
+        return self._probing.answer(number)
 
     def leave(self) -> None:
         """Say what was seen, then goodbye; `run` returns."""
@@ -278,6 +324,8 @@ class Line:
             case "receipt":
                 self._reader.pass_to(_place(frame.receipt.seq))
                 self.ledger.taken(MessageId(frame.receipt.message_id))
+                if (word := self._posted_here.get(frame.receipt.message_id)) is not None:
+                    self._hear_host(answering=word)
             case "refusal":
                 self._take_refusal(frame.refusal)
             case "handed_over":
@@ -320,20 +368,41 @@ class Line:
         body = self.session.open_live(sealed)
         if not isinstance(body, bytes):
             return
+        self.sight.heard(now_ms=self._clock.steady_ms())
         try:
             items = words.DownLive.FromString(body).items
         except DecodeError:
             return
         for item in items:
-            if item.HasField("partial_text"):
+            if item.HasField("probe_reply"):
+                if self._probing.replied(item.probe_reply, now_ms=self._clock.steady_ms()):
+                    self._hear_host(answering=self._probed_at_word)
+            elif item.HasField("partial_text"):
                 for listener in list(self.partial_listeners):
                     listener(TaskId(item.partial_text.task_id), item)
             elif item.HasField("transfer_refused"):
                 for hears in list(self.refusal_listeners):
                     hears(item.transfer_refused)
 
+    def _hear_host(self, *, answering: int) -> None:
+        """Take an answer of the host to what was sent behind the relay's so-manieth word on it.
+
+        An answer to what went out behind the last word outranks it: the host is there, and is not shown as away. Whatever
+        else comes may have been on its way when the host left, for words of presence overtake rows and live frames.
+        """
+        if answering == self.sight.times_told and self.presence is not None and self.host_absent:
+            now_ms = self._clock.wall_ms()
+            there = Presence(
+                state=Reachability.REACHABILITY_REACHABLE,
+                since_ms=now_ms,
+                last_heard_ms=now_ms,
+                instance=self.presence.instance,
+            )
+            self._take_presence(there)
+
     def _take_presence(self, presence: Presence) -> None:
         self.presence = presence
+        self.sight.told(lease_age_ms=presence.lease_age_ms, now_ms=self._clock.steady_ms())
         reachable = presence.state == Reachability.REACHABILITY_REACHABLE
         self._tending.host_is(reachable=reachable, instance=presence.instance)
         if reachable:

@@ -30,7 +30,7 @@ from dispatch.sealed.session import Busy, Confirmed, HostSession, Unopened
 from dispatch.thread import Right, ThreadClient
 from google.protobuf.message import DecodeError
 
-from dispatch_host import admission, steps
+from dispatch_host import admission, probing, steps
 from dispatch_host.admission import Readable
 from dispatch_host.allowance import Allowance
 from dispatch_host.files import Transfers
@@ -110,6 +110,7 @@ class Link:
         self.client: ThreadClient
         # Touched by the client's task only.
         self._set_backs = Allowance(most=SET_BACKS, window_ms=SET_BACKS_WINDOW_MS)
+        self._probes = probing.probes()
         self._cursor = cursor
         self._acked = cursor
         # Written by the client's task, read by status.
@@ -375,9 +376,17 @@ class Link:
             case "file_wanted":
                 self._common.transfers.wanted(self, item.file_wanted)
             case "probe":
-                self.show([pb.DownLiveItem(probe_reply=pb.ProbeReply(number=item.probe.number))])
+                await self._reply(item.probe.number)
             case _:
                 pass
+
+    async def _reply(self, number: int) -> None:
+        now_ms = self._common.clock.boot_ms()
+        if not self._probes.left(now_ms=now_ms):
+            self._common.refused(Reason.REASON_RATE_LIMITED)
+            return
+        self._probes.take(now_ms=now_ms)
+        self.show([await self._common.journal.step(lambda tx: probing.reply(tx, self.pairing.thread, number))])
 
     def show(self, items: Sequence[pb.DownLiveItem]) -> None:
         """Show something in passing, if a phone is there to see it."""

@@ -22,9 +22,10 @@ from dispatch.api.relay.v1.relay_pb2 import Condition
 from dispatch.device import service_clock
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
+from dispatch.doctor.chain import Found
 from dispatch.ids import PairId
 
-from dispatch_host import steps
+from dispatch_host import doctor, steps
 from dispatch_host.files import Inbox, Transfers
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
@@ -51,6 +52,7 @@ class Front(Protocol):
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
     def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]: ...
+    def examine(self) -> AsyncGenerator[Found, None]: ...
     async def stop(self, condition: Condition.ValueType) -> None: ...
 
 
@@ -95,6 +97,13 @@ class Operations:
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
             status.running_task.CopyFrom(_task_status(now, names))
         return status
+
+    async def examine(self) -> AsyncGenerator[Found, None]:
+        """Walk the chain from this host to its phones."""
+        fleet = self._running.fleet if self._running is not None else None
+        async with contextlib.aclosing(doctor.examine(self._owned, fleet)) as findings:
+            async for found in findings:
+                yield found
 
     async def add_folder(self, folder: pb.Folder) -> pb.Folder:
         """Approve a folder. Raises BadRequest for what is no folder, can't be listed, or is never for agents."""

@@ -77,6 +77,10 @@ class Keeping:
         else:
             self._place.tools.spawn(self._push(hint))
 
+    def hold_back(self, hint: pb.PushHint.ValueType) -> None:
+        """Do not call the person: the host comes and goes, and they were called for that."""
+        self._called(PushOutcome.SUPPRESSED_UNSTEADY, hint)
+
     def _looked_at(self) -> bool:
         phone = self._place.streams.get(End.PHONE)
         return phone is not None and phone.looking and not self._place.presence[End.PHONE].absent

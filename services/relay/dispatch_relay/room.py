@@ -113,7 +113,7 @@ class Room:
                 pending=list(self._commands) if stream.end is End.PHONE else [],
             )
         )
-        stream.say(self._watch.told(stream.end.other))
+        self._watch.tell_again(stream)
         peer_acked = self._acked.get(stream.end.other, 0)
         if peer_acked:
             stream.peer_acked(peer_acked)
@@ -220,6 +220,7 @@ class Room:
 
     def _looking(self, stream: Stream, looking: pb.Looking) -> None:
         stream.looking = looking.looking
+        self._watch.tell_again(stream)
         self._settle()
 
     def _notice(self, stream: Stream, notice: pb.Notice) -> None:

@@ -96,6 +96,10 @@ class TaskBook:
         """Note where it stands now."""
         self._connection.execute("UPDATE tasks SET state = ? WHERE task_id = ?", (state, task_id))
 
+    def set_text(self, task_id: TaskId, text: str) -> None:
+        """Change its words: they go when the person drops it."""
+        self._connection.execute("UPDATE tasks SET text = ? WHERE task_id = ?", (text, task_id))
+
     def facts(self, task_id: TaskId) -> list[Fact]:
         """List what is known of a task, in order."""
         rows = self._connection.execute("SELECT content FROM facts WHERE task_id = ? ORDER BY ordinal", (task_id,))

@@ -9,6 +9,7 @@ from dispatch.api.relay.v1 import relay_pb2 as _relay_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _LinkState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LinkStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LinkState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LINK_STATE_UNSPECIFIED: _LinkState.ValueType  # 0
+    """Never sent."""
+    LINK_STATE_OK: _LinkState.ValueType  # 1
+    """It holds."""
+    LINK_STATE_WARNING: _LinkState.ValueType  # 2
+    """It holds, and somebody should know something about it."""
+    LINK_STATE_BROKEN: _LinkState.ValueType  # 3
+    """It is broken."""
+    LINK_STATE_NOT_REACHED: _LinkState.ValueType  # 4
+    """It was not looked at, because one before it is broken."""
+
+class LinkState(_LinkState, metaclass=_LinkStateEnumTypeWrapper):
+    """LinkState is how a link of the chain is."""
+
+LINK_STATE_UNSPECIFIED: LinkState.ValueType  # 0
+"""Never sent."""
+LINK_STATE_OK: LinkState.ValueType  # 1
+"""It holds."""
+LINK_STATE_WARNING: LinkState.ValueType  # 2
+"""It holds, and somebody should know something about it."""
+LINK_STATE_BROKEN: LinkState.ValueType  # 3
+"""It is broken."""
+LINK_STATE_NOT_REACHED: LinkState.ValueType  # 4
+"""It was not looked at, because one before it is broken."""
+Global___LinkState: _TypeAlias = LinkState  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):
@@ -681,6 +714,65 @@ class ReadThreadResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadThreadResponse: _TypeAlias = ReadThreadResponse  # noqa: Y015
+
+@_typing.final
+class ExamineRequest(_message.Message):
+    """ExamineRequest asks what is broken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExamineRequest: _TypeAlias = ExamineRequest  # noqa: Y015
+
+@_typing.final
+class ExamineResponse(_message.Message):
+    """ExamineResponse is what was found about one link of the chain (docs/doctor.md)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Which link: "relay_tls"."""
+    state: Global___LinkState.ValueType
+    """How it is."""
+    about: _builtins.str
+    """Of several of a kind, which: a phone's name, a folder."""
+    text: _builtins.str
+    """What was found, a sentence for people."""
+    advice: _builtins.str
+    """The one thing to do; empty when it is ok, or for a link that was not reached."""
+    reason: _error_pb2.Reason.ValueType
+    """The reason that goes with it, if one does."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        state: Global___LinkState.ValueType = ...,
+        about: _builtins.str = ...,
+        text: _builtins.str = ...,
+        advice: _builtins.str = ...,
+        reason: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "advice", b"advice", "link", b"link", "reason", b"reason", "state", b"state", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExamineResponse: _TypeAlias = ExamineResponse  # noqa: Y015
 
 @_typing.final
 class StopRequest(_message.Message):

@@ -746,7 +746,9 @@ Global___Ack: _TypeAlias = Ack  # noqa: Y015
 
 @_typing.final
 class Looking(_message.Message):
-    """Looking says whether a person looks at the thread. It decides whether a row with a push hint is pushed."""
+    """Looking says whether a person looks at the thread. It decides whether a row with a push hint is pushed. The relay answers with Presence, so
+    it is also how a device asks for a fresh one: repeating it is safe.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1015,6 +1017,7 @@ class Presence(_message.Message):
     LAST_HEARD_MS_FIELD_NUMBER: _builtins.int
     INSTANCE_FIELD_NUMBER: _builtins.int
     LEASE_AGE_MS_FIELD_NUMBER: _builtins.int
+    UNSTEADY_FIELD_NUMBER: _builtins.int
     state: Global___Reachability.ValueType
     """Now."""
     cause: _error_pb2.Reason.ValueType
@@ -1027,6 +1030,8 @@ class Presence(_message.Message):
     """The peer's process, from its Hello; empty for never."""
     lease_age_ms: _builtins.int
     """How old the last word of the peer was when this was written, ms. Differences of one clock, so it can't be wrong by skew."""
+    unsteady: _builtins.bool
+    """Whether it is a host that was lost three times or more within the last minute. What is worse than before is then told at most once a lease."""
     def __init__(
         self,
         *,
@@ -1036,10 +1041,11 @@ class Presence(_message.Message):
         last_heard_ms: _builtins.int = ...,
         instance: _builtins.bytes = ...,
         lease_age_ms: _builtins.int = ...,
+        unsteady: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "instance", b"instance", "last_heard_ms", b"last_heard_ms", "lease_age_ms", b"lease_age_ms", "since_ms", b"since_ms", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "instance", b"instance", "last_heard_ms", b"last_heard_ms", "lease_age_ms", b"lease_age_ms", "since_ms", b"since_ms", "state", b"state", "unsteady", b"unsteady"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

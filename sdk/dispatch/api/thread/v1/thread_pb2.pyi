@@ -552,13 +552,15 @@ Global___Resend: _TypeAlias = Resend  # noqa: Y015
 
 @_typing.final
 class Probe(_message.Message):
-    """Probe asks the other end to show that it lives; it comes back as ProbeReply."""
+    """Probe asks the host to show that it lives, from end to end: no server can answer it. It comes back as ProbeReply. A host answers 20 in ten
+    seconds and lets more go by.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """Echoed."""
+    """Echoed. Random, so that an answer to an earlier one is not taken for this one's."""
     def __init__(
         self,
         *,
@@ -698,21 +700,33 @@ Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
 class ProbeReply(_message.Message):
-    """ProbeReply answers Probe."""
+    """ProbeReply answers Probe with how the host is at that moment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
+    RUNNING_TASK_ID_FIELD_NUMBER: _builtins.int
+    BUSY_FIELD_NUMBER: _builtins.int
+    WAITING_TASKS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """The Probe's."""
+    running_task_id: _builtins.bytes
+    """The task that runs, if it is this phone's; empty otherwise."""
+    busy: _builtins.bool
+    """Whether any task runs, whosever it is."""
+    waiting_tasks: _builtins.int
+    """How many tasks are accepted and wait, over all phones."""
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
+        running_task_id: _builtins.bytes = ...,
+        busy: _builtins.bool = ...,
+        waiting_tasks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "number", b"number", "running_task_id", b"running_task_id", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
