@@ -25,12 +25,12 @@ from dispatch_host.control import ControlServer
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
-from dispatch_host.link import Common, Undecided
 from dispatch_host.metrics import HostMetrics
 from dispatch_host.operations import Operations, Running, tell_endings
 from dispatch_host.owned import Owned
 from dispatch_host.power import SleepWatch, watch_gap
 from dispatch_host.runner import Runner
+from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
 
 _ENDINGS_SECONDS = 30.0

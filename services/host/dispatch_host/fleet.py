@@ -25,9 +25,10 @@ from dispatch.thread import Backoff, Identity, ThreadClient
 
 from dispatch_host.journal import Tx, outbox, threads
 from dispatch_host.journal.values import Pairing
-from dispatch_host.link import Common, Link
+from dispatch_host.link import Link
 from dispatch_host.pairings import keys_of
 from dispatch_host.rights import Rights
+from dispatch_host.shared import Common
 
 _LOG = get_logger()
 
@@ -151,7 +152,7 @@ class Fleet:
         rights = Rights(device.home, pairing, identity=device.identity, clock=common.clock, plaintext=device.plaintext)
         session = HostSession(keys, keep_epoch=epoch, rng=device.rng)
         link = Link(pairing, common=common, session=session, rights=rights, cursor=cursor)
-        link.client = ThreadClient(
+        client = ThreadClient(
             link,
             identity=device.identity,
             instance=device.instance,
@@ -159,6 +160,7 @@ class Fleet:
             rng=device.rng,
             backoff=Backoff(device.random),
         )
+        link.use(client)
         return link
 
     async def _hold(self, link: Link) -> None:
