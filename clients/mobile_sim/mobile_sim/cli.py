@@ -33,6 +33,7 @@ class _Shared:
     as_json: bool = False
     home: str | None = None
     passphrase: Path | None = None
+    way: str = "auto"
 
 
 @app.callback()
@@ -43,10 +44,21 @@ def shared(
         str | None, typer.Option("--home", envvar="DISPATCH_HOME", help="Where all state of this phone lives.")
     ] = None,
     passphrase: PassphraseFile = None,
+    path: Annotated[
+        str,
+        typer.Option(
+            "--path",
+            envvar="DISPATCH_PHONE_PATH",
+            help="How to reach the computer: auto (directly where both are on one network), relay or direct.",
+        ),
+    ] = "auto",
 ) -> None:
     """A phone on the command line: sends work to your computer and shows what comes back."""
     options = _Shared()
     options.as_json, options.home, options.passphrase = as_json, home, passphrase_file(passphrase)
+    if path not in ("auto", "relay", "direct"):
+        raise typer.BadParameter("--path is auto, relay or direct")
+    options.way = path
     context.obj = options
 
 
@@ -232,7 +244,7 @@ def _run(
         from mobile_sim.front import Front  # noqa: PLC0415 -- asyncio and what follows
 
         console = Console.standard(as_json=shared_options.as_json)
-        front = Front(console, terminal=sys.stdout.isatty(), plaintext=_plaintext())
+        front = Front(console, terminal=sys.stdout.isatty(), plaintext=_plaintext(), way=shared_options.way)
         try:
             home = Home.at(shared_options.home, app="dispatch-phone", passphrase_file=shared_options.passphrase)
             code = front.run(home, request())

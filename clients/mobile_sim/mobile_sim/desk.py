@@ -24,6 +24,7 @@ from dispatch.device.sign_in import SignIn
 from dispatch.ids import ID_BYTES, Rng, TaskId
 
 from mobile_sim.account import Account
+from mobile_sim.direct import Way
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
@@ -37,6 +38,7 @@ from mobile_sim.thread_view import lines_of
 LONGEST_TEXT_BYTES = 48 * 1024
 SYNC_SECONDS = 2.0
 STATUS_SECONDS = 3.0
+DIRECT_SECONDS = 2.0
 CANCELLED_WITHIN_SECONDS = 15.0
 GOODBYE_SECONDS = 3.0
 
@@ -242,9 +244,14 @@ class Desk:
         try:
             line = self._phone.line(host)
             await line.bell.until(
-                lambda: line.final or line.presence is not None or line.error is not None, STATUS_SECONDS
+                lambda: line.final or line.presence is not None or line.error is not None or line.direct.is_open,
+                STATUS_SECONDS,
             )
-            if line.presence is not None:
+            await line.bell.until(lambda: line.path_settled, DIRECT_SECONDS)
+            status["path"] = line.path or None
+            if line.direct.is_open:
+                status |= {"reachability": "reachable"}
+            elif line.presence is not None:
                 status |= _presence(line)
             elif line.error is not None:
                 reason = errors.word(line.error.reason)
@@ -263,9 +270,11 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def opened_desk(home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Desk]:
+async def opened_desk(
+    home: Home, *, clock: Clock, rng: Rng, plaintext: bool, way: Way = Way.AUTO
+) -> AsyncIterator[Desk]:
     """Open the phone of a home that this process owns, and a desk on it."""
-    async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext) as phone:
+    async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext, way=way) as phone:
         desk = Desk(phone)
         telling = asyncio.create_task(desk.tell_service())
         try:

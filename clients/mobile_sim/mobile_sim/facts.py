@@ -58,5 +58,7 @@ class Fact:
     """Ended: the word of an outcome, in small letters."""
     position: int = 0
     agent: str = ""
+    path: str = ""
+    """Sent: "direct" or "relay"."""
     question_id: str = ""
     choices: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from dispatch.runtime.server import stop_signal
 from dispatch_host import steps
 from dispatch_host.agents import Agent
 from dispatch_host.control import ControlServer
+from dispatch_host.direct.listener import Listener, Setting
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
@@ -73,8 +74,11 @@ async def run(
     metrics_at: Address | None,
     told: Told,
     metrics_certificate: CertificateFiles | None = None,
+    direct: Setting | None = None,
 ) -> None:
     """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
+
+    `direct` says where phones can come on the local network; None for nowhere.
 
     Raises DeviceRevoked when the pairing service says so, ValueError for a certificate that can't be used, OSError when the
     metrics' address is taken.
@@ -102,6 +106,7 @@ async def run(
         limits=limits,
         metrics=metrics,
     )
+    listener = Listener(direct, clock=owned.clock)
     common = Common(
         journal=owned.journal,
         scribe=owned.scribe,
@@ -111,6 +116,7 @@ async def run(
         connected=heard,
         ended=metrics.ended,
         refused=metrics.refused,
+        lan_addresses=listener.addresses,
     )
     device = Device(
         home=owned.home,
@@ -139,6 +145,7 @@ async def run(
 
     async with (
         fleet,
+        listener.open(fleet),
         ControlServer(owned.home, operations),
         _beside(
             runner.run(fleet),

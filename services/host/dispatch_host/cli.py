@@ -39,6 +39,13 @@ _HOLDS_HOME = (
     "It holds this host's own home (its keys and journal), which agents are kept out of; they see all the rest of it."
 )
 
+Direct = Annotated[
+    str,
+    typer.Option(
+        envvar="DISPATCH_HOST_DIRECT",
+        help="Whether a phone on the same network may come directly: on, off, or HOST:PORT to listen at.",
+    ),
+]
 Phone = Annotated[str, typer.Option("--phone", help="The phone's name; not needed with one phone only.")]
 
 
@@ -359,6 +366,7 @@ def run(
         Path | None, typer.Option(help="PEM file: the certificate shown there, off this computer.")
     ] = None,
     metrics_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    direct: Direct = "on",
 ) -> None:
     """Do the work that paired phones send, until SIGTERM, Ctrl-C or `stop`. Without a pairing it waits for one."""
     shared: _Shared = context.obj
@@ -374,7 +382,7 @@ def run(
             metrics_at = None if metrics is None else Address.parse(metrics)
             if metrics_at is not None and keys is None:
                 refuse_plaintext(metrics_at, allowed=_plaintext())
-            return _run(shared, limits, metrics_at, keys)
+            return _run(shared, limits, metrics_at, keys, direct)
         except ValueError as failure:
             raise errors.BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -386,13 +394,14 @@ def run(
     guarded(body, as_json=shared.as_json)
 
 
-def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFiles | None) -> Exit:
+def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFiles | None, direct: str) -> Exit:
     import uvloop  # noqa: PLC0415 -- quick `--help`
     from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
     from dispatch.runtime.logs import configure  # noqa: PLC0415
 
     from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
     from dispatch_host.app import run as run_host  # noqa: PLC0415
+    from dispatch_host.direct.listener import Setting  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
     from dispatch_host.power import best_sleep_watch  # noqa: PLC0415
     from dispatch_host.run_command import told_on  # noqa: PLC0415
@@ -412,6 +421,7 @@ def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFile
                 metrics_at=metrics_at,
                 metrics_certificate=None if keys is None else CertificateFiles(keys=keys),
                 told=told_on(shared.console),
+                direct=Setting.parse(direct),
             )
         )
     shared.console.event({"event": "stopped"}, "Stopped.")

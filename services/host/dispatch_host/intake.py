@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.encoding import message_id
@@ -21,7 +22,7 @@ from dispatch_host.admission import Readable
 from dispatch_host.journal import tasks
 from dispatch_host.journal.values import Pairing
 from dispatch_host.shared import Common
-from dispatch_host.steps import Then
+from dispatch_host.steps import Then, Word
 
 Confirm = Callable[[Confirmed], Awaitable[Reason.ValueType | None]]
 """Switches to the epoch that a frame has confirmed; the reason when the old one stays."""
@@ -45,14 +46,16 @@ class Intake:
         self._confirm = confirm
         self._wrote = wrote
 
-    async def consider(self, message: MessageId, task_id: bytes, sealed: bytes) -> Reason.ValueType | None:
+    async def consider(self, message: MessageId, task_id: bytes | None, sealed: bytes) -> Reason.ValueType | None:
         """Open a command, check it, and journal it; the reason when it is not taken. Raises StoreFailed.
 
-        One that is in the journal is taken without a look: it came before.
+        One that is in the journal is taken without a look: it came before. By the direct path none is named outside (`task_id`
+        is None), and the phone decides; so nothing that came by one way is taken by the other, where somebody else decides.
         """
+        direct = task_id is None
         known = await self._common.journal.step(lambda tx: tasks.find_command(tx, message))
         if known is not None:
-            return None
+            return None if known.direct == direct else Reason.REASON_ID_REUSED
         if not sealed:
             return Reason.REASON_SESSION_NEEDED
         if message_id(sealed) != message:
@@ -67,7 +70,7 @@ class Intake:
             return asked
         if not self._signed(asked.command):
             return Reason.REASON_SIGNATURE_INVALID
-        return await self._journal(message, asked)
+        return await self._journal(message, asked, direct=direct)
 
     def _signed(self, command: pb.UpCommand) -> bool:
         try:
@@ -84,31 +87,36 @@ class Intake:
             head=head,
         )
 
-    async def _journal(self, message: MessageId, asked: Readable) -> Reason.ValueType | None:
+    async def _journal(self, message: MessageId, asked: Readable, *, direct: bool) -> Reason.ValueType | None:
         common, now_ms = self._common, self._common.clock.boot_ms()
         left_ms = asked.command.deadline_ms - self._session.epoch_ms(now_ms)
         if left_ms < 0:
             return Reason.REASON_DEADLINE_PASSED
         undecided = common.undecided.count(now_ms)
-        reason = await common.journal.step(
-            lambda tx: steps.take(tx, self._pairing.pair_id, message, asked, undecided=undecided)
-        )
-        if reason is None:
-            common.undecided.deadlines_ms[message] = now_ms + left_ms
+        # Noted first: should the stream end while the journal writes, the command is on the disk, and its go may come by another.
+        common.undecided.deadlines_ms[message] = now_ms + left_ms
+        try:
+            reason = await common.journal.step(
+                lambda tx: steps.take(tx, self._pairing.pair_id, message, asked, undecided=undecided, direct=direct)
+            )
+        except errors.StoreFailed:
+            del common.undecided.deadlines_ms[message]
+            raise
+        if reason is not None:
+            del common.undecided.deadlines_ms[message]
         return reason
 
-    async def go(self, message: MessageId, *, seq: int) -> None:
+    async def go(self, word: Word) -> None:
         """Take the go. A failure here breaks the stream, and the go comes again."""
-        common = self._common
+        common, message = self._common, word.message_id
         deadline_ms = common.undecided.deadlines_ms.get(message)
         in_time = deadline_ms is not None and common.clock.boot_ms() <= deadline_ms
         now_ms = common.clock.wall_ms()
         gone = await common.journal.step(
-            lambda tx: steps.go(
-                tx, common.scribe, self._pairing.pair_id, message, seq=seq, in_time=in_time, now_ms=now_ms
-            )
+            lambda tx: steps.go(tx, common.scribe, self._pairing.pair_id, word, in_time=in_time, now_ms=now_ms)
         )
-        common.undecided.deadlines_ms.pop(message, None)
+        if gone.decided:
+            common.undecided.deadlines_ms.pop(message, None)
         self._wrote()
         if gone.ended is not None:
             common.ended(gone.ended)
@@ -117,14 +125,18 @@ class Intake:
         elif gone.then is Then.CANCEL:
             common.runner.cancel(gone.task_id)
 
-    async def withdrawn(self, message: MessageId, *, seq: int) -> None:
+    async def withdrawn(self, word: Word) -> None:
         """Take the word that a command will never get its go."""
         common = self._common
         now_ms = common.clock.wall_ms()
         ended = await common.journal.step(
-            lambda tx: steps.withdraw(tx, common.scribe, self._pairing.pair_id, message, seq=seq, now_ms=now_ms)
+            lambda tx: steps.withdraw(tx, common.scribe, self._pairing.pair_id, word, now_ms=now_ms)
         )
-        common.undecided.deadlines_ms.pop(message, None)
+        common.undecided.deadlines_ms.pop(word.message_id, None)
         if ended is not None:
             self._wrote()
             common.ended(ended)
+
+    async def undecided_directly(self) -> list[MessageId]:
+        """List the commands of which the phone has still to say what becomes of them."""
+        return await self._common.journal.step(lambda tx: tasks.undecided_directly(tx, self._pairing.pair_id))

@@ -7,6 +7,7 @@ out. What a task is and does is the runner's business.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ from dispatch.runtime.logs import get_logger
 from dispatch.sealed.session import HostSession
 from dispatch.thread import Right, ThreadClient
 
+from dispatch_host.direct.side import DirectSide
 from dispatch_host.intake import Intake
 from dispatch_host.journal import threads
 from dispatch_host.journal.values import Pairing
@@ -27,6 +29,7 @@ from dispatch_host.path import Path, RelayPath
 from dispatch_host.posting import Posting
 from dispatch_host.rights import Rights
 from dispatch_host.shared import Common
+from dispatch_host.steps import Word
 from dispatch_host.talk import Talk
 
 LARGEST_PLACE = 2**53 - 1
@@ -44,17 +47,30 @@ class Link:
         self._common = common
         self._session = session
         self._rights = rights
-        self._posting = Posting(pairing.pair_id, journal=common.journal, path=self._open_path)
+        self._posting = Posting(
+            pairing.pair_id, journal=common.journal, path=self._path_in_use, relay=self._relay_if_open
+        )
         self._talk = Talk(
             pairing,
             common=common,
             session=session,
             rights=rights,
             wrote=self._posting.wake,
-            switched=self._posting.begin_anew,
+            switched=self._switched,
+            heard=self._heard,
         )
         self._intake = Intake(
             pairing, common=common, session=session, confirm=self._talk.confirm, wrote=self._posting.wake
+        )
+        self._turn = asyncio.Lock()  # frames are dealt with one after the other, whatever path they came by
+        self.direct = DirectSide(
+            pairing,
+            common=common,
+            session=session,
+            talk=self._talk,
+            intake=self._intake,
+            posting=self._posting,
+            turn=self._turn,
         )
         # Set once, before anything runs.
         self.client: ThreadClient
@@ -70,7 +86,7 @@ class Link:
 
     def use(self, client: ThreadClient) -> None:
         """Take the client that holds this link's stream. Called once, before anything runs."""
-        self.client, self._relay = client, RelayPath(client)
+        self.client, self._relay = client, RelayPath(client, self._common.clock)
 
     # ---- The thread end: called by the client, one after the other. ----
 
@@ -105,7 +121,8 @@ class Link:
 
     async def received(self, frames: Sequence[RelayFrame]) -> None:
         try:
-            await self._received(frames)
+            async with self._turn:
+                await self._received(frames)
         except errors.StoreFailed as failure:
             # The stream breaks, and what could not be remembered comes again; not many times a second, though.
             raise errors.StoreFailed(failure.detail, retry_after_ms=_STORE_RETRY_MS) from failure
@@ -125,11 +142,11 @@ class Link:
                     await self._handover(frame.handover)
                 case "deliver":
                     seq = _place(frame.deliver.seq)
-                    await self._intake.go(MessageId(frame.deliver.message_id), seq=seq)
+                    await self._intake.go(Word(MessageId(frame.deliver.message_id), seq))
                     self._cursor = max(self._cursor, seq)
                 case "withdrawn":
                     seq = _place(frame.withdrawn.seq)
-                    await self._intake.withdrawn(MessageId(frame.withdrawn.message_id), seq=seq)
+                    await self._intake.withdrawn(Word(MessageId(frame.withdrawn.message_id), seq))
                     self._cursor = max(self._cursor, seq)
                 case "live":
                     await self._talk.hear(frame.live.sealed, self._relay)
@@ -181,7 +198,9 @@ class Link:
 
     def show(self, items: Sequence[pb.DownLiveItem]) -> None:
         """Show something in passing, if a phone is there to see it."""
-        if self.phone_attached:
+        if self.direct.path is not None:
+            self._talk.show(items, self.direct.path)
+        elif self.phone_attached:
             self._talk.show(items, self._relay)
 
     def wake(self) -> None:
@@ -192,8 +211,33 @@ class Link:
         """Post what the outbox holds, in order, for ever."""
         await self._posting.run()
 
-    def _open_path(self) -> Path | None:
+    def leave(self, condition: relay.Condition.ValueType | None) -> None:
+        """Say goodbye on every path, and why (if there is a why)."""
+        self.direct.close()
+        self.client.leave(condition)
+
+    def _path_in_use(self) -> Path | None:
+        """Give the path that is written to: the direct one while the phone is there, for it opened that one last."""
+        return self.direct.path or self._relay_if_open()
+
+    def _relay_if_open(self) -> Path | None:
         return self._relay if self.is_open else None
+
+    async def _switched(self) -> None:
+        self._posting.begin_anew()
+        await self.direct.ask_again(self.direct.path or self._relay)
+
+    async def _heard(self, item: pb.UpLiveItem) -> None:
+        """Take what is said of the direct path's commands and rows. It is sealed, so it may come by either path."""
+        match item.WhichOneof("item"):
+            case "go":
+                await self._intake.go(Word(MessageId(item.go.message_id), direct=True))
+            case "withdraw":
+                await self._intake.withdrawn(Word(MessageId(item.withdraw.message_id), direct=True))
+            case "kept":
+                await self._posting.kept(item.kept.message_ids)
+            case _:
+                pass
 
     # ---- The end of the pairing. ----
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.api.relay.v1.relay_pb2 import DeviceFrame
+from dispatch.clock import Clock
 from dispatch.ids import MessageId
 from dispatch.thread import ThreadClient
 
@@ -36,8 +37,9 @@ class Path(Protocol):
 class RelayPath:
     """The path by the relay: what the link's client carries."""
 
-    def __init__(self, client: ThreadClient) -> None:
+    def __init__(self, client: ThreadClient, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
 
     def live(self, sealed: bytes) -> bool:
         return self._client.send(DeviceFrame(live=relay.Live(sealed=sealed)))
@@ -57,5 +59,11 @@ class RelayPath:
             push_hint=row.push_hint,
             outcome=row.outcome,
             reason=row.reason,
+            since_posted_ms=self._since(row),
         )
         return self._client.send(DeviceFrame(post=post))
+
+    def _since(self, row: OutboxRow) -> int:
+        if not row.outcome or not row.accepted_at_ms:
+            return 0
+        return max(0, self._clock.wall_ms() - row.accepted_at_ms)

@@ -1,6 +1,7 @@
-"""Posts what the outbox holds, in order, a window of rows at a time; the same bytes again until there is a receipt.
+"""Posts what the outbox holds, in order, a window of rows at a time; the same bytes again until they have arrived.
 
-Called by the link, which tells it how the path is; `run` goes beside the stream's reader.
+Two flows: the rows that the phone is to get, on the path in use; and beside them the outcomes of tasks whose rows the phone has
+by the direct path, of which only the relay is still to hear. Called by the link; `run` goes beside the streams' readers.
 """
 
 from __future__ import annotations
@@ -19,27 +20,50 @@ from dispatch_host.journal.values import OutboxRow
 from dispatch_host.path import Path
 
 WINDOW = 32
-"""Most rows that wait for their receipt on the stream at once."""
+"""Most rows of a flow that have not arrived yet."""
 RETRY_SECONDS = 1.0
 
 _LOG = get_logger()
+
+UsedPath = Callable[[], Path | None]
+"""Gives the path that a flow takes now; None while there is none."""
+
+
+class _Flow:
+    """How far a flow is. Shared by the link's tasks and `run`, which leave it whole at each await."""
+
+    def __init__(self, path: UsedPath, *, kept: bool) -> None:
+        self.path = path
+        self.kept = kept
+        self.posted_id = 0
+        self.in_flight: dict[bytes, OutboxRow] = {}
+        self.held_until: float | None = None  # by the loop's clock: as the relay asked
+
+    def begin_anew(self) -> None:
+        self.posted_id, self.held_until = 0, None
+        self.in_flight.clear()
+
+    def send(self, rows: Sequence[OutboxRow], path: Path) -> None:
+        for row in rows:
+            if not path.keep(row):
+                return
+            self.posted_id = row.id
+            self.in_flight[row.message_id] = row
 
 
 class Posting:
     """The outbox of one pairing on its way out."""
 
-    def __init__(self, pair_id: PairId, *, journal: Writer, path: Callable[[], Path | None]) -> None:
+    def __init__(self, pair_id: PairId, *, journal: Writer, path: UsedPath, relay: UsedPath) -> None:
         # Fixed after __init__.
         self._pair_id = pair_id
         self._journal = journal
-        self._path = path  # None while there is none
-        # Shared by the link's tasks and `run`; all run on one loop and leave them whole at each await.
+        self._rows = _Flow(path, kept=False)
+        self._outcomes = _Flow(relay, kept=True)
+        self._flows = (self._rows, self._outcomes)
+        # Shared by the link's tasks and `run`.
         self._news = asyncio.Event()
-        self._posted_id = 0
-        self._in_flight: dict[bytes, OutboxRow] = {}
-        self._hold_seconds = 0.0
-        self._anew = asyncio.Event()  # set when everything is posted from the start
-        self._shorter = asyncio.Event()  # set when the outbox got shorter, or there is no path any more
+        self._shorter = asyncio.Event()  # set when the outbox got shorter
 
     def wake(self) -> None:
         """Hear that the outbox has news."""
@@ -47,51 +71,41 @@ class Posting:
 
     def begin_anew(self) -> None:
         """Post everything from the start: on a new stream, or after a switch, what was posted before says nothing."""
-        self._posted_id, self._hold_seconds = 0, 0.0
-        self._in_flight.clear()
+        for flow in self._flows:
+            flow.begin_anew()
         self._news.set()
-        self._anew.set()
 
     async def run(self) -> None:
         """Post, for ever."""
         while True:
-            await self._news.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(min((f.held_until for f in self._flows if f.held_until), default=None)):
+                    await self._news.wait()
             self._news.clear()
-            if self._hold_seconds:
-                await self._hold()
-            try:
-                await self._post_waiting()
-            except errors.StoreFailed as failure:
-                _LOG.error("journal can't be used", detail=failure.detail)
-                self._hold_seconds = RETRY_SECONDS
-                self._news.set()
+            for flow in self._flows:
+                if flow.held_until is not None and asyncio.get_running_loop().time() >= flow.held_until:
+                    flow.begin_anew()
+                try:
+                    await self._post(flow)
+                except errors.StoreFailed as failure:
+                    _LOG.error("journal can't be used", detail=failure.detail)
+                    self._hold(flow, RETRY_SECONDS)
 
-    async def _hold(self) -> None:
-        """Wait as the relay asked, unless all begins anew meanwhile: on another stream the word of the last one is over."""
-        self._anew.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._hold_seconds):
-                await self._anew.wait()
-        self.begin_anew()
+    def _hold(self, flow: _Flow, seconds: float) -> None:
+        flow.held_until = max(flow.held_until or 0.0, asyncio.get_running_loop().time() + seconds)
+        self._news.set()
 
-    async def _post_waiting(self) -> None:
-        while (path := self._path()) is not None and not self._hold_seconds:
-            room = WINDOW - len(self._in_flight)
+    async def _post(self, flow: _Flow) -> None:
+        while (path := flow.path()) is not None and flow.held_until is None:
+            room = WINDOW - len(flow.in_flight)
             if room <= 0:
                 return
-            after_id = self._posted_id
-            rows = await self._journal.step(partial(_waiting, self._pair_id, after_id, room))
+            after_id = flow.posted_id
+            rows = await self._journal.step(partial(_waiting, self._pair_id, after_id, room, flow.kept))
             if not rows:
                 return
-            if after_id == self._posted_id:  # else: begun anew meanwhile, and these come again
-                self._send(rows, path)
-
-    def _send(self, rows: Sequence[OutboxRow], path: Path) -> None:
-        for row in rows:
-            if not path.keep(row):
-                return
-            self._posted_id = row.id
-            self._in_flight[row.message_id] = row
+            if after_id == flow.posted_id and flow.path() is path:  # else: begun anew meanwhile, and these come again
+                flow.send(rows, path)
 
     async def received(self, message_ids: Sequence[bytes], *, seq: int) -> None:
         """Hear that the relay has rows; the newest stands at `seq`."""
@@ -101,20 +115,26 @@ class Posting:
             threads.advance(tx, self._pair_id, seq)
 
         await self._journal.step(received)
-        self._gone(message_ids)
+        self._arrived(message_ids)
 
-    def _gone(self, message_ids: Iterable[bytes]) -> None:
+    async def kept(self, message_ids: Sequence[bytes]) -> None:
+        """Hear that the phone has rows by the direct path."""
+        await self._journal.step(lambda tx: outbox.kept(tx, self._pair_id, message_ids))
+        self._arrived(message_ids)
+
+    def _arrived(self, message_ids: Iterable[bytes]) -> None:
         for one in message_ids:
-            self._in_flight.pop(one, None)
+            for flow in self._flows:
+                flow.in_flight.pop(one, None)
         self._shorter.set()
         self._news.set()
 
     def refused(self, message_id: bytes, *, retry_after_ms: int) -> bool:
         """Hear that the relay did not take a row: it goes out again. Tells whether it was one of ours."""
-        if message_id not in self._in_flight:
+        flow = next((flow for flow in self._flows if message_id in flow.in_flight), None)
+        if flow is None:
             return False
-        self._hold_seconds = max(retry_after_ms / 1000, RETRY_SECONDS)
-        self._news.set()
+        self._hold(flow, max(retry_after_ms / 1000, RETRY_SECONDS))
         return True
 
     async def drained(self, *, within_seconds: float) -> bool:
@@ -122,7 +142,7 @@ class Posting:
         self.wake()
         with contextlib.suppress(TimeoutError, errors.StoreFailed):
             async with asyncio.timeout(within_seconds):
-                while self._path() is not None:
+                while self._rows.path() is not None:
                     self._shorter.clear()
                     if not await self._journal.step(lambda tx: outbox.count(tx, self._pair_id)):
                         return True
@@ -130,5 +150,5 @@ class Posting:
         return False
 
 
-def _waiting(pair_id: PairId, after_id: int, limit: int, tx: Tx) -> list[OutboxRow]:
-    return outbox.waiting(tx, pair_id, after_id=after_id, limit=limit)
+def _waiting(pair_id: PairId, after_id: int, limit: int, kept: bool, tx: Tx) -> list[OutboxRow]:
+    return outbox.waiting(tx, pair_id, after_id=after_id, limit=limit, kept=kept)

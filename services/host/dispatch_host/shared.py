@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -49,3 +49,5 @@ class Common:
     connected: Callable[[Pairing, bool, Reason.ValueType], None]
     ended: Callable[[State], None]
     refused: Callable[[Reason.ValueType], None]
+    lan_addresses: Callable[[], Sequence[str]] = tuple
+    """Gives where the host also listens on the local network; empty when it does not."""

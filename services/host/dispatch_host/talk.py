@@ -6,7 +6,7 @@ Knows no stream: what a path brought comes in, and what is to be said goes to th
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
@@ -14,7 +14,7 @@ from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.runtime.logs import get_logger
 from dispatch.sealed.handshake import is_handshake
 from dispatch.sealed.head import Head
-from dispatch.sealed.session import Busy, Confirmed, HostSession, Unopened
+from dispatch.sealed.session import Budget, Busy, Confirmed, HostSession, Unopened
 from google.protobuf.message import DecodeError
 
 from dispatch_host.allowance import Allowance
@@ -44,7 +44,8 @@ class Talk:
         session: HostSession,
         rights: Rights,
         wrote: Callable[[], None],
-        switched: Callable[[], None],
+        switched: Callable[[], Awaitable[None]],
+        heard: Callable[[pb.UpLiveItem], Awaitable[None]],
     ) -> None:
         # Fixed after __init__.
         self._pairing = pairing
@@ -53,29 +54,40 @@ class Talk:
         self._rights = rights
         self._wrote = wrote  # the outbox has news
         self._switched = switched  # everything that the outbox holds is another than before
+        self._heard = heard  # what else the phone says: of commands and rows of the direct path
         # Touched by the link's tasks, one at a time.
         self._set_backs = Allowance(most=SET_BACKS, window_ms=SET_BACKS_WINDOW_MS)
+        self._grant = b""  # by which the session was let in
 
-    async def hear(self, sealed: bytes, path: Path) -> None:
-        """Take a live message of the phone: a handshake, or what is sealed in a session."""
+    async def hear(self, sealed: bytes, path: Path, *, budget: Budget | None = None) -> bool:
+        """Take a live message of the phone: a handshake, or what is sealed in a session. Tells whether the phone wrote it now.
+
+        A handshake shows that only when it is confirmed. `budget` is for handshakes that do not come by the relay.
+        """
         now_ms = self._common.clock.boot_ms()
         if is_handshake(sealed):
-            self._answer(self._session.answer(sealed, now_ms=now_ms), path)
-            return
+            self._answer(self._session.answer(sealed, now_ms=now_ms, budget=budget), path)
+            return False
         opened = self._session.open_live(sealed, now_ms=now_ms)
         if isinstance(opened, Unopened):
             # Counted only: a relay can make up as many as it likes, and the log is on the person's disk.
             self._common.refused(Reason.REASON_STALE_EPOCH)
-            return
+            return False
         if opened.confirmed is not None and (refused := await self.confirm(opened.confirmed)):
             self._common.refused(refused)
-            return
+            return False
+        with contextlib.suppress(DecodeError):
+            for item in pb.UpLive.FromString(opened.body).items:
+                await self._hear_item(item, path)
+        return True
+
+    async def still_admitted(self) -> bool:
+        """Tell whether the phone may still speak in this session: on the direct path no relay sees to that."""
         try:
-            items = pb.UpLive.FromString(opened.body).items
-        except DecodeError:
-            return
-        for item in items:
-            await self._hear_item(item, path)
+            await self._rights.admit(self._grant)
+        except errors.DispatchError:
+            return False
+        return True
 
     def _answer(self, answer: bytes | Busy | Unopened, path: Path) -> None:
         """Send message 2, or count why there is none. The phone asks again by itself."""
@@ -95,7 +107,15 @@ class Talk:
             may_set_back = self._set_backs.left(now_ms=now_ms)
             set_back = await self._common.journal.step(
                 lambda tx: self._common.scribe.begin(
-                    tx, self._pairing.pair_id, confirmed.keep_chain, confirmed.head, may_set_back=may_set_back
+                    tx,
+                    self._pairing.pair_id,
+                    confirmed.keep_chain,
+                    confirmed.head,
+                    may_set_back=may_set_back,
+                    told=pb.Begin(
+                        lan_addresses=self._common.lan_addresses(),
+                        minimum_app_version=self._rights.minimum_phone_version,
+                    ),
                 )
             )
             if set_back:
@@ -114,7 +134,8 @@ class Talk:
             self._session.cut_off()
             raise
         self._session.switch()
-        self._switched()
+        self._grant = confirmed.grant
+        await self._switched()
         _LOG.info("session", pairing=self._pairing.pair_id, epoch=confirmed.epoch)
         return None
 
@@ -133,7 +154,7 @@ class Talk:
             case "probe":
                 self.show([pb.DownLiveItem(probe_reply=pb.ProbeReply(number=item.probe.number))], path)
             case _:
-                pass
+                await self._heard(item)
 
     def show(self, items: Sequence[pb.DownLiveItem], path: Path) -> None:
         """Say something in passing; nothing without a session."""

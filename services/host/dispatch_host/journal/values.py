@@ -70,6 +70,7 @@ class StoredCommand:
     task_id: TaskId
     content: bytes = field(repr=False)
     verdict: Verdict
+    direct: bool
     orphan: bool = False
 
 
@@ -84,3 +85,5 @@ class OutboxRow:
     push_hint: PushHint.ValueType
     outcome: Outcome.ValueType
     reason: Reason.ValueType
+    accepted_at_ms: int
+    """Wall clock: when its task was accepted; 0 for no task."""
