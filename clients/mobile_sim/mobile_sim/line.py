@@ -318,12 +318,13 @@ class Line:
 
     async def closed(self, error: errors.DispatchError) -> None:
         """Hear that there is no stream."""
-        if self.relay_open or self._lost_at_ms is None:
+        was_open = self.relay_open
+        if was_open or self._lost_at_ms is None:
             self._lost_at_ms = self._clock.steady_ms()
         self.relay_open, self.error, self.presence = False, error, None
         if self.direct.is_open:
             self._tending.relay_lost()
-        else:
+        elif was_open:  # else a handshake may be under way on the direct path
             self._no_path()
         with self._step():
             self.ledger.stream_lost()
