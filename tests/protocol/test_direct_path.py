@@ -105,6 +105,7 @@ async def test_a_task_that_began_directly_goes_on_by_the_relay(world: DirectWorl
     assert len(world.bench.agent.runs) == 1
 
 
+@pytest.mark.big
 async def test_when_both_paths_are_cut_the_phone_says_so_and_the_result_comes_when_one_is_back(
     world: DirectWorld,
 ) -> None:
@@ -210,6 +211,7 @@ async def test_a_command_that_the_host_does_not_take_in_time_is_refused_by_the_p
     assert world.bench.agent.runs == []
 
 
+@pytest.mark.big
 async def test_a_person_may_choose_the_path(world: DirectWorld) -> None:
     async with world.phone(Way.RELAY) as phone:
         code, events = await phone.send("quick look")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
@@ -81,22 +81,21 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
         self._allowance = Allowance(most=knocks.most, window_ms=round(knocks.within_seconds * 1000))
 
     async def Attach(  # type: ignore[override]  # the stubs know no coroutine that writes its stream itself
-        self, request_iterator: AsyncIterator[relay.AttachRequest], context: Context
+        self, _requests: object, context: Context
     ) -> None:
         port = _port(context.peer())
-        messages = aiter(request_iterator)
         try:
             with self._knock(self._porch.who(port)):
                 async with asyncio.timeout(self._knocks.open_within_seconds):
-                    side, path = await self._let_in(messages, context)
-        except (_Refused, TimeoutError, StopAsyncIteration):
+                    side, path = await self._let_in(context)
+        except (_Refused, _Over, TimeoutError):
             with contextlib.suppress(grpc.aio.InternalError):
                 await refuse(context, errors.SessionNeeded())
             return
         self._porch.vouch(port)
         try:
             with contextlib.suppress(_Over, grpc.aio.InternalError):
-                await self._hold(side, path, messages, context)
+                await self._hold(side, path, context)
         finally:
             side.left(path)
 
@@ -116,18 +115,16 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
             if not self._opening[who]:
                 del self._opening[who]
 
-    async def _let_in(
-        self, messages: AsyncIterator[relay.AttachRequest], context: Context
-    ) -> tuple[DirectSide, DirectPath]:
-        """Hear who it is. Raises _Refused, and StopAsyncIteration for one who left."""
-        sealed = _only_live(await anext(messages))
+    async def _let_in(self, context: Context) -> tuple[DirectSide, DirectPath]:
+        """Hear who it is. Raises _Refused, and _Over for one who left."""
+        sealed = _only_live(await _message(context))
         side = self._side(sealed)
         path = side.new_path()
         if is_handshake(sealed):
             if not await side.greet(sealed, path):
                 raise _Refused
             await context.write(relay.AttachResponse(frames=path.at_once()))
-            sealed = _only_live(await anext(messages))
+            sealed = _only_live(await _message(context))
         if is_handshake(sealed) or not await side.join(sealed, path):
             raise _Refused
         return side, path
@@ -144,18 +141,15 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
             raise _Refused
         return side
 
-    async def _hold(
-        self, side: DirectSide, path: DirectPath, messages: AsyncIterator[relay.AttachRequest], context: Context
-    ) -> None:
+    async def _hold(self, side: DirectSide, path: DirectPath, context: Context) -> None:
         """Carry frames both ways until the phone leaves, falls silent, or may no longer be here. Ends by raising."""
         heard_at = asyncio.get_running_loop().time()
 
         async def read() -> NoReturn:
             nonlocal heard_at
-            async for message in messages:
-                if await side.hear(message.frames, path):
+            while True:
+                if await side.hear((await _message(context)).frames, path):
                     heard_at = asyncio.get_running_loop().time()
-            raise _Over
 
         async def write() -> NoReturn:
             while True:
@@ -185,6 +179,13 @@ async def _first_to_end(*works: Any) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _message(context: Context) -> relay.AttachRequest:
+    message = await context.read()
+    if not isinstance(message, relay.AttachRequest):
+        raise _Over
+    return message
 
 
 def _only_live(message: relay.AttachRequest) -> bytes:

@@ -35,8 +35,7 @@ class Porch:
         self._servers: list[asyncio.Server] = []
         self._known: dict[int, tuple[str, asyncio.Event]] = {}  # by our port towards the door: who, and vouched for
         self._of: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._is_open = True
+        self._held: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def listen(self, at: Address) -> Address:
         """Listen; gives the address really bound. Raises OSError."""
@@ -48,12 +47,13 @@ class Porch:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._is_open = False
         for server in self._servers:
             server.close()
-        for task in list(self._tasks):
+        held = dict(self._held)
+        for task, writer in held.items():
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            writer.transport.abort()  # also of one whose task has not begun
+        await asyncio.gather(*held, return_exceptions=True)
 
     def who(self, port: int) -> str:
         """Give the address behind a connection that the door has from here; empty for one that did not come this way."""
@@ -65,27 +65,27 @@ class Porch:
         if (known := self._known.get(port)) is not None:
             known[1].set()
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         who = str(writer.get_extra_info("peername", ("",))[0])
-        full = sum(self._of.values()) >= self._bounds.connections or self._of[who] >= self._bounds.connections_of_one
-        if task is None or full or not self._is_open:
+        if len(self._held) >= self._bounds.connections or self._of[who] >= self._bounds.connections_of_one:
             writer.transport.abort()
             return
-        self._tasks.add(task)
         self._of[who] += 1
-        try:
-            with contextlib.suppress(OSError):
-                await self._forward(who, reader, writer)
-        finally:
-            self._of[who] -= 1
-            if not self._of[who]:
-                del self._of[who]
-            self._tasks.discard(task)
-            writer.transport.abort()
+        task = asyncio.create_task(self._forward(who, reader, writer))
+        self._held[task] = writer
+        task.add_done_callback(lambda done: self._let_go(done, who))
+
+    def _let_go(self, task: asyncio.Task[None], who: str) -> None:
+        self._held.pop(task).transport.abort()
+        self._of[who] -= 1
+        if not self._of[who]:
+            del self._of[who]
 
     async def _forward(self, who: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        door_reader, door_writer = await asyncio.open_connection(self._door.host, self._door.port)
+        try:
+            door_reader, door_writer = await asyncio.open_connection(self._door.host, self._door.port)
+        except OSError:
+            return
         port = door_writer.get_extra_info("sockname")[1]
         vouched = asyncio.Event()
         self._known[port] = who, vouched
