@@ -143,7 +143,7 @@ class DirectPath(RuleBasedStateMachine):
 
 
 DirectPath.TestCase.settings = settings(
-    max_examples=300,
+    max_examples=200,
     stateful_step_count=50,
     derandomize=True,
     deadline=None,
