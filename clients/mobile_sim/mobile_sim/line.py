@@ -602,7 +602,9 @@ class Line:
         return valid
 
     def probe(self) -> bytes:
-        """Give words that the host answers."""
+        """Give words that the host answers. Raises LeaseLost when the session is gone, and the path with it."""
+        if not self.session.ready:
+            raise errors.LeaseLost("there is no session any more")
         return self._sealed(self._probe_item())
 
     def _probe_item(self) -> words.UpLiveItem:

@@ -47,7 +47,7 @@ class DirectEnd(Protocol):
         """
 
     def probe(self) -> bytes:
-        """Give something sealed that the host answers."""
+        """Give something sealed that the host answers. Raises why the path is of no use any more."""
 
 
 class DirectClient:
