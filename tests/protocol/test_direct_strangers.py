@@ -210,9 +210,10 @@ async def test_knocks_are_bounded_and_the_thread_by_the_relay_does_not_notice(tm
         assert (await bench.phone.sees_end(sent.task_id)).outcome == relay.OUTCOME_DONE
 
 
+@pytest.mark.big
 async def test_connections_that_say_nothing_are_few_and_are_cut(tmp_path: Path) -> None:
     async with Bench(tmp_path) as bench:
-        bounds = Bounds(connections=4, connections_of_one=4, show_within_seconds=1.0)
+        bounds = Bounds(connections=4, connections_of_one=4, show_within_seconds=5.0)
         bench.direct = Setting(at=(LOOPBACK,), bounds=bounds, knocks=OPEN_HOUSE)
         await bench.ready()
         there = Address.parse(await where(bench))
@@ -230,9 +231,10 @@ async def test_connections_that_say_nothing_are_few_and_are_cut(tmp_path: Path) 
             assert await phone.hears()
 
 
+@pytest.mark.big
 async def test_who_has_shown_itself_stays_connected(tmp_path: Path) -> None:
     async with Bench(tmp_path) as bench:
-        bench.direct = Setting(at=(LOOPBACK,), bounds=Bounds(show_within_seconds=0.5), knocks=OPEN_HOUSE)
+        bench.direct = Setting(at=(LOOPBACK,), bounds=Bounds(show_within_seconds=5.0), knocks=OPEN_HOUSE)
         await bench.ready()
         async with Stranger(await where(bench)) as phone:
             await phone.says(probe(bench))
