@@ -19,7 +19,9 @@ BIN = Path(sys.executable).parent
 Event = dict[str, Any]
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
-"""Ours, less what importing Dispatch has set in it: a program sets that by itself, or it has a defect that tests must see."""
+ENVIRONMENT["DISPATCH_HOST_DIRECT"] = "off"
+"""Ours, less what importing Dispatch has set in it: a program sets that by itself, or it has a defect that tests must see.
+Nothing listens on the network; a test of the direct path says where."""
 
 
 class Process:

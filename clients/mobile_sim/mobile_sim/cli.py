@@ -34,9 +34,21 @@ def shared(
         str | None, typer.Option("--home", envvar="DISPATCH_HOME", help="Where all state of this phone lives.")
     ] = None,
     passphrase: PassphraseFile = None,
+    path: Annotated[
+        str,
+        typer.Option(
+            "--path",
+            envvar="DISPATCH_PHONE_PATH",
+            help="How to reach the computer: auto (directly where both are on one network), relay or direct.",
+        ),
+    ] = "auto",
 ) -> None:
     """A phone on the command line: sends work to your computer and shows what comes back."""
-    context.obj = Shared(as_json=as_json, home=home, passphrase=passphrase_file(passphrase), environment=os.environ)
+    if path not in ("auto", "relay", "direct"):
+        raise typer.BadParameter("--path is auto, relay or direct")
+    context.obj = Shared(
+        as_json=as_json, home=home, passphrase=passphrase_file(passphrase), way=path, environment=os.environ
+    )
 
 
 @app.command()

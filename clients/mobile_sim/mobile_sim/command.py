@@ -32,6 +32,7 @@ class Shared:
     as_json: bool
     home: str | None
     passphrase: Path | None
+    way: str
     environment: Mapping[str, str]
 
     @property
@@ -55,7 +56,9 @@ def run(
 
         console = Console.standard(as_json=shared.as_json)
         terminal = sys.stdout.isatty()
-        front = Front(console, terminal=terminal, asks=terminal and sys.stdin.isatty(), plaintext=shared.plaintext)
+        front = Front(
+            console, terminal=terminal, asks=terminal and sys.stdin.isatty(), plaintext=shared.plaintext, way=shared.way
+        )
         try:
             home = Home.at(shared.home, app="dispatch-phone", passphrase_file=shared.passphrase)
             code = front.run(home, request())

@@ -25,6 +25,7 @@ from dispatch.device.sign_in import SignIn
 from dispatch.ids import ID_BYTES, Rng, TaskId
 
 from mobile_sim.account import Account
+from mobile_sim.direct import Way
 from mobile_sim.files import LARGEST_BYTES, Attached, Files
 from mobile_sim.follow import Follow
 from mobile_sim.hosts import Hosts
@@ -313,9 +314,11 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def opened_desk(home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Desk]:
+async def opened_desk(
+    home: Home, *, clock: Clock, rng: Rng, plaintext: bool, way: Way = Way.AUTO
+) -> AsyncIterator[Desk]:
     """Open the phone of a home that this process owns, and a desk on it."""
-    async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext) as phone:
+    async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext, way=way) as phone:
         desk = Desk(phone)
         telling = asyncio.create_task(desk.tell_service())
         try:

@@ -66,5 +66,7 @@ class Fact:
     size: int = 0
     """Of an artifact."""
     agent: str = ""
+    path: str = ""
+    """Sent: "direct" or "relay"."""
     question_id: str = ""
     choices: tuple[str, ...] = ()

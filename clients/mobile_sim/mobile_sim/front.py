@@ -42,9 +42,10 @@ _NOT_SENT = "You stopped before anything was sent. It will not be sent later."
 class Front:
     """One command in front of one person or program."""
 
-    def __init__(self, console: Console, *, terminal: bool, plaintext: bool, asks: bool = False) -> None:
+    def __init__(self, console: Console, *, terminal: bool, plaintext: bool, way: str, asks: bool = False) -> None:
         self._asks = asks and not console.as_json
         self._plaintext = plaintext
+        self._way = way
         self._screen = Screen(console, terminal=terminal and not console.as_json)
         self._last: Event = {}
         self.said = False
@@ -98,8 +99,9 @@ class Front:
     async def _carry_out(self, home: Home, request: Request, say: Callable[[Event], None]) -> int:
         def open_desk() -> Any:
             from mobile_sim.desk import opened_desk  # noqa: PLC0415 -- grpc and the seal: only the owner needs them
+            from mobile_sim.direct import Way  # noqa: PLC0415 -- as above
 
-            return opened_desk(home, clock=SystemClock(), rng=os.urandom, plaintext=self._plaintext)
+            return opened_desk(home, clock=SystemClock(), rng=os.urandom, plaintext=self._plaintext, way=Way(self._way))
 
         return await carry_out(home, request, open_desk=open_desk, say=say, hear=answer)
 

@@ -21,6 +21,8 @@ from mobile_sim.task_view import State
 
 STATUS_SECONDS = 3.0
 PRESENCE_SECONDS = 1.0
+DIRECT_SECONDS = 2.0
+"""How long it is waited for the direct path, which is shown if there is one."""
 SESSION_SECONDS = 5.0
 PROBE_SECONDS = 5.0
 
@@ -81,9 +83,12 @@ class Hosts:
         try:
             line = self._phone.line(host)
             await line.bell.until(
-                lambda: line.final or line.presence is not None or line.error is not None, STATUS_SECONDS
+                lambda: line.final or line.presence is not None or line.error is not None or line.direct.is_open,
+                STATUS_SECONDS,
             )
-            if line.presence is not None:
+            await line.bell.until(lambda: line.path_settled, DIRECT_SECONDS)
+            status["path"] = line.path or None
+            if line.presence is not None or line.direct.is_open:
                 await line.presence_now(PRESENCE_SECONDS)
                 if probe:
                     status["probe"] = await self._probe(line)
@@ -121,6 +126,8 @@ _REACHABILITY = {
 
 
 def _presence(line: Line) -> Event:
+    if line.direct.is_open:
+        return {"reachability": "reachable", "heard_ms_ago": line.heard_ms_ago}
     if line.presence is None:
         return {}
     event: Event = {

@@ -60,7 +60,7 @@ class Ledger:
     def posted(self, post: Post) -> None:
         """Keep an attempt that is about to be sent."""
         self._store.tasks.add_post(post)
-        self._of_task(post, Kind.SENT)
+        self._of_task(post, Kind.SENT, path="direct" if post.direct else "relay")
 
     def handed_over(self, message_id: MessageId) -> None:
         """Hear that an attempt was given to the host's stream."""
@@ -109,8 +109,8 @@ class Ledger:
         self.stream_lost()
 
     def stream_lost(self) -> None:
-        """Hear that the stream broke: what has no verdict is unconfirmed."""
-        for post in self._store.tasks.open_posts(self._pair_id):
+        """Hear that the relay's stream broke: what has no verdict of the relay is unconfirmed."""
+        for post in self.unsettled():
             view = self.view(post.task_id)
             if view.state in ON_THE_WAY and view.attempt == post.attempt:
                 self._of_task(post, Kind.UNCONFIRMED)
@@ -129,15 +129,15 @@ class Ledger:
                 self.note(task.task_id, Fact(kind=Kind.BACK, at_ms=self._clock.wall_ms()))
 
     def unsettled(self) -> list[Post]:
-        """List the posts without a verdict."""
-        return self._store.tasks.open_posts(self._pair_id)
+        """List the posts that the relay has still to decide."""
+        return self._store.tasks.open_posts(self._pair_id, direct=False)
 
     def _open(self, message_id: MessageId) -> Post | None:
         """Give the post if it is ours and has no verdict yet: the first verdict counts."""
         post = self._store.tasks.post(message_id)
         return post if post is not None and post.verdict is Verdict.OPEN and post.pair_id == self._pair_id else None
 
-    def _of_task(self, post: Post, kind: Kind, *, reason: str = "", retry_after_ms: int = 0) -> None:
+    def _of_task(self, post: Post, kind: Kind, *, reason: str = "", retry_after_ms: int = 0, path: str = "") -> None:
         """Note what became of an attempt of the task itself; what becomes of other actions is in the posts."""
         if post.action == TASK:
             self.note(
@@ -148,5 +148,6 @@ class Ledger:
                     attempt=post.attempt,
                     reason=reason,
                     retry_after_ms=retry_after_ms,
+                    path=path,
                 ),
             )

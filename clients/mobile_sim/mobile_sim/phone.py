@@ -25,6 +25,7 @@ from dispatch.thread import Right
 from dispatch.tls import Dialler
 from dispatch.version import APP_VERSION
 
+from mobile_sim.direct import Way
 from mobile_sim.ledger import Ledger
 from mobile_sim.line import Line
 from mobile_sim.store import Pairing, PairingState, Store
@@ -57,7 +58,9 @@ class SignedIn:
 class Phone:
     """One phone. Made by `opened`; lives as long as its process owns the home."""
 
-    def __init__(self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng, plaintext: bool) -> None:
+    def __init__(
+        self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng, plaintext: bool, way: Way
+    ) -> None:
         self.home = home
         self.store = store
         self.secrets = secrets
@@ -65,17 +68,20 @@ class Phone:
         self.clock = clock
         self.rng = rng
         self.plaintext = plaintext
+        self._way = way
         self._instance = Instance(rng(ID_BYTES))
         self._chance = random.Random(rng(16))
         self._lines: dict[PairId, tuple[Line, asyncio.Task[None]]] = {}
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Phone]:
+    async def opened(
+        cls, home: Home, *, clock: Clock, rng: Rng, plaintext: bool, way: Way = Way.AUTO
+    ) -> AsyncIterator[Phone]:
         """Open the phone in a home that the caller owns; says goodbye on every line at the end."""
         secrets = key_store(home, rng, owned=True)
         store = Store.open(home / "phone.db")
-        phone = cls(home=home, store=store, secrets=secrets, clock=clock, rng=rng, plaintext=plaintext)
+        phone = cls(home=home, store=store, secrets=secrets, clock=clock, rng=rng, plaintext=plaintext, way=way)
         try:
             phone._forget_provisional()
             phone._settle_what_was_left()
@@ -151,6 +157,7 @@ class Phone:
             clock=self.clock,
             rng=self.rng,
             chance=self._chance,
+            way=self._way,
         )
         self._lines[pairing.pair_id] = line, asyncio.create_task(line.run())
         return line

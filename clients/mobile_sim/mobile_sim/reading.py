@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
-from dispatch.api.thread.v1.thread_pb2 import DownKeep, DownKeepItem, Event
+from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event
 from dispatch.device.telling import attachments_of, words_of
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
 from dispatch.sealed.chain import Chain
-from dispatch.sealed.errors import SealError
+from dispatch.sealed.errors import SealError, Why
 from dispatch.sealed.head import HASH_BYTES, Head
 from dispatch.sealed.history import Arrivals, Entry, event_hash, verify_head, verify_task
 from dispatch.sealed.keep import open_keep, prune
@@ -36,7 +36,10 @@ class Read:
 
     epoch: bytes = b""
     """The epoch that it was sealed in; empty when it did not open."""
+    old: bool = False
+    """Whether it stands before the place where its chain is: it came before, or was passed over, and Resend brings what it said."""
     revoked: bool = False
+    begin: Begin | None = None
 
 
 class Reader:
@@ -92,14 +95,18 @@ class Reader:
         self.cursor = seq
         self._store.pairings.set_cursor(self._pair_id, seq)
 
-    def take_row(self, sealed: bytes) -> Read:
-        """Take the row under the cursor. One that does not open is a hole: counted, never tried again."""
+    def take_row(self, sealed: bytes, *, direct: bool = False) -> Read:
+        """Take the row under the cursor, or one of the direct path. One that does not open is a hole: counted, never tried again.
+
+        On the direct path anybody may make up rows; those are nothing.
+        """
         try:
             opened = open_keep(sealed, self._chains)
             items = DownKeep.FromString(opened.body).items
-        except (SealError, DecodeError):
-            self._store.pairings.add_holes(self._pair_id, 1)
-            return Read()
+        except (SealError, DecodeError) as failure:
+            if not direct:
+                self._store.pairings.add_holes(self._pair_id, 1)
+            return Read(old=isinstance(failure, SealError) and failure.why is Why.TOO_OLD)
         read = Read(epoch=sealed[1:9])
         head, waiting = self.head, self._arrivals.waiting
         for item in items:
@@ -116,6 +123,7 @@ class Reader:
         match item.WhichOneof("item"):
             case "begin":
                 self._host_head = min(item.begin.head.number, LARGEST_NUMBER)
+                read.begin = item.begin
             case "event":
                 if (entry := _entry(item.event)) is not None:
                     self._link(self._arrivals.take(entry).linked)

@@ -79,7 +79,8 @@ class Screen:
 
     def _on_sent(self, event: Event) -> None:
         again = f" (attempt {event['attempt']})" if event.get("attempt", 1) > 1 else ""
-        self._status(f"→ sent to {one_line(event['host'], 64)}{again}")
+        way = ", directly" if event.get("path") == "direct" else ""
+        self._status(f"→ sent to {one_line(event['host'], 64)}{way}{again}")
 
     def _on_handed_over(self, event: Event) -> None:
         self._status(f"→ handed to {one_line(event['host'], 64)}, waiting for its word")

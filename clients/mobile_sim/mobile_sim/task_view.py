@@ -172,7 +172,9 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
     """Give the event that a fact is worth to somebody who follows the task; `view` is the view with the fact in it."""
     event: Event = {"event": fact.kind.value}
     match fact.kind:
-        case Kind.SENT | Kind.HANDED_OVER | Kind.UNCONFIRMED:
+        case Kind.SENT:
+            event |= {"attempt": fact.attempt, "path": fact.path or "relay"}
+        case Kind.HANDED_OVER | Kind.UNCONFIRMED:
             event["attempt"] = fact.attempt
         case Kind.ACCEPTED:
             event["attempt"] = fact.attempt

@@ -39,8 +39,11 @@ class Readable:
     action: Action = field(repr=False)
 
 
-def read(content: bytes, *, pair_id: bytes, task_id: bytes) -> Readable | Reason.ValueType:
-    """Parse an opened command; the reason when it is not one of this pairing, or not about the task that it names outside."""
+def read(content: bytes, *, pair_id: bytes, task_id: bytes | None) -> Readable | Reason.ValueType:
+    """Parse an opened command; the reason when it is not one of this pairing, or not about the task that it names outside.
+
+    By the direct path it names none there (None).
+    """
     command, action = UpCommand(), Action()
     try:
         command.ParseFromString(content)
@@ -49,8 +52,8 @@ def read(content: bytes, *, pair_id: bytes, task_id: bytes) -> Readable | Reason
         return Reason.REASON_PROTOCOL_VIOLATION
     fits = (
         command.pair_id == pair_id
-        and len(task_id) == ID_BYTES
-        and command.task_id == task_id
+        and len(command.task_id) == ID_BYTES
+        and task_id in (None, command.task_id)
         and 1 <= command.attempt < ATTEMPT_LIMIT
     )
     return Readable(command, action) if fits else Reason.REASON_PROTOCOL_VIOLATION

@@ -22,17 +22,18 @@ from dispatch.runtime.server import stop_signal
 from dispatch_host import steps
 from dispatch_host.agents import Agent
 from dispatch_host.control import ControlServer
+from dispatch_host.direct.listener import Listener, Setting
 from dispatch_host.files import Artifacts, Inbox, Transfers
 from dispatch_host.files.transfers import Shop
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
-from dispatch_host.link import Common, Undecided
 from dispatch_host.metrics import HostMetrics
 from dispatch_host.operations import Operations, Running, tell_endings
 from dispatch_host.owned import Owned
 from dispatch_host.power import SleepWatch, watch_gap
 from dispatch_host.runner import Runner
+from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
 
 _ENDINGS_SECONDS = 30.0
@@ -75,8 +76,11 @@ async def run(
     metrics_at: Address | None,
     told: Told,
     metrics_certificate: CertificateFiles | None = None,
+    direct: Setting | None = None,
 ) -> None:
     """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
+
+    `direct` says where phones can come on the local network; None for nowhere.
 
     Raises DeviceRevoked when the pairing service says so, ValueError for a certificate that can't be used, OSError when the
     metrics' address is taken.
@@ -122,6 +126,7 @@ async def run(
         inbox=inbox,
         artifacts=artifacts,
     )
+    listener = Listener(direct, clock=owned.clock)
     common = Common(
         journal=owned.journal,
         scribe=owned.scribe,
@@ -132,6 +137,7 @@ async def run(
         connected=heard,
         ended=metrics.ended,
         refused=metrics.refused,
+        lan_addresses=listener.addresses,
     )
     device = Device(
         home=owned.home,
@@ -161,6 +167,7 @@ async def run(
     async with (
         transfers,
         fleet,
+        listener.open(fleet),
         ControlServer(owned.home, operations),
         _beside(
             runner.run(fleet),

@@ -93,6 +93,7 @@ class Operations:
             key_store=owned.store.kind,
             folder_guard="openat2" if isinstance(best_beneath(), OpenAt2) else "openat",
             clock_off_ms=service_clock.off_ms(owned.home),
+            direct_addresses=running.fleet.lan_addresses if running else (),
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
             status.running_task.CopyFrom(_task_status(now, names))
@@ -262,6 +263,7 @@ class Operations:
         status.reason = link.reason
         status.phone_attached = link.phone_attached
         status.relay = link.client.relay
+        status.direct = link.direct.path is not None
         return status
 
 

@@ -15,7 +15,16 @@ from dispatch_host.command import Shared
 if TYPE_CHECKING:
     from dispatch.tls import KeyFiles
 
+    from dispatch_host.direct.listener import Setting
     from dispatch_host.limits import Limits
+
+Direct = Annotated[
+    str,
+    typer.Option(
+        envvar="DISPATCH_HOST_DIRECT",
+        help="Whether a phone on the same network may come directly: on, off, or HOST:PORT to listen at.",
+    ),
+]
 
 
 def run(
@@ -25,6 +34,7 @@ def run(
         Path | None, typer.Option(help="PEM file: the certificate shown there, off this computer.")
     ] = None,
     metrics_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    direct: Direct = "on",
 ) -> None:
     """Do the work that paired phones send, until SIGTERM, Ctrl-C or `stop`. Without a pairing it waits for one."""
     shared: Shared = context.obj
@@ -33,6 +43,7 @@ def run(
         from dispatch.tls import KeyFiles  # noqa: PLC0415 -- quick `--help`
 
         from dispatch_host import settings  # noqa: PLC0415
+        from dispatch_host.direct.listener import Setting  # noqa: PLC0415
 
         limits = settings.limits(shared.environment)
         try:
@@ -40,7 +51,7 @@ def run(
             metrics_at = None if metrics is None else Address.parse(metrics)
             if metrics_at is not None and keys is None:
                 refuse_plaintext(metrics_at, allowed=shared.plaintext)
-            return _run(shared, limits, metrics_at, keys)
+            return _run(shared, limits, metrics_at, keys, Setting.parse(direct))
         except ValueError as failure:
             raise errors.BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -52,7 +63,9 @@ def run(
     guarded(body, as_json=shared.as_json)
 
 
-def _run(shared: Shared, limits: Limits, metrics_at: Address | None, keys: KeyFiles | None) -> Exit:
+def _run(
+    shared: Shared, limits: Limits, metrics_at: Address | None, keys: KeyFiles | None, direct: Setting | None
+) -> Exit:
     import uvloop  # noqa: PLC0415 -- quick `--help`
     from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
     from dispatch.runtime.logs import configure  # noqa: PLC0415
@@ -75,6 +88,7 @@ def _run(shared: Shared, limits: Limits, metrics_at: Address | None, keys: KeyFi
                 metrics_at=metrics_at,
                 metrics_certificate=None if keys is None else CertificateFiles(keys=keys),
                 told=told_on(shared.console),
+                direct=direct,
             )
         )
     shared.console.event({"event": "stopped"}, "Stopped.")

@@ -32,7 +32,8 @@ CREATE TABLE pairings (
     head_number INTEGER NOT NULL DEFAULT 0,
     head_hash BLOB NOT NULL,
     holes INTEGER NOT NULL DEFAULT 0,
-    service_told INTEGER NOT NULL DEFAULT 0
+    service_told INTEGER NOT NULL DEFAULT 0,
+    lan_addresses TEXT NOT NULL DEFAULT '[]'
 ) WITHOUT ROWID;
 CREATE TABLE rights (
     pair_id BLOB PRIMARY KEY REFERENCES pairings,
@@ -80,7 +81,8 @@ CREATE TABLE posts (
     posted_at_ms INTEGER NOT NULL,
     verdict TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT '',
-    retry_after_ms INTEGER NOT NULL DEFAULT 0
+    retry_after_ms INTEGER NOT NULL DEFAULT 0,
+    direct INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX posts_open ON posts (pair_id, verdict);
 CREATE TABLE files (

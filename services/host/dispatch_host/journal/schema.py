@@ -62,7 +62,8 @@ CREATE TABLE command (
     task_id BLOB NOT NULL,
     content BLOB NOT NULL,               -- the opened UpCommand
     verdict TEXT NOT NULL,               -- pending, go, withdrawn, superseded
-    orphan INTEGER NOT NULL DEFAULT 0    -- superseded, and got a go all the same
+    orphan INTEGER NOT NULL DEFAULT 0,   -- superseded, and got a go all the same
+    direct INTEGER NOT NULL              -- came by the direct path: its go comes from the phone, not from the relay
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX command_by_task ON command (task_id);
 CREATE INDEX command_by_verdict ON command (verdict);
@@ -82,7 +83,8 @@ CREATE TABLE outbox (
     last INTEGER NOT NULL,
     push_hint INTEGER NOT NULL,
     outcome INTEGER NOT NULL,
-    reason INTEGER NOT NULL
+    reason INTEGER NOT NULL,
+    kept INTEGER NOT NULL DEFAULT 0      -- the phone has it by the direct path; only the relay is to hear of the outcome
 ) STRICT;
 CREATE INDEX outbox_by_pairing ON outbox (pair_id, id);
 

@@ -72,6 +72,7 @@ class StoredCommand:
     task_id: TaskId
     content: bytes = field(repr=False)
     verdict: Verdict
+    direct: bool
     orphan: bool = False
 
 
@@ -86,6 +87,8 @@ class OutboxRow:
     push_hint: PushHint.ValueType
     outcome: Outcome.ValueType
     reason: Reason.ValueType
+    accepted_at_ms: int
+    """Wall clock: when its task was accepted; 0 for no task."""
 
 
 class FileKind(StrEnum):

@@ -87,6 +87,7 @@ class GetStatusResponse(_message.Message):
     KEY_STORE_FIELD_NUMBER: _builtins.int
     FOLDER_GUARD_FIELD_NUMBER: _builtins.int
     CLOCK_OFF_MS_FIELD_NUMBER: _builtins.int
+    DIRECT_ADDRESSES_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether the host's own process runs (false when the command line answers from the files alone)."""
     device_name: _builtins.str
@@ -119,6 +120,10 @@ class GetStatusResponse(_message.Message):
     def folders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Folder]:
         """What agents may touch."""
 
+    @_builtins.property
+    def direct_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where phones on the local network can come directly, "192.168.1.7:40123"; empty when the setting is off, or nothing runs."""
+
     def __init__(
         self,
         *,
@@ -133,10 +138,11 @@ class GetStatusResponse(_message.Message):
         key_store: _builtins.str = ...,
         folder_guard: _builtins.str = ...,
         clock_off_ms: _builtins.int | None = ...,
+        direct_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "running_task", b"running_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "folder_guard", b"folder_guard", "folders", b"folders", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_off_ms: _TypeAlias = _typing.Literal["clock_off_ms"]  # noqa: Y015
     _WhichOneofArgType__clock_off_ms: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms"]  # noqa: Y015
@@ -157,6 +163,7 @@ class PairingStatus(_message.Message):
     PHONE_ATTACHED_FIELD_NUMBER: _builtins.int
     PHONE_LOOKING_FIELD_NUMBER: _builtins.int
     RELAY_FIELD_NUMBER: _builtins.int
+    DIRECT_FIELD_NUMBER: _builtins.int
     pair_id: _builtins.bytes
     """16 bytes, hex on the command line."""
     phone_name: _builtins.str
@@ -171,6 +178,8 @@ class PairingStatus(_message.Message):
     """Whether a person looks, as far as known."""
     relay: _builtins.str
     """The relay's address; empty before the first contact."""
+    direct: _builtins.bool
+    """Whether the phone is on the direct path now."""
     def __init__(
         self,
         *,
@@ -181,10 +190,11 @@ class PairingStatus(_message.Message):
         phone_attached: _builtins.bool = ...,
         phone_looking: _builtins.bool = ...,
         relay: _builtins.str = ...,
+        direct: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "pair_id", b"pair_id", "phone_attached", b"phone_attached", "phone_looking", b"phone_looking", "phone_name", b"phone_name", "reason", b"reason", "relay", b"relay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "direct", b"direct", "pair_id", b"pair_id", "phone_attached", b"phone_attached", "phone_looking", b"phone_looking", "phone_name", b"phone_name", "reason", b"reason", "relay", b"relay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

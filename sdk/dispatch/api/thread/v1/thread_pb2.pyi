@@ -342,6 +342,9 @@ class UpLiveItem(_message.Message):
     PROBE_FIELD_NUMBER: _builtins.int
     FILE_OFFER_FIELD_NUMBER: _builtins.int
     FILE_WANTED_FIELD_NUMBER: _builtins.int
+    GO_FIELD_NUMBER: _builtins.int
+    WITHDRAW_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def confirm(self) -> Global___Confirm: ...
     @_builtins.property
@@ -354,6 +357,12 @@ class UpLiveItem(_message.Message):
     def file_offer(self) -> Global___FileOffer: ...
     @_builtins.property
     def file_wanted(self) -> Global___FileWanted: ...
+    @_builtins.property
+    def go(self) -> Global___Go: ...
+    @_builtins.property
+    def withdraw(self) -> Global___Withdraw: ...
+    @_builtins.property
+    def kept(self) -> Global___Kept: ...
     def __init__(
         self,
         *,
@@ -363,12 +372,15 @@ class UpLiveItem(_message.Message):
         probe: Global___Probe | None = ...,
         file_offer: Global___FileOffer | None = ...,
         file_wanted: Global___FileWanted | None = ...,
+        go: Global___Go | None = ...,
+        withdraw: Global___Withdraw | None = ...,
+        kept: Global___Kept | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "file_offer", b"file_offer", "file_wanted", b"file_wanted", "item", b"item", "probe", b"probe", "resend", b"resend", "seen", b"seen"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "file_offer", b"file_offer", "file_wanted", b"file_wanted", "go", b"go", "item", b"item", "kept", b"kept", "probe", b"probe", "resend", b"resend", "seen", b"seen", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "file_offer", b"file_offer", "file_wanted", b"file_wanted", "item", b"item", "probe", b"probe", "resend", b"resend", "seen", b"seen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "file_offer", b"file_offer", "file_wanted", b"file_wanted", "go", b"go", "item", b"item", "kept", b"kept", "probe", b"probe", "resend", b"resend", "seen", b"seen", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["confirm", "seen", "resend", "probe", "file_offer", "file_wanted"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["confirm", "seen", "resend", "probe", "file_offer", "file_wanted", "go", "withdraw", "kept"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -575,6 +587,76 @@ class Probe(_message.Message):
 Global___Probe: _TypeAlias = Probe  # noqa: Y015
 
 @_typing.final
+class Go(_message.Message):
+    """Go is the phone's permission to start a command that came by the direct path, where the phone decides (docs/direct.md).
+    Said again for each Taken that comes after it; the first counts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.bytes
+    """The command's."""
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Go: _TypeAlias = Go  # noqa: Y015
+
+@_typing.final
+class Withdraw(_message.Message):
+    """Withdraw says that a command which came by the direct path will never get its go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.bytes
+    """The command's."""
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Withdraw: _TypeAlias = Withdraw  # noqa: Y015
+
+@_typing.final
+class Kept(_message.Message):
+    """Kept says which rows came by the direct path and are committed: the receipt of a row there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The rows'."""
+
+    def __init__(
+        self,
+        *,
+        message_ids: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_ids", b"message_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Kept: _TypeAlias = Kept  # noqa: Y015
+
+@_typing.final
 class DownLive(_message.Message):
     """DownLive is what the host says in passing."""
 
@@ -608,6 +690,8 @@ class DownLiveItem(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     PROBE_REPLY_FIELD_NUMBER: _builtins.int
     TRANSFER_REFUSED_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    DECLINED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def partial_text(self) -> Global___PartialText: ...
     @_builtins.property
@@ -616,6 +700,10 @@ class DownLiveItem(_message.Message):
     def probe_reply(self) -> Global___ProbeReply: ...
     @_builtins.property
     def transfer_refused(self) -> Global___TransferRefused: ...
+    @_builtins.property
+    def taken(self) -> Global___Taken: ...
+    @_builtins.property
+    def declined(self) -> Global___Declined: ...
     def __init__(
         self,
         *,
@@ -623,12 +711,14 @@ class DownLiveItem(_message.Message):
         progress: Global___Progress | None = ...,
         probe_reply: Global___ProbeReply | None = ...,
         transfer_refused: Global___TransferRefused | None = ...,
+        taken: Global___Taken | None = ...,
+        declined: Global___Declined | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "transfer_refused", b"transfer_refused"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "transfer_refused", b"transfer_refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply", "transfer_refused"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply", "transfer_refused", "taken", "declined"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -733,6 +823,56 @@ class ProbeReply(_message.Message):
 Global___ProbeReply: _TypeAlias = ProbeReply  # noqa: Y015
 
 @_typing.final
+class Taken(_message.Message):
+    """Taken says that a command which came by the direct path is journalled and waits for the phone's Go. Said again whenever a
+    session or a path begins or ends, until there is a Go or a Withdraw.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.bytes
+    """The command's."""
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Taken: _TypeAlias = Taken  # noqa: Y015
+
+@_typing.final
+class Declined(_message.Message):
+    """Declined says that a command which came by the direct path is not taken, and will not run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.bytes
+    """The command's."""
+    reason: _error_pb2.Reason.ValueType
+    """Why."""
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.bytes = ...,
+        reason: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Declined: _TypeAlias = Declined  # noqa: Y015
+
+@_typing.final
 class DownKeep(_message.Message):
     """DownKeep is the body of a keep row: items in order."""
 
@@ -813,7 +953,7 @@ class Begin(_message.Message):
 
     @_builtins.property
     def lan_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Addresses on the local network where the host also listens; empty when it does not."""
+        """Addresses on the local network where the host also listens, "192.168.1.7:40123"; empty when it does not (docs/direct.md)."""
 
     def __init__(
         self,
