@@ -20,6 +20,8 @@ from dispatch.address import Address, refuse_plaintext
 from dispatch.cli import Console, Exit, PassphraseFile, guarded, passphrase_file, policy_told, policy_words, program
 from dispatch.device.owner_cli import add_owner_commands
 
+from dispatch_host.keep_awake_command import add_keep_awake
+
 if TYPE_CHECKING:
     from dispatch.device.home import Home
     from dispatch.tls import Dialler, KeyFiles
@@ -394,7 +396,7 @@ def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFile
     from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
     from dispatch_host.app import run as run_host  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
-    from dispatch_host.power import best_sleep_watch  # noqa: PLC0415
+    from dispatch_host.power import best_means, best_sleep_watch  # noqa: PLC0415
     from dispatch_host.run_command import told_on  # noqa: PLC0415
 
     configure(service="host")
@@ -408,6 +410,7 @@ def _run(shared: _Shared, limits: Any, metrics_at: Address | None, keys: KeyFile
                 ),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),
+                awake_means=best_means(),
                 limits=limits,
                 metrics_at=metrics_at,
                 metrics_certificate=None if keys is None else CertificateFiles(keys=keys),
@@ -506,6 +509,7 @@ def _with_the_account(context: typer.Context, request: dict[str, Any], nothing: 
 
 
 add_owner_commands(app, _with_the_account)
+add_keep_awake(app, _at_desk)
 
 
 async def _until_free(home: Home) -> None:

@@ -23,6 +23,7 @@ from dispatch.api.host.v1.host_pb2_grpc import (
     add_ControlServiceServicer_to_server,
 )
 from dispatch.api.relay.v1.relay_pb2 import Condition
+from dispatch.api.thread.v1.thread_pb2 import AwakeMode
 from dispatch.device.home import Home
 from dispatch.status import from_rpc, refuse
 
@@ -58,6 +59,11 @@ class ControlService(ControlServiceServicer):
     async def RemoveFolder(self, request: pb.RemoveFolderRequest, context: _Context) -> pb.RemoveFolderResponse:
         async with _refusing(context):
             return pb.RemoveFolderResponse(removed=await self._operations.remove_folder(request.path))
+        raise AssertionError("refusing ends the call")
+
+    async def SetKeepAwake(self, request: pb.SetKeepAwakeRequest, context: _Context) -> pb.SetKeepAwakeResponse:
+        async with _refusing(context):
+            return pb.SetKeepAwakeResponse(keep_awake=await self._operations.set_keep_awake(request.mode))
         raise AssertionError("refusing ends the call")
 
     async def Unpair(self, request: pb.UnpairRequest, context: _Context) -> pb.UnpairResponse:
@@ -166,6 +172,10 @@ class ControlClient:
     async def remove_folder(self, path: str) -> bool:
         answer: pb.RemoveFolderResponse = await self._call(self._stub.RemoveFolder, pb.RemoveFolderRequest(path=path))
         return answer.removed
+
+    async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
+        answer: pb.SetKeepAwakeResponse = await self._call(self._stub.SetKeepAwake, pb.SetKeepAwakeRequest(mode=mode))
+        return answer.keep_awake
 
     async def unpair(self, phone_name: str) -> pb.UnpairResponse:
         ended: pb.UnpairResponse = await self._call(self._stub.Unpair, pb.UnpairRequest(phone_name=phone_name))

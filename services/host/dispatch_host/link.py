@@ -86,6 +86,7 @@ class Common:
     clock: Clock
     undecided: Undecided
     runner: Runner
+    awake: Callable[[], pb.KeepAwake]
     connected: Callable[[Pairing, bool, Reason.ValueType], None]
     ended: Callable[[State], None]
     refused: Callable[[Reason.ValueType], None]
@@ -326,9 +327,10 @@ class Link:
             await self._rights.admit(confirmed.grant)
             now_ms = self._common.clock.boot_ms()
             may_set_back = self._set_backs.left(now_ms=now_ms)
+            begin = pb.Begin(keep_awake=self._common.awake())
             set_back = await self._common.journal.step(
                 lambda tx: self._common.scribe.begin(
-                    tx, self.pairing.pair_id, confirmed.keep_chain, confirmed.head, may_set_back=may_set_back
+                    tx, self.pairing.pair_id, confirmed.keep_chain, confirmed.head, begin, may_set_back=may_set_back
                 )
             )
             if set_back:

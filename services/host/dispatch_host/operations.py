@@ -19,6 +19,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import Condition
+from dispatch.api.thread.v1.thread_pb2 import AwakeMode
 from dispatch.device import service_clock
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
@@ -31,6 +32,8 @@ from dispatch_host.journal import Tx, settings, tasks, threads
 from dispatch_host.journal.values import Pairing, StoredTask
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
+from dispatch_host.power import wire
+from dispatch_host.power.awake import KeepAwake
 from dispatch_host.runner import Runner
 from dispatch_host.scope import Folder, FolderRefused, OpenAt2, best_beneath
 from dispatch_host.tasks import OPEN, QUEUED
@@ -47,6 +50,7 @@ class Front(Protocol):
     async def add_folder(self, folder: pb.Folder) -> pb.Folder: ...
     async def list_folders(self) -> pb.ListFoldersResponse: ...
     async def remove_folder(self, path: str) -> bool: ...
+    async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus: ...
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
     def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]: ...
@@ -59,6 +63,7 @@ class Running:
 
     fleet: Fleet
     runner: Runner
+    keep_awake: KeepAwake
     stop: Callable[[Condition.ValueType], None]
     stopped: asyncio.Event  # set when the phones were told
     endings: asyncio.Event  # set when the pairing service has something to be told
@@ -89,6 +94,7 @@ class Operations:
             key_store=owned.store.kind,
             folder_guard="openat2" if isinstance(best_beneath(), OpenAt2) else "openat",
             clock_off_ms=service_clock.off_ms(owned.home),
+            keep_awake=await self._keep_awake(),
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
             status.running_task.CopyFrom(_task_status(now, names))
@@ -139,6 +145,19 @@ class Operations:
         """What is approved has changed: in force at once, for the running task as well."""
         if self._running is not None:
             self._running.runner.confine(await self._owned.journal.step(settings.folders))
+
+    async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
+        """Keep this computer awake when its owner says, in force at once. Raises BadRequest."""
+        meant = wire.mode_of(mode)
+        await self._owned.journal.step(lambda tx: settings.set_keep_awake(tx, meant))
+        if self._running is not None:
+            return wire.status(await self._running.keep_awake.choose(meant))
+        return await self._keep_awake()
+
+    async def _keep_awake(self) -> pb.KeepAwakeStatus:
+        if self._running is not None:
+            return wire.status(self._running.keep_awake.now)
+        return wire.status_without_host(await self._owned.journal.step(settings.keep_awake))
 
     async def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]:
         """Show codes until a phone is paired, somebody says no, or the time is over. The last event is PairEnded."""

@@ -66,11 +66,11 @@ class Scribe:
         for entry in entries:
             self._append(tx, thread, entry)
 
-    def begin(self, tx: Tx, pair_id: PairId, chain: Chain, phone: Head, *, may_set_back: bool) -> bool:
+    def begin(self, tx: Tx, pair_id: PairId, chain: Chain, phone: Head, begin: pb.Begin, *, may_set_back: bool) -> bool:
         """Switch to a new epoch's keep chain: heads reconciled, Begin, then what the relay has not confirmed, sealed anew.
 
-        Tells whether the thread was set back. Raises RateLimited where that `may` not be, and ProtocolViolation for a head
-        that no host ever had.
+        `begin` has what the host says of itself; its head is filled in here. Tells whether the thread was set back. Raises
+        RateLimited where that `may` not be, and ProtocolViolation for a head that no host ever had.
         """
         thread = threads.thread_of(tx, pair_id)
         ranges = outbox.clear(tx, pair_id)
@@ -84,7 +84,7 @@ class Scribe:
             ranges = [self._set_back(tx, thread, phone)]
         outbox.keep_chain(tx, chain)
         head = threads.head(tx, thread)
-        begin = pb.Begin(head=pb.Head(number=head.number, hash=head.hash))
+        begin.head.CopyFrom(pb.Head(number=head.number, hash=head.hash))
         self.post_items(tx, pair_id, [pb.DownKeepItem(begin=begin)])
         for first, last in ranges:
             for page in _pages(tx, thread, first, last):

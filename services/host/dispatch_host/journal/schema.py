@@ -91,6 +91,11 @@ CREATE TABLE folder (
     writable INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE setting (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE ending (
     pair_id BLOB PRIMARY KEY             -- ended here; the pairing service has not heard of it yet
 ) STRICT, WITHOUT ROWID;

@@ -6,6 +6,7 @@ How other programs on the same computer, the command line first, speak to a runn
 from collections import abc as _abc
 from dispatch.api.error.v1 import error_pb2 as _error_pb2
 from dispatch.api.relay.v1 import relay_pb2 as _relay_pb2
+from dispatch.api.thread.v1 import thread_pb2 as _thread_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -54,6 +55,7 @@ class GetStatusResponse(_message.Message):
     KEY_STORE_FIELD_NUMBER: _builtins.int
     FOLDER_GUARD_FIELD_NUMBER: _builtins.int
     CLOCK_OFF_MS_FIELD_NUMBER: _builtins.int
+    KEEP_AWAKE_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether the host's own process runs (false when the command line answers from the files alone)."""
     device_name: _builtins.str
@@ -86,6 +88,10 @@ class GetStatusResponse(_message.Message):
     def folders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Folder]:
         """What agents may touch."""
 
+    @_builtins.property
+    def keep_awake(self) -> Global___KeepAwakeStatus:
+        """Whether this computer is kept awake."""
+
     def __init__(
         self,
         *,
@@ -100,16 +106,45 @@ class GetStatusResponse(_message.Message):
         key_store: _builtins.str = ...,
         folder_guard: _builtins.str = ...,
         clock_off_ms: _builtins.int | None = ...,
+        keep_awake: Global___KeepAwakeStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "running_task", b"running_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "keep_awake", b"keep_awake", "running_task", b"running_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "folder_guard", b"folder_guard", "folders", b"folders", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "folder_guard", b"folder_guard", "folders", b"folders", "keep_awake", b"keep_awake", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_off_ms: _TypeAlias = _typing.Literal["clock_off_ms"]  # noqa: Y015
     _WhichOneofArgType__clock_off_ms: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_off_ms) -> _WhichOneofReturnType__clock_off_ms | None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class KeepAwakeStatus(_message.Message):
+    """KeepAwakeStatus is whether this computer is kept awake, and why not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    detail: _builtins.str
+    """For engineers: what the system said when it was asked; may be empty."""
+    @_builtins.property
+    def state(self) -> _thread_pb2.KeepAwake:
+        """What the phones are told as well. Its reason is NOT_RUNNING while no host runs."""
+
+    def __init__(
+        self,
+        *,
+        state: _thread_pb2.KeepAwake | None = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepAwakeStatus: _TypeAlias = KeepAwakeStatus  # noqa: Y015
 
 @_typing.final
 class PairingStatus(_message.Message):
@@ -349,6 +384,52 @@ class RemoveFolderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveFolderResponse: _TypeAlias = RemoveFolderResponse  # noqa: Y015
+
+@_typing.final
+class SetKeepAwakeRequest(_message.Message):
+    """SetKeepAwakeRequest says when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    mode: _thread_pb2.AwakeMode.ValueType
+    """When; BAD_REQUEST if it is not said."""
+    def __init__(
+        self,
+        *,
+        mode: _thread_pb2.AwakeMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetKeepAwakeRequest: _TypeAlias = SetKeepAwakeRequest  # noqa: Y015
+
+@_typing.final
+class SetKeepAwakeResponse(_message.Message):
+    """SetKeepAwakeResponse says what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEEP_AWAKE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def keep_awake(self) -> Global___KeepAwakeStatus:
+        """As in GetStatus."""
+
+    def __init__(
+        self,
+        *,
+        keep_awake: Global___KeepAwakeStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["keep_awake", b"keep_awake"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep_awake", b"keep_awake"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetKeepAwakeResponse: _TypeAlias = SetKeepAwakeResponse  # noqa: Y015
 
 @_typing.final
 class PairRequest(_message.Message):

@@ -55,6 +55,11 @@ class ControlServiceStub:
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderResponse.FromString,
                 _registered_method=True)
+        self.SetKeepAwake = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/SetKeepAwake',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeResponse.FromString,
+                _registered_method=True)
         self.Pair = channel.stream_stream(
                 '/dispatch.api.host.v1.ControlService/Pair',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.PairRequest.SerializeToString,
@@ -104,6 +109,13 @@ class ControlServiceServicer:
 
     def RemoveFolder(self, request, context):
         """RemoveFolder takes the approval back, in force at once. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetKeepAwake(self, request, context):
+        """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,6 +171,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.RemoveFolder,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderResponse.SerializeToString,
+            ),
+            'SetKeepAwake': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetKeepAwake,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeResponse.SerializeToString,
             ),
             'Pair': grpc.stream_stream_rpc_method_handler(
                     servicer.Pair,
@@ -290,6 +307,33 @@ class ControlService:
             '/dispatch.api.host.v1.ControlService/RemoveFolder',
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderRequest.SerializeToString,
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetKeepAwake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/SetKeepAwake',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class ControlServiceStub:
     """ListFolders lists the approved folders. Repeating it is safe."""
     RemoveFolder: _grpc.UnaryUnaryMultiCallable[_host_pb2.RemoveFolderRequest, _host_pb2.RemoveFolderResponse]
     """RemoveFolder takes the approval back, in force at once. Repeating it is safe."""
+    SetKeepAwake: _grpc.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]
+    """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _grpc.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]
     """Pair shows codes and asks for a yes. The caller sends an answer when it is asked; ending its side means no."""
     Unpair: _grpc.UnaryUnaryMultiCallable[_host_pb2.UnpairRequest, _host_pb2.UnpairResponse]
@@ -63,6 +65,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """ListFolders lists the approved folders. Repeating it is safe."""
     RemoveFolder: _aio.UnaryUnaryMultiCallable[_host_pb2.RemoveFolderRequest, _host_pb2.RemoveFolderResponse]  # type: ignore[assignment]
     """RemoveFolder takes the approval back, in force at once. Repeating it is safe."""
+    SetKeepAwake: _aio.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]  # type: ignore[assignment]
+    """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _aio.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]  # type: ignore[assignment]
     """Pair shows codes and asks for a yes. The caller sends an answer when it is asked; ending its side means no."""
     Unpair: _aio.UnaryUnaryMultiCallable[_host_pb2.UnpairRequest, _host_pb2.UnpairResponse]  # type: ignore[assignment]
@@ -106,6 +110,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_host_pb2.RemoveFolderResponse, _abc.Awaitable[_host_pb2.RemoveFolderResponse]]:
         """RemoveFolder takes the approval back, in force at once. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def SetKeepAwake(
+        self,
+        request: _host_pb2.SetKeepAwakeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.SetKeepAwakeResponse, _abc.Awaitable[_host_pb2.SetKeepAwakeResponse]]:
+        """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
 
     @_abc_1.abstractmethod
     def Pair(

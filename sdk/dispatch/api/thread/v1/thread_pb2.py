@@ -26,15 +26,17 @@ from dispatch.api.error.v1 import error_pb2 as dispatch_dot_api_dot_error_dot_v1
 from dispatch.api.relay.v1 import relay_pb2 as dispatch_dot_api_dot_relay_dot_v1_dot_relay__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#dispatch/api/thread/v1/thread.proto\x12\x16\x64ispatch.api.thread.v1\x1a!dispatch/api/error/v1/error.proto\x1a!dispatch/api/relay/v1/relay.proto\"\xa2\x01\n\tUpCommand\x12\x0f\n\x07pair_id\x18\x01 \x01(\x0c\x12\x0f\n\x07task_id\x18\x02 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x04 \x01(\x04\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\x0c\x12*\n\x04head\x18\x06 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\x12\x11\n\tsignature\x18\x07 \x01(\x0c\"\xe7\x01\n\x06\x41\x63tion\x12,\n\x04task\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.TaskH\x00\x12.\n\x05steer\x18\x02 \x01(\x0b\x32\x1d.dispatch.api.thread.v1.SteerH\x00\x12\x30\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x1e.dispatch.api.thread.v1.CancelH\x00\x12\x30\n\x06\x61nswer\x18\x04 \x01(\x0b\x32\x1e.dispatch.api.thread.v1.AnswerH\x00\x12\x11\n\taction_id\x18\x05 \x01(\x0c\x42\x08\n\x06\x61\x63tion\"M\n\x04Task\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x37\n\x0b\x61ttachments\x18\x02 \x03(\x0b\x32\".dispatch.api.thread.v1.Attachment\"\x15\n\x05Steer\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x08\n\x06\x43\x61ncel\"_\n\x06\x41nswer\x12\x13\n\x0bquestion_id\x18\x01 \x01(\x0c\x12\x32\n\x08\x61pproval\x18\x02 \x01(\x0e\x32 .dispatch.api.thread.v1.Approval\x12\x0c\n\x04text\x18\x03 \x01(\t\"f\n\nAttachment\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x04\x12\x0e\n\x06sha256\x18\x05 \x01(\x0c\x12\x0e\n\x06inline\x18\x06 \x01(\x0c\"$\n\x04Head\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\";\n\x06UpLive\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".dispatch.api.thread.v1.UpLiveItem\"\xd8\x01\n\nUpLiveItem\x12\x32\n\x07\x63onfirm\x18\x01 \x01(\x0b\x32\x1f.dispatch.api.thread.v1.ConfirmH\x00\x12,\n\x04seen\x18\x02 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.SeenH\x00\x12\x30\n\x06resend\x18\x03 \x01(\x0b\x32\x1e.dispatch.api.thread.v1.ResendH\x00\x12.\n\x05probe\x18\x04 \x01(\x0b\x32\x1d.dispatch.api.thread.v1.ProbeH\x00\x42\x06\n\x04item\"\t\n\x07\x43onfirm\"2\n\x04Seen\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\"\"\n\x06Resend\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\x12\n\n\x02to\x18\x02 \x01(\x04\"\x17\n\x05Probe\x12\x0e\n\x06number\x18\x01 \x01(\x04\"?\n\x08\x44ownLive\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32$.dispatch.api.thread.v1.DownLiveItem\"\xc4\x01\n\x0c\x44ownLiveItem\x12;\n\x0cpartial_text\x18\x01 \x01(\x0b\x32#.dispatch.api.thread.v1.PartialTextH\x00\x12\x34\n\x08progress\x18\x02 \x01(\x0b\x32 .dispatch.api.thread.v1.ProgressH\x00\x12\x39\n\x0bprobe_reply\x18\x03 \x01(\x0b\x32\".dispatch.api.thread.v1.ProbeReplyH\x00\x42\x06\n\x04item\"=\n\x0bPartialText\x12\x0f\n\x07task_id\x18\x01 \x01(\x0c\x12\r\n\x05\x64\x65lta\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"F\n\x08Progress\x12\x0f\n\x07task_id\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\x12\x0c\n\x04unit\x18\x04 \x01(\t\"\x1c\n\nProbeReply\x12\x0e\n\x06number\x18\x01 \x01(\x04\"?\n\x08\x44ownKeep\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32$.dispatch.api.thread.v1.DownKeepItem\"\xfa\x01\n\x0c\x44ownKeepItem\x12.\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1d.dispatch.api.thread.v1.BeginH\x00\x12\x0f\n\x05\x65vent\x18\x02 \x01(\x0cH\x00\x12?\n\x0ehead_signature\x18\x03 \x01(\x0b\x32%.dispatch.api.thread.v1.HeadSignatureH\x00\x12,\n\x04lost\x18\x04 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.LostH\x00\x12\x32\n\x07revoked\x18\x05 \x01(\x0b\x32\x1f.dispatch.api.thread.v1.RevokedH\x00\x42\x06\n\x04item\"g\n\x05\x42\x65gin\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\x12\x15\n\rlan_addresses\x18\x02 \x03(\t\x12\x1b\n\x13minimum_app_version\x18\x03 \x01(\t\"N\n\rHeadSignature\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"4\n\x04Lost\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\x12\n\n\x02to\x18\x02 \x01(\x04\x12\x12\n\nhash_at_to\x18\x03 \x01(\x0c\"\t\n\x07Revoked\"\x9d\x06\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x15\n\rprevious_hash\x18\x03 \x01(\x0c\x12\r\n\x05\x61t_ms\x18\x04 \x01(\x03\x12\x0f\n\x07task_id\x18\x05 \x01(\x0c\x12\x34\n\x08\x61\x63\x63\x65pted\x18\n \x01(\x0b\x32 .dispatch.api.thread.v1.AcceptedH\x00\x12\x32\n\x07waiting\x18\x0b \x01(\x0b\x32\x1f.dispatch.api.thread.v1.WaitingH\x00\x12\x32\n\x07started\x18\x0c \x01(\x0b\x32\x1f.dispatch.api.thread.v1.StartedH\x00\x12,\n\x04step\x18\r \x01(\x0b\x32\x1c.dispatch.api.thread.v1.StepH\x00\x12\x39\n\x0bresult_text\x18\x0e \x01(\x0b\x32\".dispatch.api.thread.v1.ResultTextH\x00\x12\x34\n\x08question\x18\x0f \x01(\x0b\x32 .dispatch.api.thread.v1.QuestionH\x00\x12\x34\n\x08\x61nswered\x18\x10 \x01(\x0b\x32 .dispatch.api.thread.v1.AnsweredH\x00\x12.\n\x05\x65nded\x18\x11 \x01(\x0b\x32\x1d.dispatch.api.thread.v1.EndedH\x00\x12\x34\n\x08restored\x18\x12 \x01(\x0b\x32 .dispatch.api.thread.v1.RestoredH\x00\x12\x32\n\x07steered\x18\x13 \x01(\x0b\x32\x1f.dispatch.api.thread.v1.SteeredH\x00\x12\x34\n\x08\x61rtifact\x18\x14 \x01(\x0b\x32 .dispatch.api.thread.v1.ArtifactH\x00\x12\x30\n\x06paired\x18\x15 \x01(\x0b\x32\x1e.dispatch.api.thread.v1.PairedH\x00\x12=\n\rsteer_refused\x18\x16 \x01(\x0b\x32$.dispatch.api.thread.v1.SteerRefusedH\x00\x42\x07\n\x05\x65vent\"~\n\x08\x41\x63\x63\x65pted\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\x0c\x12\x30\n\nphone_head\x18\x04 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"\x1b\n\x07Waiting\x12\x10\n\x08position\x18\x01 \x01(\r\"\x18\n\x07Started\x12\r\n\x05\x61gent\x18\x01 \x01(\t\"%\n\x04Step\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\x1a\n\nResultText\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x80\x01\n\x08Question\x12\x13\n\x0bquestion_id\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x63hoices\x18\x03 \x03(\t\x12\x15\n\raction_digest\x18\x04 \x01(\x0c\x12\x0f\n\x07preview\x18\x05 \x01(\t\x12\x18\n\x10\x61nswer_within_ms\x18\x06 \x01(\x04\"\x9c\x01\n\x08\x41nswered\x12\x13\n\x0bquestion_id\x18\x01 \x01(\x0c\x12\x32\n\x08\x61pproval\x18\x02 \x01(\x0e\x32 .dispatch.api.thread.v1.Approval\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t\x12-\n\x06reason\x18\x05 \x01(\x0e\x32\x1d.dispatch.api.error.v1.Reason\"u\n\x05\x45nded\x12/\n\x07outcome\x18\x01 \x01(\x0e\x32\x1e.dispatch.api.relay.v1.Outcome\x12-\n\x06reason\x18\x02 \x01(\x0e\x32\x1d.dispatch.api.error.v1.Reason\x12\x0c\n\x04text\x18\x03 \x01(\t\"<\n\x08Restored\x12\x30\n\nphone_head\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\"\x17\n\x07Steered\x12\x0c\n\x04text\x18\x01 \x01(\t\"=\n\x0cSteerRefused\x12-\n\x06reason\x18\x01 \x01(\x0e\x32\x1d.dispatch.api.error.v1.Reason\"<\n\x08\x41rtifact\x12\x30\n\x04\x66ile\x18\x01 \x01(\x0b\x32\".dispatch.api.thread.v1.Attachment\">\n\x06Paired\x12\x12\n\nphone_name\x18\x01 \x01(\t\x12\x11\n\thost_name\x18\x02 \x01(\t\x12\r\n\x05\x61gain\x18\x03 \x01(\x08*r\n\x08\x41pproval\x12\x18\n\x14\x41PPROVAL_UNSPECIFIED\x10\x00\x12\x11\n\rAPPROVAL_ONCE\x10\x01\x12\x11\n\rAPPROVAL_TASK\x10\x02\x12\x13\n\x0f\x41PPROVAL_ALWAYS\x10\x03\x12\x11\n\rAPPROVAL_DENY\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#dispatch/api/thread/v1/thread.proto\x12\x16\x64ispatch.api.thread.v1\x1a!dispatch/api/error/v1/error.proto\x1a!dispatch/api/relay/v1/relay.proto\"\xa2\x01\n\tUpCommand\x12\x0f\n\x07pair_id\x18\x01 \x01(\x0c\x12\x0f\n\x07task_id\x18\x02 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x04 \x01(\x04\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\x0c\x12*\n\x04head\x18\x06 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\x12\x11\n\tsignature\x18\x07 \x01(\x0c\"\xe7\x01\n\x06\x41\x63tion\x12,\n\x04task\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.TaskH\x00\x12.\n\x05steer\x18\x02 \x01(\x0b\x32\x1d.dispatch.api.thread.v1.SteerH\x00\x12\x30\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x1e.dispatch.api.thread.v1.CancelH\x00\x12\x30\n\x06\x61nswer\x18\x04 \x01(\x0b\x32\x1e.dispatch.api.thread.v1.AnswerH\x00\x12\x11\n\taction_id\x18\x05 \x01(\x0c\x42\x08\n\x06\x61\x63tion\"M\n\x04Task\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x37\n\x0b\x61ttachments\x18\x02 \x03(\x0b\x32\".dispatch.api.thread.v1.Attachment\"\x15\n\x05Steer\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x08\n\x06\x43\x61ncel\"_\n\x06\x41nswer\x12\x13\n\x0bquestion_id\x18\x01 \x01(\x0c\x12\x32\n\x08\x61pproval\x18\x02 \x01(\x0e\x32 .dispatch.api.thread.v1.Approval\x12\x0c\n\x04text\x18\x03 \x01(\t\"f\n\nAttachment\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\x0c\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0c\n\x04size\x18\x04 \x01(\x04\x12\x0e\n\x06sha256\x18\x05 \x01(\x0c\x12\x0e\n\x06inline\x18\x06 \x01(\x0c\"$\n\x04Head\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\";\n\x06UpLive\x12\x31\n\x05items\x18\x01 \x03(\x0b\x32\".dispatch.api.thread.v1.UpLiveItem\"\xd8\x01\n\nUpLiveItem\x12\x32\n\x07\x63onfirm\x18\x01 \x01(\x0b\x32\x1f.dispatch.api.thread.v1.ConfirmH\x00\x12,\n\x04seen\x18\x02 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.SeenH\x00\x12\x30\n\x06resend\x18\x03 \x01(\x0b\x32\x1e.dispatch.api.thread.v1.ResendH\x00\x12.\n\x05probe\x18\x04 \x01(\x0b\x32\x1d.dispatch.api.thread.v1.ProbeH\x00\x42\x06\n\x04item\"\t\n\x07\x43onfirm\"2\n\x04Seen\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\"\"\n\x06Resend\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\x12\n\n\x02to\x18\x02 \x01(\x04\"\x17\n\x05Probe\x12\x0e\n\x06number\x18\x01 \x01(\x04\"?\n\x08\x44ownLive\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32$.dispatch.api.thread.v1.DownLiveItem\"\xfd\x01\n\x0c\x44ownLiveItem\x12;\n\x0cpartial_text\x18\x01 \x01(\x0b\x32#.dispatch.api.thread.v1.PartialTextH\x00\x12\x34\n\x08progress\x18\x02 \x01(\x0b\x32 .dispatch.api.thread.v1.ProgressH\x00\x12\x39\n\x0bprobe_reply\x18\x03 \x01(\x0b\x32\".dispatch.api.thread.v1.ProbeReplyH\x00\x12\x37\n\nkeep_awake\x18\x06 \x01(\x0b\x32!.dispatch.api.thread.v1.KeepAwakeH\x00\x42\x06\n\x04item\"=\n\x0bPartialText\x12\x0f\n\x07task_id\x18\x01 \x01(\x0c\x12\r\n\x05\x64\x65lta\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x04\"F\n\x08Progress\x12\x0f\n\x07task_id\x18\x01 \x01(\x0c\x12\x0c\n\x04\x64one\x18\x02 \x01(\x04\x12\r\n\x05total\x18\x03 \x01(\x04\x12\x0c\n\x04unit\x18\x04 \x01(\t\"\x1c\n\nProbeReply\x12\x0e\n\x06number\x18\x01 \x01(\x04\"?\n\x08\x44ownKeep\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32$.dispatch.api.thread.v1.DownKeepItem\"\xfa\x01\n\x0c\x44ownKeepItem\x12.\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1d.dispatch.api.thread.v1.BeginH\x00\x12\x0f\n\x05\x65vent\x18\x02 \x01(\x0cH\x00\x12?\n\x0ehead_signature\x18\x03 \x01(\x0b\x32%.dispatch.api.thread.v1.HeadSignatureH\x00\x12,\n\x04lost\x18\x04 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.LostH\x00\x12\x32\n\x07revoked\x18\x05 \x01(\x0b\x32\x1f.dispatch.api.thread.v1.RevokedH\x00\x42\x06\n\x04item\"\x9e\x01\n\x05\x42\x65gin\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\x12\x15\n\rlan_addresses\x18\x02 \x03(\t\x12\x1b\n\x13minimum_app_version\x18\x03 \x01(\t\x12\x35\n\nkeep_awake\x18\x06 \x01(\x0b\x32!.dispatch.api.thread.v1.KeepAwake\"\x8a\x01\n\tKeepAwake\x12/\n\x04mode\x18\x01 \x01(\x0e\x32!.dispatch.api.thread.v1.AwakeMode\x12\x0c\n\x04held\x18\x02 \x01(\x08\x12\x0f\n\x07held_by\x18\x03 \x01(\t\x12-\n\x06reason\x18\x04 \x01(\x0e\x32\x1d.dispatch.api.error.v1.Reason\"N\n\rHeadSignature\x12*\n\x04head\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"4\n\x04Lost\x12\x0c\n\x04\x66rom\x18\x01 \x01(\x04\x12\n\n\x02to\x18\x02 \x01(\x04\x12\x12\n\nhash_at_to\x18\x03 \x01(\x0c\"\t\n\x07Revoked\"\x9d\x06\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x15\n\rprevious_hash\x18\x03 \x01(\x0c\x12\r\n\x05\x61t_ms\x18\x04 \x01(\x03\x12\x0f\n\x07task_id\x18\x05 \x01(\x0c\x12\x34\n\x08\x61\x63\x63\x65pted\x18\n \x01(\x0b\x32 .dispatch.api.thread.v1.AcceptedH\x00\x12\x32\n\x07waiting\x18\x0b \x01(\x0b\x32\x1f.dispatch.api.thread.v1.WaitingH\x00\x12\x32\n\x07started\x18\x0c \x01(\x0b\x32\x1f.dispatch.api.thread.v1.StartedH\x00\x12,\n\x04step\x18\r \x01(\x0b\x32\x1c.dispatch.api.thread.v1.StepH\x00\x12\x39\n\x0bresult_text\x18\x0e \x01(\x0b\x32\".dispatch.api.thread.v1.ResultTextH\x00\x12\x34\n\x08question\x18\x0f \x01(\x0b\x32 .dispatch.api.thread.v1.QuestionH\x00\x12\x34\n\x08\x61nswered\x18\x10 \x01(\x0b\x32 .dispatch.api.thread.v1.AnsweredH\x00\x12.\n\x05\x65nded\x18\x11 \x01(\x0b\x32\x1d.dispatch.api.thread.v1.EndedH\x00\x12\x34\n\x08restored\x18\x12 \x01(\x0b\x32 .dispatch.api.thread.v1.RestoredH\x00\x12\x32\n\x07steered\x18\x13 \x01(\x0b\x32\x1f.dispatch.api.thread.v1.SteeredH\x00\x12\x34\n\x08\x61rtifact\x18\x14 \x01(\x0b\x32 .dispatch.api.thread.v1.ArtifactH\x00\x12\x30\n\x06paired\x18\x15 \x01(\x0b\x32\x1e.dispatch.api.thread.v1.PairedH\x00\x12=\n\rsteer_refused\x18\x16 \x01(\x0b\x32$.dispatch.api.thread.v1.SteerRefusedH\x00\x42\x07\n\x05\x65vent\"~\n\x08\x41\x63\x63\x65pted\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\x0c\x12\x30\n\nphone_head\x18\x04 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"\x1b\n\x07Waiting\x12\x10\n\x08position\x18\x01 \x01(\r\"\x18\n\x07Started\x12\r\n\x05\x61gent\x18\x01 \x01(\t\"%\n\x04Step\x12\r\n\x05title\x18\x01 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\"\x1a\n\nResultText\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x80\x01\n\x08Question\x12\x13\n\x0bquestion_id\x18\x01 \x01(\x0c\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x07\x63hoices\x18\x03 \x03(\t\x12\x15\n\raction_digest\x18\x04 \x01(\x0c\x12\x0f\n\x07preview\x18\x05 \x01(\t\x12\x18\n\x10\x61nswer_within_ms\x18\x06 \x01(\x04\"\x9c\x01\n\x08\x41nswered\x12\x13\n\x0bquestion_id\x18\x01 \x01(\x0c\x12\x32\n\x08\x61pproval\x18\x02 \x01(\x0e\x32 .dispatch.api.thread.v1.Approval\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\n\n\x02\x62y\x18\x04 \x01(\t\x12-\n\x06reason\x18\x05 \x01(\x0e\x32\x1d.dispatch.api.error.v1.Reason\"u\n\x05\x45nded\x12/\n\x07outcome\x18\x01 \x01(\x0e\x32\x1e.dispatch.api.relay.v1.Outcome\x12-\n\x06reason\x18\x02 \x01(\x0e\x32\x1d.dispatch.api.error.v1.Reason\x12\x0c\n\x04text\x18\x03 \x01(\t\"<\n\x08Restored\x12\x30\n\nphone_head\x18\x01 \x01(\x0b\x32\x1c.dispatch.api.thread.v1.Head\"\x17\n\x07Steered\x12\x0c\n\x04text\x18\x01 \x01(\t\"=\n\x0cSteerRefused\x12-\n\x06reason\x18\x01 \x01(\x0e\x32\x1d.dispatch.api.error.v1.Reason\"<\n\x08\x41rtifact\x12\x30\n\x04\x66ile\x18\x01 \x01(\x0b\x32\".dispatch.api.thread.v1.Attachment\">\n\x06Paired\x12\x12\n\nphone_name\x18\x01 \x01(\t\x12\x11\n\thost_name\x18\x02 \x01(\t\x12\r\n\x05\x61gain\x18\x03 \x01(\x08*r\n\x08\x41pproval\x12\x18\n\x14\x41PPROVAL_UNSPECIFIED\x10\x00\x12\x11\n\rAPPROVAL_ONCE\x10\x01\x12\x11\n\rAPPROVAL_TASK\x10\x02\x12\x13\n\x0f\x41PPROVAL_ALWAYS\x10\x03\x12\x11\n\rAPPROVAL_DENY\x10\x04*l\n\tAwakeMode\x12\x1a\n\x16\x41WAKE_MODE_UNSPECIFIED\x10\x00\x12\x11\n\rAWAKE_MODE_ON\x10\x01\x12\x12\n\x0e\x41WAKE_MODE_OFF\x10\x02\x12\x1c\n\x18\x41WAKE_MODE_WHILE_RUNNING\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dispatch.api.thread.v1.thread_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_APPROVAL']._serialized_start=4019
-  _globals['_APPROVAL']._serialized_end=4133
+  _globals['_APPROVAL']._serialized_start=4273
+  _globals['_APPROVAL']._serialized_end=4387
+  _globals['_AWAKEMODE']._serialized_start=4389
+  _globals['_AWAKEMODE']._serialized_end=4497
   _globals['_UPCOMMAND']._serialized_start=134
   _globals['_UPCOMMAND']._serialized_end=296
   _globals['_ACTION']._serialized_start=299
@@ -66,51 +68,53 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLIVE']._serialized_start=1287
   _globals['_DOWNLIVE']._serialized_end=1350
   _globals['_DOWNLIVEITEM']._serialized_start=1353
-  _globals['_DOWNLIVEITEM']._serialized_end=1549
-  _globals['_PARTIALTEXT']._serialized_start=1551
-  _globals['_PARTIALTEXT']._serialized_end=1612
-  _globals['_PROGRESS']._serialized_start=1614
-  _globals['_PROGRESS']._serialized_end=1684
-  _globals['_PROBEREPLY']._serialized_start=1686
-  _globals['_PROBEREPLY']._serialized_end=1714
-  _globals['_DOWNKEEP']._serialized_start=1716
-  _globals['_DOWNKEEP']._serialized_end=1779
-  _globals['_DOWNKEEPITEM']._serialized_start=1782
-  _globals['_DOWNKEEPITEM']._serialized_end=2032
-  _globals['_BEGIN']._serialized_start=2034
-  _globals['_BEGIN']._serialized_end=2137
-  _globals['_HEADSIGNATURE']._serialized_start=2139
-  _globals['_HEADSIGNATURE']._serialized_end=2217
-  _globals['_LOST']._serialized_start=2219
-  _globals['_LOST']._serialized_end=2271
-  _globals['_REVOKED']._serialized_start=2273
-  _globals['_REVOKED']._serialized_end=2282
-  _globals['_EVENT']._serialized_start=2285
-  _globals['_EVENT']._serialized_end=3082
-  _globals['_ACCEPTED']._serialized_start=3084
-  _globals['_ACCEPTED']._serialized_end=3210
-  _globals['_WAITING']._serialized_start=3212
-  _globals['_WAITING']._serialized_end=3239
-  _globals['_STARTED']._serialized_start=3241
-  _globals['_STARTED']._serialized_end=3265
-  _globals['_STEP']._serialized_start=3267
-  _globals['_STEP']._serialized_end=3304
-  _globals['_RESULTTEXT']._serialized_start=3306
-  _globals['_RESULTTEXT']._serialized_end=3332
-  _globals['_QUESTION']._serialized_start=3335
-  _globals['_QUESTION']._serialized_end=3463
-  _globals['_ANSWERED']._serialized_start=3466
-  _globals['_ANSWERED']._serialized_end=3622
-  _globals['_ENDED']._serialized_start=3624
-  _globals['_ENDED']._serialized_end=3741
-  _globals['_RESTORED']._serialized_start=3743
-  _globals['_RESTORED']._serialized_end=3803
-  _globals['_STEERED']._serialized_start=3805
-  _globals['_STEERED']._serialized_end=3828
-  _globals['_STEERREFUSED']._serialized_start=3830
-  _globals['_STEERREFUSED']._serialized_end=3891
-  _globals['_ARTIFACT']._serialized_start=3893
-  _globals['_ARTIFACT']._serialized_end=3953
-  _globals['_PAIRED']._serialized_start=3955
-  _globals['_PAIRED']._serialized_end=4017
+  _globals['_DOWNLIVEITEM']._serialized_end=1606
+  _globals['_PARTIALTEXT']._serialized_start=1608
+  _globals['_PARTIALTEXT']._serialized_end=1669
+  _globals['_PROGRESS']._serialized_start=1671
+  _globals['_PROGRESS']._serialized_end=1741
+  _globals['_PROBEREPLY']._serialized_start=1743
+  _globals['_PROBEREPLY']._serialized_end=1771
+  _globals['_DOWNKEEP']._serialized_start=1773
+  _globals['_DOWNKEEP']._serialized_end=1836
+  _globals['_DOWNKEEPITEM']._serialized_start=1839
+  _globals['_DOWNKEEPITEM']._serialized_end=2089
+  _globals['_BEGIN']._serialized_start=2092
+  _globals['_BEGIN']._serialized_end=2250
+  _globals['_KEEPAWAKE']._serialized_start=2253
+  _globals['_KEEPAWAKE']._serialized_end=2391
+  _globals['_HEADSIGNATURE']._serialized_start=2393
+  _globals['_HEADSIGNATURE']._serialized_end=2471
+  _globals['_LOST']._serialized_start=2473
+  _globals['_LOST']._serialized_end=2525
+  _globals['_REVOKED']._serialized_start=2527
+  _globals['_REVOKED']._serialized_end=2536
+  _globals['_EVENT']._serialized_start=2539
+  _globals['_EVENT']._serialized_end=3336
+  _globals['_ACCEPTED']._serialized_start=3338
+  _globals['_ACCEPTED']._serialized_end=3464
+  _globals['_WAITING']._serialized_start=3466
+  _globals['_WAITING']._serialized_end=3493
+  _globals['_STARTED']._serialized_start=3495
+  _globals['_STARTED']._serialized_end=3519
+  _globals['_STEP']._serialized_start=3521
+  _globals['_STEP']._serialized_end=3558
+  _globals['_RESULTTEXT']._serialized_start=3560
+  _globals['_RESULTTEXT']._serialized_end=3586
+  _globals['_QUESTION']._serialized_start=3589
+  _globals['_QUESTION']._serialized_end=3717
+  _globals['_ANSWERED']._serialized_start=3720
+  _globals['_ANSWERED']._serialized_end=3876
+  _globals['_ENDED']._serialized_start=3878
+  _globals['_ENDED']._serialized_end=3995
+  _globals['_RESTORED']._serialized_start=3997
+  _globals['_RESTORED']._serialized_end=4057
+  _globals['_STEERED']._serialized_start=4059
+  _globals['_STEERED']._serialized_end=4082
+  _globals['_STEERREFUSED']._serialized_start=4084
+  _globals['_STEERREFUSED']._serialized_end=4145
+  _globals['_ARTIFACT']._serialized_start=4147
+  _globals['_ARTIFACT']._serialized_end=4207
+  _globals['_PAIRED']._serialized_start=4209
+  _globals['_PAIRED']._serialized_end=4271
 # @@protoc_insertion_point(module_scope)
