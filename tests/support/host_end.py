@@ -89,7 +89,10 @@ class HostEnd:
 
     async def partial(self, task_id: bytes, delta: str) -> None:
         """Send text as it comes."""
-        item = words.DownLiveItem(partial_text=words.PartialText(task_id=task_id, delta=delta))
+        await self.show(words.DownLiveItem(partial_text=words.PartialText(task_id=task_id, delta=delta)))
+
+    async def show(self, item: words.DownLiveItem) -> None:
+        """Say something in passing."""
         await self.end.say(live=relay.Live(sealed=self.mind.live_row(item)))
 
     async def _keep(self, sealed: bytes, *, task_id: bytes = b"") -> None:

@@ -36,6 +36,7 @@ class HostMind:
     heads: list[Head] = field(default_factory=list)
     handshakes: int = 0
     answers_resends: bool = True
+    awake: words.KeepAwake | None = None  # what it says of being kept awake
 
     def __post_init__(self) -> None:
         self.session = HostSession(self.keys, keep_epoch=None, rng=os.urandom)
@@ -80,7 +81,7 @@ class HostMind:
         self.heads.append(opened.confirmed.head)
         self.keep = opened.confirmed.keep_chain
         self.session.switch()
-        return [self.row(words.DownKeepItem(begin=words.Begin(head=_head(self.head))))]
+        return [self.row(words.DownKeepItem(begin=words.Begin(head=_head(self.head), keep_awake=self.awake)))]
 
     # ---- what goes out
 

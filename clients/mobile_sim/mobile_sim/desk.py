@@ -16,7 +16,7 @@ from dispatch.api.relay.v1.relay_pb2 import DeviceKind, Reachability
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit, exit_of
 from dispatch.clock import Clock
-from dispatch.device import service_clock
+from dispatch.device import awake_words, service_clock
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
@@ -246,6 +246,7 @@ class Desk:
             )
             if line.presence is not None:
                 status |= _presence(line)
+                status["keep_awake"] = await self._awake(line)
             elif line.error is not None:
                 reason = errors.word(line.error.reason)
             else:
@@ -260,6 +261,12 @@ class Desk:
             {"task_id": str(UUID(bytes=task.task_id)), "state": task.state, "text": task.text} for task in tasks
         ]
         return status
+
+    async def _awake(self, line: Line) -> Event | None:
+        """Give what the host says of being kept awake; one that is there has a moment to say how it is now."""
+        await line.bell.until(lambda: line.final or line.host_absent or line.complete, STATUS_SECONDS)
+        pairing = self._store.pairings.get(line.pair_id)
+        return _host(pairing)["keep_awake"] if pairing is not None else None
 
 
 @contextlib.asynccontextmanager
@@ -309,6 +316,7 @@ def _host(host: Pairing) -> Event:
         "state": host.state.value,
         "paired_at": host.made_at_ms,
         "holes": host.holes,
+        "keep_awake": awake_words.told(words.KeepAwake.FromString(host.keep_awake)) if host.keep_awake else None,
     }
     return event | ({"reason": host.reason} if host.reason else {})
 

@@ -143,6 +143,11 @@ class Line:
         return self.caught_up and self.session.ready and self._tending.confirmed and self._reader.missing() is None
 
     @property
+    def awake(self) -> words.KeepAwake | None:
+        """What the host has said, in the session that is open, of being kept awake."""
+        return self._reader.awake if self.session.ready else None
+
+    @property
     def head(self) -> Head:
         """The end of the checked part of the thread."""
         return self._reader.head
@@ -317,7 +322,9 @@ class Line:
         except DecodeError:
             return
         for item in items:
-            if item.HasField("partial_text"):
+            if item.HasField("keep_awake"):
+                self._reader.take_awake(item.keep_awake)
+            elif item.HasField("partial_text"):
                 for listener in list(self.partial_listeners):
                     listener(TaskId(item.partial_text.task_id), item)
 

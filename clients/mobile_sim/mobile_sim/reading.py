@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
-from dispatch.api.thread.v1.thread_pb2 import DownKeep, DownKeepItem, Event
+from dispatch.api.thread.v1.thread_pb2 import DownKeep, DownKeepItem, Event, KeepAwake
 from dispatch.device.telling import words_of
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
 from dispatch.sealed.chain import Chain
@@ -27,6 +27,8 @@ from mobile_sim.store import Pairing, Store, StoredEvent
 
 LARGEST_NUMBER = 2**53 - 1
 """More than a thread can have; every store and language holds it exactly."""
+LONGEST_GIVER = 64
+"""Characters of the name of what keeps a computer awake."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class Reader:
             Head(pairing.head_number, pairing.head_hash), [entry for entry in waiting if entry is not None]
         )
         self._host_head = 0
+        self.awake: KeepAwake | None = None
+        """What the host has said in this session of being kept awake."""
         self.cursor = pairing.cursor
 
     @property
@@ -75,6 +79,7 @@ class Reader:
     def begin_epoch(self, new: Chain, host_epoch: bytes | None) -> None:
         """Make room for the chain of a new epoch."""
         self._chains = prune(self._chains, host_epoch, new)
+        self.awake = None
         self._store.thread.set_chains(self._pair_id, self._chains)
 
     def pass_to(self, seq: int) -> bool:
@@ -115,6 +120,8 @@ class Reader:
         match item.WhichOneof("item"):
             case "begin":
                 self._host_head = min(item.begin.head.number, LARGEST_NUMBER)
+                if item.begin.HasField("keep_awake"):
+                    self.take_awake(item.begin.keep_awake)
             case "event":
                 if (entry := _entry(item.event)) is not None:
                     self._link(self._arrivals.take(entry).linked)
@@ -128,6 +135,14 @@ class Reader:
                 self._check_signature(item)
             case "revoked":
                 read.revoked = True
+
+    def take_awake(self, state: KeepAwake) -> None:
+        """Hear whether the host's computer is kept awake."""
+        # Only the fields that are known here, cut to size: what a host says is not kept without bounds.
+        self.awake = KeepAwake(
+            mode=state.mode, held=state.held, held_by=state.held_by[:LONGEST_GIVER], reason=state.reason
+        )
+        self._store.pairings.set_keep_awake(self._pair_id, self.awake.SerializeToString())
 
     def _link(self, entries: tuple[Entry, ...]) -> None:
         for entry in entries:

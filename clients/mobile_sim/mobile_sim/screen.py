@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatch.cli import Console, policy_words
-from dispatch.device import key_words, service_clock
+from dispatch.device import awake_words, key_words, service_clock
 from dispatch.device.owner_words import words_of
 from dispatch.plain import one_line, plain, plain_markdown
 
@@ -183,6 +183,7 @@ class Screen:
     def _on_host(self, event: Event) -> None:
         said = f"  ({event['reason']})" if event.get("reason") else ""
         self._line(f"{one_line(event['host'], 64):<24} {event['state']:<12} since {_day(event['paired_at'])}{said}")
+        self._awake(event)
 
     def _on_unpaired(self, event: Event) -> None:
         told = "" if event["service_told"] else " The service will hear of it when it can be reached."
@@ -206,6 +207,7 @@ class Screen:
         for host in event["hosts"]:
             away = f": {host['text']}" if host.get("text") else ""
             self._line(f"{one_line(host['host'], 64)}  {host.get('reachability', 'unknown')}{away}")
+            self._awake(host)
             for task in host.get("tasks", []):
                 self._line(f"  {task['state']:<12} {one_line(task['text'], 80)}")
                 self._line(self._console.styled(f"               {task['task_id']}", dim=True))
@@ -237,6 +239,10 @@ class Screen:
 
     def _on_unknown(self, event: Event) -> None:
         self._line(f"{event['text']} {event['advice']}")
+
+    def _awake(self, host: Event) -> None:
+        if (state := host.get("keep_awake")) is not None:
+            self._line(f"  {one_line(awake_words.words_of_told(state), 200)}")
 
     # ---- How it is printed.
 

@@ -16,10 +16,10 @@ MODES = {
 """The words of the command line, and what they mean."""
 
 _BECAUSE = {
-    Reason.REASON_KEEP_AWAKE_OFF: "it is switched off",
-    Reason.REASON_KEEP_AWAKE_DENIED: "the system does not allow it",
-    Reason.REASON_KEEP_AWAKE_UNAVAILABLE: "nothing there could do it",
-    Reason.REASON_NOT_RUNNING: "dispatch-host does not run",
+    "KEEP_AWAKE_OFF": "it is switched off",
+    "KEEP_AWAKE_DENIED": "the system does not allow it",
+    "KEEP_AWAKE_UNAVAILABLE": "nothing there could do it",
+    "NOT_RUNNING": "dispatch-host does not run",
 }
 _WARNED_OF = (
     Reason.REASON_KEEP_AWAKE_OFF,
@@ -40,16 +40,22 @@ def told(state: KeepAwake) -> dict[str, Any]:
         "held": state.held,
         "held_by": state.held_by or None,
     }
-    return written | ({"reason": errors.word(state.reason)} if state.reason in _BECAUSE else {})
+    reason = errors.word(state.reason) if state.reason else ""
+    return written | ({"reason": reason} if reason in _BECAUSE else {})
 
 
 def words(state: KeepAwake) -> str:
     """Say it to a person: held by what, or not, because of what."""
-    mode = mode_word(state.mode) or "not said"
-    if state.held:
-        return f"keep awake ({mode}): held by {state.held_by or 'the system'}"
-    if state.reason in _BECAUSE:
-        return f"keep awake ({mode}): not held, because {_BECAUSE[state.reason]}"
+    return words_of_told(told(state))
+
+
+def words_of_told(written: dict[str, Any]) -> str:
+    """Say to a person what was written for programs."""
+    mode = written["mode"] or "not said"
+    if written["held"]:
+        return f"keep awake ({mode}): held by {written['held_by'] or 'the system'}"
+    if (reason := written.get("reason")) is not None:
+        return f"keep awake ({mode}): not held, because {_BECAUSE[reason]}"
     return f"keep awake ({mode}): not held now; it will be while a task runs"
 
 

@@ -31,6 +31,7 @@ CREATE TABLE pairings (
     head_number INTEGER NOT NULL DEFAULT 0,
     head_hash BLOB NOT NULL,
     holes INTEGER NOT NULL DEFAULT 0,
+    keep_awake BLOB NOT NULL DEFAULT x'',
     service_told INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE rights (
