@@ -83,6 +83,7 @@ class SeededPhone:
                 pair_id=pair.phone.pair_id,
                 host_name=host,
                 host_key=pair.phone.peer_ed25519,
+                own_key=pair.phone.own_ed25519,
                 state=PairingState.ACTIVE,
                 made_at_ms=SystemClock().wall_ms(),
             ),

@@ -198,9 +198,32 @@ def cancel(context: typer.Context, task_id: Annotated[str, typer.Argument(help="
 def thread(
     context: typer.Context,
     host: Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Check every hash, link and signature.")] = False,
+    export: Annotated[Path | None, typer.Option("--export", help="Write it to this file, with what proves it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="With --verify: check this file, and no thread of ours.")
+    ] = None,
 ) -> None:
     """Show the thread: what was asked and what came back. Works without a network."""
-    _run(context, lambda: {"do": "thread", "host": host}, nothing="Nothing was asked yet: dispatch-phone send TEXT")
+    if (verify and export) or (file and not verify) or (force and not export) or (file and host):
+        raise typer.BadParameter("give --verify [--file FILE], or --export FILE [--force], or neither")
+    if file is not None:
+        shared_options: _Shared = context.obj
+        guarded(lambda: _check_file(shared_options, file), as_json=shared_options.as_json)
+    request: Request = {"do": "thread", "host": host, "verify": verify, "force": force}
+    if export is not None:
+        request["export"] = str(export.absolute())
+    _run(context, lambda: request, nothing="Nothing was asked yet: dispatch-phone send TEXT")
+
+
+def _check_file(shared_options: _Shared, file: Path) -> int:
+    from dispatch.device.thread_file import checked  # noqa: PLC0415 -- cryptography, only for this
+    from dispatch.device.thread_proof import read_lines, told  # noqa: PLC0415 -- as above
+
+    event, words, code = told(checked(read_lines(file)), file=file)
+    Console.standard(as_json=shared_options.as_json).event(event, words)
+    return code
 
 
 @app.command()

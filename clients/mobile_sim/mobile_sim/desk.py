@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from uuid import UUID
 
 from dispatch import errors
@@ -23,6 +24,7 @@ from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
 from dispatch.ids import ID_BYTES, Rng, TaskId
 
+from mobile_sim import proving
 from mobile_sim.account import Account
 from mobile_sim.follow import Follow
 from mobile_sim.ledger import CANCEL, TASK
@@ -202,6 +204,10 @@ class Desk:
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
         every = self._store.pairings.all()
         host = self._with_thread(request["host"], every)
+        if request.get("verify"):
+            return await proving.verify(self._phone, host, say)
+        if (file := request.get("export")) is not None:
+            return await proving.write(self._phone, host, Path(file), replace=request["force"], say=say)
         if host.state is not PairingState.ENDED:
             with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
                 line = self._phone.line(host)

@@ -229,6 +229,19 @@ class Screen:
             self._markdown(event["text"], indent="  ")
         self._line(self._console.styled(f"{sign} {event['outcome'].replace('_', ' ')}{reason}", fg=colour))
 
+    def _on_verified(self, event: Event) -> None:
+        lost = f", {event['lost']} of which nobody has any more" if event["lost"] else ""
+        self._line(
+            self._console.styled(f"✓ Every hash, link and signature fits: {event['events']} events{lost}.", fg="green")
+        )
+
+    def _on_wrong(self, event: Event) -> None:
+        named = f" ({event['id']})" if event["id"] else ""
+        self._line(self._console.styled(f"✗ Wrong at event {event['number']}{named}: {event['text']}", fg="red"))
+
+    def _on_exported(self, event: Event) -> None:
+        self._line(f"Written to {plain(event['file'])}: {event['events']} events, with what proves them.")
+
     def _on_lost(self, event: Event) -> None:
         self._line(
             self._console.styled(f"— what stood here up to {event['number']} is gone on the computer —", dim=True)

@@ -21,6 +21,7 @@ from dispatch.cli import Console, Exit, PassphraseFile, guarded, passphrase_file
 from dispatch.device.owner_cli import add_owner_commands
 
 from dispatch_host.keep_awake_command import add_keep_awake
+from dispatch_host.thread_command import add_thread
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
@@ -437,22 +438,6 @@ def status(context: typer.Context) -> None:
 
 
 @app.command()
-def thread(context: typer.Context, phone: Phone = "") -> None:
-    """Show a phone's thread: every event, oldest first."""
-    shared: _Shared = context.obj
-
-    async def work(front: Front) -> Exit:
-        from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
-
-        async with contextlib.aclosing(front.read_thread(phone)) as events:
-            async for content in events:
-                shared.console.event(*telling.event(content))
-        return Exit.DONE
-
-    _at_desk(shared, work)
-
-
-@app.command()
 def unpair(context: typer.Context, phone: Phone = "") -> None:
     """End a pairing: the phone can send nothing more from this moment on."""
     shared: _Shared = context.obj
@@ -510,6 +495,7 @@ def _with_the_account(context: typer.Context, request: dict[str, Any], nothing: 
 
 add_owner_commands(app, _with_the_account)
 add_keep_awake(app, _at_desk)
+add_thread(app, _at_desk)
 
 
 async def _until_free(home: Home) -> None:

@@ -100,6 +100,13 @@ class ControlService(ControlServiceServicer):
             async for event in events:
                 await context.write(pb.ReadThreadResponse(event=event))
 
+    async def ExportThread(  # type: ignore[override]  # as above
+        self, request: pb.ExportThreadRequest, context: _Context
+    ) -> None:
+        async with _refusing(context), contextlib.aclosing(self._operations.export_thread(request.phone_name)) as lines:
+            async for line in lines:
+                await context.write(pb.ExportThreadResponse(line=line))
+
 
 @contextlib.asynccontextmanager
 async def _refusing(context: _Context) -> AsyncIterator[None]:
@@ -199,6 +206,11 @@ class ControlClient:
         call = self._stub.ReadThread(pb.ReadThreadRequest(phone_name=phone_name))
         async for response in _reading(call):
             yield response.event
+
+    async def export_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:
+        call = self._stub.ExportThread(pb.ExportThreadRequest(phone_name=phone_name))
+        async for response in _reading(call):
+            yield response.line
 
     async def _call(self, method: Any, request: Any) -> Any:
         try:

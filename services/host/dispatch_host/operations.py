@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -23,12 +24,14 @@ from dispatch.api.thread.v1.thread_pb2 import AwakeMode
 from dispatch.device import service_clock
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
+from dispatch.device.thread_file import Keys, written
 from dispatch.ids import PairId
 
 from dispatch_host import steps
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
 from dispatch_host.journal import Tx, settings, tasks, threads
+from dispatch_host.journal.snapshot import Snapshot
 from dispatch_host.journal.values import Pairing, StoredTask
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
@@ -54,6 +57,7 @@ class Front(Protocol):
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
     def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]: ...
+    def export_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]: ...
     async def stop(self, condition: Condition.ValueType) -> None: ...
 
 
@@ -191,6 +195,17 @@ class Operations:
             for _, content in page:
                 yield content
             page = await self._page(pairing.thread, page[-1][0])
+
+    async def export_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:
+        """Give a thread as the lines of a file that proves itself, as it is on the disk at this moment."""
+        pairing, owned = await self._target(phone_name), self._owned
+        with Snapshot(owned.home / "journal.db") as snapshot:
+            keys = Keys(phone=pairing.phone_key, hosts=snapshot.hosts(pairing.thread), exporter=owned.key.public)
+            head = snapshot.head(pairing.thread)
+            lines = written(keys, snapshot.pieces(pairing.thread), head, owned.key.sign)
+            while batch := await asyncio.to_thread(lambda: list(islice(lines, _PAGE))):
+                for line in batch:
+                    yield line
 
     async def _page(self, thread: int, after_id: int) -> list[tuple[int, bytes]]:
         return await self._owned.journal.step(lambda tx: threads.told(tx, thread, after_id=after_id, limit=_PAGE))

@@ -24,6 +24,7 @@ CREATE TABLE pairings (
     pair_id BLOB PRIMARY KEY,
     host_name TEXT NOT NULL,
     host_key BLOB NOT NULL,
+    own_key BLOB NOT NULL,
     state TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT '',
     made_at_ms INTEGER NOT NULL,
@@ -56,6 +57,13 @@ CREATE TABLE events (
     PRIMARY KEY (pair_id, number)
 ) WITHOUT ROWID;
 CREATE INDEX events_by_id ON events (pair_id, event_id);
+CREATE TABLE signatures (
+    pair_id BLOB NOT NULL REFERENCES pairings,
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (pair_id, number)
+) WITHOUT ROWID;
 CREATE TABLE early_events (
     pair_id BLOB NOT NULL REFERENCES pairings,
     number INTEGER NOT NULL,

@@ -31,6 +31,8 @@ class Pairing:
     pair_id: PairId
     host_name: str
     host_key: bytes
+    own_key: bytes
+    """This phone's key when the two were paired: by it the phone's words in the thread are checked."""
     state: PairingState
     made_at_ms: int
     reason: str = ""
@@ -58,7 +60,7 @@ class Right:
 
 
 _COLUMNS = (
-    "pair_id, host_name, host_key, state, made_at_ms, reason, cursor, head_number, head_hash, holes,"
+    "pair_id, host_name, host_key, own_key, state, made_at_ms, reason, cursor, head_number, head_hash, holes,"
     " keep_awake, service_told"
 )
 
@@ -82,11 +84,11 @@ class PairingBook:
     def add(self, pairing: Pairing) -> None:
         """Keep a new one."""
         self._connection.execute(
-            "INSERT INTO pairings (pair_id, host_name, host_key, state, made_at_ms, head_hash)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO pairings (pair_id, host_name, host_key, own_key, state, made_at_ms, head_hash)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                pairing.pair_id, pairing.host_name, pairing.host_key, pairing.state, pairing.made_at_ms,
-                pairing.head_hash,
+                pairing.pair_id, pairing.host_name, pairing.host_key, pairing.own_key, pairing.state,
+                pairing.made_at_ms, pairing.head_hash,
             ),
         )  # fmt: skip
 
@@ -150,12 +152,27 @@ class PairingBook:
         )
 
 
-def _pairing(row: tuple[bytes, str, bytes, str, int, str, int, int, bytes, int, bytes, int]) -> Pairing:
-    pair_id, host_name, host_key, state, made_at_ms, reason, cursor, head_number, head_hash, holes, awake, told = row
+def _pairing(row: tuple[bytes, str, bytes, bytes, str, int, str, int, int, bytes, int, bytes, int]) -> Pairing:
+    (
+        pair_id,
+        host_name,
+        host_key,
+        own_key,
+        state,
+        made_at_ms,
+        reason,
+        cursor,
+        head_number,
+        head_hash,
+        holes,
+        awake,
+        told,
+    ) = row
     return Pairing(
         pair_id=PairId(pair_id),
         host_name=host_name,
         host_key=host_key,
+        own_key=own_key,
         state=PairingState(state),
         made_at_ms=made_at_ms,
         reason=reason,

@@ -764,6 +764,50 @@ class ReadThreadResponse(_message.Message):
 Global___ReadThreadResponse: _TypeAlias = ReadThreadResponse  # noqa: Y015
 
 @_typing.final
+class ExportThreadRequest(_message.Message):
+    """ExportThreadRequest asks for a thread."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHONE_NAME_FIELD_NUMBER: _builtins.int
+    phone_name: _builtins.str
+    """Which phone; may be empty with one only."""
+    def __init__(
+        self,
+        *,
+        phone_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["phone_name", b"phone_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportThreadRequest: _TypeAlias = ExportThreadRequest  # noqa: Y015
+
+@_typing.final
+class ExportThreadResponse(_message.Message):
+    """ExportThreadResponse is one line of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    line: _builtins.bytes
+    """With its end."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportThreadResponse: _TypeAlias = ExportThreadResponse  # noqa: Y015
+
+@_typing.final
 class StopRequest(_message.Message):
     """StopRequest ends the host."""
 

@@ -75,6 +75,11 @@ class ControlServiceStub:
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadResponse.FromString,
                 _registered_method=True)
+        self.ExportThread = channel.unary_stream(
+                '/dispatch.api.host.v1.ControlService/ExportThread',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadResponse.FromString,
+                _registered_method=True)
         self.Stop = channel.unary_unary(
                 '/dispatch.api.host.v1.ControlService/Stop',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.StopRequest.SerializeToString,
@@ -142,6 +147,14 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportThread(self, request, context):
+        """ExportThread gives a pairing's thread as the lines of a file that proves itself (docs/thread-file.md), and then ends. Nothing is
+        checked. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Stop(self, request, context):
         """Stop ends the host: the running task is interrupted, phones are told, then the process exits. Repeating it is safe.
         """
@@ -191,6 +204,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ReadThread,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadResponse.SerializeToString,
+            ),
+            'ExportThread': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportThread,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadResponse.SerializeToString,
             ),
             'Stop': grpc.unary_unary_rpc_method_handler(
                     servicer.Stop,
@@ -415,6 +433,33 @@ class ControlService:
             '/dispatch.api.host.v1.ControlService/ReadThread',
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadRequest.SerializeToString,
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportThread(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ExportThread',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadResponse.FromString,
             options,
             channel_credentials,
             insecure,

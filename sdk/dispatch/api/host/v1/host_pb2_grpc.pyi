@@ -49,6 +49,10 @@ class ControlServiceStub:
     """Unpair ends a pairing on this host, with or without the servers. Repeating it is safe."""
     ReadThread: _grpc.UnaryStreamMultiCallable[_host_pb2.ReadThreadRequest, _host_pb2.ReadThreadResponse]
     """ReadThread gives the events of a pairing's thread and then ends. Repeating it is safe."""
+    ExportThread: _grpc.UnaryStreamMultiCallable[_host_pb2.ExportThreadRequest, _host_pb2.ExportThreadResponse]
+    """ExportThread gives a pairing's thread as the lines of a file that proves itself (docs/thread-file.md), and then ends. Nothing is
+    checked. Repeating it is safe.
+    """
     Stop: _grpc.UnaryUnaryMultiCallable[_host_pb2.StopRequest, _host_pb2.StopResponse]
     """Stop ends the host: the running task is interrupted, phones are told, then the process exits. Repeating it is safe."""
 
@@ -73,6 +77,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Unpair ends a pairing on this host, with or without the servers. Repeating it is safe."""
     ReadThread: _aio.UnaryStreamMultiCallable[_host_pb2.ReadThreadRequest, _host_pb2.ReadThreadResponse]  # type: ignore[assignment]
     """ReadThread gives the events of a pairing's thread and then ends. Repeating it is safe."""
+    ExportThread: _aio.UnaryStreamMultiCallable[_host_pb2.ExportThreadRequest, _host_pb2.ExportThreadResponse]  # type: ignore[assignment]
+    """ExportThread gives a pairing's thread as the lines of a file that proves itself (docs/thread-file.md), and then ends. Nothing is
+    checked. Repeating it is safe.
+    """
     Stop: _aio.UnaryUnaryMultiCallable[_host_pb2.StopRequest, _host_pb2.StopResponse]  # type: ignore[assignment]
     """Stop ends the host: the running task is interrupted, phones are told, then the process exits. Repeating it is safe."""
 
@@ -142,6 +150,16 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_host_pb2.ReadThreadResponse], _abc.AsyncIterator[_host_pb2.ReadThreadResponse]]:
         """ReadThread gives the events of a pairing's thread and then ends. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ExportThread(
+        self,
+        request: _host_pb2.ExportThreadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_host_pb2.ExportThreadResponse], _abc.AsyncIterator[_host_pb2.ExportThreadResponse]]:
+        """ExportThread gives a pairing's thread as the lines of a file that proves itself (docs/thread-file.md), and then ends. Nothing is
+        checked. Repeating it is safe.
+        """
 
     @_abc_1.abstractmethod
     def Stop(
