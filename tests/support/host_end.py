@@ -76,7 +76,13 @@ class HostEnd:
 
     async def accept(self, command: words.UpCommand) -> None:
         """Say that a task is here."""
-        accepted = words.Accepted(attempt=command.attempt, text=text_of(command))
+        accepted = words.Accepted(
+            attempt=command.attempt,
+            text=text_of(command),
+            action=command.action,
+            phone_head=command.head,
+            signature=command.signature,
+        )
         await self.say(task_id=command.task_id, accepted=accepted)
 
     async def finish(self, command: words.UpCommand, text: str = "All done.") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -90,8 +90,8 @@ class SignedThread:
         return thread
 
 
-def flips(data: bytes, *, every: int = 1) -> Iterator[bytes]:
+def flips(data: bytes, *, every: int = 1, masks: Sequence[int] = (0x01, 0x20)) -> Iterator[bytes]:
     """Change each byte (or every so many) in turn: its lowest bit, and the bit that turns a letter's case."""
     for at in range(0, len(data), every):
-        for mask in (0x01, 0x20):
+        for mask in masks:
             yield data[:at] + bytes([data[at] ^ mask]) + data[at + 1 :]
