@@ -126,6 +126,7 @@ class ThreadClient:
         self._calm = asyncio.Event()  # whether the relay may be read
         self._open = False
         self._leave = asyncio.Event()
+        self._renew = asyncio.Event()
 
     @property
     def relay(self) -> str:
@@ -149,6 +150,10 @@ class ThreadClient:
         self.send(DeviceFrame(bye=Bye()))
         self._leave.set()
         self._news.set()
+
+    def renew(self) -> None:
+        """Take the open stream for lost and open another: whoever knows that it may lead nowhere need not wait for the silence."""
+        self._renew.set()
 
     async def run(self) -> None:
         """Hold the stream. Returns after `leave`; raises the error when coming back is of no use."""
@@ -207,6 +212,7 @@ class ThreadClient:
             self._silence_ms = opened.limits.silence_ms or self._silence_ms
             self._frames_limit = opened.limits.frames or self._frames_limit
             self._last_heard_ms = self._clock.steady_ms()
+            self._renew.clear()
             self._open = True
             await self._end.opened(opened)
             try:
@@ -299,7 +305,10 @@ class ThreadClient:
             silent_ms = self._clock.steady_ms() - self._last_heard_ms
             if silent_ms >= self._silence_ms:
                 raise errors.LeaseLost(f"nothing heard for {silent_ms} ms")
-            await asyncio.sleep((self._silence_ms - silent_ms) / 1000)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout((self._silence_ms - silent_ms) / 1000):
+                    await self._renew.wait()
+                    raise errors.LeaseLost("begun anew")
 
 
 class _Left(errors.Draining):
