@@ -152,7 +152,8 @@ def _before_the_verdict(cell: Cell) -> set[End]:
                 return {DONE, _UNREACHABLE, _NOT_TAKEN, NEVER_STARTED}
             if harm is Harm.BRIEF:
                 return {DONE, _UNREACHABLE, _NOT_TAKEN}
-            return {DONE, _NO_ROOM} if harm is Harm.DISK else {DONE}
+            # What it can't note ends its stream for a second, which may be longer than what is left of a short lease.
+            return {DONE, _NO_ROOM, _UNREACHABLE} if harm is Harm.DISK else {DONE}
         case Part.RELAY:
             if harm is Harm.DISK:
                 return {DONE, _NO_ROOM, _NOT_TAKEN, NEVER_STARTED}

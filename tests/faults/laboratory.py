@@ -102,7 +102,7 @@ class Laboratory(World):
         for network in (self.to_relay, self.to_pairing):
             await network.__aexit__(kind, error, trace)
         for disk in self._disks:
-            subprocess.run(["umount", "--lazy", str(disk)], check=False)
+            await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(disk)], check=False)
 
     # ---- Setting up.
 
@@ -120,6 +120,7 @@ class Laboratory(World):
         (self.folder / "files" / "notes.txt").write_text("Nothing of note.\n" * 20)
         await self.services()
         await self.devices()
+        await self.connected()
 
     async def start_pairing(self, *options: str, listen: str = "127.0.0.1:0") -> None:
         """Start the pairing service behind its network."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
+import struct
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -77,8 +79,21 @@ class _Connection:
 
     def abort(self) -> None:
         self.over.set()
-        self.near.transport.abort()
-        self.far.transport.abort()
+        _reset(self.near)
+        _reset(self.far)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Break a connection so that the other side sees it broken, not ended."""
+    if not writer.transport.is_closing():
+        _socket_of(writer).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+
+def _socket_of(writer: asyncio.StreamWriter) -> socket.socket:
+    """Give the socket; asyncio's stand-in for it has what is needed here."""
+    found: socket.socket = writer.get_extra_info("socket")
+    return found
 
 
 class Network:
@@ -148,7 +163,7 @@ class Network:
         The server keeps the old ones, on which `clear` lets it hear the old words: behind the new ones.
         """
         for connection in [one for one in self._connections if one.part in parts and one.held]:
-            connection.near.transport.abort()
+            _reset(connection.near)
 
     def gate(self, part: Part, way: Way, wants: Callable[[Frame], bool]) -> Gate:
         """Put up a gate."""
@@ -188,13 +203,13 @@ class Network:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         part = self._who(writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1])
         if self._weather[part].refused or not self.target:
-            writer.transport.abort()
+            _reset(writer)
             return
         target = Address.parse(self.target)
         try:
             far_reader, far_writer = await asyncio.open_connection(target.host, target.port)
         except OSError:
-            writer.transport.abort()
+            _reset(writer)
             return
         connection = _Connection(part, writer, far_writer)
         self._connections.add(connection)

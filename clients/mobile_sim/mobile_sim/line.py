@@ -35,7 +35,7 @@ from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
 from dispatch.sealed.session import PhoneSession
 from dispatch.thread import Backoff, Identity, Right, ThreadClient
-from dispatch.thread.client import FINAL
+from dispatch.thread.client import FINAL, Silence
 from google.protobuf.message import DecodeError
 
 from mobile_sim.bell import Bell
@@ -249,7 +249,8 @@ class Line:
     async def closed(self, error: errors.DispatchError) -> None:
         """Hear that there is no stream."""
         if self.open or self._lost_at_ms is None:
-            self._lost_at_ms = self._clock.steady_ms()
+            silent_ms = OUT_OF_CONTACT_AFTER_MS if isinstance(error, Silence) else 0
+            self._lost_at_ms = self._clock.steady_ms() - silent_ms
         self.open, self.error, self.presence = False, error, None
         self._tending.stream_lost()
         self.session.drop()

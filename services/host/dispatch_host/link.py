@@ -49,7 +49,8 @@ SET_BACKS_WINDOW_MS = 30 * 60_000
 """A thread is set back when the host was restored from a backup: so often is enough, and each time rewrites what is unseen."""
 LARGEST_PLACE = 2**53 - 1
 _RETRY_SECONDS = 1.0
-_STORE_RETRY_MS = 5_000
+_STORE_RETRY_MS = 1_000
+"""Well within a lease: a host whose disk is full is still there, and says so (STORE_FAILED) to whoever sends."""
 _HANDSHAKE = 0x80
 """Handshake messages have this bit in their first byte; sealed frames begin with their version."""
 
