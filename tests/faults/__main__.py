@@ -13,12 +13,11 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults.cells import BY_NAME, CELLS, Cell
-from tests.faults.laboratory import Laboratory, cannot_mount, faketime
+from tests.faults.laboratory import Laboratory, cannot_mount, faketime, laboratory
 from tests.faults.report import Report
 from tests.faults.soak import soak
 from tests.faults.trial import Trial, close_books
@@ -110,10 +109,8 @@ async def _run(cells: Sequence[Cell], report: Report, *, slots: int, seed: int, 
 
 async def _slot(waiting: list[Cell], report: Report, *, seed: int, lease_ms: int) -> None:
     while waiting:
-        with tempfile.TemporaryDirectory(prefix="dispatch-faults-") as folder:
-            async with Laboratory(Path(folder), lease_ms=lease_ms) as lab:
-                await lab.build()
-                await _cells(lab, waiting, report, seed=seed)
+        async with laboratory(lease_ms=lease_ms) as lab:
+            await _cells(lab, waiting, report, seed=seed)
 
 
 async def _cells(lab: Laboratory, waiting: list[Cell], report: Report, *, seed: int) -> None:

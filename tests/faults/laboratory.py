@@ -16,8 +16,10 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import time
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +33,7 @@ from tests.support.world import World
 
 DISK_BYTES = 24 * 1024 * 1024
 _PAGE = 4096
+_BUILD_TRIES = 4
 _STORES = {Part.PAIRING: "pairing.db", Part.RELAY: "relay.sqlite3", Part.HOST: "journal.db", Part.PHONE: "phone.db"}
 _FAKETIME = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
 
@@ -98,11 +101,13 @@ class Laboratory(World):
         self.let_go()
         for network in (self.to_relay, self.to_pairing):
             network.clear()
-        await super().__aexit__(kind, error, trace)
-        for network in (self.to_relay, self.to_pairing):
-            await network.__aexit__(kind, error, trace)
-        for disk in self._disks:
-            await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(disk)], check=False)
+        try:
+            await super().__aexit__(kind, error, trace)
+        finally:
+            for network in (self.to_relay, self.to_pairing):
+                await network.__aexit__(kind, error, trace)
+            for disk in self._disks:
+                await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(disk)], check=False)
 
     # ---- Setting up.
 
@@ -387,3 +392,24 @@ def faketime() -> str | None:
 def now() -> float:
     """Give the seconds on the clock that the figures are read from."""
     return time.monotonic()
+
+
+@contextlib.asynccontextmanager
+async def laboratory(*, lease_ms: int) -> AsyncIterator[Laboratory]:
+    """Build a laboratory in a folder of its own, and clear it away.
+
+    Building is no experiment: on a computer so busy that a sign-in gets no answer it is begun again.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        for attempt in range(1, _BUILD_TRIES + 1):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dispatch-faults-"))
+            lab = await stack.enter_async_context(Laboratory(Path(folder), lease_ms=lease_ms))
+            try:
+                await lab.build()
+            except (AssertionError, TimeoutError):
+                if attempt == _BUILD_TRIES:
+                    raise
+                await stack.aclose()
+            else:
+                break
+        yield lab

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import tempfile
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -16,7 +15,7 @@ from random import Random
 
 from tests.faults.cells import CELLS
 from tests.faults.faults import FAULTS, Fault, Lasts
-from tests.faults.laboratory import Known, Laboratory, cannot_mount, now
+from tests.faults.laboratory import Known, Laboratory, cannot_mount, laboratory, now
 from tests.faults.network import Part
 from tests.faults.oracle import OVER
 from tests.faults.trial import close_books
@@ -66,21 +65,18 @@ class Soak:
 
     async def in_one_laboratory(self, lease_ms: int) -> None:
         """Run until the time is over, or enough tasks were sent here."""
-        with tempfile.TemporaryDirectory(prefix="dispatch-soak-") as folder:
-            async with Laboratory(Path(folder), lease_ms=lease_ms) as lab:
-                await lab.build()
-                breaking = asyncio.create_task(self._break(lab, Random(self._rng.random())))
-                try:
-                    async with asyncio.TaskGroup() as group:
-                        for _ in range(_PERSONS):
-                            group.create_task(self._send(lab, Random(self._rng.random())))
-                finally:
-                    breaking.cancel()
-                    await asyncio.gather(breaking, return_exceptions=True)
-                self.wrong += await close_books(lab, self._rng)
-                self.wrong += lab.tracebacks()
-                if self.wrong:
-                    lab.keep_logs(Path("out/faults/soak"))
+        async with laboratory(lease_ms=lease_ms) as lab:
+            breaking = asyncio.create_task(self._break(lab, Random(self._rng.random())))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(_PERSONS):
+                        group.create_task(self._send(lab, Random(self._rng.random())))
+            finally:
+                breaking.cancel()
+                await asyncio.gather(breaking, return_exceptions=True)
+            self.wrong += await close_books(lab, self._rng) + lab.tracebacks()
+            if self.wrong:
+                lab.keep_logs(Path("out/faults/soak"))
 
     async def _send(self, lab: Laboratory, rng: Random) -> None:
         """Be a person: send a task, wait for its end, send the next."""
