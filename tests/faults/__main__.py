@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--full", action="store_true", help="run the whole product")
     parser.add_argument("--list", action="store_true", help="name all cells")
-    parser.add_argument("--slots", type=int, default=3, help="laboratories side by side")
+    parser.add_argument("--slots", type=int, default=4, help="laboratories side by side")
     parser.add_argument("--seed", type=int, help="the order of the cells and the ids of their tasks")
     parser.add_argument("--lease-ms", type=int, default=1_500, help="the short lease")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="a long random run instead")

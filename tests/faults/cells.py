@@ -52,7 +52,7 @@ CONCERNED: dict[Phase, Part] = {
     Phase.AWAY: Part.RELAY,
 }
 """Whose next step the task waits for in a phase: `make faults` breaks that part by each fault."""
-_EVERYWHERE = frozenset({"cut", "blackhole", "sigkill", "freeze"})
+_EVERYWHERE = frozenset({"blackhole", "sigkill"})
 """By these `make faults` breaks each part in each phase."""
 
 End = tuple[str, str]
@@ -146,6 +146,9 @@ def _before_the_verdict(cell: Cell) -> set[End]:
         case Part.HOST:
             if harm is Harm.DEAD:
                 gone = ("refused", "HOST_APP_CLOSED") if cell.fault.name == "sigterm" else _UNREACHABLE
+                if cell.phase is Phase.HANDED:
+                    # Its goodbye stands behind its Take, which is held, and may be too late for the lease.
+                    return {gone, _UNREACHABLE, NEVER_STARTED, DONE}
                 # Its Take may be heard behind its death: then the relay's word stands, and the next process says the rest.
                 return {gone} if unsent else {gone, NEVER_STARTED, DONE}
             if harm is Harm.AWAY:
