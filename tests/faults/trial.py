@@ -34,7 +34,9 @@ LONGEST_LEASES = 3.0
 _AGAIN_SECONDS = 0.3
 _TRIES = 5
 _ENDED_AS_DONE = 'dispatch_relay_tasks_total{outcome="done"}'
-_HANDLED = frozenset({"out_of_contact", "unconfirmed"}) | OVER
+_AMISS = frozenset({"out_of_contact", "unconfirmed"}) | OVER
+_NEWS = frozenset({"handed_over", "accepted", "started", "step", "text", "back"})
+"""What shows that all is well, as far as it goes."""
 
 
 @dataclass(slots=True)
@@ -45,7 +47,7 @@ class Result:
     wrong: list[str] = field(default_factory=list)
     end: End = ("", "")
     knew_seconds: float | None = None
-    """From the fault until the phone said that something is amiss, or how the task ended. None: nobody was there to be told."""
+    """From the fault until the phone said anything of the task: that something is amiss, or that it goes on."""
     took_seconds: float = 0.0
     story: list[str] = field(default_factory=list)
     """What the phone said, for whoever looks into a failure."""
@@ -68,7 +70,9 @@ class Trial:
         self.others: list[tuple[uuid.UUID, str, Process]] = []
         self._rng = rng
         self._struck_at = 0.0
-        self._told_before = 0
+        self._heard_at: float | None = None
+        self._amiss = asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
         self.task_id: uuid.UUID
         self.token: str
         self._be_another()
@@ -83,6 +87,8 @@ class Trial:
             result.wrong.append(f"the experiment broke off: {type(failure).__name__} {failure}")
         finally:
             result.took_seconds = now() - began
+            if self._listening is not None:
+                self._listening.cancel()
         return result
 
     async def _run(self, result: Result) -> None:
@@ -91,24 +97,17 @@ class Trial:
             await fault.before(lab, part)
         await self._bring_about()
         if fault.lasts is Lasts.KNOWN:
-            result.knew_seconds = await self._until_known()
+            await self._until_known()
         if self.cell.phase in {Phase.WAITING, Phase.RUNNING}:
             lab.let_go()  # its end comes while the fault is there, if it can
-        last: Event | None = None
-        if fault.lasts is Lasts.TASK:
-            last = await self._fate(result)
-        if result.knew_seconds is None and last is not None:
-            result.knew_seconds = now() - self._struck_at
-        result.wrong += await self._judge_and_mend(result, last)
-
-    async def _judge_and_mend(self, result: Result, last: Event | None) -> list[str]:
-        await self.cell.fault.mend(self.lab, self.cell.part)
+        last = await self._fate(result) if fault.lasts is Lasts.TASK else None
+        await fault.mend(lab, part)
         if last is None:
             last = await self._fate(result)
-        if result.knew_seconds is None and self.cell.phase is not Phase.AWAY:
-            result.knew_seconds = now() - self._struck_at
+        if self._heard_at is not None:
+            result.knew_seconds = self._heard_at - self._struck_at
         result.end = oracle.end_of(last)
-        return await self._judge(last)
+        result.wrong += await self._judge(last)
 
     # ---- To the phase, and the fault.
 
@@ -138,7 +137,8 @@ class Trial:
         match self.cell.phase:
             case Phase.UNSENT:
                 await self._strike()
-                await self._send()
+                self._struck_at = now()  # nobody waits to know anything before
+                self._listening = asyncio.create_task(self._listen(await self._send(), skip=0))
             case Phase.POSTED:
                 await self._strike_at(Part.HOST, Way.DOWN, lambda frame: _is(frame, "handover"))
             case Phase.HANDED:
@@ -177,8 +177,9 @@ class Trial:
 
     async def _strike(self) -> None:
         phone = self.lab.phone
-        self._told_before = 0 if phone is None or phone.returncode is not None else len(phone.events)
         self._struck_at = now()
+        if phone is not None and phone.returncode is None:
+            self._listening = asyncio.create_task(self._listen(phone, skip=len(phone.events)))
         await self.cell.fault.strike(self.lab, self.cell.part)
 
     async def _strike_at(self, part: Part, way: Way, wants: Callable[[Frame], bool], *, send: bool = True) -> None:
@@ -223,29 +224,25 @@ class Trial:
 
     # ---- What the phone knows.
 
-    async def _until_known(self) -> float | None:
+    async def _until_known(self) -> None:
         """Wait until the phone says that something is amiss, or for as long as the fault is to last."""
-        lab, phone = self.lab, self.lab.phone
-        longest = LONGEST_LEASES * lab.lease_ms / 1000
-        if self.cell.fault.harm is Harm.DISK or phone is None or phone.returncode is not None:
+        longest = LONGEST_LEASES * self.lab.lease_ms / 1000
+        if self.cell.fault.harm is Harm.DISK or self._listening is None or self._listening.done():
             longest /= 3
-        if phone is None:
-            await asyncio.sleep(longest)  # the fault itself lasts so long
-            return None
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest):
-                await self._told(phone)
-        except TimeoutError:
-            return None
-        return now() - self._struck_at
+                await self._amiss.wait()
 
-    async def _told(self, phone: Process) -> None:
+    async def _listen(self, phone: Process, *, skip: int) -> None:
+        """Note when the phone first says anything behind so many events, and when it says that something is amiss."""
         seen = 0
         async for event in phone.stream():
             seen += 1
-            if seen > self._told_before and event["event"] in _HANDLED:
+            if seen > skip and self._heard_at is None and event["event"] in _AMISS | _NEWS:
+                self._heard_at = now()
+            if seen > skip and event["event"] in _AMISS:
+                self._amiss.set()
                 return
-        await asyncio.Event().wait()  # it has ended without a word of that
 
     # ---- Its fate.
 
