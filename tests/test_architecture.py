@@ -16,7 +16,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("sdk", "services/pairing", "services/relay", "services/host", "clients/mobile_sim")
 
-BLIND = ("dispatch.sealed", "dispatch.pairing", "dispatch.noise", "dispatch.thread", "dispatch.api.thread")
+BLIND = (
+    "dispatch.sealed",
+    "dispatch.pairing",
+    "dispatch.noise",
+    "dispatch.thread",
+    "dispatch.files",
+    "dispatch.api.thread",
+)
 DRIVERS = ("grpc", "grpc_health", "grpc_status", "grpc_reflection", "asyncio", "socket", "subprocess", "threading")
 STORES = ("sqlite3", "sqlalchemy", "aiosqlite")
 CLOCKS = ("time", "dispatch.clock", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.date.today")
@@ -25,9 +32,12 @@ CHANCE = ("os.urandom", "secrets", "uuid.uuid1", "uuid.uuid4")
 PURE = (
     "dispatch.address",
     "dispatch.attestation",
+    "dispatch.doctor.chain",
     "dispatch.encoding",
     "dispatch.errors",
     "dispatch.failures",
+    "dispatch.files.description",
+    "dispatch.files.names",
     "dispatch.ids",
     "dispatch.names",
     "dispatch.noise",
@@ -55,6 +65,7 @@ PURE = (
     "dispatch_relay.frames",
     "dispatch_relay.lease",
     "dispatch_relay.presence",
+    "dispatch_relay.steadiness",
     "dispatch_relay.tail",
     "dispatch_relay.verdict",
     "dispatch_host.allowance",
@@ -62,6 +73,8 @@ PURE = (
     "dispatch_host.live",
     "dispatch_host.tasks",
     "mobile_sim.facts",
+    "mobile_sim.probing",
+    "mobile_sim.sight",
     "mobile_sim.task_view",
     "mobile_sim.tending",
 )
@@ -96,11 +109,11 @@ EDGES = (
     ),
     Edge(
         importers=("dispatch.sealed", "dispatch.pairing", "dispatch.attestation", "dispatch.proof"),
-        forbidden=("dispatch.thread", "dispatch.runtime"),
+        forbidden=("dispatch.thread", "dispatch.files", "dispatch.runtime"),
         reason="the protocol does not know who drives it",
     ),
     Edge(
-        importers=("dispatch.thread",),
+        importers=("dispatch.thread", "dispatch.files"),
         forbidden=("dispatch.runtime", "prometheus_client", "structlog"),
         reason="the thread client is for devices and scripts, the runtime for servers",
     ),
@@ -138,7 +151,7 @@ EDGES = (
     ),
     Edge(
         importers=("dispatch_host.agents", "dispatch_host.scope"),
-        forbidden=("grpc", "dispatch.thread", "dispatch.sealed", "dispatch.noise", *STORES),
+        forbidden=("grpc", "dispatch.thread", "dispatch.files", "dispatch.sealed", "dispatch.noise", *STORES),
         through=True,
         reason="what does the work knows neither the wire nor the journal: a task goes in, events come out",
     ),

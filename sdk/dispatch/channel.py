@@ -48,14 +48,18 @@ def server_options() -> Options:
     ]
 
 
-def dial(address: str, credentials: grpc.ChannelCredentials | None = None, *, name: str = "") -> grpc.aio.Channel:
+def dial(
+    address: str, credentials: grpc.ChannelCredentials | None = None, *, name: str = "", alone: bool = False
+) -> grpc.aio.Channel:
     """Open a channel to an address, in the clear without credentials. It connects when it is first used.
 
-    `name` is what the certificate must be for, when that is not the address.
+    `name` is what the certificate must be for, when that is not the address. `alone` makes a connection that this channel
+    shares with no other: what is bulky would hold up whatever goes over the same one.
 
     Whoever dials an address that somebody else named goes through `dispatch.tls.Dialler`, which decides on the credentials.
     """
+    own = [("grpc.use_local_subchannel_pool", 1)] if alone else []
     if credentials is None:
-        return grpc.aio.insecure_channel(address, options=client_options())
+        return grpc.aio.insecure_channel(address, options=[*client_options(), *own])
     named = [("grpc.ssl_target_name_override", name)] if name else []
-    return grpc.aio.secure_channel(address, credentials, options=[*client_options(), *named])
+    return grpc.aio.secure_channel(address, credentials, options=[*client_options(), *own, *named])

@@ -22,7 +22,7 @@ from dispatch import errors
 from dispatch.plain import json_escaped, one_line
 
 _FLAGS = frozenset({"--json"})
-_WITH_VALUE = frozenset({"--home", "--passphrase-file"})
+_WITH_VALUE = frozenset({"--home", "--passphrase-file", "--path"})  # the last is the phone's alone
 _CREDENTIAL = "dispatch-passphrase"
 
 PassphraseFile = Annotated[

@@ -681,6 +681,43 @@ class NotRunning(DeviceFault):
     advice = "Start it first."
 
 
+class FileFault(DispatchError):
+    """A file does not get where it should."""
+
+
+class AttachmentMissing(FileFault):
+    reason = Reason.REASON_ATTACHMENT_MISSING
+    sentence = "A file of the task never arrived whole, so the task was not started."
+    advice = "Send the task again with its files."
+
+
+class FileUnknown(FileFault):
+    reason = Reason.REASON_FILE_UNKNOWN
+    code = Code.NOT_FOUND
+    sentence = "There is no such file, or it is not there any more."
+    advice = "Look at the list of files, or ask the computer for it again."
+
+
+class FileChanged(FileFault):
+    reason = Reason.REASON_FILE_CHANGED
+    sentence = "The file was changed since it was named."
+    advice = "Ask for it again, to get it as it is now."
+
+
+class NoRoom(FileFault):
+    reason = Reason.REASON_NO_ROOM
+    code = Code.RESOURCE_EXHAUSTED
+    sentence = "There is no room for the file on the device that should get it."
+    advice = "Make room there, then try again."
+
+
+class TransferFailed(FileFault):
+    reason = Reason.REASON_TRANSFER_FAILED
+    code = Code.UNAVAILABLE
+    sentence = "The file does not get through."
+    advice = "Try again later: it goes on from where it stopped."
+
+
 class Internal(DispatchError):
     reason = Reason.REASON_INTERNAL
     code = Code.INTERNAL

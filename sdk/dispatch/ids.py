@@ -12,6 +12,8 @@ TaskId = NewType("TaskId", bytes)
 MessageId = NewType("MessageId", bytes)
 OfferId = NewType("OfferId", bytes)
 EventId = NewType("EventId", bytes)
+FileId = NewType("FileId", bytes)
+TransferId = NewType("TransferId", bytes)
 Instance = NewType("Instance", bytes)
 
 ID_BYTES = 16

@@ -1,7 +1,7 @@
 """How a device proves its key to a server, and how a server's word about a device is checked.
 
 Byte strings and verdicts only. Called by the pairing service, the relay and both devices; imports no sealing code.
-docs/encryption.md "Proof of a stream", "Proof of a call", "Grant", "Key set".
+docs/encryption.md "Proof of a stream", "Proof of a transfer", "Proof of a call", "Grant", "Key set".
 """
 
 from __future__ import annotations
@@ -31,6 +31,15 @@ def stream_proof_bytes(*, dialled: str, device: bytes, client_nonce: bytes, serv
     names: a proof that was made for somebody else's address fits none of them.
     """
     return enc("dispatch-pop/1 stream", dialled, device, client_nonce, server_nonce, sha256(grant).digest())
+
+
+def transfer_proof_bytes(
+    *, dialled: str, device: bytes, client_nonce: bytes, server_nonce: bytes, grant: bytes, transfer_id: bytes
+) -> bytes:
+    """Write what a device signs to join a transfer: as for a stream, and for this transfer only."""
+    return enc(
+        "dispatch-pop/1 transfer", dialled, device, client_nonce, server_nonce, sha256(grant).digest(), transfer_id
+    )
 
 
 def call_proof_bytes(*, dialled: str, method: str, device: bytes, nonce: bytes, request: bytes) -> bytes:

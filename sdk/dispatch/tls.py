@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import grpc
@@ -24,12 +25,46 @@ PROBE_SECONDS = 5.0
 _LARGEST_FILE_BYTES = 1024 * 1024
 
 # What OpenSSL calls them: X509_V_ERR_*.
-_NOT_YET, _EXPIRED, _OTHER_NAMES = 9, 10, (62, 64)
+_NOT_YET, _EXPIRED, _OTHER_NAMES = (9,), (10,), (62, 64)
 _UNKNOWN_AUTHORITY = (18, 19, 20, 21)
+
+_HUNG_UP = "hung up after the handshake, as one does that wants a certificate of another authority from its callers"
 
 # HTTP/2 (RFC 9113, 3.4): how a client begins, and with what every server answers.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
 _FRAME_HEAD, _SETTINGS = 9, 4
+
+
+class Flaw(Enum):
+    """What can be wrong with TLS at an address. The values go on from the address."""
+
+    UNTOLD = "speaks TLS, and this side was not told whom to believe"
+    NO_TLS = "does not speak TLS"
+    EXPIRED = "shows a certificate that has expired"
+    NOT_YET = "shows a certificate that is not valid yet; is the clock right?"
+    OTHER_NAME = "shows a certificate that is for another name"
+    UNKNOWN_AUTHORITY = "shows a certificate of an authority that is not trusted here"
+    OTHER = "does something else that is not accepted"
+
+
+_FLAWS = (
+    (_EXPIRED, Flaw.EXPIRED),
+    (_NOT_YET, Flaw.NOT_YET),
+    (_OTHER_NAMES, Flaw.OTHER_NAME),
+    (_UNKNOWN_AUTHORITY, Flaw.UNKNOWN_AUTHORITY),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen of TLS at an address."""
+
+    spoken: bool = True
+    flaw: Flaw | None = None
+    words: str = ""
+    """The flaw for people, to go on from the address; empty for none."""
+    not_after_ms: int | None = None
+    """When the certificate ends, ms since 1970; None where none was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +106,13 @@ class Dialler:
         """Tell whether an address is dialled over TLS. Raises ValueError for what is no address."""
         return bool(self.ca) or not may_be_plaintext(Address.parse(address), allowed=self.plaintext)
 
-    def dial(self, address: str) -> grpc.aio.Channel:
-        """Open a channel. It connects when it is first used.
+    def dial(self, address: str, *, alone: bool = False) -> grpc.aio.Channel:
+        """Open a channel, `alone` on a connection of its own. It connects when it is first used.
 
         Raises ValueError for what is no address, TlsFailed when the identity can't be read.
         """
-        return dial(address, self._credentials() if self.speaks_tls(address) else None, name=self.name)
+        credentials = self._credentials() if self.speaks_tls(address) else None
+        return dial(address, credentials, name=self.name, alone=alone)
 
     async def explain(self, address: str, error: errors.DispatchError) -> errors.DispatchError:
         """Give the error that says why nothing could be reached, if that is TLS; else the one given.
@@ -87,10 +123,10 @@ class Dialler:
             return error
         try:
             async with asyncio.timeout(PROBE_SECONDS):
-                why = await self._why_not(Address.parse(address))
+                seen = await self.look(address)
         except (TimeoutError, OSError, ValueError):
             return error  # it is the network, or nothing that can be said for sure
-        return errors.TlsFailed(f"{address} {why}") if why else error
+        return errors.TlsFailed(f"{address} {seen.words}") if seen.flaw is not None else error
 
     def _credentials(self) -> grpc.ChannelCredentials:
         key = certificate = None
@@ -102,22 +138,26 @@ class Dialler:
         roots = self.ca.encode() if self.ca else system_authorities()
         return grpc.ssl_channel_credentials(roots, key, certificate)
 
-    async def _why_not(self, there: Address) -> str:
-        """Say what is wrong with TLS at an address; empty for nothing."""
-        if not self.speaks_tls(str(there)):
-            return "speaks TLS, and this side was not told whom to believe" if await _speaks_tls(there) else ""
-        context = self._context()
+    async def look(self, address: str) -> Seen:
+        """Shake hands, send nothing, and say what was seen of TLS there. Raises OSError, ValueError for what is no address."""
+        there = Address.parse(address)
+        if not self.speaks_tls(address):
+            untold = await _speaks_tls(there)
+            return Seen(spoken=untold, flaw=Flaw.UNTOLD if untold else None, words=Flaw.UNTOLD.value if untold else "")
         try:
-            answered = await _handshake(there, context, name=self.name or there.host)
+            answered, not_after_ms = await _handshake(there, self._context(), name=self.name or there.host)
         except ConnectionRefusedError:
-            return ""
+            return Seen(spoken=False)
         except ssl.SSLCertVerificationError as failure:
-            return _of_certificate(failure)
+            flaw, words = _of_certificate(failure)
+            return Seen(flaw=flaw, words=words)
         except (ssl.SSLError, ConnectionError):
-            return "does not speak TLS" if await _speaks_plaintext(there) else "broke the TLS handshake off"
+            if await _speaks_plaintext(there):
+                return Seen(spoken=False, flaw=Flaw.NO_TLS, words=Flaw.NO_TLS.value)
+            return Seen(spoken=False, flaw=Flaw.OTHER, words="broke the TLS handshake off")
         if answered:
-            return ""
-        return "hung up after the handshake, as one does that wants a certificate of another authority from its callers"
+            return Seen(not_after_ms=not_after_ms)
+        return Seen(flaw=Flaw.OTHER, words=_HUNG_UP)
 
     def _context(self) -> ssl.SSLContext:
         # By hand rather than by create_default_context, whose strictness differs between versions of Python and from gRPC's.
@@ -170,28 +210,26 @@ def system_authorities() -> bytes | None:
     return "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True))).encode() or None
 
 
-def _of_certificate(failure: ssl.SSLCertVerificationError) -> str:
-    if failure.verify_code == _EXPIRED:
-        return "shows a certificate that has expired"
-    if failure.verify_code == _NOT_YET:
-        return "shows a certificate that is not valid yet; is the clock right?"
-    if failure.verify_code in _OTHER_NAMES:
-        return "shows a certificate that is for another name"
-    if failure.verify_code in _UNKNOWN_AUTHORITY:
-        return "shows a certificate of an authority that is not trusted here"
-    return f"shows a certificate that can't be accepted: {failure.verify_message}"
+def _of_certificate(failure: ssl.SSLCertVerificationError) -> tuple[Flaw, str]:
+    for codes, flaw in _FLAWS:
+        if failure.verify_code in codes:
+            return flaw, flaw.value
+    return Flaw.OTHER, f"shows a certificate that can't be accepted: {failure.verify_message}"
 
 
-async def _handshake(there: Address, context: ssl.SSLContext, *, name: str) -> bool:
-    """Shake hands; tells whether the server then goes on, as HTTP/2 servers do by themselves, instead of hanging up.
+async def _handshake(there: Address, context: ssl.SSLContext, *, name: str) -> tuple[bool, int | None]:
+    """Shake hands; tells whether the server then goes on, as HTTP/2 servers do by themselves, instead of hanging up, and when
+    its certificate ends.
 
     With TLS 1.3 a server looks at its caller's certificate only when the caller already takes the handshake for done.
     """
     reader, writer = await asyncio.open_connection(there.host, there.port, ssl=context, server_hostname=name)
+    ends = (writer.get_extra_info("peercert") or {}).get("notAfter")
+    not_after_ms = ssl.cert_time_to_seconds(ends) * 1000 if ends else None
     try:
-        return bool(await reader.read(1))
+        return bool(await reader.read(1)), not_after_ms
     except (ssl.SSLError, ConnectionError):
-        return False
+        return False, not_after_ms
     finally:
         writer.transport.abort()
 

@@ -25,8 +25,6 @@ from tests.support.certificates import Certificates
 from tests.support.pairing_device import PASSWORD, Code, Device
 from tests.support.pairing_service import PairingService, with_limits
 
-pytestmark = pytest.mark.timeout(180)
-
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 # Gives every text whose colours are too close (WCAG 2.2, 1.4.3), every field without a name, every overflow to the side.

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import DEADLINE_SECONDS, Event, run
+from tests.support.processes import Event, run
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import ACCOUNT, PASSWORD, World
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.big]
+pytestmark = pytest.mark.big
 
 NEW = "a fresh staple"
 SHORT_GRANTS = {"DISPATCH_PAIRING_GRANT_MS": "8000"}

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.support.canary import find, find_in_files
 from tests.support.processes import run
 from tests.support.world import PASSWORD, World, scrape
-
-pytestmark = pytest.mark.timeout(180)
 
 IN_TEXT = "Kestrel-in-the-words"
 IN_NAME = "Osprey-in-the-name"

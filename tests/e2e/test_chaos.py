@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import Event, Process, run
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.big]
@@ -87,7 +88,7 @@ async def test_every_task_has_one_fate_under_random_kills_and_freezes(tmp_path: 
             trouble.host = await world.run_host("desk")
         # Quiet tasks at the end, until one is through: then everything before it has been settled on both ends. The first
         # may be refused rightly, while a host that was frozen or killed just now is still on its way back.
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(2 * DEADLINE_SECONDS):
             while (quiet := await world.send("Summarise report.csv", "--wait", "60"))[0] in {3, 7}:
                 sent[quiet[1][-1]["task_id"]] = quiet[1][-1]
         assert quiet[0] == 0, (quiet[1], trouble.done)

@@ -14,8 +14,6 @@ import pytest
 from deploy.demo.samples import write_pdf
 from tests.support.processes import ENVIRONMENT
 
-pytestmark = pytest.mark.timeout(180)
-
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_SECONDS = 120
 

@@ -18,7 +18,7 @@ import pytest
 from tests.support.processes import Process, run
 from tests.support.world import World
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.big]
+pytestmark = pytest.mark.big
 
 
 class Step(Enum):

@@ -12,8 +12,6 @@ import pytest
 from tests.support.processes import run
 from tests.support.world import World
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:

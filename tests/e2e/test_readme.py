@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import BIN, ENVIRONMENT
+from tests.support.waiting import DEADLINE_SECONDS
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.big]
+pytestmark = pytest.mark.big
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_SECONDS = 40.0
 
 
 def blocks() -> list[list[str]]:

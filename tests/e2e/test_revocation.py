@@ -13,7 +13,7 @@ import pytest
 from tests.support.processes import BIN, ENVIRONMENT, Event, run
 from tests.support.world import World
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.big]
+pytestmark = pytest.mark.big
 
 WORDS = "Which of my files are largest? The canary-7341 sings"
 

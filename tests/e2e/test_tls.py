@@ -13,8 +13,6 @@ from tests.support.certificates import Certificates
 from tests.support.processes import run
 from tests.support.secure_world import SecureWorld
 
-pytestmark = pytest.mark.timeout(180)
-
 EVERYWHERE = "0.0.0.0:0"
 
 

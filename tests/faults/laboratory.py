@@ -133,11 +133,11 @@ class Laboratory(World):
         await super().start_pairing(*options, "--advertise", self.to_pairing.address, listen=listen)
         self.to_pairing.target, self.server = self.server, self.to_pairing.address
 
-    async def start_relay(self, *, listen: str = "127.0.0.1:0") -> None:
+    async def start_relay(self, *options: str, listen: str = "127.0.0.1:0") -> None:
         """Start the relay behind its network."""
         self.relay = await self.start(
             "dispatch-relay", "serve", "--listen", listen, "--advertise", self.to_relay.address,
-            "--data", str(self.disk_of(Part.RELAY)), "--pairing", self.server, "--metrics", "127.0.0.1:0",
+            "--data", str(self.disk_of(Part.RELAY)), "--pairing", self.server, "--metrics", "127.0.0.1:0", *options,
             env=self.relay_env | self._clock_env(Part.RELAY),
         )  # fmt: skip
         listening = await self.relay.event("listening")
@@ -145,11 +145,17 @@ class Laboratory(World):
         self.relay_address = self.to_relay.address
 
     async def run_host(self, host: str = "desk", *, env: object = None) -> Process:
-        """Run the host; gives it when it runs, connected or not."""
+        """Run the host; gives it when it runs, connected or not. All that is said goes by the relay, behind the network."""
         del env
         customs = {"PYTHONPATH": str(self.folder / "customs")}
         self.host = await self.start(
-            "dispatch-host", "run", "--home", self.home(host), env=customs | self._clock_env(Part.HOST)
+            "dispatch-host",
+            "run",
+            "--home",
+            self.home(host),
+            "--direct",
+            "off",
+            env=customs | self._clock_env(Part.HOST),
         )
         await self.host.event("running")
         return self.host

@@ -23,6 +23,7 @@ from dispatch.device.keys import PlainFiles
 from dispatch.sealed.head import Head
 from dispatch.sealed.session import PhoneSession
 from dispatch_host.pairings import keys_of
+from mobile_sim.desk import Desk
 
 from tests.support.attacks import LogBook, Watch
 from tests.support.host_bench import Bench
@@ -30,6 +31,7 @@ from tests.support.lying_relay import LyingRelay
 from tests.support.phone_end import PhoneEnd
 from tests.support.seeded_phone import Event, SeededPhone, send_request
 from tests.support.trust_service import TrustService
+from tests.support.waiting import until_so
 
 REFUSALS = "dispatch_host_refusals_total"
 TEXT = "quick: what nobody else may read"
@@ -250,6 +252,17 @@ async def nobody() -> bool:
     raise AssertionError("nobody was to be asked")
 
 
+async def shown(desk: Desk, kind: str) -> None:
+    """Wait until the phone's thread has a line of a kind: until then a refusal may be all that the phone has heard."""
+
+    async def there() -> bool:
+        lines: list[Event] = []
+        await desk.do({"do": "thread", "host": None}, say=lines.append, hear=nobody)
+        return any(line["event"] == kind for line in lines)
+
+    await until_so(there)
+
+
 async def test_a_relay_that_tells_the_two_ends_different_verdicts_is_shown_as_tampering(tmp_path: Path) -> None:
     """The phone is told *refused*, the host *go*: a person would send it again, and it would run twice."""
     async with LyingRelay() as lying:
@@ -280,6 +293,7 @@ async def test_a_relay_that_tells_the_two_ends_different_verdicts_is_shown_as_ta
             code = await send()
             await task
             assert code in (0, 3)
+            await shown(desk, "ended")
             code = await send(id=said[-1]["task_id"])
 
             assert (code, said[-1]["state"]) == (0, "done")

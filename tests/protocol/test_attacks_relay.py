@@ -17,9 +17,10 @@ from dispatch.api.pairing.v1 import pairing_pb2
 from dispatch.api.relay.v1 import relay_pb2 as pb
 
 from tests.support.attacks import LogBook, Watch
-from tests.support.device_end import DEADLINE_SECONDS, DeviceEnd, Identity
+from tests.support.device_end import DeviceEnd, Identity
 from tests.support.relay import Pair, Relay
 from tests.support.trust_service import HOUR_MS
+from tests.support.waiting import DEADLINE_SECONDS
 
 ENDS = "dispatch_relay_stream_ends_total"
 

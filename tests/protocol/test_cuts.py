@@ -17,6 +17,7 @@ from tests.support.proxy import Proxy
 from tests.support.relay import Pair, Relay
 from tests.support.steady_ends import SteadyHost, SteadyPhone
 from tests.support.trust_service import TrustService
+from tests.support.waiting import DEADLINE_SECONDS
 
 COMMANDS = 2
 ROWS = 3 * COMMANDS  # each command is a row, and two rows of its host
@@ -30,7 +31,7 @@ async def converse(phone: SteadyPhone, host: SteadyHost, *, rows: int) -> None:
     The host comes first: a command for one that was never there is refused, rightly, and has no rows behind it.
     """
     phone.wanted = host.wanted = rows
-    async with asyncio.timeout(50), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(DEADLINE_SECONDS), asyncio.TaskGroup() as group:
         group.create_task(host.run())
         await host.was_attached.wait()
         group.create_task(phone.run())

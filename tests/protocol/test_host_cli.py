@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import Event, run
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import PASSWORD, World, scrape
-
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
@@ -116,7 +115,7 @@ async def test_a_second_run_is_refused_and_each_way_to_end_leaves_a_home_that_wo
 
         running.signal(number)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             ended = await running.ended()
         killed = number is signal.SIGKILL
         assert ended == (-9 if killed else 0)

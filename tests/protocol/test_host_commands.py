@@ -83,7 +83,7 @@ DECLINED: dict[str, tuple[Callable[[PhoneEnd], Sent], Reason.ValueType]] = {
     "a schedule": (lambda phone: phone.task(" /schedule daily: look"), Reason.REASON_SCHEDULE_ON_HOST),
     "no words": (lambda phone: phone.task(" \n"), Reason.REASON_BAD_REQUEST),
     "too many words": (lambda phone: phone.task("x" * 49_153), Reason.REASON_TOO_LARGE),
-    "attachments": (with_attachment, Reason.REASON_NOT_SUPPORTED),
+    "an attachment that never arrived": (with_attachment, Reason.REASON_ATTACHMENT_MISSING),
     "steering": (steered, Reason.REASON_NOT_SUPPORTED),
     "an answer": (answered, Reason.REASON_NOT_SUPPORTED),
     "a cancel of nothing": (lambda phone: phone.cancel(TASK), Reason.REASON_TASK_UNKNOWN),

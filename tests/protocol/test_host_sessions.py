@@ -15,6 +15,7 @@ from dispatch.sealed.history import Arrivals
 from dispatch.sealed.session import PhoneSession
 from dispatch_host import telling
 from dispatch_host.agents import Result, Step
+from dispatch_host.probing import PROBES
 
 from tests.support.host_bench import HOUR_MS, Bench
 
@@ -451,3 +452,20 @@ async def test_a_pairing_service_that_is_away_does_not_keep_the_host_from_the_re
 
     await bench.phone.shakes_hands()
     await ends(bench, "quick")
+
+
+async def test_a_probe_is_answered_under_the_seal_with_how_the_host_is(bench: Bench) -> None:
+    await bench.phone.says(pb.UpLiveItem(probe=pb.Probe(number=7)))
+    await bench.relay.until(lambda: any(item.HasField("probe_reply") for item in bench.phone.live))
+
+    reply = next(item.probe_reply for item in bench.phone.live if item.HasField("probe_reply"))
+
+    assert (reply.number, reply.running_task_id, reply.busy, reply.waiting_tasks) == (7, b"", False, 0)
+
+
+async def test_a_phone_that_probes_without_end_is_answered_so_often_and_no_more(bench: Bench) -> None:
+    await bench.phone.says(*(pb.UpLiveItem(probe=pb.Probe(number=number)) for number in range(3 * PROBES)))
+    await bench.phone.shakes_hands()
+
+    answered = [item.probe_reply.number for item in bench.phone.live if item.HasField("probe_reply")]
+    assert answered == list(range(PROBES))

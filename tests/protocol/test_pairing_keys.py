@@ -19,7 +19,8 @@ from dispatch_pairing.sql import open_sqlite
 
 from tests.support.pairing_device import Device
 from tests.support.pairing_service import PairingService
-from tests.support.processes import DEADLINE_SECONDS, run
+from tests.support.processes import run
+from tests.support.waiting import DEADLINE_SECONDS
 
 LIMITS = Limits()
 

@@ -16,6 +16,7 @@ from dispatch_pairing.limits import Limits
 
 from tests.support.pairing_device import TRUST, Device, Feed, a_host
 from tests.support.pairing_service import PairingService, with_limits
+from tests.support.waiting import DEADLINE_SECONDS
 
 RELAY = "relay.example:7302"
 
@@ -144,7 +145,7 @@ async def test_a_relay_that_follows_is_handed_to_devices_until_a_minute_after_it
             await second.next()
             assert (await host.renew(pairings[0])).relays == ["[2001:db8::1]:7302", RELAY]
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while service.metric("dispatch_pairing_relays_live"):
             assert (await host.renew(pairings[0])).relays
     await service.advance(59_999)

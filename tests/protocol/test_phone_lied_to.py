@@ -20,12 +20,12 @@ from dispatch.device.trust import Trust
 from mobile_sim.desk import Desk
 from mobile_sim.store import Right
 
-from tests.support.device_end import DEADLINE_SECONDS, Identity
+from tests.support.device_end import Identity
 from tests.support.host_mind import HostMind, text_of
 from tests.support.lying_relay import LyingRelay
 from tests.support.seeded_phone import Event, SeededPhone, identity, send_request
 from tests.support.trust_service import TrustService
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 
 class Scene:
@@ -425,3 +425,41 @@ async def test_a_grant_of_a_time_that_makes_no_sense_is_refused_and_the_next_goo
             for row in scene.work(command):
                 relay.deliver(row)
             await whole(scene)
+
+
+AWAY = pb.Presence(
+    state=pb.REACHABILITY_ABSENT, cause=Reason.REASON_HOST_UNREACHABLE, instance=b"one host process", lease_age_ms=9_000
+)
+
+
+async def how_it_is(scene: Scene, *, probe: bool) -> Event:
+    """Ask the phone how its host is."""
+    said: list[Event] = []
+    assert await scene.desk.do({"do": "status", "probe": probe}, say=said.append, hear=nobody) == 0
+    host: Event = said[0]["hosts"][0]
+    return host
+
+
+async def test_a_host_that_answers_is_shown_as_there_whatever_the_relay_says(scene: Scene) -> None:
+    assert (await how_it_is(scene, probe=True))["probe"]["answered"]
+    scene.relay.stream.say(presence=AWAY)
+    away = await how_it_is(scene, probe=False)
+    assert (away["reachability"], away["reason"]) == ("absent", "HOST_UNREACHABLE")
+
+    there = await how_it_is(scene, probe=True)
+
+    assert there["reachability"] == "reachable"
+    assert "reason" not in there
+
+
+async def test_what_was_on_its_way_when_the_host_left_does_not_bring_it_back(scene: Scene) -> None:
+    assert (await how_it_is(scene, probe=True))["probe"]["answered"]
+    late = scene.mind.live_row(words.DownLiveItem(partial_text=words.PartialText(task_id=os.urandom(16), delta="late")))
+
+    scene.relay.stream.say(presence=AWAY)
+    scene.relay.stream.say(live=pb.Live(sealed=late))
+    scene.relay.stream.say(
+        live=pb.Live(sealed=scene.mind.live_row(words.DownLiveItem(probe_reply=words.ProbeReply(number=1))))
+    )
+
+    assert (await how_it_is(scene, probe=False))["reachability"] == "absent"

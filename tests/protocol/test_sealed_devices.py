@@ -9,7 +9,7 @@ import pytest
 from tests.support.processes import run
 from tests.support.world import World
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.big]
+pytestmark = pytest.mark.big
 
 
 def keys_of(home: str) -> dict[str, bytes]:

@@ -20,7 +20,8 @@ from typing import Any
 import structlog
 from dispatch.runtime.logs import redact
 
-DEADLINE_SECONDS = 40.0
+from tests.support.waiting import DEADLINE_SECONDS
+
 SHORT_BYTES = 4
 
 

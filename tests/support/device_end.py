@@ -21,8 +21,8 @@ from dispatch.channel import dial
 from dispatch.status import from_rpc
 
 from tests.support.trust_service import TrustService, new_id
+from tests.support.waiting import DEADLINE_SECONDS
 
-DEADLINE_SECONDS = 40.0
 KINDS = {"phone": pb.DEVICE_KIND_PHONE, "host": pb.DEVICE_KIND_HOST}
 
 
@@ -71,6 +71,18 @@ class Identity:
             client_nonce=hello.nonce,
             server_nonce=challenge.nonce,
             grant=hello.grant,
+        )
+        return pb.Proof(dialled=dialled, signature=self.key.sign(signed))
+
+    def prove_transfer(self, hello: pb.Hello, challenge: pb.Challenge, *, dialled: str, transfer_id: bytes) -> pb.Proof:
+        """Sign what the relay asks of who joins a transfer."""
+        signed = proof.transfer_proof_bytes(
+            dialled=dialled,
+            device=hello.device_id,
+            client_nonce=hello.nonce,
+            server_nonce=challenge.nonce,
+            grant=hello.grant,
+            transfer_id=transfer_id,
         )
         return pb.Proof(dialled=dialled, signature=self.key.sign(signed))
 

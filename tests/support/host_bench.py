@@ -40,6 +40,7 @@ from dispatch_host import entries
 from dispatch_host.agents import AgentEvent, Ask, Result, Task, Turn
 from dispatch_host.app import Told, run
 from dispatch_host.control import ControlClient
+from dispatch_host.direct.listener import Setting
 from dispatch_host.journal import Tx, Writer, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
@@ -50,10 +51,9 @@ from dispatch_host.scope import Folder
 
 from tests.support.phone_end import PhoneEnd
 from tests.support.relay_end import RelayEnd
+from tests.support.waiting import DEADLINE_SECONDS
 
 HOUR_MS = 3_600_000
-DEADLINE_SECONDS = 40.0
-
 T = TypeVar("T")
 
 
@@ -75,6 +75,7 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
         self.asked = 0  # how often for a grant
         self.lies: list[errors.DispatchError | bytes] = []  # what it says instead of the next grants
         self.ahead_ms = 0  # its clock
+        self.minimum_phone_version = ""
         self._key = Ed25519PrivateKey.generate()
         self.public_key = self._key.public_key().public_bytes_raw()
         keys = proof.PinnedKeys(keys=(self.public_key,), sequence=1)
@@ -96,6 +97,10 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
 
     def now_ms(self) -> int:
         return SystemClock().wall_ms() + self.ahead_ms
+
+    def signs_as(self, key: Ed25519PrivateKey, keys: pairing_pb2.KeySet) -> None:
+        """Be the service that a relay follows: sign with its key."""
+        self._key, self.public_key, self.keys = key, key.public_key().public_bytes_raw(), keys
 
     def rotates(self) -> None:
         """Sign with another key from now on; the key set that says so is signed by the one before as well."""
@@ -157,6 +162,7 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
             relays=self.relays_of.get(request.pair_id, self.relays),
             server_time_ms=self.now_ms(),
             keys=self.keys,
+            minimum_phone_version=self.minimum_phone_version,
         )
 
     async def CompletePairing(
@@ -315,6 +321,7 @@ class Bench:
         self.clock = MovedClock()
         self.limits = limits or Limits()
         self.sleep: SleepWatch = sleep or NoSleepWatch()
+        self.direct: Setting | None = None
         self.relay = RelayEnd()
         self.pairing = PairingEnd()  # type: ignore[abstract]  # a paired host calls three of its methods
         self.told: list[str] = []
@@ -540,4 +547,5 @@ class Bench:
                 limits=self.limits,
                 metrics_at=Address.parse("127.0.0.1:0"),
                 told=told,
+                direct=self.direct,
             )

@@ -36,6 +36,8 @@ class HostMind:
     heads: list[Head] = field(default_factory=list)
     handshakes: int = 0
     answers_resends: bool = True
+    answers_probes: bool = True
+    probes: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.session = HostSession(self.keys, keep_epoch=None, rng=os.urandom)
@@ -54,6 +56,7 @@ class HostMind:
         if not isinstance(opened, Opened):
             return [], []
         rows = self._confirm(opened)
+        lives: list[bytes] = []
         for item in words.UpLive.FromString(opened.body).items:
             if item.HasField("seen"):
                 self.seen.append(item.seen.head.number)
@@ -62,7 +65,12 @@ class HostMind:
                 self.resends.append((first, last))
                 if self.answers_resends:
                     rows.append(self.row(*(words.DownKeepItem(event=event) for event in self.events[first - 1 : last])))
-        return [], rows
+            elif item.HasField("probe"):
+                self.probes.append(item.probe.number)
+                if self.answers_probes:
+                    reply = words.ProbeReply(number=item.probe.number, busy=True, waiting_tasks=2)
+                    lives.append(self.live_row(words.DownLiveItem(probe_reply=reply)))
+        return lives, rows
 
     def command(self, sealed: bytes) -> tuple[words.UpCommand | None, list[bytes]]:
         """Open a command; None when there is no session that opens it. Rows come when it confirmed an epoch."""

@@ -16,8 +16,8 @@ from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.api.relay.v1 import relay_pb2_grpc
 from dispatch.channel import server_options
 
-from tests.support.device_end import DEADLINE_SECONDS
 from tests.support.host_mind import HostMind
+from tests.support.waiting import DEADLINE_SECONDS
 
 REACHABLE = pb.Presence(state=pb.REACHABILITY_REACHABLE, instance=b"one host process")
 

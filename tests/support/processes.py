@@ -12,13 +12,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-DEADLINE_SECONDS = 45.0
+from tests.support.waiting import DEADLINE_SECONDS
+
 BIN = Path(sys.executable).parent
 
 Event = dict[str, Any]
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
-"""Ours, less what importing Dispatch has set in it: a program sets that by itself, or it has a defect that tests must see."""
+ENVIRONMENT["DISPATCH_HOST_DIRECT"] = "off"
+"""Ours, less what importing Dispatch has set in it: a program sets that by itself, or it has a defect that tests must see.
+Nothing listens on the network; a test of the direct path says where."""
 
 
 class Process:
@@ -116,7 +119,7 @@ class Process:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(DEADLINE_SECONDS):
                     await self._process.wait()
             except TimeoutError:
                 self.signal(signal.SIGKILL)

@@ -66,12 +66,14 @@ class Proxy:
             writer.transport.abort()
             return
         self.connections += 1
+        self._writers.add(writer)
         try:
             far_reader, far_writer = await asyncio.open_connection(self.target.host, self.target.port)
         except OSError:
             writer.transport.abort()
+            self._writers.discard(writer)
             return
-        self._writers |= {writer, far_writer}
+        self._writers.add(far_writer)
         for source, sink in ((reader, far_writer), (far_reader, writer)):
             task = asyncio.create_task(self._pump(source, sink))
             self._tasks.add(task)

@@ -18,8 +18,9 @@ from dispatch_relay.push import PushOutcome
 from dispatch_relay.settings import Settings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.support.device_end import DEADLINE_SECONDS, DeviceEnd, Identity
+from tests.support.device_end import DeviceEnd, Identity
 from tests.support.trust_service import TrustService, new_id
+from tests.support.waiting import DEADLINE_SECONDS
 
 Health = health_pb2.HealthCheckResponse
 

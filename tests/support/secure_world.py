@@ -31,14 +31,14 @@ class SecureWorld(World):
         )  # fmt: skip
         self.services_at = (await self.pairing.event("listening"))["services"]
 
-    async def start_relay(self, *, listen: str = "127.0.0.1:0") -> None:
+    async def start_relay(self, *options: str, listen: str = "127.0.0.1:0") -> None:
         """Start the relay with a certificate for the pairing service."""
         own = self.certificates / "relay"
         self.relay = await self.start(
             "dispatch-relay", "serve", "--listen", listen, "--data", str(self.folder / "relay"),
             "--metrics", "127.0.0.1:0", "--tls-cert", str(own / "tls.pem"), "--tls-key", str(own / "tls.key"),
             "--pairing", self.services_at, "--services-ca", str(own / "services-ca.pem"),
-            "--services-cert", str(own / "services.pem"), "--services-key", str(own / "services.key"),
+            "--services-cert", str(own / "services.pem"), "--services-key", str(own / "services.key"), *options,
         )  # fmt: skip
         listening = await self.relay.event("listening")
         self.relay_address, self.relay_metrics = listening["address"], listening["metrics"]

@@ -20,6 +20,8 @@ from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.channel import server_options
 from dispatch.clock import SystemClock
 
+from tests.support.waiting import DEADLINE_SECONDS
+
 HOUR_MS = 3_600_000
 
 
@@ -88,7 +90,7 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer, pairing_pb2_grpc.Histo
     async def asked_again(self) -> None:
         """Wait until a relay begins to follow once more."""
         self._followed.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             await self._followed.wait()
 
     async def end_pairing(self, pair_id: bytes, *, ended_by: DeviceKind.ValueType) -> None:
@@ -112,12 +114,12 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer, pairing_pb2_grpc.Histo
 
     async def asked_to_report(self, times: int) -> None:
         """Wait until the relay has called so often to report."""
-        async with asyncio.timeout(20), self._news:
+        async with asyncio.timeout(DEADLINE_SECONDS), self._news:
             await self._news.wait_for(lambda: len(self.calls) >= times)
 
     async def told(self, count: int) -> list[pb.TaskReport]:
         """Wait until so many different reports have come; gives them in the order of their coming."""
-        async with asyncio.timeout(20), self._news:
+        async with asyncio.timeout(DEADLINE_SECONDS), self._news:
             await self._news.wait_for(lambda: len(self._different()) >= count)
         return self._different()
 

@@ -78,11 +78,11 @@ class World:
         listening = await self.pairing.event("listening")
         self.server, self.pairing_metrics = listening["address"], listening["metrics"]
 
-    async def start_relay(self, *, listen: str = "127.0.0.1:0") -> None:
+    async def start_relay(self, *options: str, listen: str = "127.0.0.1:0") -> None:
         """Start the relay."""
         self.relay = await self.start(
             "dispatch-relay", "serve", "--listen", listen, "--data", str(self.folder / "relay"),
-            "--pairing", self.server, "--metrics", "127.0.0.1:0", env=self.relay_env,
+            "--pairing", self.server, "--metrics", "127.0.0.1:0", *options, env=self.relay_env,
         )  # fmt: skip
         listening = await self.relay.event("listening")
         self.relay_address, self.relay_metrics = listening["address"], listening["metrics"]

@@ -24,6 +24,7 @@ ATTACKERS = (
     "Another web site, or somebody at the browser",
     "A provider of sign-ins, and who stands between",
     "Somebody on the network",
+    "A stranger on the local network",
 )
 COLUMNS = ["what they try", "what stops it", "what remains", "shown by"]
 

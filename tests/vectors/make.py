@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from dispatch.attestation import attestation
 from dispatch.encoding import enc, message_id
-from dispatch.ids import PairId
+from dispatch.ids import FileId, PairId, TransferId
 from dispatch.noise import Handshake
 from dispatch.pairing.host import HostCeremony
 from dispatch.pairing.link import SCHEME, Offer
@@ -28,10 +29,12 @@ from dispatch.proof import (
     sign_grant,
     sign_key_set,
     stream_proof_bytes,
+    transfer_proof_bytes,
 )
 from dispatch.sealed import kem
 from dispatch.sealed.chain import FURTHEST_AHEAD, Chain, seal
 from dispatch.sealed.errors import Why
+from dispatch.sealed.file import CHUNK_BYTES, FileSeal, TransferEnd, count_of
 from dispatch.sealed.frame import Direction, FrameClass
 from dispatch.sealed.handshake import PhoneHandshake, answer
 from dispatch.sealed.head import Head
@@ -381,6 +384,52 @@ def history(_: Kem) -> Vector:
     }
 
 
+def files(_: Kem) -> Vector:
+    """Chunks of files of telling sizes, words of a transfer, and what must not open."""
+    key, file_id = counted("vector file key")(32), FileId(bytes(range(16)))
+    transfer_id = TransferId(bytes(range(16, 32)))
+    cases = []
+    for size in (0, 5, CHUNK_BYTES, CHUNK_BYTES + 1):
+        seal, chunks = FileSeal(file_id, size, key), []
+        for index in range(count_of(size)):
+            draws = Draws(f"file {size} {index}", ["salt"])
+            length = min(CHUNK_BYTES, size - index * CHUNK_BYTES)
+            sealed = seal.seal_chunk(index, bytes([index + 1]) * length, draws)
+            # Every byte of a chunk is its index and one, so that this file need not hold 64 KiB twice.
+            digest = sha256(sealed).hexdigest()
+            shown = {"sealed": sealed.hex()} if length < 64 else {"sealed_sha256": digest}
+            chunks.append({"index": index, "bytes": length, **draws.drawn, **shown})
+        cases.append({"size": size, "chunks": chunks})
+    small = FileSeal(file_id, 5, key)
+    good = small.seal_chunk(0, b"bytes", Draws("file good", ["salt"]))
+    of_longer = FileSeal(file_id, CHUNK_BYTES + 5, key).seal_chunk(1, b"bytes", Draws("file moved", ["salt"]))
+    words = []
+    for name, end, body in (
+        ("ask for chunk 0", TransferEnd.TAKES, "0800"),
+        ("ask for chunk 300", TransferEnd.TAKES, "08ac02"),
+        ("have", TransferEnd.TAKES, "1001"),
+        ("refused, FILE_CHANGED", TransferEnd.GIVES, "187a"),
+    ):
+        draws = Draws(f"file word {name}", ["salt"])
+        sealed = small.seal_word(transfer_id, end, bytes.fromhex(body), draws)
+        words.append({"word": name, "end": int(end), "body": body, **draws.drawn, "sealed": sealed.hex()})
+    return {
+        "key": key.hex(),
+        "file_id": file_id.hex(),
+        "transfer_id": transfer_id.hex(),
+        "files": cases,
+        "words_of_the_file_of_5_bytes": words,
+        "refused_as_chunk_0_of_5_bytes": [
+            {"why": Why.MALFORMED.name, "sealed": ""},
+            {"why": Why.MALFORMED.name, "sealed": good[:-1].hex()},
+            {"why": Why.MALFORMED.name, "sealed": words[0]["sealed"]},
+            {"why": Why.BAD_TAG.name, "sealed": (good[:-1] + bytes([good[-1] ^ 1])).hex()},
+            {"why": Why.TOO_FAR.name, "sealed": of_longer.hex()},
+            {"why": Why.BAD_TAG.name, "sealed": (of_longer[:1] + bytes(4) + of_longer[5:]).hex()},
+        ],
+    }
+
+
 def proofs(_: Kem) -> Vector:
     """What a device signs for a server, and what the service signs for everybody."""
     phone, host = signing_key("vector phone"), signing_key("vector host")
@@ -393,6 +442,15 @@ def proofs(_: Kem) -> Vector:
         client_nonce=client_nonce,
         server_nonce=server_nonce,
         grant=b"a serialized SignedGrant",
+    )
+    transfer_id = bytes(range(16))
+    transfer = transfer_proof_bytes(
+        dialled="relay.example:7302",
+        device=device,
+        client_nonce=client_nonce,
+        server_nonce=server_nonce,
+        grant=b"a serialized SignedGrant",
+        transfer_id=transfer_id,
     )
     method = "/dispatch.api.pairing.v1.PairingService/RenewGrant"
     call = call_proof_bytes(
@@ -412,6 +470,15 @@ def proofs(_: Kem) -> Vector:
             "grant": b"a serialized SignedGrant".hex(),
             "signed_bytes": stream.hex(),
             "signature": phone.sign(stream).hex(),
+        },
+        "transfer": {
+            "dialled": "relay.example:7302",
+            "client_nonce": client_nonce.hex(),
+            "server_nonce": server_nonce.hex(),
+            "grant": b"a serialized SignedGrant".hex(),
+            "transfer_id": transfer_id.hex(),
+            "signed_bytes": transfer.hex(),
+            "signature": phone.sign(transfer).hex(),
         },
         "call": {
             "dialled": "pairing.example:7301",
@@ -468,6 +535,7 @@ FILES: dict[str, Callable[[Kem], Vector]] = {
     "session.json": sessions,
     "chain.json": chains,
     "history.json": history,
+    "file.json": files,
     "proofs.json": proofs,
 }
 

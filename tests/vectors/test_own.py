@@ -22,10 +22,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from dispatch.api.thread.v1.thread_pb2 import TransferWord
+from dispatch.ids import FileId, TransferId
 from dispatch.names import NameInvalid, peer_name
 from dispatch.pairing.link import LinkError, read_link
 from dispatch.sealed.chain import Chain, open_
 from dispatch.sealed.errors import SealError
+from dispatch.sealed.file import FileSeal, TransferEnd
 from dispatch.sealed.keys import PairKeys
 from noise.connection import Keypair, NoiseConnection  # type: ignore[import-untyped]  # it ships no types
 
@@ -77,6 +80,21 @@ def test_frames_open_in_order_and_the_others_are_refused_for_the_named_reason() 
             with pytest.raises(SealError) as caught:
                 open_(at[place], raw(refused["sealed"]))
             assert caught.value.why.name == refused["why"]
+
+
+def test_chunks_and_words_of_a_file_open_and_the_others_are_refused_for_the_named_reason() -> None:
+    vector = load("file.json")
+    seal = FileSeal(FileId(raw(vector["file_id"])), 5, raw(vector["key"]))
+    chunk = next(case for case in vector["files"] if case["size"] == 5)["chunks"][0]
+    assert seal.open_chunk(raw(chunk["sealed"]), expected=0) == b"\x01" * 5
+    for word in vector["words_of_the_file_of_5_bytes"]:
+        said = seal.open_word(TransferId(raw(vector["transfer_id"])), TransferEnd(word["end"]), raw(word["sealed"]))
+        assert said == raw(word["body"])
+        TransferWord.FromString(said)
+    for refused in vector["refused_as_chunk_0_of_5_bytes"]:
+        with pytest.raises(SealError) as caught:
+            seal.open_chunk(raw(refused["sealed"]), expected=0)
+        assert caught.value.why.name == refused["why"]
 
 
 def test_names() -> None:
@@ -406,3 +424,42 @@ def test_encodings_by_the_document() -> None:
     derivations = load("kdf.json")
     for case in derivations["derived"]:
         assert kdf(raw(derivations["prk"]), case["label"].encode(), 32).hex() == case["bytes"]
+
+
+def seal_box(key: bytes, aad: bytes, text: bytes, salt: bytes) -> bytes:
+    return salt + ChaCha20Poly1305(mac(key, salt)).encrypt(bytes(12), text, aad)
+
+
+def test_files_by_the_document_alone() -> None:
+    vector = load("file.json")
+    key, file_id, transfer_id = (raw(vector[name]) for name in ("key", "file_id", "transfer_id"))
+    for case in vector["files"]:
+        count = max(1, (case["size"] + 65_535) // 65_536)
+        assert len(case["chunks"]) == count
+        for chunk in case["chunks"]:
+            index = chunk["index"].to_bytes(4, "big")
+            aad = b"dispatch/file/1" + file_id + index + bytes([chunk["index"] == count - 1])
+            content = bytes([chunk["index"] + 1]) * chunk["bytes"]
+            sealed = b"\x01" + index + seal_box(key, aad, content, raw(chunk["salt"]))
+            assert chunk.get("sealed", sealed.hex()) == sealed.hex()
+            assert chunk.get("sealed_sha256", sha256(sealed).hexdigest()) == sha256(sealed).hexdigest()
+    for word in vector["words_of_the_file_of_5_bytes"]:
+        aad = b"dispatch/file-word/1" + file_id + transfer_id + bytes([word["end"]])
+        assert word["sealed"] == (b"\x02" + seal_box(key, aad, raw(word["body"]), raw(word["salt"]))).hex()
+
+
+def test_the_proof_of_a_transfer_by_the_document_alone() -> None:
+    vector = load("proofs.json")
+    transfer = vector["transfer"]
+    signed = enc(
+        "dispatch-pop/1 transfer",
+        transfer["dialled"],
+        raw(vector["device"]["device_id"]),
+        raw(transfer["client_nonce"]),
+        raw(transfer["server_nonce"]),
+        sha256(raw(transfer["grant"])).digest(),
+        raw(transfer["transfer_id"]),
+    )
+    assert transfer["signed_bytes"] == signed.hex()
+    key = Ed25519PrivateKey.from_private_bytes(raw(vector["device"]["ed25519_private"]))
+    key.public_key().verify(raw(transfer["signature"]), signed)

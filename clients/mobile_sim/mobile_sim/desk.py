@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from uuid import UUID
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1.relay_pb2 import DeviceKind, Reachability
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit, exit_of
 from dispatch.clock import Clock
-from dispatch.device import service_clock
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
@@ -24,19 +25,22 @@ from dispatch.device.sign_in import SignIn
 from dispatch.ids import ID_BYTES, Rng, TaskId
 
 from mobile_sim.account import Account
+from mobile_sim.direct import Way
+from mobile_sim.files import LARGEST_BYTES, Attached, Files
 from mobile_sim.follow import Follow
+from mobile_sim.hosts import Hosts
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
+from mobile_sim.outbox import Outbox
 from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.phone import Phone
 from mobile_sim.sending import Command, Sender, refusal_of
-from mobile_sim.store import Pairing, PairingState, Task, Verdict
-from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, last_line
+from mobile_sim.store import Pairing, PairingState, Post, Task, Verdict
+from mobile_sim.task_view import State, last_line
 from mobile_sim.thread_view import lines_of
 
 LONGEST_TEXT_BYTES = 48 * 1024
 SYNC_SECONDS = 2.0
-STATUS_SECONDS = 3.0
 CANCELLED_WITHIN_SECONDS = 15.0
 GOODBYE_SECONDS = 3.0
 
@@ -47,6 +51,9 @@ class Desk:
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
         self._account = Account(phone)
+        self._files = Files(phone)
+        self._outbox = Outbox(phone)
+        self._hosts = Hosts(phone, self._outbox)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -58,11 +65,19 @@ class Desk:
             "logout": self._account.log_out,
             "password": self._account.change_password,
             "pair": self._pair,
-            "hosts": self._hosts,
+            "hosts": self._hosts.show,
             "send": self._send,
+            "files": self._list_files,
+            "files_get": self._get_file,
+            "resend": self._resend,
+            "outbox": self._outbox.show,
+            "drop": self._outbox.drop,
+            "tasks": self._tasks,
+            "dismiss": self._outbox.dismiss,
             "cancel": self._cancel,
             "thread": self._thread,
-            "status": self._status,
+            "status": self._hosts.status,
+            "doctor": self._doctor,
             "unpair": self._unpair,
             "devices": self._account.as_owner,
             "rename": self._account.as_owner,
@@ -82,11 +97,6 @@ class Desk:
             say(not_paired(error))
             return Exit.DENIED if isinstance(error, errors.RefusedByPerson) else Exit.FAILED
         say({"event": "paired", "host": pairing.host_name, "pair_id": pairing.pair_id.hex()})
-        return Exit.DONE
-
-    async def _hosts(self, _request: Request, say: Say, _: Hear) -> int:
-        for host in self._phone.hosts():
-            say({"event": "host", **_host(host)})
         return Exit.DONE
 
     async def _unpair(self, request: Request, say: Say, _: Hear) -> int:
@@ -127,6 +137,11 @@ class Desk:
     # ---- Tasks.
 
     async def _send(self, request: Request, say: Say, _: Hear) -> int:
+        with ExitStack() as stack:
+            return await self._send_with(request, say, stack)
+
+    async def _send_with(self, request: Request, say: Say, stack: ExitStack) -> int:
+        """Send a task; its files stay open in the stack."""
         text, task_id = request["text"], TaskId(UUID(request["id"]).bytes)
         _check_text(text)
         known = self._store.tasks.get(task_id)
@@ -135,6 +150,13 @@ class Desk:
         if refused is not None:
             say(_last_of(task_id, host, refused, self._phone.clock.wall_ms()))
             return exit_of(refused)
+        attached = await self._files.opened(
+            request.get("attach") or self._files.attached_to(known),
+            stack,
+            pairing=host,
+            task_id=task_id,
+            most_bytes=request.get("most_bytes", LARGEST_BYTES),
+        )
         line = self._phone.line(host)
         if known is None:
             known = Task(
@@ -148,25 +170,54 @@ class Desk:
             with self._store.transaction():
                 self._store.tasks.add(known)
         follow = Follow(line, self._store, known, host=host.host_name, clock=self._phone.clock, say=say)
-        if follow.resolved_by(request):
-            action = words.Action(task=words.Task(text=text), action_id=task_id)
+        if follow.resolved_by(request) and task_id not in line.attended:  # else somebody here is sending it already
+            task = words.Task(text=text, attachments=[one.file.attachment() for one in attached])
+            action = words.Action(task=task, action_id=task_id)
             command = Command(task_id=task_id, what=TASK, action=action.SerializeToString())
-            sender = Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng)
             line.attended.add(task_id)
-            sending = asyncio.create_task(sender.send(command))
+
+            def say_of_task(event: Event) -> None:
+                say(
+                    {"task_id": str(UUID(bytes=task_id)), "host": host.host_name, "at": self._phone.clock.wall_ms()}
+                    | event
+                )
+
+            sending = asyncio.create_task(self._bring(line, command, attached, say_of_task))
         else:
             sending = None
 
         async def stop_sending() -> None:
-            await _stop(sending)
-            line.attended.discard(task_id)
-            self._give_up(line, task_id)
+            if sending is not None:
+                await _stop(sending)
+                line.attended.discard(task_id)
+                self._give_up(line, task_id)
 
         try:
             with line.looked_at():
                 return await follow.to_the_end(request["wait"], sending=sending, stop_sending=stop_sending)
         finally:
             await stop_sending()
+
+    async def _bring(self, line: Line, command: Command, attached: Sequence[Attached], say: Say) -> Post | None:
+        """Bring the files of a task to the host, then the task. Files that do not get there leave the task unsent."""
+        try:
+            await self._files.attach(line, attached, say)
+        except errors.HostAbsent:
+            pass  # the task goes all the same: its refusal names the cause, and is counted
+        except errors.DispatchError as error:
+            with self._store.transaction():
+                line.ledger.not_sent(command.task_id, error.reason)
+            line.attended.discard(command.task_id)
+            line.bell.ring()
+            return None
+        sender = Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng)
+        return await sender.send(command)
+
+    async def _resend(self, request: Request, say: Say, hear: Hear) -> int:
+        """Send a task again: its next attempt, or what has become of it meanwhile."""
+        task = self._outbox.task(request["id"])
+        again = {"text": task.text, "host": task.pair_id.hex(), "wait": request["wait"], "id": request["id"]}
+        return await self._send(request | again, say, hear)
 
     def _give_up(self, line: Line, task_id: TaskId) -> None:
         """Leave no task in the air: what was never posted will never be."""
@@ -199,18 +250,46 @@ class Desk:
 
     # ---- What there is to see.
 
+    async def _tasks(self, request: Request, say: Say, hear: Hear) -> int:
+        await asyncio.gather(*(self._sync(host) for host in self._phone.hosts()))
+        return await self._outbox.list_tasks(request, say, hear)
+
+    async def _sync(self, host: Pairing) -> None:
+        """Hear what is new, for a moment at most. What is known is shown without a network, too."""
+        if host.state is PairingState.ENDED:
+            return
+        with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
+            line = self._phone.line(host)
+            await line.bell.until(lambda: line.final or line.complete or _quiet(line), SYNC_SECONDS)
+
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
         every = self._store.pairings.all()
         host = self._with_thread(request["host"], every)
-        if host.state is not PairingState.ENDED:
-            with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
-                line = self._phone.line(host)
-                await line.bell.until(lambda: line.final or line.complete or _quiet(line), SYNC_SECONDS)
+        await self._sync(host)
         for pairing in every:
             if pairing.host_key == host.host_key:
                 for event in lines_of(self._store, pairing):
                     say(event)
         return Exit.DONE
+
+    async def _list_files(self, request: Request, say: Say, _: Hear) -> int:
+        every = self._store.pairings.all()
+        host = self._with_thread(request["host"], every)
+        await self._sync(host)
+        self._files.listed([one for one in every if one.host_key == host.host_key], say)
+        return Exit.DONE
+
+    async def _get_file(self, request: Request, say: Say, _: Hear) -> int:
+        host = self._phone.host(request["host"])
+        await self._sync(host)
+        return await self._files.get(
+            request["what"],
+            Path(request["into"]),
+            host,
+            replace=request["force"],
+            most_bytes=request["most_bytes"],
+            say=say,
+        )
 
     def _with_thread(self, name: str | None, every: list[Pairing]) -> Pairing:
         """Find the host whose thread is meant; one that is no longer paired has one, too."""
@@ -220,52 +299,26 @@ class Desk:
             return former[-1]
         return self._phone.host(name)
 
-    async def _status(self, _request: Request, say: Say, _: Hear) -> int:
-        signed_in = SignIn.load(self._phone.home)
-        status: Event = {
-            "event": "status",
-            "signed_in": signed_in is not None and bool(self._phone.session.token),
-            "account": signed_in.account if signed_in else None,
-            "server": signed_in.server if signed_in else None,
-            "device": signed_in.device_name if signed_in else None,
-            "key_store": self._phone.secrets.kind,
-            "clock_off_ms": None,
-        }
-        status["hosts"] = await asyncio.gather(*(self._host_status(host) for host in self._phone.hosts()))
-        status["clock_off_ms"] = service_clock.off_ms(self._phone.home)  # behind the lines, which may hear the time
-        say(status)
-        return Exit.DONE
+    async def _doctor(self, request: Request, say: Say, _: Hear) -> int:
+        from dispatch.doctor import telling  # noqa: PLC0415 -- one command needs it
 
-    async def _host_status(self, host: Pairing) -> Event:
-        status = _host(host)
-        reason = ""
-        try:
-            line = self._phone.line(host)
-            await line.bell.until(
-                lambda: line.final or line.presence is not None or line.error is not None, STATUS_SECONDS
-            )
-            if line.presence is not None:
-                status |= _presence(line)
-            elif line.error is not None:
-                reason = errors.word(line.error.reason)
-            else:
-                reason = errors.word(Reason.REASON_NO_NETWORK)
-        except errors.DispatchError as error:
-            reason = errors.word(error.reason)
-        if reason:
-            why = errors.of_word(reason)
-            status |= {"reachability": "unknown", "reason": reason, "text": why.sentence, "advice": why.advice}
-        tasks = self._store.tasks.in_states(host.pair_id, ON_THE_WAY | WITH_HOST)
-        status["tasks"] = [
-            {"task_id": str(UUID(bytes=task.task_id)), "state": task.state, "text": task.text} for task in tasks
-        ]
-        return status
+        from mobile_sim.doctor import examine  # noqa: PLC0415 -- as above
+
+        every = []
+        async for found in examine(self._phone, host=request["host"]):
+            every.append(found)
+            say(telling.event_of(found))
+        verdict = telling.verdict_of(every)
+        say(verdict)
+        return telling.exit_of_verdict(verdict)
 
 
 @contextlib.asynccontextmanager
-async def opened_desk(home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Desk]:
+async def opened_desk(
+    home: Home, *, clock: Clock, rng: Rng, plaintext: bool, way: Way = Way.AUTO
+) -> AsyncIterator[Desk]:
     """Open the phone of a home that this process owns, and a desk on it."""
-    async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext) as phone:
+    async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext, way=way) as phone:
         desk = Desk(phone)
         telling = asyncio.create_task(desk.tell_service())
         try:
@@ -300,38 +353,6 @@ def _last_of(task_id: TaskId, host: Pairing, error: errors.DispatchError, at_ms:
         "reason": errors.word(error.reason),
         "advice": error.advice,
     }
-
-
-def _host(host: Pairing) -> Event:
-    event: Event = {
-        "host": host.host_name,
-        "pair_id": host.pair_id.hex(),
-        "state": host.state.value,
-        "paired_at": host.made_at_ms,
-        "holes": host.holes,
-    }
-    return event | ({"reason": host.reason} if host.reason else {})
-
-
-_REACHABILITY = {
-    Reachability.REACHABILITY_REACHABLE: "reachable",
-    Reachability.REACHABILITY_RECONNECTING: "reconnecting",
-    Reachability.REACHABILITY_ABSENT: "absent",
-}
-
-
-def _presence(line: Line) -> Event:
-    if line.presence is None:
-        return {}
-    event: Event = {
-        "reachability": _REACHABILITY.get(line.presence.state, "unknown"),
-        "since": line.presence.since_ms,
-        "last_heard": line.presence.last_heard_ms,
-    }
-    if line.presence.state == Reachability.REACHABILITY_ABSENT:
-        error = errors.of(line.absence)
-        event |= {"reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice}
-    return event
 
 
 def _quiet(line: Line) -> bool:

@@ -16,8 +16,14 @@ _EXITS = {
     State.TIMED_OUT: Exit.DENIED,
 }
 
-_BY_POLICY = (errors.PlanNotAllowed, errors.AppTooOld)
-"""The network is there; the operator says no."""
+_SAID_NO = (
+    errors.PlanNotAllowed,
+    errors.AppTooOld,
+    errors.NoRoom,
+    errors.FileChanged,
+    errors.TooLarge,
+)
+"""The network is there; the operator says no, or the device that should get a file of the task does."""
 
 
 def exit_of_view(view: TaskView) -> Exit:
@@ -27,5 +33,5 @@ def exit_of_view(view: TaskView) -> Exit:
     if view.state is State.NOT_SENT:
         why = errors.of_word(view.reason)
         code = exit_of(why)
-        return code if code in {Exit.NOT_ALLOWED, Exit.HOST_AWAY} or isinstance(why, _BY_POLICY) else Exit.NOT_SENT
+        return code if code in {Exit.NOT_ALLOWED, Exit.HOST_AWAY} or isinstance(why, _SAID_NO) else Exit.NOT_SENT
     return _EXITS.get(view.state, Exit.NOT_OVER)

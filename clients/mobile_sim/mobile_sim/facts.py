@@ -16,10 +16,14 @@ class Kind(StrEnum):
     """The last attempt was never stored anywhere and will not be sent again by itself."""
     UNCONFIRMED = "unconfirmed"
     """The stream broke before the attempt had its verdict."""
+    DROPPED = "dropped"
+    """The person does not want it sent any more."""
     OUT_OF_CONTACT = "out_of_contact"
     """The host vanished after it had accepted the task."""
     BACK = "back"
     """It is there again."""
+    DISMISSED = "dismissed"
+    """The person waits no longer for a task of which nothing can be heard."""
 
     # The relay's word.
     HANDED_OVER = "handed_over"
@@ -37,6 +41,7 @@ class Kind(StrEnum):
     TEXT = "text"
     ASKING = "asking"
     ANSWERED = "answered"
+    ARTIFACT = "artifact"
     ENDED = "ended"
 
 
@@ -52,11 +57,16 @@ class Fact:
     """The word of a reason of the contract."""
     retry_after_ms: int = 0
     text: str = ""
-    """Step: its title. Text: Markdown. Asking: the question. Ended: the host's sentence."""
+    """Step: its title. Artifact: its name, and in `detail` its id. Text: Markdown. Asking: the question. Ended: the host's
+    sentence."""
     detail: str = ""
     outcome: str = ""
     """Ended: the word of an outcome, in small letters."""
     position: int = 0
+    size: int = 0
+    """Of an artifact."""
     agent: str = ""
+    path: str = ""
+    """Sent: "direct" or "relay"."""
     question_id: str = ""
     choices: tuple[str, ...] = ()

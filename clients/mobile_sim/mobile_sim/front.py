@@ -6,34 +6,46 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from dispatch import errors
 from dispatch.cli import Console, Exit
 from dispatch.clock import SystemClock
 from dispatch.device.home import Home
+from dispatch.keyboard import answer, is_yes, read_line
 
-from mobile_sim.keyboard import answer
 from mobile_sim.owner import carry_out
 from mobile_sim.screen import Screen
 
 Request = dict[str, Any]
 Event = dict[str, Any]
 
+_SENDING = ("send", "resend")
 # The state that an event leaves a task in, where the two have different names.
-_STATES = {"started": "running", "step": "running", "text": "running", "back": "running"}
+_STATES = {
+    "transfer": "not_sent",
+    "attached": "not_sent",
+    "started": "running",
+    "step": "running",
+    "text": "running",
+    "back": "running",
+}
 _GOES_ON = "You stopped watching; the computer goes on with it."
 _NOT_THERE_YET = (
     "You stopped watching before the computer had answered. Look at the thread, or send again with the same id."
 )
+_GOES_ON_LATER = "Stopped. The same command goes on where this one ended."
 _NOT_SENT = "You stopped before anything was sent. It will not be sent later."
 
 
 class Front:
     """One command in front of one person or program."""
 
-    def __init__(self, console: Console, *, terminal: bool, plaintext: bool) -> None:
+    def __init__(self, console: Console, *, terminal: bool, plaintext: bool, way: str, asks: bool = False) -> None:
+        self._asks = asks and not console.as_json
         self._plaintext = plaintext
+        self._way = way
         self._screen = Screen(console, terminal=terminal and not console.as_json)
         self._last: Event = {}
         self.said = False
@@ -49,21 +61,49 @@ class Front:
         """Have a request carried out. Gives the exit code; raises DispatchError."""
         logging.getLogger().addHandler(logging.NullHandler())
         try:
-            return asyncio.run(self._carry_out(home, request))
+            if request["do"] == "resend" and request["id"] is None:
+                # Settled here, once: when another process that does this for us ends, we go on with the same task.
+                request |= {"id": self._newest_unsent(home)}
+            code = asyncio.run(self._carry_out(home, request, self.say))
+            while self._may_go_again(request, code) and self._wants_again():
+                request = {"do": "resend", "id": self._last["task_id"], "wait": request["wait"]}
+                code = asyncio.run(self._carry_out(home, request, self.say))
         except KeyboardInterrupt:
-            if request["do"] == "send":
+            if request["do"] in _SENDING:
                 self._say_left(request)
+            elif request["do"] == "files_get":
+                self.say({"event": "stopped", "text": _GOES_ON_LATER})
             return Exit.INTERRUPTED
+        else:
+            return code
         finally:
             self._screen.clear()
 
-    async def _carry_out(self, home: Home, request: Request) -> int:
+    def _newest_unsent(self, home: Home) -> str:
+        """Give the task that was asked for last of those in the outbox. Raises TaskUnknown when it is empty."""
+        unsent: list[Event] = []
+        asyncio.run(self._carry_out(home, {"do": "outbox"}, unsent.append))
+        if not unsent:
+            raise errors.TaskUnknown("nothing waits to be sent again")
+        return str(unsent[-1]["task_id"])
+
+    def _may_go_again(self, request: Request, code: int) -> bool:
+        """Tell whether a person is asked: what was to be sent never left, or the computer was away."""
+        unsent = self._last.get("state") in ("not_sent", "refused") and code in (Exit.NOT_SENT, Exit.HOST_AWAY)
+        return self._asks and request["do"] in _SENDING and unsent
+
+    def _wants_again(self) -> bool:
+        self._screen.ask("Send it again? Type yes, or anything else to leave it in the outbox: ")
+        return is_yes(read_line())
+
+    async def _carry_out(self, home: Home, request: Request, say: Callable[[Event], None]) -> int:
         def open_desk() -> Any:
             from mobile_sim.desk import opened_desk  # noqa: PLC0415 -- grpc and the seal: only the owner needs them
+            from mobile_sim.direct import Way  # noqa: PLC0415 -- as above
 
-            return opened_desk(home, clock=SystemClock(), rng=os.urandom, plaintext=self._plaintext)
+            return opened_desk(home, clock=SystemClock(), rng=os.urandom, plaintext=self._plaintext, way=Way(self._way))
 
-        return await carry_out(home, request, open_desk=open_desk, say=self.say, hear=answer)
+        return await carry_out(home, request, open_desk=open_desk, say=say, hear=answer)
 
     def _say_left(self, request: Request) -> None:
         """Say what becomes of a task that nobody watches any more."""
@@ -75,7 +115,7 @@ class Front:
         event: Event = {"event": state, "state": state, "task_id": self._last.get("task_id", request.get("id"))}
         event |= {"host": self._last.get("host"), "at": time.time_ns() // 1_000_000, "text": words}
         if state == "not_sent":
-            event |= {"reason": "NO_NETWORK", "advice": "Send it again."}
+            event |= {"reason": "NO_NETWORK", "advice": "Send it again: dispatch-phone resend."}
         else:
             event |= {"reason": errors.word(errors.NotOver.reason), "advice": errors.NotOver.advice}
         self.say(event)

@@ -9,7 +9,7 @@ from dispatch.ids import MessageId, PairId, TaskId
 
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.store import Post, Store, Task, Verdict
-from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, TaskView, after, view_of
+from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, TaskView, after, view_of
 
 TASK = "task"
 CANCEL = "cancel"
@@ -43,7 +43,10 @@ class Ledger:
 
     def learn(self, task_id: TaskId, text: str, *, at_ms: int, after_number: int) -> None:
         """Take up a task that is not known here: it came before this phone's memory begins, or from the host itself."""
-        if self._store.tasks.get(task_id) is None:
+        known = self._store.tasks.get(task_id)
+        if known is not None and not known.text:
+            self._store.tasks.set_text(task_id, text)  # dropped here, and the host had it all the same
+        if known is None:
             task = Task(
                 task_id=task_id,
                 pair_id=self._pair_id,
@@ -57,7 +60,7 @@ class Ledger:
     def posted(self, post: Post) -> None:
         """Keep an attempt that is about to be sent."""
         self._store.tasks.add_post(post)
-        self._of_task(post, Kind.SENT)
+        self._of_task(post, Kind.SENT, path="direct" if post.direct else "relay")
 
     def handed_over(self, message_id: MessageId) -> None:
         """Hear that an attempt was given to the host's stream."""
@@ -90,9 +93,24 @@ class Ledger:
         fact = Fact(kind=Kind.NOT_SENT, at_ms=self._clock.wall_ms(), attempt=attempt, reason=errors.word(reason))
         self.note(task_id, fact)
 
+    def dropped(self, task_id: TaskId) -> None:
+        """Hear that the person does not want a task sent any more: its words go."""
+        self.note(task_id, Fact(kind=Kind.DROPPED, at_ms=self._clock.wall_ms()))
+        self._store.tasks.set_text(task_id, "")
+
+    def dismissed(self, task_id: TaskId) -> None:
+        """Hear that the person waits no longer for a task."""
+        self.note(task_id, Fact(kind=Kind.DISMISSED, at_ms=self._clock.wall_ms()))
+
+    def process_began(self) -> None:
+        """Take up what an earlier process left: it sent nothing more, and has no stream any more."""
+        for task in self._store.tasks.in_states(self._pair_id, (State.NEW,)):
+            self.not_sent(task.task_id, Reason.REASON_NO_NETWORK)
+        self.stream_lost()
+
     def stream_lost(self) -> None:
-        """Hear that the stream broke: what has no verdict is unconfirmed."""
-        for post in self._store.tasks.open_posts(self._pair_id):
+        """Hear that the relay's stream broke: what has no verdict of the relay is unconfirmed."""
+        for post in self.unsettled():
             view = self.view(post.task_id)
             if view.state in ON_THE_WAY and view.attempt == post.attempt:
                 self._of_task(post, Kind.UNCONFIRMED)
@@ -111,15 +129,15 @@ class Ledger:
                 self.note(task.task_id, Fact(kind=Kind.BACK, at_ms=self._clock.wall_ms()))
 
     def unsettled(self) -> list[Post]:
-        """List the posts without a verdict."""
-        return self._store.tasks.open_posts(self._pair_id)
+        """List the posts that the relay has still to decide."""
+        return self._store.tasks.open_posts(self._pair_id, direct=False)
 
     def _open(self, message_id: MessageId) -> Post | None:
         """Give the post if it is ours and has no verdict yet: the first verdict counts."""
         post = self._store.tasks.post(message_id)
         return post if post is not None and post.verdict is Verdict.OPEN and post.pair_id == self._pair_id else None
 
-    def _of_task(self, post: Post, kind: Kind, *, reason: str = "", retry_after_ms: int = 0) -> None:
+    def _of_task(self, post: Post, kind: Kind, *, reason: str = "", retry_after_ms: int = 0, path: str = "") -> None:
         """Note what became of an attempt of the task itself; what becomes of other actions is in the posts."""
         if post.action == TASK:
             self.note(
@@ -130,5 +148,6 @@ class Ledger:
                     attempt=post.attempt,
                     reason=reason,
                     retry_after_ms=retry_after_ms,
+                    path=path,
                 ),
             )

@@ -1,7 +1,7 @@
 """The phone's line to one host: what stands behind the thread stream of one pairing (docs/phone.md).
 
-The stream's reader calls `received` and its kin, one after the other; `_tend` does what falls due by time. Both run in one
-event loop and neither awaits inside a transaction. What a person wants goes through `sending`.
+The readers of its two paths, by the relay and direct, call `received`, `heard` and their kin; `_tend` does what falls due by
+time. All run in one event loop and none awaits inside a transaction. What a person wants goes through `sending`.
 """
 
 from __future__ import annotations
@@ -29,18 +29,25 @@ from dispatch.api.relay.v1.relay_pb2 import (
 )
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
+from dispatch.encoding import message_id as id_of
 from dispatch.failures import place_of
 from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId, short
+from dispatch.sealed.handshake import is_handshake
 from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
 from dispatch.sealed.session import PhoneSession
 from dispatch.thread import Backoff, Identity, Right, ThreadClient
 from dispatch.thread.client import FINAL, Silence
+from dispatch.version import APP_VERSION
 from google.protobuf.message import DecodeError
 
 from mobile_sim.bell import Bell
+from mobile_sim.deciding import Deciding
+from mobile_sim.direct import DirectPath, Way, usable
 from mobile_sim.ledger import TASK, Ledger
-from mobile_sim.reading import LARGEST_NUMBER, Reader
+from mobile_sim.probing import Answer, Probing
+from mobile_sim.reading import LARGEST_NUMBER, Read, Reader
+from mobile_sim.sight import Sight
 from mobile_sim.store import PairingState, Store
 from mobile_sim.task_view import ON_THE_WAY
 from mobile_sim.tending import Tending
@@ -54,7 +61,12 @@ OUT_OF_CONTACT_AFTER_MS = 5_000
 
 _AFTER_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED)
 
+DIRECT_ROWS_KNOWN = 4_096
+"""Rows that came directly and may come once more by the relay, because the host did not hear that they are kept."""
+GOODBYE_SECONDS = 1.5
+
 PartialListener = Callable[[TaskId, words.DownLiveItem], None]
+RefusalListener = Callable[[words.TransferRefused], None]
 
 
 class Line:
@@ -74,9 +86,13 @@ class Line:
         clock: Clock,
         rng: Rng,
         chance: random.Random,
+        way: Way = Way.RELAY,
     ) -> None:
         # Fixed after __init__.
+        self._way = way
         self.pair_id = pair_id
+        self.identity = identity
+        self.instance = instance
         self.sign = identity.sign
         self._own_key = keys.own_ed25519
         self._store = store
@@ -90,12 +106,23 @@ class Line:
         self.client = ThreadClient(
             self, identity=identity, instance=instance, clock=clock, rng=rng, backoff=Backoff(chance)
         )
+        self.direct = DirectPath(
+            self,
+            pair_id=pair_id,
+            addresses=self._direct_addresses,
+            knock=self._knock,
+            lost=self._direct_lost,
+            bell=self.bell,
+            clock=clock,
+            chance=chance,
+        )
+        self._deciding = Deciding(store, self.ledger, pair_id)
         # Memory of the session: gone with the process, as docs/encryption.md wants it.
         self.session = PhoneSession(keys, rng=rng)
         self._tending = Tending()
         self._reader = self._read_anew()
         # How things are; written by the stream's reader, read by everybody.
-        self.open = False
+        self.relay_open = False
         self.presence: Presence | None = None
         self.error: errors.DispatchError | None = None
         """Why there is no stream; None while there is one, or before the first try."""
@@ -103,23 +130,60 @@ class Line:
         """Whether the error stays until a person does something."""
         self._log_head = 0
         self._pending: frozenset[bytes] = frozenset()
-        self._posted_here: set[bytes] = set()
+        # Posts of this stream, each with how often the relay had said by then how the host is.
+        self._posted_here: dict[bytes, int] = {}
         self._lost_at_ms: int | None = None
         self._seen = Head()
         self._seen_at_ms = -SEEN_EVERY_MS
         self._asked: tuple[int, int] | None = None
         self._asked_at_ms = 0
+        self.sight = Sight()
+        self._probing = Probing()
+        self._probed_at_word = 0
+        self._addresses = usable(store.pairings.lan_addresses(pair_id))
+        self._direct_rows: dict[bytes, None] = {}  # newest last: the relay may bring them, too
+        self._shake_directly = False  # the host did not open what was sealed in our session
+        self._knocked_in_session = False
+        self._probes = 0
+        # Made in a transaction, said behind it.
+        self._out: list[tuple[Callable[[bytes], None], bytes]] = []
+        self._decided: list[words.UpLiveItem] = []
         self._lookers = 0
         self._replacing = False
         # Tasks that a sender attends to: it decides what becomes of an attempt that was never stored.
         self.attended: set[TaskId] = set()
         self.partial_listeners: set[PartialListener] = set()
+        self.refusal_listeners: set[RefusalListener] = set()
 
     # ---- What the person's side asks.
 
     @property
+    def path(self) -> str:
+        """Give the path in use: "direct", "relay", or empty while there is none."""
+        return "direct" if self.direct.is_open else "relay" if self.relay_open else ""
+
+    @property
+    def path_settled(self) -> bool:
+        """Whether the path in use will stay as it is, as far as this end can tell: a better one is there, or was tried."""
+        if self.direct.is_open or self._way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
+            return True
+        return self.session.ready and self._tending.confirmed and (not self._addresses or self.direct.failed)
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a path that commands may take."""
+        return self.direct.is_open or (self.relay_open and self._way is not Way.DIRECT)
+
+    @property
+    def met(self) -> bool:
+        """Whether it is known how the host is: it is here, or the relay has said."""
+        return self.direct.is_open or (self.open and self.presence is not None)
+
+    @property
     def host_absent(self) -> bool:
-        """Whether the relay says that the host is away, or not quite there."""
+        """Whether the relay says that the host is away, or not quite there, and it is not here either."""
+        if self.direct.is_open:
+            return False
         return self.presence is not None and self.presence.state != Reachability.REACHABILITY_REACHABLE
 
     @property
@@ -128,14 +192,29 @@ class Line:
         return _cause(self.presence) if self.presence is not None else Reason.REASON_HOST_UNREACHABLE
 
     @property
+    def presence_state(self) -> Reachability.ValueType | None:
+        """How the relay says that the host is; None while it has not said."""
+        return None if self.presence is None else self.presence.state
+
+    @property
+    def unsteady(self) -> bool:
+        """Whether the host comes and goes."""
+        return self.presence is not None and self.presence.unsteady
+
+    @property
+    def heard_ms_ago(self) -> int | None:
+        """How long ago the host was heard, by the relay or by this phone; None when nothing is known."""
+        return self.sight.age_ms(self._clock.steady_ms())
+
+    @property
     def ready(self) -> bool:
         """Whether a command can be sealed and handed to a host that is there."""
         return self.open and self.session.ready and not self.host_absent
 
     @property
     def caught_up(self) -> bool:
-        """Whether everything that the relay had when the stream was opened has been read."""
-        return self.open and self._reader.cursor >= self._log_head
+        """Whether everything that the relay had when the stream was opened has been read; without it, what the host says counts."""
+        return self._reader.cursor >= self._log_head if self.relay_open else self.direct.is_open
 
     @property
     def complete(self) -> bool:
@@ -147,13 +226,28 @@ class Line:
         """The end of the checked part of the thread."""
         return self._reader.head
 
+    @property
+    def decides(self) -> bool:
+        """Whether a command would go by the direct path, where this phone decides."""
+        return self.direct.is_open and self.session.ready
+
+    def post_directly(self, post: Post, *, until_ms: int) -> bool:
+        """Send a command by the direct path; it may get its go until then (steady). False when the path is gone."""
+        self._deciding.posted(MessageId(post.message_id), until_ms=until_ms)
+        self.bell.ring()
+        return self.direct.client.send(DeviceFrame(post=Post(message_id=post.message_id, sealed=post.sealed)))
+
     def post(self, post: Post) -> bool:
-        """Send a command whose post is committed. False when the stream is gone: it was certainly not sent."""
-        self._posted_here.add(post.message_id)
+        """Send a command whose post is committed, by the relay. False when the stream is gone: it was certainly not sent."""
+        self._posted_here[post.message_id] = self.sight.times_told
         if self.client.send(DeviceFrame(post=post)):
             return True
-        self._posted_here.discard(post.message_id)
+        self._posted_here.pop(post.message_id, None)
         return False
+
+    def say(self, item: words.UpLiveItem) -> None:
+        """Say something in passing to a host with which there is a session (`ready`). Nobody answers for its arrival."""
+        self._send_live(item)
 
     @contextlib.contextmanager
     def looked_at(self) -> Iterator[None]:
@@ -168,18 +262,50 @@ class Line:
             if self._lookers == 0:
                 self.client.send(DeviceFrame(looking=Looking(looking=False)))
 
+    async def presence_now(self, within_seconds: float) -> None:
+        """Have the relay say once more how the host is, so that what is shown is not as old as its last change."""
+        told = self.sight.times_told
+        if self.client.send(DeviceFrame(looking=Looking(looking=self.looking()))):
+            await self.bell.until(lambda: self.final or not self.open or self.sight.times_told > told, within_seconds)
+
+    async def probe(self, within_seconds: float) -> Answer | None:
+        """Ask the host to show that it lives, from end to end; None when there is no session or no answer in that time.
+
+        One at a time: who asks meanwhile waits for the same answer.
+        """
+        if not (self.open and self.session.ready):
+            return None
+        number = self._probing.open
+        if number is None:
+            number = int.from_bytes(self._rng(8))
+            self._probing.ask(number, now_ms=self._clock.steady_ms())
+            self._probed_at_word = self.sight.times_told
+            self._send_live(words.UpLiveItem(probe=words.Probe(number=number)))
+        await self.bell.until(
+            lambda: self.final or not self.open or self._probing.answer(number) is not None, within_seconds
+        )
+        self._probing.give_up(number)
+        return self._probing.answer(number)
+
     def leave(self) -> None:
         """Say what was seen, then goodbye; `run` returns."""
         self._send_seen()
+        self.direct.leave()
         self.client.leave(None)
 
     async def run(self) -> None:
         """Hold the line until `leave`, or until only a person can help (`final`). Never raises: `error` says what happened."""
         try:
+            with self._step():
+                self._deciding.path_lost(self.attended)  # of a process before this one
             async with asyncio.TaskGroup() as group:
-                tending = group.create_task(self._tend())
+                beside = [group.create_task(self._tend()), group.create_task(self.direct.run())]
                 await self.client.run()
-                tending.cancel()
+                self.direct.leave()
+                if self.direct.is_open:
+                    await asyncio.wait(beside[1:], timeout=GOODBYE_SECONDS)
+                for task in beside:
+                    task.cancel()
             # Whoever still follows a task here hears that the line is gone: the pairing is over, or the process ends.
             self.error, self.final = errors.NotPaired("the line was closed"), True
             self.bell.ring()
@@ -190,7 +316,7 @@ class Line:
         if not isinstance(failure, errors.DispatchError):
             log.error("the line broke", extra={"where": place_of(failure)})
         self.error = failure if isinstance(failure, errors.DispatchError) else errors.Internal(type(failure).__name__)
-        self.final, self.open = True, False
+        self.final, self.relay_open = True, False
         if isinstance(failure, FINAL):
             with contextlib.suppress(errors.StoreFailed), self._store.transaction():
                 self._store.pairings.set_reason(self.pair_id, errors.word(failure.reason))
@@ -212,7 +338,7 @@ class Line:
 
     async def opened(self, opened: Opened) -> None:
         """Begin with what the relay says of the past."""
-        self.open, self.error, self._lost_at_ms = True, None, None
+        self.relay_open, self.error, self._lost_at_ms = True, None, None
         self._log_head = _place(opened.head_seq)
         self._pending = frozenset(opened.pending_message_ids)
         self._posted_here.clear()
@@ -226,11 +352,10 @@ class Line:
     async def received(self, frames: Sequence[RelayFrame]) -> None:
         """Take frames: all that they say is committed, then acknowledged."""
         cursor = self._reader.cursor
-        out: list[DeviceFrame] = []
         revoked = False
         with self._step():
             for frame in frames:
-                revoked = self._take(frame, out) or revoked
+                revoked = self._take(frame) or revoked
             self._settle()
             if revoked:
                 self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
@@ -241,19 +366,21 @@ class Line:
             self._ended()
             raise errors.NotPaired("the computer has ended the pairing")
         if self._reader.cursor != cursor:
-            out.append(DeviceFrame(ack=Ack(through_seq=self._reader.cursor)))
-        if out:
-            self.client.send(*out)
+            self.client.send(DeviceFrame(ack=Ack(through_seq=self._reader.cursor)))
+        self._say_decided()
         self.bell.ring()
 
     async def closed(self, error: errors.DispatchError) -> None:
         """Hear that there is no stream."""
-        if self.open or self._lost_at_ms is None:
+        was_open = self.relay_open
+        if was_open or self._lost_at_ms is None:
             silent_ms = OUT_OF_CONTACT_AFTER_MS if isinstance(error, Silence) else 0
             self._lost_at_ms = self._clock.steady_ms() - silent_ms
-        self.open, self.error, self.presence = False, error, None
-        self._tending.stream_lost()
-        self.session.drop()
+        self.relay_open, self.error, self.presence = False, error, None
+        if self.direct.is_open:
+            self._tending.relay_lost()
+        elif was_open:  # else a handshake may be under way on the direct path
+            self._no_path()
         with self._step():
             self.ledger.stream_lost()
             if isinstance(error, errors.ResumeTooOld):
@@ -263,7 +390,7 @@ class Line:
 
     # ---- Frames.
 
-    def _take(self, frame: RelayFrame, out: list[DeviceFrame]) -> bool:
+    def _take(self, frame: RelayFrame) -> bool:
         """Take one frame; tells whether the host has ended the pairing."""
         match frame.WhichOneof("frame"):
             case "deliver":
@@ -271,12 +398,14 @@ class Line:
             case "receipt":
                 self._reader.pass_to(_place(frame.receipt.seq))
                 self.ledger.taken(MessageId(frame.receipt.message_id))
+                if (word := self._posted_here.get(frame.receipt.message_id)) is not None:
+                    self._hear_host(answering=word)
             case "refusal":
                 self._take_refusal(frame.refusal)
             case "handed_over":
                 self.ledger.handed_over(MessageId(frame.handed_over.message_id))
             case "live":
-                self._take_live(frame.live.sealed, out)
+                self._take_live(frame.live.sealed, direct=False)
             case "presence":
                 self._take_presence(frame.presence)
         return False
@@ -284,10 +413,19 @@ class Line:
     def _take_row(self, row: Deliver) -> bool:
         if not self._reader.pass_to(_place(row.seq)):
             return False
+        if not row.sealed or row.message_id in self._direct_rows:
+            return False  # it is here by the direct path
         read = self._reader.take_row(row.sealed)
+        self._took(read)
+        return read.revoked
+
+    def _took(self, read: Read) -> None:
         if read.epoch and read.epoch == self.session.epoch:
             self._tending.begun()
-        return read.revoked
+        if read.begin is not None:
+            new_enough = not read.begin.minimum_app_version or not _older(APP_VERSION, read.begin.minimum_app_version)
+            self._addresses = usable(read.begin.lan_addresses) if new_enough else []
+            self._store.pairings.set_lan_addresses(self.pair_id, self._addresses)
 
     def _take_refusal(self, refusal: Refusal) -> None:
         if refusal.seq:
@@ -299,36 +437,71 @@ class Line:
             self._tending.refused()
             self.session.drop()
 
-    def _take_live(self, sealed: bytes, out: list[DeviceFrame]) -> None:
-        if self._tending.is_open:
-            now_ms = self._clock.boot_ms()
-            begun = self.session.finish(sealed, now_ms=now_ms)
+    def _take_live(self, sealed: bytes, *, direct: bool) -> bool:
+        """Take what was said in passing; tells whether the host said it in the session."""
+        if is_handshake(sealed):
+            begun = self.session.finish(sealed, now_ms=self._clock.boot_ms())
             if begun is not None:
                 self._reader.begin_epoch(begun.keep_chain, begun.host_epoch)
                 self._become_active()
-                confirm = words.UpLive(items=[words.UpLiveItem(confirm=words.Confirm())]).SerializeToString()
-                out.append(DeviceFrame(live=Live(sealed=self.session.seal_live(confirm))))
+                probe = [self._probe_item()] if direct else []
+                confirm = self._sealed(words.UpLiveItem(confirm=words.Confirm()), *probe)
+                self._out.append((self._directly if direct else self._by_relay, confirm))
                 self._tending.finished(self._clock.steady_ms())
-                return
+            return False
         body = self.session.open_live(sealed)
         if not isinstance(body, bytes):
-            return
-        try:
-            items = words.DownLive.FromString(body).items
-        except DecodeError:
-            return
-        for item in items:
-            if item.HasField("partial_text"):
+            return False
+        self.sight.heard(now_ms=self._clock.steady_ms())
+        with contextlib.suppress(DecodeError):
+            for item in words.DownLive.FromString(body).items:
+                self._take_item(item)
+        return True
+
+    def _take_item(self, item: words.DownLiveItem) -> None:
+        match item.WhichOneof("item"):
+            case "partial_text":
                 for listener in list(self.partial_listeners):
                     listener(TaskId(item.partial_text.task_id), item)
+            case "probe_reply":
+                if self._probing.replied(item.probe_reply, now_ms=self._clock.steady_ms()):
+                    self._hear_host(answering=self._probed_at_word)
+            case "transfer_refused":
+                for hears in list(self.refusal_listeners):
+                    hears(item.transfer_refused)
+            case "taken":
+                answer = self._deciding.took(MessageId(item.taken.message_id), now_ms=self._clock.steady_ms())
+                self._decided += [answer] if answer is not None else []
+            case "declined":
+                was_ours = self._deciding.declined(MessageId(item.declined.message_id), item.declined.reason)
+                if was_ours and item.declined.reason in _AFTER_A_HANDSHAKE:
+                    self._shake_directly = True
+                    self._tending.refused()
+
+    def _hear_host(self, *, answering: int) -> None:
+        """Take an answer of the host to what was sent behind the relay's so-manieth word on it.
+
+        An answer to what went out behind the last word outranks it: the host is there, and is not shown as away. Whatever
+        else comes may have been on its way when the host left, for words of presence overtake rows and live frames.
+        """
+        if answering == self.sight.times_told and self.presence is not None and self.host_absent:
+            now_ms = self._clock.wall_ms()
+            there = Presence(
+                state=Reachability.REACHABILITY_REACHABLE,
+                since_ms=now_ms,
+                last_heard_ms=now_ms,
+                instance=self.presence.instance,
+            )
+            self._take_presence(there)
 
     def _take_presence(self, presence: Presence) -> None:
         self.presence = presence
+        self.sight.told(lease_age_ms=presence.lease_age_ms, now_ms=self._clock.steady_ms())
         reachable = presence.state == Reachability.REACHABILITY_REACHABLE
         self._tending.host_is(reachable=reachable, instance=presence.instance)
         if reachable:
             self.ledger.host_back()
-        elif presence.state == Reachability.REACHABILITY_ABSENT:
+        elif presence.state == Reachability.REACHABILITY_ABSENT and not self.direct.is_open:
             self.ledger.host_away(_cause(presence))
 
     def _become_active(self) -> None:
@@ -362,6 +535,7 @@ class Line:
             self.session.drop()
             self._tending.stream_lost()
             self._reader = self._read_anew()
+            self._decided, self._out = [], []
             raise
 
     def _read_anew(self) -> Reader:
@@ -380,10 +554,18 @@ class Line:
     async def _do_due(self) -> int | None:
         """Do what is due; gives the ms until something else is, None if nothing is by time alone."""
         now_ms = self._clock.steady_ms()
-        if not self.open:
+        if not self.path:
             return self._contact_due(now_ms)
         waits: list[int] = []
-        handshake_ms = self._tending.due_in(now_ms)
+        if (next_ms := self._deciding.next_due_ms()) is not None:
+            if next_ms <= now_ms:
+                with self._step():
+                    self._decided += self._deciding.due(now_ms)
+                self._say_decided()
+                self.bell.ring()
+            else:
+                waits.append(next_ms - now_ms)
+        handshake_ms = self._tending.due_in(now_ms) if self.relay_open else None
         if handshake_ms == 0:
             await self._shake_hands()
         elif handshake_ms is not None:
@@ -415,7 +597,7 @@ class Line:
             log.info("no right for a handshake", extra={"reason": errors.word(error.reason)})
             self._tending.started(self._clock.steady_ms())
             return
-        if not self.open:
+        if not self.relay_open:
             return
         message1 = self.session.start(grant=right.grant, head=self.head, now_ms=self._clock.boot_ms())
         self._tending.started(self._clock.steady_ms())
@@ -439,9 +621,111 @@ class Line:
             head = words.Head(number=self.head.number, hash=self.head.hash)
             self._send_live(words.UpLiveItem(seen=words.Seen(head=head)))
 
-    def _send_live(self, item: words.UpLiveItem) -> None:
-        body = words.UpLive(items=[item]).SerializeToString()
-        self.client.send(DeviceFrame(live=Live(sealed=self.session.seal_live(body))))
+    def _send_live(self, *items: words.UpLiveItem) -> None:
+        """Say something on the path in use."""
+        (self._directly if self.direct.is_open else self._by_relay)(self._sealed(*items))
+
+    def _sealed(self, *items: words.UpLiveItem) -> bytes:
+        return self.session.seal_live(words.UpLive(items=items).SerializeToString())
+
+    def _by_relay(self, sealed: bytes) -> None:
+        self.client.send(DeviceFrame(live=Live(sealed=sealed)))
+
+    def _directly(self, sealed: bytes) -> None:
+        self.direct.client.send(DeviceFrame(live=Live(sealed=sealed)))
+
+    def _say_decided(self) -> None:
+        """Say what was decided in the transaction before: nobody hears of a go that is not on the disk."""
+        out, self._out = self._out, []
+        for send, sealed in out:
+            send(sealed)
+        items, self._decided = self._decided, []
+        if items and self.session.ready:
+            self._send_live(*items)
+
+    # ---- The direct path (a DirectEnd).
+
+    def heard(self, frames: Sequence[RelayFrame]) -> bool:
+        """Take frames of the direct path: all that they say is committed, then said to be kept. Tells whether the host spoke."""
+        valid, revoked = False, False
+        kept: list[bytes] = []
+        with self._step():
+            for frame in frames:
+                match frame.WhichOneof("frame"):
+                    case "live":
+                        valid = self._take_live(frame.live.sealed, direct=True) or valid
+                    case "deliver":
+                        read = self._reader.take_row(frame.deliver.sealed, direct=True)
+                        self._took(read)
+                        valid, revoked = valid or bool(read.epoch), revoked or read.revoked
+                        if read.epoch or read.old:
+                            kept.append(id_of(frame.deliver.sealed))
+            if valid and not self.direct.is_open:
+                self.ledger.host_back()
+            if revoked:
+                self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
+        if self._replacing:
+            self._replacing = False
+            self._replaced(self.pair_id)
+        if kept:
+            self._direct_rows |= dict.fromkeys(kept)
+            while len(self._direct_rows) > DIRECT_ROWS_KNOWN:
+                del self._direct_rows[next(iter(self._direct_rows))]
+            self._directly(self._sealed(words.UpLiveItem(kept=words.Kept(message_ids=kept))))
+        if valid:
+            self._shake_directly, self._lost_at_ms = False, None
+            self.direct.opened()
+        self._say_decided()
+        if revoked:
+            self._ended()
+            self.leave()
+        self.bell.ring()
+        return valid
+
+    def question(self) -> bytes:
+        """Give words that the host answers. Raises LeaseLost when the session is gone, and the path with it."""
+        if not self.session.ready:
+            raise errors.LeaseLost("there is no session any more")
+        return self._sealed(self._probe_item())
+
+    def _probe_item(self) -> words.UpLiveItem:
+        self._probes += 1
+        return words.UpLiveItem(probe=words.Probe(number=self._probes))
+
+    def _direct_addresses(self) -> Sequence[str]:
+        return () if self._way is Way.RELAY or self.final else self._addresses
+
+    async def _knock(self) -> bytes | None:
+        """Give the first words on a direct path: sealed in the session, or a handshake where no session can be had by the relay."""
+        self._knocked_in_session = self.session.ready and self._tending.confirmed and not self._shake_directly
+        if self._knocked_in_session:
+            return self.question()
+        if self.relay_open and not self.host_absent and not self._shake_directly and self._way is not Way.DIRECT:
+            return None  # the session is being made there
+        try:
+            right = await self._right(False)
+        except errors.DispatchError as error:
+            log.info("no right for a handshake", extra={"reason": errors.word(error.reason)})
+            return None
+        return self.session.start(grant=right.grant, head=self.head, now_ms=self._clock.boot_ms())
+
+    def _direct_lost(self, error: errors.DispatchError, was_open: bool) -> None:
+        """Hear that the direct path is gone, or did not come to be. What was not decided on it is decided now."""
+        self._shake_directly = self._knocked_in_session and isinstance(error, errors.SessionNeeded)
+        if was_open:
+            with self._step():
+                self._deciding.path_lost(self.attended)
+                if self.presence is not None and self.presence.state == Reachability.REACHABILITY_ABSENT:
+                    self.ledger.host_away(self.absence)
+            if not self.relay_open:
+                self._lost_at_ms = self._clock.steady_ms()
+                self._no_path()
+        self.bell.ring()
+
+    def _no_path(self) -> None:
+        """The last path is gone: the next one begins with a handshake."""
+        self._tending.stream_lost()
+        self.session.drop()
 
 
 def _place(seq: int) -> int:
@@ -461,3 +745,12 @@ def _oldest(error: errors.ResumeTooOld) -> int:
     """Read the relay's oldest row; nonsense counts as the first."""
     text = error.metadata.get("oldest_seq", "")
     return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < 16 else 1
+
+
+def _older(version: str, than: str) -> bool:
+    """Compare two versions by their numbers, "1.4.0"; one that can't be read is not older."""
+    try:
+        own, least = ([int(part) for part in text.partition("-")[0].split(".")] for text in (version, than))
+    except ValueError:
+        return False
+    return own < least

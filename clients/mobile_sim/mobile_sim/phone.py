@@ -25,6 +25,8 @@ from dispatch.thread import Right
 from dispatch.tls import Dialler
 from dispatch.version import APP_VERSION
 
+from mobile_sim.direct import Way
+from mobile_sim.ledger import Ledger
 from mobile_sim.line import Line
 from mobile_sim.store import Pairing, PairingState, Store
 from mobile_sim.store import Right as StoredRight
@@ -56,7 +58,9 @@ class SignedIn:
 class Phone:
     """One phone. Made by `opened`; lives as long as its process owns the home."""
 
-    def __init__(self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng, plaintext: bool) -> None:
+    def __init__(
+        self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng, plaintext: bool, way: Way
+    ) -> None:
         self.home = home
         self.store = store
         self.secrets = secrets
@@ -64,19 +68,23 @@ class Phone:
         self.clock = clock
         self.rng = rng
         self.plaintext = plaintext
+        self._way = way
         self._instance = Instance(rng(ID_BYTES))
         self._chance = random.Random(rng(16))
         self._lines: dict[PairId, tuple[Line, asyncio.Task[None]]] = {}
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, home: Home, *, clock: Clock, rng: Rng, plaintext: bool) -> AsyncIterator[Phone]:
+    async def opened(
+        cls, home: Home, *, clock: Clock, rng: Rng, plaintext: bool, way: Way = Way.AUTO
+    ) -> AsyncIterator[Phone]:
         """Open the phone in a home that the caller owns; says goodbye on every line at the end."""
         secrets = key_store(home, rng, owned=True)
         store = Store.open(home / "phone.db")
-        phone = cls(home=home, store=store, secrets=secrets, clock=clock, rng=rng, plaintext=plaintext)
+        phone = cls(home=home, store=store, secrets=secrets, clock=clock, rng=rng, plaintext=plaintext, way=way)
         try:
             phone._forget_provisional()
+            phone._settle_what_was_left()
             yield phone
         finally:
             await phone.leave()
@@ -143,15 +151,21 @@ class Phone:
             keys=self._keys(pairing.pair_id),
             identity=me.key.identity(DeviceKind.DEVICE_KIND_PHONE),
             instance=self._instance,
-            right=lambda fresh: self._right(pairing.pair_id, fresh=fresh),
+            right=lambda fresh: self.right(pairing.pair_id, fresh=fresh),
             ended=lambda: self.secrets.delete(secret_name(pairing.pair_id)),
             replaced=self.end_others,
             clock=self.clock,
             rng=self.rng,
             chance=self._chance,
+            way=self._way,
         )
         self._lines[pairing.pair_id] = line, asyncio.create_task(line.run())
         return line
+
+    def open_line(self, pair_id: PairId) -> Line | None:
+        """Give the line to a host if one is open; opens none."""
+        known = self._lines.get(pair_id)
+        return known[0] if known is not None and not known[1].done() else None
 
     async def drop_line(self, pair_id: PairId) -> None:
         """Close the line of a pairing."""
@@ -194,6 +208,12 @@ class Phone:
             if pairing.state is PairingState.PROVISIONAL and now_ms - pairing.made_at_ms > PROVISIONAL_MS:
                 self.forget(pairing.pair_id)
 
+    def _settle_what_was_left(self) -> None:
+        """Leave no task in the air that an earlier process was about to send: nobody sends it now."""
+        for pairing in self.store.pairings.all():
+            with self.store.transaction():
+                Ledger(self.store, pairing.pair_id, self.clock).process_began()
+
     def _keys(self, pair_id: PairId) -> PairKeys:
         content = self.secrets.get(secret_name(pair_id))
         if content is None:
@@ -203,9 +223,17 @@ class Phone:
         except ValueError as failure:
             raise errors.StoreFailed("the keys of this pairing are damaged; unpair and pair again") from failure
 
-    async def _right(self, pair_id: PairId, *, fresh: bool) -> Right:
+    def right_kept(self, pair_id: PairId) -> StoredRight | None:
+        """Give the right to attach that was last fetched."""
+        return self.store.pairings.right(pair_id)
+
+    def service_ms(self) -> int:
+        """Give the service's time as far as this phone knows it."""
+        return self.clock.wall_ms() - (service_clock.off_ms(self.home) or 0)
+
+    async def right(self, pair_id: PairId, *, fresh: bool) -> Right:
         """Give the right to attach: the kept one while it is young, a new one when it is not or was refused."""
-        kept = self.store.pairings.right(pair_id)
+        kept = self.right_kept(pair_id)
         if kept is not None and not fresh and self.clock.wall_ms() < kept.renew_at_ms:
             return Right(kept.grant, kept.relays, SignIn.required(self.home).dialler(plaintext=self.plaintext))
         me = self.signed_in()

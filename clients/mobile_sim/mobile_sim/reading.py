@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
-from dispatch.api.thread.v1.thread_pb2 import DownKeep, DownKeepItem, Event
-from dispatch.device.telling import words_of
+from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event
+from dispatch.device.telling import attachments_of, words_of
+from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
 from dispatch.sealed.chain import Chain
-from dispatch.sealed.errors import SealError
+from dispatch.sealed.errors import SealError, Why
 from dispatch.sealed.head import HASH_BYTES, Head
 from dispatch.sealed.history import Arrivals, Entry, event_hash, verify_head, verify_task
 from dispatch.sealed.keep import open_keep, prune
@@ -23,7 +24,7 @@ from google.protobuf.message import DecodeError
 
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.ledger import Ledger
-from mobile_sim.store import Pairing, Store, StoredEvent
+from mobile_sim.store import FileState, Pairing, Store, StoredEvent, StoredFile
 
 LARGEST_NUMBER = 2**53 - 1
 """More than a thread can have; every store and language holds it exactly."""
@@ -35,7 +36,10 @@ class Read:
 
     epoch: bytes = b""
     """The epoch that it was sealed in; empty when it did not open."""
+    old: bool = False
+    """Whether it stands before the place where its chain is: it came before, or was passed over, and Resend brings what it said."""
     revoked: bool = False
+    begin: Begin | None = None
 
 
 class Reader:
@@ -91,14 +95,18 @@ class Reader:
         self.cursor = seq
         self._store.pairings.set_cursor(self._pair_id, seq)
 
-    def take_row(self, sealed: bytes) -> Read:
-        """Take the row under the cursor. One that does not open is a hole: counted, never tried again."""
+    def take_row(self, sealed: bytes, *, direct: bool = False) -> Read:
+        """Take the row under the cursor, or one of the direct path. One that does not open is a hole: counted, never tried again.
+
+        On the direct path anybody may make up rows; those are nothing.
+        """
         try:
             opened = open_keep(sealed, self._chains)
             items = DownKeep.FromString(opened.body).items
-        except (SealError, DecodeError):
-            self._store.pairings.add_holes(self._pair_id, 1)
-            return Read()
+        except (SealError, DecodeError) as failure:
+            if not direct:
+                self._store.pairings.add_holes(self._pair_id, 1)
+            return Read(old=isinstance(failure, SealError) and failure.why is Why.TOO_OLD)
         read = Read(epoch=sealed[1:9])
         head, waiting = self.head, self._arrivals.waiting
         for item in items:
@@ -115,6 +123,7 @@ class Reader:
         match item.WhichOneof("item"):
             case "begin":
                 self._host_head = min(item.begin.head.number, LARGEST_NUMBER)
+                read.begin = item.begin
             case "event":
                 if (entry := _entry(item.event)) is not None:
                     self._link(self._arrivals.take(entry).linked)
@@ -185,8 +194,34 @@ class Reader:
         if not any(fits):
             self._store.pairings.add_holes(self._pair_id, 1)
 
+    def _learn_files(self, event: Event) -> None:
+        """Keep what an event says of files: what came with a task, what came of it."""
+        match event.WhichOneof("event"):
+            case "artifact":
+                state, named = FileState.THERE, [event.artifact.file]
+            case "accepted":
+                state, named = FileState.SENT, list(attachments_of(event.accepted))
+            case _:
+                return
+        for said in named:
+            try:
+                file = checked(said)
+            except errors.DispatchError:
+                continue  # names no file: the thread goes on without it
+            self._store.files.learn(
+                StoredFile(
+                    file=file,
+                    pair_id=self._pair_id,
+                    task_id=event.task_id,
+                    state=state,
+                    path=None,
+                    at_ms=event.at_ms,
+                )
+            )
+
     def _tell(self, event: Event) -> None:
         """Tell the ledger what an event says of its task."""
+        self._learn_files(event)
         if len(event.task_id) != ID_BYTES:
             return
         task_id, kind = TaskId(event.task_id), event.WhichOneof("event")
@@ -225,6 +260,9 @@ def fact_of(event: Event) -> Fact | None:
             return Fact(
                 kind=Kind.ANSWERED, at_ms=at_ms, text=event.answered.text, question_id=event.answered.question_id.hex()
             )
+        case "artifact":
+            file = event.artifact.file
+            return Fact(kind=Kind.ARTIFACT, at_ms=at_ms, text=file.name, detail=file.file_id.hex(), size=file.size)
         case "ended":
             return Fact(
                 kind=Kind.ENDED,

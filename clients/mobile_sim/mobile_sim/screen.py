@@ -44,11 +44,11 @@ class Screen:
         if self._console.as_json:
             self._console.event(event)
             return
-        if "state" in event and "task_id" in event:
+        if "state" in event and "task_id" in event and event["event"] not in ("listed", "unsent"):
             self._ended(event)
             return
         if event["event"] == "confirm":
-            self._ask(words_of(event))
+            self.ask(words_of(event))
             return
         if words := words_of(event):
             self._line(words)
@@ -79,7 +79,8 @@ class Screen:
 
     def _on_sent(self, event: Event) -> None:
         again = f" (attempt {event['attempt']})" if event.get("attempt", 1) > 1 else ""
-        self._status(f"→ sent to {one_line(event['host'], 64)}{again}")
+        way = ", directly" if event.get("path") == "direct" else ""
+        self._status(f"→ sent to {one_line(event['host'], 64)}{way}{again}")
 
     def _on_handed_over(self, event: Event) -> None:
         self._status(f"→ handed to {one_line(event['host'], 64)}, waiting for its word")
@@ -107,6 +108,32 @@ class Screen:
         elif event.get("partial"):
             self._status(f"▸ {one_line(event['delta'])}")
 
+    def _on_transfer(self, event: Event) -> None:
+        if self._terminal:  # elsewhere the first and the last word have to do
+            self._status(bar(event, shutil.get_terminal_size().columns - 1))
+
+    def _on_attached(self, event: Event) -> None:
+        self._line(f"  · attached {one_line(event['name'], 80)} ({size(event['size'])})")
+
+    def _on_artifact(self, event: Event) -> None:
+        fetch = f"dispatch-phone files get {event['file_id'][:8]}"
+        self._line(f"  ↓ {one_line(event['name'], 80)} ({size(event['size'])}): {fetch}")
+
+    def _on_fetched(self, event: Event) -> None:
+        words = f"✓ {one_line(event['name'], 80)} ({size(event['size'])}) is in {plain(event['path'])}"
+        self._line(self._console.styled(words, fg="green"))
+
+    def _on_stopped(self, event: Event) -> None:
+        self._line(event["text"])
+
+    def _on_file(self, event: Event) -> None:
+        way = "↓" if event["kind"] == "artifact" else "↑"
+        where = f"  {plain(event['path'])}" if event["state"] == "fetched" else ""
+        self._line(
+            f"{way} {event['file_id'][:8]}  {one_line(event['name'], 60):<40} {size(event['size']):>9}"
+            f"  {FILE_STATES[event['state']]:<16} {_day(event['at'])}{where}"
+        )
+
     def _on_asking(self, event: Event) -> None:
         choices = f" ({' / '.join(one_line(choice, 60) for choice in event['choices'])})" if event["choices"] else ""
         self._line(self._console.styled(f"? {one_line(event['text'])}{choices}", fg="yellow"))
@@ -133,8 +160,9 @@ class Screen:
         reason = f": {event['reason']}" if event.get("reason") else ""
         self._line(self._console.styled(f"{sign} {words}{reason}", fg=colour, bold=True))
         self._policy(event)
-        if event.get("advice"):
-            self._line(f"  {event['advice']}")
+        for said in ("advice", "resend"):
+            if event.get(said):
+                self._line(f"  {event[said]}")
         if event.get("warning"):
             self._line(self._console.styled(f"! {event['warning']}", fg="red"))
 
@@ -163,7 +191,7 @@ class Screen:
     def _on_code(self, event: Event) -> None:
         code = self._console.styled(event["code"], bold=True)
         self._line(f"{one_line(event['peer'], 64)} should show the same code:  {code}")
-        self._ask("The same? Type yes or no: ")
+        self.ask("The same? Type yes or no: ")
 
     def _on_warning(self, event: Event) -> None:
         self._line(self._console.styled(f"! {event['text']} {event['advice']}", fg="yellow"))
@@ -181,8 +209,8 @@ class Screen:
         self._line(f"  {event['advice']}")
 
     def _on_host(self, event: Event) -> None:
-        said = f"  ({event['reason']})" if event.get("reason") else ""
-        self._line(f"{one_line(event['host'], 64):<24} {event['state']:<12} since {_day(event['paired_at'])}{said}")
+        self._line(f"{one_line(event['host'], 64):<24} {event['state']:<12} since {_day(event['paired_at'])}")
+        self._line(f"  {how_it_is(event)}")
 
     def _on_unpaired(self, event: Event) -> None:
         told = "" if event["service_told"] else " The service will hear of it when it can be reached."
@@ -204,11 +232,35 @@ class Screen:
         if not event["hosts"]:
             self._line("Paired with no computer.")
         for host in event["hosts"]:
-            away = f": {host['text']}" if host.get("text") else ""
-            self._line(f"{one_line(host['host'], 64)}  {host.get('reachability', 'unknown')}{away}")
+            self._line(f"{one_line(host['host'], 64)}  {how_it_is(host)}")
             for task in host.get("tasks", []):
                 self._line(f"  {task['state']:<12} {one_line(task['text'], 80)}")
                 self._line(self._console.styled(f"               {task['task_id']}", dim=True))
+
+    def _on_listed(self, event: Event) -> None:
+        reason = f": {event['reason']}" if event.get("reason") else ""
+        self._line(f"{_time(event['asked_at'])}  {event['state'] + reason:<28} {one_line(event['text'], 80)}")
+        self._line(self._console.styled(f"       {event['task_id']}", dim=True))
+        if event.get("advice"):
+            self._line(f"       {event.get('resend') or event['advice']}")
+
+    _on_unsent = _on_listed
+
+    def _on_dropped(self, _: Event) -> None:
+        self._line("Dropped. It was never done, and its words are deleted.")
+
+    def _on_dismissed(self, _: Event) -> None:
+        self._line("Dismissed. If the computer comes back, the thread says what became of it.")
+
+    def _on_link(self, event: Event) -> None:
+        from dispatch.doctor.telling import line_of  # noqa: PLC0415 -- one command needs it
+
+        self._line(line_of(event, self._console))
+
+    def _on_doctor(self, event: Event) -> None:
+        from dispatch.doctor.telling import last_line_of  # noqa: PLC0415 -- as above
+
+        self._line(last_line_of(event, self._console))
 
     # ---- The thread.
 
@@ -248,7 +300,8 @@ class Screen:
         self.clear()
         print(words, file=self._console.out, flush=True)
 
-    def _ask(self, words: str) -> None:
+    def ask(self, words: str) -> None:
+        """Ask, and stay on the line."""
         self.clear()
         self._console.out.write(words)
         self._console.out.flush()
@@ -264,6 +317,50 @@ class Screen:
 
         rich = Rich(file=self._console.out, no_color=not self._console.colour, highlight=False)
         rich.print(Markdown(plain_markdown(text), hyperlinks=False))
+
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_BAR = 24
+
+FILE_STATES = {
+    "begun": "not sent yet",
+    "sent": "on the computer",
+    "there": "can be fetched",
+    "fetched": "fetched",
+}
+
+
+def size(count: int) -> str:
+    """Write a number of bytes for people."""
+    scaled, unit = float(count), 0
+    while scaled >= 999.5 and unit < len(_UNITS) - 1:
+        scaled, unit = scaled / 1000, unit + 1
+    return f"{scaled:.0f} {_UNITS[unit]}" if unit == 0 or scaled >= 100 else f"{scaled:.3g} {_UNITS[unit]}"
+
+
+def bar(event: Event, width: int) -> str:
+    """Draw how far a transfer is."""
+    whole, done = event["size"], event["done"]
+    part = 1.0 if not whole else min(done / whole, 1.0)
+    filled = round(_BAR * part)
+    sign = "↑" if event["direction"] == "to_host" else "↓"
+    drawn = f"[{'█' * filled}{'·' * (_BAR - filled)}] {part:.0%}, {size(done)} of {size(whole)}"
+    name = one_line(event["name"], max(8, width - len(drawn) - 4))
+    return f"{sign} {name} {drawn}"
+
+
+def how_it_is(host: Event) -> str:
+    """Say how a host is, in one line."""
+    words = str(host.get("reachability", "unknown"))
+    if host.get("heard_ms_ago") is not None:
+        words += f", heard {host['heard_ms_ago'] / 1000:.0f} s ago"
+    words += f": {host['text']}" if host.get("text") else ""
+    words += f" ({host['warning']})" if host.get("warning") else ""
+    if probe := host.get("probe"):
+        words += f"; answered in {probe['round_trip_ms']} ms" if probe["answered"] else "; did not answer the probe"
+        if probe["answered"]:
+            words += f", {'busy' if probe['busy'] else 'idle'}, {probe['waiting_tasks']} waiting"
+    return words
 
 
 def _time(at_ms: int) -> str:

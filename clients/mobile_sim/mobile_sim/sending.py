@@ -87,9 +87,7 @@ class Sender:
     async def _can_post(self, end_ms: int) -> bool:
         """Wait until the command can go: sealed to a host that is there, or bare so that the relay says why it is not."""
         line = self._line
-        while await line.bell.until(
-            lambda: line.final or (line.open and line.presence is not None), self._left(end_ms, CONNECT_WITHIN_MS)
-        ):
+        while await line.bell.until(lambda: line.final or line.met, self._left(end_ms, CONNECT_WITHIN_MS)):
             await line.bell.until(
                 lambda: line.final or not line.open or line.ready or line.host_absent,
                 self._left(end_ms, SHAKE_WITHIN_MS),
@@ -109,6 +107,7 @@ class Sender:
         line, now_ms = self._line, self._clock.steady_ms()
         left_ms = end_ms - now_ms
         sealed = self._sealed(command, attempt, left_ms) if line.session.ready else b""
+        direct = line.decides
         post = Post(
             message_id=id_of(sealed) if sealed else MessageId(self._rng(ID_BYTES)),
             pair_id=line.pair_id,
@@ -116,18 +115,18 @@ class Sender:
             action=command.what,
             attempt=attempt,
             posted_at_ms=self._clock.wall_ms(),
+            direct=direct,
         )
         with self._store.transaction():
             line.ledger.posted(post)
-        sent = line.post(
-            relay.Post(
-                message_id=post.message_id,
-                task_id=command.task_id,
-                kind=relay.Kind.KIND_COMMAND,
-                sealed=sealed,
-                valid_for_ms=left_ms,
-            )
+        words_out = relay.Post(
+            message_id=post.message_id,
+            task_id=command.task_id,
+            kind=relay.Kind.KIND_COMMAND,
+            sealed=sealed,
+            valid_for_ms=left_ms,
         )
+        sent = line.post_directly(words_out, until_ms=end_ms) if direct else line.post(words_out)
         line.bell.ring()
         if sent:
             return post

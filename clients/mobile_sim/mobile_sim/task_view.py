@@ -23,12 +23,14 @@ class State(StrEnum):
     HANDED_OVER = "handed_over"
     UNCONFIRMED = "unconfirmed"
     NOT_SENT = "not_sent"
+    DROPPED = "dropped"
     REFUSED = "refused"
     ACCEPTED = "accepted"
     WAITING = "waiting"
     RUNNING = "running"
     ASKING = "asking"
     OUT_OF_CONTACT = "out_of_contact"
+    DISMISSED = "dismissed"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -41,9 +43,11 @@ ON_THE_WAY = frozenset({State.NEW, State.SENT, State.HANDED_OVER, State.UNCONFIR
 """Nobody has said yes or no."""
 WITH_HOST = frozenset({State.ACCEPTED, State.WAITING, State.RUNNING, State.ASKING})
 OUTCOMES = frozenset({State.DONE, State.FAILED, State.CANCELLED, State.INTERRUPTED, State.DENIED, State.TIMED_OUT})
-OVER = OUTCOMES | {State.REFUSED, State.NOT_SENT}
+UNSENT = frozenset({State.NOT_SENT, State.REFUSED})
+"""In the outbox: it never ran, its words are kept, and it goes out again only when the person says so."""
+OVER = OUTCOMES | UNSENT | {State.DROPPED}
 
-_BEFORE = ON_THE_WAY | {State.NOT_SENT, State.REFUSED}
+_BEFORE = ON_THE_WAY | UNSENT | {State.DROPPED}
 
 # The states in which a fact moves the task, and where to. Anywhere else the fact is noted and moves nothing: a relay
 # may repeat, reorder or lie, and none of that may move a task that is over, or back one that the host has.
@@ -54,6 +58,7 @@ STEPS: dict[Kind, tuple[frozenset[State], State]] = {
     Kind.UNCONFIRMED: (frozenset({State.SENT, State.HANDED_OVER}), State.UNCONFIRMED),
     Kind.REFUSED: (ON_THE_WAY, State.REFUSED),
     Kind.NOT_SENT: (ON_THE_WAY, State.NOT_SENT),
+    Kind.DROPPED: (UNSENT, State.DROPPED),
     Kind.ACCEPTED: (_BEFORE, State.ACCEPTED),
     Kind.WAITING: (_BEFORE | {State.ACCEPTED}, State.WAITING),
     Kind.STARTED: (_BEFORE | {State.ACCEPTED, State.WAITING}, State.RUNNING),
@@ -77,6 +82,8 @@ class TaskView:
     """The host's sentence at the end."""
     away: str = ""
     """Why the host is out of contact; empty while it is in contact."""
+    dismissed: bool = False
+    """Whether the person waits no longer; what the host says of it is shown all the same."""
     tampering: bool = False
     denied_attempts: frozenset[int] = frozenset()
     """Those of which the relay said that they never ran."""
@@ -85,7 +92,14 @@ class TaskView:
     @property
     def shown_state(self) -> State:
         """Give the state with the contact to the host in it."""
+        if self.dismissed and self.may_be_dismissed:
+            return State.DISMISSED
         return State.OUT_OF_CONTACT if self.away and self.state in WITH_HOST else self.state
+
+    @property
+    def may_be_dismissed(self) -> bool:
+        """Whether nothing can be heard of it just now: its host is out of contact, or its verdict is."""
+        return self.state is State.UNCONFIRMED or bool(self.away and self.state in WITH_HOST)
 
     @property
     def over(self) -> bool:
@@ -98,7 +112,7 @@ def after(view: TaskView, fact: Fact) -> TaskView:
     moves = moved.state is not view.state
     match fact.kind:
         case Kind.SENT if moves or view.state in _BEFORE:
-            return replace(moved, attempt=fact.attempt, reason="", retry_after_ms=0)
+            return replace(moved, attempt=fact.attempt, reason="", retry_after_ms=0, dismissed=False)
         case Kind.REFUSED | Kind.NOT_SENT:
             # Both are the relay's word, and false when the host says that it has the attempt, before it or behind it.
             false = view.state not in _BEFORE and fact.attempt == view.attempt
@@ -113,7 +127,9 @@ def after(view: TaskView, fact: Fact) -> TaskView:
         case Kind.OUT_OF_CONTACT if view.state in WITH_HOST:
             return replace(moved, away=fact.reason)
         case Kind.BACK:
-            return replace(moved, away="")
+            return replace(moved, away="", dismissed=False)
+        case Kind.DISMISSED:
+            return replace(moved, dismissed=view.may_be_dismissed)
         case Kind.ENDED if moves:
             return replace(moved, reason=fact.reason, said=fact.text, away="")
     return moved
@@ -145,6 +161,7 @@ def _next(view: TaskView, fact: Fact) -> State:
 
 _AWAY_ADVICE = "What became of the task the computer says when it is back; nothing is lost."
 _UNCONFIRMED_ADVICE = "Look again when there is a connection; sending it again with the same id can't run it twice."
+_RESEND_ADVICE = "The words are kept: dispatch-phone resend sends them again, and nothing does so by itself."
 _ADVICE = {State.OUT_OF_CONTACT: _AWAY_ADVICE, State.UNCONFIRMED: _UNCONFIRMED_ADVICE}
 _TAMPERING = "The relay denied what the computer signed: what you read is the computer's word."
 
@@ -155,7 +172,9 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
     """Give the event that a fact is worth to somebody who follows the task; `view` is the view with the fact in it."""
     event: Event = {"event": fact.kind.value}
     match fact.kind:
-        case Kind.SENT | Kind.HANDED_OVER | Kind.UNCONFIRMED:
+        case Kind.SENT:
+            event |= {"attempt": fact.attempt, "path": fact.path or "relay"}
+        case Kind.HANDED_OVER | Kind.UNCONFIRMED:
             event["attempt"] = fact.attempt
         case Kind.ACCEPTED:
             event["attempt"] = fact.attempt
@@ -169,6 +188,8 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
             event |= {"title": fact.text} | ({"detail": fact.detail} if fact.detail else {})
         case Kind.TEXT:
             event["text"] = fact.text
+        case Kind.ARTIFACT:
+            event |= {"file_id": fact.detail, "name": fact.text, "size": fact.size}
         case Kind.ASKING:
             event |= {"question_id": fact.question_id, "text": fact.text, "choices": list(fact.choices)}
             if fact.detail:
@@ -186,7 +207,9 @@ def last_line(view: TaskView) -> Event:
     """Give the line that ends a follow: the state, the words, and unless it is done the reason and what to do."""
     state = view.shown_state
     line: Event = {"event": state.value, "state": state.value, "attempt": view.attempt, "at": view.at_ms}
-    reason = view.away if state is State.OUT_OF_CONTACT else view.reason
+    reason = {State.OUT_OF_CONTACT: view.away, State.DISMISSED: errors.word(errors.Dismissed.reason)}.get(
+        state, view.reason
+    )
     if not view.over and not reason:
         reason = errors.word(errors.NotOver.reason)
     error = errors.of_word(reason) if reason else None
@@ -195,6 +218,7 @@ def last_line(view: TaskView) -> Event:
     line["text"] = words or (view.said or (error.sentence if error else ""))
     if state is State.NOT_SENT:
         line["text"] = f"{line['text']} Nothing was sent.".lstrip()
+        line["resend"] = _RESEND_ADVICE
     if error is not None and state is not State.DONE:
         line |= {"reason": reason, "advice": _ADVICE.get(state, error.advice)}
     if view.retry_after_ms:

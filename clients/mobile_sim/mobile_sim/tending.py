@@ -13,6 +13,7 @@ from dispatch.sealed.session import HANDSHAKE_LIMIT_MS, RENEW_AFTER_MS
 BEGIN_WITHIN_MS = 10_000
 FIRST_WAIT_MS = 1_000
 LONGEST_WAIT_MS = 30_000
+_NOT_NAMED = b""
 
 
 @dataclass(slots=True)
@@ -35,7 +36,11 @@ class Tending:
     _not_before_ms: int = 0
 
     def host_is(self, *, reachable: bool, instance: bytes) -> None:
-        """Hear how the host is."""
+        """Hear how the host is, from the relay."""
+        if self._with == _NOT_NAMED:
+            self._with = (
+                instance  # a session of the direct path, where no process is named; if it is another, nothing opens
+            )
         self._reachable, self._instance = reachable, instance
         if not reachable:
             self._open_since_ms = None
@@ -43,6 +48,10 @@ class Tending:
     def stream_lost(self) -> None:
         """Hear that the stream is gone: the next one begins with a handshake."""
         self._reachable, self._with, self._open_since_ms, self._confirmed_ms = False, None, None, None
+
+    def relay_lost(self) -> None:
+        """Hear that the relay's stream is gone, and the direct path is not: the session goes on."""
+        self._reachable, self._open_since_ms = False, None
 
     def started(self, now_ms: int) -> None:
         """Hear that message 1 was sent."""

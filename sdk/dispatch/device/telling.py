@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +48,12 @@ _NAMES = {"result_text": "text", "question": "asking"}
 def _details(event: thread.Event, kind: str | None) -> Told:
     match kind:
         case "accepted":
-            return {"attempt": event.accepted.attempt, "text": words_of(event.accepted)}
+            told = {"attempt": event.accepted.attempt, "text": words_of(event.accepted)}
+            attached = [
+                {"file_id": one.file_id.hex(), "name": one.name, "size": one.size}
+                for one in attachments_of(event.accepted)
+            ]
+            return told | ({"attachments": attached} if attached else {})
         case "waiting":
             return {"position": event.waiting.position}
         case "started":
@@ -69,13 +75,22 @@ def _details(event: thread.Event, kind: str | None) -> Told:
         case "steer_refused":
             return reason_told(event.steer_refused.reason)
         case "artifact":
-            return {"name": event.artifact.file.name, "size": event.artifact.file.size}
+            file = event.artifact.file
+            return {"file_id": file.file_id.hex(), "name": file.name, "size": file.size}
         case "paired":
             return {"phone": event.paired.phone_name, "host": event.paired.host_name, "again": event.paired.again}
         case "restored":
             return {"from": event.restored.phone_head.number}
         case _:
             return {"text": "This app is too old to show this.", "advice": "Update it."}
+
+
+def attachments_of(accepted: thread.Accepted) -> Sequence[thread.Attachment]:
+    """Give the files that came with the words."""
+    try:
+        return thread.Action.FromString(accepted.action).task.attachments
+    except DecodeError:
+        return ()
 
 
 def words_of(accepted: thread.Accepted) -> str:

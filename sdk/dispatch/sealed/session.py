@@ -189,6 +189,24 @@ class _Pending:
     head: Head
 
 
+@dataclass(slots=True)
+class Budget:
+    """How many handshakes are answered: five at once, then one a second. One for each way in."""
+
+    _allowance_ms: int = _BURST * _ONE_EACH_MS
+    _refilled_ms: int | None = None
+
+    def take(self, now_ms: int) -> Busy | None:
+        """Take one; says when to come back if there is none left."""
+        since_ms = now_ms - (now_ms if self._refilled_ms is None else self._refilled_ms)
+        self._allowance_ms = min(self._allowance_ms + since_ms, _BURST * _ONE_EACH_MS)
+        self._refilled_ms = now_ms
+        if self._allowance_ms < _ONE_EACH_MS:
+            return Busy(_ONE_EACH_MS - self._allowance_ms)
+        self._allowance_ms -= _ONE_EACH_MS
+        return None
+
+
 class HostSession:
     """The host's end: answers handshakes, opens commands and live frames, seals live ones.
 
@@ -217,8 +235,7 @@ class HostSession:
         self._current: Epoch | None = None
         self._pending: _Pending | None = None
         self._offered: Epoch | None = None
-        self._allowance_ms = _BURST * _ONE_EACH_MS
-        self._refilled_ms: int | None = None
+        self._budget = Budget()
         self._answered: dict[bytes, None] = {}  # digests of message 1, oldest first
 
     @property
@@ -231,14 +248,16 @@ class HostSession:
         """The session's epoch."""
         return self._current.epoch if self._current else None
 
-    def answer(self, message1: bytes, *, now_ms: int) -> bytes | Busy | Unopened:
+    def answer(self, message1: bytes, *, now_ms: int, budget: Budget | None = None) -> bytes | Busy | Unopened:
         """Answer message 1 with message 2. The epoch it would begin replaces one that nobody has confirmed yet.
+
+        `budget` is another way's than the relay's: a flood there must not take from what comes by the relay.
 
         Changes nothing else: whoever wrote message 1 has shown nothing so far. A message that was answered before is
         not answered again: it would take the place of the phone's own handshake, and lead nowhere.
         """
         self._must_be_decided()
-        if busy := self._take_allowance(now_ms):
+        if busy := (budget or self._budget).take(now_ms):
             return busy
         digest = sha256(message1).digest()
         if digest in self._answered:
@@ -328,16 +347,6 @@ class HostSession:
     def _must_be_decided(self) -> None:
         if self._offered is not None:
             raise Undecided
-
-    def _take_allowance(self, now_ms: int) -> Busy | None:
-        """Take one of the handshakes allowed: five at once, then one a second."""
-        since_ms = now_ms - (now_ms if self._refilled_ms is None else self._refilled_ms)
-        self._allowance_ms = min(self._allowance_ms + since_ms, _BURST * _ONE_EACH_MS)
-        self._refilled_ms = now_ms
-        if self._allowance_ms < _ONE_EACH_MS:
-            return Busy(_ONE_EACH_MS - self._allowance_ms)
-        self._allowance_ms -= _ONE_EACH_MS
-        return None
 
 
 def _turn(epoch: Epoch, frame_class: FrameClass, sealed: bytes) -> bytes:

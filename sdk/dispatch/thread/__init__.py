@@ -2,5 +2,6 @@
 
 from dispatch.thread.backoff import Backoff
 from dispatch.thread.client import Identity, Right, ThreadClient, ThreadEnd
+from dispatch.thread.direct import DirectClient, DirectEnd, Patience
 
-__all__ = ["Backoff", "Identity", "Right", "ThreadClient", "ThreadEnd"]
+__all__ = ["Backoff", "DirectClient", "DirectEnd", "Identity", "Patience", "Right", "ThreadClient", "ThreadEnd"]

@@ -301,9 +301,16 @@ class ThreadClient:
         While a person looks the relay asks every lease: then two without a word are enough, and who looks is not shown for a
         minute what nobody knows any more.
         """
+        looked_at_ms: int | None = None  # since when
         while True:
-            most_ms = min(self._silence_ms, 2 * self._lease_ms) if self._end.looking() else self._silence_ms
-            silent_ms = self._clock.steady_ms() - self._last_heard_ms
+            now_ms, most_ms, heard_ms = self._clock.steady_ms(), self._silence_ms, self._last_heard_ms
+            if not self._end.looking():
+                looked_at_ms = None
+            else:
+                looked_at_ms = now_ms if looked_at_ms is None else looked_at_ms
+                # Before that the relay had no reason to ask so often.
+                most_ms, heard_ms = min(most_ms, 2 * self._lease_ms), max(heard_ms, looked_at_ms)
+            silent_ms = now_ms - heard_ms
             if silent_ms >= most_ms:
                 raise Silence(f"nothing heard for {silent_ms} ms")
             # Looked at again before that is over: somebody may begin to look meanwhile.

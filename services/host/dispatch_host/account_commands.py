@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dispatch import errors
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.cli import Console, Exit
 from dispatch.clock import SystemClock
 from dispatch.device import account as accounts
+from dispatch.device.account_cli import Request
 from dispatch.device.federated import sign_in_at_provider
 from dispatch.device.fresh_start import signed_in_afresh
 from dispatch.device.home import Home
@@ -30,69 +31,80 @@ from dispatch_host.pairings import drop_all
 _KIND = DeviceKind.DEVICE_KIND_HOST
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """Which account, at which service, and what this computer is called there."""
+async def carry_out(home: Home, console: Console, request: Request, *, plaintext: bool) -> Exit:
+    """Do what a request of `dispatch.device.account_cli` asks. Raises what the service says."""
+    here = _Here(home, key_store(home, os.urandom), console, plaintext)
+    commands: dict[str, Callable[[_Here, Request], Awaitable[Exit]]] = {
+        "login": _log_in,
+        "login_at_provider": _log_in_at_provider,
+        "signup": _sign_up,
+        "logout": _log_out,
+        "password": _change_password,
+    }
+    return await commands[request["do"]](here, request)
 
-    server: str
-    dialler: Dialler
-    account: str
-    password: str = field(repr=False)
-    name: str
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """This computer, and the person in front of it."""
+
+    home: Home
+    store: KeyStore
+    console: Console
+    plaintext: bool
+
+    def dialler(self, request: Request) -> Dialler:
+        return Dialler(ca=request["ca"], plaintext=self.plaintext)
 
 
-async def log_in(home: Home, console: Console, way: Way) -> Exit:
+async def _log_in(here: _Here, request: Request) -> Exit:
     """Sign this computer in; one that was revoked, as a new device."""
-    return await _log_in(home, key_store(home, os.urandom), console, way)
 
-
-async def _log_in(home: Home, store: KeyStore, console: Console, way: Way) -> Exit:
     async def enter() -> SignIn:
         return await sign_in(
-            home,
-            store,
-            server=way.server,
-            account=way.account,
-            password=way.password,
-            device_name=way.name,
+            here.home,
+            here.store,
+            server=request["server"],
+            account=request["account"],
+            password=request["password"],
+            device_name=request["name"],
             kind=_KIND,
             rng=os.urandom,
-            dialler=way.dialler,
+            dialler=here.dialler(request),
         )
 
-    return await _in(home, console, store, enter)
+    return await _in(here, enter)
 
 
-async def log_in_at_provider(home: Home, console: Console, *, server: str, dialler: Dialler, name: str) -> Exit:
+async def _log_in_at_provider(here: _Here, request: Request) -> Exit:
     """Sign this computer in at the service's provider; shows first what the person has to do there."""
-    store = key_store(home, os.urandom)
 
     async def enter() -> SignIn:
         return await sign_in_at_provider(
-            home,
-            store,
-            server=server,
-            device_name=name,
+            here.home,
+            here.store,
+            server=request["server"],
+            device_name=request["name"],
             kind=_KIND,
             clock=SystemClock(),
             rng=os.urandom,
-            person=AtConsole(console),
-            dialler=dialler,
+            person=AtConsole(here.console),
+            dialler=here.dialler(request),
         )
 
-    return await _in(home, console, store, enter)
+    return await _in(here, enter)
 
 
-async def _in(home: Home, console: Console, store: KeyStore, enter: Callable[[], Awaitable[SignIn]]) -> Exit:
-    with _prepared(home) as running:
+async def _in(here: _Here, enter: Callable[[], Awaitable[SignIn]]) -> Exit:
+    with _prepared(here.home) as running:
 
         async def drop_pairings() -> None:
             if running is not None:
                 raise running
-            await drop_all(home, store)
+            await drop_all(here.home, here.store)
 
-        signed_in = await signed_in_afresh(enter, store=store, drop_pairings=drop_pairings)
-    console.event(
+        signed_in = await signed_in_afresh(enter, store=here.store, drop_pairings=drop_pairings)
+    here.console.event(
         {
             "event": "signed_in",
             "account": signed_in.account,
@@ -105,24 +117,23 @@ async def _in(home: Home, console: Console, store: KeyStore, enter: Callable[[],
     return Exit.DONE
 
 
-async def sign_up(home: Home, console: Console, way: Way, *, invitation: str) -> Exit:
+async def _sign_up(here: _Here, request: Request) -> Exit:
     """Make an account, then sign this computer in to it."""
-    store = key_store(home, os.urandom)
-    with _prepared(home):
+    with _prepared(here.home):
         await accounts.sign_up(
-            home,
-            store,
-            server=way.server,
-            account=way.account,
-            password=way.password,
-            invitation=invitation,
+            here.home,
+            here.store,
+            server=request["server"],
+            account=request["account"],
+            password=request["password"],
+            invitation=request["invitation"],
             kind=_KIND,
             rng=os.urandom,
-            dialler=way.dialler,
+            dialler=here.dialler(request),
         )
-    told = {"event": "signed_up", "account": way.account, "server": way.server}
-    console.event(told, f"The account {way.account} is there.")
-    return await _log_in(home, store, console, way)
+    told = {"event": "signed_up", "account": request["account"], "server": request["server"]}
+    here.console.event(told, f"The account {request['account']} is there.")
+    return await _log_in(here, request)
 
 
 @contextlib.contextmanager
@@ -141,27 +152,38 @@ def _prepared(home: Home) -> Iterator[errors.HomeInUse | None]:
         yield running
 
 
-async def log_out(home: Home, console: Console, *, everywhere: bool, plaintext: bool) -> Exit:
+async def _log_out(here: _Here, request: Request) -> Exit:
     """Sign this computer out, or every device of the account."""
-    signed_in, store = SignIn.required(home), key_store(home, os.urandom)
+    signed_in, everywhere = SignIn.required(here.home), bool(request["everywhere"])
     told = await accounts.sign_out(
-        home, store, session=Session(store), kind=_KIND, everywhere=everywhere, plaintext=plaintext
+        here.home,
+        here.store,
+        session=Session(here.store),
+        kind=_KIND,
+        everywhere=everywhere,
+        plaintext=here.plaintext,
     )
     who = "Every device of" if everywhere else f"{signed_in.device_name} is signed out of"
-    console.event(
+    here.console.event(
         {"event": "signed_out", "account": signed_in.account, "everywhere": everywhere, "service_told": told},
         f"{who} {signed_in.account}{' is signed out' if everywhere else ''}.",
     )
     return Exit.DONE
 
 
-async def change_password(home: Home, console: Console, *, old: str, new: str, plaintext: bool) -> Exit:
+async def _change_password(here: _Here, request: Request) -> Exit:
     """Change the account's password."""
-    signed_in, store = SignIn.required(home), key_store(home, os.urandom)
+    signed_in = SignIn.required(here.home)
     await accounts.change_password(
-        home, store, session=Session(store), kind=_KIND, old=old, new=new, plaintext=plaintext
+        here.home,
+        here.store,
+        session=Session(here.store),
+        kind=_KIND,
+        old=request["old"],
+        new=request["new"],
+        plaintext=here.plaintext,
     )
-    console.event(
+    here.console.event(
         {"event": "password_changed", "account": signed_in.account},
         f"{signed_in.account} has a new password. All its other devices are signed out.",
     )

@@ -17,6 +17,7 @@ from dispatch_host.tasks import OPEN, OUTCOMES, State
 
 WAITING_LIMIT = 16
 TEXT_BYTES = 48 * 1024
+ATTACHMENTS = 16
 ATTEMPT_LIMIT = 1 << 31
 
 
@@ -26,6 +27,7 @@ class Situation:
 
     thread: int
     task: StoredTask | None  # the task of that id, if the journal knows it
+    arrived: bool  # whether all that the task names as attachments is here, whole
     waiting: int  # tasks that are accepted and not started, and commands that may become such
 
 
@@ -37,8 +39,11 @@ class Readable:
     action: Action = field(repr=False)
 
 
-def read(content: bytes, *, pair_id: bytes, task_id: bytes) -> Readable | Reason.ValueType:
-    """Parse an opened command; the reason when it is not one of this pairing, or not about the task that it names outside."""
+def read(content: bytes, *, pair_id: bytes, task_id: bytes | None) -> Readable | Reason.ValueType:
+    """Parse an opened command; the reason when it is not one of this pairing, or not about the task that it names outside.
+
+    By the direct path it names none there (None).
+    """
     command, action = UpCommand(), Action()
     try:
         command.ParseFromString(content)
@@ -47,8 +52,8 @@ def read(content: bytes, *, pair_id: bytes, task_id: bytes) -> Readable | Reason
         return Reason.REASON_PROTOCOL_VIOLATION
     fits = (
         command.pair_id == pair_id
-        and len(task_id) == ID_BYTES
-        and command.task_id == task_id
+        and len(command.task_id) == ID_BYTES
+        and task_id in (None, command.task_id)
         and 1 <= command.attempt < ATTEMPT_LIMIT
     )
     return Readable(command, action) if fits else Reason.REASON_PROTOCOL_VIOLATION
@@ -75,14 +80,16 @@ def _task(asked: Readable, situation: Situation) -> Reason.ValueType | None:
             return Reason.REASON_ID_REUSED
         if known.state not in {State.HANDED_OVER, State.REFUSED} or asked.command.attempt <= known.attempt:
             return Reason.REASON_ATTEMPT_SUPERSEDED
-    if task.attachments:
-        return Reason.REASON_NOT_SUPPORTED
+    if len(task.attachments) > ATTACHMENTS:
+        return Reason.REASON_BAD_REQUEST
     if not task.text.strip():
         return Reason.REASON_BAD_REQUEST
     if len(task.text.encode()) > TEXT_BYTES:
         return Reason.REASON_TOO_LARGE
     if task.text.split(maxsplit=1)[0].lower() == "/schedule":
         return Reason.REASON_SCHEDULE_ON_HOST
+    if not situation.arrived:
+        return Reason.REASON_ATTACHMENT_MISSING
     if situation.waiting >= WAITING_LIMIT:
         return Reason.REASON_QUEUE_FULL
     return None

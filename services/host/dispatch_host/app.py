@@ -22,15 +22,18 @@ from dispatch.runtime.server import stop_signal
 from dispatch_host import steps
 from dispatch_host.agents import Agent
 from dispatch_host.control import ControlServer
+from dispatch_host.direct.listener import Listener, Setting
+from dispatch_host.files import Artifacts, Inbox, Transfers
+from dispatch_host.files.transfers import Shop
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
-from dispatch_host.link import Common, Undecided
 from dispatch_host.metrics import HostMetrics
 from dispatch_host.operations import Operations, Running, tell_endings
 from dispatch_host.owned import Owned
 from dispatch_host.power import SleepWatch, watch_gap
 from dispatch_host.runner import Runner
+from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
 
 _ENDINGS_SECONDS = 30.0
@@ -73,8 +76,11 @@ async def run(
     metrics_at: Address | None,
     told: Told,
     metrics_certificate: CertificateFiles | None = None,
+    direct: Setting | None = None,
 ) -> None:
     """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
+
+    `direct` says where phones can come on the local network; None for nowhere.
 
     Raises DeviceRevoked when the pairing service says so, ValueError for a certificate that can't be used, OSError when the
     metrics' address is taken.
@@ -93,6 +99,22 @@ async def run(
 
     left = await owned.journal.step(lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_DIED))
     metrics.ended(State.INTERRUPTED, left)
+    inbox = Inbox(owned.attachments, most_bytes=round(limits.attachments_bytes))
+    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=round(limits.file_bytes), rng=owned.rng)
+    instance = Instance(owned.rng(ID_BYTES))
+    transfers = Transfers(
+        Shop(
+            journal=owned.journal,
+            inbox=inbox,
+            artifacts=artifacts,
+            clock=owned.clock,
+            rng=owned.rng,
+            identity=owned.identity(),
+            instance=instance,
+            most_bytes=round(limits.file_bytes),
+            ended=metrics.transferred,
+        )
+    )
     runner = Runner(
         agent,
         agent_name=agent_name,
@@ -101,29 +123,34 @@ async def run(
         clock=owned.clock,
         limits=limits,
         metrics=metrics,
+        inbox=inbox,
+        artifacts=artifacts,
     )
+    listener = Listener(direct, clock=owned.clock)
     common = Common(
         journal=owned.journal,
         scribe=owned.scribe,
         clock=owned.clock,
         undecided=Undecided(),
         runner=runner,
+        transfers=transfers,
         connected=heard,
         ended=metrics.ended,
         refused=metrics.refused,
+        lan_addresses=listener.addresses,
     )
     device = Device(
         home=owned.home,
         store=owned.store,
         identity=owned.identity(),
-        instance=Instance(owned.rng(ID_BYTES)),
+        instance=instance,
         rng=owned.rng,
         plaintext=owned.plaintext,
         random=random.Random(owned.rng(16)),
     )
     fleet = Fleet(device, common=common)
     endings, stopped = asyncio.Event(), asyncio.Event()
-    running = Running(fleet=fleet, runner=runner, stop=stop, stopped=stopped, endings=endings)
+    running = Running(fleet=fleet, runner=runner, transfers=transfers, stop=stop, stopped=stopped, endings=endings)
 
     def asleep() -> None:
         fleet.notice(Condition.CONDITION_ASLEEP)
@@ -138,7 +165,9 @@ async def run(
     operations = Operations(owned, running=running)
 
     async with (
+        transfers,
         fleet,
+        listener.open(fleet),
         ControlServer(owned.home, operations),
         _beside(
             runner.run(fleet),

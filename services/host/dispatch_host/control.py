@@ -24,14 +24,18 @@ from dispatch.api.host.v1.host_pb2_grpc import (
 )
 from dispatch.api.relay.v1.relay_pb2 import Condition
 from dispatch.device.home import Home
+from dispatch.doctor.chain import Found
 from dispatch.status import from_rpc, refuse
 
+from dispatch_host import doctor
 from dispatch_host.operations import Operations
 
 T = TypeVar("T")
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 CALL_SECONDS = 15.0
+EXAMINE_SECONDS = 120.0
+"""Long enough for each look to run into its own limit."""
 
 
 class ControlService(ControlServiceServicer):
@@ -93,6 +97,13 @@ class ControlService(ControlServiceServicer):
         async with _refusing(context), contextlib.aclosing(self._operations.read_thread(request.phone_name)) as events:
             async for event in events:
                 await context.write(pb.ReadThreadResponse(event=event))
+
+    async def Examine(  # type: ignore[override]  # as above
+        self, request: pb.ExamineRequest, context: _Context
+    ) -> None:
+        async with _refusing(context), contextlib.aclosing(self._operations.examine()) as findings:
+            async for found in findings:
+                await context.write(doctor.told(found))
 
 
 @contextlib.asynccontextmanager
@@ -189,6 +200,11 @@ class ControlClient:
         call = self._stub.ReadThread(pb.ReadThreadRequest(phone_name=phone_name))
         async for response in _reading(call):
             yield response.event
+
+    async def examine(self) -> AsyncGenerator[Found, None]:
+        call = self._stub.Examine(pb.ExamineRequest(), timeout=EXAMINE_SECONDS)
+        async for response in _reading(call):
+            yield doctor.heard(response)
 
     async def _call(self, method: Any, request: Any) -> Any:
         try:

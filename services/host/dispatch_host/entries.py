@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.files.description import Described
 
 TEXT_PART_BYTES = 48 * 1024
 """Longest text of one event: with its frame it fits one sealed body of 65,532 bytes."""
@@ -59,6 +60,11 @@ def started(task_id: bytes, agent: str) -> Entry:
 def step(task_id: bytes, title: str, detail: str) -> Entry:
     """Tell what the agent did."""
     return Entry(task_id, pb.Event(step=pb.Step(title=_cut(title, 1024), detail=_cut(detail, TEXT_PART_BYTES - 2048))))
+
+
+def artifact(task_id: bytes, file: Described) -> Entry:
+    """Name a file that the phone may get."""
+    return Entry(task_id, pb.Event(artifact=pb.Artifact(file=file.attachment())))
 
 
 def result(task_id: bytes, text: str) -> Iterator[Entry]:

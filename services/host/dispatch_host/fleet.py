@@ -25,9 +25,10 @@ from dispatch.thread import Backoff, Identity, ThreadClient
 
 from dispatch_host.journal import Tx, outbox, threads
 from dispatch_host.journal.values import Pairing
-from dispatch_host.link import Common, Link
+from dispatch_host.link import Link
 from dispatch_host.pairings import keys_of
 from dispatch_host.rights import Rights
+from dispatch_host.shared import Common
 
 _LOG = get_logger()
 
@@ -85,6 +86,11 @@ class Fleet:
         """All links, attached or given up."""
         return [held.link for held in self._held.values()]
 
+    @property
+    def lan_addresses(self) -> Sequence[str]:
+        """Where phones can come directly."""
+        return self._common.lan_addresses()
+
     async def attach_all(self) -> None:
         """Attach every pairing of the journal."""
         for pairing in await self._common.journal.step(threads.pairings):
@@ -104,10 +110,14 @@ class Fleet:
         """Let a link go, with a goodbye."""
         held = self._held.pop(pair_id, None)
         if held is not None:
-            held.link.client.leave(None)
+            held.link.leave(None)
             await asyncio.wait([held.task], timeout=2)
             held.task.cancel()
             await asyncio.gather(held.task, return_exceptions=True)
+
+    def link_in(self, epoch: bytes) -> Link | None:
+        """Give the link whose session has this epoch."""
+        return next((link for link in self.links if link.direct.epoch == epoch), None)
 
     def link_of(self, pair_id: PairId) -> Link | None:
         """Give a pairing's link."""
@@ -118,7 +128,7 @@ class Fleet:
         """Tell what is left to tell, then why we go, then goodbye; all links at once."""
         await asyncio.gather(*(link.drained(within_seconds=within_seconds / 2) for link in self.links))
         for held in self._held.values():
-            held.link.client.leave(condition)
+            held.link.leave(condition)
         attached = [held.task for held in self._held.values() if not held.link.given_up]
         if attached:
             await asyncio.wait(attached, timeout=within_seconds / 2)
@@ -151,7 +161,7 @@ class Fleet:
         rights = Rights(device.home, pairing, identity=device.identity, clock=common.clock, plaintext=device.plaintext)
         session = HostSession(keys, keep_epoch=epoch, rng=device.rng)
         link = Link(pairing, common=common, session=session, rights=rights, cursor=cursor)
-        link.client = ThreadClient(
+        client = ThreadClient(
             link,
             identity=device.identity,
             instance=device.instance,
@@ -159,6 +169,7 @@ class Fleet:
             rng=device.rng,
             backoff=Backoff(device.random),
         )
+        link.use(client)
         return link
 
     async def _hold(self, link: Link) -> None:

@@ -1,4 +1,7 @@
-"""How long things may take on a host, in one place. Defaults are the product's; tests and the environment set others."""
+"""How long things may take on a host, and how large files may be, in one place.
+
+Defaults are the product's; tests and the environment set others.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Times of a host."""
+    """Times and sizes of a host."""
 
     watchdog_seconds: float = 15 * 60.0
     """A task whose agent says nothing for that long is ended as failed."""
@@ -17,3 +20,7 @@ class Limits:
     """Most live frames of one task."""
     stop_seconds: float = 2.0
     """How long `stop` gives the running task to let go, and then the phones' news to leave."""
+    file_bytes: float = 4 * 1024**3
+    """Largest file that is taken or given."""
+    attachments_bytes: float = 16 * 1024**3
+    """Most that all attachments together may take here."""

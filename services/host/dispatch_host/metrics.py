@@ -6,6 +6,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from dispatch_host.files.transfers import DONE
 from dispatch_host.tasks import OUTCOMES, State
 
 
@@ -27,6 +28,11 @@ class HostMetrics:
         )
         words = [errors.word(reason) for reason in errors.all_reasons()]
         self._refusals = {word: refusals.labels(word) for word in words}
+        transfers = Counter(
+            "dispatch_host_transfers", "Transfers of files that ended: done, or by reason.", ["outcome"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._transfers = {word: transfers.labels(word) for word in (DONE, *words)}
         self.running = Gauge("dispatch_host_running", "Tasks that run now: 0 or 1.", registry=self.registry)
         self.waiting = Gauge("dispatch_host_waiting", "Tasks that wait behind it.", registry=self.registry)
         self.connected = Gauge("dispatch_host_connected", "Open streams to the relay.", registry=self.registry)
@@ -40,6 +46,10 @@ class HostMetrics:
     def ended(self, state: State, count: int = 1) -> None:
         """Count tasks that ended."""
         self._ended.labels(state.value).inc(count)
+
+    def transferred(self, outcome: str) -> None:
+        """Count a transfer that ended: DONE, or the word of a reason."""
+        self._transfers[outcome].inc()
 
     def refused(self, reason: Reason.ValueType) -> None:
         """Count something of a phone, or of a relay in its name, that was refused."""

@@ -22,12 +22,14 @@ from dispatch.api.relay.v1.relay_pb2 import Condition
 from dispatch.device import service_clock
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
+from dispatch.doctor.chain import Found
 from dispatch.ids import PairId
 
-from dispatch_host import steps
+from dispatch_host import doctor, steps
+from dispatch_host.files import Inbox, Transfers
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
-from dispatch_host.journal import Tx, settings, tasks, threads
+from dispatch_host.journal import Tx, files, settings, tasks, threads
 from dispatch_host.journal.values import Pairing, StoredTask
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
@@ -50,6 +52,7 @@ class Front(Protocol):
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
     def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]: ...
+    def examine(self) -> AsyncGenerator[Found, None]: ...
     async def stop(self, condition: Condition.ValueType) -> None: ...
 
 
@@ -59,6 +62,7 @@ class Running:
 
     fleet: Fleet
     runner: Runner
+    transfers: Transfers
     stop: Callable[[Condition.ValueType], None]
     stopped: asyncio.Event  # set when the phones were told
     endings: asyncio.Event  # set when the pairing service has something to be told
@@ -89,10 +93,18 @@ class Operations:
             key_store=owned.store.kind,
             folder_guard="openat2" if isinstance(best_beneath(), OpenAt2) else "openat",
             clock_off_ms=service_clock.off_ms(owned.home),
+            direct_addresses=running.fleet.lan_addresses if running else (),
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
             status.running_task.CopyFrom(_task_status(now, names))
         return status
+
+    async def examine(self) -> AsyncGenerator[Found, None]:
+        """Walk the chain from this host to its phones."""
+        fleet = self._running.fleet if self._running is not None else None
+        async with contextlib.aclosing(doctor.examine(self._owned, fleet)) as findings:
+            async for found in findings:
+                yield found
 
     async def add_folder(self, folder: pb.Folder) -> pb.Folder:
         """Approve a folder. Raises BadRequest for what is no folder, can't be listed, or is never for agents."""
@@ -151,7 +163,7 @@ class Operations:
         pairing = await self._target(phone_name)
         if self._running is not None:
             await self._say_goodbye(self._running, pairing)
-        await self._forget(pairing.pair_id)
+        await self._forget(pairing)
         told = await tell_endings(self._owned)
         if self._running is not None and not told:
             self._running.endings.set()
@@ -162,7 +174,7 @@ class Operations:
         if self._running is not None:
             await self._cancel_tasks(self._running, pairing)
             await self._running.fleet.drop(pairing.pair_id)
-        await self._forget(pairing.pair_id, to_tell=False)
+        await self._forget(pairing, to_tell=False)
 
     async def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:
         """Give the events of a thread, oldest first, as they were written."""
@@ -206,14 +218,21 @@ class Operations:
         for task_id in cancelled:
             await running.runner.cancelled(task_id)
 
-    async def _forget(self, pair_id: PairId, *, to_tell: bool = True) -> None:
+    async def _forget(self, pairing: Pairing, *, to_tell: bool = True) -> None:
+        """Forget a pairing, its keys and its files; the words of its thread stay."""
+        pair_id = pairing.pair_id
+        if self._running is not None:
+            await self._running.transfers.drop(pair_id)
+
         def write(tx: Tx) -> None:
             if to_tell:
                 settings.add_ending(tx, pair_id)
             threads.leave(tx, pair_id)
+            files.forget_thread(tx, pairing.thread)
 
         await self._owned.journal.step(write)
         forget(self._owned.store, pair_id)
+        await asyncio.to_thread(Inbox(self._owned.attachments, most_bytes=0).remove_thread, pairing.thread)
 
     async def _target(self, phone_name: str) -> Pairing:
         """Find the one pairing that is meant. Raises NotPaired, TargetNeeded or TargetUnknown."""
@@ -244,6 +263,7 @@ class Operations:
         status.reason = link.reason
         status.phone_attached = link.phone_attached
         status.relay = link.client.relay
+        status.direct = link.direct.path is not None
         return status
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import Clock, SystemClock
@@ -32,6 +33,17 @@ class Owned:
     rng: Rng = field(repr=False)
     plaintext: bool
     """Whether services off this computer may be spoken to in the clear."""
+
+    @property
+    def attachments(self) -> Path:
+        """Give the folder of all attachments."""
+        return self.home / "attachments"
+
+    @property
+    def keep_out(self) -> Sequence[Path]:
+        """Give what no agent may read, whatever is approved: the keys, the journal, and what opens them."""
+        passphrase = self.home.passphrase_file
+        return [Path(os.path.realpath(path)) for path in (self.home.path, passphrase) if path is not None]
 
     def identity(self) -> Identity:
         """Give what the services know this host by."""

@@ -5,11 +5,7 @@ Needs neither the home's lock nor a running host: nothing of the host itself is 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import sys
-import threading
 from typing import Any
 
 from dispatch import errors
@@ -23,8 +19,7 @@ from dispatch.device.owner_words import words_of
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn, session_of
 from dispatch.device.telling import Told
-
-_ANSWER_BYTES = 1024
+from dispatch.keyboard import answer
 
 
 async def with_the_account(
@@ -54,32 +49,7 @@ async def with_the_account(
     # A program that reads our objects is asked nothing.
     ask = bool(request.get("ask")) and not console.as_json
     async with client:
-        code = await owner.do(client, {**request, "ask": ask}, say=say, hear=heard_yes)
+        code = await owner.do(client, {**request, "ask": ask}, say=say, hear=answer)
     if nothing and not said and not console.as_json:
         console.event({}, nothing)
     return code
-
-
-async def heard_yes() -> bool:
-    """Wait for a line; anything but yes, and the end of the input, counts as no."""
-    loop = asyncio.get_running_loop()
-    answered: asyncio.Future[bool] = loop.create_future()
-
-    def listen() -> None:
-        yes = read_answer().strip().lower() in {"yes", "y"}
-        with contextlib.suppress(RuntimeError, asyncio.InvalidStateError):  # nobody waits any more
-            loop.call_soon_threadsafe(answered.set_result, yes)
-
-    threading.Thread(target=listen, daemon=True, name="answer").start()
-    return await answered
-
-
-def read_answer() -> str:
-    """Read a line of standard input byte by byte, past Python's buffer: a thread that still waits in there at the end of the
-    process would stop it from ending.
-    """
-    read = bytearray()
-    with contextlib.suppress(OSError, ValueError):
-        while len(read) < _ANSWER_BYTES and (byte := os.read(sys.stdin.fileno(), 1)) not in {b"", b"\n"}:
-            read += byte
-    return read.decode(errors="replace")

@@ -10,9 +10,9 @@ from pathlib import Path
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.cli import Console, Exit, policy_told, policy_words
+from dispatch.keyboard import is_yes, read_line
 
 from dispatch_host.operations import Front
-from dispatch_host.owner_command import read_answer
 from dispatch_host.pictures import drawn, write_picture
 
 
@@ -64,7 +64,7 @@ def _ask(console: Console, code: pb.PairCode, answers: asyncio.Queue[bool]) -> N
     loop = asyncio.get_running_loop()
 
     def listen() -> None:
-        yes = read_answer().strip().lower() in {"yes", "y"}
+        yes = is_yes(read_line())
         # The ceremony may have ended while the person was thinking.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(answers.put_nowait, yes)

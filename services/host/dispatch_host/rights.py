@@ -39,6 +39,7 @@ class Rights:
         # Touched by the link's one task.
         self._right: Right | None = None
         self._ends_ms = 0
+        self.minimum_phone_version = ""  # as the service last told it
         self._ahead_ms = 0  # the service's clock minus this computer's boot clock
         self._knows_time = False
         self._asked_ms: int | None = None  # when the service was last asked because of a phone's grant
@@ -112,6 +113,7 @@ class Rights:
         self._knows_time = True
         service_clock.note(self._home, server_time_ms=answer.server_time_ms, wall_ms=self._clock.wall_ms())
         self._ends_ms = ends_ms
+        self.minimum_phone_version = answer.minimum_phone_version
         self._right = Right(grant=answer.grant.SerializeToString(), relays=tuple(answer.relays))
 
     def _service_ms(self) -> int:

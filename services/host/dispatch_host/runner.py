@@ -12,6 +12,7 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from dispatch import errors
@@ -23,9 +24,10 @@ from dispatch.ids import TaskId
 from dispatch.runtime.logs import get_logger
 
 from dispatch_host import entries, steps
-from dispatch_host.agents import Agent, NotDone, Progress, Result, Step, Task, Text, Turn
+from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
 from dispatch_host.entries import Entry
-from dispatch_host.journal import Tx, Writer, tasks
+from dispatch_host.files import Artifacts, Inbox
+from dispatch_host.journal import Tx, Writer, files, tasks
 from dispatch_host.journal.values import StoredTask
 from dispatch_host.limits import Limits
 from dispatch_host.live import LiveNews
@@ -105,8 +107,12 @@ class Runner:
         clock: Clock,
         limits: Limits,
         metrics: HostMetrics,
+        inbox: Inbox,
+        artifacts: Artifacts,
     ) -> None:
         # Fixed after __init__.
+        self._inbox = inbox
+        self._artifacts = artifacts
         self._agent = agent
         self._agent_name = agent_name
         self._journal = journal
@@ -238,7 +244,13 @@ class Runner:
 
     async def _drive(self, current: _Current, ready: Ready) -> Ending:
         """Read the agent's events to the end. Whatever breaks in it is one ending."""
-        task = Task(task_id=ready.task.task_id.hex(), text=ready.task.text)
+        inbox = self._inbox.of(ready.task.thread)
+        task = Task(
+            task_id=ready.task.task_id.hex(),
+            text=ready.task.text,
+            inbox=inbox if inbox.is_dir() else None,
+            attachments=[one.path for one in ready.attachments],
+        )
         history = [_turn(earlier) for earlier in ready.history]
         events = self._agent.run(task, scope=ready.folders, history=history, ask=_nobody)
         try:
@@ -257,6 +269,9 @@ class Runner:
                         case Progress(done=done, total=total, unit=unit):
                             current.news.progress(done=done, total=total, unit=unit)
                             current.showing.set()
+                        case Artifact(path=path):
+                            current.steps.append(await self._named(ready, path))
+                            current.stepped.set()
                         case Result(text=text, memory=memory):
                             return Ending(event=Event.DONE, result=entries.clean(text), memory=_remembered(memory))
                         case NotDone(reason=reason, text=text, memory=memory):
@@ -270,6 +285,9 @@ class Runner:
             if watchdog.expired():
                 return SILENT
             return self._broken(current, "TimeoutError")
+        except errors.DispatchError as failure:
+            # A file that can't be sent: the agent may not, or it is not there any more.
+            return Ending(event=Event.FAIL, reason=failure.reason, text=failure.sentence)
         except asyncio.CancelledError as failure:
             asked = asyncio.current_task()
             if asked is None or asked.cancelling():
@@ -279,6 +297,21 @@ class Runner:
         except Exception as failure:
             return self._broken(current, place_of(failure))
         return self._broken(current, "no result")
+
+    async def _named(self, ready: Ready, path: Path) -> Entry:
+        """Give a file for the phone its id, key and digest. Raises FolderNotApproved, FileUnknown, TooLarge."""
+        task = ready.task
+        stored = await asyncio.to_thread(
+            self._artifacts.name,
+            path,
+            ready.folders,
+            thread=task.thread,
+            task_id=task.task_id,
+            at_ms=self._clock.wall_ms(),
+        )
+        # Before the event that names it: a phone may ask for it as soon as it hears of it.
+        await self._stored(lambda tx: files.add(tx, stored))
+        return entries.artifact(task.task_id, stored.file)
 
     def _broken(self, current: _Current, where: str) -> Ending:
         _LOG.error("agent broke", task=current.task.task_id, where=where)

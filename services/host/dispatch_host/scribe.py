@@ -66,9 +66,12 @@ class Scribe:
         for entry in entries:
             self._append(tx, thread, entry)
 
-    def begin(self, tx: Tx, pair_id: PairId, chain: Chain, phone: Head, *, may_set_back: bool) -> bool:
+    def begin(
+        self, tx: Tx, pair_id: PairId, chain: Chain, phone: Head, *, may_set_back: bool, told: pb.Begin | None = None
+    ) -> bool:
         """Switch to a new epoch's keep chain: heads reconciled, Begin, then what the relay has not confirmed, sealed anew.
 
+        `told` is what Begin says beside the head.
         Tells whether the thread was set back. Raises RateLimited where that `may` not be, and ProtocolViolation for a head
         that no host ever had.
         """
@@ -85,6 +88,7 @@ class Scribe:
         outbox.keep_chain(tx, chain)
         head = threads.head(tx, thread)
         begin = pb.Begin(head=pb.Head(number=head.number, hash=head.hash))
+        begin.MergeFrom(told or pb.Begin())
         self.post_items(tx, pair_id, [pb.DownKeepItem(begin=begin)])
         for first, last in ranges:
             for page in _pages(tx, thread, first, last):

@@ -24,10 +24,11 @@ def limits(environment: Mapping[str, str]) -> Limits:
             value = float(text)
         except ValueError:
             value = 0.0
-        if 0 < value < 1e9:
+        unit, most = ("bytes", 1e15) if field.endswith("_bytes") else ("seconds", 1e9)
+        if 0 < value < most:
             given[field] = value
         else:
-            wrong.append(f"{name}={text!r} is not a number of seconds above 0")
+            wrong.append(f"{name}={text!r} is not a number of {unit} above 0")
     if wrong:
         raise errors.BadRequest("; ".join(wrong), metadata={"field": "environment"})
     return Limits(**given)

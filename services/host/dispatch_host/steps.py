@@ -10,15 +10,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.thread.v1.thread_pb2 import UpCommand
+from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, UpCommand
+from dispatch.files.description import checked
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_host import admission, entries
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.entries import Entry
-from dispatch_host.journal import settings, tasks, threads
-from dispatch_host.journal.values import StoredCommand, StoredTask, Verdict
+from dispatch_host.journal import files, settings, tasks, threads
+from dispatch_host.journal.values import StoredCommand, StoredFile, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
 from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
@@ -29,15 +31,23 @@ HISTORY_LIMIT = 50
 NEVER_STARTED = Reason.REASON_NEVER_STARTED
 
 
-def take(tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, undecided: int) -> Reason.ValueType | None:
+def take(
+    tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, undecided: int, direct: bool
+) -> Reason.ValueType | None:
     """Journal a command that was handed over; the reason when it is not taken.
 
-    `undecided` counts the commands of this process that wait for their go: each may become a waiting task.
+    `undecided` counts the commands of this process that wait for their go: each may become a waiting task. `direct` says by
+    whom the go will come: the phone, or the relay.
     """
     thread = threads.thread_of(tx, pair_id)
     task_id = TaskId(asked.command.task_id)
     known = tasks.find(tx, task_id)
-    situation = Situation(thread=thread, task=known, waiting=tasks.count_queued(tx) + undecided)
+    situation = Situation(
+        thread=thread,
+        task=known,
+        arrived=all(_has_arrived(tx, said, thread) for said in asked.action.task.attachments),
+        waiting=tasks.count_queued(tx) + undecided,
+    )
     reason = admission.refusal(asked, situation)
     if reason is not None:
         return reason
@@ -52,8 +62,16 @@ def take(tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, und
             action=asked.command.action,
             text=asked.action.task.text,
         )
-    tasks.add_command(tx, message_id, pair_id=pair_id, task_id=task_id, content=asked.command.SerializeToString())
+    content = asked.command.SerializeToString()
+    tasks.add_command(tx, message_id, pair_id=pair_id, task_id=task_id, content=content, direct=direct)
     return None
+
+
+def _has_arrived(tx: Tx, said: Attachment, thread: int) -> bool:
+    try:
+        return files.has_arrived(tx, checked(said), thread=thread)
+    except errors.DispatchError:
+        return False
 
 
 class Then(Enum):
@@ -71,14 +89,31 @@ class Gone:
     then: Then = Then.NOTHING
     task_id: TaskId = field(default_factory=lambda: TaskId(b""))
     ended: State | None = None
+    decided: bool = True  # False: said by one who does not decide, or of a command that is not here
 
 
-def go(tx: Tx, scribe: Scribe, pair_id: PairId, message_id: MessageId, *, seq: int, in_time: bool, now_ms: int) -> Gone:
-    """Take the relay's word that a command is accepted. Too late, or unknown to this process: it ends without a start."""
-    threads.advance(tx, pair_id, seq)
-    command = tasks.find_command(tx, message_id)
-    if command is None or command.pair_id != pair_id:
-        return Gone()
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What became of a command, by the one who decides: the relay, or the phone of what came by the direct path."""
+
+    message_id: MessageId
+    seq: int = 0  # the relay's row
+    direct: bool = False
+
+    def about(self, tx: Tx, pair_id: PairId) -> StoredCommand | None:
+        """Give the command, if it is one of the pairing and the one who speaks is the one who decides."""
+        command = tasks.find_command(tx, self.message_id)
+        if command is None or command.pair_id != pair_id or command.direct != self.direct:
+            return None
+        return command
+
+
+def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, now_ms: int) -> Gone:
+    """Take the word that a command is accepted. Too late, or unknown to this process: it ends without a start."""
+    threads.advance(tx, pair_id, word.seq)
+    message_id, command = word.message_id, word.about(tx, pair_id)
+    if command is None:
+        return Gone(decided=False)
     if command.verdict is Verdict.SUPERSEDED:
         tasks.mark_orphan(tx, message_id)
         return Gone(ended=_end_orphans(tx, scribe, command, now_ms=now_ms))
@@ -96,6 +131,8 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, message_id: MessageId, *, seq: i
 
 def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_time: bool, now_ms: int) -> Gone:
     tasks.accept(tx, task.task_id, attempt=words.attempt, action=words.action, at_ms=now_ms)
+    named = Action.FromString(words.action).task.attachments
+    files.name_task(tx, [one.file_id for one in named], task.task_id)
     first = entries.accepted(words, text=task.text)
     if not in_time:
         return Gone(ended=_end(tx, scribe, task, Event.INTERRUPT, reason=NEVER_STARTED, before=[first]))
@@ -114,14 +151,14 @@ def _cancel(tx: Tx, scribe: Scribe, task: StoredTask) -> Gone:
     return Gone(Then.CANCEL if task.state in OPEN else Then.NOTHING, task.task_id)
 
 
-def withdraw(tx: Tx, scribe: Scribe, pair_id: PairId, message_id: MessageId, *, seq: int, now_ms: int) -> State | None:
-    """Take the relay's word that a command is refused: it never runs. Gives how a task ended by that, if one did."""
-    threads.advance(tx, pair_id, seq)
-    command = tasks.find_command(tx, message_id)
-    if command is None or command.pair_id != pair_id or command.verdict is not Verdict.PENDING:
+def withdraw(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, now_ms: int) -> State | None:
+    """Take the word that a command is refused: it never runs. Gives how a task ended by that, if one did."""
+    threads.advance(tx, pair_id, word.seq)
+    command = word.about(tx, pair_id)
+    if command is None or command.verdict is not Verdict.PENDING:
         return None
     words = UpCommand.FromString(command.content)
-    tasks.decide(tx, message_id, Verdict.WITHDRAWN)
+    tasks.decide(tx, word.message_id, Verdict.WITHDRAWN)
     task = tasks.find(tx, command.task_id)
     # A cancel that was refused leaves its task as it is; so does an attempt that a newer one has replaced.
     if task is not None and task.state is State.HANDED_OVER and task.attempt == words.attempt:
@@ -152,6 +189,7 @@ class Ready:
     task: StoredTask
     history: Sequence[StoredTask] = field(repr=False)
     folders: Sequence[Folder]
+    attachments: Sequence[StoredFile]
 
 
 def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
@@ -167,7 +205,9 @@ def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
     history = [
         earlier for earlier in tasks.of_thread(tx, task.thread, limit=HISTORY_LIMIT + 1) if earlier.state in OUTCOMES
     ]
-    return Ready(task=task, history=history, folders=settings.folders(tx))
+    return Ready(
+        task=task, history=history, folders=settings.folders(tx), attachments=files.attachments_of(tx, task.task_id)
+    )
 
 
 def tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:

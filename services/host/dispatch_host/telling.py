@@ -37,6 +37,7 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
                 "connected": pairing.connected,
                 "phone_attached": pairing.phone_attached,
                 "relay": pairing.relay,
+                "path": "direct" if pairing.direct else "relay",
                 **reason_told(pairing.reason),
             }
             for pairing in found.pairings
@@ -47,6 +48,7 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
         "key_store": found.key_store,
         "folder_guard": found.folder_guard,
         "clock_off_ms": found.clock_off_ms if found.HasField("clock_off_ms") else None,
+        "direct_addresses": list(found.direct_addresses),
     }
 
 
@@ -66,6 +68,8 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
         yield "  no folder is approved (dispatch-host folders add PATH)"
     for one in found.folders:
         yield f"  may {'read and change' if one.writable else 'read'}: {plain(one.path)}"
+    if found.direct_addresses:
+        yield f"  phones on this network can come directly: {', '.join(found.direct_addresses)}"
     yield f"  keys: {found.key_store}; folders are guarded by {found.folder_guard}"
     if warning := key_words.words(found.key_store):
         yield f"  {warning}"
@@ -79,6 +83,8 @@ def folder(one: host.Folder) -> dict[str, Any]:
 
 
 def _connection(pairing: host.PairingStatus) -> str:
+    if pairing.direct:
+        return f"Connected directly, on the local network{'' if pairing.connected else '; not by the relay'}"
     if pairing.connected:
         return f"Connected{', the phone too' if pairing.phone_attached else ''}"
     why = errors.kind_of(pairing.reason).sentence if pairing.reason else "connecting"

@@ -56,6 +56,7 @@ class Renewed:
     relays: list[str]
     sequence: int
     now_ms: int
+    min_phone_version: str
 
 
 def read(signed: Signed, host: Device, *, service_name: str) -> Attestation:
@@ -196,7 +197,13 @@ class Pairings:
             not_after_ms=now_ms + self._limits.grant_ms,
             sequence=sequence,
         )
-        return Renewed(grant=grant, relays=relays, sequence=sequence, now_ms=now_ms)
+        return Renewed(
+            grant=grant,
+            relays=relays,
+            sequence=sequence,
+            now_ms=now_ms,
+            min_phone_version=self._rules.min_phone_version,
+        )
 
     async def _note_version(self, device: Device, said: str) -> None:
         refusal = policy.new_enough(self._rules, device.role, said)

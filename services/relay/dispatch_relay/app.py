@@ -28,6 +28,9 @@ from dispatch_relay.rooms import Rooms
 from dispatch_relay.service import SERVICE, ThreadService
 from dispatch_relay.settings import Settings
 from dispatch_relay.sqlite_log import SqliteLog
+from dispatch_relay.transfer_service import SERVICE as TRANSFER_SERVICE
+from dispatch_relay.transfer_service import TransferService
+from dispatch_relay.transfers import Transfers
 from dispatch_relay.trust import News, Trust
 from dispatch_relay.trust_feed import TrustFeed
 from dispatch_relay.trust_store import TrustStore
@@ -118,12 +121,15 @@ async def serve(
             )
             rooms = Rooms(tools)
             await rooms.recover()
-            server = Server(services=[SERVICE.full_name])
+            transfers = Transfers(settings=settings, metrics=metrics)
+            server = Server(services=[SERVICE.full_name, TRANSFER_SERVICE.full_name])
             names = set(settings.names)  # the rest is known when the port is
-            service = ThreadService(
-                gate=Gate(trust=trust, names=names, clock=clock, rng=os.urandom), rooms=rooms, tools=tools
+            gate = Gate(trust=trust, names=names, clock=clock, rng=os.urandom)
+            service = ThreadService(gate=gate, rooms=rooms, tools=tools)
+            transfer_service = TransferService(
+                gate=gate, rooms=rooms, transfers=transfers, clock=clock, settings=settings, metrics=metrics
             )
-            server.grpc.add_generic_rpc_handlers((service.handlers(),))
+            server.grpc.add_generic_rpc_handlers((service.handlers(), transfer_service.handlers()))
             bound = await server.start(options.listen, certificate=certificate)
             advertise = options.advertise or bound
             names |= {str(bound), str(advertise)}
@@ -135,6 +141,9 @@ async def serve(
                 # Devices first, at once: they are told that they were revoked, not that their pairings are over.
                 for device_id in news.revoked:
                     rooms.revoke(device_id)
+                    transfers.revoke(device_id)
+                for pair_id in news.ended:
+                    transfers.erase(pair_id)
                 # Side by side: a new relay hears of every pairing that ever ended, and they share their commits.
                 await asyncio.gather(*(rooms.erase(pair_id, ended_by=end) for pair_id, end in news.ended.items()))
 
@@ -172,7 +181,8 @@ async def serve(
             await stopped.wait()
 
             _log.info("draining")
-            service.draining = True
+            service.draining = transfer_service.draining = True
+            transfers.shut()  # a file goes on where it stopped, on another relay or on this one's next start
             health.cancel()
             await server.serving(False)
             spread_ms = int(settings.drain_ms * _DRAIN_SHARE)

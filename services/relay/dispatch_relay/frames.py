@@ -87,7 +87,7 @@ def live(sealed: bytes) -> bytes:
     return _one(pb.RelayFrame(live=pb.Live(sealed=sealed)))
 
 
-def presence(presence: Presence, *, of: End, last_heard_ms: int, lease_age_ms: int) -> bytes:
+def presence(presence: Presence, *, of: End, last_heard_ms: int, lease_age_ms: int, unsteady: bool) -> bytes:
     """Say how the peer is. Only a host's absence has a cause."""
     return _one(
         pb.RelayFrame(
@@ -98,6 +98,7 @@ def presence(presence: Presence, *, of: End, last_heard_ms: int, lease_age_ms: i
                 last_heard_ms=last_heard_ms,
                 instance=presence.instance,
                 lease_age_ms=lease_age_ms,
+                unsteady=unsteady,
             )
         )
     )

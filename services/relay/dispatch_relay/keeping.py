@@ -19,6 +19,9 @@ from dispatch_relay.push import PushOutcome
 from dispatch_relay.stream import Stream
 from dispatch_relay.verdict import Effect
 
+LONGEST_TASK_MS = 30 * 24 * 60 * 60 * 1_000
+"""No task is said to have been sent longer ago."""
+
 _log = get_logger()
 
 
@@ -38,6 +41,7 @@ class Keeping:
             sealed=post.sealed,
             push_hint=post.push_hint,
             outcome=post.outcome,
+            since_posted_ms=min(post.since_posted_ms, LONGEST_TASK_MS),
             reason=door.known(post.reason) if post.reason else Reason.REASON_UNSPECIFIED,
         )
         stream.submitted()
@@ -76,6 +80,10 @@ class Keeping:
             self._called(PushOutcome.SUPPRESSED_LOOKING, hint)
         else:
             self._place.tools.spawn(self._push(hint))
+
+    def hold_back(self, hint: pb.PushHint.ValueType) -> None:
+        """Do not call the person: the host comes and goes, and they were called for that."""
+        self._called(PushOutcome.SUPPRESSED_UNSTEADY, hint)
 
     def _looked_at(self) -> bool:
         phone = self._place.streams.get(End.PHONE)

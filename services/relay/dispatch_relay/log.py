@@ -128,6 +128,7 @@ class Keep:
     push_hint: PushHint.ValueType = PushHint.PUSH_HINT_UNSPECIFIED
     outcome: Outcome.ValueType = Outcome.OUTCOME_UNSPECIFIED
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    since_posted_ms: int = 0  # beside an outcome: how long ago the host got the task, for one that this relay never saw
 
 
 @dataclass(frozen=True, slots=True)

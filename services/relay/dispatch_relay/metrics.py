@@ -103,6 +103,17 @@ class Metrics:
             "dispatch_relay_trust_feed_connected", "Whether the pairing service is heard at the moment.",
             registry=registry,
         )  # fmt: skip
+        self.transfers = Gauge("dispatch_relay_transfers", "Transfers of files under way.", registry=registry)
+        transfer_ends = Counter(
+            "dispatch_relay_transfer_ends_total", "Transfers refused or ended, by reason.", ["reason"],
+            registry=registry,
+        )  # fmt: skip
+        self._transfer_ends = {word: transfer_ends.labels(word) for word in (*words, BYE, BROKE)}
+        carried = Counter(
+            "dispatch_relay_transfer_bytes_total", "Sealed bytes of files carried, by who gets them.", ["to"],
+            registry=registry,
+        )  # fmt: skip
+        self.transfer_bytes = {end: carried.labels(end.name.lower()) for end in End}
         self._feed_age = Gauge(
             "dispatch_relay_trust_age_seconds", "How old the pairing service's last word is.", registry=registry
         )
@@ -162,6 +173,10 @@ class Metrics:
     def stream_ended(self, why: str) -> None:
         """`why` is the word of a reason, BYE or BROKE."""
         self._ends[why].inc()
+
+    def transfer_ended(self, why: str) -> None:
+        """`why` is the word of a reason, BYE (both ends said all) or BROKE."""
+        self._transfer_ends[why].inc()
 
     def pushed(self, outcome: PushOutcome) -> None:
         self._pushes[outcome].inc()

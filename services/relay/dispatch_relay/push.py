@@ -14,6 +14,7 @@ class PushOutcome(Enum):
 
     SENT = "sent"
     SUPPRESSED_LOOKING = "suppressed_looking"
+    SUPPRESSED_UNSTEADY = "suppressed_unsteady"
     NO_TARGET = "no_target"
     FAILED = "failed"
 

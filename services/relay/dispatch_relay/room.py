@@ -21,7 +21,7 @@ from dispatch_relay.keeping import Keeping
 from dispatch_relay.log import Acked, Done, Erase, Failed, Thread
 from dispatch_relay.metrics import BROKE, BYE
 from dispatch_relay.place import RETRY_STORE_MS, Place, Tools, nothing
-from dispatch_relay.presence import End, Event, Standing
+from dispatch_relay.presence import End, Event, Presence, Standing
 from dispatch_relay.settings import Settings
 from dispatch_relay.stream import Caller, Stream
 from dispatch_relay.watch import Watch
@@ -60,6 +60,11 @@ class Room:
         self._erased: asyncio.Future[None] | None = None
         if End.HOST not in thread.presence:
             self._watch.meet_new()
+
+    @property
+    def host(self) -> Presence:
+        """Say how the host is."""
+        return self._place.presence[End.HOST]
 
     # ---- coming and going
 
@@ -108,7 +113,7 @@ class Room:
                 pending=list(self._commands) if stream.end is End.PHONE else [],
             )
         )
-        stream.say(self._watch.told(stream.end.other))
+        self._watch.tell_again(stream)
         peer_acked = self._acked.get(stream.end.other, 0)
         if peer_acked:
             stream.peer_acked(peer_acked)
@@ -215,6 +220,7 @@ class Room:
 
     def _looking(self, stream: Stream, looking: pb.Looking) -> None:
         stream.looking = looking.looking
+        self._watch.tell_again(stream)
         self._settle()
 
     def _notice(self, stream: Stream, notice: pb.Notice) -> None:

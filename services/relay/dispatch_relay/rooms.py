@@ -10,7 +10,7 @@ from dispatch.runtime.logs import get_logger
 
 from dispatch_relay.log import Sweep
 from dispatch_relay.place import Tools
-from dispatch_relay.presence import End
+from dispatch_relay.presence import End, Presence
 from dispatch_relay.room import Room
 
 _log = get_logger()
@@ -44,6 +44,11 @@ class Rooms:
         finally:
             if not lock.locked():
                 self._loading.pop(pair_id, None)
+
+    def host(self, pair_id: PairId) -> Presence | None:
+        """Say how the host of a pairing is; None when nobody of it is here, which says nothing about the host."""
+        room = self._rooms.get(pair_id)
+        return None if room is None else room.host
 
     def _let_go(self, room: Room) -> None:
         if self._rooms.get(room.pair_id) is room:

@@ -39,6 +39,13 @@ class Settings:
     keep_days: int = _number(
         30, "how long rows are kept that both ends have, and the ids of refused commands and of tasks"
     )
+    transfers: int = _number(
+        256, "transfers of files that may be under way at once, each of which holds a chunk each way"
+    )
+    transfers_of_pairing: int = _number(4, "transfers of one pairing that may be under way at once")
+    transfer_bytes: int = _number(4_831_838_208, "most bytes that one transfer may carry: 4.5 GiB")
+    transfer_join_ms: int = _number(10_000, "how long one end of a transfer waits for the other")
+    transfer_idle_ms: int = _number(90_000, "how long a transfer may stand still")
     sweep_seconds: int = _number(3_600, "how often old rows are looked for")
     trust_stale_seconds: int = _number(300, "how old the pairing service's word may be before nobody is let in")
     drain_ms: int = _number(2_000, "how long devices have to leave when the relay is stopped")

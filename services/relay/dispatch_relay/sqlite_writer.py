@@ -210,7 +210,7 @@ class Writer:
             "INSERT INTO task (pairing, task_id, outcome, posted_ms, at_ms) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (pairing, task_id) DO UPDATE SET outcome = excluded.outcome, at_ms = excluded.at_ms"
             " WHERE outcome = 0 RETURNING posted_ms",
-            (thread.key, op.task_id, op.outcome, op.now_ms, op.now_ms),
+            (thread.key, op.task_id, op.outcome, op.now_ms - op.since_posted_ms, op.now_ms),
         ).fetchone()
         if ended is not None:
             self._report(op.pair_id, op.task_id, ended[0], reason=op.reason, outcome=op.outcome, ended_ms=op.now_ms)

@@ -20,6 +20,7 @@ from dispatch_relay.keeping import Keeping
 from dispatch_relay.log import Stood
 from dispatch_relay.place import Place, nothing
 from dispatch_relay.presence import End, Event, Presence, Standing
+from dispatch_relay.steadiness import Steadiness
 from dispatch_relay.stream import Stream
 
 _log = get_logger()
@@ -37,6 +38,7 @@ class Watch:
         self._keeping = keeping
         self._drop = drop
         self._grace_until: dict[End, int] = {}  # on the steady clock
+        self._steadiness = Steadiness()  # of the host: phones come and go with each look at them
 
     # ---- what happens to an end
 
@@ -90,11 +92,30 @@ class Watch:
         if now.standing is before.standing and not tell:
             return
         self._remember(end)
-        peer = place.streams.get(end.other)
-        if peer is not None:
-            peer.say(self.told(end))
+        if before.standing is Standing.REACHABLE and end is End.HOST and now.standing is not Standing.REACHABLE:
+            self._steadiness.lost(now_ms=place.now())
+        self._tell(end)
         if end is End.HOST and now.standing is not before.standing:
             self._host_changed(before, now)
+
+    def _tell(self, end: End) -> None:
+        """Tell the peer how an end is: at once, but for bad news of a host that comes and goes."""
+        place = self._place
+        peer = place.streams.get(end.other)
+        if peer is None:
+            return
+        if end is End.HOST:
+            known, now = place.presence[end], place.now()
+            if not self._steadiness.may_tell(known, now_ms=now, every_ms=place.tools.settings.lease_ms):
+                return
+            self._steadiness.told(known, now_ms=now)
+        peer.say(self.told(end))
+
+    def tell_again(self, stream: Stream) -> None:
+        """Tell a device that asks, or that has just attached, how its peer is."""
+        if stream.end is End.PHONE:
+            self._steadiness.told(self._place.presence[End.HOST], now_ms=self._place.now())
+        stream.say(self.told(stream.end.other))
 
     def _remember(self, end: End) -> None:
         place = self._place
@@ -105,23 +126,36 @@ class Watch:
         place.tools.metrics.host_stands(now.standing, before=before.standing)
         _log.info("host", state=now.standing.value, before=before.standing.value, pairing=short(place.pair_id))
         if now.standing is Standing.REACHABLE:
+            self._steadiness.back()
             self._commands.hand_over_all()
         if now.absent:
             self._commands.give_up(now.cause)
             if place.open_tasks and not before.absent:
                 # Out of contact: what it does now nobody else knows.
                 place.tools.metrics.host_offline(now.cause, len(place.open_tasks))
-                self._keeping.call(PUSH_HINT_NEWS)
+                if self._steadiness.may_call(now_ms=place.now()):
+                    self._keeping.call(PUSH_HINT_NEWS)
+                else:
+                    self._keeping.hold_back(PUSH_HINT_NEWS)
 
     def told(self, of: End) -> bytes:
         """Write what the other end is told of this one."""
         place = self._place
         known, stream = place.presence[of], place.streams.get(of)
+        unsteady = of is End.HOST and self._steadiness.unsteady(now_ms=place.now())
         if stream is not None:
             age_ms = place.now() - stream.lease.heard_ms
-            return frames.presence(known, of=of, last_heard_ms=place.wall() - age_ms, lease_age_ms=age_ms)
+            return frames.presence(
+                known, of=of, last_heard_ms=place.wall() - age_ms, lease_age_ms=age_ms, unsteady=unsteady
+            )
         age_ms = max(0, place.wall() - known.last_heard_ms) if known.last_heard_ms else 0
-        return frames.presence(known, of=of, last_heard_ms=known.last_heard_ms, lease_age_ms=min(age_ms, 2**32 - 1))
+        return frames.presence(
+            known,
+            of=of,
+            last_heard_ms=known.last_heard_ms,
+            lease_age_ms=min(age_ms, 2**32 - 1),
+            unsteady=unsteady,
+        )
 
     # ---- time
 
@@ -130,6 +164,7 @@ class Watch:
         lease_ms = self._place.tools.settings.lease_ms
         return [
             *self._grace_until.values(),
+            *self._steadiness.due_ms(),
             *(
                 stream.lease.due_ms(every_ms=self._every_ms(stream), lease_ms=lease_ms)
                 for stream in self._place.streams.values()
@@ -157,6 +192,22 @@ class Watch:
             if stays is not None:
                 self._drop(stays, errors.LeaseLost())  # it said that it restarts, and never did
             self.meet(end, Event.GRACE_OVER)
+        self._tell_what_is_owed(now)
+
+    def _tell_what_is_owed(self, now: int) -> None:
+        """Say what was held back, and that a host is steady again; call whoever was not called while it came and went."""
+        steadiness, phone = self._steadiness, self._place.streams.get(End.PHONE)
+        steadiness.forget_old(now_ms=now)
+        owed = steadiness.owed_ms is not None and now >= steadiness.owed_ms
+        steady = steadiness.told_unsteady and not steadiness.unsteady(now_ms=now)
+        if owed or steady:
+            steadiness.told(self._place.presence[End.HOST], now_ms=now)
+            if phone is not None:
+                phone.say(self.told(End.HOST))
+        if steadiness.call_due_ms is not None and now >= steadiness.call_due_ms:
+            steadiness.back()
+            if self._place.open_tasks and self._place.presence[End.HOST].absent:
+                self._keeping.call(PUSH_HINT_NEWS)
 
     def _ask(self, stream: Stream) -> None:
         stream.say(frames.ping(stream.lease.ask(now_ms=self._place.now())))
@@ -164,6 +215,7 @@ class Watch:
     def forget(self) -> None:
         """The pairing is over."""
         self._grace_until.clear()
+        self._steadiness = Steadiness()
 
     def _every_ms(self, stream: Stream) -> int:
         """How long a device may be silent before it is asked. Shorter the more somebody waits for it."""

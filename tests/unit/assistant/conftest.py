@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from dispatch_host.agents import JSON, AgentEvent, NotDone, NotDoneReason, Result
+from dispatch_host.agents import JSON, AgentEvent, Artifact, NotDone, NotDoneReason, Result
 from dispatch_host.agents.builtin.program import Request, run
 from dispatch_host.scope import Folder
 
@@ -26,23 +26,38 @@ class Person:
         self.events: list[AgentEvent] = []
         self.choices: Sequence[str] = ()
         self.keep_out = keep_out
+        self.inbox: Path | None = None
 
-    def end(self, text: str) -> Result | NotDone:
-        """Ask, and give the event that ended the task."""
+    def end(self, text: str, *attached: str) -> Result | NotDone:
+        """Ask, with files of the inbox attached, and give the event that ended the task."""
         self.events = []
-        request = Request(text, self.folders, self.memories, NOW, str(self.home), self.keep_out)
+        paths = [self.inbox / name for name in attached] if self.inbox else []
+        request = Request(
+            text,
+            self.folders,
+            self.memories,
+            NOW,
+            str(self.home),
+            self.keep_out,
+            inbox=self.inbox,
+            attachments=paths,
+        )
         outcome = run(request, self.events.append)
         self.choices = outcome.choices
         if outcome.event.memory:
             self.memories.append(json.loads(json.dumps(outcome.event.memory)))
         return outcome.event
 
-    def asks(self, text: str) -> str:
+    def asks(self, text: str, *attached: str) -> str:
         """Ask for something that gets done, and give the answer."""
-        end = self.end(text)
+        end = self.end(text, *attached)
         assert isinstance(end, Result), f"{text!r} was not done: {end}"
         end.text.encode()
         return end.text
+
+    def sent(self) -> list[str]:
+        """Give the files that the last task sent to the phone."""
+        return [str(event.path) for event in self.events if isinstance(event, Artifact)]
 
     def is_refused(self, text: str) -> NotDoneReason:
         """Ask for something that does not get done, and give the reason."""

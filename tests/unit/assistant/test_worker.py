@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -313,8 +314,10 @@ async def _peak_kib(home: Path, text: str) -> int:
 
 def test_a_request_survives_the_wire(home: Path) -> None:
     request = Request("text \ud800", [Folder(home / os.fsdecode(b"\xff"), True)], [{"a": [1]}], NOW, "/h", [home])
+    attached = replace(request, inbox=home, attachments=(home / os.fsdecode(b"\xff"),))
 
     assert decode_request(encode_request(request)) == request
+    assert decode_request(encode_request(attached)) == attached
 
 
 @pytest.mark.parametrize(

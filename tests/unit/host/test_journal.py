@@ -205,7 +205,7 @@ async def test_leaving_a_pairing_keeps_its_thread_and_its_tasks(journal: Writer)
         joined = threads.join(tx, pairing())
         assert joined is not None
         tasks.hand_over(tx, TASK, pair_id=PAIR, thread=joined.thread, attempt=1, action=b"a", text="do it")
-        tasks.add_command(tx, MessageId(b"m" * 16), pair_id=PAIR, task_id=TASK, content=b"c")
+        tasks.add_command(tx, MessageId(b"m" * 16), pair_id=PAIR, task_id=TASK, content=b"c", direct=False)
         threads.leave(tx, PAIR)
 
     await journal.step(prepare)
@@ -219,7 +219,9 @@ async def test_superseded_commands_keep_their_words_and_decided_ones_do_not(jour
     def prepare(tx: Tx) -> None:
         threads.join(tx, pairing())
         for number in (1, 2):
-            tasks.add_command(tx, MessageId(bytes([number]) * 16), pair_id=PAIR, task_id=TASK, content=b"words")
+            tasks.add_command(
+                tx, MessageId(bytes([number]) * 16), pair_id=PAIR, task_id=TASK, content=b"words", direct=False
+            )
         tasks.decide(tx, MessageId(b"\x01" * 16), Verdict.WITHDRAWN)
         tasks.supersede(tx, TASK, pair_id=PAIR)
 

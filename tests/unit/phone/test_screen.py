@@ -118,3 +118,31 @@ def test_the_status_on_the_phone_warns_of_keys_that_are_plain() -> None:
     assert "--passphrase-file FILE seals them" in plain_keys
     assert "keys: sealed file" in sealed
     assert "--passphrase-file" not in sealed
+
+
+TRANSFER = {"event": "transfer", "direction": "to_phone", "file_id": "ab" * 16, "name": "film.mp4", "size": 2_000_000}
+
+
+def test_a_transfer_is_a_bar_that_moves_on_a_terminal_and_nothing_elsewhere() -> None:
+    events = [TRANSFER | {"done": done} for done in (0, 1_000_000, 2_000_000)]
+
+    on_terminal = shown(events, terminal=True)
+
+    assert "↓ film.mp4 [············" in on_terminal
+    assert "50%, 1 MB of 2 MB" in on_terminal
+    assert "100%, 2 MB of 2 MB" in on_terminal
+    assert left(on_terminal) == ""
+    assert shown(events, terminal=False) == ""
+
+
+def test_an_empty_file_is_through_at_once() -> None:
+    assert "100%, 0 B of 0 B" in shown([TRANSFER | {"size": 0, "done": 0}], terminal=True)
+
+
+def test_a_file_that_came_back_says_how_it_is_fetched() -> None:
+    artifact = {"event": "artifact", "file_id": "1234567890ab" + "cd" * 10, "name": "a\x1b[31m.txt", "size": 999}
+
+    said = shown([artifact], terminal=False)
+
+    assert "(999 B): dispatch-phone files get 12345678" in said
+    assert "\x1b" not in said

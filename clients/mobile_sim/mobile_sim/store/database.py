@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dispatch import errors
 
+from mobile_sim.store.files import FileBook
 from mobile_sim.store.pairings import PairingBook
 from mobile_sim.store.tasks import TaskBook
 from mobile_sim.store.thread import ThreadBook
@@ -31,7 +32,8 @@ CREATE TABLE pairings (
     head_number INTEGER NOT NULL DEFAULT 0,
     head_hash BLOB NOT NULL,
     holes INTEGER NOT NULL DEFAULT 0,
-    service_told INTEGER NOT NULL DEFAULT 0
+    service_told INTEGER NOT NULL DEFAULT 0,
+    lan_addresses TEXT NOT NULL DEFAULT '[]'
 ) WITHOUT ROWID;
 CREATE TABLE rights (
     pair_id BLOB PRIMARY KEY REFERENCES pairings,
@@ -79,9 +81,23 @@ CREATE TABLE posts (
     posted_at_ms INTEGER NOT NULL,
     verdict TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT '',
-    retry_after_ms INTEGER NOT NULL DEFAULT 0
+    retry_after_ms INTEGER NOT NULL DEFAULT 0,
+    direct INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX posts_open ON posts (pair_id, verdict);
+CREATE TABLE files (
+    file_id BLOB PRIMARY KEY,
+    pair_id BLOB NOT NULL REFERENCES pairings,
+    task_id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    key BLOB NOT NULL,
+    state TEXT NOT NULL,
+    path BLOB,
+    at_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX files_by_pair ON files (pair_id, at_ms);
 CREATE TABLE facts (
     task_id BLOB NOT NULL,
     ordinal INTEGER NOT NULL,
@@ -99,6 +115,7 @@ class Store:
         self.pairings = PairingBook(connection)
         self.thread = ThreadBook(connection)
         self.tasks = TaskBook(connection)
+        self.files = FileBook(connection)
 
     @classmethod
     def open(cls, path: Path) -> Store:

@@ -120,6 +120,17 @@ class PairingBook:
             "UPDATE pairings SET head_number = ?, head_hash = ? WHERE pair_id = ?", (number, digest, pair_id)
         )
 
+    def lan_addresses(self, pair_id: PairId) -> Sequence[str]:
+        """Give where the host last said that it can be reached directly."""
+        row = self._connection.execute("SELECT lan_addresses FROM pairings WHERE pair_id = ?", (pair_id,)).fetchone()
+        return () if row is None else tuple(json.loads(row[0]))
+
+    def set_lan_addresses(self, pair_id: PairId, addresses: Sequence[str]) -> None:
+        """Keep them."""
+        self._connection.execute(
+            "UPDATE pairings SET lan_addresses = ? WHERE pair_id = ?", (json.dumps(list(addresses)), pair_id)
+        )
+
     def add_holes(self, pair_id: PairId, count: int) -> None:
         """Count rows that did not open."""
         self._connection.execute("UPDATE pairings SET holes = holes + ? WHERE pair_id = ?", (count, pair_id))

@@ -50,10 +50,12 @@ class Post:
     verdict: Verdict = Verdict.OPEN
     reason: str = ""
     retry_after_ms: int = 0
+    direct: bool = False
+    """Whether it went by the direct path, where this phone decides."""
 
 
 _TASK = "task_id, pair_id, text, made_at_ms, after_number, state"
-_POST = "message_id, pair_id, task_id, action, attempt, posted_at_ms, verdict, reason, retry_after_ms"
+_POST = "message_id, pair_id, task_id, action, attempt, posted_at_ms, verdict, reason, retry_after_ms, direct"
 
 
 class TaskBook:
@@ -96,6 +98,10 @@ class TaskBook:
         """Note where it stands now."""
         self._connection.execute("UPDATE tasks SET state = ? WHERE task_id = ?", (state, task_id))
 
+    def set_text(self, task_id: TaskId, text: str) -> None:
+        """Change its words: they go when the person drops it."""
+        self._connection.execute("UPDATE tasks SET text = ? WHERE task_id = ?", (text, task_id))
+
     def facts(self, task_id: TaskId) -> list[Fact]:
         """List what is known of a task, in order."""
         rows = self._connection.execute("SELECT content FROM facts WHERE task_id = ? ORDER BY ordinal", (task_id,))
@@ -123,21 +129,21 @@ class TaskBook:
         )
         return [_post(row) for row in rows]
 
-    def open_posts(self, pair_id: PairId) -> list[Post]:
-        """List a pairing's posts without a verdict."""
+    def open_posts(self, pair_id: PairId, *, direct: bool) -> list[Post]:
+        """List a pairing's posts without a verdict: those that this phone decides, or those of the relay."""
         rows = self._connection.execute(
-            f"SELECT {_POST} FROM posts WHERE pair_id = ? AND verdict = 'open' ORDER BY posted_at_ms",  # noqa: S608 -- constant
-            (pair_id,),
+            f"SELECT {_POST} FROM posts WHERE pair_id = ? AND verdict = 'open' AND direct = ? ORDER BY posted_at_ms",  # noqa: S608 -- constant
+            (pair_id, direct),
         )
         return [_post(row) for row in rows]
 
     def add_post(self, post: Post) -> None:
         """Keep an attempt, before it is sent."""
         self._connection.execute(
-            f"INSERT INTO posts ({_POST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 -- constant
+            f"INSERT INTO posts ({_POST}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 -- constant
             (
                 post.message_id, post.pair_id, post.task_id, post.action, post.attempt, post.posted_at_ms,
-                post.verdict, post.reason, post.retry_after_ms,
+                post.verdict, post.reason, post.retry_after_ms, post.direct,
             ),
         )  # fmt: skip
 
@@ -163,8 +169,8 @@ def _task(row: tuple[bytes, bytes, str, int, int, str]) -> Task:
     )
 
 
-def _post(row: tuple[bytes, bytes, bytes, str, int, int, str, str, int]) -> Post:
-    message_id, pair_id, task_id, action, attempt, posted_at_ms, verdict, reason, retry_after_ms = row
+def _post(row: tuple[bytes, bytes, bytes, str, int, int, str, str, int, int]) -> Post:
+    message_id, pair_id, task_id, action, attempt, posted_at_ms, verdict, reason, retry_after_ms, direct = row
     return Post(
         message_id=MessageId(message_id),
         pair_id=PairId(pair_id),
@@ -175,6 +181,7 @@ def _post(row: tuple[bytes, bytes, bytes, str, int, int, str, str, int]) -> Post
         verdict=Verdict(verdict),
         reason=reason,
         retry_after_ms=retry_after_ms,
+        direct=bool(direct),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from dispatch_host.scope import Folder
@@ -18,10 +19,14 @@ JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a person asked for."""
+    """What a person asked for, and what came with it."""
 
     task_id: str
     text: str = field(repr=False)
+    inbox: Path | None = None
+    """Where the attachments of the thread are, to be read; None when it never had any."""
+    attachments: Sequence[Path] = field(default=(), repr=False)
+    """Those of this task, in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,13 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file for the phone: absolute, in an approved folder or among the attachments. The runner names it in the thread."""
+
+    path: Path = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The task is done. `text` is Markdown; `memory` is what a later task of the thread may refer to."""
 
@@ -85,7 +97,7 @@ class NotDone:
     memory: Mapping[str, JSON] = field(default_factory=dict, repr=False)
 
 
-AgentEvent: TypeAlias = Step | Text | Progress | Result | NotDone
+AgentEvent: TypeAlias = Step | Text | Progress | Artifact | Result | NotDone
 
 
 class Ask(Protocol):

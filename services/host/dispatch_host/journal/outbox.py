@@ -45,10 +45,12 @@ def add(
     )
 
 
-def waiting(tx: Tx, pair_id: PairId, *, after_id: int, limit: int) -> list[OutboxRow]:
-    """Give the next rows without a receipt, in order."""
+def waiting(tx: Tx, pair_id: PairId, *, after_id: int, limit: int, kept: bool) -> list[OutboxRow]:
+    """Give the next rows without a receipt, in order: those that the phone has by the direct path (`kept`), or the others."""
     rows = tx.execute(
-        "SELECT * FROM outbox WHERE pair_id = ? AND id > ? ORDER BY id LIMIT ?", (pair_id, after_id, limit)
+        "SELECT outbox.*, task.accepted_at_ms FROM outbox LEFT JOIN task USING (task_id)"
+        " WHERE outbox.pair_id = ? AND id > ? AND kept = ? ORDER BY id LIMIT ?",
+        (pair_id, after_id, kept, limit),
     )
     return [
         OutboxRow(
@@ -59,6 +61,7 @@ def waiting(tx: Tx, pair_id: PairId, *, after_id: int, limit: int) -> list[Outbo
             push_hint=row["push_hint"],
             outcome=row["outcome"],
             reason=row["reason"],
+            accepted_at_ms=row["accepted_at_ms"] or 0,
         )
         for row in rows
     ]
@@ -76,12 +79,22 @@ def received(tx: Tx, pair_id: PairId, message_ids: Iterable[bytes]) -> None:
     )
 
 
+def kept(tx: Tx, pair_id: PairId, message_ids: Iterable[bytes]) -> None:
+    """Note that the phone has rows by the direct path. Of one that ends a task the relay still hears how, and calls nobody."""
+    for message_id in message_ids:
+        which = (pair_id, message_id)
+        tx.execute("DELETE FROM outbox WHERE pair_id = ? AND message_id = ? AND outcome = 0", which)
+        tx.execute(
+            "UPDATE outbox SET kept = 1, sealed = x'', push_hint = 0 WHERE pair_id = ? AND message_id = ?", which
+        )
+
+
 def clear(tx: Tx, pair_id: PairId) -> list[tuple[int, int]]:
-    """Forget all rows; gives the ranges of event numbers inside them, in order and without overlap."""
+    """Forget all rows but those that the phone has; gives the ranges of event numbers inside, in order, without overlap."""
     rows = tx.execute(
-        "SELECT first, last FROM outbox WHERE pair_id = ? AND last > 0 ORDER BY first, last", (pair_id,)
+        "SELECT first, last FROM outbox WHERE pair_id = ? AND last > 0 AND kept = 0 ORDER BY first, last", (pair_id,)
     ).fetchall()
-    tx.execute("DELETE FROM outbox WHERE pair_id = ?", (pair_id,))
+    tx.execute("DELETE FROM outbox WHERE pair_id = ? AND kept = 0", (pair_id,))
     ranges: list[tuple[int, int]] = []
     for first, last in rows:
         if ranges and first <= ranges[-1][1] + 1:

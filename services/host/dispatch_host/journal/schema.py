@@ -62,7 +62,8 @@ CREATE TABLE command (
     task_id BLOB NOT NULL,
     content BLOB NOT NULL,               -- the opened UpCommand
     verdict TEXT NOT NULL,               -- pending, go, withdrawn, superseded
-    orphan INTEGER NOT NULL DEFAULT 0    -- superseded, and got a go all the same
+    orphan INTEGER NOT NULL DEFAULT 0,   -- superseded, and got a go all the same
+    direct INTEGER NOT NULL              -- came by the direct path: its go comes from the phone, not from the relay
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX command_by_task ON command (task_id);
 CREATE INDEX command_by_verdict ON command (verdict);
@@ -82,9 +83,26 @@ CREATE TABLE outbox (
     last INTEGER NOT NULL,
     push_hint INTEGER NOT NULL,
     outcome INTEGER NOT NULL,
-    reason INTEGER NOT NULL
+    reason INTEGER NOT NULL,
+    kept INTEGER NOT NULL DEFAULT 0      -- the phone has it by the direct path; only the relay is to hear of the outcome
 ) STRICT;
 CREATE INDEX outbox_by_pairing ON outbox (pair_id, id);
+
+CREATE TABLE file (
+    file_id BLOB PRIMARY KEY,
+    thread INTEGER NOT NULL REFERENCES thread (id),
+    kind TEXT NOT NULL,                  -- attachment: it is here, whole; artifact: it was told to the phone
+    task_id BLOB NOT NULL,               -- empty for an attachment that no task has named yet
+    name TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    sha256 BLOB NOT NULL,
+    key BLOB NOT NULL,                   -- secret, as in the event: what opens the chunks
+    path BLOB NOT NULL,                  -- where it was put or found
+    mtime_ns INTEGER NOT NULL,           -- then
+    at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX file_by_thread ON file (thread, kind);
+CREATE INDEX file_by_task ON file (task_id);
 
 CREATE TABLE folder (
     path BLOB PRIMARY KEY,               -- as the file system spells it

@@ -87,12 +87,22 @@ def find_command(tx: Tx, message_id: bytes) -> StoredCommand | None:
     return None if row is None else _command(row)
 
 
-def add_command(tx: Tx, message_id: MessageId, *, pair_id: PairId, task_id: TaskId, content: bytes) -> None:
-    """Journal a command that waits for its go."""
+def add_command(
+    tx: Tx, message_id: MessageId, *, pair_id: PairId, task_id: TaskId, content: bytes, direct: bool
+) -> None:
+    """Journal a command that waits for its go: from the phone if it came by the direct path, else from the relay."""
     tx.execute(
-        "INSERT INTO command (message_id, pair_id, task_id, content, verdict) VALUES (?, ?, ?, ?, ?)",
-        (message_id, pair_id, task_id, content, Verdict.PENDING),
+        "INSERT INTO command (message_id, pair_id, task_id, content, verdict, direct) VALUES (?, ?, ?, ?, ?, ?)",
+        (message_id, pair_id, task_id, content, Verdict.PENDING, direct),
     )
+
+
+def undecided_directly(tx: Tx, pair_id: PairId) -> list[MessageId]:
+    """List the commands that came by the direct path and of which the phone has not said what becomes of them."""
+    rows = tx.execute(
+        "SELECT message_id FROM command WHERE pair_id = ? AND direct = 1 AND verdict = ?", (pair_id, Verdict.PENDING)
+    )
+    return [MessageId(row["message_id"]) for row in rows]
 
 
 def decide(tx: Tx, message_id: MessageId, verdict: Verdict) -> None:
@@ -126,6 +136,7 @@ def _command(row: sqlite3.Row) -> StoredCommand:
         task_id=TaskId(row["task_id"]),
         content=row["content"],
         verdict=Verdict(row["verdict"]),
+        direct=bool(row["direct"]),
         orphan=bool(row["orphan"]),
     )
 

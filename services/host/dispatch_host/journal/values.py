@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
+from dispatch.files.description import Described
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_host.tasks import State
@@ -70,6 +72,7 @@ class StoredCommand:
     task_id: TaskId
     content: bytes = field(repr=False)
     verdict: Verdict
+    direct: bool
     orphan: bool = False
 
 
@@ -84,3 +87,25 @@ class OutboxRow:
     push_hint: PushHint.ValueType
     outcome: Outcome.ValueType
     reason: Reason.ValueType
+    accepted_at_ms: int
+    """Wall clock: when its task was accepted; 0 for no task."""
+
+
+class FileKind(StrEnum):
+    """Which way a file goes."""
+
+    ATTACHMENT = "attachment"
+    ARTIFACT = "artifact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file that phone and host know by its id."""
+
+    file: Described
+    thread: int
+    kind: FileKind
+    task_id: bytes
+    path: Path
+    mtime_ns: int
+    at_ms: int

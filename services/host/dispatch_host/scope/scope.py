@@ -24,6 +24,8 @@ from dispatch_host.scope.names import shown
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: a FIFO without a writer must not hold the worker
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _PATH_BYTES = 3000  # below PATH_MAX (4096, macOS 1024 per name): longer paths are opened in several steps
+INBOX = "Attachments"
+"""What a person reads for the folder of a thread's attachments."""
 _CASE_BLIND = sys.platform == "darwin"  # its usual file system ignores case, so keep_out must too
 
 
@@ -197,9 +199,17 @@ class Scope:
     """The approved folders of one task, held open. Use it as a context manager."""
 
     def __init__(
-        self, folders: Sequence[Folder], *, keep_out: Sequence[Path] = (), beneath: Beneath | None = None
+        self,
+        folders: Sequence[Folder],
+        *,
+        keep_out: Sequence[Path] = (),
+        inbox: Path | None = None,
+        beneath: Beneath | None = None,
     ) -> None:
-        """Open every folder that is there. `keep_out` are absolute paths (the host's own keys) no task may read."""
+        """Open every folder that is there. `keep_out` are absolute paths (the host's own keys) no task may read.
+
+        `inbox` is where the attachments of the task's thread are: the one place in what is kept out that it may read.
+        """
         self.folders = tuple(folders)
         self.roots: list[Root] = []
         self.missing: list[tuple[Folder, Refusal]] = []
@@ -209,6 +219,7 @@ class Scope:
         try:
             for folder in folders:
                 self._hold(top, folder, keep_out)
+            self.inbox = None if inbox is None else self._hold_inbox(top, inbox)
         finally:
             os.close(top)
         self._label()
@@ -217,9 +228,13 @@ class Scope:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for root in self.roots:
+        for root in self._all:
             root.close()
-        self.roots = []
+        self.roots, self.inbox = [], None
+
+    @property
+    def _all(self) -> list[Root]:
+        return self.roots if self.inbox is None else [*self.roots, self.inbox]
 
     @property
     def outermost(self) -> list[Root]:
@@ -242,7 +257,7 @@ class Scope:
     def locate(self, absolute: str) -> tuple[Root, str] | None:
         """Find the approved folder an absolute path lies in (the innermost), and the path relative to it."""
         path = Path(os.path.normpath(absolute))
-        holding = [root for root in self.roots if path == root.folder.path or root.folder.path in path.parents]
+        holding = [root for root in self._all if path == root.folder.path or root.folder.path in path.parents]
         if not holding:
             return None
         root = max(holding, key=lambda candidate: len(candidate.folder.path.parts))
@@ -279,6 +294,15 @@ class Scope:
             return
         blocked = [os.fspath(path.relative_to(folder.path)) for path in keep_out if folder.path in path.parents]
         self.roots.append(Root(folder, fd, self._beneath, blocked))
+
+    def _hold_inbox(self, top: int, inbox: Path) -> Root | None:
+        try:
+            fd = self._beneath.open(top, str(inbox).lstrip("/"), _DIRECTORY)
+        except OSError:
+            return None
+        root = Root(Folder(inbox), fd, self._beneath, ())
+        root.label = INBOX
+        return root
 
     def _label(self) -> None:
         """Tell folders of the same name apart by their whole path."""

@@ -123,6 +123,7 @@ class PairingApi:
             server_time_ms=renewed.now_ms,
             keys=self._keys.key_set(),
             revocation_sequence=renewed.sequence,
+            minimum_phone_version=renewed.min_phone_version,
             session=session,
         )
 

@@ -217,6 +217,21 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The device's own store could not be written or read (disk full, damaged). Code DATA_LOSS."""
     REASON_NOT_RUNNING: _Reason.ValueType  # 114
     """The app is not running, and what was asked needs it."""
+    REASON_ATTACHMENT_MISSING: _Reason.ValueType  # 120
+    """---- Files. ----
+
+    The task names a file that never arrived whole. Code FAILED_PRECONDITION. Send the task again with its files.
+    """
+    REASON_FILE_UNKNOWN: _Reason.ValueType  # 121
+    """There is no such file in this thread, or it is not there any more. Code NOT_FOUND."""
+    REASON_FILE_CHANGED: _Reason.ValueType  # 122
+    """The file is not what it was when it was named: its bytes do not fit its digest. Code FAILED_PRECONDITION. Ask for it again."""
+    REASON_NO_ROOM: _Reason.ValueType  # 123
+    """The receiving device has no room for the file: its disk is full, or what files may take there is used up. Code
+    RESOURCE_EXHAUSTED. Nothing of it was kept. Make room there.
+    """
+    REASON_TRANSFER_FAILED: _Reason.ValueType  # 124
+    """The transfer broke again and again, and does not get on. Code UNAVAILABLE. What arrived is kept: try again later."""
     REASON_INTERNAL: _Reason.ValueType  # 127
     """A defect of ours, or a value that the receiver does not know. Code INTERNAL."""
 
@@ -413,6 +428,21 @@ REASON_STORE_FAILED: Reason.ValueType  # 113
 """The device's own store could not be written or read (disk full, damaged). Code DATA_LOSS."""
 REASON_NOT_RUNNING: Reason.ValueType  # 114
 """The app is not running, and what was asked needs it."""
+REASON_ATTACHMENT_MISSING: Reason.ValueType  # 120
+"""---- Files. ----
+
+The task names a file that never arrived whole. Code FAILED_PRECONDITION. Send the task again with its files.
+"""
+REASON_FILE_UNKNOWN: Reason.ValueType  # 121
+"""There is no such file in this thread, or it is not there any more. Code NOT_FOUND."""
+REASON_FILE_CHANGED: Reason.ValueType  # 122
+"""The file is not what it was when it was named: its bytes do not fit its digest. Code FAILED_PRECONDITION. Ask for it again."""
+REASON_NO_ROOM: Reason.ValueType  # 123
+"""The receiving device has no room for the file: its disk is full, or what files may take there is used up. Code
+RESOURCE_EXHAUSTED. Nothing of it was kept. Make room there.
+"""
+REASON_TRANSFER_FAILED: Reason.ValueType  # 124
+"""The transfer broke again and again, and does not get on. Code UNAVAILABLE. What arrived is kept: try again later."""
 REASON_INTERNAL: Reason.ValueType  # 127
 """A defect of ours, or a value that the receiver does not know. Code INTERNAL."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

@@ -9,6 +9,7 @@ from dispatch.api.relay.v1 import relay_pb2 as _relay_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _LinkState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LinkStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LinkState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LINK_STATE_UNSPECIFIED: _LinkState.ValueType  # 0
+    """Never sent."""
+    LINK_STATE_OK: _LinkState.ValueType  # 1
+    """It holds."""
+    LINK_STATE_WARNING: _LinkState.ValueType  # 2
+    """It holds, and somebody should know something about it."""
+    LINK_STATE_BROKEN: _LinkState.ValueType  # 3
+    """It is broken."""
+    LINK_STATE_NOT_REACHED: _LinkState.ValueType  # 4
+    """It was not looked at, because one before it is broken."""
+
+class LinkState(_LinkState, metaclass=_LinkStateEnumTypeWrapper):
+    """LinkState is how a link of the chain is."""
+
+LINK_STATE_UNSPECIFIED: LinkState.ValueType  # 0
+"""Never sent."""
+LINK_STATE_OK: LinkState.ValueType  # 1
+"""It holds."""
+LINK_STATE_WARNING: LinkState.ValueType  # 2
+"""It holds, and somebody should know something about it."""
+LINK_STATE_BROKEN: LinkState.ValueType  # 3
+"""It is broken."""
+LINK_STATE_NOT_REACHED: LinkState.ValueType  # 4
+"""It was not looked at, because one before it is broken."""
+Global___LinkState: _TypeAlias = LinkState  # noqa: Y015
 
 @_typing.final
 class GetStatusRequest(_message.Message):
@@ -54,6 +87,7 @@ class GetStatusResponse(_message.Message):
     KEY_STORE_FIELD_NUMBER: _builtins.int
     FOLDER_GUARD_FIELD_NUMBER: _builtins.int
     CLOCK_OFF_MS_FIELD_NUMBER: _builtins.int
+    DIRECT_ADDRESSES_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether the host's own process runs (false when the command line answers from the files alone)."""
     device_name: _builtins.str
@@ -86,6 +120,10 @@ class GetStatusResponse(_message.Message):
     def folders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Folder]:
         """What agents may touch."""
 
+    @_builtins.property
+    def direct_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where phones on the local network can come directly, "192.168.1.7:40123"; empty when the setting is off, or nothing runs."""
+
     def __init__(
         self,
         *,
@@ -100,10 +138,11 @@ class GetStatusResponse(_message.Message):
         key_store: _builtins.str = ...,
         folder_guard: _builtins.str = ...,
         clock_off_ms: _builtins.int | None = ...,
+        direct_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "running_task", b"running_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "folder_guard", b"folder_guard", "folders", b"folders", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_off_ms: _TypeAlias = _typing.Literal["clock_off_ms"]  # noqa: Y015
     _WhichOneofArgType__clock_off_ms: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms"]  # noqa: Y015
@@ -124,6 +163,7 @@ class PairingStatus(_message.Message):
     PHONE_ATTACHED_FIELD_NUMBER: _builtins.int
     PHONE_LOOKING_FIELD_NUMBER: _builtins.int
     RELAY_FIELD_NUMBER: _builtins.int
+    DIRECT_FIELD_NUMBER: _builtins.int
     pair_id: _builtins.bytes
     """16 bytes, hex on the command line."""
     phone_name: _builtins.str
@@ -138,6 +178,8 @@ class PairingStatus(_message.Message):
     """Whether a person looks, as far as known."""
     relay: _builtins.str
     """The relay's address; empty before the first contact."""
+    direct: _builtins.bool
+    """Whether the phone is on the direct path now."""
     def __init__(
         self,
         *,
@@ -148,10 +190,11 @@ class PairingStatus(_message.Message):
         phone_attached: _builtins.bool = ...,
         phone_looking: _builtins.bool = ...,
         relay: _builtins.str = ...,
+        direct: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "pair_id", b"pair_id", "phone_attached", b"phone_attached", "phone_looking", b"phone_looking", "phone_name", b"phone_name", "reason", b"reason", "relay", b"relay"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connected", b"connected", "direct", b"direct", "pair_id", b"pair_id", "phone_attached", b"phone_attached", "phone_looking", b"phone_looking", "phone_name", b"phone_name", "reason", b"reason", "relay", b"relay"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -681,6 +724,65 @@ class ReadThreadResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadThreadResponse: _TypeAlias = ReadThreadResponse  # noqa: Y015
+
+@_typing.final
+class ExamineRequest(_message.Message):
+    """ExamineRequest asks what is broken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExamineRequest: _TypeAlias = ExamineRequest  # noqa: Y015
+
+@_typing.final
+class ExamineResponse(_message.Message):
+    """ExamineResponse is what was found about one link of the chain (docs/doctor.md)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINK_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    link: _builtins.str
+    """Which link: "relay_tls"."""
+    state: Global___LinkState.ValueType
+    """How it is."""
+    about: _builtins.str
+    """Of several of a kind, which: a phone's name, a folder."""
+    text: _builtins.str
+    """What was found, a sentence for people."""
+    advice: _builtins.str
+    """The one thing to do; empty when it is ok, or for a link that was not reached."""
+    reason: _error_pb2.Reason.ValueType
+    """The reason that goes with it, if one does."""
+    def __init__(
+        self,
+        *,
+        link: _builtins.str = ...,
+        state: Global___LinkState.ValueType = ...,
+        about: _builtins.str = ...,
+        text: _builtins.str = ...,
+        advice: _builtins.str = ...,
+        reason: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "advice", b"advice", "link", b"link", "reason", b"reason", "state", b"state", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExamineResponse: _TypeAlias = ExamineResponse  # noqa: Y015
 
 @_typing.final
 class StopRequest(_message.Message):

@@ -70,6 +70,11 @@ class ControlServiceStub:
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadResponse.FromString,
                 _registered_method=True)
+        self.Examine = channel.unary_stream(
+                '/dispatch.api.host.v1.ControlService/Examine',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineResponse.FromString,
+                _registered_method=True)
         self.Stop = channel.unary_unary(
                 '/dispatch.api.host.v1.ControlService/Stop',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.StopRequest.SerializeToString,
@@ -130,6 +135,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Examine(self, request, context):
+        """Examine walks the chain from this host to its phones, link by link, and then ends. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Stop(self, request, context):
         """Stop ends the host: the running task is interrupted, phones are told, then the process exits. Repeating it is safe.
         """
@@ -174,6 +186,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ReadThread,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadResponse.SerializeToString,
+            ),
+            'Examine': grpc.unary_stream_rpc_method_handler(
+                    servicer.Examine,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineResponse.SerializeToString,
             ),
             'Stop': grpc.unary_unary_rpc_method_handler(
                     servicer.Stop,
@@ -371,6 +388,33 @@ class ControlService:
             '/dispatch.api.host.v1.ControlService/ReadThread',
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadRequest.SerializeToString,
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadThreadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Examine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/Examine',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineResponse.FromString,
             options,
             channel_credentials,
             insecure,

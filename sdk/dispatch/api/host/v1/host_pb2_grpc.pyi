@@ -47,6 +47,8 @@ class ControlServiceStub:
     """Unpair ends a pairing on this host, with or without the servers. Repeating it is safe."""
     ReadThread: _grpc.UnaryStreamMultiCallable[_host_pb2.ReadThreadRequest, _host_pb2.ReadThreadResponse]
     """ReadThread gives the events of a pairing's thread and then ends. Repeating it is safe."""
+    Examine: _grpc.UnaryStreamMultiCallable[_host_pb2.ExamineRequest, _host_pb2.ExamineResponse]
+    """Examine walks the chain from this host to its phones, link by link, and then ends. Repeating it is safe."""
     Stop: _grpc.UnaryUnaryMultiCallable[_host_pb2.StopRequest, _host_pb2.StopResponse]
     """Stop ends the host: the running task is interrupted, phones are told, then the process exits. Repeating it is safe."""
 
@@ -69,6 +71,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Unpair ends a pairing on this host, with or without the servers. Repeating it is safe."""
     ReadThread: _aio.UnaryStreamMultiCallable[_host_pb2.ReadThreadRequest, _host_pb2.ReadThreadResponse]  # type: ignore[assignment]
     """ReadThread gives the events of a pairing's thread and then ends. Repeating it is safe."""
+    Examine: _aio.UnaryStreamMultiCallable[_host_pb2.ExamineRequest, _host_pb2.ExamineResponse]  # type: ignore[assignment]
+    """Examine walks the chain from this host to its phones, link by link, and then ends. Repeating it is safe."""
     Stop: _aio.UnaryUnaryMultiCallable[_host_pb2.StopRequest, _host_pb2.StopResponse]  # type: ignore[assignment]
     """Stop ends the host: the running task is interrupted, phones are told, then the process exits. Repeating it is safe."""
 
@@ -130,6 +134,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_host_pb2.ReadThreadResponse], _abc.AsyncIterator[_host_pb2.ReadThreadResponse]]:
         """ReadThread gives the events of a pairing's thread and then ends. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def Examine(
+        self,
+        request: _host_pb2.ExamineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_host_pb2.ExamineResponse], _abc.AsyncIterator[_host_pb2.ExamineResponse]]:
+        """Examine walks the chain from this host to its phones, link by link, and then ends. Repeating it is safe."""
 
     @_abc_1.abstractmethod
     def Stop(

@@ -1133,6 +1133,7 @@ class RenewGrantResponse(_message.Message):
     KEYS_FIELD_NUMBER: _builtins.int
     REVOCATION_SEQUENCE_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
+    MINIMUM_PHONE_VERSION_FIELD_NUMBER: _builtins.int
     server_time_ms: _builtins.int
     """The service's clock, ms since 1970: what grants are judged by."""
     revocation_sequence: _builtins.int
@@ -1140,6 +1141,10 @@ class RenewGrantResponse(_message.Message):
     session: _builtins.bytes
     """A fresh sign-in token in place of the caller's, now and then; empty otherwise. The one before stays good until this one
     was used, so that an answer that got lost signs nobody out; one older than that ends the sign-in: it was copied.
+    """
+    minimum_phone_version: _builtins.str
+    """The oldest version of the phone's app that the service takes, "1.4.0"; empty for any. A host passes it on inside the seal, so
+    that it counts on the direct path as well (docs/direct.md).
     """
     @_builtins.property
     def grant(self) -> Global___SignedGrant:
@@ -1162,10 +1167,11 @@ class RenewGrantResponse(_message.Message):
         keys: Global___KeySet | None = ...,
         revocation_sequence: _builtins.int = ...,
         session: _builtins.bytes = ...,
+        minimum_phone_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "keys", b"keys"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "keys", b"keys", "relays", b"relays", "revocation_sequence", b"revocation_sequence", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "keys", b"keys", "minimum_phone_version", b"minimum_phone_version", "relays", b"relays", "revocation_sequence", b"revocation_sequence", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -612,6 +612,7 @@ class Post(_message.Message):
     PUSH_HINT_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SINCE_POSTED_MS_FIELD_NUMBER: _builtins.int
     message_id: _builtins.bytes
     """First 16 bytes of SHA-256(sealed); 16 random bytes when sealed is empty."""
     task_id: _builtins.bytes
@@ -628,6 +629,10 @@ class Post(_message.Message):
     """On the last row of a task: how it ended, the same as inside the seal."""
     reason: _error_pb2.Reason.ValueType
     """Beside outcome: why, unless done."""
+    since_posted_ms: _builtins.int
+    """Beside outcome: how long ago the host got the task's command, ms; 0 for not known. Tells when a task was sent whose command
+    the relay never saw, because it came by the direct path (docs/direct.md).
+    """
     def __init__(
         self,
         *,
@@ -639,10 +644,11 @@ class Post(_message.Message):
         push_hint: Global___PushHint.ValueType = ...,
         outcome: Global___Outcome.ValueType = ...,
         reason: _error_pb2.Reason.ValueType = ...,
+        since_posted_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "message_id", b"message_id", "outcome", b"outcome", "push_hint", b"push_hint", "reason", b"reason", "sealed", b"sealed", "task_id", b"task_id", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "message_id", b"message_id", "outcome", b"outcome", "push_hint", b"push_hint", "reason", b"reason", "sealed", b"sealed", "since_posted_ms", b"since_posted_ms", "task_id", b"task_id", "valid_for_ms", b"valid_for_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -746,7 +752,9 @@ Global___Ack: _TypeAlias = Ack  # noqa: Y015
 
 @_typing.final
 class Looking(_message.Message):
-    """Looking says whether a person looks at the thread. It decides whether a row with a push hint is pushed."""
+    """Looking says whether a person looks at the thread. It decides whether a row with a push hint is pushed. The relay answers with Presence, so
+    it is also how a device asks for a fresh one: repeating it is safe.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1015,6 +1023,7 @@ class Presence(_message.Message):
     LAST_HEARD_MS_FIELD_NUMBER: _builtins.int
     INSTANCE_FIELD_NUMBER: _builtins.int
     LEASE_AGE_MS_FIELD_NUMBER: _builtins.int
+    UNSTEADY_FIELD_NUMBER: _builtins.int
     state: Global___Reachability.ValueType
     """Now."""
     cause: _error_pb2.Reason.ValueType
@@ -1027,6 +1036,8 @@ class Presence(_message.Message):
     """The peer's process, from its Hello; empty for never."""
     lease_age_ms: _builtins.int
     """How old the last word of the peer was when this was written, ms. Differences of one clock, so it can't be wrong by skew."""
+    unsteady: _builtins.bool
+    """Whether it is a host that was lost three times or more within the last minute. What is worse than before is then told at most once a lease."""
     def __init__(
         self,
         *,
@@ -1036,10 +1047,11 @@ class Presence(_message.Message):
         last_heard_ms: _builtins.int = ...,
         instance: _builtins.bytes = ...,
         lease_age_ms: _builtins.int = ...,
+        unsteady: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "instance", b"instance", "last_heard_ms", b"last_heard_ms", "lease_age_ms", b"lease_age_ms", "since_ms", b"since_ms", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "instance", b"instance", "last_heard_ms", b"last_heard_ms", "lease_age_ms", b"lease_age_ms", "since_ms", b"since_ms", "state", b"state", "unsteady", b"unsteady"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -62,6 +62,8 @@ class ThreadServiceServicer:
         blind       the relay never needs, and never has, a key that opens `sealed`.
 
         Repeating it is safe: the newest stream of a device in a pairing wins, the older ends with STREAM_SUPERSEDED.
+
+        A host serves it too, on the direct path (docs/direct.md): without Hello, only what is sealed counts, and the phone decides.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,6 +53,8 @@ class ThreadServiceStub:
       blind       the relay never needs, and never has, a key that opens `sealed`.
 
     Repeating it is safe: the newest stream of a device in a pairing wins, the older ends with STREAM_SUPERSEDED.
+
+    A host serves it too, on the direct path (docs/direct.md): without Hello, only what is sealed counts, and the phone decides.
     """
 
 @_typing.type_check_only
@@ -76,6 +78,8 @@ class ThreadServiceAsyncStub(ThreadServiceStub):
       blind       the relay never needs, and never has, a key that opens `sealed`.
 
     Repeating it is safe: the newest stream of a device in a pairing wins, the older ends with STREAM_SUPERSEDED.
+
+    A host serves it too, on the direct path (docs/direct.md): without Hello, only what is sealed counts, and the phone decides.
     """
 
 class ThreadServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -102,6 +106,8 @@ class ThreadServiceServicer(metaclass=_abc_1.ABCMeta):
           blind       the relay never needs, and never has, a key that opens `sealed`.
 
         Repeating it is safe: the newest stream of a device in a pairing wins, the older ends with STREAM_SUPERSEDED.
+
+        A host serves it too, on the direct path (docs/direct.md): without Hello, only what is sealed counts, and the phone decides.
         """
 
 def add_ThreadServiceServicer_to_server(servicer: ThreadServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -157,7 +157,7 @@ class Task(_message.Message):
     """The person's words, Markdown at most. Up to 48 KiB of UTF-8."""
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attachment]:
-        """Files that come with it."""
+        """Files that come with it, at most 16. Each has arrived whole before the task is sent."""
 
     def __init__(
         self,
@@ -244,7 +244,7 @@ Global___Answer: _TypeAlias = Answer  # noqa: Y015
 
 @_typing.final
 class Attachment(_message.Message):
-    """Attachment names a file that travels beside the thread."""
+    """Attachment names a file, whose bytes travel beside the thread (docs/files.md)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -253,9 +253,8 @@ class Attachment(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     SIZE_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
-    INLINE_FIELD_NUMBER: _builtins.int
     file_id: _builtins.bytes
-    """16 random bytes."""
+    """16 random bytes. Stands for exactly these bytes: a file that was changed gets another."""
     key: _builtins.bytes
     """32 random bytes: opens the file's chunks."""
     name: _builtins.str
@@ -264,8 +263,6 @@ class Attachment(_message.Message):
     """Bytes."""
     sha256: _builtins.bytes
     """SHA-256 of the whole."""
-    inline: _builtins.bytes
-    """The file itself, when it is small enough to ride along (256 KiB at most for all together)."""
     def __init__(
         self,
         *,
@@ -274,11 +271,10 @@ class Attachment(_message.Message):
         name: _builtins.str = ...,
         size: _builtins.int = ...,
         sha256: _builtins.bytes = ...,
-        inline: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "inline", b"inline", "key", b"key", "name", b"name", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "key", b"key", "name", b"name", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -344,6 +340,11 @@ class UpLiveItem(_message.Message):
     SEEN_FIELD_NUMBER: _builtins.int
     RESEND_FIELD_NUMBER: _builtins.int
     PROBE_FIELD_NUMBER: _builtins.int
+    FILE_OFFER_FIELD_NUMBER: _builtins.int
+    FILE_WANTED_FIELD_NUMBER: _builtins.int
+    GO_FIELD_NUMBER: _builtins.int
+    WITHDRAW_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def confirm(self) -> Global___Confirm: ...
     @_builtins.property
@@ -352,6 +353,16 @@ class UpLiveItem(_message.Message):
     def resend(self) -> Global___Resend: ...
     @_builtins.property
     def probe(self) -> Global___Probe: ...
+    @_builtins.property
+    def file_offer(self) -> Global___FileOffer: ...
+    @_builtins.property
+    def file_wanted(self) -> Global___FileWanted: ...
+    @_builtins.property
+    def go(self) -> Global___Go: ...
+    @_builtins.property
+    def withdraw(self) -> Global___Withdraw: ...
+    @_builtins.property
+    def kept(self) -> Global___Kept: ...
     def __init__(
         self,
         *,
@@ -359,16 +370,133 @@ class UpLiveItem(_message.Message):
         seen: Global___Seen | None = ...,
         resend: Global___Resend | None = ...,
         probe: Global___Probe | None = ...,
+        file_offer: Global___FileOffer | None = ...,
+        file_wanted: Global___FileWanted | None = ...,
+        go: Global___Go | None = ...,
+        withdraw: Global___Withdraw | None = ...,
+        kept: Global___Kept | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "item", b"item", "probe", b"probe", "resend", b"resend", "seen", b"seen"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "file_offer", b"file_offer", "file_wanted", b"file_wanted", "go", b"go", "item", b"item", "kept", b"kept", "probe", b"probe", "resend", b"resend", "seen", b"seen", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "item", b"item", "probe", b"probe", "resend", b"resend", "seen", b"seen"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "file_offer", b"file_offer", "file_wanted", b"file_wanted", "go", b"go", "item", b"item", "kept", b"kept", "probe", b"probe", "resend", b"resend", "seen", b"seen", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["confirm", "seen", "resend", "probe"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["confirm", "seen", "resend", "probe", "file_offer", "file_wanted", "go", "withdraw", "kept"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
 Global___UpLiveItem: _TypeAlias = UpLiveItem  # noqa: Y015
+
+@_typing.final
+class FileOffer(_message.Message):
+    """FileOffer asks the host to join a transfer in which it gets a file that a task will name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.bytes
+    """16 random bytes, new for each try."""
+    @_builtins.property
+    def file(self) -> Global___Attachment:
+        """The file."""
+
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.bytes = ...,
+        file: Global___Attachment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileOffer: _TypeAlias = FileOffer  # noqa: Y015
+
+@_typing.final
+class FileWanted(_message.Message):
+    """FileWanted asks the host to join a transfer in which it gives an artifact of this thread."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.bytes
+    """16 random bytes, new for each try."""
+    file_id: _builtins.bytes
+    """The artifact's."""
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.bytes = ...,
+        file_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileWanted: _TypeAlias = FileWanted  # noqa: Y015
+
+@_typing.final
+class TransferRefused(_message.Message):
+    """TransferRefused says that the host does not join a transfer. A host that can't say it on the transfer itself says it so."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    transfer_id: _builtins.bytes
+    """The offer's, or the wish's."""
+    reason: _error_pb2.Reason.ValueType
+    """Why."""
+    def __init__(
+        self,
+        *,
+        transfer_id: _builtins.bytes = ...,
+        reason: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "transfer_id", b"transfer_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferRefused: _TypeAlias = TransferRefused  # noqa: Y015
+
+@_typing.final
+class TransferWord(_message.Message):
+    """TransferWord is what the ends of a transfer say to each other beside its chunks, sealed with the file's key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASK_FIELD_NUMBER: _builtins.int
+    HAVE_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    ask: _builtins.int
+    """From who gets the file, first: the chunk to begin with. Everything before it is there already."""
+    have: _builtins.bool
+    """From who gets the file, last: it is there, whole, under its name."""
+    refused: _error_pb2.Reason.ValueType
+    """From either: it goes no further, and why."""
+    def __init__(
+        self,
+        *,
+        ask: _builtins.int = ...,
+        have: _builtins.bool = ...,
+        refused: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "have", b"have", "refused", b"refused", "word", b"word"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask", b"ask", "have", b"have", "refused", b"refused", "word", b"word"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_word: _TypeAlias = _typing.Literal["ask", "have", "refused"]  # noqa: Y015
+    _WhichOneofArgType_word: _TypeAlias = _typing.Literal["word", b"word"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_word) -> _WhichOneofReturnType_word | None: ...
+
+Global___TransferWord: _TypeAlias = TransferWord  # noqa: Y015
 
 @_typing.final
 class Confirm(_message.Message):
@@ -436,13 +564,15 @@ Global___Resend: _TypeAlias = Resend  # noqa: Y015
 
 @_typing.final
 class Probe(_message.Message):
-    """Probe asks the other end to show that it lives; it comes back as ProbeReply."""
+    """Probe asks the host to show that it lives, from end to end: no server can answer it. It comes back as ProbeReply. A host answers 20 in ten
+    seconds and lets more go by.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """Echoed."""
+    """Echoed. Random, so that an answer to an earlier one is not taken for this one's."""
     def __init__(
         self,
         *,
@@ -455,6 +585,76 @@ class Probe(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Probe: _TypeAlias = Probe  # noqa: Y015
+
+@_typing.final
+class Go(_message.Message):
+    """Go is the phone's permission to start a command that came by the direct path, where the phone decides (docs/direct.md).
+    Said again for each Taken that comes after it; the first counts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.bytes
+    """The command's."""
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Go: _TypeAlias = Go  # noqa: Y015
+
+@_typing.final
+class Withdraw(_message.Message):
+    """Withdraw says that a command which came by the direct path will never get its go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.bytes
+    """The command's."""
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Withdraw: _TypeAlias = Withdraw  # noqa: Y015
+
+@_typing.final
+class Kept(_message.Message):
+    """Kept says which rows came by the direct path and are committed: the receipt of a row there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def message_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The rows'."""
+
+    def __init__(
+        self,
+        *,
+        message_ids: _abc.Iterable[_builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_ids", b"message_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Kept: _TypeAlias = Kept  # noqa: Y015
 
 @_typing.final
 class DownLive(_message.Message):
@@ -489,24 +689,36 @@ class DownLiveItem(_message.Message):
     PARTIAL_TEXT_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     PROBE_REPLY_FIELD_NUMBER: _builtins.int
+    TRANSFER_REFUSED_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
+    DECLINED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def partial_text(self) -> Global___PartialText: ...
     @_builtins.property
     def progress(self) -> Global___Progress: ...
     @_builtins.property
     def probe_reply(self) -> Global___ProbeReply: ...
+    @_builtins.property
+    def transfer_refused(self) -> Global___TransferRefused: ...
+    @_builtins.property
+    def taken(self) -> Global___Taken: ...
+    @_builtins.property
+    def declined(self) -> Global___Declined: ...
     def __init__(
         self,
         *,
         partial_text: Global___PartialText | None = ...,
         progress: Global___Progress | None = ...,
         probe_reply: Global___ProbeReply | None = ...,
+        transfer_refused: Global___TransferRefused | None = ...,
+        taken: Global___Taken | None = ...,
+        declined: Global___Declined | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply", "transfer_refused", "taken", "declined"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -578,25 +790,87 @@ Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
 class ProbeReply(_message.Message):
-    """ProbeReply answers Probe."""
+    """ProbeReply answers Probe with how the host is at that moment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
+    RUNNING_TASK_ID_FIELD_NUMBER: _builtins.int
+    BUSY_FIELD_NUMBER: _builtins.int
+    WAITING_TASKS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """The Probe's."""
+    running_task_id: _builtins.bytes
+    """The task that runs, if it is this phone's; empty otherwise."""
+    busy: _builtins.bool
+    """Whether any task runs, whosever it is."""
+    waiting_tasks: _builtins.int
+    """How many tasks are accepted and wait, over all phones."""
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
+        running_task_id: _builtins.bytes = ...,
+        busy: _builtins.bool = ...,
+        waiting_tasks: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "number", b"number", "running_task_id", b"running_task_id", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProbeReply: _TypeAlias = ProbeReply  # noqa: Y015
+
+@_typing.final
+class Taken(_message.Message):
+    """Taken says that a command which came by the direct path is journalled and waits for the phone's Go. Said again whenever a
+    session or a path begins or ends, until there is a Go or a Withdraw.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.bytes
+    """The command's."""
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Taken: _TypeAlias = Taken  # noqa: Y015
+
+@_typing.final
+class Declined(_message.Message):
+    """Declined says that a command which came by the direct path is not taken, and will not run."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    message_id: _builtins.bytes
+    """The command's."""
+    reason: _error_pb2.Reason.ValueType
+    """Why."""
+    def __init__(
+        self,
+        *,
+        message_id: _builtins.bytes = ...,
+        reason: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message_id", b"message_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Declined: _TypeAlias = Declined  # noqa: Y015
 
 @_typing.final
 class DownKeep(_message.Message):
@@ -679,7 +953,7 @@ class Begin(_message.Message):
 
     @_builtins.property
     def lan_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Addresses on the local network where the host also listens; empty when it does not."""
+        """Addresses on the local network where the host also listens, "192.168.1.7:40123"; empty when it does not (docs/direct.md)."""
 
     def __init__(
         self,
@@ -1174,7 +1448,7 @@ Global___SteerRefused: _TypeAlias = SteerRefused  # noqa: Y015
 
 @_typing.final
 class Artifact(_message.Message):
-    """Artifact is a file that the task made."""
+    """Artifact is a file that the task made, or that the person asked to be sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -14,6 +14,8 @@ CAN = """\
 - **Search inside files**: \u201cSearch for \u2018project apollo\u2019 in Documents\u201d
 - **New and changed files**: \u201cWhat changed since yesterday?\u201d
 - **Duplicate files** and **disk usage**: \u201cFind duplicates in Downloads\u201d, \u201cDisk usage\u201d
+- **Attachments**: attach a file and ask \u201cSummarise the attached file\u201d, or \u201cList attachments\u201d
+- **Send a file to your phone**: \u201cSend me the largest PDF in Downloads\u201d, \u201cSend me report.csv\u201d
 - **Follow-ups**: \u201cand the second?\u201d, \u201conly PDFs\u201d, \u201cwhat about Documents?\u201d"""
 
 

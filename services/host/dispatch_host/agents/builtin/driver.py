@@ -65,7 +65,16 @@ class BuiltIn:
         memories: list[Mapping[str, JSON]] = [turn.memory for turn in history if turn.memory][-_MEMORIES:]
         text = task.text
         for question in range(_QUESTIONS + 1):
-            request = Request(text, scope, memories, self._clock(), str(self._home), self._keep_out)
+            request = Request(
+                text,
+                scope,
+                memories,
+                self._clock(),
+                str(self._home),
+                self._keep_out,
+                inbox=task.inbox,
+                attachments=task.attachments,
+            )
             outcome: Outcome | None = None
             async with contextlib.aclosing(self._work(request)) as events:
                 async for event in events:

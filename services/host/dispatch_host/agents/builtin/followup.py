@@ -14,8 +14,8 @@ from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import Parsed
 from dispatch_host.agents.builtin.query import Action, Query, Sort
 
-_ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ, Action.MEASURE})
-_TARGETS = frozenset({"name", "file", "places", "since", "until", "minimum_bytes", "maximum_bytes"})
+_ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ, Action.MEASURE, Action.SEND})
+_TARGETS = frozenset({"name", "file", "attached", "places", "since", "until", "minimum_bytes", "maximum_bytes"})
 _PAGED = frozenset({Action.LARGEST, Action.CHANGED, Action.FIND, Action.HEAD})
 _USUAL = {Action.LARGEST: 10, Action.CHANGED: 20, Action.FIND: 50, Action.HEAD: 5, Action.SEARCH: 50}
 
@@ -55,7 +55,8 @@ def complete(parsed: Parsed, text: str, memories: Sequence[Memory]) -> Complete 
     if parsed.joins and parsed.action is Action.FIND and not own and last is not None:
         return _changed(replace(parsed, action=None), last)  # "show only PDFs"
     query = Query(action=parsed.action, **parsed.slots)
-    if parsed.action in _ONE_FILE and not own and last is not None and last.items:
+    afresh = parsed.action is Action.SEND and parsed.slots.keys() & {"sort", "count"}  # "send me the largest file"
+    if parsed.action in _ONE_FILE and not own and not afresh and last is not None and last.items:
         fitting = tuple(item for item in last.items if of_kind(item, query.kind))
         focus = last.focus if last.focus in fitting else None
         if fitting and (focus or len(fitting) == 1 or "kind" not in parsed.slots):

@@ -53,7 +53,44 @@ DESKTOP_VERBS = (
 CLAUSE = r"(?:^|(?:\band then|\band|\bthen|[,;.·])\s+)(?:please |also |then |just |now )*"
 
 
+_PHONE = r"(?:me|us|my phone|the phone|this phone|my mobile)"
+_FIRST = r"^(?:and |now |then |also |but )*"
+
+# Sending a file to the phone, before the verbs that this assistant does not do: each leaves "send_file" in its place. What is
+# sent to somebody else, or is no file, stays what it was.
+SENDS = (
+    (
+        rf"{_FIRST}(?:send|share|transfer|deliver)(?: over)? (?:me|us)(?: over)?\s+"
+        r"(?!(?:an? |the |another )?(?:e-?mail|mail|message|text message|sms|reminder|note to|notification|invite|link)\b)"
+    ),
+    (
+        rf"{_FIRST}(?:send|share|transfer|copy|deliver|get)\s+(?=\S.*\s(?:over )?(?:on)?to {_PHONE}(?: over)?$)"
+        r"(?!(?:an? |the )?(?:e-?mail|mail|message|text message|sms|reminder)\b)"
+    ),
+    rf"{_FIRST}send\s+(?=(?:it|that|this|them|the|my|both|{LITERAL})(?:\s|$))(?!.*\b(?:to|via|by|through|using)\b)",
+    (
+        rf"(?:\s*(?:,|\band|\bthen))+\s*(?:send|share|transfer)\s+(?:(?:it|that|this)(?: over)?(?: to {_PHONE})?"
+        r"|(?:me|us) (?:it|that|this|the (?:file|result)))(?=\s*$)"
+    ),
+)
+SENT_TO = rf"\s(?:over )?(?:on)?to {_PHONE}(?: over)?$"
+
+
+# What came with the person's words, now or before.
+ATTACHED = (
+    (r"\battached\b ?", ""),
+    (r"\battachment\b", "file"),
+    (r"\battachments\b", "files"),
+    (r"\b(?:that |which )?i(?:'ve| have)?(?: just)? (?:attach|attached|uploaded|sent)(?: you| along)?\b", ""),
+)
+
+
 SYNONYMS = (
+    # what is asked for as words is no file
+    (
+        r"^(?:send|text) (?:me|us) (?=(?:an? |the )?(?:\w+ )?(?:list|table|summary|overview|names|sizes|count|number|rows?)\b)",
+        "show me ",
+    ),
     # as in a terminal: grep -rn WORD WHERE
     (
         rf"^e?grep (?:-[\w-]+ )+(?P<what>{LITERAL}|\S+) (?:in )?(?P<where>{LITERAL}|[\w-]+)$",
@@ -140,6 +177,7 @@ RULES: tuple[tuple[Action, str], ...] = (
             r"|what(?:'s| is) possible)$"
         ),
     ),
+    (Action.SEND, r"\bsend_file\b"),
     (
         Action.SUMMARISE,
         (
@@ -307,6 +345,7 @@ EXPLAINED: dict[Action, str] = {
         r"|saved|older|than|first|still|lately|i|been|activity|download|work|working"
     ),
     Action.READ: r"read|cat|contents?|open|text",
+    Action.SEND: r"send_file|most|over|across|actual|original|copy|attached|find|locate|single",
     Action.FIND: (
         r"find|list|locate|search\w*|looking|hunt|ls|got|fetch|where|which|all|available|matching"
         r"|existing|any|large|saved|downloaded|summari\w+|sums?|larger|smaller|bigger|size|sized"

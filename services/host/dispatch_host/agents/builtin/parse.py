@@ -112,6 +112,8 @@ def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     said: dict[str, Any] = {}
     said["summarise"] = _then_summarise(words)
     said["style"] = slots.style(words)
+    said["attached"] = _attached(words)
+    _sends(words)
     wants = _wants(words)
     if wants is not None:
         return Parsed(wants=wants)
@@ -132,6 +134,8 @@ def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     said["count"], said["tail"] = slots.count(words)
     said["file"] = slots.file(words)
     picked = slots.pick(words)
+    if picked == slots.IT and said["attached"]:
+        picked = None
     said["places"] = slots.places(words, folders)
     if said["name"] is None:
         said["name"] = slots.name_by_noun(words)
@@ -159,6 +163,20 @@ def _wants(words: Words) -> str | None:
     if words.has(rf"{grammar.CLAUSE}(?:{grammar.DESKTOP_VERBS})\b(?=\s|$)"):
         return DESKTOP
     return None
+
+
+def _attached(words: Words) -> bool:
+    """Cut out what says that a file was attached."""
+    before = words.text
+    for pattern, instead in grammar.ATTACHED:
+        words.text = re.sub(pattern, instead, words.text, flags=re.IGNORECASE)
+    return words.text != before
+
+
+def _sends(words: Words) -> None:
+    """Mark that a file is to be sent to the phone, and cut out to whom."""
+    if any(words.take(pattern, to=" send_file ") for pattern in grammar.SENDS):
+        words.text = re.sub(grammar.SENT_TO, "", words.text.strip(), flags=re.IGNORECASE)
 
 
 def _then_summarise(words: Words) -> int | None:
@@ -213,9 +231,20 @@ def _action(whole: str, words: Words, given: dict[str, Any], picked: int | None,
     )
     if "summarise" in given:
         return Action.FIND if given.keys() & {"kind", "name", "places", "since"} else Action.SUMMARISE
-    targets = given.keys() & {"kind", "name", "file", "places", "since", "until", "minimum_bytes", "maximum_bytes"}
+    targets = given.keys() & {
+        "kind",
+        "name",
+        "file",
+        "attached",
+        "places",
+        "since",
+        "until",
+        "minimum_bytes",
+        "maximum_bytes",
+    }
     one_file = (
         "file" in given
+        or "attached" in given
         or picked is not None
         or given.get("kind") in ("csv", "pdf", "spreadsheet", "text")
         or "name" in given
@@ -262,7 +291,9 @@ def _action(whole: str, words: Words, given: dict[str, Any], picked: int | None,
             if re.search(r"\b(?:files?|folders?)\b", whole, re.IGNORECASE) or "places" in given:
                 return Action.USAGE if "file" not in given else action
             return action
-        named = given.keys() & {"file", "name"} or any(slots.is_path(place) for place in given.get("places", ()))
+        named = given.keys() & {"file", "name", "attached"} or any(
+            slots.is_path(place) for place in given.get("places", ())
+        )
         if action is Action.READ and picked is None and not named:
             continue
         if action is Action.USAGE and "file" in given:
@@ -278,6 +309,10 @@ def _action(whole: str, words: Words, given: dict[str, Any], picked: int | None,
         ):
             continue
         if action is Action.FIND:
+            if "attached" in given and re.search(
+                r"\b(?:in|inside) (?:it|(?:the |this |my )?file)\b", whole, re.IGNORECASE
+            ):
+                return Action.SUMMARISE
             if "file" in given or picked is not None:
                 return (
                     Action.FIND
@@ -342,7 +377,7 @@ def _finish(
             given["loose"] = True
         left = []
     if (
-        action in (Action.SUMMARISE, Action.HEAD, Action.ROWS, Action.READ)
+        action in (Action.SUMMARISE, Action.HEAD, Action.ROWS, Action.READ, Action.SEND)
         and "name" not in given
         and "file" not in given
         and picked is None
@@ -371,6 +406,7 @@ def _adjectives(action: Action | None, whole: str, given: dict[str, Any]) -> Non
         Action.READ,
         Action.CHANGED,
         Action.FIND,
+        Action.SEND,
     ):
         for order, pattern in (
             (Sort.SMALLEST, r"\b(?:smallest|tiniest|small|tiny)\b"),

@@ -46,6 +46,8 @@ class Request:
     now: datetime
     home: str
     keep_out: Sequence[Path] = ()
+    inbox: Path | None = None  # where the attachments of the thread are
+    attachments: Sequence[Path] = ()  # those of this task
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Outcome:
 
 def run(request: Request, emit: Callable[[AgentEvent], None]) -> Outcome:
     """Do one task. Raises only what is a defect."""
-    with Scope(request.folders, keep_out=request.keep_out) as scope:
+    with Scope(request.folders, keep_out=request.keep_out, inbox=request.inbox) as scope:
         try:
             return _run(request, scope, emit)
         except CannotDo as cannot:
@@ -73,6 +75,10 @@ def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> 
     if parsed.wants is not None:
         raise CannotDo(NotDoneReason.NEEDS_AGENT, about.needs_agent(parsed.wants == FILE_CHANGES))
     memories = [memory for said in request.memories if (memory := Memory.from_json(said)) is not None]
+    if request.attachments:
+        # As if they had just been listed: "summarise it", "the second one" mean what came with the words.
+        paths = tuple(str(path) for path in request.attachments)
+        memories.append(Memory(Query(action=Action.FIND, attached=True), paths, paths[0] if len(paths) == 1 else None))
     try:
         complete = followup.complete(parsed, request.text, memories)
     except followup.NothingEarlier:
@@ -103,7 +109,7 @@ def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
     _check_folders(request, bench.scope)
     query = complete.query
     try:
-        query = _locate(query, bench)
+        query = _locate(_attached(query, request, bench.scope), request, bench)
     except NothingThere as nothing:
         return Outcome(Result(nothing.text, Memory(query).to_json()))
     except (NoSuchFolder, SeveralFolders) as problem:
@@ -120,7 +126,16 @@ def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
 def tool_of(query: Query) -> Tool:
     """Choose the tool. Imported when needed: the worker starts faster without what a task does not use."""
     # ruff: noqa: PLC0415
-    from dispatch_host.agents.builtin.tools import duplicates, listing, measure, rows, search, summarise, usage
+    from dispatch_host.agents.builtin.tools import (
+        duplicates,
+        listing,
+        measure,
+        rows,
+        search,
+        send,
+        summarise,
+        usage,
+    )
 
     tools: dict[Action, Tool] = {
         Action.LARGEST: listing.largest,
@@ -135,11 +150,14 @@ def tool_of(query: Query) -> Tool:
         Action.DUPLICATES: duplicates.duplicates,
         Action.USAGE: usage.usage,
         Action.MEASURE: measure.measure,
+        Action.SEND: send.send,
     }
     return tools[query.action]
 
 
 def _check_folders(request: Request, scope: Scope) -> None:
+    if scope.inbox is not None:
+        return
     if not request.folders:
         raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, about.none_approved())
     if not scope.roots:
@@ -155,7 +173,32 @@ def _with_missing(text: str, scope: Scope) -> str:
     return f"{text}\n\n{_missing_folders(scope)}" if scope.missing else text
 
 
-def _locate(query: Query, bench: Bench) -> Query:
+_LISTS = (Action.FIND, Action.COUNT, Action.LARGEST, Action.CHANGED)
+
+
+def _attached(query: Query, request: Request, scope: Scope) -> Query:
+    """Take "the attached file" for what came with these words, if something did; a list is of all attachments of the thread."""
+    if not query.attached:
+        return query
+    if scope.inbox is None:
+        raise NothingThere("Nothing was attached in this thread.")
+    if query.paths or query.action in _LISTS or not request.attachments:
+        return query
+    return replace(query, paths=tuple(str(path) for path in request.attachments))
+
+
+def _looked_at(query: Query, request: Request, scope: Scope) -> list[Place]:
+    """Say where to look when the person did not: all approved folders, and the attachments if they may be meant."""
+    places = [Place(root, "") for root in scope.outermost]
+    if scope.inbox is None:
+        return places
+    inbox = Place(scope.inbox, "")
+    if query.attached:
+        return [inbox]
+    return [inbox, *places] if request.attachments or not places else places
+
+
+def _locate(query: Query, request: Request, bench: Bench) -> Query:
     """Find the folders a request names; set them on the bench. A path to a file becomes that file."""
     scope = bench.scope
     if query.file is not None and (is_path(query.file) or query.file.startswith("..")):
@@ -170,7 +213,7 @@ def _locate(query: Query, bench: Bench) -> Query:
             query = _exact(query, said, bench, otherwise_folder=True)
     if query.paths and query.places and not places:
         query = replace(query, places=())
-    bench.places = _apart(places) or [Place(root, "") for root in scope.outermost]
+    bench.places = _apart(places) or _looked_at(query, request, scope)
     return query
 
 

@@ -29,6 +29,7 @@ class Action(StrEnum):
     DUPLICATES = "duplicates"
     USAGE = "usage"
     MEASURE = "measure"
+    SEND = "send"
 
 
 class Sort(StrEnum):
@@ -59,6 +60,7 @@ class Query:
     file: str | None = None  # a file name or path said exactly
     loose: bool = False  # the name is what was left over: when no file has it, the request was not understood
     paths: tuple[str, ...] = ()  # files chosen from an earlier answer, absolute
+    attached: bool = False  # among the attachments of the thread
     phrase: str | None = None  # what to search inside files
     count: int | None = None
     tail: bool = False  # the last rows or lines, not the first

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneReason, Progress, Result, Step, Text
 from dispatch_host.agents.builtin import zone
 from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.scope import Folder
@@ -16,6 +16,7 @@ from dispatch_host.scope import Folder
 LINE_BYTES = 1024 * 1024  # of one line from the worker; JSON may need six bytes for one of text
 TEXT_BYTES = 64 * 1024  # of one text in an event
 MEMORY_BYTES = 256 * 1024
+PATH_CHARACTERS = 16 * 1024
 
 
 class OutOfBounds(Exception):
@@ -41,6 +42,8 @@ def encode_request(request: Request) -> bytes:
             "zone": zone.said(request.now.tzinfo),
             "home": request.home,
             "keep_out": [str(path) for path in request.keep_out],
+            "inbox": None if request.inbox is None else str(request.inbox),
+            "attachments": [str(path) for path in request.attachments],
         }
     )
 
@@ -55,6 +58,8 @@ def decode_request(line: bytes) -> Request:
         now=zone.read(said["now"], said["zone"]),
         home=said["home"],
         keep_out=[Path(path) for path in said["keep_out"]],
+        inbox=None if said["inbox"] is None else Path(said["inbox"]),
+        attachments=tuple(Path(path) for path in said["attachments"]),
     )
 
 
@@ -67,6 +72,8 @@ def encode_event(event: AgentEvent) -> bytes:
             return _line({"event": "text", "delta": delta})
         case Progress(done, total, unit):
             return _line({"event": "progress", "done": done, "total": total, "unit": unit})
+        case Artifact(path):
+            return _line({"event": "artifact", "path": str(path)})
         case _:
             return encode_outcome(Outcome(event))
 
@@ -108,6 +115,9 @@ def decode(line: bytes) -> AgentEvent | Outcome | Crashed:
                 return Text(_text(said, "delta"))
             case "progress":
                 return Progress(_count(said, "done"), _count(said, "total"), _text(said, "unit"))
+            case "artifact":
+                # Where it leads decides the scope that the host opens it through.
+                return Artifact(Path(_path(said)))
             case "result":
                 return Outcome(
                     Result(_text(said, "text"), _memory(said)), [_plain(choice) for choice in said["choices"]]
@@ -126,6 +136,14 @@ def _text(said: Mapping[str, Any], name: str) -> str:
     if len(text.encode()) > TEXT_BYTES:
         raise OutOfBounds
     return text
+
+
+def _path(said: Mapping[str, Any]) -> str:
+    """Take a path as the file system spells it: names that are no UTF-8 have surrogates."""
+    path = said["path"]
+    if not isinstance(path, str) or not path.startswith("/") or "\0" in path or len(path) > PATH_CHARACTERS:
+        raise OutOfBounds
+    return path
 
 
 def _plain(text: Any) -> str:

@@ -1,0 +1,83 @@
+"""What every command of `dispatch-phone` shares: the shared options, how a request is carried out, and the exit code.
+
+Called by the command modules beside it. What costs time to import stands inside the functions that need it: a person waits for the
+first line.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from dispatch import errors
+from dispatch.cli import Console, Exit, guarded
+from dispatch.device.home import Home
+
+Request = dict[str, Any]
+Event = dict[str, Any]
+
+Probe = Annotated[bool, typer.Option("--probe", help="Have each computer answer, from end to end.")]
+Host = Annotated[str | None, typer.Option("--host", help="Which computer; needed with several only.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """The shared options of this call, and its environment."""
+
+    as_json: bool
+    home: str | None
+    passphrase: Path | None
+    way: str
+    environment: Mapping[str, str]
+
+    @property
+    def plaintext(self) -> bool:
+        """Whether the operator's word allows to speak in the clear off this computer."""
+        return self.environment.get("DISPATCH_PLAINTEXT") == "1"
+
+
+def run(
+    context: typer.Context,
+    request: Callable[[], Request],
+    *,
+    refused: Callable[[errors.DispatchError], list[Event]] | None = None,
+    nothing: str = "",
+) -> None:
+    """Carry a command out and leave with its exit code."""
+    shared: Shared = context.obj
+
+    def body() -> int:
+        from mobile_sim.front import Front  # noqa: PLC0415 -- asyncio and what follows
+
+        console = Console.standard(as_json=shared.as_json)
+        terminal = sys.stdout.isatty()
+        front = Front(
+            console, terminal=terminal, asks=terminal and sys.stdin.isatty(), plaintext=shared.plaintext, way=shared.way
+        )
+        try:
+            home = Home.at(shared.home, app="dispatch-phone", passphrase_file=shared.passphrase)
+            code = front.run(home, request())
+        except errors.DispatchError as error:
+            if refused is None:
+                raise
+            for event in refused(error):
+                front.say(event)
+            return Exit.FAILED
+        if nothing and not front.said and not shared.as_json:
+            typer.echo(nothing)
+        return code
+
+    guarded(body, as_json=shared.as_json)
+
+
+def task_id(text: str) -> str:
+    """Read a task's id. Raises BadParameter."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a task's id (a UUID)") from None

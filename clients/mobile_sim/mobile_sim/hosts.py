@@ -1,0 +1,144 @@
+"""`hosts` and `status`: how this phone's computers are, by the relay's word, and asked for it by their own. Called by `desk`."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.relay.v1.relay_pb2 import Reachability
+from dispatch.cli import Exit
+from dispatch.device import service_clock
+from dispatch.device.sign_in import SignIn
+
+from mobile_sim.line import Line
+from mobile_sim.outbox import Outbox
+from mobile_sim.owner import Event, Hear, Request, Say
+from mobile_sim.phone import Phone
+from mobile_sim.store import Pairing
+from mobile_sim.task_view import State
+
+STATUS_SECONDS = 3.0
+PRESENCE_SECONDS = 1.0
+DIRECT_SECONDS = 2.0
+"""How long it is waited for the direct path, which is shown if there is one."""
+SESSION_SECONDS = 5.0
+PROBE_SECONDS = 5.0
+
+
+class Hosts:
+    """The computers of one phone."""
+
+    def __init__(self, phone: Phone, outbox: Outbox) -> None:
+        self._phone = phone
+        self._outbox = outbox
+
+    async def show(self, request: Request, say: Say, _: Hear) -> int:
+        """List the computers, with how each is."""
+        for status in await self._host_statuses(request):
+            say({"event": "host"} | {name: value for name, value in status.items() if name != "tasks"})
+        return Exit.DONE
+
+    async def status(self, request: Request, say: Say, _: Hear) -> int:
+        """Say who this phone is and how its computers are."""
+        signed_in = SignIn.load(self._phone.home)
+        status: Event = {
+            "event": "status",
+            "signed_in": signed_in is not None and bool(self._phone.session.token),
+            "account": signed_in.account if signed_in else None,
+            "server": signed_in.server if signed_in else None,
+            "device": signed_in.device_name if signed_in else None,
+            "key_store": self._phone.secrets.kind,
+            "clock_off_ms": None,
+        }
+        status["hosts"] = await self._host_statuses(request)
+        status["clock_off_ms"] = service_clock.off_ms(self._phone.home)  # behind the lines, which may hear the time
+        say(status)
+        return Exit.DONE
+
+    async def _probe(self, line: Line) -> Event:
+        """Ask the host itself, from end to end."""
+        await line.bell.until(lambda: line.final or line.session.ready or line.host_absent, SESSION_SECONDS)
+        asked = await line.probe(PROBE_SECONDS)
+        if asked is None:
+            why = errors.of(line.absence) if line.host_absent else errors.PeerAbsent("the computer did not answer")
+            return {"answered": False, "reason": errors.word(why.reason), "text": why.sentence, "advice": why.advice}
+        running = str(UUID(bytes=asked.running_task_id)) if asked.running_task_id else None
+        return {
+            "answered": True,
+            "round_trip_ms": asked.round_trip_ms,
+            "busy": asked.busy,
+            "running_task_id": running,
+            "waiting_tasks": asked.waiting_tasks,
+        }
+
+    async def _host_statuses(self, request: Request) -> list[Event]:
+        probe = bool(request.get("probe"))
+        return await asyncio.gather(*(self._host_status(host, probe=probe) for host in self._phone.hosts()))
+
+    async def _host_status(self, host: Pairing, *, probe: bool) -> Event:
+        status = _host(host)
+        reason = ""
+        try:
+            line = self._phone.line(host)
+            await line.bell.until(
+                lambda: line.final or line.presence is not None or line.error is not None or line.direct.is_open,
+                STATUS_SECONDS,
+            )
+            await line.bell.until(lambda: line.path_settled, DIRECT_SECONDS)
+            status["path"] = line.path or None
+            if line.presence is not None or line.direct.is_open:
+                await line.presence_now(PRESENCE_SECONDS)
+                if probe:
+                    status["probe"] = await self._probe(line)
+                status |= _presence(line)
+            elif line.error is not None:
+                reason = errors.word(line.error.reason)
+            else:
+                reason = errors.word(Reason.REASON_NO_NETWORK)
+        except errors.DispatchError as error:
+            reason = errors.word(error.reason)
+        if reason:
+            why = errors.of_word(reason)
+            status |= {"reachability": "unknown", "reason": reason, "text": why.sentence, "advice": why.advice}
+        status["tasks"] = [told for told in self._outbox.open_tasks(host.pair_id) if told["state"] != State.DISMISSED]
+        return status
+
+
+def _host(host: Pairing) -> Event:
+    event: Event = {
+        "host": host.host_name,
+        "pair_id": host.pair_id.hex(),
+        "state": host.state.value,
+        "paired_at": host.made_at_ms,
+        "holes": host.holes,
+    }
+    return event | ({"reason": host.reason} if host.reason else {})
+
+
+_UNSTEADY = "It comes and goes: its connection, or the relay's, is bad."
+_REACHABILITY = {
+    Reachability.REACHABILITY_REACHABLE: "reachable",
+    Reachability.REACHABILITY_RECONNECTING: "reconnecting",
+    Reachability.REACHABILITY_ABSENT: "absent",
+}
+
+
+def _presence(line: Line) -> Event:
+    if line.direct.is_open:
+        return {"reachability": "reachable", "heard_ms_ago": line.heard_ms_ago}
+    if line.presence is None:
+        return {}
+    event: Event = {
+        "reachability": _REACHABILITY.get(line.presence.state, "unknown"),
+        "since": line.presence.since_ms,
+        "last_heard": line.presence.last_heard_ms,
+        "heard_ms_ago": line.heard_ms_ago,
+    }
+    if line.presence.unsteady:
+        event |= {"unsteady": True, "warning": _UNSTEADY}
+    if line.presence.state == Reachability.REACHABILITY_ABSENT:
+        error = errors.of(line.absence)
+        event |= {"reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice}
+    return event

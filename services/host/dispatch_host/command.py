@@ -1,0 +1,96 @@
+"""What every command of `dispatch-host` shares: the shared options, the way to a front desk, and the exit code.
+
+Called by the command modules beside it. What is slow to import is imported where it is needed, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dispatch import errors
+from dispatch.cli import Console, Exit, guarded, passphrase_file
+
+if TYPE_CHECKING:
+    from dispatch.device.home import Home
+
+    from dispatch_host.operations import Front
+
+_APP = "dispatch-host"
+_SOCKET_SECONDS = 3.0
+
+
+class Shared:
+    """The shared options, and what follows from them."""
+
+    def __init__(
+        self, *, as_json: bool, home: str | None, passphrase: Path | None, environment: Mapping[str, str]
+    ) -> None:
+        self.as_json = as_json
+        self.console = Console.standard(as_json=as_json)
+        self.environment = environment
+        self._home = home
+        self._passphrase = passphrase_file(passphrase)
+
+    @property
+    def plaintext(self) -> bool:
+        """Whether the operator's word allows to speak in the clear off this computer."""
+        return self.environment.get("DISPATCH_PLAINTEXT") == "1"
+
+    @property
+    def home(self) -> Home:
+        from dispatch.device.home import Home  # noqa: PLC0415 -- quick `--help`
+
+        return Home.at(self._home, app=_APP, passphrase_file=self._passphrase)
+
+
+def do(shared: Shared, work: Callable[[], Awaitable[Exit]]) -> None:
+    """Do something and leave with its exit code."""
+
+    async def body() -> Exit:
+        return await work()
+
+    guarded(lambda: asyncio.run(body()), as_json=shared.as_json)
+
+
+def at_desk(shared: Shared, work: Callable[[Front], Awaitable[Exit]]) -> None:
+    """Do something at the front desk: the running host's, or our own."""
+
+    async def body() -> Exit:
+        async with front_desk(shared) as front:
+            return await work(front)
+
+    do(shared, body)
+
+
+@contextlib.asynccontextmanager
+async def front_desk(shared: Shared) -> AsyncIterator[Front]:
+    """Come to the front desk of the running host, or open our own when nobody else owns the home."""
+    from dispatch_host.control import ControlClient  # noqa: PLC0415 -- quick `--help`
+    from dispatch_host.operations import Operations  # noqa: PLC0415
+    from dispatch_host.owned import owning  # noqa: PLC0415
+
+    home = shared.home
+    with contextlib.ExitStack() as stack:
+        try:
+            owned = stack.enter_context(owning(home, plaintext=shared.plaintext))
+        except errors.HomeInUse as in_use:
+            await _socket(home, in_use)
+        else:
+            yield Operations(owned, running=None)
+            return
+    async with ControlClient(home) as client:
+        yield client
+
+
+async def _socket(home: Home, in_use: errors.HomeInUse) -> None:
+    """Wait a moment for the socket of a host that is just starting. Raises HomeInUse when there is none."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _SOCKET_SECONDS
+    while not home.socket().exists():
+        if loop.time() > until:
+            raise in_use
+        await asyncio.sleep(0.05)

@@ -1,0 +1,262 @@
+"""`dispatch-host doctor`: the links between this host and its phones, as tables. Called by `operations`, wherever that runs.
+
+A link more is a line more in a table and a method that looks. docs/doctor.md says what each means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dispatch import errors
+from dispatch.api.host.v1 import host_pb2 as pb
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind
+from dispatch.device import service_clock
+from dispatch.device.keys import DeviceKey
+from dispatch.device.pairing_client import PairingClient
+from dispatch.device.session import Session
+from dispatch.device.sign_in import SignIn
+from dispatch.doctor import links
+from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok, refused, walk, warning
+
+from dispatch_host.fleet import Fleet
+from dispatch_host.journal import settings, threads
+from dispatch_host.journal.values import Pairing
+from dispatch_host.owned import Owned
+from dispatch_host.rights import Rights
+from dispatch_host.scope import Folder
+
+_LOST_ADVICE = "Stop the host and restore its home from a backup; without one, delete journal.db and pair again."
+_STATES = {
+    State.OK: pb.LINK_STATE_OK,
+    State.WARNING: pb.LINK_STATE_WARNING,
+    State.BROKEN: pb.LINK_STATE_BROKEN,
+    State.NOT_REACHED: pb.LINK_STATE_NOT_REACHED,
+}
+
+
+@dataclass(slots=True)
+class Patient:
+    """This host."""
+
+    owned: Owned
+    fleet: Fleet | None
+    """The links of the running host; None when none runs."""
+
+    async def disk(self) -> Finding:
+        return await links.disk(self.owned.home.path)
+
+    async def journal(self) -> Finding:
+        return await links.database(self.owned.home / "journal.db", advice=_LOST_ADVICE)
+
+    async def keys(self) -> Finding:
+        return links.keys(self.owned.store.kind)
+
+    async def account(self) -> Finding:
+        """See whether this host was signed in once: it knows its service then, and has a key there."""
+        signed_in = SignIn.load(self.owned.home)
+        if signed_in is None or DeviceKey.load(self.owned.store) is None:
+            return refused(errors.SignInRequired())
+        return ok(f"{signed_in.device_name}, of {signed_in.account} at {signed_in.server}")
+
+    async def name(self) -> Finding:
+        return await links.name(self.sign_in.server, of=links.SERVICE)
+
+    async def port(self) -> Finding:
+        return await links.port(self.sign_in.server, of=links.SERVICE)
+
+    async def tls(self) -> Finding:
+        dialler = self.sign_in.dialler(plaintext=self.owned.plaintext)
+        return await links.tls(dialler, self.sign_in.server, now_ms=self.owned.clock.wall_ms())
+
+    async def signed_in(self) -> Finding:
+        """Ask the service about the sign-in. A host without one goes on with what it is paired with, and pairs no more."""
+        session = Session(self.owned.store)
+        try:
+            if not session.token:
+                raise errors.SignInRequired
+            async with PairingClient(
+                server=self.sign_in.server,
+                identity=self.owned.key.identity(DeviceKind.DEVICE_KIND_HOST),
+                session=session.token,
+                dialler=self.sign_in.dialler(plaintext=self.owned.plaintext),
+            ) as client:
+                await client.list_devices()
+        except errors.SignInRequired as error:
+            return warning(f"{error.sentence} What is paired goes on; nothing more can be paired.", error.advice)
+        except errors.DispatchError as error:
+            return refused(error)
+        return ok("the service takes it")
+
+    async def paired(self) -> Finding:
+        found = await self.owned.journal.step(threads.pairings)
+        if not found:
+            return refused(errors.NotPairedYet())
+        return ok(", ".join(pairing.phone_name for pairing in found))
+
+    async def running(self) -> Finding:
+        if self.fleet is None:
+            return broken("no host runs here", "Start it: dispatch-host run.", reason=errors.NotRunning.reason)
+        return ok("it runs")
+
+    @property
+    def sign_in(self) -> SignIn:
+        return SignIn.required(self.owned.home)
+
+
+@dataclass(slots=True)
+class Way:
+    """The way from this host to one phone."""
+
+    owned: Owned
+    fleet: Fleet | None
+    pairing: Pairing
+    relay_at: str = field(default="")
+
+    async def grant(self) -> Finding:
+        """Renew the right to attach, beside the one that the running link holds."""
+        rights = Rights(
+            self.owned.home,
+            self.pairing,
+            identity=self.owned.identity(),
+            clock=self.owned.clock,
+            plaintext=self.owned.plaintext,
+        )
+        try:
+            right = await rights.right(fresh=True)
+        except errors.DispatchError as error:
+            return refused(error)
+        if not right.relays:
+            return refused(errors.NoRelay())
+        self.relay_at = right.relays[0]
+        return ok("renewed just now")
+
+    async def clock(self) -> Finding:
+        return links.clock(service_clock.off_ms(self.owned.home))
+
+    async def relay_name(self) -> Finding:
+        return await links.name(self.relay_at, of=links.RELAY)
+
+    async def relay_port(self) -> Finding:
+        return await links.port(self.relay_at, of=links.RELAY)
+
+    async def relay_tls(self) -> Finding:
+        dialler = SignIn.required(self.owned.home).dialler(plaintext=self.owned.plaintext)
+        return await links.tls(dialler, self.relay_at, now_ms=self.owned.clock.wall_ms())
+
+    async def relay(self) -> Finding:
+        """See whether the running host has its stream."""
+        link = self.fleet.link_of(self.pairing.pair_id) if self.fleet is not None else None
+        if link is None:
+            return broken("the keys of this pairing are gone", "Pair the two again.", reason=errors.NotPaired.reason)
+        if link.is_open:
+            return ok(f"connected to {link.client.relay}")
+        if link.reason:
+            return refused(errors.of(link.reason))
+        return broken("it is just connecting", "Ask again in a few seconds.", reason=errors.NoNetwork.reason)
+
+    async def phone(self) -> Finding:
+        """See whether the phone is there. One that is not hears everything later, so that is no fault."""
+        link = self.fleet.link_of(self.pairing.pair_id) if self.fleet is not None else None
+        there = link is not None and link.phone_attached
+        return ok("attached" if there else "not attached just now; what it misses it is told later")
+
+
+OF_THE_HOST: Sequence[Link[Patient]] = (
+    Link(name="disk", look=Patient.disk),
+    Link(name="journal", look=Patient.journal),
+    Link(name="keys", look=Patient.keys),
+    Link(name="account", look=Patient.account),
+    Link(name="name", needs=("account",), look=Patient.name),
+    Link(name="port", needs=("name",), look=Patient.port),
+    Link(name="tls", needs=("port",), look=Patient.tls),
+    Link(name="sign_in", needs=("tls",), look=Patient.signed_in),
+    Link(name="paired", needs=("account",), look=Patient.paired),
+    Link(name="running", look=Patient.running),
+)
+"""What is no phone's and no folder's in particular. What keeps the computer awake, or the agents in, is one line more here."""
+
+TO_A_PHONE: Sequence[Link[Way]] = (
+    Link(name="grant", needs=("paired", "sign_in"), look=Way.grant),
+    Link(name="clock", needs=("grant",), look=Way.clock),
+    Link(name="relay_name", needs=("grant",), look=Way.relay_name),
+    Link(name="relay_port", needs=("relay_name",), look=Way.relay_port),
+    Link(name="relay_tls", needs=("relay_port",), look=Way.relay_tls),
+    Link(name="relay", needs=("relay_tls", "running"), look=Way.relay),
+    Link(name="phone", needs=("relay",), look=Way.phone),
+)
+
+
+async def _folder(folder: Folder) -> Finding:
+    return await asyncio.to_thread(look_at_folder, folder)
+
+
+OF_A_FOLDER: Sequence[Link[Folder]] = (Link(name="folder", look=_folder),)
+
+
+async def examine(owned: Owned, fleet: Fleet | None) -> AsyncGenerator[Found, None]:
+    """Walk all links; those to a phone once for each, and each approved folder."""
+    chart = Chart()
+    async for found in walk(OF_THE_HOST, Patient(owned, fleet), chart):
+        yield found
+    for pairing in await owned.journal.step(threads.pairings):
+        own = chart.copy()
+        async for found in walk(TO_A_PHONE, Way(owned, fleet, pairing), own, about=pairing.phone_name):
+            yield found
+    for folder in await owned.journal.step(settings.folders):
+        async for found in walk(OF_A_FOLDER, folder, chart, about=_shown(folder.path)):
+            yield found
+
+
+def look_at_folder(folder: Folder) -> Finding:
+    """See whether a folder is still what was approved: there, itself, and open to this user as far as agents may go."""
+    path = folder.path
+    again = "Bring it back, or take the approval away: dispatch-host folders remove."
+    try:
+        if path.resolve(strict=True) != path or not path.is_dir():
+            return broken("something else is there now", again, reason=errors.FolderNotApproved.reason)
+        os.listdir(path)
+    except FileNotFoundError:
+        return broken("it is gone", again, reason=errors.FolderNotApproved.reason)
+    except OSError as failure:
+        return broken(
+            f"it can't be read: {failure.strerror}",
+            "Give this user the right to read it.",
+            reason=errors.FolderNotApproved.reason,
+        )
+    if not folder.writable:
+        return ok("agents may read it")
+    if not os.access(path, os.W_OK | os.X_OK) or os.statvfs(path).f_flag & os.ST_RDONLY:
+        return broken(
+            "agents may change it, and this user can't write there",
+            "Give this user the right to write there, or approve it for reading only: dispatch-host folders add.",
+            reason=errors.FolderNotApproved.reason,
+        )
+    return ok("agents may read and change it")
+
+
+def told(found: Found) -> pb.ExamineResponse:
+    """Write a finding for the control socket."""
+    finding = found.finding
+    return pb.ExamineResponse(
+        link=found.link,
+        about=found.about,
+        state=_STATES[finding.state],
+        text=finding.text,
+        advice=finding.advice,
+        reason=finding.reason,
+    )
+
+
+def heard(response: pb.ExamineResponse) -> Found:
+    """Read a finding from the control socket; a state that this version does not know counts as broken."""
+    state = next((state for state, value in _STATES.items() if value == response.state), State.BROKEN)
+    finding = Finding(state=state, text=response.text, advice=response.advice, reason=response.reason)
+    return Found(link=response.link, about=response.about, finding=finding)
+
+
+def _shown(path: Path) -> str:
+    return os.fspath(path).encode("utf-8", "replace").decode()

@@ -1,0 +1,254 @@
+"""The host's end of every transfer: takes attachments that a phone offers, gives artifacts that it wants.
+
+A phone asks under the seal of its thread; the host then joins the transfer at the relay where that thread is. A phone that
+asks again for the same file has given the transfer before up: the newest counts. Called by the links and the operations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.clock import Clock
+from dispatch.failures import place_of
+from dispatch.files.carrier import RelayCarrier
+from dispatch.files.description import Described, checked
+from dispatch.files.giving import give
+from dispatch.files.taking import already_there, arriving, take
+from dispatch.ids import ID_BYTES, Instance, PairId, Rng, TransferId
+from dispatch.runtime.logs import get_logger
+from dispatch.thread import Identity, Right
+
+from dispatch_host.files.artifacts import Artifacts
+from dispatch_host.files.inbox import KEPT_SECONDS, Inbox
+from dispatch_host.journal import Tx, Writer, files, settings
+from dispatch_host.journal.values import FileKind, Pairing, StoredFile
+from dispatch_host.scope import Folder
+
+MOST_OF_PAIRING = 4
+_RETRY_MS = 2_000
+
+_LOG = get_logger()
+
+
+class Thread(Protocol):
+    """What a transfer needs of a link."""
+
+    pairing: Pairing
+
+    @property
+    def relay_address(self) -> str: ...
+    async def right(self, *, fresh: bool) -> Right: ...
+    def show(self, items: Sequence[pb.DownLiveItem]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """What all transfers of a host work with. Fixed for the process."""
+
+    journal: Writer
+    inbox: Inbox
+    artifacts: Artifacts
+    clock: Clock
+    rng: Rng = field(repr=False)
+    identity: Identity
+    instance: Instance
+    most_bytes: int
+    ended: Callable[[str], None]
+    """Is told how each ended: DONE or the word of a reason."""
+
+
+DONE = "done"
+
+
+class Transfers:
+    """What is under way. Use as an async context manager: none outlives the host."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        # Touched on the loop only.
+        self._under_way: dict[tuple[PairId, bytes], asyncio.Task[None]] = {}
+
+    async def __aenter__(self) -> Transfers:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._cut(list(self._under_way.values()))
+
+    # ---- Called by links.
+
+    def offered(self, link: Thread, offer: pb.FileOffer) -> None:
+        """Hear that a phone offers an attachment."""
+        self._begin(link, offer.transfer_id, offer.file.file_id, lambda: self._take(link, offer))
+
+    def wanted(self, link: Thread, wish: pb.FileWanted) -> None:
+        """Hear that a phone wants an artifact."""
+        self._begin(link, wish.transfer_id, wish.file_id, lambda: self._give(link, wish))
+
+    def _begin(
+        self, link: Thread, transfer_id: bytes, file_id: bytes, work: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        if len(transfer_id) != ID_BYTES or len(file_id) != ID_BYTES:
+            return  # nobody could be told which transfer is refused
+        place = link.pairing.pair_id, file_id
+        before = self._under_way.get(place)
+        of_pairing = sum(pair_id == link.pairing.pair_id for pair_id, _ in self._under_way)
+        if before is None and of_pairing >= MOST_OF_PAIRING:
+            self._refuse(link, transfer_id, Reason.REASON_RATE_LIMITED)
+            return
+
+        async def run() -> None:
+            if before is not None:
+                await self._cut([before])
+            await self._run(link, transfer_id, work())
+
+        task = asyncio.create_task(run())
+        self._under_way[place] = task
+
+        def over(_: asyncio.Task[None]) -> None:
+            if self._under_way.get(place) is task:
+                del self._under_way[place]
+
+        task.add_done_callback(over)
+
+    async def drop(self, pair_id: PairId) -> None:
+        """End the transfers of a pairing that is over."""
+        await self._cut([task for (of, _), task in self._under_way.items() if of == pair_id])
+
+    async def _cut(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, link: Thread, transfer_id: bytes, work: Awaitable[None]) -> None:
+        """Do a transfer to its end, whatever that is."""
+        how = DONE
+        try:
+            await work
+        except errors.DispatchError as error:
+            how = errors.word(error.reason)
+            _LOG.info("transfer ended", pairing=link.pairing.pair_id, reason=how, detail=error.detail)
+            # Heard by a phone that could not be told on the transfer itself; one that was passes over it.
+            self._refuse(link, transfer_id, error.reason)
+        except Exception as failure:
+            # A defect of ours. The thread goes on.
+            how = errors.word(Reason.REASON_INTERNAL)
+            _LOG.error("transfer broke", pairing=link.pairing.pair_id, where=place_of(failure))
+            self._refuse(link, transfer_id, Reason.REASON_INTERNAL)
+        self._shop.ended(how)
+
+    def _refuse(self, link: Thread, transfer_id: bytes, reason: Reason.ValueType) -> None:
+        link.show([pb.DownLiveItem(transfer_refused=pb.TransferRefused(transfer_id=transfer_id, reason=reason))])
+
+    # ---- Attachments.
+
+    async def _take(self, link: Thread, offer: pb.FileOffer) -> None:
+        shop, thread = self._shop, link.pairing.thread
+        file = checked(offer.file, most_bytes=shop.most_bytes)
+        transfer_id = TransferId(offer.transfer_id)
+        await self._sweep()
+        if await self._is_here(file, thread):
+            async with self._joined(link, transfer_id) as carrier:
+                await already_there(carrier, file, transfer_id=transfer_id, rng=shop.rng)
+            return
+        # Opened before the transfer is joined: what there is of it may have to be read again.
+        with shop.inbox.room(file):
+            async with (
+                arriving(lambda: shop.inbox.partial(file)) as partial,
+                self._joined(link, transfer_id) as carrier,
+            ):
+
+                async def keep() -> None:
+                    path = await asyncio.to_thread(shop.inbox.put, partial, thread)
+                    try:
+                        await shop.journal.step(lambda tx: files.add(tx, self._arrived(file, thread, path)))
+                    except errors.StoreFailed:
+                        await asyncio.to_thread(shop.inbox.remove, path)  # nothing would know of it
+                        raise
+
+                await take(carrier, partial, transfer_id=transfer_id, rng=shop.rng, progress=_nobody, keep=keep)
+
+    def _arrived(self, file: Described, thread: int, path: Path) -> StoredFile:
+        return StoredFile(
+            file=file,
+            thread=thread,
+            kind=FileKind.ATTACHMENT,
+            task_id=b"",
+            path=path,
+            mtime_ns=0,
+            at_ms=self._shop.clock.wall_ms(),
+        )
+
+    async def _is_here(self, file: Described, thread: int) -> bool:
+        """Tell whether it arrived before. One that somebody deleted since is not here any more."""
+        journal = self._shop.journal
+
+        def known(tx: Tx) -> StoredFile | None:
+            stored = files.find(tx, file.file_id, thread=thread, kind=FileKind.ATTACHMENT)
+            return stored if stored is not None and files.has_arrived(tx, file, thread=thread) else None
+
+        stored = await journal.step(known)
+        if stored is None:
+            return False
+        if await asyncio.to_thread(stored.path.is_file):
+            return True
+        await journal.step(lambda tx: files.forget(tx, file.file_id))
+        return False
+
+    async def _sweep(self) -> None:
+        """Forget what began to arrive and was left alone, and what arrived and no task named."""
+        shop = self._shop
+        now_ms = shop.clock.wall_ms()
+        await asyncio.to_thread(shop.inbox.sweep, now_seconds=now_ms / 1000)
+
+        def forget(tx: Tx) -> list[StoredFile]:
+            old = files.unclaimed(tx, before_ms=now_ms - KEPT_SECONDS * 1000)
+            for stored in old:
+                files.forget(tx, stored.file.file_id)
+            return old
+
+        for stored in await shop.journal.step(forget):
+            await asyncio.to_thread(shop.inbox.remove, stored.path)
+
+    # ---- Artifacts.
+
+    async def _give(self, link: Thread, wish: pb.FileWanted) -> None:
+        shop, thread = self._shop, link.pairing.thread
+
+        def look(tx: Tx) -> tuple[StoredFile | None, Sequence[Folder]]:
+            return files.find(tx, wish.file_id, thread=thread, kind=FileKind.ARTIFACT), settings.folders(tx)
+
+        stored, folders = await shop.journal.step(look)
+        if stored is None:
+            raise errors.FileUnknown
+        transfer_id = TransferId(wish.transfer_id)
+        with await asyncio.to_thread(shop.artifacts.open, stored, folders) as source:
+            async with self._joined(link, transfer_id) as carrier:
+                await give(
+                    carrier,
+                    stored.file,
+                    source,
+                    transfer_id=transfer_id,
+                    rng=shop.rng,
+                    progress=_nobody,
+                )
+
+    @contextlib.asynccontextmanager
+    async def _joined(self, link: Thread, transfer_id: TransferId) -> AsyncIterator[RelayCarrier]:
+        """Join a transfer, with the right of this moment."""
+        shop, right = self._shop, await link.right(fresh=False)
+        async with RelayCarrier.joined(
+            right, link.relay_address, transfer_id, identity=shop.identity, instance=shop.instance, rng=shop.rng
+        ) as carrier:
+            yield carrier
+
+
+def _nobody(_: int) -> None:
+    """Tell nobody how far it is: on a host nobody looks."""

@@ -1,0 +1,95 @@
+"""`dispatch-host run`: reads its options and the environment, and runs the host. Added to the program by `cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from dispatch import errors
+from dispatch.address import Address, refuse_plaintext
+from dispatch.cli import Exit, guarded
+
+from dispatch_host.command import Shared
+
+if TYPE_CHECKING:
+    from dispatch.tls import KeyFiles
+
+    from dispatch_host.direct.listener import Setting
+    from dispatch_host.limits import Limits
+
+Direct = Annotated[
+    str,
+    typer.Option(
+        envvar="DISPATCH_HOST_DIRECT",
+        help="Whether a phone on the same network may come directly: on, off, or HOST:PORT to listen at.",
+    ),
+]
+
+
+def run(
+    context: typer.Context,
+    metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
+    metrics_cert: Annotated[
+        Path | None, typer.Option(help="PEM file: the certificate shown there, off this computer.")
+    ] = None,
+    metrics_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    direct: Direct = "on",
+) -> None:
+    """Do the work that paired phones send, until SIGTERM, Ctrl-C or `stop`. Without a pairing it waits for one."""
+    shared: Shared = context.obj
+
+    def body() -> Exit:
+        from dispatch.tls import KeyFiles  # noqa: PLC0415 -- quick `--help`
+
+        from dispatch_host import settings  # noqa: PLC0415
+        from dispatch_host.direct.listener import Setting  # noqa: PLC0415
+
+        limits = settings.limits(shared.environment)
+        try:
+            keys = KeyFiles.given(metrics_cert, metrics_key, option="--metrics")
+            metrics_at = None if metrics is None else Address.parse(metrics)
+            if metrics_at is not None and keys is None:
+                refuse_plaintext(metrics_at, allowed=shared.plaintext)
+            return _run(shared, limits, metrics_at, keys, Setting.parse(direct))
+        except ValueError as failure:
+            raise errors.BadRequest(str(failure)) from failure
+        except OSError as failure:
+            shared.console.event(
+                {"event": "failed", "text": str(failure)}, shared.console.styled(str(failure), fg="red")
+            )
+            return Exit.FAULT
+
+    guarded(body, as_json=shared.as_json)
+
+
+def _run(
+    shared: Shared, limits: Limits, metrics_at: Address | None, keys: KeyFiles | None, direct: Setting | None
+) -> Exit:
+    import uvloop  # noqa: PLC0415 -- quick `--help`
+    from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
+    from dispatch.runtime.logs import configure  # noqa: PLC0415
+
+    from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
+    from dispatch_host.app import run as run_host  # noqa: PLC0415
+    from dispatch_host.owned import owning  # noqa: PLC0415
+    from dispatch_host.power import best_sleep_watch  # noqa: PLC0415
+    from dispatch_host.run_command import told_on  # noqa: PLC0415
+
+    configure(service="host")
+    with owning(shared.home, plaintext=shared.plaintext) as owned:
+        uvloop.run(
+            run_host(
+                owned,
+                agent=BuiltIn(keep_out=owned.keep_out, environment=shared.environment),
+                agent_name="built-in",
+                sleep=best_sleep_watch(),
+                limits=limits,
+                metrics_at=metrics_at,
+                metrics_certificate=None if keys is None else CertificateFiles(keys=keys),
+                told=told_on(shared.console),
+                direct=direct,
+            )
+        )
+    shared.console.event({"event": "stopped"}, "Stopped.")
+    return Exit.DONE

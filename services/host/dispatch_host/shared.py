@@ -1,0 +1,55 @@
+"""What all links of a host share: values that are made once, in `app`, and handed to each link and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.clock import Clock
+from dispatch.ids import MessageId, TaskId
+
+from dispatch_host.files import Transfers
+from dispatch_host.journal import Writer
+from dispatch_host.journal.values import Pairing
+from dispatch_host.scribe import Scribe
+from dispatch_host.tasks import State
+
+
+class Runner(Protocol):
+    """What a link needs of the runner."""
+
+    def wake(self) -> None: ...
+    def cancel(self, task_id: TaskId) -> None: ...
+
+
+@dataclass(slots=True)
+class Undecided:
+    """Commands that this process has journalled and that wait for their go, over all links: until when they may start.
+
+    In memory on purpose: a new process has no epoch clock, so what it finds undecided is never started.
+    """
+
+    deadlines_ms: dict[MessageId, int] = field(default_factory=dict)  # on the boot clock
+
+    def count(self, now_ms: int) -> int:
+        """Count those that may still become waiting tasks."""
+        return sum(deadline >= now_ms for deadline in self.deadlines_ms.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What all links of a host share. Fixed for the process."""
+
+    journal: Writer
+    scribe: Scribe
+    clock: Clock
+    undecided: Undecided
+    runner: Runner
+    transfers: Transfers
+    connected: Callable[[Pairing, bool, Reason.ValueType], None]
+    ended: Callable[[State], None]
+    refused: Callable[[Reason.ValueType], None]
+    lan_addresses: Callable[[], Sequence[str]] = tuple
+    """Gives where the host also listens on the local network; empty when it does not."""

@@ -1,0 +1,201 @@
+"""TransferService over gRPC: one handler for each end of a transfer, which reads its device and writes to the other one.
+
+What is read is written before more is read, so that a transfer holds one message each way, and whoever is slow slows the
+other down. Nothing is stored, and nothing of it waits on what a thread has to say: a transfer has a connection of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import grpc
+from dispatch import errors
+from dispatch.api.relay.v1 import transfer_pb2 as pb
+from dispatch.clock import Clock
+from dispatch.runtime.logs import get_logger
+from dispatch.runtime.peer import where
+from dispatch.status import refuse
+from google.protobuf.message import DecodeError
+
+from dispatch_relay.admission import Gate
+from dispatch_relay.metrics import BROKE, Metrics
+from dispatch_relay.openings import Openings
+from dispatch_relay.presence import End
+from dispatch_relay.rooms import Rooms
+from dispatch_relay.settings import Settings
+from dispatch_relay.transfers import Seat, Transfer, Transfers
+from dispatch_relay.trust import Admitted
+
+_log = get_logger()
+
+SERVICE = pb.DESCRIPTOR.services_by_name["TransferService"]
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+_JOINED = pb.CarryResponse(joined=pb.Joined()).SerializeToString()
+
+
+class TransferService:
+    """The handler of Carry."""
+
+    def __init__(
+        self, *, gate: Gate, rooms: Rooms, transfers: Transfers, clock: Clock, settings: Settings, metrics: Metrics
+    ) -> None:
+        self._gate = gate
+        self._rooms = rooms
+        self._transfers = transfers
+        self._clock = clock
+        self._settings = settings
+        self._metrics = metrics
+        self._openings = Openings(limit=settings.openings)
+        self.draining = False
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Give what a gRPC server registers. Bytes stay bytes."""
+        behaviour: Any = self.carry  # the stubs know only the blocking form of a handler
+        method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(behaviour)
+        return grpc.method_handlers_generic_handler(SERVICE.full_name, {"Carry": method})
+
+    async def carry(self, _requests: object, context: Context) -> None:
+        """Carry one end of a transfer from Hello to its end."""
+        wire = _Wire(context, most_bytes=self._settings.sealed_bytes)
+        try:
+            admitted, transfer = await self._join(wire)
+        except _Gone:
+            self._metrics.transfer_ended(BROKE)
+            return
+        except errors.DispatchError as refused:
+            word = errors.word(refused.reason)
+            self._metrics.transfer_ended(word)
+            _log.info("transfer refused", claimed=wire.claimed, reason=word, detail=refused.detail)
+            await _tell(context, refused)
+            return
+        error = await self._hold(wire, admitted, transfer)
+        if error is not None:
+            await _tell(context, error)
+
+    async def _join(self, wire: _Wire) -> tuple[Admitted, Transfer]:
+        if self.draining:
+            raise errors.Draining(retry_after_ms=1_000)
+        try:
+            with self._openings.one(wire.address):
+                async with asyncio.timeout(self._settings.hello_ms / 1_000):
+                    admitted, transfer_id = await self._gate.admit_to_transfer(wire.frame, wire.write)
+        except TimeoutError:
+            raise errors.ProtocolViolation("Hello, Proof and Join took too long") from None
+        if self.draining:
+            raise errors.Draining(retry_after_ms=1_000)
+        host = self._rooms.host(admitted.pair_id)
+        if admitted.end is End.PHONE and host is not None and host.absent:
+            raise errors.of(host.cause)
+        seat = Seat(admitted.device_id, wire.write)
+        now_ms = self._clock.steady_ms()
+        return admitted, self._transfers.join(admitted.pair_id, transfer_id, admitted.end, seat, now_ms=now_ms)
+
+    async def _hold(self, wire: _Wire, admitted: Admitted, transfer: Transfer) -> errors.DispatchError | None:
+        """Forward until the transfer is over; gives why, None for in peace."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                works = [
+                    group.create_task(self._forward(wire, admitted.end, transfer)),
+                    group.create_task(self._watch(transfer, admitted)),
+                ]
+                error = await asyncio.shield(transfer.ended)
+                for work in works:
+                    work.cancel()
+        finally:
+            # Also when gRPC cancels this handler because its device has gone.
+            transfer.finish(errors.PeerAbsent("the other device left the transfer"))
+        return error
+
+    async def _forward(self, wire: _Wire, end: End, transfer: Transfer) -> None:
+        """Say that both are there, then pass on what this end says."""
+        try:
+            await transfer.both.wait()
+            await wire.write(_JOINED)
+            transfer.seats[end].told.set()
+            other = transfer.seats[end.other]
+            await other.told.wait()
+            while True:
+                frame = await wire.frame()
+                match frame.WhichOneof("frame"):
+                    case "data":
+                        await self._pass_on(frame.data, transfer, other, to=end.other)
+                    case "bye":
+                        transfer.finish(None)
+                        return
+                    case _:
+                        raise errors.ProtocolViolation("not a word of a transfer")
+        except _Gone:
+            transfer.finish(errors.PeerAbsent("the other device left the transfer"))
+        except errors.DispatchError as error:
+            transfer.finish(error)
+
+    async def _pass_on(self, data: pb.Data, transfer: Transfer, other: Seat, *, to: End) -> None:
+        if len(data.sealed) > self._settings.sealed_bytes:
+            raise errors.TooLarge(metadata={"limit_bytes": str(self._settings.sealed_bytes)})
+        self._transfers.forwards(transfer, to, len(data.sealed), now_ms=self._clock.steady_ms())
+        await other.say(pb.CarryResponse(data=data).SerializeToString())
+        transfer.moved_ms = self._clock.steady_ms()
+
+    async def _watch(self, transfer: Transfer, admitted: Admitted) -> None:
+        """End a transfer whose other end does not come, that stands still, or whose grant is over."""
+        grant_ends_ms = self._clock.steady_ms() + admitted.left_ms
+        while True:
+            now_ms = self._clock.steady_ms()
+            waits_ms = self._settings.transfer_idle_ms if transfer.both.is_set() else self._settings.transfer_join_ms
+            due_ms = min(transfer.moved_ms + waits_ms, grant_ends_ms)
+            if now_ms >= grant_ends_ms:
+                transfer.finish(errors.GrantExpired())
+            elif now_ms >= due_ms:
+                transfer.finish(errors.LeaseLost("nothing moves") if transfer.both.is_set() else self._absent(admitted))
+            if transfer.ended.done():
+                return
+            await asyncio.sleep(max(1, due_ms - now_ms) / 1_000)
+
+    def _absent(self, admitted: Admitted) -> errors.DispatchError:
+        host = self._rooms.host(admitted.pair_id)
+        if admitted.end is End.PHONE and host is not None and host.absent:
+            return errors.of(host.cause)
+        return errors.PeerAbsent("the other device did not join the transfer")
+
+
+async def _tell(context: Context, error: errors.DispatchError) -> None:
+    """End the call with the error. It is nobody's fault when the caller has gone before it could hear it."""
+    with contextlib.suppress(grpc.aio.InternalError):
+        await refuse(context, error)
+
+
+class _Gone(Exception):
+    """The device has gone away without a goodbye."""
+
+
+class _Wire:
+    """Frames in, bytes out."""
+
+    def __init__(self, context: Context, *, most_bytes: int) -> None:
+        self._context = context
+        self._most_bytes = most_bytes
+        self.address = where(context.peer())
+        self.claimed = b""
+        """Whom the caller says to be: for the log, and believed by nobody."""
+
+    async def frame(self) -> pb.CarryRequest:
+        """Give the next frame. Raises _Gone, ProtocolViolation."""
+        data = await self._context.read()
+        if not isinstance(data, bytes):
+            raise _Gone
+        try:
+            frame = pb.CarryRequest.FromString(data)
+        except DecodeError:
+            raise errors.ProtocolViolation("a message that can't be read") from None
+        self.claimed = frame.hello.device_id or self.claimed
+        return frame
+
+    async def write(self, message: bytes) -> None:
+        """Write a message. Raises _Gone."""
+        try:
+            await self._context.write(message)
+        except grpc.aio.InternalError:
+            raise _Gone from None

@@ -1,0 +1,268 @@
+"""The direct path: on one network the two speak without the relay, and change the path in the middle of a task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from dispatch.api.relay.v1.relay_pb2 import OUTCOME_DONE
+from dispatch_host.agents import Result, Step
+from mobile_sim.direct import Way
+from mobile_sim.store import Verdict
+
+from tests.support.direct_world import DirectWorld, PhoneInHand
+from tests.support.seeded_phone import Event
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.timeout(180)
+
+WHOLE = ["paired", "accepted", "started", "step", "step", "text", "ended"]
+CHUNKS = 24
+"""A little more than a direct path carries for one task, both ways together."""
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[DirectWorld]:
+    async with DirectWorld(tmp_path) as made:
+        yield made
+
+
+def named(events: list[Event]) -> list[str]:
+    return [event["event"] for event in events]
+
+
+def words(events: list[Event]) -> list[str]:
+    """What a person must read, once and in order, whatever the paths did."""
+    return [name for name in named(events) if name in {"accepted", "step", "done", "out_of_contact"}]
+
+
+async def begun(world: DirectWorld, phone: PhoneInHand, events: list[Event]) -> asyncio.Task[int]:
+    """Send a task, and wait until its first step has come."""
+    watching = phone.watch("build it", events)
+    world.bench.agent.says("build it", Step("Compiled"))
+    await until(lambda: "step" in named(events))
+    return watching
+
+
+def goes_on(world: DirectWorld) -> None:
+    world.bench.agent.says("build it", Step("Linked"), Result("It is built.", {}))
+
+
+async def test_a_task_goes_directly_and_the_account_s_history_still_has_it(world: DirectWorld) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+
+        code, events = await phone.send("quick look")
+
+    assert code == 0
+    assert events[0]["path"] == "direct"
+    assert [name for name in named(events) if name in {"sent", "accepted", "started", "done"}] == [
+        "sent", "accepted", "started", "done",
+    ]  # fmt: skip
+    assert [task.text for task in world.bench.agent.runs] == ["quick look"]
+    assert world.bench.rows("SELECT direct, verdict FROM command") == [(1, "go")]
+    report = (await world.relay.trust.told(1))[0]
+    assert (report.outcome, report.accepted) == (OUTCOME_DONE, True)
+    assert 0 < report.posted_at_ms <= report.ended_at_ms
+    assert world.relay.push.calls == []
+
+
+async def test_a_task_that_began_by_the_relay_goes_on_directly(world: DirectWorld) -> None:
+    world.lan.refuse = True
+    async with world.phone() as phone:
+        await phone.is_on("relay")
+        events: list[Event] = []
+        watching = await begun(world, phone, events)
+        assert events[0]["path"] == "relay"
+
+        world.lan.refuse = False
+        await phone.is_on("direct")
+        world.by_relay.refuse = True
+        world.by_relay.cut()
+        goes_on(world)
+
+        assert await watching == 0
+        assert words(events) == ["accepted", "step", "step", "done"]
+    assert len(world.bench.agent.runs) == 1
+
+
+async def test_a_task_that_began_directly_goes_on_by_the_relay(world: DirectWorld) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+        events: list[Event] = []
+        watching = await begun(world, phone, events)
+
+        world.lan.refuse = True
+        world.lan.cut()
+        goes_on(world)
+
+        assert await watching == 0
+        assert words(events) == ["accepted", "step", "step", "done"]
+        assert phone.line.path == "relay"
+        assert await phone.thread() == WHOLE
+    assert len(world.bench.agent.runs) == 1
+
+
+@pytest.mark.big
+async def test_when_both_paths_are_cut_the_phone_says_so_and_the_result_comes_when_one_is_back(
+    world: DirectWorld,
+) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+        events: list[Event] = []
+        watching = await begun(world, phone, events)
+
+        for proxy in (world.lan, world.by_relay):
+            proxy.refuse = True
+            proxy.cut()
+        await until(lambda: "out_of_contact" in named(events))
+        goes_on(world)
+        world.lan.refuse = False
+
+        assert await watching == 0
+        assert words(events) == ["accepted", "step", "out_of_contact", "step", "done"]
+        assert await phone.thread() == WHOLE
+    assert len(world.bench.agent.runs) == 1
+
+
+async def test_without_a_relay_a_new_phone_process_shakes_hands_directly(world: DirectWorld) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+    world.by_relay.refuse = True
+    world.by_relay.cut()
+
+    async with world.phone() as phone:
+        code, events = await phone.send("quick look")
+
+        assert code == 0
+        assert events[0]["path"] == "direct"
+        assert (await phone.status())["path"] == "direct"
+
+
+async def test_the_host_s_restart_is_found_out_directly_too(world: DirectWorld) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+        world.by_relay.refuse = True
+        world.by_relay.cut()
+        events: list[Event] = []
+        watching = await begun(world, phone, events)
+
+        await world.host_dies()
+
+        assert await watching != 0
+        assert named(events)[-1] == "interrupted"
+        assert (await phone.send("quick look"))[0] == 0
+
+
+@pytest.mark.big
+@pytest.mark.parametrize("cut_at", range(1, CHUNKS + 1))
+async def test_cutting_the_direct_path_anywhere_loses_nothing_and_runs_nothing_twice(
+    world: DirectWorld, cut_at: int
+) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+        world.lan.cut_at_chunk = world.lan.chunks + cut_at
+
+        code, events = await phone.send("quick look")
+
+        assert code == 0, events
+        assert words(events) == ["accepted", "done"]
+        assert await phone.thread() == ["paired", "accepted", "started", "text", "ended"]
+        assert (await phone.status())["holes"] == 0
+    assert len(world.bench.agent.runs) == 1
+    assert world.bench.rows("SELECT count(*) FROM command WHERE verdict = 'go'") == [(1,)]
+
+
+@pytest.mark.big
+async def test_a_direct_path_that_falls_silent_is_given_up(world: DirectWorld) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+        events: list[Event] = []
+        watching = await begun(world, phone, events)
+
+        world.lan.freeze()
+        goes_on(world)
+
+        assert await watching == 0
+        assert words(events) == ["accepted", "step", "step", "done"]
+        assert phone.line.path == "relay"
+        world.lan.thaw()
+    assert len(world.bench.agent.runs) == 1
+
+
+async def test_a_command_that_the_host_does_not_take_in_time_is_refused_by_the_phone_and_never_runs(
+    world: DirectWorld,
+) -> None:
+    async with world.phone(Way.DIRECT) as phone:
+        await phone.is_on("direct")
+        stalled = world.bench.disk.stalls()
+        events: list[Event] = []
+        watching = phone.watch("quick look", events)
+        await stalled.wait()
+        world.clock.passed_ms = 11_000
+        phone.line.bell.ring()
+
+        assert await watching == 9
+        assert events[-1]["reason"] == "NOT_TAKEN_IN_TIME"
+        world.bench.disk.goes_on()
+        await until(lambda: world.bench.rows("SELECT verdict FROM command") == [("withdrawn",)])
+    assert world.bench.agent.runs == []
+
+
+@pytest.mark.big
+async def test_a_person_may_choose_the_path(world: DirectWorld) -> None:
+    async with world.phone(Way.RELAY) as phone:
+        code, events = await phone.send("quick look")
+        assert (code, events[0]["path"]) == (0, "relay")
+        assert (await phone.status())["path"] == "relay"
+    assert world.lan.connections == 0
+
+    world.lan.refuse = True
+    async with world.phone(Way.DIRECT) as phone:
+        code, events = await phone.send("quick second look")
+        assert (events[-1]["state"], events[-1]["reason"]) == ("not_sent", "NO_NETWORK")
+    assert len(world.bench.agent.runs) == 1
+
+
+async def test_a_host_that_the_relay_calls_absent_is_not_out_of_contact_while_it_is_here(world: DirectWorld) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+        events: list[Event] = []
+        watching = await begun(world, phone, events)
+
+        world.bench.pairing.relays_of[world.bench.pair_id] = ["127.0.0.1:9"]
+        await world.relay.stop()
+        await world.relay.start()
+        goes_on(world)
+
+        assert await watching == 0
+        assert words(events) == ["accepted", "step", "step", "done"]
+
+
+async def test_switched_off_nothing_listens_and_nothing_is_told(tmp_path: Path) -> None:
+    async with DirectWorld(tmp_path, direct=False) as world, world.phone() as phone:
+        code, events = await phone.send("quick look")
+
+        assert (code, events[0]["path"]) == (0, "relay")
+        assert phone.line._addresses == []
+        async with world.bench.control() as control:
+            assert list((await control.status()).direct_addresses) == []
+
+
+async def test_a_phone_whose_app_is_too_old_for_the_service_does_not_go_round_it(world: DirectWorld) -> None:
+    world.bench.pairing.minimum_phone_version = "99.0.0"
+    await world.host_dies()
+    async with world.phone() as phone:
+        code, events = await phone.send("quick look")
+
+        assert (code, events[0]["path"]) == (0, "relay")
+        assert phone.line.direct.is_open is False
+    assert world.lan.connections == 0
+
+
+def test_the_verdicts_of_the_store_are_those_of_the_table() -> None:
+    from mobile_sim.deciding import _STATUS
+
+    assert set(_STATUS) == set(Verdict)
