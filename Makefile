@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## Show what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp depends on everything that decides what is installed: a pull that changes none of it installs nothing.
 $(VENV)/.installed: requirements/dev.txt $(PARTS:%=%/pyproject.toml)
@@ -51,6 +51,21 @@ demo: dev ## Pair a phone with a host and send it real work; FOLDER=~/x for your
 .PHONY: test
 test: lint ## Lint, types and every test that needs nothing but .venv
 	@$(BIN)/pytest -q -n 4 --dist worksteal
+
+# Part of the laboratory's disks is mounted: as root, or where unshare lets a user do so.
+FAULTS = $(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SLOTS),--slots $(SLOTS))
+
+.PHONY: faults
+faults: dev ## Break things on purpose: each fault in every phase of a task; CELL=host-sigkill-running for one, SEED=n, SLOTS=n
+	@$(FAULTS) $(if $(CELL),--cell '$(CELL)')
+
+.PHONY: faults-full
+faults-full: dev ## The same for every part: the whole matrix
+	@$(FAULTS) --full
+
+.PHONY: soak
+soak: dev ## Tasks under random faults, 30 minutes long or SOAK_MINUTES=n; repeat a run by its SEED=n
+	@$(FAULTS) --soak $(or $(SOAK_MINUTES),30)
 
 .PHONY: lint
 lint: dev ## Check style and types

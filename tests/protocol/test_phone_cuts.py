@@ -114,3 +114,30 @@ async def test_a_phone_whose_connection_freezes_says_that_it_is_out_of_contact_a
     names = [event["event"] for event in events]
     assert names.index("out_of_contact") < names.index("back") < names.index("done")
     assert next(event for event in events if event["event"] == "out_of_contact")["reason"] == "NO_NETWORK"
+
+
+async def test_a_phone_that_is_looked_at_takes_two_leases_of_silence_for_a_lost_connection(
+    tmp_path: Path, proxy: Proxy
+) -> None:
+    """Until then it showed for a minute what nobody knew any more; silence_ms is 61 s here."""
+    settings = replace(QUICK, lease_ms=1_000, idle_ask_ms=30_000)
+    phone = SeededPhone.make(tmp_path / "phone")
+    running = Relay(tmp_path / "relay", settings=settings)
+    running.advertise = proxy.address
+    async with running:
+        proxy.target = type(proxy.target).parse(running.address)
+        mind, device = phone.pair(running.trust, [proxy.address])
+        async with HostEnd(mind, device, running.address) as host:
+            host.works = False
+            sending = await Process.start("dispatch-phone", "send", "build it", "--home", str(tmp_path / "phone"))
+            await until(lambda: host.ran)
+            await host.accept(host.mind.commands[0])
+            await sending.event("accepted")
+
+            proxy.freeze()
+
+            assert (await sending.event("out_of_contact"))["reason"] == "NO_NETWORK"
+            proxy.thaw()
+            await host.finish(host.mind.commands[0])
+            await sending.event("done")
+            await sending.ended()

@@ -37,7 +37,7 @@ from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
 from dispatch.sealed.session import PhoneSession
 from dispatch.thread import Backoff, Identity, Right, ThreadClient
-from dispatch.thread.client import FINAL
+from dispatch.thread.client import FINAL, Silence
 from dispatch.version import APP_VERSION
 from google.protobuf.message import DecodeError
 
@@ -379,7 +379,8 @@ class Line:
         """Hear that there is no stream."""
         was_open = self.relay_open
         if was_open or self._lost_at_ms is None:
-            self._lost_at_ms = self._clock.steady_ms()
+            silent_ms = OUT_OF_CONTACT_AFTER_MS if isinstance(error, Silence) else 0
+            self._lost_at_ms = self._clock.steady_ms() - silent_ms
         self.relay_open, self.error, self.presence = False, error, None
         if self.direct.is_open:
             self._tending.relay_lost()

@@ -119,6 +119,7 @@ class ThreadClient:
         self._dialled = ""
         self._last_heard_ms = 0
         self._silence_ms = 65_000
+        self._lease_ms = 5_000
         self._frames_limit = 64
         # The writer's: filled by send, emptied by the writer.
         self._queue: list[DeviceFrame] = []
@@ -210,6 +211,7 @@ class ThreadClient:
                 raise await right.dialler.explain(relay, errors.NoNetwork(f"{relay} hung up")) from failure
             self._backoff.opened()
             self._silence_ms = opened.limits.silence_ms or self._silence_ms
+            self._lease_ms = opened.limits.lease_ms or self._lease_ms
             self._frames_limit = opened.limits.frames or self._frames_limit
             self._last_heard_ms = self._clock.steady_ms()
             self._renew.clear()
@@ -300,15 +302,32 @@ class ThreadClient:
                 raise _Left
 
     async def _watch(self) -> NoReturn:
-        """Take the stream for lost when the relay has been silent for too long."""
+        """Take the stream for lost when the relay has been silent for too long.
+
+        While a person looks the relay asks every lease: then two without a word are enough, and who looks is not shown for a
+        minute what nobody knows any more.
+        """
+        looked_at_ms: int | None = None  # since when
         while True:
-            silent_ms = self._clock.steady_ms() - self._last_heard_ms
-            if silent_ms >= self._silence_ms:
-                raise errors.LeaseLost(f"nothing heard for {silent_ms} ms")
+            now_ms, most_ms, heard_ms = self._clock.steady_ms(), self._silence_ms, self._last_heard_ms
+            if not self._end.looking():
+                looked_at_ms = None
+            else:
+                looked_at_ms = now_ms if looked_at_ms is None else looked_at_ms
+                # Before that the relay had no reason to ask so often.
+                most_ms, heard_ms = min(most_ms, 2 * self._lease_ms), max(heard_ms, looked_at_ms)
+            silent_ms = now_ms - heard_ms
+            if silent_ms >= most_ms:
+                raise Silence(f"nothing heard for {silent_ms} ms")
+            # Looked at again before that is over: somebody may begin to look meanwhile.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout((self._silence_ms - silent_ms) / 1000):
+                async with asyncio.timeout(min(most_ms - silent_ms, max(self._lease_ms, 1_000)) / 1000):
                     await self._renew.wait()
                     raise errors.LeaseLost("begun anew")
+
+
+class Silence(errors.LeaseLost):
+    """The relay was silent for too long, as this end sees it: contact has been gone for that long already."""
 
 
 class _Left(errors.Draining):

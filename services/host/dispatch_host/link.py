@@ -33,7 +33,8 @@ from dispatch_host.steps import Word
 from dispatch_host.talk import Talk
 
 LARGEST_PLACE = 2**53 - 1
-_STORE_RETRY_MS = 5_000
+_STORE_RETRY_MS = 1_000
+"""Well within a lease: a host whose disk is full is still there, and says so (STORE_FAILED) to whoever sends."""
 
 _LOG = get_logger()
 

@@ -60,6 +60,7 @@ class ThreadService:
             room, stream, left_ms = await self._open(wire)
         except _Gone:
             self._tools.metrics.stream_ended(BROKE)
+            wire.leave()
             return
         except errors.DispatchError as refused:
             self._tools.metrics.stream_ended(errors.word(refused.reason))
@@ -68,6 +69,7 @@ class ThreadService:
             await _tell(context, refused)
             return
         ended = await self._carry(wire, room, stream, left_ms=left_ms)
+        wire.leave()
         if ended is not None:
             await _tell(context, ended)
 
@@ -136,6 +138,8 @@ class ThreadService:
         try:
             while batch := await stream.batch():
                 await wire.write(batch)
+        except _Gone:
+            room.broke(stream)
         except errors.DispatchError as error:
             room.end(stream, error)  # the log can't be read
 
@@ -158,6 +162,7 @@ class _Wire:
         self._most_frames = most_frames
         self._frames: deque[pb.DeviceFrame] = deque()
         self.address = where(context.peer())
+        self._broken = False  # whether writing failed; the end of reading may only be the caller's last word
         self.claimed = b""
         """Whom the caller says to be: for the log, and believed by nobody."""
 
@@ -191,4 +196,10 @@ class _Wire:
         try:
             await self._context.write(batch)
         except grpc.aio.InternalError:
+            self._broken = True
             raise _Gone from None
+
+    def leave(self) -> None:
+        """End the handler without a status when none can be heard: gRPC prints a traceback of its own where it tries in vain."""
+        if self._broken:
+            raise asyncio.CancelledError

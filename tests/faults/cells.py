@@ -1,0 +1,171 @@
+"""The matrix: fault × phase × part, and for each cell what may become of the task, or why there is no such cell.
+
+Pure. A phase is a place in the life of a task that can be observed from outside; `trial` brings a task there. The rules below
+are the product's promises (docs/one-task.md "When something breaks"), written as the set of ends that keep them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.faults.faults import FAULTS, Fault, Harm
+from tests.faults.network import Part
+
+
+class Phase(StrEnum):
+    """Where the task is when the fault comes."""
+
+    UNSENT = "unsent"
+    POSTED = "posted"
+    HANDED = "handed"
+    TAKEN = "taken"
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDED = "ended"
+    AWAY = "away"
+
+
+PHASES: dict[Phase, str] = {
+    Phase.UNSENT: "before it is sent: the fault is there already",
+    Phase.POSTED: "the relay has it; its Handover is held on the way to the host",
+    Phase.HANDED: "the host has journalled it; its Take is held on the way to the relay",
+    Phase.TAKEN: "the relay has accepted it; the go is held on the way to the host",
+    Phase.WAITING: "the host has accepted it; it stands behind another task",
+    Phase.RUNNING: "an agent works on it, and is held",
+    Phase.ENDED: "its outcome is in the journal, and held on the way to the relay",
+    Phase.AWAY: "the relay has its outcome; the phone is gone",
+}
+# A phase to come: "transferring", with a file on its way over the relay's transfer stream (docs/faults.md "To come").
+
+_BEFORE_THE_VERDICT = frozenset({Phase.UNSENT, Phase.POSTED, Phase.HANDED})
+_OVER = frozenset({Phase.ENDED, Phase.AWAY})
+
+CONCERNED: dict[Phase, Part] = {
+    Phase.UNSENT: Part.HOST,
+    Phase.POSTED: Part.RELAY,
+    Phase.HANDED: Part.HOST,
+    Phase.TAKEN: Part.RELAY,
+    Phase.WAITING: Part.HOST,
+    Phase.RUNNING: Part.HOST,
+    Phase.ENDED: Part.HOST,
+    Phase.AWAY: Part.RELAY,
+}
+"""Whose next step the task waits for in a phase: `make faults` breaks that part by each fault."""
+_EVERYWHERE = frozenset({"blackhole", "sigkill"})
+"""By these `make faults` breaks each part in each phase."""
+
+End = tuple[str, str]
+"""How a task ends on the phone: the state and the reason, empty for none."""
+
+DONE: End = ("done", "")
+NEVER_STARTED: End = ("interrupted", "NEVER_STARTED")
+_UNREACHABLE: End = ("refused", "HOST_UNREACHABLE")
+_NOT_TAKEN: End = ("refused", "NOT_TAKEN_IN_TIME")
+_NO_ROOM: End = ("refused", "STORE_FAILED")
+_NO_NETWORK: End = ("not_sent", "NO_NETWORK")
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One experiment."""
+
+    part: Part
+    fault: Fault
+    phase: Phase
+
+    @property
+    def name(self) -> str:
+        """Give the name by which it is asked for again."""
+        return f"{self.part}-{self.fault.name}-{self.phase}"
+
+    @property
+    def in_short(self) -> bool:
+        """Tell whether `make faults` runs it; `make faults-full` runs all."""
+        return CONCERNED[self.phase] is self.part or self.fault.name in _EVERYWHERE
+
+    @property
+    def no_such(self) -> str | None:
+        """Say why there is no such experiment; None when there is."""
+        if self.part is Part.PHONE:
+            if self.phase is Phase.AWAY:
+                return "the phone is gone in this phase already"
+            if self.phase is Phase.UNSENT and self.fault.name in _NEEDS_A_PHONE:
+                return "no phone runs before somebody sends"
+        if self.part is Part.PAIRING and self.fault.name in {"twice", "reorder"}:
+            return "these are faults of the thread stream, which the pairing service has no part in"
+        return None
+
+    @property
+    def ends(self) -> frozenset[End]:
+        """Give the ends that are right."""
+        return frozenset(_ends(self))
+
+
+_NEEDS_A_PHONE = frozenset({"cut", "reorder", "sigkill", "sigterm", "freeze", "stumble", "no-write"})
+
+CELLS: tuple[Cell, ...] = tuple(
+    Cell(part, fault, phase) for part in Part for fault in FAULTS.values() for phase in Phase
+)
+BY_NAME = {cell.name: cell for cell in CELLS}
+
+
+def _ends(cell: Cell) -> set[End]:
+    if cell.phase in _OVER:
+        # Its end is in the host's journal: nothing that happens afterwards, to whomever, may change or lose it.
+        return {DONE}
+    if cell.phase in {Phase.WAITING, Phase.RUNNING}:
+        return _with_the_host(cell)
+    if cell.phase is Phase.TAKEN:
+        return _at_the_go(cell)
+    return _before_the_verdict(cell)
+
+
+def _with_the_host(cell: Cell) -> set[End]:
+    """The host has it: only the end of the host's own process interrupts it. A network or a relay does not."""
+    if cell.part is Part.HOST and cell.fault.harm is Harm.DEAD:
+        if cell.phase is Phase.WAITING:
+            return {NEVER_STARTED}
+        return {("interrupted", "HOST_STOPPED" if cell.fault.name == "sigterm" else "HOST_DIED")}
+    return {DONE}
+
+
+def _at_the_go(cell: Cell) -> set[End]:
+    """The relay's word stands: it runs, or a go that came too late, or to another process, ends it without a start."""
+    if cell.part is Part.HOST and cell.fault.harm is Harm.DEAD:
+        return {NEVER_STARTED}
+    if cell.part in {Part.HOST, Part.RELAY} and cell.fault.harm is not Harm.CLOCK:
+        return {DONE, NEVER_STARTED}
+    return {DONE}
+
+
+def _before_the_verdict(cell: Cell) -> set[End]:
+    """Refused with the true cause and never run, or run once."""
+    harm, unsent = cell.fault.harm, cell.phase is Phase.UNSENT
+    match cell.part:
+        case Part.HOST:
+            if harm is Harm.DEAD:
+                gone = ("refused", "HOST_APP_CLOSED") if cell.fault.name == "sigterm" else _UNREACHABLE
+                if cell.phase is Phase.HANDED:
+                    # Its goodbye stands behind its Take, which is held, and may be too late for the lease.
+                    return {gone, _UNREACHABLE, NEVER_STARTED, DONE}
+                # Its Take may be heard behind its death: then the relay's word stands, and the next process says the rest.
+                return {gone} if unsent else {gone, NEVER_STARTED, DONE}
+            if harm is Harm.AWAY:
+                return {DONE, _UNREACHABLE, _NOT_TAKEN, NEVER_STARTED}
+            if harm is Harm.BRIEF:
+                return {DONE, _UNREACHABLE, _NOT_TAKEN}
+            # What it can't note ends its stream for a second, which may be longer than what is left of a short lease.
+            return {DONE, _NO_ROOM, _UNREACHABLE} if harm is Harm.DISK else {DONE}
+        case Part.RELAY:
+            if harm is Harm.DISK:
+                return {DONE, _NO_ROOM, _NOT_TAKEN, NEVER_STARTED}
+            if harm is Harm.CLOCK:
+                return {DONE}
+            return {DONE, _UNREACHABLE, _NOT_TAKEN, NEVER_STARTED, _NO_NETWORK}
+        case Part.PHONE:
+            if harm in {Harm.AWAY, Harm.BRIEF}:
+                return {DONE, _NO_NETWORK}
+            return {DONE}
+        case Part.PAIRING:
+            return {DONE}

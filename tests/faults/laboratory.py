@@ -1,0 +1,421 @@
+"""A whole Dispatch that can be broken on purpose: real processes, each part on a disk of its own, behind scripted networks.
+
+It knows how to start, kill and freeze a part, how to fill and spoil its disk and how to set its clock. Which of it happens
+when, and what must come of it, is said elsewhere (`faults`, `trial`). Called by `trial` and `soak`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes.util
+import json
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from dispatch.api.thread.v1.thread_pb2 import Event as ThreadEvent
+from dispatch.device.telling import event_told
+
+from tests.faults.network import Network, Part, dialled_by
+from tests.support.processes import Event, Process, run
+from tests.support.world import World
+
+DISK_BYTES = 24 * 1024 * 1024
+_PAGE = 4096
+_BUILD_TRIES = 4
+_STORES = {Part.PAIRING: "pairing.db", Part.RELAY: "relay.sqlite3", Part.HOST: "journal.db", Part.PHONE: "phone.db"}
+_FAKETIME = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
+
+# Python runs this before anything else; only a worker of the assistant does something in it. It notes that its task is run,
+# which is how the laboratory counts runs, and waits for as long as tasks are held.
+_CUSTOMS = """\
+import os, re, sys, time
+if "dispatch_host.agents.builtin.worker" in sys.orig_argv:
+    _parent = os.getppid()
+    _words = re.search(rb'"Search for (cell[0-9a-f]{{12}})"', sys.stdin.buffer.peek(65536))
+    if _words:
+        _runs = os.open({runs!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(_runs, _words[1] + b"\\n")
+        os.close(_runs)
+    while os.path.exists({hold!r}) and os.getppid() == _parent:
+        time.sleep(0.02)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A task that is over, as the phone has it."""
+
+    task_id: str
+    token: str
+    last: Event
+    cell: str
+    """Where it was sent."""
+
+
+class Laboratory(World):
+    """Use as World. `lease_ms` is the short lease that everything is measured in."""
+
+    def __init__(self, folder: Path, *, lease_ms: int) -> None:
+        super().__init__(
+            folder,
+            relay_env={
+                "DISPATCH_RELAY_LEASE_MS": str(lease_ms),
+                "DISPATCH_RELAY_IDLE_ASK_MS": str(lease_ms),
+                "DISPATCH_RELAY_RESTART_GRACE_MS": str(2 * lease_ms),
+            },
+        )
+        self.lease_ms = lease_ms
+        self.host: Process | None = None
+        self.phone: Process | None = None
+        self.clocks: set[Part] = set()
+        """The parts whose clock can be set: they were started for it."""
+        self.tasks: list[Known] = []
+        """How each task here ended on the phone: at the end of this laboratory all of it must still be so."""
+        self.to_relay = Network(self._who)
+        self.to_pairing = Network(self._who)
+        self._disks: list[Path] = []
+        self._spoiled: dict[Part, bytes] = {}
+        self._runs = folder / "runs"
+        self._hold = folder / "hold"
+
+    async def __aenter__(self) -> Laboratory:
+        await self.to_relay.__aenter__()
+        await self.to_pairing.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.let_go()
+        for network in (self.to_relay, self.to_pairing):
+            network.clear()
+        try:
+            await super().__aexit__(kind, error, trace)
+        finally:
+            for network in (self.to_relay, self.to_pairing):
+                await network.__aexit__(kind, error, trace)
+            for disk in self._disks:
+                await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(disk)], check=False)
+
+    # ---- Setting up.
+
+    async def build(self) -> None:
+        """Start everything, pair, and run the host."""
+        for part in Part:
+            self.disk_of(part).mkdir()
+            if cannot_mount() is None:
+                _mount(self.disk_of(part))
+                self._disks.append(self.disk_of(part))
+        (self.folder / "customs").mkdir()
+        customs = _CUSTOMS.format(runs=str(self._runs), hold=str(self._hold))
+        (self.folder / "customs" / "sitecustomize.py").write_text(customs)
+        (self.folder / "files").mkdir()
+        (self.folder / "files" / "notes.txt").write_text("Nothing of note.\n" * 20)
+        await self.services()
+        await self.devices()
+        await self.connected()
+
+    async def start_pairing(self, *options: str, listen: str = "127.0.0.1:0") -> None:
+        """Start the pairing service behind its network."""
+        self.pairing_env = self._clock_env(Part.PAIRING)
+        await super().start_pairing(*options, "--advertise", self.to_pairing.address, listen=listen)
+        self.to_pairing.target, self.server = self.server, self.to_pairing.address
+
+    async def start_relay(self, *options: str, listen: str = "127.0.0.1:0") -> None:
+        """Start the relay behind its network."""
+        self.relay = await self.start(
+            "dispatch-relay", "serve", "--listen", listen, "--advertise", self.to_relay.address,
+            "--data", str(self.disk_of(Part.RELAY)), "--pairing", self.server, "--metrics", "127.0.0.1:0", *options,
+            env=self.relay_env | self._clock_env(Part.RELAY),
+        )  # fmt: skip
+        listening = await self.relay.event("listening")
+        self.to_relay.target, self.relay_metrics = listening["address"], listening["metrics"]
+        self.relay_address = self.to_relay.address
+
+    async def run_host(self, host: str = "desk", *, env: object = None) -> Process:
+        """Run the host; gives it when it runs, connected or not. All that is said goes by the relay, behind the network."""
+        del env
+        customs = {"PYTHONPATH": str(self.folder / "customs")}
+        self.host = await self.start(
+            "dispatch-host",
+            "run",
+            "--home",
+            self.home(host),
+            "--direct",
+            "off",
+            env=customs | self._clock_env(Part.HOST),
+        )
+        await self.host.event("running")
+        return self.host
+
+    async def sends(self, text: str, task_id: uuid.UUID, *, wait_seconds: int = 90) -> Process:
+        """Begin to send; the phone's process is the part `phone` until the next."""
+        self.phone = await self.start(
+            "dispatch-phone", "send", text, "--id", str(task_id), "--wait", str(wait_seconds),
+            "--home", self.home("pocket"), env=self._clock_env(Part.PHONE),
+        )  # fmt: skip
+        return self.phone
+
+    # ---- What there is to see.
+
+    async def threads(self) -> tuple[list[Event], list[Event]]:
+        """Give the thread as the host tells it and as the phone tells it."""
+        on_host, on_phone = await asyncio.gather(
+            run("dispatch-host", "thread", "--home", self.home("desk")),
+            run("dispatch-phone", "thread", "--home", self.home("pocket")),
+        )
+        return on_host[1], on_phone[1]
+
+    def stores(self) -> tuple[list[Event], list[Event]]:
+        """Give the same from their stores: a start of both programs costs more than all the rest of a cell."""
+        events = "SELECT content FROM event WHERE number IS NOT NULL ORDER BY number"
+        shown = "SELECT content FROM events WHERE shown AND content IS NOT NULL ORDER BY number"
+        return self._read(Part.HOST, events), self._read(Part.PHONE, shown)
+
+    def _read(self, part: Part, query: str) -> list[Event]:
+        store = self.disk_of(part) / _STORES[part]
+        with contextlib.closing(sqlite3.connect(store)) as connection:
+            return [event_told(ThreadEvent.FromString(content)) for (content,) in connection.execute(query)]
+
+    async def host_is_back(self) -> None:
+        """Wait until the relay calls the host reachable."""
+        while True:
+            with contextlib.suppress(OSError):
+                if await self.sample('dispatch_relay_hosts{state="reachable"}') == 1:
+                    return
+            await asyncio.sleep(0.1)  # a number on a page announces nothing
+
+    async def history(self) -> list[Event]:
+        """Give the account's history."""
+        _, events = await run("dispatch-phone", "history", "--limit", "200", "--home", self.home("pocket"))
+        return events
+
+    def runs(self, token: str) -> int:
+        """Count how often an agent was started on the task with this token."""
+        return self._runs.read_text().split().count(token) if self._runs.exists() else 0
+
+    def tracebacks(self) -> list[str]:
+        """Name the programs that printed a traceback."""
+        return [f"{one.words[0]} printed a traceback" for one in self.processes if b"Traceback" in one.stderr]
+
+    def keep_logs(self, into: Path) -> None:
+        """Write what each process said, for whoever looks into a failure."""
+        into.mkdir(parents=True, exist_ok=True)
+        for number, process in enumerate(self.processes):
+            said = "\n".join(json.dumps(event) for event in process.events)
+            log = bytes(process.stderr).decode(errors="replace")
+            (into / f"{number:02}-{process.words[0]}-{process.pid}").write_text(
+                f"{' '.join(process.words)} (exit {process.returncode})\n{said}\n---\n{log}"
+            )
+
+    def forget_logs(self) -> None:
+        """Forget what was said up to now, and the processes that have ended."""
+        self.processes = [process for process in self.processes if process.returncode is None]
+        for process in self.processes:
+            process.stderr.clear()
+
+    # ---- Parts.
+
+    def process(self, part: Part) -> Process | None:
+        """Give the process of a part, if it has one that runs."""
+        process = {
+            Part.PHONE: self.phone,
+            Part.HOST: self.host,
+            Part.RELAY: getattr(self, "relay", None),
+            Part.PAIRING: getattr(self, "pairing", None),
+        }[part]
+        return process if process is not None and process.returncode is None else None
+
+    async def kill(self, part: Part, number: signal.Signals = signal.SIGKILL) -> None:
+        """End a part and wait until it has ended. An agent's worker is not killed with its host: it has to see to itself."""
+        process = self.process(part)
+        if process is not None:
+            os.kill(process.pid, number)
+            await process.ended()
+
+    async def end(self, process: Process) -> None:
+        """Kill one process that is no part's only one."""
+        if process.returncode is None:
+            os.kill(process.pid, signal.SIGKILL)
+            await process.ended()
+
+    def freeze(self, part: Part, *, frozen: bool) -> None:
+        """Stop a part in its tracks, or let it go on."""
+        process = self.process(part)
+        if process is not None:
+            os.kill(process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    async def start_part(self, part: Part) -> None:
+        """Start a part that is down. The phone starts when somebody sends."""
+        if self.process(part) is None:
+            if part is Part.HOST:
+                await self.run_host()
+            elif part is Part.RELAY:
+                await self.start_relay()
+            elif part is Part.PAIRING:
+                await self.start_pairing()
+
+    async def connected(self) -> None:
+        """Wait until the host that runs is connected."""
+        if self.host is not None:
+            await self.host.event("connected")
+
+    async def must_not_run(self, part: Part) -> None:
+        """Start a part that can't do its work, and see that it ends by itself and says why."""
+        words = {
+            Part.PHONE: ["dispatch-phone", "send", "-", "--home", self.home("pocket")],
+            Part.HOST: ["dispatch-host", "run", "--home", self.home("desk")],
+            Part.RELAY: ["dispatch-relay", "serve", "--listen", "127.0.0.1:0", "--pairing", self.server],
+            Part.PAIRING: ["dispatch-pairing", "serve", "--listen", "127.0.0.1:0"],
+        }[part]
+        if part in {Part.RELAY, Part.PAIRING}:
+            words += ["--data", str(self.disk_of(part))]
+        process = await self.start(*words)
+        if part is Part.PHONE:
+            await process.say("nothing")
+            process.close_stdin()
+        code = await process.ended()
+        said = process.events or process.stderr.strip()
+        if code == 0 or not said:
+            raise AssertionError(f"{process} should have said why it can't run")
+
+    def hold_tasks(self) -> None:
+        """Let no task that starts from now on go beyond its start."""
+        self._hold.touch()
+
+    def let_go(self) -> None:
+        """Let them go on."""
+        self._hold.unlink(missing_ok=True)
+
+    # ---- Disks.
+
+    def disk_of(self, part: Part) -> Path:
+        """Give the folder of a part, a file system of its own where that can be."""
+        return self.folder / {Part.PHONE: "pocket", Part.HOST: "desk"}.get(part, part.value)
+
+    def fill(self, part: Part) -> None:
+        """Leave no free byte on a part's disk."""
+        with contextlib.suppress(OSError), (self.disk_of(part) / "filler").open("wb", buffering=0) as filler:
+            for size in (1024 * 1024, _PAGE):
+                with contextlib.suppress(OSError):
+                    while filler.write(bytes(size)) == size:
+                        pass
+
+    def make_room(self, part: Part) -> None:
+        """Free the disk again."""
+        (self.disk_of(part) / "filler").unlink(missing_ok=True)
+
+    def let_write(self, part: Part, *, may: bool) -> None:
+        """Fail every write of a running part to a file, or let them succeed again."""
+        process = self.process(part)
+        if process is not None:
+            _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard if may else 0, hard))
+
+    def remount(self, part: Part, *, writable: bool) -> None:
+        """Make the disk of a part that is down read-only, or writable again."""
+        options = "remount,rw" if writable else "remount,ro"
+        subprocess.run(["mount", "-o", options, str(self.disk_of(part))], check=True)
+
+    def spoil(self, part: Part) -> None:
+        """Overwrite the first page of a part's store. The part is down."""
+        store = self.disk_of(part) / _STORES[part]
+        with contextlib.closing(sqlite3.connect(store)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with store.open("r+b") as file:
+            self._spoiled[part] = file.read(_PAGE)
+            file.seek(100)  # behind the header: it still looks like a database
+            file.write(b"\xa5" * (_PAGE - 100))
+
+    def restore(self, part: Part) -> None:
+        """Put the page back as it was."""
+        page = self._spoiled.pop(part, None)
+        if page is not None:
+            with (self.disk_of(part) / _STORES[part]).open("r+b") as file:
+                file.write(page)
+
+    # ---- Clocks.
+
+    def set_clock(self, part: Part, seconds: int) -> None:
+        """Let the wall clock of a part jump to so many seconds from the true time. It was started for that."""
+        aside = self.folder / f"{part}.clock.new"
+        aside.write_text(f"{seconds:+d}\n")
+        aside.rename(self.folder / f"{part}.clock")
+
+    def _clock_env(self, part: Part) -> dict[str, str]:
+        library = faketime()
+        if part not in self.clocks or library is None:
+            return {}
+        if not (self.folder / f"{part}.clock").exists():
+            self.set_clock(part, 0)
+        return {
+            "LD_PRELOAD": library,
+            "FAKETIME_TIMESTAMP_FILE": str(self.folder / f"{part}.clock"),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+
+    # ---- Networks.
+
+    def _who(self, from_port: int, to_port: int) -> Part:
+        for part in (Part.HOST, Part.RELAY):
+            process = self.process(part)
+            if process is not None and dialled_by(process.pid, from_port=from_port, to_port=to_port):
+                return part
+        return Part.PHONE
+
+
+def _mount(folder: Path) -> None:
+    options = f"size={DISK_BYTES},mode=700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
+
+
+def cannot_mount() -> str | None:
+    """Say why no disk of its own can be made for a part; None when it can."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        return "a disk of its own is a tmpfs, which takes root (or unshare) to mount"
+    return None
+
+
+def faketime() -> str | None:
+    """Find Debian's libfaketime; None when it is missing."""
+    found = [path for path in _FAKETIME if Path(path).exists()]
+    return found[0] if found else ctypes.util.find_library("faketime")
+
+
+def now() -> float:
+    """Give the seconds on the clock that the figures are read from."""
+    return time.monotonic()
+
+
+@contextlib.asynccontextmanager
+async def laboratory(*, lease_ms: int) -> AsyncIterator[Laboratory]:
+    """Build a laboratory in a folder of its own, and clear it away.
+
+    Building is no experiment: on a computer so busy that a sign-in gets no answer it is begun again.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        for attempt in range(1, _BUILD_TRIES + 1):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="dispatch-faults-"))
+            lab = await stack.enter_async_context(Laboratory(Path(folder), lease_ms=lease_ms))
+            try:
+                await lab.build()
+            except (AssertionError, TimeoutError):
+                if attempt == _BUILD_TRIES:
+                    raise
+                await stack.aclose()
+            else:
+                break
+        yield lab

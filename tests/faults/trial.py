@@ -1,0 +1,334 @@
+"""Runs one cell in a laboratory: brings a task to the phase, breaks the part, mends it, and asks the oracle.
+
+Every step waits for something that can be seen from outside: a frame at a gate, an event on the phone, a number of the relay.
+Called by `__main__` and `soak`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from dispatch.api.relay.v1.relay_pb2 import DeviceFrame
+
+from tests.faults import oracle
+from tests.faults.cells import Cell, End, Phase
+from tests.faults.faults import Harm, Lasts
+from tests.faults.laboratory import Known, Laboratory, now
+from tests.faults.network import Part, Way
+from tests.faults.oracle import OVER
+from tests.faults.wire import Frame
+from tests.support.processes import Event, Process
+
+REACHED_WITHIN_SECONDS = 30.0
+FATE_WITHIN_SECONDS = 90.0
+"""Without a fate by then it is lost. Generous: this is no measure of speed."""
+HISTORY_WITHIN_SECONDS = 40.0
+LONGEST_LEASES = 3.0
+"""A fault that nobody hears of is mended after so many leases."""
+_AGAIN_SECONDS = 0.3
+_TRIES = 5
+_ENDED_AS_DONE = 'dispatch_relay_tasks_total{outcome="done"}'
+_AMISS = frozenset({"out_of_contact", "unconfirmed"}) | OVER
+_NEWS = frozenset({"handed_over", "accepted", "started", "step", "text", "back"})
+"""What shows that all is well, as far as it goes."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of a cell."""
+
+    cell: Cell
+    wrong: list[str] = field(default_factory=list)
+    end: End = ("", "")
+    knew_seconds: float | None = None
+    """From the fault until the phone said anything of the task: that something is amiss, or that it goes on."""
+    took_seconds: float = 0.0
+    story: list[str] = field(default_factory=list)
+    """What the phone said, for whoever looks into a failure."""
+
+
+class _Refused(Exception):
+    """The task has ended before it came to the phase."""
+
+    def __init__(self, last: Event) -> None:
+        super().__init__(str(last))
+        self.last = last
+
+
+class Trial:
+    """One cell, once."""
+
+    def __init__(self, lab: Laboratory, cell: Cell, rng: Random) -> None:
+        self.lab = lab
+        self.cell = cell
+        self.others: list[tuple[uuid.UUID, str, Process]] = []
+        self._rng = rng
+        self._struck_at = 0.0
+        self._heard_at: float | None = None
+        self._amiss = asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
+        self.task_id: uuid.UUID
+        self.token: str
+        self._be_another()
+
+    async def run(self) -> Result:
+        """Run it; what is wrong is in the result, and raises nothing but cancellation."""
+        result = Result(self.cell)
+        began = now()
+        try:
+            await self._run(result)
+        except (AssertionError, TimeoutError, OSError, KeyError) as failure:
+            result.wrong.append(f"the experiment broke off: {type(failure).__name__} {failure}")
+        finally:
+            result.took_seconds = now() - began
+            if self._listening is not None:
+                self._listening.cancel()
+        return result
+
+    async def _run(self, result: Result) -> None:
+        lab, fault, part = self.lab, self.cell.fault, self.cell.part
+        if fault.before is not None:
+            await fault.before(lab, part)
+        await self._bring_about()
+        if fault.lasts is Lasts.KNOWN:
+            await self._until_known()
+        if self.cell.phase in {Phase.WAITING, Phase.RUNNING}:
+            lab.let_go()  # its end comes while the fault is there, if it can
+        last = await self._fate(result) if fault.lasts is Lasts.TASK else None
+        await fault.mend(lab, part)
+        if last is None:
+            last = await self._fate(result)
+        if self._heard_at is not None:
+            result.knew_seconds = self._heard_at - self._struck_at
+        result.end = oracle.end_of(last)
+        result.wrong += await self._judge(last)
+
+    # ---- To the phase, and the fault.
+
+    async def _bring_about(self) -> None:
+        """Bring the task to the phase, and strike.
+
+        On a computer that is busy enough a host may miss its lease with nothing broken, and a task be refused before it gets
+        there. That is right, and no experiment yet: another task is sent.
+        """
+        for _ in range(_TRIES):
+            try:
+                await self._to_phase_and_strike()
+            except _Refused as refused:
+                self._become_another(refused.last)
+            else:
+                return
+        raise AssertionError("no task came as far as the phase")
+
+    def _become_another(self, last: Event) -> None:
+        self.lab.let_go()
+        self.lab.to_relay.forget_gates()
+        known = Known(task_id=str(self.task_id), token=self.token, last=last, cell=f"{self.cell.name} (refused before)")
+        self.lab.tasks.append(known)
+        self._be_another()
+
+    async def _to_phase_and_strike(self) -> None:
+        match self.cell.phase:
+            case Phase.UNSENT:
+                await self._strike()
+                self._struck_at = now()  # nobody waits to know anything before
+                self._listening = asyncio.create_task(self._listen(await self._send(), skip=0))
+            case Phase.POSTED:
+                await self._strike_at(Part.HOST, Way.DOWN, lambda frame: _is(frame, "handover"))
+            case Phase.HANDED:
+                await self._strike_at(Part.HOST, Way.UP, lambda frame: _is(frame, "take"))
+            case Phase.TAKEN:
+                await self._strike_at(Part.HOST, Way.DOWN, lambda frame: _is(frame, "deliver"))
+            case Phase.WAITING:
+                self.lab.hold_tasks()
+                if not self.others:
+                    await self._send_another()
+                await self._seen(await self._send(), "waiting")
+                await self._strike()
+            case Phase.RUNNING:
+                await self._start_held()
+                await self._strike()
+            case Phase.ENDED:
+                await self._start_held()
+                await self._strike_at(Part.HOST, Way.UP, _ends_a_task, send=False)
+            case Phase.AWAY:
+                await self._start_held()
+                ended = await self.lab.sample(_ENDED_AS_DONE)
+                await self.lab.kill(Part.PHONE, signal.SIGKILL)
+                self.lab.let_go()
+                async with asyncio.timeout(REACHED_WITHIN_SECONDS):
+                    while await self.lab.sample(_ENDED_AS_DONE) == ended:  # noqa: ASYNC110 -- a number on a page announces nothing
+                        await asyncio.sleep(0.05)
+                await self._strike()
+
+    async def _seen(self, phone: Process, name: str) -> None:
+        """Wait for an event on the phone. Raises _Refused when the task has ended before."""
+        async with asyncio.timeout(REACHED_WITHIN_SECONDS):
+            async for event in phone.stream():
+                if event["event"] == name:
+                    return
+        raise _Refused(phone.events[-1] if phone.events else {})
+
+    async def _strike(self) -> None:
+        phone = self.lab.phone
+        self._struck_at = now()
+        if phone is not None and phone.returncode is None:
+            self._listening = asyncio.create_task(self._listen(phone, skip=len(phone.events)))
+        await self.cell.fault.strike(self.lab, self.cell.part)
+
+    async def _strike_at(self, part: Part, way: Way, wants: Callable[[Frame], bool], *, send: bool = True) -> None:
+        """Strike while a frame is held on its way, then let it go on, if it still can."""
+        gate = self.lab.to_relay.gate(part, way, wants)
+        if send:
+            await self._send()
+        else:
+            self.lab.let_go()
+        phone = self.lab.phone
+        while not gate.reached.is_set():
+            if phone is not None and phone.returncode is not None:
+                await phone.ended()
+                raise _Refused(phone.events[-1] if phone.events else {})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_SECONDS):
+                    await gate.reached.wait()
+        await self._strike()
+        gate.opened.set()
+
+    async def _send(self) -> Process:
+        return await self.lab.sends(f"Search for {self.token}", self.task_id)
+
+    async def _start_held(self) -> Process:
+        self.lab.hold_tasks()
+        phone = await self._send()
+        await self._seen(phone, "started")
+        async with asyncio.timeout(REACHED_WITHIN_SECONDS):
+            while not self.lab.runs(self.token):  # noqa: ASYNC110 -- a line in a file announces nothing
+                await asyncio.sleep(0.02)
+        return phone
+
+    async def _send_another(self) -> None:
+        """Send a task that stands before the other."""
+        phone = await self._start_held()
+        self.others.append((self.task_id, self.token, phone))
+        self._be_another()
+
+    def _be_another(self) -> None:
+        self.task_id = uuid.UUID(bytes=self._rng.randbytes(16), version=4)
+        self.token = f"cell{self._rng.randbytes(6).hex()}"
+
+    # ---- What the phone knows.
+
+    async def _until_known(self) -> None:
+        """Wait until the phone says that something is amiss, or for as long as the fault is to last."""
+        longest = LONGEST_LEASES * self.lab.lease_ms / 1000
+        if self.cell.fault.harm is Harm.DISK or self._listening is None or self._listening.done():
+            longest /= 3
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest):
+                await self._amiss.wait()
+
+    async def _listen(self, phone: Process, *, skip: int) -> None:
+        """Note when the phone first says anything behind so many events, and when it says that something is amiss."""
+        seen = 0
+        async for event in phone.stream():
+            seen += 1
+            if seen > skip and self._heard_at is None and event["event"] in _AMISS | _NEWS:
+                self._heard_at = now()
+            if seen > skip and event["event"] in _AMISS:
+                self._amiss.set()
+                return
+
+    # ---- Its fate.
+
+    async def _fate(self, result: Result) -> Event:
+        """Follow the task to its end, with another process where the phone's has ended without one."""
+        async with asyncio.timeout(FATE_WITHIN_SECONDS):
+            while True:
+                phone = self.lab.phone
+                if phone is None:
+                    phone = await self._send()
+                await phone.ended()
+                result.story += [_told(event) for event in phone.events]
+                last = phone.events[-1] if phone.events else {}
+                if last.get("state") in OVER and last.get("task_id") == str(self.task_id):
+                    return last
+                await asyncio.sleep(_AGAIN_SECONDS)
+                await self._send()
+
+    async def _judge(self, last: Event) -> list[str]:
+        """Ask the oracle, and wait until the next task can be sent."""
+        lab, wrong = self.lab, list[str]()
+        on_host, on_phone = lab.stores()
+        if len(on_phone) < len(on_host):
+            on_host, on_phone = await lab.threads()  # what came behind the end of this task is still to be read
+        for task_id, token, phone in self.others:
+            await phone.stop()
+            other = Known(task_id=str(task_id), token=token, last=_last_of(task_id, on_phone), cell=self.cell.name)
+            lab.tasks.append(other)
+            found = oracle.judge(other, runs=lab.runs(token), on_host=on_host, on_phone=on_phone, ends=())
+            wrong += [f"of the task before it: {one}" for one in found]
+        task = Known(task_id=str(self.task_id), token=self.token, last=last, cell=self.cell.name)
+        lab.tasks.append(task)
+        runs = lab.runs(self.token)
+        wrong += oracle.judge(task, runs=runs, on_host=on_host, on_phone=on_phone, ends=self.cell.ends)
+        wrong += oracle.compare(on_host, on_phone) + lab.tracebacks()
+        async with asyncio.timeout(FATE_WITHIN_SECONDS):
+            await lab.host_is_back()
+        return wrong
+
+
+async def close_books(lab: Laboratory, rng: Random) -> list[str]:
+    """Look at a laboratory once more when its cells are over; gives what is wrong.
+
+    A task still goes through, no task has run or changed since, the programs tell it all, and so does the account's history.
+    """
+    if not await _goes_on(lab, rng):
+        return ["no task goes through any more"]
+    on_host, on_phone = await lab.threads()
+    wrong = oracle.compare(on_host, on_phone)
+    for task in lab.tasks:
+        found = oracle.judge(task, runs=lab.runs(task.token), on_host=on_host, on_phone=on_phone, ends=())
+        wrong += [f"of {task.cell}, later: {one}" for one in found]
+    until = now() + HISTORY_WITHIN_SECONDS
+    while (differs := oracle.history_differs(lab.tasks, await lab.history())) and now() < until:  # noqa: ASYNC110 -- as above
+        await asyncio.sleep(0.5)
+    return wrong + differs
+
+
+async def _goes_on(lab: Laboratory, rng: Random) -> bool:
+    """Send quiet tasks until one is done: then all before it is settled on both ends, and nothing is stuck.
+
+    The first may be refused rightly, while somebody who was away is still on the way back.
+    """
+    until = now() + FATE_WITHIN_SECONDS
+    while now() < until:
+        task_id = uuid.UUID(bytes=rng.randbytes(16), version=4)
+        phone = await lab.sends("Search for nothing", task_id, wait_seconds=60)
+        if await phone.ended() == 0:
+            return True
+        await asyncio.sleep(_AGAIN_SECONDS)
+    return False
+
+
+def _is(frame: Frame, kind: str) -> bool:
+    return frame.WhichOneof("frame") == kind
+
+
+def _ends_a_task(frame: Frame) -> bool:
+    return isinstance(frame, DeviceFrame) and frame.WhichOneof("frame") == "post" and bool(frame.post.outcome)
+
+
+def _last_of(task_id: uuid.UUID, on_phone: list[Event]) -> Event:
+    """Read from the phone's thread how a task stands."""
+    ended = [event for event in on_phone if event.get("task_id") == str(task_id) and event["event"] == "ended"]
+    return {"state": ended[-1]["outcome"], "reason": ended[-1].get("reason", "")} if ended else {}
+
+
+def _told(event: Event) -> str:
+    return " ".join(str(event[key]) for key in ("event", "attempt", "reason") if event.get(key))
