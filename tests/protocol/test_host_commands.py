@@ -11,6 +11,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch_host.agents import Result
+from dispatch_host.steps import Gone
 from dispatch_host.tasks import State
 
 from tests.support.host_bench import Bench
@@ -163,6 +164,25 @@ async def test_a_handover_that_comes_twice_is_taken_twice_and_runs_once(bench: B
 
     assert [task.text for task in bench.agent.runs] == ["quick", "quick after"]
     assert bench.phone.kinds(sent.task_id).count("ended") == 1
+
+
+async def test_a_go_is_acted_on_though_the_stream_broke_when_it_was_on_the_disk(bench: Bench) -> None:
+    """Nobody would start the task until another one came: accepted, and then nothing."""
+    bench.relay.verdict = "hold"
+    sent = await bench.phone.sends("quick", valid_for_ms=60_000)
+    await bench.relay.frame("take", sent.message_id)
+
+    bench.relay.silence_ms = 2_000
+    await bench.relay.cut()
+    await bench.relay.attached()
+    on_the_disk = bench.disk.stalls(behind=Gone)
+    await bench.relay.go(sent.message_id)
+    await on_the_disk.wait()
+    await bench.relay.detached()
+    bench.relay.silence_ms = 65_000
+
+    await bench.phone.sees_end(sent.task_id)
+    assert [task.text for task in bench.agent.runs] == ["quick"]
 
 
 async def test_a_handover_that_comes_again_in_a_later_epoch_is_taken_and_not_opened_again(bench: Bench) -> None:

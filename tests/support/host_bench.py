@@ -231,10 +231,14 @@ class FullDisk:
         self._journal = journal
         self._stalled: asyncio.Event | None = None
         self._going_on = asyncio.Event()
+        self._behind: type | None = None
 
-    def stalls(self) -> asyncio.Event:
-        """Take no answer back from the next step that is asked for, until it `goes_on`; gives what is set then."""
-        self._stalled, self._going_on = asyncio.Event(), asyncio.Event()
+    def stalls(self, *, behind: type | None = None) -> asyncio.Event:
+        """Give the next step that is asked for no answer until it `goes_on`; gives what is set then.
+
+        It is not written before that; or, if it is the next one that answers with `behind`, it is.
+        """
+        self._stalled, self._going_on, self._behind = asyncio.Event(), asyncio.Event(), behind
         return self._stalled
 
     def goes_on(self) -> None:
@@ -242,12 +246,13 @@ class FullDisk:
         self._going_on.set()
 
     async def step(self, work: Callable[[Tx], T]) -> T:
-        if self._stalled is not None:
-            stalled, self._stalled = self._stalled, None
-            stalled.set()
-            await self._going_on.wait()
+        if self._stalled is not None and self._behind is None:
+            await self._stall(self._stalled)
         if not self.full:
-            return await self._journal.step(work)
+            result = await self._journal.step(work)
+            if self._stalled is not None and self._behind is not None and isinstance(result, self._behind):
+                await self._stall(self._stalled)
+            return result
 
         def on_a_full_disk(tx: Tx) -> T:
             work(tx)
@@ -255,6 +260,11 @@ class FullDisk:
 
         self.refused += 1
         return await self._journal.step(on_a_full_disk)
+
+    async def _stall(self, stalled: asyncio.Event) -> None:
+        self._stalled = None
+        stalled.set()
+        await self._going_on.wait()
 
 
 class MovedClock:

@@ -117,6 +117,9 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
     if command.verdict is Verdict.SUPERSEDED:
         tasks.mark_orphan(tx, message_id)
         return Gone(ended=_end_orphans(tx, scribe, command, now_ms=now_ms))
+    if command.verdict is Verdict.GO and _waits(tx, command):
+        # The stream may have broken when this was on the disk and the runner did not know it yet.
+        return Gone(Then.RUN, command.task_id)
     if command.verdict is not Verdict.PENDING:
         return Gone()
     words = UpCommand.FromString(command.content)
@@ -127,6 +130,11 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
     if task.state is State.HANDED_OVER:
         return _accept(tx, scribe, task, words, in_time=in_time, now_ms=now_ms)
     return _cancel(tx, scribe, task)
+
+
+def _waits(tx: Tx, command: StoredCommand) -> bool:
+    task = tasks.find(tx, command.task_id)
+    return task is not None and task.state in QUEUED
 
 
 def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_time: bool, now_ms: int) -> Gone:
