@@ -365,6 +365,8 @@ class Laboratory(World):
             "FAKETIME_TIMESTAMP_FILE": str(self.folder / f"{part}.clock"),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # With the library's own guess a Python of several threads stands still whenever two of them want to run.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 
     # ---- Networks.
@@ -412,9 +414,10 @@ async def laboratory(*, lease_ms: int) -> AsyncIterator[Laboratory]:
             lab = await stack.enter_async_context(Laboratory(Path(folder), lease_ms=lease_ms))
             try:
                 await lab.build()
-            except (AssertionError, TimeoutError):
+            except (AssertionError, TimeoutError) as failure:
                 if attempt == _BUILD_TRIES:
                     raise
+                print(f"      a laboratory is built again: {type(failure).__name__} {failure}", flush=True)
                 await stack.aclose()
             else:
                 break
