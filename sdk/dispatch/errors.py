@@ -681,6 +681,30 @@ class NotRunning(DeviceFault):
     advice = "Start it first."
 
 
+class KeepAwakeOff(DeviceFault):
+    """Said as a warning beside a task, never raised: nothing was refused."""
+
+    reason = Reason.REASON_KEEP_AWAKE_OFF
+    sentence = "Nothing keeps the computer awake: that is switched off there."
+    advice = "If it may fall asleep, switch it on there (dispatch-host keep-awake on)."
+
+
+class KeepAwakeDenied(DeviceFault):
+    """As KeepAwakeOff: said, never raised."""
+
+    reason = Reason.REASON_KEEP_AWAKE_DENIED
+    sentence = "Nothing keeps the computer awake: its system does not allow Dispatch to."
+    advice = "If it may fall asleep, set its own sleep to never (dispatch-host status says more)."
+
+
+class KeepAwakeUnavailable(DeviceFault):
+    """As KeepAwakeOff: said, never raised."""
+
+    reason = Reason.REASON_KEEP_AWAKE_UNAVAILABLE
+    sentence = "Nothing keeps the computer awake: nothing there could do it."
+    advice = "If it may fall asleep, set its own sleep to never (dispatch-host status says more)."
+
+
 class FileFault(DispatchError):
     """A file does not get where it should."""
 

@@ -205,3 +205,28 @@ async def test_wrong_settings_are_all_named_at_once(tmp_path: Path) -> None:
     assert code == 2
     assert "DISPATCH_HOST_PAUSE_SECONDS" in str(events[0]["detail"])
     assert "DISPATCH_HOST_WATCHDOG_SECONDS" in str(events[0]["detail"])
+
+
+async def test_keep_awake_is_chosen_with_and_without_a_running_host(world: World) -> None:
+    await world.sign_in("dispatch-host", "desk")
+
+    at_first = await host(world, "keep-awake")
+    off = await host(world, "keep-awake", "off")
+    wrong = await host(world, "keep-awake", "sometimes")
+    process = await world.start("dispatch-host", "run", "--home", world.home("desk"))
+    await process.event("running")
+    running = await host(world, "keep-awake")
+    while_running = await host(world, "keep-awake", "while-running")
+    status = await host(world, "status")
+    await host(world, "stop")
+
+    assert (at_first[1][0]["mode"], at_first[1][0]["held"], at_first[1][0]["reason"]) == (
+        "while-running",
+        False,
+        "NOT_RUNNING",
+    )
+    assert [events[0]["reason"] for _, events in (off, running)] == ["KEEP_AWAKE_OFF"] * 2
+    assert wrong[0] == 2
+    assert while_running[1][0]["mode"] == "while-running"
+    assert status[1][0]["keep_awake"]["mode"] == "while-running"
+    assert (await host(world, "keep-awake"))[1][0]["mode"] == "while-running"

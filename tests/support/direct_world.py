@@ -118,6 +118,7 @@ class DirectWorld:
                 pair_id=keys.pair_id,
                 host_name="desk",
                 host_key=keys.peer_ed25519,
+                own_key=keys.own_ed25519,
                 state=PairingState.ACTIVE,
                 made_at_ms=SystemClock().wall_ms(),
             ),

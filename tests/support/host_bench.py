@@ -46,7 +46,8 @@ from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
 from dispatch_host.owned import Owned, owning
 from dispatch_host.pairings import keep
-from dispatch_host.power import NoSleepWatch, SleepWatch
+from dispatch_host.power.awake import Means
+from dispatch_host.power.sleep import NoSleepWatch, SleepWatch
 from dispatch_host.scope import Folder
 
 from tests.support.phone_end import PhoneEnd
@@ -315,13 +316,21 @@ class ScriptedAgent:
 class Bench:
     """A paired host and all that it touches. Use as an async context manager; `run` starts the host."""
 
-    def __init__(self, folder: Path, *, limits: Limits | None = None, sleep: SleepWatch | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limits: Limits | None = None,
+        sleep: SleepWatch | None = None,
+        awake_means: Sequence[Means] = (),
+    ) -> None:
         self.home = Home(folder / "home")
         self.agent = ScriptedAgent()
         self.clock = MovedClock()
         self.limits = limits or Limits()
         self.sleep: SleepWatch = sleep or NoSleepWatch()
         self.direct: Setting | None = None
+        self.awake_means = awake_means
         self.relay = RelayEnd()
         self.pairing = PairingEnd()  # type: ignore[abstract]  # a paired host calls three of its methods
         self.told: list[str] = []
@@ -544,6 +553,7 @@ class Bench:
                 agent=self.agent,
                 agent_name="scripted",
                 sleep=self.sleep,
+                awake_means=self.awake_means,
                 limits=self.limits,
                 metrics_at=Address.parse("127.0.0.1:0"),
                 told=told,

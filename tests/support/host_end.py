@@ -76,7 +76,13 @@ class HostEnd:
 
     async def accept(self, command: words.UpCommand) -> None:
         """Say that a task is here."""
-        accepted = words.Accepted(attempt=command.attempt, text=text_of(command))
+        accepted = words.Accepted(
+            attempt=command.attempt,
+            text=text_of(command),
+            action=command.action,
+            phone_head=command.head,
+            signature=command.signature,
+        )
         await self.say(task_id=command.task_id, accepted=accepted)
 
     async def finish(self, command: words.UpCommand, text: str = "All done.") -> None:
@@ -89,7 +95,10 @@ class HostEnd:
 
     async def partial(self, task_id: bytes, delta: str) -> None:
         """Send text as it comes."""
-        item = words.DownLiveItem(partial_text=words.PartialText(task_id=task_id, delta=delta))
+        await self.show(words.DownLiveItem(partial_text=words.PartialText(task_id=task_id, delta=delta)))
+
+    async def show(self, item: words.DownLiveItem) -> None:
+        """Say something in passing."""
         await self.end.say(live=relay.Live(sealed=self.mind.live_row(item)))
 
     async def _keep(self, sealed: bytes, *, task_id: bytes = b"") -> None:

@@ -38,6 +38,7 @@ class HostMind:
     answers_resends: bool = True
     answers_probes: bool = True
     probes: list[int] = field(default_factory=list)
+    awake: words.KeepAwake | None = None  # what it says of being kept awake
 
     def __post_init__(self) -> None:
         self.session = HostSession(self.keys, keep_epoch=None, rng=os.urandom)
@@ -88,7 +89,7 @@ class HostMind:
         self.heads.append(opened.confirmed.head)
         self.keep = opened.confirmed.keep_chain
         self.session.switch()
-        return [self.row(words.DownKeepItem(begin=words.Begin(head=_head(self.head))))]
+        return [self.row(words.DownKeepItem(begin=words.Begin(head=_head(self.head), keep_awake=self.awake)))]
 
     # ---- what goes out
 

@@ -162,6 +162,15 @@ class PhoneEnd:
         """Name them."""
         return [event.WhichOneof("event") or "" for event in self.of(task_id)]
 
+    async def hears_awake(self, state: pb.KeepAwake) -> None:
+        """Wait until the host has said in passing, or at the beginning of a session, that its computer is kept awake so."""
+        await self._relay.until(
+            lambda: (
+                any(item.keep_awake == state for item in self.live)
+                or any(begin.keep_awake == state for begin in self.begins)
+            )
+        )
+
     async def sees(self, task_id: bytes, kind: str) -> pb.Event:
         """Wait for a kind of event of a task."""
         await self._relay.until(lambda: kind in self.kinds(task_id))

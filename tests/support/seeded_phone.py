@@ -83,6 +83,7 @@ class SeededPhone:
                 pair_id=pair.phone.pair_id,
                 host_name=host,
                 host_key=pair.phone.peer_ed25519,
+                own_key=pair.phone.own_ed25519,
                 state=PairingState.ACTIVE,
                 made_at_ms=SystemClock().wall_ms(),
             ),
@@ -129,9 +130,13 @@ class SeededPhone:
 
     async def thread(self) -> list[Event]:
         """Read the thread in this process."""
+        return await self.says("thread", host=None)
+
+    async def says(self, what: str, **options: Any) -> list[Event]:
+        """Do something that succeeds, in this process; gives what was said."""
         lines: list[Event] = []
         async with self.desk() as desk:
-            assert await desk.do({"do": "thread", "host": None}, say=lines.append, hear=_nobody) == 0
+            assert await desk.do({"do": what, **options}, say=lines.append, hear=_nobody) == 0
         return lines
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from dispatch.attestation import attestation
+from dispatch.device.thread_file import seal_words
 from dispatch.encoding import enc, message_id
 from dispatch.ids import FileId, PairId, TransferId
 from dispatch.noise import Handshake
@@ -380,6 +381,12 @@ def history(_: Kem) -> Vector:
             "head": {"number": at.number, "hash": at.hash.hex()},
             "signed_bytes": head.hex(),
             "signature": host.sign(head).hex(),
+        },
+        "thread_file": {
+            "ed25519_private": phone.private_bytes_raw().hex(),
+            "lines_sha256": at.hash.hex(),
+            "signed_bytes": seal_words(at.hash).hex(),
+            "signature": phone.sign(seal_words(at.hash)).hex(),
         },
     }
 

@@ -353,6 +353,10 @@ def test_events_and_signed_words_by_the_document() -> None:
     words = enc("dispatch/head/1", raw(head["pair_id"]), *place)
     assert words.hex() == head["signed_bytes"]
     assert ed25519(head["ed25519_private"]).sign(words).hex() == head["signature"]
+    file = vector["thread_file"]
+    words = enc("dispatch/thread-file/1", raw(file["lines_sha256"]))
+    assert words.hex() == file["signed_bytes"]
+    assert ed25519(file["ed25519_private"]).sign(words).hex() == file["signature"]
 
 
 def test_proofs_by_the_document() -> None:

@@ -11,14 +11,14 @@ from typing import Annotated
 
 import typer
 from dispatch import errors
-from dispatch.cli import PassphraseFile, passphrase_file, program
+from dispatch.cli import Console, PassphraseFile, guarded, passphrase_file, program
 from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 from dispatch.keyboard import read_line
 
 from mobile_sim.command import Event, Host, Probe, Request, Shared, run
 from mobile_sim.doctor_cli import doctor
-from mobile_sim.files_cli import files
+from mobile_sim.files_cli import absolute, files
 from mobile_sim.task_cli import add_task_commands
 
 app = program(
@@ -83,9 +83,32 @@ def hosts(context: typer.Context, probe: Probe = False) -> None:
 def thread(
     context: typer.Context,
     host: Host = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Check every hash, link and signature.")] = False,
+    export: Annotated[Path | None, typer.Option("--export", help="Write it to this file, with what proves it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="With --verify: check this file, and no thread of ours.")
+    ] = None,
 ) -> None:
     """Show the thread: what was asked and what came back. Works without a network."""
-    run(context, lambda: {"do": "thread", "host": host}, nothing="Nothing was asked yet: dispatch-phone send TEXT")
+    if (verify and export) or (file and not verify) or (force and not export) or (file and host):
+        raise typer.BadParameter("give --verify [--file FILE], or --export FILE [--force], or neither")
+    if file is not None:
+        options: Shared = context.obj
+        guarded(lambda: _check_file(options, file), as_json=options.as_json)
+    request: Request = {"do": "thread", "host": host, "verify": verify, "force": force}
+    if export is not None:
+        request["export"] = absolute(export)
+    run(context, lambda: request, nothing="Nothing was asked yet: dispatch-phone send TEXT")
+
+
+def _check_file(options: Shared, file: Path) -> int:
+    from dispatch.device.thread_file import checked  # noqa: PLC0415 -- cryptography, only for this
+    from dispatch.device.thread_proof import read_lines, told  # noqa: PLC0415 -- as above
+
+    event, words, code = told(checked(read_lines(file)), file=file)
+    Console.standard(as_json=options.as_json).event(event, words)
+    return code
 
 
 @app.command()

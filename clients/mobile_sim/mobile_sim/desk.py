@@ -24,6 +24,7 @@ from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
 from dispatch.ids import ID_BYTES, Rng, TaskId
 
+from mobile_sim import proving
 from mobile_sim.account import Account
 from mobile_sim.direct import Way
 from mobile_sim.files import LARGEST_BYTES, Attached, Files
@@ -265,6 +266,10 @@ class Desk:
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
         every = self._store.pairings.all()
         host = self._with_thread(request["host"], every)
+        if request.get("verify"):
+            return await proving.verify(self._phone, host, say)
+        if (file := request.get("export")) is not None:
+            return await proving.write(self._phone, host, Path(file), replace=request["force"], say=say)
         await self._sync(host)
         for pairing in every:
             if pairing.host_key == host.host_key:

@@ -212,7 +212,7 @@ async def examine(phone: Phone, *, host: str | None) -> AsyncIterator[Found]:
             yield found
 
 
-_NOBODY = Pairing(pair_id=b"", host_name="", host_key=b"", state=PairingState.ENDED, made_at_ms=0)  # type: ignore[arg-type] # never looked at
+_NOBODY = Pairing(pair_id=b"", host_name="", host_key=b"", own_key=b"", state=PairingState.ENDED, made_at_ms=0)  # type: ignore[arg-type] # never looked at
 
 
 def _coming_back(state: Reachability.ValueType | None) -> bool:

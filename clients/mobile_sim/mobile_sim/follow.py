@@ -10,6 +10,7 @@ from dispatch import errors
 from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.cli import exit_of, policy_told
 from dispatch.clock import Clock
+from dispatch.device import awake_words
 from dispatch.ids import TaskId
 
 from mobile_sim.exits import exit_of_view
@@ -46,6 +47,7 @@ class Follow:
         self._place = 0
         self._taken_at: float | None = None
         self._view = TaskView()
+        self._warned = False
 
     def resolved_by(self, request: Request) -> bool:
         """Decide where to begin; tells whether another attempt is needed.
@@ -118,7 +120,16 @@ class Follow:
             return False
         return self._view.over or self._line.final
 
+    def _warn(self) -> None:
+        """Say once, before it matters, that the computer may fall asleep over the task: as soon as the host has said so."""
+        if self._warned or self._view.over or (awake := self._line.awake) is None:
+            return
+        self._warned = True
+        if (warning := awake_words.warning(awake)) is not None:
+            self._say(self._signed(warning | {"at": self._clock.wall_ms()}))
+
     def _say_news(self) -> None:
+        self._warn()
         facts = self._store.tasks.facts(self._task_id)
         for fact in facts[self._place :]:
             self._place += 1

@@ -8,8 +8,9 @@ from uuid import UUID
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Reachability
+from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit
-from dispatch.device import service_clock
+from dispatch.device import awake_words, service_clock
 from dispatch.device.sign_in import SignIn
 
 from mobile_sim.line import Line
@@ -73,6 +74,12 @@ class Hosts:
             "waiting_tasks": asked.waiting_tasks,
         }
 
+    async def _awake(self, line: Line) -> Event | None:
+        """Give what the host says of being kept awake; one that is there has a moment to say how it is now."""
+        await line.bell.until(lambda: line.final or line.host_absent or line.complete, STATUS_SECONDS)
+        pairing = self._phone.store.pairings.get(line.pair_id)
+        return _host(pairing)["keep_awake"] if pairing is not None else None
+
     async def _host_statuses(self, request: Request) -> list[Event]:
         probe = bool(request.get("probe"))
         return await asyncio.gather(*(self._host_status(host, probe=probe) for host in self._phone.hosts()))
@@ -93,6 +100,7 @@ class Hosts:
                 if probe:
                     status["probe"] = await self._probe(line)
                 status |= _presence(line)
+                status["keep_awake"] = await self._awake(line)
             elif line.error is not None:
                 reason = errors.word(line.error.reason)
             else:
@@ -113,6 +121,7 @@ def _host(host: Pairing) -> Event:
         "state": host.state.value,
         "paired_at": host.made_at_ms,
         "holes": host.holes,
+        "keep_awake": awake_words.told(words.KeepAwake.FromString(host.keep_awake)) if host.keep_awake else None,
     }
     return event | ({"reason": host.reason} if host.reason else {})
 

@@ -222,6 +222,11 @@ class Line:
         return self.caught_up and self.session.ready and self._tending.confirmed and self._reader.missing() is None
 
     @property
+    def awake(self) -> words.KeepAwake | None:
+        """What the host has said, in the session that is open, of being kept awake."""
+        return self._reader.awake if self.session.ready else None
+
+    @property
     def head(self) -> Head:
         """The end of the checked part of the thread."""
         return self._reader.head
@@ -463,6 +468,8 @@ class Line:
             case "partial_text":
                 for listener in list(self.partial_listeners):
                     listener(TaskId(item.partial_text.task_id), item)
+            case "keep_awake":
+                self._reader.take_awake(item.keep_awake)
             case "probe_reply":
                 if self._probing.replied(item.probe_reply, now_ms=self._clock.steady_ms()):
                     self._hear_host(answering=self._probed_at_word)

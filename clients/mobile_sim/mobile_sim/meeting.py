@@ -69,6 +69,7 @@ async def meet(phone: Phone, link: str, *, say: Say, hear: Hear) -> Pairing:
                 pair_id=pair_id,
                 host_name=paired.peer_name,
                 host_key=paired.peer_key,
+                own_key=paired.keys.own_ed25519,
                 state=PairingState.PROVISIONAL,
                 made_at_ms=phone.clock.wall_ms(),
             )

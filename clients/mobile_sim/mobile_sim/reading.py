@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
-from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event
+from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event, KeepAwake
 from dispatch.device.telling import attachments_of, words_of
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
@@ -28,6 +28,8 @@ from mobile_sim.store import FileState, Pairing, Store, StoredEvent, StoredFile
 
 LARGEST_NUMBER = 2**53 - 1
 """More than a thread can have; every store and language holds it exactly."""
+LONGEST_GIVER = 64
+"""Characters of the name of what keeps a computer awake."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class Reader:
         self._own_key = own_key
         # The host's thread goes on through every pairing of the same two, and each command was signed for its own.
         self._signed_for = sorted(
-            (known.pair_id for known in store.pairings.all() if known.host_key == pairing.host_key),
+            (known.pair_id for known in store.pairings.all() if known.own_key == pairing.own_key),
             key=lambda pair_id: pair_id != pairing.pair_id,
         )
         self._ledger = ledger
@@ -62,6 +64,8 @@ class Reader:
             Head(pairing.head_number, pairing.head_hash), [entry for entry in waiting if entry is not None]
         )
         self._host_head = 0
+        self.awake: KeepAwake | None = None
+        """What the host has said in this session of being kept awake."""
         self.cursor = pairing.cursor
 
     @property
@@ -79,6 +83,7 @@ class Reader:
     def begin_epoch(self, new: Chain, host_epoch: bytes | None) -> None:
         """Make room for the chain of a new epoch."""
         self._chains = prune(self._chains, host_epoch, new)
+        self.awake = None
         self._store.thread.set_chains(self._pair_id, self._chains)
 
     def pass_to(self, seq: int) -> bool:
@@ -124,6 +129,8 @@ class Reader:
             case "begin":
                 self._host_head = min(item.begin.head.number, LARGEST_NUMBER)
                 read.begin = item.begin
+                if item.begin.HasField("keep_awake"):
+                    self.take_awake(item.begin.keep_awake)
             case "event":
                 if (entry := _entry(item.event)) is not None:
                     self._link(self._arrivals.take(entry).linked)
@@ -131,12 +138,20 @@ class Reader:
                 first, last = self.head.number + 1, item.lost.to
                 taken = self._arrivals.lost(getattr(item.lost, "from"), last, item.lost.hash_at_to)
                 if self.head.number >= last >= first:
-                    self._mark_lost(last, item.lost.hash_at_to)
+                    self._mark_lost(first, last, item.lost.hash_at_to)
                 self._link(taken.linked)
             case "head_signature":
                 self._check_signature(item)
             case "revoked":
                 read.revoked = True
+
+    def take_awake(self, state: KeepAwake) -> None:
+        """Hear whether the host's computer is kept awake."""
+        # Only the fields that are known here, cut to size: what a host says is not kept without bounds.
+        self.awake = KeepAwake(
+            mode=state.mode, held=state.held, held_by=state.held_by[:LONGEST_GIVER], reason=state.reason
+        )
+        self._store.pairings.set_keep_awake(self._pair_id, self.awake.SerializeToString())
 
     def _link(self, entries: tuple[Entry, ...]) -> None:
         for entry in entries:
@@ -153,25 +168,36 @@ class Reader:
                     shown=first,
                 ),
             )
+            self._store.thread.drop_other_signature(
+                self._pair_id, entry.number, event_hash(entry.previous, entry.event)
+            )
             if first:
                 self._tell(event)
 
-    def _mark_lost(self, last: int, digest: bytes) -> None:
+    def _mark_lost(self, first: int, last: int, digest: bytes) -> None:
+        self._store.thread.drop_signatures(self._pair_id, first, last - 1)
+        self._store.thread.drop_other_signature(self._pair_id, last, digest)
         self._store.thread.add_event(
             self._pair_id,
             StoredEvent(number=last, event_id=EventId(b""), hash=digest, content=None, shown=True),
         )
 
     def _check_signature(self, item: DownKeepItem) -> None:
-        """Check the host's hand under the chain. The seal already shows who wrote; this is for the export of the thread."""
-        named = item.head_signature.head
-        if named.number != self.head.number:
-            return
-        head = Head(named.number, named.hash) if len(named.hash) == HASH_BYTES else Head()
-        fits = head == self.head and verify_head(
-            self._host_key, item.head_signature.signature, pair_id=self._pair_id, head=head
+        """Check the host's hand under the chain and keep it: the seal shows who wrote, this proves it to others as well."""
+        named, signature = item.head_signature.head, item.head_signature.signature
+        fits = len(named.hash) == HASH_BYTES and 1 <= named.number <= LARGEST_NUMBER
+        fits = fits and verify_head(
+            self._host_key, signature, pair_id=self._pair_id, head=Head(named.number, named.hash)
         )
-        if not fits:
+        if fits and named.number <= self.head.number:
+            # What came before is checked already, and must be what the host signs now.
+            known = self._store.thread.hash_at(self._pair_id, named.number)
+            if known is None:
+                return  # the host no longer had the event, so there is nothing to sign
+            fits = known == named.hash
+        if fits:
+            self._store.thread.keep_signature(self._pair_id, named.number, named.hash, signature)
+        else:
             self._store.pairings.add_holes(self._pair_id, 1)
 
     def _check_own_hand(self, event: Event) -> None:

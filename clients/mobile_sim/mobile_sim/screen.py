@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatch.cli import Console, policy_words
-from dispatch.device import key_words, service_clock
+from dispatch.device import awake_words, key_words, service_clock
 from dispatch.device.owner_words import words_of
 from dispatch.plain import one_line, plain, plain_markdown
 
@@ -211,6 +211,7 @@ class Screen:
     def _on_host(self, event: Event) -> None:
         self._line(f"{one_line(event['host'], 64):<24} {event['state']:<12} since {_day(event['paired_at'])}")
         self._line(f"  {how_it_is(event)}")
+        self._awake(event)
 
     def _on_unpaired(self, event: Event) -> None:
         told = "" if event["service_told"] else " The service will hear of it when it can be reached."
@@ -233,6 +234,7 @@ class Screen:
             self._line("Paired with no computer.")
         for host in event["hosts"]:
             self._line(f"{one_line(host['host'], 64)}  {how_it_is(host)}")
+            self._awake(host)
             for task in host.get("tasks", []):
                 self._line(f"  {task['state']:<12} {one_line(task['text'], 80)}")
                 self._line(self._console.styled(f"               {task['task_id']}", dim=True))
@@ -279,6 +281,19 @@ class Screen:
             self._markdown(event["text"], indent="  ")
         self._line(self._console.styled(f"{sign} {event['outcome'].replace('_', ' ')}{reason}", fg=colour))
 
+    def _on_verified(self, event: Event) -> None:
+        lost = f", {event['lost']} of which nobody has any more" if event["lost"] else ""
+        self._line(
+            self._console.styled(f"✓ Every hash, link and signature fits: {event['events']} events{lost}.", fg="green")
+        )
+
+    def _on_wrong(self, event: Event) -> None:
+        named = f" ({event['id']})" if event["id"] else ""
+        self._line(self._console.styled(f"✗ Wrong at event {event['number']}{named}: {event['text']}", fg="red"))
+
+    def _on_exported(self, event: Event) -> None:
+        self._line(f"Written to {plain(event['file'])}: {event['events']} events, with what proves them.")
+
     def _on_lost(self, event: Event) -> None:
         self._line(
             self._console.styled(f"— what stood here up to {event['number']} is gone on the computer —", dim=True)
@@ -289,6 +304,10 @@ class Screen:
 
     def _on_unknown(self, event: Event) -> None:
         self._line(f"{event['text']} {event['advice']}")
+
+    def _awake(self, host: Event) -> None:
+        if (state := host.get("keep_awake")) is not None:
+            self._line(f"  {one_line(awake_words.words_of_told(state), 200)}")
 
     # ---- How it is printed.
 

@@ -127,6 +127,7 @@ class ThreadClient:
         self._calm = asyncio.Event()  # whether the relay may be read
         self._open = False
         self._leave = asyncio.Event()
+        self._renew = asyncio.Event()
 
     @property
     def relay(self) -> str:
@@ -150,6 +151,10 @@ class ThreadClient:
         self.send(DeviceFrame(bye=Bye()))
         self._leave.set()
         self._news.set()
+
+    def renew(self) -> None:
+        """Take the open stream for lost and open another: whoever knows that it may lead nowhere need not wait for the silence."""
+        self._renew.set()
 
     async def run(self) -> None:
         """Hold the stream. Returns after `leave`; raises the error when coming back is of no use."""
@@ -209,6 +214,7 @@ class ThreadClient:
             self._lease_ms = opened.limits.lease_ms or self._lease_ms
             self._frames_limit = opened.limits.frames or self._frames_limit
             self._last_heard_ms = self._clock.steady_ms()
+            self._renew.clear()
             self._open = True
             await self._end.opened(opened)
             try:
@@ -314,7 +320,10 @@ class ThreadClient:
             if silent_ms >= most_ms:
                 raise Silence(f"nothing heard for {silent_ms} ms")
             # Looked at again before that is over: somebody may begin to look meanwhile.
-            await asyncio.sleep(min(most_ms - silent_ms, max(self._lease_ms, 1_000)) / 1000)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(most_ms - silent_ms, max(self._lease_ms, 1_000)) / 1000):
+                    await self._renew.wait()
+                    raise errors.LeaseLost("begun anew")
 
 
 class Silence(errors.LeaseLost):

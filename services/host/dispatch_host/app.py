@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from dispatch import errors
 from dispatch.address import Address
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Condition
+from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.ids import ID_BYTES, Instance
 from dispatch.runtime.certificate import Certificate, CertificateFiles, CertificateMetrics
 from dispatch.runtime.logs import get_logger
@@ -26,12 +27,15 @@ from dispatch_host.direct.listener import Listener, Setting
 from dispatch_host.files import Artifacts, Inbox, Transfers
 from dispatch_host.files.transfers import Shop
 from dispatch_host.fleet import Device, Fleet
+from dispatch_host.journal import settings
 from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
 from dispatch_host.metrics import HostMetrics
 from dispatch_host.operations import Operations, Running, tell_endings
 from dispatch_host.owned import Owned
-from dispatch_host.power import SleepWatch, watch_gap
+from dispatch_host.power import awake_time, wire
+from dispatch_host.power.awake import Awake, KeepAwake, Means
+from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_pauses
 from dispatch_host.runner import Runner
 from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
@@ -72,6 +76,7 @@ async def run(
     agent: Agent,
     agent_name: str,
     sleep: SleepWatch,
+    awake_means: Sequence[Means],
     limits: Limits,
     metrics_at: Address | None,
     told: Told,
@@ -97,6 +102,10 @@ async def run(
         (metrics.connected.inc if is_open else metrics.connected.dec)()
         told.connected(pairing) if is_open else told.disconnected(pairing, reason)
 
+    def awake_changed(now: Awake) -> None:
+        metrics.kept_awake.set(bool(now.held_by))
+        fleet.show_all(DownLiveItem(keep_awake=wire.told(now)))
+
     left = await owned.journal.step(lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_DIED))
     metrics.ended(State.INTERRUPTED, left)
     inbox = Inbox(owned.attachments, most_bytes=round(limits.attachments_bytes))
@@ -115,6 +124,8 @@ async def run(
             ended=metrics.transferred,
         )
     )
+    mode = await owned.journal.step(settings.keep_awake)
+    keep_awake = KeepAwake(awake_means, mode=mode, changed=awake_changed)
     runner = Runner(
         agent,
         agent_name=agent_name,
@@ -125,6 +136,7 @@ async def run(
         metrics=metrics,
         inbox=inbox,
         artifacts=artifacts,
+        busy=keep_awake.busy,
     )
     listener = Listener(direct, clock=owned.clock)
     common = Common(
@@ -134,6 +146,7 @@ async def run(
         undecided=Undecided(),
         runner=runner,
         transfers=transfers,
+        awake=lambda: wire.told(keep_awake.now),
         connected=heard,
         ended=metrics.ended,
         refused=metrics.refused,
@@ -150,17 +163,27 @@ async def run(
     )
     fleet = Fleet(device, common=common)
     endings, stopped = asyncio.Event(), asyncio.Event()
-    running = Running(fleet=fleet, runner=runner, transfers=transfers, stop=stop, stopped=stopped, endings=endings)
+    running = Running(
+        fleet=fleet,
+        runner=runner,
+        transfers=transfers,
+        keep_awake=keep_awake,
+        stop=stop,
+        stopped=stopped,
+        endings=endings,
+    )
+    power = Heard(
+        falling_asleep=lambda: fleet.notice(Condition.CONDITION_ASLEEP),
+        awake=lambda: fleet.notice(Condition.CONDITION_AWAKE),
+        shutting_down=lambda: stop(Condition.CONDITION_APP_CLOSED),
+    )
 
-    def asleep() -> None:
-        fleet.notice(Condition.CONDITION_ASLEEP)
-
-    def awake() -> None:
-        fleet.notice(Condition.CONDITION_AWAKE)
-
-    def paused(seconds: float) -> None:
-        _LOG.warning("the computer stood still", seconds=round(seconds))
-        runner.slept()
+    def paused(pause: Pause) -> None:
+        _LOG.warning("nothing happened here", slept=round(pause.slept_seconds), stood_still=round(pause.frozen_seconds))
+        metrics.pauses.inc()
+        runner.paused(pause)
+        if pause.slept_seconds:
+            fleet.renew()
 
     operations = Operations(owned, running=running)
 
@@ -173,8 +196,9 @@ async def run(
             runner.run(fleet),
             _tell_endings(owned, endings),
             _drop_what_is_over(fleet, operations, stop, told),
-            sleep.watch(asleep, awake),
-            watch_gap(owned.clock, pause_seconds=limits.pause_seconds, paused=paused),
+            keep_awake.run(),
+            sleep.watch(power),
+            watch_pauses(owned.clock, awake_ms=awake_time(owned.clock), paused=paused),
         ) as broken,
     ):
         await fleet.attach_all()

@@ -7,7 +7,6 @@ its own when nobody else owns the home. What is slow to import is imported where
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,9 @@ from dispatch.device.owner_cli import add_owner_commands
 from dispatch_host.command import Shared, at_desk, do, front_desk
 from dispatch_host.doctor_cli import doctor
 from dispatch_host.folders_cli import folders
+from dispatch_host.keep_awake_command import add_keep_awake
 from dispatch_host.run_cli import run
+from dispatch_host.thread_command import add_thread
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
@@ -103,22 +104,6 @@ def status(context: typer.Context) -> None:
 
 
 @app.command()
-def thread(context: typer.Context, phone: Phone = "") -> None:
-    """Show a phone's thread: every event, oldest first."""
-    shared: Shared = context.obj
-
-    async def work(front: Front) -> Exit:
-        from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
-
-        async with contextlib.aclosing(front.read_thread(phone)) as events:
-            async for content in events:
-                shared.console.event(*telling.event(content))
-        return Exit.DONE
-
-    at_desk(shared, work)
-
-
-@app.command()
 def unpair(context: typer.Context, phone: Phone = "") -> None:
     """End a pairing: the phone can send nothing more from this moment on."""
     shared: Shared = context.obj
@@ -189,6 +174,8 @@ app.command()(run)
 app.command()(doctor)
 add_account_commands(app, _in_the_account, this="computer")
 add_owner_commands(app, _with_the_account)
+add_keep_awake(app, at_desk)
+add_thread(app, at_desk)
 
 
 async def _until_free(home: Home) -> None:

@@ -23,6 +23,7 @@ from dispatch.api.host.v1.host_pb2_grpc import (
     add_ControlServiceServicer_to_server,
 )
 from dispatch.api.relay.v1.relay_pb2 import Condition
+from dispatch.api.thread.v1.thread_pb2 import AwakeMode
 from dispatch.device.home import Home
 from dispatch.doctor.chain import Found
 from dispatch.status import from_rpc, refuse
@@ -62,6 +63,11 @@ class ControlService(ControlServiceServicer):
     async def RemoveFolder(self, request: pb.RemoveFolderRequest, context: _Context) -> pb.RemoveFolderResponse:
         async with _refusing(context):
             return pb.RemoveFolderResponse(removed=await self._operations.remove_folder(request.path))
+        raise AssertionError("refusing ends the call")
+
+    async def SetKeepAwake(self, request: pb.SetKeepAwakeRequest, context: _Context) -> pb.SetKeepAwakeResponse:
+        async with _refusing(context):
+            return pb.SetKeepAwakeResponse(keep_awake=await self._operations.set_keep_awake(request.mode))
         raise AssertionError("refusing ends the call")
 
     async def Unpair(self, request: pb.UnpairRequest, context: _Context) -> pb.UnpairResponse:
@@ -104,6 +110,13 @@ class ControlService(ControlServiceServicer):
         async with _refusing(context), contextlib.aclosing(self._operations.examine()) as findings:
             async for found in findings:
                 await context.write(doctor.told(found))
+
+    async def ExportThread(  # type: ignore[override]  # as above
+        self, request: pb.ExportThreadRequest, context: _Context
+    ) -> None:
+        async with _refusing(context), contextlib.aclosing(self._operations.export_thread(request.phone_name)) as lines:
+            async for line in lines:
+                await context.write(pb.ExportThreadResponse(line=line))
 
 
 @contextlib.asynccontextmanager
@@ -178,6 +191,10 @@ class ControlClient:
         answer: pb.RemoveFolderResponse = await self._call(self._stub.RemoveFolder, pb.RemoveFolderRequest(path=path))
         return answer.removed
 
+    async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
+        answer: pb.SetKeepAwakeResponse = await self._call(self._stub.SetKeepAwake, pb.SetKeepAwakeRequest(mode=mode))
+        return answer.keep_awake
+
     async def unpair(self, phone_name: str) -> pb.UnpairResponse:
         ended: pb.UnpairResponse = await self._call(self._stub.Unpair, pb.UnpairRequest(phone_name=phone_name))
         return ended
@@ -205,6 +222,11 @@ class ControlClient:
         call = self._stub.Examine(pb.ExamineRequest(), timeout=EXAMINE_SECONDS)
         async for response in _reading(call):
             yield doctor.heard(response)
+
+    async def export_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:
+        call = self._stub.ExportThread(pb.ExportThreadRequest(phone_name=phone_name))
+        async for response in _reading(call):
+            yield response.line
 
     async def _call(self, method: Any, request: Any) -> Any:
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
-from dispatch.device import service_clock
+from dispatch.device import awake_words, service_clock
 from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.session import Session
@@ -45,6 +45,7 @@ class Patient:
     owned: Owned
     fleet: Fleet | None
     """The links of the running host; None when none runs."""
+    awake: pb.KeepAwakeStatus
 
     async def disk(self) -> Finding:
         return await links.disk(self.owned.home.path)
@@ -101,6 +102,13 @@ class Patient:
         if self.fleet is None:
             return broken("no host runs here", "Start it: dispatch-host run.", reason=errors.NotRunning.reason)
         return ok("it runs")
+
+    async def kept_awake(self) -> Finding:
+        """See whether the computer may fall asleep under a task; its owner may have meant that."""
+        said = awake_words.words(self.awake.state)
+        if (why := awake_words.warning(self.awake.state)) is not None:
+            return warning(said, why["advice"])
+        return ok(said)
 
     @property
     def sign_in(self) -> SignIn:
@@ -176,8 +184,9 @@ OF_THE_HOST: Sequence[Link[Patient]] = (
     Link(name="sign_in", needs=("tls",), look=Patient.signed_in),
     Link(name="paired", needs=("account",), look=Patient.paired),
     Link(name="running", look=Patient.running),
+    Link(name="keep_awake", needs=("running",), look=Patient.kept_awake),
 )
-"""What is no phone's and no folder's in particular. What keeps the computer awake, or the agents in, is one line more here."""
+"""What is no phone's and no folder's in particular. What keeps the agents in is one line more here."""
 
 TO_A_PHONE: Sequence[Link[Way]] = (
     Link(name="grant", needs=("paired", "sign_in"), look=Way.grant),
@@ -197,10 +206,10 @@ async def _folder(folder: Folder) -> Finding:
 OF_A_FOLDER: Sequence[Link[Folder]] = (Link(name="folder", look=_folder),)
 
 
-async def examine(owned: Owned, fleet: Fleet | None) -> AsyncGenerator[Found, None]:
+async def examine(owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus) -> AsyncGenerator[Found, None]:
     """Walk all links; those to a phone once for each, and each approved folder."""
     chart = Chart()
-    async for found in walk(OF_THE_HOST, Patient(owned, fleet), chart):
+    async for found in walk(OF_THE_HOST, Patient(owned, fleet, awake), chart):
         yield found
     for pairing in await owned.journal.step(threads.pairings):
         own = chart.copy()

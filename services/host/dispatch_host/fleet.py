@@ -138,6 +138,16 @@ class Fleet:
         for link in self.links:
             link.client.send(DeviceFrame(notice=Notice(condition=condition)))
 
+    def renew(self) -> None:
+        """Begin every stream anew: the computer slept, and what it left open may lead nowhere."""
+        for link in self.links:
+            link.client.renew()
+
+    def show_all(self, item: DownLiveItem) -> None:
+        """Show something in passing to every phone that is there."""
+        for link in self.links:
+            link.show([item])
+
     # ---- The runner's audience. ----
 
     def wrote(self, thread: int) -> None:

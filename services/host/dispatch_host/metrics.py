@@ -35,6 +35,14 @@ class HostMetrics:
         self._transfers = {word: transfers.labels(word) for word in (DONE, *words)}
         self.running = Gauge("dispatch_host_running", "Tasks that run now: 0 or 1.", registry=self.registry)
         self.waiting = Gauge("dispatch_host_waiting", "Tasks that wait behind it.", registry=self.registry)
+        self.kept_awake = Gauge(
+            "dispatch_host_kept_awake", "Whether the computer is kept awake now: 0 or 1.", registry=self.registry
+        )
+        self.pauses = Counter(
+            "dispatch_host_pauses",
+            "Times at which the computer slept for 5 s or more, or the process stood still for 30 s.",
+            registry=self.registry,
+        )
         self.connected = Gauge("dispatch_host_connected", "Open streams to the relay.", registry=self.registry)
         self.agent_seconds = Histogram(
             "dispatch_host_agent_seconds",

@@ -12,6 +12,7 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -19,9 +20,11 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import Condition
+from dispatch.api.thread.v1.thread_pb2 import AwakeMode
 from dispatch.device import service_clock
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
+from dispatch.device.thread_file import Keys, written
 from dispatch.doctor.chain import Found
 from dispatch.ids import PairId
 
@@ -30,9 +33,12 @@ from dispatch_host.files import Inbox, Transfers
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
 from dispatch_host.journal import Tx, files, settings, tasks, threads
+from dispatch_host.journal.snapshot import Snapshot
 from dispatch_host.journal.values import Pairing, StoredTask
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
+from dispatch_host.power import wire
+from dispatch_host.power.awake import KeepAwake
 from dispatch_host.runner import Runner
 from dispatch_host.scope import Folder, FolderRefused, OpenAt2, best_beneath
 from dispatch_host.tasks import OPEN, QUEUED
@@ -49,10 +55,12 @@ class Front(Protocol):
     async def add_folder(self, folder: pb.Folder) -> pb.Folder: ...
     async def list_folders(self) -> pb.ListFoldersResponse: ...
     async def remove_folder(self, path: str) -> bool: ...
+    async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus: ...
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
     def read_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]: ...
     def examine(self) -> AsyncGenerator[Found, None]: ...
+    def export_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]: ...
     async def stop(self, condition: Condition.ValueType) -> None: ...
 
 
@@ -63,6 +71,7 @@ class Running:
     fleet: Fleet
     runner: Runner
     transfers: Transfers
+    keep_awake: KeepAwake
     stop: Callable[[Condition.ValueType], None]
     stopped: asyncio.Event  # set when the phones were told
     endings: asyncio.Event  # set when the pairing service has something to be told
@@ -94,6 +103,7 @@ class Operations:
             folder_guard="openat2" if isinstance(best_beneath(), OpenAt2) else "openat",
             clock_off_ms=service_clock.off_ms(owned.home),
             direct_addresses=running.fleet.lan_addresses if running else (),
+            keep_awake=await self._keep_awake(),
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
             status.running_task.CopyFrom(_task_status(now, names))
@@ -102,7 +112,7 @@ class Operations:
     async def examine(self) -> AsyncGenerator[Found, None]:
         """Walk the chain from this host to its phones."""
         fleet = self._running.fleet if self._running is not None else None
-        async with contextlib.aclosing(doctor.examine(self._owned, fleet)) as findings:
+        async with contextlib.aclosing(doctor.examine(self._owned, fleet, await self._keep_awake())) as findings:
             async for found in findings:
                 yield found
 
@@ -152,6 +162,19 @@ class Operations:
         if self._running is not None:
             self._running.runner.confine(await self._owned.journal.step(settings.folders))
 
+    async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
+        """Keep this computer awake when its owner says, in force at once. Raises BadRequest."""
+        meant = wire.mode_of(mode)
+        await self._owned.journal.step(lambda tx: settings.set_keep_awake(tx, meant))
+        if self._running is not None:
+            return wire.status(await self._running.keep_awake.choose(meant))
+        return await self._keep_awake()
+
+    async def _keep_awake(self) -> pb.KeepAwakeStatus:
+        if self._running is not None:
+            return wire.status(self._running.keep_awake.now)
+        return wire.status_without_host(await self._owned.journal.step(settings.keep_awake))
+
     async def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]:
         """Show codes until a phone is paired, somebody says no, or the time is over. The last event is PairEnded."""
         async with contextlib.aclosing(invite(self._owned, start, answers, paired=self._paired)) as events:
@@ -184,6 +207,17 @@ class Operations:
             for _, content in page:
                 yield content
             page = await self._page(pairing.thread, page[-1][0])
+
+    async def export_thread(self, phone_name: str) -> AsyncGenerator[bytes, None]:
+        """Give a thread as the lines of a file that proves itself, as it is on the disk at this moment."""
+        pairing, owned = await self._target(phone_name), self._owned
+        with Snapshot(owned.home / "journal.db") as snapshot:
+            keys = Keys(phone=pairing.phone_key, hosts=snapshot.hosts(pairing.thread), exporter=owned.key.public)
+            head = snapshot.head(pairing.thread)
+            lines = written(keys, snapshot.pieces(pairing.thread), head, owned.key.sign)
+            while batch := await asyncio.to_thread(lambda: list(islice(lines, _PAGE))):
+                for line in batch:
+                    yield line
 
     async def _page(self, thread: int, after_id: int) -> list[tuple[int, bytes]]:
         return await self._owned.journal.step(lambda tx: threads.told(tx, thread, after_id=after_id, limit=_PAGE))

@@ -59,7 +59,7 @@ def owning(home: Home, *, plaintext: bool) -> Iterator[Owned]:
         journal = Writer(home / "journal.db")
         journal.open()
         try:
-            scribe = Scribe(sign=key.sign, clock=clock, rng=rng)
+            scribe = Scribe(sign=key.sign, key=key.public, clock=clock, rng=rng)
             yield Owned(
                 home=home,
                 store=store,

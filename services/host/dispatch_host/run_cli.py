@@ -73,7 +73,7 @@ def _run(
     from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
     from dispatch_host.app import run as run_host  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
-    from dispatch_host.power import best_sleep_watch  # noqa: PLC0415
+    from dispatch_host.power import best_means, best_sleep_watch  # noqa: PLC0415
     from dispatch_host.run_command import told_on  # noqa: PLC0415
 
     configure(service="host")
@@ -84,6 +84,7 @@ def _run(
                 agent=BuiltIn(keep_out=owned.keep_out, environment=shared.environment),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),
+                awake_means=best_means(),
                 limits=limits,
                 metrics_at=metrics_at,
                 metrics_certificate=None if keys is None else CertificateFiles(keys=keys),

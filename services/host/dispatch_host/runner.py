@@ -32,6 +32,7 @@ from dispatch_host.journal.values import StoredTask
 from dispatch_host.limits import Limits
 from dispatch_host.live import LiveNews
 from dispatch_host.metrics import HostMetrics
+from dispatch_host.power.sleep import Pause
 from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
 from dispatch_host.steps import Ready
@@ -69,7 +70,6 @@ class Ending:
 
 CANCELLED = Ending(event=Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
 STOPPED = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_STOPPED)
-SLEPT = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_SLEPT)
 OUTSIDE = Ending(
     event=Event.FAIL,
     reason=Reason.REASON_FOLDER_NOT_APPROVED,
@@ -109,6 +109,7 @@ class Runner:
         metrics: HostMetrics,
         inbox: Inbox,
         artifacts: Artifacts,
+        busy: Callable[[bool], None],
     ) -> None:
         # Fixed after __init__.
         self._inbox = inbox
@@ -120,6 +121,7 @@ class Runner:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
+        self._busy = busy
         # Touched by run, end_running and cancel, all on one loop.
         self._woken = asyncio.Event()
         self._current: _Current | None = None
@@ -148,9 +150,14 @@ class Runner:
         if self._current is not None and not all(folder.is_within(approved) for folder in self._current.folders):
             self._force(OUTSIDE)
 
-    def slept(self) -> None:
-        """Interrupt the running task: the computer was away for longer than a task survives."""
-        self._force(SLEPT)
+    def paused(self, pause: Pause) -> None:
+        """Hear that the computer slept, or the process stood still: the running task ends by it, or goes on and says so."""
+        current = self._current
+        if pause.seconds > self._limits.pause_seconds:
+            self._force(Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_SLEPT, text=pause.words))
+        elif current is not None:
+            current.steps.append(entries.step(current.task.task_id, pause.words, ""))
+            current.stepped.set()
 
     async def stop(self) -> None:
         """Interrupt the running task because the host stops, start no other, and wait until its outcome is written."""
@@ -167,6 +174,7 @@ class Runner:
             self._woken.clear()
             ready = await self._stored(lambda tx: steps.start_next(tx, self._scribe, agent=self._agent_name))
             if ready is None:
+                self._busy(False)
                 await self._count_waiting()
                 await self._woken.wait()
             else:
@@ -184,6 +192,7 @@ class Runner:
         # Before anything is awaited: a folder that is taken back from now on must find the task.
         current = _Current(task=ready.task, folders=ready.folders, news=LiveNews(ready.task.task_id, every_ms))
         self._current = current
+        self._busy(True)
         self._metrics.running.set(1)
         self._audience.wrote(ready.task.thread)
         await self._count_waiting()

@@ -25,7 +25,7 @@ from dispatch.signatures import Signer
 
 from dispatch_host import entries as made
 from dispatch_host.entries import Entry
-from dispatch_host.journal import outbox, threads
+from dispatch_host.journal import outbox, signatures, threads
 from dispatch_host.journal.values import StoredEvent
 from dispatch_host.journal.writer import Tx
 
@@ -52,6 +52,8 @@ class Scribe:
     """Fixed for a process: the device's signature, time and randomness."""
 
     sign: Signer = field(repr=False)
+    key: bytes
+    """By which `sign` is checked."""
     clock: Clock
     rng: Rng
 
@@ -59,21 +61,21 @@ class Scribe:
         """Append events to the pairing's thread and put them into the outbox. Raises LookupError when the pairing is over."""
         thread = threads.thread_of(tx, pair_id)
         stored = [self._append(tx, thread, entry) for entry in entries]
+        if stored:
+            self._sign(tx, thread, pair_id, Head(stored[-1].number, stored[-1].hash))
         self._post(tx, pair_id, stored, fresh=True)
 
-    def write_unposted(self, tx: Tx, thread: int, entries: Iterable[Entry]) -> None:
-        """Append events to a thread that has no pairing at present: whoever pairs again finds them."""
+    def write_unposted(self, tx: Tx, thread: int, pair_id: PairId, entries: Iterable[Entry]) -> None:
+        """Append events to a thread whose pairing, this one, is over: whoever pairs again finds them."""
         for entry in entries:
             self._append(tx, thread, entry)
+        self._sign(tx, thread, pair_id, threads.head(tx, thread))
 
-    def begin(
-        self, tx: Tx, pair_id: PairId, chain: Chain, phone: Head, *, may_set_back: bool, told: pb.Begin | None = None
-    ) -> bool:
+    def begin(self, tx: Tx, pair_id: PairId, chain: Chain, phone: Head, begin: pb.Begin, *, may_set_back: bool) -> bool:
         """Switch to a new epoch's keep chain: heads reconciled, Begin, then what the relay has not confirmed, sealed anew.
 
-        `told` is what Begin says beside the head.
-        Tells whether the thread was set back. Raises RateLimited where that `may` not be, and ProtocolViolation for a head
-        that no host ever had.
+        `begin` has what the host says of itself; its head is filled in here. Tells whether the thread was set back. Raises
+        RateLimited where that `may` not be, and ProtocolViolation for a head that no host ever had.
         """
         thread = threads.thread_of(tx, pair_id)
         ranges = outbox.clear(tx, pair_id)
@@ -84,11 +86,10 @@ class Scribe:
                 raise errors.ProtocolViolation("a head beyond any thread")
             if not may_set_back:
                 raise errors.RateLimited("set back too often")
-            ranges = [self._set_back(tx, thread, phone)]
+            ranges = [self._set_back(tx, thread, pair_id, phone)]
         outbox.keep_chain(tx, chain)
         head = threads.head(tx, thread)
-        begin = pb.Begin(head=pb.Head(number=head.number, hash=head.hash))
-        begin.MergeFrom(told or pb.Begin())
+        begin.head.CopyFrom(pb.Head(number=head.number, hash=head.hash))
         self.post_items(tx, pair_id, [pb.DownKeepItem(begin=begin)])
         for first, last in ranges:
             for page in _pages(tx, thread, first, last):
@@ -151,9 +152,15 @@ class Scribe:
             content=event.SerializeToString(),
         )
 
-    def _set_back(self, tx: Tx, thread: int, phone: Head) -> tuple[int, int]:
+    def _set_back(self, tx: Tx, thread: int, pair_id: PairId, phone: Head) -> tuple[int, int]:
         """Go on behind the phone's head with what it never saw; gives the range of the new numbers."""
         unseen = [pb.Event.FromString(content) for content in threads.set_back(tx, thread, phone)]
+        # What stays ends in the middle of what was a batch: signed there, it can still be checked.
+        if (left := threads.last_before(tx, thread, phone.number)) is not None:
+            signatures.drop_behind(tx, thread, left.number)
+            self._sign(tx, thread, pair_id, left)
+        else:
+            signatures.drop_behind(tx, thread, 0)
         # A mark of an earlier time that the phone never saw says nothing any more.
         unseen = [event for event in unseen if not event.HasField("restored")]
         marked = self._append(tx, thread, made.restored(pb.Head(number=phone.number, hash=phone.hash)))
@@ -161,6 +168,12 @@ class Scribe:
         for event in unseen:
             last = self._append(tx, thread, Entry(event.task_id, event))
         return marked.number, last.number
+
+    def _sign(self, tx: Tx, thread: int, pair_id: PairId, head: Head) -> bytes:
+        """Sign a place, and keep the signature beside the thread."""
+        signature = sign_head(self.sign, pair_id=pair_id, head=head)
+        signatures.keep(tx, thread, head, pair_id=pair_id, host_key=self.key, signature=signature)
+        return signature
 
     def _lost(self, tx: Tx, pair_id: PairId, thread: int, first: int, last: int) -> None:
         """Say what is gone; nothing when not even its end is known, for then the phone could not go on behind it."""
@@ -173,10 +186,11 @@ class Scribe:
     def _post(self, tx: Tx, pair_id: PairId, events: Sequence[StoredEvent], *, fresh: bool) -> None:
         if not events or outbox.chain(tx, pair_id) is None:
             return
+        thread = threads.thread_of(tx, pair_id)
         for row in _pack(events, fresh=fresh):
             last = row.events[-1]
             head = Head(last.number, last.hash)
-            signed = sign_head(self.sign, pair_id=pair_id, head=head)
+            signed = self._sign(tx, thread, pair_id, head)
             signature = pb.HeadSignature(head=pb.Head(number=head.number, hash=head.hash), signature=signed)
             items = [pb.DownKeepItem(event=event.content) for event in row.events]
             self.post_items(tx, pair_id, [*items, pb.DownKeepItem(head_signature=signature)], row=row)

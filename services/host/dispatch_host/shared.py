@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import Clock
 from dispatch.ids import MessageId, TaskId
 
@@ -48,6 +49,7 @@ class Common:
     undecided: Undecided
     runner: Runner
     transfers: Transfers
+    awake: Callable[[], pb.KeepAwake]
     connected: Callable[[Pairing, bool, Reason.ValueType], None]
     ended: Callable[[State], None]
     refused: Callable[[Reason.ValueType], None]

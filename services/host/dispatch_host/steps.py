@@ -281,6 +281,6 @@ def _tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) ->
     """Write into the task's thread; by the pairing that it has now, or for whoever pairs again."""
     pair_id = threads.pairing_of(tx, task.thread)
     if pair_id is None:
-        scribe.write_unposted(tx, task.thread, written)
+        scribe.write_unposted(tx, task.thread, task.pair_id, written)
         return
     scribe.write(tx, pair_id, written)

@@ -107,17 +107,19 @@ class Talk:
             await self._rights.admit(confirmed.grant)
             now_ms = self._common.clock.boot_ms()
             may_set_back = self._set_backs.left(now_ms=now_ms)
+            begin = pb.Begin(
+                lan_addresses=self._common.lan_addresses(),
+                minimum_app_version=self._rights.minimum_phone_version,
+                keep_awake=self._common.awake(),
+            )
             set_back = await self._common.journal.step(
                 lambda tx: self._common.scribe.begin(
                     tx,
                     self._pairing.pair_id,
                     confirmed.keep_chain,
                     confirmed.head,
+                    begin,
                     may_set_back=may_set_back,
-                    told=pb.Begin(
-                        lan_addresses=self._common.lan_addresses(),
-                        minimum_app_version=self._rights.minimum_phone_version,
-                    ),
                 )
             )
             if set_back:

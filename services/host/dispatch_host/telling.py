@@ -9,7 +9,7 @@ from typing import Any
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as host
 from dispatch.api.thread.v1 import thread_pb2 as thread
-from dispatch.device import key_words, service_clock
+from dispatch.device import awake_words, key_words, service_clock
 from dispatch.device.telling import Told, event_told, reason_told, task_word
 from dispatch.plain import one_line, plain
 
@@ -49,6 +49,7 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
         "folder_guard": found.folder_guard,
         "clock_off_ms": found.clock_off_ms if found.HasField("clock_off_ms") else None,
         "direct_addresses": list(found.direct_addresses),
+        "keep_awake": keep_awake(found.keep_awake),
     }
 
 
@@ -70,11 +71,23 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
         yield f"  may {'read and change' if one.writable else 'read'}: {plain(one.path)}"
     if found.direct_addresses:
         yield f"  phones on this network can come directly: {', '.join(found.direct_addresses)}"
+    yield keep_awake_words(found.keep_awake)
     yield f"  keys: {found.key_store}; folders are guarded by {found.folder_guard}"
     if warning := key_words.words(found.key_store):
         yield f"  {warning}"
     if found.HasField("clock_off_ms") and (wrong := service_clock.words(found.clock_off_ms)):
         yield f"  {wrong}"
+
+
+def keep_awake(found: host.KeepAwakeStatus) -> dict[str, Any]:
+    """Give whether the computer is kept awake as an object."""
+    told = awake_words.told(found.state) | ({"detail": found.detail} if found.detail else {})
+    return told | ({"advice": errors.kind_of(found.state.reason).advice} if found.state.reason else {})
+
+
+def keep_awake_words(found: host.KeepAwakeStatus) -> str:
+    """Give the same as a line."""
+    return f"  {awake_words.words(found.state)}" + (f" ({one_line(found.detail, 200)})" if found.detail else "")
 
 
 def folder(one: host.Folder) -> dict[str, Any]:

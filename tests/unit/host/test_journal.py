@@ -265,7 +265,7 @@ async def test_a_folder_whose_name_is_no_text_is_kept_as_it_is(journal: Writer) 
 
 
 async def test_the_end_of_a_pairing_ends_the_tasks_that_its_phone_sent_before_it_paired_again(journal: Writer) -> None:
-    scribe = Scribe(sign=lambda _: bytes(64), clock=SystemClock(), rng=os.urandom)
+    scribe = Scribe(sign=lambda _: bytes(64), key=bytes(32), clock=SystemClock(), rng=os.urandom)
 
     def runs_one_while_another_waits_and_pairs_again(tx: Tx) -> None:
         joined = threads.join(tx, pairing())

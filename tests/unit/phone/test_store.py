@@ -27,7 +27,9 @@ def path(tmp_path: Path) -> Path:
 
 def paired(path: Path) -> Store:
     store = Store.open(path)
-    pairing = Pairing(pair_id=PAIR, host_name="desk", host_key=bytes(32), state=PairingState.ACTIVE, made_at_ms=1)
+    pairing = Pairing(
+        pair_id=PAIR, host_name="desk", host_key=bytes(32), own_key=bytes(32), state=PairingState.ACTIVE, made_at_ms=1
+    )
     with store.transaction():
         store.pairings.add(pairing)
         store.tasks.add(Task(task_id=TASK, pair_id=PAIR, text="build it", made_at_ms=2, after_number=0, state="new"))

@@ -25,6 +25,7 @@ CREATE TABLE pairings (
     pair_id BLOB PRIMARY KEY,
     host_name TEXT NOT NULL,
     host_key BLOB NOT NULL,
+    own_key BLOB NOT NULL,
     state TEXT NOT NULL,
     reason TEXT NOT NULL DEFAULT '',
     made_at_ms INTEGER NOT NULL,
@@ -32,6 +33,7 @@ CREATE TABLE pairings (
     head_number INTEGER NOT NULL DEFAULT 0,
     head_hash BLOB NOT NULL,
     holes INTEGER NOT NULL DEFAULT 0,
+    keep_awake BLOB NOT NULL DEFAULT x'',
     service_told INTEGER NOT NULL DEFAULT 0,
     lan_addresses TEXT NOT NULL DEFAULT '[]'
 ) WITHOUT ROWID;
@@ -57,6 +59,13 @@ CREATE TABLE events (
     PRIMARY KEY (pair_id, number)
 ) WITHOUT ROWID;
 CREATE INDEX events_by_id ON events (pair_id, event_id);
+CREATE TABLE signatures (
+    pair_id BLOB NOT NULL REFERENCES pairings,
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (pair_id, number)
+) WITHOUT ROWID;
 CREATE TABLE early_events (
     pair_id BLOB NOT NULL REFERENCES pairings,
     number INTEGER NOT NULL,

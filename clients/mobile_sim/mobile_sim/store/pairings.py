@@ -31,6 +31,8 @@ class Pairing:
     pair_id: PairId
     host_name: str
     host_key: bytes
+    own_key: bytes
+    """This phone's key when the two were paired: by it the phone's words in the thread are checked."""
     state: PairingState
     made_at_ms: int
     reason: str = ""
@@ -42,6 +44,8 @@ class Pairing:
     """The end of the part of the thread that is checked."""
     holes: int = 0
     """Rows that did not open."""
+    keep_awake: bytes = b""
+    """A serialized KeepAwake: what the host last said; empty for nothing."""
     service_told: bool = False
     """Whether the pairing service knows that it is over."""
 
@@ -56,7 +60,8 @@ class Right:
 
 
 _COLUMNS = (
-    "pair_id, host_name, host_key, state, made_at_ms, reason, cursor, head_number, head_hash, holes, service_told"
+    "pair_id, host_name, host_key, own_key, state, made_at_ms, reason, cursor, head_number, head_hash, holes,"
+    " keep_awake, service_told"
 )
 
 
@@ -79,11 +84,11 @@ class PairingBook:
     def add(self, pairing: Pairing) -> None:
         """Keep a new one."""
         self._connection.execute(
-            "INSERT INTO pairings (pair_id, host_name, host_key, state, made_at_ms, head_hash)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO pairings (pair_id, host_name, host_key, own_key, state, made_at_ms, head_hash)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                pairing.pair_id, pairing.host_name, pairing.host_key, pairing.state, pairing.made_at_ms,
-                pairing.head_hash,
+                pairing.pair_id, pairing.host_name, pairing.host_key, pairing.own_key, pairing.state,
+                pairing.made_at_ms, pairing.head_hash,
             ),
         )  # fmt: skip
 
@@ -135,6 +140,10 @@ class PairingBook:
         """Count rows that did not open."""
         self._connection.execute("UPDATE pairings SET holes = holes + ? WHERE pair_id = ?", (count, pair_id))
 
+    def set_keep_awake(self, pair_id: PairId, state: bytes) -> None:
+        """Note what the host says of being kept awake."""
+        self._connection.execute("UPDATE pairings SET keep_awake = ? WHERE pair_id = ?", (state, pair_id))
+
     def right(self, pair_id: PairId) -> Right | None:
         """Give the right to attach that was last fetched."""
         row = self._connection.execute(
@@ -154,12 +163,27 @@ class PairingBook:
         )
 
 
-def _pairing(row: tuple[bytes, str, bytes, str, int, str, int, int, bytes, int, int]) -> Pairing:
-    pair_id, host_name, host_key, state, made_at_ms, reason, cursor, head_number, head_hash, holes, told = row
+def _pairing(row: tuple[bytes, str, bytes, bytes, str, int, str, int, int, bytes, int, bytes, int]) -> Pairing:
+    (
+        pair_id,
+        host_name,
+        host_key,
+        own_key,
+        state,
+        made_at_ms,
+        reason,
+        cursor,
+        head_number,
+        head_hash,
+        holes,
+        awake,
+        told,
+    ) = row
     return Pairing(
         pair_id=PairId(pair_id),
         host_name=host_name,
         host_key=host_key,
+        own_key=own_key,
         state=PairingState(state),
         made_at_ms=made_at_ms,
         reason=reason,
@@ -167,5 +191,6 @@ def _pairing(row: tuple[bytes, str, bytes, str, int, str, int, int, bytes, int, 
         head_number=head_number,
         head_hash=head_hash,
         holes=holes,
+        keep_awake=awake,
         service_told=bool(told),
     )

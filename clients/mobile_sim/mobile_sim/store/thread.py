@@ -67,6 +67,32 @@ class ThreadBook:
             (pair_id, event.number, event.event_id, event.hash, event.content, event.shown),
         )
 
+    def keep_signature(self, pair_id: PairId, number: int, digest: bytes, signature: bytes) -> None:
+        """Keep the host's signature on a place; the newest on a place stays."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO signatures (pair_id, number, hash, signature) VALUES (?, ?, ?, ?)",
+            (pair_id, number, digest, signature),
+        )
+
+    def drop_other_signature(self, pair_id: PairId, number: int, digest: bytes) -> None:
+        """Drop a signature on this number that is on another event: one from before the host was set back, that came early."""
+        self._connection.execute(
+            "DELETE FROM signatures WHERE pair_id = ? AND number = ? AND hash <> ?", (pair_id, number, digest)
+        )
+
+    def drop_signatures(self, pair_id: PairId, first: int, last: int) -> None:
+        """Drop those on events that came to be lost."""
+        self._connection.execute(
+            "DELETE FROM signatures WHERE pair_id = ? AND number BETWEEN ? AND ?", (pair_id, first, last)
+        )
+
+    def hash_at(self, pair_id: PairId, number: int) -> bytes | None:
+        """Give the hash of a checked event."""
+        row = self._connection.execute(
+            "SELECT hash FROM events WHERE pair_id = ? AND number = ?", (pair_id, number)
+        ).fetchone()
+        return None if row is None else row[0]
+
     def early(self, pair_id: PairId) -> dict[int, bytes]:
         """Give the events that wait for one before them, by number."""
         rows = self._connection.execute("SELECT number, content FROM early_events WHERE pair_id = ?", (pair_id,))

@@ -39,6 +39,22 @@ CREATE TABLE event (
     UNIQUE (thread, number)
 ) STRICT;
 
+CREATE TABLE head_signature (
+    thread INTEGER NOT NULL REFERENCES thread (id),
+    number INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    pair_id BLOB NOT NULL,
+    signature BLOB NOT NULL,             -- ours on this place, once a batch
+    PRIMARY KEY (thread, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE signed_for (                -- each pairing in which something of a thread was signed; those that are over, too
+    thread INTEGER NOT NULL REFERENCES thread (id),
+    pair_id BLOB NOT NULL,
+    host_key BLOB NOT NULL,              -- ours at that time
+    PRIMARY KEY (thread, pair_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE task (
     task_id BLOB PRIMARY KEY,
     thread INTEGER NOT NULL REFERENCES thread (id),
@@ -107,6 +123,11 @@ CREATE INDEX file_by_task ON file (task_id);
 CREATE TABLE folder (
     path BLOB PRIMARY KEY,               -- as the file system spells it
     writable INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE setting (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE ending (

@@ -1,4 +1,4 @@
-"""Approved folders, and pairings of whose end the pairing service has not heard. Functions over a step's transaction."""
+"""Approved folders, switches, and pairings of whose end the pairing service has not heard. Functions over a transaction."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from dispatch.ids import PairId
 
 from dispatch_host.journal.writer import Tx
+from dispatch_host.power.awake import DEFAULT, Mode
 from dispatch_host.scope import Folder
 
 
@@ -28,6 +29,17 @@ def approve(tx: Tx, folder: Folder) -> None:
 def disapprove(tx: Tx, path: Path) -> bool:
     """Take an approval back; tells whether there was one."""
     return tx.execute("DELETE FROM folder WHERE path = ?", (os.fsencode(path),)).rowcount > 0
+
+
+def keep_awake(tx: Tx) -> Mode:
+    """Give when the computer is to be kept awake."""
+    found = tx.execute("SELECT value FROM setting WHERE name = 'keep-awake'").fetchone()
+    return DEFAULT if found is None else Mode(found["value"])
+
+
+def set_keep_awake(tx: Tx, mode: Mode) -> None:
+    """Remember when the computer is to be kept awake."""
+    tx.execute("INSERT OR REPLACE INTO setting (name, value) VALUES ('keep-awake', ?)", (mode.value,))
 
 
 def endings(tx: Tx) -> list[PairId]:

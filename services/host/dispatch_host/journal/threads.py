@@ -128,6 +128,14 @@ def head(tx: Tx, thread: int) -> Head:
     return Head(number=row["number"], hash=row["hash"])
 
 
+def last_before(tx: Tx, thread: int, number: int) -> Head | None:
+    """Give the last place in the chain up to a number; None for none."""
+    row = tx.execute(
+        "SELECT number, hash FROM event WHERE thread = ? AND number <= ? ORDER BY number DESC LIMIT 1", (thread, number)
+    ).fetchone()
+    return None if row is None else Head(number=row["number"], hash=row["hash"])
+
+
 def append(tx: Tx, thread: int, *, number: int, previous_hash: bytes, task_id: bytes, content: bytes) -> StoredEvent:
     """Put an event at the head."""
     hashed = event_hash(previous_hash, content)

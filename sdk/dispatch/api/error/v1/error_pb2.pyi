@@ -217,6 +217,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The device's own store could not be written or read (disk full, damaged). Code DATA_LOSS."""
     REASON_NOT_RUNNING: _Reason.ValueType  # 114
     """The app is not running, and what was asked needs it."""
+    REASON_KEEP_AWAKE_OFF: _Reason.ValueType  # 115
+    """Nothing keeps the computer awake, because its owner has switched that off. A warning: it refuses and ends nothing."""
+    REASON_KEEP_AWAKE_DENIED: _Reason.ValueType  # 116
+    """Nothing keeps the computer awake, because its system does not allow the host to. A warning, as above."""
+    REASON_KEEP_AWAKE_UNAVAILABLE: _Reason.ValueType  # 117
+    """Nothing keeps the computer awake, because there is nothing on it that could. A warning, as above."""
     REASON_ATTACHMENT_MISSING: _Reason.ValueType  # 120
     """---- Files. ----
 
@@ -428,6 +434,12 @@ REASON_STORE_FAILED: Reason.ValueType  # 113
 """The device's own store could not be written or read (disk full, damaged). Code DATA_LOSS."""
 REASON_NOT_RUNNING: Reason.ValueType  # 114
 """The app is not running, and what was asked needs it."""
+REASON_KEEP_AWAKE_OFF: Reason.ValueType  # 115
+"""Nothing keeps the computer awake, because its owner has switched that off. A warning: it refuses and ends nothing."""
+REASON_KEEP_AWAKE_DENIED: Reason.ValueType  # 116
+"""Nothing keeps the computer awake, because its system does not allow the host to. A warning, as above."""
+REASON_KEEP_AWAKE_UNAVAILABLE: Reason.ValueType  # 117
+"""Nothing keeps the computer awake, because there is nothing on it that could. A warning, as above."""
 REASON_ATTACHMENT_MISSING: Reason.ValueType  # 120
 """---- Files. ----
 

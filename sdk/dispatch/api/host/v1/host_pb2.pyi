@@ -6,6 +6,7 @@ How other programs on the same computer, the command line first, speak to a runn
 from collections import abc as _abc
 from dispatch.api.error.v1 import error_pb2 as _error_pb2
 from dispatch.api.relay.v1 import relay_pb2 as _relay_pb2
+from dispatch.api.thread.v1 import thread_pb2 as _thread_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -87,6 +88,7 @@ class GetStatusResponse(_message.Message):
     KEY_STORE_FIELD_NUMBER: _builtins.int
     FOLDER_GUARD_FIELD_NUMBER: _builtins.int
     CLOCK_OFF_MS_FIELD_NUMBER: _builtins.int
+    KEEP_AWAKE_FIELD_NUMBER: _builtins.int
     DIRECT_ADDRESSES_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether the host's own process runs (false when the command line answers from the files alone)."""
@@ -121,6 +123,10 @@ class GetStatusResponse(_message.Message):
         """What agents may touch."""
 
     @_builtins.property
+    def keep_awake(self) -> Global___KeepAwakeStatus:
+        """Whether this computer is kept awake."""
+
+    @_builtins.property
     def direct_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Where phones on the local network can come directly, "192.168.1.7:40123"; empty when the setting is off, or nothing runs."""
 
@@ -138,17 +144,46 @@ class GetStatusResponse(_message.Message):
         key_store: _builtins.str = ...,
         folder_guard: _builtins.str = ...,
         clock_off_ms: _builtins.int | None = ...,
+        keep_awake: Global___KeepAwakeStatus | None = ...,
         direct_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "running_task", b"running_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "keep_awake", b"keep_awake", "running_task", b"running_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "keep_awake", b"keep_awake", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_off_ms: _TypeAlias = _typing.Literal["clock_off_ms"]  # noqa: Y015
     _WhichOneofArgType__clock_off_ms: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_off_ms) -> _WhichOneofReturnType__clock_off_ms | None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class KeepAwakeStatus(_message.Message):
+    """KeepAwakeStatus is whether this computer is kept awake, and why not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    detail: _builtins.str
+    """For engineers: what the system said when it was asked; may be empty."""
+    @_builtins.property
+    def state(self) -> _thread_pb2.KeepAwake:
+        """What the phones are told as well. Its reason is NOT_RUNNING while no host runs."""
+
+    def __init__(
+        self,
+        *,
+        state: _thread_pb2.KeepAwake | None = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepAwakeStatus: _TypeAlias = KeepAwakeStatus  # noqa: Y015
 
 @_typing.final
 class PairingStatus(_message.Message):
@@ -392,6 +427,52 @@ class RemoveFolderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveFolderResponse: _TypeAlias = RemoveFolderResponse  # noqa: Y015
+
+@_typing.final
+class SetKeepAwakeRequest(_message.Message):
+    """SetKeepAwakeRequest says when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    mode: _thread_pb2.AwakeMode.ValueType
+    """When; BAD_REQUEST if it is not said."""
+    def __init__(
+        self,
+        *,
+        mode: _thread_pb2.AwakeMode.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetKeepAwakeRequest: _TypeAlias = SetKeepAwakeRequest  # noqa: Y015
+
+@_typing.final
+class SetKeepAwakeResponse(_message.Message):
+    """SetKeepAwakeResponse says what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEEP_AWAKE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def keep_awake(self) -> Global___KeepAwakeStatus:
+        """As in GetStatus."""
+
+    def __init__(
+        self,
+        *,
+        keep_awake: Global___KeepAwakeStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["keep_awake", b"keep_awake"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep_awake", b"keep_awake"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetKeepAwakeResponse: _TypeAlias = SetKeepAwakeResponse  # noqa: Y015
 
 @_typing.final
 class PairRequest(_message.Message):
@@ -783,6 +864,50 @@ class ExamineResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExamineResponse: _TypeAlias = ExamineResponse  # noqa: Y015
+
+@_typing.final
+class ExportThreadRequest(_message.Message):
+    """ExportThreadRequest asks for a thread."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHONE_NAME_FIELD_NUMBER: _builtins.int
+    phone_name: _builtins.str
+    """Which phone; may be empty with one only."""
+    def __init__(
+        self,
+        *,
+        phone_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["phone_name", b"phone_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportThreadRequest: _TypeAlias = ExportThreadRequest  # noqa: Y015
+
+@_typing.final
+class ExportThreadResponse(_message.Message):
+    """ExportThreadResponse is one line of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    line: _builtins.bytes
+    """With its end."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["line", b"line"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportThreadResponse: _TypeAlias = ExportThreadResponse  # noqa: Y015
 
 @_typing.final
 class StopRequest(_message.Message):

@@ -55,6 +55,11 @@ class ControlServiceStub:
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderResponse.FromString,
                 _registered_method=True)
+        self.SetKeepAwake = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/SetKeepAwake',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeResponse.FromString,
+                _registered_method=True)
         self.Pair = channel.stream_stream(
                 '/dispatch.api.host.v1.ControlService/Pair',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.PairRequest.SerializeToString,
@@ -74,6 +79,11 @@ class ControlServiceStub:
                 '/dispatch.api.host.v1.ControlService/Examine',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineResponse.FromString,
+                _registered_method=True)
+        self.ExportThread = channel.unary_stream(
+                '/dispatch.api.host.v1.ControlService/ExportThread',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadResponse.FromString,
                 _registered_method=True)
         self.Stop = channel.unary_unary(
                 '/dispatch.api.host.v1.ControlService/Stop',
@@ -114,6 +124,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetKeepAwake(self, request, context):
+        """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Pair(self, request_iterator, context):
         """Pair shows codes and asks for a yes. The caller sends an answer when it is asked; ending its side means no.
         """
@@ -137,6 +154,14 @@ class ControlServiceServicer:
 
     def Examine(self, request, context):
         """Examine walks the chain from this host to its phones, link by link, and then ends. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportThread(self, request, context):
+        """ExportThread gives a pairing's thread as the lines of a file that proves itself (docs/thread-file.md), and then ends. Nothing is
+        checked. Repeating it is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,6 +197,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderResponse.SerializeToString,
             ),
+            'SetKeepAwake': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetKeepAwake,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeResponse.SerializeToString,
+            ),
             'Pair': grpc.stream_stream_rpc_method_handler(
                     servicer.Pair,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.PairRequest.FromString,
@@ -191,6 +221,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Examine,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineResponse.SerializeToString,
+            ),
+            'ExportThread': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportThread,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadResponse.SerializeToString,
             ),
             'Stop': grpc.unary_unary_rpc_method_handler(
                     servicer.Stop,
@@ -318,6 +353,33 @@ class ControlService:
             _registered_method=True)
 
     @staticmethod
+    def SetKeepAwake(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/SetKeepAwake',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Pair(request_iterator,
             target,
             options=(),
@@ -415,6 +477,33 @@ class ControlService:
             '/dispatch.api.host.v1.ControlService/Examine',
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineRequest.SerializeToString,
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExamineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportThread(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ExportThread',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ExportThreadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class ControlServiceStub:
     """ListFolders lists the approved folders. Repeating it is safe."""
     RemoveFolder: _grpc.UnaryUnaryMultiCallable[_host_pb2.RemoveFolderRequest, _host_pb2.RemoveFolderResponse]
     """RemoveFolder takes the approval back, in force at once. Repeating it is safe."""
+    SetKeepAwake: _grpc.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]
+    """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _grpc.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]
     """Pair shows codes and asks for a yes. The caller sends an answer when it is asked; ending its side means no."""
     Unpair: _grpc.UnaryUnaryMultiCallable[_host_pb2.UnpairRequest, _host_pb2.UnpairResponse]
@@ -49,6 +51,10 @@ class ControlServiceStub:
     """ReadThread gives the events of a pairing's thread and then ends. Repeating it is safe."""
     Examine: _grpc.UnaryStreamMultiCallable[_host_pb2.ExamineRequest, _host_pb2.ExamineResponse]
     """Examine walks the chain from this host to its phones, link by link, and then ends. Repeating it is safe."""
+    ExportThread: _grpc.UnaryStreamMultiCallable[_host_pb2.ExportThreadRequest, _host_pb2.ExportThreadResponse]
+    """ExportThread gives a pairing's thread as the lines of a file that proves itself (docs/thread-file.md), and then ends. Nothing is
+    checked. Repeating it is safe.
+    """
     Stop: _grpc.UnaryUnaryMultiCallable[_host_pb2.StopRequest, _host_pb2.StopResponse]
     """Stop ends the host: the running task is interrupted, phones are told, then the process exits. Repeating it is safe."""
 
@@ -65,6 +71,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """ListFolders lists the approved folders. Repeating it is safe."""
     RemoveFolder: _aio.UnaryUnaryMultiCallable[_host_pb2.RemoveFolderRequest, _host_pb2.RemoveFolderResponse]  # type: ignore[assignment]
     """RemoveFolder takes the approval back, in force at once. Repeating it is safe."""
+    SetKeepAwake: _aio.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]  # type: ignore[assignment]
+    """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _aio.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]  # type: ignore[assignment]
     """Pair shows codes and asks for a yes. The caller sends an answer when it is asked; ending its side means no."""
     Unpair: _aio.UnaryUnaryMultiCallable[_host_pb2.UnpairRequest, _host_pb2.UnpairResponse]  # type: ignore[assignment]
@@ -73,6 +81,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """ReadThread gives the events of a pairing's thread and then ends. Repeating it is safe."""
     Examine: _aio.UnaryStreamMultiCallable[_host_pb2.ExamineRequest, _host_pb2.ExamineResponse]  # type: ignore[assignment]
     """Examine walks the chain from this host to its phones, link by link, and then ends. Repeating it is safe."""
+    ExportThread: _aio.UnaryStreamMultiCallable[_host_pb2.ExportThreadRequest, _host_pb2.ExportThreadResponse]  # type: ignore[assignment]
+    """ExportThread gives a pairing's thread as the lines of a file that proves itself (docs/thread-file.md), and then ends. Nothing is
+    checked. Repeating it is safe.
+    """
     Stop: _aio.UnaryUnaryMultiCallable[_host_pb2.StopRequest, _host_pb2.StopResponse]  # type: ignore[assignment]
     """Stop ends the host: the running task is interrupted, phones are told, then the process exits. Repeating it is safe."""
 
@@ -112,6 +124,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """RemoveFolder takes the approval back, in force at once. Repeating it is safe."""
 
     @_abc_1.abstractmethod
+    def SetKeepAwake(
+        self,
+        request: _host_pb2.SetKeepAwakeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.SetKeepAwakeResponse, _abc.Awaitable[_host_pb2.SetKeepAwakeResponse]]:
+        """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
     def Pair(
         self,
         request_iterator: _MaybeAsyncIterator[_host_pb2.PairRequest],
@@ -142,6 +162,16 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_host_pb2.ExamineResponse], _abc.AsyncIterator[_host_pb2.ExamineResponse]]:
         """Examine walks the chain from this host to its phones, link by link, and then ends. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ExportThread(
+        self,
+        request: _host_pb2.ExportThreadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_host_pb2.ExportThreadResponse], _abc.AsyncIterator[_host_pb2.ExportThreadResponse]]:
+        """ExportThread gives a pairing's thread as the lines of a file that proves itself (docs/thread-file.md), and then ends. Nothing is
+        checked. Repeating it is safe.
+        """
 
     @_abc_1.abstractmethod
     def Stop(

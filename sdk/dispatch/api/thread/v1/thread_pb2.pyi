@@ -57,6 +57,34 @@ APPROVAL_DENY: Approval.ValueType  # 4
 """No."""
 Global___Approval: _TypeAlias = Approval  # noqa: Y015
 
+class _AwakeMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AwakeModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AwakeMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AWAKE_MODE_UNSPECIFIED: _AwakeMode.ValueType  # 0
+    """Not said."""
+    AWAKE_MODE_ON: _AwakeMode.ValueType  # 1
+    """For as long as the host runs."""
+    AWAKE_MODE_OFF: _AwakeMode.ValueType  # 2
+    """Never."""
+    AWAKE_MODE_WHILE_RUNNING: _AwakeMode.ValueType  # 3
+    """While a task runs."""
+
+class AwakeMode(_AwakeMode, metaclass=_AwakeModeEnumTypeWrapper):
+    """AwakeMode is when a computer is kept awake."""
+
+AWAKE_MODE_UNSPECIFIED: AwakeMode.ValueType  # 0
+"""Not said."""
+AWAKE_MODE_ON: AwakeMode.ValueType  # 1
+"""For as long as the host runs."""
+AWAKE_MODE_OFF: AwakeMode.ValueType  # 2
+"""Never."""
+AWAKE_MODE_WHILE_RUNNING: AwakeMode.ValueType  # 3
+"""While a task runs."""
+Global___AwakeMode: _TypeAlias = AwakeMode  # noqa: Y015
+
 @_typing.final
 class UpCommand(_message.Message):
     """UpCommand is the body of a command: exactly one action, signed by the phone."""
@@ -689,6 +717,7 @@ class DownLiveItem(_message.Message):
     PARTIAL_TEXT_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     PROBE_REPLY_FIELD_NUMBER: _builtins.int
+    KEEP_AWAKE_FIELD_NUMBER: _builtins.int
     TRANSFER_REFUSED_FIELD_NUMBER: _builtins.int
     TAKEN_FIELD_NUMBER: _builtins.int
     DECLINED_FIELD_NUMBER: _builtins.int
@@ -698,6 +727,8 @@ class DownLiveItem(_message.Message):
     def progress(self) -> Global___Progress: ...
     @_builtins.property
     def probe_reply(self) -> Global___ProbeReply: ...
+    @_builtins.property
+    def keep_awake(self) -> Global___KeepAwake: ...
     @_builtins.property
     def transfer_refused(self) -> Global___TransferRefused: ...
     @_builtins.property
@@ -710,15 +741,16 @@ class DownLiveItem(_message.Message):
         partial_text: Global___PartialText | None = ...,
         progress: Global___Progress | None = ...,
         probe_reply: Global___ProbeReply | None = ...,
+        keep_awake: Global___KeepAwake | None = ...,
         transfer_refused: Global___TransferRefused | None = ...,
         taken: Global___Taken | None = ...,
         declined: Global___Declined | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "keep_awake", b"keep_awake", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "keep_awake", b"keep_awake", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply", "transfer_refused", "taken", "declined"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply", "keep_awake", "transfer_refused", "taken", "declined"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -945,6 +977,7 @@ class Begin(_message.Message):
     HEAD_FIELD_NUMBER: _builtins.int
     LAN_ADDRESSES_FIELD_NUMBER: _builtins.int
     MINIMUM_APP_VERSION_FIELD_NUMBER: _builtins.int
+    KEEP_AWAKE_FIELD_NUMBER: _builtins.int
     minimum_app_version: _builtins.str
     """Oldest version of the phone's app that the service takes, as the host was told; empty for none."""
     @_builtins.property
@@ -955,20 +988,61 @@ class Begin(_message.Message):
     def lan_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Addresses on the local network where the host also listens, "192.168.1.7:40123"; empty when it does not (docs/direct.md)."""
 
+    @_builtins.property
+    def keep_awake(self) -> Global___KeepAwake:
+        """Whether the computer is kept awake. When that changes during the session it comes again as a DownLiveItem."""
+
     def __init__(
         self,
         *,
         head: Global___Head | None = ...,
         lan_addresses: _abc.Iterable[_builtins.str] | None = ...,
         minimum_app_version: _builtins.str = ...,
+        keep_awake: Global___KeepAwake | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "keep_awake", b"keep_awake"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "lan_addresses", b"lan_addresses", "minimum_app_version", b"minimum_app_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "keep_awake", b"keep_awake", "lan_addresses", b"lan_addresses", "minimum_app_version", b"minimum_app_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Begin: _TypeAlias = Begin  # noqa: Y015
+
+@_typing.final
+class KeepAwake(_message.Message):
+    """KeepAwake says whether the host's computer is kept from falling asleep by itself; absent from a host that does not say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODE_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    HELD_BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    mode: Global___AwakeMode.ValueType
+    """What its owner wants."""
+    held: _builtins.bool
+    """Whether it is kept awake at this moment."""
+    held_by: _builtins.str
+    """By what, "logind"; empty unless held."""
+    reason: _error_pb2.Reason.ValueType
+    """Set when there is something to warn of: KEEP_AWAKE_OFF, KEEP_AWAKE_DENIED or KEEP_AWAKE_UNAVAILABLE. Neither held nor
+    warned of: it will be held while a task runs.
+    """
+    def __init__(
+        self,
+        *,
+        mode: Global___AwakeMode.ValueType = ...,
+        held: _builtins.bool = ...,
+        held_by: _builtins.str = ...,
+        reason: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "held_by", b"held_by", "mode", b"mode", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeepAwake: _TypeAlias = KeepAwake  # noqa: Y015
 
 @_typing.final
 class HeadSignature(_message.Message):

@@ -1,0 +1,203 @@
+"""Systems whose sleep the test decides on: a watch, a giver of locks, and as much of logind as the host needs, on its own bus."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sys
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch_host.power.awake import Lock, NotGiven
+from dispatch_host.power.sleep import Heard
+
+needs_bus = pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("dbus-daemon"), reason="needs dbus-daemon on Linux"
+)
+
+
+class Sleeper:
+    """A system that says what the test wants."""
+
+    def __init__(self) -> None:
+        self.heard: Heard
+
+    async def watch(self, heard: Heard) -> None:
+        self.heard = heard
+        await asyncio.Event().wait()
+
+
+@dataclass(slots=True)
+class GivenLock:
+    """A lock that the test can take away."""
+
+    by: str
+    held: bool = True
+    released: bool = False
+
+    def is_held(self) -> bool:
+        return self.held
+
+    def release(self) -> None:
+        self.released = True
+
+
+@dataclass(slots=True)
+class Giver:
+    """A system that gives locks, or says why not. Records what it gave."""
+
+    by: str = "the test"
+    refuses: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    asked: int = 0
+    given: list[GivenLock] = field(default_factory=list)
+
+    def take(self) -> Lock:
+        self.asked += 1
+        if self.refuses:
+            raise NotGiven(self.refuses, f"{self.by} says no")
+        self.given.append(GivenLock(self.by))
+        return self.given[-1]
+
+    @property
+    def holds(self) -> int:
+        """How many locks are held now."""
+        return sum(not lock.released for lock in self.given)
+
+
+@contextlib.asynccontextmanager
+async def private_bus(folder: Path) -> AsyncIterator[str]:
+    """Run a message bus that only this test is on; gives its address."""
+    config = folder / "bus.conf"
+    config.write_text(
+        f"<busconfig><type>session</type><listen>unix:path={folder}/bus</listen>"
+        '<policy context="default"><allow send_destination="*"/><allow own="*"/><allow eavesdrop="true"/></policy>'
+        "</busconfig>"
+    )
+    process = await asyncio.create_subprocess_exec(
+        "dbus-daemon", f"--config-file={config}", "--nofork", "--print-address=1", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield (await process.stdout.readline()).decode().strip()
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # a test may have ended it
+            process.terminate()
+        await process.wait()
+
+
+class _Service(threading.Thread):
+    """A service on the bus that answers calls. Ends with the bus, or when it `goes`."""
+
+    name_on_bus = ""
+
+    def __init__(self, bus: str) -> None:
+        super().__init__(daemon=True)
+        self.there = threading.Event()
+        self._bus = bus
+        self._connection: Any = None
+        self.start()
+
+    def run(self) -> None:
+        import jeepney
+        from jeepney.io.blocking import open_dbus_connection
+
+        with (
+            contextlib.suppress(Exception),  # the bus has ended, or we go
+            open_dbus_connection(bus=self._bus, enable_fds=True) as connection,
+        ):
+            connection.send_and_get_reply(jeepney.message_bus.RequestName(self.name_on_bus))
+            self._connection = connection
+            self.there.set()
+            while True:
+                message = connection.receive()
+                member = message.header.fields.get(jeepney.HeaderFields.member)
+                if message.header.message_type is jeepney.MessageType.method_call:
+                    self.called(message, str(member))
+
+    def called(self, message: Any, member: str) -> None:
+        raise NotImplementedError
+
+    async def comes(self) -> None:
+        """Wait until it is on the bus."""
+        assert await asyncio.to_thread(self.there.wait, 20)
+
+    def goes(self) -> None:
+        """Leave the bus. The answer is read, and passed over, by the thread that reads everything."""
+        import jeepney
+
+        self._connection.send(jeepney.message_bus.ReleaseName(self.name_on_bus))
+
+
+class Logind(_Service):
+    """As much of logind as a host needs: gives locks, says when it sleeps, knows when a lock was let go of."""
+
+    name_on_bus = "org.freedesktop.login1"
+
+    def __init__(self, bus: str, *, error: str = "") -> None:
+        self.asked: list[list[str]] = []
+        self.given: asyncio.Queue[tuple[str, int]] = asyncio.Queue()  # the mode of each lock, and our end of it
+        self.error = error  # what it says instead of giving one
+        self._loop = asyncio.get_running_loop()
+        super().__init__(bus)
+
+    def called(self, message: Any, member: str) -> None:
+        import jeepney
+
+        if member != "Inhibit":
+            return
+        self.asked.append(list(message.body))
+        if self.error:
+            self._connection.send(jeepney.new_error(message, self.error))
+            return
+        ours, given = os.pipe()
+        self._connection.send(jeepney.new_method_return(message, "h", (given,)))
+        os.close(given)
+        self._loop.call_soon_threadsafe(self.given.put_nowait, (message.body[3], ours))
+
+    def says(self, member: str, value: bool) -> None:
+        """Send a signal: PrepareForSleep, PrepareForShutdown."""
+        import jeepney
+
+        manager = jeepney.DBusAddress("/org/freedesktop/login1", interface="org.freedesktop.login1.Manager")
+        self._connection.send(jeepney.new_signal(manager, member, "b", (value,)))
+
+    async def gives(self, mode: str) -> int:
+        """Wait until it has given a lock; gives our end of it."""
+        async with asyncio.timeout(20):
+            given, ours = await self.given.get()
+        assert given == mode
+        return ours
+
+
+async def is_let_go(ours: int) -> None:
+    """Wait until the other end of a lock is closed everywhere."""
+    async with asyncio.timeout(20):
+        assert await asyncio.to_thread(os.read, ours, 1) == b""
+    os.close(ours)
+
+
+class SessionManager(_Service):
+    """As much of GNOME's session manager as wakepy asks for."""
+
+    name_on_bus = "org.gnome.SessionManager"
+
+    def __init__(self, bus: str) -> None:
+        self.inhibited: list[int] = []
+        super().__init__(bus)
+
+    def called(self, message: Any, member: str) -> None:
+        import jeepney
+
+        if member == "Inhibit":
+            self.inhibited.append(7)
+            self._connection.send(jeepney.new_method_return(message, "u", (7,)))
+        elif member == "Uninhibit":
+            self.inhibited.remove(message.body[0])
+            self._connection.send(jeepney.new_method_return(message))
