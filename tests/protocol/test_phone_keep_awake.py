@@ -70,7 +70,7 @@ async def test_hosts_and_status_say_it_and_hosts_without_a_network_too(phone: Se
     host.mind.awake = HELD
     told = {"mode": "on", "held": True, "held_by": "logind"}
 
-    assert (await phone.says("hosts"))[0]["keep_awake"] is None
+    assert (await phone.says("hosts"))[0]["keep_awake"] == told
     assert (await phone.says("status"))[0]["hosts"][0]["keep_awake"] == told
     await host.vanish()
     assert (await phone.says("hosts"))[0]["keep_awake"] == told
