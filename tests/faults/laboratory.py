@@ -242,20 +242,18 @@ class Laboratory(World):
         """End a part and wait until it has ended. An agent's worker is not killed with its host: it has to see to itself."""
         process = self.process(part)
         if process is not None:
-            os.kill(process.pid, number)
-            await process.ended()
+            await self.end(process, number)
 
-    async def end(self, process: Process) -> None:
-        """Kill one process that is no part's only one."""
-        if process.returncode is None:
-            os.kill(process.pid, signal.SIGKILL)
-            await process.ended()
+    async def end(self, process: Process, number: signal.Signals = signal.SIGKILL) -> None:
+        """End one process, if it has not ended by itself, and wait until it has."""
+        _signal(process, number)
+        await process.ended()
 
     def freeze(self, part: Part, *, frozen: bool) -> None:
         """Stop a part in its tracks, or let it go on."""
         process = self.process(part)
         if process is not None:
-            os.kill(process.pid, signal.SIGSTOP if frozen else signal.SIGCONT)
+            _signal(process, signal.SIGSTOP if frozen else signal.SIGCONT)
 
     async def start_part(self, part: Part) -> None:
         """Start a part that is down. The phone starts when somebody sends."""
@@ -365,6 +363,8 @@ class Laboratory(World):
             "FAKETIME_TIMESTAMP_FILE": str(self.folder / f"{part}.clock"),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            # With the library's own guess a Python of several threads stands still whenever two of them want to run.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 
     # ---- Networks.
@@ -375,6 +375,12 @@ class Laboratory(World):
             if process is not None and dialled_by(process.pid, from_port=from_port, to_port=to_port):
                 return part
         return Part.PHONE
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    """Signal a process alone, not what it has started."""
+    with contextlib.suppress(ProcessLookupError):  # it has ended, and nobody has heard of it yet
+        os.kill(process.pid, number)
 
 
 def _mount(folder: Path) -> None:
@@ -412,9 +418,10 @@ async def laboratory(*, lease_ms: int) -> AsyncIterator[Laboratory]:
             lab = await stack.enter_async_context(Laboratory(Path(folder), lease_ms=lease_ms))
             try:
                 await lab.build()
-            except (AssertionError, TimeoutError):
+            except (AssertionError, TimeoutError) as failure:
                 if attempt == _BUILD_TRIES:
                     raise
+                print(f"      a laboratory is built again: {type(failure).__name__} {failure}", flush=True)
                 await stack.aclose()
             else:
                 break

@@ -82,8 +82,12 @@ class Soak:
         """Be a person: send a task, wait for its end, send the next."""
         while not self.over and len(lab.tasks) < _TASKS_OF_A_LABORATORY:
             task_id, token = uuid.UUID(bytes=rng.randbytes(16), version=4), f"cell{rng.randbytes(6).hex()}"
-            last = await self._fate(lab, task_id, token, rng)
             self.tasks += 1
+            try:
+                last = await self._fate(lab, task_id, token, rng)
+            except (AssertionError, TimeoutError) as failure:
+                self.wrong.append(f"task {self.tasks}: {type(failure).__name__} {failure}")
+                return
             self.ends[last["state"]] += 1
             lab.tasks.append(Known(task_id=str(task_id), token=token, last=last, cell=f"task {self.tasks}"))
 

@@ -73,3 +73,17 @@ def test_threads_that_differ_are_seen() -> None:
     assert oracle.compare(WHOLE, WHOLE[:2])
     assert oracle.compare(WHOLE, [WHOLE[0], WHOLE[2], WHOLE[1]])
     assert oracle.compare([WHOLE[0], WHOLE[2]], [WHOLE[0], WHOLE[2]])
+
+
+def test_a_history_that_tells_otherwise_is_seen() -> None:
+    def known(state: str, reason: str = "") -> list[Known]:
+        return [Known(task_id=TASK, token="cell", last={"state": state, "reason": reason}, cell="a cell")]
+
+    told = [{"event": "task", "task_id": TASK, "outcome": "done"}]
+    assert oracle.history_differs(known("done"), told) == []
+    assert oracle.history_differs(known("failed"), told)
+    assert oracle.history_differs(known("done"), [])
+    assert oracle.history_differs(known("refused", "HOST_ASLEEP"), [])
+    assert oracle.history_differs(known("refused", "STORE_FAILED"), []) == []
+    assert oracle.history_differs(known("not_sent", "NO_NETWORK"), []) == []
+    assert oracle.history_differs(known("not_sent", "NO_NETWORK"), told)
