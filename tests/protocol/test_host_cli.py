@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import Event, run
-from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import PASSWORD, World, scrape
 
 
@@ -115,7 +114,7 @@ async def test_a_second_run_is_refused_and_each_way_to_end_leaves_a_home_that_wo
 
         running.signal(number)
 
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with asyncio.timeout(10):
             ended = await running.ended()
         killed = number is signal.SIGKILL
         assert ended == (-9 if killed else 0)

@@ -22,7 +22,6 @@ from dispatch_host.operations import Operations
 from dispatch_host.pairings import keys_of
 
 from tests.support.host_bench import Bench
-from tests.support.waiting import DEADLINE_SECONDS
 
 
 @pytest.fixture
@@ -226,7 +225,7 @@ async def test_stop_comes_back_when_the_phone_was_told_and_within_five_seconds(b
     sent = await bench.phone.sends("running")
     await bench.phone.sees(sent.task_id, "started")
 
-    async with asyncio.timeout(DEADLINE_SECONDS):
+    async with asyncio.timeout(5):
         await bench.stops()
 
     assert bench.phone.kinds(sent.task_id)[-1] == "ended"

@@ -55,6 +55,7 @@ from tests.support.relay_end import RelayEnd
 from tests.support.waiting import DEADLINE_SECONDS
 
 HOUR_MS = 3_600_000
+
 T = TypeVar("T")
 
 

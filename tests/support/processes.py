@@ -119,7 +119,7 @@ class Process:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(DEADLINE_SECONDS):
+                async with asyncio.timeout(10):
                     await self._process.wait()
             except TimeoutError:
                 self.signal(signal.SIGKILL)
