@@ -143,26 +143,24 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
 
     async def _hold(self, side: DirectSide, path: DirectPath, context: Context) -> None:
         """Carry frames both ways until the phone leaves, falls silent, or may no longer be here. Ends by raising."""
-        heard_at = asyncio.get_running_loop().time()
 
         async def read() -> NoReturn:
-            nonlocal heard_at
             while True:
-                if await side.hear((await _message(context)).frames, path):
-                    heard_at = asyncio.get_running_loop().time()
+                await side.hear((await _message(context)).frames, path)
 
         async def write() -> NoReturn:
             while True:
                 await context.write(relay.AttachResponse(frames=await path.batch()))
 
         async def watch() -> NoReturn:
-            while (left := heard_at + self._knocks.silence_seconds - asyncio.get_running_loop().time()) > 0:
+            while await side.still_admitted():
+                silent_seconds = (self._clock.steady_ms() - path.heard_ms) / 1000
+                if silent_seconds >= self._knocks.silence_seconds:
+                    break
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(left):
+                    async with asyncio.timeout(self._knocks.silence_seconds - silent_seconds):
                         await path.over.wait()
-                        raise _Over
-                if not await side.still_admitted():
-                    raise _Over
+                        break
             raise _Over
 
         await _first_to_end(read(), write(), watch())
