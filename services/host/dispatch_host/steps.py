@@ -27,6 +27,8 @@ from dispatch_host.scribe import Scribe
 from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, Event, State
 
 HISTORY_LIMIT = 50
+UNDECIDED_LIMIT = 64
+"""Commands of one pairing of which its phone, which came directly, has still to say what becomes of them: kept until it does."""
 
 NEVER_STARTED = Reason.REASON_NEVER_STARTED
 
@@ -39,6 +41,8 @@ def take(
     `undecided` counts the commands of this process that wait for their go: each may become a waiting task. `direct` says by
     whom the go will come: the phone, or the relay.
     """
+    if direct and len(tasks.undecided_directly(tx, pair_id)) >= UNDECIDED_LIMIT:
+        return Reason.REASON_QUEUE_FULL
     thread = threads.thread_of(tx, pair_id)
     task_id = TaskId(asked.command.task_id)
     known = tasks.find(tx, task_id)

@@ -152,7 +152,7 @@ class Talk:
                     await step(lambda tx: threads.seen(tx, threads.thread_of(tx, pair_id), place))
             case "resend":
                 first, last = getattr(item.resend, "from"), item.resend.to
-                if await step(lambda tx: outbox.count(tx, pair_id)) < RESEND_BACKLOG:
+                if await step(lambda tx: outbox.count(tx, pair_id, kept=False)) < RESEND_BACKLOG:
                     await step(lambda tx: self._common.scribe.resend(tx, pair_id, first, last))
                     self._wrote()
             case "probe":

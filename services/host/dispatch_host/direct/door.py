@@ -89,9 +89,13 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
                 async with asyncio.timeout(self._knocks.open_within_seconds):
                     side, path = await self._let_in(context)
         except (_Refused, _Over, TimeoutError):
+            self._porch.refuse(port)
             with contextlib.suppress(grpc.aio.InternalError):
                 await refuse(context, errors.SessionNeeded())
             return
+        except asyncio.CancelledError:
+            self._porch.refuse(port)  # reset before there was an answer
+            raise
         self._porch.vouch(port)
         try:
             with contextlib.suppress(_Over, grpc.aio.InternalError):
@@ -102,6 +106,8 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
     @contextlib.contextmanager
     def _knock(self, who: str) -> Iterator[None]:
         """Count an opening for as long as it lasts. Raises _Refused for one too many."""
+        if not who:  # not by the porch: another user of this computer, who went round its bounds
+            raise _Refused
         now_ms, knocks = self._clock.steady_ms(), self._knocks
         crowded = sum(self._opening.values()) >= knocks.at_once or self._opening[who] >= knocks.at_once_of_one
         if crowded or not self._allowance.left(now_ms=now_ms):

@@ -67,9 +67,10 @@ def waiting(tx: Tx, pair_id: PairId, *, after_id: int, limit: int, kept: bool) -
     ]
 
 
-def count(tx: Tx, pair_id: PairId) -> int:
-    """Count the rows without a receipt."""
-    return int(tx.execute("SELECT count(*) FROM outbox WHERE pair_id = ?", (pair_id,)).fetchone()[0])
+def count(tx: Tx, pair_id: PairId, *, kept: bool) -> int:
+    """Count the rows without a receipt: those that the phone has by the direct path (`kept`), or the others."""
+    found = tx.execute("SELECT count(*) FROM outbox WHERE pair_id = ? AND kept = ?", (pair_id, kept))
+    return int(found.fetchone()[0])
 
 
 def received(tx: Tx, pair_id: PairId, message_ids: Iterable[bytes]) -> None:
