@@ -14,7 +14,7 @@ from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.api.relay.v1.relay_pb2 import DeviceFrame
 from dispatch.clock import Clock
 from dispatch.ids import MessageId
-from dispatch.sealed.errors import Why
+from dispatch.sealed.errors import FORGED, Why
 from dispatch.thread import ThreadClient
 
 from dispatch_host.journal.values import OutboxRow
@@ -30,12 +30,9 @@ class Heard(Enum):
     FORGED = "forged"  # no phone writes that
 
 
-_FORGED = {Why.MALFORMED, Why.VERSION, Why.TOO_FAR, Why.BAD_TAG}
-
-
 def shown_by(why: Why) -> Heard:
     """Say what something sealed that did not open shows of who sent it."""
-    return Heard.FORGED if why in _FORGED else Heard.NOBODY
+    return Heard.FORGED if why in FORGED else Heard.NOBODY
 
 
 class Path(Protocol):
@@ -84,6 +81,6 @@ class RelayPath:
         return self._client.send(DeviceFrame(post=post))
 
     def _since(self, row: OutboxRow) -> int:
-        if not row.outcome or not row.accepted_at_ms:
+        if not row.accepted_at_ms or (row.sealed and not row.outcome):
             return 0
         return max(0, self._clock.wall_ms() - row.accepted_at_ms)

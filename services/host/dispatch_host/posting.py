@@ -1,7 +1,7 @@
 """Posts what the outbox holds, in order, a window of rows at a time; the same bytes again until they have arrived.
 
-Two flows: the rows that the phone is to get, on the path in use; and beside them the outcomes of tasks whose rows the phone has
-by the direct path, of which only the relay is still to hear. Called by the link; `run` goes beside the streams' readers.
+Two flows: the rows that the phone is to get, on the path in use; and beside them what only the relay is still to hear of tasks
+that came by the direct path, their go and their outcome. Called by the link; `run` goes beside the streams' readers.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Posting:
         self._pair_id = pair_id
         self._journal = journal
         self._rows = _Flow(path, kept=False)
-        self._outcomes = _Flow(relay, kept=True)
-        self._flows = (self._rows, self._outcomes)
+        self._for_relay = _Flow(relay, kept=True)
+        self._flows = (self._rows, self._for_relay)
         # Shared by the link's tasks and `run`.
         self._news = asyncio.Event()
         self._shorter = asyncio.Event()  # set when the outbox got shorter

@@ -14,12 +14,12 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, UpCommand
 from dispatch.files.description import checked
-from dispatch.ids import MessageId, PairId, TaskId
+from dispatch.ids import ID_BYTES, MessageId, PairId, TaskId
 
 from dispatch_host import admission, entries
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.entries import Entry
-from dispatch_host.journal import files, settings, tasks, threads
+from dispatch_host.journal import files, outbox, settings, tasks, threads
 from dispatch_host.journal.values import StoredCommand, StoredFile, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
 from dispatch_host.scope import Folder
@@ -132,6 +132,9 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
     if task is None:
         return Gone()
     if task.state is State.HANDED_OVER:
+        if word.direct:
+            # The relay has not seen it, and is to call the person should this host go away in the middle.
+            outbox.add_go(tx, pair_id, MessageId(scribe.rng(ID_BYTES)), task.task_id)
         return _accept(tx, scribe, task, words, in_time=in_time, now_ms=now_ms)
     return _cancel(tx, scribe, task)
 

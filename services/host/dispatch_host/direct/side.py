@@ -14,6 +14,7 @@ from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.ids import MessageId
 from dispatch.runtime.logs import get_logger
 from dispatch.sealed.chain import DIRECT_LEAP
+from dispatch.sealed.errors import FORGED_AT_MOST
 from dispatch.sealed.frame import EPOCH_BYTES
 from dispatch.sealed.session import Budget, HostSession
 
@@ -27,7 +28,6 @@ from dispatch_host.talk import Talk
 
 PHONE_GIVES_UP_MS = 6_000
 """A phone that has heard nothing here for so long is on the relay's path again (docs/direct.md "Opening")."""
-FORGED_AT_MOST = 3
 
 _LOG = get_logger()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
-from dispatch.ids import MessageId, PairId
+from dispatch.ids import MessageId, PairId, TaskId
 from dispatch.sealed.chain import Chain
 
 from dispatch_host.journal.values import OutboxRow
@@ -42,6 +42,15 @@ def add(
         "INSERT INTO outbox (pair_id, message_id, task_id, sealed, first, last, push_hint, outcome, reason)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (pair_id, message_id, task_id, sealed, first, last, push_hint, outcome, reason),
+    )
+
+
+def add_go(tx: Tx, pair_id: PairId, message_id: MessageId, task_id: TaskId) -> None:
+    """Have the relay told that a task got its go by the direct path: a row that the phone need not have."""
+    tx.execute(
+        "INSERT INTO outbox (pair_id, message_id, task_id, sealed, first, last, push_hint, outcome, reason, kept)"
+        " VALUES (?, ?, ?, x'', 0, 0, 0, 0, 0, 1)",
+        (pair_id, message_id, task_id),
     )
 
 
