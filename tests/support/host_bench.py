@@ -277,12 +277,13 @@ class MovedClock:
 
     def __init__(self) -> None:
         self.ahead_ms = 0
+        self.steady_ahead_ms = 0
 
     def wall_ms(self) -> int:
         return SystemClock().wall_ms()
 
     def steady_ms(self) -> int:
-        return SystemClock().steady_ms()
+        return SystemClock().steady_ms() + self.steady_ahead_ms
 
     def boot_ms(self) -> int:
         return SystemClock().boot_ms() + self.ahead_ms

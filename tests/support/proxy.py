@@ -32,6 +32,7 @@ class Proxy:
         self._server: asyncio.Server
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._over = False
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -41,6 +42,7 @@ class Proxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over = True
         self._server.close()
         for task in list(self._tasks):
             task.cancel()
@@ -74,6 +76,9 @@ class Proxy:
             self._writers.discard(writer)
             return
         self._writers.add(far_writer)
+        if self._over:  # meanwhile
+            self.cut()
+            return
         for source, sink in ((reader, far_writer), (far_reader, writer)):
             task = asyncio.create_task(self._pump(source, sink))
             self._tasks.add(task)
