@@ -118,7 +118,7 @@ async def test_a_cancel_that_was_on_the_disk_when_the_phone_left_is_carried_out(
         sent = await phone.sends("never ends")
         await phone.go(sent)
         await until(lambda: bench.agent.runs)
-        cancel = bench.phone.cancel(sent.task_id)
+        cancel = bench.phone.cancel(sent.task_id, direct=True)
         await phone.posts(cancel)
         await phone.is_told(lambda item: item.taken.message_id == cancel.message_id)
         on_the_disk = bench.disk.stalls(behind=Gone)
@@ -183,7 +183,7 @@ async def test_no_task_slips_in_while_its_phone_is_unpaired(bench: Bench) -> Non
             unpairing = asyncio.create_task(control.unpair(""))
             await until(lambda: bench.phone.revoked)
             await phone.go(taken)
-            late = bench.phone.task("quick second", valid_for_ms=60_000)
+            late = bench.phone.task("quick second", valid_for_ms=60_000, direct=True)
             await phone.posts(late)
 
             told = await phone.is_told(lambda item: item.declined.message_id == late.message_id)
@@ -260,7 +260,7 @@ async def test_what_nobody_decides_is_bounded(bench: Bench) -> None:
             bench.clock.ahead_ms = 60_000 * (many // 16)
             await phone.sends("quick look", deadline_ms=bench.clock.ahead_ms + 59_000)
         bench.clock.ahead_ms += 60_000
-        one_more = bench.phone.task("quick look", deadline_ms=bench.clock.ahead_ms + 59_000)
+        one_more = bench.phone.task("quick look", direct=True, deadline_ms=bench.clock.ahead_ms + 59_000)
         await phone.posts(one_more)
 
         told = await phone.is_told(lambda item: item.declined.message_id == one_more.message_id)

@@ -136,7 +136,7 @@ class LanPhone(Stranger):
 
     async def sends(self, text: str, **changed: Any) -> Sent:
         """Post a task that the host takes."""
-        sent = self._phone.task(text, **changed)
+        sent = self._phone.task(text, direct=True, **changed)
         await self.posts(sent)
         await self.is_told(lambda item: item.taken.message_id == sent.message_id)
         return sent
