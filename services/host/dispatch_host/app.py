@@ -24,7 +24,7 @@ from dispatch_host import steps
 from dispatch_host.agents import Agent
 from dispatch_host.control import ControlServer
 from dispatch_host.direct.listener import Listener, Setting
-from dispatch_host.files import Artifacts, Inbox, Transfers
+from dispatch_host.files import Artifacts, Attachments, Inbox, Transfers
 from dispatch_host.files.transfers import Shop
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal import settings
@@ -108,19 +108,20 @@ async def run(
 
     left = await owned.journal.step(lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_DIED))
     metrics.ended(State.INTERRUPTED, left)
-    inbox = Inbox(owned.attachments, most_bytes=round(limits.attachments_bytes))
-    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=round(limits.file_bytes), rng=owned.rng)
+    inbox = Inbox(owned.attachments, most_bytes=limits.attachments_bytes)
+    attachments = Attachments(inbox, journal=owned.journal, clock=owned.clock)
+    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=limits.file_bytes, rng=owned.rng)
     instance = Instance(owned.rng(ID_BYTES))
     transfers = Transfers(
         Shop(
             journal=owned.journal,
-            inbox=inbox,
+            attachments=attachments,
             artifacts=artifacts,
             clock=owned.clock,
             rng=owned.rng,
             identity=owned.identity(),
             instance=instance,
-            most_bytes=round(limits.file_bytes),
+            most_bytes=limits.file_bytes,
             ended=metrics.transferred,
         )
     )
@@ -196,6 +197,7 @@ async def run(
             runner.run(fleet),
             _tell_endings(owned, endings),
             _drop_what_is_over(fleet, operations, stop, told),
+            attachments.sweeping(),
             keep_awake.run(),
             sleep.watch(power),
             watch_pauses(owned.clock, awake_ms=awake_time(owned.clock), paused=paused),

@@ -20,7 +20,7 @@ class Limits:
     """Most live frames of one task."""
     stop_seconds: float = 2.0
     """How long `stop` gives the running task to let go, and then the phones' news to leave."""
-    file_bytes: float = 4 * 1024**3
+    file_bytes: int = 4 * 1024**3
     """Largest file that is taken or given."""
-    attachments_bytes: float = 16 * 1024**3
+    attachments_bytes: int = 16 * 1024**3
     """Most that all attachments together may take here."""
