@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dispatch import errors
 from dispatch.api.thread.v1 import thread_pb2 as words
@@ -24,6 +23,7 @@ from dispatch.plain import path_text
 from dispatch.sealed.file import KEY_BYTES
 
 from mobile_sim.line import Line
+from mobile_sim.owner import Event, Say
 from mobile_sim.phone import Phone
 from mobile_sim.store import FileState, Pairing, StoredFile, Task
 from mobile_sim.transfers import Mover
@@ -31,9 +31,6 @@ from mobile_sim.transfers import Mover
 MOST_ATTACHMENTS = 16
 TOLD_EVERY_SECONDS = 0.5
 _SHORTEST_ID = 4
-
-Event = dict[str, Any]
-Say = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)

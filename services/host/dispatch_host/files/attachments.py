@@ -98,16 +98,19 @@ class Attachments:
     # ---- What is left alone goes.
 
     async def sweeping(self) -> None:
-        """Sweep at once, then every hour, for ever."""
+        """Sweep every hour, for ever. The first time is the host's start, when nobody waits for it yet."""
         while True:
+            await asyncio.sleep(SWEPT_EVERY_SECONDS)
             try:
                 await self.sweep()
-            except (errors.StoreFailed, OSError) as failure:
-                _LOG.warning("attachments could not be swept", cause=type(failure).__name__)
-            await asyncio.sleep(SWEPT_EVERY_SECONDS)
+            except errors.StoreFailed as failure:
+                _LOG.warning("attachments could not be swept", detail=failure.detail)
 
     async def sweep(self) -> None:
-        """Delete what no row names, beginnings that were left alone, and with its row what no task has named."""
+        """Delete what no row names, beginnings that were left alone, and with its row what no task has named.
+
+        Raises StoreFailed.
+        """
         before_ms = self._clock.wall_ms() - KEPT_SECONDS * 1000
         # In this order: what gets its name meanwhile is not listed, is being put, or has its row.
         there = await asyncio.to_thread(self._inbox.found)

@@ -173,7 +173,7 @@ class Inbox:
     def _listed(self, folder: Path) -> list[Path]:
         try:
             return list(folder.iterdir())
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:  # not there, or not readable: then nothing of it is known, and nothing is deleted
             return []
 
     def remove(self, path: Path) -> None:
