@@ -17,6 +17,7 @@ from dispatch_relay.log import (
     Failed,
     Keep,
     Log,
+    Note,
     Op,
     Reported,
     RowKind,
@@ -86,6 +87,7 @@ async def check_log(make: Make) -> None:
     await _the_same_id_is_the_same_row(log)
     await _tasks_are_open_between_their_go_and_their_outcome(log)
     await _verdicts_and_outcomes_are_to_be_reported_until_they_were(log)
+    await _what_was_refused_unstored_is_reported_unless_more_is_known(log)
     await _what_was_committed_is_told_in_order(log)
     await _rows_are_read_in_order_and_in_pieces(log)
     await _presence_is_kept(log)
@@ -164,6 +166,23 @@ async def _verdicts_and_outcomes_are_to_be_reported_until_they_were(log: Log) ->
     await done(log, Reported(through=piece.reports[-1].number))
     await done(log, Reported(through=piece.reports[0].number))  # told twice is told once
     assert list((await log.untold(limit=100)).reports) == list(untold.reports[2:])
+
+
+async def _what_was_refused_unstored_is_reported_unless_more_is_known(log: Log) -> None:
+    await done(log, posted("waits"))
+    for name in ("one", "two", "waits"):  # over, refused, not yet decided: each has its report, or will have
+        assert not (await done(log, Note(PAIR, task(name), 5, Reason.REASON_STORE_FAILED))).to_report
+    before = (await log.untold(limit=100)).count
+    stranger = PairId(b"n" * 16)
+    for pair_id in (PAIR, stranger):
+        assert (await done(log, Note(pair_id, task("unstored"), 5, Reason.REASON_STORE_FAILED))).to_report
+    added = (await log.untold(limit=100)).reports[before:]
+    assert [(one.pair_id, one.task_id, one.posted_ms, one.accepted, one.reason) for one in added] == [
+        (pair_id, task("unstored"), 5, False, Reason.REASON_STORE_FAILED) for pair_id in (PAIR, stranger)
+    ]
+    assert (await log.thread(stranger)).head_seq == 0
+    await done(log, Reported(through=added[-1].number))
+    await done(log, happened("waits", Event.GIVEN_UP, Reason.REASON_HOST_ASLEEP))
 
 
 async def _what_was_committed_is_told_in_order(log: Log) -> None:

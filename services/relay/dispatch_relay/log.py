@@ -132,6 +132,16 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A command was refused before it was stored: it is reported, unless the log knows more of its task."""
+
+    pair_id: PairId
+    task_id: TaskId
+    posted_ms: int
+    reason: Reason.ValueType
+
+
+@dataclass(frozen=True, slots=True)
 class Acked:
     """An end has everything up to a row."""
 
@@ -171,7 +181,7 @@ class Reported:
     through: int
 
 
-Op = Decide | Keep | Acked | Stood | Erase | Sweep | Reported
+Op = Decide | Keep | Note | Acked | Stood | Erase | Sweep | Reported
 
 
 # ---- what came of it

@@ -36,7 +36,7 @@ class Room:
         # Fixed after __init__.
         self.pair_id = pair_id
         self._place = Place(pair_id, thread, tools, moved=self._settle)
-        self._commands = Commands(self._place, thread.pending)
+        self._commands = Commands(self._place, thread.pending, end=self.end)
         self._keeping = Keeping(self._place)
         self._watch = Watch(self._place, self._commands, self._keeping, drop=self._drop)
         self._limits = _limits(tools.settings)

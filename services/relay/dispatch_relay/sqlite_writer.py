@@ -16,7 +16,7 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_relay import verdict
-from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Op, Reported, Row, RowKind, Stood, Sweep
+from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Note, Op, Reported, Row, RowKind, Stood, Sweep
 from dispatch_relay.presence import End
 from dispatch_relay.verdict import Effect, Status
 
@@ -67,6 +67,7 @@ class Writer:
         self._apply: dict[type[Op], Callable[[Any], Done]] = {
             Decide: self._decide,
             Keep: self._keep,
+            Note: self._note,
             Acked: self._acked,
             Stood: self._stood,
             Erase: self._erase,
@@ -233,6 +234,19 @@ class Writer:
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (pair_id, task_id, posted_ms, accepted, reason, outcome, ended_ms),
         )
+
+    def _note(self, op: Note) -> Done:
+        # Whatever else is known of the task has been reported, or will be, and says more.
+        known = self._db.execute(
+            "SELECT 1 FROM pairing p WHERE p.pair_id = :pair AND ("
+            " EXISTS (SELECT 1 FROM task WHERE pairing = p.id AND task_id = :task)"
+            " OR EXISTS (SELECT 1 FROM pending WHERE pairing = p.id AND task_id = :task)"
+            " OR EXISTS (SELECT 1 FROM thread_row WHERE pairing = p.id AND task_id = :task))",
+            {"pair": op.pair_id, "task": op.task_id},
+        ).fetchone()
+        if known is None:
+            self._report(op.pair_id, op.task_id, op.posted_ms, reason=op.reason, accepted=False)
+        return Done(Effect.NOTHING, to_report=known is None)
 
     def _acked(self, op: Acked) -> Done:
         column = "phone_acked" if op.end is End.PHONE else "host_acked"
