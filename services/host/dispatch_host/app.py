@@ -108,8 +108,8 @@ async def run(
 
     left = await owned.journal.step(lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_DIED))
     metrics.ended(State.INTERRUPTED, left)
-    inbox = Inbox(owned.attachments, most_bytes=round(limits.attachments_bytes))
-    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=round(limits.file_bytes), rng=owned.rng)
+    inbox = Inbox(owned.attachments, most_bytes=limits.attachments_bytes)
+    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=limits.file_bytes, rng=owned.rng)
     instance = Instance(owned.rng(ID_BYTES))
     transfers = Transfers(
         Shop(
@@ -120,7 +120,7 @@ async def run(
             rng=owned.rng,
             identity=owned.identity(),
             instance=instance,
-            most_bytes=round(limits.file_bytes),
+            most_bytes=limits.file_bytes,
             ended=metrics.transferred,
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 from dispatch import errors
 
@@ -14,7 +15,7 @@ _NAMES = {field.name: f"DISPATCH_HOST_{field.name.upper()}" for field in fields(
 
 def limits(environment: Mapping[str, str]) -> Limits:
     """Read the limits; what is not set keeps its default. Raises BadRequest that names every mistake at once."""
-    given: dict[str, float] = {}
+    given: dict[str, Any] = {}
     wrong: list[str] = []
     for field, name in _NAMES.items():
         text = environment.get(name)
@@ -25,8 +26,8 @@ def limits(environment: Mapping[str, str]) -> Limits:
         except ValueError:
             value = 0.0
         unit, most = ("bytes", 1e15) if field.endswith("_bytes") else ("seconds", 1e9)
-        if 0 < value < most:
-            given[field] = value
+        if 0 < value < most and (unit == "seconds" or value >= 1):
+            given[field] = value if unit == "seconds" else int(value)
         else:
             wrong.append(f"{name}={text!r} is not a number of {unit} above 0")
     if wrong:
