@@ -16,8 +16,6 @@ from tests.support.direct_world import DirectWorld, PhoneInHand
 from tests.support.seeded_phone import Event
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.timeout(180)
-
 WHOLE = ["paired", "accepted", "started", "step", "step", "text", "ended"]
 CHUNKS = 24
 """A little more than a direct path carries for one task, both ways together."""

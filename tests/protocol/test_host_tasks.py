@@ -140,6 +140,22 @@ async def test_an_agent_that_says_nothing_is_ended_by_the_watchdog(tmp_path: Pat
         assert bench.agent.closed == ["sits there"]
 
 
+async def test_an_agent_that_reports_progress_for_ever_is_ended_at_last(tmp_path: Path) -> None:
+    async with Bench(tmp_path, limits=Limits(longest_seconds=0.5)) as bench:
+        await bench.ready()
+        sent = await bench.phone.sends("never done")
+        ending = asyncio.create_task(bench.phone.sees_end(sent.task_id))
+
+        while not ending.done():
+            bench.agent.says("never done", Progress(1, 2, "files"))
+            await asyncio.wait([ending], timeout=0.01)
+
+        ended = ending.result()
+        assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_WATCHDOG)
+        assert ended.text == "It ran for longer than a task may."
+        assert bench.agent.closed == ["never done"]
+
+
 async def test_a_long_result_comes_in_parts_that_are_the_whole(bench: Bench) -> None:
     text = "äöü line\n" * 30_000
     sent = await bench.phone.sends("long")

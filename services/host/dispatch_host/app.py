@@ -35,7 +35,7 @@ from dispatch_host.operations import Operations, Running, tell_endings
 from dispatch_host.owned import Owned
 from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
-from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_pauses
+from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
 from dispatch_host.runner import Runner
 from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
@@ -127,7 +127,9 @@ async def run(
         )
     )
     mode = await owned.journal.step(settings.keep_awake)
-    keep_awake = KeepAwake(awake_means, mode=mode, changed=awake_changed)
+    keep_awake = KeepAwake(
+        awake_means, mode=mode, changed=awake_changed, failed=metrics.power_failures["keep_awake"].inc
+    )
     runner = Runner(
         agent,
         agent_name=agent_name,
@@ -200,7 +202,7 @@ async def run(
             _drop_what_is_over(fleet, operations, stop, told),
             attachments.sweeping(),
             keep_awake.run(),
-            sleep.watch(power),
+            watch_always(sleep, power, failed=metrics.power_failures["sleep"].inc),
             watch_pauses(owned.clock, awake_ms=awake_time(owned.clock), paused=paused),
         ) as broken,
     ):

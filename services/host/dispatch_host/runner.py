@@ -76,6 +76,7 @@ OUTSIDE = Ending(
     text="The approval of a folder was taken back while the task ran.",
 )
 SILENT = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG)
+ENDLESS = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG, text="It ran for longer than a task may.")
 BROKEN = Ending(event=Event.FAIL, reason=Reason.REASON_AGENT_FAILED)
 
 
@@ -254,13 +255,18 @@ class Runner:
     async def _drive(self, current: _Current, ready: Ready) -> Ending:
         """Read the agent's events to the end. Whatever breaks in it is one ending."""
         history = [_turn(earlier) for earlier in ready.history]
+        now, silence = asyncio.get_running_loop().time, self._limits.watchdog_seconds
+        longest = now() + self._limits.longest_seconds
         try:
-            async with asyncio.timeout(self._limits.watchdog_seconds) as watchdog, contextlib.AsyncExitStack() as stack:
+            async with (
+                asyncio.timeout_at(min(now() + silence, longest)) as watchdog,
+                contextlib.AsyncExitStack() as stack,
+            ):
                 task = await asyncio.to_thread(self._for_agent, ready)
                 running = self._agent.run(task, scope=ready.folders, history=history, ask=_nobody)
                 events = await stack.enter_async_context(contextlib.aclosing(running))
                 async for event in events:
-                    watchdog.reschedule(asyncio.get_running_loop().time() + self._limits.watchdog_seconds)
+                    watchdog.reschedule(min(now() + silence, longest))
                     match event:
                         case Step(title=title, detail=detail):
                             current.steps.append(
@@ -287,7 +293,7 @@ class Runner:
                             )
         except TimeoutError:
             if watchdog.expired():
-                return SILENT
+                return SILENT if now() < longest else ENDLESS
             return self._broken(current, "TimeoutError")
         except errors.DispatchError as failure:
             # A file that can't be sent: the agent may not, or it is not there any more.
