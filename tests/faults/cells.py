@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tests.faults import timing
 from tests.faults.faults import FAULTS, Fault, Harm
 from tests.faults.network import Part
+from tests.support.processes import Event
 
 
 class Phase(StrEnum):
@@ -55,6 +57,18 @@ CONCERNED: dict[Phase, Part] = {
 _EVERYWHERE = frozenset({"blackhole", "sigkill"})
 """By these `make faults` breaks each part in each phase."""
 
+OUTCOMES = frozenset({"done", "failed", "cancelled", "interrupted", "denied", "timed_out"})
+NEVER_RAN = frozenset({"refused", "not_sent"})
+OVER = OUTCOMES | NEVER_RAN
+"""Events, and states, that are the end of a task."""
+AMISS = frozenset({"out_of_contact", "unconfirmed"}) | OVER
+"""Events that say that something is amiss; a task that is over is not in doubt."""
+GOES_ON = frozenset({"handed_over", "accepted", "started", "step", "text", "back"})
+"""Events that say that all is well, as far as it goes."""
+
+CONNECT_SECONDS = 5.0
+"""For so long a phone tries to reach the relay (docs/phone.md "Sending")."""
+
 End = tuple[str, str]
 """How a task ends on the phone: the state and the reason, empty for none."""
 
@@ -97,9 +111,39 @@ class Cell:
         return None
 
     @property
+    def tells(self) -> frozenset[str]:
+        """Give the events by which the phone knows of the fault; empty where there is nothing to know.
+
+        Of what is away or dead it has to say so. All else may also be known by the task's going on.
+        """
+        gone = self.fault.harm in {Harm.AWAY, Harm.DEAD}
+        if gone and (self.part is Part.PAIRING or (self.part is Part.PHONE and not self.fault.network)):
+            return frozenset()  # no task minds the pairing service, and a phone that stands still can say nothing
+        return AMISS if gone else AMISS | GOES_ON
+
+    def bound_seconds(self, lease_ms: int) -> float:
+        """Give the time within which the phone has to know."""
+        bound = timing.bound_seconds(lease_ms)
+        if self.phase is Phase.UNSENT and self.part in {Part.PHONE, Part.RELAY}:
+            # Before a phone has met its relay it knows of no lease: it dials for so long, then says that nothing was sent.
+            return max(bound, CONNECT_SECONDS + 1)
+        return bound
+
+    @property
     def ends(self) -> frozenset[End]:
         """Give the ends that are right."""
         return frozenset(_ends(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A task that is over, as the phone has it."""
+
+    task_id: str
+    token: str
+    last: Event
+    cell: str
+    """Where it was sent."""
 
 
 _NEEDS_A_PHONE = frozenset({"cut", "reorder", "sigkill", "sigterm", "freeze", "stumble", "no-write"})

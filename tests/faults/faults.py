@@ -10,9 +10,12 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
 
-from tests.faults.laboratory import Laboratory
-from tests.faults.network import Network, Part, Way, Weather
+from tests.faults.network import Direction, Network, Part, Weather
+
+if TYPE_CHECKING:
+    from tests.faults.laboratory import Laboratory
 
 DELAY_LEASES = 0.2
 """How long each piece takes one way, while a network is slow."""
@@ -20,7 +23,7 @@ TRICKLE_BYTES_PER_SECOND = 6_000
 JUMP_SECONDS = 3_600
 _SHARE_OF_A_LEASE = 0.5
 
-Act = Callable[[Laboratory, Part], Awaitable[None]]
+Act: TypeAlias = "Callable[[Laboratory, Part], Awaitable[None]]"
 
 
 class Harm(StrEnum):
@@ -128,11 +131,11 @@ async def _stumble(lab: Laboratory, part: Part) -> None:
 
 
 async def _fill(lab: Laboratory, part: Part) -> None:
-    lab.fill(part)
+    lab.disks.fill(part)
 
 
 async def _make_room(lab: Laboratory, part: Part) -> None:
-    lab.make_room(part)
+    lab.disks.make_room(part)
 
 
 async def _no_writes(lab: Laboratory, part: Part) -> None:
@@ -145,39 +148,39 @@ async def _writes(lab: Laboratory, part: Part) -> None:
 
 async def _read_only(lab: Laboratory, part: Part) -> None:
     await lab.kill(part)
-    lab.remount(part, writable=False)
+    lab.disks.remount(part, writable=False)
     await lab.must_not_run(part)
 
 
 async def _read_write(lab: Laboratory, part: Part) -> None:
-    lab.remount(part, writable=True)
+    lab.disks.remount(part, writable=True)
     await lab.start_part(part)
 
 
 async def _spoil(lab: Laboratory, part: Part) -> None:
     await lab.kill(part)
-    lab.spoil(part)
+    lab.disks.spoil(part)
     await lab.must_not_run(part)
 
 
 async def _restore(lab: Laboratory, part: Part) -> None:
-    lab.restore(part)
+    lab.disks.restore(part)
     await lab.start_part(part)
 
 
 async def _with_clock(lab: Laboratory, part: Part) -> None:
     """Start the part anew, with a clock that can be set."""
-    lab.clocks.add(part)
+    lab.clocks.want(part, wanted=True)
     if part is not Part.PHONE:
         await lab.kill(part, signal.SIGTERM)
         await lab.start_part(part)
         await lab.connected()
+        await lab.host_is_back()
 
 
 async def _true_clock(lab: Laboratory, part: Part) -> None:
     """Start the part anew, without a clock that can be set: what stands in for it costs time with each look at a clock."""
-    lab.set_clock(part, 0)
-    lab.clocks.discard(part)
+    lab.clocks.want(part, wanted=False)
     if part is not Part.PHONE:
         await lab.kill(part, signal.SIGTERM)
         await lab.start_part(part)
@@ -185,12 +188,12 @@ async def _true_clock(lab: Laboratory, part: Part) -> None:
 
 def _clock(seconds: int) -> Act:
     async def jump(lab: Laboratory, part: Part) -> None:
-        lab.set_clock(part, seconds)
+        lab.clocks.set(part, seconds)
 
     return jump
 
 
-_HELD_UP, _HELD_DOWN = frozenset({Way.UP}), frozenset({Way.DOWN})
+_HELD_UP, _HELD_DOWN = frozenset({Direction.UP}), frozenset({Direction.DOWN})
 
 _ALL = (
     Fault(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.faults import oracle
-from tests.faults.cells import BY_NAME, CELLS, CONCERNED, DONE, PHASES, Phase
+from tests.faults.cells import BY_NAME, CELLS, CONCERNED, DONE, PHASES, Known, Phase
 from tests.faults.faults import FAULTS
-from tests.faults.laboratory import Known
 from tests.faults.network import Part
 from tests.support.processes import Event
 

@@ -17,15 +17,15 @@ from random import Random
 from dispatch.api.relay.v1.relay_pb2 import DeviceFrame
 
 from tests.faults import oracle
-from tests.faults.cells import Cell, End, Phase
+from tests.faults.cells import AMISS, OVER, Cell, End, Known, Phase
 from tests.faults.faults import Harm, Lasts
-from tests.faults.laboratory import Known, Laboratory, now
-from tests.faults.network import Part, Way
-from tests.faults.oracle import OVER
+from tests.faults.laboratory import Laboratory, now
+from tests.faults.network import Direction, Part
+from tests.faults.timing import Knew, Timing, of_two
 from tests.faults.wire import Frame
 from tests.support.processes import Event, Process
+from tests.support.waiting import DEADLINE_SECONDS
 
-REACHED_WITHIN_SECONDS = 30.0
 FATE_WITHIN_SECONDS = 90.0
 """Without a fate by then it is lost. Generous: this is no measure of speed."""
 HISTORY_WITHIN_SECONDS = 40.0
@@ -34,9 +34,6 @@ LONGEST_LEASES = 3.0
 _AGAIN_SECONDS = 0.3
 _TRIES = 5
 _ENDED_AS_DONE = 'dispatch_relay_tasks_total{outcome="done"}'
-_AMISS = frozenset({"out_of_contact", "unconfirmed"}) | OVER
-_NEWS = frozenset({"handed_over", "accepted", "started", "step", "text", "back"})
-"""What shows that all is well, as far as it goes."""
 
 
 @dataclass(slots=True)
@@ -46,11 +43,25 @@ class Result:
     cell: Cell
     wrong: list[str] = field(default_factory=list)
     end: End = ("", "")
-    knew_seconds: float | None = None
-    """From the fault until the phone said anything of the task: that something is amiss, or that it goes on."""
+    timing: Timing | None = None
+    """How long it was until the phone knew; None when the experiment did not come so far."""
+    knew: Knew = Knew.NOTHING
     took_seconds: float = 0.0
     story: list[str] = field(default_factory=list)
     """What the phone said, for whoever looks into a failure."""
+
+    @property
+    def to_repeat(self) -> bool:
+        """Tell whether all is right but for the time, which is to be measured once more."""
+        return not self.wrong and self.knew in {Knew.LATE, Knew.NOT_JUDGED}
+
+    def after(self, first: Result) -> None:
+        """Judge the time by both; this is the second one."""
+        self.took_seconds += first.took_seconds
+        self.knew = of_two(first.knew, self.knew)
+        if self.knew is Knew.LATE and first.timing is not None and self.timing is not None:
+            both = f"{first.timing.leases:.1f} and again {self.timing.leases:.1f} leases"
+            self.wrong.append(f"the phone knew after {both}, the bound is {self.timing.bound_leases:.1f}")
 
 
 class _Refused(Exception):
@@ -78,12 +89,12 @@ class Trial:
         self._be_another()
 
     async def run(self) -> Result:
-        """Run it; what is wrong is in the result, and raises nothing but cancellation."""
+        """Run it; what is wrong, also with the experiment itself, is in the result. Raises nothing but cancellation."""
         result = Result(self.cell)
         began = now()
         try:
             await self._run(result)
-        except (AssertionError, TimeoutError, OSError, KeyError) as failure:
+        except Exception as failure:
             result.wrong.append(f"the experiment broke off: {type(failure).__name__} {failure}")
         finally:
             result.took_seconds = now() - began
@@ -104,8 +115,8 @@ class Trial:
         await fault.mend(lab, part)
         if last is None:
             last = await self._fate(result)
-        if self._heard_at is not None:
-            result.knew_seconds = self._heard_at - self._struck_at
+        result.timing = self._timing()
+        result.knew = result.timing.knew
         result.end = oracle.end_of(last)
         result.wrong += await self._judge(last)
 
@@ -122,6 +133,8 @@ class Trial:
                 await self._to_phase_and_strike()
             except _Refused as refused:
                 self._become_another(refused.last)
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    await self.lab.host_is_back()
             else:
                 return
         raise AssertionError("no task came as far as the phase")
@@ -137,14 +150,13 @@ class Trial:
         match self.cell.phase:
             case Phase.UNSENT:
                 await self._strike()
-                self._struck_at = now()  # nobody waits to know anything before
                 self._listening = asyncio.create_task(self._listen(await self._send(), skip=0))
             case Phase.POSTED:
-                await self._strike_at(Part.HOST, Way.DOWN, lambda frame: _is(frame, "handover"))
+                await self._strike_at(Part.HOST, Direction.DOWN, lambda frame: _is(frame, "handover"))
             case Phase.HANDED:
-                await self._strike_at(Part.HOST, Way.UP, lambda frame: _is(frame, "take"))
+                await self._strike_at(Part.HOST, Direction.UP, lambda frame: _is(frame, "take"))
             case Phase.TAKEN:
-                await self._strike_at(Part.HOST, Way.DOWN, lambda frame: _is(frame, "deliver"))
+                await self._strike_at(Part.HOST, Direction.DOWN, lambda frame: _is(frame, "deliver"))
             case Phase.WAITING:
                 self.lab.hold_tasks()
                 if not self.others:
@@ -156,20 +168,20 @@ class Trial:
                 await self._strike()
             case Phase.ENDED:
                 await self._start_held()
-                await self._strike_at(Part.HOST, Way.UP, _ends_a_task, send=False)
+                await self._strike_at(Part.HOST, Direction.UP, _ends_a_task, send=False)
             case Phase.AWAY:
                 await self._start_held()
                 ended = await self.lab.sample(_ENDED_AS_DONE)
                 await self.lab.kill(Part.PHONE, signal.SIGKILL)
                 self.lab.let_go()
-                async with asyncio.timeout(REACHED_WITHIN_SECONDS):
+                async with asyncio.timeout(DEADLINE_SECONDS):
                     while await self.lab.sample(_ENDED_AS_DONE) == ended:  # noqa: ASYNC110 -- a number on a page announces nothing
                         await asyncio.sleep(0.05)
                 await self._strike()
 
     async def _seen(self, phone: Process, name: str) -> None:
         """Wait for an event on the phone. Raises _Refused when the task has ended before."""
-        async with asyncio.timeout(REACHED_WITHIN_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             async for event in phone.stream():
                 if event["event"] == name:
                     return
@@ -182,9 +194,11 @@ class Trial:
             self._listening = asyncio.create_task(self._listen(phone, skip=len(phone.events)))
         await self.cell.fault.strike(self.lab, self.cell.part)
 
-    async def _strike_at(self, part: Part, way: Way, wants: Callable[[Frame], bool], *, send: bool = True) -> None:
+    async def _strike_at(
+        self, part: Part, direction: Direction, wants: Callable[[Frame], bool], *, send: bool = True
+    ) -> None:
         """Strike while a frame is held on its way, then let it go on, if it still can."""
-        gate = self.lab.to_relay.gate(part, way, wants)
+        gate = self.lab.to_relay.gate(part, direction, wants)
         if send:
             await self._send()
         else:
@@ -207,7 +221,7 @@ class Trial:
         self.lab.hold_tasks()
         phone = await self._send()
         await self._seen(phone, "started")
-        async with asyncio.timeout(REACHED_WITHIN_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while not self.lab.runs(self.token):  # noqa: ASYNC110 -- a line in a file announces nothing
                 await asyncio.sleep(0.02)
         return phone
@@ -234,15 +248,27 @@ class Trial:
                 await self._amiss.wait()
 
     async def _listen(self, phone: Process, *, skip: int) -> None:
-        """Note when the phone first says anything behind so many events, and when it says that something is amiss."""
+        """Note when the phone knows, behind so many events, and when it says that something is amiss."""
         seen = 0
         async for event in phone.stream():
             seen += 1
-            if seen > skip and self._heard_at is None and event["event"] in _AMISS | _NEWS:
+            if seen > skip and self._heard_at is None and event["event"] in self.cell.tells:
                 self._heard_at = now()
-            if seen > skip and event["event"] in _AMISS:
+            if seen > skip and event["event"] in AMISS:
                 self._amiss.set()
                 return
+
+    def _timing(self) -> Timing:
+        began = self._struck_at
+        if self.cell.phase is Phase.UNSENT:
+            # Nobody waits to know anything before. That a process takes its time to start is no matter of leases.
+            began = max(began, self.lab.dialled(Part.PHONE, since=began) or began)
+        return Timing(
+            seconds=None if self._heard_at is None else max(0.0, self._heard_at - began),
+            bound_seconds=self.cell.bound_seconds(self.lab.lease_ms),
+            stood_still_seconds=self.lab.pulse.longest(since=began),
+            lease_ms=self.lab.lease_ms,
+        )
 
     # ---- Its fate.
 
@@ -264,9 +290,7 @@ class Trial:
     async def _judge(self, last: Event) -> list[str]:
         """Ask the oracle, and wait until the next task can be sent."""
         lab, wrong = self.lab, list[str]()
-        on_host, on_phone = lab.stores()
-        if len(on_phone) < len(on_host):
-            on_host, on_phone = await lab.threads()  # what came behind the end of this task is still to be read
+        on_host, on_phone = await self._both_threads()
         for task_id, token, phone in self.others:
             await phone.stop()
             other = Known(task_id=str(task_id), token=token, last=_last_of(task_id, on_phone), cell=self.cell.name)
@@ -281,6 +305,17 @@ class Trial:
         async with asyncio.timeout(FATE_WITHIN_SECONDS):
             await lab.host_is_back()
         return wrong
+
+    async def _both_threads(self) -> tuple[list[Event], list[Event]]:
+        """Give the threads from both stores, when the phone has read what came behind the end of this task."""
+        until = now() + FATE_WITHIN_SECONDS
+        on_host, on_phone = self.lab.stores()
+        while len(on_phone) < len(on_host) and now() < until:
+            await (
+                self.lab.threads()
+            )  # the phone reads while it shows; somebody may still be on the way back, then it is asked again
+            on_host, on_phone = self.lab.stores()
+        return on_host, on_phone
 
 
 async def close_books(lab: Laboratory, rng: Random) -> list[str]:
