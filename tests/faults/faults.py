@@ -10,6 +10,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from tests.faults.network import Direction, Network, Part, Weather
@@ -42,6 +43,7 @@ class Lasts(StrEnum):
     MOMENT = "a moment"  # what it takes to bring it about
     KNOWN = "until the phone says so, or three leases"
     TASK = "until the task is over"
+    VALIDITY = "longer than a command is valid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +65,21 @@ class Fault:
 
 def _paths(lab: Laboratory, part: Part) -> list[tuple[Network, frozenset[Part]]]:
     """Give the networks that a part depends on, and who dials there on its behalf."""
+    if part is Part.LAN:
+        return [(lab.lan, frozenset(Part))]
     if part is Part.RELAY:
         return [(lab.to_relay, frozenset(Part)), (lab.to_pairing, frozenset({Part.RELAY}))]
     if part is Part.PAIRING:
         return [(lab.to_pairing, frozenset(Part))]
-    return [(lab.to_relay, frozenset({part})), (lab.to_pairing, frozenset({part}))]
+    return [(lab.to_relay, frozenset({part})), (lab.to_pairing, frozenset({part})), (lab.lan, frozenset(Part))]
+
+
+def _made(make: Callable[[Laboratory], Weather], lab: Laboratory, part: Part, network: Network) -> Weather:
+    """Make the weather of a network. Where the part is dialled, what it says goes down: directions are turned round."""
+    weather = make(lab)
+    if part is Part.HOST and network is lab.lan and len(weather.held) == 1:
+        weather.held = frozenset(Direction) - weather.held
+    return weather
 
 
 async def _nothing(lab: Laboratory, part: Part) -> None:
@@ -87,7 +99,7 @@ async def _cut(lab: Laboratory, part: Part) -> None:
 def _weather(make: Callable[[Laboratory], Weather], *, cut: bool = False) -> Act:
     async def begin(lab: Laboratory, part: Part) -> None:
         for network, parts in _paths(lab, part):
-            network.change(parts, lambda: make(lab))
+            network.change(parts, partial(_made, make, lab, part, network))
             if cut:
                 network.cut(parts)
 
@@ -221,6 +233,11 @@ _ALL = (
         strike=_weather(lambda _: Weather(held=_HELD_UP | _HELD_DOWN)), mend=_clear,
     ),
     Fault(
+        name="blackhole-long", about="the same, for longer than a command is valid",
+        harm=Harm.AWAY, lasts=Lasts.VALIDITY, network=True,
+        strike=_weather(lambda _: Weather(held=_HELD_UP | _HELD_DOWN)), mend=_clear,
+    ),
+    Fault(
         name="delay", about=f"each piece takes {DELAY_LEASES} of a lease, both ways",
         harm=Harm.BRIEF, lasts=Lasts.TASK, network=True,
         strike=_weather(lambda lab: Weather(delay_seconds=DELAY_LEASES * lab.lease_ms / 1000)), mend=_clear,
@@ -258,6 +275,10 @@ _ALL = (
     Fault(
         name="full", about="not a free byte on the disk",
         harm=Harm.DISK, lasts=Lasts.KNOWN, strike=_fill, mend=_make_room, needs_disk=True,
+    ),
+    Fault(
+        name="full-long", about="the same, for longer than a command is valid",
+        harm=Harm.DISK, lasts=Lasts.VALIDITY, strike=_fill, mend=_make_room, needs_disk=True,
     ),
     Fault(
         name="no-write", about="each write of the running process to a file fails",

@@ -39,7 +39,7 @@ _CUSTOMS = """\
 import os, re, sys, time
 if "dispatch_host.agents.builtin.worker" in sys.orig_argv:
     _parent = os.getppid()
-    _words = re.search(rb'"Search for (cell[0-9a-f]{{12}})"', sys.stdin.buffer.peek(65536))
+    _words = re.search(rb'"(?:Search for|Send me) (cell[0-9a-f]{{12}})', sys.stdin.buffer.peek(65536))
     if _words:
         _runs = os.open({runs!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(_runs, _words[1] + b"\\n")
@@ -71,28 +71,34 @@ class Laboratory(World):
         """How each task here ended on the phone: at the end of this laboratory all of it must still be so."""
         self.to_relay = Network(self._who)
         self.to_pairing = Network(self._who)
+        self.lan = Network(lambda *_: Part.PHONE)
         self._runs = folder / "runs"
         self._hold = folder / "hold"
 
     async def __aenter__(self) -> Laboratory:
         await self.pulse.__aenter__()
-        await self.to_relay.__aenter__()
-        await self.to_pairing.__aenter__()
+        for network in self.networks:
+            await network.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.let_go()
-        for network in (self.to_relay, self.to_pairing):
+        for network in self.networks:
             network.clear()
         try:
             await super().__aexit__(kind, error, trace)
         finally:
-            for network in (self.to_relay, self.to_pairing):
+            for network in self.networks:
                 await network.__aexit__(kind, error, trace)
             await asyncio.to_thread(self.disks.close)
             await self.pulse.__aexit__(kind, error, trace)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Give all that lies between the parts."""
+        return self.to_relay, self.to_pairing, self.lan
 
     # ---- Setting up.
 
@@ -104,6 +110,8 @@ class Laboratory(World):
         (self.folder / "customs" / "sitecustomize.py").write_text(customs)
         (self.folder / "files").mkdir()
         (self.folder / "files" / "notes.txt").write_text("Nothing of note.\n" * 20)
+        # An address of this computer that nobody else has, so that the host finds its port free at each start.
+        self.lan.target = f"127.{'.'.join(str(1 + byte % 254) for byte in os.urandom(3))}:7400"
         await self.services()
         await self.devices()
         await self.connected()
@@ -126,7 +134,7 @@ class Laboratory(World):
         self.relay_address = self.to_relay.address
 
     async def run_host(self, host: str = "desk", *, env: Mapping[str, str] | None = None) -> Process:
-        """Run the host; gives it when it runs, connected or not. All that is said goes by the relay, behind the network."""
+        """Run the host; gives it when it runs, connected or not. Phones are told the network in front of where it listens."""
         customs = {"PYTHONPATH": str(self.folder / "customs")}
         self.host = await self.start(
             "dispatch-host",
@@ -134,18 +142,28 @@ class Laboratory(World):
             "--home",
             self.home(host),
             "--direct",
-            "off",
+            self.lan.target,
+            "--direct-advertise",
+            self.lan.address,
             env={**customs, **self.clocks.environment(Part.HOST), **(env or {})},
         )
         await self.host.event("running")
         return self.host
 
-    async def sends(self, text: str, task_id: uuid.UUID, *, wait_seconds: int = 90) -> Process:
+    async def sends(
+        self, text: str, task_id: uuid.UUID, *options: str, wait_seconds: int = 90, path: str = "relay"
+    ) -> Process:
         """Begin to send; the phone's process is the part `phone` until the next."""
-        self.phone = await self.start(
-            "dispatch-phone", "send", text, "--id", str(task_id), "--wait", str(wait_seconds),
-            "--home", self.home("pocket"), env=self.clocks.environment(Part.PHONE),
-        )  # fmt: skip
+        words = ("send", text, "--id", str(task_id), "--wait", str(wait_seconds), *options)
+        return await self._runs_phone(*words, path=path)
+
+    async def fetches(self, name: str, into: Path) -> Process:
+        """Begin to fetch an artifact; the phone's process is the part `phone` until the next."""
+        return await self._runs_phone("files", "get", name, "--into", str(into), path="relay")
+
+    async def _runs_phone(self, *words: str, path: str) -> Process:
+        env = {"DISPATCH_PHONE_PATH": path, **self.clocks.environment(Part.PHONE)}
+        self.phone = await self.start("dispatch-phone", *words, "--home", self.home("pocket"), env=env)
         return self.phone
 
     # ---- What there is to see.
@@ -183,7 +201,7 @@ class Laboratory(World):
 
     def dialled(self, part: Part, *, since: float) -> float | None:
         """Give when a part first dialled anybody since then; None when it has not."""
-        times = [network.dialled(part, since=since) for network in (self.to_relay, self.to_pairing)]
+        times = [network.dialled(part, since=since) for network in self.networks]
         return min((at for at in times if at is not None), default=None)
 
     async def history(self) -> list[Event]:
@@ -224,6 +242,7 @@ class Laboratory(World):
             Part.HOST: self.host,
             Part.RELAY: getattr(self, "relay", None),
             Part.PAIRING: getattr(self, "pairing", None),
+            Part.LAN: None,
         }[part]
         return process if process is not None and process.returncode is None else None
 

@@ -24,17 +24,19 @@ from dispatch.address import Address
 from tests.faults.wire import Frame, Piece, Splitter
 
 _CHUNK = 65_536
-_ONCE_OPEN = frozenset({"hello", "proof", "open", "challenge", "opened", "bye", "draining"})
-"""Said once a stream by both; twice would be a breach of the protocol, not a fault of the network."""
+_ONCE_OPEN = frozenset({"hello", "proof", "open", "challenge", "opened", "bye", "draining", "data"})
+"""Said once a stream by both, or once a chunk; twice would be a breach of the protocol, not a fault of the network."""
 
 
 class Part(StrEnum):
-    """The four kinds of process; of a connection, who dialled."""
+    """The four kinds of process, of a connection who dialled; and what lies between two of them."""
 
     PHONE = "phone"
     RELAY = "relay"
     PAIRING = "pairing"
     HOST = "host"
+    LAN = "lan"
+    """The network that phone and host are on, where they speak directly."""
 
 
 class Direction(StrEnum):
@@ -194,11 +196,15 @@ class Network:
         """Wait until more frames of a kind have passed; False when none came in time."""
         try:
             async with asyncio.timeout(within_seconds):
-                while self._passed[kind] <= more_than:
-                    await self._news.wait()
+                await self.passed(kind, more_than=more_than)
         except TimeoutError:
             return False
         return True
+
+    async def passed(self, kind: str, *, more_than: int) -> None:
+        """Wait until more frames of a kind have passed."""
+        while self._passed[kind] <= more_than:
+            await self._news.wait()
 
     # ---- Carrying.
 

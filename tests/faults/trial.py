@@ -17,15 +17,19 @@ from random import Random
 from dispatch.api.relay.v1.relay_pb2 import DeviceFrame
 
 from tests.faults import oracle
-from tests.faults.cells import AMISS, OVER, Cell, End, Known, Phase
+from tests.faults.cells import AMISS, DIRECTLY, OVER, Cell, End, Known, Phase
 from tests.faults.faults import Harm, Lasts
 from tests.faults.laboratory import Laboratory, now
-from tests.faults.network import Direction, Part
+from tests.faults.network import Direction, Gate, Network, Part
 from tests.faults.timing import Knew, Timing, of_two
 from tests.faults.wire import Frame
 from tests.support.processes import Event, Process
 from tests.support.waiting import DEADLINE_SECONDS
 
+LONGER_THAN_VALID_SECONDS = 12.0
+"""A command is valid for ten."""
+FILE_BYTES = 5 * 64 * 1024
+"""Of an attachment or artifact: five chunks, of which the third is held."""
 FATE_WITHIN_SECONDS = 90.0
 """Without a fate by then it is lost. Generous: this is no measure of speed."""
 HISTORY_WITHIN_SECONDS = 40.0
@@ -84,6 +88,7 @@ class Trial:
         self._heard_at: float | None = None
         self._amiss = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
+        self._done: Event = {}
         self.task_id: uuid.UUID
         self.token: str
         self._be_another()
@@ -109,7 +114,9 @@ class Trial:
         await self._bring_about()
         if fault.lasts is Lasts.KNOWN:
             await self._until_known()
-        if self.cell.phase in {Phase.WAITING, Phase.RUNNING}:
+        if fault.lasts is Lasts.VALIDITY:
+            await asyncio.sleep(LONGER_THAN_VALID_SECONDS)  # the fault itself
+        if self.cell.phase in {Phase.WAITING, Phase.RUNNING, Phase.DIRECT}:
             lab.let_go()  # its end comes while the fault is there, if it can
         last = await self._fate(result) if fault.lasts is Lasts.TASK else None
         await fault.mend(lab, part)
@@ -141,7 +148,8 @@ class Trial:
 
     def _become_another(self, last: Event) -> None:
         self.lab.let_go()
-        self.lab.to_relay.forget_gates()
+        for network in self.lab.networks:
+            network.forget_gates()
         known = Known(task_id=str(self.task_id), token=self.token, last=last, cell=f"{self.cell.name} (refused before)")
         self.lab.tasks.append(known)
         self._be_another()
@@ -168,7 +176,7 @@ class Trial:
                 await self._strike()
             case Phase.ENDED:
                 await self._start_held()
-                await self._strike_at(Part.HOST, Direction.UP, _ends_a_task, send=False)
+                await self._strike_at(Part.HOST, Direction.UP, _ends_a_task)
             case Phase.AWAY:
                 await self._start_held()
                 ended = await self.lab.sample(_ENDED_AS_DONE)
@@ -178,6 +186,38 @@ class Trial:
                     while await self.lab.sample(_ENDED_AS_DONE) == ended:  # noqa: ASYNC110 -- a number on a page announces nothing
                         await asyncio.sleep(0.05)
                 await self._strike()
+            case Phase.TRANSFER:
+                await self._strike_at(Part.PHONE, Direction.UP, _Nth("data", 3))
+            case Phase.FETCH:
+                await self._make_an_artifact()
+                await self._strike_at(Part.PHONE, Direction.DOWN, _Nth("data", 3))
+            case Phase.ASKED:
+                await self._strike_at(Part.PHONE, Direction.UP, _Nth("post", 1), on=self.lab.lan)
+            case Phase.AGREED:
+                posted = self.lab.lan.gate(Part.PHONE, Direction.UP, _Nth("post", 1))
+                await self._send()
+                await self._stands_at(posted)
+                # What comes down behind the Post is its Taken; the seal hides which.
+                await self._strike_at(Part.PHONE, Direction.DOWN, _Nth("live", 1), on=self.lab.lan, behind=posted)
+            case Phase.DIRECT:
+                met = self.lab.lan.count("live")
+                await self._start_held()
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    await self.lab.lan.passed("live", more_than=met + 1)
+                await self._strike()
+
+    async def _make_an_artifact(self) -> None:
+        """Have a task done that sends a file."""
+        (self.lab.folder / "files" / f"{self.token}.bin").write_bytes(self._content())
+        phone = await self._send()
+        await phone.ended()
+        last = phone.events[-1] if phone.events else {}
+        if last.get("state") != "done":
+            raise _Refused(last)
+        self._done = last
+
+    def _content(self) -> bytes:
+        return Random(self.token).randbytes(FILE_BYTES)
 
     async def _seen(self, phone: Process, name: str) -> None:
         """Wait for an event on the phone. Raises _Refused when the task has ended before."""
@@ -195,14 +235,33 @@ class Trial:
         await self.cell.fault.strike(self.lab, self.cell.part)
 
     async def _strike_at(
-        self, part: Part, direction: Direction, wants: Callable[[Frame], bool], *, send: bool = True
+        self,
+        part: Part,
+        direction: Direction,
+        wants: Callable[[Frame], bool],
+        *,
+        on: Network | None = None,
+        behind: Gate | None = None,
     ) -> None:
-        """Strike while a frame is held on its way, then let it go on, if it still can."""
-        gate = self.lab.to_relay.gate(part, direction, wants)
-        if send:
-            await self._send()
-        else:
+        """Strike while a frame is held on its way, then let it go on, if it still can.
+
+        What brings the frame about is that the task is sent, or goes on, or that a gate `behind` which it comes is opened.
+        """
+        gate = (on or self.lab.to_relay).gate(part, direction, wants)
+        if behind is not None:
+            behind.opened.set()
+        elif self.cell.phase is Phase.ENDED:
             self.lab.let_go()
+        elif self.cell.phase is Phase.FETCH:
+            await self._fetch()
+        else:
+            await self._send()
+        await self._stands_at(gate)
+        await self._strike()
+        gate.opened.set()
+
+    async def _stands_at(self, gate: Gate) -> None:
+        """Wait until a frame stands at a gate. Raises _Refused when the phone has ended before."""
         phone = self.lab.phone
         while not gate.reached.is_set():
             if phone is not None and phone.returncode is not None:
@@ -211,11 +270,27 @@ class Trial:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN_SECONDS):
                     await gate.reached.wait()
-        await self._strike()
-        gate.opened.set()
 
     async def _send(self) -> Process:
-        return await self.lab.sends(f"Search for {self.token}", self.task_id)
+        """Send the task, or ask again what has become of it."""
+        phase = self.cell.phase
+        if phase is Phase.FETCH:
+            return await self.lab.sends(f"Send me {self.token}.bin", self.task_id)
+        options: list[str] = []
+        if phase is Phase.TRANSFER:
+            attachment = self.lab.folder / f"{self.token}.bin"
+            attachment.write_bytes(self._content())
+            options = ["--attach", str(attachment)]
+        path = "relay"
+        if phase in DIRECTLY:
+            # By itself a phone takes what is there first, which is not for the laboratory to say.
+            path = "direct" if phase is not Phase.DIRECT and not self._struck_at else "auto"
+        return await self.lab.sends(f"Search for {self.token}", self.task_id, *options, path=path)
+
+    async def _fetch(self) -> Process:
+        into = self.lab.folder / "fetched" / self.token
+        into.mkdir(parents=True, exist_ok=True)
+        return await self.lab.fetches(f"{self.token}.bin", into)
 
     async def _start_held(self) -> Process:
         self.lab.hold_tasks()
@@ -240,7 +315,8 @@ class Trial:
 
     async def _until_known(self) -> None:
         """Wait until the phone says that something is amiss, or for as long as the fault is to last."""
-        longest = LONGEST_LEASES * self.lab.lease_ms / 1000
+        lease_ms = self.lab.lease_ms
+        longest = max(LONGEST_LEASES * lease_ms / 1000, self.cell.bound_seconds(lease_ms) + 0.5)
         if self.cell.fault.harm is Harm.DISK or self._listening is None or self._listening.done():
             longest /= 3
         with contextlib.suppress(TimeoutError):
@@ -274,6 +350,8 @@ class Trial:
 
     async def _fate(self, result: Result) -> Event:
         """Follow the task to its end, with another process where the phone's has ended without one."""
+        if self.cell.phase is Phase.FETCH:
+            return await self._fetched(result)
         async with asyncio.timeout(FATE_WITHIN_SECONDS):
             while True:
                 phone = self.lab.phone
@@ -286,6 +364,24 @@ class Trial:
                     return last
                 await asyncio.sleep(_AGAIN_SECONDS)
                 await self._send()
+
+    async def _fetched(self, result: Result) -> Event:
+        """Fetch the artifact until it is here, whole; what has its name before that is wrong."""
+        async with asyncio.timeout(FATE_WITHIN_SECONDS):
+            while True:
+                phone = self.lab.phone or await self._fetch()
+                code = await phone.ended()
+                result.story += [_told(event) for event in phone.events]
+                into = self.lab.folder / "fetched" / self.token
+                named = [one for one in into.iterdir() if not one.name.startswith(".")]
+                if any(one.read_bytes() != self._content() for one in named):
+                    result.wrong.append("a file that is not whole has the name of the artifact")
+                if code == 0:
+                    if not named or any(one not in named for one in into.iterdir()):
+                        result.wrong.append(f"fetched, and in the folder are {[one.name for one in into.iterdir()]}")
+                    return self._done
+                await asyncio.sleep(_AGAIN_SECONDS)
+                await self._fetch()
 
     async def _judge(self, last: Event) -> list[str]:
         """Ask the oracle, and wait until the next task can be sent."""
@@ -349,6 +445,18 @@ async def _goes_on(lab: Laboratory, rng: Random) -> bool:
             return True
         await asyncio.sleep(_AGAIN_SECONDS)
     return False
+
+
+class _Nth:
+    """Wants the so manieth frame of a kind."""
+
+    def __init__(self, kind: str, number: int) -> None:
+        self._kind = kind
+        self._left = number
+
+    def __call__(self, frame: Frame) -> bool:
+        self._left -= _is(frame, self._kind)
+        return self._left == 0 and _is(frame, self._kind)
 
 
 def _is(frame: Frame, kind: str) -> bool:

@@ -32,20 +32,21 @@ class Setting:
 
     at: Sequence[Address] | None = None
     told: Sequence[str] = ()
-    """What phones are told in place of where it listens. Tests put a proxy there."""
+    """What phones are told in place of where it listens: a forwarded port, as of a container. Tests put a proxy there."""
     bounds: Bounds = field(default_factory=Bounds)
     knocks: Knocks = field(default_factory=Knocks)
 
     @classmethod
-    def parse(cls, text: str) -> Setting | None:
-        """Read the setting: off (None), on, or HOST:PORT. Raises ValueError."""
+    def parse(cls, text: str, *, told: str | None = None) -> Setting | None:
+        """Read the setting: off (None), on, or HOST:PORT; and what phones are told, a HOST:PORT. Raises ValueError."""
+        tell = () if told is None else (str(Address.parse(told)),)
         match text.strip().lower():
             case "off":
                 return None
             case "on":
-                return cls()
+                return cls(told=tell)
             case _:
-                return cls(at=(Address.parse(text),))
+                return cls(at=(Address.parse(text),), told=tell)
 
 
 class Listener:
@@ -77,7 +78,7 @@ class Listener:
             await server.start()
             try:
                 listening = [str(one) async for one in _listening(porch, self._wanted(self._setting))]
-                self._told = tuple(self._setting.told or listening)
+                self._told = tuple(self._setting.told or listening) if listening else ()
                 _LOG.info("direct path", addresses=listening)
                 yield
             finally:
