@@ -241,7 +241,8 @@ class Desk:
             raise errors.NoNetwork
         if post.verdict is Verdict.REFUSED:
             raise refusal_of(post)
-        say({"event": "cancelling", "task_id": str(UUID(bytes=task.task_id)), "at": self._phone.clock.wall_ms()})
+        if post.verdict is Verdict.TAKEN:
+            say({"event": "cancelling", "task_id": str(UUID(bytes=task.task_id)), "at": self._phone.clock.wall_ms()})
         await line.bell.until(lambda: line.ledger.view(task.task_id).over, CANCELLED_WITHIN_SECONDS)
         view = line.ledger.view(task.task_id)
         say(last_line(view) | {"task_id": str(UUID(bytes=task.task_id)), "host": pairing.host_name})

@@ -44,20 +44,19 @@ from google.protobuf.message import DecodeError
 from mobile_sim.bell import Bell
 from mobile_sim.deciding import Deciding
 from mobile_sim.direct import DirectPath, Way, usable
-from mobile_sim.ledger import TASK, Ledger
+from mobile_sim.ledger import Ledger
 from mobile_sim.probing import Answer, Probing
 from mobile_sim.reading import LARGEST_NUMBER, Read, Reader
 from mobile_sim.sight import Sight
 from mobile_sim.store import PairingState, Store
-from mobile_sim.task_view import ON_THE_WAY
 from mobile_sim.tending import Tending
 
 log = logging.getLogger(__name__)
 
 SEEN_EVERY_MS = 500
 RESEND_EVERY_MS = 3_000
-OUT_OF_CONTACT_AFTER_MS = 5_000
-"""How long this phone's own stream may be gone before its tasks are shown as out of contact."""
+LEASE_LIMITS_MS = (100, 15_000)
+"""A relay's lease outside of these is nonsense: nobody is told nothing for longer than twice the second."""
 
 _AFTER_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED)
 
@@ -344,6 +343,9 @@ class Line:
     async def opened(self, opened: Opened) -> None:
         """Begin with what the relay says of the past."""
         self.relay_open, self.error, self._lost_at_ms = True, None, None
+        if opened.limits.lease_ms:
+            least_ms, most_ms = LEASE_LIMITS_MS
+            self.ledger.word_within_ms = 2 * min(max(opened.limits.lease_ms, least_ms), most_ms)
         self._log_head = _place(opened.head_seq)
         self._pending = frozenset(opened.pending_message_ids)
         self._posted_here.clear()
@@ -362,6 +364,8 @@ class Line:
             for frame in frames:
                 revoked = self._take(frame) or revoked
             self._settle()
+            if self.host_absent and self.presence_state == Reachability.REACHABILITY_ABSENT:
+                self.ledger.host_away(self.absence)  # of tasks, too, that rows told of behind the word on presence
             if revoked:
                 self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
         if self._replacing:
@@ -379,7 +383,7 @@ class Line:
         """Hear that there is no stream."""
         was_open = self.relay_open
         if was_open or self._lost_at_ms is None:
-            silent_ms = OUT_OF_CONTACT_AFTER_MS if isinstance(error, Silence) else 0
+            silent_ms = self.ledger.word_within_ms if isinstance(error, Silence) else 0
             self._lost_at_ms = self._clock.steady_ms() - silent_ms
         self.relay_open, self.error, self.presence = False, error, None
         if self.direct.is_open:
@@ -526,10 +530,7 @@ class Line:
         for post in self.ledger.unsettled():
             if post.message_id in self._posted_here or post.message_id in self._pending:
                 continue
-            self.ledger.never_stored(post)
-            on_the_way = self.ledger.view(post.task_id).state in ON_THE_WAY
-            if post.action == TASK and on_the_way and post.task_id not in self.attended:
-                self.ledger.not_sent(post.task_id, Reason.REASON_NO_NETWORK)
+            self.ledger.never_stored(post, attended=self.attended)
 
     @contextlib.contextmanager
     def _step(self) -> Iterator[None]:
@@ -561,9 +562,9 @@ class Line:
     async def _do_due(self) -> int | None:
         """Do what is due; gives the ms until something else is, None if nothing is by time alone."""
         now_ms = self._clock.steady_ms()
+        waits = self._word_due(now_ms)
         if not self.path:
-            return self._contact_due(now_ms)
-        waits: list[int] = []
+            return min(waits + self._contact_due(now_ms), default=None)
         if (next_ms := self._deciding.next_due_ms()) is not None:
             if next_ms <= now_ms:
                 with self._step():
@@ -585,17 +586,28 @@ class Line:
                 waits.append(self._seen_at_ms + SEEN_EVERY_MS - now_ms)
         return min(waits, default=None)
 
-    def _contact_due(self, now_ms: int) -> int | None:
+    def _word_due(self, now_ms: int) -> list[int]:
+        next_ms = self.ledger.next_due_ms()
+        if next_ms is None:
+            return []
+        if next_ms > now_ms:
+            return [next_ms - now_ms]
+        with self._step():
+            self.ledger.overdue(now_ms)
+        self.bell.ring()
+        return []
+
+    def _contact_due(self, now_ms: int) -> list[int]:
         if self._lost_at_ms is None:
-            return None
-        left_ms = self._lost_at_ms + OUT_OF_CONTACT_AFTER_MS - now_ms
+            return []
+        left_ms = self._lost_at_ms + self.ledger.word_within_ms - now_ms
         if left_ms > 0:
-            return left_ms
+            return [left_ms]
         with self._step():
             self.ledger.host_away(Reason.REASON_NO_NETWORK)
         self._lost_at_ms = None
         self.bell.ring()
-        return None
+        return []
 
     async def _shake_hands(self) -> None:
         try:

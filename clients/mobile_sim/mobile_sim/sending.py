@@ -17,17 +17,14 @@ from dispatch.encoding import message_id as id_of
 from dispatch.ids import ID_BYTES, MessageId, Rng, TaskId
 from dispatch.sealed.history import sign_task
 
-from mobile_sim.ledger import TASK
+from mobile_sim.ledger import TASK, VALID_FOR_MS, VERDICT_MARGIN_MS
 from mobile_sim.line import Line
 from mobile_sim.store import Post, Store, Verdict
 from mobile_sim.task_view import OUTCOMES, WITH_HOST
 
-VALID_FOR_MS = 10_000
 CONNECT_WITHIN_MS = 5_000
 SHAKE_WITHIN_MS = 3_000
 """After this long without a session the command goes without a seal: then its refusal names the cause."""
-VERDICT_MARGIN_MS = 2_000
-"""The relay counts valid_for from the arrival, so its verdict may come this much after the command's own time."""
 MOST_ATTEMPTS = 6
 
 _WORTH_ANOTHER = frozenset({"STALE_EPOCH", "SESSION_NEEDED"})
@@ -56,7 +53,8 @@ class Sender:
     async def send(self, command: Command) -> Post | None:
         """Send until there is a verdict; gives the post that has it, or the last one if its time ran out without.
 
-        None when nothing was ever posted. A task that no relay has got is noted as not sent.
+        None when nothing was posted. A task that no relay has got is noted as not sent; one that a relay has got and gives no
+        verdict on is unconfirmed by then (`Ledger.overdue`).
         """
         line = self._line
         end_ms = self._clock.steady_ms() + VALID_FOR_MS
@@ -118,7 +116,7 @@ class Sender:
             direct=direct,
         )
         with self._store.transaction():
-            line.ledger.posted(post)
+            line.ledger.posted(post, until_ms=end_ms)
         words_out = relay.Post(
             message_id=post.message_id,
             task_id=command.task_id,
@@ -131,7 +129,7 @@ class Sender:
         if sent:
             return post
         with self._store.transaction():
-            line.ledger.never_stored(post)
+            line.ledger.never_stored(post, attended=line.attended)
         return None
 
     def _sealed(self, command: Command, attempt: int, left_ms: int) -> bytes:
