@@ -15,9 +15,10 @@ from dispatch.ids import TaskId
 
 from mobile_sim.exits import exit_of_view
 from mobile_sim.facts import Fact, Kind
-from mobile_sim.ledger import TASK, VALID_FOR_MS, VERDICT_MARGIN_MS
+from mobile_sim.ledger import TASK
 from mobile_sim.line import Line
 from mobile_sim.owner import Event, Request, Say
+from mobile_sim.patience import Patience
 from mobile_sim.store import Store, Task, Verdict
 from mobile_sim.task_view import (
     OUTCOMES,
@@ -34,13 +35,16 @@ from mobile_sim.task_view import (
 class Follow:
     """One person's look at one task."""
 
-    def __init__(self, line: Line, store: Store, task: Task, *, host: str, clock: Clock, say: Say) -> None:
+    def __init__(
+        self, line: Line, store: Store, task: Task, *, host: str, clock: Clock, patience: Patience, say: Say
+    ) -> None:
         self._line = line
         self._store = store
         self._task_id: TaskId = task.task_id
         self._pair_id = task.pair_id
         self._host = host
         self._clock = clock
+        self._patience = patience
         self._say = say
         self._place = 0
         self._view = TaskView()
@@ -60,7 +64,7 @@ class Follow:
         self._view = view_of(facts[: self._place])
         if view.state in WITH_HOST or view.state in OUTCOMES:
             return False
-        since_ms = self._clock.wall_ms() - VALID_FOR_MS - VERDICT_MARGIN_MS
+        since_ms = self._clock.wall_ms() - self._patience.posted_ms
         for post in self._store.tasks.posts(self._task_id, TASK):
             if post.verdict is Verdict.OPEN and post.posted_at_ms > since_ms:
                 return False

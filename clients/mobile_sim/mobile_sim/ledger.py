@@ -16,10 +16,6 @@ from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, TaskView, after, 
 TASK = "task"
 CANCEL = "cancel"
 
-VALID_FOR_MS = 10_000
-"""How long a command lives, from the moment when the person sent it."""
-VERDICT_MARGIN_MS = 2_000
-"""The relay counts valid_for from the arrival, so its verdict may come this much after the command's own time."""
 LEASE_MS = 5_000
 """The short lease of a relay that has not said its own."""
 
@@ -75,18 +71,18 @@ class Ledger:
             self._store.tasks.add(task)
 
     def posted(self, post: Post, *, until_ms: int) -> None:
-        """Keep an attempt that is about to be sent, and of use to nobody after that time (steady)."""
+        """Keep an attempt that is about to be sent and should have its verdict by that time (steady)."""
         self._store.tasks.add_post(post)
         self._of_task(post, Kind.SENT, path="direct" if post.direct else "relay")
         if post.action == TASK:
-            self._due_ms[post.task_id] = until_ms + VERDICT_MARGIN_MS
+            self._due_ms[post.task_id] = until_ms
 
     def handed_over(self, message_id: MessageId) -> None:
         """Hear that an attempt was given to the host's stream."""
         if post := self._open(message_id):
             self._of_task(post, Kind.HANDED_OVER)
             # One of an earlier process has no time of its own here any more.
-            self._due_ms.setdefault(post.task_id, self._clock.steady_ms() + VALID_FOR_MS + VERDICT_MARGIN_MS)
+            self._due_ms.setdefault(post.task_id, self._clock.steady_ms() + self.word_within_ms)
 
     def taken(self, message_id: MessageId) -> None:
         """Hear the verdict: accepted. The host's own word is the next that is waited for."""

@@ -88,7 +88,7 @@ class Line:
         way: Way = Way.RELAY,
     ) -> None:
         # Fixed after __init__.
-        self._way = way
+        self.way = way
         self.pair_id = pair_id
         self.identity = identity
         self.instance = instance
@@ -164,14 +164,19 @@ class Line:
     @property
     def path_settled(self) -> bool:
         """Whether the path in use will stay as it is, as far as this end can tell: a better one is there, or was tried."""
-        if self.direct.is_open or self._way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
+        if self.direct.is_open or self.way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
             return True
         return self.session.ready and self._tending.confirmed and (not self._addresses or self.direct.failed)
 
     @property
+    def addresses(self) -> Sequence[str]:
+        """Where the host says that it can be reached directly."""
+        return tuple(self._addresses)
+
+    @property
     def open(self) -> bool:
         """Whether there is a path that commands may take."""
-        return self.direct.is_open or (self.relay_open and self._way is not Way.DIRECT)
+        return self.direct.is_open or (self.relay_open and self.way is not Way.DIRECT)
 
     @property
     def met(self) -> bool:
@@ -712,14 +717,14 @@ class Line:
         return words.UpLiveItem(probe=words.Probe(number=self._probes))
 
     def _direct_addresses(self) -> Sequence[str]:
-        return () if self._way is Way.RELAY or self.final else self._addresses
+        return () if self.way is Way.RELAY or self.final else self._addresses
 
     async def _knock(self) -> bytes | None:
         """Give the first words on a direct path: sealed in the session, or a handshake where no session can be had by the relay."""
         self._knocked_in_session = self.session.ready and self._tending.confirmed and not self._shake_directly
         if self._knocked_in_session:
             return self.question()
-        if self.relay_open and not self.host_absent and not self._shake_directly and self._way is not Way.DIRECT:
+        if self.relay_open and not self.host_absent and not self._shake_directly and self.way is not Way.DIRECT:
             return None  # the session is being made there
         try:
             right = await self._right(False)
