@@ -12,7 +12,7 @@ from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.clock import SystemClock
 
 from tests.support.device_end import DeviceEnd
-from tests.support.relay import Pair, Relay
+from tests.support.relay import Pair, Relay, locked
 from tests.support.trust_service import new_id
 from tests.support.waiting import until
 
@@ -93,6 +93,24 @@ async def test_a_task_for_a_host_that_is_away_is_reported_with_the_cause(calm_re
 
     (told,) = await calm_relay.trust.told(1)
     assert words(told) == "HOST_NEVER_CONNECTED"
+
+
+async def test_what_was_refused_because_nothing_could_be_stored_is_reported_when_it_can_be(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
+    lost, again = new_id(), new_id()
+    with locked(calm_relay):
+        for message_id in [await phone.post(new_id(), task_id=task_id) for task_id in (lost, again, lost)]:
+            refusal = await phone.refusal(message_id)
+            assert (refusal.reason, refusal.seq) == (Reason.REASON_STORE_FAILED, 0)
+    await accepted(phone, host, task_id=again)
+
+    told = {one.task_id: words(one) for one in await calm_relay.trust.told(2)}
+
+    assert told[lost] == "STORE_FAILED"
+    await until_nothing_waits(calm_relay)
+    # Its next attempt says more, whichever came to the disk first.
+    assert [words(one) for one in calm_relay.trust.reported if one.task_id == again][-1] == "accepted"
 
 
 async def test_reports_wait_while_the_pairing_service_is_away(calm_relay: Relay) -> None:

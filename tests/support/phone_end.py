@@ -127,10 +127,12 @@ class PhoneEnd:
         sealed = self.session.seal_command(command.SerializeToString())
         return Sent(message_id(sealed), task_id, sealed)
 
-    def task(self, text: str, *, task_id: bytes | None = None, **changed: Any) -> Sent:
+    def task(
+        self, text: str, *, task_id: bytes | None = None, attachments: Sequence[pb.Attachment] = (), **changed: Any
+    ) -> Sent:
         """Sign and seal a task."""
         chosen = task_id or os.urandom(16)
-        action = pb.Action(task=pb.Task(text=text), action_id=chosen)
+        action = pb.Action(task=pb.Task(text=text, attachments=attachments), action_id=chosen)
         return self.command(action, task_id=chosen, **changed)
 
     def cancel(self, task_id: bytes, *, direct: bool = False) -> Sent:

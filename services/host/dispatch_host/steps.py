@@ -20,7 +20,7 @@ from dispatch_host import admission, entries
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.entries import Entry
 from dispatch_host.journal import files, outbox, settings, tasks, threads
-from dispatch_host.journal.values import StoredCommand, StoredFile, StoredTask, Verdict
+from dispatch_host.journal.values import FileKind, StoredCommand, StoredFile, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
 from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
@@ -139,6 +139,11 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
     return _cancel(tx, scribe, task)
 
 
+def _named(action: bytes) -> list[bytes]:
+    """Give the ids of the files that a task's own words name: two tasks may name the same one."""
+    return [said.file_id for said in Action.FromString(action).task.attachments]
+
+
 def _waits(tx: Tx, command: StoredCommand) -> bool:
     task = tasks.find(tx, command.task_id)
     return task is not None and task.state in QUEUED
@@ -146,8 +151,7 @@ def _waits(tx: Tx, command: StoredCommand) -> bool:
 
 def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_time: bool, now_ms: int) -> Gone:
     tasks.accept(tx, task.task_id, attempt=words.attempt, action=words.action, at_ms=now_ms)
-    named = Action.FromString(words.action).task.attachments
-    files.name_task(tx, [one.file_id for one in named], task.task_id)
+    files.claim(tx, _named(words.action), thread=task.thread)
     first = entries.accepted(words, text=task.text)
     if not in_time:
         return Gone(ended=_end(tx, scribe, task, Event.INTERRUPT, reason=NEVER_STARTED, before=[first]))
@@ -204,7 +208,8 @@ class Ready:
     task: StoredTask
     history: Sequence[StoredTask] = field(repr=False)
     folders: Sequence[Folder]
-    attachments: Sequence[StoredFile]
+    attachments: Sequence[StoredFile | None]
+    """What the task names, in its order; None for one that is not here any more."""
 
 
 def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
@@ -220,9 +225,10 @@ def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
     history = [
         earlier for earlier in tasks.of_thread(tx, task.thread, limit=HISTORY_LIMIT + 1) if earlier.state in OUTCOMES
     ]
-    return Ready(
-        task=task, history=history, folders=settings.folders(tx), attachments=files.attachments_of(tx, task.task_id)
-    )
+    attachments = [
+        files.find(tx, file_id, thread=task.thread, kind=FileKind.ATTACHMENT) for file_id in _named(task.action)
+    ]
+    return Ready(task=task, history=history, folders=settings.folders(tx), attachments=attachments)
 
 
 def tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:

@@ -108,7 +108,7 @@ CREATE TABLE file (
     file_id BLOB PRIMARY KEY,
     thread INTEGER NOT NULL REFERENCES thread (id),
     kind TEXT NOT NULL,                  -- attachment: it is here, whole; artifact: it was told to the phone
-    task_id BLOB NOT NULL,               -- empty for an attachment that no task has named yet
+    claimed INTEGER NOT NULL DEFAULT 0,  -- an accepted task names this attachment; which ones do, their own actions say
     name TEXT NOT NULL,
     size INTEGER NOT NULL,
     sha256 BLOB NOT NULL,
@@ -118,7 +118,6 @@ CREATE TABLE file (
     at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_by_thread ON file (thread, kind);
-CREATE INDEX file_by_task ON file (task_id);
 
 CREATE TABLE folder (
     path BLOB PRIMARY KEY,               -- as the file system spells it
