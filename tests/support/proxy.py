@@ -75,7 +75,7 @@ class Proxy:
         return not self._flowing.is_set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuse:
+        if self.refuse or self._over:
             writer.transport.abort()
             return
         self.connections += 1
