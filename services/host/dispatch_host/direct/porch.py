@@ -134,11 +134,12 @@ class Porch:
         try:
             await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # Before anything is awaited: the end of the porch may cut this off.
+            door_writer.transport.abort()
+            del self._known[port]
             for work in works:
                 work.cancel()
             await asyncio.gather(*works, return_exceptions=True)
-            del self._known[port]
-            door_writer.transport.abort()
 
     async def _shown(self, vouched: asyncio.Event) -> None:
         """Return when a connection has not been vouched for in time; never for one that was."""
