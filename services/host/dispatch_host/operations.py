@@ -249,6 +249,7 @@ class Operations:
     async def _cancel_tasks(self, running: Running, pairing: Pairing) -> None:
         owned = self._owned
         cancelled = await owned.journal.step(lambda tx: steps.cancel_pairing(tx, owned.scribe, pairing.pair_id))
+        running.runner.moved_up()
         for task_id in cancelled:
             await running.runner.cancelled(task_id)
 
