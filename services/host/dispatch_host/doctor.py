@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
@@ -21,6 +20,7 @@ from dispatch.device.sign_in import SignIn
 from dispatch.doctor import links
 from dispatch.doctor.aside import aside
 from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok, refused, walk, warning
+from dispatch.plain import path_text
 
 from dispatch_host.fleet import Fleet
 from dispatch_host.journal import settings, threads
@@ -238,7 +238,7 @@ async def examine(owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus) 
         async for found in walk(TO_A_PHONE, Way(owned, fleet, pairing), own, about=pairing.phone_name):
             yield found
     for folder in await owned.journal.step(settings.folders):
-        async for found in walk(OF_A_FOLDER, folder, chart, about=_shown(folder.path)):
+        async for found in walk(OF_A_FOLDER, folder, chart, about=path_text(folder.path)):
             yield found
 
 
@@ -287,7 +287,3 @@ def heard(response: pb.ExamineResponse) -> Found:
     state = next((state for state, value in _STATES.items() if value == response.state), State.BROKEN)
     finding = Finding(state=state, text=response.text, advice=response.advice, reason=response.reason)
     return Found(link=response.link, about=response.about, finding=finding)
-
-
-def _shown(path: Path) -> str:
-    return os.fspath(path).encode("utf-8", "replace").decode()

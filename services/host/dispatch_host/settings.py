@@ -11,6 +11,7 @@ from dispatch import errors
 from dispatch_host.limits import Limits
 
 _NAMES = {field.name: f"DISPATCH_HOST_{field.name.upper()}" for field in fields(Limits)}
+_MOST_SECONDS, _MOST_BYTES = 1e9, 10**15
 
 
 def limits(environment: Mapping[str, str]) -> Limits:
@@ -21,15 +22,25 @@ def limits(environment: Mapping[str, str]) -> Limits:
         text = environment.get(name)
         if text is None:
             continue
-        try:
-            value = float(text)
-        except ValueError:
-            value = 0.0
-        unit, most = ("bytes", 1e15) if field.endswith("_bytes") else ("seconds", 1e9)
-        if 0 < value < most and (unit == "seconds" or value >= 1):
-            given[field] = value if unit == "seconds" else int(value)
+        unit = field.rpartition("_")[2]
+        value = _bytes(text) if unit == "bytes" else _seconds(text)
+        if value is None:
+            wrong.append(f"{name}={text!r} is not a number of {'bytes' if unit == 'bytes' else 'seconds'} above 0")
         else:
-            wrong.append(f"{name}={text!r} is not a number of {unit} above 0")
+            given[field] = value
     if wrong:
         raise errors.BadRequest("; ".join(wrong), metadata={"field": "environment"})
     return Limits(**given)
+
+
+def _bytes(text: str) -> int | None:
+    value = int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(_MOST_BYTES)) else 0
+    return value or None
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < _MOST_SECONDS else None
