@@ -38,7 +38,7 @@ class Proxy:
         self._server: asyncio.Server
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._over = False
+        self._over = asyncio.Event()
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -48,7 +48,7 @@ class Proxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over = True
+        self._over.set()
         self._server.close()
         for task in list(self._tasks):
             task.cancel()
@@ -75,7 +75,7 @@ class Proxy:
         return not self._flowing.is_set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuse or self._over:
+        if self.refuse or self._over.is_set():
             writer.transport.abort()
             return
         self.connections += 1
@@ -87,7 +87,7 @@ class Proxy:
             self._writers.discard(writer)
             return
         self._writers.add(far_writer)
-        if self._over:  # meanwhile
+        if self._over.is_set():  # meanwhile
             self.cut()
             return
         carried = itertools.count(1)
