@@ -208,3 +208,41 @@ async def test_what_is_reported_holds_nothing_that_was_sealed(calm_relay: Relay)
     (told,) = await calm_relay.trust.told(1)
 
     assert b"canary" not in told.SerializeToString()
+
+
+async def test_a_task_that_came_by_another_way_is_known_from_its_go_on(calm_relay: Relay) -> None:
+    """Its command never was here: the host says that it has its go, so that nobody is in the dark should that host go away."""
+    pair, phone, host = await together(calm_relay)
+    elsewhere = new_id()
+    for go in [new_id()] * 2 + [new_id()]:  # the same again, and another one
+        await host.say(post=pb.Post(message_id=go, task_id=elsewhere, kind=pb.KIND_KEEP, since_posted_ms=4_000))
+        await host.receipt(go)
+
+    cancelled = await phone.post(new_id(), task_id=elsewhere)
+    await host.got("handover", lambda one: one.message_id == cancelled)
+    await host.say(decline=pb.Decline(message_id=cancelled, reason=Reason.REASON_TASK_OVER))
+    await phone.refusal(cancelled)
+    await phone.bye()
+    await host.bye(notice=pb.CONDITION_ASLEEP)
+
+    # What is said of it here is the task's go and nothing of the cancel.
+    taken = (await calm_relay.trust.told(1))[0]
+    assert (taken.task_id, words(taken)) == (elsewhere, "accepted")
+    await until(lambda: calm_relay.push.calls == [(pair.pair_id, pb.PUSH_HINT_NEWS)])
+    assert await calm_relay.metric("dispatch_relay_host_offline_failures_total", cause="asleep") == 1
+    await ended(await calm_relay.attach(pair.host), elsewhere)
+    assert [words(one) for one in await calm_relay.trust.told(2)] == ["accepted", "done"]
+
+
+async def test_a_go_behind_the_outcome_opens_nothing(calm_relay: Relay) -> None:
+    _, _, host = await together(calm_relay)
+    elsewhere, go = new_id(), new_id()
+    await ended(host, elsewhere)
+    await host.say(post=pb.Post(message_id=go, task_id=elsewhere, kind=pb.KIND_KEEP))
+    await host.receipt(go)
+    behind = new_id()
+    await ended(host, behind)
+
+    assert [(one.task_id, words(one)) for one in await calm_relay.trust.told(2)] == [
+        (elsewhere, "done"), (behind, "done"),
+    ]  # fmt: skip

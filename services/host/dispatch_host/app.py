@@ -209,6 +209,8 @@ async def run(
         await fleet.attach_all()
         told.running(served)
         await _first(stop.asked, broken)
+        # First: what came in behind the ending of all tasks would be left to run by nobody.
+        fleet.close(Reason.REASON_HOST_APP_CLOSED)
         metrics.ended(State.INTERRUPTED, await _end_all(owned, runner, within_seconds=limits.stop_seconds))
         await fleet.leave(stop.condition, within_seconds=limits.stop_seconds)
         stopped.set()

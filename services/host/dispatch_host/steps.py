@@ -14,12 +14,12 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, UpCommand
 from dispatch.files.description import checked
-from dispatch.ids import MessageId, PairId, TaskId
+from dispatch.ids import ID_BYTES, MessageId, PairId, TaskId
 
 from dispatch_host import admission, entries
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.entries import Entry
-from dispatch_host.journal import files, settings, tasks, threads
+from dispatch_host.journal import files, outbox, settings, tasks, threads
 from dispatch_host.journal.values import FileKind, StoredCommand, StoredFile, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
 from dispatch_host.scope import Folder
@@ -27,6 +27,8 @@ from dispatch_host.scribe import Scribe
 from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, Event, State
 
 HISTORY_LIMIT = 50
+UNDECIDED_LIMIT = 64
+"""Commands of one pairing of which its phone, which came directly, has still to say what becomes of them: kept until it does."""
 
 NEVER_STARTED = Reason.REASON_NEVER_STARTED
 
@@ -39,6 +41,8 @@ def take(
     `undecided` counts the commands of this process that wait for their go: each may become a waiting task. `direct` says by
     whom the go will come: the phone, or the relay.
     """
+    if direct and len(tasks.undecided_directly(tx, pair_id)) >= UNDECIDED_LIMIT:
+        return Reason.REASON_QUEUE_FULL
     thread = threads.thread_of(tx, pair_id)
     task_id = TaskId(asked.command.task_id)
     known = tasks.find(tx, task_id)
@@ -128,6 +132,9 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
     if task is None:
         return Gone()
     if task.state is State.HANDED_OVER:
+        if word.direct:
+            # The relay has not seen it, and is to call the person should this host go away in the middle.
+            outbox.add_go(tx, pair_id, MessageId(scribe.rng(ID_BYTES)), task.task_id)
         return _accept(tx, scribe, task, words, in_time=in_time, now_ms=now_ms)
     return _cancel(tx, scribe, task)
 

@@ -55,6 +55,8 @@ class Keeping:
         elif result.row is not None and result.effect is Effect.ANSWER_AGAIN:
             self._place.answer_again(result.row, stream)
         elif result.row is not None:
+            if result.task_begun:
+                self._place.open_tasks[op.task_id] = op.now_ms
             if result.task_ended:
                 self._task_over(op)
             self._place.publish(result.row)

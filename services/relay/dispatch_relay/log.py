@@ -139,7 +139,12 @@ class Keep:
     push_hint: PushHint.ValueType = PushHint.PUSH_HINT_UNSPECIFIED
     outcome: Outcome.ValueType = Outcome.OUTCOME_UNSPECIFIED
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
-    since_posted_ms: int = 0  # beside an outcome: how long ago the host got the task, for one that this relay never saw
+    since_posted_ms: int = 0  # how long ago the host got the task, for one that this relay never saw
+
+    @property
+    def is_go(self) -> bool:
+        """Whether it only tells that a task got its go by the direct path."""
+        return not self.sealed and not self.outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,14 +217,15 @@ class Done:
     """An op is committed.
 
     `row` is the new row, or with ANSWER_AGAIN the old one. `task_open` says of a command whether its task had its go
-    before; `task_ended` of a keep row whether it is the one that ended its task. `to_report`: there is a report more,
-    `owed_call`: a call to the person is owed, both written in the same transaction.
+    before; `task_begun` and `task_ended` of a keep row whether it is the one that did so to its task. `to_report`: there is a
+    report more, `owed_call`: a call to the person is owed, both written in the same transaction.
     """
 
     effect: Effect
     status: Status = Status.UNKNOWN
     row: Row | None = None
     task_open: bool = False
+    task_begun: bool = False
     task_ended: bool = False
     to_report: bool = False
     owed_call: OwedCall | None = None

@@ -181,7 +181,8 @@ class Room:
             return errors.RateLimited(retry_after_ms=wait_ms)
         if stream.end is End.PHONE and len(self._commands) >= settings.pending_commands:
             return errors.RateLimited("too many commands wait", retry_after_ms=settings.lease_ms)
-        if stream.end is End.PHONE and self._too_many_tasks(TaskId(post.task_id)):
+        begins = stream.end is End.PHONE or not (post.sealed or post.outcome)  # a command, or the go of one elsewhere
+        if begins and self._too_many_tasks(TaskId(post.task_id)):
             return errors.QueueFull("too many tasks are not over")
         return None
 

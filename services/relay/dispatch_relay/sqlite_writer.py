@@ -220,8 +220,28 @@ class Writer:
         if not self._append(thread, row):
             return Done(Effect.ANSWER_AGAIN, Status.ACCEPTED, self._find(thread, End.HOST, op.message_id))
         ended = op.outcome != Outcome.OUTCOME_UNSPECIFIED and self._end(thread, op)
+        begun = op.is_go and self._go_elsewhere(thread, op)
         owed = self._owe_call(thread, op.push_hint, seq=row.seq, now_ms=op.now_ms)
-        return Done(Effect.ACCEPT, Status.ACCEPTED, row, task_ended=ended, to_report=ended, owed_call=owed)
+        return Done(
+            Effect.ACCEPT,
+            Status.ACCEPTED,
+            row,
+            task_begun=begun,
+            task_ended=ended,
+            to_report=begun or ended,
+            owed_call=owed,
+        )
+
+    def _go_elsewhere(self, thread: _Thread, op: Keep) -> bool:
+        """Note that a task got its go by the direct path; False when the task is known here, open or over."""
+        posted_ms = op.now_ms - op.since_posted_ms
+        fresh = self._db.execute(
+            "INSERT INTO task (pairing, task_id, outcome, posted_ms, at_ms) VALUES (?, ?, 0, ?, ?) ON CONFLICT DO NOTHING",
+            (thread.key, op.task_id, posted_ms, op.now_ms),
+        ).rowcount
+        if fresh:
+            self._report(op.pair_id, op.task_id, posted_ms, reason=Reason.REASON_UNSPECIFIED)
+        return bool(fresh)
 
     def _owe_call(self, thread: _Thread, hint: PushHint.ValueType, *, seq: int, now_ms: int) -> OwedCall | None:
         """Remember, in the transaction of what it is for, that the person is to be called."""

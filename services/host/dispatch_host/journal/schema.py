@@ -100,7 +100,7 @@ CREATE TABLE outbox (
     push_hint INTEGER NOT NULL,
     outcome INTEGER NOT NULL,
     reason INTEGER NOT NULL,
-    kept INTEGER NOT NULL DEFAULT 0      -- the phone has it by the direct path; only the relay is to hear of the outcome
+    kept INTEGER NOT NULL DEFAULT 0      -- the phone needs it no more; only the relay is to hear of a go or an outcome
 ) STRICT;
 CREATE INDEX outbox_by_pairing ON outbox (pair_id, id);
 
