@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from types import TracebackType
+from typing import Any
 
 from dispatch.address import Address
 
@@ -31,7 +32,7 @@ class Proxy:
         self._flowing.set()
         self._server: asyncio.Server
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -67,9 +68,12 @@ class Proxy:
             return
         self.connections += 1
         self._writers.add(writer)
+        connecting = asyncio.create_task(asyncio.open_connection(self.target.host, self.target.port))
+        self._tasks.add(connecting)  # else one that comes just at the end outlives the proxy
+        connecting.add_done_callback(self._tasks.discard)
         try:
-            far_reader, far_writer = await asyncio.open_connection(self.target.host, self.target.port)
-        except OSError:
+            far_reader, far_writer = await connecting
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
             self._writers.discard(writer)
             return
