@@ -32,6 +32,7 @@ from tests.support.waiting import DEADLINE_SECONDS
 
 Event = dict[str, Any]
 FAR_MS = 2**45
+MOST_BYTES = 4 * 1024**3
 
 UNHURRIED = Patience(
     connect_seconds=DEADLINE_SECONDS,
@@ -161,7 +162,15 @@ class SeededPhone:
 
 def send_request(text: str, **options: Any) -> Event:
     """Write what `dispatch-phone send` asks of the phone."""
-    return {"do": "send", "text": text, "host": None, "wait": None, "id": str(uuid4()), **options}
+    return {
+        "do": "send",
+        "text": text,
+        "host": None,
+        "wait": None,
+        "id": str(uuid4()),
+        "most_bytes": MOST_BYTES,
+        **options,
+    }
 
 
 async def _nobody() -> bool:
