@@ -48,12 +48,14 @@ class Proxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.refuse = True  # what was accepted just now and is not looked at yet
         self._server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.cut()
         await self._server.wait_closed()
+        await asyncio.sleep(0)  # those are let go
 
     def cut(self) -> None:
         """Break every connection, as when a cable is pulled and somebody notices."""
