@@ -1256,7 +1256,7 @@ class Waiting(_message.Message):
 
     POSITION_FIELD_NUMBER: _builtins.int
     position: _builtins.int
-    """1 for the next one. Told when the task is accepted; later positions follow from what ends."""
+    """1 for the next one. Told when the task is accepted, and anew whenever it changes."""
     def __init__(
         self,
         *,
