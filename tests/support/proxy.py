@@ -7,6 +7,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Any
 
 from dispatch.address import Address
 
@@ -37,7 +38,7 @@ class Proxy:
         self._flowing.set()
         self._server: asyncio.Server
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._over = asyncio.Event()
 
     async def __aenter__(self) -> Proxy:
@@ -55,6 +56,7 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.cut()
         await self._server.wait_closed()
+        await asyncio.sleep(0)  # those that are let go hear of it
 
     def cut(self) -> None:
         """Break every connection, as when a cable is pulled and somebody notices."""
@@ -80,9 +82,12 @@ class Proxy:
             return
         self.connections += 1
         self._writers.add(writer)
+        connecting = asyncio.create_task(asyncio.open_connection(self.target.host, self.target.port))
+        self._tasks.add(connecting)  # else one that comes just at the end outlives the proxy
+        connecting.add_done_callback(self._tasks.discard)
         try:
-            far_reader, far_writer = await asyncio.open_connection(self.target.host, self.target.port)
-        except OSError:
+            far_reader, far_writer = await connecting
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
             self._writers.discard(writer)
             return
