@@ -97,6 +97,11 @@ class Scene:
         assert await self.desk.do({"do": "thread", "host": None}, say=lines.append, hear=nobody) == 0
         return lines
 
+    async def has_read(self, seq: int) -> bool:
+        """Whether the phone has read to a place, and said so."""
+        acks = [frame.ack.through_seq for frame in self.relay.stream.frames if frame.HasField("ack")]
+        return bool(acks) and acks[-1] == seq
+
     async def has_holes(self, count: int) -> None:
         """Wait until so many rows did not open: the last may still be on its way when the thread is whole already."""
         async with asyncio.timeout(DEADLINE_SECONDS):
@@ -438,6 +443,53 @@ async def test_a_post_that_is_still_pending_after_a_break_is_not_sent_again(scen
 
     await whole(scene)
     assert len(scene.relay.posts) == 1
+
+
+@pytest.mark.parametrize("lost", ["too old", "set back", "left out"])
+async def test_what_a_log_that_lost_rows_can_not_tell_is_unconfirmed_and_denies_nothing(scene: Scene, lost: str) -> None:
+    scene.send(wait=0.0)
+    post, command = await scene.command()
+    scene.relay.deliver(b"a row")  # the log is longer than where the phone will be told to begin
+    assert await scene.ended() == 8
+    await until_so(lambda: scene.has_read(scene.relay.seq))
+    if lost == "too old":
+        scene.relay.oldest_seq = 100
+        scene.relay.seq = 120
+        scene.relay.stream.cut()
+        await scene.relay.until(lambda: len(scene.relay.streams) == 2)
+        scene.relay.seq = 99
+        for _ in range(21):
+            scene.relay.deliver(b"a row")
+    elif lost == "set back":
+        scene.relay.seq -= 1
+        scene.relay.stream.cut()
+    else:
+        scene.relay.deliver(b"a row", seq=scene.relay.seq + 2)
+        await until_so(lambda: scene.has_read(scene.relay.seq))
+        scene.relay.stream.cut()
+    await until(lambda: scene.mind.handshakes >= 2)
+    await until_so(lambda: scene.has_read(scene.relay.seq))
+
+    assert await scene.is_shown("unconfirmed")
+    assert await scene.does("outbox") == 0
+    assert scene.said == []
+    for row in scene.work(command):
+        scene.relay.deliver(row)
+    await until_so(lambda: scene.is_shown("done"))
+    assert "tampering" not in scene.said[-1]
+    assert [post.message_id] == [one.message_id for one in scene.relay.posts]
+
+
+async def test_a_verdict_that_was_lost_and_comes_all_the_same_counts(scene: Scene) -> None:
+    scene.send()
+    post, _ = await scene.command()
+    scene.relay.deliver(b"a row", seq=scene.relay.seq + 2)
+    await until(lambda: "unconfirmed" in [event["event"] for event in scene.events])
+
+    scene.relay.refuse(post, Reason.REASON_QUEUE_FULL)
+
+    assert await scene.ended() == 9
+    assert (scene.events[-1]["state"], scene.events[-1]["reason"]) == ("refused", "QUEUE_FULL")
 
 
 async def test_a_relay_that_swallows_handshakes_gets_a_bare_command_and_no_words(scene: Scene) -> None:

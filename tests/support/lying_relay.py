@@ -11,10 +11,12 @@ from types import TracebackType
 from typing import Any
 
 import grpc
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.api.relay.v1 import relay_pb2_grpc
 from dispatch.channel import server_options
+from dispatch.status import refuse
 
 from tests.support.host_mind import HostMind
 from tests.support.waiting import DEADLINE_SECONDS
@@ -26,7 +28,7 @@ class Stream:
     """One stream of the phone."""
 
     def __init__(self) -> None:
-        self.out: asyncio.Queue[pb.AttachResponse | None] = asyncio.Queue()
+        self.out: asyncio.Queue[pb.AttachResponse | errors.DispatchError | None] = asyncio.Queue()
         self.frames: list[pb.DeviceFrame] = []
 
     def say(self, **frames: Any) -> None:
@@ -49,6 +51,7 @@ class LyingRelay(relay_pb2_grpc.ThreadServiceServicer):
         self.posts: list[pb.Post] = []
         self.rows: list[bytes] = []
         self.seq = 0
+        self.oldest_seq = 1  # rows before it are gone
         self.head_seq: int | None = None  # what Opened says; None for the truth
         self.pending: list[bytes] = []
         self.presence = REACHABLE
@@ -107,7 +110,10 @@ class LyingRelay(relay_pb2_grpc.ThreadServiceServicer):
         reading = asyncio.create_task(self._read(requests, stream))
         try:
             while (batch := await stream.out.get()) is not None:
-                await context.write(batch)
+                if isinstance(batch, errors.DispatchError):
+                    await refuse(context, batch)
+                else:
+                    await context.write(batch)
         finally:
             reading.cancel()
 
@@ -123,6 +129,8 @@ class LyingRelay(relay_pb2_grpc.ThreadServiceServicer):
         match frame.WhichOneof("frame"):
             case "hello":
                 stream.say(challenge=pb.Challenge(nonce=os.urandom(32), protocol_version=1))
+            case "open" if frame.open.resume_after + 1 < self.oldest_seq:
+                stream.out.put_nowait(errors.ResumeTooOld(metadata={"oldest_seq": str(self.oldest_seq)}))
             case "open":
                 head_seq = self.seq if self.head_seq is None else self.head_seq
                 self.streams.append(stream)

@@ -22,6 +22,7 @@ _STATUS = {
     Verdict.TAKEN: Status.TAKEN,
     Verdict.REFUSED: Status.REFUSED,
     Verdict.NEVER_STORED: Status.REFUSED,
+    Verdict.UNKNOWN: Status.UNKNOWN,  # never of a command that this phone decides
 }
 
 

@@ -19,6 +19,9 @@ CANCEL = "cancel"
 LEASE_MS = 5_000
 """The short lease of a relay that has not said its own."""
 
+UNDECIDED = frozenset({Verdict.OPEN, Verdict.UNKNOWN})
+"""A verdict may still come."""
+
 _UNSAID = frozenset({State.SENT, State.HANDED_OVER})
 """A word is waited for, and a person is shown nothing amiss."""
 
@@ -109,6 +112,14 @@ class Ledger:
             if post.action == TASK and post.task_id not in attended:
                 self.not_sent(post.task_id, Reason.REASON_NO_NETWORK)
 
+    def log_lost(self) -> None:
+        """Hear that the relay's log has lost rows. The verdicts that are out may have stood there: nothing is denied."""
+        for post in self.unsettled():
+            self._store.tasks.set_verdict(post.message_id, Verdict.UNKNOWN)
+            view = self.view(post.task_id)
+            if view.state in _UNSAID and view.attempt == post.attempt and post.action == TASK:
+                self._unconfirmed(post.task_id)
+
     def not_sent(self, task_id: TaskId, reason: Reason.ValueType) -> None:
         """Give up on a task: it will not be sent again by itself. What was posted of it before may run all the same."""
         attempt = self.view(task_id).attempt
@@ -191,7 +202,7 @@ class Ledger:
     def _open(self, message_id: MessageId) -> Post | None:
         """Give the post if it is ours and has no verdict yet: the first verdict counts."""
         post = self._store.tasks.post(message_id)
-        return post if post is not None and post.verdict is Verdict.OPEN and post.pair_id == self._pair_id else None
+        return post if post is not None and post.verdict in UNDECIDED and post.pair_id == self._pair_id else None
 
     def _of_task(self, post: Post, kind: Kind, *, reason: str = "", retry_after_ms: int = 0, path: str = "") -> None:
         """Note what became of an attempt of the task itself; what becomes of other actions is in the posts."""

@@ -361,6 +361,7 @@ class Line:
             if opened.head_seq < self._reader.cursor:
                 # The relay has lost rows that it once gave. What they said is here; what comes next has lower numbers.
                 self._reader.set_cursor(opened.head_seq)
+                self.ledger.log_lost()
             self._settle()
         self.bell.ring()
 
@@ -402,6 +403,7 @@ class Line:
             self.ledger.stream_lost()
             if isinstance(error, errors.ResumeTooOld):
                 self._reader.set_cursor(_oldest(error) - 1)
+                self.ledger.log_lost()
         log.info("stream ended", extra={"reason": errors.word(error.reason), "pairing": short(self.pair_id)})
         self.bell.ring()
 

@@ -92,6 +92,7 @@ class Reader:
             return False
         if skipped := seq - self.cursor - 1:
             self._store.pairings.add_holes(self._pair_id, min(skipped, 2**31))
+            self._ledger.log_lost()  # verdicts may have stood there
         self.set_cursor(seq)
         return True
 

@@ -17,7 +17,7 @@ from dispatch.encoding import message_id as id_of
 from dispatch.ids import ID_BYTES, MessageId, Rng, TaskId
 from dispatch.sealed.history import sign_task
 
-from mobile_sim.ledger import TASK
+from mobile_sim.ledger import TASK, UNDECIDED
 from mobile_sim.line import Line
 from mobile_sim.patience import Patience
 from mobile_sim.store import Post, Store, Verdict
@@ -165,7 +165,7 @@ class Sender:
 
         left_ms = self._verdict_by_ms(end_ms) - self._clock.steady_ms()
         await self._line.bell.until(
-            lambda: now().verdict is not Verdict.OPEN or self._line.final or self._host_has(command), left_ms / 1000
+            lambda: now().verdict not in UNDECIDED or self._line.final or self._host_has(command), left_ms / 1000
         )
         return now()
 

@@ -20,6 +20,8 @@ class Verdict(StrEnum):
     TAKEN = "taken"
     REFUSED = "refused"
     NEVER_STORED = "never_stored"
+    UNKNOWN = "unknown"
+    """The relay's log has lost the place where it may stand. One that comes all the same counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +154,9 @@ class TaskBook:
     def set_verdict(
         self, message_id: MessageId, verdict: Verdict, *, reason: str = "", retry_after_ms: int = 0
     ) -> None:
-        """Note a verdict. The first counts."""
+        """Note a verdict. The first that says anything counts."""
         self._connection.execute(
-            "UPDATE posts SET verdict = ?, reason = ?, retry_after_ms = ? WHERE message_id = ? AND verdict = 'open'",
+            "UPDATE posts SET verdict = ?, reason = ?, retry_after_ms = ? WHERE message_id = ? AND verdict IN ('open', 'unknown')",
             (verdict, reason, retry_after_ms, message_id),
         )
 
