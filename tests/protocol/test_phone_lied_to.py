@@ -446,7 +446,9 @@ async def test_a_post_that_is_still_pending_after_a_break_is_not_sent_again(scen
 
 
 @pytest.mark.parametrize("lost", ["too old", "set back", "left out"])
-async def test_what_a_log_that_lost_rows_can_not_tell_is_unconfirmed_and_denies_nothing(scene: Scene, lost: str) -> None:
+async def test_what_a_log_that_lost_rows_can_not_tell_is_unconfirmed_and_denies_nothing(
+    scene: Scene, lost: str
+) -> None:
     scene.send(wait=0.0)
     post, command = await scene.command()
     scene.relay.deliver(b"a row")  # the log is longer than where the phone will be told to begin
@@ -490,6 +492,18 @@ async def test_a_verdict_that_was_lost_and_comes_all_the_same_counts(scene: Scen
 
     assert await scene.ended() == 9
     assert (scene.events[-1]["state"], scene.events[-1]["reason"]) == ("refused", "QUEUE_FULL")
+
+
+async def test_a_handing_over_that_is_repeated_without_end_is_kept_once(scene: Scene) -> None:
+    scene.send()
+    post, command = await scene.command()
+    for _ in range(200):
+        scene.relay.stream.say(handed_over=pb.HandedOver(message_id=post.message_id))
+    for row in scene.work(command):
+        scene.relay.deliver(row)
+
+    await whole(scene)
+    assert [event["event"] for event in scene.events].count("handed_over") == 1
 
 
 async def test_a_relay_that_swallows_handshakes_gets_a_bare_command_and_no_words(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from dispatch.ids import MessageId, PairId, TaskId
 
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.store import Post, Store, Task, Verdict
-from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, TaskView, after, view_of
+from mobile_sim.task_view import ON_THE_WAY, STEPS, WITH_HOST, State, TaskView, after, view_of
 
 TASK = "task"
 CANCEL = "cancel"
@@ -22,6 +22,7 @@ LEASE_MS = 5_000
 UNDECIDED = frozenset({Verdict.OPEN, Verdict.UNKNOWN})
 """A verdict may still come."""
 
+_MAY_BE_HANDED_OVER, _ = STEPS[Kind.HANDED_OVER]
 _UNSAID = frozenset({State.SENT, State.HANDED_OVER})
 """A word is waited for, and a person is shown nothing amiss."""
 
@@ -37,6 +38,7 @@ class Ledger:
         self._due_ms: dict[
             TaskId, int
         ] = {}  # steady; when the word is overdue that a task waits for, the relay's or the host's
+        self._handed_over: set[MessageId] = set()  # on this stream
         self.word_within_ms = 2 * LEASE_MS
         """How long the host's own word may take once an attempt has its go: two leases of the relay."""
 
@@ -49,6 +51,7 @@ class Ledger:
     def forget(self) -> None:
         """Read everything anew: a transaction was rolled back."""
         self._views.clear()
+        self._handed_over.clear()
 
     def note(self, task_id: TaskId, fact: Fact) -> None:
         """Note a fact of a task that is known here."""
@@ -82,10 +85,13 @@ class Ledger:
 
     def handed_over(self, message_id: MessageId) -> None:
         """Hear that an attempt was given to the host's stream."""
-        if post := self._open(message_id):
-            self._of_task(post, Kind.HANDED_OVER)
-            # One of an earlier process has no time of its own here any more.
-            self._due_ms.setdefault(post.task_id, self._clock.steady_ms() + self.word_within_ms)
+        post = self._open(message_id)
+        if post is None or message_id in self._handed_over or self.view(post.task_id).state not in _MAY_BE_HANDED_OVER:
+            return  # no news: a relay may say it as often as it likes
+        self._handed_over.add(message_id)
+        self._of_task(post, Kind.HANDED_OVER)
+        # One of an earlier process has no time of its own here any more.
+        self._due_ms.setdefault(post.task_id, self._clock.steady_ms() + self.word_within_ms)
 
     def taken(self, message_id: MessageId) -> None:
         """Hear the verdict: accepted. The host's own word is the next that is waited for."""
@@ -146,6 +152,7 @@ class Ledger:
 
     def stream_lost(self) -> None:
         """Hear that the relay's stream broke: what has no verdict of the relay is unconfirmed."""
+        self._handed_over.clear()
         for post in self.unsettled():
             view = self.view(post.task_id)
             if view.state in _UNSAID and view.attempt == post.attempt:

@@ -175,3 +175,27 @@ def test_what_the_outbox_reads_is_the_same(book: Book, reason: Reason.ValueType)
 
     book.ledger.note(TASK, Fact(kind=Kind.ACCEPTED, at_ms=9, attempt=1))
     assert (book.kept(), book.ledger.view(TASK).tampering) == (State.ACCEPTED, False)
+
+
+def test_a_handing_over_that_the_relay_repeats_is_kept_once_a_stream(book: Book) -> None:
+    message_id = book.posts()
+
+    def handed_over() -> int:
+        return [fact.kind for fact in book.store.tasks.facts(TASK)].count(Kind.HANDED_OVER)
+
+    for _ in range(100):
+        book.ledger.handed_over(message_id)
+        book.passes(VERDICT_BY_MS)
+    assert handed_over() == 1
+    assert book.shown() is State.UNCONFIRMED
+
+    book.ledger.stream_lost()
+    for _ in range(100):
+        book.ledger.handed_over(message_id)
+    assert handed_over() == 2
+    assert book.shown() is State.HANDED_OVER
+
+    book.ledger.note(TASK, Fact(kind=Kind.ACCEPTED, at_ms=9, attempt=1))
+    book.ledger.stream_lost()
+    book.ledger.handed_over(message_id)
+    assert handed_over() == 2
