@@ -42,7 +42,7 @@ class Desk:
         self._phone = phone
         self._patience = patience
         self._account = Account(phone)
-        self._files = Files(phone)
+        self._files = Files(phone, patience)
         self._outbox = Outbox(phone)
         self._asking = Asking(phone, files=self._files, outbox=self._outbox, patience=patience)
         self._hosts = Hosts(phone, self._outbox, patience)

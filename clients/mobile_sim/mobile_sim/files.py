@@ -24,6 +24,7 @@ from dispatch.sealed.file import KEY_BYTES
 
 from mobile_sim.line import Line
 from mobile_sim.owner import Event, Say
+from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
 from mobile_sim.store import FileState, Pairing, StoredFile, Task
 from mobile_sim.transfers import Mover
@@ -44,8 +45,9 @@ class Attached:
 class Files:
     """The files of one phone."""
 
-    def __init__(self, phone: Phone) -> None:
+    def __init__(self, phone: Phone, patience: Patience) -> None:
         self._phone = phone
+        self._patience = patience
         self._store = phone.store
 
     # ---- Attachments.
@@ -121,7 +123,9 @@ class Files:
 
     def _mover(self, line: Line) -> Mover:
         phone = self._phone
-        return Mover(line, clock=phone.clock, rng=phone.rng, chance=random.Random(phone.rng(16)))
+        return Mover(
+            line, clock=phone.clock, rng=phone.rng, chance=random.Random(phone.rng(16)), patience=self._patience
+        )
 
     # ---- What a person asks for.
 

@@ -44,6 +44,14 @@ class Patience:
     found_out_seconds: float = 12.0
     """For a computer that neither answers nor is known to be away: it is found out within two leases."""
 
+    # A file.
+    transfer_ready_seconds: float = 15.0
+    """For a host that can be asked, at most: a path and a session."""
+    transfer_stuck_seconds: float = 60.0
+    """For a transfer that got on once to get on again; one that never did waits as long as a command for a path."""
+    transfer_refusal_seconds: float = 0.5
+    """For the computer to say why it left a transfer."""
+
     # The pairing service.
     told_seconds: float = 3.0
     """For it to hear that a pairing was ended here; it is told again the next time."""

@@ -27,13 +27,7 @@ from dispatch.ids import ID_BYTES, Rng, TransferId
 from dispatch.thread import Backoff
 
 from mobile_sim.line import Line
-
-CONNECT_WITHIN_MS = 5_000
-"""A transfer that never began gives up as soon as a command would."""
-PATIENCE_MS = 60_000
-"""One that got on once is tried again for so long without getting on."""
-READY_WITHIN_SECONDS = 15.0
-REFUSAL_WITHIN_SECONDS = 0.5
+from mobile_sim.patience import Patience
 
 _AGAIN = (
     errors.NoNetwork,
@@ -58,12 +52,13 @@ Ask = Callable[[TransferId], words.UpLiveItem]
 class Mover:
     """Moves files over one line."""
 
-    def __init__(self, line: Line, *, clock: Clock, rng: Rng, chance: random.Random) -> None:
+    def __init__(self, line: Line, *, clock: Clock, rng: Rng, chance: random.Random, patience: Patience) -> None:
         # Fixed after __init__.
         self._line = line
         self._clock = clock
         self._rng = rng
         self._chance = chance
+        self._patience = patience
         # Touched by the one transfer.
         self._transfer_id = b""
         self._refused: Reason.ValueType | None = None
@@ -114,14 +109,16 @@ class Mover:
     async def _through(self, ask: Ask, attempt: Attempt, progress: Progress) -> None:
         """Try until it is through, or until it makes no sense any more."""
         backoff = Backoff(self._chance)
-        since_ms, patience_ms, furthest, begun_over = self._clock.steady_ms(), CONNECT_WITHIN_MS, -1, False
+        patience_ms = round(self._patience.connect_seconds * 1000)
+        since_ms, furthest, begun_over = self._clock.steady_ms(), -1, False
         resumed = False
 
         def told(done: int) -> None:
             nonlocal since_ms, patience_ms, furthest, resumed
             resumed = resumed or (furthest < 0 and done > 0)
             if done > furthest:
-                furthest, since_ms, patience_ms = done, self._clock.steady_ms(), PATIENCE_MS
+                furthest, since_ms = done, self._clock.steady_ms()
+                patience_ms = round(self._patience.transfer_stuck_seconds * 1000)
                 backoff.opened()
             progress(done)
 
@@ -150,7 +147,8 @@ class Mover:
         """Wait until the host can be asked. Raises why it can't."""
         line = self._line
         await line.bell.until(
-            lambda: line.ready or line.final or self._away(), min(patience_ms / 1000, READY_WITHIN_SECONDS)
+            lambda: line.ready or line.final or self._away(),
+            min(patience_ms / 1000, self._patience.transfer_ready_seconds),
         )
         if line.ready:
             return
@@ -178,7 +176,7 @@ class Mover:
             await asyncio.wait([working, watching], return_when=asyncio.FIRST_COMPLETED)
             if working.done() and isinstance(working.exception(), errors.PeerAbsent):
                 # The host left, or never came: it may just be saying why.
-                await asyncio.wait([watching], timeout=REFUSAL_WITHIN_SECONDS)
+                await asyncio.wait([watching], timeout=self._patience.transfer_refusal_seconds)
             if working.done() and working.exception() is None:
                 return
             if self._refused is not None:
