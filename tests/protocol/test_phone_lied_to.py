@@ -17,9 +17,10 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.pairing.v1 import pairing_pb2 as pairing_pb
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.api.thread.v1 import thread_pb2 as words
-from dispatch.clock import SystemClock
+from dispatch.clock import Clock, SystemClock
 from dispatch.device.home import Home
 from dispatch.device.trust import Trust
+from dispatch.sealed.session import RENEW_AFTER_MS
 from mobile_sim.desk import Desk
 from mobile_sim.patience import USUAL, Patience
 from mobile_sim.store import Right
@@ -27,7 +28,7 @@ from mobile_sim.store import Right
 from tests.support.device_end import Identity
 from tests.support.host_mind import HostMind, text_of
 from tests.support.lying_relay import LyingRelay
-from tests.support.seeded_phone import MOST_BYTES, Event, SeededPhone, identity, send_request
+from tests.support.seeded_phone import MOST_BYTES, UNHURRIED, Event, SeededPhone, identity, send_request
 from tests.support.trust_service import TrustService
 from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 
@@ -120,11 +121,11 @@ async def nobody() -> bool:
 
 
 @contextlib.asynccontextmanager
-async def made(home: Path, patience: Patience) -> AsyncIterator[Scene]:
+async def made(home: Path, patience: Patience, clock: Clock | None = None) -> AsyncIterator[Scene]:
     trust = TrustService()
     async with LyingRelay() as relay:
         phone = SeededPhone.make(home)
-        phone.patience = patience
+        phone.patience, phone.clock = patience, clock or phone.clock
         relay.mind, _ = phone.pair(trust, [relay.address])
         async with phone.desk() as desk:
             yield Scene(phone, relay, desk)
@@ -598,6 +599,43 @@ async def test_a_grant_of_a_time_that_makes_no_sense_is_refused_and_the_next_goo
             for row in scene.work(command):
                 relay.deliver(row)
             await whole(scene)
+
+
+class LaterClock:
+    """The computer's, whose boot time the test moves: as it is behind a sleep, steady time stands still meanwhile."""
+
+    def __init__(self) -> None:
+        self.later_ms = 0
+        self.wall_ms = SystemClock().wall_ms
+        self.steady_ms = SystemClock().steady_ms
+
+    def boot_ms(self) -> int:
+        return SystemClock().boot_ms() + self.later_ms
+
+
+async def test_a_session_gets_a_successor_after_a_day_and_not_while_a_command_is_under_way(tmp_path: Path) -> None:
+    clock = LaterClock()
+    patience = replace(UNHURRIED, command_seconds=DEADLINE_SECONDS, presence_seconds=0.1)
+    async with made(tmp_path / "phone", patience, clock) as scene:
+        scene.relay.lease_ms = 60_000  # it is silent, and that is not what this is about
+        scene.send()
+        post, command = await scene.command()
+        clock.later_ms = RENEW_AFTER_MS
+        scene.relay.deliver(scene.mind.event_row(steered=words.Steered(text="something happens")))
+        await until_so(lambda: scene.has_read(scene.relay.seq))
+        assert (await how_it_is(scene, probe=True))["probe"]["answered"]
+        assert scene.mind.handshakes == 1
+
+        scene.relay.receipt(post)
+        await until(lambda: scene.mind.handshakes >= 2)
+        for row in scene.work(command):
+            scene.relay.deliver(row)
+        assert await scene.ended() == 0
+        scene.send()
+        second, _ = await scene.command(2)
+        assert second.sealed[1:9] != post.sealed[1:9]  # another epoch
+        scene.relay.refuse(second, Reason.REASON_QUEUE_FULL)
+        assert await scene.ended() == 9
 
 
 AWAY = pb.Presence(

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from dispatch.clock import SystemClock
+from dispatch.clock import Clock, SystemClock
 from dispatch.device.home import Home
 from dispatch.device.keys import PlainFiles
 from dispatch.ids import PairId
@@ -67,6 +67,7 @@ class SeededPhone:
     path: Path
     pairs: dict[str, Pair] = field(default_factory=dict)
     patience: Patience = USUAL
+    clock: Clock = field(default_factory=SystemClock)
 
     @classmethod
     def make(cls, path: Path, *, server: str = "127.0.0.1:9") -> SeededPhone:
@@ -136,7 +137,7 @@ class SeededPhone:
         home = Home(self.path)
         with home.owned():
             async with opened_desk(
-                home, clock=SystemClock(), rng=os.urandom, plaintext=False, patience=self.patience
+                home, clock=self.clock, rng=os.urandom, plaintext=False, patience=self.patience
             ) as desk:
                 yield desk
 

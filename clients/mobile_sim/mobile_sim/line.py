@@ -152,7 +152,7 @@ class Line:
         self._decided: list[words.UpLiveItem] = []
         self._lookers = 0
         self._replacing = False
-        # Tasks that a sender attends to: it decides what becomes of an attempt that was never stored.
+        # Tasks that a sender attends to: it decides what becomes of an attempt that was never stored, and rings when it is through.
         self.attended: set[TaskId] = set()
         self.partial_listeners: set[PartialListener] = set()
         self.refusal_listeners: set[RefusalListener] = set()
@@ -584,7 +584,7 @@ class Line:
                 self.bell.ring()
             else:
                 waits.append(next_ms - now_ms)
-        handshake_ms = self._tending.due_in(now_ms) if self.relay_open else None
+        handshake_ms = self._handshake_due(now_ms) if self.relay_open else None
         if handshake_ms == 0:
             await self._shake_hands()
         elif handshake_ms is not None:
@@ -619,6 +619,13 @@ class Line:
         self._lost_at_ms = None
         self.bell.ring()
         return []
+
+    def _handshake_due(self, now_ms: int) -> int | None:
+        """Give the ms until a handshake is due. A command under way keeps the session in which it is sealed from getting old."""
+        return self._tending.due_in(
+            now_ms,
+            renewal_in_ms=None if self.attended else self.session.renewal_in_ms(self._clock.boot_ms()),
+        )
 
     async def _shake_hands(self) -> None:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dispatch.sealed.session import HANDSHAKE_LIMIT_MS, RENEW_AFTER_MS
+from dispatch.sealed.session import HANDSHAKE_LIMIT_MS
 
 BEGIN_WITHIN_MS = 10_000
 FIRST_WAIT_MS = 1_000
@@ -29,8 +29,6 @@ class Tending:
     """When the handshake was started that has no answer yet."""
     _confirmed_ms: int | None = None
     """When Confirm was sent to which no Begin has come yet."""
-    _since_ms: int = 0
-    """When the session began."""
     _tries: int = 0
     """Handshakes since the last Begin."""
     _not_before_ms: int = 0
@@ -62,7 +60,7 @@ class Tending:
     def finished(self, now_ms: int) -> None:
         """Hear that message 2 fitted and Confirm was sent."""
         self._open_since_ms = None
-        self._with, self._since_ms, self._confirmed_ms = self._instance, now_ms, now_ms
+        self._with, self._confirmed_ms = self._instance, now_ms
 
     def begun(self) -> None:
         """Hear that the host has confirmed the epoch: Begin, or any row of it, was opened."""
@@ -72,8 +70,11 @@ class Tending:
         """Hear that the host can't open what was sent (STALE_EPOCH, SESSION_NEEDED)."""
         self._with = None
 
-    def due_in(self, now_ms: int) -> int | None:
-        """Tell in how many ms a handshake is due: 0 is now, None is not by the passing of time alone."""
+    def due_in(self, now_ms: int, *, renewal_in_ms: int | None) -> int | None:
+        """Tell in how many ms a handshake is due: 0 is now, None is not by the passing of time alone.
+
+        `renewal_in_ms` says in how many the session is old enough for another; None while it is to stay, whatever its age.
+        """
         if not self._reachable:
             return None
         if self._open_since_ms is not None:
@@ -82,11 +83,12 @@ class Tending:
                 return left_ms
             self._open_since_ms = None
         if self._with == self._instance:
-            renewal_ms = self._since_ms + RENEW_AFTER_MS - now_ms
-            begin_ms = renewal_ms if self._confirmed_ms is None else self._confirmed_ms + BEGIN_WITHIN_MS - now_ms
-            wait_ms = min(renewal_ms, begin_ms)
-            if wait_ms > 0:
-                return wait_ms
+            begin_in_ms = None if self._confirmed_ms is None else self._confirmed_ms + BEGIN_WITHIN_MS - now_ms
+            waits = [wait_ms for wait_ms in (renewal_in_ms, begin_in_ms) if wait_ms is not None]
+            if not waits:
+                return None
+            if min(waits) > 0:
+                return min(waits)
         return max(0, self._not_before_ms - now_ms)
 
     @property

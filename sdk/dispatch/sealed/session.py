@@ -144,9 +144,11 @@ class PhoneSession:
         """Tell what to write into a command as its deadline. Raises NoSession."""
         return self.epoch_ms(now_ms) + valid_for_ms
 
-    def renewal_due(self, now_ms: int) -> bool:
-        """Whether the session is old enough for a new handshake, while connected."""
-        return self._current is not None and now_ms - self._current.started_ms >= RENEW_AFTER_MS
+    def renewal_in_ms(self, now_ms: int) -> int | None:
+        """Tell in how many ms the session is old enough for a new handshake, while connected: 0 is now, None without a session."""
+        if self._current is None:
+            return None
+        return max(0, self._current.started_ms + RENEW_AFTER_MS - now_ms)
 
     def drop(self) -> None:
         """Forget everything: the stream was superseded, or what `finish` gave could not be committed."""

@@ -323,12 +323,12 @@ def test_there_is_no_epoch_clock_without_a_session() -> None:
 
 def test_a_session_is_renewed_after_a_day() -> None:
     ends = make_ends()
-    assert not ends.phone.renewal_due(RENEW_AFTER_MS)
+    assert ends.phone.renewal_in_ms(RENEW_AFTER_MS) is None
     ends.begin(now_ms=5)
 
     assert RENEW_AFTER_MS == 86_400_000
-    assert not ends.phone.renewal_due(RENEW_AFTER_MS + 4)
-    assert ends.phone.renewal_due(RENEW_AFTER_MS + 5)
+    assert ends.phone.renewal_in_ms(RENEW_AFTER_MS + 4) == 1
+    assert ends.phone.renewal_in_ms(RENEW_AFTER_MS + 5) == ends.phone.renewal_in_ms(RENEW_AFTER_MS + 9) == 0
 
 
 # ---- Ends ----
