@@ -118,6 +118,8 @@ class Network:
         self._server: asyncio.Server
         self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.held = 0
+        """How many pieces, and ends of connections, wait for other weather now."""
 
     async def __aenter__(self) -> Network:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -183,6 +185,10 @@ class Network:
         self.gates.clear()
 
     # ---- What there is to see.
+
+    def weather(self, part: Part) -> Weather:
+        """Give how the connections fare that a part dialled."""
+        return self._weather[part]
 
     def dialled(self, part: Part, *, since: float) -> float | None:
         """Give when a part first dialled since a time of the steady clock, also in vain; None when it has not."""
@@ -277,7 +283,11 @@ class Network:
             return direction in connection.held or direction in self._weather[connection.part].held
 
         while not connection.over.is_set() and held():
-            await self._changed.wait()
+            self.held += 1
+            try:
+                await self._changed.wait()
+            finally:
+                self.held -= 1
 
     async def _stop_at_gates(self, connection: _Connection, frame: Frame, direction: Direction) -> None:
         for gate in self.gates:
