@@ -76,6 +76,7 @@ OUTSIDE = Ending(
     text="The approval of a folder was taken back while the task ran.",
 )
 SILENT = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG)
+ENDLESS = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG, text="It ran for longer than a task may.")
 BROKEN = Ending(event=Event.FAIL, reason=Reason.REASON_AGENT_FAILED)
 
 
@@ -253,19 +254,19 @@ class Runner:
 
     async def _drive(self, current: _Current, ready: Ready) -> Ending:
         """Read the agent's events to the end. Whatever breaks in it is one ending."""
-        inbox = self._inbox.of(ready.task.thread)
-        task = Task(
-            task_id=ready.task.task_id.hex(),
-            text=ready.task.text,
-            inbox=inbox if inbox.is_dir() else None,
-            attachments=[one.path for one in ready.attachments],
-        )
         history = [_turn(earlier) for earlier in ready.history]
-        events = self._agent.run(task, scope=ready.folders, history=history, ask=_nobody)
+        now, silence = asyncio.get_running_loop().time, self._limits.watchdog_seconds
+        longest = now() + self._limits.longest_seconds
         try:
-            async with contextlib.aclosing(events), asyncio.timeout(self._limits.watchdog_seconds) as watchdog:
+            async with (
+                asyncio.timeout_at(min(now() + silence, longest)) as watchdog,
+                contextlib.AsyncExitStack() as stack,
+            ):
+                task = await asyncio.to_thread(self._for_agent, ready)
+                running = self._agent.run(task, scope=ready.folders, history=history, ask=_nobody)
+                events = await stack.enter_async_context(contextlib.aclosing(running))
                 async for event in events:
-                    watchdog.reschedule(asyncio.get_running_loop().time() + self._limits.watchdog_seconds)
+                    watchdog.reschedule(min(now() + silence, longest))
                     match event:
                         case Step(title=title, detail=detail):
                             current.steps.append(
@@ -292,7 +293,7 @@ class Runner:
                             )
         except TimeoutError:
             if watchdog.expired():
-                return SILENT
+                return SILENT if now() < longest else ENDLESS
             return self._broken(current, "TimeoutError")
         except errors.DispatchError as failure:
             # A file that can't be sent: the agent may not, or it is not there any more.
@@ -307,6 +308,19 @@ class Runner:
             return self._broken(current, place_of(failure))
         return self._broken(current, "no result")
 
+    def _for_agent(self, ready: Ready) -> Task:
+        """Write what the agent is asked, with where its attachments are. Raises AttachmentMissing. Blocking."""
+        inbox = self._inbox.of(ready.task.thread)
+        paths = [one.path for one in ready.attachments if one is not None and one.path.is_file()]
+        if len(paths) != len(ready.attachments):
+            raise errors.AttachmentMissing("it was here and is not any more")
+        return Task(
+            task_id=ready.task.task_id.hex(),
+            text=ready.task.text,
+            inbox=inbox if inbox.is_dir() else None,
+            attachments=paths,
+        )
+
     async def _named(self, ready: Ready, path: Path) -> Entry:
         """Give a file for the phone its id, key and digest. Raises FolderNotApproved, FileUnknown, TooLarge."""
         task = ready.task
@@ -315,7 +329,6 @@ class Runner:
             path,
             ready.folders,
             thread=task.thread,
-            task_id=task.task_id,
             at_ms=self._clock.wall_ms(),
         )
         # Before the event that names it: a phone may ask for it as soon as it hears of it.
