@@ -17,7 +17,7 @@ from random import Random
 from dispatch.api.relay.v1.relay_pb2 import DeviceFrame
 
 from tests.faults import oracle
-from tests.faults.cells import AMISS, DIRECTLY, OVER, Cell, End, Known, Phase
+from tests.faults.cells import AMISS, DIRECTLY, OVER, VALID_SECONDS, Cell, End, Known, Phase
 from tests.faults.faults import Harm, Lasts
 from tests.faults.laboratory import Laboratory, now
 from tests.faults.network import Direction, Gate, Network, Part
@@ -26,8 +26,6 @@ from tests.faults.wire import Frame
 from tests.support.processes import Event, Process
 from tests.support.waiting import DEADLINE_SECONDS
 
-LONGER_THAN_VALID_SECONDS = 12.0
-"""A command is valid for ten."""
 FILE_BYTES = 65 * 1024
 """Of an attachment or artifact: two chunks, of which the second is held. No more, as some networks here trickle."""
 FATE_WITHIN_SECONDS = 90.0
@@ -115,7 +113,7 @@ class Trial:
         if fault.lasts is Lasts.KNOWN:
             await self._until_known()
         if fault.lasts is Lasts.VALIDITY:
-            await asyncio.sleep(LONGER_THAN_VALID_SECONDS)  # the fault itself
+            await asyncio.sleep(VALID_SECONDS + 2)  # the fault itself
         if self.cell.phase in {Phase.WAITING, Phase.RUNNING, Phase.DIRECT}:
             lab.let_go()  # its end comes while the fault is there, if it can
         last = await self._fate(result) if fault.lasts is Lasts.TASK else None
