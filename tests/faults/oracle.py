@@ -65,14 +65,21 @@ def compare(on_host: Sequence[Event], on_phone: Sequence[Event]) -> list[str]:
     return wrong
 
 
-def history_differs(tasks: Iterable[Known], history: Sequence[Event]) -> list[str]:
-    """Say which tasks the account's history tells otherwise. Of what was never sent no relay can tell it."""
+def history_differs(tasks: Iterable[Known], history: Sequence[Event], *, directly: Collection[str] = ()) -> list[str]:
+    """Say which tasks the account's history tells otherwise.
+
+    Of what was never sent no relay can tell it, nor of what the phone itself refused: `directly` are those that it decided last.
+    """
+
+    def untold(task: Known) -> bool:
+        state = task.last.get("state")
+        return state == "not_sent" or (state == "refused" and task.task_id in directly)
+
     told = {event["task_id"]: event["outcome"] for event in history if event.get("event") == "task"}
     return [
         f"of {task.cell}: ended as {end_of(task.last)}, the history says {told.get(task.task_id)}"
         for task in tasks
-        if told.get(task.task_id) != task.last.get("state")
-        and not (task.task_id not in told and task.last.get("state") == "not_sent")
+        if told.get(task.task_id) != task.last.get("state") and not (task.task_id not in told and untold(task))
     ]
 
 

@@ -425,9 +425,12 @@ async def close_books(lab: Laboratory, rng: Random) -> list[str]:
         found = oracle.judge(task, runs=lab.runs(task.token), on_host=on_host, on_phone=on_phone, ends=())
         wrong += [f"of {task.cell}, later: {one}" for one in found]
     until = now() + HISTORY_WITHIN_SECONDS
-    while (differs := oracle.history_differs(lab.tasks, await lab.history())) and now() < until:  # noqa: ASYNC110 -- as above
-        await asyncio.sleep(0.5)
-    return wrong + differs
+    while True:
+        directly = lab.decided_directly()
+        differs = oracle.history_differs(lab.tasks, await lab.history(), directly=directly)
+        if not differs or now() >= until:
+            return wrong + differs
+        await asyncio.sleep(0.5)  # only asking tells
 
 
 async def _goes_on(lab: Laboratory, rng: Random) -> bool:
