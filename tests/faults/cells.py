@@ -88,6 +88,8 @@ GOES_ON = frozenset({"handed_over", "accepted", "started", "step", "text", "back
 
 CONNECT_SECONDS = 5.0
 """For so long a phone tries to reach the relay (docs/phone.md "Sending")."""
+VALID_SECONDS = 10.0
+"""For so long a command is sent and sent again."""
 DIRECT_SECONDS = 6.0
 """After so long without a word it gives the direct path up (docs/direct.md "Opening"); until then the relay's word of its host
 does not count."""
@@ -162,7 +164,11 @@ class Cell:
         if self.phase is Phase.UNSENT and self.part in {Part.PHONE, Part.RELAY}:
             # Before a phone has met its relay it knows of no lease: it dials for so long, then says that nothing was sent.
             return max(bound, CONNECT_SECONDS + 1)
-        return max(bound, DIRECT_SECONDS + 1) if self.phase in DIRECTLY else bound
+        if self.phase in {Phase.ASKED, Phase.AGREED}:
+            return max(
+                bound, VALID_SECONDS + 1
+            )  # sent with `--path direct`: the phone has no other, and tries while it may
+        return max(bound, DIRECT_SECONDS + 1) if self.phase is Phase.DIRECT else bound
 
     @property
     def ends(self) -> frozenset[End]:

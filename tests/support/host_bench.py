@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.request import urlopen
 
 import grpc
@@ -207,10 +207,14 @@ class DyingWriter:
 
     def __init__(self, journal: Writer, after: int) -> None:
         self.dead = asyncio.Event()
-        self.over = asyncio.Event()
         self.steps = 0
+        self._gone = asyncio.Event()
         self._journal = journal
         self._after = after
+
+    def dies_behind(self, more: int) -> None:
+        """Choose anew: the commit that is so many from now."""
+        self._after = self.steps + more
 
     async def step(self, work: Callable[[Tx], T]) -> T:
         if self.dead.is_set():
@@ -224,8 +228,12 @@ class DyingWriter:
             await self._end()
         return result
 
-    async def _end(self) -> None:
-        await self.over.wait()
+    def goes(self) -> None:
+        """Let the process be gone: also what is shielded from its end comes no further."""
+        self._gone.set()
+
+    async def _end(self) -> NoReturn:
+        await self._gone.wait()
         raise asyncio.CancelledError
 
 
@@ -490,7 +498,7 @@ class Bench:
         assert self._running is not None
         self._running.cancel()
         if self.dying is not None:
-            self.dying.over.set()
+            self.dying.goes()
         await asyncio.gather(self._running, return_exceptions=True)
         self._running = None
         self.dies_after, self.dying = 0, None

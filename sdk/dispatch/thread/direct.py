@@ -156,7 +156,7 @@ class DirectClient:
                 raise errors.LeaseLost("the direct path is silent")
             if silent >= patience.probe_seconds:
                 self.send(DeviceFrame(live=Live(sealed=self._end.question())))
-            await asyncio.sleep(patience.probe_seconds)
+            await asyncio.sleep(min(patience.probe_seconds, patience.silence_seconds - silent))
 
 
 class _Left(errors.Draining):
