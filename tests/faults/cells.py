@@ -51,7 +51,8 @@ PHASES: dict[Phase, str] = {
 DIRECTLY = frozenset({Phase.ASKED, Phase.AGREED, Phase.DIRECT})
 """Phases in which phone and host speak without the relay."""
 
-_VERDICT_PENDING = frozenset({Phase.UNSENT, Phase.POSTED, Phase.HANDED, Phase.TAKEN, Phase.ASKED, Phase.AGREED})
+_LONG_IN = frozenset({Phase.POSTED, Phase.HANDED, Phase.TAKEN, Phase.ASKED})
+"""Phases in which a command waits for its verdict, or its go: the places for a fault that outlasts it."""
 _BEFORE_THE_VERDICT = frozenset({Phase.UNSENT, Phase.POSTED, Phase.HANDED})
 _OVER = frozenset({Phase.ENDED, Phase.AWAY, Phase.FETCH})
 _FILES = frozenset({Phase.TRANSFER, Phase.FETCH})
@@ -72,8 +73,8 @@ CONCERNED: dict[Phase, Part] = {
     Phase.DIRECT: Part.HOST,
 }
 """Whose next step the task waits for in a phase: `make faults` breaks that part by each fault."""
-_EVERYWHERE = frozenset({"blackhole", "sigkill"})
-"""By these `make faults` breaks each part, wherever a task that goes by the relay is."""
+_EVERYWHERE = frozenset({"sigkill"})
+"""By this `make faults` breaks each part, wherever a task that goes by the relay is."""
 _OF_THE_LAN = frozenset({"cut", "outage", "blackhole"})
 """By these it breaks the local network where that is in use."""
 
@@ -141,7 +142,7 @@ class Cell:
             return "a network has neither a process, nor a disk, nor a clock"
         if self.part is Part.LAN and self.phase not in DIRECTLY:
             return "the phone speaks by the relay in this phase"
-        if self.fault.lasts is Lasts.VALIDITY and self.phase not in _VERDICT_PENDING:
+        if self.fault.lasts is Lasts.VALIDITY and self.phase not in _LONG_IN:
             return "no verdict is pending in this phase, which is what a fault of this length is for"
         return None
 
