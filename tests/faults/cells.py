@@ -143,7 +143,7 @@ class Cell:
         if self.part is Part.LAN and self.phase not in DIRECTLY:
             return "the phone speaks by the relay in this phase"
         if self.fault.lasts is Lasts.VALIDITY and self.phase not in _LONG_IN:
-            return "no verdict is pending in this phase, which is what a fault of this length is for"
+            return "a fault that outlasts a command is tried in posted, handed, taken and asked only: it takes its time"
         return None
 
     @property
