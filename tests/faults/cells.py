@@ -75,6 +75,8 @@ CONCERNED: dict[Phase, Part] = {
 """Whose next step the task waits for in a phase: `make faults` breaks that part by each fault."""
 _EVERYWHERE = frozenset({"sigkill"})
 """By this `make faults` breaks each part, wherever a task that goes by the relay is."""
+_BESIDES = frozenset({"phone-mute-direct"})
+"""And these: both paths of a phone fall silent, the relay's first, which no fault of a host brings about."""
 _OF_THE_LAN = frozenset({"cut", "outage", "blackhole"})
 """By these it breaks the local network where that is in use."""
 
@@ -124,8 +126,10 @@ class Cell:
         """Tell whether `make faults` runs it; `make faults-full` runs all."""
         if self.part is Part.LAN:
             return self.fault.name in _OF_THE_LAN
-        return CONCERNED[self.phase] is self.part or (
-            self.fault.name in _EVERYWHERE and self.phase not in _FILES | DIRECTLY
+        return (
+            CONCERNED[self.phase] is self.part
+            or self.name in _BESIDES
+            or (self.fault.name in _EVERYWHERE and self.phase not in _FILES | DIRECTLY)
         )
 
     @property
