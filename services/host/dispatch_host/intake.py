@@ -97,8 +97,10 @@ class Intake:
             path.take(message)
             return considered.heard
         self._common.refused(refused)
-        if considered.heard is Heard.PHONE:  # else anybody can have it said, as often as they like
-            _LOG.info("command declined", pairing=self._pairing.pair_id, reason=errors.word(refused))
+        if task_id is not None or considered.heard is Heard.PHONE:  # else anybody on the network can have it said at will
+            _LOG.info(
+                "command declined", pairing=self._pairing.pair_id, task=task_id or b"", reason=errors.word(refused)
+            )
         path.decline(message, refused)
         return considered.heard
 
