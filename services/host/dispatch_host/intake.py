@@ -97,7 +97,8 @@ class Intake:
             path.take(message)
             return considered.heard
         self._common.refused(refused)
-        if task_id is not None or considered.heard is Heard.PHONE:  # else anybody on the network can have it said at will
+        # Else anybody on the network can have it said at will.
+        if task_id is not None or considered.heard is Heard.PHONE:
             _LOG.info(
                 "command declined", pairing=self._pairing.pair_id, task=task_id or b"", reason=errors.word(refused)
             )
