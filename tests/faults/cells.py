@@ -265,7 +265,8 @@ def _before_the_verdict(cell: Cell) -> set[End]:
                 return {DONE, _NO_NETWORK}
             return {DONE}
         case Part.PAIRING:
-            return {DONE}
+            # A phone that starts while it is away has no grant yet, and waits for one no longer than for the relay.
+            return {DONE, _NO_NETWORK} if unsent else {DONE}
         case Part.LAN:
             return set()
 

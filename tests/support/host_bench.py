@@ -212,10 +212,6 @@ class DyingWriter:
         self._journal = journal
         self._after = after
 
-    def dies_behind(self, more: int) -> None:
-        """Choose anew: the commit that is so many from now."""
-        self._after = self.steps + more
-
     async def step(self, work: Callable[[Tx], T]) -> T:
         if self.dead.is_set():
             await self._end()
