@@ -12,7 +12,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from dispatch import errors
+from dispatch import errors, places
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import (
     Ack,
@@ -48,7 +48,7 @@ from mobile_sim.deciding import Deciding
 from mobile_sim.direct import DirectPath, Way, usable
 from mobile_sim.ledger import Ledger
 from mobile_sim.probing import Answer, Probing
-from mobile_sim.reading import LARGEST_NUMBER, Read, Reader
+from mobile_sim.reading import Read, Reader
 from mobile_sim.sight import Sight
 from mobile_sim.store import PairingState, Store
 from mobile_sim.tending import Tending
@@ -354,7 +354,7 @@ class Line:
         if opened.limits.lease_ms:
             least_ms, most_ms = LEASE_LIMITS_MS
             self.ledger.word_within_ms = 2 * min(max(opened.limits.lease_ms, least_ms), most_ms)
-        self._log_head = _place(opened.head_seq)
+        self._log_head = places.checked(opened.head_seq)
         self._pending = frozenset(opened.pending_message_ids)
         self._posted_here.clear()
         with self._step():
@@ -402,7 +402,7 @@ class Line:
         with self._step():
             self.ledger.stream_lost()
             if isinstance(error, errors.ResumeTooOld):
-                self._reader.set_cursor(_oldest(error) - 1)
+                self._reader.set_cursor(places.oldest(error) - 1)
                 self.ledger.log_lost()
         log.info("stream ended", extra={"reason": errors.word(error.reason), "pairing": short(self.pair_id)})
         self.bell.ring()
@@ -415,7 +415,7 @@ class Line:
             case "deliver":
                 return self._take_row(frame.deliver)
             case "receipt":
-                self._reader.pass_to(_place(frame.receipt.seq))
+                self._reader.pass_to(places.checked(frame.receipt.seq))
                 self.ledger.taken(MessageId(frame.receipt.message_id))
                 if (word := self._posted_here.get(frame.receipt.message_id)) is not None:
                     self._hear_host(answering=word)
@@ -430,7 +430,7 @@ class Line:
         return False
 
     def _take_row(self, row: Deliver) -> bool:
-        if not self._reader.pass_to(_place(row.seq)):
+        if not self._reader.pass_to(places.checked(row.seq)):
             return False
         if not row.sealed or row.message_id in self._direct_rows:
             return False  # it is here by the direct path
@@ -448,7 +448,7 @@ class Line:
 
     def _take_refusal(self, refusal: Refusal) -> None:
         if refusal.seq:
-            self._reader.pass_to(_place(refusal.seq))
+            self._reader.pass_to(places.checked(refusal.seq))
         was_ours = self.ledger.refused(
             MessageId(refusal.message_id), refusal.reason, retry_after_ms=refusal.retry_after_ms
         )
@@ -775,23 +775,10 @@ class Line:
         self.session.drop()
 
 
-def _place(seq: int) -> int:
-    """Check a place in the log: no thread gets so long, and no store holds more."""
-    if seq > LARGEST_NUMBER:
-        raise errors.ProtocolViolation("a row's place is out of bounds")
-    return seq
-
-
 def _cause(presence: Presence) -> Reason.ValueType:
     """Give why the host is away; a relay that gives no cause of the list leaves it at "unreachable"."""
     named = issubclass(errors.kind_of(presence.cause), errors.HostAbsent)
     return presence.cause if named else Reason.REASON_HOST_UNREACHABLE
-
-
-def _oldest(error: errors.ResumeTooOld) -> int:
-    """Read the relay's oldest row; nonsense counts as the first."""
-    text = error.metadata.get("oldest_seq", "")
-    return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < 16 else 1
 
 
 def _older(version: str, than: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dispatch import errors
+from dispatch import errors, places
 from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event, KeepAwake
 from dispatch.device.telling import attachments_of, words_of
 from dispatch.files.description import checked
@@ -24,8 +24,6 @@ from mobile_sim.facts import fact_of
 from mobile_sim.ledger import Ledger
 from mobile_sim.store import FileState, Pairing, Store, StoredEvent, StoredFile
 
-LARGEST_NUMBER = 2**53 - 1
-"""More than a thread can have; every store and language holds it exactly."""
 LONGEST_GIVER = 64
 """Characters of the name of what keeps a computer awake."""
 
@@ -131,14 +129,14 @@ class Reader:
     def _take_item(self, item: DownKeepItem, read: Read) -> None:
         match item.WhichOneof("item"):
             case "begin":
-                self._host_head = min(item.begin.head.number, LARGEST_NUMBER)
+                self._host_head = min(item.begin.head.number, places.LARGEST)
                 read.begin = item.begin
                 if item.begin.HasField("keep_awake"):
                     self.take_awake(item.begin.keep_awake)
             case "event":
                 if (entry := _entry(item.event)) is not None:
                     self._link(self._arrivals.take(entry).linked)
-            case "lost" if len(item.lost.hash_at_to) == HASH_BYTES and item.lost.to <= LARGEST_NUMBER:
+            case "lost" if len(item.lost.hash_at_to) == HASH_BYTES and item.lost.to <= places.LARGEST:
                 first, last = self.head.number + 1, item.lost.to
                 taken = self._arrivals.lost(getattr(item.lost, "from"), last, item.lost.hash_at_to)
                 if self.head.number >= last >= first:
@@ -189,7 +187,7 @@ class Reader:
     def _check_signature(self, item: DownKeepItem) -> None:
         """Check the host's hand under the chain and keep it: the seal shows who wrote, this proves it to others as well."""
         named, signature = item.head_signature.head, item.head_signature.signature
-        fits = len(named.hash) == HASH_BYTES and 1 <= named.number <= LARGEST_NUMBER
+        fits = len(named.hash) == HASH_BYTES and 1 <= named.number <= places.LARGEST
         fits = fits and verify_head(
             self._host_key, signature, pair_id=self._pair_id, head=Head(named.number, named.hash)
         )
@@ -270,7 +268,7 @@ def _entry(content: bytes) -> Entry | None:
     except DecodeError:
         return None
     if (
-        not 1 <= event.number <= LARGEST_NUMBER
+        not 1 <= event.number <= places.LARGEST
         or len(event.previous_hash) != HASH_BYTES
         or len(event.event_id) != ID_BYTES
     ):

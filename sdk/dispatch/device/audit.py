@@ -12,11 +12,10 @@ from enum import StrEnum
 
 from google.protobuf.message import DecodeError
 
+from dispatch import places
 from dispatch.api.thread.v1.thread_pb2 import Accepted, Action, Event
 from dispatch.sealed.head import HASH_BYTES, ZERO_HASH, Head
 from dispatch.sealed.history import event_hash, verify_head, verify_task
-
-LARGEST_NUMBER = 2**53 - 1
 
 
 class What(StrEnum):
@@ -105,7 +104,7 @@ class Audit:
     def link(self, stored: StoredLink) -> Wrong | None:
         """Take the next event."""
         if stored.event is None:
-            if len(stored.hash) != HASH_BYTES or not self.head.number < stored.number <= LARGEST_NUMBER:
+            if len(stored.hash) != HASH_BYTES or not self.head.number < stored.number <= places.LARGEST:
                 return self.wrong(What.GAP, at_next=True)
             self.lost += stored.number - self.head.number
             self.head, self._event_id = Head(stored.number, stored.hash), b""
@@ -125,7 +124,7 @@ class Audit:
         beside = (stored.number, stored.event_id, stored.task_id, stored.previous)
         if beside != (event.number, event.event_id, event.task_id, event.previous_hash):
             return What.PLACE
-        if not self.head.number < event.number <= LARGEST_NUMBER or len(event.previous_hash) != HASH_BYTES:
+        if not self.head.number < event.number <= places.LARGEST or len(event.previous_hash) != HASH_BYTES:
             return What.GAP
         if event.number != self.head.number + 1 and not _set_back(event):
             return What.GAP

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 
-from dispatch import errors
+from dispatch import errors, places
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.api.relay.v1.relay_pb2 import DeviceFrame, Opened, RelayFrame
@@ -32,7 +32,6 @@ from dispatch_host.shared import Common
 from dispatch_host.steps import Word
 from dispatch_host.talk import Talk
 
-LARGEST_PLACE = 2**53 - 1
 _STORE_RETRY_MS = 1_000
 """Well within a lease: a host whose disk is full is still there, and says so (STORE_FAILED) to whoever sends."""
 
@@ -119,7 +118,7 @@ class Link:
         was_open, self.is_open, self.phone_attached = self.is_open, False, False
         self.reason = error.reason
         if isinstance(error, errors.ResumeTooOld):
-            await self._rewind(_oldest(error) - 1)
+            await self._rewind(places.oldest(error) - 1)
         if isinstance(error, errors.StreamSuperseded):
             async with self._turn:  # a direct stream may be in the middle of a switch
                 self._session.drop()
@@ -153,11 +152,11 @@ class Link:
                     )
                     self._heard_by_relay(heard)
                 case "deliver":
-                    seq = _place(frame.deliver.seq)
+                    seq = places.checked(frame.deliver.seq)
                     await self._intake.go(Word(MessageId(frame.deliver.message_id), seq))
                     self._cursor = max(self._cursor, seq)
                 case "withdrawn":
-                    seq = _place(frame.withdrawn.seq)
+                    seq = places.checked(frame.withdrawn.seq)
                     await self._intake.withdrawn(Word(MessageId(frame.withdrawn.message_id), seq))
                     self._cursor = max(self._cursor, seq)
                 case "live":
@@ -175,7 +174,7 @@ class Link:
 
     async def _receipts(self, receipts: Sequence[relay.Receipt]) -> None:
         if receipts:
-            seq = _place(max(receipt.seq for receipt in receipts))
+            seq = places.checked(max(receipt.seq for receipt in receipts))
             await self._posting.received([receipt.message_id for receipt in receipts], seq=seq)
             self._cursor = max(self._cursor, seq)
 
@@ -274,16 +273,3 @@ class Link:
     async def drained(self, *, within_seconds: float) -> bool:
         """Wait until the relay has all that the outbox held; False when it took too long or there is no stream."""
         return await self._posting.drained(within_seconds=within_seconds)
-
-
-def _place(seq: int) -> int:
-    """Check a place in the relay's log: no thread gets so long, and no store holds more."""
-    if seq > LARGEST_PLACE:
-        raise errors.ProtocolViolation("a row's place is out of bounds")
-    return seq
-
-
-def _oldest(error: errors.ResumeTooOld) -> int:
-    """Read the relay's oldest row; nonsense counts as the first."""
-    text = error.metadata.get("oldest_seq", "")
-    return max(1, int(text)) if text.isascii() and text.isdecimal() and len(text) < 16 else 1
