@@ -27,6 +27,9 @@ from tests.support.waiting import DEADLINE_SECONDS
 _SMALL_WINDOW = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_535))
 """gRPC would let megabytes wait in a stream that nobody reads, and a busy machine takes most of a minute to fill them."""
 
+_GONE = (grpc.aio.AioRpcError, grpc.aio.UsageError, grpc.aio.InternalError, asyncio.InvalidStateError)
+"""What gRPC raises, one or the other, at who reads or writes a stream whose host is dead."""
+
 
 class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
     """Serves one host. Use as an async context manager."""
@@ -84,20 +87,20 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
             await refuse(context, errors.ResumeTooOld(metadata={"oldest_seq": str(self.oldest + 1)}))
         limits = pb.Limits(sealed_bytes=70_000, frames=64, silence_ms=self.silence_ms, lease_ms=5_000)
         await self._write(context, pb.RelayFrame(opened=pb.Opened(head_seq=len(self.rows), limits=limits)))
-        async with self._news:
-            self._stream = context
-            self._news.notify_all()
-        await self.presence(attached=self.phone_attached)
-        for row in self.rows[opening.resume_after :]:
-            await self._write(context, row)
         try:
+            async with self._news:
+                self._stream = context
+                self._news.notify_all()
+            await self.presence(attached=self.phone_attached)
+            for row in self.rows[opening.resume_after :]:
+                await self._write(context, row)
             async for frame in frames:
                 await self.reading.wait()
                 await self._heard(frame)
                 if frame.HasField("bye"):
                     break
-        except grpc.aio.AioRpcError:
-            pass
+        except _GONE:
+            pass  # a host that died while it was read, or written to
         finally:
             if self._stream is context:
                 self._stream = None
@@ -166,7 +169,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
     async def say(self, *frames: pb.RelayFrame) -> None:
         """Send frames on the open stream, if there is one."""
         if self._stream is not None:
-            with contextlib.suppress(grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError):
+            with contextlib.suppress(*_GONE):
                 await self._write(self._stream, *frames)
 
     async def attached(self) -> None:
