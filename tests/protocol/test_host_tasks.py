@@ -10,7 +10,7 @@ import pytest
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
-from dispatch_host.agents import NobodyAnswered, NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch_host.agents import NotDone, NotDoneReason, Progress, Result, Step, Text
 from dispatch_host.limits import Limits
 
 from tests.support.host_bench import Bench
@@ -182,15 +182,6 @@ async def test_folders_approved_while_it_runs_are_there_for_the_next_task(bench:
 
     assert bench.agent.folders[0] == []
     assert [(folder.path, folder.writable) for folder in bench.agent.folders[1]] == [(files, True)]
-
-
-async def test_an_agent_that_asks_hears_that_nobody_can_answer(bench: Bench) -> None:
-    sent = await bench.phone.sends("ask me")
-    await bench.phone.sees(sent.task_id, "started")
-    bench.agent.says("ask me", Result(""))
-    await bench.phone.sees_end(sent.task_id)
-
-    assert bench.agent.replies == [NobodyAnswered()]
 
 
 async def test_text_and_progress_are_shown_as_they_come_but_not_too_often(bench: Bench) -> None:

@@ -23,7 +23,7 @@ from dispatch.doctor import links
 from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok, refused, walk, warning
 
 from dispatch_host.fleet import Fleet
-from dispatch_host.journal import settings, threads
+from dispatch_host.journal import permissions, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.owned import Owned
 from dispatch_host.rights import Rights
@@ -215,7 +215,7 @@ async def examine(owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus) 
         own = chart.copy()
         async for found in walk(TO_A_PHONE, Way(owned, fleet, pairing), own, about=pairing.phone_name):
             yield found
-    for folder in await owned.journal.step(settings.folders):
+    for folder in await owned.journal.step(lambda tx: permissions.folders(tx, owned.clock.wall_ms())):
         async for found in walk(OF_A_FOLDER, folder, chart, about=_shown(folder.path)):
             yield found
 

@@ -14,6 +14,8 @@ class Limits:
 
     watchdog_seconds: float = 15 * 60.0
     """A task whose agent says nothing for that long is ended as failed."""
+    answer_seconds: float = 10 * 60.0
+    """A question that nobody answers for that long is closed."""
     pause_seconds: float = 10 * 60.0
     """A running task does not survive a sleep or freeze that is longer."""
     live_per_second: float = 10.0
