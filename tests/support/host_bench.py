@@ -281,9 +281,10 @@ class MovedClock:
 
     def __init__(self) -> None:
         self.ahead_ms = 0
+        self.wall_ahead_ms = 0
 
     def wall_ms(self) -> int:
-        return SystemClock().wall_ms()
+        return SystemClock().wall_ms() + self.wall_ahead_ms
 
     def steady_ms(self) -> int:
         return SystemClock().steady_ms()
