@@ -114,6 +114,8 @@ class Network:
         self._server: asyncio.Server
         self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.held = 0
+        """How many pieces, and ends of connections, wait for other weather now."""
 
     async def __aenter__(self) -> Network:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -259,7 +261,11 @@ class Network:
 
     async def _let_through(self, connection: _Connection, way: Way) -> None:
         while not connection.over.is_set() and (way in connection.held or way in self._weather[connection.part].held):
-            await self._changed.wait()
+            self.held += 1
+            try:
+                await self._changed.wait()
+            finally:
+                self.held -= 1
 
     async def _stop_at_gates(self, connection: _Connection, frame: Frame, way: Way) -> None:
         for gate in self.gates:

@@ -22,7 +22,7 @@ from tests.support.host_end import HostEnd
 from tests.support.host_mind import HostMind
 from tests.support.processes import run
 from tests.support.relay import QUICK, Relay
-from tests.support.seeded_phone import Event, SeededPhone, send_request
+from tests.support.seeded_phone import MOST_BYTES, Event, SeededPhone, send_request
 from tests.support.waiting import until
 
 
@@ -70,7 +70,7 @@ async def test_what_could_not_be_sent_is_kept_said_and_sent_again_by_one_word(
     await relay.start()
 
     async with HostEnd(*paired, relay.address) as host:
-        code, events = await ask(phone, "resend", id=events[-1]["task_id"], wait=None)
+        code, events = await ask(phone, "resend", id=events[-1]["task_id"], wait=None, most_bytes=MOST_BYTES)
 
         assert (code, events[-1]["state"]) == (0, "done")
         assert len(host.ran) == 1
@@ -100,7 +100,7 @@ async def test_sent_again_twice_at_once_it_runs_once(
     phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
 ) -> None:
     _, events = await phone.send("build it")
-    again = {"do": "resend", "id": events[-1]["task_id"], "wait": None}
+    again = {"do": "resend", "id": events[-1]["task_id"], "wait": None, "most_bytes": MOST_BYTES}
 
     async with HostEnd(*paired, relay.address) as host, phone.desk() as desk:
         codes = await asyncio.gather(*(desk.do(dict(again), say=lambda _: None, hear=nobody) for _ in range(2)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ from mobile_sim.phone import secret_name
 from mobile_sim.store import Pairing, PairingState, Right
 
 from tests.support.host_bench import Bench
+from tests.support.power_end import Sleeper
 from tests.support.proxy import Proxy
 from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import FAR_MS, Event, SeededPhone, send_request
@@ -56,7 +57,8 @@ class DirectWorld:
 
     def __init__(self, folder: Path, *, direct: bool = True) -> None:
         self.folder = folder
-        self.bench = Bench(folder / "host")
+        self.sleeper = Sleeper()
+        self.bench = Bench(folder / "host", sleep=self.sleeper)
         self.relay = Relay(folder / "relay", settings=PATIENT)
         self.by_relay = Proxy("127.0.0.1:1")
         self.lan = Proxy("127.0.0.1:1")
@@ -86,27 +88,26 @@ class DirectWorld:
     async def host_runs(self) -> None:
         """Start the host, and wait until it is at the relay."""
         if self._direct:
-            await self._choose_port()
+            anywhere = Address(host="127.0.0.1", port=0)
+            self.bench.direct = Setting(at=(anywhere,), told=(self.lan.address,), listening=self._aim)
         self.bench.told.clear()
         self.bench.starts()
         await self.bench.until(lambda: "connected" in self.bench.told)
 
-    async def host_dies(self) -> None:
-        """End the host as a kill would, and start it again."""
+    async def host_is_gone(self) -> None:
+        """End the host as a kill would."""
         assert self.bench._running is not None
         self.bench._running.cancel()
         await asyncio.gather(self.bench._running, return_exceptions=True)
+
+    async def host_dies(self) -> None:
+        """End the host as a kill would, and start it again."""
+        await self.host_is_gone()
         await self.host_runs()
 
-    async def _choose_port(self) -> None:
-        """Have the host listen at a free port, and tell the proxy's address."""
-        chosen = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-        port = chosen.sockets[0].getsockname()[1]
-        chosen.close()
-        await chosen.wait_closed()
-        listening = Address(host="127.0.0.1", port=port)
-        self.bench.direct = Setting(at=(listening,), told=(self.lan.address,))
-        self.lan.target = listening
+    def _aim(self, listening: Sequence[Address]) -> None:
+        """Let the proxy lead to where the host listens."""
+        self.lan.target = listening[0]
 
     def _make_phone(self) -> None:
         phone = SeededPhone.make(self.home)

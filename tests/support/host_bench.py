@@ -236,6 +236,7 @@ class FullDisk:
 
     def __init__(self, journal: Writer) -> None:
         self.full = False
+        self.broken = False  # True: the next step is a defect of ours
         self.refused = 0
         self._journal = journal
         self._stalled: asyncio.Event | None = None
@@ -255,6 +256,9 @@ class FullDisk:
         self._going_on.set()
 
     async def step(self, work: Callable[[Tx], T]) -> T:
+        if self.broken:
+            self.broken = False
+            raise RuntimeError("a defect")
         if self._stalled is not None and self._behind is None:
             await self._stall(self._stalled)
         if not self.full:

@@ -30,6 +30,7 @@ from tests.support.trust_service import TrustService
 
 Event = dict[str, Any]
 FAR_MS = 2**45
+MOST_BYTES = 4 * 1024**3
 
 
 def identity(role: str, key: Ed25519PrivateKey, pair_id: bytes, trust: TrustService) -> Identity:
@@ -142,7 +143,15 @@ class SeededPhone:
 
 def send_request(text: str, **options: Any) -> Event:
     """Write what `dispatch-phone send` asks of the phone."""
-    return {"do": "send", "text": text, "host": None, "wait": None, "id": str(uuid4()), **options}
+    return {
+        "do": "send",
+        "text": text,
+        "host": None,
+        "wait": None,
+        "id": str(uuid4()),
+        "most_bytes": MOST_BYTES,
+        **options,
+    }
 
 
 async def _nobody() -> bool:

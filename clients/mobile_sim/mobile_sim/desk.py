@@ -27,7 +27,7 @@ from dispatch.ids import ID_BYTES, Rng, TaskId
 from mobile_sim import proving
 from mobile_sim.account import Account
 from mobile_sim.direct import Way
-from mobile_sim.files import LARGEST_BYTES, Attached, Files
+from mobile_sim.files import Attached, Files
 from mobile_sim.follow import Follow
 from mobile_sim.hosts import Hosts
 from mobile_sim.ledger import CANCEL, TASK
@@ -151,13 +151,7 @@ class Desk:
         if refused is not None:
             say(_last_of(task_id, host, refused, self._phone.clock.wall_ms()))
             return exit_of(refused)
-        attached = await self._files.opened(
-            request.get("attach") or self._files.attached_to(known),
-            stack,
-            pairing=host,
-            task_id=task_id,
-            most_bytes=request.get("most_bytes", LARGEST_BYTES),
-        )
+        attached = await self._attached(request, stack, known, task_id=task_id, host=host)
         line = self._phone.line(host)
         if known is None:
             known = Task(
@@ -167,14 +161,16 @@ class Desk:
                 made_at_ms=self._phone.clock.wall_ms(),
                 after_number=line.head.number,
                 state=State.NEW,
+                action=_action(
+                    task_id, text, attached
+                ),  # every attempt sends these bytes, whatever happens here meanwhile
             )
             with self._store.transaction():
                 self._store.tasks.add(known)
+        action = known.action or _action(task_id, text, attached)
         follow = Follow(line, self._store, known, host=host.host_name, clock=self._phone.clock, say=say)
         if follow.resolved_by(request) and task_id not in line.attended:  # else somebody here is sending it already
-            task = words.Task(text=text, attachments=[one.file.attachment() for one in attached])
-            action = words.Action(task=task, action_id=task_id)
-            command = Command(task_id=task_id, what=TASK, action=action.SerializeToString())
+            command = Command(task_id=task_id, what=TASK, action=action)
             line.attended.add(task_id)
 
             def say_of_task(event: Event) -> None:
@@ -198,6 +194,15 @@ class Desk:
                 return await follow.to_the_end(request["wait"], sending=sending, stop_sending=stop_sending)
         finally:
             await stop_sending()
+
+    async def _attached(
+        self, request: Request, stack: ExitStack, known: Task | None, *, task_id: TaskId, host: Pairing
+    ) -> list[Attached]:
+        """Open the files of a task: those that the person names, or those of the attempt before."""
+        paths, most_bytes = request.get("attach", []), request["most_bytes"]
+        if known is not None and known.action:
+            return await self._files.opened_again(paths, stack, task=known, most_bytes=most_bytes)
+        return await self._files.opened(paths, stack, pairing=host, task_id=task_id, most_bytes=most_bytes)
 
     async def _bring(self, line: Line, command: Command, attached: Sequence[Attached], say: Say) -> Post | None:
         """Bring the files of a task to the host, then the task. Files that do not get there leave the task unsent."""
@@ -330,6 +335,12 @@ async def opened_desk(
             yield desk
         finally:
             await _stop(telling)
+
+
+def _action(task_id: TaskId, text: str, attached: Sequence[Attached]) -> bytes:
+    """Write what is asked of the host: exactly what is signed."""
+    task = words.Task(text=text, attachments=[one.file.attachment() for one in attached])
+    return words.Action(task=task, action_id=task_id).SerializeToString()
 
 
 def _check_text(text: str) -> None:

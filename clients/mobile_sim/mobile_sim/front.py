@@ -66,7 +66,7 @@ class Front:
                 request |= {"id": self._newest_unsent(home)}
             code = asyncio.run(self._carry_out(home, request, self.say))
             while self._may_go_again(request, code) and self._wants_again():
-                request = {"do": "resend", "id": self._last["task_id"], "wait": request["wait"]}
+                request = request | {"do": "resend", "id": self._last["task_id"]}
                 code = asyncio.run(self._carry_out(home, request, self.say))
         except KeyboardInterrupt:
             if request["do"] in _SENDING:

@@ -32,10 +32,12 @@ from dispatch.clock import Clock
 from dispatch.encoding import message_id as id_of
 from dispatch.failures import place_of
 from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId, short
+from dispatch.sealed.chain import DIRECT_LEAP, FURTHEST_AHEAD
+from dispatch.sealed.errors import FORGED, FORGED_AT_MOST
 from dispatch.sealed.handshake import is_handshake
 from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
-from dispatch.sealed.session import PhoneSession
+from dispatch.sealed.session import PhoneSession, Unopened
 from dispatch.thread import Backoff, Identity, Right, ThreadClient
 from dispatch.thread.client import FINAL, Silence
 from dispatch.version import APP_VERSION
@@ -144,6 +146,7 @@ class Line:
         self._direct_rows: dict[bytes, None] = {}  # newest last: the relay may bring them, too
         self._shake_directly = False  # the host did not open what was sealed in our session
         self._knocked_in_session = False
+        self._forged = 0  # frames of this direct stream that no host wrote
         self._probes = 0
         # Made in a transaction, said behind it.
         self._out: list[tuple[Callable[[bytes], None], bytes]] = []
@@ -454,8 +457,9 @@ class Line:
                 self._out.append((self._directly if direct else self._by_relay, confirm))
                 self._tending.finished(self._clock.steady_ms())
             return False
-        body = self.session.open_live(sealed)
-        if not isinstance(body, bytes):
+        body = self.session.open_live(sealed, furthest=DIRECT_LEAP if direct else FURTHEST_AHEAD)
+        if isinstance(body, Unopened):
+            self._forged += direct and body.why in FORGED
             return False
         self.sight.heard(now_ms=self._clock.steady_ms())
         with contextlib.suppress(DecodeError):
@@ -653,8 +657,11 @@ class Line:
     # ---- The direct path (a DirectEnd).
 
     def heard(self, frames: Sequence[RelayFrame]) -> bool:
-        """Take frames of the direct path: all that they say is committed, then said to be kept. Tells whether the host spoke."""
-        valid, revoked = False, False
+        """Take frames of the direct path: all that they say is committed, then said to be kept. Tells whether the host spoke.
+
+        Raises LeaseLost when somebody forges.
+        """
+        valid, revoked, forged = False, False, False
         kept: list[bytes] = []
         with self._step():
             for frame in frames:
@@ -664,9 +671,12 @@ class Line:
                     case "deliver":
                         read = self._reader.take_row(frame.deliver.sealed, direct=True)
                         self._took(read)
+                        self._forged += read.forged
                         valid, revoked = valid or bool(read.epoch), revoked or read.revoked
                         if read.epoch or read.old:
                             kept.append(id_of(frame.deliver.sealed))
+                if forged := self._forged >= (FORGED_AT_MOST if self.direct.is_open or valid else 1):
+                    break
             if valid and not self.direct.is_open:
                 self.ledger.host_back()
             if revoked:
@@ -687,6 +697,8 @@ class Line:
             self._ended()
             self.leave()
         self.bell.ring()
+        if forged:
+            raise errors.LeaseLost("somebody forges on the direct path")
         return valid
 
     def question(self) -> bytes:
@@ -704,6 +716,7 @@ class Line:
 
     async def _knock(self) -> bytes | None:
         """Give the first words on a direct path: sealed in the session, or a handshake where no session can be had by the relay."""
+        self._forged = 0
         self._knocked_in_session = self.session.ready and self._tending.confirmed and not self._shake_directly
         if self._knocked_in_session:
             return self.question()

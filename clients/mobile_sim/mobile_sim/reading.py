@@ -16,7 +16,7 @@ from dispatch.device.telling import attachments_of, words_of
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
 from dispatch.sealed.chain import Chain
-from dispatch.sealed.errors import SealError, Why
+from dispatch.sealed.errors import FORGED, SealError, Why
 from dispatch.sealed.head import HASH_BYTES, Head
 from dispatch.sealed.history import Arrivals, Entry, event_hash, verify_head, verify_task
 from dispatch.sealed.keep import open_keep, prune
@@ -40,6 +40,8 @@ class Read:
     """The epoch that it was sealed in; empty when it did not open."""
     old: bool = False
     """Whether it stands before the place where its chain is: it came before, or was passed over, and Resend brings what it said."""
+    forged: bool = False
+    """Whether no host wrote it, as the direct path may have it."""
     revoked: bool = False
     begin: Begin | None = None
 
@@ -111,7 +113,8 @@ class Reader:
         except (SealError, DecodeError) as failure:
             if not direct:
                 self._store.pairings.add_holes(self._pair_id, 1)
-            return Read(old=isinstance(failure, SealError) and failure.why is Why.TOO_OLD)
+            why = failure.why if isinstance(failure, SealError) else None
+            return Read(old=why is Why.TOO_OLD, forged=why in FORGED)
         read = Read(epoch=sealed[1:9])
         head, waiting = self.head, self._arrivals.waiting
         for item in items:

@@ -24,7 +24,7 @@ from dispatch_host import steps
 from dispatch_host.agents import Agent
 from dispatch_host.control import ControlServer
 from dispatch_host.direct.listener import Listener, Setting
-from dispatch_host.files import Artifacts, Inbox, Transfers
+from dispatch_host.files import Artifacts, Attachments, Inbox, Transfers
 from dispatch_host.files.transfers import Shop
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal import settings
@@ -37,7 +37,7 @@ from dispatch_host.permissions import wire as permissions
 from dispatch_host.permissions.held import Held
 from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
-from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_pauses
+from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
 from dispatch_host.runner import Runner
 from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
@@ -110,24 +110,28 @@ async def run(
 
     left = await owned.journal.step(lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_DIED))
     metrics.ended(State.INTERRUPTED, left)
-    inbox = Inbox(owned.attachments, most_bytes=round(limits.attachments_bytes))
-    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=round(limits.file_bytes), rng=owned.rng)
+    inbox = Inbox(owned.attachments, most_bytes=limits.attachments_bytes)
+    attachments = Attachments(inbox, journal=owned.journal, clock=owned.clock)
+    await attachments.sweep()
+    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=limits.file_bytes, rng=owned.rng)
     instance = Instance(owned.rng(ID_BYTES))
     transfers = Transfers(
         Shop(
             journal=owned.journal,
-            inbox=inbox,
+            attachments=attachments,
             artifacts=artifacts,
             clock=owned.clock,
             rng=owned.rng,
             identity=owned.identity(),
             instance=instance,
-            most_bytes=round(limits.file_bytes),
+            most_bytes=limits.file_bytes,
             ended=metrics.transferred,
         )
     )
     mode = await owned.journal.step(settings.keep_awake)
-    keep_awake = KeepAwake(awake_means, mode=mode, changed=awake_changed)
+    keep_awake = KeepAwake(
+        awake_means, mode=mode, changed=awake_changed, failed=metrics.power_failures["keep_awake"].inc
+    )
     held = await Held(owned.journal, owned.clock).load()
     runner = Runner(
         agent,
@@ -208,15 +212,18 @@ async def run(
             runner.run(fleet),
             _tell_endings(owned, endings),
             _drop_what_is_over(fleet, operations, stop, told),
+            attachments.sweeping(),
             keep_awake.run(),
             held.run(),
-            sleep.watch(power),
+            watch_always(sleep, power, failed=metrics.power_failures["sleep"].inc),
             watch_pauses(owned.clock, awake_ms=awake_time(owned.clock), paused=paused),
         ) as broken,
     ):
         await fleet.attach_all()
         told.running(served)
         await _first(stop.asked, broken)
+        # First: what came in behind the ending of all tasks would be left to run by nobody.
+        fleet.close(Reason.REASON_HOST_APP_CLOSED)
         metrics.ended(State.INTERRUPTED, await _end_all(owned, runner, within_seconds=limits.stop_seconds))
         await fleet.leave(stop.condition, within_seconds=limits.stop_seconds)
         stopped.set()

@@ -10,6 +10,8 @@ from dispatch_host.asking import ENDINGS
 from dispatch_host.files.transfers import DONE
 from dispatch_host.tasks import OUTCOMES, State
 
+POWER_PARTS = ("sleep", "keep_awake")
+
 
 class HostMetrics:
     """The numbers of one host process, on a registry of its own."""
@@ -46,6 +48,13 @@ class HostMetrics:
         self.kept_awake = Gauge(
             "dispatch_host_kept_awake", "Whether the computer is kept awake now: 0 or 1.", registry=self.registry
         )
+        broke = Counter(
+            "dispatch_host_power_failures",
+            "Times at which what watches for sleep, or what keeps awake, broke and began anew.",
+            ["part"],
+            registry=self.registry,
+        )
+        self.power_failures = {part: broke.labels(part) for part in POWER_PARTS}
         self.pauses = Counter(
             "dispatch_host_pauses",
             "Times at which the computer slept for 5 s or more, or the process stood still for 30 s.",

@@ -74,6 +74,7 @@ class Ending:
 CANCELLED = Ending(event=Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
 STOPPED = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_STOPPED)
 SILENT = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG)
+ENDLESS = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG, text="It ran for longer than a task may.")
 BROKEN = Ending(event=Event.FAIL, reason=Reason.REASON_AGENT_FAILED)
 
 _EVENTS = {
@@ -253,7 +254,7 @@ class Runner:
 
     def _made(self, task: StoredTask) -> _Current:
         gate = TaskGate(task.task_id, held=self._held, store=self._stored, clock=self._clock)
-        watchdog = Watchdog(self._limits.watchdog_seconds)
+        watchdog = Watchdog(self._limits.watchdog_seconds, self._limits.longest_seconds)
 
         async def settled() -> None:
             await current.settled()
@@ -318,18 +319,15 @@ class Runner:
 
     async def _drive(self, current: _Current, ready: Ready) -> Ending:
         """Read the agent's events to the end. Whatever breaks in it is one ending."""
-        inbox = self._inbox.of(ready.task.thread)
-        task = Task(
-            task_id=ready.task.task_id.hex(),
-            text=ready.task.text,
-            inbox=inbox if inbox.is_dir() else None,
-            attachments=[one.path for one in ready.attachments],
-        )
         history = [_turn(earlier) for earlier in ready.history]
         watchdog = current.watchdog
-        events = self._agent.run(task, gate=current.gate, history=history, ask=current.asker, words=current.steering)
         try:
-            async with contextlib.aclosing(events), watchdog.timeout:
+            async with watchdog.timeout, contextlib.AsyncExitStack() as stack:
+                task = await asyncio.to_thread(self._for_agent, ready)
+                running = self._agent.run(
+                    task, gate=current.gate, history=history, ask=current.asker, words=current.steering
+                )
+                events = await stack.enter_async_context(contextlib.aclosing(running))
                 async for event in events:
                     watchdog.moved()
                     match event:
@@ -359,7 +357,7 @@ class Runner:
                             )
         except TimeoutError:
             if watchdog.timeout.expired():
-                return SILENT
+                return ENDLESS if watchdog.is_endless else SILENT
             return self._broken(current, "TimeoutError")
         except errors.DispatchError as failure:
             # What is not permitted, or a file that can't be sent: the agent may not, or it is not there any more.
@@ -374,6 +372,19 @@ class Runner:
             return self._broken(current, place_of(failure))
         return self._broken(current, "no result")
 
+    def _for_agent(self, ready: Ready) -> Task:
+        """Write what the agent is asked, with where its attachments are. Raises AttachmentMissing. Blocking."""
+        inbox = self._inbox.of(ready.task.thread)
+        paths = [one.path for one in ready.attachments if one is not None and one.path.is_file()]
+        if len(paths) != len(ready.attachments):
+            raise errors.AttachmentMissing("it was here and is not any more")
+        return Task(
+            task_id=ready.task.task_id.hex(),
+            text=ready.task.text,
+            inbox=inbox if inbox.is_dir() else None,
+            attachments=paths,
+        )
+
     async def _named(self, current: _Current, path: Path) -> Entry:
         """Give a file for the phone its id, key and digest. Raises FolderNotApproved, FileUnknown, TooLarge."""
         task = current.task
@@ -382,7 +393,6 @@ class Runner:
             path,
             current.gate.folders,
             thread=task.thread,
-            task_id=task.task_id,
             at_ms=self._clock.wall_ms(),
         )
         # Before the event that names it: a phone may ask for it as soon as it hears of it.

@@ -14,19 +14,21 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, Question, UpCommand
 from dispatch.files.description import checked
-from dispatch.ids import MessageId, PairId, TaskId
+from dispatch.ids import ID_BYTES, MessageId, PairId, TaskId
 
 from dispatch_host import admission, entries, questions
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.entries import Entry
-from dispatch_host.journal import files, tasks, threads
+from dispatch_host.journal import files, outbox, tasks, threads
 from dispatch_host.journal import questions as asked_ones
-from dispatch_host.journal.values import StoredCommand, StoredFile, StoredTask, Verdict
+from dispatch_host.journal.values import FileKind, StoredCommand, StoredFile, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
 from dispatch_host.scribe import Scribe
 from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, STEPS, Event, State
 
 HISTORY_LIMIT = 50
+UNDECIDED_LIMIT = 64
+"""Commands of one pairing of which its phone, which came directly, has still to say what becomes of them: kept until it does."""
 
 NEVER_STARTED = Reason.REASON_NEVER_STARTED
 
@@ -46,6 +48,8 @@ def take(
     `undecided` counts the commands of this process that wait for their go: each may become a waiting task. `direct` says by
     whom the go will come: the phone, or the relay; `takes_words` whether the agent does.
     """
+    if direct and len(tasks.undecided_directly(tx, pair_id)) >= UNDECIDED_LIMIT:
+        return Reason.REASON_QUEUE_FULL
     thread = threads.thread_of(tx, pair_id)
     task_id = TaskId(asked.command.task_id)
     known = tasks.find(tx, task_id)
@@ -147,6 +151,9 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
     if task is None:
         return Gone()
     if task.state is State.HANDED_OVER:
+        if word.direct:
+            # The relay has not seen it, and is to call the person should this host go away in the middle.
+            outbox.add_go(tx, pair_id, MessageId(scribe.rng(ID_BYTES)), task.task_id)
         return _accept(tx, scribe, task, words, in_time=in_time, now_ms=now_ms)
     action = Action.FromString(words.action)
     match action.WhichOneof("action"):
@@ -169,6 +176,11 @@ def _said_again(tx: Tx, command: StoredCommand) -> Gone:
     return Gone(Then.CANCEL if task.cancelled else Then.LOOK, task.task_id)
 
 
+def _named(action: bytes) -> list[bytes]:
+    """Give the ids of the files that a task's own words name: two tasks may name the same one."""
+    return [said.file_id for said in Action.FromString(action).task.attachments]
+
+
 def _waits(tx: Tx, command: StoredCommand) -> bool:
     task = tasks.find(tx, command.task_id)
     return task is not None and task.state in QUEUED
@@ -176,8 +188,7 @@ def _waits(tx: Tx, command: StoredCommand) -> bool:
 
 def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_time: bool, now_ms: int) -> Gone:
     tasks.accept(tx, task.task_id, attempt=words.attempt, action=words.action, at_ms=now_ms)
-    named = Action.FromString(words.action).task.attachments
-    files.name_task(tx, [one.file_id for one in named], task.task_id)
+    files.claim(tx, _named(words.action), thread=task.thread)
     first = entries.accepted(words, text=task.text)
     if not in_time:
         return Gone(ended=_end(tx, scribe, task, Event.INTERRUPT, reason=NEVER_STARTED, before=[first]))
@@ -236,7 +247,8 @@ class Ready:
 
     task: StoredTask
     history: Sequence[StoredTask] = field(repr=False)
-    attachments: Sequence[StoredFile]
+    attachments: Sequence[StoredFile | None]
+    """What the task names, in its order; None for one that is not here any more."""
 
 
 def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
@@ -252,7 +264,10 @@ def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
     history = [
         earlier for earlier in tasks.of_thread(tx, task.thread, limit=HISTORY_LIMIT + 1) if earlier.state in OUTCOMES
     ]
-    return Ready(task=task, history=history, attachments=files.attachments_of(tx, task.task_id))
+    attachments = [
+        files.find(tx, file_id, thread=task.thread, kind=FileKind.ATTACHMENT) for file_id in _named(task.action)
+    ]
+    return Ready(task=task, history=history, attachments=attachments)
 
 
 def tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:

@@ -92,15 +92,17 @@ def test_the_longest_question_fits_into_one_event() -> None:
         assert written[0].event.ByteSize() < 60_000
 
 
-async def test_the_watchdog_has_no_end_while_it_stands_still_and_a_new_one_afterwards() -> None:
+async def test_while_the_watchdog_stands_still_only_the_longest_time_of_all_counts() -> None:
     now = asyncio.get_running_loop().time
-    watchdog = Watchdog(60)
+    watchdog = Watchdog(60, 3600)
+    longest = now() + 3600
     async with watchdog.timeout:
         with watchdog.stands_still():
             with watchdog.stands_still():
                 watchdog.moved()
-                assert watchdog.timeout.when() is None
-            assert watchdog.timeout.when() is None
+                assert watchdog.timeout.when() == pytest.approx(longest, abs=60)
+            assert watchdog.timeout.when() == pytest.approx(longest, abs=60)
         began = now()
         watchdog.moved()
-        assert (watchdog.timeout.when() or 0) >= began + 60
+        assert began + 60 <= (watchdog.timeout.when() or 0) < longest - 60
+        assert not watchdog.is_endless

@@ -101,7 +101,7 @@ CREATE TABLE outbox (
     push_hint INTEGER NOT NULL,
     outcome INTEGER NOT NULL,
     reason INTEGER NOT NULL,
-    kept INTEGER NOT NULL DEFAULT 0      -- the phone has it by the direct path; only the relay is to hear of the outcome
+    kept INTEGER NOT NULL DEFAULT 0      -- the phone needs it no more; only the relay is to hear of a go or an outcome
 ) STRICT;
 CREATE INDEX outbox_by_pairing ON outbox (pair_id, id);
 
@@ -109,7 +109,7 @@ CREATE TABLE file (
     file_id BLOB PRIMARY KEY,
     thread INTEGER NOT NULL REFERENCES thread (id),
     kind TEXT NOT NULL,                  -- attachment: it is here, whole; artifact: it was told to the phone
-    task_id BLOB NOT NULL,               -- empty for an attachment that no task has named yet
+    claimed INTEGER NOT NULL DEFAULT 0,  -- an accepted task names this attachment; which ones do, their own actions say
     name TEXT NOT NULL,
     size INTEGER NOT NULL,
     sha256 BLOB NOT NULL,
@@ -119,7 +119,6 @@ CREATE TABLE file (
     at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_by_thread ON file (thread, kind);
-CREATE INDEX file_by_task ON file (task_id);
 
 CREATE TABLE permission (
     kind TEXT NOT NULL,

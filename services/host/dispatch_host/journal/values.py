@@ -107,7 +107,6 @@ class StoredFile:
     file: Described
     thread: int
     kind: FileKind
-    task_id: bytes
     path: Path
     mtime_ns: int
     at_ms: int
