@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.network import Network, Part, Way, Weather
+from tests.faults.network import Direction, Network, Part, Weather
 from tests.support.waiting import until
 
 ALL = frozenset(Part)
@@ -60,7 +60,7 @@ async def test_in_fair_weather_everything_passes(network: Network) -> None:
 
 async def test_what_a_mute_part_says_is_heard_when_the_weather_clears(network: Network, echo: Echo) -> None:
     reader, writer = await dial(network)
-    network.change(ALL, lambda: Weather(held=frozenset({Way.UP})))
+    network.change(ALL, lambda: Weather(held=frozenset({Direction.UP})))
     writer.write(said(b"held"))
     other_reader, other_writer = await dial(network)
     network.change(frozenset({Part.PHONE}), Weather)  # another part's weather changes nothing

@@ -23,6 +23,7 @@ from dispatch_host.direct.listener import Setting
 from mobile_sim.desk import Desk, opened_desk
 from mobile_sim.direct import Way
 from mobile_sim.line import Line
+from mobile_sim.patience import USUAL, Patience
 from mobile_sim.phone import secret_name
 from mobile_sim.store import Pairing, PairingState, Right
 
@@ -132,11 +133,13 @@ class DirectWorld:
         return self.bench.pairing.grant(keys.pair_id, keys.own_ed25519, DeviceKind.DEVICE_KIND_PHONE, hours=20)
 
     @contextlib.asynccontextmanager
-    async def phone(self, way: Way = Way.AUTO) -> AsyncIterator[PhoneInHand]:
+    async def phone(self, way: Way = Way.AUTO, patience: Patience = USUAL) -> AsyncIterator[PhoneInHand]:
         """Run the phone for the body."""
         home = Home(self.home)
         with home.owned():
-            async with opened_desk(home, clock=self.clock, rng=os.urandom, plaintext=False, way=way) as desk:
+            async with opened_desk(
+                home, clock=self.clock, rng=os.urandom, plaintext=False, way=way, patience=patience
+            ) as desk:
                 yield PhoneInHand(desk)
 
 
@@ -168,6 +171,20 @@ class PhoneInHand:
         lines: list[Event] = []
         assert await self.desk.do({"do": "thread", "host": None}, say=lines.append, hear=_nobody) == 0
         return [line["event"] for line in lines]
+
+    def has_right(self, grant: bytes) -> None:
+        """Give it another right to attach."""
+        store, pair_id = self.desk._phone.store, self.line.pair_id
+        kept = store.pairings.right(pair_id)
+        assert kept is not None
+        with store.transaction():
+            store.pairings.set_right(pair_id, replace(kept, grant=grant))
+
+    async def doctor(self) -> dict[str, str]:
+        """Have the doctor look; gives the state of each link."""
+        lines: list[Event] = []
+        await self.desk.do({"do": "doctor", "host": None}, say=lines.append, hear=_nobody)
+        return {line["link"]: line["state"] for line in lines if line["event"] == "link"}
 
     async def status(self) -> Event:
         """Ask how the computer is."""

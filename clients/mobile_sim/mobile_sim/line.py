@@ -46,20 +46,19 @@ from google.protobuf.message import DecodeError
 from mobile_sim.bell import Bell
 from mobile_sim.deciding import Deciding
 from mobile_sim.direct import DirectPath, Way, usable
-from mobile_sim.ledger import TASK, Ledger
+from mobile_sim.ledger import Ledger
 from mobile_sim.probing import Answer, Probing
 from mobile_sim.reading import LARGEST_NUMBER, Read, Reader
 from mobile_sim.sight import Sight
 from mobile_sim.store import PairingState, Store
-from mobile_sim.task_view import ON_THE_WAY
 from mobile_sim.tending import Tending
 
 log = logging.getLogger(__name__)
 
 SEEN_EVERY_MS = 500
 RESEND_EVERY_MS = 3_000
-OUT_OF_CONTACT_AFTER_MS = 5_000
-"""How long this phone's own stream may be gone before its tasks are shown as out of contact."""
+LEASE_LIMITS_MS = (100, 15_000)
+"""A relay's lease outside of these is nonsense: nobody is told nothing for longer than twice the second."""
 
 _AFTER_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED)
 
@@ -91,7 +90,7 @@ class Line:
         way: Way = Way.RELAY,
     ) -> None:
         # Fixed after __init__.
-        self._way = way
+        self.way = way
         self.pair_id = pair_id
         self.identity = identity
         self.instance = instance
@@ -168,14 +167,19 @@ class Line:
     @property
     def path_settled(self) -> bool:
         """Whether the path in use will stay as it is, as far as this end can tell: a better one is there, or was tried."""
-        if self.direct.is_open or self._way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
+        if self.direct.is_open or self.way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
             return True
         return self.session.ready and self._tending.confirmed and (not self._addresses or self.direct.failed)
 
     @property
+    def addresses(self) -> Sequence[str]:
+        """Where the host says that it can be reached directly."""
+        return tuple(self._addresses)
+
+    @property
     def open(self) -> bool:
         """Whether there is a path that commands may take."""
-        return self.direct.is_open or (self.relay_open and self._way is not Way.DIRECT)
+        return self.direct.is_open or (self.relay_open and self.way is not Way.DIRECT)
 
     @property
     def met(self) -> bool:
@@ -347,6 +351,9 @@ class Line:
     async def opened(self, opened: Opened) -> None:
         """Begin with what the relay says of the past."""
         self.relay_open, self.error, self._lost_at_ms = True, None, None
+        if opened.limits.lease_ms:
+            least_ms, most_ms = LEASE_LIMITS_MS
+            self.ledger.word_within_ms = 2 * min(max(opened.limits.lease_ms, least_ms), most_ms)
         self._log_head = _place(opened.head_seq)
         self._pending = frozenset(opened.pending_message_ids)
         self._posted_here.clear()
@@ -365,6 +372,8 @@ class Line:
             for frame in frames:
                 revoked = self._take(frame) or revoked
             self._settle()
+            if self.host_absent and self.presence_state == Reachability.REACHABILITY_ABSENT:
+                self.ledger.host_away(self.absence)  # of tasks, too, that rows told of behind the word on presence
             if revoked:
                 self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
         if self._replacing:
@@ -382,7 +391,7 @@ class Line:
         """Hear that there is no stream."""
         was_open = self.relay_open
         if was_open or self._lost_at_ms is None:
-            silent_ms = OUT_OF_CONTACT_AFTER_MS if isinstance(error, Silence) else 0
+            silent_ms = self.ledger.word_within_ms if isinstance(error, Silence) else 0
             self._lost_at_ms = self._clock.steady_ms() - silent_ms
         self.relay_open, self.error, self.presence = False, error, None
         if self.direct.is_open:
@@ -530,10 +539,7 @@ class Line:
         for post in self.ledger.unsettled():
             if post.message_id in self._posted_here or post.message_id in self._pending:
                 continue
-            self.ledger.never_stored(post)
-            on_the_way = self.ledger.view(post.task_id).state in ON_THE_WAY
-            if post.action == TASK and on_the_way and post.task_id not in self.attended:
-                self.ledger.not_sent(post.task_id, Reason.REASON_NO_NETWORK)
+            self.ledger.never_stored(post, attended=self.attended)
 
     @contextlib.contextmanager
     def _step(self) -> Iterator[None]:
@@ -565,9 +571,9 @@ class Line:
     async def _do_due(self) -> int | None:
         """Do what is due; gives the ms until something else is, None if nothing is by time alone."""
         now_ms = self._clock.steady_ms()
+        waits = self._word_due(now_ms)
         if not self.path:
-            return self._contact_due(now_ms)
-        waits: list[int] = []
+            return min(waits + self._contact_due(now_ms), default=None)
         if (next_ms := self._deciding.next_due_ms()) is not None:
             if next_ms <= now_ms:
                 with self._step():
@@ -589,17 +595,28 @@ class Line:
                 waits.append(self._seen_at_ms + SEEN_EVERY_MS - now_ms)
         return min(waits, default=None)
 
-    def _contact_due(self, now_ms: int) -> int | None:
+    def _word_due(self, now_ms: int) -> list[int]:
+        next_ms = self.ledger.next_due_ms()
+        if next_ms is None:
+            return []
+        if next_ms > now_ms:
+            return [next_ms - now_ms]
+        with self._step():
+            self.ledger.overdue(now_ms)
+        self.bell.ring()
+        return []
+
+    def _contact_due(self, now_ms: int) -> list[int]:
         if self._lost_at_ms is None:
-            return None
-        left_ms = self._lost_at_ms + OUT_OF_CONTACT_AFTER_MS - now_ms
+            return []
+        left_ms = self._lost_at_ms + self.ledger.word_within_ms - now_ms
         if left_ms > 0:
-            return left_ms
+            return [left_ms]
         with self._step():
             self.ledger.host_away(Reason.REASON_NO_NETWORK)
         self._lost_at_ms = None
         self.bell.ring()
-        return None
+        return []
 
     async def _shake_hands(self) -> None:
         try:
@@ -712,7 +729,7 @@ class Line:
         return words.UpLiveItem(probe=words.Probe(number=self._probes))
 
     def _direct_addresses(self) -> Sequence[str]:
-        return () if self._way is Way.RELAY or self.final else self._addresses
+        return () if self.way is Way.RELAY or self.final else self._addresses
 
     async def _knock(self) -> bytes | None:
         """Give the first words on a direct path: sealed in the session, or a handshake where no session can be had by the relay."""
@@ -720,7 +737,7 @@ class Line:
         self._knocked_in_session = self.session.ready and self._tending.confirmed and not self._shake_directly
         if self._knocked_in_session:
             return self.question()
-        if self.relay_open and not self.host_absent and not self._shake_directly and self._way is not Way.DIRECT:
+        if self.relay_open and not self.host_absent and not self._shake_directly and self.way is not Way.DIRECT:
             return None  # the session is being made there
         try:
             right = await self._right(False)

@@ -105,16 +105,18 @@ class Reader:
     def take_row(self, sealed: bytes, *, direct: bool = False) -> Read:
         """Take the row under the cursor, or one of the direct path. One that does not open is a hole: counted, never tried again.
 
-        On the direct path anybody may make up rows; those are nothing.
+        One that is old is none: it came before, as after a change of path, or a gap in the numbers shows what it said. On the
+        direct path anybody may make up rows; those are nothing.
         """
         try:
             opened = open_keep(sealed, self._chains)
             items = DownKeep.FromString(opened.body).items
         except (SealError, DecodeError) as failure:
-            if not direct:
+            old = isinstance(failure, SealError) and failure.why is Why.TOO_OLD
+            if not direct and not old:
                 self._store.pairings.add_holes(self._pair_id, 1)
             why = failure.why if isinstance(failure, SealError) else None
-            return Read(old=why is Why.TOO_OLD, forged=why in FORGED)
+            return Read(old=old, forged=why in FORGED)
         read = Read(epoch=sealed[1:9])
         head, waiting = self.head, self._arrivals.waiting
         for item in items:

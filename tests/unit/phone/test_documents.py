@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mobile_sim.files import LARGEST_BYTES
+from mobile_sim.files_cli import LARGEST_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
 CODE = ROOT / "clients" / "mobile_sim" / "mobile_sim"

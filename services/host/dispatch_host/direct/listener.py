@@ -38,30 +38,32 @@ class Setting:
     look_seconds: float = 5.0
     """How often it is looked whether this computer has other addresses now."""
     told: Sequence[str] = ()
-    """What phones are told in place of where it listens. Tests put a proxy there."""
+    """What phones are told in place of where it listens: a forwarded port, as of a container. Tests put a proxy there."""
     listening: Callable[[Sequence[Address]], None] = lambda _: None
     """Hears where it really listens. Tests aim their proxy by that."""
     bounds: Bounds = field(default_factory=Bounds)
     knocks: Knocks = field(default_factory=Knocks)
 
     @classmethod
-    def parse(cls, text: str) -> Setting | None:
-        """Read the setting: off (None), on, or HOST:PORT. Raises ValueError.
+    def parse(cls, text: str, *, told: str | None = None) -> Setting | None:
+        """Read the setting: off (None), on, or HOST:PORT; and what phones are told, a HOST:PORT. Raises ValueError.
 
         HOST is a number, for a phone looks up no name; 0.0.0.0 or [::] means every private address, with this port.
         """
+        tell = () if told is None else (str(Address.parse(told)),)
         match text.strip().lower():
             case "off":
                 return None
             case "on":
-                return cls()
+                return cls(told=tell)
             case _:
                 address = Address.parse(text)
                 try:
                     number = ip_address(address.host)
                 except ValueError as failure:
                     raise ValueError(f"{address.host} is a name, and phones look up none: give the number") from failure
-                return cls(port=address.port) if number.is_unspecified else cls(at=(address,))
+                at = None if number.is_unspecified else (address,)
+                return cls(at=at, port=0 if at else address.port, told=tell)
 
 
 class Listener:
