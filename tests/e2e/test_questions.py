@@ -72,3 +72,47 @@ async def test_a_question_calls_a_person_who_does_not_look_and_is_answered_at_th
     assert {(line["permission"], line["verdict"]) for line in used} == {
         (f"folder {world.folder / 'files'}", "allowed"),
     }
+
+
+@pytest.mark.big
+async def test_the_phone_answers_while_it_watches_and_the_first_answer_counts(world: World) -> None:
+    world.let_go()
+    sending = await world.start("dispatch-phone", "send", QUESTION, "--home", world.home("pocket"))
+    asked = await sending.event("asking")
+    assert asked["choices"] == ["files/north.csv", "files/south.csv"]
+    assert "2 files" in asked["detail"]
+
+    async def answer(*words: str) -> tuple[int, list[Event]]:
+        return await run("dispatch-phone", "answer", asked["task_id"], *words, "--home", world.home("pocket"))
+
+    code, wrong = await answer("east")
+    assert (code, wrong[-1]["reason"]) == (2, "BAD_REQUEST")
+
+    code, events = await answer("files/north.csv")
+
+    assert (code, events[-1]["event"]) == (0, "answered"), events
+    assert (events[-1]["text"], events[-1]["by"]) == ("files/north.csv", "pocket")
+    done = await sending.event("done")
+    assert "north" in done["text"]
+    await sending.ended()
+    code, late = await answer("1")
+    assert (code, late[-1]["reason"]) == (9, "TASK_OVER")
+    code, into = await run("dispatch-phone", "send", "more", "--into", asked["task_id"], "--home", world.home("pocket"))
+    assert (code, into[-1]["reason"]) == (9, "TASK_OVER")
+
+
+@pytest.mark.big
+async def test_a_task_that_asks_takes_no_words_and_is_cancelled(world: World) -> None:
+    """The built-in assistant takes none while it works, and says so at once."""
+    world.let_go()
+    sending = await world.start("dispatch-phone", "send", QUESTION, "--home", world.home("pocket"))
+    task_id = (await sending.event("asking"))["task_id"]
+    at_pocket = ("--home", world.home("pocket"))
+
+    code, events = await run("dispatch-phone", "send", "only the newest", "--into", task_id, *at_pocket)
+    assert (code, events[-1]["reason"]) == (9, "NOT_STEERABLE")
+
+    code, events = await run("dispatch-phone", "cancel", task_id, *at_pocket)
+    assert (code, events[-1]["event"]) == (0, "cancelled")
+    assert (await sending.event("cancelled"))["reason"] == "CANCELLED_BY_PERSON"
+    assert (await host(world, "questions"))[1] == []

@@ -12,6 +12,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event, KeepAwake
+from dispatch.device import question_words
 from dispatch.device.telling import attachments_of, words_of
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
@@ -285,7 +286,7 @@ def fact_of(event: Event) -> Fact | None:
                 text=event.question.text,
                 detail=event.question.preview,
                 question_id=event.question.question_id.hex(),
-                choices=tuple(event.question.choices),
+                choices=tuple(question_words.answers(event.question)),
             )
         case "answered":
             return Fact(
