@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatch.cli import Console, policy_words
-from dispatch.device import awake_words, key_words, service_clock
+from dispatch.device import awake_words, key_words, permission_words, service_clock
 from dispatch.device.owner_words import words_of
 from dispatch.plain import one_line, plain, plain_markdown
 
@@ -325,6 +325,9 @@ class Screen:
     def _awake(self, host: Event) -> None:
         if (state := host.get("keep_awake")) is not None:
             self._line(f"  {one_line(awake_words.words_of_told(state), 200)}")
+        if host.get("permissions") is not None:
+            for line in permission_words.lines(host):
+                self._line(f"  its agents {line}")
 
     # ---- How it is printed.
 
