@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from dispatch import errors
 from dispatch.address import Address
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
+from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.clock import SystemClock
 from dispatch.encoding import message_id
+from dispatch.ids import PairId
 from dispatch.thread.client import FINAL
 from dispatch_host.direct.door import Knocks
-from dispatch_host.direct.listener import Setting
+from dispatch_host.direct.listener import Listener, Setting
+from dispatch_host.direct.porch import Bounds
+from dispatch_host.posting import Posting
 from dispatch_host.steps import Gone
 
 from tests.support.host_bench import Bench
-from tests.support.lan_end import LanPhone, where
+from tests.support.lan_end import LanPhone, Stranger, where
 from tests.support.waiting import until
 
 PATIENT = Knocks(most=1_000, at_once=100, at_once_of_one=100, silence_seconds=600.0, open_within_seconds=60.0)
+NOBODY: Any = None
+"""For what needs no fleet: nobody knocks."""
 ABOUT_THE_PAIRING = (errors.NotPaired, errors.DeviceRevoked)
 
 
@@ -108,7 +118,7 @@ async def test_a_cancel_that_was_on_the_disk_when_the_phone_left_is_carried_out(
         sent = await phone.sends("never ends")
         await phone.go(sent)
         await until(lambda: bench.agent.runs)
-        cancel = bench.phone.cancel(sent.task_id)
+        cancel = bench.phone.cancel(sent.task_id, direct=True)
         await phone.posts(cancel)
         await phone.is_told(lambda item: item.taken.message_id == cancel.message_id)
         on_the_disk = bench.disk.stalls(behind=Gone)
@@ -120,19 +130,29 @@ async def test_a_cancel_that_was_on_the_disk_when_the_phone_left_is_carried_out(
     assert (await bench.phone.sees_end(sent.task_id)).outcome == relay.OUTCOME_CANCELLED
 
 
-async def test_a_command_that_is_said_again_by_somebody_does_not_keep_the_path_alive(tmp_path: Path) -> None:
-    async with Bench(tmp_path) as bench:
-        knocks = Knocks(most=1_000, silence_seconds=1.0)
-        bench.direct = Setting(at=(Address(host="127.0.0.1", port=0),), knocks=knocks)
-        await bench.ready()
-        async with LanPhone(await where(bench), bench.phone) as phone:
-            sent = await phone.sends("quick look")
+async def test_a_command_that_is_said_again_by_somebody_does_not_keep_the_path_alive(bench: Bench) -> None:
+    async with LanPhone(await where(bench), bench.phone) as phone:
+        sent = await phone.sends("quick look")
+        bench.clock.steady_ahead_ms = 7_000
+        bench.phone.live.clear()
+        await phone.posts(sent)
+        await phone.is_told(lambda item: item.taken.message_id == sent.message_id)
 
-            while not phone.is_over:
-                await phone.posts(sent)
-                await asyncio.sleep(0)
+        await bench.phone.says(pb.UpLiveItem(probe=pb.Probe(number=2)))
 
-        await bench.knows(lambda status: not status.pairings[0].direct)
+        await until(lambda: phone.is_over)
+
+
+async def test_the_phone_s_word_by_the_relay_ends_a_path_on_which_it_is_silent(bench: Bench) -> None:
+    async with LanPhone(await where(bench), bench.phone) as phone:
+        await bench.phone.says(pb.UpLiveItem(probe=pb.Probe(number=1)))
+        await phone.is_told(lambda item: item.probe_reply.number == 1)
+        assert not phone.is_over, "it may be on its way from one path to the other"
+
+        bench.clock.steady_ahead_ms = 7_000
+        await bench.phone.says(pb.UpLiveItem(probe=pb.Probe(number=2)))
+
+        await until(lambda: phone.is_over)
 
 
 async def test_who_forges_in_an_open_path_ends_it_soon(bench: Bench) -> None:
@@ -163,7 +183,7 @@ async def test_no_task_slips_in_while_its_phone_is_unpaired(bench: Bench) -> Non
             unpairing = asyncio.create_task(control.unpair(""))
             await until(lambda: bench.phone.revoked)
             await phone.go(taken)
-            late = bench.phone.task("quick second", valid_for_ms=60_000)
+            late = bench.phone.task("quick second", valid_for_ms=60_000, direct=True)
             await phone.posts(late)
 
             told = await phone.is_told(lambda item: item.declined.message_id == late.message_id)
@@ -174,6 +194,65 @@ async def test_no_task_slips_in_while_its_phone_is_unpaired(bench: Bench) -> Non
     assert bench.rows("SELECT state, reason FROM task") == [("interrupted", Reason.REASON_NEVER_STARTED)]
 
 
+async def test_a_path_that_takes_nothing_lets_the_host_rest(tmp_path: Path) -> None:
+    """The rows stay in the outbox, and the journal is not asked for them over and over."""
+    asked, refused = 0, asyncio.Event()
+
+    class Full:
+        def keep(self, _: object) -> bool:
+            refused.set()
+            return False
+
+    class Journal:
+        async def step(self, _: object) -> list[SimpleNamespace]:
+            nonlocal asked
+            asked += 1
+            return [SimpleNamespace(id=1, message_id=bytes(16))]
+
+    full: Any = Full()
+    posting: Any = Posting(PairId(bytes(16)), journal=Journal(), path=lambda: full, relay=lambda: None)  # type: ignore[arg-type]  # made by hand
+    running = asyncio.create_task(posting.run())
+    posting.wake()
+    await refused.wait()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert asked == 1
+
+
+async def test_a_host_follows_its_computer_from_network_to_network(tmp_path: Path) -> None:
+    here = ["127.0.0.1"]
+    listener = Listener(Setting(look_seconds=0.01), clock=SystemClock(), find=lambda: list(here))
+    async with listener.open(NOBODY):
+        first = Address.parse(listener.addresses()[0])
+        here[:] = ["127.0.0.2"]
+        await until(lambda: [Address.parse(one).host for one in listener.addresses()] == ["127.0.0.2"])
+        with pytest.raises(OSError):
+            await asyncio.open_connection(first.host, first.port)
+
+        here.clear()
+        await until(lambda: listener.addresses() == ())
+        here.append("127.0.0.1")
+        await until(listener.addresses)
+
+
+@pytest.mark.parametrize(("said", "at", "port"), [
+    ("on", None, 0), ("0.0.0.0:7400", None, 7400), ("[::]:7400", None, 7400),
+    ("192.168.1.7:7400", (Address(host="192.168.1.7", port=7400),), 0),
+])  # fmt: skip
+def test_the_setting_says_where_to_listen(said: str, at: object, port: int) -> None:
+    setting = Setting.parse(said)
+    assert setting is not None
+    assert (setting.at, setting.port) == (at, port)
+
+
+def test_a_name_is_no_place_to_listen_for_phones_look_up_none() -> None:
+    with pytest.raises(ValueError, match="look up none"):
+        Setting.parse("desk.local:7400")
+
+
 async def test_what_nobody_decides_is_bounded(bench: Bench) -> None:
     async with LanPhone(await where(bench), bench.phone) as phone:
         for many in range(64):
@@ -181,7 +260,7 @@ async def test_what_nobody_decides_is_bounded(bench: Bench) -> None:
             bench.clock.ahead_ms = 60_000 * (many // 16)
             await phone.sends("quick look", deadline_ms=bench.clock.ahead_ms + 59_000)
         bench.clock.ahead_ms += 60_000
-        one_more = bench.phone.task("quick look", deadline_ms=bench.clock.ahead_ms + 59_000)
+        one_more = bench.phone.task("quick look", direct=True, deadline_ms=bench.clock.ahead_ms + 59_000)
         await phone.posts(one_more)
 
         told = await phone.is_told(lambda item: item.declined.message_id == one_more.message_id)
@@ -190,3 +269,23 @@ async def test_what_nobody_decides_is_bounded(bench: Bench) -> None:
         bench.phone.live.clear()
         await bench.phone.shakes_hands()
         await until(lambda: len([item for item in bench.phone.live if item.HasField("taken")]) == 64)
+
+
+async def test_connections_have_a_rate_and_one_that_was_refused_is_cut(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        bounds = Bounds(most_of_one=3, within_seconds=600.0, show_within_seconds=600.0, linger_seconds=0.0)
+        bench.direct = Setting(at=(Address(host="127.0.0.1", port=0),), knocks=PATIENT, bounds=bounds)
+        await bench.ready()
+        there = Address.parse(await where(bench))
+        for _ in range(3):
+            async with Stranger(str(there)) as stranger:
+                await stranger.says(os.urandom(100))
+                assert (await stranger.refusal())[0] == "FAILED_PRECONDITION"
+                assert await stranger.is_cut()
+
+        reader, writer = await asyncio.open_connection(there.host, there.port)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b"", "one more is not even listened to"
+        writer.transport.abort()
+        sent = await bench.phone.sends("quick look")
+        assert (await bench.phone.sees_end(sent.task_id)).outcome == relay.OUTCOME_DONE

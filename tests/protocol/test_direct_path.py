@@ -234,7 +234,7 @@ async def test_a_command_that_the_host_does_not_take_in_time_is_refused_by_the_p
 ) -> None:
     async with world.phone(Way.DIRECT) as phone:
         await phone.is_on("direct")
-        stalled = world.bench.disk.stalls()
+        stalled = world.bench.disk.stalls(asked_by="Intake._consider")
         events: list[Event] = []
         watching = phone.watch("quick look", events)
         await stalled.wait()

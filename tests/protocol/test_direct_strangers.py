@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from dispatch.address import Address
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import SystemClock
@@ -207,7 +208,7 @@ async def test_a_pairing_that_ends_ends_the_direct_path(bench: Bench) -> None:
 
 
 async def test_the_relay_gives_no_go_for_what_came_directly(bench: Bench) -> None:
-    sent = bench.phone.task("quick look")
+    sent = bench.phone.task("quick look", direct=True)
     async with Stranger(await where(bench)) as phone:
         await phone.says(probe(bench))
         await phone.hears()
@@ -227,3 +228,20 @@ async def test_the_relay_gives_no_go_for_what_came_directly(bench: Bench) -> Non
             )
         )
         await until(lambda: [task.text for task in bench.agent.runs] == ["quick look"])
+
+
+async def test_the_relay_gets_nothing_taken_that_was_sealed_for_the_direct_path(bench: Bench) -> None:
+    """Whoever stands on the network may have its bytes before they came, and a relay a task_id from an attempt before."""
+    sent = bench.phone.task("quick look", direct=True)
+
+    assert await bench.phone.posts(sent) == Reason.REASON_PROTOCOL_VIOLATION
+
+    assert bench.rows("SELECT * FROM command") == []
+    async with Stranger(await where(bench)) as phone:
+        await phone.says(probe(bench))
+        await phone.hears()
+        by_relay = bench.phone.task("quick look")
+        post = relay.Post(message_id=by_relay.message_id, sealed=by_relay.sealed)
+        await phone.writes(relay.DeviceFrame(post=post))
+        await phone.hears()
+    assert bench.rows("SELECT * FROM command") == []

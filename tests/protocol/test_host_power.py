@@ -202,7 +202,7 @@ async def test_words_of_logind_s_that_nobody_understands_change_nothing(tmp_path
         logind = Logind(bus)
         await logind.comes()
         async with watched(bus) as heard:
-            os.close(await logind.gives("delay"))
+            lock = await logind.gives("delay")
 
             for body in ((), ("yes",), (True, True), (1,)):
                 logind.says("PrepareForSleep", *body)
@@ -212,6 +212,7 @@ async def test_words_of_logind_s_that_nobody_understands_change_nothing(tmp_path
             logind.says("PrepareForSleep", False)
 
             assert [await _next(heard), await _next(heard)] == ["asleep", "awake"]
+            await is_let_go(lock)
 
 
 @needs_bus

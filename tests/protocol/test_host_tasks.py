@@ -84,6 +84,23 @@ async def test_a_running_task_is_cancelled(bench: Bench) -> None:
     assert bench.agent.closed == ["never ends"]
 
 
+async def test_whoever_waits_is_told_anew_where_when_the_line_moves(bench: Bench) -> None:
+    first, second, third, fourth = [await bench.phone.sends(text) for text in ("first", "second", "third", "fourth")]
+    await bench.phone.sees(fourth.task_id, "waiting")
+
+    assert await bench.phone.posts(bench.phone.cancel(second.task_id)) is None
+    await bench.phone.sees_end(second.task_id)
+    bench.agent.says("first", Result("done"))
+    await bench.phone.sees(third.task_id, "started")
+    bench.agent.says("third", Result("done"))
+    await bench.phone.sees(fourth.task_id, "started")
+
+    def places(task_id: bytes) -> list[int]:
+        return [event.waiting.position for event in bench.phone.of(task_id) if event.HasField("waiting")]
+
+    assert [places(one.task_id) for one in (first, second, third, fourth)] == [[], [1], [2, 1], [3, 2, 1]]
+
+
 async def test_a_waiting_task_is_cancelled_and_never_starts(bench: Bench) -> None:
     first = await bench.phone.sends("first")
     second = await bench.phone.sends("second")

@@ -200,7 +200,12 @@ POSTS: dict[str, tuple[str, Reason.ValueType, dict[str, Any]]] = {
     "a phone's outcome": ("phone", Reason.REASON_PROTOCOL_VIOLATION, {"outcome": pb.OUTCOME_DONE}),
     "an outcome of no task": ("host", Reason.REASON_PROTOCOL_VIOLATION, {"outcome": pb.OUTCOME_DONE, "task_id": b""}),
     "an unknown outcome": ("host", Reason.REASON_PROTOCOL_VIOLATION, {"outcome": 99}),
-    "nothing to keep": ("host", Reason.REASON_PROTOCOL_VIOLATION, {"sealed": b""}),
+    "nothing to keep": ("host", Reason.REASON_PROTOCOL_VIOLATION, {"sealed": b"", "task_id": b""}),
+    "a call for nothing": (
+        "host",
+        Reason.REASON_PROTOCOL_VIOLATION,
+        {"sealed": b"", "push_hint": pb.PUSH_HINT_NEWS},
+    ),
 }
 
 

@@ -27,7 +27,7 @@ from mobile_sim.store import Right
 from tests.support.device_end import Identity
 from tests.support.host_mind import HostMind, text_of
 from tests.support.lying_relay import LyingRelay
-from tests.support.seeded_phone import Event, SeededPhone, identity, send_request
+from tests.support.seeded_phone import MOST_BYTES, Event, SeededPhone, identity, send_request
 from tests.support.trust_service import TrustService
 from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 
@@ -223,7 +223,7 @@ async def test_what_a_relay_withheld_can_be_sent_again_and_is_over_with_the_last
     await until(lambda: "unconfirmed" in [event["event"] for event in scene.events])
     task_id = scene.events[-1]["task_id"]
 
-    again = asyncio.create_task(scene.does("resend", id=task_id, wait=None))
+    again = asyncio.create_task(scene.does("resend", id=task_id, wait=None, most_bytes=MOST_BYTES))
     scene.relay.refuse(await scene.relay.post(2), Reason.REASON_QUEUE_FULL)
     await until(lambda: any(event.get("reason") == "QUEUE_FULL" for event in scene.events))
     assert await scene.is_shown("unconfirmed")

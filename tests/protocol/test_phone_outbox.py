@@ -230,7 +230,7 @@ async def test_a_task_that_has_its_go_is_not_called_unsent_by_a_resend_without_a
         await relay.stop()
 
         phone.patience = HASTY
-        code, events = await ask(phone, "resend", id=task_id, wait=None)
+        code, events = await ask(phone, "resend", id=task_id, wait=None, most_bytes=MOST_BYTES)
 
         assert (code, events[-1]["state"], events[-1]["reason"]) == (8, "unconfirmed", "NO_NETWORK")
         assert "Nothing was sent" not in events[-1]["text"]

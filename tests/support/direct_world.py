@@ -23,7 +23,7 @@ from dispatch_host.direct.listener import Setting
 from mobile_sim.desk import Desk, opened_desk
 from mobile_sim.direct import Way
 from mobile_sim.line import Line
-from mobile_sim.patience import USUAL, Patience
+from mobile_sim.patience import Patience
 from mobile_sim.phone import secret_name
 from mobile_sim.store import Pairing, PairingState, Right
 
@@ -31,7 +31,7 @@ from tests.support.host_bench import Bench
 from tests.support.power_end import Sleeper
 from tests.support.proxy import Proxy
 from tests.support.relay import QUICK, Relay
-from tests.support.seeded_phone import FAR_MS, Event, SeededPhone, send_request
+from tests.support.seeded_phone import FAR_MS, UNHURRIED, Event, SeededPhone, send_request
 from tests.support.waiting import until
 
 PATIENT = replace(QUICK, lease_ms=5_000, valid_for_ms=10_000)
@@ -133,7 +133,7 @@ class DirectWorld:
         return self.bench.pairing.grant(keys.pair_id, keys.own_ed25519, DeviceKind.DEVICE_KIND_PHONE, hours=20)
 
     @contextlib.asynccontextmanager
-    async def phone(self, way: Way = Way.AUTO, patience: Patience = USUAL) -> AsyncIterator[PhoneInHand]:
+    async def phone(self, way: Way = Way.AUTO, patience: Patience = UNHURRIED) -> AsyncIterator[PhoneInHand]:
         """Run the phone for the body."""
         home = Home(self.home)
         with home.owned():

@@ -242,13 +242,16 @@ class FullDisk:
         self._stalled: asyncio.Event | None = None
         self._going_on = asyncio.Event()
         self._behind: type | None = None
+        self._asked_by = ""
 
-    def stalls(self, *, behind: type | None = None) -> asyncio.Event:
-        """Give the next step that is asked for no answer until it `goes_on`; gives what is set then.
+    def stalls(self, *, behind: type | None = None, asked_by: str = "") -> asyncio.Event:
+        """Give the next step that is asked for (by a function of this name) no answer until it `goes_on`.
 
-        It is not written before that; or, if it is the next one that answers with `behind`, it is.
+        Gives what is set when that begins. The step is not written before that; or, if it is the next one that answers with
+        `behind`, it is.
         """
         self._stalled, self._going_on, self._behind = asyncio.Event(), asyncio.Event(), behind
+        self._asked_by = asked_by
         return self._stalled
 
     def goes_on(self) -> None:
@@ -259,7 +262,8 @@ class FullDisk:
         if self.broken:
             self.broken = False
             raise RuntimeError("a defect")
-        if self._stalled is not None and self._behind is None:
+        meant = getattr(work, "__qualname__", "").startswith(self._asked_by)
+        if self._stalled is not None and self._behind is None and meant:
             await self._stall(self._stalled)
         if not self.full:
             result = await self._journal.step(work)
@@ -286,12 +290,13 @@ class MovedClock:
     def __init__(self) -> None:
         self.ahead_ms = 0
         self.wall_ahead_ms = 0
+        self.steady_ahead_ms = 0
 
     def wall_ms(self) -> int:
         return SystemClock().wall_ms() + self.wall_ahead_ms
 
     def steady_ms(self) -> int:
-        return SystemClock().steady_ms()
+        return SystemClock().steady_ms() + self.steady_ahead_ms
 
     def boot_ms(self) -> int:
         return SystemClock().boot_ms() + self.ahead_ms

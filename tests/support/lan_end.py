@@ -66,6 +66,14 @@ class Stranger:
                 pass
         return True
 
+    async def is_cut(self) -> bool:
+        """Wait until the connection itself is gone."""
+        state = grpc.ChannelConnectivity.READY
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while (now := self._channel.get_state()) is state:
+                await self._channel.wait_for_state_change(now)
+        return True
+
     async def refusal(self) -> tuple[str, str]:
         """Wait until the host has refused; gives all that it said of why."""
         try:
@@ -128,7 +136,7 @@ class LanPhone(Stranger):
 
     async def sends(self, text: str, **changed: Any) -> Sent:
         """Post a task that the host takes."""
-        sent = self._phone.task(text, **changed)
+        sent = self._phone.task(text, direct=True, **changed)
         await self.posts(sent)
         await self.is_told(lambda item: item.taken.message_id == sent.message_id)
         return sent

@@ -106,6 +106,7 @@ class PhoneEnd:
         valid_for_ms: int = 10_000,
         signature: bytes | None = None,
         pair_id: bytes | None = None,
+        direct: bool = False,
     ) -> Sent:
         """Sign and seal a command."""
         body = action.SerializeToString()
@@ -121,6 +122,7 @@ class PhoneEnd:
             action=body,
             head=pb.Head(number=self.head.number, hash=self.head.hash),
             signature=signed if signature is None else signature,
+            direct=direct,
         )
         sealed = self.session.seal_command(command.SerializeToString())
         return Sent(message_id(sealed), task_id, sealed)
@@ -133,9 +135,9 @@ class PhoneEnd:
         action = pb.Action(task=pb.Task(text=text, attachments=attachments), action_id=chosen)
         return self.command(action, task_id=chosen, **changed)
 
-    def cancel(self, task_id: bytes) -> Sent:
+    def cancel(self, task_id: bytes, *, direct: bool = False) -> Sent:
         """Sign and seal a cancel."""
-        return self.command(pb.Action(cancel=pb.Cancel(), action_id=os.urandom(16)), task_id=task_id)
+        return self.command(pb.Action(cancel=pb.Cancel(), action_id=os.urandom(16)), task_id=task_id, direct=direct)
 
     def answer(self, task_id: bytes, question_id: bytes, **said: Any) -> Sent:
         """Sign and seal an answer: `approval`, or `text`."""

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Any
 
 from dispatch.address import Address
 
@@ -37,7 +38,8 @@ class Proxy:
         self._flowing.set()
         self._server: asyncio.Server
         self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._over = asyncio.Event()
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -47,12 +49,14 @@ class Proxy:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         self._server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.cut()
         await self._server.wait_closed()
+        await asyncio.sleep(0)  # those that are let go hear of it
 
     def cut(self) -> None:
         """Break every connection, as when a cable is pulled and somebody notices."""
@@ -73,18 +77,24 @@ class Proxy:
         return not self._flowing.is_set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuse:
+        if self.refuse or self._over.is_set():
             writer.transport.abort()
             return
         self.connections += 1
         self._writers.add(writer)
+        connecting = asyncio.create_task(asyncio.open_connection(self.target.host, self.target.port))
+        self._tasks.add(connecting)  # else one that comes just at the end outlives the proxy
+        connecting.add_done_callback(self._tasks.discard)
         try:
-            far_reader, far_writer = await asyncio.open_connection(self.target.host, self.target.port)
-        except OSError:
+            far_reader, far_writer = await connecting
+        except (OSError, asyncio.CancelledError):
             writer.transport.abort()
             self._writers.discard(writer)
             return
         self._writers.add(far_writer)
+        if self._over.is_set():  # meanwhile
+            self.cut()
+            return
         carried = itertools.count(1)
         for source, sink in ((reader, far_writer), (far_reader, writer)):
             task = asyncio.create_task(self._pump(source, sink, carried))

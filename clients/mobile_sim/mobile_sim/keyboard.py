@@ -1,4 +1,4 @@
-"""Reads what a task is from standard input. Called by `cli`."""
+"""Reads what a task is from standard input. Called by `task_cli`."""
 
 from __future__ import annotations
 

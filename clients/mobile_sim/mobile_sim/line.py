@@ -501,7 +501,7 @@ class Line:
                     self._tending.refused()
 
     def _hear_host(self, *, answering: int) -> None:
-        """Take an answer of the host to what was sent behind the relay's so-manieth word on it.
+        """Take an answer of the host to what was sent when the relay had said so often how it is.
 
         An answer to what went out behind the last word outranks it: the host is there, and is not shown as away. Whatever
         else comes may have been on its way when the host left, for words of presence overtake rows and live frames.

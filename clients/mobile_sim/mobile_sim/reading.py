@@ -9,10 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispatch import errors
-from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event, KeepAwake, Permissions
-from dispatch.device import question_words
 from dispatch.device.telling import attachments_of, words_of
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
@@ -23,7 +20,7 @@ from dispatch.sealed.history import Arrivals, Entry, event_hash, verify_head, ve
 from dispatch.sealed.keep import open_keep, prune
 from google.protobuf.message import DecodeError
 
-from mobile_sim.facts import Fact, Kind
+from mobile_sim.facts import fact_of
 from mobile_sim.ledger import Ledger
 from mobile_sim.store import FileState, Pairing, Store, StoredEvent, StoredFile
 
@@ -274,58 +271,6 @@ class Reader:
         fact = fact_of(event)
         if fact is not None and self._store.tasks.get(task_id) is not None:
             self._ledger.note(task_id, fact)
-
-
-def fact_of(event: Event) -> Fact | None:
-    """Give what an event says of its task; None when it says nothing of one."""
-    at_ms = event.at_ms
-    match event.WhichOneof("event"):
-        case "accepted":
-            return Fact(kind=Kind.ACCEPTED, at_ms=at_ms, attempt=event.accepted.attempt)
-        case "waiting":
-            return Fact(kind=Kind.WAITING, at_ms=at_ms, position=event.waiting.position)
-        case "started":
-            return Fact(kind=Kind.STARTED, at_ms=at_ms, agent=event.started.agent)
-        case "step":
-            return Fact(kind=Kind.STEP, at_ms=at_ms, text=event.step.title, detail=event.step.detail)
-        case "result_text":
-            return Fact(kind=Kind.TEXT, at_ms=at_ms, text=event.result_text.text)
-        case "question":
-            return Fact(
-                kind=Kind.ASKING,
-                at_ms=at_ms,
-                text=event.question.text,
-                detail=event.question.preview,
-                question_id=event.question.question_id.hex(),
-                choices=tuple(question_words.answers(event.question)),
-            )
-        case "answered":
-            return Fact(
-                kind=Kind.ANSWERED, at_ms=at_ms, text=event.answered.text, question_id=event.answered.question_id.hex()
-            )
-        case "artifact":
-            file = event.artifact.file
-            return Fact(kind=Kind.ARTIFACT, at_ms=at_ms, text=file.name, detail=file.file_id.hex(), size=file.size)
-        case "ended":
-            return Fact(
-                kind=Kind.ENDED,
-                at_ms=at_ms,
-                outcome=outcome_word(event.ended.outcome),
-                reason=reason_word(event.ended.reason),
-                text=event.ended.text,
-            )
-    return None
-
-
-def outcome_word(outcome: Outcome.ValueType) -> str:
-    """Give the outcome as it is written on the command line; one that this version does not know is a failure."""
-    known = outcome in Outcome.values() and outcome != Outcome.OUTCOME_UNSPECIFIED
-    return Outcome.Name(outcome).removeprefix("OUTCOME_").lower() if known else "failed"
-
-
-def reason_word(reason: Reason.ValueType) -> str:
-    """Give the word of a reason; empty for none."""
-    return "" if reason == Reason.REASON_UNSPECIFIED else errors.word(reason)
 
 
 def _entry(content: bytes) -> Entry | None:

@@ -153,6 +153,7 @@ class Sender:
             action=command.action,
             head=words.Head(number=head.number, hash=head.hash),
             signature=signature,
+            direct=line.decides,
         )
         return line.session.seal_command(body.SerializeToString())
 

@@ -46,7 +46,8 @@ class Readable:
 def read(content: bytes, *, pair_id: bytes, task_id: bytes | None) -> Readable | Reason.ValueType:
     """Parse an opened command; the reason when it is not one of this pairing, or not about the task that it names outside.
 
-    By the direct path it names none there (None).
+    By the direct path it names none there (None), and what was sealed for one way is not taken by the other: there it is
+    somebody else who decides about it, and the phone would not hear.
     """
     command, action = UpCommand(), Action()
     try:
@@ -58,6 +59,7 @@ def read(content: bytes, *, pair_id: bytes, task_id: bytes | None) -> Readable |
         command.pair_id == pair_id
         and len(command.task_id) == ID_BYTES
         and task_id in (None, command.task_id)
+        and command.direct == (task_id is None)
         and 1 <= command.attempt < ATTEMPT_LIMIT
     )
     return Readable(command, action) if fits else Reason.REASON_PROTOCOL_VIOLATION

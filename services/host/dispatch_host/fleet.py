@@ -161,6 +161,10 @@ class Fleet:
             if link.pairing.thread == thread:
                 link.wake()
 
+    def wrote_anywhere(self) -> None:
+        for link in self.links:
+            link.wake()
+
     def show(self, thread: int, items: Sequence[DownLiveItem]) -> None:
         for link in self.links:
             if link.pairing.thread == thread:

@@ -203,6 +203,7 @@ class Intake:
         self._wrote()
         if gone.ended is not None:
             common.ended(gone.ended)
+            common.runner.moved_up()
         if gone.then is Then.RUN:
             common.runner.wake()
         elif gone.then is Then.CANCEL:

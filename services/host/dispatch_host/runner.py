@@ -56,6 +56,9 @@ class Audience(Protocol):
     def wrote(self, thread: int) -> None:
         """Hear that a thread has news in the outbox."""
 
+    def wrote_anywhere(self) -> None:
+        """Hear that any thread may have news: a task ended, and those behind it moved up, whosever they are."""
+
     def show(self, thread: int, items: Sequence[DownLiveItem]) -> None:
         """Show something in passing, if anybody is there."""
 
@@ -160,6 +163,10 @@ class Runner:
     def wake(self) -> None:
         """Hear that a task was accepted."""
         self._woken.set()
+
+    def moved_up(self) -> None:
+        """Hear that a task left the line without being run: what was written of that goes to whom it concerns."""
+        self._audience.wrote_anywhere()
 
     def cancel(self, task_id: TaskId) -> None:
         """Cancel the task if it is the one that runs."""
@@ -294,7 +301,7 @@ class Runner:
             )
 
         await self._stored(write)
-        self._audience.wrote(task.thread)
+        self._audience.wrote_anywhere()
         state = STEPS[State.RUNNING, ending.event]
         self._metrics.ended(state)
         _LOG.info("task ended", task=task.task_id, outcome=state.value, reason=errors.word(ending.reason))

@@ -22,6 +22,9 @@ class Runner(Protocol):
     """What a link needs of the runner."""
 
     def wake(self) -> None: ...
+    def moved_up(self) -> None:
+        """Hear that a task left the line without being run."""
+
     def cancel(self, task_id: TaskId) -> None: ...
     def look(self, task_id: TaskId) -> None: ...
 

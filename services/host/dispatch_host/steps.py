@@ -6,7 +6,7 @@ rows are on the disk together or not at all. Called by the link and the runner t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -203,7 +203,10 @@ def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_ti
 
 def _cancel(tx: Tx, scribe: Scribe, task: StoredTask) -> Gone:
     if task.state in QUEUED:
-        return Gone(ended=_end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON))
+        before = _places(tx)
+        ended = _end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
+        _tell_places(tx, scribe, before=before)
+        return Gone(ended=ended)
     if task.state not in OPEN:
         return Gone()
     tasks.mark_cancelled(tx, task.task_id)
@@ -291,8 +294,10 @@ def end(
     known = tasks.find(tx, task.task_id)
     if known is None or known.state not in OPEN:
         return False
+    places = _places(tx)
     tasks.keep_result(tx, task.task_id, text=result, memory=memory)
     _end(tx, scribe, task, event, reason=reason, text=text, before=[*before, *entries.result(task.task_id, result)])
+    _tell_places(tx, scribe, before=places)
     return True
 
 
@@ -312,14 +317,27 @@ def cancel_pairing(tx: Tx, scribe: Scribe, pair_id: PairId) -> list[TaskId]:
 
     All of its thread's: some may be from before the same phone paired again.
     """
-    running, thread = [], threads.thread_of(tx, pair_id)
+    running, thread, before = [], threads.thread_of(tx, pair_id), _places(tx)
     for task in tasks.in_states(tx, OPEN):
         if task.thread == thread:
             if task.state in QUEUED:
                 _end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
             else:
                 running.append(task.task_id)
+    _tell_places(tx, scribe, before=before)
     return running
+
+
+def _places(tx: Tx) -> dict[TaskId, int]:
+    """Give where each open task stands: 0 for the one that runs or is about to."""
+    return {task.task_id: place for place, task in enumerate(tasks.in_states(tx, OPEN))}
+
+
+def _tell_places(tx: Tx, scribe: Scribe, *, before: Mapping[TaskId, int]) -> None:
+    """Tell the tasks that wait where they stand now, if that is elsewhere; at most as many as may wait."""
+    for place, task in enumerate(tasks.in_states(tx, OPEN)):
+        if place and task.state in QUEUED and place != before[task.task_id]:
+            scribe.tell(tx, task, [entries.waiting(task.task_id, place)])
 
 
 def _end(

@@ -56,6 +56,7 @@ class Porch:
         self._servers: dict[Address, asyncio.Server] = {}  # by where it listens
         self._known: dict[int, _Caller] = {}  # by our port towards the door
         self._of: Counter[str] = Counter()
+        self._over = False
         self._rate = SharedAllowance(
             most=bounds.most, most_of_one=bounds.most_of_one, window_ms=round(bounds.within_seconds * 1000)
         )
@@ -76,6 +77,7 @@ class Porch:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._over = True
         for server in self._servers.values():
             server.close()
         held = dict(self._held)
@@ -102,7 +104,7 @@ class Porch:
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         who = str(writer.get_extra_info("peername", ("",))[0])
         crowded = len(self._held) >= self._bounds.connections or self._of[who] >= self._bounds.connections_of_one
-        if crowded or not self._rate.take(who, now_ms=self._clock.steady_ms()):
+        if self._over or crowded or not self._rate.take(who, now_ms=self._clock.steady_ms()):
             writer.transport.abort()
             return
         self._of[who] += 1
@@ -132,11 +134,12 @@ class Porch:
         try:
             await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # Before anything is awaited: the end of the porch may cut this off.
+            door_writer.transport.abort()
+            del self._known[port]
             for work in works:
                 work.cancel()
             await asyncio.gather(*works, return_exceptions=True)
-            del self._known[port]
-            door_writer.transport.abort()
 
     async def _shown(self, vouched: asyncio.Event) -> None:
         """Return when a connection has not been vouched for in time; never for one that was."""

@@ -11,7 +11,6 @@ import contextlib
 import select
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.runtime.logs import get_logger
 
 from dispatch_host.power.awake import Lock, NotGiven
-from dispatch_host.power.sleep import Heard
+from dispatch_host.power.sleep import FAREWELL_SECONDS, Heard, Tell, teller
 
 if TYPE_CHECKING:
     from jeepney import Message
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from jeepney.io.blocking import DBusConnection
 
 CALL_SECONDS = 5.0
-FAREWELL_SECONDS = 0.5
-"""How long the computer is held back from sleeping while the notice leaves."""
 AGAIN_SECONDS = 5.0
 """How soon a bus, or a lock, that went away is asked for again."""
 _LOOK_SECONDS = 0.25
@@ -93,12 +90,8 @@ class LogindWatch:
 
     async def watch(self, heard: Heard) -> None:
         loop, stop = asyncio.get_running_loop(), threading.Event()
-
-        def tell(what: Callable[[], None]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(what)
-
-        listening = loop.run_in_executor(None, _Ear(self.bus, self.again_seconds, heard, tell, stop).listen)
+        ear = _Ear(self.bus, self.again_seconds, heard, teller(loop), stop)
+        listening = loop.run_in_executor(None, ear.listen)
         try:
             await asyncio.shield(listening)
         finally:
@@ -117,7 +110,7 @@ class _Ear:
         bus: str,
         again_seconds: float,
         heard: Heard,
-        tell: Callable[[Callable[[], None]], None],
+        tell: Tell,
         stop: threading.Event,
     ) -> None:
         self._bus = bus
@@ -139,7 +132,7 @@ class _Ear:
                     was_there = True
                     self._listen(connection)
             except _NO_BUS as failure:
-                if not was_there:
+                if not was_there and not isinstance(failure, TimeoutError):  # a bus that is slow is a bus
                     # Containers, servers without systemd. The pause still tells afterwards.
                     _LOG.info("sleep is not announced here", cause=type(failure).__name__)
                     return
@@ -229,9 +222,15 @@ class _Ear:
 
 
 def _connected(bus: str, *, takes_descriptors: bool = True) -> DBusConnection:
-    from jeepney.io.blocking import open_dbus_connection  # noqa: PLC0415 -- installed on Linux only
+    from jeepney.bus import get_bus  # noqa: PLC0415 -- installed on Linux only
+    from jeepney.io.blocking import DBusConnection, prep_socket  # noqa: PLC0415 -- as above
 
-    return open_dbus_connection(bus=bus, enable_fds=takes_descriptors)
+    socket = prep_socket(get_bus(bus), takes_descriptors, timeout=CALL_SECONDS)
+    try:
+        return DBusConnection(socket, takes_descriptors)
+    except BaseException:
+        socket.close()  # the bus ended before it said hello; jeepney's own way would leave it open
+        raise
 
 
 def _inhibit(connection: DBusConnection, what: str, why: str, mode: str) -> HeldLock:

@@ -6,17 +6,13 @@ Shutdown and log-out need no watch there: the process gets SIGTERM, and time to 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
-from dispatch_host.power.sleep import Heard
+from dispatch_host.power.sleep import FAREWELL_SECONDS, Heard, Tell, teller
 
-FAREWELL_SECONDS = 0.5
-"""How long the computer is held back from sleeping while the notice leaves."""
 _LOOK_SECONDS = 0.25
 
 # <IOKit/IOMessage.h>
@@ -32,19 +28,14 @@ class PowerWatch:
 
     async def watch(self, heard: Heard) -> None:
         loop, stop = asyncio.get_running_loop(), threading.Event()
-
-        def tell(what: Callable[[], None]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(what)
-
-        listening = loop.run_in_executor(None, _listen, heard, tell, stop)
+        listening = loop.run_in_executor(None, _listen, heard, teller(loop), stop)
         try:
             await asyncio.shield(listening)
         finally:
             stop.set()
 
 
-def _listen(heard: Heard, tell: Callable[[Callable[[], None]], None], stop: threading.Event) -> None:
+def _listen(heard: Heard, tell: Tell, stop: threading.Event) -> None:
     kit = ctypes.CDLL("/System/Library/Frameworks/IOKit.framework/IOKit")
     core = ctypes.CDLL("/System/Library/Frameworks/CoreFoundation.framework/CoreFoundation")
     kit.IORegisterForSystemPower.restype = ctypes.c_uint32

@@ -7,6 +7,7 @@ still (both went on, and nobody looked). Called by the app; systems implement `S
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -20,6 +21,12 @@ FROZEN_SECONDS = 30.0
 """From when on a pause is worth a word; a process may stand still for a while because the computer is busy."""
 AGAIN_SECONDS = 5.0
 """How soon a watch that broke begins anew."""
+
+FAREWELL_SECONDS = 0.5
+"""How long the computer is held back from sleeping while the notice leaves. Windows waits for two seconds at most."""
+
+Tell = Callable[[Callable[[], None]], None]
+"""Calls one of `Heard` on the event loop, from any thread."""
 
 _LOG = get_logger()
 
@@ -68,6 +75,16 @@ async def watch_always(
         await asyncio.sleep(again_seconds)
         if asleep:
             awake()  # nobody is left to say it, and we run
+
+
+def teller(loop: asyncio.AbstractEventLoop) -> Tell:
+    """Give what a system's own thread tells by; a loop that has ended hears nothing more."""
+
+    def tell(what: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(what)
+
+    return tell
 
 
 class NoSleepWatch:

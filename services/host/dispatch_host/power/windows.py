@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import time
-from collections.abc import Callable
 from typing import Any
 
-from dispatch_host.power.sleep import Heard
+from dispatch_host.power.sleep import FAREWELL_SECONDS, Heard, teller
 
-FAREWELL_SECONDS = 0.5
-"""How long the computer is held back from sleeping while the notice leaves; Windows waits for two seconds at most."""
 GOODBYE_SECONDS = 4.5
 """How long a shutdown waits for the host to stop; Windows ends the process after five."""
 
@@ -35,10 +31,7 @@ class PowerWatch:
         library: Any = getattr(ctypes, "WinDLL")  # noqa: B009 -- unknown to the type checker elsewhere
         function: Any = getattr(ctypes, "WINFUNCTYPE")  # noqa: B009 -- as above
         power, kernel = library("powrprof"), library("kernel32")
-
-        def tell(what: Callable[[], None]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(what)
+        tell = teller(loop)
 
         def slept_or_woke(_context: Any, kind: int, _setting: Any) -> int:
             if kind == _SUSPEND:

@@ -6,27 +6,22 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1.host_pb2 import KeepAwakeStatus
 from dispatch.api.thread.v1.thread_pb2 import AwakeMode, KeepAwake
+from dispatch.device.awake_words import MODES, mode_word
 
 from dispatch_host.power.awake import Awake, Mode
-
-_MODES = {
-    Mode.ON: AwakeMode.AWAKE_MODE_ON,
-    Mode.OFF: AwakeMode.AWAKE_MODE_OFF,
-    Mode.WHILE_RUNNING: AwakeMode.AWAKE_MODE_WHILE_RUNNING,
-}
 
 
 def mode_of(said: AwakeMode.ValueType) -> Mode:
     """Read what the owner wants. Raises BadRequest."""
-    for mode, meant in _MODES.items():
-        if meant == said:
-            return mode
-    raise errors.BadRequest("on, off or while-running", metadata={"field": "mode"})
+    word = mode_word(said)
+    if not word:
+        raise errors.BadRequest("on, off or while-running", metadata={"field": "mode"})
+    return Mode(word)
 
 
 def told(awake: Awake) -> KeepAwake:
     """Write how it stands, for phones."""
-    return KeepAwake(mode=_MODES[awake.mode], held=bool(awake.held_by), held_by=awake.held_by, reason=awake.reason)
+    return KeepAwake(mode=MODES[awake.mode.value], held=bool(awake.held_by), held_by=awake.held_by, reason=awake.reason)
 
 
 def status(awake: Awake) -> KeepAwakeStatus:

@@ -138,6 +138,7 @@ class UpCommand(_message.Message):
     ACTION_FIELD_NUMBER: _builtins.int
     HEAD_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
+    DIRECT_FIELD_NUMBER: _builtins.int
     pair_id: _builtins.bytes
     """The pairing, 16 bytes."""
     task_id: _builtins.bytes
@@ -150,6 +151,8 @@ class UpCommand(_message.Message):
     """A serialized Action: exactly the bytes that are signed."""
     signature: _builtins.bytes
     """Ed25519 by the phone over docs/encryption.md "Signed words"."""
+    direct: _builtins.bool
+    """Whether it goes by the direct path, where the phone decides (docs/direct.md). A host takes it by no other way: there somebody else does."""
     @_builtins.property
     def head(self) -> Global___Head:
         """The phone's head when it signed."""
@@ -164,10 +167,11 @@ class UpCommand(_message.Message):
         action: _builtins.bytes = ...,
         head: Global___Head | None = ...,
         signature: _builtins.bytes = ...,
+        direct: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt", b"attempt", "deadline_ms", b"deadline_ms", "head", b"head", "pair_id", b"pair_id", "signature", b"signature", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "attempt", b"attempt", "deadline_ms", b"deadline_ms", "direct", b"direct", "head", b"head", "pair_id", b"pair_id", "signature", b"signature", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1408,7 +1412,7 @@ class Waiting(_message.Message):
 
     POSITION_FIELD_NUMBER: _builtins.int
     position: _builtins.int
-    """1 for the next one. Told when the task is accepted; later positions follow from what ends."""
+    """1 for the next one. Told when the task is accepted, and anew whenever it changes."""
     def __init__(
         self,
         *,
