@@ -51,7 +51,8 @@ PHASES: dict[Phase, str] = {
 DIRECTLY = frozenset({Phase.ASKED, Phase.AGREED, Phase.DIRECT})
 """Phases in which phone and host speak without the relay."""
 
-_VERDICT_PENDING = frozenset({Phase.UNSENT, Phase.POSTED, Phase.HANDED, Phase.TAKEN, Phase.ASKED, Phase.AGREED})
+_LONG_IN = frozenset({Phase.POSTED, Phase.HANDED, Phase.TAKEN, Phase.ASKED})
+"""Phases in which a command waits for its verdict, or its go: the places for a fault that outlasts it."""
 _BEFORE_THE_VERDICT = frozenset({Phase.UNSENT, Phase.POSTED, Phase.HANDED})
 _OVER = frozenset({Phase.ENDED, Phase.AWAY, Phase.FETCH})
 _FILES = frozenset({Phase.TRANSFER, Phase.FETCH})
@@ -72,8 +73,10 @@ CONCERNED: dict[Phase, Part] = {
     Phase.DIRECT: Part.HOST,
 }
 """Whose next step the task waits for in a phase: `make faults` breaks that part by each fault."""
-_EVERYWHERE = frozenset({"blackhole", "sigkill"})
-"""By these `make faults` breaks each part, wherever a task that goes by the relay is."""
+_EVERYWHERE = frozenset({"sigkill"})
+"""By this `make faults` breaks each part, wherever a task that goes by the relay is."""
+_BESIDES = frozenset({"phone-mute-direct"})
+"""And these: both paths of a phone fall silent, the relay's first, which no fault of a host brings about."""
 _OF_THE_LAN = frozenset({"cut", "outage", "blackhole"})
 """By these it breaks the local network where that is in use."""
 
@@ -88,6 +91,8 @@ GOES_ON = frozenset({"handed_over", "accepted", "started", "step", "text", "back
 
 CONNECT_SECONDS = 5.0
 """For so long a phone tries to reach the relay (docs/phone.md "Sending")."""
+VALID_SECONDS = 10.0
+"""For so long a command is sent and sent again."""
 DIRECT_SECONDS = 6.0
 """After so long without a word it gives the direct path up (docs/direct.md "Opening"); until then the relay's word of its host
 does not count."""
@@ -121,8 +126,10 @@ class Cell:
         """Tell whether `make faults` runs it; `make faults-full` runs all."""
         if self.part is Part.LAN:
             return self.fault.name in _OF_THE_LAN
-        return CONCERNED[self.phase] is self.part or (
-            self.fault.name in _EVERYWHERE and self.phase not in _FILES | DIRECTLY
+        return (
+            CONCERNED[self.phase] is self.part
+            or self.name in _BESIDES
+            or (self.fault.name in _EVERYWHERE and self.phase not in _FILES | DIRECTLY)
         )
 
     @property
@@ -139,8 +146,8 @@ class Cell:
             return "a network has neither a process, nor a disk, nor a clock"
         if self.part is Part.LAN and self.phase not in DIRECTLY:
             return "the phone speaks by the relay in this phase"
-        if self.fault.lasts is Lasts.VALIDITY and self.phase not in _VERDICT_PENDING:
-            return "no verdict is pending in this phase, which is what a fault of this length is for"
+        if self.fault.lasts is Lasts.VALIDITY and self.phase not in _LONG_IN:
+            return "a fault that outlasts a command is tried in posted, handed, taken and asked only: it takes its time"
         return None
 
     @property
@@ -162,7 +169,11 @@ class Cell:
         if self.phase is Phase.UNSENT and self.part in {Part.PHONE, Part.RELAY}:
             # Before a phone has met its relay it knows of no lease: it dials for so long, then says that nothing was sent.
             return max(bound, CONNECT_SECONDS + 1)
-        return max(bound, DIRECT_SECONDS + 1) if self.phase in DIRECTLY else bound
+        if self.phase in {Phase.ASKED, Phase.AGREED}:
+            return max(
+                bound, VALID_SECONDS + 1
+            )  # sent with `--path direct`: the phone has no other, and tries while it may
+        return max(bound, DIRECT_SECONDS + 1) if self.phase is Phase.DIRECT else bound
 
     @property
     def ends(self) -> frozenset[End]:

@@ -186,6 +186,13 @@ class Laboratory(World):
         with contextlib.closing(sqlite3.connect(self.disks.store(part))) as connection:
             return [event_told(ThreadEvent.FromString(content)) for (content,) in connection.execute(query)]
 
+    def decided_directly(self) -> set[str]:
+        """Name the tasks whose last attempt the phone decided, and not the relay."""
+        query = "SELECT task_id, direct FROM posts WHERE action = 'task' ORDER BY attempt"
+        with contextlib.closing(sqlite3.connect(self.disks.store(Part.PHONE))) as connection:
+            last = {str(uuid.UUID(bytes=task_id)): direct for task_id, direct in connection.execute(query)}
+        return {task_id for task_id, direct in last.items() if direct}
+
     async def host_is_back(self) -> None:
         """Wait until the relay calls the host reachable."""
         while await self.sample('dispatch_relay_hosts{state="reachable"}') != 1:  # noqa: ASYNC110 -- a number on a page announces nothing

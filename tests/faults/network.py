@@ -186,6 +186,10 @@ class Network:
 
     # ---- What there is to see.
 
+    def weather(self, part: Part) -> Weather:
+        """Give how the connections fare that a part dialled."""
+        return self._weather[part]
+
     def dialled(self, part: Part, *, since: float) -> float | None:
         """Give when a part first dialled since a time of the steady clock, also in vain; None when it has not."""
         return next((at for at, who in self._dialled if who is part and at >= since), None)

@@ -65,20 +65,22 @@ def compare(on_host: Sequence[Event], on_phone: Sequence[Event]) -> list[str]:
     return wrong
 
 
-def history_differs(tasks: Iterable[Known], history: Sequence[Event]) -> list[str]:
-    """Say which tasks the account's history tells otherwise. What no relay could note it does not know of."""
+def history_differs(tasks: Iterable[Known], history: Sequence[Event], *, directly: Collection[str] = ()) -> list[str]:
+    """Say which tasks the account's history tells otherwise.
+
+    Of what was never sent no relay can tell it, nor of what the phone itself refused: `directly` are those that it decided last.
+    """
+
+    def untold(task: Known) -> bool:
+        state = task.last.get("state")
+        return state == "not_sent" or (state == "refused" and task.task_id in directly)
+
     told = {event["task_id"]: event["outcome"] for event in history if event.get("event") == "task"}
     return [
         f"of {task.cell}: ended as {end_of(task.last)}, the history says {told.get(task.task_id)}"
         for task in tasks
-        if told.get(task.task_id) != task.last.get("state")
-        and not (task.task_id not in told and _noted_nowhere(end_of(task.last)))
+        if told.get(task.task_id) != task.last.get("state") and not (task.task_id not in told and untold(task))
     ]
-
-
-def _noted_nowhere(end: End) -> bool:
-    """Tell whether a task may have ended so without a relay's noting it: it had none, or one whose disk was full."""
-    return end[0] == "not_sent" or end == ("refused", "STORE_FAILED")
 
 
 def _of(task_id: str, thread: Sequence[Event]) -> list[Event]:

@@ -14,6 +14,9 @@ from tests.faults.trial import Result
 
 _PASS, _FAIL, _NO_SUCH, _NOT_RUN, _LEFT_OUT = "pass", "FAIL", "-", "n/r", "."
 
+SHORT_WITHIN_SECONDS = 15 * 60
+"""Of the short matrix, on two processors with nothing else to do."""
+
 
 class Report:
     """Takes results and prints."""
@@ -21,6 +24,7 @@ class Report:
     def __init__(self, *, seed: int, lease_ms: int, full: bool) -> None:
         self._seed = seed
         self._lease_ms = lease_ms
+        self._full = full
         self._began = now()
         self._marks: dict[str, str] = {}
         self._results: list[Result] = []
@@ -83,8 +87,11 @@ class Report:
         for result in failed:
             print(f"failed: {result.cell.name}: {result.wrong[0]}\n        again: {self.again(result.cell)}")
         bad = len(failed) + len(self._books)
+        took = now() - self._began
+        if not self._full and took > SHORT_WITHIN_SECONDS:
+            print(f"this took longer than the {SHORT_WITHIN_SECONDS / 60:.0f} minutes that the short matrix is to take")
         passed, not_run = len(self._results) - len(failed), sum(len(some) for some in self._not_run.values())
-        print(f"{passed} passed, {bad} failed, {not_run} skipped in {now() - self._began:.2f}s")
+        print(f"{passed} passed, {bad} failed, {not_run} skipped in {took:.2f}s")
         return 1 if bad else 0
 
     def _table(self, part: Part) -> None:

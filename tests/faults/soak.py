@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from tests.faults.cells import CELLS, OVER, Known
+from tests.faults.cells import CELLS, OVER, VALID_SECONDS, Known
 from tests.faults.disks import cannot_mount
 from tests.faults.faults import FAULTS, Fault, Lasts
 from tests.faults.laboratory import Laboratory, laboratory, now
@@ -27,7 +27,7 @@ _PERSONS = 2
 _PAUSE_LEASES = (0.2, 3.0)
 """How long it is quiet between two faults."""
 _LENGTH_LEASES = (0.1, 3.0)
-"""How long a fault lasts."""
+"""How long a fault lasts, but for those that outlast a command."""
 _AGAIN_SECONDS = 0.5
 _TASKS_OF_A_LABORATORY = 60
 """Then its books are closed and another one is built: the account's history shows at most 200."""
@@ -65,7 +65,10 @@ class Breaking:
             await asyncio.sleep(rng.uniform(*_PAUSE_LEASES) * lease)  # when is what is random here
             fault, part = rng.choice(self._suitable)
             self.injected[f"{part} {fault.name}"] += 1
-            breaking = asyncio.create_task(self._one(fault, part, rng.uniform(*_LENGTH_LEASES) * lease))
+            seconds = rng.uniform(*_LENGTH_LEASES) * lease
+            if fault.lasts is Lasts.VALIDITY:
+                seconds = VALID_SECONDS + 2
+            breaking = asyncio.create_task(self._one(fault, part, seconds))
             try:
                 await asyncio.shield(breaking)
             except asyncio.CancelledError:
@@ -134,7 +137,7 @@ class Soak:
     async def _fate(self, lab: Laboratory, task_id: uuid.UUID, token: str, rng: Random) -> Event:
         """Send a task until its fate is known. Now and then the phone dies in between."""
         while True:
-            phone = await lab.sends(f"Search for {token}", task_id)
+            phone = await lab.sends(f"Search for {token}", task_id, path="auto")
             if rng.random() < 0.1:
                 await _some_events(phone, rng.randrange(5))
                 await lab.end(phone)

@@ -14,9 +14,9 @@ import pytest
 
 from tests.faults.__main__ import run
 from tests.faults.cells import BY_NAME
-from tests.faults.faults import Fault, Harm, Lasts
+from tests.faults.faults import FAULTS, Fault, Harm, Lasts
 from tests.faults.laboratory import Laboratory
-from tests.faults.network import Part
+from tests.faults.network import Direction, Part
 from tests.faults.pulse import Pulse
 from tests.faults.report import Report
 from tests.faults.soak import Breaking
@@ -146,3 +146,14 @@ async def test_a_process_that_stood_still_knows_for_how_long() -> None:
         await until(lambda: pulse.longest(since=began) >= 0.2)
         later = time.monotonic() + 60
         await until(lambda: pulse.longest(since=later) < 0.2)
+
+
+async def test_a_host_s_own_words_are_those_that_come_down_where_it_is_dialled(tmp_path: Path) -> None:
+    lab = Laboratory(tmp_path, lease_ms=1_500)
+
+    await FAULTS["mute"].strike(lab, Part.HOST)
+
+    assert lab.to_relay.weather(Part.HOST).held == {Direction.UP}
+    assert lab.lan.weather(Part.PHONE).held == {Direction.DOWN}
+    await FAULTS["mute"].mend(lab, Part.HOST)
+    assert not lab.lan.weather(Part.PHONE).held

@@ -85,6 +85,8 @@ def test_a_history_that_tells_otherwise_is_seen() -> None:
     assert oracle.history_differs(known("failed"), told)
     assert oracle.history_differs(known("done"), [])
     assert oracle.history_differs(known("refused", "HOST_ASLEEP"), [])
-    assert oracle.history_differs(known("refused", "STORE_FAILED"), []) == []
+    assert oracle.history_differs(known("refused", "STORE_FAILED"), [])
+    assert oracle.history_differs(known("refused", "STORE_FAILED"), [], directly={TASK}) == []
+    assert oracle.history_differs(known("done"), [], directly={TASK})
     assert oracle.history_differs(known("not_sent", "NO_NETWORK"), []) == []
     assert oracle.history_differs(known("not_sent", "NO_NETWORK"), told)

@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from tests.support.device_end import DeviceEnd, Identity
 from tests.support.relay import QUICK, Relay
+from tests.support.waiting import DEADLINE_SECONDS
 
 SETTINGS = replace(QUICK, lease_ms=5_000, idle_ask_ms=5_000, restart_grace_ms=5_000)
 """Long enough that no device is given up for being slow: what happens here is what the machine says."""
@@ -156,13 +157,13 @@ class ThreadMachine(RuleBasedStateMachine):
         await self._attach(self.phone)
         await self._post_again()
         await self._keep_again()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while not self._settled():
                 await self._answer(willing=True)
                 await asyncio.sleep(0.01)  # what comes is what is waited for; several streams bring it
         head = max(self.phone.cursor, self.host.cursor)
         for side in (self.phone, self.host):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(DEADLINE_SECONDS):
                 while side.cursor < head:
                     self._read(side)
                     await asyncio.sleep(0.01)  # as above

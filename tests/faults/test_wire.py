@@ -6,6 +6,7 @@ import random
 
 import pytest
 from dispatch.api.relay.v1.relay_pb2 import AttachRequest, DeviceFrame, Pong, Take
+from dispatch.api.relay.v1.transfer_pb2 import CarryRequest, Data
 
 from tests.faults.wire import PREFACE, Piece, Splitter
 
@@ -62,3 +63,13 @@ def test_what_is_not_http2_passes_as_it_is() -> None:
 
     assert [piece.data for piece in pieces] == [b"\x16\x03\x01 a handshake of TLS, for instance"]
     assert kinds(pieces) == []
+
+
+def test_the_chunks_of_a_transfer_are_found_beside_the_frames_of_the_thread() -> None:
+    splitter = Splitter(up=True)
+    splitter.feed(PREFACE)
+    data = CarryRequest(data=Data(sealed=b"sealed")).SerializeToString()
+
+    pieces = splitter.feed(http2(0, b"\0" + len(data).to_bytes(4, "big") + data) + http2(0, message(PONG), stream=3))
+
+    assert kinds(pieces) == ["data", "pong"]

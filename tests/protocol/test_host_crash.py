@@ -43,7 +43,9 @@ async def story(bench: Bench) -> list[Sent]:
     return sent
 
 
-@pytest.mark.parametrize("commit", range(4, COMMITS, 2))
+@pytest.mark.parametrize(
+    "commit", [pytest.param(commit, marks=[pytest.mark.big] if commit % 2 else []) for commit in range(4, COMMITS)]
+)
 async def test_whatever_commit_was_the_last_each_task_has_one_fate(tmp_path: Path, commit: int) -> None:
     async with Bench(tmp_path) as bench:
         await bench.ready()  # the phone has the beginning of the thread

@@ -99,6 +99,8 @@ class DirectWorld:
         """End the host as a kill would."""
         assert self.bench._running is not None
         self.bench._running.cancel()
+        if self.bench.dying is not None:
+            self.bench.dying.goes()
         await asyncio.gather(self.bench._running, return_exceptions=True)
 
     async def host_dies(self) -> None:

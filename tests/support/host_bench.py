@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.request import urlopen
 
 import grpc
@@ -209,26 +209,40 @@ class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):
 class DyingWriter:
     """A journal whose process dies behind a chosen commit: that one is on the disk, and nobody ever hears of it.
 
-    `dead` is set then; every later step waits for the end, which `Bench.dies` brings.
+    `dead` is set then; every later step waits for the end, which `Bench.dies` brings: nothing goes on behind it, also what is
+    shielded from the stream that asked for it.
     """
 
     def __init__(self, journal: Writer, after: int) -> None:
         self.dead = asyncio.Event()
         self.steps = 0
+        self._gone = asyncio.Event()
         self._journal = journal
         self._after = after
 
+    def dies_behind(self, more: int) -> None:
+        """Choose anew: the commit that is so many from now."""
+        self._after = self.steps + more
+
     async def step(self, work: Callable[[Tx], T]) -> T:
         if self.dead.is_set():
-            await asyncio.Event().wait()
+            await self._end()
         self.steps += 1
         last = self.steps == self._after
         if last:
             self.dead.set()
         result = await self._journal.step(work)
         if last:
-            await asyncio.Event().wait()
+            await self._end()
         return result
+
+    def goes(self) -> None:
+        """Let the process be gone: also what is shielded from its end comes no further."""
+        self._gone.set()
+
+    async def _end(self) -> NoReturn:
+        await self._gone.wait()
+        raise asyncio.CancelledError
 
 
 class FullDisk:
@@ -499,6 +513,8 @@ class Bench:
         """End the host without a word, as a kill would; its journal keeps what was committed."""
         assert self._running is not None
         self._running.cancel()
+        if self.dying is not None:
+            self.dying.goes()
         await asyncio.gather(self._running, return_exceptions=True)
         self._running = None
         self.dies_after, self.dying = 0, None

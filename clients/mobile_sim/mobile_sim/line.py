@@ -757,7 +757,8 @@ class Line:
                 if self.presence is not None and self.presence.state == Reachability.REACHABILITY_ABSENT:
                     self.ledger.host_away(self.absence)
             if not self.relay_open:
-                self._lost_at_ms = self._clock.steady_ms()
+                silent_ms = self.direct.client.silence_ms if isinstance(error, Silence) else 0
+                self._lost_at_ms = self._clock.steady_ms() - silent_ms
                 self._no_path()
         self.bell.ring()
 

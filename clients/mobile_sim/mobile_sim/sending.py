@@ -177,8 +177,8 @@ class Sender:
     def _why_not(self) -> Reason.ValueType:
         """Say why nothing could be sent."""
         error = self._line.error
-        if error is not None:
-            return error.reason
+        if error is not None and not isinstance(error, errors.LeaseLost):
+            return error.reason  # a connection that went silent is tried again by itself, and the command is not
         return Reason.REASON_NO_NETWORK if not self._line.open else Reason.REASON_NOT_TAKEN_IN_TIME
 
 

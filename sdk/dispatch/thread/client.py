@@ -327,7 +327,7 @@ class ThreadClient:
 
 
 class Silence(errors.LeaseLost):
-    """The relay was silent for too long, as this end sees it: contact has been gone for that long already."""
+    """The other end was silent for too long, as this one sees it: contact has been gone for that long already."""
 
 
 class _Left(errors.Draining):

@@ -19,6 +19,7 @@ from dispatch.api.relay.v1.relay_pb2 import AttachRequest, AttachResponse, Devic
 from dispatch.api.relay.v1.relay_pb2_grpc import ThreadServiceStub
 from dispatch.channel import dial
 from dispatch.status import from_rpc
+from dispatch.thread.client import Silence
 
 BATCH_BYTES = 128 * 1024
 """What is written at once, unless one frame is larger; the host takes no more from somebody it does not know."""
@@ -56,6 +57,8 @@ class DirectClient:
     def __init__(self, end: DirectEnd, *, patience: Patience | None = None) -> None:
         self._end = end
         self._patience = patience or Patience()
+        self.silence_ms = int(self._patience.silence_seconds * 1000)
+        """How long nothing was heard on a path that ended with Silence."""
         # Filled by send, emptied by the writer.
         self._queue: list[DeviceFrame] = []
         self._news = asyncio.Event()
@@ -153,10 +156,10 @@ class DirectClient:
                 continue
             silent = loop.time() - self._heard_at
             if silent >= patience.silence_seconds:
-                raise errors.LeaseLost("the direct path is silent")
+                raise Silence("the direct path is silent")
             if silent >= patience.probe_seconds:
                 self.send(DeviceFrame(live=Live(sealed=self._end.question())))
-            await asyncio.sleep(patience.probe_seconds)
+            await asyncio.sleep(min(patience.probe_seconds, patience.silence_seconds - silent))
 
 
 class _Left(errors.Draining):

@@ -97,8 +97,11 @@ class Intake:
             path.take(message)
             return considered.heard
         self._common.refused(refused)
-        if considered.heard is Heard.PHONE:  # else anybody can have it said, as often as they like
-            _LOG.info("command declined", pairing=self._pairing.pair_id, reason=errors.word(refused))
+        # Else anybody on the network can have it said at will.
+        if task_id is not None or considered.heard is Heard.PHONE:
+            _LOG.info(
+                "command declined", pairing=self._pairing.pair_id, task=task_id or b"", reason=errors.word(refused)
+            )
         path.decline(message, refused)
         return considered.heard
 

@@ -50,20 +50,26 @@ class Setting:
 
         HOST is a number, for a phone looks up no name; 0.0.0.0 or [::] means every private address, with this port.
         """
-        tell = () if told is None else (str(Address.parse(told)),)
+        tell = () if told is None else (str(_by_number(told)),)
         match text.strip().lower():
             case "off":
                 return None
             case "on":
                 return cls(told=tell)
             case _:
-                address = Address.parse(text)
-                try:
-                    number = ip_address(address.host)
-                except ValueError as failure:
-                    raise ValueError(f"{address.host} is a name, and phones look up none: give the number") from failure
-                at = None if number.is_unspecified else (address,)
-                return cls(at=at, port=0 if at else address.port, told=tell)
+                address = _by_number(text)
+                if ip_address(address.host).is_unspecified:
+                    return cls(port=address.port, told=tell)
+                return cls(at=(address,), told=tell)
+
+
+def _by_number(text: str) -> Address:
+    address = Address.parse(text)
+    try:
+        ip_address(address.host)
+    except ValueError as failure:
+        raise ValueError(f"{address.host} is a name, and phones look up none: give the number") from failure
+    return address
 
 
 class Listener:
