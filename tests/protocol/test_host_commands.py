@@ -186,7 +186,6 @@ async def test_a_go_is_acted_on_though_the_stream_broke_when_it_was_on_the_disk(
 
 
 async def test_a_cancel_is_acted_on_though_the_stream_broke_when_it_was_on_the_disk(bench: Bench) -> None:
-    """The runner never heard of it, and its go was for nothing the second time: the task went on."""
     sent = await bench.phone.sends("never ends")
     await bench.phone.sees(sent.task_id, "started")
     bench.relay.verdict = "hold"
@@ -200,6 +199,7 @@ async def test_a_cancel_is_acted_on_though_the_stream_broke_when_it_was_on_the_d
     await bench.relay.go(cancel.message_id)
     await on_the_disk.wait()
     await bench.relay.detached()
+    bench.disk.goes_on()
     bench.relay.silence_ms = 65_000
 
     assert (await bench.phone.sees_end(sent.task_id)).outcome == Outcome.OUTCOME_CANCELLED

@@ -323,6 +323,7 @@ async def test_an_answer_is_heard_though_the_stream_broke_when_it_was_on_the_dis
     await bench.relay.go(yes.message_id)
     await on_the_disk.wait()
     await bench.relay.detached()
+    bench.disk.goes_on()
     bench.relay.silence_ms = 65_000
 
     await bench.phone.sees_end(task_id)

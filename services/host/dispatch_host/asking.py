@@ -1,7 +1,6 @@
 """One task's questions, from the agent's `ask` to what it hears; and the words that a person adds.
 
-The journal is what counts: here is waited for what stands there. `look` is said when there may be something new; an answer
-whose word was lost on its way is found when the time is over.
+The journal is what counts: here is waited for what stands there. `look` is said when there may be something new.
 """
 
 from __future__ import annotations

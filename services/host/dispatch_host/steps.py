@@ -141,8 +141,6 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
     if command.verdict is Verdict.GO and _waits(tx, command):
         # The stream may have broken when this was on the disk and the runner did not know it yet.
         return Gone(Then.RUN, command.task_id)
-    if command.verdict is Verdict.GO:
-        return _said_again(tx, command)
     if command.verdict is not Verdict.PENDING:
         return Gone()
     words = UpCommand.FromString(command.content)
@@ -166,14 +164,6 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
             return Gone(Then.LOOK if taken else Then.NOTHING, task.task_id)
         case _:
             return _cancel(tx, scribe, task)
-
-
-def _said_again(tx: Tx, command: StoredCommand) -> Gone:
-    """Hear the go of what has it: the stream may have broken when it was on the disk, and the runner did not hear of it."""
-    task = tasks.find(tx, command.task_id)
-    if task is None or task.state not in OPEN - QUEUED:
-        return Gone()
-    return Gone(Then.CANCEL if task.cancelled else Then.LOOK, task.task_id)
 
 
 def _named(action: bytes) -> list[bytes]:
@@ -207,10 +197,7 @@ def _cancel(tx: Tx, scribe: Scribe, task: StoredTask) -> Gone:
         ended = _end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
         _tell_places(tx, scribe, before=before)
         return Gone(ended=ended)
-    if task.state not in OPEN:
-        return Gone()
-    tasks.mark_cancelled(tx, task.task_id)
-    return Gone(Then.CANCEL, task.task_id)
+    return Gone(Then.CANCEL if task.state in OPEN else Then.NOTHING, task.task_id)
 
 
 def withdraw(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, now_ms: int) -> State | None:

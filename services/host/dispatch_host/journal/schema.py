@@ -67,8 +67,7 @@ CREATE TABLE task (
     place INTEGER UNIQUE,                -- order of acceptance over all threads
     reason INTEGER NOT NULL DEFAULT 0,
     result TEXT NOT NULL DEFAULT '',
-    memory TEXT NOT NULL DEFAULT '{}',   -- JSON
-    cancelled INTEGER NOT NULL DEFAULT 0 -- somebody said so while it ran; the runner ends it
+    memory TEXT NOT NULL DEFAULT '{}'    -- JSON
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX task_by_state ON task (state);
 CREATE INDEX task_by_thread ON task (thread, place);

@@ -53,7 +53,6 @@ class StoredTask:
     reason: Reason.ValueType
     result: str = field(repr=False)
     memory: str = field(repr=False)
-    cancelled: bool = False
 
 
 class Verdict(StrEnum):
