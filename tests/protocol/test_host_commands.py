@@ -85,8 +85,8 @@ DECLINED: dict[str, tuple[Callable[[PhoneEnd], Sent], Reason.ValueType]] = {
     "no words": (lambda phone: phone.task(" \n"), Reason.REASON_BAD_REQUEST),
     "too many words": (lambda phone: phone.task("x" * 49_153), Reason.REASON_TOO_LARGE),
     "an attachment that never arrived": (with_attachment, Reason.REASON_ATTACHMENT_MISSING),
-    "steering": (steered, Reason.REASON_NOT_SUPPORTED),
-    "an answer": (answered, Reason.REASON_NOT_SUPPORTED),
+    "steering nothing": (steered, Reason.REASON_TASK_UNKNOWN),
+    "an answer to nothing": (answered, Reason.REASON_TASK_UNKNOWN),
     "a cancel of nothing": (lambda phone: phone.cancel(TASK), Reason.REASON_TASK_UNKNOWN),
 }
 
@@ -183,6 +183,26 @@ async def test_a_go_is_acted_on_though_the_stream_broke_when_it_was_on_the_disk(
 
     await bench.phone.sees_end(sent.task_id)
     assert [task.text for task in bench.agent.runs] == ["quick"]
+
+
+async def test_a_cancel_is_acted_on_though_the_stream_broke_when_it_was_on_the_disk(bench: Bench) -> None:
+    sent = await bench.phone.sends("never ends")
+    await bench.phone.sees(sent.task_id, "started")
+    bench.relay.verdict = "hold"
+    cancel = bench.phone.cancel(sent.task_id)
+    assert await bench.phone.posts(cancel) is None
+
+    bench.relay.silence_ms = 2_000
+    await bench.relay.cut()
+    await bench.relay.attached()
+    on_the_disk = bench.disk.stalls(behind=Gone)
+    await bench.relay.go(cancel.message_id)
+    await on_the_disk.wait()
+    await bench.relay.detached()
+    bench.disk.goes_on()
+    bench.relay.silence_ms = 65_000
+
+    assert (await bench.phone.sees_end(sent.task_id)).outcome == Outcome.OUTCOME_CANCELLED
 
 
 async def test_a_handover_that_comes_again_in_a_later_epoch_is_taken_and_not_opened_again(bench: Bench) -> None:

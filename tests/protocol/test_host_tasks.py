@@ -220,17 +220,8 @@ async def test_folders_approved_while_it_runs_are_there_for_the_next_task(bench:
     after = await bench.phone.sends("quick after")
     await bench.phone.sees_end(after.task_id)
 
-    assert bench.agent.scopes[0] == []
-    assert [(folder.path, folder.writable) for folder in bench.agent.scopes[1]] == [(files, True)]
-
-
-async def test_an_agent_that_asks_hears_that_nobody_can_answer(bench: Bench) -> None:
-    sent = await bench.phone.sends("ask me")
-    await bench.phone.sees(sent.task_id, "started")
-    bench.agent.says("ask me", Result(""))
-    await bench.phone.sees_end(sent.task_id)
-
-    assert bench.agent.answers == [None]
+    assert bench.agent.folders[0] == []
+    assert [(folder.path, folder.writable) for folder in bench.agent.folders[1]] == [(files, True)]
 
 
 async def test_text_and_progress_are_shown_as_they_come_but_not_too_often(bench: Bench) -> None:

@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +37,15 @@ from dispatch.ids import PairId
 from dispatch.sealed.keys import PairKeys, Role
 from dispatch.status import refuse
 from dispatch_host import entries
-from dispatch_host.agents import AgentEvent, Ask, Result, Task, Turn
+from dispatch_host.agents import (
+    AgentEvent,
+    Ask,
+    Gate,
+    Result,
+    Task,
+    Turn,
+    Words,
+)
 from dispatch_host.app import Told, run
 from dispatch_host.control import ControlClient
 from dispatch_host.direct.listener import Setting
@@ -291,10 +299,11 @@ class MovedClock:
 
     def __init__(self) -> None:
         self.ahead_ms = 0
+        self.wall_ahead_ms = 0
         self.steady_ahead_ms = 0
 
     def wall_ms(self) -> int:
-        return SystemClock().wall_ms()
+        return SystemClock().wall_ms() + self.wall_ahead_ms
 
     def steady_ms(self) -> int:
         return SystemClock().steady_ms() + self.steady_ahead_ms
@@ -303,31 +312,35 @@ class MovedClock:
         return SystemClock().boot_ms() + self.ahead_ms
 
 
+Deed = Callable[[Gate, Ask, Words], Awaitable[object]]
+"""Something that the agent does with what it was given."""
+
+
 class ScriptedAgent:
     """Records what it is asked; each task's events come from the test, one by one, or all at once."""
 
+    takes_words = True
+
     def __init__(self) -> None:
         self.runs: list[Task] = []
-        self.scopes: list[Sequence[Folder]] = []
+        self.folders: list[Sequence[Folder]] = []  # as they were when the task began
         self.histories: list[Sequence[Turn]] = []
-        self.answers: list[str | None] = []
+        self.heard: list[object] = []  # what came of what it did
         self.closed: list[str] = []
-        self._queues: dict[str, asyncio.Queue[AgentEvent | BaseException]] = {}
+        self._queues: dict[str, asyncio.Queue[AgentEvent | BaseException | Deed]] = {}
 
-    def says(self, text: str, *events: AgentEvent | BaseException) -> None:
-        """Let the agent that works on these words say more."""
+    def says(self, text: str, *events: AgentEvent | BaseException | Deed) -> None:
+        """Let the agent that works on these words say more, or do something, of which `heard` keeps what came."""
         for event in events:
             self._queue(text).put_nowait(event)
 
     async def run(
-        self, task: Task, *, scope: Sequence[Folder], history: Sequence[Turn], ask: Ask
+        self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
     ) -> AsyncGenerator[AgentEvent, None]:
         self.runs.append(task)
-        self.scopes.append(scope)
+        self.folders.append(gate.folders)
         self.histories.append(history)
         try:
-            if task.text.startswith("ask "):
-                self.answers.append(await ask(task.text, ["yes", "no"]))
             if task.text.startswith("quick"):
                 yield Result(f"done: {task.text}", {"words": task.text})
                 return
@@ -335,11 +348,14 @@ class ScriptedAgent:
                 event = await self._queue(task.text).get()
                 if isinstance(event, BaseException):
                     raise event
-                yield event
+                if callable(event):
+                    self.heard.append(await event(gate, ask, words))
+                else:
+                    yield event
         finally:
             self.closed.append(task.text)
 
-    def _queue(self, text: str) -> asyncio.Queue[AgentEvent | BaseException]:
+    def _queue(self, text: str) -> asyncio.Queue[AgentEvent | BaseException | Deed]:
         return self._queues.setdefault(text, asyncio.Queue())
 
 

@@ -140,6 +140,15 @@ class PhoneEnd:
         """Sign and seal a cancel."""
         return self.command(pb.Action(cancel=pb.Cancel(), action_id=os.urandom(16)), task_id=task_id, direct=direct)
 
+    def answer(self, task_id: bytes, question_id: bytes, **said: Any) -> Sent:
+        """Sign and seal an answer: `approval`, or `text`."""
+        action = pb.Action(answer=pb.Answer(question_id=question_id, **said), action_id=os.urandom(16))
+        return self.command(action, task_id=task_id)
+
+    def steer(self, task_id: bytes, text: str) -> Sent:
+        """Sign and seal words for a task that runs."""
+        return self.command(pb.Action(steer=pb.Steer(text=text), action_id=os.urandom(16)), task_id=task_id)
+
     async def posts(self, sent: Sent) -> Reason.ValueType | None:
         """Let the relay hand a command over; the host's reason, or None when it takes it."""
         seen = len(self._relay.frames)

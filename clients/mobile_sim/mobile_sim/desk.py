@@ -22,6 +22,7 @@ from dispatch.ids import Rng
 
 from mobile_sim import proving
 from mobile_sim.account import Account
+from mobile_sim.answering import Answering
 from mobile_sim.asking import Asking
 from mobile_sim.direct import Way
 from mobile_sim.files import Files
@@ -46,6 +47,7 @@ class Desk:
         self._outbox = Outbox(phone)
         self._asking = Asking(phone, files=self._files, outbox=self._outbox, patience=patience)
         self._hosts = Hosts(phone, self._outbox, patience)
+        self._answering = Answering(phone, patience)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -67,6 +69,8 @@ class Desk:
             "tasks": self._tasks,
             "dismiss": self._outbox.dismiss,
             "cancel": self._asking.cancel,
+            "answer": self._answering.answer,
+            "steer": self._answering.steer,
             "thread": self._thread,
             "status": self._hosts.status,
             "doctor": self._doctor,

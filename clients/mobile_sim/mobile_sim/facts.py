@@ -9,6 +9,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import Event
+from dispatch.device import question_words
 
 
 class Kind(StrEnum):
@@ -101,7 +102,7 @@ def fact_of(event: Event) -> Fact | None:
                 text=event.question.text,
                 detail=event.question.preview,
                 question_id=event.question.question_id.hex(),
-                choices=tuple(event.question.choices),
+                choices=tuple(question_words.answers(event.question)),
             )
         case "answered":
             return Fact(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispatch import errors, places
-from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event, KeepAwake
+from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event, KeepAwake, Permissions
 from dispatch.device.telling import attachments_of, words_of
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
@@ -26,6 +26,8 @@ from mobile_sim.store import FileState, Pairing, Store, StoredEvent, StoredFile
 
 LONGEST_GIVER = 64
 """Characters of the name of what keeps a computer awake."""
+LONGEST_PERMISSIONS = 48 * 1024
+"""Bytes of what agents may do there: twice what a host says of it."""
 
 
 @dataclass(slots=True)
@@ -133,6 +135,8 @@ class Reader:
                 read.begin = item.begin
                 if item.begin.HasField("keep_awake"):
                     self.take_awake(item.begin.keep_awake)
+                if item.begin.HasField("permissions"):
+                    self.take_permissions(item.begin.permissions)
             case "event":
                 if (entry := _entry(item.event)) is not None:
                     self._link(self._arrivals.take(entry).linked)
@@ -154,6 +158,13 @@ class Reader:
             mode=state.mode, held=state.held, held_by=state.held_by[:LONGEST_GIVER], reason=state.reason
         )
         self._store.pairings.set_keep_awake(self._pair_id, self.awake.SerializeToString())
+
+    def take_permissions(self, permissions: Permissions) -> None:
+        """Hear what agents may do on the host. A host bounds what it says so; what is far beyond that is not kept."""
+        kept = Permissions.FromString(permissions.SerializeToString())
+        kept.DiscardUnknownFields()
+        if kept.ByteSize() <= LONGEST_PERMISSIONS:
+            self._store.pairings.set_permissions(self._pair_id, kept.SerializeToString())
 
     def _link(self, entries: tuple[Entry, ...]) -> None:
         for entry in entries:

@@ -33,6 +33,8 @@ from dispatch_host.limits import Limits
 from dispatch_host.metrics import HostMetrics
 from dispatch_host.operations import Operations, Running, tell_endings
 from dispatch_host.owned import Owned
+from dispatch_host.permissions import wire as permissions
+from dispatch_host.permissions.held import Held
 from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
 from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
@@ -130,6 +132,7 @@ async def run(
     keep_awake = KeepAwake(
         awake_means, mode=mode, changed=awake_changed, failed=metrics.power_failures["keep_awake"].inc
     )
+    held = await Held(owned.journal, owned.clock).load()
     runner = Runner(
         agent,
         agent_name=agent_name,
@@ -140,6 +143,7 @@ async def run(
         metrics=metrics,
         inbox=inbox,
         artifacts=artifacts,
+        held=held,
         busy=keep_awake.busy,
     )
     listener = Listener(direct, clock=owned.clock)
@@ -150,7 +154,9 @@ async def run(
         undecided=Undecided(),
         runner=runner,
         transfers=transfers,
+        takes_words=agent.takes_words,
         awake=lambda: wire.told(keep_awake.now),
+        permissions=lambda: permissions.told(held),
         connected=heard,
         ended=metrics.ended,
         refused=metrics.refused,
@@ -172,6 +178,7 @@ async def run(
         runner=runner,
         transfers=transfers,
         keep_awake=keep_awake,
+        held=held,
         stop=stop,
         stopped=stopped,
         endings=endings,
@@ -189,6 +196,11 @@ async def run(
         if pause.slept_seconds:
             fleet.renew()
 
+    def permissions_changed() -> None:
+        runner.permissions_changed()
+        fleet.show_all(DownLiveItem(permissions=permissions.told(held)))
+
+    held.changed = permissions_changed
     operations = Operations(owned, running=running)
 
     async with (
@@ -202,6 +214,7 @@ async def run(
             _drop_what_is_over(fleet, operations, stop, told),
             attachments.sweeping(),
             keep_awake.run(),
+            held.run(),
             watch_always(sleep, power, failed=metrics.power_failures["sleep"].inc),
             watch_pauses(owned.clock, awake_ms=awake_time(owned.clock), paused=paused),
         ) as broken,

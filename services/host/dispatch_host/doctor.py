@@ -23,7 +23,7 @@ from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok
 from dispatch.plain import path_text
 
 from dispatch_host.fleet import Fleet
-from dispatch_host.journal import settings, threads
+from dispatch_host.journal import permissions, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.owned import Owned
 from dispatch_host.rights import Rights
@@ -105,7 +105,7 @@ class Patient:
 
     async def folders(self) -> Finding:
         """See whether agents may open anything at all; how each folder is comes behind it."""
-        approved = await self.owned.journal.step(settings.folders)
+        approved = await approved_folders(self.owned)
         if not approved:
             return warning("none is approved: agents can open nothing", "Approve one: dispatch-host folders add PATH.")
         return ok(f"{len(approved)} approved" if len(approved) > 1 else "one is approved")
@@ -237,9 +237,14 @@ async def examine(owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus) 
         own = chart.copy()
         async for found in walk(TO_A_PHONE, Way(owned, fleet, pairing), own, about=pairing.phone_name):
             yield found
-    for folder in await owned.journal.step(settings.folders):
+    for folder in await approved_folders(owned):
         async for found in walk(OF_A_FOLDER, folder, chart, about=path_text(folder.path)):
             yield found
+
+
+async def approved_folders(owned: Owned) -> Sequence[Folder]:
+    """Give the folders that agents may open now."""
+    return await owned.journal.step(lambda tx: permissions.folders(tx, owned.clock.wall_ms()))
 
 
 def look_at_folder(folder: Folder) -> Finding:

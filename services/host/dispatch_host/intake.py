@@ -172,7 +172,15 @@ class Intake:
         common.undecided.deadlines_ms[message] = now_ms + left_ms
         try:
             reason = await common.journal.step(
-                lambda tx: steps.take(tx, self._pairing.pair_id, message, asked, undecided=undecided, direct=direct)
+                lambda tx: steps.take(
+                    tx,
+                    self._pairing.pair_id,
+                    message,
+                    asked,
+                    undecided=undecided,
+                    direct=direct,
+                    takes_words=common.takes_words,
+                )
             )
         except errors.StoreFailed:
             del common.undecided.deadlines_ms[message]
@@ -203,6 +211,8 @@ class Intake:
             common.runner.wake()
         elif gone.then is Then.CANCEL:
             common.runner.cancel(gone.task_id)
+        elif gone.then is Then.LOOK:
+            common.runner.look(gone.task_id)
 
     async def withdrawn(self, word: Word) -> None:
         """Take the word that a command will never get its go."""

@@ -14,6 +14,8 @@ class Limits:
 
     watchdog_seconds: float = 15 * 60.0
     """A task whose agent says nothing for that long is ended as failed."""
+    answer_seconds: float = 10 * 60.0
+    """A question that nobody answers for that long is closed."""
     longest_seconds: float = 24 * 3600.0
     """A task that has run for that long is ended as failed, whatever its agent says: others wait behind it."""
     pause_seconds: float = 10 * 60.0

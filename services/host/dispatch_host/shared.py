@@ -26,6 +26,7 @@ class Runner(Protocol):
         """Hear that a task left the line without being run."""
 
     def cancel(self, task_id: TaskId) -> None: ...
+    def look(self, task_id: TaskId) -> None: ...
 
 
 @dataclass(slots=True)
@@ -52,7 +53,10 @@ class Common:
     undecided: Undecided
     runner: Runner
     transfers: Transfers
+    takes_words: bool
+    """Whether the agent takes what a person adds while it works."""
     awake: Callable[[], pb.KeepAwake]
+    permissions: Callable[[], pb.Permissions]
     connected: Callable[[Pairing, bool, Reason.ValueType], None]
     ended: Callable[[State], None]
     refused: Callable[[Reason.ValueType], None]

@@ -12,19 +12,19 @@ from enum import Enum
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, UpCommand
+from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, Question, UpCommand
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, MessageId, PairId, TaskId
 
-from dispatch_host import admission, entries
+from dispatch_host import admission, entries, questions
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.entries import Entry
-from dispatch_host.journal import files, outbox, settings, tasks, threads
+from dispatch_host.journal import files, outbox, tasks, threads
+from dispatch_host.journal import questions as asked_ones
 from dispatch_host.journal.values import FileKind, StoredCommand, StoredFile, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
-from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
-from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, Event, State
+from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, STEPS, Event, State
 
 HISTORY_LIMIT = 50
 UNDECIDED_LIMIT = 64
@@ -34,12 +34,19 @@ NEVER_STARTED = Reason.REASON_NEVER_STARTED
 
 
 def take(
-    tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, undecided: int, direct: bool
+    tx: Tx,
+    pair_id: PairId,
+    message_id: MessageId,
+    asked: Readable,
+    *,
+    undecided: int,
+    direct: bool,
+    takes_words: bool,
 ) -> Reason.ValueType | None:
     """Journal a command that was handed over; the reason when it is not taken.
 
     `undecided` counts the commands of this process that wait for their go: each may become a waiting task. `direct` says by
-    whom the go will come: the phone, or the relay.
+    whom the go will come: the phone, or the relay; `takes_words` whether the agent does.
     """
     if direct and len(tasks.undecided_directly(tx, pair_id)) >= UNDECIDED_LIMIT:
         return Reason.REASON_QUEUE_FULL
@@ -51,6 +58,8 @@ def take(
         task=known,
         arrived=all(_has_arrived(tx, said, thread) for said in asked.action.task.attachments),
         waiting=tasks.count_queued(tx) + undecided,
+        question=_open_question(tx, task_id, asked.action.answer.question_id),
+        takes_words=takes_words,
     )
     reason = admission.refusal(asked, situation)
     if reason is not None:
@@ -71,6 +80,13 @@ def take(
     return None
 
 
+def _open_question(tx: Tx, task_id: TaskId, question_id: bytes) -> Question | None:
+    found = asked_ones.find(tx, question_id) if question_id else None
+    if found is None or found.answered is not None or found.task_id != task_id:
+        return None
+    return Question.FromString(found.content)
+
+
 def _has_arrived(tx: Tx, said: Attachment, thread: int) -> bool:
     try:
         return files.has_arrived(tx, checked(said), thread=thread)
@@ -84,6 +100,7 @@ class Then(Enum):
     NOTHING = "nothing"
     RUN = "run"  # a task was accepted: wake the runner
     CANCEL = "cancel"  # the running task is to be cancelled
+    LOOK = "look"  # there is something for the running task: an answer, or words
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +153,17 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
             # The relay has not seen it, and is to call the person should this host go away in the middle.
             outbox.add_go(tx, pair_id, MessageId(scribe.rng(ID_BYTES)), task.task_id)
         return _accept(tx, scribe, task, words, in_time=in_time, now_ms=now_ms)
-    return _cancel(tx, scribe, task)
+    action = Action.FromString(words.action)
+    match action.WhichOneof("action"):
+        case "answer":
+            by = threads.phone_name(tx, pair_id)
+            taken = questions.answer(tx, scribe, task, action.answer, by=by)
+            return Gone(Then.LOOK if taken else Then.NOTHING, task.task_id)
+        case "steer":
+            taken = questions.steer(tx, scribe, task, action.steer.text)
+            return Gone(Then.LOOK if taken else Then.NOTHING, task.task_id)
+        case _:
+            return _cancel(tx, scribe, task)
 
 
 def _named(action: bytes) -> list[bytes]:
@@ -160,7 +187,7 @@ def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_ti
     if others:
         tasks.step(tx, task.task_id, Event.WAIT)
         written.append(entries.waiting(task.task_id, others))
-    _tell(tx, scribe, task, written)
+    scribe.tell(tx, task, written)
     return Gone(Then.RUN, task.task_id)
 
 
@@ -210,7 +237,6 @@ class Ready:
 
     task: StoredTask
     history: Sequence[StoredTask] = field(repr=False)
-    folders: Sequence[Folder]
     attachments: Sequence[StoredFile | None]
     """What the task names, in its order; None for one that is not here any more."""
 
@@ -224,19 +250,19 @@ def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
         return None
     task = queued[0]
     tasks.step(tx, task.task_id, Event.START)
-    _tell(tx, scribe, task, [entries.started(task.task_id, agent)])
+    scribe.tell(tx, task, [entries.started(task.task_id, agent)])
     history = [
         earlier for earlier in tasks.of_thread(tx, task.thread, limit=HISTORY_LIMIT + 1) if earlier.state in OUTCOMES
     ]
     attachments = [
         files.find(tx, file_id, thread=task.thread, kind=FileKind.ATTACHMENT) for file_id in _named(task.action)
     ]
-    return Ready(task=task, history=history, folders=settings.folders(tx), attachments=attachments)
+    return Ready(task=task, history=history, attachments=attachments)
 
 
 def tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:
     """Write what the agent did."""
-    _tell(tx, scribe, task, written)
+    scribe.tell(tx, task, written)
 
 
 def end(
@@ -298,7 +324,7 @@ def _tell_places(tx: Tx, scribe: Scribe, *, before: Mapping[TaskId, int]) -> Non
     """Tell the tasks that wait where they stand now, if that is elsewhere; at most as many as may wait."""
     for place, task in enumerate(tasks.in_states(tx, OPEN)):
         if place and task.state in QUEUED and place != before[task.task_id]:
-            _tell(tx, scribe, task, [entries.waiting(task.task_id, place)])
+            scribe.tell(tx, task, [entries.waiting(task.task_id, place)])
 
 
 def _end(
@@ -311,15 +337,11 @@ def _end(
     text: str = "",
     before: Sequence[Entry] = (),
 ) -> State:
+    known = tasks.find(tx, task.task_id)
+    if known is not None and known.state is State.ASKING and (State.ASKING, event) not in STEPS:
+        # Its agent went on without an answer, and is done.
+        tasks.step(tx, task.task_id, Event.ANSWERED)
     state = tasks.step(tx, task.task_id, event, reason=reason)
-    _tell(tx, scribe, task, [*before, *entries.ended(task.task_id, OUTCOMES[state], reason, text)])
+    closed = questions.close_all(tx, task, reason or errors.QuestionClosed.reason, at_ms=scribe.clock.wall_ms())
+    scribe.tell(tx, task, [*before, *closed, *entries.ended(task.task_id, OUTCOMES[state], reason, text)])
     return state
-
-
-def _tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:
-    """Write into the task's thread; by the pairing that it has now, or for whoever pairs again."""
-    pair_id = threads.pairing_of(tx, task.thread)
-    if pair_id is None:
-        scribe.write_unposted(tx, task.thread, task.pair_id, written)
-        return
-    scribe.write(tx, pair_id, written)

@@ -111,6 +111,7 @@ class Talk:
                 lan_addresses=self._common.lan_addresses(),
                 minimum_app_version=self._rights.minimum_phone_version,
                 keep_awake=self._common.awake(),
+                permissions=self._common.permissions(),
             )
             set_back = await self._common.journal.step(
                 lambda tx: self._common.scribe.begin(

@@ -31,7 +31,7 @@ from dispatch.thread import Identity, Right
 from dispatch_host.allowance import Allowance
 from dispatch_host.files.artifacts import Artifacts
 from dispatch_host.files.attachments import Attachments
-from dispatch_host.journal import Tx, Writer, files, settings
+from dispatch_host.journal import Tx, Writer, files, permissions
 from dispatch_host.journal.values import FileKind, Pairing, StoredFile
 from dispatch_host.scope import Folder
 
@@ -200,7 +200,8 @@ class Transfers:
         shop, thread = self._shop, link.pairing.thread
 
         def look(tx: Tx) -> tuple[StoredFile | None, Sequence[Folder]]:
-            return files.find(tx, wish.file_id, thread=thread, kind=FileKind.ARTIFACT), settings.folders(tx)
+            stored = files.find(tx, wish.file_id, thread=thread, kind=FileKind.ARTIFACT)
+            return stored, permissions.folders(tx, shop.clock.wall_ms())
 
         stored, folders = await shop.journal.step(look)
         if stored is None:

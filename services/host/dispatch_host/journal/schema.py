@@ -119,10 +119,52 @@ CREATE TABLE file (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_by_thread ON file (thread, kind);
 
-CREATE TABLE folder (
-    path BLOB PRIMARY KEY,               -- as the file system spells it
-    writable INTEGER NOT NULL
+CREATE TABLE permission (
+    kind TEXT NOT NULL,
+    name BLOB NOT NULL,                  -- a folder's path as the file system spells it, a connector, or empty
+    writable INTEGER NOT NULL,
+    without_sandbox INTEGER NOT NULL,
+    ends_at_ms INTEGER,                  -- wall clock; NULL for no end
+    PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE always_rule (               -- what a person allowed from now on, in answer to a question
+    rule TEXT NOT NULL,                  -- as the question said it
+    kind TEXT NOT NULL,                  -- the permission that it stands on
+    name BLOB NOT NULL,
+    writable INTEGER NOT NULL,
+    who TEXT NOT NULL,                   -- the device that said so
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (rule, kind, name, writable)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE question (                  -- of tasks that are not over
+    question_id BLOB PRIMARY KEY,
+    task_id BLOB NOT NULL,
+    content BLOB NOT NULL,               -- the serialized Question
+    kind TEXT,                           -- the permission that its rule stands on; NULL for none
+    name BLOB,
+    writable INTEGER,
+    asked_at_ms INTEGER NOT NULL,
+    answered BLOB                        -- the serialized Answered that closed it; NULL while it is open
+) STRICT, WITHOUT ROWID;
+CREATE INDEX question_by_task ON question (task_id);
+
+CREATE TABLE steer (                     -- words for a task that runs, until its agent gets them
+    id INTEGER PRIMARY KEY,
+    task_id BLOB NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    task_id BLOB NOT NULL,
+    permission TEXT NOT NULL,            -- or the rule of an approval
+    subject TEXT NOT NULL,               -- a path, a program, a tool, a question
+    verdict TEXT NOT NULL,
+    who TEXT NOT NULL                    -- the device that said so; empty where nobody was asked
+) STRICT;
 
 CREATE TABLE setting (
     name TEXT PRIMARY KEY,
