@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 
 from dispatch_host.sandbox.arguments import View, arguments
-from dispatch_host.sandbox.keeping import Start, keep
+from dispatch_host.sandbox.keeping import Start, keep, keepers
 from dispatch_host.sandbox.program import Limits, NoProgram, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
@@ -34,7 +34,7 @@ class Bubblewrap:
         self.executable = executable
         self._home = home
         self._keep_out = [path.resolve() for path in keep_out]
-        self._environment = dict(environment or {})
+        self._environment = keepers(environment or {})
 
     async def run(
         self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits

@@ -22,7 +22,7 @@ from dispatch_host.sandbox.program import Ended, Exit, Limits, Output, ProgramEv
 log = logging.getLogger(__name__)
 
 KEEPER = (sys.executable, "-P", "-m", "dispatch_host.sandbox.keeper")
-PASSED_ON = (
+_PASSED_ON = (
     "PYTHONPATH",
     "LD_LIBRARY_PATH",
 )  # what Python itself may need to start the keeper, which passes on nothing
@@ -41,6 +41,11 @@ class Start:
     confined: bool
     limits: Limits
     descriptors: Sequence[int] = ()
+
+
+def keepers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Take from the host's environment what its keeper needs."""
+    return {name: environment[name] for name in _PASSED_ON if name in environment}
 
 
 async def keep(start: Start, *, environment: Mapping[str, str]) -> AsyncGenerator[ProgramEvent, None]:

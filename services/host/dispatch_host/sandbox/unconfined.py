@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dispatch_host.sandbox.arguments import environment as program_environment
 from dispatch_host.sandbox.bubblewrap import check
-from dispatch_host.sandbox.keeping import Start, keep
+from dispatch_host.sandbox.keeping import Start, keep, keepers
 from dispatch_host.sandbox.program import Limits, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
@@ -28,7 +28,7 @@ class Unconfined:
         """The arguments are Bubblewrap's."""
         self._home = home
         self._keep_out = [path.resolve() for path in keep_out]
-        self._environment = dict(environment or {})
+        self._environment = keepers(environment or {})
 
     async def run(
         self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
