@@ -40,6 +40,7 @@ class HostMind:
     probes: list[int] = field(default_factory=list)
     offers: list[words.FileOffer] = field(default_factory=list)
     awake: words.KeepAwake | None = None  # what it says of being kept awake
+    permissions: words.Permissions | None = None  # what it says that agents may do
 
     def __post_init__(self) -> None:
         self.session = HostSession(self.keys, keep_epoch=None, rng=os.urandom)
@@ -92,7 +93,8 @@ class HostMind:
         self.heads.append(opened.confirmed.head)
         self.keep = opened.confirmed.keep_chain
         self.session.switch()
-        return [self.row(words.DownKeepItem(begin=words.Begin(head=_head(self.head), keep_awake=self.awake)))]
+        begin = words.Begin(head=_head(self.head), keep_awake=self.awake, permissions=self.permissions)
+        return [self.row(words.DownKeepItem(begin=begin))]
 
     # ---- what goes out
 

@@ -26,6 +26,7 @@ from dispatch.ids import ID_BYTES, Rng, TaskId
 
 from mobile_sim import proving
 from mobile_sim.account import Account
+from mobile_sim.answering import Answering
 from mobile_sim.direct import Way
 from mobile_sim.files import Attached, Files
 from mobile_sim.follow import Follow
@@ -54,6 +55,7 @@ class Desk:
         self._files = Files(phone)
         self._outbox = Outbox(phone)
         self._hosts = Hosts(phone, self._outbox, patience)
+        self._answering = Answering(phone, patience)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -75,6 +77,8 @@ class Desk:
             "tasks": self._tasks,
             "dismiss": self._outbox.dismiss,
             "cancel": self._cancel,
+            "answer": self._answering.answer,
+            "steer": self._answering.steer,
             "thread": self._thread,
             "status": self._hosts.status,
             "doctor": self._doctor,

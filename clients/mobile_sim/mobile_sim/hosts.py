@@ -10,7 +10,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Reachability
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit
-from dispatch.device import awake_words, service_clock
+from dispatch.device import awake_words, permission_words, service_clock
 from dispatch.device.sign_in import SignIn
 
 from mobile_sim.line import Line
@@ -71,11 +71,11 @@ class Hosts:
             "waiting_tasks": asked.waiting_tasks,
         }
 
-    async def _awake(self, line: Line) -> Event | None:
-        """Give what the host says of being kept awake; one that is there has a moment to say how it is now."""
+    async def _said(self, line: Line) -> Event:
+        """Give what the host says of itself; one that is there has a moment to say how it is now."""
         await line.bell.until(lambda: line.final or line.host_absent or line.complete, self._patience.status_seconds)
         pairing = self._phone.store.pairings.get(line.pair_id)
-        return _host(pairing)["keep_awake"] if pairing is not None else None
+        return _host(pairing) if pairing is not None else {}
 
     async def _host_statuses(self, request: Request) -> list[Event]:
         probe = bool(request.get("probe"))
@@ -97,7 +97,10 @@ class Hosts:
                 if probe:
                     status["probe"] = await self._probe(line)
                 status |= _presence(line)
-                status["keep_awake"] = await self._awake(line)
+                said = await self._said(line)
+                for name in _SAID:
+                    status.pop(name, None)
+                status |= {name: said[name] for name in _SAID if name in said}
             elif line.error is not None:
                 reason = errors.word(line.error.reason)
             else:
@@ -120,9 +123,12 @@ def _host(host: Pairing) -> Event:
         "holes": host.holes,
         "keep_awake": awake_words.told(words.KeepAwake.FromString(host.keep_awake)) if host.keep_awake else None,
     }
+    permitted = None if host.permissions is None else words.Permissions.FromString(host.permissions)
+    event |= {"permissions": None, "always": None} if permitted is None else permission_words.told(permitted)
     return event | ({"reason": host.reason} if host.reason else {})
 
 
+_SAID = ("keep_awake", "permissions", "always", "left_out")
 _UNSTEADY = "It comes and goes: its connection, or the relay's, is bad."
 _REACHABILITY = {
     Reachability.REACHABILITY_REACHABLE: "reachable",

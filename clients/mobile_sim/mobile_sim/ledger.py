@@ -15,6 +15,8 @@ from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, TaskView, after, 
 
 TASK = "task"
 CANCEL = "cancel"
+ANSWER = "answer"
+STEER = "steer"
 
 LEASE_MS = 5_000
 """The short lease of a relay that has not said its own."""

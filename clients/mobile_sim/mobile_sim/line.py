@@ -483,6 +483,8 @@ class Line:
                     listener(TaskId(item.partial_text.task_id), item)
             case "keep_awake":
                 self._reader.take_awake(item.keep_awake)
+            case "permissions":
+                self._reader.take_permissions(item.permissions)
             case "probe_reply":
                 if self._probing.replied(item.probe_reply, now_ms=self._clock.steady_ms()):
                     self._hear_host(answering=self._probed_at_word)

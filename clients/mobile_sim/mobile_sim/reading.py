@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
-from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event, KeepAwake
+from dispatch.api.thread.v1.thread_pb2 import Begin, DownKeep, DownKeepItem, Event, KeepAwake, Permissions
+from dispatch.device import question_words
 from dispatch.device.telling import attachments_of, words_of
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
@@ -30,6 +31,8 @@ LARGEST_NUMBER = 2**53 - 1
 """More than a thread can have; every store and language holds it exactly."""
 LONGEST_GIVER = 64
 """Characters of the name of what keeps a computer awake."""
+LONGEST_PERMISSIONS = 48 * 1024
+"""Bytes of what agents may do there: twice what a host says of it."""
 
 
 @dataclass(slots=True)
@@ -136,6 +139,8 @@ class Reader:
                 read.begin = item.begin
                 if item.begin.HasField("keep_awake"):
                     self.take_awake(item.begin.keep_awake)
+                if item.begin.HasField("permissions"):
+                    self.take_permissions(item.begin.permissions)
             case "event":
                 if (entry := _entry(item.event)) is not None:
                     self._link(self._arrivals.take(entry).linked)
@@ -157,6 +162,13 @@ class Reader:
             mode=state.mode, held=state.held, held_by=state.held_by[:LONGEST_GIVER], reason=state.reason
         )
         self._store.pairings.set_keep_awake(self._pair_id, self.awake.SerializeToString())
+
+    def take_permissions(self, permissions: Permissions) -> None:
+        """Hear what agents may do on the host. A host bounds what it says so; what is far beyond that is not kept."""
+        kept = Permissions.FromString(permissions.SerializeToString())
+        kept.DiscardUnknownFields()
+        if kept.ByteSize() <= LONGEST_PERMISSIONS:
+            self._store.pairings.set_permissions(self._pair_id, kept.SerializeToString())
 
     def _link(self, entries: tuple[Entry, ...]) -> None:
         for entry in entries:
@@ -285,7 +297,7 @@ def fact_of(event: Event) -> Fact | None:
                 text=event.question.text,
                 detail=event.question.preview,
                 question_id=event.question.question_id.hex(),
-                choices=tuple(event.question.choices),
+                choices=tuple(question_words.answers(event.question)),
             )
         case "answered":
             return Fact(

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dispatch.cli import Console, policy_words
-from dispatch.device import awake_words, key_words, service_clock
+from dispatch.device import awake_words, key_words, permission_words, service_clock
 from dispatch.device.owner_words import words_of
 from dispatch.plain import one_line, plain, plain_markdown
 
@@ -137,6 +137,10 @@ class Screen:
     def _on_asking(self, event: Event) -> None:
         choices = f" ({' / '.join(one_line(choice, 60) for choice in event['choices'])})" if event["choices"] else ""
         self._line(self._console.styled(f"? {one_line(event['text'])}{choices}", fg="yellow"))
+        if event.get("detail"):
+            self._markdown(event["detail"], indent="  ")
+        if self._task is None and "task_id" in event:
+            self._line(f"  dispatch-phone answer {one_line(event['task_id'], 40)} …")
 
     def _on_out_of_contact(self, event: Event) -> None:
         self._line(self._console.styled(f"! Out of contact: {event['text']} {event['advice']}", fg="yellow"))
@@ -149,6 +153,19 @@ class Screen:
 
     def _on_cancelling(self, _: Event) -> None:
         self._status("… the computer has the cancellation")
+
+    def _on_answered(self, event: Event) -> None:
+        said = f"{one_line(event['text'], 200)}, by {one_line(event['by'], 64)}" if event["by"] else "nobody"
+        self._line(f"  · answered: {said}")
+
+    def _on_steering(self, _: Event) -> None:
+        self._line("… the computer has the words; its agent takes them when it gets to it")
+
+    def _on_steered(self, event: Event) -> None:
+        self._line(f"  · was told: {one_line(event['text'], 200)}")
+
+    def _on_steer_refused(self, event: Event) -> None:
+        self._line(self._console.styled(f"! Came too late: {one_line(event['text'], 200)}", fg="yellow"))
 
     def _ended(self, event: Event) -> None:
         self.clear()
@@ -308,6 +325,9 @@ class Screen:
     def _awake(self, host: Event) -> None:
         if (state := host.get("keep_awake")) is not None:
             self._line(f"  {one_line(awake_words.words_of_told(state), 200)}")
+        if host.get("permissions") is not None:
+            for line in permission_words.lines(host):
+                self._line(f"  its agents {line}")
 
     # ---- How it is printed.
 

@@ -34,7 +34,7 @@ class Command:
 
     task_id: TaskId
     what: str
-    """`ledger.TASK` or `ledger.CANCEL`."""
+    """`ledger.TASK`, `CANCEL`, `ANSWER` or `STEER`."""
     action: bytes
     """A serialized Action: exactly what is signed."""
 

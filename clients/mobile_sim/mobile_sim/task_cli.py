@@ -1,4 +1,4 @@
-"""The words of the commands about tasks: `send`, `resend`, `cancel`, `tasks`, `outbox`, `dismiss`. Added by `cli`."""
+"""The words of the commands about tasks: `send`, `resend`, `cancel`, `answer`, `tasks`, `outbox`, `dismiss`. Added by `cli`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ outbox = typer.Typer(name="outbox", help="What was not sent or was refused: its 
 
 def add_task_commands(app: typer.Typer) -> None:
     """Add them to the program."""
-    for command in (send, resend, cancel, tasks, dismiss):
+    for command in (send, resend, cancel, answer, tasks, dismiss):
         app.command()(command)
     app.add_typer(outbox)
 
@@ -37,8 +37,14 @@ def send(
     attach: Annotated[
         list[Path] | None, typer.Option("--attach", help="A file that goes with it; may be given several times.")
     ] = None,
+    into: Annotated[
+        str | None, typer.Option("--into", metavar="TASK_ID", help="Add the words to a task that runs.")
+    ] = None,
 ) -> None:
     """Send a task and watch it to its end. Ctrl-C stops watching, not the task."""
+    if into is not None:
+        _steer(context, text, task_id(into), alone=not (host or wait or task or attach))
+        return
     # Made here: when another process that does this for us ends, we go on with the same task.
     known = task_id(task) if task is not None else str(uuid4())
 
@@ -50,6 +56,19 @@ def send(
         return {"do": "send", "text": words, "host": host, "wait": wait, "id": known, "attach": paths} | most_bytes(
             context
         )
+
+    run(context, request)
+
+
+def _steer(context: typer.Context, text: str, known: str, *, alone: bool) -> None:
+    def request() -> Request:
+        from dispatch import errors  # noqa: PLC0415 -- quick `--help`
+
+        from mobile_sim.keyboard import read_all  # noqa: PLC0415
+
+        if not alone:
+            raise errors.BadRequest("--into takes words only", metadata={"field": "into"})
+        return {"do": "steer", "id": known, "text": read_all() if text == "-" else text}
 
     run(context, request)
 
@@ -70,6 +89,19 @@ def cancel(context: typer.Context, task: TaskWord) -> None:
     """Cancel a task that waits or runs."""
     known = task_id(task)
     run(context, lambda: {"do": "cancel", "id": known})
+
+
+def answer(
+    context: typer.Context,
+    task: TaskWord,
+    words: Annotated[
+        list[str],
+        typer.Argument(help="once, task, always or deny; a choice or its number; or words.", show_default=False),
+    ],
+) -> None:
+    """Answer what a task asks; the first answer, here or at the computer, counts."""
+    known = task_id(task)
+    run(context, lambda: {"do": "answer", "id": known, "answer": " ".join(words)})
 
 
 def dismiss(context: typer.Context, task: TaskWord) -> None:

@@ -34,6 +34,7 @@ CREATE TABLE pairings (
     head_hash BLOB NOT NULL,
     holes INTEGER NOT NULL DEFAULT 0,
     keep_awake BLOB NOT NULL DEFAULT x'',
+    permissions BLOB,
     service_told INTEGER NOT NULL DEFAULT 0,
     lan_addresses TEXT NOT NULL DEFAULT '[]'
 ) WITHOUT ROWID;

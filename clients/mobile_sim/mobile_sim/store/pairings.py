@@ -46,6 +46,8 @@ class Pairing:
     """Rows that did not open."""
     keep_awake: bytes = b""
     """A serialized KeepAwake: what the host last said; empty for nothing."""
+    permissions: bytes | None = None
+    """A serialized Permissions: what the host last said; None for nothing."""
     service_told: bool = False
     """Whether the pairing service knows that it is over."""
 
@@ -61,7 +63,7 @@ class Right:
 
 _COLUMNS = (
     "pair_id, host_name, host_key, own_key, state, made_at_ms, reason, cursor, head_number, head_hash, holes,"
-    " keep_awake, service_told"
+    " keep_awake, permissions, service_told"
 )
 
 
@@ -144,6 +146,10 @@ class PairingBook:
         """Note what the host says of being kept awake."""
         self._connection.execute("UPDATE pairings SET keep_awake = ? WHERE pair_id = ?", (state, pair_id))
 
+    def set_permissions(self, pair_id: PairId, permissions: bytes) -> None:
+        """Note what the host says that agents may do."""
+        self._connection.execute("UPDATE pairings SET permissions = ? WHERE pair_id = ?", (permissions, pair_id))
+
     def right(self, pair_id: PairId) -> Right | None:
         """Give the right to attach that was last fetched."""
         row = self._connection.execute(
@@ -163,7 +169,9 @@ class PairingBook:
         )
 
 
-def _pairing(row: tuple[bytes, str, bytes, bytes, str, int, str, int, int, bytes, int, bytes, int]) -> Pairing:
+def _pairing(
+    row: tuple[bytes, str, bytes, bytes, str, int, str, int, int, bytes, int, bytes, bytes | None, int],
+) -> Pairing:
     (
         pair_id,
         host_name,
@@ -177,6 +185,7 @@ def _pairing(row: tuple[bytes, str, bytes, bytes, str, int, str, int, int, bytes
         head_hash,
         holes,
         awake,
+        permissions,
         told,
     ) = row
     return Pairing(
@@ -192,5 +201,6 @@ def _pairing(row: tuple[bytes, str, bytes, bytes, str, int, str, int, int, bytes
         head_hash=head_hash,
         holes=holes,
         keep_awake=awake,
+        permissions=permissions,
         service_told=bool(told),
     )

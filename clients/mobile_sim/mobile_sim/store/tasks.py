@@ -46,7 +46,7 @@ class Post:
     pair_id: PairId
     task_id: TaskId
     action: str
-    """"task" or "cancel"."""
+    """"task", "cancel", "answer" or "steer"."""
     attempt: int
     posted_at_ms: int
     verdict: Verdict = Verdict.OPEN

@@ -1,0 +1,161 @@
+"""A phone answers what a task asks and adds words to it; what came of that is the host's own word."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
+from dispatch.api.thread.v1 import thread_pb2 as words
+from mobile_sim.desk import Desk
+
+from tests.support.host_end import HostEnd
+from tests.support.relay import QUICK, Relay
+from tests.support.seeded_phone import UNHURRIED, SeededPhone, send_request
+from tests.support.waiting import DEADLINE_SECONDS, until
+
+Event = dict[str, Any]
+
+
+class Working(HostEnd):
+    """A host that asks about each task, and says of each answer and each word what the test wants said."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.question = words.Question(
+            question_id=os.urandom(16), text="Run it?", action_digest=bytes(32), preview="`make`", rule="run make"
+        )
+        self.other: words.Answered | None = None  # who was first instead
+        self.takes = True
+        self.answers: list[words.Answer] = []
+
+    async def _run(self, command: words.UpCommand) -> None:
+        action, task_id = words.Action.FromString(command.action), command.task_id
+        match action.WhichOneof("action"):
+            case "task":
+                await self.accept(command)
+                await self.say(task_id=task_id, started=words.Started(agent="by hand"))
+                await self.say(task_id=task_id, question=self.question)
+            case "answer":
+                self.answers.append(action.answer)
+                said = action.answer
+                answered = words.Answered(
+                    question_id=said.question_id, approval=said.approval, text=said.text, by="pocket"
+                )
+                await self.say(task_id=task_id, answered=self.other or answered)
+            case "steer":
+                if self.takes:
+                    await self.say(task_id=task_id, steered=words.Steered(text=action.steer.text))
+                else:
+                    refused = words.SteerRefused(text=action.steer.text, reason=Reason.REASON_TASK_OVER)
+                    await self.say(task_id=task_id, steer_refused=refused)
+
+
+@pytest.fixture
+async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
+    async with Relay(tmp_path / "relay", settings=replace(QUICK, lease_ms=60_000)) as running:
+        yield running
+
+
+@pytest.fixture
+def phone(tmp_path: Path) -> SeededPhone:
+    made = SeededPhone.make(tmp_path / "phone")
+    made.patience = replace(UNHURRIED, sync_seconds=DEADLINE_SECONDS, cancelled_seconds=DEADLINE_SECONDS)
+    return made
+
+
+@pytest.fixture
+async def host(phone: SeededPhone, relay: Relay) -> AsyncIterator[Working]:
+    mind, device = phone.pair(relay.trust, [relay.address])
+    working = Working(mind, device, relay.address)
+    async with working:
+        yield working
+
+
+async def asked(desk: Desk) -> tuple[str, Event]:
+    """Send a task and watch it until it asks; gives its id, and the question."""
+    events: list[Event] = []
+    request = send_request("build it")
+    sending = asyncio.create_task(desk.do(request, say=events.append, hear=_nobody))
+    await until(lambda: [event for event in events if event["event"] == "asking"])
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    return request["id"], next(event for event in events if event["event"] == "asking")
+
+
+async def do(desk: Desk, **request: Any) -> tuple[int, list[Event]]:
+    events: list[Event] = []
+    return await desk.do(request, say=events.append, hear=_nobody), events
+
+
+async def _nobody() -> bool:
+    raise AssertionError("nobody was to be asked")
+
+
+async def test_an_answer_is_signed_for_exactly_the_question_and_the_host_says_that_it_counts(
+    phone: SeededPhone, host: Working
+) -> None:
+    async with phone.desk() as desk:
+        task_id, question = await asked(desk)
+        assert question["choices"] == ["once", "task", "always", "deny"]
+        assert question["detail"] == "`make`"
+
+        code, events = await do(desk, do="answer", id=task_id, answer="always")
+
+    assert (code, [event["event"] for event in events]) == (0, ["answered"])
+    assert (events[0]["text"], events[0]["by"], events[0]["host"]) == ("always", "pocket", "desk")
+    assert host.answers == [words.Answer(question_id=host.question.question_id, approval=words.APPROVAL_ALWAYS)]
+
+
+async def test_who_answers_second_hears_who_was_first(phone: SeededPhone, host: Working) -> None:
+    host.other = words.Answered(question_id=host.question.question_id, approval=words.APPROVAL_DENY, by="desk")
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+
+        code, events = await do(desk, do="answer", id=task_id, answer="once")
+
+        assert (code, events[0]["text"], events[0]["by"]) == (9, "deny", "desk")
+        with pytest.raises(errors.QuestionClosed):
+            await do(desk, do="answer", id=task_id, answer="once")
+
+
+async def test_what_is_no_answer_is_not_sent(phone: SeededPhone, host: Working) -> None:
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        with pytest.raises(errors.BadRequest, match="once, task, always or deny"):
+            await do(desk, do="answer", id=task_id, answer="yes")
+        with pytest.raises(errors.TaskUnknown):
+            await do(desk, do="answer", id=str(UUID(bytes=bytes(16))), answer="once")
+    assert host.answers == []
+
+
+async def test_a_refused_answer_is_refused_with_the_hosts_reason(phone: SeededPhone, host: Working) -> None:
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        host.decide = lambda _: Reason.REASON_QUESTION_CLOSED
+
+        with pytest.raises(errors.QuestionClosed):
+            await do(desk, do="answer", id=task_id, answer="once")
+
+
+@pytest.mark.parametrize(("takes", "code", "last"), [(True, 0, "steered"), (False, 9, "steer_refused")])
+async def test_words_for_a_task_are_brought_and_what_came_of_them_is_said(
+    phone: SeededPhone, host: Working, takes: bool, code: int, last: str
+) -> None:
+    host.takes = takes
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+
+        said, events = await do(desk, do="steer", id=task_id, text="only the PDFs")
+
+        with pytest.raises(errors.BadRequest):
+            await do(desk, do="steer", id=task_id, text=" ")
+    assert (said, [event["event"] for event in events]) == (code, ["steering", last])
+    assert events[-1]["text"] == "only the PDFs"
