@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
@@ -26,7 +27,10 @@ from dispatch_host.fleet import Fleet
 from dispatch_host.journal import permissions, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.owned import Owned
+from dispatch_host.permissions.permission import TERMINAL, Grant, granted
 from dispatch_host.rights import Rights
+from dispatch_host.sandbox.probe import Found as SandboxFound
+from dispatch_host.sandbox.probe import probe
 from dispatch_host.scope import Folder
 
 _LOST_ADVICE = "Stop the host and restore its home from a backup; without one, delete journal.db and pair again."
@@ -109,6 +113,14 @@ class Patient:
         if not approved:
             return warning("none is approved: agents can open nothing", "Approve one: dispatch-host folders add PATH.")
         return ok(f"{len(approved)} approved" if len(approved) > 1 else "one is approved")
+
+    async def terminal(self) -> Finding:
+        """See whether programs that agents may start can be kept in, by keeping one in."""
+        held = await self.owned.journal.step(lambda tx: permissions.grants(tx, self.owned.clock.wall_ms()))
+        grant = granted(held, TERMINAL, now_ms=self.owned.clock.wall_ms())
+        if grant is None:
+            return ok("agents may not start programs")
+        return look_at_sandbox(grant, await probe(home=Path.home(), keep_out=self.owned.keep_out))
 
     async def kept_awake(self) -> Finding:
         """See whether the computer may fall asleep under a task; its owner may have meant that."""
@@ -193,6 +205,7 @@ OF_THE_HOST: Sequence[Link[Patient]] = (
     Link(name="running", look=Patient.running),
     Link(name="keep_awake", needs=("running",), look=Patient.kept_awake),
     Link(name="folders", look=Patient.folders),
+    Link(name="terminal", look=Patient.terminal),
 )
 """What is no phone's and no folder's in particular. What keeps the agents in is one line more here."""
 
@@ -245,6 +258,18 @@ async def examine(owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus) 
 async def approved_folders(owned: Owned) -> Sequence[Folder]:
     """Give the folders that agents may open now."""
     return await owned.journal.step(lambda tx: permissions.folders(tx, owned.clock.wall_ms()))
+
+
+def look_at_sandbox(grant: Grant, found: SandboxFound) -> Finding:
+    """See how programs would be started: in the sandbox, as its owner accepted, or not at all."""
+    if found.programs is not None:
+        return ok("programs are started in the sandbox")
+    if grant.without_sandbox:
+        return warning(
+            f"programs run WITHOUT a sandbox: {found.why}",
+            f"You accepted that. {found.advice} To end it: dispatch-host permissions revoke terminal.",
+        )
+    return broken(f"there is no terminal: {found.why}", found.advice, reason=errors.SandboxUnavailable.reason)
 
 
 def look_at_folder(folder: Folder) -> Finding:

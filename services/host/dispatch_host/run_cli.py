@@ -80,6 +80,7 @@ def _run(
     from dispatch.runtime.logs import configure  # noqa: PLC0415
 
     from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
+    from dispatch_host.agents.terminal import best_terminal  # noqa: PLC0415
     from dispatch_host.app import run as run_host  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
     from dispatch_host.power import best_means, best_sleep_watch  # noqa: PLC0415
@@ -87,10 +88,11 @@ def _run(
 
     configure(service="host")
     with owning(shared.home, plaintext=shared.plaintext) as owned:
+        terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=shared.environment)
         uvloop.run(
             run_host(
                 owned,
-                agent=BuiltIn(keep_out=owned.keep_out, environment=shared.environment),
+                agent=BuiltIn(keep_out=owned.keep_out, environment=shared.environment, terminal=terminal),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),
                 awake_means=best_means(),

@@ -16,6 +16,7 @@ CAN = """\
 - **Duplicate files** and **disk usage**: \u201cFind duplicates in Downloads\u201d, \u201cDisk usage\u201d
 - **Attachments**: attach a file and ask \u201cSummarise the attached file\u201d, or \u201cList attachments\u201d
 - **Send a file to your phone**: \u201cSend me the largest PDF in Downloads\u201d, \u201cSend me report.csv\u201d
+- **Programs**, where they are permitted: \u201cRun the tests in ~/code/x\u201d, \u201cgit status\u201d, \u201cRun script.py\u201d
 - **Follow-ups**: \u201cand the second?\u201d, \u201conly PDFs\u201d, \u201cwhat about Documents?\u201d"""
 
 

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
 from dispatch_host.agents.asking import JSON, Ask, Choice, Said
-from dispatch_host.agents.builtin import wire, zone
+from dispatch_host.agents.builtin import commands, wire, zone
 from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.agents.builtin.running import Runs
+from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.words import Words
 from dispatch_host.permissions.permission import Kind, Permission
 
@@ -49,11 +51,13 @@ class BuiltIn:
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
         limit_seconds: float = LIMIT_SECONDS,
+        terminal: Terminal | None = None,
     ) -> None:
         """`keep_out` are folders no task may read, whatever is approved: the host's own keys and journal.
 
         `home` is what `~` means, `clock` gives the time with its zone. Of `environment` the worker gets what Python needs
-        to start, and nothing else. `command` starts a worker: a seam for tests.
+        to start, and nothing else. `command` starts a worker: a seam for tests. `terminal` starts programs; without one it
+        does not run any.
         """
         self._home = home or Path.home()
         self._keep_out = [path.resolve() for path in keep_out]
@@ -62,6 +66,7 @@ class BuiltIn:
         self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))
         self._command = tuple(command)
         self._limit_seconds = limit_seconds
+        self._runs = None if terminal is None else Runs(terminal, home=self._home, keep_out=self._keep_out)
 
     async def run(
         self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
@@ -73,6 +78,12 @@ class BuiltIn:
             await gate.use(Permission(Kind.FOLDER, str(folder.path)), "looked through")
         memories: list[Mapping[str, JSON]] = [turn.memory for turn in history if turn.memory][-_MEMORIES:]
         text = task.text
+        wanted = commands.understand(text)
+        if self._runs is not None and wanted is not None and self._runs.takes(wanted, memories):
+            async with contextlib.aclosing(self._runs.run(wanted, gate=gate, ask=ask, memories=memories)) as running:
+                async for said in running:
+                    yield said
+            return
         for question in range(_QUESTIONS + 1):
             request = Request(
                 text,

@@ -1,0 +1,101 @@
+"""The one way in which agents start programs: permission, sandbox and limits in one place.
+
+Made once by the wiring and handed to every agent that starts programs; a task brings its gate. Whether a person was asked is
+the agent's business: what it hands in here is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from dispatch_host.agents.agent import Gate
+from dispatch_host.permissions.permission import NETWORK, TERMINAL
+from dispatch_host.sandbox.probe import Found, probe
+from dispatch_host.sandbox.program import Limits, Program, ProgramEvent, Programs
+from dispatch_host.sandbox.unconfined import Unconfined
+
+
+class NoSandbox(Exception):
+    """Programs can't be confined on this computer, and its owner has not said that they may run all the same."""
+
+    def __init__(self, found: Found) -> None:
+        super().__init__(found.why)
+        self.why = found.why
+        self.advice = found.advice
+
+
+class Terminal:
+    """Starts programs for agents."""
+
+    def __init__(
+        self, probe: Callable[[], Awaitable[Found]], *, unconfined: Programs, limits: Limits | None = None
+    ) -> None:
+        """`probe` looks for the sandbox. `unconfined` is used where there is none and the owner accepted that."""
+        self._probe = probe
+        self._unconfined = unconfined
+        self._limits = limits or Limits()
+        self._found: Found | None = None
+        self._looking = asyncio.Lock()
+
+    async def found(self) -> Found:
+        """Tell whether there is a sandbox. One that is there is not looked for again; one that is missing may be installed."""
+        async with self._looking:
+            if self._found is None or self._found.programs is None:
+                self._found = await self._probe()
+            return self._found
+
+    async def is_confined(self, gate: Gate, subject: str) -> bool:
+        """Tell before a person is asked how a program would be started: in the sandbox, or as the owner accepted.
+
+        Raises NoSandbox, and NotPermitted where there is no permission.
+        """
+        if not gate.has(TERMINAL):
+            await gate.use(TERMINAL, subject)  # raises, and the audit log has it
+        found = await self.found()
+        if found.programs is not None:
+            return True
+        if not (await gate.use(TERMINAL, subject)).without_sandbox:
+            raise NoSandbox(found)
+        return False
+
+    async def run_program(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        limits: Limits | None = None,
+        *,
+        gate: Gate,
+        network: bool | None = None,
+        confined: bool = True,
+    ) -> AsyncGenerator[ProgramEvent, None]:
+        """Start a program and give its output and its end. Closing the generator kills all of it.
+
+        It may use the network if that is permitted, unless `network` says no. `confined` is what `is_confined` gave and the
+        person was shown: a sandbox that is gone since is not done without. Raises NotPermitted, NoSandbox and NoProgram.
+        """
+        subject = command[0] if command else ""
+        grant = await gate.use(TERMINAL, subject)
+        programs = (await self.found()).programs
+        if programs is None:
+            if confined or not grant.without_sandbox:
+                raise NoSandbox(await self.found())
+            programs = self._unconfined
+        online = gate.has(NETWORK) if network is None else network
+        if online:
+            await gate.use(NETWORK, subject)
+        events = programs.run(
+            Program(tuple(command), folder), folders=gate.folders, network=online, limits=limits or self._limits
+        )
+        async with contextlib.aclosing(events):
+            async for event in events:
+                yield event
+
+
+def best_terminal(*, home: Path, keep_out: Sequence[Path], environment: Mapping[str, str]) -> Terminal:
+    """Make the terminal of this computer. `home` is what `~` is to programs; they never see `keep_out`, in the sandbox."""
+    looking = partial(probe, home=home, keep_out=keep_out, environment=environment)
+    return Terminal(looking, unconfined=Unconfined(home=home, keep_out=keep_out, environment=environment))

@@ -1,0 +1,85 @@
+"""What is started, within which limits, and what comes of it. Values only; pure."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from dispatch_host.scope.folder import Folder
+
+_MIB = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program to start: its argument list, never a line for a shell, and the folder it starts in."""
+
+    argv: Sequence[str] = field(repr=False)
+    folder: Path = field(repr=False)  # absolute, in an approved folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one program and all that it starts may use."""
+
+    seconds: float = 600.0
+    memory_bytes: int = 4096 * _MIB
+    """Of the whole tree, looked at a few times a second; of each process at once, by the kernel."""
+    processes: int = 512
+    """Threads count, too."""
+    file_bytes: int = 4096 * _MIB  # of one file that it writes
+    open_files: int = 1024  # of one process
+    scratch_bytes: int = 512 * _MIB  # of its own /tmp and of its own home, each
+    output_bytes: int = 64 * _MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """More of what the program wrote, standard output and standard error in the order in which it wrote them."""
+
+    data: bytes = field(repr=False)
+
+
+class Ended(StrEnum):
+    """How a program came to its end."""
+
+    EXITED = "exited"
+    OUT_OF_TIME = "out of time"
+    OUT_OF_MEMORY = "out of memory"
+    TOO_MANY_PROCESSES = "too many processes"
+    TOO_MUCH_OUTPUT = "too much output"
+    NOT_STARTED = "not started"  # no such program, or the sandbox could not be made; its output says which
+    LOST = "lost"  # whoever kept it died, and it with them
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The last event. `code` is the program's own, 128 + n after signal n, and None where it has none."""
+
+    ended: Ended
+    code: int | None = None
+
+
+ProgramEvent: TypeAlias = Output | Exit
+
+
+class NoProgram(Exception):
+    """A program that can't be started here: its folder is not within the given ones, or can't be opened."""
+
+
+class Programs(Protocol):
+    """A way to start programs. `confined` tells whether it keeps them in."""
+
+    confined: bool
+
+    def run(
+        self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
+    ) -> AsyncGenerator[ProgramEvent, None]:
+        """Start the program and give its output as it comes; the last event, and only the last, is an Exit.
+
+        Closing the generator kills the program with all that it started. Raises NoProgram.
+        """
+        ...

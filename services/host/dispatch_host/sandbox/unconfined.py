@@ -1,0 +1,48 @@
+"""Programs without a sandbox, for an owner who accepted it in so many words. Same limits, same end; nothing keeps them in.
+
+A program of this kind is whoever runs the host: it reads the host's home, uses the network and everything else of that user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+
+from dispatch_host.sandbox.arguments import environment as program_environment
+from dispatch_host.sandbox.bubblewrap import check
+from dispatch_host.sandbox.keeping import Start, keep, keepers
+from dispatch_host.sandbox.program import Limits, Program, ProgramEvent
+from dispatch_host.sandbox.view import opened
+from dispatch_host.scope.folder import Folder
+
+
+class Unconfined:
+    """Starts programs as they are. Only the folder they start in is checked."""
+
+    confined = False
+
+    def __init__(
+        self, *, home: Path, keep_out: Sequence[Path] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        """The arguments are Bubblewrap's."""
+        self._home = home
+        self._keep_out = [path.resolve() for path in keep_out]
+        self._environment = keepers(environment or {})
+
+    async def run(
+        self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
+    ) -> AsyncGenerator[ProgramEvent, None]:
+        del network  # there is nothing here that could withhold it
+        with opened(folders, keep_out=self._keep_out, home=self._home) as view:
+            check(program, view)
+        start = Start(
+            argv=program.argv,
+            environment=program_environment(self._home),
+            folder=program.folder,
+            confined=False,
+            limits=limits,
+        )
+        async with contextlib.aclosing(keep(start, environment=self._environment)) as events:
+            async for event in events:
+                yield event
