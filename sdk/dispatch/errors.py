@@ -212,6 +212,18 @@ class NotSupported(CommandRefused):
     advice = "Update the app there."
 
 
+class QuestionClosed(CommandRefused):
+    reason = Reason.REASON_QUESTION_CLOSED
+    sentence = "The question is not open any more."
+    advice = "Look at the thread for what came of it."
+
+
+class NotSteerable(CommandRefused):
+    reason = Reason.REASON_NOT_STEERABLE
+    sentence = "The task takes no words now."
+    advice = "Send them as the next task."
+
+
 class StreamRefused(DispatchError):
     """A stream or a call was refused or ended."""
 
@@ -536,6 +548,27 @@ class NeedsAgent(TaskNotDone):
     reason = Reason.REASON_NEEDS_AGENT
     sentence = "The assistant can't do this without an agent."
     advice = "Configure an agent on the computer, or ask for something it can do."
+
+
+class NotPermitted(TaskNotDone):
+    """Raised by the gate to an agent; `metadata` names the permission."""
+
+    reason = Reason.REASON_NOT_PERMITTED
+    code = Code.PERMISSION_DENIED
+    sentence = "The task needs something that is not permitted on the computer."
+    advice = "On the computer: dispatch-host permissions allow PERMISSION."
+
+
+class PermissionTakenBack(TaskNotDone):
+    reason = Reason.REASON_PERMISSION_TAKEN_BACK
+    sentence = "A permission that the task used was taken back, or its time was over."
+    advice = "Send it again when it is permitted (dispatch-host permissions, on the computer)."
+
+
+class SandboxUnavailable(TaskNotDone):
+    reason = Reason.REASON_SANDBOX_UNAVAILABLE
+    sentence = "Programs can't be started: the computer has no sandbox for them."
+    advice = "dispatch-host doctor, on the computer, says what is missing."
 
 
 class FolderNotApproved(TaskNotDone):

@@ -10,7 +10,7 @@ import pytest
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
-from dispatch_host.agents import NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch_host.agents import NobodyAnswered, NotDone, NotDoneReason, Progress, Result, Step, Text
 from dispatch_host.limits import Limits
 
 from tests.support.host_bench import Bench
@@ -180,8 +180,8 @@ async def test_folders_approved_while_it_runs_are_there_for_the_next_task(bench:
     after = await bench.phone.sends("quick after")
     await bench.phone.sees_end(after.task_id)
 
-    assert bench.agent.scopes[0] == []
-    assert [(folder.path, folder.writable) for folder in bench.agent.scopes[1]] == [(files, True)]
+    assert bench.agent.folders[0] == []
+    assert [(folder.path, folder.writable) for folder in bench.agent.folders[1]] == [(files, True)]
 
 
 async def test_an_agent_that_asks_hears_that_nobody_can_answer(bench: Bench) -> None:
@@ -190,7 +190,7 @@ async def test_an_agent_that_asks_hears_that_nobody_can_answer(bench: Bench) -> 
     bench.agent.says("ask me", Result(""))
     await bench.phone.sees_end(sent.task_id)
 
-    assert bench.agent.answers == [None]
+    assert bench.agent.replies == [NobodyAnswered()]
 
 
 async def test_text_and_progress_are_shown_as_they_come_but_not_too_often(bench: Bench) -> None:

@@ -9,29 +9,89 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
-from dispatch_host.agents import Agent, AgentEvent, NotDone, Progress, Result, Step, Task, Text, Turn
+from dispatch import errors
+from dispatch_host.agents import (
+    Agent,
+    AgentEvent,
+    Allowed,
+    Approval,
+    Choice,
+    Denied,
+    NobodyAnswered,
+    NotDone,
+    Progress,
+    Question,
+    Result,
+    Said,
+    Step,
+    Task,
+    Text,
+    Turn,
+    Words,
+)
+from dispatch_host.permissions.permission import Grant, Kind, Permission, granted
 from dispatch_host.scope import Folder
 
 LIMIT_BYTES = 64 * 1024  # of one text, so that every event fits into a row of the thread
 
 
 class Nobody:
-    """Answers no question, and remembers which were asked."""
+    """Answers nothing but what it was given to say, one reply a question, and remembers what was asked."""
 
-    def __init__(self, *answers: str) -> None:
-        self.asked: list[tuple[str, tuple[str, ...]]] = []
-        self._answers = list(answers)
+    def __init__(self, *replies: Allowed | Denied | Said) -> None:
+        self.asked: list[Question] = []
+        self._replies = list(replies)
 
-    async def __call__(self, question: str, choices: Sequence[str]) -> str | None:
-        self.asked.append((question, tuple(choices)))
-        return self._answers.pop(0) if self._answers else None
+    async def may(self, question: Approval) -> Allowed | Denied | NobodyAnswered:
+        self.asked.append(question)
+        reply = self._next()
+        assert not isinstance(reply, Said)
+        return reply
+
+    async def which(self, question: Choice) -> Said | NobodyAnswered:
+        self.asked.append(question)
+        reply = self._next()
+        assert isinstance(reply, Said | NobodyAnswered)
+        return reply
+
+    def _next(self) -> Allowed | Denied | Said | NobodyAnswered:
+        return self._replies.pop(0) if self._replies else NobodyAnswered()
+
+
+class OpenGate:
+    """Allows these folders and permissions, and remembers each use, refused ones too."""
+
+    def __init__(self, folders: Sequence[Folder] = (), *permissions: Permission, without_sandbox: bool = False) -> None:
+        self.folders = folders
+        self.used: list[tuple[Permission, str]] = []
+        self._grants = [
+            *(Grant(permission=Permission(Kind.FOLDER, str(one.path), one.writable)) for one in folders),
+            *(Grant(permission=one, without_sandbox=without_sandbox) for one in permissions),
+        ]
+
+    def has(self, permission: Permission) -> bool:
+        return granted(self._grants, permission, now_ms=0) is not None
+
+    async def use(self, permission: Permission, subject: str) -> Grant:
+        self.used.append((permission, subject))
+        grant = granted(self._grants, permission, now_ms=0)
+        if grant is None:
+            raise errors.NotPermitted(metadata={"permission": permission.words})
+        return grant
 
 
 async def run(
-    agent: Agent, text: str, *, scope: Sequence[Folder] = (), history: Sequence[Turn] = (), ask: Nobody | None = None
+    agent: Agent,
+    text: str,
+    *,
+    scope: Sequence[Folder] = (),
+    history: Sequence[Turn] = (),
+    ask: Nobody | None = None,
+    gate: OpenGate | None = None,
 ) -> list[AgentEvent]:
-    """Run a task to its end and give all its events."""
-    events = agent.run(Task("task-1", text), scope=scope, history=history, ask=ask or Nobody())
+    """Run a task to its end and give all its events. The gate allows the folders of `scope`, unless one is given."""
+    gate = gate or OpenGate(scope)
+    events = agent.run(Task("task-1", text), gate=gate, history=history, ask=ask or Nobody(), words=Words())
     async with aclosing(events):
         return [event async for event in events]
 
@@ -103,7 +163,9 @@ async def check_agent(make_agent: Callable[[], Agent], folder: Path) -> None:
         _is_sound(await run(agent, "and the second one?", scope=scope, history=[strange]))
 
     async with leaves_nothing():  # closing the generator after its first event stops everything
-        events = make_agent().run(Task("task-2", texts[0]), scope=scope, history=[], ask=Nobody())
+        events = make_agent().run(
+            Task("task-2", texts[0]), gate=OpenGate(scope), history=[], ask=Nobody(), words=Words()
+        )
         await anext(events)
         await events.aclose()
 

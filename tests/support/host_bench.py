@@ -37,7 +37,18 @@ from dispatch.ids import PairId
 from dispatch.sealed.keys import PairKeys, Role
 from dispatch.status import refuse
 from dispatch_host import entries
-from dispatch_host.agents import AgentEvent, Ask, Result, Task, Turn
+from dispatch_host.agents import (
+    AgentEvent,
+    Ask,
+    Choice,
+    Gate,
+    NobodyAnswered,
+    Result,
+    Said,
+    Task,
+    Turn,
+    Words,
+)
 from dispatch_host.app import Told, run
 from dispatch_host.control import ControlClient
 from dispatch_host.direct.listener import Setting
@@ -287,11 +298,13 @@ class MovedClock:
 class ScriptedAgent:
     """Records what it is asked; each task's events come from the test, one by one, or all at once."""
 
+    takes_words = True
+
     def __init__(self) -> None:
         self.runs: list[Task] = []
-        self.scopes: list[Sequence[Folder]] = []
+        self.folders: list[Sequence[Folder]] = []  # as they were when the task began
         self.histories: list[Sequence[Turn]] = []
-        self.answers: list[str | None] = []
+        self.replies: list[Said | NobodyAnswered] = []
         self.closed: list[str] = []
         self._queues: dict[str, asyncio.Queue[AgentEvent | BaseException]] = {}
 
@@ -301,14 +314,14 @@ class ScriptedAgent:
             self._queue(text).put_nowait(event)
 
     async def run(
-        self, task: Task, *, scope: Sequence[Folder], history: Sequence[Turn], ask: Ask
+        self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
     ) -> AsyncGenerator[AgentEvent, None]:
         self.runs.append(task)
-        self.scopes.append(scope)
+        self.folders.append(gate.folders)
         self.histories.append(history)
         try:
             if task.text.startswith("ask "):
-                self.answers.append(await ask(task.text, ["yes", "no"]))
+                self.replies.append(await ask.which(Choice(text=task.text, choices=["yes", "no"])))
             if task.text.startswith("quick"):
                 yield Result(f"done: {task.text}", {"words": task.text})
                 return

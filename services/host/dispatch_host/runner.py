@@ -24,7 +24,21 @@ from dispatch.ids import TaskId
 from dispatch.runtime.logs import get_logger
 
 from dispatch_host import entries, steps
-from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
+from dispatch_host.agents import (
+    Agent,
+    Approval,
+    Artifact,
+    Choice,
+    NobodyAnswered,
+    NotDone,
+    Progress,
+    Result,
+    Step,
+    Task,
+    Text,
+    Turn,
+    Words,
+)
 from dispatch_host.entries import Entry
 from dispatch_host.files import Artifacts, Inbox
 from dispatch_host.journal import Tx, Writer, files, tasks
@@ -32,6 +46,7 @@ from dispatch_host.journal.values import StoredTask
 from dispatch_host.limits import Limits
 from dispatch_host.live import LiveNews
 from dispatch_host.metrics import HostMetrics
+from dispatch_host.permissions.permission import Grant, Kind, Permission
 from dispatch_host.power.sleep import Pause
 from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
@@ -261,7 +276,7 @@ class Runner:
             attachments=[one.path for one in ready.attachments],
         )
         history = [_turn(earlier) for earlier in ready.history]
-        events = self._agent.run(task, scope=ready.folders, history=history, ask=_nobody)
+        events = self._agent.run(task, gate=_Folders(ready.folders), history=history, ask=_Nobody(), words=Words())
         try:
             async with contextlib.aclosing(events), asyncio.timeout(self._limits.watchdog_seconds) as watchdog:
                 async for event in events:
@@ -383,7 +398,31 @@ def _remembered(memory: object) -> str:
     return written if len(written) <= MEMORY_BYTES else "{}"
 
 
-async def _nobody(question: str, choices: Sequence[str]) -> str | None:
-    """Answer an agent's question: nobody can, yet."""
-    del question, choices
-    return None
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """Allows the approved folders, and nothing else."""
+
+    folders: Sequence[Folder]
+
+    def has(self, permission: Permission) -> bool:
+        return any(
+            Permission(Kind.FOLDER, str(folder.path), folder.writable).covers(permission) for folder in self.folders
+        )
+
+    async def use(self, permission: Permission, subject: str) -> Grant:
+        del subject
+        if not self.has(permission):
+            raise errors.NotPermitted(permission.words)
+        return Grant(permission=permission)
+
+
+class _Nobody:
+    """Answers an agent's question: nobody can, yet."""
+
+    async def may(self, question: Approval) -> NobodyAnswered:
+        del question
+        return NobodyAnswered()
+
+    async def which(self, question: Choice) -> NobodyAnswered:
+        del question
+        return NobodyAnswered()

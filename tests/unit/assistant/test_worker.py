@@ -15,7 +15,19 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from dispatch_host.agents import AgentEvent, NotDone, NotDoneReason, Progress, Result, Step, Task, Turn
+from dispatch_host.agents import (
+    AgentEvent,
+    Choice,
+    NotDone,
+    NotDoneReason,
+    Progress,
+    Result,
+    Said,
+    Step,
+    Task,
+    Turn,
+    Words,
+)
 from dispatch_host.agents.builtin import BuiltIn
 from dispatch_host.agents.builtin.driver import COMMAND
 from dispatch_host.agents.builtin.markdown import LIMIT_BYTES
@@ -30,7 +42,7 @@ from dispatch_host.agents.builtin.wire import (
 )
 from dispatch_host.scope import Folder
 
-from tests.support.agents import Nobody, check_agent, last, leaves_nothing, run, turn
+from tests.support.agents import Nobody, OpenGate, check_agent, last, leaves_nothing, run, turn
 from tests.unit.assistant.conftest import NOW, put, rows
 
 
@@ -63,12 +75,15 @@ async def test_a_thread_of_tasks_goes_through_workers(home: Path) -> None:
 async def test_a_question_is_put_to_the_person_and_the_answer_is_used(home: Path) -> None:
     for name in ("north", "south"):
         put(home / "Downloads" / f"sales {name}.csv", f"n\n{name}\n")
-    somebody = Nobody("Downloads/sales south.csv")
+    somebody = Nobody(Said("Downloads/sales south.csv", by="pocket"))
 
     end = last(await run(agent(home), "top rows of the sales csv", scope=[Folder(home / "Downloads")], ask=somebody))
 
     assert rows(end.text) == [["south"]]
-    assert [choices for _, choices in somebody.asked] == [("Downloads/sales north.csv", "Downloads/sales south.csv")]
+    (question,) = somebody.asked
+    assert isinstance(question, Choice)
+    assert question.choices == ["Downloads/sales north.csv", "Downloads/sales south.csv"]
+    assert "**2 files** fit" in question.preview
 
 
 async def test_the_clock_and_its_zone_are_the_hosts(home: Path) -> None:
@@ -167,7 +182,7 @@ async def test_ending_a_task_kills_the_worker_and_its_children(home: Path, how: 
     started = asyncio.Event()
 
     async def read() -> None:
-        events = agent(home, FAMILY).run(Task("t", "help"), scope=[], history=[], ask=Nobody())
+        events = agent(home, FAMILY).run(Task("t", "help"), gate=OpenGate(), history=[], ask=Nobody(), words=Words())
         async with aclosing(events):
             async for event in events:
                 assert isinstance(event, Step)
@@ -189,7 +204,7 @@ async def test_ending_a_task_kills_the_worker_and_its_children(home: Path, how: 
 
 async def test_the_host_goes_on_while_a_worker_computes(home: Path) -> None:
     """A hot loop in the worker: the host's event loop must turn as if nothing was."""
-    events = agent(home, FAMILY).run(Task("t", "help"), scope=[], history=[], ask=Nobody())
+    events = agent(home, FAMILY).run(Task("t", "help"), gate=OpenGate(), history=[], ask=Nobody(), words=Words())
     async with aclosing(events):
         await anext(events)
         for _ in range(1000):
@@ -202,11 +217,14 @@ async def test_a_worker_ends_when_its_host_dies(home: Path) -> None:
     host = f"""
 import asyncio, os
 from pathlib import Path
-from dispatch_host.agents import Progress, Task
+from dispatch_host.agents import Task, Words
 from dispatch_host.agents.builtin import BuiltIn
 from dispatch_host.scope import Folder
+class Gate:
+    folders = [Folder(Path({str(home / "Downloads")!r}))]
+    async def use(self, permission, subject): pass
 async def main():
-    events = BuiltIn().run(Task("t", "summarise big.csv"), scope=[Folder(Path({str(home / "Downloads")!r}))], history=[], ask=None)
+    events = BuiltIn().run(Task("t", "summarise big.csv"), gate=Gate(), history=[], ask=None, words=Words())
     async for event in events:
         children = Path(f"/proc/self/task/{{os.getpid()}}/children").read_text()
         print(children.strip(), flush=True)

@@ -1,4 +1,4 @@
-"""The one interface of all agents: `run(task, scope, history, ask)` gives events and ends with a Result or a NotDone.
+"""The one interface of all agents: `run(task, gate, history, ask, words)` gives events and ends with a Result or a NotDone.
 
 Called by the runner, one task at a time. Cancelling is closing the generator or cancelling the task that reads it; the
 agent then stops everything it started before it returns. tests/support/agents.py holds what every agent must pass.
@@ -6,15 +6,16 @@ agent then stops everything it started before it returns. tests/support/agents.p
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from dispatch_host.agents.asking import JSON, Ask
+from dispatch_host.agents.words import Words
+from dispatch_host.permissions.permission import Grant, Permission
 from dispatch_host.scope import Folder
-
-JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,12 @@ class NotDoneReason(StrEnum):
     FOLDER_NOT_APPROVED = "FOLDER_NOT_APPROVED"
     INPUT_UNREADABLE = "INPUT_UNREADABLE"
     AGENT_FAILED = "AGENT_FAILED"
+    NOT_PERMITTED = "NOT_PERMITTED"
+    SANDBOX_UNAVAILABLE = "SANDBOX_UNAVAILABLE"
+    PERSON_DENIED = "PERSON_DENIED"
+    """A person said no to what the task can't do without. The task ends as *denied*."""
+    NOBODY_ANSWERED = "NOBODY_ANSWERED"
+    """Nobody answered what the task can't do without. The task ends as *timed out*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +107,40 @@ class NotDone:
 AgentEvent: TypeAlias = Step | Text | Progress | Artifact | Result | NotDone
 
 
-class Ask(Protocol):
-    """Puts a question to the person; None when nobody answered, or nobody can."""
+class Gate(Protocol):
+    """What the agent may do at this moment. It holds no permission: it asks at each use."""
 
-    def __call__(self, question: str, choices: Sequence[str]) -> Awaitable[str | None]: ...
+    @property
+    def folders(self) -> Sequence[Folder]:
+        """Give the approved folders as they are now. When one of them is taken back the task is ended."""
+        ...
+
+    def has(self, permission: Permission) -> bool:
+        """Tell whether it is given, without using it: what need not be tried, or offered to a model."""
+        ...
+
+    async def use(self, permission: Permission, subject: str) -> Grant:
+        """Use a permission on `subject` (a path, a program, a tool): one line of the audit log, whatever the answer is.
+
+        Raises dispatch.errors.NotPermitted, which may be let through: the task ends with it. When the permission is taken
+        back after this, the task is ended, too.
+        """
+        ...
 
 
 class Agent(Protocol):
-    """Does one task within `scope`. The last event, and only the last, is a Result or a NotDone."""
+    """Does one task, within what the gate allows. The last event, and only the last, is a Result or a NotDone."""
+
+    @property
+    def takes_words(self) -> bool:
+        """Tell whether it takes what a person adds while it works; else that is refused at once."""
+        ...
 
     def run(
-        self, task: Task, *, scope: Sequence[Folder], history: Sequence[Turn], ask: Ask
+        self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
     ) -> AsyncGenerator[AgentEvent, None]:
-        """Give events until the task is over. `history` is oldest first. Raises nothing of its own but cancellation."""
+        """Give events until the task is over. `history` is oldest first.
+
+        Raises nothing of its own but cancellation, and NotPermitted as the gate gave it.
+        """
         ...

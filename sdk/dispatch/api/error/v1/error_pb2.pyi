@@ -71,6 +71,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A signature inside the seal did not verify. Code PERMISSION_DENIED. Pair again if it persists."""
     REASON_NOT_SUPPORTED: _Reason.ValueType  # 22
     """The receiver does not know how to do what the message asks: update the app that says so."""
+    REASON_QUESTION_CLOSED: _Reason.ValueType  # 23
+    """The question is not open any more: it was answered, its time is over, or its task is."""
+    REASON_NOT_STEERABLE: _Reason.ValueType  # 24
+    """The task takes no words now: it waits, or its agent takes none while it works. Send them as the next task."""
     REASON_GRANT_EXPIRED: _Reason.ValueType  # 30
     """---- A stream or a call was refused or ended. ----
 
@@ -202,6 +206,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The person gave up waiting for a host that did not come back."""
     REASON_NOT_OVER: _Reason.ValueType  # 104
     """The wait for a task ended before the task did. Said by the phone to its person; never sent."""
+    REASON_NOT_PERMITTED: _Reason.ValueType  # 105
+    """The agent needs a permission that the host's owner has not given. Metadata: "permission". On the host: dispatch-host permissions allow."""
+    REASON_PERMISSION_TAKEN_BACK: _Reason.ValueType  # 106
+    """A permission that the task was given or has used was taken back, or its time was over, while it ran."""
+    REASON_SANDBOX_UNAVAILABLE: _Reason.ValueType  # 107
+    """Programs can't be started: this host has no sandbox for them, and its owner has not allowed them without one."""
     REASON_HOME_IN_USE: _Reason.ValueType  # 110
     """---- The device itself. ----
 
@@ -288,6 +298,10 @@ REASON_SIGNATURE_INVALID: Reason.ValueType  # 21
 """A signature inside the seal did not verify. Code PERMISSION_DENIED. Pair again if it persists."""
 REASON_NOT_SUPPORTED: Reason.ValueType  # 22
 """The receiver does not know how to do what the message asks: update the app that says so."""
+REASON_QUESTION_CLOSED: Reason.ValueType  # 23
+"""The question is not open any more: it was answered, its time is over, or its task is."""
+REASON_NOT_STEERABLE: Reason.ValueType  # 24
+"""The task takes no words now: it waits, or its agent takes none while it works. Send them as the next task."""
 REASON_GRANT_EXPIRED: Reason.ValueType  # 30
 """---- A stream or a call was refused or ended. ----
 
@@ -419,6 +433,12 @@ REASON_DISMISSED: Reason.ValueType  # 103
 """The person gave up waiting for a host that did not come back."""
 REASON_NOT_OVER: Reason.ValueType  # 104
 """The wait for a task ended before the task did. Said by the phone to its person; never sent."""
+REASON_NOT_PERMITTED: Reason.ValueType  # 105
+"""The agent needs a permission that the host's owner has not given. Metadata: "permission". On the host: dispatch-host permissions allow."""
+REASON_PERMISSION_TAKEN_BACK: Reason.ValueType  # 106
+"""A permission that the task was given or has used was taken back, or its time was over, while it ran."""
+REASON_SANDBOX_UNAVAILABLE: Reason.ValueType  # 107
+"""Programs can't be started: this host has no sandbox for them, and its owner has not allowed them without one."""
 REASON_HOME_IN_USE: Reason.ValueType  # 110
 """---- The device itself. ----
 

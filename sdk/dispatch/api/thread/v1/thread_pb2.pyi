@@ -57,6 +57,46 @@ APPROVAL_DENY: Approval.ValueType  # 4
 """No."""
 Global___Approval: _TypeAlias = Approval  # noqa: Y015
 
+class _PermissionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PermissionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PermissionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PERMISSION_KIND_UNSPECIFIED: _PermissionKind.ValueType  # 0
+    """Not said."""
+    PERMISSION_KIND_FOLDER: _PermissionKind.ValueType  # 1
+    """To read what is in a folder, or to change it."""
+    PERMISSION_KIND_TERMINAL: _PermissionKind.ValueType  # 2
+    """To start programs."""
+    PERMISSION_KIND_NETWORK: _PermissionKind.ValueType  # 3
+    """Programs may use the network."""
+    PERMISSION_KIND_BROWSER: _PermissionKind.ValueType  # 4
+    """To open pages in a browser."""
+    PERMISSION_KIND_DESKTOP: _PermissionKind.ValueType  # 5
+    """To see, focus and open applications."""
+    PERMISSION_KIND_CONNECTOR: _PermissionKind.ValueType  # 6
+    """To use a connector, or one of its tools."""
+
+class PermissionKind(_PermissionKind, metaclass=_PermissionKindEnumTypeWrapper):
+    """PermissionKind is what a permission is about."""
+
+PERMISSION_KIND_UNSPECIFIED: PermissionKind.ValueType  # 0
+"""Not said."""
+PERMISSION_KIND_FOLDER: PermissionKind.ValueType  # 1
+"""To read what is in a folder, or to change it."""
+PERMISSION_KIND_TERMINAL: PermissionKind.ValueType  # 2
+"""To start programs."""
+PERMISSION_KIND_NETWORK: PermissionKind.ValueType  # 3
+"""Programs may use the network."""
+PERMISSION_KIND_BROWSER: PermissionKind.ValueType  # 4
+"""To open pages in a browser."""
+PERMISSION_KIND_DESKTOP: PermissionKind.ValueType  # 5
+"""To see, focus and open applications."""
+PERMISSION_KIND_CONNECTOR: PermissionKind.ValueType  # 6
+"""To use a connector, or one of its tools."""
+Global___PermissionKind: _TypeAlias = PermissionKind  # noqa: Y015
+
 class _AwakeMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -718,6 +758,7 @@ class DownLiveItem(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     PROBE_REPLY_FIELD_NUMBER: _builtins.int
     KEEP_AWAKE_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
     TRANSFER_REFUSED_FIELD_NUMBER: _builtins.int
     TAKEN_FIELD_NUMBER: _builtins.int
     DECLINED_FIELD_NUMBER: _builtins.int
@@ -729,6 +770,8 @@ class DownLiveItem(_message.Message):
     def probe_reply(self) -> Global___ProbeReply: ...
     @_builtins.property
     def keep_awake(self) -> Global___KeepAwake: ...
+    @_builtins.property
+    def permissions(self) -> Global___Permissions: ...
     @_builtins.property
     def transfer_refused(self) -> Global___TransferRefused: ...
     @_builtins.property
@@ -742,15 +785,16 @@ class DownLiveItem(_message.Message):
         progress: Global___Progress | None = ...,
         probe_reply: Global___ProbeReply | None = ...,
         keep_awake: Global___KeepAwake | None = ...,
+        permissions: Global___Permissions | None = ...,
         transfer_refused: Global___TransferRefused | None = ...,
         taken: Global___Taken | None = ...,
         declined: Global___Declined | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "keep_awake", b"keep_awake", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "keep_awake", b"keep_awake", "partial_text", b"partial_text", "permissions", b"permissions", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "keep_awake", b"keep_awake", "partial_text", b"partial_text", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declined", b"declined", "item", b"item", "keep_awake", b"keep_awake", "partial_text", b"partial_text", "permissions", b"permissions", "probe_reply", b"probe_reply", "progress", b"progress", "taken", b"taken", "transfer_refused", b"transfer_refused"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply", "keep_awake", "transfer_refused", "taken", "declined"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["partial_text", "progress", "probe_reply", "keep_awake", "permissions", "transfer_refused", "taken", "declined"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -978,6 +1022,7 @@ class Begin(_message.Message):
     LAN_ADDRESSES_FIELD_NUMBER: _builtins.int
     MINIMUM_APP_VERSION_FIELD_NUMBER: _builtins.int
     KEEP_AWAKE_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
     minimum_app_version: _builtins.str
     """Oldest version of the phone's app that the service takes, as the host was told; empty for none."""
     @_builtins.property
@@ -992,6 +1037,10 @@ class Begin(_message.Message):
     def keep_awake(self) -> Global___KeepAwake:
         """Whether the computer is kept awake. When that changes during the session it comes again as a DownLiveItem."""
 
+    @_builtins.property
+    def permissions(self) -> Global___Permissions:
+        """What agents may do there. When that changes during the session it comes again as a DownLiveItem."""
+
     def __init__(
         self,
         *,
@@ -999,14 +1048,117 @@ class Begin(_message.Message):
         lan_addresses: _abc.Iterable[_builtins.str] | None = ...,
         minimum_app_version: _builtins.str = ...,
         keep_awake: Global___KeepAwake | None = ...,
+        permissions: Global___Permissions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "keep_awake", b"keep_awake"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "keep_awake", b"keep_awake", "permissions", b"permissions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "keep_awake", b"keep_awake", "lan_addresses", b"lan_addresses", "minimum_app_version", b"minimum_app_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "keep_awake", b"keep_awake", "lan_addresses", b"lan_addresses", "minimum_app_version", b"minimum_app_version", "permissions", b"permissions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Begin: _TypeAlias = Begin  # noqa: Y015
+
+@_typing.final
+class Permissions(_message.Message):
+    """Permissions is what agents may do on the host, for people to see: only the host's owner changes it, at the host."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    ALWAYS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    left_out: _builtins.int
+    """How many more there are, when not all fit."""
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Permission]:
+        """By kind and name."""
+
+    @_builtins.property
+    def always(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlwaysRule]:
+        """What a person allowed *always* in answer to a question."""
+
+    def __init__(
+        self,
+        *,
+        permissions: _abc.Iterable[Global___Permission] | None = ...,
+        always: _abc.Iterable[Global___AlwaysRule] | None = ...,
+        left_out: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["always", b"always", "left_out", b"left_out", "permissions", b"permissions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Permissions: _TypeAlias = Permissions  # noqa: Y015
+
+@_typing.final
+class Permission(_message.Message):
+    """Permission is leave to do one kind of thing (docs/permissions.md)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    WRITE_FIELD_NUMBER: _builtins.int
+    WITHOUT_SANDBOX_FIELD_NUMBER: _builtins.int
+    ENDS_AT_MS_FIELD_NUMBER: _builtins.int
+    kind: Global___PermissionKind.ValueType
+    """What it is about."""
+    name: _builtins.str
+    """A folder's absolute path; a connector's name, or NAME/TOOL. Empty for the others."""
+    write: _builtins.bool
+    """Of a folder: agents may change what is in it, too."""
+    without_sandbox: _builtins.bool
+    """Of the terminal: programs may run unconfined where there is no sandbox."""
+    ends_at_ms: _builtins.int
+    """When it ends, ms since 1970 by the host's clock; 0 for never."""
+    def __init__(
+        self,
+        *,
+        kind: Global___PermissionKind.ValueType = ...,
+        name: _builtins.str = ...,
+        write: _builtins.bool = ...,
+        without_sandbox: _builtins.bool = ...,
+        ends_at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_at_ms", b"ends_at_ms", "kind", b"kind", "name", b"name", "without_sandbox", b"without_sandbox", "write", b"write"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Permission: _TypeAlias = Permission  # noqa: Y015
+
+@_typing.final
+class AlwaysRule(_message.Message):
+    """AlwaysRule is what a person allowed from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    AT_MS_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """What: "change files in ~/Downloads", as the question said it."""
+    by: _builtins.str
+    """By which device."""
+    at_ms: _builtins.int
+    """When, ms since 1970 by the host's clock."""
+    def __init__(
+        self,
+        *,
+        rule: _builtins.str = ...,
+        by: _builtins.str = ...,
+        at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "by", b"by", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AlwaysRule: _TypeAlias = AlwaysRule  # noqa: Y015
 
 @_typing.final
 class KeepAwake(_message.Message):
@@ -1342,7 +1494,7 @@ Global___ResultText: _TypeAlias = ResultText  # noqa: Y015
 
 @_typing.final
 class Question(_message.Message):
-    """Question asks a person."""
+    """Question asks a person. A preview that is too long for one event stands whole in the steps right before it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1352,6 +1504,7 @@ class Question(_message.Message):
     ACTION_DIGEST_FIELD_NUMBER: _builtins.int
     PREVIEW_FIELD_NUMBER: _builtins.int
     ANSWER_WITHIN_MS_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
     question_id: _builtins.bytes
     """16 random bytes."""
     text: _builtins.str
@@ -1362,6 +1515,8 @@ class Question(_message.Message):
     """What exactly would be done, Markdown."""
     answer_within_ms: _builtins.int
     """How long the host waits for an answer, ms; 0 for as long as the task lives."""
+    rule: _builtins.str
+    """Of an approval: what *task* and *always* are remembered under. Empty: only *once* and *deny* answer it."""
     @_builtins.property
     def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Answers to choose from; empty for free words."""
@@ -1375,10 +1530,11 @@ class Question(_message.Message):
         action_digest: _builtins.bytes = ...,
         preview: _builtins.str = ...,
         answer_within_ms: _builtins.int = ...,
+        rule: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_digest", b"action_digest", "answer_within_ms", b"answer_within_ms", "choices", b"choices", "preview", b"preview", "question_id", b"question_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_digest", b"action_digest", "answer_within_ms", b"answer_within_ms", "choices", b"choices", "preview", b"preview", "question_id", b"question_id", "rule", b"rule", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1404,7 +1560,9 @@ class Answered(_message.Message):
     by: _builtins.str
     """Who: a device's name; empty when nobody answered."""
     reason: _error_pb2.Reason.ValueType
-    """Set when it closed without an answer: NOBODY_ANSWERED."""
+    """Set when it closed without an answer: NOBODY_ANSWERED; the reason with which its task ended; QUESTION_CLOSED when the agent went
+    on without one.
+    """
     def __init__(
         self,
         *,
@@ -1424,7 +1582,7 @@ Global___Answered: _TypeAlias = Answered  # noqa: Y015
 
 @_typing.final
 class Ended(_message.Message):
-    """Ended is how a task ended. The last event of a task, exactly one."""
+    """Ended is how a task ended. Exactly one, and the last event of a task, but for a SteerRefused whose words came later."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1500,21 +1658,25 @@ Global___Steered: _TypeAlias = Steered  # noqa: Y015
 
 @_typing.final
 class SteerRefused(_message.Message):
-    """SteerRefused says that words came too late or the agent takes none."""
+    """SteerRefused says that words which the host took did not reach the agent."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
     reason: _error_pb2.Reason.ValueType
-    """Why."""
+    """Why: TASK_OVER when they came too late."""
+    text: _builtins.str
+    """The person's words."""
     def __init__(
         self,
         *,
         reason: _error_pb2.Reason.ValueType = ...,
+        text: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -16,10 +16,12 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
-from dispatch_host.agents.agent import JSON, AgentEvent, Ask, NotDone, NotDoneReason, Result, Task, Turn
+from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
+from dispatch_host.agents.asking import JSON, Ask, Choice, Said
 from dispatch_host.agents.builtin import wire, zone
 from dispatch_host.agents.builtin.program import Outcome, Request
-from dispatch_host.scope import Folder
+from dispatch_host.agents.words import Words
+from dispatch_host.permissions.permission import Kind, Permission
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +31,14 @@ _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 _ALWAYS = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 _MEMORIES = 20  # turns that a follow-up may refer to
 _QUESTIONS = 5  # answers taken within one task
+_WHICH = "Which one do you mean?"
 _FAILED = "The assistant failed inside while working on this. Nothing was changed; trying again may help."
 
 
 class BuiltIn:
     """The assistant that needs no key and no network."""
+
+    takes_words = False  # a request is understood whole, or not at all
 
     def __init__(
         self,
@@ -59,15 +64,19 @@ class BuiltIn:
         self._limit_seconds = limit_seconds
 
     async def run(
-        self, task: Task, *, scope: Sequence[Folder], history: Sequence[Turn], ask: Ask
+        self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
     ) -> AsyncGenerator[AgentEvent, None]:
         """Do one task in a worker of its own. Closing this generator, or cancelling its reader, kills the worker."""
+        del words
+        folders = gate.folders
+        for folder in folders:
+            await gate.use(Permission(Kind.FOLDER, str(folder.path)), "looked through")
         memories: list[Mapping[str, JSON]] = [turn.memory for turn in history if turn.memory][-_MEMORIES:]
         text = task.text
         for question in range(_QUESTIONS + 1):
             request = Request(
                 text,
-                scope,
+                folders,
                 memories,
                 self._clock(),
                 str(self._home),
@@ -87,7 +96,7 @@ class BuiltIn:
                 return
             answer = None
             if outcome.choices and isinstance(outcome.event, Result) and question < _QUESTIONS:
-                answer = await ask(outcome.event.text, outcome.choices)
+                answer = await _answer(ask, outcome.event.text, outcome.choices)
             if answer is None or not isinstance(outcome.event, Result):
                 yield outcome.event
                 return
@@ -143,6 +152,16 @@ class BuiltIn:
             if process.stdin is not None:
                 process.stdin.close()
             await process.wait()
+
+
+async def _answer(ask: Ask, text: str, choices: Sequence[str]) -> str | None:
+    """Ask which one is meant; None when nobody says, or there are too many to choose from: then the list is the answer."""
+    try:
+        question = Choice(text=_WHICH, choices=choices, preview=text)
+    except ValueError:
+        return None
+    reply = await ask.which(question)
+    return reply.text if isinstance(reply, Said) else None
 
 
 def _write(pipe: asyncio.StreamWriter, line: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dispatch_host.agents.agent import JSON
+from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.query import Query
 
 _ITEMS_BYTES = 24 * 1024

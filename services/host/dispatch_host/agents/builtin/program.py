@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from dispatch_host.agents.agent import JSON, AgentEvent, NotDone, NotDoneReason, Result
+from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason, Result
+from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin import about, followup, matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, NothingThere, WhichOne
 from dispatch_host.agents.builtin.markdown import code, moment, plural, size

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 
-from dispatch_host.agents.agent import JSON
+from dispatch_host.agents.asking import JSON
 
 
 class Action(StrEnum):
