@@ -81,7 +81,9 @@ def _run(
         uvloop.run(
             run_host(
                 owned,
-                agent=BuiltIn(keep_out=owned.keep_out, environment=shared.environment),
+                agent=BuiltIn(
+                    keep_out=owned.keep_out, environment=shared.environment, records=shared.home.path / "changes"
+                ),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),
                 awake_means=best_means(),

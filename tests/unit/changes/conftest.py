@@ -33,6 +33,7 @@ class World:
     root: Path
     makers: dict[How, Maker]
     beneath: Beneath | None = None
+    most_changes: int = 200
 
     @property
     def inside(self) -> Path:
@@ -40,7 +41,7 @@ class World:
 
     @property
     def records(self) -> Records:
-        return Records(self.root / "home" / "changes")
+        return Records(self.root / "home" / "changes", most=self.most_changes)
 
     def scope(self) -> Scope:
         folders = [Folder(self.inside, writable=True), Folder(self.root / "read")]

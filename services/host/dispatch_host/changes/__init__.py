@@ -6,13 +6,26 @@ thread and no task but by its id. docs/changes.md explains the rules.
 
 from dispatch_host.changes.applying import Applied, CannotMake, Maker, Tell, apply
 from dispatch_host.changes.packing import Packing, TooMany
-from dispatch_host.changes.plan import BadPlan, Convert, How, MakeFolder, Move, Plan, Step, Write, Zip, makes, same
-from dispatch_host.changes.preview import LIMIT_BYTES, label, preview, rule
+from dispatch_host.changes.plan import (
+    MOST_STEPS,
+    BadPlan,
+    Convert,
+    How,
+    MakeFolder,
+    Move,
+    Plan,
+    Step,
+    Write,
+    Zip,
+    makes,
+    same,
+)
+from dispatch_host.changes.preview import label, preview, touched
 from dispatch_host.changes.record import Record, Records, State
 from dispatch_host.changes.undo import Undone, undo
 
 __all__ = [
-    "LIMIT_BYTES",
+    "MOST_STEPS",
     "Applied",
     "BadPlan",
     "CannotMake",
@@ -36,7 +49,7 @@ __all__ = [
     "label",
     "makes",
     "preview",
-    "rule",
     "same",
+    "touched",
     "undo",
 ]

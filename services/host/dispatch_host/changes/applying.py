@@ -55,13 +55,22 @@ def apply(plan: Plan, scope: Scope, records: Records, task_id: str, makers: Mapp
         try:
             doing.step(index, step)
         except (Refused, CannotMake) as stopped:
+            settle(plan, hands)
             record.note_end(State.STOPPED)
             path = stopped.path if isinstance(stopped, Refused) else makes(step)
             why = f"it is {stopped.reason}" if isinstance(stopped, Refused) else str(stopped)
             return Applied(index, len(plan.steps), path, why)
         tell(index + 1, len(plan.steps), "steps")
+    settle(plan, hands)
     record.note_end(State.WHOLE)
     return Applied(len(plan.steps), len(plan.steps))
+
+
+def settle(plan: Plan, hands: Hands) -> None:
+    """Write the names of all folders that a plan touches to the disk, once: what is undone is decided by what is there."""
+    paths = [makes(step) for step in plan.steps] + [step.source for step in plan.steps if isinstance(step, Move)]
+    for path in {os.path.dirname(path): path for path in paths}.values():
+        hands.settle(path)
 
 
 def _look(plan: Plan, hands: Hands, scope: Scope) -> None:

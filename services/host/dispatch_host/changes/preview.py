@@ -12,9 +12,6 @@ from dispatch_host.changes.plan import Convert, How, MakeFolder, Move, Plan, Ste
 from dispatch_host.markdown import code, number, plural, size
 from dispatch_host.scope import Folder
 
-LIMIT_BYTES = 40 * 1024
-"""What a preview may take of a row of the thread. A plan that is longer is not asked for: tools make it shorter."""
-
 _CONTENT = 2000  # characters shown of a new file's words
 
 
@@ -42,11 +39,16 @@ def label(path: str, folders: Sequence[Folder]) -> str:
     return os.path.join(folder.path.name, os.path.relpath(path, folder.path)).removesuffix("/.")
 
 
-def rule(plan: Plan, folders: Sequence[Folder]) -> str:
-    """Name what an answer "always" would allow: changes in these approved folders, and nothing wider."""
-    touched = {path for step in plan.steps for path in (makes(step), reads(step)) if path is not None}
-    held = sorted({str(folder.path) for folder in folders if any(_within(path, folder) for path in touched)})
-    return f"change files in {', '.join(held)}"
+def touched(plan: Plan, folders: Sequence[Folder]) -> list[Folder]:
+    """Give the approved folders in which a plan changes something, the innermost that hold it."""
+    paths = {path for step in plan.steps for path in _changed(step)}
+    holding = [[folder for folder in folders if _within(path, folder)] for path in paths]
+    held = {max(found, key=lambda folder: len(folder.path.parts)) for found in holding if found}
+    return sorted(held, key=lambda folder: folder.path)
+
+
+def _changed(step: Step) -> Sequence[str]:
+    return [step.source, step.target] if isinstance(step, Move) else [makes(step)]
 
 
 def _within(path: str, folder: Folder) -> bool:

@@ -84,8 +84,9 @@ class Record:
 class Records:
     """All changes of a host."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, most: int = MOST_CHANGES) -> None:
         self._folder = folder
+        self._most = most
 
     def begin(self, task_id: str, plan: Plan) -> Record:
         """Keep a plan before its first step. Raises OSError when the disk can't."""
@@ -127,7 +128,7 @@ class Records:
         """Make room for one more."""
         kept = [self._folder / name for name in self._names()]
         kept.sort(key=lambda folder: folder.stat().st_mtime_ns)
-        for old in kept[: max(len(kept) - MOST_CHANGES + 1, 0)]:
+        for old in kept[: max(len(kept) - self._most + 1, 0)]:
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from dispatch_host.changes.applying import Tell, digest
+from dispatch_host.changes.applying import Tell, digest, settle
 from dispatch_host.changes.plan import MakeFolder, Move, Step, makes
 from dispatch_host.changes.record import Made, Record, State
 from dispatch_host.scope import Facts, Hands, Refusal, Refused, Scope
@@ -39,6 +39,7 @@ def undo(record: Record, scope: Scope, tell: Tell) -> Undone:
         except Refused as refused:
             undone.left.append((refused.path, str(refused.reason)))
         tell(total - index, total, "steps")
+    settle(record.plan, hands)
     record.note_end(State.PARTLY_UNDONE if undone.left else State.UNDONE)
     return undone
 

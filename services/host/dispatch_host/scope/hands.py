@@ -68,13 +68,11 @@ class Hands:
         """Make one folder whose parent is there; raise Refused."""
         with self._parent(path) as (folder, name), _told(path):
             os.mkdir(name, 0o777, dir_fd=folder)
-            _settle(folder)
 
     def remove_folder(self, path: str) -> None:
         """Remove a folder that is empty; raise Refused."""
         with self._parent(path) as (folder, name), _told(path):
             os.rmdir(name, dir_fd=folder)
-            _settle(folder)
 
     def move(self, source: str, target: str, expected: Facts) -> None:
         """Give a file another name or another folder; raise Refused when it is not the one expected, or the name is taken."""
@@ -92,10 +90,6 @@ class Hands:
                 with contextlib.suppress(OSError):
                     self._rename(new_folder, new, old_folder, old)
                 raise Refused(Refusal.CHANGED, source)
-            with _told(target):
-                _settle(new_folder)
-                if old_folder != new_folder:
-                    _settle(old_folder)
 
     @contextlib.contextmanager
     def create(self, path: str) -> Iterator[BinaryIO]:
@@ -124,7 +118,11 @@ class Hands:
         self.move(path, aside_path, expected)
         with self._parent(aside_path) as (folder, name), _told(path):
             os.unlink(name, dir_fd=folder)
-            _settle(folder)
+
+    def settle(self, path: str) -> None:
+        """Write the names in the folder of a path to the disk. Not every file system can; then it is as safe as it gets."""
+        with contextlib.suppress(Refused, OSError), self._parent(path) as (folder, _):
+            os.fsync(folder)
 
     def room(self, path: str) -> int:
         """Tell how many bytes the disk of a path's folder has room for; raise Refused."""
@@ -198,9 +196,3 @@ def _told(path: str) -> Iterator[None]:
 
 def _why(error: OSError) -> Refusal:
     return _WHY.get(error.errno or 0) or refusal_of(error)
-
-
-def _settle(folder: int) -> None:
-    """Write the names of a folder to the disk. Not every file system can, and then it is as safe as it gets."""
-    with contextlib.suppress(OSError):
-        os.fsync(folder)
