@@ -18,6 +18,14 @@ _KEEPALIVE: Options = [
     ("grpc.keepalive_permit_without_calls", 1),
 ]
 
+_BOUNDED: Options = [
+    # gRPC lets more and more of a stream be under way while it measures that the line takes its time; but a line that takes its
+    # time has a queue, and what a thread says next stands behind it. So: no measuring, and little beyond the message that is read.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 16 * 1024),
+]
+"""How much of a transfer is under way to who reads it: docs/files.md "What is under way" has the figures."""
+
 MESSAGE_BYTES = 2 * 1024 * 1024
 """Largest gRPC message either way: a full batch of frames and some air."""
 
@@ -40,6 +48,7 @@ def server_options() -> Options:
     """Give the options of a server."""
     return [
         *_KEEPALIVE,
+        *_BOUNDED,
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -54,11 +63,11 @@ def dial(
     """Open a channel to an address, in the clear without credentials. It connects when it is first used.
 
     `name` is what the certificate must be for, when that is not the address. `alone` makes a connection that this channel
-    shares with no other: what is bulky would hold up whatever goes over the same one.
+    shares with no other, with little under way: what is bulky would hold up whatever goes over the same connection, or line.
 
     Whoever dials an address that somebody else named goes through `dispatch.tls.Dialler`, which decides on the credentials.
     """
-    own = [("grpc.use_local_subchannel_pool", 1)] if alone else []
+    own = [("grpc.use_local_subchannel_pool", 1), *_BOUNDED] if alone else []
     if credentials is None:
         return grpc.aio.insecure_channel(address, options=[*client_options(), *own])
     named = [("grpc.ssl_target_name_override", name)] if name else []

@@ -6,8 +6,10 @@ Called by whatever prints words for people: `dispatch.cli`, the phone's screen, 
 from __future__ import annotations
 
 import html
+import os
 import re
 import unicodedata
+from pathlib import Path
 
 _KEPT = frozenset("\n\t")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,8}|#[xX][0-9a-fA-F]{1,8}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -27,6 +29,11 @@ def plain_markdown(text: str) -> str:
 def json_escaped(written: str) -> str:
     """Escape in a line of JSON what would command a terminal or end the line for some readers (NEL, U+2028)."""
     return "".join(sign if _shown(sign) == sign else f"\\u{ord(sign):04x}" for sign in written)
+
+
+def path_text(path: Path) -> str:
+    """Write a path for people and programs; what is no UTF-8 becomes a question mark."""
+    return os.fspath(path).encode("utf-8", "replace").decode()
 
 
 def one_line(text: str, limit: int = 0) -> str:

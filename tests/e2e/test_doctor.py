@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.certificates import Certificates, replaced
+from tests.support.power_end import Logind, needs_bus, private_bus
 from tests.support.processes import Event, run
 from tests.support.secure_world import SecureWorld
 from tests.support.world import World
 
-pytestmark = [pytest.mark.big, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.big
 
 
 @pytest.fixture
@@ -76,18 +77,25 @@ async def test_nothing_is_broken_and_the_host_answers_from_inside_the_seal(world
     assert (report.verdict["ok"], report.verdict["warnings"], report.code) == (False, 1, 9)
 
 
-async def test_with_sealed_keys_all_is_well_on_both_and_the_exit_code_is_zero(world: World) -> None:
+@needs_bus
+async def test_with_sealed_keys_all_is_well_on_both_and_the_exit_code_is_zero(world: World, tmp_path: Path) -> None:
     passphrase = world.folder / "passphrase"
     passphrase.write_text("a passphrase that nobody guesses\n")
     passphrase.chmod(0o600)
     sealed = ("--passphrase-file", str(passphrase))
-    host = await world.start("dispatch-host", "run", "--home", world.home("desk"), *sealed)
-    await host.event("connected")
+    # A computer that can be kept awake, wherever this runs.
+    async with private_bus(tmp_path) as bus:
+        await Logind(bus).comes()
+        buses = {"DBUS_SYSTEM_BUS_ADDRESS": bus, "DBUS_SESSION_BUS_ADDRESS": f"unix:path={tmp_path}/none"}
+        host = await world.start("dispatch-host", "run", "--home", world.home("desk"), *sealed, env=buses)
+        await host.event("connected")
 
-    phone, desk = await phone_doctor(world, *sealed), await host_doctor(world, *sealed)
+        phone, desk = await phone_doctor(world, *sealed), await host_doctor(world, *sealed)
+        await host.stop()
 
     for report in (phone, desk):
         assert (report.code, report.verdict["ok"]) == (0, True), report.events
+    assert desk.links["folders"]["text"] == "one is approved"
     assert desk.links["folder"]["about"] == str(world.folder / "files")
 
 
@@ -107,7 +115,7 @@ async def test_a_host_that_never_ran_is_told_to_be_started_on_either_side(tmp_pa
     assert phone.not_reached == ["session"]
     assert "because presence is broken" in phone.links["session"]["text"]
     host.names("running", "dispatch-host run")
-    assert host.not_reached == ["relay", "phone"]
+    assert host.not_reached == ["keep_awake", "relay", "phone"]
     assert host.links["relay_port"]["state"] == "ok"
 
 
@@ -190,6 +198,16 @@ async def test_folders_the_journal_and_the_home_are_looked_at_while_it_runs_and_
     moved = await host_doctor(world)
     moved.names("folder")
     assert "something else" in moved.verdict["text"]
+
+
+async def test_a_host_on_which_nothing_is_approved_is_told_so(world: World) -> None:
+    await run("dispatch-host", "folders", "remove", str(world.folder / "files"), "--home", world.home("desk"))
+
+    report = await host_doctor(world)
+
+    assert report.links["folders"]["state"] == "warning"
+    assert "folders add" in report.links["folders"]["advice"]
+    assert "folder" not in report.links
 
 
 async def test_a_damaged_journal_is_named(world: World) -> None:

@@ -240,3 +240,60 @@ async def test_either_side_alone_can_unpair_and_the_two_can_pair_again_and_the_t
     assert len([event for event in thread if event.get("event") == "started"]) == 2
     _, hosts = await run("dispatch-phone", "hosts", "--home", world.home("pocket"))
     assert [host["holes"] for host in hosts] == [0], "what was signed for the first pairing is no hole in the second"
+
+
+@pytest.mark.big
+async def test_a_host_that_is_killed_while_it_works_is_out_of_contact_and_then_tells_that_it_was_interrupted(
+    tmp_path: Path,
+) -> None:
+    async with World(tmp_path, relay_env={"DISPATCH_RELAY_LEASE_MS": "1500"}) as world:
+        await world.services()
+        host = await world.devices(env=world.held())
+        sending = await world.start(
+            "dispatch-phone", "send", "What are the largest files?", "--home", world.home("pocket")
+        )
+        await sending.event("started")
+
+        host.signal(signal.SIGKILL)
+        away = await sending.event("out_of_contact")
+        world.let_go()
+        await world.run_host("desk")
+
+        assert (away["reason"], bool(away["advice"])) == ("HOST_UNREACHABLE", True)
+        ended = await sending.event("interrupted")
+        assert ended["reason"] == "HOST_DIED"
+        assert await sending.ended() == 4
+        _, thread = await run("dispatch-host", "thread", "--home", world.home("desk"))
+        assert [event["event"] for event in thread if event.get("event") in {"started", "ended"}] == [
+            "started",
+            "ended",
+        ]
+
+
+@pytest.mark.big
+async def test_a_stream_that_breaks_after_the_post_leaves_the_task_unconfirmed_until_the_verdict(
+    tmp_path: Path,
+) -> None:
+    # Nobody's lease is over meanwhile: what breaks is the stream.
+    patient = {"DISPATCH_RELAY_LEASE_MS": "60000", "DISPATCH_RELAY_RESTART_GRACE_MS": "60000"}
+    async with World(tmp_path, relay_env=patient) as world:
+        await world.services()
+        host = await world.devices()
+        relay = world.relay_address
+        host.signal(signal.SIGSTOP)  # it takes nothing, so there is no verdict
+        sending = await world.start(
+            "dispatch-phone", "send", "What are the largest files?", "--home", world.home("pocket")
+        )
+        await sending.event("handed_over")
+
+        world.relay.signal(signal.SIGKILL)
+        await sending.event("unconfirmed")
+        host.signal(signal.SIGCONT)
+        await world.start_relay(listen=relay)
+        code = await sending.ended()
+
+        # Taken in time or not, by how busy this computer is: what the phone says is what the host did.
+        last = sending.events[-1]
+        _, thread = await run("dispatch-host", "thread", "--home", world.home("desk"))
+        runs = [event for event in thread if event.get("event") == "started"]
+        assert (last["event"], code, len(runs)) in {("done", 0, 1), ("refused", 3, 0), ("interrupted", 4, 0)}

@@ -13,17 +13,22 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 from tests.faults.cells import BY_NAME, CELLS, Cell
-from tests.faults.laboratory import Laboratory, cannot_mount, faketime, laboratory
+from tests.faults.clocks import faketime
+from tests.faults.disks import cannot_mount
+from tests.faults.laboratory import Laboratory, laboratory
 from tests.faults.report import Report
 from tests.faults.soak import soak
-from tests.faults.trial import Trial, close_books
+from tests.faults.trial import Result, Trial, close_books
 
 LOGS = Path("out/faults")
 """Where the processes' words are kept of a cell that failed."""
+Build = Callable[[], AbstractAsyncContextManager[Laboratory]]
 _UNSHARED = "DISPATCH_FAULTS_UNSHARED"
 _CELLS_OF_A_LABORATORY = 25
 """So many cells share a laboratory before its books are closed and another one is built."""
@@ -44,7 +49,8 @@ def main() -> int:
         print("no such cell; `python -m tests.faults --list` names them", file=sys.stderr)
         return 2
     report = Report(seed=seed, lease_ms=words.lease_ms, full=words.full)
-    asyncio.run(_run(chosen, report, slots=words.slots, seed=seed, lease_ms=words.lease_ms))
+    build = partial(laboratory, lease_ms=words.lease_ms)
+    asyncio.run(run(chosen, report, build, slots=words.slots, seed=seed))
     return report.end()
 
 
@@ -55,11 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--full", action="store_true", help="run the whole product")
     parser.add_argument("--list", action="store_true", help="name all cells")
-    parser.add_argument("--slots", type=int, default=4, help="laboratories side by side")
+    parser.add_argument("--slots", type=int, default=_slots(), help="laboratories side by side")
     parser.add_argument("--seed", type=int, help="the order of the cells and the ids of their tasks")
     parser.add_argument("--lease-ms", type=int, default=1_500, help="the short lease")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="a long random run instead")
     return parser
+
+
+def _slots() -> int:
+    """Give as many laboratories as this computer can serve: each is four processes on short leases."""
+    return min(4, os.cpu_count() or 1)
 
 
 def _chosen(words: argparse.Namespace) -> list[Cell]:
@@ -90,7 +101,7 @@ def cannot(cell: Cell) -> str | None:
     return None
 
 
-async def _run(cells: Sequence[Cell], report: Report, *, slots: int, seed: int, lease_ms: int) -> None:
+async def run(cells: Sequence[Cell], report: Report, build: Build, *, slots: int, seed: int) -> None:
     """Run cells, so many laboratories side by side; each takes the next when it is free."""
     waiting: list[Cell] = []
     for cell in cells:
@@ -104,23 +115,32 @@ async def _run(cells: Sequence[Cell], report: Report, *, slots: int, seed: int, 
     waiting.reverse()
     async with asyncio.TaskGroup() as group:
         for _ in range(min(slots, len(waiting))):
-            group.create_task(_slot(waiting, report, seed=seed, lease_ms=lease_ms))
+            group.create_task(_slot(waiting, report, build, seed=seed))
+    for cell in waiting:
+        report.ran(Result(cell, wrong=["there was no laboratory for it"]), [])
 
 
-async def _slot(waiting: list[Cell], report: Report, *, seed: int, lease_ms: int) -> None:
+async def _slot(waiting: list[Cell], report: Report, build: Build, *, seed: int) -> None:
+    """Build one laboratory after the other, until there are no more cells, or none can be built any more."""
     while waiting:
-        async with laboratory(lease_ms=lease_ms) as lab:
-            await _cells(lab, waiting, report, seed=seed)
+        before: list[str] = []
+        try:
+            async with build() as lab:
+                await _cells(lab, waiting, report, before, seed=seed)
+        except Exception as failure:
+            report.books([f"a laboratory broke off: {type(failure).__name__} {failure}"], before)
+            if not before:
+                return
 
 
-async def _cells(lab: Laboratory, waiting: list[Cell], report: Report, *, seed: int) -> None:
+async def _cells(lab: Laboratory, waiting: list[Cell], report: Report, before: list[str], *, seed: int) -> None:
     """Run cells in one laboratory, until there are no more or one fails: what that left behind is nobody else's trouble."""
-    before: list[str] = []
-    for _ in range(_CELLS_OF_A_LABORATORY):
-        if not waiting:
-            break
+    while waiting and len(before) < _CELLS_OF_A_LABORATORY:
         cell = waiting.pop()
         result = await Trial(lab, cell, random.Random(f"{seed}-{cell.name}")).run()
+        if result.to_repeat:
+            first, result = result, await Trial(lab, cell, random.Random(f"{seed}-{cell.name}-again")).run()
+            result.after(first)
         if result.wrong:
             lab.keep_logs(LOGS / cell.name)
         lab.forget_logs()
@@ -128,7 +148,10 @@ async def _cells(lab: Laboratory, waiting: list[Cell], report: Report, *, seed: 
         before.append(cell.name)
         if result.wrong:
             return
-    report.books(await close_books(lab, random.Random(seed)), before)
+    wrong = await close_books(lab, random.Random(seed))
+    if wrong:
+        lab.keep_logs(LOGS / "books")
+    report.books(wrong, before)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tests.faults.faults import FAULTS, Fault, Harm
+from tests.faults import timing
+from tests.faults.faults import FAULTS, Fault, Harm, Lasts
 from tests.faults.network import Part
+from tests.support.processes import Event
 
 
 class Phase(StrEnum):
@@ -24,6 +26,11 @@ class Phase(StrEnum):
     RUNNING = "running"
     ENDED = "ended"
     AWAY = "away"
+    TRANSFER = "transfer"
+    FETCH = "fetch"
+    ASKED = "asked"
+    AGREED = "agreed"
+    DIRECT = "direct"
 
 
 PHASES: dict[Phase, str] = {
@@ -35,11 +42,19 @@ PHASES: dict[Phase, str] = {
     Phase.RUNNING: "an agent works on it, and is held",
     Phase.ENDED: "its outcome is in the journal, and held on the way to the relay",
     Phase.AWAY: "the relay has its outcome; the phone is gone",
+    Phase.TRANSFER: "its attachment is on the way to the host, in the middle",
+    Phase.FETCH: "it is done, and its artifact is on the way to the phone, in the middle",
+    Phase.ASKED: "the phone has posted it directly; its Post is held on the way to the host",
+    Phase.AGREED: "the host has journalled what came directly; its Taken is held on the way to the phone",
+    Phase.DIRECT: "an agent works on it, and is held; the phone follows directly",
 }
-# A phase to come: "transferring", with a file on its way over the relay's transfer stream (docs/faults.md "To come").
+DIRECTLY = frozenset({Phase.ASKED, Phase.AGREED, Phase.DIRECT})
+"""Phases in which phone and host speak without the relay."""
 
+_VERDICT_PENDING = frozenset({Phase.UNSENT, Phase.POSTED, Phase.HANDED, Phase.TAKEN, Phase.ASKED, Phase.AGREED})
 _BEFORE_THE_VERDICT = frozenset({Phase.UNSENT, Phase.POSTED, Phase.HANDED})
-_OVER = frozenset({Phase.ENDED, Phase.AWAY})
+_OVER = frozenset({Phase.ENDED, Phase.AWAY, Phase.FETCH})
+_FILES = frozenset({Phase.TRANSFER, Phase.FETCH})
 
 CONCERNED: dict[Phase, Part] = {
     Phase.UNSENT: Part.HOST,
@@ -50,10 +65,32 @@ CONCERNED: dict[Phase, Part] = {
     Phase.RUNNING: Part.HOST,
     Phase.ENDED: Part.HOST,
     Phase.AWAY: Part.RELAY,
+    Phase.TRANSFER: Part.HOST,
+    Phase.FETCH: Part.RELAY,
+    Phase.ASKED: Part.HOST,
+    Phase.AGREED: Part.PHONE,
+    Phase.DIRECT: Part.HOST,
 }
 """Whose next step the task waits for in a phase: `make faults` breaks that part by each fault."""
 _EVERYWHERE = frozenset({"blackhole", "sigkill"})
-"""By these `make faults` breaks each part in each phase."""
+"""By these `make faults` breaks each part, wherever a task that goes by the relay is."""
+_OF_THE_LAN = frozenset({"cut", "outage", "blackhole"})
+"""By these it breaks the local network where that is in use."""
+
+OUTCOMES = frozenset({"done", "failed", "cancelled", "interrupted", "denied", "timed_out"})
+NEVER_RAN = frozenset({"refused", "not_sent"})
+OVER = OUTCOMES | NEVER_RAN
+"""Events, and states, that are the end of a task."""
+AMISS = frozenset({"out_of_contact", "unconfirmed"}) | OVER
+"""Events that say that something is amiss; a task that is over is not in doubt."""
+GOES_ON = frozenset({"handed_over", "accepted", "started", "step", "text", "back"})
+"""Events that say that all is well, as far as it goes."""
+
+CONNECT_SECONDS = 5.0
+"""For so long a phone tries to reach the relay (docs/phone.md "Sending")."""
+DIRECT_SECONDS = 6.0
+"""After so long without a word it gives the direct path up (docs/direct.md "Opening"); until then the relay's word of its host
+does not count."""
 
 End = tuple[str, str]
 """How a task ends on the phone: the state and the reason, empty for none."""
@@ -82,7 +119,11 @@ class Cell:
     @property
     def in_short(self) -> bool:
         """Tell whether `make faults` runs it; `make faults-full` runs all."""
-        return CONCERNED[self.phase] is self.part or self.fault.name in _EVERYWHERE
+        if self.part is Part.LAN:
+            return self.fault.name in _OF_THE_LAN
+        return CONCERNED[self.phase] is self.part or (
+            self.fault.name in _EVERYWHERE and self.phase not in _FILES | DIRECTLY
+        )
 
     @property
     def no_such(self) -> str | None:
@@ -94,12 +135,50 @@ class Cell:
                 return "no phone runs before somebody sends"
         if self.part is Part.PAIRING and self.fault.name in {"twice", "reorder"}:
             return "these are faults of the thread stream, which the pairing service has no part in"
+        if self.part is Part.LAN and not self.fault.network:
+            return "a network has neither a process, nor a disk, nor a clock"
+        if self.part is Part.LAN and self.phase not in DIRECTLY:
+            return "the phone speaks by the relay in this phase"
+        if self.fault.lasts is Lasts.VALIDITY and self.phase not in _VERDICT_PENDING:
+            return "no verdict is pending in this phase, which is what a fault of this length is for"
         return None
+
+    @property
+    def tells(self) -> frozenset[str]:
+        """Give the events by which the phone knows of the fault; empty where there is nothing to know.
+
+        Of what is away or dead it has to say so. All else may also be known by the task's going on.
+        """
+        gone = self.fault.harm in {Harm.AWAY, Harm.DEAD}
+        if self.phase in _FILES or self.part is Part.LAN or (self.part is Part.RELAY and self.phase in DIRECTLY):
+            return frozenset()  # a progress bar stands still, or there is another path
+        if gone and (self.part is Part.PAIRING or (self.part is Part.PHONE and not self.fault.network)):
+            return frozenset()  # no task minds the pairing service, and a phone that stands still can say nothing
+        return AMISS if gone else AMISS | GOES_ON
+
+    def bound_seconds(self, lease_ms: int) -> float:
+        """Give the time within which the phone has to know."""
+        bound = timing.bound_seconds(lease_ms)
+        if self.phase is Phase.UNSENT and self.part in {Part.PHONE, Part.RELAY}:
+            # Before a phone has met its relay it knows of no lease: it dials for so long, then says that nothing was sent.
+            return max(bound, CONNECT_SECONDS + 1)
+        return max(bound, DIRECT_SECONDS + 1) if self.phase in DIRECTLY else bound
 
     @property
     def ends(self) -> frozenset[End]:
         """Give the ends that are right."""
         return frozenset(_ends(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A task that is over, as the phone has it."""
+
+    task_id: str
+    token: str
+    last: Event
+    cell: str
+    """Where it was sent."""
 
 
 _NEEDS_A_PHONE = frozenset({"cut", "reorder", "sigkill", "sigterm", "freeze", "stumble", "no-write"})
@@ -114,8 +193,12 @@ def _ends(cell: Cell) -> set[End]:
     if cell.phase in _OVER:
         # Its end is in the host's journal: nothing that happens afterwards, to whomever, may change or lose it.
         return {DONE}
-    if cell.phase in {Phase.WAITING, Phase.RUNNING}:
+    if cell.phase in {Phase.WAITING, Phase.RUNNING, Phase.DIRECT}:
         return _with_the_host(cell)
+    if cell.phase is Phase.TRANSFER:
+        return _with_a_file(cell)
+    if cell.phase in {Phase.ASKED, Phase.AGREED}:
+        return _directly(cell)
     if cell.phase is Phase.TAKEN:
         return _at_the_go(cell)
     return _before_the_verdict(cell)
@@ -155,8 +238,11 @@ def _before_the_verdict(cell: Cell) -> set[End]:
                 return {DONE, _UNREACHABLE, _NOT_TAKEN, NEVER_STARTED}
             if harm is Harm.BRIEF:
                 return {DONE, _UNREACHABLE, _NOT_TAKEN}
-            # What it can't note ends its stream for a second, which may be longer than what is left of a short lease.
-            return {DONE, _NO_ROOM, _UNREACHABLE} if harm is Harm.DISK else {DONE}
+            if harm is Harm.DISK:
+                # What it can't note ends its stream for a second, which may be longer than what is left of a short lease; a go
+                # that it could not note while the command was valid starts nothing.
+                return {DONE, _NO_ROOM, _UNREACHABLE, *({NEVER_STARTED} if cell.fault.lasts is Lasts.VALIDITY else ())}
+            return {DONE}
         case Part.RELAY:
             if harm is Harm.DISK:
                 return {DONE, _NO_ROOM, _NOT_TAKEN, NEVER_STARTED}
@@ -169,3 +255,25 @@ def _before_the_verdict(cell: Cell) -> set[End]:
             return {DONE}
         case Part.PAIRING:
             return {DONE}
+        case Part.LAN:
+            return set()
+
+
+def _with_a_file(cell: Cell) -> set[End]:
+    """Its attachment gets there after all and it runs, or it was never sent; or its host is called away, and why."""
+    if cell.part is Part.PAIRING:
+        return {DONE}
+    ends = {DONE, _NO_NETWORK, ("not_sent", "TRANSFER_FAILED")}
+    if cell.part is Part.HOST:
+        ends |= {_UNREACHABLE, ("refused", "HOST_APP_CLOSED"), _NO_ROOM, ("not_sent", "NO_ROOM")}
+    return ends
+
+
+def _directly(cell: Cell) -> set[End]:
+    """The phone decides: refused or not sent, and never run, or run once."""
+    if cell.part in {Part.RELAY, Part.PAIRING}:
+        return {DONE}
+    ends = {DONE, _NO_NETWORK, _NOT_TAKEN, NEVER_STARTED}
+    if cell.part is Part.HOST:
+        ends |= {_UNREACHABLE, ("refused", "HOST_APP_CLOSED"), _NO_ROOM}
+    return ends

@@ -10,9 +10,13 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
-from tests.faults.laboratory import Laboratory
-from tests.faults.network import Network, Part, Way, Weather
+from tests.faults.network import Direction, Network, Part, Weather
+
+if TYPE_CHECKING:
+    from tests.faults.laboratory import Laboratory
 
 DELAY_LEASES = 0.2
 """How long each piece takes one way, while a network is slow."""
@@ -20,7 +24,7 @@ TRICKLE_BYTES_PER_SECOND = 6_000
 JUMP_SECONDS = 3_600
 _SHARE_OF_A_LEASE = 0.5
 
-Act = Callable[[Laboratory, Part], Awaitable[None]]
+Act: TypeAlias = "Callable[[Laboratory, Part], Awaitable[None]]"
 
 
 class Harm(StrEnum):
@@ -39,6 +43,7 @@ class Lasts(StrEnum):
     MOMENT = "a moment"  # what it takes to bring it about
     KNOWN = "until the phone says so, or three leases"
     TASK = "until the task is over"
+    VALIDITY = "longer than a command is valid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +65,21 @@ class Fault:
 
 def _paths(lab: Laboratory, part: Part) -> list[tuple[Network, frozenset[Part]]]:
     """Give the networks that a part depends on, and who dials there on its behalf."""
+    if part is Part.LAN:
+        return [(lab.lan, frozenset(Part))]
     if part is Part.RELAY:
         return [(lab.to_relay, frozenset(Part)), (lab.to_pairing, frozenset({Part.RELAY}))]
     if part is Part.PAIRING:
         return [(lab.to_pairing, frozenset(Part))]
-    return [(lab.to_relay, frozenset({part})), (lab.to_pairing, frozenset({part}))]
+    return [(lab.to_relay, frozenset({part})), (lab.to_pairing, frozenset({part})), (lab.lan, frozenset(Part))]
+
+
+def _made(make: Callable[[Laboratory], Weather], lab: Laboratory, part: Part, network: Network) -> Weather:
+    """Make the weather of a network. Where the part is dialled, what it says goes down: directions are turned round."""
+    weather = make(lab)
+    if part is Part.HOST and network is lab.lan and len(weather.held) == 1:
+        weather.held = frozenset(Direction) - weather.held
+    return weather
 
 
 async def _nothing(lab: Laboratory, part: Part) -> None:
@@ -84,7 +99,7 @@ async def _cut(lab: Laboratory, part: Part) -> None:
 def _weather(make: Callable[[Laboratory], Weather], *, cut: bool = False) -> Act:
     async def begin(lab: Laboratory, part: Part) -> None:
         for network, parts in _paths(lab, part):
-            network.change(parts, lambda: make(lab))
+            network.change(parts, partial(_made, make, lab, part, network))
             if cut:
                 network.cut(parts)
 
@@ -128,11 +143,11 @@ async def _stumble(lab: Laboratory, part: Part) -> None:
 
 
 async def _fill(lab: Laboratory, part: Part) -> None:
-    lab.fill(part)
+    lab.disks.fill(part)
 
 
 async def _make_room(lab: Laboratory, part: Part) -> None:
-    lab.make_room(part)
+    lab.disks.make_room(part)
 
 
 async def _no_writes(lab: Laboratory, part: Part) -> None:
@@ -145,39 +160,39 @@ async def _writes(lab: Laboratory, part: Part) -> None:
 
 async def _read_only(lab: Laboratory, part: Part) -> None:
     await lab.kill(part)
-    lab.remount(part, writable=False)
+    lab.disks.remount(part, writable=False)
     await lab.must_not_run(part)
 
 
 async def _read_write(lab: Laboratory, part: Part) -> None:
-    lab.remount(part, writable=True)
+    lab.disks.remount(part, writable=True)
     await lab.start_part(part)
 
 
 async def _spoil(lab: Laboratory, part: Part) -> None:
     await lab.kill(part)
-    lab.spoil(part)
+    lab.disks.spoil(part)
     await lab.must_not_run(part)
 
 
 async def _restore(lab: Laboratory, part: Part) -> None:
-    lab.restore(part)
+    lab.disks.restore(part)
     await lab.start_part(part)
 
 
 async def _with_clock(lab: Laboratory, part: Part) -> None:
     """Start the part anew, with a clock that can be set."""
-    lab.clocks.add(part)
+    lab.clocks.want(part, wanted=True)
     if part is not Part.PHONE:
         await lab.kill(part, signal.SIGTERM)
         await lab.start_part(part)
         await lab.connected()
+        await lab.host_is_back()
 
 
 async def _true_clock(lab: Laboratory, part: Part) -> None:
     """Start the part anew, without a clock that can be set: what stands in for it costs time with each look at a clock."""
-    lab.set_clock(part, 0)
-    lab.clocks.discard(part)
+    lab.clocks.want(part, wanted=False)
     if part is not Part.PHONE:
         await lab.kill(part, signal.SIGTERM)
         await lab.start_part(part)
@@ -185,12 +200,12 @@ async def _true_clock(lab: Laboratory, part: Part) -> None:
 
 def _clock(seconds: int) -> Act:
     async def jump(lab: Laboratory, part: Part) -> None:
-        lab.set_clock(part, seconds)
+        lab.clocks.set(part, seconds)
 
     return jump
 
 
-_HELD_UP, _HELD_DOWN = frozenset({Way.UP}), frozenset({Way.DOWN})
+_HELD_UP, _HELD_DOWN = frozenset({Direction.UP}), frozenset({Direction.DOWN})
 
 _ALL = (
     Fault(
@@ -215,6 +230,11 @@ _ALL = (
     Fault(
         name="blackhole", about="nothing comes through in either direction, and nobody is told",
         harm=Harm.AWAY, lasts=Lasts.KNOWN, network=True,
+        strike=_weather(lambda _: Weather(held=_HELD_UP | _HELD_DOWN)), mend=_clear,
+    ),
+    Fault(
+        name="blackhole-long", about="the same, for longer than a command is valid",
+        harm=Harm.AWAY, lasts=Lasts.VALIDITY, network=True,
         strike=_weather(lambda _: Weather(held=_HELD_UP | _HELD_DOWN)), mend=_clear,
     ),
     Fault(
@@ -255,6 +275,10 @@ _ALL = (
     Fault(
         name="full", about="not a free byte on the disk",
         harm=Harm.DISK, lasts=Lasts.KNOWN, strike=_fill, mend=_make_room, needs_disk=True,
+    ),
+    Fault(
+        name="full-long", about="the same, for longer than a command is valid",
+        harm=Harm.DISK, lasts=Lasts.VALIDITY, strike=_fill, mend=_make_room, needs_disk=True,
     ),
     Fault(
         name="no-write", about="each write of the running process to a file fails",

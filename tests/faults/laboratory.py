@@ -1,41 +1,37 @@
 """A whole Dispatch that can be broken on purpose: real processes, each part on a disk of its own, behind scripted networks.
 
-It knows how to start, kill and freeze a part, how to fill and spoil its disk and how to set its clock. Which of it happens
-when, and what must come of it, is said elsewhere (`faults`, `trial`). Called by `trial` and `soak`.
+It knows how to start, kill and freeze a part; its disk and its clock are `disks` and `clocks`. Which of it happens when, and
+what must come of it, is said elsewhere (`faults`, `trial`). Called by `trial` and `soak`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes.util
 import json
 import os
-import resource
-import shutil
 import signal
 import sqlite3
-import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
 from dispatch.api.thread.v1.thread_pb2 import Event as ThreadEvent
 from dispatch.device.telling import event_told
 
+from tests.faults.cells import Known
+from tests.faults.clocks import Clocks
+from tests.faults.disks import Disks, let_write
 from tests.faults.network import Network, Part, dialled_by
+from tests.faults.pulse import Pulse
 from tests.support.processes import Event, Process, run
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World
 
-DISK_BYTES = 24 * 1024 * 1024
-_PAGE = 4096
 _BUILD_TRIES = 4
-_STORES = {Part.PAIRING: "pairing.db", Part.RELAY: "relay.sqlite3", Part.HOST: "journal.db", Part.PHONE: "phone.db"}
-_FAKETIME = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
 
 # Python runs this before anything else; only a worker of the assistant does something in it. It notes that its task is run,
 # which is how the laboratory counts runs, and waits for as long as tasks are held.
@@ -43,7 +39,7 @@ _CUSTOMS = """\
 import os, re, sys, time
 if "dispatch_host.agents.builtin.worker" in sys.orig_argv:
     _parent = os.getppid()
-    _words = re.search(rb'"Search for (cell[0-9a-f]{{12}})"', sys.stdin.buffer.peek(65536))
+    _words = re.search(rb'"(?:Search for|Send me) (cell[0-9a-f]{{12}})', sys.stdin.buffer.peek(65536))
     if _words:
         _runs = os.open({runs!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(_runs, _words[1] + b"\\n")
@@ -51,17 +47,6 @@ if "dispatch_host.agents.builtin.worker" in sys.orig_argv:
     while os.path.exists({hold!r}) and os.getppid() == _parent:
         time.sleep(0.02)
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """A task that is over, as the phone has it."""
-
-    task_id: str
-    token: str
-    last: Event
-    cell: str
-    """Where it was sent."""
 
 
 class Laboratory(World):
@@ -76,60 +61,64 @@ class Laboratory(World):
                 "DISPATCH_RELAY_RESTART_GRACE_MS": str(2 * lease_ms),
             },
         )
-        self.lease_ms = lease_ms
+        self.lease_ms: int = lease_ms
+        self.pulse = Pulse()
         self.host: Process | None = None
         self.phone: Process | None = None
-        self.clocks: set[Part] = set()
-        """The parts whose clock can be set: they were started for it."""
+        self.disks = Disks(folder)
+        self.clocks = Clocks(folder)
         self.tasks: list[Known] = []
         """How each task here ended on the phone: at the end of this laboratory all of it must still be so."""
         self.to_relay = Network(self._who)
         self.to_pairing = Network(self._who)
-        self._disks: list[Path] = []
-        self._spoiled: dict[Part, bytes] = {}
+        self.lan = Network(lambda *_: Part.PHONE)
         self._runs = folder / "runs"
         self._hold = folder / "hold"
 
     async def __aenter__(self) -> Laboratory:
-        await self.to_relay.__aenter__()
-        await self.to_pairing.__aenter__()
+        await self.pulse.__aenter__()
+        for network in self.networks:
+            await network.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.let_go()
-        for network in (self.to_relay, self.to_pairing):
+        for network in self.networks:
             network.clear()
         try:
             await super().__aexit__(kind, error, trace)
         finally:
-            for network in (self.to_relay, self.to_pairing):
+            for network in self.networks:
                 await network.__aexit__(kind, error, trace)
-            for disk in self._disks:
-                await asyncio.to_thread(subprocess.run, ["umount", "--lazy", str(disk)], check=False)
+            await asyncio.to_thread(self.disks.close)
+            await self.pulse.__aexit__(kind, error, trace)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Give all that lies between the parts."""
+        return self.to_relay, self.to_pairing, self.lan
 
     # ---- Setting up.
 
     async def build(self) -> None:
         """Start everything, pair, and run the host."""
-        for part in Part:
-            self.disk_of(part).mkdir()
-            if cannot_mount() is None:
-                _mount(self.disk_of(part))
-                self._disks.append(self.disk_of(part))
+        self.disks.make()
         (self.folder / "customs").mkdir()
         customs = _CUSTOMS.format(runs=str(self._runs), hold=str(self._hold))
         (self.folder / "customs" / "sitecustomize.py").write_text(customs)
         (self.folder / "files").mkdir()
         (self.folder / "files" / "notes.txt").write_text("Nothing of note.\n" * 20)
+        # An address of this computer that nobody else has, so that the host finds its port free at each start.
+        self.lan.target = f"127.{'.'.join(str(1 + byte % 254) for byte in os.urandom(3))}:7400"
         await self.services()
         await self.devices()
         await self.connected()
 
     async def start_pairing(self, *options: str, listen: str = "127.0.0.1:0") -> None:
         """Start the pairing service behind its network."""
-        self.pairing_env = self._clock_env(Part.PAIRING)
+        self.pairing_env = self.clocks.environment(Part.PAIRING)
         await super().start_pairing(*options, "--advertise", self.to_pairing.address, listen=listen)
         self.to_pairing.target, self.server = self.server, self.to_pairing.address
 
@@ -137,16 +126,15 @@ class Laboratory(World):
         """Start the relay behind its network."""
         self.relay = await self.start(
             "dispatch-relay", "serve", "--listen", listen, "--advertise", self.to_relay.address,
-            "--data", str(self.disk_of(Part.RELAY)), "--pairing", self.server, "--metrics", "127.0.0.1:0", *options,
-            env=self.relay_env | self._clock_env(Part.RELAY),
+            "--data", str(self.disks.of(Part.RELAY)), "--pairing", self.server, "--metrics", "127.0.0.1:0", *options,
+            env=self.relay_env | self.clocks.environment(Part.RELAY),
         )  # fmt: skip
         listening = await self.relay.event("listening")
         self.to_relay.target, self.relay_metrics = listening["address"], listening["metrics"]
         self.relay_address = self.to_relay.address
 
-    async def run_host(self, host: str = "desk", *, env: object = None) -> Process:
-        """Run the host; gives it when it runs, connected or not. All that is said goes by the relay, behind the network."""
-        del env
+    async def run_host(self, host: str = "desk", *, env: Mapping[str, str] | None = None) -> Process:
+        """Run the host; gives it when it runs, connected or not. Phones are told the network in front of where it listens."""
         customs = {"PYTHONPATH": str(self.folder / "customs")}
         self.host = await self.start(
             "dispatch-host",
@@ -154,18 +142,28 @@ class Laboratory(World):
             "--home",
             self.home(host),
             "--direct",
-            "off",
-            env=customs | self._clock_env(Part.HOST),
+            self.lan.target,
+            "--direct-advertise",
+            self.lan.address,
+            env={**customs, **self.clocks.environment(Part.HOST), **(env or {})},
         )
         await self.host.event("running")
         return self.host
 
-    async def sends(self, text: str, task_id: uuid.UUID, *, wait_seconds: int = 90) -> Process:
+    async def sends(
+        self, text: str, task_id: uuid.UUID, *options: str, wait_seconds: int = 90, path: str = "relay"
+    ) -> Process:
         """Begin to send; the phone's process is the part `phone` until the next."""
-        self.phone = await self.start(
-            "dispatch-phone", "send", text, "--id", str(task_id), "--wait", str(wait_seconds),
-            "--home", self.home("pocket"), env=self._clock_env(Part.PHONE),
-        )  # fmt: skip
+        words = ("send", text, "--id", str(task_id), "--wait", str(wait_seconds), *options)
+        return await self._runs_phone(*words, path=path)
+
+    async def fetches(self, name: str, into: Path) -> Process:
+        """Begin to fetch an artifact; the phone's process is the part `phone` until the next."""
+        return await self._runs_phone("files", "get", name, "--into", str(into), path="relay")
+
+    async def _runs_phone(self, *words: str, path: str) -> Process:
+        env = {"DISPATCH_PHONE_PATH": path, **self.clocks.environment(Part.PHONE)}
+        self.phone = await self.start("dispatch-phone", *words, "--home", self.home("pocket"), env=env)
         return self.phone
 
     # ---- What there is to see.
@@ -185,17 +183,26 @@ class Laboratory(World):
         return self._read(Part.HOST, events), self._read(Part.PHONE, shown)
 
     def _read(self, part: Part, query: str) -> list[Event]:
-        store = self.disk_of(part) / _STORES[part]
-        with contextlib.closing(sqlite3.connect(store)) as connection:
+        with contextlib.closing(sqlite3.connect(self.disks.store(part))) as connection:
             return [event_told(ThreadEvent.FromString(content)) for (content,) in connection.execute(query)]
 
     async def host_is_back(self) -> None:
         """Wait until the relay calls the host reachable."""
-        while True:
-            with contextlib.suppress(OSError):
-                if await self.sample('dispatch_relay_hosts{state="reachable"}') == 1:
-                    return
-            await asyncio.sleep(0.1)  # a number on a page announces nothing
+        while await self.sample('dispatch_relay_hosts{state="reachable"}') != 1:  # noqa: ASYNC110 -- a number on a page announces nothing
+            await asyncio.sleep(0.1)
+
+    async def sample(self, line: str) -> float:
+        """Read one sample of the relay's metrics, as soon as it shows them: on a busy computer that takes its time."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                with contextlib.suppress(OSError):
+                    return await super().sample(line)
+                await asyncio.sleep(0.1)  # as above
+
+    def dialled(self, part: Part, *, since: float) -> float | None:
+        """Give when a part first dialled anybody since then; None when it has not."""
+        times = [network.dialled(part, since=since) for network in self.networks]
+        return min((at for at in times if at is not None), default=None)
 
     async def history(self) -> list[Event]:
         """Give the account's history."""
@@ -235,6 +242,7 @@ class Laboratory(World):
             Part.HOST: self.host,
             Part.RELAY: getattr(self, "relay", None),
             Part.PAIRING: getattr(self, "pairing", None),
+            Part.LAN: None,
         }[part]
         return process if process is not None and process.returncode is None else None
 
@@ -279,7 +287,7 @@ class Laboratory(World):
             Part.PAIRING: ["dispatch-pairing", "serve", "--listen", "127.0.0.1:0"],
         }[part]
         if part in {Part.RELAY, Part.PAIRING}:
-            words += ["--data", str(self.disk_of(part))]
+            words += ["--data", str(self.disks.of(part))]
         process = await self.start(*words)
         if part is Part.PHONE:
             await process.say("nothing")
@@ -297,75 +305,11 @@ class Laboratory(World):
         """Let them go on."""
         self._hold.unlink(missing_ok=True)
 
-    # ---- Disks.
-
-    def disk_of(self, part: Part) -> Path:
-        """Give the folder of a part, a file system of its own where that can be."""
-        return self.folder / {Part.PHONE: "pocket", Part.HOST: "desk"}.get(part, part.value)
-
-    def fill(self, part: Part) -> None:
-        """Leave no free byte on a part's disk."""
-        with contextlib.suppress(OSError), (self.disk_of(part) / "filler").open("wb", buffering=0) as filler:
-            for size in (1024 * 1024, _PAGE):
-                with contextlib.suppress(OSError):
-                    while filler.write(bytes(size)) == size:
-                        pass
-
-    def make_room(self, part: Part) -> None:
-        """Free the disk again."""
-        (self.disk_of(part) / "filler").unlink(missing_ok=True)
-
     def let_write(self, part: Part, *, may: bool) -> None:
         """Fail every write of a running part to a file, or let them succeed again."""
         process = self.process(part)
         if process is not None:
-            _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (hard if may else 0, hard))
-
-    def remount(self, part: Part, *, writable: bool) -> None:
-        """Make the disk of a part that is down read-only, or writable again."""
-        options = "remount,rw" if writable else "remount,ro"
-        subprocess.run(["mount", "-o", options, str(self.disk_of(part))], check=True)
-
-    def spoil(self, part: Part) -> None:
-        """Overwrite the first page of a part's store. The part is down."""
-        store = self.disk_of(part) / _STORES[part]
-        with contextlib.closing(sqlite3.connect(store)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        with store.open("r+b") as file:
-            self._spoiled[part] = file.read(_PAGE)
-            file.seek(100)  # behind the header: it still looks like a database
-            file.write(b"\xa5" * (_PAGE - 100))
-
-    def restore(self, part: Part) -> None:
-        """Put the page back as it was."""
-        page = self._spoiled.pop(part, None)
-        if page is not None:
-            with (self.disk_of(part) / _STORES[part]).open("r+b") as file:
-                file.write(page)
-
-    # ---- Clocks.
-
-    def set_clock(self, part: Part, seconds: int) -> None:
-        """Let the wall clock of a part jump to so many seconds from the true time. It was started for that."""
-        aside = self.folder / f"{part}.clock.new"
-        aside.write_text(f"{seconds:+d}\n")
-        aside.rename(self.folder / f"{part}.clock")
-
-    def _clock_env(self, part: Part) -> dict[str, str]:
-        library = faketime()
-        if part not in self.clocks or library is None:
-            return {}
-        if not (self.folder / f"{part}.clock").exists():
-            self.set_clock(part, 0)
-        return {
-            "LD_PRELOAD": library,
-            "FAKETIME_TIMESTAMP_FILE": str(self.folder / f"{part}.clock"),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            # With the library's own guess a Python of several threads stands still whenever two of them want to run.
-            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
-        }
+            let_write(process.pid, may=may)
 
     # ---- Networks.
 
@@ -381,24 +325,6 @@ def _signal(process: Process, number: signal.Signals) -> None:
     """Signal a process alone, not what it has started."""
     with contextlib.suppress(ProcessLookupError):  # it has ended, and nobody has heard of it yet
         os.kill(process.pid, number)
-
-
-def _mount(folder: Path) -> None:
-    options = f"size={DISK_BYTES},mode=700"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
-
-
-def cannot_mount() -> str | None:
-    """Say why no disk of its own can be made for a part; None when it can."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        return "a disk of its own is a tmpfs, which takes root (or unshare) to mount"
-    return None
-
-
-def faketime() -> str | None:
-    """Find Debian's libfaketime; None when it is missing."""
-    found = [path for path in _FAKETIME if Path(path).exists()]
-    return found[0] if found else ctypes.util.find_library("faketime")
 
 
 def now() -> float:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import socket
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,20 +24,22 @@ from dispatch.address import Address
 from tests.faults.wire import Frame, Piece, Splitter
 
 _CHUNK = 65_536
-_ONCE_OPEN = frozenset({"hello", "proof", "open", "challenge", "opened", "bye", "draining"})
-"""Said once a stream by both; twice would be a breach of the protocol, not a fault of the network."""
+_ONCE_OPEN = frozenset({"hello", "proof", "open", "challenge", "opened", "bye", "draining", "data"})
+"""Said once a stream by both, or once a chunk; twice would be a breach of the protocol, not a fault of the network."""
 
 
 class Part(StrEnum):
-    """The four kinds of process; of a connection, who dialled."""
+    """The four kinds of process, of a connection who dialled; and what lies between two of them."""
 
     PHONE = "phone"
     RELAY = "relay"
     PAIRING = "pairing"
     HOST = "host"
+    LAN = "lan"
+    """The network that phone and host are on, where they speak directly."""
 
 
-class Way(StrEnum):
+class Direction(StrEnum):
     """A direction, seen from who dialled."""
 
     UP = "up"
@@ -47,7 +50,7 @@ class Way(StrEnum):
 class Weather:
     """How the connections of one part fare. Fields may be changed at any time; `Network.changed` tells of it."""
 
-    held: frozenset[Way] = frozenset()
+    held: frozenset[Direction] = frozenset()
     """Directions in which nothing comes through, nor the end of a connection: it waits."""
     refused: bool = False
     """New connections are reset at once."""
@@ -62,7 +65,7 @@ class Gate:
     """Holds one direction of a part's connections before the first frame that is wanted, until it is opened."""
 
     part: Part
-    way: Way
+    direction: Direction
     wants: Callable[[Frame], bool]
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
@@ -74,7 +77,7 @@ class _Connection:
     def __init__(self, part: Part, near: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
         self.part = part
         self.near, self.far = near, far
-        self.held: set[Way] = set()  # this one alone; `Weather.held` is for all of a part
+        self.held: set[Direction] = set()  # this one alone; `Weather.held` is for all of a part
         self.over = asyncio.Event()
 
     def abort(self) -> None:
@@ -110,10 +113,13 @@ class Network:
         self._weather = {part: Weather() for part in Part}
         self._changed = asyncio.Event()
         self._passed: Counter[str] = Counter()
+        self._dialled: list[tuple[float, Part]] = []
         self._news = asyncio.Event()
         self._server: asyncio.Server
         self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.held = 0
+        """How many pieces, and ends of connections, wait for other weather now."""
 
     async def __aenter__(self) -> Network:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -154,7 +160,7 @@ class Network:
     def mute_now(self, parts: frozenset[Part]) -> None:
         """Hold what these parts say on the connections that they have; new ones work."""
         for connection in [one for one in self._connections if one.part in parts]:
-            connection.held.add(Way.UP)
+            connection.held.add(Direction.UP)
         self._tell()
 
     def strand(self, parts: frozenset[Part]) -> None:
@@ -165,9 +171,9 @@ class Network:
         for connection in [one for one in self._connections if one.part in parts and one.held]:
             _reset(connection.near)
 
-    def gate(self, part: Part, way: Way, wants: Callable[[Frame], bool]) -> Gate:
+    def gate(self, part: Part, direction: Direction, wants: Callable[[Frame], bool]) -> Gate:
         """Put up a gate."""
-        gate = Gate(part, way, wants)
+        gate = Gate(part, direction, wants)
         self.gates.append(gate)
         return gate
 
@@ -180,6 +186,10 @@ class Network:
 
     # ---- What there is to see.
 
+    def dialled(self, part: Part, *, since: float) -> float | None:
+        """Give when a part first dialled since a time of the steady clock, also in vain; None when it has not."""
+        return next((at for at, who in self._dialled if who is part and at >= since), None)
+
     def count(self, kind: str) -> int:
         """Count the frames of a kind that have passed."""
         return self._passed[kind]
@@ -188,11 +198,15 @@ class Network:
         """Wait until more frames of a kind have passed; False when none came in time."""
         try:
             async with asyncio.timeout(within_seconds):
-                while self._passed[kind] <= more_than:
-                    await self._news.wait()
+                await self.passed(kind, more_than=more_than)
         except TimeoutError:
             return False
         return True
+
+    async def passed(self, kind: str, *, more_than: int) -> None:
+        """Wait until more frames of a kind have passed."""
+        while self._passed[kind] <= more_than:
+            await self._news.wait()
 
     # ---- Carrying.
 
@@ -202,6 +216,7 @@ class Network:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         part = self._who(writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1])
+        self._dialled.append((time.monotonic(), part))
         if self._weather[part].refused or not self.target:
             _reset(writer)
             return
@@ -213,7 +228,7 @@ class Network:
             return
         connection = _Connection(part, writer, far_writer)
         self._connections.add(connection)
-        flows = [(reader, far_writer, Way.UP), (far_reader, writer, Way.DOWN)]
+        flows = [(reader, far_writer, Direction.UP), (far_reader, writer, Direction.DOWN)]
         tasks = [asyncio.create_task(self._flow(connection, *flow)) for flow in flows]
         for task in tasks:
             self._tasks.add(task)
@@ -224,29 +239,31 @@ class Network:
         self._connections.discard(connection)
 
     async def _flow(
-        self, connection: _Connection, source: asyncio.StreamReader, sink: asyncio.StreamWriter, way: Way
+        self, connection: _Connection, source: asyncio.StreamReader, sink: asyncio.StreamWriter, direction: Direction
     ) -> None:
-        splitter = Splitter(up=way is Way.UP)
+        splitter = Splitter(up=direction is Direction.UP)
         with contextlib.suppress(OSError):
             try:
                 while chunk := await source.read(_CHUNK):
                     for piece in splitter.feed(chunk):
-                        await self._carry(connection, piece, sink, way)
+                        await self._carry(connection, piece, sink, direction)
                 sink.write(splitter.rest())
             finally:
                 # Also the end of a connection takes its time, and nobody sees it through a held direction.
-                await self._let_through(connection, way)
+                await self._let_through(connection, direction)
                 sink.close()
 
-    async def _carry(self, connection: _Connection, piece: Piece, sink: asyncio.StreamWriter, way: Way) -> None:
+    async def _carry(
+        self, connection: _Connection, piece: Piece, sink: asyncio.StreamWriter, direction: Direction
+    ) -> None:
         for frame in piece.frames:
-            await self._stop_at_gates(connection, frame, way)
+            await self._stop_at_gates(connection, frame, direction)
         weather = self._weather[connection.part]
         if weather.delay_seconds:
             await asyncio.sleep(weather.delay_seconds)
         if weather.bytes_per_second:
             await asyncio.sleep(len(piece.data) / weather.bytes_per_second)
-        await self._let_through(connection, way)
+        await self._let_through(connection, direction)
         sink.write(piece.data)
         kinds = {frame.WhichOneof("frame") or "" for frame in piece.frames}
         if kinds:
@@ -257,13 +274,20 @@ class Network:
             sink.write(piece.data)
         await sink.drain()
 
-    async def _let_through(self, connection: _Connection, way: Way) -> None:
-        while not connection.over.is_set() and (way in connection.held or way in self._weather[connection.part].held):
-            await self._changed.wait()
+    async def _let_through(self, connection: _Connection, direction: Direction) -> None:
+        def held() -> bool:
+            return direction in connection.held or direction in self._weather[connection.part].held
 
-    async def _stop_at_gates(self, connection: _Connection, frame: Frame, way: Way) -> None:
+        while not connection.over.is_set() and held():
+            self.held += 1
+            try:
+                await self._changed.wait()
+            finally:
+                self.held -= 1
+
+    async def _stop_at_gates(self, connection: _Connection, frame: Frame, direction: Direction) -> None:
         for gate in self.gates:
-            fits = gate.part is connection.part and gate.way is way and not gate.reached.is_set()
+            fits = gate.part is connection.part and gate.direction is direction and not gate.reached.is_set()
             if fits and gate.wants(frame):
                 gate.reached.set()
                 await gate.opened.wait()

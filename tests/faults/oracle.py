@@ -7,13 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from tests.faults.cells import End
-from tests.faults.laboratory import Known
+from tests.faults.cells import NEVER_RAN, OUTCOMES, OVER, End, Known
 from tests.support.processes import Event
-
-OUTCOMES = frozenset({"done", "failed", "cancelled", "interrupted", "denied", "timed_out"})
-NEVER_RAN = frozenset({"refused", "not_sent"})
-OVER = OUTCOMES | NEVER_RAN
 
 
 def end_of(last: Event) -> End:

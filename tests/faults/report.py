@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tests.faults.cells import PHASES, Cell, Phase
 from tests.faults.laboratory import now
 from tests.faults.network import Part
+from tests.faults.timing import Knew, bound_seconds
 from tests.faults.trial import Result
 
 _PASS, _FAIL, _NO_SUCH, _NOT_RUN, _LEFT_OUT = "pass", "FAIL", "-", "n/r", "."
@@ -44,7 +45,10 @@ class Report:
         """Note what came of a cell, and say it. `before` are the cells that ran in the same laboratory."""
         self._results.append(result)
         mark = self._marks[result.cell.name] = _FAIL if result.wrong else _PASS
-        knew = "" if result.knew_seconds is None else f"  known after {self._leases(result.knew_seconds):.1f} leases"
+        timing = result.timing
+        knew = "" if timing is None or timing.seconds is None else f"  known after {timing.leases:.1f} leases"
+        if result.knew is Knew.NOT_JUDGED and timing is not None:
+            knew += f": not judged, the laboratory stood still for {timing.stood_still_seconds * 1000:.0f} ms"
         print(
             f"{mark}  {result.cell.name:<28} {' '.join(result.end):<28} {result.took_seconds:5.1f} s{knew}", flush=True
         )
@@ -96,17 +100,10 @@ class Report:
                 print(f"{fault:<12}" + "".join(f"{mark:>9}" for mark in rows[fault]))
 
     def _times(self) -> None:
-        bound = 2 + 1000 / self._lease_ms
-        known = {r.cell.name: self._leases(r.knew_seconds) for r in self._results if r.knew_seconds is not None}
-        late = sorted((name for name in known if known[name] > bound), key=lambda name: -known[name])
+        known = [r.timing.leases for r in self._results if r.timing is not None and r.timing.seconds is not None]
         if known:
-            print(
-                f"\ntime to know, in leases of {self._lease_ms} ms: median {statistics.median(known.values()):.1f},",
-                end=" ",
-            )
-            print(f"longest {max(known.values()):.1f}; the aim is {bound:.1f} (two leases and a second)")
-        for name in late:
-            print(f"  above it: {name} {known[name]:.1f}")
-
-    def _leases(self, seconds: float) -> float:
-        return seconds * 1000 / self._lease_ms
+            bound = bound_seconds(self._lease_ms) * 1000 / self._lease_ms
+            print(f"\ntime to know, in leases of {self._lease_ms} ms: median {statistics.median(known):.1f},", end=" ")
+            print(f"longest {max(known):.1f}; the bound is {bound:.1f} (two leases and a second)")
+        if unjudged := [result.cell.name for result in self._results if result.knew is Knew.NOT_JUDGED]:
+            print(f"not judged ({len(unjudged)}), as this computer was too busy to tell: {', '.join(unjudged)}")

@@ -10,14 +10,15 @@ import asyncio
 import contextlib
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from tests.faults.cells import CELLS
+from tests.faults.cells import CELLS, OVER, Known
+from tests.faults.disks import cannot_mount
 from tests.faults.faults import FAULTS, Fault, Lasts
-from tests.faults.laboratory import Known, Laboratory, cannot_mount, laboratory, now
+from tests.faults.laboratory import Laboratory, laboratory, now
 from tests.faults.network import Part
-from tests.faults.oracle import OVER
 from tests.faults.trial import close_books
 from tests.support.processes import Event, Process
 
@@ -47,6 +48,41 @@ def _suitable() -> list[tuple[Fault, Part]]:
     ]
 
 
+class Breaking:
+    """Breaks and mends a laboratory, one thing after the other. What goes wrong with that itself ends it, and is in `wrong`."""
+
+    def __init__(self, lab: Laboratory, suitable: Sequence[tuple[Fault, Part]], rng: Random) -> None:
+        self.injected: Counter[str] = Counter()
+        self.wrong: list[str] = []
+        self._lab = lab
+        self._suitable = suitable
+        self._rng = rng
+
+    async def run(self) -> None:
+        """Go on until cancelled; whatever was broken is mended then, too. Raises nothing else."""
+        rng, lease = self._rng, self._lab.lease_ms / 1000
+        while not self.wrong:
+            await asyncio.sleep(rng.uniform(*_PAUSE_LEASES) * lease)  # when is what is random here
+            fault, part = rng.choice(self._suitable)
+            self.injected[f"{part} {fault.name}"] += 1
+            breaking = asyncio.create_task(self._one(fault, part, rng.uniform(*_LENGTH_LEASES) * lease))
+            try:
+                await asyncio.shield(breaking)
+            except asyncio.CancelledError:
+                await breaking
+                raise
+
+    async def _one(self, fault: Fault, part: Part, seconds: float) -> None:
+        try:
+            await fault.strike(self._lab, part)
+            if fault.lasts is not Lasts.MOMENT:
+                await asyncio.sleep(seconds)  # the fault itself
+            await fault.mend(self._lab, part)
+        except Exception as failure:
+            # Whatever it was: a run in which nothing breaks any more must not look like one in which nothing was lost.
+            self.wrong.append(f"{part} {fault.name} could not be done: {type(failure).__name__} {failure}")
+
+
 class Soak:
     """One long run."""
 
@@ -66,21 +102,25 @@ class Soak:
     async def in_one_laboratory(self, lease_ms: int) -> None:
         """Run until the time is over, or enough tasks were sent here."""
         async with laboratory(lease_ms=lease_ms) as lab:
-            breaking = asyncio.create_task(self._break(lab, Random(self._rng.random())))
+            breaking = Breaking(lab, _suitable(), Random(self._rng.random()))
+            breaker = asyncio.create_task(breaking.run())
             try:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(_PERSONS):
-                        group.create_task(self._send(lab, Random(self._rng.random())))
+                        group.create_task(self._send(lab, breaking, Random(self._rng.random())))
             finally:
-                breaking.cancel()
-                await asyncio.gather(breaking, return_exceptions=True)
+                breaker.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await breaker
+                self.faults += breaking.injected
+            self.wrong += breaking.wrong
             self.wrong += await close_books(lab, self._rng) + lab.tracebacks()
             if self.wrong:
                 lab.keep_logs(Path("out/faults/soak"))
 
-    async def _send(self, lab: Laboratory, rng: Random) -> None:
+    async def _send(self, lab: Laboratory, breaking: Breaking, rng: Random) -> None:
         """Be a person: send a task, wait for its end, send the next."""
-        while not self.over and len(lab.tasks) < _TASKS_OF_A_LABORATORY:
+        while not self.over and not breaking.wrong and len(lab.tasks) < _TASKS_OF_A_LABORATORY:
             task_id, token = uuid.UUID(bytes=rng.randbytes(16), version=4), f"cell{rng.randbytes(6).hex()}"
             self.tasks += 1
             try:
@@ -104,29 +144,6 @@ class Soak:
             if last.get("state") in OVER and last.get("task_id") == str(task_id):
                 return last
             await asyncio.sleep(_AGAIN_SECONDS)
-
-    async def _break(self, lab: Laboratory, rng: Random) -> None:
-        """Break and mend, one thing after the other, until cancelled; whatever was broken is mended then, too."""
-        suitable, lease = _suitable(), lab.lease_ms / 1000
-        while True:
-            await asyncio.sleep(rng.uniform(*_PAUSE_LEASES) * lease)  # when is what is random here
-            fault, part = rng.choice(suitable)
-            self.faults[f"{part} {fault.name}"] += 1
-            breaking = asyncio.create_task(self._one(lab, fault, part, rng.uniform(*_LENGTH_LEASES) * lease))
-            try:
-                await asyncio.shield(breaking)
-            except asyncio.CancelledError:
-                await breaking
-                raise
-            except (AssertionError, OSError, TimeoutError) as failure:
-                self.wrong.append(f"{part} {fault.name}: {type(failure).__name__} {failure}")
-                raise
-
-    async def _one(self, lab: Laboratory, fault: Fault, part: Part, seconds: float) -> None:
-        await fault.strike(lab, part)
-        if fault.lasts is not Lasts.MOMENT:
-            await asyncio.sleep(seconds)  # the fault itself
-        await fault.mend(lab, part)
 
     def say(self) -> None:
         """Print how it stands."""
@@ -152,8 +169,13 @@ async def soak(*, minutes: float, seed: int, lease_ms: int) -> int:
     print(f"soak, seed {seed}, {minutes:g} min, a short lease is {lease_ms} ms", flush=True)
     run = Soak(seed=seed, minutes=minutes)
     while not run.over:
-        await run.in_one_laboratory(lease_ms)
+        try:
+            await run.in_one_laboratory(lease_ms)
+        except Exception as failure:
+            run.wrong.append(f"a laboratory broke off: {type(failure).__name__} {failure}")
         run.say()
+    if not run.faults:
+        run.wrong.append("nothing was broken")
     print("faults injected:")
     for name, count in sorted(run.faults.items()):
         print(f"  {count:4} {name}")

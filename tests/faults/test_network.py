@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.network import Network, Part, Way, Weather
+from tests.faults.network import Direction, Network, Part, Weather
+from tests.support.waiting import until
 
 ALL = frozenset(Part)
 
@@ -59,10 +60,11 @@ async def test_in_fair_weather_everything_passes(network: Network) -> None:
 
 async def test_what_a_mute_part_says_is_heard_when_the_weather_clears(network: Network, echo: Echo) -> None:
     reader, writer = await dial(network)
-    network.change(ALL, lambda: Weather(held=frozenset({Way.UP})))
+    network.change(ALL, lambda: Weather(held=frozenset({Direction.UP})))
     writer.write(said(b"held"))
     other_reader, other_writer = await dial(network)
     network.change(frozenset({Part.PHONE}), Weather)  # another part's weather changes nothing
+    await until(lambda: network.held == 1)
     assert not echo.heard
 
     network.clear()
@@ -97,7 +99,7 @@ async def test_words_of_a_stranded_connection_are_heard_behind_those_of_the_new_
     await reader.readexactly(10)
     network.mute_now(ALL)
     writer.write(said(b"old"))
-    await asyncio.sleep(0.1)  # it is on its way; nothing announces where
+    await until(lambda: network.held == 1)
     network.strand(ALL)
     with pytest.raises(ConnectionError):
         await reader.readexactly(1)
@@ -107,8 +109,6 @@ async def test_words_of_a_stranded_connection_are_heard_behind_those_of_the_new_
 
     network.clear()
 
-    async with asyncio.timeout(20):
-        while len(echo.heard) < 34:  # noqa: ASYNC110 -- the server announces nothing
-            await asyncio.sleep(0.01)
+    await until(lambda: len(echo.heard) >= 34)
     assert bytes(echo.heard) == said(b"0") + said(b"new") + said(b"old")
     new_writer.close()

@@ -17,15 +17,19 @@ from random import Random
 from dispatch.api.relay.v1.relay_pb2 import DeviceFrame
 
 from tests.faults import oracle
-from tests.faults.cells import Cell, End, Phase
+from tests.faults.cells import AMISS, DIRECTLY, OVER, Cell, End, Known, Phase
 from tests.faults.faults import Harm, Lasts
-from tests.faults.laboratory import Known, Laboratory, now
-from tests.faults.network import Part, Way
-from tests.faults.oracle import OVER
+from tests.faults.laboratory import Laboratory, now
+from tests.faults.network import Direction, Gate, Network, Part
+from tests.faults.timing import Knew, Timing, of_two
 from tests.faults.wire import Frame
 from tests.support.processes import Event, Process
+from tests.support.waiting import DEADLINE_SECONDS
 
-REACHED_WITHIN_SECONDS = 30.0
+LONGER_THAN_VALID_SECONDS = 12.0
+"""A command is valid for ten."""
+FILE_BYTES = 5 * 64 * 1024
+"""Of an attachment or artifact: five chunks, of which the third is held."""
 FATE_WITHIN_SECONDS = 90.0
 """Without a fate by then it is lost. Generous: this is no measure of speed."""
 HISTORY_WITHIN_SECONDS = 40.0
@@ -34,9 +38,6 @@ LONGEST_LEASES = 3.0
 _AGAIN_SECONDS = 0.3
 _TRIES = 5
 _ENDED_AS_DONE = 'dispatch_relay_tasks_total{outcome="done"}'
-_AMISS = frozenset({"out_of_contact", "unconfirmed"}) | OVER
-_NEWS = frozenset({"handed_over", "accepted", "started", "step", "text", "back"})
-"""What shows that all is well, as far as it goes."""
 
 
 @dataclass(slots=True)
@@ -46,11 +47,25 @@ class Result:
     cell: Cell
     wrong: list[str] = field(default_factory=list)
     end: End = ("", "")
-    knew_seconds: float | None = None
-    """From the fault until the phone said anything of the task: that something is amiss, or that it goes on."""
+    timing: Timing | None = None
+    """How long it was until the phone knew; None when the experiment did not come so far."""
+    knew: Knew = Knew.NOTHING
     took_seconds: float = 0.0
     story: list[str] = field(default_factory=list)
     """What the phone said, for whoever looks into a failure."""
+
+    @property
+    def to_repeat(self) -> bool:
+        """Tell whether all is right but for the time, which is to be measured once more."""
+        return not self.wrong and self.knew in {Knew.LATE, Knew.NOT_JUDGED}
+
+    def after(self, first: Result) -> None:
+        """Judge the time by both; this is the second one."""
+        self.took_seconds += first.took_seconds
+        self.knew = of_two(first.knew, self.knew)
+        if self.knew is Knew.LATE and first.timing is not None and self.timing is not None:
+            both = f"{first.timing.leases:.1f} and again {self.timing.leases:.1f} leases"
+            self.wrong.append(f"the phone knew after {both}, the bound is {self.timing.bound_leases:.1f}")
 
 
 class _Refused(Exception):
@@ -73,17 +88,18 @@ class Trial:
         self._heard_at: float | None = None
         self._amiss = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
+        self._done: Event = {}
         self.task_id: uuid.UUID
         self.token: str
         self._be_another()
 
     async def run(self) -> Result:
-        """Run it; what is wrong is in the result, and raises nothing but cancellation."""
+        """Run it; what is wrong, also with the experiment itself, is in the result. Raises nothing but cancellation."""
         result = Result(self.cell)
         began = now()
         try:
             await self._run(result)
-        except (AssertionError, TimeoutError, OSError, KeyError) as failure:
+        except Exception as failure:
             result.wrong.append(f"the experiment broke off: {type(failure).__name__} {failure}")
         finally:
             result.took_seconds = now() - began
@@ -98,14 +114,16 @@ class Trial:
         await self._bring_about()
         if fault.lasts is Lasts.KNOWN:
             await self._until_known()
-        if self.cell.phase in {Phase.WAITING, Phase.RUNNING}:
+        if fault.lasts is Lasts.VALIDITY:
+            await asyncio.sleep(LONGER_THAN_VALID_SECONDS)  # the fault itself
+        if self.cell.phase in {Phase.WAITING, Phase.RUNNING, Phase.DIRECT}:
             lab.let_go()  # its end comes while the fault is there, if it can
         last = await self._fate(result) if fault.lasts is Lasts.TASK else None
         await fault.mend(lab, part)
         if last is None:
             last = await self._fate(result)
-        if self._heard_at is not None:
-            result.knew_seconds = self._heard_at - self._struck_at
+        result.timing = self._timing()
+        result.knew = result.timing.knew
         result.end = oracle.end_of(last)
         result.wrong += await self._judge(last)
 
@@ -122,13 +140,16 @@ class Trial:
                 await self._to_phase_and_strike()
             except _Refused as refused:
                 self._become_another(refused.last)
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    await self.lab.host_is_back()
             else:
                 return
         raise AssertionError("no task came as far as the phase")
 
     def _become_another(self, last: Event) -> None:
         self.lab.let_go()
-        self.lab.to_relay.forget_gates()
+        for network in self.lab.networks:
+            network.forget_gates()
         known = Known(task_id=str(self.task_id), token=self.token, last=last, cell=f"{self.cell.name} (refused before)")
         self.lab.tasks.append(known)
         self._be_another()
@@ -137,14 +158,13 @@ class Trial:
         match self.cell.phase:
             case Phase.UNSENT:
                 await self._strike()
-                self._struck_at = now()  # nobody waits to know anything before
                 self._listening = asyncio.create_task(self._listen(await self._send(), skip=0))
             case Phase.POSTED:
-                await self._strike_at(Part.HOST, Way.DOWN, lambda frame: _is(frame, "handover"))
+                await self._strike_at(Part.HOST, Direction.DOWN, lambda frame: _is(frame, "handover"))
             case Phase.HANDED:
-                await self._strike_at(Part.HOST, Way.UP, lambda frame: _is(frame, "take"))
+                await self._strike_at(Part.HOST, Direction.UP, lambda frame: _is(frame, "take"))
             case Phase.TAKEN:
-                await self._strike_at(Part.HOST, Way.DOWN, lambda frame: _is(frame, "deliver"))
+                await self._strike_at(Part.HOST, Direction.DOWN, lambda frame: _is(frame, "deliver"))
             case Phase.WAITING:
                 self.lab.hold_tasks()
                 if not self.others:
@@ -156,20 +176,52 @@ class Trial:
                 await self._strike()
             case Phase.ENDED:
                 await self._start_held()
-                await self._strike_at(Part.HOST, Way.UP, _ends_a_task, send=False)
+                await self._strike_at(Part.HOST, Direction.UP, _ends_a_task)
             case Phase.AWAY:
                 await self._start_held()
                 ended = await self.lab.sample(_ENDED_AS_DONE)
                 await self.lab.kill(Part.PHONE, signal.SIGKILL)
                 self.lab.let_go()
-                async with asyncio.timeout(REACHED_WITHIN_SECONDS):
+                async with asyncio.timeout(DEADLINE_SECONDS):
                     while await self.lab.sample(_ENDED_AS_DONE) == ended:  # noqa: ASYNC110 -- a number on a page announces nothing
                         await asyncio.sleep(0.05)
                 await self._strike()
+            case Phase.TRANSFER:
+                await self._strike_at(Part.PHONE, Direction.UP, _Nth("data", 3))
+            case Phase.FETCH:
+                await self._make_an_artifact()
+                await self._strike_at(Part.PHONE, Direction.DOWN, _Nth("data", 3))
+            case Phase.ASKED:
+                await self._strike_at(Part.PHONE, Direction.UP, _Nth("post", 1), on=self.lab.lan)
+            case Phase.AGREED:
+                posted = self.lab.lan.gate(Part.PHONE, Direction.UP, _Nth("post", 1))
+                await self._send()
+                await self._stands_at(posted)
+                # What comes down behind the Post is its Taken; the seal hides which.
+                await self._strike_at(Part.PHONE, Direction.DOWN, _Nth("live", 1), on=self.lab.lan, behind=posted)
+            case Phase.DIRECT:
+                met = self.lab.lan.count("live")
+                await self._start_held()
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    await self.lab.lan.passed("live", more_than=met + 1)
+                await self._strike()
+
+    async def _make_an_artifact(self) -> None:
+        """Have a task done that sends a file."""
+        (self.lab.folder / "files" / f"{self.token}.bin").write_bytes(self._content())
+        phone = await self._send()
+        await phone.ended()
+        last = phone.events[-1] if phone.events else {}
+        if last.get("state") != "done":
+            raise _Refused(last)
+        self._done = last
+
+    def _content(self) -> bytes:
+        return Random(self.token).randbytes(FILE_BYTES)
 
     async def _seen(self, phone: Process, name: str) -> None:
         """Wait for an event on the phone. Raises _Refused when the task has ended before."""
-        async with asyncio.timeout(REACHED_WITHIN_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             async for event in phone.stream():
                 if event["event"] == name:
                     return
@@ -182,13 +234,34 @@ class Trial:
             self._listening = asyncio.create_task(self._listen(phone, skip=len(phone.events)))
         await self.cell.fault.strike(self.lab, self.cell.part)
 
-    async def _strike_at(self, part: Part, way: Way, wants: Callable[[Frame], bool], *, send: bool = True) -> None:
-        """Strike while a frame is held on its way, then let it go on, if it still can."""
-        gate = self.lab.to_relay.gate(part, way, wants)
-        if send:
-            await self._send()
-        else:
+    async def _strike_at(
+        self,
+        part: Part,
+        direction: Direction,
+        wants: Callable[[Frame], bool],
+        *,
+        on: Network | None = None,
+        behind: Gate | None = None,
+    ) -> None:
+        """Strike while a frame is held on its way, then let it go on, if it still can.
+
+        What brings the frame about is that the task is sent, or goes on, or that a gate `behind` which it comes is opened.
+        """
+        gate = (on or self.lab.to_relay).gate(part, direction, wants)
+        if behind is not None:
+            behind.opened.set()
+        elif self.cell.phase is Phase.ENDED:
             self.lab.let_go()
+        elif self.cell.phase is Phase.FETCH:
+            await self._fetch()
+        else:
+            await self._send()
+        await self._stands_at(gate)
+        await self._strike()
+        gate.opened.set()
+
+    async def _stands_at(self, gate: Gate) -> None:
+        """Wait until a frame stands at a gate. Raises _Refused when the phone has ended before."""
         phone = self.lab.phone
         while not gate.reached.is_set():
             if phone is not None and phone.returncode is not None:
@@ -197,17 +270,33 @@ class Trial:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN_SECONDS):
                     await gate.reached.wait()
-        await self._strike()
-        gate.opened.set()
 
     async def _send(self) -> Process:
-        return await self.lab.sends(f"Search for {self.token}", self.task_id)
+        """Send the task, or ask again what has become of it."""
+        phase = self.cell.phase
+        if phase is Phase.FETCH:
+            return await self.lab.sends(f"Send me {self.token}.bin", self.task_id)
+        options: list[str] = []
+        if phase is Phase.TRANSFER:
+            attachment = self.lab.folder / f"{self.token}.bin"
+            attachment.write_bytes(self._content())
+            options = ["--attach", str(attachment)]
+        path = "relay"
+        if phase in DIRECTLY:
+            # By itself a phone takes what is there first, which is not for the laboratory to say.
+            path = "direct" if phase is not Phase.DIRECT and not self._struck_at else "auto"
+        return await self.lab.sends(f"Search for {self.token}", self.task_id, *options, path=path)
+
+    async def _fetch(self) -> Process:
+        into = self.lab.folder / "fetched" / self.token
+        into.mkdir(parents=True, exist_ok=True)
+        return await self.lab.fetches(f"{self.token}.bin", into)
 
     async def _start_held(self) -> Process:
         self.lab.hold_tasks()
         phone = await self._send()
         await self._seen(phone, "started")
-        async with asyncio.timeout(REACHED_WITHIN_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while not self.lab.runs(self.token):  # noqa: ASYNC110 -- a line in a file announces nothing
                 await asyncio.sleep(0.02)
         return phone
@@ -226,7 +315,8 @@ class Trial:
 
     async def _until_known(self) -> None:
         """Wait until the phone says that something is amiss, or for as long as the fault is to last."""
-        longest = LONGEST_LEASES * self.lab.lease_ms / 1000
+        lease_ms = self.lab.lease_ms
+        longest = max(LONGEST_LEASES * lease_ms / 1000, self.cell.bound_seconds(lease_ms) + 0.5)
         if self.cell.fault.harm is Harm.DISK or self._listening is None or self._listening.done():
             longest /= 3
         with contextlib.suppress(TimeoutError):
@@ -234,20 +324,34 @@ class Trial:
                 await self._amiss.wait()
 
     async def _listen(self, phone: Process, *, skip: int) -> None:
-        """Note when the phone first says anything behind so many events, and when it says that something is amiss."""
+        """Note when the phone knows, behind so many events, and when it says that something is amiss."""
         seen = 0
         async for event in phone.stream():
             seen += 1
-            if seen > skip and self._heard_at is None and event["event"] in _AMISS | _NEWS:
+            if seen > skip and self._heard_at is None and event["event"] in self.cell.tells:
                 self._heard_at = now()
-            if seen > skip and event["event"] in _AMISS:
+            if seen > skip and event["event"] in AMISS:
                 self._amiss.set()
                 return
+
+    def _timing(self) -> Timing:
+        began = self._struck_at
+        if self.cell.phase is Phase.UNSENT:
+            # Nobody waits to know anything before. That a process takes its time to start is no matter of leases.
+            began = max(began, self.lab.dialled(Part.PHONE, since=began) or began)
+        return Timing(
+            seconds=None if self._heard_at is None else max(0.0, self._heard_at - began),
+            bound_seconds=self.cell.bound_seconds(self.lab.lease_ms),
+            stood_still_seconds=self.lab.pulse.longest(since=began),
+            lease_ms=self.lab.lease_ms,
+        )
 
     # ---- Its fate.
 
     async def _fate(self, result: Result) -> Event:
         """Follow the task to its end, with another process where the phone's has ended without one."""
+        if self.cell.phase is Phase.FETCH:
+            return await self._fetched(result)
         async with asyncio.timeout(FATE_WITHIN_SECONDS):
             while True:
                 phone = self.lab.phone
@@ -261,12 +365,28 @@ class Trial:
                 await asyncio.sleep(_AGAIN_SECONDS)
                 await self._send()
 
+    async def _fetched(self, result: Result) -> Event:
+        """Fetch the artifact until it is here, whole; what has its name before that is wrong."""
+        async with asyncio.timeout(FATE_WITHIN_SECONDS):
+            while True:
+                phone = self.lab.phone or await self._fetch()
+                code = await phone.ended()
+                result.story += [_told(event) for event in phone.events]
+                into = self.lab.folder / "fetched" / self.token
+                named = [one for one in into.iterdir() if not one.name.startswith(".")]
+                if any(one.read_bytes() != self._content() for one in named):
+                    result.wrong.append("a file that is not whole has the name of the artifact")
+                if code == 0:
+                    if not named or any(one not in named for one in into.iterdir()):
+                        result.wrong.append(f"fetched, and in the folder are {[one.name for one in into.iterdir()]}")
+                    return self._done
+                await asyncio.sleep(_AGAIN_SECONDS)
+                await self._fetch()
+
     async def _judge(self, last: Event) -> list[str]:
         """Ask the oracle, and wait until the next task can be sent."""
         lab, wrong = self.lab, list[str]()
-        on_host, on_phone = lab.stores()
-        if len(on_phone) < len(on_host):
-            on_host, on_phone = await lab.threads()  # what came behind the end of this task is still to be read
+        on_host, on_phone = await self._both_threads()
         for task_id, token, phone in self.others:
             await phone.stop()
             other = Known(task_id=str(task_id), token=token, last=_last_of(task_id, on_phone), cell=self.cell.name)
@@ -281,6 +401,17 @@ class Trial:
         async with asyncio.timeout(FATE_WITHIN_SECONDS):
             await lab.host_is_back()
         return wrong
+
+    async def _both_threads(self) -> tuple[list[Event], list[Event]]:
+        """Give the threads from both stores, when the phone has read what came behind the end of this task."""
+        until = now() + FATE_WITHIN_SECONDS
+        on_host, on_phone = self.lab.stores()
+        while len(on_phone) < len(on_host) and now() < until:
+            await (
+                self.lab.threads()
+            )  # the phone reads while it shows; somebody may still be on the way back, then it is asked again
+            on_host, on_phone = self.lab.stores()
+        return on_host, on_phone
 
 
 async def close_books(lab: Laboratory, rng: Random) -> list[str]:
@@ -314,6 +445,18 @@ async def _goes_on(lab: Laboratory, rng: Random) -> bool:
             return True
         await asyncio.sleep(_AGAIN_SECONDS)
     return False
+
+
+class _Nth:
+    """Wants the so manieth frame of a kind."""
+
+    def __init__(self, kind: str, number: int) -> None:
+        self._kind = kind
+        self._left = number
+
+    def __call__(self, frame: Frame) -> bool:
+        self._left -= _is(frame, self._kind)
+        return self._left == 0 and _is(frame, self._kind)
 
 
 def _is(frame: Frame, kind: str) -> bool:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dispatch.api.relay.v1.relay_pb2 import AttachRequest, AttachResponse, DeviceFrame, RelayFrame
+from dispatch.api.relay.v1.transfer_pb2 import CarryRequest, CarryResponse
 from google.protobuf.message import DecodeError
 
-Frame = DeviceFrame | RelayFrame
+Frame = DeviceFrame | RelayFrame | CarryRequest | CarryResponse
+"""A frame of the thread stream, or a chunk that passes on a transfer stream."""
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What a client says first on a connection."""
@@ -100,13 +102,18 @@ class Splitter:
                 break
             message = bytes(body[_MESSAGE_HEAD : _MESSAGE_HEAD + size])
             del body[: _MESSAGE_HEAD + size]
-            try:
-                frames += (
-                    AttachRequest.FromString(message).frames if self._up else AttachResponse.FromString(message).frames
-                )
-            except DecodeError:
-                continue  # another service's message: nobody waits for it here
+            frames += self._parsed(message)
         return frames
+
+    def _parsed(self, message: bytes) -> Sequence[Frame]:
+        try:
+            batch = AttachRequest.FromString(message) if self._up else AttachResponse.FromString(message)
+            if batch.frames:
+                return list(batch.frames)
+            carried = CarryRequest.FromString(message) if self._up else CarryResponse.FromString(message)
+        except DecodeError:
+            return ()  # another service's message: nobody waits for it here
+        return (carried,) if carried.WhichOneof("frame") == "data" else ()
 
     def _take(self, size: int) -> bytes:
         taken = bytes(self._raw[:size])

@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from dispatch.api.relay.v1.relay_pb2 import OUTCOME_DONE
+from dispatch.api.relay.v1.relay_pb2 import (
+    OUTCOME_DONE,
+    OUTCOME_INTERRUPTED,
+    OUTCOME_UNSPECIFIED,
+    PUSH_HINT_NEWS,
+    Presence,
+    Reachability,
+)
 from dispatch_host.agents import Result, Step
 from mobile_sim.direct import Way
 from mobile_sim.store import Verdict
@@ -16,11 +23,11 @@ from tests.support.direct_world import DirectWorld, PhoneInHand
 from tests.support.seeded_phone import Event
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.timeout(180)
-
 WHOLE = ["paired", "accepted", "started", "step", "step", "text", "ended"]
 CHUNKS = 24
 """A little more than a direct path carries for one task, both ways together."""
+SURELY = 6
+"""So many it carries however they fall together."""
 
 
 @pytest.fixture
@@ -50,6 +57,10 @@ def goes_on(world: DirectWorld) -> None:
     world.bench.agent.says("build it", Step("Linked"), Result("It is built.", {}))
 
 
+def is_absent(presence: Presence) -> bool:
+    return presence.state == Reachability.REACHABILITY_ABSENT
+
+
 def path_of(events: list[Event]) -> str:
     """Give by which path the task went."""
     return str(next(event["path"] for event in events if event["event"] == "sent"))
@@ -68,10 +79,29 @@ async def test_a_task_goes_directly_and_the_account_s_history_still_has_it(world
     ]  # fmt: skip
     assert [task.text for task in world.bench.agent.runs] == ["quick look"]
     assert world.bench.rows("SELECT direct, verdict FROM command") == [(1, "go")]
-    report = (await world.relay.trust.told(1))[0]
-    assert (report.outcome, report.accepted) == (OUTCOME_DONE, True)
-    assert 0 < report.posted_at_ms <= report.ended_at_ms
+    taken, ended = await world.relay.trust.told(2)
+    assert (taken.task_id, taken.accepted, taken.outcome) == (ended.task_id, True, OUTCOME_UNSPECIFIED)
+    assert (ended.outcome, ended.accepted) == (OUTCOME_DONE, True)
+    assert 0 < ended.posted_at_ms <= ended.ended_at_ms
     assert world.relay.push.calls == []
+
+
+@pytest.mark.big
+async def test_a_person_who_went_away_is_called_when_the_host_of_a_direct_task_is_gone(world: DirectWorld) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+        events: list[Event] = []
+        watching = await begun(world, phone, events)
+        taken = (await world.relay.trust.told(1))[0]
+        watching.cancel()
+
+    await world.host_is_gone()
+    await until(lambda: world.relay.push.calls == [(world.bench.pair_id, PUSH_HINT_NEWS)])
+    assert (taken.accepted, taken.outcome) == (True, OUTCOME_UNSPECIFIED)
+    assert taken.task_id == world.bench.rows("SELECT task_id FROM task")[0][0]
+
+    await world.host_runs()
+    assert (await world.relay.trust.told(2))[1].outcome == OUTCOME_INTERRUPTED
 
 
 async def test_a_task_that_began_by_the_relay_goes_on_directly(world: DirectWorld) -> None:
@@ -168,11 +198,13 @@ async def test_cutting_the_direct_path_anywhere_loses_nothing_and_runs_nothing_t
 ) -> None:
     async with world.phone() as phone:
         await phone.is_on("direct")
-        world.lan.cut_at_chunk = world.lan.chunks + cut_at
+        before = world.lan.chunks
+        world.lan.cut_at_chunk = before + cut_at
 
         code, events = await phone.send("quick look")
 
         assert code == 0, events
+        assert cut_at > SURELY or world.lan.chunks >= before + cut_at, "it was cut"
         assert words(events) == ["accepted", "done"]
         assert await phone.thread() == ["paired", "accepted", "started", "text", "ended"]
         assert (await phone.status())["holes"] == 0
@@ -237,9 +269,8 @@ async def test_a_host_that_the_relay_calls_absent_is_not_out_of_contact_while_it
         events: list[Event] = []
         watching = await begun(world, phone, events)
 
-        world.bench.pairing.relays_of[world.bench.pair_id] = ["127.0.0.1:9"]
-        await world.relay.stop()
-        await world.relay.start()
+        world.sleeper.heard.falling_asleep()
+        await until(lambda: phone.line.presence is not None and is_absent(phone.line.presence))
         goes_on(world)
 
         assert await watching == 0

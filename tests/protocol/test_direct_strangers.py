@@ -9,27 +9,23 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from dispatch import errors
 from dispatch.address import Address
 from dispatch.api.relay.v1 import relay_pb2 as relay
-from dispatch.api.relay.v1.relay_pb2_grpc import ThreadServiceStub
 from dispatch.api.thread.v1 import thread_pb2 as pb
-from dispatch.channel import dial
 from dispatch.clock import SystemClock
 from dispatch.sealed.session import PhoneSession
-from dispatch.status import from_rpc
 from dispatch_host.direct.door import Knocks
 from dispatch_host.direct.listener import Setting
 from dispatch_host.direct.porch import Bounds
 
 from tests.support.host_bench import Bench
-from tests.support.waiting import until
+from tests.support.lan_end import Stranger, where
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 LOOPBACK = Address(host="127.0.0.1", port=0)
-OPEN_HOUSE = Knocks(most=1_000, at_once=100, at_once_of_one=100)
-"""So that a test which knocks often meets what lies behind the bound."""
+OPEN_HOUSE = Knocks(most=1_000, at_once=100, at_once_of_one=100, silence_seconds=600.0, open_within_seconds=60.0)
+"""So that a test which knocks often, or slowly, meets what lies behind the bound."""
 
 
 @pytest.fixture
@@ -37,57 +33,6 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with Bench(tmp_path) as made:
         made.direct = Setting(at=(LOOPBACK,), knocks=OPEN_HOUSE)
         yield await made.ready()
-
-
-async def where(bench: Bench) -> str:
-    """Give where the host listens."""
-    async with bench.control() as control:
-        return str((await control.status()).direct_addresses[0])
-
-
-class Stranger:
-    """Somebody who can reach the host's address."""
-
-    def __init__(self, address: str) -> None:
-        self._channel = dial(address)
-        self._call: Any = ThreadServiceStub(self._channel).Attach()
-        self.heard: list[relay.RelayFrame] = []
-
-    async def __aenter__(self) -> Stranger:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._call.cancel()
-        await self._channel.close()
-
-    async def says(self, sealed: bytes) -> None:
-        await self._call.write(relay.AttachRequest(frames=[relay.DeviceFrame(live=relay.Live(sealed=sealed))]))
-
-    async def hears(self) -> list[relay.RelayFrame]:
-        """Wait for what comes next; raises the refusal."""
-        try:
-            response = await self._call.read()
-        except grpc.aio.AioRpcError as failure:
-            raise from_rpc(failure) from failure
-        assert isinstance(response, relay.AttachResponse)
-        self.heard += response.frames
-        return list(response.frames)
-
-    async def is_left(self) -> bool:
-        """Wait until the host has ended the stream."""
-        with contextlib.suppress(errors.DispatchError, AssertionError):
-            while await self.hears():
-                pass
-        return True
-
-    async def refusal(self) -> tuple[str, str]:
-        """Wait until the host has refused; gives all that it said of why."""
-        try:
-            response = await self._call.read()
-            assert not isinstance(response, relay.AttachResponse), "it was answered"
-            raise AssertionError("it ended in peace")
-        except grpc.aio.AioRpcError as failure:
-            return failure.code().name, str(failure.details())
 
 
 async def tried(address: str, sealed: bytes) -> tuple[str, str]:
@@ -205,7 +150,8 @@ async def test_knocks_are_bounded_and_the_thread_by_the_relay_does_not_notice(tm
         for _ in range(3):
             await tried(address, os.urandom(100))
 
-        assert (await tried(address, probe(bench)))[0] == "FAILED_PRECONDITION", "one more is not even looked at"
+        async with Stranger(address) as one_more:
+            assert (await one_more.refusal())[0] == "FAILED_PRECONDITION", "it is not even looked at"
         sent = await bench.phone.sends("quick look")
         assert (await bench.phone.sees_end(sent.task_id)).outcome == relay.OUTCOME_DONE
 
@@ -221,7 +167,7 @@ async def test_connections_that_say_nothing_are_few_and_are_cut(tmp_path: Path) 
         idle = [await asyncio.open_connection(there.host, there.port) for _ in range(12)]
 
         # Those over the bound at once, the others when their time is over: none stays.
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             for reader, writer in idle:
                 with contextlib.suppress(ConnectionError):
                     await reader.read()
@@ -266,7 +212,7 @@ async def test_the_relay_gives_no_go_for_what_came_directly(bench: Bench) -> Non
         await phone.says(probe(bench))
         await phone.hears()
         post = relay.Post(message_id=sent.message_id, sealed=sent.sealed)
-        await phone._call.write(relay.AttachRequest(frames=[relay.DeviceFrame(post=post)]))
+        await phone.writes(relay.DeviceFrame(post=post))
         await until(lambda: bench.rows("SELECT direct, verdict FROM command") == [(1, "pending")])
 
         # A relay that has seen the bytes hands them over, and gives them a go.

@@ -85,8 +85,8 @@ DECLINED: dict[str, tuple[Callable[[PhoneEnd], Sent], Reason.ValueType]] = {
     "no words": (lambda phone: phone.task(" \n"), Reason.REASON_BAD_REQUEST),
     "too many words": (lambda phone: phone.task("x" * 49_153), Reason.REASON_TOO_LARGE),
     "an attachment that never arrived": (with_attachment, Reason.REASON_ATTACHMENT_MISSING),
-    "steering": (steered, Reason.REASON_NOT_SUPPORTED),
-    "an answer": (answered, Reason.REASON_NOT_SUPPORTED),
+    "steering nothing": (steered, Reason.REASON_TASK_UNKNOWN),
+    "an answer to nothing": (answered, Reason.REASON_TASK_UNKNOWN),
     "a cancel of nothing": (lambda phone: phone.cancel(TASK), Reason.REASON_TASK_UNKNOWN),
 }
 

@@ -88,7 +88,7 @@ async def test_a_task_ends_when_a_folder_that_it_was_given_is_taken_back(
             await control.add_folder(pb.Folder(path=given.path))
 
         ended = await bench.phone.sees_end(sent.task_id)
-    assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_FOLDER_NOT_APPROVED)
+    assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_PERMISSION_TAKEN_BACK)
     assert bench.agent.closed == ["running"]
 
 

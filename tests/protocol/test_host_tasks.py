@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
-from dispatch_host.agents import NobodyAnswered, NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.clock import SystemClock
+from dispatch.files.description import Described
+from dispatch.ids import FileId
+from dispatch_host.agents import NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch_host.journal import files
+from dispatch_host.journal.values import FileKind, StoredFile
 from dispatch_host.limits import Limits
 
 from tests.support.host_bench import Bench
@@ -133,6 +140,22 @@ async def test_an_agent_that_says_nothing_is_ended_by_the_watchdog(tmp_path: Pat
         assert bench.agent.closed == ["sits there"]
 
 
+async def test_an_agent_that_reports_progress_for_ever_is_ended_at_last(tmp_path: Path) -> None:
+    async with Bench(tmp_path, limits=Limits(longest_seconds=0.5)) as bench:
+        await bench.ready()
+        sent = await bench.phone.sends("never done")
+        ending = asyncio.create_task(bench.phone.sees_end(sent.task_id))
+
+        while not ending.done():
+            bench.agent.says("never done", Progress(1, 2, "files"))
+            await asyncio.wait([ending], timeout=0.01)
+
+        ended = ending.result()
+        assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_WATCHDOG)
+        assert ended.text == "It ran for longer than a task may."
+        assert bench.agent.closed == ["never done"]
+
+
 async def test_a_long_result_comes_in_parts_that_are_the_whole(bench: Bench) -> None:
     text = "äöü line\n" * 30_000
     sent = await bench.phone.sends("long")
@@ -184,15 +207,6 @@ async def test_folders_approved_while_it_runs_are_there_for_the_next_task(bench:
     assert [(folder.path, folder.writable) for folder in bench.agent.folders[1]] == [(files, True)]
 
 
-async def test_an_agent_that_asks_hears_that_nobody_can_answer(bench: Bench) -> None:
-    sent = await bench.phone.sends("ask me")
-    await bench.phone.sees(sent.task_id, "started")
-    bench.agent.says("ask me", Result(""))
-    await bench.phone.sees_end(sent.task_id)
-
-    assert bench.agent.replies == [NobodyAnswered()]
-
-
 async def test_text_and_progress_are_shown_as_they_come_but_not_too_often(bench: Bench) -> None:
     sent = await bench.phone.sends("slow")
     await bench.phone.sees(sent.task_id, "started")
@@ -234,3 +248,52 @@ async def test_two_tasks_at_once_are_never_worked_on_together(bench: Bench) -> N
     assert sorted(bench.agent.closed) == sorted(f"quick {number}" for number in range(10))
     order = [event for event in bench.phone.events if event.WhichOneof("event") in {"started", "ended"}]
     assert [event.WhichOneof("event") for event in order] == ["started", "ended"] * 10
+
+
+async def with_report(bench: Bench) -> tuple[Path, pb.Attachment]:
+    """Let a report have arrived from the phone, before the host starts."""
+    content, folder = b"city,sales", bench.home / "attachments" / "1"
+    folder.mkdir(parents=True)
+    path = folder / "report.csv"
+    path.write_bytes(content)
+    file = Described(
+        file_id=FileId(bytes(16)), key=bytes(32), name=path.name, size=len(content), sha256=sha256(content).digest()
+    )
+    stored = StoredFile(
+        file=file, thread=1, kind=FileKind.ATTACHMENT, path=path, mtime_ns=0, at_ms=SystemClock().wall_ms()
+    )
+    with bench.owned() as owned:
+        await owned.journal.step(lambda tx: files.add(tx, stored))
+    return path, file.attachment()
+
+
+async def test_each_task_gets_the_files_that_it_names_though_others_name_them_too(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        path, report = await with_report(bench)
+        await bench.ready()
+        slow = await bench.phone.sends("slow", attachments=[report])
+        await bench.phone.sees(slow.task_id, "started")
+        others = [await bench.phone.sends(f"quick {number}", attachments=[report]) for number in range(2)]
+        without = await bench.phone.sends("quick without")
+
+        bench.agent.says("slow", Result("done"))
+        await bench.phone.sees_end(without.task_id)
+
+        assert [await bench.phone.sees_end(one.task_id) for one in others]
+        assert [task.attachments for task in bench.agent.runs] == [[path], [path], [path], []]
+
+
+async def test_a_task_whose_file_is_gone_when_its_turn_comes_fails_and_does_not_run_without(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        path, report = await with_report(bench)
+        await bench.ready()
+        slow = await bench.phone.sends("slow")
+        waiting = await bench.phone.sends("quick", attachments=[report])
+        path.unlink()
+
+        bench.agent.says("slow", Result("done"))
+        ended = await bench.phone.sees_end(waiting.task_id)
+
+        assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_ATTACHMENT_MISSING)
+        assert [task.text for task in bench.agent.runs] == ["slow"]
+        assert await bench.phone.sees_end(slow.task_id)

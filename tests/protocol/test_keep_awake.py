@@ -14,14 +14,15 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import AwakeMode, KeepAwake
 from dispatch_host.agents import Result
 from dispatch_host.control import ControlClient
-from dispatch_host.power.awake import Awake, Means, Mode, NotGiven
+from dispatch_host.power.awake import Awake, Lock, Means, Mode, NotGiven
 from dispatch_host.power.awake import KeepAwake as Keeper
 from dispatch_host.power.desktop import Desktop
 from dispatch_host.power.logind import Logind as LogindMeans
+from dispatch_host.power.sleep import Heard
 
 from tests.support.host_bench import Bench
-from tests.support.power_end import Giver, Logind, SessionManager, is_let_go, needs_bus, private_bus
-from tests.support.waiting import until
+from tests.support.power_end import Giver, Logind, SessionManager, Sleeper, is_let_go, mute_bus, needs_bus, private_bus
+from tests.support.waiting import until, until_so
 
 ON, OFF, WHILE_RUNNING = (
     AwakeMode.AWAKE_MODE_ON,
@@ -145,6 +146,32 @@ async def test_the_first_system_that_gives_is_the_one_and_a_plain_no_is_what_is_
         assert (switch.now.reason, switch.now.detail) == (DENIED, "b says no")
 
 
+class Broken:
+    """A system that fails as none should."""
+
+    def take(self) -> Lock:
+        raise RuntimeError("a defect of a library")
+
+
+async def test_a_system_that_breaks_ends_nothing_and_the_next_one_is_asked() -> None:
+    async with keeper(Broken(), Giver(), mode=Mode.ON) as (switch, said):
+        await until(lambda: said)
+        assert switch.now.held_by == "the test"
+
+    async with keeper(Broken(), mode=Mode.ON) as (switch, said):
+        await until(lambda: said)
+        assert (switch.now.reason, switch.now.detail) == (UNAVAILABLE, "Broken broke (RuntimeError)")
+
+
+async def test_a_lock_that_can_not_be_looked_after_or_let_go_of_is_taken_anew() -> None:
+    giver = Giver()
+    async with keeper(giver, mode=Mode.ON) as _:
+        await until(lambda: giver.holds == 1)
+
+        giver.given[0].breaks = True
+        await until(lambda: len(giver.given) == 2)
+
+
 # ---- The systems.
 
 
@@ -236,6 +263,26 @@ async def test_a_session_manager_that_ends_has_let_go_and_the_next_one_is_asked(
             await until(lambda: second.inhibited == [7])
 
 
+@needs_bus
+async def test_a_bus_that_is_slow_for_a_while_is_no_news_of_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with private_bus(tmp_path) as bus:
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus)
+        manager = SessionManager(bus)
+        await manager.comes()
+        lock = await asyncio.to_thread(Desktop().take)
+        async with mute_bus(tmp_path) as mute:
+            monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", mute)
+            assert await asyncio.to_thread(lock.is_held)
+
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus)
+        assert await asyncio.to_thread(lock.is_held)
+        manager.goes()
+        await until_so(lambda: asyncio.to_thread(lambda: not lock.is_held()))
+        await asyncio.to_thread(lock.release)
+
+
 async def test_a_variable_that_makes_the_library_pretend_is_seen_through(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAKEPY_FAKE_SUCCESS", "1")
 
@@ -261,6 +308,28 @@ async def test_the_phone_hears_at_the_beginning_of_each_session_and_when_it_chan
 
             await control.set_keep_awake(ON)
         await bench.phone.hears_awake(KeepAwake(mode=ON, held=True, held_by="the test"))
+
+
+async def test_a_watch_and_a_system_that_break_end_no_host_and_are_counted(tmp_path: Path) -> None:
+    class BreaksOnce(Sleeper):
+        broke = False
+
+        async def watch(self, heard: Heard) -> None:
+            if not self.broke:
+                self.broke = True
+                raise RuntimeError("a defect of a library")
+            await super().watch(heard)
+
+    async with Bench(tmp_path, sleep=BreaksOnce(), awake_means=[Broken()]) as bench:
+        await bench.ready()
+        sent = await bench.phone.sends("works")
+        await bench.phone.sees(sent.task_id, "started")
+        bench.agent.says("works", Result("done"))
+        await bench.phone.sees_end(sent.task_id)
+
+        numbers = bench.metrics_text().splitlines()
+        assert 'dispatch_host_power_failures_total{part="sleep"} 1.0' in numbers
+        assert 'dispatch_host_power_failures_total{part="keep_awake"} 0.0' not in numbers
 
 
 async def test_a_task_holds_it_while_it_runs(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.support.host_end import HostEnd
 from tests.support.processes import Process, run
 from tests.support.proxy import Proxy
 from tests.support.relay import QUICK, Relay
-from tests.support.seeded_phone import SeededPhone
+from tests.support.seeded_phone import Event, SeededPhone, send_request
 from tests.support.waiting import until
 
 CHUNKS = 36
@@ -31,8 +31,13 @@ async def proxy() -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def relay(tmp_path: Path, proxy: Proxy) -> AsyncIterator[Relay]:
-    settings = replace(QUICK, lease_ms=5_000, valid_for_ms=10_000)
+def lease_ms() -> int:
+    return 5_000
+
+
+@pytest.fixture
+async def relay(tmp_path: Path, proxy: Proxy, lease_ms: int) -> AsyncIterator[Relay]:
+    settings = replace(QUICK, lease_ms=lease_ms, valid_for_ms=10_000)
     running = Relay(tmp_path / "relay", settings=settings)
     running.advertise = proxy.address
     async with running:
@@ -93,24 +98,28 @@ async def said(process: Process, count: int) -> None:
     await until(lambda: len(process.events) >= count or process.returncode is not None)
 
 
+async def nobody() -> bool:
+    raise AssertionError("nobody was to be asked")
+
+
+@pytest.mark.parametrize("lease_ms", [1_000])
 async def test_a_phone_whose_connection_freezes_says_that_it_is_out_of_contact_and_goes_on_when_it_thaws(
     tmp_path: Path, host: HostEnd, proxy: Proxy, relay: Relay
 ) -> None:
     host.works = False
-    phone = SeededPhone(tmp_path / "phone")
-    sending = asyncio.create_task(phone.send("build it"))
-    await until(lambda: host.ran)
-    await host.accept(host.mind.commands[0])
-    await until(lambda: host.mind.seen)
-    proxy.refuse = True
-    proxy.cut()
-    await asyncio.sleep(6)  # the fault itself: longer than a phone waits before it says so
-    proxy.refuse = False
-    await host.finish(host.mind.commands[0])
+    events: list[Event] = []
+    async with SeededPhone(tmp_path / "phone").desk() as desk:
+        sending = asyncio.create_task(desk.do(send_request("build it"), say=events.append, hear=nobody))
+        await until(lambda: host.ran)
+        await host.accept(host.mind.commands[0])
+        await until(lambda: host.mind.seen)
+        proxy.refuse = True
+        proxy.cut()
+        await until(lambda: "out_of_contact" in [event["event"] for event in events])
+        proxy.refuse = False
+        await host.finish(host.mind.commands[0])
 
-    code, events = await sending
-
-    assert code == 0
+        assert await sending == 0
     names = [event["event"] for event in events]
     assert names.index("out_of_contact") < names.index("back") < names.index("done")
     assert next(event for event in events if event["event"] == "out_of_contact")["reason"] == "NO_NETWORK"

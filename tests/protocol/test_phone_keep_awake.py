@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,8 @@ from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.api.thread.v1.thread_pb2 import AwakeMode, KeepAwake
 
 from tests.support.host_end import HostEnd
-from tests.support.relay import Relay
-from tests.support.seeded_phone import SeededPhone
+from tests.support.relay import QUICK, Relay
+from tests.support.seeded_phone import UNHURRIED, SeededPhone
 from tests.support.waiting import until
 
 OFF = KeepAwake(mode=AwakeMode.AWAKE_MODE_OFF, reason=Reason.REASON_KEEP_AWAKE_OFF)
@@ -23,13 +26,15 @@ WHILE_RUNNING = KeepAwake(mode=AwakeMode.AWAKE_MODE_WHILE_RUNNING)
 
 @pytest.fixture
 async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
-    async with Relay(tmp_path / "relay") as running:
+    async with Relay(tmp_path / "relay", settings=replace(QUICK, lease_ms=60_000)) as running:
         yield running
 
 
 @pytest.fixture
 def phone(tmp_path: Path, relay: Relay) -> SeededPhone:
-    return SeededPhone.make(tmp_path / "phone")
+    made = SeededPhone.make(tmp_path / "phone")
+    made.patience = UNHURRIED
+    return made
 
 
 @pytest.fixture
@@ -61,8 +66,9 @@ async def test_nothing_is_said_when_there_is_nothing_to_warn_of(
 ) -> None:
     host.mind.awake = state
 
-    _, events = await phone.send("build it")
+    code, events = await phone.send("build it")
 
+    assert code == 0
     assert "warning" not in [event["event"] for event in events]
 
 
@@ -96,9 +102,10 @@ async def test_a_host_s_words_for_it_are_cut_to_size(phone: SeededPhone, host: H
 
 
 def phone_says(phone: SeededPhone) -> KeepAwake:
-    """Look into the phone's store."""
-    with phone.store() as store:
-        return KeepAwake.FromString(store.pairings.get(phone.pair_id()).keep_awake)
+    """Look into the phone's store, beside the process that has it."""
+    with contextlib.closing(sqlite3.connect(f"file:{phone.path / 'phone.db'}?mode=ro", uri=True)) as store:
+        (kept,) = store.execute("SELECT keep_awake FROM pairings").fetchone()
+    return KeepAwake.FromString(kept)
 
 
 async def _nobody() -> bool:

@@ -15,15 +15,16 @@ from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as relay_pb
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.ids import TaskId
-from mobile_sim.store import Task
+from mobile_sim.patience import USUAL
+from mobile_sim.store import Task, Verdict
 
 from tests.support.device_end import Identity
 from tests.support.host_end import HostEnd
 from tests.support.host_mind import HostMind
 from tests.support.processes import run
 from tests.support.relay import QUICK, Relay
-from tests.support.seeded_phone import Event, SeededPhone, send_request
-from tests.support.waiting import until
+from tests.support.seeded_phone import HASTY, MOST_BYTES, UNHURRIED, Event, SeededPhone, send_request
+from tests.support.waiting import until, until_so
 
 
 @pytest.fixture
@@ -62,7 +63,9 @@ async def test_what_could_not_be_sent_is_kept_said_and_sent_again_by_one_word(
     phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
 ) -> None:
     await relay.stop()
+    phone.patience = HASTY
     code, events = await phone.send("build it")
+    phone.patience = USUAL
     assert (code, events[-1]["state"]) == (7, "not_sent")
     assert "Nothing was sent." in events[-1]["text"]
     assert "resend" in events[-1]["resend"]
@@ -70,7 +73,7 @@ async def test_what_could_not_be_sent_is_kept_said_and_sent_again_by_one_word(
     await relay.start()
 
     async with HostEnd(*paired, relay.address) as host:
-        code, events = await ask(phone, "resend", id=events[-1]["task_id"], wait=None)
+        code, events = await ask(phone, "resend", id=events[-1]["task_id"], wait=None, most_bytes=MOST_BYTES)
 
         assert (code, events[-1]["state"]) == (0, "done")
         assert len(host.ran) == 1
@@ -81,7 +84,9 @@ async def test_nothing_in_the_outbox_goes_out_by_itself_whatever_comes_back(
     phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
 ) -> None:
     await relay.stop()
+    phone.patience = HASTY
     await phone.send("never sent")
+    phone.patience = USUAL
     await relay.start()
     assert (await phone.send("refused: the host never connected"))[0] == 3
 
@@ -100,7 +105,7 @@ async def test_sent_again_twice_at_once_it_runs_once(
     phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
 ) -> None:
     _, events = await phone.send("build it")
-    again = {"do": "resend", "id": events[-1]["task_id"], "wait": None}
+    again = {"do": "resend", "id": events[-1]["task_id"], "wait": None, "most_bytes": MOST_BYTES}
 
     async with HostEnd(*paired, relay.address) as host, phone.desk() as desk:
         codes = await asyncio.gather(*(desk.do(dict(again), say=lambda _: None, hear=nobody) for _ in range(2)))
@@ -179,16 +184,15 @@ async def test_a_task_whose_host_does_not_come_back_is_out_of_contact_and_may_be
                 await desk.do({"do": "tasks", "host": None, "limit": 9}, say=listed.append, hear=nobody)
                 return str(listed[0]["state"])
 
-            async with asyncio.timeout(40):
-                while await state() != "accepted":
-                    pass
+            async def is_in(wanted: str) -> bool:
+                return await state() == wanted
+
+            await until_so(lambda: is_in("accepted"))
             with pytest.raises(errors.NotOver) as refused:
                 await desk.do({"do": "dismiss", "id": task_id}, say=lambda _: None, hear=nobody)
             assert "cancel" in refused.value.detail
             await host.vanish()
-            async with asyncio.timeout(40):
-                while await state() != "out_of_contact":
-                    pass
+            await until_so(lambda: is_in("out_of_contact"))
             assert listed[0]["reason"] == "HOST_UNREACHABLE"
             assert "nothing is lost" in listed[0]["advice"]
 
@@ -201,11 +205,65 @@ async def test_a_task_whose_host_does_not_come_back_is_out_of_contact_and_may_be
             assert status[0]["hosts"][0]["tasks"] == []
             host.device.instance = b"another process."
             await host.attach()
-            await until(lambda: host.mind.handshakes == 2)
+            await until(lambda: host.mind.handshakes >= 2)
             ended = words.Ended(outcome=relay_pb.OUTCOME_DONE)
             await host.say(task_id=host.mind.commands[0].task_id, ended=ended)
             assert await sending == 0
             assert await state() == "done"
+
+
+async def test_a_task_that_has_its_go_is_not_called_unsent_by_a_resend_without_a_network(
+    phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
+) -> None:
+    async with HostEnd(*paired, relay.address) as host:
+        host.works = False
+        _, events = await phone.send("build it", wait=0.0)
+        task_id = events[-1]["task_id"]
+        await until(lambda: host.ran)
+
+        async def has_its_go() -> bool:
+            await tasks(phone)
+            with phone.store() as store:
+                return bool(store.tasks.posts(TaskId(UUID(task_id).bytes), "task")[0].verdict is Verdict.TAKEN)
+
+        await until_so(has_its_go)
+        await relay.stop()
+
+        phone.patience = HASTY
+        code, events = await ask(phone, "resend", id=task_id, wait=None)
+
+        assert (code, events[-1]["state"], events[-1]["reason"]) == (8, "unconfirmed", "NO_NETWORK")
+        assert "Nothing was sent" not in events[-1]["text"]
+        assert (await ask(phone, "outbox"))[1] == []
+        assert (await ask(phone, "dismiss", id=task_id))[0] == 0
+        assert [one["state"] for one in await tasks(phone)] == ["dismissed"]
+        phone.patience = USUAL
+        await relay.start()
+        await host.vanish()
+        await host.attach()
+        await host.accept(host.mind.commands[0])
+
+        async def is_accepted() -> bool:
+            return [one["state"] for one in await tasks(phone)] == ["accepted"]
+
+        await until_so(is_accepted)
+        assert "tampering" not in (await tasks(phone))[0]
+
+
+async def test_a_task_that_has_its_go_is_out_of_contact_with_its_host_before_the_hosts_own_word(
+    phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
+) -> None:
+    async with HostEnd(*paired, relay.address) as host:
+        host.works = False
+        _, events = await phone.send("build it", wait=0.0)
+        await until(lambda: host.ran)
+
+    async def is_out_of_contact() -> bool:
+        return [one["state"] for one in await tasks(phone)] == ["out_of_contact"]
+
+    await until_so(is_out_of_contact)
+    assert (await tasks(phone))[0]["reason"] == "HOST_UNREACHABLE"
+    assert (await ask(phone, "dismiss", id=events[-1]["task_id"]))[0] == 0
 
 
 async def test_hosts_and_status_say_how_long_ago_the_host_was_heard_and_what_it_answers(
@@ -221,8 +279,12 @@ async def test_hosts_and_status_say_how_long_ago_the_host_was_heard_and_what_it_
         assert (probe["answered"], probe["busy"], probe["waiting_tasks"]) == (True, True, 2)
         assert status["hosts"][0]["heard_ms_ago"] >= 0
         assert len(host.mind.probes) == 1
-    _, (listed,) = await ask(phone, "hosts", probe=True)
-    assert listed["reachability"] != "reachable"
+
+    async def is_away() -> bool:
+        _, (listed,) = await ask(phone, "hosts", probe=True)
+        return bool(listed["reachability"] != "reachable")
+
+    await until_so(is_away)
 
 
 async def test_a_host_that_does_not_answer_the_probe_is_said_so_though_the_relay_sees_it(
@@ -230,6 +292,7 @@ async def test_a_host_that_does_not_answer_the_probe_is_said_so_though_the_relay
 ) -> None:
     async with HostEnd(*paired, relay.address) as host:
         host.mind.answers_probes = False
+        phone.patience = replace(UNHURRIED, probe_seconds=0.2)
 
         _, (status,) = await ask(phone, "status", probe=True)
 

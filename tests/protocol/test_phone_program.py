@@ -194,7 +194,7 @@ async def test_when_the_first_terminal_ends_the_second_goes_on_by_itself(
 
     first.signal(how)
     await first.ended()
-    await until(lambda: host.mind.handshakes == 2)
+    await until(lambda: host.mind.handshakes >= 2)
     await host.say(task_id=host.mind.commands[1].task_id, ended=words.Ended(outcome=relay_pb.OUTCOME_DONE))
 
     assert await second.ended() == 0
@@ -232,6 +232,22 @@ async def test_ctrl_c_leaves_the_task_running_and_says_so(phone: SeededPhone, ho
     code, events = await command(phone, "send", "build it", "--id", accepted["task_id"])
     assert (code, events[-1]["state"]) == (0, "done")
     assert len(host.ran) == 1
+
+
+async def test_ctrl_c_behind_a_warning_says_how_the_task_stands_and_not_that_it_goes_on(
+    phone: SeededPhone, host: HostEnd
+) -> None:
+    host.mind.awake = words.KeepAwake(mode=words.AwakeMode.AWAKE_MODE_OFF, reason=Reason.REASON_KEEP_AWAKE_OFF)
+    host.silent = True
+    process = await start(phone, "send", "build it")
+    await process.event("warning")
+    await process.event("handed_over")
+
+    process.signal(signal.SIGINT)
+
+    assert await process.ended() == 130
+    assert process.events[-1]["state"] == "handed_over"
+    assert "before the computer had answered" in process.events[-1]["text"]
 
 
 async def test_ctrl_c_before_anything_was_sent_sends_nothing_later(phone: SeededPhone, relay: Relay) -> None:

@@ -12,6 +12,7 @@ from tests.support.device_end import Identity
 from tests.support.proxy import Proxy
 from tests.support.relay import Pair, Relay
 from tests.support.trust_service import new_id
+from tests.support.waiting import until
 
 
 async def gone(relay: Relay, pair: Pair, how: str) -> None:
@@ -287,6 +288,7 @@ async def test_a_running_task_whose_host_goes_is_counted_and_called_out(relay: R
     await phone.presence(pb.REACHABILITY_ABSENT, Reason.REASON_HOST_ASLEEP)
     assert await relay.metric("dispatch_relay_host_offline_failures_total", cause="asleep") == 1
     assert await relay.metric("dispatch_relay_tasks_total", outcome="done") == 1
+    await until(lambda: relay.push.calls)
     assert relay.push.calls == [(pair.pair_id, pb.PUSH_HINT_NEWS)]
     # A cancel for it is refused as well, but no second task is lost by that.
     cancel = await phone.post(b"cancel", task_id=running)

@@ -12,7 +12,7 @@ from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.clock import SystemClock
 
 from tests.support.device_end import DeviceEnd
-from tests.support.relay import Pair, Relay
+from tests.support.relay import Pair, Relay, locked
 from tests.support.trust_service import new_id
 from tests.support.waiting import until
 
@@ -93,6 +93,24 @@ async def test_a_task_for_a_host_that_is_away_is_reported_with_the_cause(calm_re
 
     (told,) = await calm_relay.trust.told(1)
     assert words(told) == "HOST_NEVER_CONNECTED"
+
+
+async def test_what_was_refused_because_nothing_could_be_stored_is_reported_when_it_can_be(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
+    lost, again = new_id(), new_id()
+    with locked(calm_relay):
+        for message_id in [await phone.post(new_id(), task_id=task_id) for task_id in (lost, again, lost)]:
+            refusal = await phone.refusal(message_id)
+            assert (refusal.reason, refusal.seq) == (Reason.REASON_STORE_FAILED, 0)
+    await accepted(phone, host, task_id=again)
+
+    told = {one.task_id: words(one) for one in await calm_relay.trust.told(2)}
+
+    assert told[lost] == "STORE_FAILED"
+    await until_nothing_waits(calm_relay)
+    # Its next attempt says more, whichever came to the disk first.
+    assert [words(one) for one in calm_relay.trust.reported if one.task_id == again][-1] == "accepted"
 
 
 async def test_reports_wait_while_the_pairing_service_is_away(calm_relay: Relay) -> None:
@@ -190,3 +208,41 @@ async def test_what_is_reported_holds_nothing_that_was_sealed(calm_relay: Relay)
     (told,) = await calm_relay.trust.told(1)
 
     assert b"canary" not in told.SerializeToString()
+
+
+async def test_a_task_that_came_by_another_way_is_known_from_its_go_on(calm_relay: Relay) -> None:
+    """Its command never was here: the host says that it has its go, so that nobody is in the dark should that host go away."""
+    pair, phone, host = await together(calm_relay)
+    elsewhere = new_id()
+    for go in [new_id()] * 2 + [new_id()]:  # the same again, and another one
+        await host.say(post=pb.Post(message_id=go, task_id=elsewhere, kind=pb.KIND_KEEP, since_posted_ms=4_000))
+        await host.receipt(go)
+
+    cancelled = await phone.post(new_id(), task_id=elsewhere)
+    await host.got("handover", lambda one: one.message_id == cancelled)
+    await host.say(decline=pb.Decline(message_id=cancelled, reason=Reason.REASON_TASK_OVER))
+    await phone.refusal(cancelled)
+    await phone.bye()
+    await host.bye(notice=pb.CONDITION_ASLEEP)
+
+    # What is said of it here is the task's go and nothing of the cancel.
+    taken = (await calm_relay.trust.told(1))[0]
+    assert (taken.task_id, words(taken)) == (elsewhere, "accepted")
+    await until(lambda: calm_relay.push.calls == [(pair.pair_id, pb.PUSH_HINT_NEWS)])
+    assert await calm_relay.metric("dispatch_relay_host_offline_failures_total", cause="asleep") == 1
+    await ended(await calm_relay.attach(pair.host), elsewhere)
+    assert [words(one) for one in await calm_relay.trust.told(2)] == ["accepted", "done"]
+
+
+async def test_a_go_behind_the_outcome_opens_nothing(calm_relay: Relay) -> None:
+    _, _, host = await together(calm_relay)
+    elsewhere, go = new_id(), new_id()
+    await ended(host, elsewhere)
+    await host.say(post=pb.Post(message_id=go, task_id=elsewhere, kind=pb.KIND_KEEP))
+    await host.receipt(go)
+    behind = new_id()
+    await ended(host, behind)
+
+    assert [(one.task_id, words(one)) for one in await calm_relay.trust.told(2)] == [
+        (elsewhere, "done"), (behind, "done"),
+    ]  # fmt: skip

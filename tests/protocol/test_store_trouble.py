@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from dispatch import errors
 from dispatch.address import Address
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
 
-from tests.support.relay import Relay
+from tests.support.relay import QUICK, Relay, locked
 from tests.support.waiting import until
 
 
-@contextmanager
-def locked(relay: Relay) -> Iterator[None]:
-    """Hold the store's write lock, as a stuck backup would."""
-    other = sqlite3.connect(relay.data / "relay.sqlite3", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
+@pytest.fixture
+async def patient_relay(tmp_path: Path) -> AsyncIterator[Relay]:
+    """Give a relay that lets a phone know after a second, and asks it nothing: no answer is under way when its stream ends."""
+    settings = replace(QUICK, lease_ms=1_000, idle_ask_ms=60_000, restart_grace_ms=60_000)
+    async with Relay(tmp_path / "relay", settings=settings) as relay:
+        yield relay
 
 
 async def test_posts_are_refused_while_the_store_is_stuck_and_welcome_after(calm_relay: Relay) -> None:
@@ -72,6 +73,90 @@ async def test_a_take_that_could_not_be_stored_is_no_go(calm_relay: Relay) -> No
     assert (await phone.refusal(message_id)).reason == Reason.REASON_NOT_TAKEN_IN_TIME
     await host.got("withdrawn", lambda one: one.message_id == message_id)
     assert not host.all("deliver")
+
+
+async def test_a_phone_is_let_know_that_a_verdict_can_not_be_written_and_hears_it_later(patient_relay: Relay) -> None:
+    """The command still waits on the disk: a refusal would be a lie if the relay died now and the host took it after all."""
+    pair = patient_relay.pair()
+    host, phone = await patient_relay.attach(pair.host), await patient_relay.attach(pair.phone)
+    message_id = await phone.post(b"do it")
+    await host.got("handover")
+    with locked(patient_relay):
+        await host.say(decline=pb.Decline(message_id=message_id, reason=Reason.REASON_QUEUE_FULL))
+        ended = await phone.ended()
+        assert isinstance(ended, errors.StoreFailed)
+        assert message_id not in phone.answered()
+
+        again = await patient_relay.attach(pair.phone)  # for everything else
+        assert again.all("opened")[0].pending_message_ids == [message_id]
+    assert (await again.refusal(message_id)).reason == Reason.REASON_QUEUE_FULL
+
+
+async def test_a_relay_that_dies_with_a_verdict_unwritten_has_told_no_lie(patient_relay: Relay) -> None:
+    pair = patient_relay.pair()
+    host, phone = await patient_relay.attach(pair.host), await patient_relay.attach(pair.phone)
+    message_id = await phone.post(b"do it")
+    await host.got("handover")
+    with locked(patient_relay):
+        await host.say(decline=pb.Decline(message_id=message_id, reason=Reason.REASON_QUEUE_FULL))
+        assert isinstance(await phone.ended(), errors.StoreFailed)
+        await host.drop()
+        await patient_relay.stop()
+    await patient_relay.start()
+    again, host = await patient_relay.attach(pair.phone), await patient_relay.attach(pair.host)
+
+    # For all that anybody knows now, it was never declined.
+    await host.got("handover", lambda one: one.message_id == message_id)
+    await host.say(take=pb.Take(message_id=message_id))
+    await again.receipt(message_id)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own of 4 MiB, where this machine lets us have one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    mounted = subprocess.run(words, capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"NOT RUN: no disk of our own here ({mounted.stderr.decode().strip()})")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(folder: Path) -> Path:
+    """Leave not a byte; gives what takes the room."""
+    filling = folder / "filling"
+    with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    return filling
+
+
+async def test_on_a_disk_that_is_really_full_nothing_is_told_that_is_not_so(small_disk: Path) -> None:
+    settings = replace(QUICK, lease_ms=1_000, idle_ask_ms=60_000)
+    async with Relay(small_disk / "relay", settings=settings) as relay:
+        pair = relay.pair()
+        host, phone = await relay.attach(pair.host), await relay.attach(pair.phone)
+        message_id = await phone.post(b"do it")
+        await host.got("handover")
+        filling = fill(small_disk)
+        await phone.refusal(
+            await phone.post(bytes(60_000))
+        )  # full indeed: what fits into pages that are there may be kept
+        await host.say(decline=pb.Decline(message_id=message_id, reason=Reason.REASON_QUEUE_FULL))
+
+        await until(lambda: phone.closed or message_id in phone.answered())
+        if phone.closed:  # it could not be written, and the phone knows that nobody knows
+            assert isinstance(phone.error, errors.StoreFailed)
+            filling.unlink()
+            phone = await relay.attach(pair.phone)
+        assert (await phone.refusal(message_id)).reason == Reason.REASON_QUEUE_FULL
+
+        with sqlite3.connect(relay.data / "relay.sqlite3") as store:
+            assert store.execute("SELECT count(*) FROM pending").fetchone() == (0,)
 
 
 def listens(address: Address) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from mobile_sim.store.snapshot import Snapshot as PhoneSnapshot
 from tests.support.host_bench import Bench
 from tests.support.host_end import HostEnd
 from tests.support.processes import run
-from tests.support.relay import Relay
+from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import SeededPhone
 from tests.support.signed_thread import flips
 from tests.support.waiting import until
@@ -212,7 +212,7 @@ def _prove(check: Callable[[], Checked | Wrong], database: Path, columns: tuple[
 async def paired(folder: Path) -> AsyncIterator[tuple[SeededPhone, HostEnd]]:
     """Pair a phone with a host made by hand, over a real relay."""
     phone = SeededPhone.make(folder / "phone")
-    async with Relay(folder / "relay") as relay:
+    async with Relay(folder / "relay", settings=replace(QUICK, lease_ms=60_000)) as relay:
         mind, device = phone.pair(relay.trust, [relay.address])
         async with HostEnd(mind, device, relay.address) as host:
             yield phone, host

@@ -27,7 +27,6 @@ from dispatch_host.agents import (
     Task,
     Text,
     Turn,
-    Words,
 )
 from dispatch_host.permissions.permission import Grant, Kind, Permission, granted
 from dispatch_host.scope import Folder
@@ -56,6 +55,21 @@ class Nobody:
 
     def _next(self) -> Allowed | Denied | Said | NobodyAnswered:
         return self._replies.pop(0) if self._replies else NobodyAnswered()
+
+
+class SaidMeanwhile:
+    """The words that a person adds while an agent works: these, from the start."""
+
+    def __init__(self, *texts: str) -> None:
+        self._texts: Sequence[str] = texts
+
+    async def take(self) -> Sequence[str]:
+        taken, self._texts = self._texts, ()
+        return taken
+
+    async def wait(self) -> None:
+        if not self._texts:
+            await asyncio.Event().wait()
 
 
 class OpenGate:
@@ -91,7 +105,7 @@ async def run(
 ) -> list[AgentEvent]:
     """Run a task to its end and give all its events. The gate allows the folders of `scope`, unless one is given."""
     gate = gate or OpenGate(scope)
-    events = agent.run(Task("task-1", text), gate=gate, history=history, ask=ask or Nobody(), words=Words())
+    events = agent.run(Task("task-1", text), gate=gate, history=history, ask=ask or Nobody(), words=SaidMeanwhile())
     async with aclosing(events):
         return [event async for event in events]
 
@@ -164,7 +178,7 @@ async def check_agent(make_agent: Callable[[], Agent], folder: Path) -> None:
 
     async with leaves_nothing():  # closing the generator after its first event stops everything
         events = make_agent().run(
-            Task("task-2", texts[0]), gate=OpenGate(scope), history=[], ask=Nobody(), words=Words()
+            Task("task-2", texts[0]), gate=OpenGate(scope), history=[], ask=Nobody(), words=SaidMeanwhile()
         )
         await anext(events)
         await events.aclose()

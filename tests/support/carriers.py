@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from dispatch import errors
 
-DEADLINE_SECONDS = 40.0
+from tests.support.waiting import DEADLINE_SECONDS
 
 Lie = Callable[[int, bytes], Iterable[bytes]]
 """What becomes of the n-th message of an end."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -23,10 +23,12 @@ from dispatch_host.direct.listener import Setting
 from mobile_sim.desk import Desk, opened_desk
 from mobile_sim.direct import Way
 from mobile_sim.line import Line
+from mobile_sim.patience import USUAL, Patience
 from mobile_sim.phone import secret_name
 from mobile_sim.store import Pairing, PairingState, Right
 
 from tests.support.host_bench import Bench
+from tests.support.power_end import Sleeper
 from tests.support.proxy import Proxy
 from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import FAR_MS, Event, SeededPhone, send_request
@@ -56,7 +58,8 @@ class DirectWorld:
 
     def __init__(self, folder: Path, *, direct: bool = True) -> None:
         self.folder = folder
-        self.bench = Bench(folder / "host")
+        self.sleeper = Sleeper()
+        self.bench = Bench(folder / "host", sleep=self.sleeper)
         self.relay = Relay(folder / "relay", settings=PATIENT)
         self.by_relay = Proxy("127.0.0.1:1")
         self.lan = Proxy("127.0.0.1:1")
@@ -86,27 +89,26 @@ class DirectWorld:
     async def host_runs(self) -> None:
         """Start the host, and wait until it is at the relay."""
         if self._direct:
-            await self._choose_port()
+            anywhere = Address(host="127.0.0.1", port=0)
+            self.bench.direct = Setting(at=(anywhere,), told=(self.lan.address,), listening=self._aim)
         self.bench.told.clear()
         self.bench.starts()
         await self.bench.until(lambda: "connected" in self.bench.told)
 
-    async def host_dies(self) -> None:
-        """End the host as a kill would, and start it again."""
+    async def host_is_gone(self) -> None:
+        """End the host as a kill would."""
         assert self.bench._running is not None
         self.bench._running.cancel()
         await asyncio.gather(self.bench._running, return_exceptions=True)
+
+    async def host_dies(self) -> None:
+        """End the host as a kill would, and start it again."""
+        await self.host_is_gone()
         await self.host_runs()
 
-    async def _choose_port(self) -> None:
-        """Have the host listen at a free port, and tell the proxy's address."""
-        chosen = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-        port = chosen.sockets[0].getsockname()[1]
-        chosen.close()
-        await chosen.wait_closed()
-        listening = Address(host="127.0.0.1", port=port)
-        self.bench.direct = Setting(at=(listening,), told=(self.lan.address,))
-        self.lan.target = listening
+    def _aim(self, listening: Sequence[Address]) -> None:
+        """Let the proxy lead to where the host listens."""
+        self.lan.target = listening[0]
 
     def _make_phone(self) -> None:
         phone = SeededPhone.make(self.home)
@@ -131,11 +133,13 @@ class DirectWorld:
         return self.bench.pairing.grant(keys.pair_id, keys.own_ed25519, DeviceKind.DEVICE_KIND_PHONE, hours=20)
 
     @contextlib.asynccontextmanager
-    async def phone(self, way: Way = Way.AUTO) -> AsyncIterator[PhoneInHand]:
+    async def phone(self, way: Way = Way.AUTO, patience: Patience = USUAL) -> AsyncIterator[PhoneInHand]:
         """Run the phone for the body."""
         home = Home(self.home)
         with home.owned():
-            async with opened_desk(home, clock=self.clock, rng=os.urandom, plaintext=False, way=way) as desk:
+            async with opened_desk(
+                home, clock=self.clock, rng=os.urandom, plaintext=False, way=way, patience=patience
+            ) as desk:
                 yield PhoneInHand(desk)
 
 
@@ -167,6 +171,20 @@ class PhoneInHand:
         lines: list[Event] = []
         assert await self.desk.do({"do": "thread", "host": None}, say=lines.append, hear=_nobody) == 0
         return [line["event"] for line in lines]
+
+    def has_right(self, grant: bytes) -> None:
+        """Give it another right to attach."""
+        store, pair_id = self.desk._phone.store, self.line.pair_id
+        kept = store.pairings.right(pair_id)
+        assert kept is not None
+        with store.transaction():
+            store.pairings.set_right(pair_id, replace(kept, grant=grant))
+
+    async def doctor(self) -> dict[str, str]:
+        """Have the doctor look; gives the state of each link."""
+        lines: list[Event] = []
+        await self.desk.do({"do": "doctor", "host": None}, say=lines.append, hear=_nobody)
+        return {line["link"]: line["state"] for line in lines if line["event"] == "link"}
 
     async def status(self) -> Event:
         """Ask how the computer is."""

@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -40,11 +40,8 @@ from dispatch_host import entries
 from dispatch_host.agents import (
     AgentEvent,
     Ask,
-    Choice,
     Gate,
-    NobodyAnswered,
     Result,
-    Said,
     Task,
     Turn,
     Words,
@@ -239,6 +236,7 @@ class FullDisk:
 
     def __init__(self, journal: Writer) -> None:
         self.full = False
+        self.broken = False  # True: the next step is a defect of ours
         self.refused = 0
         self._journal = journal
         self._stalled: asyncio.Event | None = None
@@ -258,6 +256,9 @@ class FullDisk:
         self._going_on.set()
 
     async def step(self, work: Callable[[Tx], T]) -> T:
+        if self.broken:
+            self.broken = False
+            raise RuntimeError("a defect")
         if self._stalled is not None and self._behind is None:
             await self._stall(self._stalled)
         if not self.full:
@@ -284,15 +285,20 @@ class MovedClock:
 
     def __init__(self) -> None:
         self.ahead_ms = 0
+        self.wall_ahead_ms = 0
 
     def wall_ms(self) -> int:
-        return SystemClock().wall_ms()
+        return SystemClock().wall_ms() + self.wall_ahead_ms
 
     def steady_ms(self) -> int:
         return SystemClock().steady_ms()
 
     def boot_ms(self) -> int:
         return SystemClock().boot_ms() + self.ahead_ms
+
+
+Deed = Callable[[Gate, Ask, Words], Awaitable[object]]
+"""Something that the agent does with what it was given."""
 
 
 class ScriptedAgent:
@@ -304,12 +310,12 @@ class ScriptedAgent:
         self.runs: list[Task] = []
         self.folders: list[Sequence[Folder]] = []  # as they were when the task began
         self.histories: list[Sequence[Turn]] = []
-        self.replies: list[Said | NobodyAnswered] = []
+        self.heard: list[object] = []  # what came of what it did
         self.closed: list[str] = []
-        self._queues: dict[str, asyncio.Queue[AgentEvent | BaseException]] = {}
+        self._queues: dict[str, asyncio.Queue[AgentEvent | BaseException | Deed]] = {}
 
-    def says(self, text: str, *events: AgentEvent | BaseException) -> None:
-        """Let the agent that works on these words say more."""
+    def says(self, text: str, *events: AgentEvent | BaseException | Deed) -> None:
+        """Let the agent that works on these words say more, or do something, of which `heard` keeps what came."""
         for event in events:
             self._queue(text).put_nowait(event)
 
@@ -320,8 +326,6 @@ class ScriptedAgent:
         self.folders.append(gate.folders)
         self.histories.append(history)
         try:
-            if task.text.startswith("ask "):
-                self.replies.append(await ask.which(Choice(text=task.text, choices=["yes", "no"])))
             if task.text.startswith("quick"):
                 yield Result(f"done: {task.text}", {"words": task.text})
                 return
@@ -329,11 +333,14 @@ class ScriptedAgent:
                 event = await self._queue(task.text).get()
                 if isinstance(event, BaseException):
                     raise event
-                yield event
+                if callable(event):
+                    self.heard.append(await event(gate, ask, words))
+                else:
+                    yield event
         finally:
             self.closed.append(task.text)
 
-    def _queue(self, text: str) -> asyncio.Queue[AgentEvent | BaseException]:
+    def _queue(self, text: str) -> asyncio.Queue[AgentEvent | BaseException | Deed]:
         return self._queues.setdefault(text, asyncio.Queue())
 
 

@@ -38,6 +38,7 @@ class HostMind:
     answers_resends: bool = True
     answers_probes: bool = True
     probes: list[int] = field(default_factory=list)
+    offers: list[words.FileOffer] = field(default_factory=list)
     awake: words.KeepAwake | None = None  # what it says of being kept awake
 
     def __post_init__(self) -> None:
@@ -66,6 +67,8 @@ class HostMind:
                 self.resends.append((first, last))
                 if self.answers_resends:
                     rows.append(self.row(*(words.DownKeepItem(event=event) for event in self.events[first - 1 : last])))
+            elif item.HasField("file_offer"):
+                self.offers.append(item.file_offer)
             elif item.HasField("probe"):
                 self.probes.append(item.probe.number)
                 if self.answers_probes:

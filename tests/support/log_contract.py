@@ -11,12 +11,14 @@ from dispatch.api.relay.v1.relay_pb2 import OUTCOME_DONE, OUTCOME_UNSPECIFIED, P
 from dispatch.ids import Instance, MessageId, PairId, TaskId
 from dispatch_relay.log import (
     Acked,
+    Called,
     Decide,
     Done,
     Erase,
     Failed,
     Keep,
     Log,
+    Note,
     Op,
     Reported,
     RowKind,
@@ -24,6 +26,7 @@ from dispatch_relay.log import (
     Sweep,
 )
 from dispatch_relay.presence import End, Presence, Standing
+from dispatch_relay.push import PushOutcome
 from dispatch_relay.verdict import Effect, Event, Status
 
 Make = Callable[[int], Awaitable[Log]]
@@ -56,10 +59,10 @@ def happened(text: str, event: Event, reason: Reason.ValueType = Reason.REASON_U
     return Decide(PAIR, message(text), event, 2, reason=reason, retry_after_ms=7)
 
 
-def kept(text: str, *, now_ms: int = 3, size: int = 0, ends: str = "") -> Keep:
+def kept(text: str, *, pair_id: PairId = PAIR, now_ms: int = 3, size: int = 0, ends: str = "") -> Keep:
     """Write a message of the host."""
     return Keep(
-        PAIR, message(text), task(ends) if ends else TaskId(b""), now_ms, sealed=text.encode() + bytes(size),
+        pair_id, message(text), task(ends) if ends else TaskId(b""), now_ms, sealed=text.encode() + bytes(size),
         push_hint=PUSH_HINT_NEWS, outcome=OUTCOME_DONE if ends else OUTCOME_UNSPECIFIED,
     )  # fmt: skip
 
@@ -86,9 +89,11 @@ async def check_log(make: Make) -> None:
     await _the_same_id_is_the_same_row(log)
     await _tasks_are_open_between_their_go_and_their_outcome(log)
     await _verdicts_and_outcomes_are_to_be_reported_until_they_were(log)
+    await _what_was_refused_unstored_is_reported_unless_more_is_known(log)
     await _what_was_committed_is_told_in_order(log)
     await _rows_are_read_in_order_and_in_pieces(log)
     await _presence_is_kept(log)
+    await _a_call_is_owed_until_its_outcome_is_kept(log)
     log = await _everything_is_there_after_a_restart(log, make)
     await _old_rows_go_when_both_have_them(log)
     await _tasks_that_nobody_ended_go_with_the_old_rows(log)
@@ -166,6 +171,23 @@ async def _verdicts_and_outcomes_are_to_be_reported_until_they_were(log: Log) ->
     assert list((await log.untold(limit=100)).reports) == list(untold.reports[2:])
 
 
+async def _what_was_refused_unstored_is_reported_unless_more_is_known(log: Log) -> None:
+    await done(log, posted("waits"))
+    for name in ("one", "two", "waits"):  # over, refused, not yet decided: each has its report, or will have
+        assert not (await done(log, Note(PAIR, task(name), 5, Reason.REASON_STORE_FAILED))).to_report
+    before = (await log.untold(limit=100)).count
+    stranger = PairId(b"n" * 16)
+    for pair_id in (PAIR, stranger):
+        assert (await done(log, Note(pair_id, task("unstored"), 5, Reason.REASON_STORE_FAILED))).to_report
+    added = (await log.untold(limit=100)).reports[before:]
+    assert [(one.pair_id, one.task_id, one.posted_ms, one.accepted, one.reason) for one in added] == [
+        (pair_id, task("unstored"), 5, False, Reason.REASON_STORE_FAILED) for pair_id in (PAIR, stranger)
+    ]
+    assert (await log.thread(stranger)).head_seq == 0
+    await done(log, Reported(through=added[-1].number))
+    await done(log, happened("waits", Event.GIVEN_UP, Reason.REASON_HOST_ASLEEP))
+
+
 async def _what_was_committed_is_told_in_order(log: Log) -> None:
     seqs: list[int] = []
     last = asyncio.Event()
@@ -203,6 +225,28 @@ async def _presence_is_kept(log: Log) -> None:
     assert list(await log.unsettled()) == [PAIR]
     await done(log, posted("waits", pair_id=OTHER))
     assert set(await log.unsettled()) == {PAIR, OTHER}
+
+
+async def _a_call_is_owed_until_its_outcome_is_kept(log: Log) -> None:
+    for call in (await log.thread(PAIR)).owed_calls:  # of the rows before
+        await done(log, Called(call.number, PushOutcome.SENT))
+    alone = PairId(b"c" * 16)
+    row = await done(log, kept("calls", pair_id=alone))
+    assert not (await done(log, kept("calls", pair_id=alone))).owed_call  # posted again, it is called for once
+    away = await done(log, Stood(alone, End.HOST, Presence(Standing.ASLEEP), PUSH_HINT_NEWS))
+    assert (await done(log, Stood(alone, End.HOST, Presence(Standing.ASLEEP)))).owed_call is None
+    assert row.owed_call is not None
+    assert away.owed_call is not None
+    assert [(call.seq, call.hint) for call in (row.owed_call, away.owed_call)] == [
+        (1, PUSH_HINT_NEWS),
+        (0, PUSH_HINT_NEWS),
+    ]
+    assert list((await log.thread(alone)).owed_calls) == [row.owed_call, away.owed_call]
+    assert alone in await log.unsettled()
+    await done(log, Called(row.owed_call.number, PushOutcome.SUPPRESSED_LOOKING))
+    assert list((await log.thread(alone)).owed_calls) == [away.owed_call]
+    await done(log, Called(away.owed_call.number, PushOutcome.SENT))
+    assert alone not in await log.unsettled()
 
 
 async def _everything_is_there_after_a_restart(log: Log, make: Make) -> Log:

@@ -53,6 +53,7 @@ class LyingRelay(relay_pb2_grpc.ThreadServiceServicer):
         self.pending: list[bytes] = []
         self.presence = REACHABLE
         self.forwards = True  # live frames reach the host
+        self.lease_ms = 0  # what Opened says; 0 leaves it out
         self._news = asyncio.Condition()
         self._server: Any = None
 
@@ -126,7 +127,12 @@ class LyingRelay(relay_pb2_grpc.ThreadServiceServicer):
                 head_seq = self.seq if self.head_seq is None else self.head_seq
                 self.streams.append(stream)
                 stream.say(
-                    opened=pb.Opened(head_seq=head_seq, oldest_seq=1, pending_message_ids=self.pending),
+                    opened=pb.Opened(
+                        head_seq=head_seq,
+                        oldest_seq=1,
+                        pending_message_ids=self.pending,
+                        limits=pb.Limits(lease_ms=self.lease_ms),
+                    ),
                     presence=self.presence,
                 )
             case "post":

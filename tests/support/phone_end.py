@@ -55,8 +55,8 @@ class PhoneEnd:
         self._key = key
         self._relay = relay_end
         self._host_epoch: bytes | None = None
-        relay_end.on_live = self._on_live
-        relay_end.on_keep = self._on_keep
+        relay_end.on_live = self.takes_live
+        relay_end.on_keep = self.takes_row
 
     @property
     def head(self) -> Head:
@@ -65,12 +65,15 @@ class PhoneEnd:
     async def shakes_hands(self, *, confirm: bool = True) -> None:
         """Begin a session, up to the host's Begin."""
         before, begun = self.session.epoch, len(self.begins)
-        message = self.session.start(grant=self.grant, head=self.head, now_ms=CLOCK.boot_ms())
-        await self._relay.live(message)
+        await self._relay.live(self.message1())
         await self._relay.until(lambda: self.session.epoch not in {before, None})
         if confirm:
             await self.confirms()
             await self._relay.until(lambda: len(self.begins) > begun)
+
+    def message1(self) -> bytes:
+        """Give the first message of a handshake."""
+        return self.session.start(grant=self.grant, head=self.head, now_ms=CLOCK.boot_ms())
 
     async def confirms(self) -> None:
         """Say the word that shows the keys."""
@@ -122,15 +125,26 @@ class PhoneEnd:
         sealed = self.session.seal_command(command.SerializeToString())
         return Sent(message_id(sealed), task_id, sealed)
 
-    def task(self, text: str, *, task_id: bytes | None = None, **changed: Any) -> Sent:
+    def task(
+        self, text: str, *, task_id: bytes | None = None, attachments: Sequence[pb.Attachment] = (), **changed: Any
+    ) -> Sent:
         """Sign and seal a task."""
         chosen = task_id or os.urandom(16)
-        action = pb.Action(task=pb.Task(text=text), action_id=chosen)
+        action = pb.Action(task=pb.Task(text=text, attachments=attachments), action_id=chosen)
         return self.command(action, task_id=chosen, **changed)
 
     def cancel(self, task_id: bytes) -> Sent:
         """Sign and seal a cancel."""
         return self.command(pb.Action(cancel=pb.Cancel(), action_id=os.urandom(16)), task_id=task_id)
+
+    def answer(self, task_id: bytes, question_id: bytes, **said: Any) -> Sent:
+        """Sign and seal an answer: `approval`, or `text`."""
+        action = pb.Action(answer=pb.Answer(question_id=question_id, **said), action_id=os.urandom(16))
+        return self.command(action, task_id=task_id)
+
+    def steer(self, task_id: bytes, text: str) -> Sent:
+        """Sign and seal words for a task that runs."""
+        return self.command(pb.Action(steer=pb.Steer(text=text), action_id=os.urandom(16)), task_id=task_id)
 
     async def posts(self, sent: Sent) -> Reason.ValueType | None:
         """Let the relay hand a command over; the host's reason, or None when it takes it."""
@@ -184,7 +198,8 @@ class PhoneEnd:
         """Wait until the thread is there up to a number."""
         await self._relay.until(lambda: self.head.number >= number)
 
-    def _on_live(self, sealed: bytes) -> None:
+    def takes_live(self, sealed: bytes) -> None:
+        """Take what the host said in passing."""
         if sealed[0] & 0x80:
             begun = self.session.finish(sealed, now_ms=CLOCK.boot_ms())
             if begun is not None:
@@ -194,7 +209,10 @@ class PhoneEnd:
         if isinstance(body, bytes):
             self.live += pb.DownLive.FromString(body).items
 
-    def _on_keep(self, post: relay.Post) -> None:
+    def takes_row(self, post: relay.Post) -> None:
+        """Take a row; one without a seal is not for the phone."""
+        if not post.sealed:
+            return
         try:
             body, self.chains = open_keep(post.sealed, self.chains)
         except SealError:

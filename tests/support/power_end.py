@@ -18,6 +18,8 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch_host.power.awake import Lock, NotGiven
 from dispatch_host.power.sleep import Heard
 
+from tests.support.waiting import DEADLINE_SECONDS
+
 needs_bus = pytest.mark.skipif(
     sys.platform != "linux" or not shutil.which("dbus-daemon"), reason="needs dbus-daemon on Linux"
 )
@@ -41,12 +43,19 @@ class GivenLock:
     by: str
     held: bool = True
     released: bool = False
+    breaks: bool = False  # each call fails as none should
 
     def is_held(self) -> bool:
+        self._may_break()
         return self.held
 
     def release(self) -> None:
+        self._may_break()
         self.released = True
+
+    def _may_break(self) -> None:
+        if self.breaks:
+            raise RuntimeError("a defect of a library")
 
 
 @dataclass(slots=True)
@@ -92,6 +101,18 @@ async def private_bus(folder: Path) -> AsyncIterator[str]:
         await process.wait()
 
 
+@contextlib.asynccontextmanager
+async def mute_bus(folder: Path) -> AsyncIterator[str]:
+    """Be a bus that takes connections and says nothing; gives its address."""
+
+    async def says_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_unix_server(says_nothing, f"{folder}/mute"):
+        yield f"unix:path={folder}/mute"
+
+
 class _Service(threading.Thread):
     """A service on the bus that answers calls. Ends with the bus, or when it `goes`."""
 
@@ -126,7 +147,7 @@ class _Service(threading.Thread):
 
     async def comes(self) -> None:
         """Wait until it is on the bus."""
-        assert await asyncio.to_thread(self.there.wait, 20)
+        assert await asyncio.to_thread(self.there.wait, DEADLINE_SECONDS)
 
     def goes(self) -> None:
         """Leave the bus. The answer is read, and passed over, by the thread that reads everything."""
@@ -161,16 +182,13 @@ class Logind(_Service):
         os.close(given)
         self._loop.call_soon_threadsafe(self.given.put_nowait, (message.body[3], ours))
 
-    def says(self, member: str, value: bool) -> None:
+    def says(self, member: str, *body: Any) -> None:
         """Send a signal: PrepareForSleep, PrepareForShutdown."""
-        import jeepney
-
-        manager = jeepney.DBusAddress("/org/freedesktop/login1", interface="org.freedesktop.login1.Manager")
-        self._connection.send(jeepney.new_signal(manager, member, "b", (value,)))
+        self._connection.send(_signal(member, body))
 
     async def gives(self, mode: str) -> int:
         """Wait until it has given a lock; gives our end of it."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             given, ours = await self.given.get()
         assert given == mode
         return ours
@@ -178,9 +196,64 @@ class Logind(_Service):
 
 async def is_let_go(ours: int) -> None:
     """Wait until the other end of a lock is closed everywhere."""
-    async with asyncio.timeout(20):
-        assert await asyncio.to_thread(os.read, ours, 1) == b""
-    os.close(ours)
+    loop, gone = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(ours, gone.set)  # no thread in `read`: one that is never let go would keep the test from ending
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await gone.wait()
+        assert os.read(ours, 1) == b""
+    finally:
+        loop.remove_reader(ours)
+        os.close(ours)
+
+
+def _signal(member: str, body: tuple[Any, ...]) -> Any:
+    import jeepney
+
+    kinds = {bool: "b", str: "s", int: "i"}
+    signature = "".join(kinds[type(one)] for one in body)
+    manager = jeepney.DBusAddress("/org/freedesktop/login1", interface="org.freedesktop.login1.Manager")
+    return jeepney.new_signal(manager, member, signature or None, body)
+
+
+class Stranger:
+    """Another user of the same computer, who sends signals that look like logind's, and like the bus's own."""
+
+    def __init__(self, bus: str) -> None:
+        from jeepney.io.blocking import open_dbus_connection
+
+        self._connection = open_dbus_connection(bus=bus)
+
+    def says(self, member: str, *body: Any) -> None:
+        """Send a signal as logind does: to everybody, and to each by name."""
+        self._send(_signal(member, body))
+
+    def says_that_it_is_logind(self) -> None:
+        """Send what the bus would if the name had a new owner."""
+        import jeepney
+
+        bus = jeepney.DBusAddress("/org/freedesktop/DBus", interface="org.freedesktop.DBus")
+        body = ("org.freedesktop.login1", "", self._connection.unique_name)
+        self._send(jeepney.new_signal(bus, "NameOwnerChanged", "sss", body))
+
+    def is_through(self) -> None:
+        """Wait until the bus has passed all of it on."""
+        import jeepney
+
+        self._connection.send_and_get_reply(jeepney.message_bus.GetId(), timeout=DEADLINE_SECONDS)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _send(self, signal: Any) -> None:
+        import jeepney
+
+        asked = jeepney.message_bus.ListNames()
+        (names,) = self._connection.send_and_get_reply(asked, timeout=DEADLINE_SECONDS).body
+        for to in (None, *names):
+            if to is not None:
+                signal.header.fields[jeepney.HeaderFields.destination] = to
+            self._connection.send(signal)
 
 
 class SessionManager(_Service):

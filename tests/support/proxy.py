@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+from collections.abc import Iterator
 from types import TracebackType
 
 from dispatch.address import Address
@@ -15,8 +17,9 @@ class Proxy:
     """Forwards connections to `target`. Use as an async context manager; `address` is what to dial.
 
     `cut` breaks all connections (new ones work); `freeze` keeps them open but lets nothing through until `thaw`;
-    `latency_seconds` delays each chunk, both ways; `refuse` closes new connections at once; `cut_at_chunk` cuts once, at
-    the chunk of that number, before it is through.
+    `latency_seconds` delays each chunk, both ways; `refuse` closes new connections at once; `cut_at_chunk` cuts and
+    `freeze_at_chunk` freezes once, at the chunk of that number, before it is through. `most_chunks` freezes by itself each
+    connection that has carried so many: what is bulky, and nothing else.
     """
 
     def __init__(self, target: str) -> None:
@@ -27,6 +30,9 @@ class Proxy:
         self.connections = 0
         self.chunks = 0
         self.cut_at_chunk = 0
+        self.freeze_at_chunk = 0
+        self.most_chunks = 0
+        self.frozen_alone = 0  # connections, by `most_chunks`
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._server: asyncio.Server
@@ -61,6 +67,11 @@ class Proxy:
         """Let everything through again, also what waited."""
         self._flowing.set()
 
+    @property
+    def frozen(self) -> bool:
+        """Tell whether nothing comes through."""
+        return not self._flowing.is_set()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuse:
             writer.transport.abort()
@@ -74,12 +85,13 @@ class Proxy:
             self._writers.discard(writer)
             return
         self._writers.add(far_writer)
+        carried = itertools.count(1)
         for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pump(source, sink))
+            task = asyncio.create_task(self._pump(source, sink, carried))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, carried: Iterator[int]) -> None:
         try:
             with contextlib.suppress(OSError):
                 while chunk := await source.read(_CHUNK):
@@ -89,6 +101,12 @@ class Proxy:
                     self.chunks += 1
                     if self.chunks == self.cut_at_chunk:
                         self.cut()
+                    if self.chunks == self.freeze_at_chunk:
+                        self.freeze()
+                        await self._flowing.wait()
+                    if next(carried) == self.most_chunks:
+                        self.frozen_alone += 1
+                        await asyncio.Event().wait()
                     sink.write(chunk)
                     await sink.drain()
         finally:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -165,3 +168,15 @@ class Relay:
         with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=10) as answer:
             text: str = answer.read().decode()
         return text
+
+
+@contextlib.contextmanager
+def locked(relay: Relay) -> Iterator[None]:
+    """Hold the store's write lock, as a stuck backup would."""
+    other = sqlite3.connect(relay.data / "relay.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()

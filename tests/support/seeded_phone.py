@@ -20,6 +20,7 @@ from dispatch.device.home import Home
 from dispatch.device.keys import PlainFiles
 from dispatch.ids import PairId
 from mobile_sim.desk import Desk, opened_desk
+from mobile_sim.patience import USUAL, Patience
 from mobile_sim.phone import secret_name
 from mobile_sim.store import Pairing, PairingState, Right, Store
 
@@ -27,9 +28,25 @@ from tests.support.device_end import Identity
 from tests.support.host_mind import HostMind
 from tests.support.pairs import Pair, make_pair
 from tests.support.trust_service import TrustService
+from tests.support.waiting import DEADLINE_SECONDS
 
 Event = dict[str, Any]
 FAR_MS = 2**45
+MOST_BYTES = 4 * 1024**3
+
+UNHURRIED = Patience(
+    connect_seconds=DEADLINE_SECONDS,
+    shake_seconds=DEADLINE_SECONDS,
+    status_seconds=DEADLINE_SECONDS,
+    presence_seconds=DEADLINE_SECONDS,
+    session_seconds=DEADLINE_SECONDS,
+    probe_seconds=DEADLINE_SECONDS,
+)
+"""For tests of what is there in the end: a loaded machine is no reason not to see it."""
+HASTY = Patience(
+    connect_seconds=0.2, shake_seconds=0.2, sync_seconds=0.2, status_seconds=0.2, direct_seconds=0.2, probe_seconds=0.2
+)
+"""For tests of what is not there."""
 
 
 def identity(role: str, key: Ed25519PrivateKey, pair_id: bytes, trust: TrustService) -> Identity:
@@ -49,6 +66,7 @@ class SeededPhone:
 
     path: Path
     pairs: dict[str, Pair] = field(default_factory=dict)
+    patience: Patience = USUAL
 
     @classmethod
     def make(cls, path: Path, *, server: str = "127.0.0.1:9") -> SeededPhone:
@@ -117,7 +135,9 @@ class SeededPhone:
         """Run the phone in this process."""
         home = Home(self.path)
         with home.owned():
-            async with opened_desk(home, clock=SystemClock(), rng=os.urandom, plaintext=False) as desk:
+            async with opened_desk(
+                home, clock=SystemClock(), rng=os.urandom, plaintext=False, patience=self.patience
+            ) as desk:
                 yield desk
 
     async def send(self, text: str, **options: Any) -> tuple[int, list[Event]]:
@@ -142,7 +162,15 @@ class SeededPhone:
 
 def send_request(text: str, **options: Any) -> Event:
     """Write what `dispatch-phone send` asks of the phone."""
-    return {"do": "send", "text": text, "host": None, "wait": None, "id": str(uuid4()), **options}
+    return {
+        "do": "send",
+        "text": text,
+        "host": None,
+        "wait": None,
+        "id": str(uuid4()),
+        "most_bytes": MOST_BYTES,
+        **options,
+    }
 
 
 async def _nobody() -> bool:

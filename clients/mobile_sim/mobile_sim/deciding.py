@@ -14,9 +14,8 @@ from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.ids import MessageId, PairId, TaskId
 
 from mobile_sim.direct_verdict import STEPS, Effect, Event, Status
-from mobile_sim.ledger import TASK, Ledger
+from mobile_sim.ledger import Ledger
 from mobile_sim.store import Post, Store, Verdict
-from mobile_sim.task_view import ON_THE_WAY
 
 _STATUS = {
     Verdict.OPEN: Status.OPEN,
@@ -54,10 +53,7 @@ class Deciding:
     def path_lost(self, attended: Collection[TaskId]) -> None:
         """Decide all that is open: without its path it gets no go, so it will never run, and a sender may try another."""
         for post in self._store.tasks.open_posts(self._pair_id, direct=True):
-            self._meet(post.message_id, Event.PATH_LOST)
-            on_the_way = self._ledger.view(post.task_id).state in ON_THE_WAY
-            if post.action == TASK and on_the_way and post.task_id not in attended:
-                self._ledger.not_sent(post.task_id, Reason.REASON_NO_NETWORK)
+            self._meet(post.message_id, Event.PATH_LOST, attended=attended)
         self._until_ms.clear()
 
     def due(self, now_ms: int) -> list[words.UpLiveItem]:
@@ -74,7 +70,12 @@ class Deciding:
         return None if earliest is None else earliest + 1
 
     def _meet(
-        self, message_id: MessageId, event: Event, *, reason: Reason.ValueType = Reason.REASON_NOT_TAKEN_IN_TIME
+        self,
+        message_id: MessageId,
+        event: Event,
+        *,
+        reason: Reason.ValueType = Reason.REASON_NOT_TAKEN_IN_TIME,
+        attended: Collection[TaskId] = (),
     ) -> words.UpLiveItem | None:
         post = self._post(message_id)
         status = Status.UNKNOWN if post is None else _STATUS[post.verdict]
@@ -83,7 +84,7 @@ class Deciding:
             if step.status is Status.TAKEN:
                 self._ledger.taken(message_id)
             elif event is Event.PATH_LOST:
-                self._ledger.never_stored(post)
+                self._ledger.never_stored(post, attended=attended)
             else:
                 self._ledger.refused(message_id, errors.kind_of(reason).reason)
         if step.effect is Effect.GO:

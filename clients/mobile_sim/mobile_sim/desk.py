@@ -27,13 +27,14 @@ from dispatch.ids import ID_BYTES, Rng, TaskId
 from mobile_sim import proving
 from mobile_sim.account import Account
 from mobile_sim.direct import Way
-from mobile_sim.files import LARGEST_BYTES, Attached, Files
+from mobile_sim.files import Attached, Files
 from mobile_sim.follow import Follow
 from mobile_sim.hosts import Hosts
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
 from mobile_sim.outbox import Outbox
 from mobile_sim.owner import Event, Hear, Request, Say
+from mobile_sim.patience import USUAL, Patience
 from mobile_sim.phone import Phone
 from mobile_sim.sending import Command, Sender, refusal_of
 from mobile_sim.store import Pairing, PairingState, Post, Task, Verdict
@@ -41,20 +42,18 @@ from mobile_sim.task_view import State, last_line
 from mobile_sim.thread_view import lines_of
 
 LONGEST_TEXT_BYTES = 48 * 1024
-SYNC_SECONDS = 2.0
-CANCELLED_WITHIN_SECONDS = 15.0
-GOODBYE_SECONDS = 3.0
 
 
 class Desk:
     """Carries out requests on one phone."""
 
-    def __init__(self, phone: Phone) -> None:
+    def __init__(self, phone: Phone, patience: Patience = USUAL) -> None:
         self._phone = phone
+        self._patience = patience
         self._account = Account(phone)
         self._files = Files(phone)
         self._outbox = Outbox(phone)
-        self._hosts = Hosts(phone, self._outbox)
+        self._hosts = Hosts(phone, self._outbox, patience)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -93,7 +92,7 @@ class Desk:
         from mobile_sim.meeting import meet, not_paired  # noqa: PLC0415 -- the ceremony, which one command needs
 
         try:
-            pairing = await meet(self._phone, request["link"], say=say, hear=hear)
+            pairing = await meet(self._phone, request["link"], say=say, hear=hear, patience=self._patience)
         except errors.DispatchError as error:
             say(not_paired(error))
             return Exit.DENIED if isinstance(error, errors.RefusedByPerson) else Exit.FAILED
@@ -114,7 +113,7 @@ class Desk:
         for pairing in self._store.pairings.all():
             if pairing.state is PairingState.ENDED and not pairing.service_told:
                 try:
-                    async with asyncio.timeout(GOODBYE_SECONDS), self._client() as client:
+                    async with asyncio.timeout(self._patience.told_seconds), self._client() as client:
                         await client.end_pairing(pairing.pair_id)
                 except (errors.DispatchError, TimeoutError):
                     told = False
@@ -151,13 +150,7 @@ class Desk:
         if refused is not None:
             say(_last_of(task_id, host, refused, self._phone.clock.wall_ms()))
             return exit_of(refused)
-        attached = await self._files.opened(
-            request.get("attach") or self._files.attached_to(known),
-            stack,
-            pairing=host,
-            task_id=task_id,
-            most_bytes=request.get("most_bytes", LARGEST_BYTES),
-        )
+        attached = await self._attached(request, stack, known, task_id=task_id, host=host)
         line = self._phone.line(host)
         if known is None:
             known = Task(
@@ -167,14 +160,18 @@ class Desk:
                 made_at_ms=self._phone.clock.wall_ms(),
                 after_number=line.head.number,
                 state=State.NEW,
+                action=_action(
+                    task_id, text, attached
+                ),  # every attempt sends these bytes, whatever happens here meanwhile
             )
             with self._store.transaction():
                 self._store.tasks.add(known)
-        follow = Follow(line, self._store, known, host=host.host_name, clock=self._phone.clock, say=say)
+        action = known.action or _action(task_id, text, attached)
+        follow = Follow(
+            line, self._store, known, host=host.host_name, clock=self._phone.clock, patience=self._patience, say=say
+        )
         if follow.resolved_by(request) and task_id not in line.attended:  # else somebody here is sending it already
-            task = words.Task(text=text, attachments=[one.file.attachment() for one in attached])
-            action = words.Action(task=task, action_id=task_id)
-            command = Command(task_id=task_id, what=TASK, action=action.SerializeToString())
+            command = Command(task_id=task_id, what=TASK, action=action)
             line.attended.add(task_id)
 
             def say_of_task(event: Event) -> None:
@@ -199,6 +196,15 @@ class Desk:
         finally:
             await stop_sending()
 
+    async def _attached(
+        self, request: Request, stack: ExitStack, known: Task | None, *, task_id: TaskId, host: Pairing
+    ) -> list[Attached]:
+        """Open the files of a task: those that the person names, or those of the attempt before."""
+        paths, most_bytes = request.get("attach", []), request["most_bytes"]
+        if known is not None and known.action:
+            return await self._files.opened_again(paths, stack, task=known, most_bytes=most_bytes)
+        return await self._files.opened(paths, stack, pairing=host, task_id=task_id, most_bytes=most_bytes)
+
     async def _bring(self, line: Line, command: Command, attached: Sequence[Attached], say: Say) -> Post | None:
         """Bring the files of a task to the host, then the task. Files that do not get there leave the task unsent."""
         try:
@@ -211,8 +217,10 @@ class Desk:
             line.attended.discard(command.task_id)
             line.bell.ring()
             return None
-        sender = Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng)
-        return await sender.send(command)
+        return await self._sender(line).send(command)
+
+    def _sender(self, line: Line) -> Sender:
+        return Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng, patience=self._patience)
 
     async def _resend(self, request: Request, say: Say, hear: Hear) -> int:
         """Send a task again: its next attempt, or what has become of it meanwhile."""
@@ -236,13 +244,14 @@ class Desk:
             raise errors.TaskOver
         action = words.Action(cancel=words.Cancel(), action_id=self._phone.rng(ID_BYTES))
         command = Command(task_id=task.task_id, what=CANCEL, action=action.SerializeToString())
-        post = await Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng).send(command)
+        post = await self._sender(line).send(command)
         if post is None or post.verdict is Verdict.NEVER_STORED:
             raise errors.NoNetwork
         if post.verdict is Verdict.REFUSED:
             raise refusal_of(post)
-        say({"event": "cancelling", "task_id": str(UUID(bytes=task.task_id)), "at": self._phone.clock.wall_ms()})
-        await line.bell.until(lambda: line.ledger.view(task.task_id).over, CANCELLED_WITHIN_SECONDS)
+        if post.verdict is Verdict.TAKEN:
+            say({"event": "cancelling", "task_id": str(UUID(bytes=task.task_id)), "at": self._phone.clock.wall_ms()})
+        await line.bell.until(lambda: line.ledger.view(task.task_id).over, self._patience.cancelled_seconds)
         view = line.ledger.view(task.task_id)
         say(last_line(view) | {"task_id": str(UUID(bytes=task.task_id)), "host": pairing.host_name})
         if view.state is State.CANCELLED:
@@ -261,7 +270,7 @@ class Desk:
             return
         with contextlib.suppress(errors.SignInRequired, errors.NotPaired):
             line = self._phone.line(host)
-            await line.bell.until(lambda: line.final or line.complete or _quiet(line), SYNC_SECONDS)
+            await line.bell.until(lambda: line.final or line.complete or _quiet(line), self._patience.sync_seconds)
 
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
         every = self._store.pairings.all()
@@ -310,7 +319,7 @@ class Desk:
         from mobile_sim.doctor import examine  # noqa: PLC0415 -- as above
 
         every = []
-        async for found in examine(self._phone, host=request["host"]):
+        async for found in examine(self._phone, host=request["host"], patience=self._patience):
             every.append(found)
             say(telling.event_of(found))
         verdict = telling.verdict_of(every)
@@ -320,16 +329,22 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def opened_desk(
-    home: Home, *, clock: Clock, rng: Rng, plaintext: bool, way: Way = Way.AUTO
+    home: Home, *, clock: Clock, rng: Rng, plaintext: bool, way: Way = Way.AUTO, patience: Patience = USUAL
 ) -> AsyncIterator[Desk]:
     """Open the phone of a home that this process owns, and a desk on it."""
     async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext, way=way) as phone:
-        desk = Desk(phone)
+        desk = Desk(phone, patience)
         telling = asyncio.create_task(desk.tell_service())
         try:
             yield desk
         finally:
             await _stop(telling)
+
+
+def _action(task_id: TaskId, text: str, attached: Sequence[Attached]) -> bytes:
+    """Write what is asked of the host: exactly what is signed."""
+    task = words.Task(text=text, attachments=[one.file.attachment() for one in attached])
+    return words.Action(task=task, action_id=task_id).SerializeToString()
 
 
 def _check_text(text: str) -> None:

@@ -18,14 +18,11 @@ from dispatch.doctor import links
 from dispatch.doctor.chain import Chart, Finding, Found, Link, broken, not_reached, ok, refused, walk, warning
 from google.protobuf.message import DecodeError
 
+from mobile_sim.direct import Way
+from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
 from mobile_sim.store import Pairing, PairingState, Right
 
-OPEN_SECONDS = 10.0
-PRESENCE_SECONDS = 12.0
-"""A host that neither answers nor is known to be away is found out within two leases."""
-SESSION_SECONDS = 6.0
-PROBE_SECONDS = 5.0
 _LOST_ADVICE = "Restore the home from a backup, or delete phone.db and pair again: the computer still has the thread."
 _SILENT_ADVICE = (
     "Restart Dispatch on the computer (dispatch-host stop, dispatch-host run), or ask dispatch-host doctor there."
@@ -87,12 +84,13 @@ class Patient:
 
 
 @dataclass(slots=True)
-class Way:
-    """The way from this phone to one computer."""
+class ToHost:
+    """What lies between this phone and one computer."""
 
     phone: Phone
     host: Pairing
     chart: Chart
+    patience: Patience
     relay_at: str = field(default="")
 
     async def grant(self) -> Finding:
@@ -135,21 +133,25 @@ class Way:
             line = self.phone.line(self.host)
         except errors.DispatchError as error:
             return refused(error)
-        await line.bell.until(lambda: line.final or (line.open and line.presence is not None), OPEN_SECONDS)
-        if line.open:
+        await line.bell.until(
+            lambda: line.final or (line.relay_open and line.presence is not None), self.patience.open_seconds
+        )
+        if line.relay_open:
             return ok(f"the thread is open at {line.client.relay or self.relay_at}")
         return refused(line.error or errors.NoNetwork("the relay did not open the stream"))
 
     async def presence(self) -> Finding:
         """Hear from the relay how the computer is."""
         line = self.phone.line(self.host)
-        await line.presence_now(PROBE_SECONDS)
+        await line.presence_now(self.patience.probe_seconds)
         # The relay's word is as old as the lease: one that froze is found out within it, one that lives shakes hands.
         await line.bell.until(
-            lambda: not line.open or line.session.ready or (line.host_absent and not _coming_back(line.presence_state)),
-            PRESENCE_SECONDS,
+            lambda: not line.relay_open or _settled(line.presence_state, shook_hands=line.session.ready),
+            self.patience.found_out_seconds,
         )
-        if line.host_absent:
+        if not line.relay_open:
+            return refused(line.error or errors.NoNetwork("the relay's stream broke"))
+        if line.presence_state != Reachability.REACHABILITY_REACHABLE:
             return refused(errors.of(line.absence))
         heard = f", heard {line.heard_ms_ago / 1000:.0f} s ago" if line.heard_ms_ago is not None else ""
         if line.unsteady:
@@ -162,14 +164,29 @@ class Way:
     async def session(self) -> Finding:
         """Have the computer answer from inside the seal: no server can."""
         line = self.phone.line(self.host)
-        await line.bell.until(lambda: line.final or line.session.ready, SESSION_SECONDS)
+        await line.bell.until(lambda: line.final or line.session.ready, self.patience.session_seconds)
         if not line.session.ready:
             return broken("the computer did not shake hands", _SILENT_ADVICE, reason=errors.HandshakeFailed.reason)
-        answer = await line.probe(PROBE_SECONDS)
+        answer = await line.probe(self.patience.probe_seconds)
         if answer is None:
             return broken("the computer did not answer a probe", _SILENT_ADVICE, reason=errors.PeerAbsent.reason)
         doing = "works on a task" if answer.busy else "is idle"
         return ok(f"answered in {answer.round_trip_ms} ms; it {doing}, {answer.waiting_tasks} wait")
+
+    async def direct(self) -> Finding:
+        """See whether the computer is there without the relay; that it is not is no fault while the relay may be used."""
+        line = self.phone.line(self.host)
+        if line.way is Way.RELAY:
+            return ok("not tried, as told")
+        await line.bell.until(
+            lambda: line.final or line.direct.is_open or line.direct.failed, self.patience.status_seconds
+        )
+        if line.direct.is_open:
+            return ok("the computer is on this network, and is spoken to without the relay")
+        why = "no address of the computer answers here" if line.addresses else "the computer has told no address"
+        if line.way is Way.DIRECT:
+            return broken(why, "Go to the computer's network, or allow the relay: --path auto.")
+        return ok(f"{why}: what is sent goes by the relay")
 
 
 OF_THE_PHONE: Sequence[Link[Patient]] = (
@@ -184,19 +201,20 @@ OF_THE_PHONE: Sequence[Link[Patient]] = (
     Link(name="paired", needs=("account",), look=Patient.paired),
 )
 
-TO_A_HOST: Sequence[Link[Way]] = (
-    Link(name="grant", needs=("paired",), look=Way.grant),
-    Link(name="clock", needs=("grant",), look=Way.clock),
-    Link(name="relay_name", needs=("grant",), look=Way.relay_name),
-    Link(name="relay_port", needs=("relay_name",), look=Way.relay_port),
-    Link(name="relay_tls", needs=("relay_port",), look=Way.relay_tls),
-    Link(name="relay", needs=("relay_tls",), look=Way.relay),
-    Link(name="presence", needs=("relay",), look=Way.presence),
-    Link(name="session", needs=("presence",), look=Way.session),
+TO_A_HOST: Sequence[Link[ToHost]] = (
+    Link(name="grant", needs=("paired",), look=ToHost.grant),
+    Link(name="clock", needs=("grant",), look=ToHost.clock),
+    Link(name="relay_name", needs=("grant",), look=ToHost.relay_name),
+    Link(name="relay_port", needs=("relay_name",), look=ToHost.relay_port),
+    Link(name="relay_tls", needs=("relay_port",), look=ToHost.relay_tls),
+    Link(name="relay", needs=("relay_tls",), look=ToHost.relay),
+    Link(name="presence", needs=("relay",), look=ToHost.presence),
+    Link(name="session", needs=("presence",), look=ToHost.session),
+    Link(name="direct", needs=("grant",), look=ToHost.direct),
 )
 
 
-async def examine(phone: Phone, *, host: str | None) -> AsyncIterator[Found]:
+async def examine(phone: Phone, *, host: str | None, patience: Patience) -> AsyncIterator[Found]:
     """Walk all links, those to a computer once for each, or for the named one only. Raises TargetUnknown and its kin."""
     chart = Chart()
     async for found in walk(OF_THE_PHONE, Patient(phone), chart):
@@ -205,18 +223,19 @@ async def examine(phone: Phone, *, host: str | None) -> AsyncIterator[Found]:
     for one in meant:
         about = one.host_name
         own = chart.copy()
-        async for found in walk(TO_A_HOST, Way(phone, one, own), own, about=about):
+        async for found in walk(TO_A_HOST, ToHost(phone, one, own, patience), own, about=about):
             yield found
     if not meant:
-        async for found in walk(TO_A_HOST, Way(phone, _NOBODY, chart), chart):
+        async for found in walk(TO_A_HOST, ToHost(phone, _NOBODY, chart, patience), chart):
             yield found
 
 
 _NOBODY = Pairing(pair_id=b"", host_name="", host_key=b"", own_key=b"", state=PairingState.ENDED, made_at_ms=0)  # type: ignore[arg-type] # never looked at
 
 
-def _coming_back(state: Reachability.ValueType | None) -> bool:
-    return state == Reachability.REACHABILITY_RECONNECTING
+def _settled(state: Reachability.ValueType | None, *, shook_hands: bool) -> bool:
+    """Whether the relay's word will stay as it is: the host is away, or there and has shown that it lives."""
+    return state == Reachability.REACHABILITY_ABSENT or (state == Reachability.REACHABILITY_REACHABLE and shook_hands)
 
 
 def _left_ms(right: Right, service_ms: int) -> int:

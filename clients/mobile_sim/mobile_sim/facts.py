@@ -13,13 +13,14 @@ class Kind(StrEnum):
     SENT = "sent"
     """An attempt was written to an open stream."""
     NOT_SENT = "not_sent"
-    """The last attempt was never stored anywhere and will not be sent again by itself."""
+    """This phone gave up: it will not send the task again by itself. Says nothing of what was posted before."""
     UNCONFIRMED = "unconfirmed"
-    """The stream broke before the attempt had its verdict."""
+    """The word that the attempt waits for is overdue, or the stream broke before it: the relay's verdict, or behind it the
+    host's own word."""
     DROPPED = "dropped"
     """The person does not want it sent any more."""
     OUT_OF_CONTACT = "out_of_contact"
-    """The host vanished after it had accepted the task."""
+    """The host vanished after it had accepted the task, or after the attempt was taken."""
     BACK = "back"
     """It is there again."""
     DISMISSED = "dismissed"
@@ -32,6 +33,8 @@ class Kind(StrEnum):
     """The relay's verdict: accepted. Not believed before the host says so under the seal."""
     REFUSED = "refused"
     """The relay's verdict: refused, for good."""
+    NEVER_STORED = "never_stored"
+    """The relay's log, read to its head, knows nothing of the attempt; or it never left this phone."""
 
     # The host's word, under the seal.
     ACCEPTED = "accepted"

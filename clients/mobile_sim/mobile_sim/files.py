@@ -10,30 +10,27 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dispatch import errors
+from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit
 from dispatch.device.telling import task_word
-from dispatch.files.description import Described
+from dispatch.files.description import Described, checked
 from dispatch.files.names import safe_name
 from dispatch.files.source import OpenFile
 from dispatch.ids import ID_BYTES, FileId, PairId, TaskId
+from dispatch.plain import path_text
 from dispatch.sealed.file import KEY_BYTES
 
 from mobile_sim.line import Line
+from mobile_sim.owner import Event, Say
 from mobile_sim.phone import Phone
 from mobile_sim.store import FileState, Pairing, StoredFile, Task
 from mobile_sim.transfers import Mover
 
 MOST_ATTACHMENTS = 16
-LARGEST_BYTES = 4 * 1024**3
-"""Of one file, unless the request says otherwise."""
 TOLD_EVERY_SECONDS = 0.5
 _SHORTEST_ID = 4
-
-Event = dict[str, Any]
-Say = Callable[[Event], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +64,9 @@ class Files:
     async def _described(self, path: Path, source: OpenFile, pair_id: PairId, task_id: TaskId) -> Attached:
         size = source.facts().st_size
         digest, name = await asyncio.to_thread(source.digest, size), safe_name(path.name)
-        known = self._store.files.begun(pair_id, sha256=digest, name=name, task_id=task_id)
-        if known is not None:
-            with self._store.transaction():  # the next attempt of this task looks for it here
+        known = self._store.files.begun(pair_id, sha256=digest, name=name)
+        if known is not None:  # of a task that was not sent: what arrived of it need not go again
+            with self._store.transaction():
                 self._store.files.add(replace(known, task_id=task_id, path=path))
             return Attached(known.file, source)
         rng = self._phone.rng
@@ -86,13 +83,34 @@ class Files:
             self._store.files.add(stored)
         return Attached(file, source)
 
-    def attached_to(self, task: Task | None) -> list[str]:
-        """Give the paths of what goes with a task: an attempt that names none takes what the one before took."""
-        if task is None:
-            return []
-        files = self._store.files.of_pairing(task.pair_id)
-        mine = [one for one in files if one.task_id == task.task_id and not one.is_artifact]
-        return [os.fspath(one.path) for one in mine if one.path is not None]
+    async def opened_again(
+        self, paths: Sequence[str], stack: ExitStack, *, task: Task, most_bytes: int
+    ) -> list[Attached]:
+        """Open what a task names for its next attempt: where it was, or at `paths` if there are any.
+
+        Raises BadRequest for a file that is not there any more, FileChanged for one with other bytes, IdReused for paths that
+        are not what the task names.
+        """
+        named = [checked(said) for said in words.Action.FromString(task.action).task.attachments]
+        again = [Path(path) for path in paths]
+        if again and [safe_name(path.name) for path in again] != [file.name for file in named]:
+            raise errors.IdReused("other files went with this task")
+        places = again or [self._place_of(file) for file in named]
+        return [await self._same(path, file, stack, most_bytes) for path, file in zip(places, named, strict=True)]
+
+    def _place_of(self, file: Described) -> Path:
+        stored = self._store.files.get(file.file_id)
+        if stored is None or stored.path is None:
+            raise errors.BadRequest(f"where {file.name} was is not known any more", metadata={"field": "attach"})
+        return stored.path
+
+    async def _same(self, path: Path, file: Described, stack: ExitStack, most_bytes: int) -> Attached:
+        source = stack.enter_context(_open(path))
+        size = source.facts().st_size
+        _check_size(size, path.name, most_bytes)
+        if size != file.size or await asyncio.to_thread(source.digest, size) != file.sha256:
+            raise errors.FileChanged(f"{path} is not what the task was made with")
+        return Attached(file, source)
 
     async def attach(self, line: Line, attached: Sequence[Attached], say: Say) -> None:
         """Bring them to the host, one after the other. Raises DispatchError."""
@@ -128,7 +146,7 @@ class Files:
         path = await self._mover(line).fetch(stored.file, into, replace=replace, progress=told)
         with self._store.transaction():
             self._store.files.fetched(stored.file.file_id, path)
-        tell({"event": "fetched", **_named(stored.file), "sha256": stored.file.sha256.hex(), "path": _shown(path)})
+        tell({"event": "fetched", **_named(stored.file), "sha256": stored.file.sha256.hex(), "path": path_text(path)})
         return Exit.DONE
 
     def _found(self, what: str, host: Pairing) -> StoredFile:
@@ -186,11 +204,6 @@ def _file_event(stored: StoredFile) -> Event:
         "state": stored.state.value,
         "sha256": stored.file.sha256.hex(),
         "at": stored.at_ms,
-        "path": None if stored.path is None else _shown(stored.path),
+        "path": None if stored.path is None else path_text(stored.path),
     }
     return event | ({"task_id": task_word(stored.task_id)} if stored.task_id else {})
-
-
-def _shown(path: Path) -> str:
-    """Write a path for people and programs; what is no UTF-8 becomes a question mark."""
-    return os.fspath(path).encode("utf-8", "replace").decode()

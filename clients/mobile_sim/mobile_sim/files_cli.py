@@ -11,7 +11,7 @@ from dispatch import errors
 
 from mobile_sim.command import Host, Request, Shared, run
 
-_LARGEST_BYTES = 4 * 1024**3
+LARGEST_BYTES = 4 * 1024**3
 _MOST_DIGITS = 15
 
 files = typer.Typer(
@@ -42,7 +42,7 @@ def get_file(
 def most_bytes(context: typer.Context) -> Request:
     """Give how large a file may be, as the environment has it. Raises BadRequest."""
     shared: Shared = context.obj
-    text = shared.environment.get("DISPATCH_PHONE_FILE_BYTES", str(_LARGEST_BYTES))
+    text = shared.environment.get("DISPATCH_PHONE_FILE_BYTES", str(LARGEST_BYTES))
     if not text.isascii() or not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) == 0:
         raise errors.BadRequest(
             f"DISPATCH_PHONE_FILE_BYTES={text!r} is not a number of bytes above 0", metadata={"field": "environment"}

@@ -15,8 +15,10 @@ from dispatch.ids import TaskId
 
 from mobile_sim.exits import exit_of_view
 from mobile_sim.facts import Fact, Kind
+from mobile_sim.ledger import TASK
 from mobile_sim.line import Line
 from mobile_sim.owner import Event, Request, Say
+from mobile_sim.patience import Patience
 from mobile_sim.store import Store, Task, Verdict
 from mobile_sim.task_view import (
     OUTCOMES,
@@ -29,31 +31,31 @@ from mobile_sim.task_view import (
     view_of,
 )
 
-ACCEPTED_WITHIN_SECONDS = 15.0
-"""How long after the relay's "taken" the host's own word may be missing before the task is shown as unconfirmed."""
-
 
 class Follow:
     """One person's look at one task."""
 
-    def __init__(self, line: Line, store: Store, task: Task, *, host: str, clock: Clock, say: Say) -> None:
+    def __init__(
+        self, line: Line, store: Store, task: Task, *, host: str, clock: Clock, patience: Patience, say: Say
+    ) -> None:
         self._line = line
         self._store = store
         self._task_id: TaskId = task.task_id
         self._pair_id = task.pair_id
         self._host = host
         self._clock = clock
+        self._patience = patience
         self._say = say
         self._place = 0
-        self._taken_at: float | None = None
         self._view = TaskView()
         self._warned = False
 
     def resolved_by(self, request: Request) -> bool:
         """Decide where to begin; tells whether another attempt is needed.
 
-        A task that the host has, or whose attempt has no verdict yet, is followed; one that was refused or never sent is
-        sent again, unless the person has been told so already (`place`: another process followed it and ended).
+        A task that the host has, or whose attempt may still get its verdict, is followed; one that was refused or never sent, or
+        of which nobody says what became, is sent again, unless the person has been told so already (`place`: another
+        process followed it and ended).
         """
         facts = self._store.tasks.facts(self._task_id)
         view = view_of(facts)
@@ -62,8 +64,10 @@ class Follow:
         self._view = view_of(facts[: self._place])
         if view.state in WITH_HOST or view.state in OUTCOMES:
             return False
-        if any(post.verdict is Verdict.OPEN for post in self._store.tasks.posts(self._task_id, "task")):
-            return False
+        since_ms = self._clock.wall_ms() - self._patience.posted_ms
+        for post in self._store.tasks.posts(self._task_id, TASK):
+            if post.verdict is Verdict.OPEN and post.posted_at_ms > since_ms:
+                return False
         return told == 0 or view.state is State.NEW
 
     async def to_the_end(
@@ -86,6 +90,8 @@ class Follow:
                 self._say_news()
                 if sending is not None and sending.done():
                     sending.result()  # what broke it is said as it is
+                    if sending.result() is None and self._view.state is State.UNCONFIRMED:
+                        break  # it was to be sent again, and nothing went out; what was sent before may run
                 if self._is_over():
                     break
                 now = loop.time()
@@ -95,25 +101,10 @@ class Follow:
                     await stop_sending()
                     self._say_news()
                     break
-                await line.bell.heard(self._pause(now, end))
+                await line.bell.heard(None if end is None else end - now)
         finally:
             line.partial_listeners.discard(self._partial)
         return self._say_last()
-
-    def _pause(self, now: float, end: float | None) -> float | None:
-        """Tell how long nothing may happen; what falls due by time is done here."""
-        due = None
-        if self._view.state is not State.HANDED_OVER:
-            self._taken_at = None
-        elif self._taken_at is not None:
-            due = self._taken_at + ACCEPTED_WITHIN_SECONDS
-            if now >= due:
-                self._taken_at = due = None
-                fact = Fact(kind=Kind.UNCONFIRMED, at_ms=self._clock.wall_ms(), attempt=self._view.attempt)
-                with self._store.transaction():
-                    self._line.ledger.note(self._task_id, fact)
-                return 0.0
-        return min((moment - now for moment in (due, end) if moment is not None), default=None)
 
     def _is_over(self) -> bool:
         if self._task_id in self._line.attended:
@@ -134,8 +125,6 @@ class Follow:
         for fact in facts[self._place :]:
             self._place += 1
             self._view = after(self._view, fact)
-            if fact.kind is Kind.TAKEN:
-                self._taken_at = asyncio.get_running_loop().time()
             event = event_of(self._view, fact)
             if event is not None:
                 self._say(self._signed(event))
@@ -153,7 +142,8 @@ class Follow:
         return exit_of(error)
 
     def _signed(self, event: Event) -> Event:
-        return event | {"task_id": str(UUID(bytes=self._task_id)), "host": self._host, "_place": self._place}
+        here = {"_place": self._place, "_state": self._view.shown_state.value}
+        return event | {"task_id": str(UUID(bytes=self._task_id)), "host": self._host} | here
 
     def _partial(self, task_id: TaskId, item: DownLiveItem) -> None:
         if task_id == self._task_id:

@@ -22,21 +22,20 @@ Request = dict[str, Any]
 Event = dict[str, Any]
 
 _SENDING = ("send", "resend")
-# The state that an event leaves a task in, where the two have different names.
-_STATES = {
-    "transfer": "not_sent",
-    "attached": "not_sent",
-    "started": "running",
-    "step": "running",
-    "text": "running",
-    "back": "running",
-}
 _GOES_ON = "You stopped watching; the computer goes on with it."
+_OUT_OF_CONTACT = "You stopped watching; what became of it the computer says when it is back."
 _NOT_THERE_YET = (
     "You stopped watching before the computer had answered. Look at the thread, or send again with the same id."
 )
 _GOES_ON_LATER = "Stopped. The same command goes on where this one ended."
 _NOT_SENT = "You stopped before anything was sent. It will not be sent later."
+_LEFT = {
+    "not_sent": _NOT_SENT,
+    "sent": _NOT_THERE_YET,
+    "handed_over": _NOT_THERE_YET,
+    "unconfirmed": _NOT_THERE_YET,
+    "out_of_contact": _OUT_OF_CONTACT,
+}
 
 
 class Front:
@@ -48,11 +47,13 @@ class Front:
         self._way = way
         self._screen = Screen(console, terminal=terminal and not console.as_json)
         self._last: Event = {}
+        self._state = "new"  # of the task that is followed, as its view has it
         self.said = False
 
     def say(self, event: Event) -> None:
         """Show an event."""
         self.said = True
+        self._state = event.pop("_state", self._state)
         if "task_id" in event:
             self._last = event
         self._screen.say(event)
@@ -66,7 +67,7 @@ class Front:
                 request |= {"id": self._newest_unsent(home)}
             code = asyncio.run(self._carry_out(home, request, self.say))
             while self._may_go_again(request, code) and self._wants_again():
-                request = {"do": "resend", "id": self._last["task_id"], "wait": request["wait"]}
+                request = request | {"do": "resend", "id": self._last["task_id"]}
                 code = asyncio.run(self._carry_out(home, request, self.say))
         except KeyboardInterrupt:
             if request["do"] in _SENDING:
@@ -107,11 +108,8 @@ class Front:
 
     def _say_left(self, request: Request) -> None:
         """Say what becomes of a task that nobody watches any more."""
-        word = str(self._last.get("event", "not_sent"))
-        state = _STATES.get(word, word)
-        words = {"not_sent": _NOT_SENT}.get(state, _GOES_ON)
-        if state in ("sent", "handed_over", "unconfirmed"):
-            words = _NOT_THERE_YET
+        state = "not_sent" if self._state == "new" else self._state
+        words = _LEFT.get(state, _GOES_ON)
         event: Event = {"event": state, "state": state, "task_id": self._last.get("task_id", request.get("id"))}
         event |= {"host": self._last.get("host"), "at": time.time_ns() // 1_000_000, "text": words}
         if state == "not_sent":

@@ -16,23 +16,18 @@ from dispatch.device.sign_in import SignIn
 from mobile_sim.line import Line
 from mobile_sim.outbox import Outbox
 from mobile_sim.owner import Event, Hear, Request, Say
+from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
 from mobile_sim.store import Pairing
 from mobile_sim.task_view import State
-
-STATUS_SECONDS = 3.0
-PRESENCE_SECONDS = 1.0
-DIRECT_SECONDS = 2.0
-"""How long it is waited for the direct path, which is shown if there is one."""
-SESSION_SECONDS = 5.0
-PROBE_SECONDS = 5.0
 
 
 class Hosts:
     """The computers of one phone."""
 
-    def __init__(self, phone: Phone, outbox: Outbox) -> None:
+    def __init__(self, phone: Phone, outbox: Outbox, patience: Patience) -> None:
         self._phone = phone
+        self._patience = patience
         self._outbox = outbox
 
     async def show(self, request: Request, say: Say, _: Hear) -> int:
@@ -60,8 +55,10 @@ class Hosts:
 
     async def _probe(self, line: Line) -> Event:
         """Ask the host itself, from end to end."""
-        await line.bell.until(lambda: line.final or line.session.ready or line.host_absent, SESSION_SECONDS)
-        asked = await line.probe(PROBE_SECONDS)
+        await line.bell.until(
+            lambda: line.final or line.session.ready or line.host_absent, self._patience.session_seconds
+        )
+        asked = await line.probe(self._patience.probe_seconds)
         if asked is None:
             why = errors.of(line.absence) if line.host_absent else errors.PeerAbsent("the computer did not answer")
             return {"answered": False, "reason": errors.word(why.reason), "text": why.sentence, "advice": why.advice}
@@ -76,7 +73,7 @@ class Hosts:
 
     async def _awake(self, line: Line) -> Event | None:
         """Give what the host says of being kept awake; one that is there has a moment to say how it is now."""
-        await line.bell.until(lambda: line.final or line.host_absent or line.complete, STATUS_SECONDS)
+        await line.bell.until(lambda: line.final or line.host_absent or line.complete, self._patience.status_seconds)
         pairing = self._phone.store.pairings.get(line.pair_id)
         return _host(pairing)["keep_awake"] if pairing is not None else None
 
@@ -91,12 +88,12 @@ class Hosts:
             line = self._phone.line(host)
             await line.bell.until(
                 lambda: line.final or line.presence is not None or line.error is not None or line.direct.is_open,
-                STATUS_SECONDS,
+                self._patience.status_seconds,
             )
-            await line.bell.until(lambda: line.path_settled, DIRECT_SECONDS)
+            await line.bell.until(lambda: line.path_settled, self._patience.direct_seconds)
             status["path"] = line.path or None
             if line.presence is not None or line.direct.is_open:
-                await line.presence_now(PRESENCE_SECONDS)
+                await line.presence_now(self._patience.presence_seconds)
                 if probe:
                     status["probe"] = await self._probe(line)
                 status |= _presence(line)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.clock import Clock
@@ -14,6 +16,12 @@ from mobile_sim.task_view import ON_THE_WAY, WITH_HOST, State, TaskView, after, 
 TASK = "task"
 CANCEL = "cancel"
 
+LEASE_MS = 5_000
+"""The short lease of a relay that has not said its own."""
+
+_UNSAID = frozenset({State.SENT, State.HANDED_OVER})
+"""A word is waited for, and a person is shown nothing amiss."""
+
 
 class Ledger:
     """The tasks and posts of one pairing."""
@@ -23,6 +31,11 @@ class Ledger:
         self._pair_id = pair_id
         self._clock = clock
         self._views: dict[TaskId, TaskView] = {}
+        self._due_ms: dict[
+            TaskId, int
+        ] = {}  # steady; when the word is overdue that a task waits for, the relay's or the host's
+        self.word_within_ms = 2 * LEASE_MS
+        """How long the host's own word may take once an attempt has its go: two leases of the relay."""
 
     def view(self, task_id: TaskId) -> TaskView:
         """Give a task as it can be shown now."""
@@ -57,21 +70,26 @@ class Ledger:
             )
             self._store.tasks.add(task)
 
-    def posted(self, post: Post) -> None:
-        """Keep an attempt that is about to be sent."""
+    def posted(self, post: Post, *, until_ms: int) -> None:
+        """Keep an attempt that is about to be sent and should have its verdict by that time (steady)."""
         self._store.tasks.add_post(post)
         self._of_task(post, Kind.SENT, path="direct" if post.direct else "relay")
+        if post.action == TASK:
+            self._due_ms[post.task_id] = until_ms
 
     def handed_over(self, message_id: MessageId) -> None:
         """Hear that an attempt was given to the host's stream."""
         if post := self._open(message_id):
             self._of_task(post, Kind.HANDED_OVER)
+            # One of an earlier process has no time of its own here any more.
+            self._due_ms.setdefault(post.task_id, self._clock.steady_ms() + self.word_within_ms)
 
     def taken(self, message_id: MessageId) -> None:
-        """Hear the verdict: accepted."""
+        """Hear the verdict: accepted. The host's own word is the next that is waited for."""
         if post := self._open(message_id):
             self._store.tasks.set_verdict(message_id, Verdict.TAKEN)
             self._of_task(post, Kind.TAKEN)
+            self._await_host(post.task_id)
 
     def refused(self, message_id: MessageId, reason: Reason.ValueType, *, retry_after_ms: int = 0) -> bool:
         """Hear the verdict: refused. Tells whether it was a verdict on a post of ours that had none."""
@@ -83,12 +101,16 @@ class Ledger:
         self._of_task(post, Kind.REFUSED, reason=word, retry_after_ms=retry_after_ms)
         return True
 
-    def never_stored(self, post: Post) -> None:
-        """Hear that the relay never had an attempt."""
+    def never_stored(self, post: Post, *, attended: Collection[TaskId]) -> None:
+        """Hear that the relay never had an attempt. A task that no sender attends to will not be sent again by itself."""
         self._store.tasks.set_verdict(post.message_id, Verdict.NEVER_STORED)
+        if self.view(post.task_id).state in ON_THE_WAY:
+            self._of_task(post, Kind.NEVER_STORED)
+            if post.action == TASK and post.task_id not in attended:
+                self.not_sent(post.task_id, Reason.REASON_NO_NETWORK)
 
     def not_sent(self, task_id: TaskId, reason: Reason.ValueType) -> None:
-        """Give up on a task that nobody has: it will not be sent again by itself."""
+        """Give up on a task: it will not be sent again by itself. What was posted of it before may run all the same."""
         attempt = self.view(task_id).attempt
         fact = Fact(kind=Kind.NOT_SENT, at_ms=self._clock.wall_ms(), attempt=attempt, reason=errors.word(reason))
         self.note(task_id, fact)
@@ -103,34 +125,68 @@ class Ledger:
         self.note(task_id, Fact(kind=Kind.DISMISSED, at_ms=self._clock.wall_ms()))
 
     def process_began(self) -> None:
-        """Take up what an earlier process left: it sent nothing more, and has no stream any more."""
-        for task in self._store.tasks.in_states(self._pair_id, (State.NEW,)):
-            self.not_sent(task.task_id, Reason.REASON_NO_NETWORK)
-        self.stream_lost()
+        """Take up what an earlier process left: it sends nothing more, and waits for no word any more."""
+        for task in self._store.tasks.in_states(self._pair_id, ON_THE_WAY):
+            view = self.view(task.task_id)
+            if not view.may_run:
+                self.not_sent(task.task_id, Reason.REASON_NO_NETWORK)
+            elif view.state in _UNSAID:
+                self._unconfirmed(task.task_id)
 
     def stream_lost(self) -> None:
         """Hear that the relay's stream broke: what has no verdict of the relay is unconfirmed."""
         for post in self.unsettled():
             view = self.view(post.task_id)
-            if view.state in ON_THE_WAY and view.attempt == post.attempt:
-                self._of_task(post, Kind.UNCONFIRMED)
+            if view.state in _UNSAID and view.attempt == post.attempt:
+                self._unconfirmed(post.task_id)
+
+    def next_due_ms(self) -> int | None:
+        """Give the steady time from which a word is overdue."""
+        for task_id in [one for one in self._due_ms if self.view(one).state not in ON_THE_WAY]:
+            del self._due_ms[task_id]
+        waiting = [due_ms for task_id, due_ms in self._due_ms.items() if self._is_waiting(self.view(task_id))]
+        return min(waiting, default=None)
+
+    def overdue(self, now_ms: int) -> None:
+        """Hear that so much time has passed: what waits in vain for a word is unconfirmed. A later word moves it on."""
+        for task_id, due_ms in self._due_ms.items():
+            if due_ms <= now_ms and self._is_waiting(self.view(task_id)):
+                self._unconfirmed(task_id)
 
     def host_away(self, reason: Reason.ValueType) -> None:
-        """Hear that the host is out of contact: every task that it has is, too."""
+        """Hear that the host is out of contact: every task that it has is, too, and every one that has its go."""
         word = errors.word(reason)
-        for task in self._store.tasks.in_states(self._pair_id, WITH_HOST):
-            if self.view(task.task_id).away != word:
-                self.note(task.task_id, Fact(kind=Kind.OUT_OF_CONTACT, at_ms=self._clock.wall_ms(), reason=word))
+        for task_id in self._of_the_host():
+            if self.view(task_id).away != word:
+                self.note(task_id, Fact(kind=Kind.OUT_OF_CONTACT, at_ms=self._clock.wall_ms(), reason=word))
 
     def host_back(self) -> None:
         """Hear that the host is there again."""
-        for task in self._store.tasks.in_states(self._pair_id, WITH_HOST):
-            if self.view(task.task_id).away:
-                self.note(task.task_id, Fact(kind=Kind.BACK, at_ms=self._clock.wall_ms()))
+        for task_id in self._of_the_host():
+            if self.view(task_id).away:
+                self.note(task_id, Fact(kind=Kind.BACK, at_ms=self._clock.wall_ms()))
+                self._await_host(task_id)
 
     def unsettled(self) -> list[Post]:
         """List the posts that the relay has still to decide."""
         return self._store.tasks.open_posts(self._pair_id, direct=False)
+
+    def _of_the_host(self) -> list[TaskId]:
+        tasks = self._store.tasks.in_states(self._pair_id, ON_THE_WAY | WITH_HOST)
+        return [task.task_id for task in tasks if self.view(task.task_id).is_the_hosts]
+
+    def _await_host(self, task_id: TaskId) -> None:
+        if self.view(task_id).awaits_host:
+            self._due_ms[task_id] = self._clock.steady_ms() + self.word_within_ms
+
+    def _unconfirmed(self, task_id: TaskId) -> None:
+        attempt = self.view(task_id).attempt
+        self.note(task_id, Fact(kind=Kind.UNCONFIRMED, at_ms=self._clock.wall_ms(), attempt=attempt))
+
+    @staticmethod
+    def _is_waiting(view: TaskView) -> bool:
+        """Whether a word is waited for and nothing amiss is shown yet."""
+        return view.shown_state in _UNSAID
 
     def _open(self, message_id: MessageId) -> Post | None:
         """Give the post if it is ours and has no verdict yet: the first verdict counts."""

@@ -32,10 +32,12 @@ from dispatch.clock import Clock
 from dispatch.encoding import message_id as id_of
 from dispatch.failures import place_of
 from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId, short
+from dispatch.sealed.chain import DIRECT_LEAP, FURTHEST_AHEAD
+from dispatch.sealed.errors import FORGED, FORGED_AT_MOST
 from dispatch.sealed.handshake import is_handshake
 from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
-from dispatch.sealed.session import PhoneSession
+from dispatch.sealed.session import PhoneSession, Unopened
 from dispatch.thread import Backoff, Identity, Right, ThreadClient
 from dispatch.thread.client import FINAL, Silence
 from dispatch.version import APP_VERSION
@@ -44,20 +46,19 @@ from google.protobuf.message import DecodeError
 from mobile_sim.bell import Bell
 from mobile_sim.deciding import Deciding
 from mobile_sim.direct import DirectPath, Way, usable
-from mobile_sim.ledger import TASK, Ledger
+from mobile_sim.ledger import Ledger
 from mobile_sim.probing import Answer, Probing
 from mobile_sim.reading import LARGEST_NUMBER, Read, Reader
 from mobile_sim.sight import Sight
 from mobile_sim.store import PairingState, Store
-from mobile_sim.task_view import ON_THE_WAY
 from mobile_sim.tending import Tending
 
 log = logging.getLogger(__name__)
 
 SEEN_EVERY_MS = 500
 RESEND_EVERY_MS = 3_000
-OUT_OF_CONTACT_AFTER_MS = 5_000
-"""How long this phone's own stream may be gone before its tasks are shown as out of contact."""
+LEASE_LIMITS_MS = (100, 15_000)
+"""A relay's lease outside of these is nonsense: nobody is told nothing for longer than twice the second."""
 
 _AFTER_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED)
 
@@ -89,7 +90,7 @@ class Line:
         way: Way = Way.RELAY,
     ) -> None:
         # Fixed after __init__.
-        self._way = way
+        self.way = way
         self.pair_id = pair_id
         self.identity = identity
         self.instance = instance
@@ -144,6 +145,7 @@ class Line:
         self._direct_rows: dict[bytes, None] = {}  # newest last: the relay may bring them, too
         self._shake_directly = False  # the host did not open what was sealed in our session
         self._knocked_in_session = False
+        self._forged = 0  # frames of this direct stream that no host wrote
         self._probes = 0
         # Made in a transaction, said behind it.
         self._out: list[tuple[Callable[[bytes], None], bytes]] = []
@@ -165,14 +167,19 @@ class Line:
     @property
     def path_settled(self) -> bool:
         """Whether the path in use will stay as it is, as far as this end can tell: a better one is there, or was tried."""
-        if self.direct.is_open or self._way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
+        if self.direct.is_open or self.way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
             return True
         return self.session.ready and self._tending.confirmed and (not self._addresses or self.direct.failed)
 
     @property
+    def addresses(self) -> Sequence[str]:
+        """Where the host says that it can be reached directly."""
+        return tuple(self._addresses)
+
+    @property
     def open(self) -> bool:
         """Whether there is a path that commands may take."""
-        return self.direct.is_open or (self.relay_open and self._way is not Way.DIRECT)
+        return self.direct.is_open or (self.relay_open and self.way is not Way.DIRECT)
 
     @property
     def met(self) -> bool:
@@ -344,6 +351,9 @@ class Line:
     async def opened(self, opened: Opened) -> None:
         """Begin with what the relay says of the past."""
         self.relay_open, self.error, self._lost_at_ms = True, None, None
+        if opened.limits.lease_ms:
+            least_ms, most_ms = LEASE_LIMITS_MS
+            self.ledger.word_within_ms = 2 * min(max(opened.limits.lease_ms, least_ms), most_ms)
         self._log_head = _place(opened.head_seq)
         self._pending = frozenset(opened.pending_message_ids)
         self._posted_here.clear()
@@ -362,6 +372,8 @@ class Line:
             for frame in frames:
                 revoked = self._take(frame) or revoked
             self._settle()
+            if self.host_absent and self.presence_state == Reachability.REACHABILITY_ABSENT:
+                self.ledger.host_away(self.absence)  # of tasks, too, that rows told of behind the word on presence
             if revoked:
                 self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
         if self._replacing:
@@ -379,7 +391,7 @@ class Line:
         """Hear that there is no stream."""
         was_open = self.relay_open
         if was_open or self._lost_at_ms is None:
-            silent_ms = OUT_OF_CONTACT_AFTER_MS if isinstance(error, Silence) else 0
+            silent_ms = self.ledger.word_within_ms if isinstance(error, Silence) else 0
             self._lost_at_ms = self._clock.steady_ms() - silent_ms
         self.relay_open, self.error, self.presence = False, error, None
         if self.direct.is_open:
@@ -454,8 +466,9 @@ class Line:
                 self._out.append((self._directly if direct else self._by_relay, confirm))
                 self._tending.finished(self._clock.steady_ms())
             return False
-        body = self.session.open_live(sealed)
-        if not isinstance(body, bytes):
+        body = self.session.open_live(sealed, furthest=DIRECT_LEAP if direct else FURTHEST_AHEAD)
+        if isinstance(body, Unopened):
+            self._forged += direct and body.why in FORGED
             return False
         self.sight.heard(now_ms=self._clock.steady_ms())
         with contextlib.suppress(DecodeError):
@@ -526,10 +539,7 @@ class Line:
         for post in self.ledger.unsettled():
             if post.message_id in self._posted_here or post.message_id in self._pending:
                 continue
-            self.ledger.never_stored(post)
-            on_the_way = self.ledger.view(post.task_id).state in ON_THE_WAY
-            if post.action == TASK and on_the_way and post.task_id not in self.attended:
-                self.ledger.not_sent(post.task_id, Reason.REASON_NO_NETWORK)
+            self.ledger.never_stored(post, attended=self.attended)
 
     @contextlib.contextmanager
     def _step(self) -> Iterator[None]:
@@ -561,9 +571,9 @@ class Line:
     async def _do_due(self) -> int | None:
         """Do what is due; gives the ms until something else is, None if nothing is by time alone."""
         now_ms = self._clock.steady_ms()
+        waits = self._word_due(now_ms)
         if not self.path:
-            return self._contact_due(now_ms)
-        waits: list[int] = []
+            return min(waits + self._contact_due(now_ms), default=None)
         if (next_ms := self._deciding.next_due_ms()) is not None:
             if next_ms <= now_ms:
                 with self._step():
@@ -585,17 +595,28 @@ class Line:
                 waits.append(self._seen_at_ms + SEEN_EVERY_MS - now_ms)
         return min(waits, default=None)
 
-    def _contact_due(self, now_ms: int) -> int | None:
+    def _word_due(self, now_ms: int) -> list[int]:
+        next_ms = self.ledger.next_due_ms()
+        if next_ms is None:
+            return []
+        if next_ms > now_ms:
+            return [next_ms - now_ms]
+        with self._step():
+            self.ledger.overdue(now_ms)
+        self.bell.ring()
+        return []
+
+    def _contact_due(self, now_ms: int) -> list[int]:
         if self._lost_at_ms is None:
-            return None
-        left_ms = self._lost_at_ms + OUT_OF_CONTACT_AFTER_MS - now_ms
+            return []
+        left_ms = self._lost_at_ms + self.ledger.word_within_ms - now_ms
         if left_ms > 0:
-            return left_ms
+            return [left_ms]
         with self._step():
             self.ledger.host_away(Reason.REASON_NO_NETWORK)
         self._lost_at_ms = None
         self.bell.ring()
-        return None
+        return []
 
     async def _shake_hands(self) -> None:
         try:
@@ -653,8 +674,11 @@ class Line:
     # ---- The direct path (a DirectEnd).
 
     def heard(self, frames: Sequence[RelayFrame]) -> bool:
-        """Take frames of the direct path: all that they say is committed, then said to be kept. Tells whether the host spoke."""
-        valid, revoked = False, False
+        """Take frames of the direct path: all that they say is committed, then said to be kept. Tells whether the host spoke.
+
+        Raises LeaseLost when somebody forges.
+        """
+        valid, revoked, forged = False, False, False
         kept: list[bytes] = []
         with self._step():
             for frame in frames:
@@ -664,9 +688,12 @@ class Line:
                     case "deliver":
                         read = self._reader.take_row(frame.deliver.sealed, direct=True)
                         self._took(read)
+                        self._forged += read.forged
                         valid, revoked = valid or bool(read.epoch), revoked or read.revoked
                         if read.epoch or read.old:
                             kept.append(id_of(frame.deliver.sealed))
+                if forged := self._forged >= (FORGED_AT_MOST if self.direct.is_open or valid else 1):
+                    break
             if valid and not self.direct.is_open:
                 self.ledger.host_back()
             if revoked:
@@ -687,6 +714,8 @@ class Line:
             self._ended()
             self.leave()
         self.bell.ring()
+        if forged:
+            raise errors.LeaseLost("somebody forges on the direct path")
         return valid
 
     def question(self) -> bytes:
@@ -700,14 +729,15 @@ class Line:
         return words.UpLiveItem(probe=words.Probe(number=self._probes))
 
     def _direct_addresses(self) -> Sequence[str]:
-        return () if self._way is Way.RELAY or self.final else self._addresses
+        return () if self.way is Way.RELAY or self.final else self._addresses
 
     async def _knock(self) -> bytes | None:
         """Give the first words on a direct path: sealed in the session, or a handshake where no session can be had by the relay."""
+        self._forged = 0
         self._knocked_in_session = self.session.ready and self._tending.confirmed and not self._shake_directly
         if self._knocked_in_session:
             return self.question()
-        if self.relay_open and not self.host_absent and not self._shake_directly and self._way is not Way.DIRECT:
+        if self.relay_open and not self.host_absent and not self._shake_directly and self.way is not Way.DIRECT:
             return None  # the session is being made there
         try:
             right = await self._right(False)

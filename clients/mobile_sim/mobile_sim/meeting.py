@@ -11,10 +11,9 @@ from dispatch.pairing.ceremony import Paired
 from dispatch.pairing.link import LinkError, read_link
 
 from mobile_sim.owner import Event, Hear, Say
+from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone, secret_name
 from mobile_sim.store import Pairing, PairingState
-
-SESSION_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def not_paired(error: errors.DispatchError) -> Event:
     }
 
 
-async def meet(phone: Phone, link: str, *, say: Say, hear: Hear) -> Pairing:
+async def meet(phone: Phone, link: str, *, say: Say, hear: Hear, patience: Patience) -> Pairing:
     """Pair. Raises why there is no pair."""
     try:
         code = read_link(link)
@@ -101,7 +100,7 @@ async def meet(phone: Phone, link: str, *, say: Say, hear: Hear) -> Pairing:
         raise errors.OfferExpired("this code was used before") from clash
     except errors.NoNetwork:
         # The host may have completed the pair: its first session tells, now or within ten minutes.
-        if not kept or not await _in_session(phone, kept[0]):
+        if not kept or not await _in_session(phone, kept[0], patience):
             raise
     except BaseException:
         if kept:
@@ -110,7 +109,7 @@ async def meet(phone: Phone, link: str, *, say: Say, hear: Hear) -> Pairing:
     return kept[0]
 
 
-async def _in_session(phone: Phone, pairing: Pairing) -> bool:
+async def _in_session(phone: Phone, pairing: Pairing, patience: Patience) -> bool:
     """Tell whether the host has the pairing, as its first session shows."""
 
     def active() -> bool:
@@ -118,5 +117,5 @@ async def _in_session(phone: Phone, pairing: Pairing) -> bool:
         return now is not None and now.state is PairingState.ACTIVE
 
     line = phone.line(pairing)
-    await line.bell.until(lambda: active() or line.final, SESSION_SECONDS)
+    await line.bell.until(lambda: active() or line.final, patience.session_seconds)
     return active()

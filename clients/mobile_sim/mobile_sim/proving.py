@@ -75,6 +75,7 @@ def _lines(phone: Phone, pairing: Pairing, snapshot: Snapshot) -> Iterator[bytes
     key = DeviceKey.load(phone.secrets)
     if key is None:
         raise errors.SignInRequired
-    hosts = snapshot.hosts(pairing.own_key)
+    # Not those with other computers: whoever gets the file has no business with them.
+    hosts = {one: key for one, key in snapshot.hosts(pairing.own_key).items() if key == pairing.host_key}
     keys = Keys(phone=pairing.own_key, hosts=hosts, exporter=key.public)
     return written(keys, snapshot.pieces(pairing.pair_id), snapshot.head(pairing.pair_id), key.sign)

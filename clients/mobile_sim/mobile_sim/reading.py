@@ -16,7 +16,7 @@ from dispatch.device.telling import attachments_of, words_of
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, EventId, PairId, TaskId
 from dispatch.sealed.chain import Chain
-from dispatch.sealed.errors import SealError, Why
+from dispatch.sealed.errors import FORGED, SealError, Why
 from dispatch.sealed.head import HASH_BYTES, Head
 from dispatch.sealed.history import Arrivals, Entry, event_hash, verify_head, verify_task
 from dispatch.sealed.keep import open_keep, prune
@@ -40,6 +40,8 @@ class Read:
     """The epoch that it was sealed in; empty when it did not open."""
     old: bool = False
     """Whether it stands before the place where its chain is: it came before, or was passed over, and Resend brings what it said."""
+    forged: bool = False
+    """Whether no host wrote it, as the direct path may have it."""
     revoked: bool = False
     begin: Begin | None = None
 
@@ -103,15 +105,18 @@ class Reader:
     def take_row(self, sealed: bytes, *, direct: bool = False) -> Read:
         """Take the row under the cursor, or one of the direct path. One that does not open is a hole: counted, never tried again.
 
-        On the direct path anybody may make up rows; those are nothing.
+        One that is old is none: it came before, as after a change of path, or a gap in the numbers shows what it said. On the
+        direct path anybody may make up rows; those are nothing.
         """
         try:
             opened = open_keep(sealed, self._chains)
             items = DownKeep.FromString(opened.body).items
         except (SealError, DecodeError) as failure:
-            if not direct:
+            old = isinstance(failure, SealError) and failure.why is Why.TOO_OLD
+            if not direct and not old:
                 self._store.pairings.add_holes(self._pair_id, 1)
-            return Read(old=isinstance(failure, SealError) and failure.why is Why.TOO_OLD)
+            why = failure.why if isinstance(failure, SealError) else None
+            return Read(old=old, forged=why in FORGED)
         read = Read(epoch=sealed[1:9])
         head, waiting = self.head, self._arrivals.waiting
         for item in items:

@@ -144,8 +144,8 @@ class Screen:
     def _on_back(self, event: Event) -> None:
         self._line(self._console.styled(f"✓ {one_line(event['host'], 64)} is back", fg="green"))
 
-    def _on_unconfirmed(self, _: Event) -> None:
-        self._line("? The connection broke before there was an answer. It will be known when there is one again.")
+    def _on_unconfirmed(self, event: Event) -> None:
+        self._line(f"? {event['text']}")
 
     def _on_cancelling(self, _: Event) -> None:
         self._status("… the computer has the cancellation")

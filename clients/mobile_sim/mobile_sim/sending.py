@@ -19,15 +19,10 @@ from dispatch.sealed.history import sign_task
 
 from mobile_sim.ledger import TASK
 from mobile_sim.line import Line
+from mobile_sim.patience import Patience
 from mobile_sim.store import Post, Store, Verdict
 from mobile_sim.task_view import OUTCOMES, WITH_HOST
 
-VALID_FOR_MS = 10_000
-CONNECT_WITHIN_MS = 5_000
-SHAKE_WITHIN_MS = 3_000
-"""After this long without a session the command goes without a seal: then its refusal names the cause."""
-VERDICT_MARGIN_MS = 2_000
-"""The relay counts valid_for from the arrival, so its verdict may come this much after the command's own time."""
 MOST_ATTEMPTS = 6
 
 _WORTH_ANOTHER = frozenset({"STALE_EPOCH", "SESSION_NEEDED"})
@@ -47,19 +42,21 @@ class Command:
 class Sender:
     """Sends commands on one line."""
 
-    def __init__(self, line: Line, store: Store, *, clock: Clock, rng: Rng) -> None:
+    def __init__(self, line: Line, store: Store, *, clock: Clock, rng: Rng, patience: Patience) -> None:
         self._line = line
         self._store = store
         self._clock = clock
         self._rng = rng
+        self._patience = patience
 
     async def send(self, command: Command) -> Post | None:
         """Send until there is a verdict; gives the post that has it, or the last one if its time ran out without.
 
-        None when nothing was ever posted. A task that no relay has got is noted as not sent.
+        None when nothing was posted. A task that no relay has got is noted as not sent; one that a relay has got and gives no
+        verdict on is unconfirmed by then (`Ledger.overdue`).
         """
         line = self._line
-        end_ms = self._clock.steady_ms() + VALID_FOR_MS
+        end_ms = self._clock.steady_ms() + round(self._patience.command_seconds * 1000)
         first = len(self._store.tasks.posts(command.task_id, command.what))
         post: Post | None = None
         line.attended.add(command.task_id)
@@ -87,10 +84,10 @@ class Sender:
     async def _can_post(self, end_ms: int) -> bool:
         """Wait until the command can go: sealed to a host that is there, or bare so that the relay says why it is not."""
         line = self._line
-        while await line.bell.until(lambda: line.final or line.met, self._left(end_ms, CONNECT_WITHIN_MS)):
+        while await line.bell.until(lambda: line.final or line.met, self._left(end_ms, self._patience.connect_seconds)):
             await line.bell.until(
                 lambda: line.final or not line.open or line.ready or line.host_absent,
-                self._left(end_ms, SHAKE_WITHIN_MS),
+                self._left(end_ms, self._patience.shake_seconds),
             )
             if line.final or self._clock.steady_ms() >= end_ms:
                 return False
@@ -98,9 +95,12 @@ class Sender:
                 return True
         return False
 
-    def _left(self, end_ms: int, most_ms: int) -> float:
-        """Give the seconds until the end, at most so many ms."""
-        return min(end_ms - self._clock.steady_ms(), most_ms) / 1000
+    def _left(self, end_ms: int, most_seconds: float) -> float:
+        """Give the seconds until the end, at most so many."""
+        return min((end_ms - self._clock.steady_ms()) / 1000, most_seconds)
+
+    def _verdict_by_ms(self, end_ms: int) -> int:
+        return end_ms + round(self._patience.verdict_seconds * 1000)
 
     def _post(self, command: Command, attempt: int, end_ms: int) -> Post | None:
         """Commit an attempt, then send it. None when the stream broke in between: it was certainly not sent."""
@@ -118,7 +118,7 @@ class Sender:
             direct=direct,
         )
         with self._store.transaction():
-            line.ledger.posted(post)
+            line.ledger.posted(post, until_ms=self._verdict_by_ms(end_ms))
         words_out = relay.Post(
             message_id=post.message_id,
             task_id=command.task_id,
@@ -131,7 +131,7 @@ class Sender:
         if sent:
             return post
         with self._store.transaction():
-            line.ledger.never_stored(post)
+            line.ledger.never_stored(post, attended=line.attended)
         return None
 
     def _sealed(self, command: Command, attempt: int, left_ms: int) -> bytes:
@@ -162,7 +162,7 @@ class Sender:
         def now() -> Post:
             return self._store.tasks.post(post.message_id) or post
 
-        left_ms = end_ms + VERDICT_MARGIN_MS - self._clock.steady_ms()
+        left_ms = self._verdict_by_ms(end_ms) - self._clock.steady_ms()
         await self._line.bell.until(
             lambda: now().verdict is not Verdict.OPEN or self._line.final or self._host_has(command), left_ms / 1000
         )

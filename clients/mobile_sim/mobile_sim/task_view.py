@@ -56,6 +56,7 @@ STEPS: dict[Kind, tuple[frozenset[State], State]] = {
     Kind.HANDED_OVER: (frozenset({State.SENT, State.UNCONFIRMED}), State.HANDED_OVER),
     Kind.TAKEN: (frozenset({State.SENT, State.UNCONFIRMED}), State.HANDED_OVER),
     Kind.UNCONFIRMED: (frozenset({State.SENT, State.HANDED_OVER}), State.UNCONFIRMED),
+    # These two end the task only when no attempt of it may run; with one that may it is unconfirmed (`_next`).
     Kind.REFUSED: (ON_THE_WAY, State.REFUSED),
     Kind.NOT_SENT: (ON_THE_WAY, State.NOT_SENT),
     Kind.DROPPED: (UNSENT, State.DROPPED),
@@ -85,6 +86,10 @@ class TaskView:
     dismissed: bool = False
     """Whether the person waits no longer; what the host says of it is shown all the same."""
     tampering: bool = False
+    may_run: frozenset[int] = frozenset()
+    """The attempts that were sent and of which nobody has said that they never run. With one of them the task is not over."""
+    taken: frozenset[int] = frozenset()
+    """Those of them that have their go, by the relay's word or by this phone's own."""
     denied_attempts: frozenset[int] = frozenset()
     """Those of which the relay said that they never ran."""
     at_ms: int = 0
@@ -94,12 +99,22 @@ class TaskView:
         """Give the state with the contact to the host in it."""
         if self.dismissed and self.may_be_dismissed:
             return State.DISMISSED
-        return State.OUT_OF_CONTACT if self.away and self.state in WITH_HOST else self.state
+        return State.OUT_OF_CONTACT if self.away and self.is_the_hosts else self.state
 
     @property
     def may_be_dismissed(self) -> bool:
         """Whether nothing can be heard of it just now: its host is out of contact, or its verdict is."""
-        return self.state is State.UNCONFIRMED or bool(self.away and self.state in WITH_HOST)
+        return self.state is State.UNCONFIRMED or bool(self.away and self.is_the_hosts)
+
+    @property
+    def awaits_host(self) -> bool:
+        """Whether an attempt of it has its go and the host's own word is still to come."""
+        return self.state in ON_THE_WAY and bool(self.taken)
+
+    @property
+    def is_the_hosts(self) -> bool:
+        """Whether only the host can say what becomes of it, as it says itself or as the go for it shows."""
+        return self.state in WITH_HOST or self.awaits_host
 
     @property
     def over(self) -> bool:
@@ -108,23 +123,21 @@ class TaskView:
 
 def after(view: TaskView, fact: Fact) -> TaskView:
     """Take one more fact in."""
-    moved = replace(view, state=_next(view, fact), at_ms=fact.at_ms)
-    moves = moved.state is not view.state
+    view = _counted(view, fact)
+    state = _next(view, fact)
+    moves = state is not view.state
+    moved = replace(view, state=state, at_ms=fact.at_ms, dismissed=view.dismissed and not moves)  # news undo it
     match fact.kind:
         case Kind.SENT if moves or view.state in _BEFORE:
             return replace(moved, attempt=fact.attempt, reason="", retry_after_ms=0, dismissed=False)
-        case Kind.REFUSED | Kind.NOT_SENT:
-            # Both are the relay's word, and false when the host says that it has the attempt, before it or behind it.
-            false = view.state not in _BEFORE and fact.attempt == view.attempt
-            denied = view.denied_attempts | {fact.attempt}
-            moved = replace(moved, denied_attempts=denied, tampering=view.tampering or false)
-            return replace(moved, reason=fact.reason, retry_after_ms=fact.retry_after_ms) if moves else moved
+        case Kind.REFUSED | Kind.NOT_SENT if moves or (fact.attempt == view.attempt and view.state in ON_THE_WAY):
+            return replace(moved, reason=fact.reason, retry_after_ms=fact.retry_after_ms)
         case Kind.ACCEPTED:
             false = fact.attempt in view.denied_attempts
-            return replace(moved, attempt=fact.attempt, reason="", tampering=view.tampering or false)
+            return replace(moved, attempt=fact.attempt, reason="", retry_after_ms=0, tampering=view.tampering or false)
         case Kind.TEXT:
             return replace(moved, text=view.text + fact.text)
-        case Kind.OUT_OF_CONTACT if view.state in WITH_HOST:
+        case Kind.OUT_OF_CONTACT if view.is_the_hosts:
             return replace(moved, away=fact.reason)
         case Kind.BACK:
             return replace(moved, away="", dismissed=False)
@@ -145,21 +158,43 @@ def view_of(facts: Sequence[Fact]) -> TaskView:
 
 _OUTDONE = "ATTEMPT_SUPERSEDED"
 _OF_ONE_ATTEMPT = frozenset({Kind.HANDED_OVER, Kind.TAKEN, Kind.UNCONFIRMED, Kind.REFUSED, Kind.NOT_SENT})
+_DENIALS = frozenset({Kind.REFUSED, Kind.NEVER_STORED})
+
+
+def _counted(view: TaskView, fact: Fact) -> TaskView:
+    """Keep account of the attempts: which may run, which have their go, and which the relay denied."""
+    one = frozenset({fact.attempt})
+    if fact.kind is Kind.SENT:
+        return replace(view, may_run=view.may_run | one)
+    if fact.kind is Kind.TAKEN:
+        return replace(view, taken=view.taken | (one & view.may_run))
+    if fact.kind in _DENIALS:
+        # The relay's word, and false when the host says that it has the attempt, before it or behind it.
+        false = view.state not in _BEFORE and fact.attempt == view.attempt
+        view = replace(view, denied_attempts=view.denied_attempts | one, tampering=view.tampering or false)
+        # The first verdict counts; and what outdid the newest attempt that is known here may run in its place.
+        ran = view.taken | (one if fact.reason == _OUTDONE and fact.attempt == view.attempt else frozenset())
+        return replace(view, may_run=view.may_run - (one - ran))
+    return view
 
 
 def _next(view: TaskView, fact: Fact) -> State:
     if fact.kind is Kind.ENDED:
         return view.state if view.state in OUTCOMES else State(fact.outcome)
-    if fact.kind is Kind.REFUSED and fact.reason == _OUTDONE:
-        # Another attempt counts, and the host's word about that one is still to come.
-        return State.UNCONFIRMED if view.state in ON_THE_WAY and fact.attempt == view.attempt else view.state
     if fact.kind in _OF_ONE_ATTEMPT and fact.attempt != view.attempt:
-        return view.state
+        # The last verdict that was out may be the one on an older attempt.
+        late = fact.kind is Kind.REFUSED and view.state is State.UNCONFIRMED and not view.may_run
+        return State.REFUSED if late else view.state
+    if fact.kind in (Kind.REFUSED, Kind.NOT_SENT) and view.state in ON_THE_WAY and view.may_run:
+        # Another attempt may run, so nobody can say that the task never did.
+        return State.UNCONFIRMED
     sources, target = STEPS.get(fact.kind, (frozenset[State](), view.state))
     return target if view.state in sources else view.state
 
 
 _AWAY_ADVICE = "What became of the task the computer says when it is back; nothing is lost."
+_UNCONFIRMED_TEXT = "There is no answer yet. It will be known when there is one."
+_EARLIER_TEXT = "But what was sent before may be with the computer, which has not said so yet."
 _UNCONFIRMED_ADVICE = "Look again when there is a connection; sending it again with the same id can't run it twice."
 _RESEND_ADVICE = "The words are kept: dispatch-phone resend sends them again, and nothing does so by itself."
 _ADVICE = {State.OUT_OF_CONTACT: _AWAY_ADVICE, State.UNCONFIRMED: _UNCONFIRMED_ADVICE}
@@ -174,8 +209,17 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
     match fact.kind:
         case Kind.SENT:
             event |= {"attempt": fact.attempt, "path": fact.path or "relay"}
-        case Kind.HANDED_OVER | Kind.UNCONFIRMED:
+        case Kind.HANDED_OVER:
             event["attempt"] = fact.attempt
+        case Kind.UNCONFIRMED:
+            event |= {"attempt": fact.attempt, "text": _UNCONFIRMED_TEXT}
+        case Kind.REFUSED | Kind.NOT_SENT if view.state is State.UNCONFIRMED and fact.attempt == view.attempt:
+            event |= {
+                "event": Kind.UNCONFIRMED.value,
+                "attempt": fact.attempt,
+                "reason": fact.reason,
+                "text": f"{errors.of_word(fact.reason).sentence} {_EARLIER_TEXT}",
+            }
         case Kind.ACCEPTED:
             event["attempt"] = fact.attempt
             if view.tampering:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dispatch import errors
@@ -20,7 +21,8 @@ from dispatch.files.carrier import RelayCarrier
 from dispatch.files.description import Described
 from dispatch.files.giving import Source, give
 from dispatch.files.partial import Partial, placed
-from dispatch.files.taking import arriving, take
+from dispatch.files.taking import take
+from dispatch.files.threads import held
 from dispatch.ids import ID_BYTES, Rng, TransferId
 from dispatch.thread import Backoff
 
@@ -63,7 +65,8 @@ class Mover:
         self._rng = rng
         self._chance = chance
         # Touched by the one transfer.
-        self._refused: dict[bytes, Reason.ValueType] = {}
+        self._transfer_id = b""
+        self._refused: Reason.ValueType | None = None
         self._renew = False
 
     async def attach(self, file: Described, source: Source, progress: Progress) -> None:
@@ -85,7 +88,7 @@ class Mover:
         aside = folder / f".dispatch-{file.file_id.hex()}.part"
 
         async def attempt(carrier: RelayCarrier, transfer_id: TransferId, told: Progress) -> None:
-            async with arriving(lambda: Partial(aside, file)) as partial:
+            async with held(lambda stopped: Partial(aside, file, stopped=stopped), pool) as partial:
 
                 async def keep() -> None:
                     final.append(await asyncio.to_thread(placed, partial, folder, file.name, replace=replace))
@@ -101,7 +104,11 @@ class Mover:
                 file_wanted=words.FileWanted(transfer_id=transfer_id, file_id=file.file_id),
             )
 
-        await self._through(wish, attempt, progress)
+        pool = ThreadPoolExecutor(1, thread_name_prefix="fetch")
+        try:
+            await self._through(wish, attempt, progress)
+        finally:
+            pool.shutdown(wait=False)
         return final[0]
 
     async def _through(self, ask: Ask, attempt: Attempt, progress: Progress) -> None:
@@ -163,11 +170,10 @@ class Mover:
     async def _watched(self, ask: Ask, attempt: Callable[[RelayCarrier, TransferId], Awaitable[None]]) -> None:
         """Do one transfer, unless the host goes away or refuses it meanwhile."""
         line, transfer_id = self._line, TransferId(self._rng(ID_BYTES))
+        self._transfer_id, self._refused = transfer_id, None
         line.refusal_listeners.add(self._hear_refusal)
         working = asyncio.create_task(self._one(ask, transfer_id, attempt))
-        watching = asyncio.create_task(
-            line.bell.until(lambda: line.final or self._away() or transfer_id in self._refused)
-        )
+        watching = asyncio.create_task(line.bell.until(lambda: line.final or self._away() or self._refused is not None))
         try:
             await asyncio.wait([working, watching], return_when=asyncio.FIRST_COMPLETED)
             if working.done() and isinstance(working.exception(), errors.PeerAbsent):
@@ -175,8 +181,8 @@ class Mover:
                 await asyncio.wait([watching], timeout=REFUSAL_WITHIN_SECONDS)
             if working.done() and working.exception() is None:
                 return
-            if reason := self._refused.get(transfer_id):
-                raise errors.of(reason, "the computer says so")
+            if self._refused is not None:
+                raise errors.of(self._refused, "the computer says so")
             self._raise_if_over()
             await working
         finally:
@@ -186,7 +192,8 @@ class Mover:
             await asyncio.gather(working, watching, return_exceptions=True)
 
     def _hear_refusal(self, refused: words.TransferRefused) -> None:
-        self._refused[refused.transfer_id] = refused.reason
+        if refused.transfer_id == self._transfer_id:
+            self._refused = refused.reason
 
     async def _one(
         self, ask: Ask, transfer_id: TransferId, attempt: Callable[[RelayCarrier, TransferId], Awaitable[None]]

@@ -56,7 +56,9 @@ def words_of_told(written: dict[str, Any]) -> str:
         return f"keep awake ({mode}): held by {written['held_by'] or 'the system'}"
     if (reason := written.get("reason")) is not None:
         return f"keep awake ({mode}): not held, because {_BECAUSE[reason]}"
-    return f"keep awake ({mode}): not held now; it will be while a task runs"
+    if mode == "while-running":
+        return f"keep awake ({mode}): not held now; it will be while a task runs"
+    return f"keep awake ({mode}): not held yet"
 
 
 def warning(state: KeepAwake) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as thread
+from dispatch.device import question_words
 
 Told = dict[str, Any]
 
@@ -63,17 +64,16 @@ def _details(event: thread.Event, kind: str | None) -> Told:
         case "result_text":
             return {"text": event.result_text.text}
         case "question":
-            asked = event.question
-            return {"text": asked.text, "choices": list(asked.choices), "detail": asked.preview}
+            return question_words.told(event.question)
         case "answered":
-            return {"text": event.answered.text, "by": event.answered.by} | reason_told(event.answered.reason)
+            return question_words.answered(event.answered) | reason_told(event.answered.reason)
         case "ended":
             ended = event.ended
             return {"outcome": outcome_word(ended.outcome), "text": ended.text} | reason_told(ended.reason)
         case "steered":
             return {"text": event.steered.text}
         case "steer_refused":
-            return reason_told(event.steer_refused.reason)
+            return {"text": event.steer_refused.text} | reason_told(event.steer_refused.reason)
         case "artifact":
             file = event.artifact.file
             return {"file_id": file.file_id.hex(), "name": file.name, "size": file.size}

@@ -11,13 +11,16 @@ import os
 import secrets
 import socket
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from dispatch import errors
 from dispatch.address import Address
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.device import key_words, service_clock
 from dispatch.device.home import write_private
+from dispatch.doctor.aside import aside
 from dispatch.doctor.chain import Finding, broken, ok, warning
 from dispatch.tls import Dialler, Flaw
 
@@ -48,20 +51,25 @@ _FLAW_ADVICE = {
 }
 
 
-async def name(address: str, *, of: str) -> Finding:
+Resolve = Callable[[str, int], list[Any]]
+"""Looks a name up as `socket.getaddrinfo` does."""
+
+
+async def name(
+    address: str, *, of: str, resolve: Resolve = socket.getaddrinfo, seconds: float = LOOK_SECONDS
+) -> Finding:
     """Look a server's name up."""
     there = _parsed(address)
     if there is None:
         return broken(f"{address!r} is no address", _NAME_ADVICE[of], reason=Reason.REASON_NO_NETWORK)
     try:
-        async with asyncio.timeout(LOOK_SECONDS):
-            found = await asyncio.get_running_loop().getaddrinfo(there.host, there.port, type=socket.SOCK_STREAM)
+        found = await aside(lambda: resolve(there.host, there.port), seconds=seconds)
     except TimeoutError:
         return broken(
-            f"{there.host} was not resolved in {LOOK_SECONDS:.0f} s", _NAME_ADVICE[of], reason=Reason.REASON_NO_NETWORK
+            f"{there.host} was not resolved in {seconds:g} s", _NAME_ADVICE[of], reason=Reason.REASON_NO_NETWORK
         )
-    except OSError as failure:
-        why = failure.strerror or type(failure).__name__
+    except (OSError, UnicodeError) as failure:
+        why = getattr(failure, "strerror", None) or type(failure).__name__
         return broken(f"{there.host} can't be resolved: {why}", _NAME_ADVICE[of], reason=Reason.REASON_NO_NETWORK)
     return ok(f"{there.host} is {', '.join(sorted({str(one[4][0]) for one in found})[:3])}")
 
@@ -120,7 +128,14 @@ def keys(kind: str) -> Finding:
 
 async def disk(folder: Path) -> Finding:
     """See whether there is room, and whether it can be written to."""
-    return await asyncio.to_thread(_disk, folder)
+    try:
+        return await aside(lambda: _disk(folder), seconds=LOOK_SECONDS)
+    except TimeoutError:
+        return broken(
+            f"the disk of {folder} did not answer in {LOOK_SECONDS:g} s",
+            "Look at that disk, or at the network that it is on.",
+            reason=Reason.REASON_STORE_FAILED,
+        )
 
 
 def _disk(folder: Path) -> Finding:

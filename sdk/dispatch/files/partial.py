@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from dispatch import errors
 from dispatch.files.description import Described
 from dispatch.files.names import numbered
+from dispatch.files.threads import Abandoned, Stopped, never
 from dispatch.sealed.file import CHUNK_BYTES, count_of
 
 _READ_BYTES = 1024 * 1024
@@ -28,29 +29,42 @@ Free = Callable[[Path], int]
 """Gives the bytes that may still be written in a folder."""
 
 
+RESERVE_BYTES = 256 * 1024 * 1024
+_RESERVE_SHARE = 20
+
+
 def free_bytes(folder: Path) -> int:
-    """Ask the file system how much room there is."""
+    """Ask the file system how much of its room a file may take: all but a twentieth of the disk, or RESERVE_BYTES if that is less.
+
+    A disk that is full to its last byte stops everything that remembers: the journal, the phone's own store.
+    """
     facts = os.statvfs(folder)
-    return facts.f_bavail * facts.f_frsize
+    reserve = min(RESERVE_BYTES, facts.f_blocks * facts.f_frsize // _RESERVE_SHARE)
+    return max(0, facts.f_bavail * facts.f_frsize - reserve)
 
 
-def digest_of(fd: int, size: int) -> bytes:
-    """Compute the SHA-256 of the first `size` bytes of an open file. Raises FileChanged when there are not as many."""
-    hasher, at = sha256(), 0
+def hashed(fd: int, size: int, *, stopped: Stopped = never) -> hashlib._Hash:
+    """Hash (SHA-256) the first `size` bytes of an open file. Raises FileChanged when there are not as many, Abandoned."""
+    hasher, at = hashlib.sha256(), 0
     while at < size:
+        if stopped():
+            raise Abandoned
         read = os.pread(fd, min(_READ_BYTES, size - at), at)
         if not read:
             raise errors.FileChanged("it became shorter")
         hasher.update(read)
         at += len(read)
-    return hasher.digest()
+    return hasher
 
 
 class Partial:
     """The beginning of a file. Use it as a context manager; it stays on the disk unless `drop` or `placed` takes it away."""
 
-    def __init__(self, path: Path, file: Described, *, free: Free = free_bytes) -> None:
-        """Open it, or what an earlier transfer left of it. Raises NoRoom, StoreFailed, RateLimited (it is arriving already)."""
+    def __init__(self, path: Path, file: Described, *, free: Free = free_bytes, stopped: Stopped = never) -> None:
+        """Open it, or what an earlier transfer left of it.
+
+        Raises NoRoom, StoreFailed, RateLimited (it is arriving already), Abandoned.
+        """
         # Fixed after __init__.
         self.path = path
         self.file = file
@@ -58,15 +72,16 @@ class Partial:
         # from a descriptor that is closed, and perhaps somebody else's by then.
         self._using = threading.Lock()
         self.closed = False
+        self.dropped = False
         with self._storing():
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            self._begin(free)
+            self._begin(free, stopped)
         except BaseException:
             os.close(self._fd)
             raise
 
-    def _begin(self, free: Free) -> None:
+    def _begin(self, free: Free, stopped: Stopped) -> None:
         import fcntl  # noqa: PLC0415 -- not on every platform
 
         try:
@@ -83,21 +98,21 @@ class Partial:
             if self.file.size - there > free(self.path.parent):
                 self.drop()
                 raise errors.NoRoom("the disk is too full")
-            self._hasher = sha256()
-            at = 0
-            while at < there:
-                read = os.pread(self._fd, min(_READ_BYTES, there - at), at)
-                self._hasher.update(read)
-                at += len(read)
+            self._hasher = hashed(self._fd, there, stopped=stopped)
             self._at = there
 
     def __enter__(self) -> Partial:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it, when the thread that works on it has let go: that may be a whole flush of the disk."""
         with self._using:
-            self.closed = True
-            os.close(self._fd)
+            if not self.closed:
+                self.closed = True
+                os.close(self._fd)
 
     @property
     def whole(self) -> bool:
@@ -132,9 +147,11 @@ class Partial:
                 os.fsync(self._fd)
 
     def drop(self) -> None:
-        """Leave nothing of it. Called by who has it open."""
+        """Leave nothing of it. Called by who has it open, before it has another name."""
+        self.dropped = True
         with contextlib.suppress(OSError):
-            os.ftruncate(self._fd, 0)  # its room is free at once, whoever else still holds it open
+            if os.fstat(self._fd).st_nlink == 1:
+                os.ftruncate(self._fd, 0)  # its room is free at once, whoever else still holds it open
         with contextlib.suppress(OSError):
             self.path.unlink()
 
@@ -152,24 +169,44 @@ class Partial:
 
 def placed(partial: Partial, folder: Path, name: str, *, replace: bool = False) -> Path:
     """Give a checked file its name: this one, or with a number behind it where that is taken. Raises StoreFailed."""
+    if not replace:
+        final = linked(partial, folder, name)
+        with contextlib.suppress(OSError):
+            partial.path.unlink()
+        return final
+    with _placing():
+        final = folder / name
+        partial.path.replace(final)
+        _flush(folder)
+        return final
+
+
+def linked(partial: Partial, folder: Path, name: str) -> Path:
+    """Give it that name as `placed` does, and leave its beginning where it is, for whoever has still to remember the name."""
+    with _placing():
+        final = _linked(partial.path, folder, name)
+        _flush(folder)
+        return final
+
+
+@contextlib.contextmanager
+def _placing() -> Iterator[None]:
     try:
-        if replace:
-            final = folder / name
-            partial.path.replace(final)
-        else:
-            final = _linked(partial.path, folder, name)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        yield
     except OSError as failure:
         raise errors.StoreFailed(f"a file that arrived can't be put in its place: {failure.strerror}") from failure
-    return final
+
+
+def _flush(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _linked(path: Path, folder: Path, name: str) -> Path:
-    """Link and unlink: unlike a rename it never takes a name that is taken meanwhile."""
+    """Link: unlike a rename it never takes a name that is taken meanwhile."""
     for number in range(1, _MOST_NUMBERS):
         final = folder / numbered(name, number)
         try:
@@ -183,7 +220,5 @@ def _linked(path: Path, folder: Path, name: str) -> Path:
             if os.path.lexists(final):
                 continue
             path.rename(final)
-            return final
-        path.unlink()
         return final
     raise FileExistsError(errno.EEXIST, "as many files have this name as there are numbers")

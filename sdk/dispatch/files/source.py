@@ -7,7 +7,8 @@ import threading
 from typing import BinaryIO
 
 from dispatch import errors
-from dispatch.files.partial import digest_of
+from dispatch.files.partial import hashed
+from dispatch.files.threads import Stopped, never
 
 
 class OpenFile:
@@ -22,6 +23,10 @@ class OpenFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it, when the thread that reads from it has let go."""
         with self._using:
             self._file.close()
 
@@ -35,9 +40,9 @@ class OpenFile:
             except OSError as failure:
                 raise errors.FileUnknown(f"it can't be read: {failure.strerror}") from failure
 
-    def digest(self, size: int) -> bytes:
-        """Compute the SHA-256 of the whole."""
-        return digest_of(self._file.fileno(), size)
+    def digest(self, size: int, *, stopped: Stopped = never) -> bytes:
+        """Compute the SHA-256 of the whole. Raises FileChanged, Abandoned."""
+        return hashed(self._file.fileno(), size, stopped=stopped).digest()
 
     def facts(self) -> os.stat_result:
         """Say how large it is and when it was changed."""

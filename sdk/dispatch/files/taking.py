@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from dispatch import errors
 from dispatch.api.thread.v1.thread_pb2 import TransferWord
@@ -19,24 +18,6 @@ from dispatch.sealed.file import TransferEnd, is_word
 
 MOST_WAITING = 16
 """Chunks that wait for the disk before no more are read: memory is twice this much, whatever the file's size."""
-
-
-@contextlib.asynccontextmanager
-async def arriving(open_it: Callable[[], Partial]) -> AsyncIterator[Partial]:
-    """Open a partial in a thread, for it may have to be read again, and close it, also when nobody waits for that any more."""
-    opening = asyncio.ensure_future(asyncio.to_thread(open_it))
-    try:
-        partial = await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_closed)
-        raise
-    with partial:
-        yield partial
-
-
-def _closed(opening: asyncio.Future[Partial]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().__exit__()
 
 
 async def take(

@@ -16,6 +16,10 @@ from dispatch.sealed.frame import EPOCH_BYTES, Direction, FrameClass, aad, heade
 from dispatch.sealed.kdf import mac
 
 FURTHEST_AHEAD = 16_384
+"""So far a chain is turned for one frame, before its tag is checked: 27 ms of work for whoever names a place."""
+DIRECT_LEAP = 1_024
+"""The same where everybody can reach us: a stream on the local network neither reorders nor skips, so what is missing there went
+by the relay. 2 ms."""
 _MESSAGE_KEY = b"\x01"
 _NEXT_KEY = b"\x02"
 _LAYOUT_VERSION = 1
@@ -75,8 +79,8 @@ def seal(chain: Chain, body: bytes, rng: Rng) -> Sealed:
     return Sealed(head + box, replace(chain, n=chain.n + 1, key=mac(chain.key, _NEXT_KEY)))
 
 
-def open_(chain: Chain, sealed: bytes) -> OpenedFrame:
-    """Open a frame at or behind the chain's place; keys that were skipped are gone.
+def open_(chain: Chain, sealed: bytes, *, furthest: int = FURTHEST_AHEAD) -> OpenedFrame:
+    """Open a frame at or behind the chain's place, at most `furthest` places; keys that were skipped are gone.
 
     Raises SealError, the chain still holds.
     """
@@ -85,7 +89,7 @@ def open_(chain: Chain, sealed: bytes) -> OpenedFrame:
         raise SealError(Why.UNKNOWN_EPOCH)
     if frame.n < chain.n:
         raise SealError(Why.TOO_OLD)
-    if frame.n - chain.n > FURTHEST_AHEAD:
+    if frame.n - chain.n > furthest:
         raise SealError(Why.TOO_FAR)
     key = chain.key
     for _ in range(frame.n - chain.n):

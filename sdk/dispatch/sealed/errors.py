@@ -29,6 +29,12 @@ class Why(Enum):
     """Forged, damaged, or sealed under another key."""
 
 
+FORGED = frozenset({Why.MALFORMED, Why.VERSION, Why.TOO_FAR, Why.BAD_TAG})
+"""What only somebody else writes: for the rest it is enough that frames overtake each other, or come twice."""
+FORGED_AT_MOST = 3
+"""So many such frames end a direct path, where everybody can reach us; the first one does before it is open."""
+
+
 class SealError(Exception):
     """A frame or a handshake message does not open. What was there before is unchanged."""
 

@@ -123,12 +123,12 @@ class PhoneSession:
         sealed, current.up_live = chain.seal(current.up_live, body, self._rng)
         return sealed
 
-    def open_live(self, sealed: bytes) -> bytes | Unopened:
-        """Open a live frame of the host."""
+    def open_live(self, sealed: bytes, *, furthest: int = chain.FURTHEST_AHEAD) -> bytes | Unopened:
+        """Open a live frame of the host; `furthest` as of `chain.open_`."""
         if self._current is None:
             return Unopened(Why.UNKNOWN_EPOCH)
         try:
-            body, self._current.down_live = chain.open_(self._current.down_live, sealed)
+            body, self._current.down_live = chain.open_(self._current.down_live, sealed, furthest=furthest)
         except SealError as error:
             return Unopened(error.why)
         return body
@@ -279,13 +279,13 @@ class HostSession:
         self._pending = _Pending(answered.epoch, answered.grant, answered.head)
         return answered.message2
 
-    def open_command(self, sealed: bytes, *, now_ms: int) -> Opened | Unopened:
-        """Open a command; one that does not open is refused with STALE_EPOCH."""
-        return self._open(sealed, FrameClass.COMMAND, now_ms)
+    def open_command(self, sealed: bytes, *, now_ms: int, furthest: int = chain.FURTHEST_AHEAD) -> Opened | Unopened:
+        """Open a command; one that does not open is refused with STALE_EPOCH. `furthest` as of `chain.open_`."""
+        return self._open(sealed, FrameClass.COMMAND, now_ms, furthest)
 
-    def open_live(self, sealed: bytes, *, now_ms: int) -> Opened | Unopened:
-        """Open a live frame of the phone; one that does not open is dropped."""
-        return self._open(sealed, FrameClass.LIVE, now_ms)
+    def open_live(self, sealed: bytes, *, now_ms: int, furthest: int = chain.FURTHEST_AHEAD) -> Opened | Unopened:
+        """Open a live frame of the phone; one that does not open is dropped. `furthest` as of `chain.open_`."""
+        return self._open(sealed, FrameClass.LIVE, now_ms, furthest)
 
     def switch(self) -> None:
         """Be in the epoch that was confirmed: the caller has checked the grant and committed the keep chain."""
@@ -325,19 +325,19 @@ class HostSession:
         """
         self._current = self._pending = self._offered = None
 
-    def _open(self, sealed: bytes, frame_class: FrameClass, now_ms: int) -> Opened | Unopened:
+    def _open(self, sealed: bytes, frame_class: FrameClass, now_ms: int, furthest: int) -> Opened | Unopened:
         self._must_be_decided()
         pending = self._pending
         try:
             epoch = parse(sealed).epoch
             if self._current is not None and epoch == self._current.epoch:
-                return Opened(_turn(self._current, frame_class, sealed), None)
+                return Opened(_turn(self._current, frame_class, sealed, furthest), None)
             if pending is None or epoch != pending.epoch.epoch:
                 return Unopened(Why.UNKNOWN_EPOCH)
             if now_ms - pending.epoch.started_ms > HANDSHAKE_LIMIT_MS:
                 self._pending = None
                 return Unopened(Why.UNKNOWN_EPOCH)
-            body = _turn(pending.epoch, frame_class, sealed)
+            body = _turn(pending.epoch, frame_class, sealed, furthest)
         except SealError as error:
             return Unopened(error.why)
         self._pending, self._offered = None, pending.epoch
@@ -349,10 +349,10 @@ class HostSession:
             raise Undecided
 
 
-def _turn(epoch: Epoch, frame_class: FrameClass, sealed: bytes) -> bytes:
+def _turn(epoch: Epoch, frame_class: FrameClass, sealed: bytes, furthest: int) -> bytes:
     """Open a frame of the phone and turn its chain."""
     if frame_class is FrameClass.COMMAND:
-        body, epoch.up_command = chain.open_(epoch.up_command, sealed)
+        body, epoch.up_command = chain.open_(epoch.up_command, sealed, furthest=furthest)
     else:
-        body, epoch.up_live = chain.open_(epoch.up_live, sealed)
+        body, epoch.up_live = chain.open_(epoch.up_live, sealed, furthest=furthest)
     return body

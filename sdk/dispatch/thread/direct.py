@@ -43,7 +43,7 @@ class DirectEnd(Protocol):
     def heard(self, frames: Sequence[RelayFrame]) -> bool:
         """Take frames, committed before this returns; `met` the client at the first that the host sealed in the session.
 
-        Tells whether it did so with any of these.
+        Tells whether it did so with any of these. Raises why the path is of no use any more.
         """
 
     def question(self) -> bytes:

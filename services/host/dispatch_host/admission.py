@@ -8,15 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.thread.v1.thread_pb2 import Action, UpCommand
+from dispatch.api.thread.v1.thread_pb2 import Action, Answer, Question, Steer, UpCommand
 from dispatch.ids import ID_BYTES
 from google.protobuf.message import DecodeError
 
+from dispatch_host import answers
 from dispatch_host.journal.values import StoredTask
-from dispatch_host.tasks import OPEN, OUTCOMES, State
+from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, State
 
 WAITING_LIMIT = 16
 TEXT_BYTES = 48 * 1024
+STEER_BYTES = 12 * 1024
 ATTACHMENTS = 16
 ATTEMPT_LIMIT = 1 << 31
 
@@ -29,6 +31,8 @@ class Situation:
     task: StoredTask | None  # the task of that id, if the journal knows it
     arrived: bool  # whether all that the task names as attachments is here, whole
     waiting: int  # tasks that are accepted and not started, and commands that may become such
+    question: Question | None  # the open one of that task that an answer names
+    takes_words: bool  # whether the agent does, while it works
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,12 @@ def refusal(asked: Readable, situation: Situation) -> Reason.ValueType | None:
         case "task":
             return _task(asked, situation)
         case "cancel":
-            return _cancel(situation)
+            return _about(situation)
+        case "answer":
+            return _about(situation) or _answer(asked.action.answer, situation)
+        case "steer":
+            return _about(situation) or _steer(asked.action.steer, situation)
         case _:
-            # Nothing here can be steered, and nobody is ever asked: to say so at once is the honest answer.
             return Reason.REASON_NOT_SUPPORTED
 
 
@@ -95,13 +102,28 @@ def _task(asked: Readable, situation: Situation) -> Reason.ValueType | None:
     return None
 
 
-def _cancel(situation: Situation) -> Reason.ValueType | None:
+def _about(situation: Situation) -> Reason.ValueType | None:
+    """Look whether there is such a task of this phone, and whether it goes on."""
     known = situation.task
     if known is None or known.thread != situation.thread:
         return Reason.REASON_TASK_UNKNOWN
     if known.state in OUTCOMES:
         return Reason.REASON_TASK_OVER
     return None if known.state in OPEN else Reason.REASON_TASK_UNKNOWN
+
+
+def _answer(answer: Answer, situation: Situation) -> Reason.ValueType | None:
+    if situation.question is None:
+        return Reason.REASON_QUESTION_CLOSED
+    return None if answers.fits(situation.question, answer) else Reason.REASON_BAD_REQUEST
+
+
+def _steer(steer: Steer, situation: Situation) -> Reason.ValueType | None:
+    if situation.task is None or situation.task.state in QUEUED or not situation.takes_words:
+        return Reason.REASON_NOT_STEERABLE
+    if not steer.text.strip():
+        return Reason.REASON_BAD_REQUEST
+    return Reason.REASON_TOO_LARGE if len(steer.text.encode()) > STEER_BYTES else None
 
 
 def _same_words(known: bytes, action: Action) -> bool:

@@ -24,7 +24,7 @@ from dispatch_host import steps
 from dispatch_host.agents import Agent
 from dispatch_host.control import ControlServer
 from dispatch_host.direct.listener import Listener, Setting
-from dispatch_host.files import Artifacts, Inbox, Transfers
+from dispatch_host.files import Artifacts, Attachments, Inbox, Transfers
 from dispatch_host.files.transfers import Shop
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal import settings
@@ -33,9 +33,11 @@ from dispatch_host.limits import Limits
 from dispatch_host.metrics import HostMetrics
 from dispatch_host.operations import Operations, Running, tell_endings
 from dispatch_host.owned import Owned
+from dispatch_host.permissions import wire as permissions
+from dispatch_host.permissions.held import Held
 from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
-from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_pauses
+from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
 from dispatch_host.runner import Runner
 from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
@@ -108,24 +110,29 @@ async def run(
 
     left = await owned.journal.step(lambda tx: steps.interrupt_all(tx, owned.scribe, running=Reason.REASON_HOST_DIED))
     metrics.ended(State.INTERRUPTED, left)
-    inbox = Inbox(owned.attachments, most_bytes=round(limits.attachments_bytes))
-    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=round(limits.file_bytes), rng=owned.rng)
+    inbox = Inbox(owned.attachments, most_bytes=limits.attachments_bytes)
+    attachments = Attachments(inbox, journal=owned.journal, clock=owned.clock)
+    await attachments.sweep()
+    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=limits.file_bytes, rng=owned.rng)
     instance = Instance(owned.rng(ID_BYTES))
     transfers = Transfers(
         Shop(
             journal=owned.journal,
-            inbox=inbox,
+            attachments=attachments,
             artifacts=artifacts,
             clock=owned.clock,
             rng=owned.rng,
             identity=owned.identity(),
             instance=instance,
-            most_bytes=round(limits.file_bytes),
+            most_bytes=limits.file_bytes,
             ended=metrics.transferred,
         )
     )
     mode = await owned.journal.step(settings.keep_awake)
-    keep_awake = KeepAwake(awake_means, mode=mode, changed=awake_changed)
+    keep_awake = KeepAwake(
+        awake_means, mode=mode, changed=awake_changed, failed=metrics.power_failures["keep_awake"].inc
+    )
+    held = await Held(owned.journal, owned.clock).load()
     runner = Runner(
         agent,
         agent_name=agent_name,
@@ -136,6 +143,7 @@ async def run(
         metrics=metrics,
         inbox=inbox,
         artifacts=artifacts,
+        held=held,
         busy=keep_awake.busy,
     )
     listener = Listener(direct, clock=owned.clock)
@@ -146,7 +154,9 @@ async def run(
         undecided=Undecided(),
         runner=runner,
         transfers=transfers,
+        takes_words=agent.takes_words,
         awake=lambda: wire.told(keep_awake.now),
+        permissions=lambda: permissions.told(held),
         connected=heard,
         ended=metrics.ended,
         refused=metrics.refused,
@@ -168,6 +178,7 @@ async def run(
         runner=runner,
         transfers=transfers,
         keep_awake=keep_awake,
+        held=held,
         stop=stop,
         stopped=stopped,
         endings=endings,
@@ -185,6 +196,11 @@ async def run(
         if pause.slept_seconds:
             fleet.renew()
 
+    def permissions_changed() -> None:
+        runner.permissions_changed()
+        fleet.show_all(DownLiveItem(permissions=permissions.told(held)))
+
+    held.changed = permissions_changed
     operations = Operations(owned, running=running)
 
     async with (
@@ -196,14 +212,18 @@ async def run(
             runner.run(fleet),
             _tell_endings(owned, endings),
             _drop_what_is_over(fleet, operations, stop, told),
+            attachments.sweeping(),
             keep_awake.run(),
-            sleep.watch(power),
+            held.run(),
+            watch_always(sleep, power, failed=metrics.power_failures["sleep"].inc),
             watch_pauses(owned.clock, awake_ms=awake_time(owned.clock), paused=paused),
         ) as broken,
     ):
         await fleet.attach_all()
         told.running(served)
         await _first(stop.asked, broken)
+        # First: what came in behind the ending of all tasks would be left to run by nobody.
+        fleet.close(Reason.REASON_HOST_APP_CLOSED)
         metrics.ended(State.INTERRUPTED, await _end_all(owned, runner, within_seconds=limits.stop_seconds))
         await fleet.leave(stop.condition, within_seconds=limits.stop_seconds)
         stopped.set()

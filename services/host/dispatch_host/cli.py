@@ -22,6 +22,8 @@ from dispatch_host.command import Shared, at_desk, do, front_desk
 from dispatch_host.doctor_cli import doctor
 from dispatch_host.folders_cli import folders
 from dispatch_host.keep_awake_command import add_keep_awake
+from dispatch_host.permissions_cli import audit, permissions
+from dispatch_host.questions_cli import answer, questions
 from dispatch_host.run_cli import run
 from dispatch_host.thread_command import add_thread
 
@@ -34,6 +36,7 @@ app = program(
     name="dispatch-host", about="Does the work that your phone sends, on this computer, within the limits you set."
 )
 app.add_typer(folders, name="folders")
+app.add_typer(permissions, name="permissions")
 
 _END_SECONDS = 6.0
 
@@ -172,6 +175,9 @@ def _in_the_account(context: typer.Context, request: Callable[[], dict[str, Any]
 
 app.command()(run)
 app.command()(doctor)
+app.command()(audit)
+app.command()(questions)
+app.command()(answer)
 add_account_commands(app, _in_the_account, this="computer")
 add_owner_commands(app, _with_the_account)
 add_keep_awake(app, at_desk)

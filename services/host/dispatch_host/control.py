@@ -23,6 +23,7 @@ from dispatch.api.host.v1.host_pb2_grpc import (
     add_ControlServiceServicer_to_server,
 )
 from dispatch.api.relay.v1.relay_pb2 import Condition
+from dispatch.api.thread.v1 import thread_pb2 as thread
 from dispatch.api.thread.v1.thread_pb2 import AwakeMode
 from dispatch.device.home import Home
 from dispatch.doctor.chain import Found
@@ -64,6 +65,50 @@ class ControlService(ControlServiceServicer):
         async with _refusing(context):
             return pb.RemoveFolderResponse(removed=await self._operations.remove_folder(request.path))
         raise AssertionError("refusing ends the call")
+
+    async def ListPermissions(
+        self, request: pb.ListPermissionsRequest, context: _Context
+    ) -> pb.ListPermissionsResponse:
+        async with _refusing(context):
+            return pb.ListPermissionsResponse(permissions=await self._operations.list_permissions())
+        raise AssertionError("refusing ends the call")
+
+    async def AllowPermission(
+        self, request: pb.AllowPermissionRequest, context: _Context
+    ) -> pb.AllowPermissionResponse:
+        async with _refusing(context):
+            given = await self._operations.allow_permission(request.permission, request.for_ms)
+            return pb.AllowPermissionResponse(permission=given)
+        raise AssertionError("refusing ends the call")
+
+    async def RevokePermission(
+        self, request: pb.RevokePermissionRequest, context: _Context
+    ) -> pb.RevokePermissionResponse:
+        async with _refusing(context):
+            if request.WhichOneof("what") == "rule":
+                revoked = await self._operations.revoke_rule(request.rule)
+            else:
+                revoked = await self._operations.revoke_permission(request.permission)
+            return pb.RevokePermissionResponse(revoked=revoked)
+        raise AssertionError("refusing ends the call")
+
+    async def ReadAudit(  # type: ignore[override]  # the stubs know no coroutine that writes its stream itself
+        self, request: pb.ReadAuditRequest, context: _Context
+    ) -> None:
+        lines = self._operations.read_audit(request.limit, request.task_id)
+        async with _refusing(context), contextlib.aclosing(lines):
+            async for line in lines:
+                await context.write(line)
+
+    async def ListQuestions(self, request: pb.ListQuestionsRequest, context: _Context) -> pb.ListQuestionsResponse:
+        async with _refusing(context):
+            return await self._operations.list_questions()
+        raise AssertionError("refusing ends the call")
+
+    async def AnswerQuestion(self, request: pb.AnswerQuestionRequest, context: _Context) -> pb.AnswerQuestionResponse:
+        async with _refusing(context):
+            await self._operations.answer_question(request.task_id, request.answer)
+        return pb.AnswerQuestionResponse()
 
     async def SetKeepAwake(self, request: pb.SetKeepAwakeRequest, context: _Context) -> pb.SetKeepAwakeResponse:
         async with _refusing(context):
@@ -190,6 +235,37 @@ class ControlClient:
     async def remove_folder(self, path: str) -> bool:
         answer: pb.RemoveFolderResponse = await self._call(self._stub.RemoveFolder, pb.RemoveFolderRequest(path=path))
         return answer.removed
+
+    async def list_permissions(self) -> thread.Permissions:
+        listed: pb.ListPermissionsResponse = await self._call(self._stub.ListPermissions, pb.ListPermissionsRequest())
+        return listed.permissions
+
+    async def allow_permission(self, permission: thread.Permission, for_ms: int) -> thread.Permission:
+        request = pb.AllowPermissionRequest(permission=permission, for_ms=for_ms)
+        answer: pb.AllowPermissionResponse = await self._call(self._stub.AllowPermission, request)
+        return answer.permission
+
+    async def revoke_permission(self, permission: thread.Permission) -> bool:
+        return await self._revoke(pb.RevokePermissionRequest(permission=permission))
+
+    async def revoke_rule(self, rule: str) -> bool:
+        return await self._revoke(pb.RevokePermissionRequest(rule=rule))
+
+    async def _revoke(self, request: pb.RevokePermissionRequest) -> bool:
+        answer: pb.RevokePermissionResponse = await self._call(self._stub.RevokePermission, request)
+        return answer.revoked
+
+    async def read_audit(self, limit: int, task_id: bytes) -> AsyncGenerator[pb.ReadAuditResponse, None]:
+        call = self._stub.ReadAudit(pb.ReadAuditRequest(limit=limit, task_id=task_id))
+        async for line in _reading(call):
+            yield line
+
+    async def list_questions(self) -> pb.ListQuestionsResponse:
+        listed: pb.ListQuestionsResponse = await self._call(self._stub.ListQuestions, pb.ListQuestionsRequest())
+        return listed
+
+    async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None:
+        await self._call(self._stub.AnswerQuestion, pb.AnswerQuestionRequest(task_id=task_id, answer=answer))
 
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
         answer: pb.SetKeepAwakeResponse = await self._call(self._stub.SetKeepAwake, pb.SetKeepAwakeRequest(mode=mode))

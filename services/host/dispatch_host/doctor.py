@@ -5,11 +5,9 @@ A link more is a line more in a table and a method that looks. docs/doctor.md sa
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
@@ -20,10 +18,12 @@ from dispatch.device.pairing_client import PairingClient
 from dispatch.device.session import Session
 from dispatch.device.sign_in import SignIn
 from dispatch.doctor import links
+from dispatch.doctor.aside import aside
 from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok, refused, walk, warning
+from dispatch.plain import path_text
 
 from dispatch_host.fleet import Fleet
-from dispatch_host.journal import settings, threads
+from dispatch_host.journal import permissions, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.owned import Owned
 from dispatch_host.rights import Rights
@@ -102,6 +102,13 @@ class Patient:
         if self.fleet is None:
             return broken("no host runs here", "Start it: dispatch-host run.", reason=errors.NotRunning.reason)
         return ok("it runs")
+
+    async def folders(self) -> Finding:
+        """See whether agents may open anything at all; how each folder is comes behind it."""
+        approved = await approved_folders(self.owned)
+        if not approved:
+            return warning("none is approved: agents can open nothing", "Approve one: dispatch-host folders add PATH.")
+        return ok(f"{len(approved)} approved" if len(approved) > 1 else "one is approved")
 
     async def kept_awake(self) -> Finding:
         """See whether the computer may fall asleep under a task; its owner may have meant that."""
@@ -185,6 +192,7 @@ OF_THE_HOST: Sequence[Link[Patient]] = (
     Link(name="paired", needs=("account",), look=Patient.paired),
     Link(name="running", look=Patient.running),
     Link(name="keep_awake", needs=("running",), look=Patient.kept_awake),
+    Link(name="folders", look=Patient.folders),
 )
 """What is no phone's and no folder's in particular. What keeps the agents in is one line more here."""
 
@@ -200,7 +208,21 @@ TO_A_PHONE: Sequence[Link[Way]] = (
 
 
 async def _folder(folder: Folder) -> Finding:
-    return await asyncio.to_thread(look_at_folder, folder)
+    return await answered(folder, look_at_folder)
+
+
+async def answered(
+    folder: Folder, look: Callable[[Folder], Finding], *, seconds: float = links.LOOK_SECONDS
+) -> Finding:
+    """Look at a folder, which may lie on a disk that never answers."""
+    try:
+        return await aside(lambda: look(folder), seconds=seconds)
+    except TimeoutError:
+        return broken(
+            f"its disk did not answer in {seconds:g} s",
+            "Mount it again, or take the approval away: dispatch-host folders remove.",
+            reason=errors.FolderNotApproved.reason,
+        )
 
 
 OF_A_FOLDER: Sequence[Link[Folder]] = (Link(name="folder", look=_folder),)
@@ -215,9 +237,14 @@ async def examine(owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus) 
         own = chart.copy()
         async for found in walk(TO_A_PHONE, Way(owned, fleet, pairing), own, about=pairing.phone_name):
             yield found
-    for folder in await owned.journal.step(settings.folders):
-        async for found in walk(OF_A_FOLDER, folder, chart, about=_shown(folder.path)):
+    for folder in await approved_folders(owned):
+        async for found in walk(OF_A_FOLDER, folder, chart, about=path_text(folder.path)):
             yield found
+
+
+async def approved_folders(owned: Owned) -> Sequence[Folder]:
+    """Give the folders that agents may open now."""
+    return await owned.journal.step(lambda tx: permissions.folders(tx, owned.clock.wall_ms()))
 
 
 def look_at_folder(folder: Folder) -> Finding:
@@ -265,7 +292,3 @@ def heard(response: pb.ExamineResponse) -> Found:
     state = next((state for state, value in _STATES.items() if value == response.state), State.BROKEN)
     finding = Finding(state=state, text=response.text, advice=response.advice, reason=response.reason)
     return Found(link=response.link, about=response.about, finding=finding)
-
-
-def _shown(path: Path) -> str:
-    return os.fspath(path).encode("utf-8", "replace").decode()

@@ -14,6 +14,8 @@ TEXT_PART_BYTES = 48 * 1024
 """Longest text of one event: with its frame it fits one sealed body of 65,532 bytes."""
 
 _ACCEPTED_TEXT_BYTES = 12 * 1024
+_PREVIEW_BYTES = 32 * 1024
+"""With the most that text, choices and rule of a question may take it fits one sealed body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,32 @@ def started(task_id: bytes, agent: str) -> Entry:
 def step(task_id: bytes, title: str, detail: str) -> Entry:
     """Tell what the agent did."""
     return Entry(task_id, pb.Event(step=pb.Step(title=_cut(title, 1024), detail=_cut(detail, TEXT_PART_BYTES - 2048))))
+
+
+def question(task_id: bytes, asked: pb.Question) -> Iterator[Entry]:
+    """Ask. A preview that is too long to be said in one event stands whole in the steps before it."""
+    if len(asked.preview.encode()) > _PREVIEW_BYTES:
+        shown = list(parts(asked.preview, TEXT_PART_BYTES - 2048))
+        for number, part in enumerate(shown, start=1):
+            yield step(task_id, f"What is asked about, part {number} of {len(shown)}", part)
+        asked = pb.Question.FromString(asked.SerializeToString())
+        asked.preview = f"All of it stands in the {len(shown)} steps before this question."
+    yield Entry(task_id, pb.Event(question=asked))
+
+
+def answered(task_id: bytes, closed: pb.Answered) -> Entry:
+    """Close a question."""
+    return Entry(task_id, pb.Event(answered=closed))
+
+
+def steered(task_id: bytes, text: str) -> Entry:
+    """Say that the agent got what the person added."""
+    return Entry(task_id, pb.Event(steered=pb.Steered(text=text)))
+
+
+def steer_refused(task_id: bytes, text: str, reason: Reason.ValueType) -> Entry:
+    """Say that it did not."""
+    return Entry(task_id, pb.Event(steer_refused=pb.SteerRefused(text=text, reason=reason)))
 
 
 def artifact(task_id: bytes, file: Described) -> Entry:

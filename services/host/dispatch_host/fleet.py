@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Condition, DeviceFrame, Notice
 from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.device.home import Home
@@ -124,6 +125,11 @@ class Fleet:
         held = self._held.get(pair_id)
         return held.link if held else None
 
+    def close(self, reason: Reason.ValueType) -> None:
+        """Take no command any more, on any link."""
+        for link in self.links:
+            link.close(reason)
+
     async def leave(self, condition: Condition.ValueType, *, within_seconds: float) -> None:
         """Tell what is left to tell, then why we go, then goodbye; all links at once."""
         await asyncio.gather(*(link.drained(within_seconds=within_seconds / 2) for link in self.links))
@@ -183,25 +189,54 @@ class Fleet:
         return link
 
     async def _hold(self, link: Link) -> None:
-        """Run a link until it leaves, or until coming back is of no use; the reason then stands in `status`.
+        """Run a link until it leaves: what it has to say goes out for as long, by whichever path the phone is there."""
+        works = [asyncio.create_task(link.post()), asyncio.create_task(self._stay(link))]
+        try:
+            # `post` never ends by itself unless it broke, which must not go unnoticed.
+            for done in (await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED))[0]:
+                await done
+        except Exception as failure:
+            # A defect of ours. The other links go on; `status` and the log say that this one does not, without the
+            # error's own words: they may quote what a phone wrote. Nothing that it took could be told, so it takes nothing.
+            link.shut()
+            where = traceback.extract_tb(failure.__traceback__)[-1]
+            _LOG.error(
+                "link broke",
+                pairing=link.pairing.pair_id,
+                cause=type(failure).__name__,
+                where=f"{where.name}:{where.lineno}",
+            )
+            await link.closed(errors.Internal(type(failure).__name__))
+        finally:
+            for work in works:
+                work.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
+            await link.settled()
 
-        That a pairing or this host is over only the pairing service can say: it is asked before anything is dropped.
+    async def _stay(self, link: Link) -> None:
+        """Stay attached until the link leaves, or until coming back is of no use; the reason then stands in `status`.
+
+        That a pairing or this host is over only the pairing service can say: it is asked before anything is dropped, and until
+        it has answered the phone is not let in directly either. Whatever else a relay says for good, it says of itself.
         """
         wait = ASK_AGAIN_SECONDS
-        while (error := await self._attached(link)) is not None:
+        while (error := await _attached(link)) is not None:
             _LOG.error(
                 "link given up", pairing=link.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail
             )
             link.given_up = True
             if not isinstance(error, errors.NotPaired | errors.DeviceRevoked):
-                return
+                break
+            link.shut()
             if (word := await self._asked(link)) is not None:
                 await self.over.put(Over(link.pairing, word))
-                return
+                break
             # The relay lied, or knows what the service has forgotten. There is a right to attach, so it is tried.
+            link.reopen()
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_ASK_SECONDS)
             link.given_up = False
+        await link.left.wait()
 
     async def _asked(self, link: Link) -> errors.NotPaired | errors.DeviceRevoked | None:
         """Ask the pairing service until it answers; gives its word, None when the pairing stands."""
@@ -222,31 +257,11 @@ class Fleet:
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_ASK_SECONDS)
 
-    async def _attached(self, link: Link) -> errors.DispatchError | None:
-        """Run a link until it leaves (None), or until a person or the pairing service has to say how it goes on."""
-        posting = asyncio.create_task(link.post())
-        running = asyncio.create_task(link.client.run())
-        try:
-            # `post` never ends by itself unless it broke, which must not go unnoticed.
-            await asyncio.wait([posting, running], return_when=asyncio.FIRST_COMPLETED)
-            for task in (running, posting):
-                if task.done():
-                    await task
-        except errors.DispatchError as error:
-            return error
-        except Exception as failure:
-            # A defect of ours. The other links go on; `status` and the log say that this one does not, without the
-            # error's own words: they may quote what a phone wrote.
-            where = traceback.extract_tb(failure.__traceback__)[-1]
-            _LOG.error(
-                "link broke",
-                pairing=link.pairing.pair_id,
-                cause=type(failure).__name__,
-                where=f"{where.name}:{where.lineno}",
-            )
-            await link.closed(errors.Internal(type(failure).__name__))
-        finally:
-            posting.cancel()
-            running.cancel()
-            await asyncio.gather(posting, running, return_exceptions=True)
-        return None
+
+async def _attached(link: Link) -> errors.DispatchError | None:
+    """Run a link's stream until it leaves (None), or until a person or the pairing service has to say how it goes on."""
+    try:
+        await link.client.run()
+    except errors.DispatchError as error:
+        return error
+    return None

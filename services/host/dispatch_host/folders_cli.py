@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from dispatch import errors
@@ -38,11 +38,9 @@ def add_folder(
 
         folder = await front.add_folder(Folder(path=_absolute(path), writable=write))
         may = "read and change" if folder.writable else "read"
-        told, words = {"event": "folder", **telling.folder(folder)}, f"Agents may {may} {folder.path}"
-        if Path(folder.path) in shared.home.path.resolve().parents:
-            told["warning"] = _HOLDS_HOME
-            words += f"\n{shared.console.styled(_HOLDS_HOME, fg='yellow')}"
-        shared.console.event(told, words)
+        say_allowed(
+            shared, {"event": "folder", **telling.folder(folder)}, f"Agents may {may} {folder.path}", folder.path
+        )
         return Exit.DONE
 
     at_desk(shared, work)
@@ -82,6 +80,14 @@ def remove_folder(
         return Exit.DONE
 
     at_desk(shared, work)
+
+
+def say_allowed(shared: Shared, told: dict[str, Any], words: str, path: str) -> None:
+    """Say what is allowed from now on, and warn of a folder that holds this host's own home."""
+    if Path(path) in shared.home.path.resolve().parents:
+        told["warning"] = _HOLDS_HOME
+        words += f"\n{shared.console.styled(_HOLDS_HOME, fg='yellow')}"
+    shared.console.event(told, words)
 
 
 def _absolute(path: Path) -> str:

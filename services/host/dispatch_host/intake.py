@@ -1,18 +1,23 @@
-"""What becomes of a command that reaches the host: opened, checked, journalled, and started when its go comes.
+"""What becomes of a command that reaches the host: opened, checked, journalled, answered, and started when its go comes.
 
-Each decision is a step of the journal, committed before anyone hears of it. Knows no stream: the link brings what a path
-brought, and says what comes of it. docs/protocol.md "Commands and the commit point".
+Each decision is a step of the journal, committed before anyone hears of it; what follows from one that is on the disk is done
+whatever becomes of the stream that brought it. docs/protocol.md "Commands and the commit point".
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.encoding import message_id
 from dispatch.ids import MessageId
+from dispatch.runtime.logs import get_logger
+from dispatch.sealed.chain import DIRECT_LEAP, FURTHEST_AHEAD
 from dispatch.sealed.head import Head
 from dispatch.sealed.history import verify_task
 from dispatch.sealed.session import Confirmed, HostSession, Unopened
@@ -21,11 +26,25 @@ from dispatch_host import admission, steps
 from dispatch_host.admission import Readable
 from dispatch_host.journal import tasks
 from dispatch_host.journal.values import Pairing
+from dispatch_host.path import Heard, Path, shown_by
 from dispatch_host.shared import Common
 from dispatch_host.steps import Then, Word
 
 Confirm = Callable[[Confirmed], Awaitable[Reason.ValueType | None]]
 """Switches to the epoch that a frame has confirmed; the reason when the old one stays."""
+
+
+T = TypeVar("T")
+
+_LOG = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Considered:
+    """What comes of a command: taken, or refused with a reason; and what it shows of who sent it."""
+
+    refused: Reason.ValueType | None
+    heard: Heard = Heard.PHONE
 
 
 class Intake:
@@ -45,32 +64,85 @@ class Intake:
         self._session = session
         self._confirm = confirm
         self._wrote = wrote
+        # Set once, by `close`.
+        self._closed: Reason.ValueType | None = None
+        # What is being done, though whoever asked for it may be gone.
+        self._doing: set[asyncio.Task[Any]] = set()
 
-    async def consider(self, message: MessageId, task_id: bytes | None, sealed: bytes) -> Reason.ValueType | None:
-        """Open a command, check it, and journal it; the reason when it is not taken. Raises StoreFailed.
+    def close(self, reason: Reason.ValueType) -> None:
+        """Take nothing more: what comes is declined with this reason, and what gets its go ends without a start."""
+        self._closed = reason
 
-        One that is in the journal is taken without a look: it came before. By the direct path none is named outside (`task_id`
-        is None), and the phone decides; so nothing that came by one way is taken by the other, where somebody else decides.
+    async def settled(self) -> None:
+        """Wait until everything that was begun is done."""
+        await asyncio.gather(*self._doing, return_exceptions=True)
+
+    async def answer(self, message: MessageId, task_id: bytes | None, sealed: bytes, path: Path) -> Heard:
+        """Open a command, check it, journal it, and say on its path what comes of it; gives what it shows of who sent it.
+
+        By the direct path none is named outside (`task_id` is None), and the phone decides; so nothing that came by one way is
+        taken by the other, where somebody else decides.
+        """
+        if task_id is None and message_id(sealed) != message:
+            # The relay looks at that; here anybody could have a word of ours put on a command of the phone's.
+            self._common.refused(Reason.REASON_PROTOCOL_VIOLATION)
+            return Heard.FORGED
+        try:
+            considered = await self._consider(message, task_id, sealed)
+        except errors.StoreFailed as failure:
+            _LOG.error("journal can't be used", detail=failure.detail)
+            considered = _Considered(failure.reason)
+        refused = considered.refused
+        if refused is None:
+            path.take(message)
+            return considered.heard
+        self._common.refused(refused)
+        if considered.heard is Heard.PHONE:  # else anybody can have it said, as often as they like
+            _LOG.info("command declined", pairing=self._pairing.pair_id, reason=errors.word(refused))
+        path.decline(message, refused)
+        return considered.heard
+
+    async def _consider(self, message: MessageId, task_id: bytes | None, sealed: bytes) -> _Considered:
+        """Open a command, check it, and journal it. Raises StoreFailed.
+
+        One that is in the journal is taken without a look: it came before, and shows nobody.
         """
         direct = task_id is None
         known = await self._common.journal.step(lambda tx: tasks.find_command(tx, message))
         if known is not None:
-            return None if known.direct == direct else Reason.REASON_ID_REUSED
+            return _Considered(None if known.direct == direct else Reason.REASON_ID_REUSED, Heard.NOBODY)
         if not sealed:
-            return Reason.REASON_SESSION_NEEDED
+            return _Considered(Reason.REASON_SESSION_NEEDED, Heard.NOBODY)
         if message_id(sealed) != message:
-            return Reason.REASON_PROTOCOL_VIOLATION
-        opened = self._session.open_command(sealed, now_ms=self._common.clock.boot_ms())
+            return _Considered(Reason.REASON_PROTOCOL_VIOLATION, Heard.NOBODY)
+        opened = self._session.open_command(
+            sealed, now_ms=self._common.clock.boot_ms(), furthest=DIRECT_LEAP if direct else FURTHEST_AHEAD
+        )
         if isinstance(opened, Unopened):
-            return Reason.REASON_STALE_EPOCH
+            return _Considered(Reason.REASON_STALE_EPOCH, shown_by(opened.why))
         if opened.confirmed is not None and (refused := await self._confirm(opened.confirmed)):
-            return refused
+            return _Considered(refused)
+        if self._closed is not None:
+            return _Considered(self._closed)
         asked = admission.read(opened.body, pair_id=self._pairing.pair_id, task_id=task_id)
         if not isinstance(asked, Readable):
-            return asked
+            return _Considered(asked)
         if not self._signed(asked.command):
-            return Reason.REASON_SIGNATURE_INVALID
-        return await self._journal(message, asked, direct=direct)
+            return _Considered(Reason.REASON_SIGNATURE_INVALID)
+        return _Considered(await self._done(self._journal(message, asked, direct=direct)))
+
+    async def _done(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it to the end, though whoever waits for it is cut off with its stream: a step and what follows from it are one."""
+        doing = asyncio.create_task(work)
+        self._doing.add(doing)
+        doing.add_done_callback(self._did)
+        return await asyncio.shield(doing)
+
+    def _did(self, done: asyncio.Task[Any]) -> None:
+        self._doing.discard(done)
+        if not done.cancelled() and (failure := done.exception()) is not None:
+            # Whoever waited has it as well. Who does not wait any more is told again by the peer: nothing is on the disk.
+            _LOG.info("step not done", pairing=self._pairing.pair_id, cause=type(failure).__name__)
 
     def _signed(self, command: pb.UpCommand) -> bool:
         try:
@@ -97,7 +169,15 @@ class Intake:
         common.undecided.deadlines_ms[message] = now_ms + left_ms
         try:
             reason = await common.journal.step(
-                lambda tx: steps.take(tx, self._pairing.pair_id, message, asked, undecided=undecided, direct=direct)
+                lambda tx: steps.take(
+                    tx,
+                    self._pairing.pair_id,
+                    message,
+                    asked,
+                    undecided=undecided,
+                    direct=direct,
+                    takes_words=common.takes_words,
+                )
             )
         except errors.StoreFailed:
             del common.undecided.deadlines_ms[message]
@@ -108,9 +188,12 @@ class Intake:
 
     async def go(self, word: Word) -> None:
         """Take the go. A failure here breaks the stream, and the go comes again."""
+        await self._done(self._go(word))
+
+    async def _go(self, word: Word) -> None:
         common, message = self._common, word.message_id
         deadline_ms = common.undecided.deadlines_ms.get(message)
-        in_time = deadline_ms is not None and common.clock.boot_ms() <= deadline_ms
+        in_time = self._closed is None and deadline_ms is not None and common.clock.boot_ms() <= deadline_ms
         now_ms = common.clock.wall_ms()
         gone = await common.journal.step(
             lambda tx: steps.go(tx, common.scribe, self._pairing.pair_id, word, in_time=in_time, now_ms=now_ms)
@@ -124,9 +207,14 @@ class Intake:
             common.runner.wake()
         elif gone.then is Then.CANCEL:
             common.runner.cancel(gone.task_id)
+        elif gone.then is Then.LOOK:
+            common.runner.look(gone.task_id)
 
     async def withdrawn(self, word: Word) -> None:
         """Take the word that a command will never get its go."""
+        await self._done(self._withdrawn(word))
+
+    async def _withdrawn(self, word: Word) -> None:
         common = self._common
         now_ms = common.clock.wall_ms()
         ended = await common.journal.step(

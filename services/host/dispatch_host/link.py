@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
-from dispatch.api.relay.v1.relay_pb2 import DeviceFrame, Handover, Opened, RelayFrame
+from dispatch.api.relay.v1.relay_pb2 import DeviceFrame, Opened, RelayFrame
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.ids import MessageId
 from dispatch.runtime.logs import get_logger
@@ -25,7 +25,7 @@ from dispatch_host.direct.side import DirectSide
 from dispatch_host.intake import Intake
 from dispatch_host.journal import threads
 from dispatch_host.journal.values import Pairing
-from dispatch_host.path import Path, RelayPath
+from dispatch_host.path import Heard, Path, RelayPath
 from dispatch_host.posting import Posting
 from dispatch_host.rights import Rights
 from dispatch_host.shared import Common
@@ -83,6 +83,7 @@ class Link:
         self.is_open = False
         self.phone_attached = False
         self.given_up = False  # written by the fleet
+        self.left = asyncio.Event()  # set by `leave`
         self.reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
 
     def use(self, client: ThreadClient) -> None:
@@ -120,7 +121,8 @@ class Link:
         if isinstance(error, errors.ResumeTooOld):
             await self._rewind(_oldest(error) - 1)
         if isinstance(error, errors.StreamSuperseded):
-            self._session.drop()
+            async with self._turn:  # a direct stream may be in the middle of a switch
+                self._session.drop()
         if was_open:
             self._common.connected(self.pairing, False, self.reason)
         _LOG.info("stream closed", pairing=self.pairing.pair_id, reason=errors.word(error.reason), detail=error.detail)
@@ -145,7 +147,11 @@ class Link:
             receipts = []
             match kind:
                 case "handover":
-                    await self._handover(frame.handover)
+                    given = frame.handover
+                    heard = await self._intake.answer(
+                        MessageId(given.message_id), given.task_id, given.sealed, self._relay
+                    )
+                    self._heard_by_relay(heard)
                 case "deliver":
                     seq = _place(frame.deliver.seq)
                     await self._intake.go(Word(MessageId(frame.deliver.message_id), seq))
@@ -155,7 +161,7 @@ class Link:
                     await self._intake.withdrawn(Word(MessageId(frame.withdrawn.message_id), seq))
                     self._cursor = max(self._cursor, seq)
                 case "live":
-                    await self._talk.hear(frame.live.sealed, self._relay)
+                    self._heard_by_relay(await self._talk.hear(frame.live.sealed, self._relay))
                 case "refusal":
                     self._refused(frame.refusal)
                 case "presence":
@@ -167,26 +173,15 @@ class Link:
             self._acked = self._cursor
             self.client.send(DeviceFrame(ack=relay.Ack(through_seq=self._cursor)))
 
-    async def _handover(self, frame: Handover) -> None:
-        """Answer with Take or Decline, once it is certain which."""
-        message = MessageId(frame.message_id)
-        try:
-            refused = await self._intake.consider(message, frame.task_id, frame.sealed)
-        except errors.StoreFailed as failure:
-            _LOG.error("journal can't be used", detail=failure.detail)
-            refused = failure.reason
-        if refused is None:
-            self._relay.take(message)
-            return
-        self._common.refused(refused)
-        _LOG.info("command declined", pairing=self.pairing.pair_id, task=frame.task_id, reason=errors.word(refused))
-        self._relay.decline(message, refused)
-
     async def _receipts(self, receipts: Sequence[relay.Receipt]) -> None:
         if receipts:
             seq = _place(max(receipt.seq for receipt in receipts))
             await self._posting.received([receipt.message_id for receipt in receipts], seq=seq)
             self._cursor = max(self._cursor, seq)
+
+    def _heard_by_relay(self, heard: Heard) -> None:
+        if heard is Heard.PHONE:
+            self.direct.phone_is_elsewhere()
 
     def _refused(self, frame: relay.Refusal) -> None:
         """Hear that the relay did not take a frame. A row goes out again: it is only the relay that lacks it."""
@@ -217,10 +212,28 @@ class Link:
         """Post what the outbox holds, in order, for ever."""
         await self._posting.run()
 
+    def close(self, reason: Reason.ValueType) -> None:
+        """Take no command any more: what comes is declined with this reason. What is to be said is said still."""
+        self._intake.close(reason)
+
+    def shut(self) -> None:
+        """Let nobody in directly, until `reopen`: whether the phone may come at all is in question."""
+        self.direct.shut()
+
+    def reopen(self) -> None:
+        """Let the phone in directly again."""
+        self.direct.reopen()
+
     def leave(self, condition: relay.Condition.ValueType | None) -> None:
         """Say goodbye on every path, and why (if there is a why)."""
-        self.direct.close()
+        self.shut()
         self.client.leave(condition)
+        self.left.set()
+
+    async def settled(self) -> None:
+        """Wait for what is still being written, and ask nobody any more."""
+        await self._intake.settled()
+        await self._rights.settled()
 
     def _path_in_use(self) -> Path | None:
         """Give the path that is written to: the direct one while the phone is there, for it opened that one last."""

@@ -6,8 +6,11 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from dispatch_host.asking import ENDINGS
 from dispatch_host.files.transfers import DONE
 from dispatch_host.tasks import OUTCOMES, State
+
+POWER_PARTS = ("sleep", "keep_awake")
 
 
 class HostMetrics:
@@ -33,11 +36,25 @@ class HostMetrics:
             registry=self.registry,
         )  # fmt: skip
         self._transfers = {word: transfers.labels(word) for word in (DONE, *words)}
+        questions = Counter(
+            "dispatch_host_questions",
+            "Questions that agents asked, by how they ended.",
+            ["ending"],
+            registry=self.registry,
+        )
+        self._questions = {ending: questions.labels(ending) for ending in ENDINGS}
         self.running = Gauge("dispatch_host_running", "Tasks that run now: 0 or 1.", registry=self.registry)
         self.waiting = Gauge("dispatch_host_waiting", "Tasks that wait behind it.", registry=self.registry)
         self.kept_awake = Gauge(
             "dispatch_host_kept_awake", "Whether the computer is kept awake now: 0 or 1.", registry=self.registry
         )
+        broke = Counter(
+            "dispatch_host_power_failures",
+            "Times at which what watches for sleep, or what keeps awake, broke and began anew.",
+            ["part"],
+            registry=self.registry,
+        )
+        self.power_failures = {part: broke.labels(part) for part in POWER_PARTS}
         self.pauses = Counter(
             "dispatch_host_pauses",
             "Times at which the computer slept for 5 s or more, or the process stood still for 30 s.",
@@ -54,6 +71,10 @@ class HostMetrics:
     def ended(self, state: State, count: int = 1) -> None:
         """Count tasks that ended."""
         self._ended.labels(state.value).inc(count)
+
+    def asked(self, ending: str) -> None:
+        """Count a question that ended."""
+        self._questions[ending].inc()
 
     def transferred(self, outcome: str) -> None:
         """Count a transfer that ended: DONE, or the word of a reason."""

@@ -8,39 +8,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Protocol
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import Condition
+from dispatch.api.thread.v1 import thread_pb2 as thread
 from dispatch.api.thread.v1.thread_pb2 import AwakeMode
 from dispatch.device import service_clock
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
 from dispatch.device.thread_file import Keys, written
 from dispatch.doctor.chain import Found
-from dispatch.ids import PairId
+from dispatch.ids import PairId, TaskId
 
-from dispatch_host import doctor, steps
+from dispatch_host import doctor, questions, steps
 from dispatch_host.files import Inbox, Transfers
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
 from dispatch_host.journal import Tx, files, settings, tasks, threads
+from dispatch_host.journal import questions as stored_questions
 from dispatch_host.journal.snapshot import Snapshot
 from dispatch_host.journal.values import Pairing, StoredTask
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
+from dispatch_host.permissions.desk import PermissionDesk
+from dispatch_host.permissions.held import Held
 from dispatch_host.power import wire
 from dispatch_host.power.awake import KeepAwake
 from dispatch_host.runner import Runner
-from dispatch_host.scope import Folder, FolderRefused, OpenAt2, best_beneath
+from dispatch_host.scope import OpenAt2, best_beneath
 from dispatch_host.tasks import OPEN, QUEUED
 
 REVOKED_SECONDS = 2.0
@@ -55,6 +57,13 @@ class Front(Protocol):
     async def add_folder(self, folder: pb.Folder) -> pb.Folder: ...
     async def list_folders(self) -> pb.ListFoldersResponse: ...
     async def remove_folder(self, path: str) -> bool: ...
+    async def list_permissions(self) -> thread.Permissions: ...
+    async def allow_permission(self, permission: thread.Permission, for_ms: int) -> thread.Permission: ...
+    async def revoke_permission(self, permission: thread.Permission) -> bool: ...
+    async def revoke_rule(self, rule: str) -> bool: ...
+    def read_audit(self, limit: int, task_id: bytes) -> AsyncGenerator[pb.ReadAuditResponse, None]: ...
+    async def list_questions(self) -> pb.ListQuestionsResponse: ...
+    async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None: ...
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus: ...
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
@@ -72,6 +81,7 @@ class Running:
     runner: Runner
     transfers: Transfers
     keep_awake: KeepAwake
+    held: Held
     stop: Callable[[Condition.ValueType], None]
     stopped: asyncio.Event  # set when the phones were told
     endings: asyncio.Event  # set when the pairing service has something to be told
@@ -83,6 +93,7 @@ class Operations:
     def __init__(self, owned: Owned, *, running: Running | None) -> None:
         self._owned = owned
         self._running = running
+        self._permissions = PermissionDesk(owned, running.held if running is not None else None)
 
     async def status(self) -> pb.GetStatusResponse:
         """Say how the host is."""
@@ -104,6 +115,8 @@ class Operations:
             clock_off_ms=service_clock.off_ms(owned.home),
             direct_addresses=running.fleet.lan_addresses if running else (),
             keep_awake=await self._keep_awake(),
+            permissions=await self.list_permissions(),
+            questions=(await self.list_questions()).questions,
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
             status.running_task.CopyFrom(_task_status(now, names))
@@ -117,50 +130,46 @@ class Operations:
                 yield found
 
     async def add_folder(self, folder: pb.Folder) -> pb.Folder:
-        """Approve a folder. Raises BadRequest for what is no folder, can't be listed, or is never for agents."""
-        try:
-            approved = Folder.approve(_path(folder.path), writable=folder.writable)
-        except FolderRefused as refused:
-            raise errors.BadRequest(str(refused), metadata={"field": "path"}) from refused
-        self._check_reach(approved.path)
-        kept = _folder(approved)
-        await self._owned.journal.step(lambda tx: settings.approve(tx, approved))
-        await self._confine()
-        return kept
-
-    def _check_reach(self, path: Path) -> None:
-        """Refuse what nobody means: the whole computer, and this host's own home, which agents are kept out of anyway."""
-        home = _without_links(self._owned.home.path)
-        if path == path.parent:
-            raise errors.BadRequest("that is the whole computer; approve the folders in it", metadata={"field": "path"})
-        if path == home or home in path.parents:
-            raise errors.BadRequest(
-                "that is this host's own home (its keys and journal), which agents are always kept out of",
-                metadata={"field": "path"},
-            )
+        return await self._permissions.add_folder(folder)
 
     async def list_folders(self) -> pb.ListFoldersResponse:
-        """List the approved folders."""
-        found = await self._owned.journal.step(settings.folders)
-        return pb.ListFoldersResponse(folders=[_folder(folder) for folder in found])
+        return await self._permissions.folders()
 
     async def remove_folder(self, path: str) -> bool:
-        """Take an approval back; the folder itself need not exist any more. Tells whether there was one."""
-        named = _path(path)
-        # What was approved is kept without links; a person names it as they see it.
-        names = {named, await asyncio.to_thread(_without_links, named)}
+        return await self._permissions.remove_folder(path)
 
-        def remove(tx: Tx) -> bool:
-            return sum(settings.disapprove(tx, name) for name in names) > 0
+    async def list_permissions(self) -> thread.Permissions:
+        return await self._permissions.listed()
 
-        removed = await self._owned.journal.step(remove)
-        await self._confine()
-        return removed
+    async def allow_permission(self, permission: thread.Permission, for_ms: int) -> thread.Permission:
+        return await self._permissions.allow(permission, for_ms=for_ms)
 
-    async def _confine(self) -> None:
-        """What is approved has changed: in force at once, for the running task as well."""
-        if self._running is not None:
-            self._running.runner.confine(await self._owned.journal.step(settings.folders))
+    async def revoke_permission(self, permission: thread.Permission) -> bool:
+        return await self._permissions.revoke(permission)
+
+    async def revoke_rule(self, rule: str) -> bool:
+        return await self._permissions.revoke_rule(rule)
+
+    async def read_audit(self, limit: int, task_id: bytes) -> AsyncGenerator[pb.ReadAuditResponse, None]:
+        async with contextlib.aclosing(self._permissions.read_audit(limit=limit, task_id=task_id)) as lines:
+            async for line in lines:
+                yield line
+
+    async def list_questions(self) -> pb.ListQuestionsResponse:
+        """List what waits for an answer. Without a running host nothing does."""
+        if self._running is None:
+            return pb.ListQuestionsResponse()
+        return pb.ListQuestionsResponse(questions=await self._owned.journal.step(_open_questions))
+
+    async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None:
+        """Answer the open question of a task. Raises NotRunning, TaskUnknown, TaskOver, QuestionClosed, BadRequest."""
+        if self._running is None:
+            raise errors.NotRunning
+        signed_in, owned = SignIn.load(self._owned.home), self._owned
+        by = signed_in.device_name if signed_in else "this computer"
+        about = await owned.journal.step(lambda tx: questions.answer_here(tx, owned.scribe, task_id, answer, by=by))
+        self._running.runner.look(TaskId(task_id))
+        self._running.fleet.wrote(about)
 
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
         """Keep this computer awake when its owner says, in force at once. Raises BadRequest."""
@@ -248,6 +257,8 @@ class Operations:
 
     async def _cancel_tasks(self, running: Running, pairing: Pairing) -> None:
         owned = self._owned
+        if (link := running.fleet.link_of(pairing.pair_id)) is not None:
+            link.close(Reason.REASON_NOT_PAIRED)  # first: nothing may slip in behind
         cancelled = await owned.journal.step(lambda tx: steps.cancel_pairing(tx, owned.scribe, pairing.pair_id))
         for task_id in cancelled:
             await running.runner.cancelled(task_id)
@@ -335,21 +346,19 @@ def _task_status(task: StoredTask, names: dict[int, str]) -> pb.TaskStatus:
     )
 
 
-def _folder(folder: Folder) -> pb.Folder:
-    """Write a folder for others. Raises BadRequest for a path that no message can hold."""
-    try:
-        return pb.Folder(path=os.fspath(folder.path), writable=folder.writable)
-    except UnicodeEncodeError:
-        raise errors.BadRequest(
-            "the path is not UTF-8; approve the folder above it", metadata={"field": "path"}
-        ) from None
-
-
-def _without_links(path: Path) -> Path:
-    return Path(os.path.realpath(path))
-
-
-def _path(said: str) -> Path:
-    if not os.path.isabs(said):
-        raise errors.BadRequest("the path must be absolute", metadata={"field": "path"})
-    return Path(said)
+def _open_questions(tx: Tx) -> list[pb.OpenQuestion]:
+    names = {pairing.thread: pairing.phone_name for pairing in threads.pairings(tx)}
+    found = []
+    for question in stored_questions.open_ones(tx):
+        task = tasks.find(tx, question.task_id)
+        if task is not None:
+            found.append(
+                pb.OpenQuestion(
+                    task_id=task.task_id,
+                    task_text=task.text,
+                    phone_name=names.get(task.thread, ""),
+                    question=thread.Question.FromString(question.content),
+                    asked_at_ms=question.asked_at_ms,
+                )
+            )
+    return found

@@ -6,6 +6,7 @@ that a path does not take (False) was not said.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol
 
 from dispatch.api.error.v1.error_pb2 import Reason
@@ -13,9 +14,25 @@ from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.api.relay.v1.relay_pb2 import DeviceFrame
 from dispatch.clock import Clock
 from dispatch.ids import MessageId
+from dispatch.sealed.errors import FORGED, Why
 from dispatch.thread import ThreadClient
 
 from dispatch_host.journal.values import OutboxRow
+
+
+class Heard(Enum):
+    """What a frame shows of who sent it."""
+
+    PHONE = "phone"  # it opened just now: the phone wrote it, in this session
+    NOBODY = (
+        "nobody"  # a handshake, something that came before, or of a session that is over: anybody can have sent that
+    )
+    FORGED = "forged"  # no phone writes that
+
+
+def shown_by(why: Why) -> Heard:
+    """Say what something sealed that did not open shows of who sent it."""
+    return Heard.FORGED if why in FORGED else Heard.NOBODY
 
 
 class Path(Protocol):
@@ -64,6 +81,6 @@ class RelayPath:
         return self._client.send(DeviceFrame(post=post))
 
     def _since(self, row: OutboxRow) -> int:
-        if not row.outcome or not row.accepted_at_ms:
+        if not row.accepted_at_ms or (row.sealed and not row.outcome):
             return 0
         return max(0, self._clock.wall_ms() - row.accepted_at_ms)

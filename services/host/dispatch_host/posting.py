@@ -1,7 +1,7 @@
 """Posts what the outbox holds, in order, a window of rows at a time; the same bytes again until they have arrived.
 
-Two flows: the rows that the phone is to get, on the path in use; and beside them the outcomes of tasks whose rows the phone has
-by the direct path, of which only the relay is still to hear. Called by the link; `run` goes beside the streams' readers.
+Two flows: the rows that the phone is to get, on the path in use; and beside them what only the relay is still to hear of tasks
+that came by the direct path, their go and their outcome. Called by the link; `run` goes beside the streams' readers.
 """
 
 from __future__ import annotations
@@ -37,18 +37,29 @@ class _Flow:
         self.kept = kept
         self.posted_id = 0
         self.in_flight: dict[bytes, OutboxRow] = {}
-        self.held_until: float | None = None  # by the loop's clock: as the relay asked
+        self.held_until: float | None = (
+            None  # by the loop's clock: as the relay asked, or because the path takes nothing
+        )
+        self.refused = False  # a row was, so that it goes out again with all behind it
 
     def begin_anew(self) -> None:
-        self.posted_id, self.held_until = 0, None
+        self.posted_id, self.held_until, self.refused = 0, None, False
         self.in_flight.clear()
 
-    def send(self, rows: Sequence[OutboxRow], path: Path) -> None:
+    def go_on(self) -> None:
+        """Hear that the time to hold is over."""
+        if self.refused:
+            self.begin_anew()
+        self.held_until = None
+
+    def send(self, rows: Sequence[OutboxRow], path: Path) -> bool:
+        """Give rows to the path; False when it takes no more."""
         for row in rows:
             if not path.keep(row):
-                return
+                return False
             self.posted_id = row.id
             self.in_flight[row.message_id] = row
+        return True
 
 
 class Posting:
@@ -59,8 +70,8 @@ class Posting:
         self._pair_id = pair_id
         self._journal = journal
         self._rows = _Flow(path, kept=False)
-        self._outcomes = _Flow(relay, kept=True)
-        self._flows = (self._rows, self._outcomes)
+        self._for_relay = _Flow(relay, kept=True)
+        self._flows = (self._rows, self._for_relay)
         # Shared by the link's tasks and `run`.
         self._news = asyncio.Event()
         self._shorter = asyncio.Event()  # set when the outbox got shorter
@@ -84,7 +95,7 @@ class Posting:
             self._news.clear()
             for flow in self._flows:
                 if flow.held_until is not None and asyncio.get_running_loop().time() >= flow.held_until:
-                    flow.begin_anew()
+                    flow.go_on()
                 try:
                     await self._post(flow)
                 except errors.StoreFailed as failure:
@@ -104,8 +115,11 @@ class Posting:
             rows = await self._journal.step(partial(_waiting, self._pair_id, after_id, room, flow.kept))
             if not rows:
                 return
-            if after_id == flow.posted_id and flow.path() is path:  # else: begun anew meanwhile, and these come again
-                flow.send(rows, path)
+            if after_id != flow.posted_id or flow.path() is not path:
+                continue  # begun anew meanwhile, and these come again
+            if not flow.send(rows, path):
+                # A phone that does not read, or a stream that is just ending: another path begins anew.
+                self._hold(flow, RETRY_SECONDS)
 
     async def received(self, message_ids: Sequence[bytes], *, seq: int) -> None:
         """Hear that the relay has rows; the newest stands at `seq`."""
@@ -134,20 +148,26 @@ class Posting:
         flow = next((flow for flow in self._flows if message_id in flow.in_flight), None)
         if flow is None:
             return False
+        flow.refused = True
         self._hold(flow, max(retry_after_ms / 1000, RETRY_SECONDS))
         return True
 
     async def drained(self, *, within_seconds: float) -> bool:
-        """Wait until the outbox is empty; False when it took too long or there is no path."""
+        """Wait until all has arrived for which there is a path; False when it took too long or there is none."""
         self.wake()
         with contextlib.suppress(TimeoutError, errors.StoreFailed):
             async with asyncio.timeout(within_seconds):
-                while self._rows.path() is not None:
+                while open_flows := [flow for flow in self._flows if flow.path() is not None]:
                     self._shorter.clear()
-                    if not await self._journal.step(lambda tx: outbox.count(tx, self._pair_id)):
+                    if not await self._journal.step(partial(_left, self._pair_id, open_flows)):
                         return True
                     await self._shorter.wait()
         return False
+
+
+def _left(pair_id: PairId, flows: Sequence[_Flow], tx: Tx) -> int:
+    """Count what still waits for one of these."""
+    return sum(outbox.count(tx, pair_id, kept=flow.kept) for flow in flows)
 
 
 def _waiting(pair_id: PairId, after_id: int, limit: int, kept: bool, tx: Tx) -> list[OutboxRow]:

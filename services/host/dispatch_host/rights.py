@@ -6,6 +6,7 @@ backup) is reminded with what both devices signed. docs/encryption.md "Session" 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 from dispatch import errors
@@ -24,6 +25,8 @@ from dispatch_host.journal.values import Pairing
 
 RENEW_BEFORE_MS = 5 * 60_000
 ASK_AGAIN_MS = 60_000
+ASK_SECONDS = 2.0
+"""So long a phone's handshake waits for the pairing service: well within a lease."""
 
 
 class Rights:
@@ -43,6 +46,13 @@ class Rights:
         self._ahead_ms = 0  # the service's clock minus this computer's boot clock
         self._knows_time = False
         self._asked_ms: int | None = None  # when the service was last asked because of a phone's grant
+        self._asking: asyncio.Task[None] | None = None  # which may take longer than the phone waits
+
+    async def settled(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
 
     async def right(self, *, fresh: bool) -> Right:
         """Give the right to attach, renewed when it is about to end or was not accepted. Raises what the service says."""
@@ -58,11 +68,20 @@ class Rights:
         dialler = SignIn.required(self._home).dialler(plaintext=self._plaintext)
         return Right(grant=self._right.grant, relays=self._right.relays, dialler=dialler)
 
+    def holds(self, signed: bytes) -> bool:
+        """Tell whether a phone's grant is good by what is known here."""
+        try:
+            self._check(signed)
+        except errors.GrantInvalid:
+            return False
+        return True
+
     async def admit(self, signed: bytes) -> None:
         """Raise GrantInvalid unless the phone may speak to this host now, whatever path it came by.
 
         A grant may be good and its key not known here yet, because the service has rotated: it is asked then, not more than
-        once in a while, so that a phone with a bad grant does not have us call it all day.
+        once in a while, so that a phone with a bad grant does not have us call it all day. The thread stands still meanwhile, so
+        a service that is slow is not waited for: it is asked on, and the phone's next handshake finds what it said.
         """
         try:
             self._check(signed)
@@ -71,9 +90,13 @@ class Rights:
             if self._asked_ms is not None and now_ms < self._asked_ms + ASK_AGAIN_MS:
                 raise
             self._asked_ms = now_ms
-            with contextlib.suppress(errors.DispatchError):
-                await self._renew()
+            self._asking = asyncio.create_task(self._ask())
+            await asyncio.wait([self._asking], timeout=ASK_SECONDS)
             self._check(signed)
+
+    async def _ask(self) -> None:
+        with contextlib.suppress(errors.DispatchError):
+            await self._renew()
 
     def _check(self, signed: bytes) -> None:
         """Judge by what is known now.

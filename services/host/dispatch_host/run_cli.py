@@ -26,6 +26,14 @@ Direct = Annotated[
     ),
 ]
 
+Advertise = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DISPATCH_HOST_DIRECT_ADVERTISE",
+        help="HOST:PORT that phones are told in place of where it listens: a forwarded port, as of a container.",
+    ),
+]
+
 
 def run(
     context: typer.Context,
@@ -35,6 +43,7 @@ def run(
     ] = None,
     metrics_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
     direct: Direct = "on",
+    direct_advertise: Advertise = None,
 ) -> None:
     """Do the work that paired phones send, until SIGTERM, Ctrl-C or `stop`. Without a pairing it waits for one."""
     shared: Shared = context.obj
@@ -51,7 +60,7 @@ def run(
             metrics_at = None if metrics is None else Address.parse(metrics)
             if metrics_at is not None and keys is None:
                 refuse_plaintext(metrics_at, allowed=shared.plaintext)
-            return _run(shared, limits, metrics_at, keys, Setting.parse(direct))
+            return _run(shared, limits, metrics_at, keys, Setting.parse(direct, told=direct_advertise))
         except ValueError as failure:
             raise errors.BadRequest(str(failure)) from failure
         except OSError as failure:

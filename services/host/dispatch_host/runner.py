@@ -24,21 +24,8 @@ from dispatch.ids import TaskId
 from dispatch.runtime.logs import get_logger
 
 from dispatch_host import entries, steps
-from dispatch_host.agents import (
-    Agent,
-    Approval,
-    Artifact,
-    Choice,
-    NobodyAnswered,
-    NotDone,
-    Progress,
-    Result,
-    Step,
-    Task,
-    Text,
-    Turn,
-    Words,
-)
+from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
+from dispatch_host.asking import Asker, Floor, Steering, Watchdog
 from dispatch_host.entries import Entry
 from dispatch_host.files import Artifacts, Inbox
 from dispatch_host.journal import Tx, Writer, files, tasks
@@ -46,9 +33,9 @@ from dispatch_host.journal.values import StoredTask
 from dispatch_host.limits import Limits
 from dispatch_host.live import LiveNews
 from dispatch_host.metrics import HostMetrics
-from dispatch_host.permissions.permission import Grant, Kind, Permission
+from dispatch_host.permissions.gate import TaskGate
+from dispatch_host.permissions.held import Held
 from dispatch_host.power.sleep import Pause
-from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
 from dispatch_host.steps import Ready
 from dispatch_host.tasks import STEPS, Event, State
@@ -56,7 +43,8 @@ from dispatch_host.tasks import STEPS, Event, State
 T = TypeVar("T")
 
 MEMORY_BYTES = 1024 * 1024
-_LETTING_GO_SECONDS = 1.5
+_LETTING_GO_SECONDS = 0.8
+"""Within a second of a cancel the outcome is written, whatever the agent does."""
 _STORE_RETRY_SECONDS = 1.0
 
 _LOG = get_logger()
@@ -85,13 +73,15 @@ class Ending:
 
 CANCELLED = Ending(event=Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
 STOPPED = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_STOPPED)
-OUTSIDE = Ending(
-    event=Event.FAIL,
-    reason=Reason.REASON_FOLDER_NOT_APPROVED,
-    text="The approval of a folder was taken back while the task ran.",
-)
 SILENT = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG)
+ENDLESS = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG, text="It ran for longer than a task may.")
 BROKEN = Ending(event=Event.FAIL, reason=Reason.REASON_AGENT_FAILED)
+
+_EVENTS = {
+    Reason.REASON_PERSON_DENIED: Event.DENY,
+    Reason.REASON_NOBODY_ANSWERED: Event.TIME_OUT,
+}
+"""How a task ends that was not done, where that is not a failure."""
 
 
 @dataclass(slots=True)
@@ -99,14 +89,25 @@ class _Current:
     """The task that runs. `forced` is set by whoever ends it from outside, before the agent is cancelled."""
 
     task: StoredTask
-    folders: Sequence[Folder]
     news: LiveNews
+    gate: TaskGate
+    asker: Asker
+    steering: Steering
+    watchdog: Watchdog
     steps: list[Entry] = field(default_factory=list)
     stepped: asyncio.Event = field(default_factory=asyncio.Event)
+    written: asyncio.Event = field(default_factory=asyncio.Event)
     showing: asyncio.Event = field(default_factory=asyncio.Event)
     working: asyncio.Task[Ending] | None = None
     forced: Ending | None = None
+    ending: bool = False  # its end is being written, or it is cut off with the whole host
     over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def settled(self) -> None:
+        """Wait until every step so far is in the thread."""
+        while self.steps:
+            self.written.clear()
+            await self.written.wait()
 
 
 class Runner:
@@ -124,6 +125,7 @@ class Runner:
         metrics: HostMetrics,
         inbox: Inbox,
         artifacts: Artifacts,
+        held: Held,
         busy: Callable[[bool], None],
     ) -> None:
         # Fixed after __init__.
@@ -136,7 +138,18 @@ class Runner:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
+        self._held = held
         self._busy = busy
+        self._floor = Floor(
+            store=self._stored,
+            scribe=scribe,
+            clock=clock,
+            rng=scribe.rng,
+            held=held,
+            answer_seconds=limits.answer_seconds,
+            wrote=self._wrote,
+            counted=metrics.asked,
+        )
         # Touched by run, end_running and cancel, all on one loop.
         self._woken = asyncio.Event()
         self._current: _Current | None = None
@@ -160,10 +173,22 @@ class Runner:
             self._force(CANCELLED)
             await current.over.wait()
 
-    def confine(self, approved: Sequence[Folder]) -> None:
-        """End the running task if it was given a folder, or a right to write, that is not approved any more."""
-        if self._current is not None and not all(folder.is_within(approved) for folder in self._current.folders):
-            self._force(OUTSIDE)
+    def look(self, task_id: TaskId) -> None:
+        """Hear that the journal has something for the task if it is the one that runs: an answer, or words."""
+        if self._current is not None and self._current.task.task_id == task_id:
+            self._current.asker.look()
+            self._current.steering.look()
+
+    def permissions_changed(self) -> None:
+        """End the running task if it was given, or has used, what is not permitted any more."""
+        if self._current is not None and (lost := self._current.gate.lost()) is not None:
+            self._force(
+                Ending(
+                    event=Event.FAIL,
+                    reason=Reason.REASON_PERMISSION_TAKEN_BACK,
+                    text=entries.clean(f"{errors.PermissionTakenBack.sentence} It was: {lost.words}."),
+                )
+            )
 
     def paused(self, pause: Pause) -> None:
         """Hear that the computer slept, or the process stood still: the running task ends by it, or goes on and says so."""
@@ -198,15 +223,13 @@ class Runner:
     def _force(self, ending: Ending) -> None:
         current = self._current
         if current is not None and current.forced is None:
-            current.forced = ending
+            current.forced, current.ending = ending, True
             if current.working is not None:
                 current.working.cancel()
 
     async def _run_one(self, ready: Ready) -> None:
-        every_ms = round(1000 / self._limits.live_per_second)
-        # Before anything is awaited: a folder that is taken back from now on must find the task.
-        current = _Current(task=ready.task, folders=ready.folders, news=LiveNews(ready.task.task_id, every_ms))
-        self._current = current
+        # Before anything is awaited: what is taken back from now on must find the task.
+        current = self._current = self._made(ready.task)
         self._busy(True)
         self._metrics.running.set(1)
         self._audience.wrote(ready.task.thread)
@@ -225,6 +248,33 @@ class Runner:
         current.over.set()
         self._metrics.running.set(0)
         self._metrics.agent_seconds.observe((self._clock.steady_ms() - started_ms) / 1000)
+
+    def _wrote(self, thread: int) -> None:
+        self._audience.wrote(thread)
+
+    def _made(self, task: StoredTask) -> _Current:
+        gate = TaskGate(task.task_id, held=self._held, store=self._stored, clock=self._clock)
+        watchdog = Watchdog(self._limits.watchdog_seconds, self._limits.longest_seconds)
+
+        async def settled() -> None:
+            await current.settled()
+
+        current = _Current(
+            task=task,
+            news=LiveNews(task.task_id, round(1000 / self._limits.live_per_second)),
+            gate=gate,
+            asker=Asker(
+                task=task,
+                floor=self._floor,
+                gate=gate,
+                watchdog=watchdog,
+                settled=settled,
+                is_ending=lambda: current.ending,
+            ),
+            steering=Steering(task=task, floor=self._floor),
+            watchdog=watchdog,
+        )
+        return current
 
     async def _end(self, current: _Current, ending: Ending) -> None:
         """Write the one outcome. A disk that is full does not lose it: it is tried until it is written."""
@@ -259,6 +309,7 @@ class Runner:
                 await asyncio.wait([working])
         finally:
             # Forced to end, or cut off with the whole host: the agent gets a moment to stop what it started.
+            current.ending = True
             working.cancel()
             if not (await asyncio.wait([working], timeout=_LETTING_GO_SECONDS))[0]:
                 _LOG.warning("the agent does not let go of its task", task=current.task.task_id)
@@ -268,19 +319,17 @@ class Runner:
 
     async def _drive(self, current: _Current, ready: Ready) -> Ending:
         """Read the agent's events to the end. Whatever breaks in it is one ending."""
-        inbox = self._inbox.of(ready.task.thread)
-        task = Task(
-            task_id=ready.task.task_id.hex(),
-            text=ready.task.text,
-            inbox=inbox if inbox.is_dir() else None,
-            attachments=[one.path for one in ready.attachments],
-        )
         history = [_turn(earlier) for earlier in ready.history]
-        events = self._agent.run(task, gate=_Folders(ready.folders), history=history, ask=_Nobody(), words=Words())
+        watchdog = current.watchdog
         try:
-            async with contextlib.aclosing(events), asyncio.timeout(self._limits.watchdog_seconds) as watchdog:
+            async with watchdog.timeout, contextlib.AsyncExitStack() as stack:
+                task = await asyncio.to_thread(self._for_agent, ready)
+                running = self._agent.run(
+                    task, gate=current.gate, history=history, ask=current.asker, words=current.steering
+                )
+                events = await stack.enter_async_context(contextlib.aclosing(running))
                 async for event in events:
-                    watchdog.reschedule(asyncio.get_running_loop().time() + self._limits.watchdog_seconds)
+                    watchdog.moved()
                     match event:
                         case Step(title=title, detail=detail):
                             current.steps.append(
@@ -294,24 +343,25 @@ class Runner:
                             current.news.progress(done=done, total=total, unit=unit)
                             current.showing.set()
                         case Artifact(path=path):
-                            current.steps.append(await self._named(ready, path))
+                            current.steps.append(await self._named(current, path))
                             current.stepped.set()
                         case Result(text=text, memory=memory):
                             return Ending(event=Event.DONE, result=entries.clean(text), memory=_remembered(memory))
                         case NotDone(reason=reason, text=text, memory=memory):
+                            why = Reason.Value(f"REASON_{reason}")
                             return Ending(
-                                event=Event.FAIL,
-                                reason=Reason.Value(f"REASON_{reason}"),
+                                event=_EVENTS.get(why, Event.FAIL),
+                                reason=why,
                                 text=entries.clean(text),
                                 memory=_remembered(memory),
                             )
         except TimeoutError:
-            if watchdog.expired():
-                return SILENT
+            if watchdog.timeout.expired():
+                return ENDLESS if watchdog.is_endless else SILENT
             return self._broken(current, "TimeoutError")
         except errors.DispatchError as failure:
-            # A file that can't be sent: the agent may not, or it is not there any more.
-            return Ending(event=Event.FAIL, reason=failure.reason, text=failure.sentence)
+            # What is not permitted, or a file that can't be sent: the agent may not, or it is not there any more.
+            return Ending(event=Event.FAIL, reason=failure.reason, text=_sentence(failure))
         except asyncio.CancelledError as failure:
             asked = asyncio.current_task()
             if asked is None or asked.cancelling():
@@ -322,15 +372,27 @@ class Runner:
             return self._broken(current, place_of(failure))
         return self._broken(current, "no result")
 
-    async def _named(self, ready: Ready, path: Path) -> Entry:
+    def _for_agent(self, ready: Ready) -> Task:
+        """Write what the agent is asked, with where its attachments are. Raises AttachmentMissing. Blocking."""
+        inbox = self._inbox.of(ready.task.thread)
+        paths = [one.path for one in ready.attachments if one is not None and one.path.is_file()]
+        if len(paths) != len(ready.attachments):
+            raise errors.AttachmentMissing("it was here and is not any more")
+        return Task(
+            task_id=ready.task.task_id.hex(),
+            text=ready.task.text,
+            inbox=inbox if inbox.is_dir() else None,
+            attachments=paths,
+        )
+
+    async def _named(self, current: _Current, path: Path) -> Entry:
         """Give a file for the phone its id, key and digest. Raises FolderNotApproved, FileUnknown, TooLarge."""
-        task = ready.task
+        task = current.task
         stored = await asyncio.to_thread(
             self._artifacts.name,
             path,
-            ready.folders,
+            current.gate.folders,
             thread=task.thread,
-            task_id=task.task_id,
             at_ms=self._clock.wall_ms(),
         )
         # Before the event that names it: a phone may ask for it as soon as it hears of it.
@@ -362,6 +424,7 @@ class Runner:
                     writing.cancel()
                 elif not writing.cancelled() and writing.exception() is None:
                     del current.steps[: len(batch)]
+                    current.written.set()
             self._audience.wrote(current.task.thread)
 
     async def _show(self, current: _Current) -> None:
@@ -398,37 +461,12 @@ def _turn(task: StoredTask) -> Turn:
     )
 
 
+def _sentence(failure: errors.DispatchError) -> str:
+    permission = failure.metadata.get("permission")
+    return entries.clean(f"{failure.sentence} It is: {permission}.") if permission else failure.sentence
+
+
 def _remembered(memory: object) -> str:
     """Write an agent's memory; one that is far too large is forgotten rather than kept in part."""
     written = json.dumps(memory)
     return written if len(written) <= MEMORY_BYTES else "{}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Folders:
-    """Allows the approved folders, and nothing else."""
-
-    folders: Sequence[Folder]
-
-    def has(self, permission: Permission) -> bool:
-        return any(
-            Permission(Kind.FOLDER, str(folder.path), folder.writable).covers(permission) for folder in self.folders
-        )
-
-    async def use(self, permission: Permission, subject: str) -> Grant:
-        del subject
-        if not self.has(permission):
-            raise errors.NotPermitted(permission.words)
-        return Grant(permission=permission)
-
-
-class _Nobody:
-    """Answers an agent's question: nobody can, yet."""
-
-    async def may(self, question: Approval) -> NobodyAnswered:
-        del question
-        return NobodyAnswered()
-
-    async def which(self, question: Choice) -> NobodyAnswered:
-        del question
-        return NobodyAnswered()

@@ -26,7 +26,7 @@ from dispatch.signatures import Signer
 from dispatch_host import entries as made
 from dispatch_host.entries import Entry
 from dispatch_host.journal import outbox, signatures, threads
-from dispatch_host.journal.values import StoredEvent
+from dispatch_host.journal.values import StoredEvent, StoredTask
 from dispatch_host.journal.writer import Tx
 
 _SIGNATURE_ROOM = 160
@@ -70,6 +70,14 @@ class Scribe:
         for entry in entries:
             self._append(tx, thread, entry)
         self._sign(tx, thread, pair_id, threads.head(tx, thread))
+
+    def tell(self, tx: Tx, task: StoredTask, entries: Iterable[Entry]) -> None:
+        """Write into a task's thread, by the pairing that it has now, or for whoever pairs again."""
+        pair_id = threads.pairing_of(tx, task.thread)
+        if pair_id is None:
+            self.write_unposted(tx, task.thread, task.pair_id, entries)
+        else:
+            self.write(tx, pair_id, entries)
 
     def begin(self, tx: Tx, pair_id: PairId, chain: Chain, phone: Head, begin: pb.Begin, *, may_set_back: bool) -> bool:
         """Switch to a new epoch's keep chain: heads reconciled, Begin, then what the relay has not confirmed, sealed anew.

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
 from dispatch import errors
 
 from dispatch_host.limits import Limits
 
 _NAMES = {field.name: f"DISPATCH_HOST_{field.name.upper()}" for field in fields(Limits)}
+_MOST_SECONDS, _MOST_BYTES = 1e9, 10**15
 
 
 def limits(environment: Mapping[str, str]) -> Limits:
     """Read the limits; what is not set keeps its default. Raises BadRequest that names every mistake at once."""
-    given: dict[str, float] = {}
+    given: dict[str, Any] = {}
     wrong: list[str] = []
     for field, name in _NAMES.items():
         text = environment.get(name)
         if text is None:
             continue
-        try:
-            value = float(text)
-        except ValueError:
-            value = 0.0
-        unit, most = ("bytes", 1e15) if field.endswith("_bytes") else ("seconds", 1e9)
-        if 0 < value < most:
-            given[field] = value
+        unit = field.rpartition("_")[2]
+        value = _bytes(text) if unit == "bytes" else _seconds(text)
+        if value is None:
+            wrong.append(f"{name}={text!r} is not a number of {'bytes' if unit == 'bytes' else 'seconds'} above 0")
         else:
-            wrong.append(f"{name}={text!r} is not a number of {unit} above 0")
+            given[field] = value
     if wrong:
         raise errors.BadRequest("; ".join(wrong), metadata={"field": "environment"})
     return Limits(**given)
+
+
+def _bytes(text: str) -> int | None:
+    value = int(text) if text.isascii() and text.isdecimal() and len(text) < len(str(_MOST_BYTES)) else 0
+    return value or None
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 < value < _MOST_SECONDS else None

@@ -23,6 +23,7 @@ class Runner(Protocol):
 
     def wake(self) -> None: ...
     def cancel(self, task_id: TaskId) -> None: ...
+    def look(self, task_id: TaskId) -> None: ...
 
 
 @dataclass(slots=True)
@@ -49,7 +50,10 @@ class Common:
     undecided: Undecided
     runner: Runner
     transfers: Transfers
+    takes_words: bool
+    """Whether the agent takes what a person adds while it works."""
     awake: Callable[[], pb.KeepAwake]
+    permissions: Callable[[], pb.Permissions]
     connected: Callable[[Pairing, bool, Reason.ValueType], None]
     ended: Callable[[State], None]
     refused: Callable[[Reason.ValueType], None]

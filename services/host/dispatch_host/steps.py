@@ -12,33 +12,44 @@ from enum import Enum
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, UpCommand
+from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, Question, UpCommand
 from dispatch.files.description import checked
-from dispatch.ids import MessageId, PairId, TaskId
+from dispatch.ids import ID_BYTES, MessageId, PairId, TaskId
 
-from dispatch_host import admission, entries
+from dispatch_host import admission, entries, questions
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.entries import Entry
-from dispatch_host.journal import files, settings, tasks, threads
-from dispatch_host.journal.values import StoredCommand, StoredFile, StoredTask, Verdict
+from dispatch_host.journal import files, outbox, tasks, threads
+from dispatch_host.journal import questions as asked_ones
+from dispatch_host.journal.values import FileKind, StoredCommand, StoredFile, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
-from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
-from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, Event, State
+from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, STEPS, Event, State
 
 HISTORY_LIMIT = 50
+UNDECIDED_LIMIT = 64
+"""Commands of one pairing of which its phone, which came directly, has still to say what becomes of them: kept until it does."""
 
 NEVER_STARTED = Reason.REASON_NEVER_STARTED
 
 
 def take(
-    tx: Tx, pair_id: PairId, message_id: MessageId, asked: Readable, *, undecided: int, direct: bool
+    tx: Tx,
+    pair_id: PairId,
+    message_id: MessageId,
+    asked: Readable,
+    *,
+    undecided: int,
+    direct: bool,
+    takes_words: bool,
 ) -> Reason.ValueType | None:
     """Journal a command that was handed over; the reason when it is not taken.
 
     `undecided` counts the commands of this process that wait for their go: each may become a waiting task. `direct` says by
-    whom the go will come: the phone, or the relay.
+    whom the go will come: the phone, or the relay; `takes_words` whether the agent does.
     """
+    if direct and len(tasks.undecided_directly(tx, pair_id)) >= UNDECIDED_LIMIT:
+        return Reason.REASON_QUEUE_FULL
     thread = threads.thread_of(tx, pair_id)
     task_id = TaskId(asked.command.task_id)
     known = tasks.find(tx, task_id)
@@ -47,6 +58,8 @@ def take(
         task=known,
         arrived=all(_has_arrived(tx, said, thread) for said in asked.action.task.attachments),
         waiting=tasks.count_queued(tx) + undecided,
+        question=_open_question(tx, task_id, asked.action.answer.question_id),
+        takes_words=takes_words,
     )
     reason = admission.refusal(asked, situation)
     if reason is not None:
@@ -67,6 +80,13 @@ def take(
     return None
 
 
+def _open_question(tx: Tx, task_id: TaskId, question_id: bytes) -> Question | None:
+    found = asked_ones.find(tx, question_id) if question_id else None
+    if found is None or found.answered is not None or found.task_id != task_id:
+        return None
+    return Question.FromString(found.content)
+
+
 def _has_arrived(tx: Tx, said: Attachment, thread: int) -> bool:
     try:
         return files.has_arrived(tx, checked(said), thread=thread)
@@ -80,6 +100,7 @@ class Then(Enum):
     NOTHING = "nothing"
     RUN = "run"  # a task was accepted: wake the runner
     CANCEL = "cancel"  # the running task is to be cancelled
+    LOOK = "look"  # there is something for the running task: an answer, or words
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +141,8 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
     if command.verdict is Verdict.GO and _waits(tx, command):
         # The stream may have broken when this was on the disk and the runner did not know it yet.
         return Gone(Then.RUN, command.task_id)
+    if command.verdict is Verdict.GO:
+        return _said_again(tx, command)
     if command.verdict is not Verdict.PENDING:
         return Gone()
     words = UpCommand.FromString(command.content)
@@ -128,8 +151,34 @@ def go(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, in_time: bool, no
     if task is None:
         return Gone()
     if task.state is State.HANDED_OVER:
+        if word.direct:
+            # The relay has not seen it, and is to call the person should this host go away in the middle.
+            outbox.add_go(tx, pair_id, MessageId(scribe.rng(ID_BYTES)), task.task_id)
         return _accept(tx, scribe, task, words, in_time=in_time, now_ms=now_ms)
-    return _cancel(tx, scribe, task)
+    action = Action.FromString(words.action)
+    match action.WhichOneof("action"):
+        case "answer":
+            by = threads.phone_name(tx, pair_id)
+            taken = questions.answer(tx, scribe, task, action.answer, by=by)
+            return Gone(Then.LOOK if taken else Then.NOTHING, task.task_id)
+        case "steer":
+            taken = questions.steer(tx, scribe, task, action.steer.text)
+            return Gone(Then.LOOK if taken else Then.NOTHING, task.task_id)
+        case _:
+            return _cancel(tx, scribe, task)
+
+
+def _said_again(tx: Tx, command: StoredCommand) -> Gone:
+    """Hear the go of what has it: the stream may have broken when it was on the disk, and the runner did not hear of it."""
+    task = tasks.find(tx, command.task_id)
+    if task is None or task.state not in OPEN - QUEUED:
+        return Gone()
+    return Gone(Then.CANCEL if task.cancelled else Then.LOOK, task.task_id)
+
+
+def _named(action: bytes) -> list[bytes]:
+    """Give the ids of the files that a task's own words name: two tasks may name the same one."""
+    return [said.file_id for said in Action.FromString(action).task.attachments]
 
 
 def _waits(tx: Tx, command: StoredCommand) -> bool:
@@ -139,8 +188,7 @@ def _waits(tx: Tx, command: StoredCommand) -> bool:
 
 def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_time: bool, now_ms: int) -> Gone:
     tasks.accept(tx, task.task_id, attempt=words.attempt, action=words.action, at_ms=now_ms)
-    named = Action.FromString(words.action).task.attachments
-    files.name_task(tx, [one.file_id for one in named], task.task_id)
+    files.claim(tx, _named(words.action), thread=task.thread)
     first = entries.accepted(words, text=task.text)
     if not in_time:
         return Gone(ended=_end(tx, scribe, task, Event.INTERRUPT, reason=NEVER_STARTED, before=[first]))
@@ -149,14 +197,17 @@ def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_ti
     if others:
         tasks.step(tx, task.task_id, Event.WAIT)
         written.append(entries.waiting(task.task_id, others))
-    _tell(tx, scribe, task, written)
+    scribe.tell(tx, task, written)
     return Gone(Then.RUN, task.task_id)
 
 
 def _cancel(tx: Tx, scribe: Scribe, task: StoredTask) -> Gone:
     if task.state in QUEUED:
         return Gone(ended=_end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON))
-    return Gone(Then.CANCEL if task.state in OPEN else Then.NOTHING, task.task_id)
+    if task.state not in OPEN:
+        return Gone()
+    tasks.mark_cancelled(tx, task.task_id)
+    return Gone(Then.CANCEL, task.task_id)
 
 
 def withdraw(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, now_ms: int) -> State | None:
@@ -196,8 +247,8 @@ class Ready:
 
     task: StoredTask
     history: Sequence[StoredTask] = field(repr=False)
-    folders: Sequence[Folder]
-    attachments: Sequence[StoredFile]
+    attachments: Sequence[StoredFile | None]
+    """What the task names, in its order; None for one that is not here any more."""
 
 
 def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
@@ -209,18 +260,19 @@ def start_next(tx: Tx, scribe: Scribe, *, agent: str) -> Ready | None:
         return None
     task = queued[0]
     tasks.step(tx, task.task_id, Event.START)
-    _tell(tx, scribe, task, [entries.started(task.task_id, agent)])
+    scribe.tell(tx, task, [entries.started(task.task_id, agent)])
     history = [
         earlier for earlier in tasks.of_thread(tx, task.thread, limit=HISTORY_LIMIT + 1) if earlier.state in OUTCOMES
     ]
-    return Ready(
-        task=task, history=history, folders=settings.folders(tx), attachments=files.attachments_of(tx, task.task_id)
-    )
+    attachments = [
+        files.find(tx, file_id, thread=task.thread, kind=FileKind.ATTACHMENT) for file_id in _named(task.action)
+    ]
+    return Ready(task=task, history=history, attachments=attachments)
 
 
 def tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:
     """Write what the agent did."""
-    _tell(tx, scribe, task, written)
+    scribe.tell(tx, task, written)
 
 
 def end(
@@ -280,15 +332,11 @@ def _end(
     text: str = "",
     before: Sequence[Entry] = (),
 ) -> State:
+    known = tasks.find(tx, task.task_id)
+    if known is not None and known.state is State.ASKING and (State.ASKING, event) not in STEPS:
+        # Its agent went on without an answer, and is done.
+        tasks.step(tx, task.task_id, Event.ANSWERED)
     state = tasks.step(tx, task.task_id, event, reason=reason)
-    _tell(tx, scribe, task, [*before, *entries.ended(task.task_id, OUTCOMES[state], reason, text)])
+    closed = questions.close_all(tx, task, reason or errors.QuestionClosed.reason, at_ms=scribe.clock.wall_ms())
+    scribe.tell(tx, task, [*before, *closed, *entries.ended(task.task_id, OUTCOMES[state], reason, text)])
     return state
-
-
-def _tell(tx: Tx, scribe: Scribe, task: StoredTask, written: Iterable[Entry]) -> None:
-    """Write into the task's thread; by the pairing that it has now, or for whoever pairs again."""
-    pair_id = threads.pairing_of(tx, task.thread)
-    if pair_id is None:
-        scribe.write_unposted(tx, task.thread, task.pair_id, written)
-        return
-    scribe.write(tx, pair_id, written)

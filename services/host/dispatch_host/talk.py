@@ -12,6 +12,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.runtime.logs import get_logger
+from dispatch.sealed.chain import FURTHEST_AHEAD
 from dispatch.sealed.handshake import is_handshake
 from dispatch.sealed.head import Head
 from dispatch.sealed.session import Budget, Busy, Confirmed, HostSession, Unopened
@@ -21,7 +22,7 @@ from dispatch_host import probing
 from dispatch_host.allowance import Allowance
 from dispatch_host.journal import outbox, threads
 from dispatch_host.journal.values import Pairing
-from dispatch_host.path import Path
+from dispatch_host.path import Heard, Path, shown_by
 from dispatch_host.rights import Rights
 from dispatch_host.shared import Common
 
@@ -61,35 +62,34 @@ class Talk:
         self._probes = probing.probes()
         self._grant = b""  # by which the session was let in
 
-    async def hear(self, sealed: bytes, path: Path, *, budget: Budget | None = None) -> bool:
-        """Take a live message of the phone: a handshake, or what is sealed in a session. Tells whether the phone wrote it now.
+    async def hear(
+        self, sealed: bytes, path: Path, *, budget: Budget | None = None, furthest: int = FURTHEST_AHEAD
+    ) -> Heard:
+        """Take a live message of the phone: a handshake, or what is sealed in a session. Gives what it shows of who sent it.
 
-        A handshake shows that only when it is confirmed. `budget` is for handshakes that do not come by the relay.
+        A handshake shows nothing until it is confirmed. `budget` is for handshakes that do not come by the relay, `furthest` as
+        of `sealed.chain.open_`.
         """
         now_ms = self._common.clock.boot_ms()
         if is_handshake(sealed):
             self._answer(self._session.answer(sealed, now_ms=now_ms, budget=budget), path)
-            return False
-        opened = self._session.open_live(sealed, now_ms=now_ms)
+            return Heard.NOBODY
+        opened = self._session.open_live(sealed, now_ms=now_ms, furthest=furthest)
         if isinstance(opened, Unopened):
             # Counted only: a relay can make up as many as it likes, and the log is on the person's disk.
             self._common.refused(Reason.REASON_STALE_EPOCH)
-            return False
+            return shown_by(opened.why)
         if opened.confirmed is not None and (refused := await self.confirm(opened.confirmed)):
             self._common.refused(refused)
-            return False
+            return Heard.NOBODY
         with contextlib.suppress(DecodeError):
             for item in pb.UpLive.FromString(opened.body).items:
                 await self._hear_item(item, path)
-        return True
+        return Heard.PHONE
 
-    async def still_admitted(self) -> bool:
-        """Tell whether the phone may still speak in this session: on the direct path no relay sees to that."""
-        try:
-            await self._rights.admit(self._grant)
-        except errors.DispatchError:
-            return False
-        return True
+    def admitted(self) -> bool:
+        """Tell whether the phone may still speak in this session: on the direct path no relay sees to that. Asks nobody."""
+        return self._rights.holds(self._grant)
 
     def _answer(self, answer: bytes | Busy | Unopened, path: Path) -> None:
         """Send message 2, or count why there is none. The phone asks again by itself."""
@@ -111,6 +111,7 @@ class Talk:
                 lan_addresses=self._common.lan_addresses(),
                 minimum_app_version=self._rights.minimum_phone_version,
                 keep_awake=self._common.awake(),
+                permissions=self._common.permissions(),
             )
             set_back = await self._common.journal.step(
                 lambda tx: self._common.scribe.begin(
@@ -152,7 +153,7 @@ class Talk:
                     await step(lambda tx: threads.seen(tx, threads.thread_of(tx, pair_id), place))
             case "resend":
                 first, last = getattr(item.resend, "from"), item.resend.to
-                if await step(lambda tx: outbox.count(tx, pair_id)) < RESEND_BACKLOG:
+                if await step(lambda tx: outbox.count(tx, pair_id, kept=False)) < RESEND_BACKLOG:
                     await step(lambda tx: self._common.scribe.resend(tx, pair_id, first, last))
                     self._wrote()
             case "probe":

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as host
 from dispatch.api.thread.v1 import thread_pb2 as thread
-from dispatch.device import awake_words, key_words, service_clock
+from dispatch.device import awake_words, key_words, permission_words, question_words, service_clock
 from dispatch.device.telling import Told, event_told, reason_told, task_word
 from dispatch.plain import one_line, plain
 
@@ -50,6 +51,8 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
         "clock_off_ms": found.clock_off_ms if found.HasField("clock_off_ms") else None,
         "direct_addresses": list(found.direct_addresses),
         "keep_awake": keep_awake(found.keep_awake),
+        **permission_words.told(found.permissions),
+        "questions": [_asked(one) for one in found.questions],
     }
 
 
@@ -65,10 +68,12 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
         yield f"  working on, for {found.running_task.phone_name}: {_first_line(found.running_task.text)}"
     for position, task in enumerate(found.waiting_tasks, start=1):
         yield f"  waiting, {position}., for {task.phone_name}: {_first_line(task.text)}"
+    for asked in found.questions:
+        yield f"  asks: {one_line(asked.question.text, 80)} (dispatch-host questions)"
     if not found.folders:
         yield "  no folder is approved (dispatch-host folders add PATH)"
-    for one in found.folders:
-        yield f"  may {'read and change' if one.writable else 'read'}: {plain(one.path)}"
+    for line in permission_words.lines(permission_words.told(found.permissions)):
+        yield f"  {line}"
     if found.direct_addresses:
         yield f"  phones on this network can come directly: {', '.join(found.direct_addresses)}"
     yield keep_awake_words(found.keep_awake)
@@ -77,6 +82,47 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
         yield f"  {warning}"
     if found.HasField("clock_off_ms") and (wrong := service_clock.words(found.clock_off_ms)):
         yield f"  {wrong}"
+
+
+def question(asked: host.OpenQuestion) -> dict[str, Any]:
+    """Give an open question as an object."""
+    return {"event": "asking", **_asked(asked)}
+
+
+def question_lines(asked: host.OpenQuestion) -> Iterator[str]:
+    """Give it as lines, with how to answer."""
+    yield f"Asked for {one_line(asked.phone_name, 80)}, at work on: {_first_line(asked.task_text)}"
+    yield from (f"  {line}" for line in question_words.lines(asked.question))
+    yield f"  dispatch-host answer {task_word(asked.task_id)} …"
+
+
+def audit_line(line: host.ReadAuditResponse) -> dict[str, Any]:
+    """Give a line of the audit log as an object."""
+    told = {
+        "event": "used",
+        "at": line.at_ms,
+        "task_id": task_word(line.task_id),
+        "permission": line.permission,
+        "subject": line.subject,
+        "verdict": _verdict(line),
+    }
+    return told | ({"by": line.by} if line.by else {})
+
+
+def audit_words(line: host.ReadAuditResponse) -> str:
+    """Give it as a line."""
+    at = datetime.fromtimestamp(line.at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    by = f" by {one_line(line.by, 80)}" if line.by else ""
+    verdict = _verdict(line).replace("_", " ")
+    return f"{at}  {verdict + by:24}  {one_line(line.permission, 200)}: {one_line(line.subject, 400)}"
+
+
+def task_id(said: str) -> bytes:
+    """Read a task's id as people and programs see it. Raises BadRequest."""
+    try:
+        return UUID(said).bytes
+    except ValueError:
+        raise errors.BadRequest("that is no task id", metadata={"field": "task_id"}) from None
 
 
 def keep_awake(found: host.KeepAwakeStatus) -> dict[str, Any]:
@@ -111,6 +157,19 @@ def _task(task: host.TaskStatus) -> dict[str, Any]:
         "phone": task.phone_name,
         "accepted_at": task.accepted_at_ms,
     }
+
+
+def _asked(asked: host.OpenQuestion) -> dict[str, Any]:
+    return {
+        "task_id": task_word(asked.task_id),
+        "phone": asked.phone_name,
+        "at": asked.asked_at_ms,
+        **question_words.told(asked.question),
+    }
+
+
+def _verdict(line: host.ReadAuditResponse) -> str:
+    return host.AuditVerdict.Name(line.verdict).removeprefix("AUDIT_VERDICT_").lower()
 
 
 def _first_line(text: str) -> str:

@@ -51,7 +51,7 @@ def serve(
     ] = None,
     services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
 ) -> None:
-    """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/metrics.md)."""
+    """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
     console = Console.standard(as_json=context.obj)
 
     def run() -> Exit:

@@ -7,7 +7,7 @@ then send: neither end hears of a verdict before it is durable. docs/protocol.md
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,7 @@ from dispatch.ids import MessageId, TaskId, short
 from dispatch.runtime.logs import get_logger
 
 from dispatch_relay import door, frames, presence, verdict
-from dispatch_relay.log import Decide, Done, Failed, Pending, Row
+from dispatch_relay.log import Decide, Done, Failed, Note, Pending, Row
 from dispatch_relay.metrics import REFUSED
 from dispatch_relay.place import RETRY_STORE_MS, Place
 from dispatch_relay.presence import End, Standing
@@ -28,6 +28,13 @@ from dispatch_relay.verdict import Effect, Event
 _log = get_logger()
 
 
+MOST_UNNOTED = 64
+"""Refusals that the history of one pairing may have to wait for; more are refused all the same."""
+
+EndStream = Callable[[Stream, errors.DispatchError], None]
+"""Ends a stream with the error."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     """A pending command in memory. Times are on the steady clock."""
@@ -35,15 +42,18 @@ class _Waiting:
     command: Pending
     posted_ms: int
     deadline_ms: int
-    judged: bool = False  # it is refused, and the log is to confirm it
+    judged_ms: int | None = None  # since when it is refused, and the log is to confirm it
+    owed: bool = False  # that takes too long, and the phone has been let know that nobody knows
     handed_to: Stream | None = None  # the host's stream that has it
 
 
 class Commands:
     """The commands of a place."""
 
-    def __init__(self, place: Place, pending: Collection[Pending]) -> None:
+    def __init__(self, place: Place, pending: Collection[Pending], *, end: EndStream) -> None:
         self._place = place
+        self._end = end
+        self._unnoted: dict[TaskId, Note] = {}  # refused at the door by a store that can't even write that
         self._waiting: dict[MessageId, _Waiting] = {}
         now, wall, most = place.now(), place.wall(), place.tools.settings.valid_for_ms
         for command in pending:
@@ -64,8 +74,13 @@ class Commands:
         return iter(self._waiting)
 
     def due_ms(self) -> list[int]:
-        """Say when waiting ends for each that waits."""
-        return [waiting.deadline_ms for waiting in self._waiting.values() if not waiting.judged]
+        """Say when waiting ends for each that waits: for a verdict, and for the log to confirm it."""
+        lease_ms = self._place.tools.settings.lease_ms
+        return [
+            waiting.deadline_ms if waiting.judged_ms is None else waiting.judged_ms + lease_ms
+            for waiting in self._waiting.values()
+            if not waiting.owed
+        ]
 
     # ---- what happens
 
@@ -110,10 +125,13 @@ class Commands:
         self._give_up([*self._waiting], reason)
 
     def tick(self) -> None:
-        """Give up what has waited long enough."""
-        now = self._place.now()
+        """Give up what has waited long enough; let the phone know when the log does not confirm it."""
+        now, lease_ms = self._place.now(), self._place.tools.settings.lease_ms
         late = [message_id for message_id, waiting in self._waiting.items() if now >= waiting.deadline_ms]
         self._give_up(late, verdict.why_too_late(self._place.presence[End.HOST]))
+        for waiting in list(self._waiting.values()):
+            if waiting.judged_ms is not None and now - waiting.judged_ms >= lease_ms:
+                self._owe(waiting)
 
     def hand_over_all(self) -> None:
         """The host is there: give it everything that waits."""
@@ -137,6 +155,9 @@ class Commands:
         stream: Stream | None = None,
     ) -> None:
         """Let something happen to a command that was posted before."""
+        waiting = self._waiting.get(message_id)
+        if waiting is not None and waiting.judged_ms is None and event is not Event.TAKEN:
+            waiting.judged_ms = self._place.now()
         op = Decide(
             pair_id=self._place.pair_id,
             message_id=message_id,
@@ -150,8 +171,7 @@ class Commands:
     def _give_up(self, message_ids: Collection[MessageId], reason: Reason.ValueType) -> None:
         for message_id in message_ids:
             waiting = self._waiting[message_id]
-            if not waiting.judged:
-                waiting.judged = True
+            if waiting.judged_ms is None:
                 self._judge(message_id, Event.GIVEN_UP, reason)
 
     def _submit(self, op: Decide, stream: Stream | None) -> None:
@@ -183,23 +203,63 @@ class Commands:
 
     def _undecided(self, op: Decide, stream: Stream | None) -> None:
         """The log could not store it, so nothing has happened."""
-        place = self._place
+        place, waiting = self._place, self._waiting.get(op.message_id)
         if op.event in {Event.POSTED, Event.POSTED_IN_VAIN}:
-            # If an earlier posting of the same id waits, that one is answered.
-            if stream is not None and op.message_id not in self._waiting:
+            # If an earlier posting of the same id waits, that one is answered, when there is an answer.
+            if waiting is None and stream is not None:
                 place.refuse_at_the_door(stream, op.message_id, errors.StoreFailed(retry_after_ms=RETRY_STORE_MS))
+                self._note(op)
+            elif waiting is not None and waiting.owed:
+                self._owe(waiting, again=True)
         elif op.event is Event.TAKEN:
             # As if it had not come: the command waits, its time runs on, and who posts it again has it handed over again.
-            if (waiting := self._waiting.get(op.message_id)) is not None:
+            if waiting is not None:
                 waiting.handed_to = None
         else:
             # Decided but not durable: nobody hears of it until it is.
-            place.submitted += 1
-            asyncio.get_running_loop().call_later(RETRY_STORE_MS / 1_000, self._again, op, stream)
+            self._later(partial(self._submit, op, stream))
 
-    def _again(self, op: Decide, stream: Stream | None) -> None:
-        self._place.submitted -= 1
-        self._submit(op, stream)
+    def _later(self, ask: Callable[[], None]) -> None:
+        """Ask the log again in a moment; until then there is something left to do here."""
+
+        def again() -> None:
+            self._place.submitted -= 1
+            ask()
+
+        self._place.submitted += 1
+        asyncio.get_running_loop().call_later(RETRY_STORE_MS / 1_000, again)
+
+    def _owe(self, waiting: _Waiting, *, again: bool = False) -> None:
+        """Let the phone know that there is a verdict which nobody can be told: its stream ends, and what it posted is unconfirmed.
+
+        A refusal would be a lie if this process died now: the command still waits on the disk, and may yet be taken. Once for
+        each command, and whenever it is posted again: the stream is needed for everything else.
+        """
+        if waiting.owed and not again:
+            return
+        waiting.owed = True
+        if (phone := self._place.streams.get(End.PHONE)) is not None:
+            self._end(phone, errors.StoreFailed(retry_after_ms=RETRY_STORE_MS))
+
+    def _note(self, op: Decide) -> None:
+        """Remember for the account's history what was refused though nothing could be stored, until that can be."""
+        if len(self._unnoted) < MOST_UNNOTED and op.task_id not in self._unnoted:
+            reason = Reason.REASON_STORE_FAILED
+            self._unnoted[op.task_id] = Note(op.pair_id, op.task_id, posted_ms=op.now_ms, reason=reason)
+            if len(self._unnoted) == 1:
+                self._later(self._note_next)
+
+    def _note_next(self) -> None:
+        note = next(iter(self._unnoted.values()), None)
+        if note is not None:
+            self._place.submit(note, partial(self._noted, note=note))
+
+    def _noted(self, result: Done | Failed, *, note: Note) -> None:
+        if isinstance(result, Failed):
+            self._later(self._note_next)
+            return
+        self._unnoted.pop(note.task_id, None)
+        self._note_next()
 
     def _pend(self, op: Decide, stream: Stream | None, posted_ms: int) -> None:
         place = self._place
@@ -223,7 +283,7 @@ class Commands:
         if waiting is None or host is None or place.presence[End.HOST].standing is not Standing.REACHABLE:
             return
         left_ms = waiting.deadline_ms - place.now()
-        if left_ms > 0 and not waiting.judged:
+        if left_ms > 0 and waiting.judged_ms is None:
             if waiting.handed_to is not host:
                 # Once a stream: else who posts it again and again fills the queue of a host that does not read.
                 host.say(frames.handover(waiting.command, left_ms=left_ms))

@@ -40,9 +40,9 @@ def check_post(post: pb.Post, *, author: End, sealed_bytes: int) -> errors.Dispa
         return errors.ProtocolViolation("task_id is not 16 bytes")
     if len(post.message_id) != ID_BYTES:
         return errors.ProtocolViolation("message_id is not 16 bytes")
-    if not post.sealed and author is End.HOST and not post.outcome:
-        # Without one it only tells an outcome: the phone has the row by the direct path.
-        return errors.ProtocolViolation("a keep row has a seal")
+    if not post.sealed and author is End.HOST and (not post.task_id or post.push_hint):
+        # Without one it only tells of a task that came by the direct path: its go, or its outcome.
+        return errors.ProtocolViolation("a keep row has a seal, or tells of a task")
     if post.sealed and message_id(post.sealed) != post.message_id:
         return errors.ProtocolViolation("message_id is not the digest of sealed")
     if post.outcome not in pb.Outcome.values() or post.push_hint not in pb.PushHint.values():

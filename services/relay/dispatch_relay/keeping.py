@@ -1,4 +1,4 @@
-"""What a host has the relay keep for its phone, and whether the person is called because of it. Used by `room` and `watch`."""
+"""What a host has the relay keep for its phone. Used by `room`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from dispatch.ids import MessageId, TaskId, short
 from dispatch.runtime.logs import get_logger
 
 from dispatch_relay import door
+from dispatch_relay.calling import Calling
 from dispatch_relay.log import Done, Failed, Keep
 from dispatch_relay.metrics import OUTCOMES
 from dispatch_relay.place import RETRY_STORE_MS, Place
-from dispatch_relay.presence import End
-from dispatch_relay.push import PushOutcome
 from dispatch_relay.stream import Stream
 from dispatch_relay.verdict import Effect
 
@@ -26,10 +25,11 @@ _log = get_logger()
 
 
 class Keeping:
-    """The keep rows of a place, and the calls to its person."""
+    """The keep rows of a place."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, calling: Calling) -> None:
         self._place = place
+        self._calling = calling
 
     def post(self, stream: Stream, post: pb.Post) -> None:
         """Take a message of the host that has passed the door."""
@@ -55,11 +55,13 @@ class Keeping:
         elif result.row is not None and result.effect is Effect.ANSWER_AGAIN:
             self._place.answer_again(result.row, stream)
         elif result.row is not None:
+            if result.task_begun:
+                self._place.open_tasks[op.task_id] = op.now_ms
             if result.task_ended:
                 self._task_over(op)
             self._place.publish(result.row)
-            if op.push_hint:
-                self.call(op.push_hint)
+            if result.owed_call is not None:
+                self._calling.call(result.owed_call)
 
     def _task_over(self, op: Keep) -> None:
         self._place.open_tasks.pop(op.task_id, None)
@@ -71,28 +73,3 @@ class Keeping:
             pairing=short(self._place.pair_id),
             task=short(op.task_id),
         )
-
-    # ---- calling a person
-
-    def call(self, hint: pb.PushHint.ValueType) -> None:
-        """Call the person, unless they look."""
-        if self._looked_at():
-            self._called(PushOutcome.SUPPRESSED_LOOKING, hint)
-        else:
-            self._place.tools.spawn(self._push(hint))
-
-    def hold_back(self, hint: pb.PushHint.ValueType) -> None:
-        """Do not call the person: the host comes and goes, and they were called for that."""
-        self._called(PushOutcome.SUPPRESSED_UNSTEADY, hint)
-
-    def _looked_at(self) -> bool:
-        phone = self._place.streams.get(End.PHONE)
-        return phone is not None and phone.looking and not self._place.presence[End.PHONE].absent
-
-    async def _push(self, hint: pb.PushHint.ValueType) -> None:
-        self._called(await self._place.tools.push.call(self._place.pair_id, hint), hint)
-
-    def _called(self, outcome: PushOutcome, hint: pb.PushHint.ValueType) -> None:
-        self._place.tools.metrics.pushed(outcome)
-        name = pb.PushHint.Name(hint).removeprefix("PUSH_HINT_").lower()
-        _log.info("push", outcome=outcome.value, hint=name, pairing=short(self._place.pair_id))

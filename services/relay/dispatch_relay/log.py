@@ -17,6 +17,7 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_relay.presence import End, Presence, Standing
+from dispatch_relay.push import PushOutcome
 from dispatch_relay.verdict import Effect, Event, Status
 
 NO_TASK = TaskId(b"")
@@ -63,6 +64,15 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
+class OwedCall:
+    """A call to the person of which nothing has become yet."""
+
+    number: int  # 0 when it could not be stored
+    seq: int  # of the row that it is for; 0 when a host is out of contact
+    hint: PushHint.ValueType
+
+
+@dataclass(frozen=True, slots=True)
 class Thread:
     """Where a pairing stands, read when its first stream comes."""
 
@@ -72,6 +82,7 @@ class Thread:
     presence: Mapping[End, Presence] = field(default_factory=dict)
     pending: Sequence[Pending] = ()
     open_tasks: Mapping[TaskId, int] = field(default_factory=dict)  # accepted when, and no outcome yet
+    owed_calls: Sequence[OwedCall] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +139,22 @@ class Keep:
     push_hint: PushHint.ValueType = PushHint.PUSH_HINT_UNSPECIFIED
     outcome: Outcome.ValueType = Outcome.OUTCOME_UNSPECIFIED
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
-    since_posted_ms: int = 0  # beside an outcome: how long ago the host got the task, for one that this relay never saw
+    since_posted_ms: int = 0  # how long ago the host got the task, for one that this relay never saw
+
+    @property
+    def is_go(self) -> bool:
+        """Whether it only tells that a task got its go by the direct path."""
+        return not self.sealed and not self.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A command was refused before it was stored: it is reported, unless the log knows more of its task."""
+
+    pair_id: PairId
+    task_id: TaskId
+    posted_ms: int
+    reason: Reason.ValueType
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +168,20 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Stood:
-    """An end's presence changed."""
+    """An end's presence changed. With a hint, the person is owed a call because of it."""
 
     pair_id: PairId
     end: End
     presence: Presence
+    hint: PushHint.ValueType = PushHint.PUSH_HINT_UNSPECIFIED
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """It is known what became of a call."""
+
+    number: int
+    outcome: PushOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +194,7 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Forget rows that both ends have, tasks (over or not) and reports that nobody took, all that is older than this."""
+    """Forget rows that both ends have, tasks (over or not), calls, and reports that nobody took, all that is older than this."""
 
     before_ms: int
 
@@ -171,7 +206,7 @@ class Reported:
     through: int
 
 
-Op = Decide | Keep | Acked | Stood | Erase | Sweep | Reported
+Op = Decide | Keep | Note | Acked | Stood | Called | Erase | Sweep | Reported
 
 
 # ---- what came of it
@@ -182,16 +217,18 @@ class Done:
     """An op is committed.
 
     `row` is the new row, or with ANSWER_AGAIN the old one. `task_open` says of a command whether its task had its go
-    before; `task_ended` of a keep row whether it is the one that ended its task. `to_report`: there is a report more,
-    written in the same transaction.
+    before; `task_begun` and `task_ended` of a keep row whether it is the one that did so to its task. `to_report`: there is a
+    report more, `owed_call`: a call to the person is owed, both written in the same transaction.
     """
 
     effect: Effect
     status: Status = Status.UNKNOWN
     row: Row | None = None
     task_open: bool = False
+    task_begun: bool = False
     task_ended: bool = False
     to_report: bool = False
+    owed_call: OwedCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +257,7 @@ class Log(Protocol):
         """
 
     async def unsettled(self) -> Sequence[PairId]:
-        """List the pairings that need somebody to watch over them: commands are pending, or an end was there."""
+        """List the pairings that need somebody to watch over them: commands are pending, a call is owed, or an end was there."""
 
     async def standings(self) -> Mapping[Standing, int]:
         """Count the hosts by standing."""

@@ -16,6 +16,7 @@ from dispatch.ids import DeviceId, PairId, TaskId, short
 from dispatch.runtime.logs import get_logger
 
 from dispatch_relay import door, frames
+from dispatch_relay.calling import Calling
 from dispatch_relay.commands import Commands
 from dispatch_relay.keeping import Keeping
 from dispatch_relay.log import Acked, Done, Erase, Failed, Thread
@@ -36,9 +37,10 @@ class Room:
         # Fixed after __init__.
         self.pair_id = pair_id
         self._place = Place(pair_id, thread, tools, moved=self._settle)
-        self._commands = Commands(self._place, thread.pending)
-        self._keeping = Keeping(self._place)
-        self._watch = Watch(self._place, self._commands, self._keeping, drop=self._drop)
+        self._commands = Commands(self._place, thread.pending, end=self.end)
+        calling = Calling(self._place, thread.owed_calls, phone_acked=thread.acked.get(End.PHONE, 0))
+        self._keeping = Keeping(self._place, calling)
+        self._watch = Watch(self._place, self._commands, calling, drop=self._drop)
         self._limits = _limits(tools.settings)
         self._closed = closed
         self._handlers: dict[str, Callable[[Stream, pb.DeviceFrame], None]] = {
@@ -179,7 +181,8 @@ class Room:
             return errors.RateLimited(retry_after_ms=wait_ms)
         if stream.end is End.PHONE and len(self._commands) >= settings.pending_commands:
             return errors.RateLimited("too many commands wait", retry_after_ms=settings.lease_ms)
-        if stream.end is End.PHONE and self._too_many_tasks(TaskId(post.task_id)):
+        begins = stream.end is End.PHONE or not (post.sealed or post.outcome)  # a command, or the go of one elsewhere
+        if begins and self._too_many_tasks(TaskId(post.task_id)):
             return errors.QueueFull("too many tasks are not over")
         return None
 

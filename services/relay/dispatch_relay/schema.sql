@@ -55,6 +55,17 @@ CREATE TABLE IF NOT EXISTS presence (
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS presence_by_end ON presence (pairing, end_kind);
 
+-- Calls to the person of a pairing, and what became of each: the word of a metric, empty while it is owed.
+CREATE TABLE IF NOT EXISTS call (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    pairing INTEGER NOT NULL,
+    seq INTEGER NOT NULL, -- of the row that it is for; 0 when the host is out of contact
+    hint INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    outcome TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX IF NOT EXISTS call_owed ON call (pairing) WHERE outcome = '';
+
 -- What the pairing service is to be told. Names pairings itself: it outlives them.
 CREATE TABLE IF NOT EXISTS report (
     number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -22,7 +22,7 @@ from typing import TypeVar
 from dispatch import errors
 from dispatch.ids import Instance, MessageId, PairId, TaskId
 
-from dispatch_relay.log import Done, Failed, Op, Pending, Report, Row, Then, Untold
+from dispatch_relay.log import Done, Failed, Op, OwedCall, Pending, Report, Row, Then, Untold
 from dispatch_relay.log import Thread as ThreadState
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.sqlite_writer import COLUMNS, ROW_OVERHEAD_BYTES, Writer, connect, row_of
@@ -144,6 +144,7 @@ class SqliteLog:
         found = await self._read(
             lambda db: db.execute(
                 "SELECT pair_id FROM pairing WHERE id IN (SELECT pairing FROM pending)"
+                " OR id IN (SELECT pairing FROM call WHERE outcome = '')"
                 " OR id IN (SELECT pairing FROM presence WHERE standing IN (?, ?))",
                 there,
             ).fetchall()
@@ -210,6 +211,9 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
             "SELECT end_kind, standing, since_ms, last_heard_ms, instance FROM presence WHERE pairing = ?", (key,)
         ).fetchall()
         tasks = db.execute("SELECT task_id, at_ms FROM task WHERE pairing = ? AND outcome = 0", (key,)).fetchall()
+        calls = db.execute(
+            "SELECT number, seq, hint FROM call WHERE pairing = ? AND outcome = '' ORDER BY number", (key,)
+        ).fetchall()
     finally:
         db.execute("COMMIT")
     return ThreadState(
@@ -225,6 +229,7 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
             for message_id, task_id, sealed, arrived_ms, valid_for_ms in pending
         ],
         open_tasks={TaskId(task_id): at_ms for task_id, at_ms in tasks},
+        owed_calls=[OwedCall(number, seq, hint) for number, seq, hint in calls],
     )
 
 

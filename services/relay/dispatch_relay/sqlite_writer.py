@@ -12,11 +12,27 @@ from pathlib import Path
 from typing import Any
 
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1.relay_pb2 import Outcome
+from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_relay import verdict
-from dispatch_relay.log import Acked, Decide, Done, Erase, Failed, Keep, Op, Reported, Row, RowKind, Stood, Sweep
+from dispatch_relay.log import (
+    Acked,
+    Called,
+    Decide,
+    Done,
+    Erase,
+    Failed,
+    Keep,
+    Note,
+    Op,
+    OwedCall,
+    Reported,
+    Row,
+    RowKind,
+    Stood,
+    Sweep,
+)
 from dispatch_relay.presence import End
 from dispatch_relay.verdict import Effect, Status
 
@@ -67,8 +83,10 @@ class Writer:
         self._apply: dict[type[Op], Callable[[Any], Done]] = {
             Decide: self._decide,
             Keep: self._keep,
+            Note: self._note,
             Acked: self._acked,
             Stood: self._stood,
+            Called: self._called,
             Erase: self._erase,
             Sweep: self._sweep,
             Reported: self._reported,
@@ -202,7 +220,41 @@ class Writer:
         if not self._append(thread, row):
             return Done(Effect.ANSWER_AGAIN, Status.ACCEPTED, self._find(thread, End.HOST, op.message_id))
         ended = op.outcome != Outcome.OUTCOME_UNSPECIFIED and self._end(thread, op)
-        return Done(Effect.ACCEPT, Status.ACCEPTED, row, task_ended=ended, to_report=ended)
+        begun = op.is_go and self._go_elsewhere(thread, op)
+        owed = self._owe_call(thread, op.push_hint, seq=row.seq, now_ms=op.now_ms)
+        return Done(
+            Effect.ACCEPT,
+            Status.ACCEPTED,
+            row,
+            task_begun=begun,
+            task_ended=ended,
+            to_report=begun or ended,
+            owed_call=owed,
+        )
+
+    def _go_elsewhere(self, thread: _Thread, op: Keep) -> bool:
+        """Note that a task got its go by the direct path; False when the task is known here, open or over."""
+        posted_ms = op.now_ms - op.since_posted_ms
+        fresh = self._db.execute(
+            "INSERT INTO task (pairing, task_id, outcome, posted_ms, at_ms) VALUES (?, ?, 0, ?, ?) ON CONFLICT DO NOTHING",
+            (thread.key, op.task_id, posted_ms, op.now_ms),
+        ).rowcount
+        if fresh:
+            self._report(op.pair_id, op.task_id, posted_ms, reason=Reason.REASON_UNSPECIFIED)
+        return bool(fresh)
+
+    def _owe_call(self, thread: _Thread, hint: PushHint.ValueType, *, seq: int, now_ms: int) -> OwedCall | None:
+        """Remember, in the transaction of what it is for, that the person is to be called."""
+        if hint == PushHint.PUSH_HINT_UNSPECIFIED:
+            return None
+        number = self._db.execute(
+            "INSERT INTO call (pairing, seq, hint, at_ms) VALUES (?, ?, ?, ?)", (thread.key, seq, hint, now_ms)
+        ).lastrowid
+        return OwedCall(number or 0, seq, hint)
+
+    def _called(self, op: Called) -> Done:
+        self._db.execute("UPDATE call SET outcome = ? WHERE number = ?", (op.outcome.value, op.number))
+        return Done(Effect.NOTHING)
 
     def _end(self, thread: _Thread, op: Keep) -> bool:
         """Note a task's outcome; False when it has one."""
@@ -234,6 +286,19 @@ class Writer:
             (pair_id, task_id, posted_ms, accepted, reason, outcome, ended_ms),
         )
 
+    def _note(self, op: Note) -> Done:
+        # Whatever else is known of the task has been reported, or will be, and says more.
+        known = self._db.execute(
+            "SELECT 1 FROM pairing p WHERE p.pair_id = :pair AND ("
+            " EXISTS (SELECT 1 FROM task WHERE pairing = p.id AND task_id = :task)"
+            " OR EXISTS (SELECT 1 FROM pending WHERE pairing = p.id AND task_id = :task)"
+            " OR EXISTS (SELECT 1 FROM thread_row WHERE pairing = p.id AND task_id = :task))",
+            {"pair": op.pair_id, "task": op.task_id},
+        ).fetchone()
+        if known is None:
+            self._report(op.pair_id, op.task_id, op.posted_ms, reason=op.reason, accepted=False)
+        return Done(Effect.NOTHING, to_report=known is None)
+
     def _acked(self, op: Acked) -> Done:
         column = "phone_acked" if op.end is End.PHONE else "host_acked"
         self._db.execute(
@@ -243,18 +308,19 @@ class Writer:
         return Done(Effect.NOTHING)
 
     def _stood(self, op: Stood) -> Done:
-        presence = op.presence
+        presence, thread = op.presence, self._thread(op.pair_id)
         self._db.execute(
             "INSERT INTO presence (pairing, end_kind, standing, since_ms, last_heard_ms, instance)"
             " VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (pairing, end_kind) DO UPDATE SET standing = excluded.standing, since_ms = excluded.since_ms,"
             " last_heard_ms = excluded.last_heard_ms, instance = excluded.instance",
             (
-                self._thread(op.pair_id).key, op.end.value, presence.standing.value, presence.since_ms,
+                thread.key, op.end.value, presence.standing.value, presence.since_ms,
                 presence.last_heard_ms, presence.instance,
             ),
         )  # fmt: skip
-        return Done(Effect.NOTHING)
+        owed = self._owe_call(thread, op.hint, seq=0, now_ms=presence.since_ms)
+        return Done(Effect.NOTHING, owed_call=owed)
 
     def _erase(self, op: Erase) -> Done:
         key = self._thread(op.pair_id).key
@@ -265,8 +331,8 @@ class Writer:
             # What became of it the host can no longer say here.
             reason = Reason.REASON_NOT_PAIRED
             self._report(op.pair_id, TaskId(task_id), posted_ms, reason=reason, ended_ms=op.now_ms)
-        for table in ("thread_row", "pending", "task", "presence"):
-            self._db.execute(f"DELETE FROM {table} WHERE pairing = ?", (key,))  # noqa: S608 -- one of four names
+        for table in ("thread_row", "pending", "task", "presence", "call"):
+            self._db.execute(f"DELETE FROM {table} WHERE pairing = ?", (key,))  # noqa: S608 -- one of five names
         self._db.execute("DELETE FROM pairing WHERE id = ?", (key,))
         del self._touched[op.pair_id]
         return Done(Effect.NOTHING, to_report=bool(unended))
@@ -277,6 +343,7 @@ class Writer:
 
     def _sweep(self, op: Sweep) -> Done:
         self._db.execute("DELETE FROM report WHERE max(posted_ms, ended_ms) < ?", (op.before_ms,))
+        self._db.execute("DELETE FROM call WHERE at_ms < ?", (op.before_ms,))
         # Only from the old end: a hole in the middle could not be told from a loss.
         found = self._db.execute("SELECT pair_id, min(phone_acked, host_acked) FROM pairing").fetchall()
         for pair_id, acked in found:

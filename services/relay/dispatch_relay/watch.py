@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from dispatch import errors
-from dispatch.api.relay.v1.relay_pb2 import PUSH_HINT_NEWS
+from dispatch.api.relay.v1.relay_pb2 import PUSH_HINT_NEWS, PUSH_HINT_UNSPECIFIED
 from dispatch.ids import short
 from dispatch.runtime.logs import get_logger
 
 from dispatch_relay import frames, presence
+from dispatch_relay.calling import Calling
 from dispatch_relay.commands import Commands
-from dispatch_relay.keeping import Keeping
-from dispatch_relay.log import Stood
-from dispatch_relay.place import Place, nothing
+from dispatch_relay.log import Done, Failed, OwedCall, Stood
+from dispatch_relay.place import Place
 from dispatch_relay.presence import End, Event, Presence, Standing
 from dispatch_relay.steadiness import Steadiness
 from dispatch_relay.stream import Stream
@@ -32,10 +33,10 @@ Drop = Callable[[Stream, errors.DispatchError], None]
 class Watch:
     """The presence of both ends of a place."""
 
-    def __init__(self, place: Place, commands: Commands, keeping: Keeping, *, drop: Drop) -> None:
+    def __init__(self, place: Place, commands: Commands, calling: Calling, *, drop: Drop) -> None:
         self._place = place
         self._commands = commands
-        self._keeping = keeping
+        self._calling = calling
         self._drop = drop
         self._grace_until: dict[End, int] = {}  # on the steady clock
         self._steadiness = Steadiness()  # of the host: phones come and go with each look at them
@@ -53,6 +54,7 @@ class Watch:
             self.meet(end, Event.RELAY_STARTED, grace_ms=self._place.tools.settings.restart_grace_ms)
         if self._place.presence[End.HOST].absent:
             self._commands.give_up(self._place.presence[End.HOST].cause)
+        self._calling.recover()
 
     def attached(self, stream: Stream) -> None:
         """An end has opened a stream."""
@@ -91,9 +93,10 @@ class Watch:
             self._grace_until.pop(end, None)
         if now.standing is before.standing and not tell:
             return
-        self._remember(end)
         if before.standing is Standing.REACHABLE and end is End.HOST and now.standing is not Standing.REACHABLE:
             self._steadiness.lost(now_ms=place.now())
+        # Out of contact: what it does now nobody else knows.
+        self._remember(end, calls=end is End.HOST and now.absent and not before.absent and bool(place.open_tasks))
         self._tell(end)
         if end is End.HOST and now.standing is not before.standing:
             self._host_changed(before, now)
@@ -117,9 +120,22 @@ class Watch:
             self._steadiness.told(self._place.presence[End.HOST], now_ms=self._place.now())
         stream.say(self.told(stream.end.other))
 
-    def _remember(self, end: End) -> None:
+    def _remember(self, end: End, *, calls: bool = False) -> None:
+        """Have the log know how an end is; `calls`: and the person, who is called when it does."""
         place = self._place
-        place.submit(Stood(place.pair_id, end, place.presence[end]), nothing)
+        held = calls and not self._steadiness.may_call(now_ms=place.now())
+        op = Stood(place.pair_id, end, place.presence[end], PUSH_HINT_NEWS if calls else PUSH_HINT_UNSPECIFIED)
+        place.submit(op, partial(self._remembered, op=op, held=held))
+
+    def _remembered(self, result: Done | Failed, *, op: Stood, held: bool) -> None:
+        if op.hint == PUSH_HINT_UNSPECIFIED:
+            return
+        stored = result.owed_call if isinstance(result, Done) else None
+        owed = stored or OwedCall(0, 0, op.hint)  # a store that is in trouble keeps nobody from being called
+        if held:
+            self._calling.hold_back(owed)
+        else:
+            self._calling.call(owed)
 
     def _host_changed(self, before: Presence, now: Presence) -> None:
         place = self._place
@@ -127,16 +143,12 @@ class Watch:
         _log.info("host", state=now.standing.value, before=before.standing.value, pairing=short(place.pair_id))
         if now.standing is Standing.REACHABLE:
             self._steadiness.back()
+            self._calling.let_be()
             self._commands.hand_over_all()
         if now.absent:
             self._commands.give_up(now.cause)
             if place.open_tasks and not before.absent:
-                # Out of contact: what it does now nobody else knows.
                 place.tools.metrics.host_offline(now.cause, len(place.open_tasks))
-                if self._steadiness.may_call(now_ms=place.now()):
-                    self._keeping.call(PUSH_HINT_NEWS)
-                else:
-                    self._keeping.hold_back(PUSH_HINT_NEWS)
 
     def told(self, of: End) -> bytes:
         """Write what the other end is told of this one."""
@@ -207,7 +219,9 @@ class Watch:
         if steadiness.call_due_ms is not None and now >= steadiness.call_due_ms:
             steadiness.back()
             if self._place.open_tasks and self._place.presence[End.HOST].absent:
-                self._keeping.call(PUSH_HINT_NEWS)
+                self._calling.call_held()
+            else:
+                self._calling.let_be()
 
     def _ask(self, stream: Stream) -> None:
         stream.say(frames.ping(stream.lease.ask(now_ms=self._place.now())))
@@ -215,6 +229,7 @@ class Watch:
     def forget(self) -> None:
         """The pairing is over."""
         self._grace_until.clear()
+        self._calling.forget()
         self._steadiness = Steadiness()
 
     def _every_ms(self, stream: Stream) -> int:

@@ -26,7 +26,6 @@ from dispatch_host.agents import (
     Step,
     Task,
     Turn,
-    Words,
 )
 from dispatch_host.agents.builtin import BuiltIn
 from dispatch_host.agents.builtin.driver import COMMAND
@@ -42,7 +41,7 @@ from dispatch_host.agents.builtin.wire import (
 )
 from dispatch_host.scope import Folder
 
-from tests.support.agents import Nobody, OpenGate, check_agent, last, leaves_nothing, run, turn
+from tests.support.agents import Nobody, OpenGate, SaidMeanwhile, check_agent, last, leaves_nothing, run, turn
 from tests.unit.assistant.conftest import NOW, put, rows
 
 
@@ -182,7 +181,9 @@ async def test_ending_a_task_kills_the_worker_and_its_children(home: Path, how: 
     started = asyncio.Event()
 
     async def read() -> None:
-        events = agent(home, FAMILY).run(Task("t", "help"), gate=OpenGate(), history=[], ask=Nobody(), words=Words())
+        events = agent(home, FAMILY).run(
+            Task("t", "help"), gate=OpenGate(), history=[], ask=Nobody(), words=SaidMeanwhile()
+        )
         async with aclosing(events):
             async for event in events:
                 assert isinstance(event, Step)
@@ -204,7 +205,9 @@ async def test_ending_a_task_kills_the_worker_and_its_children(home: Path, how: 
 
 async def test_the_host_goes_on_while_a_worker_computes(home: Path) -> None:
     """A hot loop in the worker: the host's event loop must turn as if nothing was."""
-    events = agent(home, FAMILY).run(Task("t", "help"), gate=OpenGate(), history=[], ask=Nobody(), words=Words())
+    events = agent(home, FAMILY).run(
+        Task("t", "help"), gate=OpenGate(), history=[], ask=Nobody(), words=SaidMeanwhile()
+    )
     async with aclosing(events):
         await anext(events)
         for _ in range(1000):
@@ -217,14 +220,14 @@ async def test_a_worker_ends_when_its_host_dies(home: Path) -> None:
     host = f"""
 import asyncio, os
 from pathlib import Path
-from dispatch_host.agents import Task, Words
+from dispatch_host.agents import Task
 from dispatch_host.agents.builtin import BuiltIn
 from dispatch_host.scope import Folder
 class Gate:
     folders = [Folder(Path({str(home / "Downloads")!r}))]
     async def use(self, permission, subject): pass
 async def main():
-    events = BuiltIn().run(Task("t", "summarise big.csv"), gate=Gate(), history=[], ask=None, words=Words())
+    events = BuiltIn().run(Task("t", "summarise big.csv"), gate=Gate(), history=[], ask=None, words=None)
     async for event in events:
         children = Path(f"/proc/self/task/{{os.getpid()}}/children").read_text()
         print(children.strip(), flush=True)

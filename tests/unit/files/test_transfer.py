@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -16,12 +15,11 @@ from dispatch import errors
 from dispatch.files.description import Described
 from dispatch.files.giving import give
 from dispatch.files.partial import Partial, placed
-from dispatch.files.taking import arriving, take
+from dispatch.files.taking import take
 from dispatch.ids import FileId, TransferId
 from dispatch.sealed.file import CHUNK_BYTES, length_of
 
 from tests.support.carriers import End, Way, ends
-from tests.support.waiting import until
 
 CONTENT = os.urandom(5 * CHUNK_BYTES + 17)
 TRANSFER = TransferId(bytes(range(16)))
@@ -344,31 +342,6 @@ async def test_a_link_in_the_place_of_a_beginning_is_not_followed(tmp_path: Path
         await desk.takes(ends()[1])
 
     assert (tmp_path / "victim").read_bytes() == b"mine"
-
-
-async def test_a_beginning_whose_opening_nobody_waits_for_any_more_is_closed_again(tmp_path: Path) -> None:
-    file, opening, let_go = described(), threading.Event(), threading.Event()
-    opened: list[Partial] = []
-
-    def slowly() -> Partial:
-        opening.set()
-        let_go.wait(40)
-        opened.append(Partial(tmp_path / "part", file))
-        return opened[0]
-
-    async def hold() -> None:
-        async with arriving(slowly):
-            raise AssertionError("it was cancelled")
-
-    holding = asyncio.create_task(hold())
-    await asyncio.to_thread(opening.wait, 40)
-    holding.cancel()
-    await asyncio.gather(holding, return_exceptions=True)
-    let_go.set()
-    await until(lambda: opened and opened[0].closed)
-
-    with Partial(tmp_path / "part", file):
-        pass
 
 
 async def test_two_transfers_never_write_the_same_beginning(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dispatch_host.metrics import HostMetrics
 
 ROOT = Path(__file__).resolve().parents[3]
 METRICS = (ROOT / "docs" / "metrics.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 HOST = (ROOT / "docs" / "host.md").read_text()
 
 
@@ -53,7 +54,7 @@ def test_every_reason_to_refuse_is_counted_from_zero_on() -> None:
 
 
 def test_every_setting_of_the_host_is_in_the_document_with_its_default() -> None:
-    found = dict(re.findall(r"^\| `(DISPATCH_HOST_\w+)` \| (\S+) \|", METRICS, re.MULTILINE))
+    found = dict(re.findall(r"^\| `(DISPATCH_HOST_\w+)` \| (\S+) \|", OPERATIONS, re.MULTILINE))
 
     assert {name: float(value) for name, value in found.items()} == {
         f"DISPATCH_HOST_{field.name.upper()}": field.default for field in fields(Limits)

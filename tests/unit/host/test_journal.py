@@ -17,8 +17,9 @@ from dispatch.clock import SystemClock
 from dispatch.ids import MessageId, PairId, TaskId
 from dispatch.sealed.head import Head
 from dispatch_host import steps
-from dispatch_host.journal import Tx, Writer, outbox, settings, tasks, threads
+from dispatch_host.journal import Tx, Writer, outbox, permissions, settings, tasks, threads
 from dispatch_host.journal.values import Pairing, Verdict
+from dispatch_host.permissions.permission import Grant, Kind, Permission
 from dispatch_host.scope import Folder
 from dispatch_host.scribe import Scribe
 from dispatch_host.tasks import Event, NoStep, State
@@ -252,16 +253,17 @@ async def test_the_ranges_of_an_outbox_are_joined_where_they_touch(journal: Writ
         return outbox.clear(tx, PAIR)
 
     assert await journal.step(fill) == [(1, 4), (7, 9)]
-    assert await journal.step(lambda tx: outbox.count(tx, PAIR)) == 0
+    assert await journal.step(lambda tx: outbox.count(tx, PAIR, kept=False)) == 0
 
 
 async def test_a_folder_whose_name_is_no_text_is_kept_as_it_is(journal: Writer) -> None:
     folder = Folder(Path(os.fsdecode(b"/tmp/\xff")), writable=True)
-    await journal.step(lambda tx: settings.approve(tx, folder))
+    grant = Grant(permission=Permission(Kind.FOLDER, str(folder.path), folder.writable))
+    await journal.step(lambda tx: permissions.allow(tx, grant, 0))
 
-    assert await journal.step(settings.folders) == [folder]
-    assert await journal.step(lambda tx: settings.disapprove(tx, folder.path))
-    assert await journal.step(settings.folders) == []
+    assert await journal.step(lambda tx: permissions.folders(tx, 0)) == [folder]
+    assert await journal.step(lambda tx: permissions.revoke(tx, Kind.FOLDER, str(folder.path), 0))
+    assert await journal.step(lambda tx: permissions.folders(tx, 0)) == []
 
 
 async def test_the_end_of_a_pairing_ends_the_tasks_that_its_phone_sent_before_it_paired_again(journal: Writer) -> None:

@@ -27,14 +27,32 @@ def test_the_thread_on_the_host_commands_no_terminal() -> None:
 
 def test_the_status_on_the_host_commands_no_terminal() -> None:
     task = host.TaskStatus(task_id=bytes(16), text=f"{HOSTILE}\nmore", phone_name="phone")
-    folder = host.Folder(path=f"/srv/{HOSTILE}")
-    found = host.GetStatusResponse(running_task=task, waiting_tasks=[task], folders=[folder])
+    folder = thread.Permission(kind=thread.PERMISSION_KIND_FOLDER, name=f"/srv/{HOSTILE}")
+    rule = thread.AlwaysRule(rule=HOSTILE, by=HOSTILE)
+    question = thread.Question(text=HOSTILE, preview=HOSTILE, choices=[HOSTILE])
+    found = host.GetStatusResponse(
+        running_task=task,
+        waiting_tasks=[task],
+        permissions=thread.Permissions(permissions=[folder], always=[rule]),
+        questions=[host.OpenQuestion(task_text=HOSTILE, phone_name=HOSTILE, question=question)],
+    )
 
     lines = list(telling.status_lines(found))
 
-    assert sum("list" in line for line in lines) == 3
+    assert sum("list" in line for line in lines) == 5
     assert all(plain(line) == line for line in lines)
     assert not any("more" in line for line in lines)
+
+
+def test_questions_and_the_audit_log_command_no_terminal() -> None:
+    question = thread.Question(text=HOSTILE, preview=f"{HOSTILE}\n{HOSTILE}", choices=[HOSTILE])
+    asked = host.OpenQuestion(task_id=bytes(16), task_text=HOSTILE, phone_name=HOSTILE, question=question)
+    used = host.ReadAuditResponse(permission=HOSTILE, subject=HOSTILE, by=HOSTILE, verdict=host.AUDIT_VERDICT_DENIED)
+
+    lines = [*telling.question_lines(asked), telling.audit_words(used)]
+
+    assert sum("list" in line for line in lines) == 6
+    assert all(plain(line) == line for line in lines)
 
 
 def test_the_status_on_the_host_warns_of_keys_that_are_plain() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 from dispatch import errors
@@ -76,7 +78,7 @@ def test_the_relays_taken_is_not_the_hosts_accepted() -> None:
     assert view_of([fact(Kind.SENT), fact(Kind.TAKEN)]).state is State.HANDED_OVER
 
 
-@pytest.mark.parametrize("denial", [Kind.REFUSED, Kind.NOT_SENT])
+@pytest.mark.parametrize("denial", [Kind.REFUSED, Kind.NEVER_STORED])
 def test_what_the_relay_denied_and_the_host_has_is_shown_as_tampering_in_either_order(denial: Kind) -> None:
     before = view_of([fact(Kind.SENT), fact(denial), fact(Kind.ACCEPTED)])
     behind = view_of([fact(Kind.SENT), fact(Kind.ACCEPTED), fact(denial)])
@@ -104,6 +106,133 @@ def test_an_attempt_that_another_one_outdid_is_not_a_refused_task() -> None:
 
     assert view.state is State.UNCONFIRMED
     assert not view.over
+
+
+@pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.NOT_SENT])
+@pytest.mark.parametrize("heard", [Kind.TAKEN, Kind.HANDED_OVER, Kind.UNCONFIRMED])
+def test_a_task_of_which_an_earlier_attempt_may_run_is_not_over_when_a_later_one_is_refused_or_not_sent(
+    heard: Kind, kind: Kind
+) -> None:
+    view = view_of([fact(Kind.SENT), fact(heard), fact(Kind.SENT, attempt=2), fact(kind, attempt=2)])
+
+    assert (view.state, view.reason, view.over) == (State.UNCONFIRMED, "HOST_UNREACHABLE", False)
+    assert view.may_be_dismissed
+    event = event_of(view, fact(kind, attempt=2))
+    assert event is not None
+    assert (event["event"], event["reason"]) == ("unconfirmed", "HOST_UNREACHABLE")
+    assert "Nothing was sent" not in last_line(view)["text"]
+    accepted = after(view, fact(Kind.ACCEPTED, attempt=1))
+    assert (accepted.state, accepted.tampering, accepted.reason) == (State.ACCEPTED, False, "")
+
+
+def test_that_a_resend_could_not_go_out_says_nothing_of_the_attempt_that_was_taken() -> None:
+    view = view_of([fact(Kind.SENT), fact(Kind.TAKEN), fact(Kind.NOT_SENT, reason="NO_NETWORK")])
+
+    assert (view.state, view.reason) == (State.UNCONFIRMED, "NO_NETWORK")
+    assert not after(view, fact(Kind.ACCEPTED)).tampering
+
+
+def test_the_last_verdict_that_was_out_decides_also_when_it_is_an_older_attempts() -> None:
+    facts = [fact(Kind.SENT), fact(Kind.UNCONFIRMED), fact(Kind.SENT, attempt=2), fact(Kind.REFUSED, attempt=2)]
+    waiting = view_of(facts)
+    refused = after(waiting, fact(Kind.REFUSED, reason="NOT_TAKEN_IN_TIME"))
+
+    assert waiting.state is State.UNCONFIRMED
+    assert (refused.state, refused.reason) == (State.REFUSED, "NOT_TAKEN_IN_TIME")
+
+
+def test_a_taken_task_without_the_hosts_word_is_out_of_contact_with_its_host() -> None:
+    away = view_of([fact(Kind.SENT), fact(Kind.TAKEN), fact(Kind.OUT_OF_CONTACT)])
+
+    assert (away.shown_state, away.may_be_dismissed) == (State.OUT_OF_CONTACT, True)
+    assert last_line(away)["reason"] == "HOST_UNREACHABLE"
+    assert after(away, fact(Kind.BACK)).shown_state is State.HANDED_OVER
+    assert after(away, fact(Kind.DISMISSED)).shown_state is State.DISMISSED
+    assert after(away, fact(Kind.ACCEPTED)).shown_state is State.OUT_OF_CONTACT  # it said so before it vanished
+
+
+def test_a_verdict_that_comes_after_all_moves_an_unconfirmed_task_on() -> None:
+    waited = [fact(Kind.SENT), fact(Kind.UNCONFIRMED)]
+
+    assert view_of([*waited, fact(Kind.TAKEN)]).state is State.HANDED_OVER
+    assert view_of([*waited, fact(Kind.REFUSED)]).state is State.REFUSED
+
+
+class Fate(NamedTuple):
+    """What truly becomes of an attempt, and what the phone may hear of it."""
+
+    verdict: Kind | None  # the one that the phone may hear, late or never
+    runs: bool
+
+
+FATES = (
+    Fate(Kind.NEVER_STORED, runs=False),
+    Fate(Kind.REFUSED, runs=False),
+    Fate(Kind.TAKEN, runs=True),
+    Fate(None, runs=True),  # the relay withholds its verdict
+    Fate(None, runs=False),
+)
+
+
+class World(NamedTuple):
+    """A task, what truly becomes of its attempts, and what the phone has heard. Nobody in it lies."""
+
+    fates: tuple[Fate, ...]
+    view: TaskView = TaskView()
+    sent: int = 0
+    verdicts: frozenset[int] = frozenset()
+    accepted: bool = False
+    ended: bool = False
+
+    def next(self) -> Iterator[World]:
+        """Give all that may happen to the phone next."""
+        if self.sent < len(self.fates) and not self.accepted:
+            yield self.hears(Kind.SENT, self.sent + 1)._replace(sent=self.sent + 1)
+        for attempt in range(1, self.sent + 1):
+            yield self.hears(Kind.HANDED_OVER, attempt)
+            yield self.hears(Kind.UNCONFIRMED, attempt)
+            fate = self.fates[attempt - 1]
+            if fate.verdict and attempt not in self.verdicts:
+                yield self.hears(fate.verdict, attempt)._replace(verdicts=self.verdicts | {attempt})
+            if fate.runs and not self.accepted and not any(one.runs for one in self.fates[: attempt - 1]):
+                yield self.hears(Kind.ACCEPTED, attempt)._replace(accepted=True)  # the host takes one of them
+        if self.accepted:
+            yield self.hears(Kind.STARTED)
+            yield self.hears(Kind.ENDED)._replace(ended=True)
+        for kind in (Kind.NOT_SENT, Kind.OUT_OF_CONTACT, Kind.BACK, Kind.DISMISSED, Kind.DROPPED):
+            yield self.hears(kind)
+
+    def hears(self, kind: Kind, attempt: int | None = None) -> World:
+        said = self.view.attempt if attempt is None else attempt
+        return self._replace(view=after(self.view, fact(kind, attempt=said)))
+
+
+def every_world(fates: tuple[Fate, ...]) -> set[World]:
+    """Give all that can be reached, whatever is heard in whatever order."""
+    found = {World(fates)}
+    new = list(found)
+    while new:
+        reached = {one for world in new for one in world.next()} - found
+        found |= reached
+        new = list(reached)
+    return found
+
+
+@pytest.mark.parametrize("fates", list(itertools.product(FATES, repeat=2)))
+def test_a_task_is_over_only_if_it_is_really_over(fates: tuple[Fate, ...]) -> None:
+    for world in every_world(fates):
+        view, may_run = world.view, any(fate.runs for fate in fates[: world.sent])
+        assert not view.tampering, world
+        if view.over:
+            assert world.ended or not may_run, world
+        if view.over or view.shown_state is State.DISMISSED:
+            continue
+        # Whatever was heard, there is a word to wait for, or it is shown that none comes just now.
+        gave_up = world.hears(Kind.NOT_SENT).view
+        assert gave_up.over or gave_up.may_be_dismissed or world.accepted, world
+        if view.taken or world.accepted:
+            assert after(view, fact(Kind.OUT_OF_CONTACT)).shown_state is State.OUT_OF_CONTACT, world
+            assert after(view, fact(Kind.OUT_OF_CONTACT)).may_be_dismissed, world
 
 
 def test_out_of_contact_is_shown_over_the_state_and_taken_back() -> None:

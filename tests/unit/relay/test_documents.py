@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 ROOT = Path(__file__).resolve().parents[3]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 METRICS = (ROOT / "docs" / "metrics.md").read_text()
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 GUARANTEES = ("contiguous", "idempotent", "resumable", "answered", "explained", "blind")
 
 
@@ -72,7 +73,9 @@ def test_every_label_stands_at_zero_from_the_start() -> None:
 
 
 def test_every_setting_is_in_the_document_with_its_default() -> None:
-    rows = {line.split("`")[1]: line for line in section(METRICS, "Settings of the relay").splitlines() if "`" in line}
+    rows = {
+        line.split("`")[1]: line for line in section(OPERATIONS, "Settings of the relay").splitlines() if "`" in line
+    }
     expected = {PREFIX + one.name.upper(): one for one in fields(Settings)}
     assert set(rows) == set(expected)
     for name, one in expected.items():

@@ -15,6 +15,7 @@ ON, OFF, WHILE_RUNNING = AwakeMode.AWAKE_MODE_ON, AwakeMode.AWAKE_MODE_OFF, Awak
     [
         (KeepAwake(mode=ON, held=True, held_by="logind"), "keep awake (on): held by logind"),
         (KeepAwake(mode=WHILE_RUNNING), "keep awake (while-running): not held now; it will be while a task runs"),
+        (KeepAwake(mode=ON), "keep awake (on): not held yet"),
         (
             KeepAwake(mode=OFF, reason=Reason.REASON_KEEP_AWAKE_OFF),
             "keep awake (off): not held, because it is switched off",

@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import io
 import os
+import socket
 import sqlite3
 import ssl
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +26,7 @@ from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok
 
 from deploy.certs import HERE
 from tests.support.certificates import Certificates
+from tests.support.waiting import DEADLINE_SECONDS
 
 DAY_MS = 86_400_000
 
@@ -100,20 +104,58 @@ def test_what_a_server_says_can_not_colour_the_terminal() -> None:
 
 
 async def test_a_name_that_is_none_and_a_port_that_is_closed_are_broken_with_the_mend() -> None:
+    def resolves_nothing(_host: str, _port: int) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
     listening = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
     address = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     async with listening:
         assert (await links.name(address, of=links.SERVICE)).state is State.OK
         assert (await links.port(address, of=links.SERVICE)).state is State.OK
 
-    closed = await links.port(address, of=links.RELAY)
-    unknown = await links.name("nowhere.invalid:1", of=links.SERVICE)
+    with socket.socket() as nobody_listens:  # the port is ours, so nobody else takes it meanwhile
+        nobody_listens.bind(("127.0.0.1", 0))
+        closed = await links.port(f"127.0.0.1:{nobody_listens.getsockname()[1]}", of=links.RELAY)
+    unknown = await links.name("nowhere.invalid:1", of=links.SERVICE, resolve=resolves_nothing)
 
     assert closed.state is State.BROKEN
     assert "relay is down" in closed.advice
     assert unknown.state is State.BROKEN
     assert "--server" in unknown.advice
     assert (await links.name("no address", of=links.SERVICE)).state is State.BROKEN
+    assert (await links.name("a..b:1", of=links.RELAY)).state is State.BROKEN  # no name at all to a resolver
+
+
+async def test_a_resolver_that_never_answers_is_not_waited_for(tmp_path: Path) -> None:
+    never = threading.Event()
+
+    def hangs(_host: str, _port: int) -> list[object]:
+        never.wait()
+        return []
+
+    finding = await links.name("nowhere.invalid:1", of=links.SERVICE, resolve=hangs, seconds=0.05)
+    never.set()
+
+    assert finding.state is State.BROKEN
+    assert "was not resolved in 0.05 s" in finding.text
+
+
+async def test_what_never_answers_does_not_keep_the_program_from_ending() -> None:
+    """A pool's thread would: the loop waits for it, and then the interpreter does."""
+    program = (
+        "import asyncio, threading\nfrom dispatch.doctor.aside import aside\n"
+        "try:\n    asyncio.run(aside(threading.Event().wait, seconds=0.05))\nexcept TimeoutError:\n    print('late')"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            said, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    assert said == b"late\n"
 
 
 async def shown(certificates: Certificates, tmp_path: Path, names: Sequence[str], days: float) -> Any:

@@ -78,7 +78,8 @@ CREATE TABLE tasks (
     text TEXT NOT NULL,
     made_at_ms INTEGER NOT NULL,
     after_number INTEGER NOT NULL,
-    state TEXT NOT NULL
+    state TEXT NOT NULL,
+    action BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX tasks_by_pair ON tasks (pair_id, state);
 CREATE TABLE posts (

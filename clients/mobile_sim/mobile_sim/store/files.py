@@ -32,6 +32,7 @@ class StoredFile:
     file: Described
     pair_id: PairId
     task_id: bytes
+    """The newest that names it. What goes with a task its own action says: two may name the same file."""
     state: FileState
     path: Path | None
     """Where it is, or was, on this device."""
@@ -88,12 +89,12 @@ class FileBook:
                 (stored.state, stored.task_id, stored.file.file_id),
             )
 
-    def begun(self, pair_id: PairId, *, sha256: bytes, name: str, task_id: bytes) -> StoredFile | None:
-        """Find the same bytes under the same name that are on their way, or are this task's already."""
+    def begun(self, pair_id: PairId, *, sha256: bytes, name: str) -> StoredFile | None:
+        """Find the same bytes under the same name that are on their way."""
         row = self._connection.execute(
             f"SELECT {_COLUMNS} FROM files WHERE pair_id = ? AND sha256 = ? AND name = ?"  # noqa: S608 -- constant
-            " AND (state = ? OR (state = ? AND task_id = ?)) ORDER BY at_ms DESC LIMIT 1",
-            (pair_id, sha256, name, FileState.BEGUN, FileState.SENT, task_id),
+            " AND state = ? ORDER BY at_ms DESC LIMIT 1",
+            (pair_id, sha256, name, FileState.BEGUN),
         ).fetchone()
         return None if row is None else _file(row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from dispatch.ids import MessageId, PairId, TaskId
@@ -34,6 +34,8 @@ class Task:
     """The last event of the thread when it was asked: where it stands when the host never had it."""
     state: str
     """The word of a `task_view.State`."""
+    action: bytes = field(default=b"", repr=False)
+    """The serialized Action that each attempt sends, byte for byte; empty for a task that this phone did not make."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class Post:
     """Whether it went by the direct path, where this phone decides."""
 
 
-_TASK = "task_id, pair_id, text, made_at_ms, after_number, state"
+_TASK = "task_id, pair_id, text, made_at_ms, after_number, state, action"
 _POST = "message_id, pair_id, task_id, action, attempt, posted_at_ms, verdict, reason, retry_after_ms, direct"
 
 
@@ -90,8 +92,8 @@ class TaskBook:
     def add(self, task: Task) -> None:
         """Keep a new one."""
         self._connection.execute(
-            f"INSERT INTO tasks ({_TASK}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 -- constant
-            (task.task_id, task.pair_id, task.text, task.made_at_ms, task.after_number, task.state),
+            f"INSERT INTO tasks ({_TASK}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 -- constant
+            (task.task_id, task.pair_id, task.text, task.made_at_ms, task.after_number, task.state, task.action),
         )
 
     def set_state(self, task_id: TaskId, state: str) -> None:
@@ -99,8 +101,8 @@ class TaskBook:
         self._connection.execute("UPDATE tasks SET state = ? WHERE task_id = ?", (state, task_id))
 
     def set_text(self, task_id: TaskId, text: str) -> None:
-        """Change its words: they go when the person drops it."""
-        self._connection.execute("UPDATE tasks SET text = ? WHERE task_id = ?", (text, task_id))
+        """Change its words: they go when the person drops it, and so does what was to be sent."""
+        self._connection.execute("UPDATE tasks SET text = ?, action = x'' WHERE task_id = ?", (text, task_id))
 
     def facts(self, task_id: TaskId) -> list[Fact]:
         """List what is known of a task, in order."""
@@ -157,8 +159,8 @@ class TaskBook:
         )
 
 
-def _task(row: tuple[bytes, bytes, str, int, int, str]) -> Task:
-    task_id, pair_id, text, made_at_ms, after_number, state = row
+def _task(row: tuple[bytes, bytes, str, int, int, str, bytes]) -> Task:
+    task_id, pair_id, text, made_at_ms, after_number, state, action = row
     return Task(
         task_id=TaskId(task_id),
         pair_id=PairId(pair_id),
@@ -166,6 +168,7 @@ def _task(row: tuple[bytes, bytes, str, int, int, str]) -> Task:
         made_at_ms=made_at_ms,
         after_number=after_number,
         state=state,
+        action=action,
     )
 
 

@@ -89,9 +89,13 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
                 async with asyncio.timeout(self._knocks.open_within_seconds):
                     side, path = await self._let_in(context)
         except (_Refused, _Over, TimeoutError):
+            self._porch.refuse(port)
             with contextlib.suppress(grpc.aio.InternalError):
                 await refuse(context, errors.SessionNeeded())
             return
+        except asyncio.CancelledError:
+            self._porch.refuse(port)  # reset before there was an answer
+            raise
         self._porch.vouch(port)
         try:
             with contextlib.suppress(_Over, grpc.aio.InternalError):
@@ -102,6 +106,8 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
     @contextlib.contextmanager
     def _knock(self, who: str) -> Iterator[None]:
         """Count an opening for as long as it lasts. Raises _Refused for one too many."""
+        if not who:  # not by the porch: another user of this computer, who went round its bounds
+            raise _Refused
         now_ms, knocks = self._clock.steady_ms(), self._knocks
         crowded = sum(self._opening.values()) >= knocks.at_once or self._opening[who] >= knocks.at_once_of_one
         if crowded or not self._allowance.left(now_ms=now_ms):
@@ -143,26 +149,24 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
 
     async def _hold(self, side: DirectSide, path: DirectPath, context: Context) -> None:
         """Carry frames both ways until the phone leaves, falls silent, or may no longer be here. Ends by raising."""
-        heard_at = asyncio.get_running_loop().time()
 
         async def read() -> NoReturn:
-            nonlocal heard_at
             while True:
-                if await side.hear((await _message(context)).frames, path):
-                    heard_at = asyncio.get_running_loop().time()
+                await side.hear((await _message(context)).frames, path)
 
         async def write() -> NoReturn:
             while True:
                 await context.write(relay.AttachResponse(frames=await path.batch()))
 
         async def watch() -> NoReturn:
-            while (left := heard_at + self._knocks.silence_seconds - asyncio.get_running_loop().time()) > 0:
+            while await side.still_admitted():
+                silent_seconds = (self._clock.steady_ms() - path.heard_ms) / 1000
+                if silent_seconds >= self._knocks.silence_seconds:
+                    break
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(left):
+                    async with asyncio.timeout(self._knocks.silence_seconds - silent_seconds):
                         await path.over.wait()
-                        raise _Over
-                if not await side.still_admitted():
-                    raise _Over
+                        break
             raise _Over
 
         await _first_to_end(read(), write(), watch())

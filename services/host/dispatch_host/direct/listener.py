@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 import grpc
 from dispatch.address import Address
@@ -31,21 +33,37 @@ class Setting:
     """Whether and where to listen: at these addresses, or (None) at every private one of this computer."""
 
     at: Sequence[Address] | None = None
+    port: int = 0
+    """With every private address: this port, or one that the system chooses."""
+    look_seconds: float = 5.0
+    """How often it is looked whether this computer has other addresses now."""
     told: Sequence[str] = ()
-    """What phones are told in place of where it listens. Tests put a proxy there."""
+    """What phones are told in place of where it listens: a forwarded port, as of a container. Tests put a proxy there."""
+    listening: Callable[[Sequence[Address]], None] = lambda _: None
+    """Hears where it really listens. Tests aim their proxy by that."""
     bounds: Bounds = field(default_factory=Bounds)
     knocks: Knocks = field(default_factory=Knocks)
 
     @classmethod
-    def parse(cls, text: str) -> Setting | None:
-        """Read the setting: off (None), on, or HOST:PORT. Raises ValueError."""
+    def parse(cls, text: str, *, told: str | None = None) -> Setting | None:
+        """Read the setting: off (None), on, or HOST:PORT; and what phones are told, a HOST:PORT. Raises ValueError.
+
+        HOST is a number, for a phone looks up no name; 0.0.0.0 or [::] means every private address, with this port.
+        """
+        tell = () if told is None else (str(Address.parse(told)),)
         match text.strip().lower():
             case "off":
                 return None
             case "on":
-                return cls()
+                return cls(told=tell)
             case _:
-                return cls(at=(Address.parse(text),))
+                address = Address.parse(text)
+                try:
+                    number = ip_address(address.host)
+                except ValueError as failure:
+                    raise ValueError(f"{address.host} is a name, and phones look up none: give the number") from failure
+                at = None if number.is_unspecified else (address,)
+                return cls(at=at, port=0 if at else address.port, told=tell)
 
 
 class Listener:
@@ -55,11 +73,14 @@ class Listener:
         self._setting = setting
         self._clock = clock
         self._find = find
-        self._told: tuple[str, ...] = ()
+        self._open: dict[Address, Address] = {}  # what was wanted, and what was bound
+        self._in_vain: set[Address] = set()  # wanted, could not be had, and that was said
 
     def addresses(self) -> Sequence[str]:
         """Give where phones can come; empty while nothing is open."""
-        return self._told
+        if self._setting is None or not self._open:
+            return ()
+        return tuple(self._setting.told) or tuple(map(str, self._open.values()))
 
     @contextlib.asynccontextmanager
     async def open(self, fleet: Fleet) -> AsyncIterator[None]:
@@ -71,23 +92,51 @@ class Listener:
         server = grpc.aio.server(options=[*common, *_BOUNDED])
         # Never on the network itself: only the porch is there.
         inside = Address(host="127.0.0.1", port=server.add_insecure_port("127.0.0.1:0"))
-        async with Porch(self._setting.bounds, door=inside) as porch:
+        async with Porch(self._setting.bounds, door=inside, clock=self._clock) as porch:
             door = Door(_Known(fleet), porch=porch, clock=self._clock, knocks=self._setting.knocks)
             relay_pb2_grpc.add_ThreadServiceServicer_to_server(door, server)
             await server.start()
+            await self._look(self._setting, porch)
+            looking = asyncio.create_task(self._keep_looking(self._setting, porch))
             try:
-                listening = [str(one) async for one in _listening(porch, self._wanted(self._setting))]
-                self._told = tuple(self._setting.told or listening)
-                _LOG.info("direct path", addresses=listening)
                 yield
             finally:
-                self._told = ()
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+                self._open.clear()
                 await server.stop(0)
+
+    async def _keep_looking(self, setting: Setting, porch: Porch) -> None:
+        """Follow this computer from network to network. Nobody tells us, on every platform, and to look costs nothing."""
+        while True:
+            await asyncio.sleep(setting.look_seconds)
+            await self._look(setting, porch)
+
+    async def _look(self, setting: Setting, porch: Porch) -> None:
+        """Listen where it is wanted, and nowhere else. What can't be had now is tried again."""
+        wanted = self._wanted(setting)
+        before = list(self._open.values())
+        for gone in [one for one in self._open if one not in wanted]:
+            porch.leave(self._open.pop(gone))
+        for one in [one for one in wanted if one not in self._open]:
+            try:
+                self._open[one] = await porch.listen(one)
+            except OSError as failure:
+                # The thread by the relay needs none of this.
+                if one not in self._in_vain:
+                    _LOG.warning("can't listen for the direct path", address=str(one), why=failure.strerror)
+                self._in_vain.add(one)
+            else:
+                self._in_vain.discard(one)
+        self._in_vain.intersection_update(wanted)
+        if before != (listening := list(self._open.values())):
+            setting.listening(listening)
+            _LOG.info("direct path", addresses=[str(one) for one in listening])
 
     def _wanted(self, setting: Setting) -> Sequence[Address]:
         if setting.at is not None:
             return setting.at
-        return [Address(host=host, port=0) for host in self._find()]
+        return [Address(host=host, port=setting.port) for host in self._find()]
 
 
 _BOUNDED = [
@@ -97,15 +146,6 @@ _BOUNDED = [
     ("grpc.server_handshake_timeout_ms", 5_000),
     ("grpc.max_connection_idle_ms", 10_000),
 ]
-
-
-async def _listening(porch: Porch, wanted: Sequence[Address]) -> AsyncIterator[Address]:
-    for address in wanted:
-        try:
-            yield await porch.listen(address)
-        except OSError as failure:
-            # The thread by the relay needs none of this.
-            _LOG.warning("can't listen for the direct path", address=str(address), why=failure.strerror)
 
 
 class _Known:

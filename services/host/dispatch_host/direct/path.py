@@ -30,6 +30,9 @@ class DirectPath:
         self._queue: list[RelayFrame] = []
         self._news = asyncio.Event()
         self.over = asyncio.Event()  # set when the host ends it
+        # Touched by the side.
+        self.heard_ms = 0  # when the phone last wrote something here, on the steady clock
+        self.forged = 0  # frames that no phone wrote
 
     def live(self, sealed: bytes) -> bool:
         return self._put(RelayFrame(live=relay.Live(sealed=sealed)))

@@ -9,21 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from dispatch import errors
-from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.api.relay.v1.relay_pb2 import DeviceFrame
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.ids import MessageId
 from dispatch.runtime.logs import get_logger
+from dispatch.sealed.chain import DIRECT_LEAP
+from dispatch.sealed.errors import FORGED_AT_MOST
+from dispatch.sealed.frame import EPOCH_BYTES
 from dispatch.sealed.session import Budget, HostSession
 
 from dispatch_host.direct.path import DirectPath
 from dispatch_host.intake import Intake
 from dispatch_host.journal.values import Pairing
-from dispatch_host.path import Path
+from dispatch_host.path import Heard, Path
 from dispatch_host.posting import Posting
 from dispatch_host.shared import Common
 from dispatch_host.talk import Talk
+
+PHONE_GIVES_UP_MS = 6_000
+"""A phone that has heard nothing here for so long is on the relay's path again (docs/direct.md "Opening")."""
 
 _LOG = get_logger()
 
@@ -52,6 +56,7 @@ class DirectSide:
         self._turn = turn
         # Touched by the door's streams, one at a time.
         self._budget = Budget()
+        self._shut = False
         self.path: DirectPath | None = None
         """The newest stream on which a valid frame came; None while there is none."""
 
@@ -67,55 +72,70 @@ class DirectSide:
     async def greet(self, message1: bytes, path: DirectPath) -> bool:
         """Answer message 1 of a handshake; False when nothing is to be answered."""
         async with self._turn:
-            await self._talk.hear(message1, path, budget=self._budget)
+            if not self._shut:
+                await self._talk.hear(message1, path, budget=self._budget)
         return bool(path.waiting)
 
     async def join(self, sealed: bytes, path: DirectPath) -> bool:
         """Take the first sealed frame of a stream: from one that is valid on, this is the path that is written to."""
         async with self._turn:
-            if not await self._talk.hear(sealed, path) or not await self._talk.still_admitted():
+            if not self._may_speak(sealed) or await self._hear(sealed, path) is not Heard.PHONE:
                 return False
             await self.ask_again(path)
+            if self._shut:  # meanwhile
+                return False
             if self.path is not None:
                 self.path.over.set()  # the newest wins
             self.path = path
+            path.heard_ms = self._common.clock.steady_ms()
             self._posting.begin_anew()
         _LOG.info("direct path opened", pairing=self._pairing.pair_id)
         return True
 
-    async def hear(self, frames: Sequence[DeviceFrame], path: DirectPath) -> bool:
-        """Take what came on the path; tells whether the phone wrote any of it. What makes no sense is passed over."""
-        valid = False
+    def _may_speak(self, sealed: bytes) -> bool:
+        """Tell whether the phone may say this. A session that this begins is judged when it is confirmed."""
+        return not self._shut and (sealed[1 : 1 + EPOCH_BYTES] != self._session.epoch or self._talk.admitted())
+
+    async def hear(self, frames: Sequence[DeviceFrame], path: DirectPath) -> None:
+        """Take what came on the path. What makes no sense is passed over; the path is over when somebody forges."""
         async with self._turn:
+            if self._shut or not self._talk.admitted():
+                path.over.set()
             for frame in frames:
+                if path.over.is_set():
+                    return
                 match frame.WhichOneof("frame"):
                     case "live":
-                        valid = await self._talk.hear(frame.live.sealed, path, budget=self._budget) or valid
+                        heard = await self._hear(frame.live.sealed, path)
                     case "post":
-                        valid = await self._command(frame.post, path) or valid
+                        post = frame.post
+                        heard = await self._intake.answer(MessageId(post.message_id), None, post.sealed, path)
                     case _:
-                        pass
-        return valid
+                        heard = Heard.NOBODY
+                self._judge(heard, path)
+
+    def _judge(self, heard: Heard, path: DirectPath) -> None:
+        if heard is Heard.PHONE:
+            path.heard_ms = self._common.clock.steady_ms()
+        elif heard is Heard.FORGED:
+            path.forged += 1
+            if path.forged >= FORGED_AT_MOST:
+                _LOG.warning("somebody forges on the direct path", pairing=self._pairing.pair_id)
+                path.over.set()
+
+    async def _hear(self, sealed: bytes, path: DirectPath) -> Heard:
+        return await self._talk.hear(sealed, path, budget=self._budget, furthest=DIRECT_LEAP)
 
     async def still_admitted(self) -> bool:
         """Tell whether the phone may still be here."""
         async with self._turn:
-            return await self._talk.still_admitted()
+            return self._talk.admitted()
 
-    async def _command(self, post: relay.Post, path: DirectPath) -> bool:
-        message = MessageId(post.message_id)
-        try:
-            refused = await self._intake.consider(message, None, post.sealed)
-        except errors.StoreFailed as failure:
-            _LOG.error("journal can't be used", detail=failure.detail)
-            refused = failure.reason
-        if refused is None:
-            path.take(message)
-            return True
-        self._common.refused(refused)
-        _LOG.info("command declined", pairing=self._pairing.pair_id, reason=errors.word(refused))
-        path.decline(message, refused)
-        return False
+    def phone_is_elsewhere(self) -> None:
+        """Hear that the phone has spoken by the relay. It gave this path up, then, if it has been silent here for so long."""
+        path = self.path
+        if path is not None and self._common.clock.steady_ms() - path.heard_ms > PHONE_GIVES_UP_MS:
+            path.over.set()
 
     async def ask_again(self, path: Path) -> None:
         """Say Taken again for what the phone has not decided, or has and was not heard."""
@@ -132,7 +152,12 @@ class DirectSide:
             self._posting.begin_anew()
             _LOG.info("direct path closed", pairing=self._pairing.pair_id)
 
-    def close(self) -> None:
-        """End the path."""
+    def shut(self) -> None:
+        """End the path, and let nobody in until `reopen`."""
+        self._shut = True
         if self.path is not None:
             self.path.over.set()
+
+    def reopen(self) -> None:
+        """Let the phone in again."""
+        self._shut = False

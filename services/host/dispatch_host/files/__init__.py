@@ -4,7 +4,8 @@ docs/files.md tells it as a story. Who asks for a transfer comes through the lin
 """
 
 from dispatch_host.files.artifacts import Artifacts
+from dispatch_host.files.attachments import Attachments
 from dispatch_host.files.inbox import Inbox
 from dispatch_host.files.transfers import Transfers
 
-__all__ = ["Artifacts", "Inbox", "Transfers"]
+__all__ = ["Artifacts", "Attachments", "Inbox", "Transfers"]

@@ -14,6 +14,7 @@ from dispatch import errors
 from dispatch.files.description import Described
 from dispatch.files.names import safe_name
 from dispatch.files.source import OpenFile
+from dispatch.files.threads import Stopped, never
 from dispatch.ids import ID_BYTES, FileId, Rng
 from dispatch.sealed.file import KEY_BYTES
 
@@ -31,7 +32,7 @@ class Artifacts:
         self._most_bytes = most_bytes
         self._rng = rng
 
-    def name(self, path: Path, folders: Sequence[Folder], *, thread: int, task_id: bytes, at_ms: int) -> StoredFile:
+    def name(self, path: Path, folders: Sequence[Folder], *, thread: int, at_ms: int) -> StoredFile:
         """Give a file an id, a key and its digest. Raises FolderNotApproved, FileUnknown, TooLarge."""
         with self._open(path, folders, thread) as file:
             facts = file.facts()
@@ -48,23 +49,23 @@ class Artifacts:
             file=described,
             thread=thread,
             kind=FileKind.ARTIFACT,
-            task_id=task_id,
             path=path,
             mtime_ns=facts.st_mtime_ns,
             at_ms=at_ms,
         )
 
-    def open(self, stored: StoredFile, folders: Sequence[Folder]) -> OpenFile:
-        """Open what was named, as it was named. Raises FolderNotApproved, FileUnknown, FileChanged."""
+    def open(self, stored: StoredFile, folders: Sequence[Folder], *, stopped: Stopped = never) -> OpenFile:
+        """Open what was named, as it was named. Raises FolderNotApproved, FileUnknown, FileChanged, Abandoned."""
         file = self._open(stored.path, folders, stored.thread)
         try:
             facts = file.facts()
             if facts.st_size != stored.file.size:
                 raise errors.FileChanged("it has another size")
-            if facts.st_mtime_ns != stored.mtime_ns and file.digest(facts.st_size) != stored.file.sha256:
+            touched = facts.st_mtime_ns != stored.mtime_ns
+            if touched and file.digest(facts.st_size, stopped=stopped) != stored.file.sha256:
                 raise errors.FileChanged("it has other bytes")
         except BaseException:
-            file.__exit__()
+            file.close()
             raise
         return file
 

@@ -1,7 +1,8 @@
 """The host's end of every transfer: takes attachments that a phone offers, gives artifacts that it wants.
 
 A phone asks under the seal of its thread; the host then joins the transfer at the relay where that thread is. A phone that
-asks again for the same file has given the transfer before up: the newest counts. Called by the links and the operations.
+asks again for the same file has given the transfer before up: the newest counts, and begins when the others have let go.
+Called by the links and the operations.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from dispatch import errors
@@ -19,21 +20,26 @@ from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import Clock
 from dispatch.failures import place_of
 from dispatch.files.carrier import RelayCarrier
-from dispatch.files.description import Described, checked
+from dispatch.files.description import checked
 from dispatch.files.giving import give
-from dispatch.files.taking import already_there, arriving, take
+from dispatch.files.taking import already_there, take
+from dispatch.files.threads import held
 from dispatch.ids import ID_BYTES, Instance, PairId, Rng, TransferId
 from dispatch.runtime.logs import get_logger
 from dispatch.thread import Identity, Right
 
+from dispatch_host.allowance import Allowance
 from dispatch_host.files.artifacts import Artifacts
-from dispatch_host.files.inbox import KEPT_SECONDS, Inbox
-from dispatch_host.journal import Tx, Writer, files, settings
+from dispatch_host.files.attachments import Attachments
+from dispatch_host.journal import Tx, Writer, files, permissions
 from dispatch_host.journal.values import FileKind, Pairing, StoredFile
 from dispatch_host.scope import Folder
 
 MOST_OF_PAIRING = 4
-_RETRY_MS = 2_000
+MOST_ASKED, ASKED_WINDOW_MS = 32, 10_000
+"""What a phone may ask for, in all: each costs the journal and the disk something, whatever comes of it."""
+THREADS = 4
+"""Open files for all transfers: what arrived before, or was touched since, is read to its end. The agents have others."""
 
 _LOG = get_logger()
 
@@ -54,7 +60,7 @@ class Shop:
     """What all transfers of a host work with. Fixed for the process."""
 
     journal: Writer
-    inbox: Inbox
+    attachments: Attachments
     artifacts: Artifacts
     clock: Clock
     rng: Rng = field(repr=False)
@@ -73,14 +79,17 @@ class Transfers:
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="files")
         # Touched on the loop only.
-        self._under_way: dict[tuple[PairId, bytes], asyncio.Task[None]] = {}
+        self._under_way: dict[tuple[PairId, bytes], list[asyncio.Task[None]]] = {}  # the newest last; the others end
+        self._asked: dict[PairId, Allowance] = {}
 
     async def __aenter__(self) -> Transfers:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._cut(list(self._under_way.values()))
+        await self._cut([task for tasks in self._under_way.values() for task in tasks])
+        self._pool.shutdown(wait=False)
 
     # ---- Called by links.
 
@@ -97,35 +106,49 @@ class Transfers:
     ) -> None:
         if len(transfer_id) != ID_BYTES or len(file_id) != ID_BYTES:
             return  # nobody could be told which transfer is refused
-        place = link.pairing.pair_id, file_id
-        before = self._under_way.get(place)
-        of_pairing = sum(pair_id == link.pairing.pair_id for pair_id, _ in self._under_way)
-        if before is None and of_pairing >= MOST_OF_PAIRING:
+        pair_id = link.pairing.pair_id
+        place = pair_id, file_id
+        of_pairing = sum(pair_id == of for of, _ in self._under_way)
+        if not self._may_ask(pair_id) or (place not in self._under_way and of_pairing >= MOST_OF_PAIRING):
             self._refuse(link, transfer_id, Reason.REASON_RATE_LIMITED)
             return
+        before = list(self._under_way.get(place, ()))
+        for one in before:
+            one.cancel()
 
         async def run() -> None:
-            if before is not None:
-                await self._cut([before])
+            if before:
+                await asyncio.wait(before)
             await self._run(link, transfer_id, work())
 
         task = asyncio.create_task(run())
-        self._under_way[place] = task
+        self._under_way[place] = [*before, task]
 
         def over(_: asyncio.Task[None]) -> None:
-            if self._under_way.get(place) is task:
+            self._under_way[place].remove(task)
+            if not self._under_way[place]:
                 del self._under_way[place]
 
         task.add_done_callback(over)
 
+    def _may_ask(self, pair_id: PairId) -> bool:
+        allowance = self._asked.setdefault(pair_id, Allowance(most=MOST_ASKED, window_ms=ASKED_WINDOW_MS))
+        now_ms = self._shop.clock.steady_ms()
+        if not allowance.left(now_ms=now_ms):
+            return False
+        allowance.take(now_ms=now_ms)
+        return True
+
     async def drop(self, pair_id: PairId) -> None:
-        """End the transfers of a pairing that is over."""
-        await self._cut([task for (of, _), task in self._under_way.items() if of == pair_id])
+        """End the transfers of a pairing that is over; returns when none of them touches the disk any more."""
+        await self._cut([task for (of, _), tasks in self._under_way.items() if of == pair_id for task in tasks])
+        self._asked.pop(pair_id, None)
 
     async def _cut(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def _run(self, link: Thread, transfer_id: bytes, work: Awaitable[None]) -> None:
         """Do a transfer to its end, whatever that is."""
@@ -153,69 +176,23 @@ class Transfers:
         shop, thread = self._shop, link.pairing.thread
         file = checked(offer.file, most_bytes=shop.most_bytes)
         transfer_id = TransferId(offer.transfer_id)
-        await self._sweep()
-        if await self._is_here(file, thread):
+        if await shop.attachments.is_here(file, thread=thread):
             async with self._joined(link, transfer_id) as carrier:
                 await already_there(carrier, file, transfer_id=transfer_id, rng=shop.rng)
             return
         # Opened before the transfer is joined: what there is of it may have to be read again.
-        with shop.inbox.room(file):
-            async with (
-                arriving(lambda: shop.inbox.partial(file)) as partial,
-                self._joined(link, transfer_id) as carrier,
-            ):
-
-                async def keep() -> None:
-                    path = await asyncio.to_thread(shop.inbox.put, partial, thread)
-                    try:
-                        await shop.journal.step(lambda tx: files.add(tx, self._arrived(file, thread, path)))
-                    except errors.StoreFailed:
-                        await asyncio.to_thread(shop.inbox.remove, path)  # nothing would know of it
-                        raise
-
-                await take(carrier, partial, transfer_id=transfer_id, rng=shop.rng, progress=_nobody, keep=keep)
-
-    def _arrived(self, file: Described, thread: int, path: Path) -> StoredFile:
-        return StoredFile(
-            file=file,
-            thread=thread,
-            kind=FileKind.ATTACHMENT,
-            task_id=b"",
-            path=path,
-            mtime_ns=0,
-            at_ms=self._shop.clock.wall_ms(),
-        )
-
-    async def _is_here(self, file: Described, thread: int) -> bool:
-        """Tell whether it arrived before. One that somebody deleted since is not here any more."""
-        journal = self._shop.journal
-
-        def known(tx: Tx) -> StoredFile | None:
-            stored = files.find(tx, file.file_id, thread=thread, kind=FileKind.ATTACHMENT)
-            return stored if stored is not None and files.has_arrived(tx, file, thread=thread) else None
-
-        stored = await journal.step(known)
-        if stored is None:
-            return False
-        if await asyncio.to_thread(stored.path.is_file):
-            return True
-        await journal.step(lambda tx: files.forget(tx, file.file_id))
-        return False
-
-    async def _sweep(self) -> None:
-        """Forget what began to arrive and was left alone, and what arrived and no task named."""
-        shop = self._shop
-        now_ms = shop.clock.wall_ms()
-        await asyncio.to_thread(shop.inbox.sweep, now_seconds=now_ms / 1000)
-
-        def forget(tx: Tx) -> list[StoredFile]:
-            old = files.unclaimed(tx, before_ms=now_ms - KEPT_SECONDS * 1000)
-            for stored in old:
-                files.forget(tx, stored.file.file_id)
-            return old
-
-        for stored in await shop.journal.step(forget):
-            await asyncio.to_thread(shop.inbox.remove, stored.path)
+        async with (
+            shop.attachments.arriving(file, self._pool) as arriving,
+            self._joined(link, transfer_id) as carrier,
+        ):
+            await take(
+                carrier,
+                arriving.partial,
+                transfer_id=transfer_id,
+                rng=shop.rng,
+                progress=_nobody,
+                keep=lambda: shop.attachments.keep(arriving, thread=thread),
+            )
 
     # ---- Artifacts.
 
@@ -223,22 +200,18 @@ class Transfers:
         shop, thread = self._shop, link.pairing.thread
 
         def look(tx: Tx) -> tuple[StoredFile | None, Sequence[Folder]]:
-            return files.find(tx, wish.file_id, thread=thread, kind=FileKind.ARTIFACT), settings.folders(tx)
+            stored = files.find(tx, wish.file_id, thread=thread, kind=FileKind.ARTIFACT)
+            return stored, permissions.folders(tx, shop.clock.wall_ms())
 
         stored, folders = await shop.journal.step(look)
         if stored is None:
             raise errors.FileUnknown
         transfer_id = TransferId(wish.transfer_id)
-        with await asyncio.to_thread(shop.artifacts.open, stored, folders) as source:
-            async with self._joined(link, transfer_id) as carrier:
-                await give(
-                    carrier,
-                    stored.file,
-                    source,
-                    transfer_id=transfer_id,
-                    rng=shop.rng,
-                    progress=_nobody,
-                )
+        async with (
+            held(lambda stopped: shop.artifacts.open(stored, folders, stopped=stopped), self._pool) as source,
+            self._joined(link, transfer_id) as carrier,
+        ):
+            await give(carrier, stored.file, source, transfer_id=transfer_id, rng=shop.rng, progress=_nobody)
 
     @contextlib.asynccontextmanager
     async def _joined(self, link: Thread, transfer_id: TransferId) -> AsyncIterator[RelayCarrier]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
-from dispatch.ids import MessageId, PairId
+from dispatch.ids import MessageId, PairId, TaskId
 from dispatch.sealed.chain import Chain
 
 from dispatch_host.journal.values import OutboxRow
@@ -45,6 +45,15 @@ def add(
     )
 
 
+def add_go(tx: Tx, pair_id: PairId, message_id: MessageId, task_id: TaskId) -> None:
+    """Have the relay told that a task got its go by the direct path: a row that the phone need not have."""
+    tx.execute(
+        "INSERT INTO outbox (pair_id, message_id, task_id, sealed, first, last, push_hint, outcome, reason, kept)"
+        " VALUES (?, ?, ?, x'', 0, 0, 0, 0, 0, 1)",
+        (pair_id, message_id, task_id),
+    )
+
+
 def waiting(tx: Tx, pair_id: PairId, *, after_id: int, limit: int, kept: bool) -> list[OutboxRow]:
     """Give the next rows without a receipt, in order: those that the phone has by the direct path (`kept`), or the others."""
     rows = tx.execute(
@@ -67,9 +76,10 @@ def waiting(tx: Tx, pair_id: PairId, *, after_id: int, limit: int, kept: bool) -
     ]
 
 
-def count(tx: Tx, pair_id: PairId) -> int:
-    """Count the rows without a receipt."""
-    return int(tx.execute("SELECT count(*) FROM outbox WHERE pair_id = ?", (pair_id,)).fetchone()[0])
+def count(tx: Tx, pair_id: PairId, *, kept: bool) -> int:
+    """Count the rows without a receipt: those that the phone has by the direct path (`kept`), or the others."""
+    found = tx.execute("SELECT count(*) FROM outbox WHERE pair_id = ? AND kept = ?", (pair_id, kept))
+    return int(found.fetchone()[0])
 
 
 def received(tx: Tx, pair_id: PairId, message_ids: Iterable[bytes]) -> None:

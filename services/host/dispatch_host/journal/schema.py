@@ -67,7 +67,8 @@ CREATE TABLE task (
     place INTEGER UNIQUE,                -- order of acceptance over all threads
     reason INTEGER NOT NULL DEFAULT 0,
     result TEXT NOT NULL DEFAULT '',
-    memory TEXT NOT NULL DEFAULT '{}'    -- JSON
+    memory TEXT NOT NULL DEFAULT '{}',   -- JSON
+    cancelled INTEGER NOT NULL DEFAULT 0 -- somebody said so while it ran; the runner ends it
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX task_by_state ON task (state);
 CREATE INDEX task_by_thread ON task (thread, place);
@@ -100,7 +101,7 @@ CREATE TABLE outbox (
     push_hint INTEGER NOT NULL,
     outcome INTEGER NOT NULL,
     reason INTEGER NOT NULL,
-    kept INTEGER NOT NULL DEFAULT 0      -- the phone has it by the direct path; only the relay is to hear of the outcome
+    kept INTEGER NOT NULL DEFAULT 0      -- the phone needs it no more; only the relay is to hear of a go or an outcome
 ) STRICT;
 CREATE INDEX outbox_by_pairing ON outbox (pair_id, id);
 
@@ -108,7 +109,7 @@ CREATE TABLE file (
     file_id BLOB PRIMARY KEY,
     thread INTEGER NOT NULL REFERENCES thread (id),
     kind TEXT NOT NULL,                  -- attachment: it is here, whole; artifact: it was told to the phone
-    task_id BLOB NOT NULL,               -- empty for an attachment that no task has named yet
+    claimed INTEGER NOT NULL DEFAULT 0,  -- an accepted task names this attachment; which ones do, their own actions say
     name TEXT NOT NULL,
     size INTEGER NOT NULL,
     sha256 BLOB NOT NULL,
@@ -118,12 +119,53 @@ CREATE TABLE file (
     at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX file_by_thread ON file (thread, kind);
-CREATE INDEX file_by_task ON file (task_id);
 
-CREATE TABLE folder (
-    path BLOB PRIMARY KEY,               -- as the file system spells it
-    writable INTEGER NOT NULL
+CREATE TABLE permission (
+    kind TEXT NOT NULL,
+    name BLOB NOT NULL,                  -- a folder's path as the file system spells it, a connector, or empty
+    writable INTEGER NOT NULL,
+    without_sandbox INTEGER NOT NULL,
+    ends_at_ms INTEGER,                  -- wall clock; NULL for no end
+    PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE always_rule (               -- what a person allowed from now on, in answer to a question
+    rule TEXT NOT NULL,                  -- as the question said it
+    kind TEXT NOT NULL,                  -- the permission that it stands on
+    name BLOB NOT NULL,
+    writable INTEGER NOT NULL,
+    who TEXT NOT NULL,                   -- the device that said so
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (rule, kind, name, writable)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE question (                  -- of tasks that are not over
+    question_id BLOB PRIMARY KEY,
+    task_id BLOB NOT NULL,
+    content BLOB NOT NULL,               -- the serialized Question
+    kind TEXT,                           -- the permission that its rule stands on; NULL for none
+    name BLOB,
+    writable INTEGER,
+    asked_at_ms INTEGER NOT NULL,
+    answered BLOB                        -- the serialized Answered that closed it; NULL while it is open
+) STRICT, WITHOUT ROWID;
+CREATE INDEX question_by_task ON question (task_id);
+
+CREATE TABLE steer (                     -- words for a task that runs, until its agent gets them
+    id INTEGER PRIMARY KEY,
+    task_id BLOB NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    task_id BLOB NOT NULL,
+    permission TEXT NOT NULL,            -- or the rule of an approval
+    subject TEXT NOT NULL,               -- a path, a program, a tool, a question
+    verdict TEXT NOT NULL,
+    who TEXT NOT NULL                    -- the device that said so; empty where nobody was asked
+) STRICT;
 
 CREATE TABLE setting (
     name TEXT PRIMARY KEY,

@@ -1,34 +1,11 @@
-"""Approved folders, switches, and pairings of whose end the pairing service has not heard. Functions over a transaction."""
+"""Switches, and pairings of whose end the pairing service has not heard. Functions over a transaction."""
 
 from __future__ import annotations
-
-import os
-from collections.abc import Sequence
-from pathlib import Path
 
 from dispatch.ids import PairId
 
 from dispatch_host.journal.writer import Tx
 from dispatch_host.power.awake import DEFAULT, Mode
-from dispatch_host.scope import Folder
-
-
-def folders(tx: Tx) -> Sequence[Folder]:
-    """List the approved folders by path."""
-    rows = tx.execute("SELECT path, writable FROM folder ORDER BY path")
-    return [Folder(path=Path(os.fsdecode(row["path"])), writable=bool(row["writable"])) for row in rows]
-
-
-def approve(tx: Tx, folder: Folder) -> None:
-    """Approve a folder, or change its access."""
-    tx.execute(
-        "INSERT OR REPLACE INTO folder (path, writable) VALUES (?, ?)", (os.fsencode(folder.path), folder.writable)
-    )
-
-
-def disapprove(tx: Tx, path: Path) -> bool:
-    """Take an approval back; tells whether there was one."""
-    return tx.execute("DELETE FROM folder WHERE path = ?", (os.fsencode(path),)).rowcount > 0
 
 
 def keep_awake(tx: Tx) -> Mode:

@@ -76,6 +76,11 @@ def accept(tx: Tx, task_id: TaskId, *, attempt: int, action: bytes, at_ms: int) 
     )
 
 
+def mark_cancelled(tx: Tx, task_id: TaskId) -> None:
+    """Remember that somebody cancelled a task that runs; the runner ends it."""
+    tx.execute("UPDATE task SET cancelled = 1 WHERE task_id = ?", (task_id,))
+
+
 def keep_result(tx: Tx, task_id: TaskId, *, text: str, memory: str) -> None:
     """Keep what later tasks of the thread may refer to."""
     tx.execute("UPDATE task SET result = ?, memory = ? WHERE task_id = ?", (text, memory, task_id))
@@ -158,4 +163,5 @@ def _task(row: sqlite3.Row) -> StoredTask:
         reason=row["reason"],
         result=row["result"],
         memory=row["memory"],
+        cancelled=bool(row["cancelled"]),
     )

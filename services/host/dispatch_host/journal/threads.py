@@ -100,6 +100,12 @@ def thread_of(tx: Tx, pair_id: PairId) -> int:
     return int(found["thread"])
 
 
+def phone_name(tx: Tx, pair_id: PairId) -> str:
+    """Give the phone's name; empty when the pairing is over."""
+    found = tx.execute("SELECT phone_name FROM pairing WHERE pair_id = ?", (pair_id,)).fetchone()
+    return "" if found is None else str(found["phone_name"])
+
+
 def pairing_of(tx: Tx, thread: int) -> PairId | None:
     """Give the thread's pairing; None when it has none at present."""
     found = tx.execute("SELECT pair_id FROM pairing WHERE thread = ?", (thread,)).fetchone()

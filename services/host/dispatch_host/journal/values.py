@@ -11,6 +11,7 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.files.description import Described
 from dispatch.ids import MessageId, PairId, TaskId
 
+from dispatch_host.permissions.permission import Permission
 from dispatch_host.tasks import State
 
 
@@ -52,6 +53,7 @@ class StoredTask:
     reason: Reason.ValueType
     result: str = field(repr=False)
     memory: str = field(repr=False)
+    cancelled: bool = False
 
 
 class Verdict(StrEnum):
@@ -105,7 +107,52 @@ class StoredFile:
     file: Described
     thread: int
     kind: FileKind
-    task_id: bytes
     path: Path
     mtime_ns: int
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredQuestion:
+    """A question of a task that is not over. `content` is the Question as it stands in the thread."""
+
+    question_id: bytes
+    task_id: TaskId
+    content: bytes = field(repr=False)
+    permission: Permission | None
+    asked_at_ms: int
+    answered: bytes | None = field(default=None, repr=False)
+    """The Answered that closed it; None while it is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlwaysRule:
+    """What a person allowed from now on. It holds for exactly this rule and permission, as long as that is given."""
+
+    rule: str
+    permission: Permission
+    by: str
+    at_ms: int
+
+
+class AuditVerdict(StrEnum):
+    """What came of a use of a permission. The words are those of the command line."""
+
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+    APPROVED = "approved"
+    BY_RULE = "by_rule"
+    DENIED = "denied"
+    UNANSWERED = "unanswered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLine:
+    """One use of a permission."""
+
+    at_ms: int
+    task_id: TaskId
+    permission: str
+    subject: str = field(repr=False)
+    verdict: AuditVerdict
+    by: str = ""

@@ -84,14 +84,16 @@ class KeepAwake:
         *,
         mode: Mode,
         changed: Callable[[Awake], None],
+        failed: Callable[[], None] = lambda: None,
         check_seconds: float = CHECK_SECONDS,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
+        """Start with this mode. `failed` is told of each failure that no system should show; it may be called on any thread."""
         # Fixed after __init__.
         self._changed = changed
         self._check_seconds = check_seconds
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="keep-awake")
-        self._hand = _Hand(means, retry_seconds=retry_seconds)
+        self._hand = _Hand(means, retry_seconds=retry_seconds, failed=failed)
         # Touched on the loop.
         self._mode = mode
         self._busy = False
@@ -136,10 +138,14 @@ class KeepAwake:
 
 
 class _Hand:
-    """What holds the lock. Every method runs on the one thread that may block, and nothing else touches the fields."""
+    """What holds the lock. Every method runs on the one thread that may block, and nothing else touches the fields.
 
-    def __init__(self, means: Sequence[Means], *, retry_seconds: float) -> None:
+    The systems behind it are libraries, buses and other people's programs: whatever they raise, the host goes on.
+    """
+
+    def __init__(self, means: Sequence[Means], *, retry_seconds: float, failed: Callable[[], None]) -> None:
         self._means = means
+        self._failed = failed
         self._retry_seconds = retry_seconds
         self._lock: Lock | None = None
         self._was_given = False  # whether the last asking was answered with a lock
@@ -148,7 +154,7 @@ class _Hand:
 
     def settle(self, mode: Mode, busy: bool, ask: bool, now: float) -> Awake:
         wanted = mode is Mode.ON or (mode is Mode.WHILE_RUNNING and busy)
-        if self._lock is not None and not self._lock.is_held():
+        if self._lock is not None and not self._is_held(self._lock):
             _LOG.warning("keep awake: the lock was lost", by=self._lock.by)
             self.let_go()
         if not wanted:
@@ -162,9 +168,21 @@ class _Hand:
         return self._awake(mode)
 
     def let_go(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            with contextlib.suppress(Exception):  # then it was lost anyway
+                lock.release()
+
+    def _is_held(self, lock: Lock) -> bool:
+        try:
+            return lock.is_held()
+        except Exception as failure:
+            self._broke(failure)
+            return False
+
+    def _broke(self, failure: Exception) -> None:
+        self._failed()
+        _LOG.error("keep awake: a system broke", cause=type(failure).__name__, detail=str(failure))
 
     def _take(self, now: float) -> None:
         """Ask one system after the other. A plain no says more than "not here", so it is the one that is remembered."""
@@ -174,6 +192,10 @@ class _Hand:
                 self._lock = means.take()
             except NotGiven as refusal:
                 refusals.append(refusal)
+            except Exception as failure:
+                self._broke(failure)
+                what = f"{type(means).__name__} broke ({type(failure).__name__})"
+                refusals.append(NotGiven(Reason.REASON_KEEP_AWAKE_UNAVAILABLE, what))
             else:
                 self._was_given, self._refusal = True, None
                 return

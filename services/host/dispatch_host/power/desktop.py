@@ -23,19 +23,22 @@ CALL_SECONDS = 2.0
 _PRETENDED = "WakepyFakeSuccess"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DesktopLock:
     """A lock of the desktop's."""
 
     _mode: Mode
     by: str
-    _owner: str
-    """Who held the name on the session bus when the lock was taken; empty where there is no such bus."""
+    _owner: str | None
+    """Who held the name on the session bus when the lock was taken; empty for nobody, None while that could not be asked."""
     _adapters: Sequence[DBusAdapter]
 
     def is_held(self) -> bool:
-        """Tell whether the session manager that gave it is still there. Elsewhere nothing can be asked: yes."""
-        return not self._owner or self._owner == _owner_of(self.by)
+        """Tell whether the session manager that gave it is still there. While nothing can be asked: yes."""
+        owner = _owner_of(self.by)
+        if self._owner is None:
+            self._owner = owner
+        return owner is None or owner == self._owner
 
     def release(self) -> None:
         """Let go of it."""
@@ -81,8 +84,11 @@ def _leave(mode: Mode, adapters: Sequence[DBusAdapter]) -> None:
             adapter.close_connections()
 
 
-def _owner_of(name: str) -> str:
-    """Give who holds a name on the session bus; empty for nobody, and where there is no such bus."""
+def _owner_of(name: str) -> str | None:
+    """Give who holds a name on the session bus: empty for nobody, or where there is no bus; None when it did not say.
+
+    A bus that is slow for a moment is no news of a lock: taken for one, it would be let go of and asked for again.
+    """
     if sys.platform != "linux":
         return ""
     import jeepney  # noqa: PLC0415 -- installed on Linux only
@@ -92,6 +98,11 @@ def _owner_of(name: str) -> str:
         with open_dbus_connection(bus="SESSION") as connection:
             asked = jeepney.message_bus.GetNameOwner(name)
             answer = connection.send_and_get_reply(asked, timeout=CALL_SECONDS)
-    except (OSError, KeyError, ValueError, EOFError, TimeoutError):
+    except TimeoutError:
+        return None
+    except (OSError, KeyError, ValueError, EOFError):
         return ""
-    return str(answer.body[0]) if answer.header.message_type is jeepney.MessageType.method_return else ""
+    if answer.header.message_type is jeepney.MessageType.method_return:
+        return str(answer.body[0])
+    error = answer.header.fields.get(jeepney.HeaderFields.error_name)
+    return "" if error == "org.freedesktop.DBus.Error.NameHasNoOwner" else None

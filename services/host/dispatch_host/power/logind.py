@@ -22,6 +22,7 @@ from dispatch_host.power.awake import Lock, NotGiven
 from dispatch_host.power.sleep import Heard
 
 if TYPE_CHECKING:
+    from jeepney import Message
     from jeepney.fds import FileDescriptor
     from jeepney.io.blocking import DBusConnection
 
@@ -31,6 +32,10 @@ FAREWELL_SECONDS = 0.5
 AGAIN_SECONDS = 5.0
 """How soon a bus, or a lock, that went away is asked for again."""
 _LOOK_SECONDS = 0.25
+
+_BUS = "org.freedesktop.DBus"
+"""The bus itself, as a sender: no client can have that name."""
+_LOGIND, _PATH, _MANAGER = "org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager"
 
 _DENIED = (
     "org.freedesktop.DBus.Error.AccessDenied",
@@ -101,7 +106,11 @@ class LogindWatch:
 
 
 class _Ear:
-    """What listens, on a thread of its own."""
+    """What listens, on a thread of its own.
+
+    Everybody on the bus may send a signal that looks like logind's. Only the bus itself writes a sender, so what counts is
+    what comes from the owner of logind's name, and who that is the bus says. The connection takes no descriptors.
+    """
 
     def __init__(
         self,
@@ -116,6 +125,7 @@ class _Ear:
         self._heard = heard
         self._tell = tell
         self._stop = stop
+        self._logind = ""  # the unique name of who is logind now; empty for nobody
         self._lock: HeldLock | None = None
         self._asked_at = float("-inf")
         self._sleeping = False
@@ -125,7 +135,7 @@ class _Ear:
         was_there = False
         while not self._stop.is_set():
             try:
-                with _connected(self._bus) as connection:
+                with _connected(self._bus, takes_descriptors=False) as connection:
                     was_there = True
                     self._listen(connection)
             except _NO_BUS as failure:
@@ -135,6 +145,7 @@ class _Ear:
                     return
                 _LOG.warning("the system bus went away", cause=type(failure).__name__)
                 self._stop.wait(self._again_seconds)
+                self._is_awake()
             finally:
                 self._release()
 
@@ -142,27 +153,46 @@ class _Ear:
         import jeepney  # noqa: PLC0415 -- installed on Linux only
         from jeepney.io.blocking import Proxy  # noqa: PLC0415 -- as above
 
-        rule = jeepney.MatchRule(
-            type="signal", interface="org.freedesktop.login1.Manager", path="/org/freedesktop/login1"
-        )
-        Proxy(jeepney.message_bus, connection, timeout=CALL_SECONDS).AddMatch(rule)
-        with connection.filter(rule, bufsize=64) as signals:
-            self._delay(connection)
-            _LOG.info("watching for sleep", how="logind", delays=self._lock is not None)
-            while not self._stop.is_set():
-                try:
-                    signal = connection.recv_until_filtered(signals, timeout=_LOOK_SECONDS)
-                except TimeoutError:
-                    self._look_after(connection)
-                    continue
-                member = signal.header.fields.get(jeepney.HeaderFields.member)
-                if member == "PrepareForSleep":
-                    self._on_sleep(connection, sleeping=bool(signal.body[0]))
-                elif member == "PrepareForShutdown" and signal.body[0]:
-                    # The host stops by that, says goodbye, and its end lets go of the lock: no sooner.
-                    self._tell(self._heard.shutting_down)
+        owners = jeepney.MatchRule(type="signal", sender=_BUS, interface=_BUS, member="NameOwnerChanged")
+        owners.add_arg_condition(0, _LOGIND)
+        signals = jeepney.MatchRule(type="signal", sender=_LOGIND, interface=_MANAGER, path=_PATH)
+        bus = Proxy(jeepney.message_bus, connection, timeout=CALL_SECONDS)
+        bus.AddMatch(owners)
+        bus.AddMatch(signals)
+        # Behind the first match: whoever comes after this answer is announced.
+        asked = connection.send_and_get_reply(jeepney.message_bus.GetNameOwner(_LOGIND), timeout=CALL_SECONDS)
+        there = asked.header.message_type is jeepney.MessageType.method_return
+        self._logind = str(asked.body[0]) if there else ""
+        self._is_awake()
+        self._delay()
+        _LOG.info("watching for sleep", how="logind", delays=self._lock is not None)
+        while not self._stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                self._hear(connection.receive(timeout=_LOOK_SECONDS))
+            self._look_after()
 
-    def _on_sleep(self, connection: DBusConnection, *, sleeping: bool) -> None:
+    def _hear(self, message: Message) -> None:
+        import jeepney  # noqa: PLC0415 -- as above
+
+        fields = jeepney.HeaderFields
+        sender, member = message.header.fields.get(fields.sender), message.header.fields.get(fields.member)
+        body = message.body
+        if sender == _BUS and member == "NameOwnerChanged" and body[0] == _LOGIND:
+            self._logind = str(body[2])
+            self._is_awake()  # one that has just come says so again before the next sleep
+            return
+        theirs = message.header.message_type is jeepney.MessageType.signal and sender == self._logind
+        if not theirs or message.header.fields.get(fields.interface) != _MANAGER:
+            return
+        if len(body) != 1 or not isinstance(body[0], bool):
+            _LOG.warning("logind said what nobody understands", signal=str(member)[:60])
+        elif member == "PrepareForSleep":
+            self._on_sleep(sleeping=body[0])
+        elif member == "PrepareForShutdown" and body[0]:
+            # The host stops by that, says goodbye, and its end lets go of the lock: no sooner.
+            self._tell(self._heard.shutting_down)
+
+    def _on_sleep(self, *, sleeping: bool) -> None:
         self._sleeping = sleeping
         if sleeping:
             self._tell(self._heard.falling_asleep)
@@ -170,18 +200,26 @@ class _Ear:
             self._release()
         else:
             self._tell(self._heard.awake)
-            self._delay(connection)
+            self._delay()
 
-    def _look_after(self, connection: DBusConnection) -> None:
+    def _is_awake(self) -> None:
+        """Take back that the computer sleeps, when who said it went away before it said that it is over: we still run."""
+        if self._sleeping:
+            self._sleeping = False
+            self._tell(self._heard.awake)
+
+    def _look_after(self) -> None:
         """Take the lock again when logind has let go of it, or had none to give before."""
-        held = self._lock is not None and self._lock.is_held()
-        if not held and not self._sleeping and time.monotonic() - self._asked_at >= self._again_seconds:
+        if self._sleeping or time.monotonic() - self._asked_at < self._again_seconds:
+            return
+        if self._lock is None or not self._lock.is_held():
             self._release()
-            self._delay(connection)
+            self._delay()
 
-    def _delay(self, connection: DBusConnection) -> None:
+    def _delay(self) -> None:
         self._asked_at = time.monotonic()
-        with contextlib.suppress(NotGiven):  # told all the same, only perhaps too late to say it
+        # Told all the same without it, only perhaps too late to say it.
+        with contextlib.suppress(NotGiven), _connected(self._bus) as connection:
             self._lock = _inhibit(connection, "sleep:shutdown", "Tell the phone", "delay")
 
     def _release(self) -> None:
@@ -190,19 +228,17 @@ class _Ear:
             self._lock = None
 
 
-def _connected(bus: str) -> DBusConnection:
+def _connected(bus: str, *, takes_descriptors: bool = True) -> DBusConnection:
     from jeepney.io.blocking import open_dbus_connection  # noqa: PLC0415 -- installed on Linux only
 
-    return open_dbus_connection(bus=bus, enable_fds=True)
+    return open_dbus_connection(bus=bus, enable_fds=takes_descriptors)
 
 
 def _inhibit(connection: DBusConnection, what: str, why: str, mode: str) -> HeldLock:
     """Ask logind for a lock. Raises NotGiven."""
     import jeepney  # noqa: PLC0415 -- as above
 
-    manager = jeepney.DBusAddress(
-        "/org/freedesktop/login1", bus_name="org.freedesktop.login1", interface="org.freedesktop.login1.Manager"
-    )
+    manager = jeepney.DBusAddress(_PATH, bus_name=_LOGIND, interface=_MANAGER)
     asked = jeepney.new_method_call(manager, "Inhibit", "ssss", (what, "Dispatch", why, mode))
     try:
         answer = connection.send_and_get_reply(asked, timeout=CALL_SECONDS)

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dispatch.clock import Clock
+from dispatch.runtime.logs import get_logger
 
 TICK_SECONDS = 1.0
 SLEPT_SECONDS = 5.0
 FROZEN_SECONDS = 30.0
 """From when on a pause is worth a word; a process may stand still for a while because the computer is busy."""
+AGAIN_SECONDS = 5.0
+"""How soon a watch that broke begins anew."""
+
+_LOG = get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,33 @@ class SleepWatch(Protocol):
 
         Returns where nothing can be known.
         """
+
+
+async def watch_always(
+    watch: SleepWatch, heard: Heard, *, failed: Callable[[], None], again_seconds: float = AGAIN_SECONDS
+) -> None:
+    """Watch until cancelled, or until nothing can be known. A watch that breaks ends nothing: it begins anew."""
+    asleep = False
+
+    def falling_asleep() -> None:
+        nonlocal asleep
+        asleep = True
+        heard.falling_asleep()
+
+    def awake() -> None:
+        nonlocal asleep
+        asleep = False
+        heard.awake()
+
+    while True:
+        try:
+            return await watch.watch(replace(heard, falling_asleep=falling_asleep, awake=awake))
+        except Exception as failure:
+            failed()
+            _LOG.error("sleep is not watched", cause=type(failure).__name__, detail=str(failure))
+        await asyncio.sleep(again_seconds)
+        if asleep:
+            awake()  # nobody is left to say it, and we run
 
 
 class NoSleepWatch:

@@ -22,6 +22,46 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _AuditVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuditVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIT_VERDICT_UNSPECIFIED: _AuditVerdict.ValueType  # 0
+    """Never sent."""
+    AUDIT_VERDICT_ALLOWED: _AuditVerdict.ValueType  # 1
+    """The permission was given."""
+    AUDIT_VERDICT_REFUSED: _AuditVerdict.ValueType  # 2
+    """The permission was not given."""
+    AUDIT_VERDICT_APPROVED: _AuditVerdict.ValueType  # 3
+    """A person was asked and said yes."""
+    AUDIT_VERDICT_BY_RULE: _AuditVerdict.ValueType  # 4
+    """A person had said yes for this task, or always."""
+    AUDIT_VERDICT_DENIED: _AuditVerdict.ValueType  # 5
+    """A person was asked and said no."""
+    AUDIT_VERDICT_UNANSWERED: _AuditVerdict.ValueType  # 6
+    """A person was asked, and nobody answered."""
+
+class AuditVerdict(_AuditVerdict, metaclass=_AuditVerdictEnumTypeWrapper):
+    """AuditVerdict is what came of a use of a permission."""
+
+AUDIT_VERDICT_UNSPECIFIED: AuditVerdict.ValueType  # 0
+"""Never sent."""
+AUDIT_VERDICT_ALLOWED: AuditVerdict.ValueType  # 1
+"""The permission was given."""
+AUDIT_VERDICT_REFUSED: AuditVerdict.ValueType  # 2
+"""The permission was not given."""
+AUDIT_VERDICT_APPROVED: AuditVerdict.ValueType  # 3
+"""A person was asked and said yes."""
+AUDIT_VERDICT_BY_RULE: AuditVerdict.ValueType  # 4
+"""A person had said yes for this task, or always."""
+AUDIT_VERDICT_DENIED: AuditVerdict.ValueType  # 5
+"""A person was asked and said no."""
+AUDIT_VERDICT_UNANSWERED: AuditVerdict.ValueType  # 6
+"""A person was asked, and nobody answered."""
+Global___AuditVerdict: _TypeAlias = AuditVerdict  # noqa: Y015
+
 class _LinkState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -89,6 +129,8 @@ class GetStatusResponse(_message.Message):
     FOLDER_GUARD_FIELD_NUMBER: _builtins.int
     CLOCK_OFF_MS_FIELD_NUMBER: _builtins.int
     KEEP_AWAKE_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    QUESTIONS_FIELD_NUMBER: _builtins.int
     DIRECT_ADDRESSES_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether the host's own process runs (false when the command line answers from the files alone)."""
@@ -127,6 +169,14 @@ class GetStatusResponse(_message.Message):
         """Whether this computer is kept awake."""
 
     @_builtins.property
+    def permissions(self) -> _thread_pb2.Permissions:
+        """What agents may do, the approved folders included."""
+
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenQuestion]:
+        """What waits for an answer."""
+
+    @_builtins.property
     def direct_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Where phones on the local network can come directly, "192.168.1.7:40123"; empty when the setting is off, or nothing runs."""
 
@@ -145,11 +195,13 @@ class GetStatusResponse(_message.Message):
         folder_guard: _builtins.str = ...,
         clock_off_ms: _builtins.int | None = ...,
         keep_awake: Global___KeepAwakeStatus | None = ...,
+        permissions: _thread_pb2.Permissions | None = ...,
+        questions: _abc.Iterable[Global___OpenQuestion] | None = ...,
         direct_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "keep_awake", b"keep_awake", "running_task", b"running_task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "keep_awake", b"keep_awake", "permissions", b"permissions", "running_task", b"running_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "keep_awake", b"keep_awake", "key_store", b"key_store", "pairings", b"pairings", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "keep_awake", b"keep_awake", "key_store", b"key_store", "pairings", b"pairings", "permissions", b"permissions", "questions", b"questions", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_off_ms: _TypeAlias = _typing.Literal["clock_off_ms"]  # noqa: Y015
     _WhichOneofArgType__clock_off_ms: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms"]  # noqa: Y015
@@ -427,6 +479,345 @@ class RemoveFolderResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveFolderResponse: _TypeAlias = RemoveFolderResponse  # noqa: Y015
+
+@_typing.final
+class ListPermissionsRequest(_message.Message):
+    """ListPermissionsRequest asks for all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPermissionsRequest: _TypeAlias = ListPermissionsRequest  # noqa: Y015
+
+@_typing.final
+class ListPermissionsResponse(_message.Message):
+    """ListPermissionsResponse is all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def permissions(self) -> _thread_pb2.Permissions:
+        """As phones are told."""
+
+    def __init__(
+        self,
+        *,
+        permissions: _thread_pb2.Permissions | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permissions", b"permissions"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permissions", b"permissions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPermissionsResponse: _TypeAlias = ListPermissionsResponse  # noqa: Y015
+
+@_typing.final
+class AllowPermissionRequest(_message.Message):
+    """AllowPermissionRequest gives a permission."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    FOR_MS_FIELD_NUMBER: _builtins.int
+    for_ms: _builtins.int
+    """For how long, ms; 0 for no end."""
+    @_builtins.property
+    def permission(self) -> _thread_pb2.Permission:
+        """Which. Its own end is ignored."""
+
+    def __init__(
+        self,
+        *,
+        permission: _thread_pb2.Permission | None = ...,
+        for_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["for_ms", b"for_ms", "permission", b"permission"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowPermissionRequest: _TypeAlias = AllowPermissionRequest  # noqa: Y015
+
+@_typing.final
+class AllowPermissionResponse(_message.Message):
+    """AllowPermissionResponse repeats it as it was kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def permission(self) -> _thread_pb2.Permission:
+        """With its end, and a folder's path made absolute."""
+
+    def __init__(
+        self,
+        *,
+        permission: _thread_pb2.Permission | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowPermissionResponse: _TypeAlias = AllowPermissionResponse  # noqa: Y015
+
+@_typing.final
+class RevokePermissionRequest(_message.Message):
+    """RevokePermissionRequest takes something back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    rule: _builtins.str
+    """A rule, as it is listed."""
+    @_builtins.property
+    def permission(self) -> _thread_pb2.Permission:
+        """A permission, by kind and name. With it goes every rule that stands on it."""
+
+    def __init__(
+        self,
+        *,
+        permission: _thread_pb2.Permission | None = ...,
+        rule: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "rule", b"rule", "what", b"what"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["permission", b"permission", "rule", b"rule", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["permission", "rule"]  # noqa: Y015
+    _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
+
+Global___RevokePermissionRequest: _TypeAlias = RevokePermissionRequest  # noqa: Y015
+
+@_typing.final
+class RevokePermissionResponse(_message.Message):
+    """RevokePermissionResponse says whether there was one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVOKED_FIELD_NUMBER: _builtins.int
+    revoked: _builtins.bool
+    """Whether it was in force before."""
+    def __init__(
+        self,
+        *,
+        revoked: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revoked", b"revoked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokePermissionResponse: _TypeAlias = RevokePermissionResponse  # noqa: Y015
+
+@_typing.final
+class ReadAuditRequest(_message.Message):
+    """ReadAuditRequest asks for lines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    """Most lines; 0 for all."""
+    task_id: _builtins.bytes
+    """Only those of this task; empty for all."""
+    def __init__(
+        self,
+        *,
+        limit: _builtins.int = ...,
+        task_id: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadAuditRequest: _TypeAlias = ReadAuditRequest  # noqa: Y015
+
+@_typing.final
+class ReadAuditResponse(_message.Message):
+    """ReadAuditResponse is one line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_MS_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    PERMISSION_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    at_ms: _builtins.int
+    """When, ms since 1970."""
+    task_id: _builtins.bytes
+    """The task that used it."""
+    permission: _builtins.str
+    """The permission, or the rule of an approval: "terminal"."""
+    subject: _builtins.str
+    """On what: a path, a program, a tool, the question."""
+    verdict: Global___AuditVerdict.ValueType
+    """What came of it."""
+    by: _builtins.str
+    """Who said so, where a person did."""
+    def __init__(
+        self,
+        *,
+        at_ms: _builtins.int = ...,
+        task_id: _builtins.bytes = ...,
+        permission: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        verdict: Global___AuditVerdict.ValueType = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "by", b"by", "permission", b"permission", "subject", b"subject", "task_id", b"task_id", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadAuditResponse: _TypeAlias = ReadAuditResponse  # noqa: Y015
+
+@_typing.final
+class OpenQuestion(_message.Message):
+    """OpenQuestion is a question that waits for an answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    TASK_TEXT_FIELD_NUMBER: _builtins.int
+    PHONE_NAME_FIELD_NUMBER: _builtins.int
+    QUESTION_FIELD_NUMBER: _builtins.int
+    ASKED_AT_MS_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.bytes
+    """Its task."""
+    task_text: _builtins.str
+    """The task's words."""
+    phone_name: _builtins.str
+    """The phone it came from."""
+    asked_at_ms: _builtins.int
+    """When, ms since 1970."""
+    @_builtins.property
+    def question(self) -> _thread_pb2.Question:
+        """What is asked."""
+
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.bytes = ...,
+        task_text: _builtins.str = ...,
+        phone_name: _builtins.str = ...,
+        question: _thread_pb2.Question | None = ...,
+        asked_at_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at_ms", b"asked_at_ms", "phone_name", b"phone_name", "question", b"question", "task_id", b"task_id", "task_text", b"task_text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenQuestion: _TypeAlias = OpenQuestion  # noqa: Y015
+
+@_typing.final
+class ListQuestionsRequest(_message.Message):
+    """ListQuestionsRequest asks for all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQuestionsRequest: _TypeAlias = ListQuestionsRequest  # noqa: Y015
+
+@_typing.final
+class ListQuestionsResponse(_message.Message):
+    """ListQuestionsResponse is all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenQuestion]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___OpenQuestion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQuestionsResponse: _TypeAlias = ListQuestionsResponse  # noqa: Y015
+
+@_typing.final
+class AnswerQuestionRequest(_message.Message):
+    """AnswerQuestionRequest answers the open question of a task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.bytes
+    """The task."""
+    @_builtins.property
+    def answer(self) -> _thread_pb2.Answer:
+        """What is said; without a question_id it is to the one that is open."""
+
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.bytes = ...,
+        answer: _thread_pb2.Answer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerQuestionRequest: _TypeAlias = AnswerQuestionRequest  # noqa: Y015
+
+@_typing.final
+class AnswerQuestionResponse(_message.Message):
+    """AnswerQuestionResponse says that this answer was the first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerQuestionResponse: _TypeAlias = AnswerQuestionResponse  # noqa: Y015
 
 @_typing.final
 class SetKeepAwakeRequest(_message.Message):

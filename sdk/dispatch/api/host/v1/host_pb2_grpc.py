@@ -55,6 +55,36 @@ class ControlServiceStub:
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderResponse.FromString,
                 _registered_method=True)
+        self.ListPermissions = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ListPermissions',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListPermissionsRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListPermissionsResponse.FromString,
+                _registered_method=True)
+        self.AllowPermission = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/AllowPermission',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AllowPermissionRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AllowPermissionResponse.FromString,
+                _registered_method=True)
+        self.RevokePermission = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/RevokePermission',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RevokePermissionRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RevokePermissionResponse.FromString,
+                _registered_method=True)
+        self.ReadAudit = channel.unary_stream(
+                '/dispatch.api.host.v1.ControlService/ReadAudit',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadAuditRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadAuditResponse.FromString,
+                _registered_method=True)
+        self.ListQuestions = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ListQuestions',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListQuestionsRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListQuestionsResponse.FromString,
+                _registered_method=True)
+        self.AnswerQuestion = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/AnswerQuestion',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionResponse.FromString,
+                _registered_method=True)
         self.SetKeepAwake = channel.unary_unary(
                 '/dispatch.api.host.v1.ControlService/SetKeepAwake',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeRequest.SerializeToString,
@@ -119,6 +149,48 @@ class ControlServiceServicer:
 
     def RemoveFolder(self, request, context):
         """RemoveFolder takes the approval back, in force at once. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPermissions(self, request, context):
+        """ListPermissions lists what agents may do, with what was allowed always. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AllowPermission(self, request, context):
+        """AllowPermission gives a permission, in force at once. Giving it again changes it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokePermission(self, request, context):
+        """RevokePermission takes a permission, or what was allowed always, back, in force at once. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadAudit(self, request, context):
+        """ReadAudit gives the newest lines of the audit log, oldest first, and then ends. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuestions(self, request, context):
+        """ListQuestions lists the open questions. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AnswerQuestion(self, request, context):
+        """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -196,6 +268,36 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.RemoveFolder,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderResponse.SerializeToString,
+            ),
+            'ListPermissions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPermissions,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListPermissionsRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListPermissionsResponse.SerializeToString,
+            ),
+            'AllowPermission': grpc.unary_unary_rpc_method_handler(
+                    servicer.AllowPermission,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AllowPermissionRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AllowPermissionResponse.SerializeToString,
+            ),
+            'RevokePermission': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokePermission,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RevokePermissionRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RevokePermissionResponse.SerializeToString,
+            ),
+            'ReadAudit': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadAudit,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadAuditRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadAuditResponse.SerializeToString,
+            ),
+            'ListQuestions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuestions,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListQuestionsRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListQuestionsResponse.SerializeToString,
+            ),
+            'AnswerQuestion': grpc.unary_unary_rpc_method_handler(
+                    servicer.AnswerQuestion,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionResponse.SerializeToString,
             ),
             'SetKeepAwake': grpc.unary_unary_rpc_method_handler(
                     servicer.SetKeepAwake,
@@ -342,6 +444,168 @@ class ControlService:
             '/dispatch.api.host.v1.ControlService/RemoveFolder',
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderRequest.SerializeToString,
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveFolderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPermissions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ListPermissions',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListPermissionsRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListPermissionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AllowPermission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/AllowPermission',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AllowPermissionRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AllowPermissionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokePermission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/RevokePermission',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RevokePermissionRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RevokePermissionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadAudit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ReadAudit',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadAuditRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ReadAuditResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuestions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ListQuestions',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListQuestionsRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListQuestionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnswerQuestion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/AnswerQuestion',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,18 @@ class ControlServiceStub:
     """ListFolders lists the approved folders. Repeating it is safe."""
     RemoveFolder: _grpc.UnaryUnaryMultiCallable[_host_pb2.RemoveFolderRequest, _host_pb2.RemoveFolderResponse]
     """RemoveFolder takes the approval back, in force at once. Repeating it is safe."""
+    ListPermissions: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListPermissionsRequest, _host_pb2.ListPermissionsResponse]
+    """ListPermissions lists what agents may do, with what was allowed always. Repeating it is safe."""
+    AllowPermission: _grpc.UnaryUnaryMultiCallable[_host_pb2.AllowPermissionRequest, _host_pb2.AllowPermissionResponse]
+    """AllowPermission gives a permission, in force at once. Giving it again changes it."""
+    RevokePermission: _grpc.UnaryUnaryMultiCallable[_host_pb2.RevokePermissionRequest, _host_pb2.RevokePermissionResponse]
+    """RevokePermission takes a permission, or what was allowed always, back, in force at once. Repeating it is safe."""
+    ReadAudit: _grpc.UnaryStreamMultiCallable[_host_pb2.ReadAuditRequest, _host_pb2.ReadAuditResponse]
+    """ReadAudit gives the newest lines of the audit log, oldest first, and then ends. Repeating it is safe."""
+    ListQuestions: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListQuestionsRequest, _host_pb2.ListQuestionsResponse]
+    """ListQuestions lists the open questions. Repeating it is safe."""
+    AnswerQuestion: _grpc.UnaryUnaryMultiCallable[_host_pb2.AnswerQuestionRequest, _host_pb2.AnswerQuestionResponse]
+    """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
     SetKeepAwake: _grpc.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]
     """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _grpc.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]
@@ -71,6 +83,18 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """ListFolders lists the approved folders. Repeating it is safe."""
     RemoveFolder: _aio.UnaryUnaryMultiCallable[_host_pb2.RemoveFolderRequest, _host_pb2.RemoveFolderResponse]  # type: ignore[assignment]
     """RemoveFolder takes the approval back, in force at once. Repeating it is safe."""
+    ListPermissions: _aio.UnaryUnaryMultiCallable[_host_pb2.ListPermissionsRequest, _host_pb2.ListPermissionsResponse]  # type: ignore[assignment]
+    """ListPermissions lists what agents may do, with what was allowed always. Repeating it is safe."""
+    AllowPermission: _aio.UnaryUnaryMultiCallable[_host_pb2.AllowPermissionRequest, _host_pb2.AllowPermissionResponse]  # type: ignore[assignment]
+    """AllowPermission gives a permission, in force at once. Giving it again changes it."""
+    RevokePermission: _aio.UnaryUnaryMultiCallable[_host_pb2.RevokePermissionRequest, _host_pb2.RevokePermissionResponse]  # type: ignore[assignment]
+    """RevokePermission takes a permission, or what was allowed always, back, in force at once. Repeating it is safe."""
+    ReadAudit: _aio.UnaryStreamMultiCallable[_host_pb2.ReadAuditRequest, _host_pb2.ReadAuditResponse]  # type: ignore[assignment]
+    """ReadAudit gives the newest lines of the audit log, oldest first, and then ends. Repeating it is safe."""
+    ListQuestions: _aio.UnaryUnaryMultiCallable[_host_pb2.ListQuestionsRequest, _host_pb2.ListQuestionsResponse]  # type: ignore[assignment]
+    """ListQuestions lists the open questions. Repeating it is safe."""
+    AnswerQuestion: _aio.UnaryUnaryMultiCallable[_host_pb2.AnswerQuestionRequest, _host_pb2.AnswerQuestionResponse]  # type: ignore[assignment]
+    """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
     SetKeepAwake: _aio.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]  # type: ignore[assignment]
     """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _aio.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]  # type: ignore[assignment]
@@ -122,6 +146,54 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_host_pb2.RemoveFolderResponse, _abc.Awaitable[_host_pb2.RemoveFolderResponse]]:
         """RemoveFolder takes the approval back, in force at once. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ListPermissions(
+        self,
+        request: _host_pb2.ListPermissionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListPermissionsResponse, _abc.Awaitable[_host_pb2.ListPermissionsResponse]]:
+        """ListPermissions lists what agents may do, with what was allowed always. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def AllowPermission(
+        self,
+        request: _host_pb2.AllowPermissionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.AllowPermissionResponse, _abc.Awaitable[_host_pb2.AllowPermissionResponse]]:
+        """AllowPermission gives a permission, in force at once. Giving it again changes it."""
+
+    @_abc_1.abstractmethod
+    def RevokePermission(
+        self,
+        request: _host_pb2.RevokePermissionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.RevokePermissionResponse, _abc.Awaitable[_host_pb2.RevokePermissionResponse]]:
+        """RevokePermission takes a permission, or what was allowed always, back, in force at once. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ReadAudit(
+        self,
+        request: _host_pb2.ReadAuditRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_host_pb2.ReadAuditResponse], _abc.AsyncIterator[_host_pb2.ReadAuditResponse]]:
+        """ReadAudit gives the newest lines of the audit log, oldest first, and then ends. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ListQuestions(
+        self,
+        request: _host_pb2.ListQuestionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListQuestionsResponse, _abc.Awaitable[_host_pb2.ListQuestionsResponse]]:
+        """ListQuestions lists the open questions. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def AnswerQuestion(
+        self,
+        request: _host_pb2.AnswerQuestionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.AnswerQuestionResponse, _abc.Awaitable[_host_pb2.AnswerQuestionResponse]]:
+        """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
 
     @_abc_1.abstractmethod
     def SetKeepAwake(

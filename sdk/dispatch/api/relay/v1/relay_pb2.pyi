@@ -620,7 +620,10 @@ class Post(_message.Message):
     kind: Global___Kind.ValueType
     """A phone posts commands, a host keep rows."""
     sealed: _builtins.bytes
-    """The message. Empty on a command of a phone that has no session because its host is away: so that the refusal takes the one path."""
+    """The message. Empty on a command of a phone that has no session because its host is away: so that the refusal takes the one path.
+    Empty on a keep row that only tells of a task that came by the direct path (docs/direct.md): that it has its go, or with an
+    outcome that it is over. Repeating either is safe, and so is any order.
+    """
     valid_for_ms: _builtins.int
     """For how long a command may wait for its verdict, ms from its arrival at the relay. 0 and more than the limit mean the limit."""
     push_hint: Global___PushHint.ValueType
@@ -630,8 +633,8 @@ class Post(_message.Message):
     reason: _error_pb2.Reason.ValueType
     """Beside outcome: why, unless done."""
     since_posted_ms: _builtins.int
-    """Beside outcome: how long ago the host got the task's command, ms; 0 for not known. Tells when a task was sent whose command
-    the relay never saw, because it came by the direct path (docs/direct.md).
+    """Beside outcome, or without a seal: how long ago the host got the task's command, ms; 0 for not known. Tells when a task was
+    sent whose command the relay never saw, because it came by the direct path (docs/direct.md).
     """
     def __init__(
         self,

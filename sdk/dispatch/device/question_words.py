@@ -1,0 +1,87 @@
+"""Says what an agent asks and what was answered, and reads an answer: the same on phone and host. Pure; docs/cli.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dispatch import errors
+from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.plain import one_line, plain
+
+APPROVALS = {
+    "once": pb.APPROVAL_ONCE,
+    "task": pb.APPROVAL_TASK,
+    "always": pb.APPROVAL_ALWAYS,
+    "deny": pb.APPROVAL_DENY,
+}
+"""The words of the command line, and what they mean."""
+
+
+def approval_word(approval: pb.Approval.ValueType) -> str:
+    """Write an approval; empty for none, or one that is not known here."""
+    return next((word for word, known in APPROVALS.items() if known == approval), "")
+
+
+def answers(question: pb.Question) -> list[str]:
+    """List the words that answer it; none where any words do."""
+    if not question.action_digest:
+        return list(question.choices)
+    return list(APPROVALS) if question.rule else ["once", "deny"]
+
+
+def told(question: pb.Question) -> dict[str, Any]:
+    """Write a question for programs."""
+    written: dict[str, Any] = {
+        "question_id": question.question_id.hex(),
+        "text": question.text,
+        "choices": answers(question),
+        "detail": question.preview,
+        "answer_within_ms": question.answer_within_ms,
+    }
+    if question.action_digest:
+        written["digest"] = question.action_digest.hex()
+        written["rule"] = question.rule or None
+    return written
+
+
+def answered(closed: pb.Answered) -> dict[str, Any]:
+    """Write what closed it, without its reason."""
+    return {
+        "question_id": closed.question_id.hex(),
+        "text": approval_word(closed.approval) or closed.text,
+        "by": closed.by,
+    }
+
+
+def read(question: pb.Question, said: str) -> pb.Answer:
+    """Read an answer to a question: a word of an approval, a choice or its number, or any words. Raises BadRequest."""
+    words = said.strip()
+    possible = answers(question)
+    if question.action_digest:
+        if words.lower() in possible:
+            return pb.Answer(question_id=question.question_id, approval=APPROVALS[words.lower()])
+    elif words in possible or (words and not possible):
+        return pb.Answer(question_id=question.question_id, text=words)
+    elif words.isascii() and words.isdecimal() and 1 <= int(words[:6]) <= len(possible):
+        return pb.Answer(question_id=question.question_id, text=possible[int(words[:6]) - 1])
+    raise errors.BadRequest(f"the answer is {_possible(question)}", metadata={"field": "answer"})
+
+
+def lines(question: pb.Question) -> Iterator[str]:
+    """Ask a person, with all that there is to know."""
+    yield one_line(question.text, 2000)
+    if question.preview:
+        yield from (f"  {line}" for line in plain(question.preview).splitlines())
+    if question.action_digest:
+        if question.rule:
+            yield f"  task and always hold for: {one_line(question.rule, 2000)}"
+    else:
+        yield from (f"  {number}. {one_line(choice, 400)}" for number, choice in enumerate(question.choices, start=1))
+    yield f"  Answer with {_possible(question)}."
+
+
+def _possible(question: pb.Question) -> str:
+    if question.action_digest:
+        return "once, task, always or deny" if question.rule else "once or deny"
+    return "one of the choices, or its number" if question.choices else "some words"

@@ -1,0 +1,239 @@
+"""One task's questions, from the agent's `ask` to what it hears; and the words that a person adds.
+
+The journal is what counts: here is waited for what stands there. `look` is said when there may be something new; an answer
+whose word was lost on its way is found when the time is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from dispatch import errors
+from dispatch.clock import Clock
+from dispatch.ids import ID_BYTES, Rng
+from dispatch.runtime.logs import get_logger
+
+from dispatch_host import answers, questions
+from dispatch_host.agents.asking import Allowed, Approval, Choice, Denied, NobodyAnswered, Question, Reach, Said
+from dispatch_host.journal import Tx
+from dispatch_host.journal.values import AuditVerdict, StoredQuestion, StoredTask
+from dispatch_host.permissions.gate import TaskGate
+from dispatch_host.permissions.held import Held
+from dispatch_host.permissions.permission import Permission
+from dispatch_host.questions import Heard
+from dispatch_host.scribe import Scribe
+
+_LOG = get_logger()
+
+
+class Watchdog:
+    """Ends a task whose agent says nothing for too long, or that runs for longer than any may.
+
+    While a person is asked the agent need not say anything.
+    """
+
+    def __init__(self, silence_seconds: float, longest_seconds: float) -> None:
+        self._now = asyncio.get_running_loop().time
+        self._silence = silence_seconds
+        self._longest = self._now() + longest_seconds
+        self._still = 0
+        self.timeout = asyncio.timeout_at(self._next())
+        """To be entered once, by whoever reads the agent."""
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether the task has run for longer than any may."""
+        return self._now() >= self._longest
+
+    def moved(self) -> None:
+        """Hear from the agent."""
+        self.timeout.reschedule(self._next())
+
+    @contextlib.contextmanager
+    def stands_still(self) -> Iterator[None]:
+        """Let the agent say nothing for as long as the body takes."""
+        self._still += 1
+        self.moved()
+        try:
+            yield
+        finally:
+            self._still -= 1
+            with contextlib.suppress(RuntimeError):  # it has ended, with the task
+                self.moved()
+
+    def _next(self) -> float:
+        return self._longest if self._still else min(self._now() + self._silence, self._longest)
+
+
+class Store(Protocol):
+    """Runs a step of the journal until it is on the disk."""
+
+    def __call__(self, work: Callable[[Tx], Any], /) -> Awaitable[Any]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """What asking needs of the host. Fixed for the process."""
+
+    store: Store
+    scribe: Scribe
+    clock: Clock
+    rng: Rng
+    held: Held
+    answer_seconds: float
+    wrote: Callable[[int], None]
+    """Hears that a thread has news in the outbox."""
+    counted: Callable[[str], None]
+    """Counts how a question ended."""
+
+
+@dataclass(slots=True)
+class Asker:
+    """The `Ask` of one task."""
+
+    task: StoredTask
+    floor: Floor
+    gate: TaskGate
+    watchdog: Watchdog
+    settled: Callable[[], Awaitable[None]]
+    """Waits until what the agent did so far is in the thread: a question stands behind it."""
+    is_ending: Callable[[], bool]
+    """Tells whether somebody ends the task; then its end closes the question."""
+    _rules: dict[tuple[str, Permission], str] = field(default_factory=dict)  # allowed for this task, by whom
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one question at a time
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def look(self) -> None:
+        """Hear that somebody may have answered."""
+        self._news.set()
+
+    async def may(self, question: Approval) -> Allowed | Denied | NobodyAnswered:
+        async with self._turn:
+            if question.permission is not None and not self.gate.has(question.permission):
+                # No yes of a person stands in for a permission of the owner's.
+                await self.gate.use(question.permission, question.text)
+            if (known := self._known(question)) is not None:
+                await self.gate.note(question.rule, question.text, AuditVerdict.BY_RULE, by=known.by)
+                return known
+            reply = await self._put(question)
+            assert not isinstance(reply, Said)  # noqa: S101 -- admission takes no words for an approval
+            if isinstance(reply, Allowed) and question.permission is not None:
+                if reply.reach is Reach.TASK:
+                    self._rules[answers.clean(question.rule), question.permission] = reply.by
+                elif reply.reach is Reach.ALWAYS:
+                    await self.floor.held.load()
+            return reply
+
+    async def which(self, question: Choice) -> Said | NobodyAnswered:
+        async with self._turn:
+            reply = await self._put(question)
+            assert isinstance(reply, Said | NobodyAnswered)  # noqa: S101 -- as above
+            return reply
+
+    def _known(self, question: Approval) -> Allowed | None:
+        """Give the yes that a rule gives: exactly this rule, on exactly this permission."""
+        if not question.rule or question.permission is None:
+            return None
+        rule = answers.clean(question.rule)
+        by = self._rules.get((rule, question.permission))
+        if by is not None:
+            return Allowed(Reach.TASK, by)
+        for one in self.floor.held.rules:
+            if (one.rule, one.permission) == (rule, question.permission):
+                return Allowed(Reach.ALWAYS, one.by)
+        return None
+
+    async def _put(self, question: Question) -> Heard:
+        """Ask, and wait for an answer, the end of the time, or the end of the task."""
+        floor, task = self.floor, self.task
+        await self.settled()
+        question_id = floor.rng(ID_BYTES)
+        within_ms = round(floor.answer_seconds * 1000)
+        stored = StoredQuestion(
+            question_id=question_id,
+            task_id=task.task_id,
+            content=answers.asked(question_id, question, within_ms=within_ms).SerializeToString(),
+            permission=question.permission if isinstance(question, Approval) else None,
+            asked_at_ms=floor.clock.wall_ms(),
+        )
+        reply: Heard | None = None
+        try:
+            with self.watchdog.stands_still():
+                if not await floor.store(lambda tx: questions.ask(tx, floor.scribe, task, stored)):
+                    return NobodyAnswered()
+                floor.wrote(task.thread)
+                _LOG.info("asked", task=task.task_id)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(floor.answer_seconds):
+                        reply = await self._wait(question_id)
+                if reply is None:
+                    reply = await self._give_up(question_id, errors.NobodyAnswered())
+        finally:
+            if reply is None and not self.is_ending():
+                # The agent does not wait any longer, and works on: the question must not stay open.
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.shield(asyncio.ensure_future(self._give_up(question_id, errors.QuestionClosed())))
+            floor.counted(_word(reply))
+        return reply
+
+    async def _wait(self, question_id: bytes) -> Heard:
+        while True:
+            self._news.clear()
+            reply: Heard | None = await self.floor.store(lambda tx: questions.heard(tx, question_id))
+            if reply is not None:
+                return reply
+            await self._news.wait()
+
+    async def _give_up(self, question_id: bytes, why: errors.DispatchError) -> Heard:
+        floor = self.floor
+        reply: Heard = await floor.store(
+            lambda tx: questions.give_up(tx, floor.scribe, self.task, question_id, why.reason)
+        )
+        floor.wrote(self.task.thread)
+        return reply
+
+
+ENDINGS = ("once", "task", "always", "denied", "said", "nobody", "closed")
+"""How a question can end, for the metrics."""
+
+
+def _word(reply: Heard | None) -> str:
+    match reply:
+        case Allowed(reach=reach):
+            return reach.value
+        case Denied():
+            return "denied"
+        case Said():
+            return "said"
+        case NobodyAnswered():
+            return "nobody"
+        case None:
+            return "closed"
+
+
+@dataclass(slots=True)
+class Steering:
+    """The `Words` of one task."""
+
+    task: StoredTask
+    floor: Floor
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def look(self) -> None:
+        """Hear that somebody may have said something."""
+        self._news.set()
+
+    async def take(self) -> Sequence[str]:
+        self._news.clear()
+        floor, task = self.floor, self.task
+        taken: Sequence[str] = await floor.store(lambda tx: questions.hand_words(tx, floor.scribe, task))
+        if taken:
+            floor.wrote(task.thread)
+        return taken
+
+    async def wait(self) -> None:
+        await self._news.wait()

@@ -1,0 +1,62 @@
+"""`dispatch-host questions` and `answer`: what agents ask, and the person's word on it. Added to the program by `cli`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from dispatch import errors
+from dispatch.cli import Exit
+
+from dispatch_host.command import Shared, at_desk
+
+if TYPE_CHECKING:
+    from dispatch_host.operations import Front
+
+
+def questions(context: typer.Context) -> None:
+    """List what agents ask and nobody has answered."""
+    shared: Shared = context.obj
+
+    async def work(front: Front) -> Exit:
+        from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
+
+        found = (await front.list_questions()).questions
+        for one in found:
+            shared.console.event(telling.question(one), "\n".join(telling.question_lines(one)))
+        if not found and not shared.as_json:
+            shared.console.event({}, "Nothing is asked.")
+        return Exit.DONE
+
+    at_desk(shared, work)
+
+
+def answer(
+    context: typer.Context,
+    task_id: Annotated[str, typer.Argument(help="The task that asks.", show_default=False)],
+    words: Annotated[
+        list[str],
+        typer.Argument(help="once, task, always or deny; a choice or its number; or words.", show_default=False),
+    ],
+) -> None:
+    """Answer what a task asks; the first answer, here or on the phone, counts."""
+    shared: Shared = context.obj
+
+    async def work(front: Front) -> Exit:
+        from dispatch.device import question_words  # noqa: PLC0415 -- quick `--help`
+        from dispatch.device.telling import task_word  # noqa: PLC0415
+
+        from dispatch_host import telling  # noqa: PLC0415
+
+        wanted = telling.task_id(task_id)
+        asked = next((one for one in (await front.list_questions()).questions if one.task_id == wanted), None)
+        if asked is None:
+            raise errors.QuestionClosed
+        said = question_words.read(asked.question, " ".join(words))
+        await front.answer_question(wanted, said)
+        told = {"event": "answered", "task_id": task_word(wanted), "question_id": said.question_id.hex()}
+        text = question_words.approval_word(said.approval) or said.text
+        shared.console.event({**told, "text": text}, f"Answered: {text}")
+        return Exit.DONE
+
+    at_desk(shared, work)
