@@ -442,3 +442,32 @@ def test_a_hostile_document_is_said_to_be_unreadable(home: Path, owner: Person, 
     put(home / "Documents" / name, "no zip at all")
     assert owner.is_refused(f"convert {name} to text") is NotDoneReason.INPUT_UNREADABLE
     assert owner.plans == []
+
+
+def test_documents_are_read_searched_and_summarised(
+    home: Path, person: Person, make_office: Callable[[Path], None]
+) -> None:
+    make_office(home / "Documents")
+
+    assert "Dear Ada," in person.asks("read letter.docx")
+    assert "point 10" in person.asks("show me the text of talk.pptx")
+    assert '"Ada, Ltd",2026-05-01,3.5,TRUE' in person.asks("read book.xlsx")
+    found = person.asks("search for ada in Documents")
+    assert "paragraph 1: Dear Ada," in found
+    assert "row 3:" in found
+    put(home / "Documents" / "bad.docx", "no zip")
+    assert person.is_refused("summarise bad.docx") is NotDoneReason.INPUT_UNREADABLE
+
+
+def test_of_a_long_pdf_the_first_pages_are_read_and_the_whole_is_offered(
+    home: Path, owner: Person, make_pdf: Callable[..., Path]
+) -> None:
+    pages = [piece for number in range(1, 31) for piece in (f"This is what page {number} says to you.", "\f")]
+    make_pdf(home / "Documents" / "long.pdf", "", *pages)
+
+    answer = owner.asks("summarise long.pdf")
+
+    assert "Only the first 20 of 30 pages were read" in answer
+    assert "extract the text of it" in answer
+    owner.asks("extract the text of it")
+    assert "what page 30 says" in (home / "Documents" / "long.txt").read_text()

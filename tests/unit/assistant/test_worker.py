@@ -17,10 +17,14 @@ import pytest
 import uvloop
 from dispatch_host.agents import (
     AgentEvent,
+    Allowed,
+    Approval,
     Choice,
+    Denied,
     NotDone,
     NotDoneReason,
     Progress,
+    Reach,
     Result,
     Said,
     Step,
@@ -39,9 +43,11 @@ from dispatch_host.agents.builtin.wire import (
     encode_outcome,
     encode_request,
 )
+from dispatch_host.permissions.permission import Kind, Permission
 from dispatch_host.scope import Folder
 
 from tests.support.agents import Nobody, OpenGate, SaidMeanwhile, check_agent, last, leaves_nothing, run, turn
+from tests.support.waiting import until
 from tests.unit.assistant.conftest import NOW, put, rows
 
 
@@ -372,3 +378,62 @@ def test_what_could_not_be_sent_on_is_replaced() -> None:
 def test_nonsense_is_out_of_bounds(line: bytes) -> None:
     with pytest.raises(OutOfBounds):
         decode(line)
+
+
+def pictures(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"), [(Denied("pocket"), NotDoneReason.PERSON_DENIED), (None, NotDoneReason.NOBODY_ANSWERED)]
+)
+async def test_without_a_yes_nothing_is_changed_and_it_is_said_which(
+    home: Path, reply: Denied | None, reason: NotDoneReason
+) -> None:
+    put(home / "Downloads" / "a.txt", "a")
+    assistant = BuiltIn(home=home, clock=lambda: NOW, records=home / "changes")
+    somebody = Nobody(*filter(None, [reply]))
+
+    scope = [Folder(home / "Downloads", writable=True)]
+    end = last(await run(assistant, "rename a.txt to b.txt", scope=scope, ask=somebody))
+
+    assert isinstance(end, NotDone)
+    assert end.reason is reason
+    assert pictures(home / "Downloads") == {"a.txt": "a"}
+    (question,) = somebody.asked
+    assert isinstance(question, Approval)
+    assert "`a.txt` → `b.txt`" in question.preview
+    assert question.permission == Permission(Kind.FOLDER, str(home / "Downloads"), write=True)
+
+
+async def test_a_worker_killed_while_it_changes_files_leaves_what_undo_needs(home: Path) -> None:
+    folder = home / "Downloads"
+    for number in range(200):
+        put(folder / f"{number}.txt", str(number))
+    before, names = pictures(folder), set(os.listdir(folder))
+    assistant = BuiltIn(home=home, clock=lambda: NOW, records=home / "changes")
+    scope = [Folder(folder, writable=True)]
+    task = Task("first", "rename the files in Downloads to trip 1, trip 2")
+    asking = Nobody(Allowed(Reach.ONCE, "pocket"))
+
+    async with leaves_nothing():
+        events = assistant.run(task, gate=OpenGate(scope), history=[], ask=asking, words=SaidMeanwhile())
+        async for event in events:
+            if isinstance(event, Step) and event.detail == "as approved":
+                await until(lambda: set(os.listdir(folder)) != names)  # it is in the middle of it, or has just ended
+                break
+        await events.aclose()
+
+    cut_off = Turn(task.text, "cancelled", task_id="first")
+    end = last(await run(assistant, "undo that", scope=scope, history=[cut_off]))
+    assert "Everything is as it was before" in end.text
+    assert pictures(folder) == before
+
+
+async def test_a_worker_that_asks_for_another_plan_than_is_sound_is_not_believed(home: Path) -> None:
+    said = '{"event":"result","text":"","memory":{},"choices":[],"undo":false,"plan":"{}"}'
+
+    end = last(await run(agent(home, f"print({said!r}, flush=True)"), "help"))
+
+    assert isinstance(end, NotDone)
+    assert end.reason is NotDoneReason.AGENT_FAILED

@@ -15,6 +15,8 @@ from xml.etree.ElementTree import Element
 from dispatch_host.agents.builtin.tools import sheet
 from dispatch_host.agents.builtin.tools.sheet import OfficeUnreadable
 
+__all__ = ["ENDINGS", "OfficeUnreadable", "pieces"]
+
 ENDINGS = (".docx", ".pptx", ".xlsx", ".xlsm")
 _MOST_BYTES = 512 * 1024 * 1024  # of XML unpacked from one part
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
