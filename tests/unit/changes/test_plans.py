@@ -25,7 +25,7 @@ from dispatch_host.changes import (
     preview,
     touched,
 )
-from dispatch_host.scope import Facts, Folder
+from dispatch_host.scope import Facts, Folder, Refusal
 
 from tests.unit.changes.conftest import World
 
@@ -213,7 +213,11 @@ def dies(work: Callable[[], object], at: int) -> bool:
         os._exit(1)
 
 
-def test_a_crash_anywhere_leaves_what_undo_needs(world: World) -> None:
+EVERY = [pytest.param(1, marks=pytest.mark.big), 7]  # of the places to die at
+
+
+@pytest.mark.parametrize("every", EVERY)
+def test_a_crash_anywhere_leaves_what_undo_needs(world: World, every: int) -> None:
     plan = everything(world)
     before = world.picture()
     at = 1
@@ -222,12 +226,13 @@ def test_a_crash_anywhere_leaves_what_undo_needs(world: World) -> None:
             if list(world.records.of(f"task{at}")):
                 assert world.undo(f"task{at}").left == []
         assert world.picture() == before, f"died at {at}"
-        at += 1
+        at += every
     assert at > 40
     assert world.picture() != before
 
 
-def test_a_crash_while_undoing_leaves_what_undoing_again_needs(world: World) -> None:
+@pytest.mark.parametrize("every", EVERY)
+def test_a_crash_while_undoing_leaves_what_undoing_again_needs(world: World, every: int) -> None:
     plan = everything(world)
     before = world.picture()
     at = 1
@@ -235,7 +240,7 @@ def test_a_crash_while_undoing_leaves_what_undoing_again_needs(world: World) -> 
     while dies(world.undo, at):
         assert world.undo().left == []
         assert world.picture() == before, f"died at {at}"
-        at += 1
+        at += every
         world.apply(plan)
     assert at > 20
     assert world.picture() == before
@@ -259,6 +264,17 @@ def test_what_was_changed_since_is_left_and_said(world: World) -> None:
     assert (world.inside / "odd \udcff|.txt").read_text() == "odd"
     assert not (world.inside / "deep.zip").exists()
     assert next(world.records.of("task")).state is State.PARTLY_UNDONE
+
+
+def test_other_bytes_of_the_same_size_and_time_are_seen(world: World) -> None:
+    path = world.inside / "words.txt"
+    world.apply(Plan("Write", (Write(str(path), "words"),)))
+    times = path.stat()
+    path.write_text("sword")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    assert [reason for _, reason in world.undo().left] == [Refusal.CHANGED]
+    assert path.read_text() == "sword"
 
 
 def test_a_name_that_is_taken_meanwhile_is_not_overwritten_by_undoing(world: World) -> None:
