@@ -185,6 +185,26 @@ async def test_a_go_is_acted_on_though_the_stream_broke_when_it_was_on_the_disk(
     assert [task.text for task in bench.agent.runs] == ["quick"]
 
 
+async def test_a_cancel_is_acted_on_though_the_stream_broke_when_it_was_on_the_disk(bench: Bench) -> None:
+    """The runner never heard of it, and its go was for nothing the second time: the task went on."""
+    sent = await bench.phone.sends("never ends")
+    await bench.phone.sees(sent.task_id, "started")
+    bench.relay.verdict = "hold"
+    cancel = bench.phone.cancel(sent.task_id)
+    assert await bench.phone.posts(cancel) is None
+
+    bench.relay.silence_ms = 2_000
+    await bench.relay.cut()
+    await bench.relay.attached()
+    on_the_disk = bench.disk.stalls(behind=Gone)
+    await bench.relay.go(cancel.message_id)
+    await on_the_disk.wait()
+    await bench.relay.detached()
+    bench.relay.silence_ms = 65_000
+
+    assert (await bench.phone.sees_end(sent.task_id)).outcome == Outcome.OUTCOME_CANCELLED
+
+
 async def test_a_handover_that_comes_again_in_a_later_epoch_is_taken_and_not_opened_again(bench: Bench) -> None:
     bench.relay.verdict = "hold"
     sent = await bench.phone.sends("quick")
