@@ -151,6 +151,27 @@ def test_no_path_leads_out(scope: Scope, path: str) -> None:
     assert refusal(scope, path) is Refusal.OUTSIDE
 
 
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("PLAIN.txt", Refusal.NOT_THERE),
+        ("pl\u0131ain.txt", Refusal.NOT_THERE),
+        ("\uff30lain.txt", Refusal.NOT_THERE),
+        ("plain.txt\u200b", Refusal.NOT_THERE),
+        ("\u2025/secret.txt", Refusal.NOT_THERE),
+        ("..\uff0fsecret.txt", Refusal.NOT_THERE),
+        ("%2e%2e/secret.txt", Refusal.NOT_THERE),
+        ("..\\secret.txt", Refusal.NOT_THERE),
+        ("n" * 300, Refusal.NOT_THERE),
+        ("/".join(["n" * 200] * 100), Refusal.NOT_THERE),
+        ("/".join([".."] * 2000), Refusal.OUTSIDE),
+        ("/proc/self/root/etc/passwd", Refusal.OUTSIDE),
+    ],
+)
+def test_case_unicode_and_long_names_lead_nowhere(scope: Scope, path: str, reason: Refusal) -> None:
+    assert refusal(scope, path) is reason
+
+
 def _make_socket(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(os.path.relpath(path))

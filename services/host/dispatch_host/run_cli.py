@@ -92,7 +92,12 @@ def _run(
         uvloop.run(
             run_host(
                 owned,
-                agent=BuiltIn(keep_out=owned.keep_out, environment=shared.environment, terminal=terminal),
+                agent=BuiltIn(
+                    keep_out=owned.keep_out,
+                    environment=shared.environment,
+                    records=shared.home.path / "changes",
+                    terminal=terminal,
+                ),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),
                 awake_means=best_means(),

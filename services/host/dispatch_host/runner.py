@@ -459,7 +459,13 @@ class Runner:
 
 
 def _turn(task: StoredTask) -> Turn:
-    return Turn(task_text=task.text, outcome=task.state.value, result_text=task.result, memory=json.loads(task.memory))
+    return Turn(
+        task_text=task.text,
+        outcome=task.state.value,
+        result_text=task.result,
+        memory=json.loads(task.memory),
+        task_id=task.task_id.hex(),
+    )
 
 
 def _sentence(failure: errors.DispatchError) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from dispatch_host.agents import JSON, AgentEvent, Artifact, NotDone, NotDoneReason, Result
-from dispatch_host.agents.builtin.program import Request, run
+from dispatch_host.agents.builtin.driver import approval
+from dispatch_host.agents.builtin.program import Outcome, Request, run
+from dispatch_host.changes import Plan
 from dispatch_host.scope import Folder
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)  # a Saturday
@@ -19,14 +22,19 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)  # a Saturday
 class Person:
     """Asks one thing after the other in one thread."""
 
-    def __init__(self, home: Path, *folders: str, keep_out: Sequence[Path] = ()) -> None:
+    def __init__(self, home: Path, *folders: str, keep_out: Sequence[Path] = (), write: bool = False) -> None:
         self.home = home
-        self.folders = [Folder(home / name) for name in folders]
+        self.folders = [Folder(home / name, writable=write) for name in folders]
         self.memories: list[Mapping[str, JSON]] = []
         self.events: list[AgentEvent] = []
         self.choices: Sequence[str] = ()
         self.keep_out = keep_out
         self.inbox: Path | None = None
+        self.records = home.parent / f"{home.name}-changes"
+        self.says_yes = True
+        self.previews: list[str] = []
+        self.plans: list[Plan] = []
+        self._tasks: list[str] = []
 
     def end(self, text: str, *attached: str) -> Result | NotDone:
         """Ask, with files of the inbox attached, and give the event that ended the task."""
@@ -41,12 +49,29 @@ class Person:
             self.keep_out,
             inbox=self.inbox,
             attachments=paths,
+            task_id=f"task-{len(self._tasks)}",
+            earlier=tuple(self._tasks),
+            records=self.records,
         )
+        self._tasks.append(request.task_id)
         outcome = run(request, self.events.append)
+        if outcome.plan is not None:
+            outcome = self._asked(request, outcome, outcome.plan)
         self.choices = outcome.choices
         if outcome.event.memory:
             self.memories.append(json.loads(json.dumps(outcome.event.memory)))
         return outcome.event
+
+    def _asked(self, request: Request, outcome: Outcome, written: bytes) -> Outcome:
+        """Say yes or no to a plan, as the driver asks for it."""
+        if outcome.undo:
+            return run(replace(request, undo=True), self.events.append)
+        question = approval(Plan.from_bytes(written), outcome.event.text, self.folders)
+        self.plans.append(Plan.from_bytes(question.action))
+        self.previews.append(question.preview)
+        if not self.says_yes:
+            return Outcome(NotDone(NotDoneReason.PERSON_DENIED, "no", outcome.event.memory))
+        return run(replace(request, plan=question.action), self.events.append)
 
     def asks(self, text: str, *attached: str) -> str:
         """Ask for something that gets done, and give the answer."""
@@ -99,6 +124,12 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def person(home: Path) -> Person:
     return Person(home, "Downloads", "Documents")
+
+
+@pytest.fixture
+def owner(home: Path) -> Person:
+    """Somebody who lets their files be changed."""
+    return Person(home, "Downloads", "Documents", write=True)
 
 
 @pytest.fixture

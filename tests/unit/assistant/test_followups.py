@@ -189,13 +189,6 @@ def test_a_remembered_file_is_out_of_reach_when_its_folder_is_no_longer_approved
     assert "Secret" not in person.end("the second one").text
 
 
-def test_zipping_is_not_possible_yet_and_says_so(files: Person) -> None:
-    files.asks("largest files in Downloads")
-
-    assert files.is_refused("zip those") is NotDoneReason.NEEDS_AGENT
-    assert "nothing was changed" in files.end("zip those").text
-
-
 def test_the_next_ones_of_a_list_are_those_that_were_not_shown(home: Path, person: Person) -> None:
     for index in range(25):
         put(home / "Downloads" / f"file-{index:02}.txt", "x" * (100 - index))

@@ -8,19 +8,24 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
 from dispatch_host.agents import (
     AgentEvent,
+    Allowed,
+    Approval,
     Choice,
+    Denied,
     NotDone,
     NotDoneReason,
     Progress,
+    Reach,
     Result,
     Said,
     Step,
@@ -39,9 +44,12 @@ from dispatch_host.agents.builtin.wire import (
     encode_outcome,
     encode_request,
 )
-from dispatch_host.scope import Folder
+from dispatch_host.changes import Convert, How, Plan
+from dispatch_host.permissions.permission import Kind, Permission
+from dispatch_host.scope import Facts, Folder
 
 from tests.support.agents import Nobody, OpenGate, SaidMeanwhile, check_agent, last, leaves_nothing, run, turn
+from tests.support.waiting import until
 from tests.unit.assistant.conftest import NOW, put, rows
 
 
@@ -310,7 +318,32 @@ async def test_memory_does_not_grow_with_the_file(home: Path, sizes: tuple[int, 
     assert peaks[1] - peaks[0] <= 32 * 1024, peaks
 
 
-async def _peak_kib(home: Path, text: str) -> int:
+@pytest.mark.big
+async def test_memory_does_not_grow_with_the_pages_of_a_pdf(home: Path, make_pdf: Callable[..., Path]) -> None:
+    """The whole text of 2,000 pages is made in the memory that 250 take, and the answer about the first says which they are."""
+    pages = [piece for number in range(250) for piece in (f"This is what page {number} says. " * 20, "\f")]
+    make_pdf(home / "Downloads" / "short.pdf", "", *pages)
+    make_pdf(home / "Downloads" / "long.pdf", "", *(pages * 8))
+    peaks = []
+    for number, name in enumerate(("short", "long")):
+        source = (home / "Downloads" / f"{name}.pdf").stat()
+        step = Convert(
+            str(home / "Downloads" / f"{name}.pdf"),
+            str(home / "Downloads" / f"{name}.txt"),
+            Facts(source.st_size, source.st_mtime_ns, source.st_ino),
+            How.TEXT,
+            ".pdf",
+        )
+        plan = Plan("Convert 1 file to text", (step,)).to_bytes()
+        peaks.append(await _peak_kib(home, name, plan=plan, task_id=f"task{number}", records=home / "changes"))
+
+    assert peaks[1] - peaks[0] <= 32 * 1024, peaks
+    assert (home / "Downloads" / "long.txt").read_text().count("249") == 8 * 20  # of each page
+    scope = [Folder(home / "Downloads")]
+    assert "Only the first 20 of 2,00" in last(await run(agent(home), "summarise long.pdf", scope=scope)).text
+
+
+async def _peak_kib(home: Path, text: str, **said: Any) -> int:
     """Run a task and read the worker's peak from the kernel's account of the last child that was waited for."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -325,7 +358,7 @@ async def _peak_kib(home: Path, text: str) -> int:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(encode_request(Request(text, [Folder(home / "Downloads")], [], NOW, str(home))))
+    process.stdin.write(encode_request(Request(text, [Folder(home / "Downloads", True)], [], NOW, str(home), **said)))
     await process.stdin.drain()
     peak = await process.stdout.read()
     process.stdin.close()
@@ -337,7 +370,10 @@ def test_a_request_survives_the_wire(home: Path) -> None:
     request = Request("text \ud800", [Folder(home / os.fsdecode(b"\xff"), True)], [{"a": [1]}], NOW, "/h", [home])
     attached = replace(request, inbox=home, attachments=(home / os.fsdecode(b"\xff"),))
 
+    changing = replace(request, task_id="t", earlier=("s",), records=home, plan=b"{}", undo=True)
+
     assert decode_request(encode_request(request)) == request
+    assert decode_request(encode_request(changing)) == changing
     assert decode_request(encode_request(attached)) == attached
 
 
@@ -372,3 +408,62 @@ def test_what_could_not_be_sent_on_is_replaced() -> None:
 def test_nonsense_is_out_of_bounds(line: bytes) -> None:
     with pytest.raises(OutOfBounds):
         decode(line)
+
+
+def pictures(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"), [(Denied("pocket"), NotDoneReason.PERSON_DENIED), (None, NotDoneReason.NOBODY_ANSWERED)]
+)
+async def test_without_a_yes_nothing_is_changed_and_it_is_said_which(
+    home: Path, reply: Denied | None, reason: NotDoneReason
+) -> None:
+    put(home / "Downloads" / "a.txt", "a")
+    assistant = BuiltIn(home=home, clock=lambda: NOW, records=home / "changes")
+    somebody = Nobody(*filter(None, [reply]))
+
+    scope = [Folder(home / "Downloads", writable=True)]
+    end = last(await run(assistant, "rename a.txt to b.txt", scope=scope, ask=somebody))
+
+    assert isinstance(end, NotDone)
+    assert end.reason is reason
+    assert pictures(home / "Downloads") == {"a.txt": "a"}
+    (question,) = somebody.asked
+    assert isinstance(question, Approval)
+    assert "`a.txt` → `b.txt`" in question.preview
+    assert question.permission == Permission(Kind.FOLDER, str(home / "Downloads"), write=True)
+
+
+async def test_a_worker_killed_while_it_changes_files_leaves_what_undo_needs(home: Path) -> None:
+    folder = home / "Downloads"
+    for number in range(200):
+        put(folder / f"{number}.txt", str(number))
+    before, names = pictures(folder), set(os.listdir(folder))
+    assistant = BuiltIn(home=home, clock=lambda: NOW, records=home / "changes")
+    scope = [Folder(folder, writable=True)]
+    task = Task("first", "rename the files in Downloads to trip 1, trip 2")
+    asking = Nobody(Allowed(Reach.ONCE, "pocket"))
+
+    async with leaves_nothing():
+        events = assistant.run(task, gate=OpenGate(scope), history=[], ask=asking, words=SaidMeanwhile())
+        async for event in events:
+            if isinstance(event, Step) and event.detail == "as approved":
+                await until(lambda: set(os.listdir(folder)) != names)  # it is in the middle of it, or has just ended
+                break
+        await events.aclose()
+
+    cut_off = Turn(task.text, "cancelled", task_id="first")
+    end = last(await run(assistant, "undo that", scope=scope, history=[cut_off]))
+    assert "Everything is as it was before" in end.text
+    assert pictures(folder) == before
+
+
+async def test_a_worker_that_asks_for_another_plan_than_is_sound_is_not_believed(home: Path) -> None:
+    said = '{"event":"result","text":"","memory":{},"choices":[],"undo":false,"plan":"{}"}'
+
+    end = last(await run(agent(home, f"print({said!r}, flush=True)"), "help"))
+
+    assert isinstance(end, NotDone)
+    assert end.reason is NotDoneReason.AGENT_FAILED

@@ -38,6 +38,8 @@ class Turn:
     outcome: str  # as in the thread: done, failed, cancelled, …
     result_text: str = field(default="", repr=False)
     memory: Mapping[str, JSON] = field(default_factory=dict, repr=False)
+    task_id: str = ""
+    """By which an agent finds again what it kept of that task elsewhere, whatever became of the task."""
 
 
 class NotDoneReason(StrEnum):

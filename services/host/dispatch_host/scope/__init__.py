@@ -1,4 +1,4 @@
-"""The approved folders: what a person let the host read, and the only way any tool reaches a file.
+"""The approved folders: what a person let the host read or change, and the only way any tool reaches a file.
 
 A `Scope` is made from a list of `Folder`s for one task and closed after it. It holds no state outside itself, so a
 change of permissions is in force with the next task. Knows no agents, no tasks and no database. docs/assistant.md
@@ -7,7 +7,9 @@ explains the rules and what they do not cover.
 
 from dispatch_host.scope.beneath import Beneath, ComponentWalk, OpenAt2, best_beneath
 from dispatch_host.scope.folder import Folder, FolderRefused
+from dispatch_host.scope.hands import Facts, Hands
 from dispatch_host.scope.names import shown
+from dispatch_host.scope.renaming import LinkThenUnlink, Rename, RenameAt2, best_rename
 from dispatch_host.scope.resolve import FolderNotApproved, NoSuchFolder, Place, SeveralFolders, find_folder
 from dispatch_host.scope.scope import Entry, Refusal, Refused, Root, Scope, Tally
 
@@ -15,19 +17,25 @@ __all__ = [
     "Beneath",
     "ComponentWalk",
     "Entry",
+    "Facts",
     "Folder",
     "FolderNotApproved",
     "FolderRefused",
+    "Hands",
+    "LinkThenUnlink",
     "NoSuchFolder",
     "OpenAt2",
     "Place",
     "Refusal",
     "Refused",
+    "Rename",
+    "RenameAt2",
     "Root",
     "Scope",
     "SeveralFolders",
     "Tally",
     "best_beneath",
+    "best_rename",
     "find_folder",
     "shown",
 ]

@@ -41,6 +41,14 @@ class Refusal(StrEnum):
     DEVICE = "a device, not a file"
     NOT_A_FILE = "not a regular file"
     UNREADABLE = "not readable"
+    READ_ONLY = "in a folder that is approved for reading only"
+    NOT_WRITABLE = "in a folder that this computer does not let anybody change"
+    TAKEN = "already there"
+    NOT_EMPTY = "not empty"
+    CHANGED = "not what it was: somebody changed it meanwhile"
+    OTHER_DISK = "on another disk"
+    NO_SPACE = "too large for the space that is left on the disk"
+    BAD_NAME = "called by a name that this computer does not take"
 
 
 class Refused(Exception):
@@ -130,14 +138,14 @@ class Root:
         try:
             fd = self.open(path, _FILE)
         except OSError as error:
-            raise Refused(_refusal(error), self.absolute(path)) from error
+            raise Refused(refusal_of(error), self.absolute(path)) from error
         try:
             facts = os.fstat(fd)
         finally:
             os.close(fd)
-        special = _special(facts)
-        if special is not None:
-            raise Refused(special, self.absolute(path))
+        passed = special(facts)
+        if passed is not None:
+            raise Refused(passed, self.absolute(path))
         return _entry(self, path, facts)
 
     def list(self, path: str, tally: Tally) -> list[Entry]:
@@ -160,7 +168,7 @@ class Root:
                     except OSError:
                         tally.vanished += 1
                         continue
-                    passed = Refusal.LINK if stat.S_ISLNK(facts.st_mode) else _special(facts)
+                    passed = Refusal.LINK if stat.S_ISLNK(facts.st_mode) else special(facts)
                     if passed is not None:
                         tally.links += passed is Refusal.LINK
                         tally.special += passed is not Refusal.LINK
@@ -247,7 +255,7 @@ class Scope:
         try:
             fd = root.open(path, _FILE)
         except OSError as error:
-            raise Refused(_refusal(error), root.absolute(path)) from error
+            raise Refused(refusal_of(error), root.absolute(path)) from error
         refusal = self._judge(os.fstat(fd))
         if refusal is not None:
             os.close(fd)
@@ -267,7 +275,7 @@ class Scope:
     def _judge(self, facts: os.stat_result) -> Refusal | None:
         """Judge what was opened, by its descriptor: whatever a race swapped in is seen here."""
         if not stat.S_ISREG(facts.st_mode):
-            return _special(facts) or Refusal.NOT_A_FILE
+            return special(facts) or Refusal.NOT_A_FILE
         if facts.st_nlink > 1 and self._names_inside(facts) < facts.st_nlink:
             return Refusal.HARD_LINK
         return None
@@ -290,7 +298,7 @@ class Scope:
         try:
             fd = self._beneath.open(top, str(folder.path).lstrip("/"), _DIRECTORY)
         except OSError as error:
-            self.missing.append((folder, _refusal(error)))
+            self.missing.append((folder, refusal_of(error)))
             return
         blocked = [os.fspath(path.relative_to(folder.path)) for path in keep_out if folder.path in path.parents]
         self.roots.append(Root(folder, fd, self._beneath, blocked))
@@ -325,7 +333,7 @@ def _entry(root: Root, path: str, facts: os.stat_result) -> Entry:
     )
 
 
-def _special(facts: os.stat_result) -> Refusal | None:
+def special(facts: os.stat_result) -> Refusal | None:
     """Say what is neither a file nor a folder."""
     kind = stat.S_IFMT(facts.st_mode)
     if kind in (stat.S_IFREG, stat.S_IFDIR):
@@ -339,7 +347,8 @@ def _special(facts: os.stat_result) -> Refusal | None:
     return known.get(kind, Refusal.NOT_A_FILE)
 
 
-def _refusal(error: OSError) -> Refusal:
+def refusal_of(error: OSError) -> Refusal:
+    """Say why the system did not open a path."""
     return {
         errno.EXDEV: Refusal.OUTSIDE,
         errno.ELOOP: Refusal.LINK,

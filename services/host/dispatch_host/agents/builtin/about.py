@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dispatch_host.agents.builtin.markdown import code
+from dispatch_host.scope import Refusal, Refused, shown
 
 CAN = """\
 - **Largest files**: \u201cWhich files in my Downloads are largest?\u201d
@@ -14,6 +15,11 @@ CAN = """\
 - **Search inside files**: \u201cSearch for \u2018project apollo\u2019 in Documents\u201d
 - **New and changed files**: \u201cWhat changed since yesterday?\u201d
 - **Duplicate files** and **disk usage**: \u201cFind duplicates in Downloads\u201d, \u201cDisk usage\u201d
+- **Zip** and unzip: \u201cZip the photos in Downloads\u201d, \u201cZip those\u201d
+- **Rename** many files: \u201cRename them to trip 1, trip 2\u201d, \u201cReplace _ with - in the names in Downloads\u201d
+- **Sort into folders** by type or date: \u201cSort Downloads into folders by type\u201d
+- **Convert**: \u201cExtract the text from contract.pdf\u201d, \u201cConvert budget.xlsx to CSV\u201d
+- **Undo** the last of these: \u201cUndo that\u201d
 - **Attachments**: attach a file and ask \u201cSummarise the attached file\u201d, or \u201cList attachments\u201d
 - **Send a file to your phone**: \u201cSend me the largest PDF in Downloads\u201d, \u201cSend me report.csv\u201d
 - **Programs**, where they are permitted: \u201cRun the tests in ~/code/x\u201d, \u201cgit status\u201d, \u201cRun script.py\u201d
@@ -27,7 +33,7 @@ def about(folders: Sequence[str]) -> str:
         if folders
         else f"No folder is approved yet. {how_to_approve()}"
     )
-    what = "I work with the files in the folders you approved, without a network and without changing anything."
+    what = "I work with the files in the folders you approved, without a network. I change nothing without asking you first."
     return f"{what}\n\n{CAN}\n\n{where}"
 
 
@@ -45,9 +51,9 @@ def not_understood(left: Sequence[str]) -> str:
 def needs_agent(changes_files: bool) -> str:
     """Answer what is clearly for another agent."""
     why = (
-        "That would change files, and the built-in assistant only reads them: nothing was changed."
+        "That would change files in a way that the built-in assistant does not know: nothing was changed."
         if changes_files
-        else "That needs a desktop agent: the built-in assistant only reads files in the approved folders. Nothing was done."
+        else "That needs a desktop agent: the built-in assistant works with files in the approved folders. Nothing was done."
     )
     return f"{why} What I can do:\n\n{CAN}"
 
@@ -62,6 +68,28 @@ def not_approved(said: str, folders: Sequence[str]) -> str:
     known = f"Approved: {', '.join(map(code, folders))}." if folders else "No folder is approved yet."
     path = said if said.startswith(("/", "~")) else "PATH"
     return f"{code(said)} is not in an approved folder, so it was not looked at. {known} {how_to_approve(path)}"
+
+
+def nothing_to_undo() -> str:
+    """Answer "undo that" where nothing was changed."""
+    return "There is nothing to undo: no file was changed in this thread, or it is too long ago."
+
+
+def not_writable(label: str, refused: Refused) -> str:
+    """Answer a request to change something where that is not approved."""
+    if refused.reason is not Refusal.READ_ONLY:
+        return f"Nothing was changed: {code(shown(refused.path))} is {refused.reason}."
+    return f"{code(label)} is approved for reading only, so nothing was changed. {how_to_let_write()}"
+
+
+def nowhere_to_write(where: str) -> str:
+    """Answer a request for a new file where none may be made."""
+    return f"No new file may be made in {where}, nor in any other approved folder. {how_to_let_write()}"
+
+
+def how_to_let_write() -> str:
+    """Say how a folder may be changed."""
+    return f"To let me change files there, run {code('dispatch-host folders add PATH --write')} on the computer."
 
 
 def none_approved() -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dispatch_host.agents.agent import AgentEvent, NotDoneReason, Progress, Step, Text
 from dispatch_host.agents.builtin.markdown import code, plural
 from dispatch_host.agents.builtin.query import Query, Style
+from dispatch_host.changes import Plan
 from dispatch_host.scope import Entry, Place, Scope, Tally
 
 _PAUSE_SECONDS = 0.2  # between two progress events
@@ -48,6 +49,7 @@ class Findings:
     text: str
     items: Sequence[Entry] = ()  # "the second one"
     follow: Query | None = None  # what "the second one" asks for, when it is not the same request
+    plan: Plan | None = None  # what would be changed, once a person has said yes; `text` are remarks on it then
 
 
 @dataclass(slots=True)
@@ -61,7 +63,12 @@ class Bench:
     places: Sequence[Place]  # where to look: never empty
     tally: Tally = field(default_factory=Tally)
     meant: Entry | None = None  # the one file a request is about, once it is found
+    deep: bool = True  # whether subfolders are walked, too
     _last_progress: float = 0.0
+
+    def shallow(self) -> Bench:
+        """Give a bench that looks at the same, but into no subfolder."""
+        return replace(self, deep=False)
 
     def step(self, title: str, detail: str = "") -> None:
         """Tell the person what is done now."""
@@ -85,7 +92,8 @@ class Bench:
     def walk(self) -> Iterator[Entry]:
         """Walk all files and folders of the places."""
         for place in self.places:
-            for seen, entry in enumerate(place.root.walk(place.path, self.tally)):
+            met = place.root.walk(place.path, self.tally) if self.deep else place.root.list(place.path, self.tally)
+            for seen, entry in enumerate(met):
                 if not seen % 1000:
                     self.progress(self.tally.files, 0, "files")
                 yield entry

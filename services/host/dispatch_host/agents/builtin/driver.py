@@ -13,17 +13,30 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
-from dispatch_host.agents.asking import JSON, Ask, Choice, Said
+from dispatch_host.agents.asking import (
+    JSON,
+    RULE_BYTES,
+    Allowed,
+    Approval,
+    Ask,
+    Choice,
+    Denied,
+    NobodyAnswered,
+    Said,
+)
 from dispatch_host.agents.builtin import commands, wire, zone
 from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.running import Runs
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.words import Words
+from dispatch_host.changes import Plan, preview, touched
 from dispatch_host.permissions.permission import Kind, Permission
+from dispatch_host.scope import Folder, names
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +47,9 @@ _ALWAYS = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 _MEMORIES = 20  # turns that a follow-up may refer to
 _QUESTIONS = 5  # answers taken within one task
 _WHICH = "Which one do you mean?"
+_FAILED_CHANGING = (
+    "The assistant failed inside while it changed files. Some may be changed: say “undo that” to take that back."
+)
 _FAILED = "The assistant failed inside while working on this. Nothing was changed; trying again may help."
 
 
@@ -52,8 +68,11 @@ class BuiltIn:
         command: Sequence[str] = COMMAND,
         limit_seconds: float = LIMIT_SECONDS,
         terminal: Terminal | None = None,
+        records: Path | None = None,
     ) -> None:
         """`keep_out` are folders no task may read, whatever is approved: the host's own keys and journal.
+
+        `records` is where it is kept what was changed, for undoing it; without it nothing is changed.
 
         `home` is what `~` means, `clock` gives the time with its zone. Of `environment` the worker gets what Python needs
         to start, and nothing else. `command` starts a worker: a seam for tests. `terminal` starts programs; without one it
@@ -67,6 +86,7 @@ class BuiltIn:
         self._command = tuple(command)
         self._limit_seconds = limit_seconds
         self._runs = None if terminal is None else Runs(terminal, home=self._home, keep_out=self._keep_out)
+        self._records = records
 
     async def run(
         self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
@@ -94,6 +114,9 @@ class BuiltIn:
                 self._keep_out,
                 inbox=task.inbox,
                 attachments=task.attachments,
+                task_id=task.task_id,
+                earlier=[turn.task_id for turn in history if turn.task_id],
+                records=self._records,
             )
             outcome: Outcome | None = None
             async with contextlib.aclosing(self._work(request)) as events:
@@ -102,6 +125,11 @@ class BuiltIn:
                         outcome = event
                     else:
                         yield event
+            if outcome is not None and outcome.plan is not None:
+                async with contextlib.aclosing(self._change(request, outcome, outcome.plan, gate, ask)) as events:
+                    async for event in events:
+                        yield event
+                return
             if outcome is None:
                 yield NotDone(NotDoneReason.AGENT_FAILED, _FAILED)
                 return
@@ -112,6 +140,37 @@ class BuiltIn:
                 yield outcome.event
                 return
             memories, text = [*memories, outcome.event.memory], answer
+
+    async def _change(
+        self, request: Request, outcome: Outcome, written: bytes, gate: Gate, ask: Ask
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """Ask whether a plan may be carried out, and do it in a worker; or undo one, which the person has asked for."""
+        plan = Plan.from_bytes(written)
+        memory = outcome.event.memory
+        if not outcome.undo:
+            match await ask.may(approval(plan, outcome.event.text, gate.folders)):
+                case Denied():
+                    yield NotDone(NotDoneReason.PERSON_DENIED, "You said no, so nothing was changed.", memory)
+                    return
+                case NobodyAnswered():
+                    yield NotDone(NotDoneReason.NOBODY_ANSWERED, "Nobody answered, so nothing was changed.", memory)
+                    return
+                case Allowed():
+                    pass
+        # As they are now: while the question was open, a folder may have been taken back.
+        folders = gate.folders
+        for folder in touched(plan, folders):
+            wanted = Permission(Kind.FOLDER, str(folder.path), write=True)
+            if folder.writable or gate.has(wanted):
+                await gate.use(wanted, "undone" if outcome.undo else "changed")
+        doing = replace(request, folders=folders, plan=None if outcome.undo else written, undo=outcome.undo)
+        async with contextlib.aclosing(self._work(doing)) as events:
+            async for event in events:
+                if isinstance(event, Outcome):
+                    yield event.event
+                    return
+                yield event
+        yield NotDone(NotDoneReason.AGENT_FAILED, _FAILED_CHANGING)
 
     async def _work(self, request: Request) -> AsyncGenerator[AgentEvent | Outcome, None]:
         """Give the events of one worker; without an Outcome at the end it failed."""
@@ -163,6 +222,21 @@ class BuiltIn:
             if process.stdin is not None:
                 process.stdin.close()
             await process.wait()
+
+
+def approval(plan: Plan, remarks: str, folders: Sequence[Folder]) -> Approval:
+    """Write the question whether a plan may be carried out. A rule stands on one folder, or there is none."""
+    where = touched(plan, folders)
+    shown = preview(plan, folders)
+    rule = f"change files in {names.shown(str(where[0].path))}" if len(where) == 1 else ""
+    ruled = len(rule.encode()) <= RULE_BYTES and rule != ""
+    return Approval(
+        text=f"{plan.title.replace('`', '')}?",
+        action=plan.to_bytes(),
+        preview=f"{shown}\n\n{remarks}" if remarks else shown,
+        rule=rule if ruled else "",
+        permission=Permission(Kind.FOLDER, str(where[0].path), write=True) if ruled else None,
+    )
 
 
 async def _answer(ask: Ask, text: str, choices: Sequence[str]) -> str | None:

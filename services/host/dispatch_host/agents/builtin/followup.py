@@ -5,6 +5,7 @@ Pure: takes what was said now and what the thread remembers, gives the whole req
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from dispatch_host.agents.builtin import slots
 from dispatch_host.agents.builtin.matching import named, of_kind
 from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import Parsed
-from dispatch_host.agents.builtin.query import Action, Query, Sort
+from dispatch_host.agents.builtin.query import CHANGES, Action, Query, Sort
 
 _ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ, Action.MEASURE, Action.SEND})
 _TARGETS = frozenset({"name", "file", "attached", "places", "since", "until", "minimum_bytes", "maximum_bytes"})
@@ -48,6 +49,8 @@ def complete(parsed: Parsed, text: str, memories: Sequence[Memory]) -> Complete 
     if not parsed.understood:
         return None
     own = parsed.slots.keys() & _TARGETS
+    if parsed.action in CHANGES and not own:
+        return _to_change(parsed, text, memories)
     if parsed.pick is not None and not (parsed.action is not None and own):
         return _picked(parsed, memories)
     if parsed.action is None:
@@ -64,6 +67,29 @@ def complete(parsed: Parsed, text: str, memories: Sequence[Memory]) -> Complete 
     if parsed.joins and not own and last is not None and parsed.action not in _ONE_FILE:
         query = replace(query, places=last.query.places)
     return Complete(query)
+
+
+def _to_change(parsed: Parsed, text: str, memories: Sequence[Memory]) -> Complete | None:
+    """Say which files are to be changed where no name, place or time says it: those spoken of, and never simply all."""
+    if parsed.pick is not None:
+        found = _picked(parsed, memories)
+        memory = next((memory for memory in reversed(memories) if memory.items), None)
+        one = parsed.pick == slots.IT and not re.search(r"\b(?:them|those|these|all|both)\b", text, re.IGNORECASE)
+        if one and memory is not None and memory.focus in found.query.paths:
+            return replace(found, query=replace(found.query, paths=(memory.focus,)))
+        return found
+    query = Query(action=parsed.action or Action.ZIP, **parsed.slots)
+    last = memories[-1] if memories else None
+    fitting = tuple(item for item in last.items if of_kind(item, query.kind)) if last else ()
+    if fitting:
+        return Complete(replace(query, paths=fitting, kind=None), fitting)
+    if re.search(r"\bfolder\b", text, re.IGNORECASE) and last is not None and last.query.places:
+        return Complete(replace(query, places=last.query.places))  # "zip that folder"
+    if query.kind is not None or re.search(
+        r"\b(?:everything|all|my (?:files|stuff|photos|documents))\b", text, re.IGNORECASE
+    ):
+        return Complete(query)
+    raise NothingEarlier
 
 
 def _answered(parsed: Parsed, text: str, last: Memory) -> Complete | None:

@@ -88,7 +88,8 @@ ATTACHED = (
 SYNONYMS = (
     # what is asked for as words is no file
     (
-        r"^(?:send|text) (?:me|us) (?=(?:an? |the )?(?:\w+ )?(?:list|table|summary|overview|names|sizes|count|number|rows?)\b)",
+        r"^(?:send|text) (?:me|us) (?=(?:an? |the )?(?:\w+ )?(?:list|table|summary|overview|names|sizes|count|number"
+        r"|rows?)\b)",
         "show me ",
     ),
     # as in a terminal: grep -rn WORD WHERE
@@ -98,6 +99,11 @@ SYNONYMS = (
     ),
     (rf"^e?grep (?:-[\w-]+ )+(?P<what>{LITERAL}|\S+)$", r"search for \g<what>"),
     (r"\b(?:tell|show) me what (?=.* says?$)", "what does "),
+    (
+        rf"^(?:(?:show|give|get|see|read|print|display)(?: me)? )?(?:the )?(?:whole |full )?text (?:of|from|in|out"
+        rf" of) (?=(?:the )?(?:file )?{LITERAL}|it\b|that\b)",
+        "read ",
+    ),
     (r"\b\d+(?:\.\d+)? ?(?:kb|mb|gb|megabytes?|gigabytes?)(?: big| large)? (?=(?:csv|pdf|text|log|file)s?\b)", "big "),
     (
         (

@@ -1,4 +1,4 @@
-"""Writes answers as Markdown: names and cells that can't break out of their place, tables or lists, never too long.
+"""Writes answers as Markdown, tables or lists, never too long; with the words of `dispatch_host.markdown`.
 
 Pure. Called by the tools; knows no files.
 """
@@ -8,61 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from dispatch_host.agents.builtin.query import Style
+from dispatch_host.markdown import cell, code, moment, number, plural, size
 from dispatch_host.scope import shown
 
+__all__ = ["LIMIT_BYTES", "Answer", "Table", "cell", "code", "moment", "number", "plural", "size"]
+
 LIMIT_BYTES = 48 * 1024  # of a whole answer, as UTF-8: a thread row must stay small
-_CELL = 200  # characters of one cell
 _AFTERWORD = 2048  # kept free after a table: for how many rows did not fit, and the remarks
 _ROOM = 1024  # kept free for the remark that something was cut
-
-
-def size(count: int) -> str:
-    """Write a number of bytes for a person: 1.2 GB is 1.2 × 1000³ bytes."""
-    if count < 1000:
-        return f"{count} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB", "PB"):
-        value /= 1000
-        if value < 999.95:
-            return f"{value:.1f} {unit}"
-    return f"{value:.1f} EB"
-
-
-def number(count: int) -> str:
-    """Write a count with separators."""
-    return f"{count:,}"
-
-
-def plural(count: int, one: str, many: str | None = None) -> str:
-    """Write a count with its noun."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"
-
-
-def moment(when: datetime) -> str:
-    """Write a local time."""
-    return when.strftime("%Y-%m-%d %H:%M")
-
-
-def code(text: str) -> str:
-    """Write a name so that it reads exactly as it is, whatever characters it has, also in a table."""
-    text = shown(text)
-    fence = "`" * (max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
-    pad = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
-    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
-
-
-def cell(text: str, *, limit: int = _CELL) -> str:
-    """Write data as plain text in one table cell: nothing in it is markup, long data is cut with an ellipsis."""
-    if len(text) > limit:
-        text = f"{text[: limit - 1]}…"
-    text = re.sub(r"\r\n|\r|\n", " ⏎ ", text)
-    text = shown(text.strip(" "))
-    text = re.sub(r"([\\`*|<\[\]~])", r"\\\1", text)
-    text = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
-    return re.sub(r"&(?=#?\w+;)", r"\\&", text)
 
 
 @dataclass(slots=True)

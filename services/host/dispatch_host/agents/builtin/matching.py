@@ -116,15 +116,19 @@ def chosen(query: Query, bench: Bench) -> list[Entry]:
 
 def ordered(entries: Iterable[Entry], sort: Sort) -> list[Entry]:
     """Order files; equal ones by their path, so that an answer is the same each time."""
-    keys: dict[Sort, Callable[[Entry], int]] = {
-        Sort.LARGEST: lambda entry: -entry.size,
-        Sort.SMALLEST: lambda entry: entry.size,
-        Sort.NEWEST: lambda entry: -entry.mtime_ns,
-        Sort.OLDEST: lambda entry: entry.mtime_ns,
-        Sort.NAME: lambda entry: 0,
-    }
-    key = keys[sort]
-    return sorted(entries, key=lambda entry: (key(entry), entry.root.label, entry.path.casefold(), entry.path))
+    return sorted(entries, key=lambda entry: sort_key(entry, sort))
+
+
+def sort_key(entry: Entry, sort: Sort) -> tuple[int, str, str, str]:
+    """Give by what a file is ordered."""
+    value = {
+        Sort.LARGEST: -entry.size,
+        Sort.SMALLEST: entry.size,
+        Sort.NEWEST: -entry.mtime_ns,
+        Sort.OLDEST: entry.mtime_ns,
+        Sort.NAME: 0,
+    }[sort]
+    return value, entry.root.label, entry.path.casefold(), entry.path
 
 
 def one(query: Query, bench: Bench) -> Entry | None:

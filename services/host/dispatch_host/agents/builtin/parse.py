@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from dispatch_host.agents.builtin import grammar, slots, when
-from dispatch_host.agents.builtin.query import Action, Query, Sort
+from dispatch_host.agents.builtin import change_grammar, grammar, slots, when
+from dispatch_host.agents.builtin.query import CHANGES, Action, Query, Sort
 from dispatch_host.agents.builtin.slots import LITERAL, Words
 
 FILE_CHANGES = "change files"  # what a refused request wanted, for the answer
@@ -110,6 +110,9 @@ def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     for pattern, instead in grammar.SYNONYMS:
         words.text = re.sub(pattern, instead, words.text, flags=re.IGNORECASE)
     said: dict[str, Any] = {}
+    change = change_grammar.take(words)
+    if change is not None:
+        return _changing(words, change, now, folders)
     said["summarise"] = _then_summarise(words)
     said["style"] = slots.style(words)
     said["attached"] = _attached(words)
@@ -145,6 +148,31 @@ def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     given = {name: value for name, value in said.items() if value not in (None, False, ())}
     action = _action(whole, words, given, picked, joins)
     return _finish(words, whole, action, given, picked, joins)
+
+
+def _changing(words: Words, change: change_grammar.Change, now: datetime, folders: Sequence[str]) -> Parsed:
+    """Understand which files are to be changed, from what is left when it was cut out what is to be done with them."""
+    said: dict[str, Any] = dict(change.slots)
+    said["attached"] = _attached(words)
+    said["name"] = slots.name(words)
+    whole = words.text
+    said["minimum_bytes"], said["maximum_bytes"] = slots.sizes(words)
+    said["sort"] = slots.sort(words)
+    found = when.find(words.text, now)
+    if found is not None:
+        span, words.text = found
+        said["since"], said["until"] = span.since, span.until
+    said["count"], said["tail"] = slots.count(words)
+    said["file"] = slots.file(words)
+    picked = slots.pick(words)
+    said["places"] = slots.places(words, folders)
+    if said["name"] is None:
+        said["name"] = slots.name_by_noun(words)
+    if said["name"] is None:
+        said["name"] = slots.name_before(words)
+    said["kind"] = slots.kind(words)
+    given = {name: value for name, value in said.items() if value not in (None, False, ())}
+    return _finish(words, whole, change.action, given, picked, joins=False)
 
 
 def _wants(words: Words) -> str | None:
@@ -354,7 +382,7 @@ def _finish(
     words: Words, whole: str, action: Action | None, given: dict[str, Any], picked: int | None, joins: bool
 ) -> Parsed:
     explained = (
-        grammar.EXPLAINED.get(action, "")
+        {**grammar.EXPLAINED, **change_grammar.EXPLAINED}.get(action, "")
         if action
         else (
             r"also|what|about|same|again|only|just|instead|sort\w*|reverse|order|more|filter|limit"
@@ -377,7 +405,7 @@ def _finish(
             given["loose"] = True
         left = []
     if (
-        action in (Action.SUMMARISE, Action.HEAD, Action.ROWS, Action.READ, Action.SEND)
+        action in (Action.SUMMARISE, Action.HEAD, Action.ROWS, Action.READ, Action.SEND, *CHANGES)
         and "name" not in given
         and "file" not in given
         and picked is None
@@ -407,6 +435,7 @@ def _adjectives(action: Action | None, whole: str, given: dict[str, Any]) -> Non
         Action.CHANGED,
         Action.FIND,
         Action.SEND,
+        *CHANGES,
     ):
         for order, pattern in (
             (Sort.SMALLEST, r"\b(?:smallest|tiniest|small|tiny)\b"),

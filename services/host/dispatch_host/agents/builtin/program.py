@@ -13,13 +13,14 @@ from pathlib import Path
 
 from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason, Result
 from dispatch_host.agents.asking import JSON
-from dispatch_host.agents.builtin import about, followup, matching
+from dispatch_host.agents.builtin import about, changing, followup, matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, NothingThere, WhichOne
 from dispatch_host.agents.builtin.markdown import code, moment, plural, size
 from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import FILE_CHANGES, parse
 from dispatch_host.agents.builtin.query import Action, Query
 from dispatch_host.agents.builtin.slots import is_path
+from dispatch_host.changes import Plan
 from dispatch_host.scope import (
     Entry,
     Folder,
@@ -49,23 +50,53 @@ class Request:
     keep_out: Sequence[Path] = ()
     inbox: Path | None = None  # where the attachments of the thread are
     attachments: Sequence[Path] = ()  # those of this task
+    task_id: str = ""
+    earlier: Sequence[str] = ()  # the ids of the earlier tasks of the thread, oldest first
+    records: Path | None = None  # where it is kept what was changed; nothing is changed without
+    plan: bytes | None = None  # what a person said yes to: it is carried out, and nothing else is done
+    undo: bool = False  # take the last change back, as it was said
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of a task. With choices the answer is a question, and one of them would answer it."""
+    """The end of a task. With choices the answer is a question, and one of them would answer it.
+
+    With a plan the task is not at its end: the text are remarks on it, and it waits for a person's yes, or, where the plan
+    is only to be undone, for the leave to change those files again.
+    """
 
     event: Result | NotDone
     choices: Sequence[str] = ()
+    plan: bytes | None = None
+    undo: bool = False
 
 
 def run(request: Request, emit: Callable[[AgentEvent], None]) -> Outcome:
     """Do one task. Raises only what is a defect."""
     with Scope(request.folders, keep_out=request.keep_out, inbox=request.inbox) as scope:
         try:
+            if request.records is not None and (request.plan is not None or request.undo):
+                return Outcome(_change(request, request.records, scope, emit))
             return _run(request, scope, emit)
         except CannotDo as cannot:
             return Outcome(NotDone(cannot.reason, cannot.text))
+
+
+def _change(request: Request, records: Path, scope: Scope, emit: Callable[[AgentEvent], None]) -> Result | NotDone:
+    """Change files, now that it may be done."""
+    if request.plan is not None:
+        return changing.carry_out(Plan.from_bytes(request.plan), scope, records, request.task_id, emit)
+    record = changing.last_change(records, request.earlier)
+    return Result(about.nothing_to_undo()) if record is None else changing.take_back(record, scope, emit)
+
+
+def _undo(request: Request) -> Outcome:
+    """Find what is to be undone."""
+    record = None if request.records is None else changing.last_change(request.records, request.earlier)
+    if record is None:
+        return Outcome(Result(about.nothing_to_undo()))
+    done = changing.already(record)
+    return Outcome(done) if done is not None else Outcome(Result("…"), plan=record.plan.to_bytes(), undo=True)
 
 
 def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> Outcome:
@@ -73,6 +104,8 @@ def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> 
     parsed = parse(request.text, now=request.now, folders=names)
     if parsed.action is Action.HELP:
         return Outcome(Result(about.about([root.label for root in scope.roots])))
+    if parsed.action is Action.UNDO:
+        return _undo(request)
     if parsed.wants is not None:
         raise CannotDo(NotDoneReason.NEEDS_AGENT, about.needs_agent(parsed.wants == FILE_CHANGES))
     memories = [memory for said in request.memories if (memory := Memory.from_json(said)) is not None]
@@ -119,6 +152,13 @@ def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
         findings = tool_of(query)(query, bench)
     except WhichOne as which:
         return _ask_back(which, bench)
+    except NothingThere as nothing:
+        return Outcome(Result(nothing.text, Memory(query).to_json()))
+    if findings.plan is not None:
+        if request.records is None:
+            raise CannotDo(NotDoneReason.NEEDS_AGENT, about.needs_agent(changes_files=True))
+        memory = _remember(query, findings, complete).to_json()
+        return Outcome(Result(findings.text, memory), plan=findings.plan.to_bytes())
     if query.loose and not findings.items:
         raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, about.not_understood([query.name or ""]))
     return Outcome(Result(_with_missing(findings.text, bench.scope), _remember(query, findings, complete).to_json()))
@@ -128,14 +168,18 @@ def tool_of(query: Query) -> Tool:
     """Choose the tool. Imported when needed: the worker starts faster without what a task does not use."""
     # ruff: noqa: PLC0415
     from dispatch_host.agents.builtin.tools import (
+        convert,
         duplicates,
         listing,
         measure,
+        rename,
         rows,
         search,
         send,
+        sorting,
         summarise,
         usage,
+        zipping,
     )
 
     tools: dict[Action, Tool] = {
@@ -152,6 +196,11 @@ def tool_of(query: Query) -> Tool:
         Action.USAGE: usage.usage,
         Action.MEASURE: measure.measure,
         Action.SEND: send.send,
+        Action.ZIP: zipping.pack,
+        Action.UNZIP: zipping.unpack,
+        Action.RENAME: rename.rename,
+        Action.SORT: sorting.sort,
+        Action.CONVERT: convert.convert,
     }
     return tools[query.action]
 

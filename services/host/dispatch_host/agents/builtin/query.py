@@ -30,6 +30,16 @@ class Action(StrEnum):
     USAGE = "usage"
     MEASURE = "measure"
     SEND = "send"
+    ZIP = "zip"
+    UNZIP = "unzip"
+    RENAME = "rename"
+    SORT = "sort"
+    CONVERT = "convert"
+    UNDO = "undo"
+
+
+CHANGES = frozenset({Action.ZIP, Action.UNZIP, Action.RENAME, Action.SORT, Action.CONVERT})
+"""What makes a plan, and is asked for before it is done."""
 
 
 class Sort(StrEnum):
@@ -73,6 +83,10 @@ class Query:
     column: str | None = None  # of a CSV, as the person calls it
     measures: tuple[str, ...] = ()  # of that column: mean, sum, minimum, maximum, count
     skip: int = 0  # of a list: those that were shown before
+    how: tuple[
+        str, ...
+    ] = ()  # of a change: how to rename, by what to sort, into what to convert, as change_grammar.py has it
+    target: str | None = None  # the name of the new file
     summarise: int | None = None  # after finding: which of the matches, from 1, -1 is the last
 
     def to_json(self) -> dict[str, JSON]:
@@ -99,7 +113,7 @@ class Query:
         for name, kind in (("action", Action), ("sort", Sort), ("style", Style)):
             if name in values:
                 values[name] = kind(str(values[name]))
-        for name in ("places", "paths", "measures"):
+        for name in ("places", "paths", "measures", "how"):
             if name in values:
                 listed = values[name]
                 values[name] = tuple(str(item) for item in listed) if isinstance(listed, list) else ()

@@ -11,6 +11,7 @@ from typing import Any
 from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneReason, Progress, Result, Step, Text
 from dispatch_host.agents.builtin import zone
 from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.changes import Plan
 from dispatch_host.scope import Folder
 
 LINE_BYTES = 1024 * 1024  # of one line from the worker; JSON may need six bytes for one of text
@@ -44,6 +45,11 @@ def encode_request(request: Request) -> bytes:
             "keep_out": [str(path) for path in request.keep_out],
             "inbox": None if request.inbox is None else str(request.inbox),
             "attachments": [str(path) for path in request.attachments],
+            "task_id": request.task_id,
+            "earlier": list(request.earlier),
+            "records": None if request.records is None else str(request.records),
+            "plan": None if request.plan is None else request.plan.decode("ascii"),
+            "undo": request.undo,
         }
     )
 
@@ -60,6 +66,11 @@ def decode_request(line: bytes) -> Request:
         keep_out=[Path(path) for path in said["keep_out"]],
         inbox=None if said["inbox"] is None else Path(said["inbox"]),
         attachments=tuple(Path(path) for path in said["attachments"]),
+        task_id=said["task_id"],
+        earlier=tuple(said["earlier"]),
+        records=None if said["records"] is None else Path(said["records"]),
+        plan=None if said["plan"] is None else said["plan"].encode("ascii"),
+        undo=said["undo"],
     )
 
 
@@ -95,6 +106,8 @@ def encode_outcome(outcome: Outcome) -> bytes:
             "text": outcome.event.text,
             "memory": dict(outcome.event.memory),
             "choices": list(outcome.choices),
+            "plan": None if outcome.plan is None else outcome.plan.decode("ascii"),
+            "undo": outcome.undo,
         }
     )
 
@@ -120,7 +133,10 @@ def decode(line: bytes) -> AgentEvent | Outcome | Crashed:
                 return Artifact(Path(_path(said)))
             case "result":
                 return Outcome(
-                    Result(_text(said, "text"), _memory(said)), [_plain(choice) for choice in said["choices"]]
+                    Result(_text(said, "text"), _memory(said)),
+                    [_plain(choice) for choice in said["choices"]],
+                    _plan(said),
+                    said["undo"] is True,
                 )
             case "not_done":
                 return Outcome(NotDone(NotDoneReason(said["reason"]), _text(said, "text"), _memory(said)))
@@ -151,6 +167,12 @@ def _plain(text: Any) -> str:
     if not isinstance(text, str):
         raise OutOfBounds
     return text.encode(errors="replace").decode()
+
+
+def _plan(said: Mapping[str, Any]) -> bytes | None:
+    """Take a plan only as it would be carried out: canonical, and sound as far as can be told without a look."""
+    written = said["plan"]
+    return None if written is None else Plan.from_bytes(_plain(written).encode("ascii")).to_bytes()
 
 
 def _count(said: Mapping[str, Any], name: str) -> int:

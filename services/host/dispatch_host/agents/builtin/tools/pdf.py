@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 30  # of work on one file; a damaged one can keep a parser busy for ever
 _CHARACTERS = 400_000
+WHOLE_SECONDS = 600  # of work on a file all of whose pages were asked for
+_PAGES_AT_ONCE = 250
 
 
 class PdfUnreadable(Exception):
@@ -40,16 +43,22 @@ def read(file: BinaryIO, *, page_limit: int, seconds: float = _SECONDS) -> Pdf:
     import pypdf  # noqa: PLC0415  a tenth of a second that only PDFs cost
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
+    with _told(seconds), limited(seconds), warnings.catch_warnings(action="ignore"):
+        return _read(pypdf.PdfReader(file), page_limit)
+
+
+@contextmanager
+def _told(seconds: float) -> Iterator[None]:
+    """Say why a file can't be read, whatever a hostile one makes the parser raise."""
     try:
-        with _limited(seconds), warnings.catch_warnings(action="ignore"):
-            return _read(pypdf.PdfReader(file), page_limit)
+        yield
     except PdfUnreadable:
         raise
     except _TooLong:
         raise PdfUnreadable(f"took longer than {seconds:g} seconds to read, so it was given up") from None
     except MemoryError:
         raise PdfUnreadable("needs more memory to be read than allowed") from None
-    except Exception as error:  # whatever a hostile file makes the parser raise
+    except Exception as error:
         raise PdfUnreadable("is damaged, or no PDF inside: its text can't be read") from error
 
 
@@ -70,8 +79,44 @@ def _read(reader: PdfReader, page_limit: int) -> Pdf:
     return Pdf(total, tuple(texts), failed)
 
 
+def pages(file: BinaryIO, *, seconds: float = WHOLE_SECONDS) -> Iterator[tuple[int, int, str]]:
+    """Give the text of every page, with its number and how many there are; raise PdfUnreadable. A bad page is empty.
+
+    The reader is made anew every few hundred pages: it keeps what it has read, and a long file must not fill the memory.
+    """
+    import pypdf  # noqa: PLC0415
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
+    left = seconds
+    total, done = 1, 0
+    reader: PdfReader | None = None
+    while done < total:
+        began = time.monotonic()
+        # Only around what reads, never around whoever takes the pages: the alarm would ring there, too.
+        with _told(seconds), limited(left), warnings.catch_warnings(action="ignore"):
+            if reader is None:
+                reader = pypdf.PdfReader(file)
+                if reader.is_encrypted and not reader.decrypt(""):
+                    raise PdfUnreadable("is encrypted: its text can't be read without the password")
+                total = len(reader.pages)
+            text = _page(reader, done) if total else ""
+        left = max(left - (time.monotonic() - began), 0.001)
+        done += 1
+        if done % _PAGES_AT_ONCE == 0:
+            reader = None
+        if total:
+            yield done, total, text
+
+
+def _page(reader: PdfReader, index: int) -> str:
+    try:
+        return reader.pages[index].extract_text()[:_CHARACTERS]
+    except Exception:  # one bad page of many
+        return ""
+
+
 @contextmanager
-def _limited(seconds: float) -> Iterator[None]:
+def limited(seconds: float) -> Iterator[None]:
     """Interrupt what takes too long. The worker computes in one thread of pure Python, so an alarm does."""
 
     def ring(_number: int, _frame: FrameType | None) -> None:

@@ -16,7 +16,7 @@ from dispatch_host.agents.builtin.bench import Bench, Findings, style
 from dispatch_host.agents.builtin.markdown import Answer, Table, cell, code, number, plural
 from dispatch_host.agents.builtin.matching import described, extension, missing, of_kind, ordered, select
 from dispatch_host.agents.builtin.query import Action, Query, Sort, Style
-from dispatch_host.agents.builtin.tools import pdf
+from dispatch_host.agents.builtin.tools import office, pdf
 from dispatch_host.agents.builtin.tools.encoding import HEAD_BYTES, detect
 from dispatch_host.agents.builtin.tools.listing import REMEMBERED, looked
 from dispatch_host.agents.builtin.tools.text import blocks
@@ -25,6 +25,7 @@ from dispatch_host.scope import Entry, Refused
 _SHOWN = 50  # places of all files together, unless more are asked for
 _SHOWN_EACH = 5  # of one file
 _AROUND = 70  # characters of context on each side
+_OFFICE_PIECES = 20_000
 _PDF_PAGES = 50  # of one PDF
 _ALL_PDF_PAGES = 400  # of all: a page takes milliseconds, and thousands would take minutes
 _OVERLAP = 4096  # kept of a line that has no end
@@ -54,6 +55,7 @@ class _Left:
     pdfs: int = 0  # PDFs without text, or that can't be read
     pdfs_cut: int = 0  # of which only the first pages were searched
     pdfs_skipped: int = 0
+    documents: int = 0  # office documents that can't be read, or only in part
 
 
 def search(query: Query, bench: Bench) -> Findings:
@@ -74,6 +76,8 @@ def search(query: Query, bench: Bench) -> Findings:
                         left.pdfs_skipped += 1
                         continue
                     pages -= _search_pdf(file, phrase, min(pages, _PDF_PAGES), hits, left)
+                elif extension(entry.name) in office.ENDINGS:
+                    _search_office(file, extension(entry.name), phrase, hits, left)
                 elif not _search_text(file, said, phrase, hits):
                     left.binary[extension(entry.name) or "no ending"] += 1
                     continue
@@ -146,6 +150,21 @@ def _search_pdf(file: BinaryIO, phrase: re.Pattern[str], limit: int, hits: Hits,
     if read.pages > len(read.texts):
         left.pdfs_cut += 1
     return len(read.texts)
+
+
+def _search_office(file: BinaryIO, ending: str, phrase: re.Pattern[str], hits: Hits, left: _Left) -> None:
+    """Search an office document, as far as one is read."""
+    what = {".pptx": "slide", ".docx": "paragraph"}.get(ending, "row")
+    try:
+        for index, piece in enumerate(office.pieces(file, ending), start=1):
+            flat = re.sub(r"\s+", " ", piece)
+            if phrase.search(flat):
+                hits.add(f"{what} {number(index)}", flat, phrase)
+            if index == _OFFICE_PIECES:
+                left.documents += 1
+                return
+    except office.OfficeUnreadable:
+        left.documents += 1
 
 
 def _around(line: str, phrase: re.Pattern[str]) -> str:
@@ -222,5 +241,8 @@ def _not_searched(left: _Left) -> Iterator[str]:
             f"Of {plural(left.pdfs_cut, 'PDF')} only the first pages were searched, {plural(left.pdfs_skipped, 'PDF')} not at all: "
             f"at most {_PDF_PAGES} pages of one and {_ALL_PDF_PAGES} of all together."
         )
+    if left.documents:
+        most = number(_OFFICE_PIECES)
+        yield f"Of {plural(left.documents, 'office document')} nothing was read, or only the first {most} paragraphs or rows."
     if left.refused:
         yield f"{plural(left.refused, 'file')} could not be read."

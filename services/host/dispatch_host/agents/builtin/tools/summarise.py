@@ -10,7 +10,7 @@ from dispatch_host.agents.builtin import matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, style
 from dispatch_host.agents.builtin.markdown import Answer, cell, code, moment, number, plural, size
 from dispatch_host.agents.builtin.query import Action, Query, Style
-from dispatch_host.agents.builtin.tools import listing, pdf, text, textrank
+from dispatch_host.agents.builtin.tools import listing, office, pdf, text, textrank
 from dispatch_host.agents.builtin.tools.csvfile import NotCsv, look
 from dispatch_host.agents.builtin.tools.profile import profile, write
 from dispatch_host.agents.builtin.tools.rows import not_a_csv, open_or_say
@@ -67,6 +67,8 @@ def read(query: Query, bench: Bench) -> Findings:
         _pdf(answer, entry, bench, lambda found: answer.fenced("\n".join(found)))
     elif matching.of_kind(entry.name, "csv"):
         _write(answer, entry, query, bench)
+    elif matching.extension(entry.name) in office.ENDINGS:
+        _office(answer, entry, bench, answer.fenced)
     else:
         with open_or_say(entry, bench) as file:
             lines = list(islice(text.lines(file, bench, entry), _READ_LINES + 1))
@@ -88,6 +90,8 @@ def _write(answer: Answer, entry: Entry, query: Query, bench: Bench) -> None:
         _csv(answer, entry, query, bench)
     elif matching.of_kind(entry.name, "pdf"):
         _pdf(answer, entry, bench, lambda found: _summary(answer, "\n\n".join(found)))
+    elif matching.extension(entry.name) in office.ENDINGS:
+        _office(answer, entry, bench, lambda found: _summary(answer, found))
     else:
         _text(answer, entry, bench)
 
@@ -119,9 +123,29 @@ def _pdf(answer: Answer, entry: Entry, bench: Bench, use: Callable[[tuple[str, .
         return
     use(found.texts)
     if found.pages > len(found.texts):
-        answer.add(f"Only the first {number(len(found.texts))} of {number(found.pages)} pages were read.")
+        answer.add(
+            f"Only the first {number(len(found.texts))} of {number(found.pages)} pages were read. "
+            "Say \u201cextract the text of it\u201d for all of them, as a file."
+        )
     if found.failed:
         answer.add(f"{plural(found.failed, 'page')} could not be read.")
+
+
+def _office(answer: Answer, entry: Entry, bench: Bench, use: Callable[[str], None]) -> None:
+    try:
+        with open_or_say(entry, bench) as file:
+            found = list(islice(office.pieces(file, matching.extension(entry.name)), _LINES + 1))
+    except office.OfficeUnreadable as unreadable:
+        raise CannotDo(
+            NotDoneReason.INPUT_UNREADABLE, f"{_facts(entry, bench)}\n\nThis document {unreadable}."
+        ) from None
+    answer.add(_facts(entry, bench))
+    use("\n".join(found[:_LINES]))
+    if len(found) > _LINES:
+        answer.add(
+            f"Only the first {number(_LINES)} paragraphs or rows were read. "
+            "Say \u201cextract the text of it\u201d for all of them, as a file."
+        )
 
 
 def _text(answer: Answer, entry: Entry, bench: Bench) -> None:

@@ -1,0 +1,58 @@
+"""What makes a new file of another one when a plan is carried out: its text, one of its sheets, or a file out of an archive."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO
+
+from dispatch_host.agents.builtin.tools import office, pdf, sheet
+from dispatch_host.changes import CannotMake, How, Maker, Tell
+
+
+def text_of(source: BinaryIO, target: BinaryIO, part: str, tell: Tell) -> None:
+    """Write the whole text of a PDF or an office document; `part` is its ending."""
+    try:
+        for piece in _texts(source, part, tell):
+            target.write(piece.encode(errors="replace"))
+    except (pdf.PdfUnreadable, sheet.OfficeUnreadable) as unreadable:
+        raise CannotMake(f"its source {unreadable}") from unreadable
+
+
+def _texts(source: BinaryIO, ending: str, tell: Tell) -> Iterator[str]:
+    if ending == ".pdf":
+        for number, total, text in pdf.pages(source):
+            tell(number, total, "pages")
+            yield f"{text.rstrip()}\n\n"
+        return
+    for number, piece in enumerate(office.pieces(source, ending), start=1):
+        if not number % 1000:
+            tell(number, 0, "paragraphs")
+        yield f"{piece}\n"
+
+
+def csv_of(source: BinaryIO, target: BinaryIO, part: str, tell: Tell) -> None:
+    """Write a sheet of a workbook as CSV; `part` is its name."""
+    try:
+        for number, row in enumerate(sheet.rows(source, part), start=1):
+            target.write(sheet.as_csv(row).encode(errors="replace"))
+            if not number % 1000:
+                tell(number, 0, "rows")
+    except sheet.OfficeUnreadable as unreadable:
+        raise CannotMake(f"its source {unreadable}") from unreadable
+
+
+def entry_of(source: BinaryIO, target: BinaryIO, part: str, tell: Tell) -> None:
+    """Write one file out of an archive; never more bytes than the archive says it has, which was counted before."""
+    del tell
+    try:
+        with zipfile.ZipFile(source) as archive, archive.open(part) as file:
+            shutil.copyfileobj(file, target, 1024 * 1024)
+    except OSError:
+        raise
+    except Exception as error:  # a bad checksum, a method nobody knows, a password
+        raise CannotMake("its archive is damaged or encrypted") from error
+
+
+MAKERS: Mapping[How, Maker] = {How.TEXT: text_of, How.CSV: csv_of, How.ENTRY: entry_of}

@@ -1,0 +1,170 @@
+"""Carries a plan out: all of it, or up to a step that finds something else than was planned, and says where it stopped.
+
+Everything is checked before the first step. A new file is written under a name of the change's own and gets its name in
+one step that overwrites nothing, so that no half of it is ever seen. Runs in the worker; synchronous.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from dispatch_host.changes.packing import Packing, pack
+from dispatch_host.changes.plan import Convert, How, MakeFolder, Move, Plan, Step, Write, Zip, makes
+from dispatch_host.changes.record import Made, Record, Records, State
+from dispatch_host.scope import Facts, Hands, Refusal, Refused, Scope
+
+Tell = Callable[[int, int, str], None]
+"""Hears how far it is: done, total (0 while nobody knows), of what."""
+
+Maker = Callable[[BinaryIO, BinaryIO, str, Tell], None]
+"""Makes a file of another one, of a part of it if one is named. Raises CannotMake."""
+
+
+class CannotMake(Exception):
+    """A source that can't be made into what was asked. The message ends a sentence: "it is encrypted"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How far a plan was carried out. `why` is empty when all of it was."""
+
+    done: int
+    total: int
+    path: str = ""
+    why: str = ""
+
+
+def apply(plan: Plan, scope: Scope, records: Records, task_id: str, makers: Mapping[How, Maker], tell: Tell) -> Applied:
+    """Carry out a plan. What it changed is in the records before it is changed."""
+    hands = Hands(scope)
+    try:
+        _look(plan, hands, scope)
+    except Refused as refused:
+        return Applied(0, len(plan.steps), refused.path, f"it is {refused.reason}")
+    try:
+        record = records.begin(task_id, plan)
+    except OSError as error:
+        return Applied(0, len(plan.steps), "", f"what is needed to undo it could not be kept: {error.strerror}")
+    doing = _Doing(scope, hands, record, makers, tell)
+    for index, step in enumerate(plan.steps):
+        try:
+            doing.step(index, step)
+        except (Refused, CannotMake) as stopped:
+            settle(plan, hands)
+            record.note_end(State.STOPPED)
+            path = stopped.path if isinstance(stopped, Refused) else makes(step)
+            why = f"it is {stopped.reason}" if isinstance(stopped, Refused) else str(stopped)
+            return Applied(index, len(plan.steps), path, why)
+        tell(index + 1, len(plan.steps), "steps")
+    settle(plan, hands)
+    record.note_end(State.WHOLE)
+    return Applied(len(plan.steps), len(plan.steps))
+
+
+def settle(plan: Plan, hands: Hands) -> None:
+    """Write the names of all folders that a plan touches to the disk, once: what is undone is decided by what is there."""
+    paths = [makes(step) for step in plan.steps] + [step.source for step in plan.steps if isinstance(step, Move)]
+    for path in {os.path.dirname(path): path for path in paths}.values():
+        hands.settle(path)
+
+
+def _look(plan: Plan, hands: Hands, scope: Scope) -> None:
+    """Look at everything before anything is changed. Raises Refused."""
+    freed: set[str] = set()
+    made: set[str] = set()
+    for step in plan.steps:
+        match step:
+            case Move(source, target, expected):
+                if hands.facts(source) != expected:
+                    raise Refused(Refusal.CHANGED, source)
+            case Convert(source, _, expected):
+                with _opened(scope, source, expected):
+                    pass
+            case Zip():
+                if Packing.of(scope, step.sources, step.base).listing != step.listing:
+                    raise Refused(Refusal.CHANGED, step.sources[0])
+                if hands.room(step.target) < step.size:
+                    raise Refused(Refusal.NO_SPACE, step.target)
+        target = makes(step)
+        # What an earlier step makes or moves away is not there to be looked at yet.
+        if os.path.dirname(target) not in made and target not in freed and not hands.is_free(target):
+            raise Refused(Refusal.TAKEN, target)
+        made.add(target)
+        if isinstance(step, Move):
+            freed.add(step.source)
+
+
+@dataclass(slots=True)
+class _Doing:
+    scope: Scope
+    hands: Hands
+    record: Record
+    makers: Mapping[How, Maker]
+    tell: Tell
+
+    def step(self, index: int, step: Step) -> None:
+        """Do one step. Raises Refused, CannotMake."""
+        match step:
+            case MakeFolder(path):
+                self.record.note_made(index, Made())
+                self.hands.make_folder(path)
+            case Move(source, target, expected):
+                self.hands.move(source, target, expected)
+            case Write(target, content):
+                self._new(index, target, lambda file: _write(file, content))
+            case Convert(source, target, expected, how, part):
+                with _opened(self.scope, source, expected) as taken:
+                    self._new(index, target, lambda file: self.makers[how](taken, file, part, self.tell))
+            case Zip(sources, target, base):
+                packing = Packing.of(self.scope, sources, base)
+                if packing.listing != step.listing:
+                    raise Refused(Refusal.CHANGED, sources[0])
+                self._new(index, target, lambda file: pack(packing, self.scope, file, self.tell))
+
+    def _new(self, index: int, target: str, fill: Callable[[BinaryIO], None]) -> None:
+        """Write a file aside, note what it became, and give it its name."""
+        aside = os.path.join(os.path.dirname(target), self.record.aside(index))
+        with self.hands.create(aside) as file:
+            fill(file)
+            file.flush()
+            sha256 = digest(file)
+        facts = self.hands.facts(aside)
+        self.record.note_made(index, Made(facts, sha256))
+        try:
+            self.hands.move(aside, target, facts)
+        except Refused:
+            self.record.note_made(index, Made())  # what has that name now was never ours
+            with contextlib.suppress(Refused):
+                self.hands.remove(aside, facts, f"{self.record.aside(index)}x")
+            raise
+
+
+def digest(file: BinaryIO) -> str:
+    """Give the SHA-256 of a whole file, in hexadecimal."""
+    file.seek(0)
+    whole = hashlib.sha256()
+    while block := file.read(1024 * 1024):
+        whole.update(block)
+    return whole.hexdigest()
+
+
+def _write(file: BinaryIO, content: str) -> None:
+    file.write(content.encode(errors="surrogateescape"))
+
+
+@contextlib.contextmanager
+def _opened(scope: Scope, path: str, expected: Facts) -> Iterator[BinaryIO]:
+    """Open the file that was planned with, and no other. Raises Refused."""
+    located = scope.locate(path)
+    if located is None:
+        raise Refused(Refusal.OUTSIDE, path)
+    with scope.open_file(*located) as file:
+        found = os.fstat(file.fileno())
+        if Facts(found.st_size, found.st_mtime_ns, found.st_ino) != expected:
+            raise Refused(Refusal.CHANGED, path)
+        yield file

@@ -1,0 +1,198 @@
+"""Changing what is in the approved folders, by descriptors only: the one way to write, move or remove a file.
+
+Called by `changes` to carry out what a person approved. Every path is absolute and is looked up beneath the innermost
+approved folder it lies in, which must be approved for writing; its last part is used beneath the folder's descriptor and
+never followed. Nothing is overwritten: a name that is taken is refused. Knows no plan and no agent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from dispatch_host.scope.renaming import Rename, best_rename
+from dispatch_host.scope.scope import Refusal, Refused, Root, Scope, refusal_of, special
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OWNER_ONLY = 0o600  # a copy of something private must not be less private; its owner may widen it
+_WHY = {
+    errno.EEXIST: Refusal.TAKEN,
+    errno.ENOTEMPTY: Refusal.NOT_EMPTY,
+    errno.EXDEV: Refusal.OTHER_DISK,
+    errno.ENOSPC: Refusal.NO_SPACE,
+    errno.EDQUOT: Refusal.NO_SPACE,
+    errno.EACCES: Refusal.NOT_WRITABLE,
+    errno.EPERM: Refusal.NOT_WRITABLE,
+    errno.EROFS: Refusal.NOT_WRITABLE,
+    errno.ENAMETOOLONG: Refusal.BAD_NAME,
+}
+
+
+class Facts(NamedTuple):
+    """By what a file is known again: another inode, size or time is another file, or a file that somebody changed."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+
+class Hands:
+    """Changes files within a scope. Holds nothing open but the scope."""
+
+    def __init__(self, scope: Scope, *, rename: Rename | None = None) -> None:
+        self._scope = scope
+        self._rename = rename or best_rename()
+
+    def facts(self, path: str) -> Facts:
+        """Describe a regular file that may be changed; raise Refused for anything else."""
+        with self._parent(path) as (folder, name):
+            return self._facts(folder, name, path)
+
+    def is_free(self, path: str) -> bool:
+        """Tell whether nothing has this name, not even a link that leads nowhere. Raise Refused where nothing may be made."""
+        with self._parent(path) as (folder, name):
+            try:
+                os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    return True
+                raise Refused(_why(error), path) from error
+            return False
+
+    def make_folder(self, path: str) -> None:
+        """Make one folder whose parent is there; raise Refused."""
+        with self._parent(path) as (folder, name), _told(path):
+            os.mkdir(name, 0o777, dir_fd=folder)
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder that is empty; raise Refused."""
+        with self._parent(path) as (folder, name), _told(path):
+            os.rmdir(name, dir_fd=folder)
+
+    def move(self, source: str, target: str, expected: Facts) -> None:
+        """Give a file another name or another folder; raise Refused when it is not the one expected, or the name is taken."""
+        with self._parent(source) as (old_folder, old), self._parent(target) as (new_folder, new):
+            if self._facts(old_folder, old, source) != expected:
+                raise Refused(Refusal.CHANGED, source)
+            with _told(target):
+                self._rename(old_folder, old, new_folder, new)
+            try:
+                moved = self._facts(new_folder, new, target)
+            except Refused:
+                moved = None
+            if moved != expected:
+                # Swapped between the look and the rename. Whatever it is, it was here, and here it goes back.
+                with contextlib.suppress(OSError):
+                    self._rename(new_folder, new, old_folder, old)
+                raise Refused(Refusal.CHANGED, source)
+
+    @contextlib.contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """Make a new file, written to the disk at the end of the block; take it away again when the block fails."""
+        with self._parent(path) as (folder, name):
+            with _told(path):
+                made = os.open(name, _NEW, _OWNER_ONLY, dir_fd=folder)
+            inode = os.fstat(made).st_ino
+            try:
+                with _told(path), open(made, "w+b") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    if os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino == inode:
+                        os.unlink(name, dir_fd=folder)
+                raise
+
+    def remove(self, path: str, expected: Facts, aside: str) -> None:
+        """Remove a file that is the one expected; raise Refused. `aside` is a free name beside it.
+
+        It is moved aside first and looked at there: what a race puts in its place is never removed.
+        """
+        aside_path = os.path.join(os.path.dirname(path), aside)
+        self.move(path, aside_path, expected)
+        with self._parent(aside_path) as (folder, name), _told(path):
+            os.unlink(name, dir_fd=folder)
+
+    def settle(self, path: str) -> None:
+        """Write the names in the folder of a path to the disk. Not every file system can; then it is as safe as it gets."""
+        with contextlib.suppress(Refused, OSError), self._parent(path) as (folder, _):
+            os.fsync(folder)
+
+    def room(self, path: str) -> int:
+        """Tell how many bytes the disk of a path's folder has room for; raise Refused."""
+        with self._parent(path) as (folder, _), _told(path):
+            disk = os.fstatvfs(folder)
+            return disk.f_bavail * disk.f_frsize
+
+    def device(self, path: str) -> int:
+        """Tell on which disk a path's folder is, for files do not move between disks; raise Refused."""
+        with self._parent(path) as (folder, _):
+            return os.fstat(folder).st_dev
+
+    def may(self, path: str) -> bool:
+        """Tell whether a path lies where things may be changed."""
+        try:
+            self._allowed(path)
+        except Refused:
+            return False
+        return True
+
+    def _allowed(self, path: str) -> tuple[Root, str, str]:
+        """Give the approved folder, the folder in it and the name; raise Refused."""
+        located = self._scope.locate(path) if os.path.normpath(path) == path else None
+        if located is None:
+            raise Refused(Refusal.OUTSIDE, path)
+        root, relative = located
+        if root.blocks(relative):
+            raise Refused(Refusal.OUTSIDE, path)
+        if root is self._scope.inbox or not root.folder.writable:
+            raise Refused(Refusal.READ_ONLY, path)
+        folder, _, name = relative.rpartition("/")
+        if not name:
+            raise Refused(Refusal.OUTSIDE, path)  # an approved folder itself stays where it is
+        if name in (".", "..") or "\0" in name or len(os.fsencode(name)) > 255:
+            raise Refused(Refusal.BAD_NAME, path)
+        return root, folder, name
+
+    @contextlib.contextmanager
+    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
+        """Hold the folder of a path open, and give the last part of its name."""
+        root, folder, name = self._allowed(path)
+        try:
+            fd = root.open(folder, _FOLDER)
+        except OSError as error:
+            raise Refused(refusal_of(error), path) from error
+        try:
+            yield fd, name
+        finally:
+            os.close(fd)
+
+    def _facts(self, folder: int, name: str, path: str) -> Facts:
+        try:
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except OSError as error:
+            raise Refused(refusal_of(error), path) from error
+        if stat.S_ISLNK(found.st_mode):
+            raise Refused(Refusal.LINK, path)
+        if not stat.S_ISREG(found.st_mode):
+            raise Refused(special(found) or Refusal.NOT_A_FILE, path)
+        return Facts(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Say as a Refusal what the system refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(_why(error), path) from error
+
+
+def _why(error: OSError) -> Refusal:
+    return _WHY.get(error.errno or 0) or refusal_of(error)
