@@ -63,6 +63,10 @@ class SaidMeanwhile:
     def __init__(self, *texts: str) -> None:
         self._texts: Sequence[str] = texts
 
+    def says(self, *texts: str) -> None:
+        """Add these."""
+        self._texts = (*self._texts, *texts)
+
     async def take(self) -> Sequence[str]:
         taken, self._texts = self._texts, ()
         return taken
