@@ -87,6 +87,10 @@ class OpenGate:
             *(Grant(permission=one, without_sandbox=without_sandbox) for one in permissions),
         ]
 
+    def forget(self) -> None:
+        """Take everything back."""
+        self.folders, self._grants = (), []
+
     def has(self, permission: Permission) -> bool:
         return granted(self._grants, permission, now_ms=0) is not None
 
