@@ -15,7 +15,7 @@ from pydantic_ai.models import Model
 from dispatch_host.agents.llm.settings import Api, LlmSettings
 
 CONNECT_SECONDS = 10.0
-SILENCE_SECONDS = 180.0
+SILENCE_SECONDS = 300.0
 """Between two pieces of an answer. A local model may take minutes to read a long conversation before its first word."""
 
 _KEYLESS = "none"  # what local servers get, who ask for no key but whose client wants one

@@ -19,7 +19,7 @@ _BY = ("type", "year", "month", "day", "ending")
 
 def _which(given: Given, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Take the files, or the folder: one of the two."""
-    files = tuple(path(said) for said in given.texts("files", most=1000))
+    files = tuple(path(said) for said in given.texts("files", most=1000) if said)
     folders = places(given, path)
     if bool(files) == bool(folders):
         raise ToolFailed("Say either files or folder.")

@@ -36,14 +36,14 @@ class Given:
             raise ToolFailed(f"{name} is missing.")
         return said
 
-    def texts(self, name: str, *, most: int) -> Sequence[str]:
-        """Take a list of words; empty when it was left out."""
+    def texts(self, name: str, *, most: int, longest: int = 4096) -> Sequence[str]:
+        """Take a list of words, empty ones among them; an empty list when it was left out."""
         said = self._left.pop(name, None)
         if said is None:
             return ()
         if not isinstance(said, list) or len(said) > most:
             raise ToolFailed(f"{name} is a list of at most {most} texts.")
-        return [Given({name: one}).needed(name) for one in said]
+        return [Given({name: one}).text(name, most=longest) or "" for one in said]
 
     def whole(self, name: str, *, least: int = 0, most: int = 10**15) -> int | None:
         """Take a whole number; None when it was left out."""

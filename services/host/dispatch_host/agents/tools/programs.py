@@ -49,10 +49,10 @@ class ProgramTools:
 
     async def _run(self, arguments: Mapping[str, JSON], work: Work) -> str:
         given = Given(arguments)
-        command = given.texts("command", most=_ARGUMENTS)
+        command = given.texts("command", most=_ARGUMENTS, longest=_ARGUMENT)
         said = given.needed("folder")
         given.done()
-        if not command or any(len(one) > _ARGUMENT for one in command):
+        if not command or not command[0]:
             raise ToolFailed("command is a list that begins with a program.")
         await work.gate.use(TERMINAL, command[0])
         folder = await asyncio.to_thread(self._folder, said, work)
