@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 LLM = "llm"
 
 
-def known_agents(owned: Owned, environment: Mapping[str, str]) -> Registry:
-    """Make the registry of a home."""
+def known_agents(owned: Owned, environment: Mapping[str, str], *, toolboxes: Sequence[Toolbox] = ()) -> Registry:
+    """Make the registry of a home.
+
+    `toolboxes` are those that live as long as the host: a language model may call what is in them, behind the host's own.
+    """
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
-    return Registry([_built_in(owned, environment, terminal), _llm(owned, environment, terminal)])
+    return Registry([_built_in(owned, environment, terminal), _llm(owned, environment, terminal, toolboxes)])
 
 
 def _built_in(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Known:
@@ -39,14 +42,14 @@ def _built_in(owned: Owned, environment: Mapping[str, str], terminal: Terminal) 
     )
 
 
-def _llm(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Known:
+def _llm(owned: Owned, environment: Mapping[str, str], terminal: Terminal, toolboxes: Sequence[Toolbox]) -> Known:
     def make() -> Agent:
         from dispatch_host.agents.llm import LanguageModel
 
         return LanguageModel(
             settings_home=owned.home.path,
             environment=environment,
-            toolboxes=_toolboxes(owned, environment, terminal),
+            toolboxes=[*_own_tools(owned, environment, terminal), *toolboxes],
             clock=_clock(environment),
         )
 
@@ -60,8 +63,8 @@ def _llm(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Kn
     )
 
 
-def _toolboxes(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Sequence[Toolbox]:
-    """Give what a language model may call. Those of others (connectors, skills, the browser) come behind."""
+def _own_tools(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Sequence[Toolbox]:
+    """Give the tools over what the host can do itself."""
     from dispatch_host.agents.tools import FileTools, PersonTools, ProgramTools
 
     home = Path.home()
