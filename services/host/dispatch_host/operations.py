@@ -303,6 +303,8 @@ class Operations:
             files.forget_thread(tx, pairing.thread)
 
         await self._owned.journal.step(write)
+        if self._running is not None:
+            await self._running.held.load()  # without what this phone allowed always
         forget(self._owned.store, pair_id)
         await asyncio.to_thread(Inbox(self._owned.attachments, most_bytes=0).remove_thread, pairing.thread)
 
