@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -73,3 +74,32 @@ async def test_a_change_is_approved_carried_out_and_undone(world: World) -> None
     assert picture(folder) == before
     _, used = await host(world, "audit", "--task", question["task_id"])
     assert f"folder {folder} write" in {line["permission"] for line in used}
+
+
+@pytest.mark.parametrize("steps", [1, 150, 299])
+async def test_a_host_that_is_killed_in_the_middle_of_a_change_takes_it_back_when_it_is_asked(
+    world: World, steps: int
+) -> None:
+    folder = fill(world, 300)
+    running = await devices(world)
+    before = picture(folder)
+    sending = await world.start(
+        "dispatch-phone", "send", f"sort {folder} into folders by type", "--home", world.home("pocket")
+    )
+    question = await asked(world)
+    code, events = await host(world, "answer", question["task_id"], "once")
+    assert code == 0, events
+
+    async def has_moved() -> bool:
+        return len(list(folder.glob("*/*"))) >= steps
+
+    await until_so(has_moved)
+    running.signal(signal.SIGKILL)
+    await running.ended()
+    await world.run_host("desk")
+
+    code, events = await world.send("undo that")
+
+    assert (code, events[-1]["event"]) == (0, "done"), events
+    assert picture(folder) == before
+    assert await sending.ended() == 4

@@ -86,8 +86,7 @@ def _change(request: Request, records: Path, scope: Scope, emit: Callable[[Agent
     """Change files, now that it may be done."""
     if request.plan is not None:
         return changing.carry_out(Plan.from_bytes(request.plan), scope, records, request.task_id, emit)
-    record = changing.last_change(records, request.earlier)
-    return Result(about.nothing_to_undo()) if record is None else changing.take_back(record, scope, emit)
+    return changing.take_back(records, request.earlier, scope, emit)
 
 
 def _undo(request: Request) -> Outcome:
