@@ -36,6 +36,7 @@ from dispatch_host.scope import (
 
 Tool = Callable[[Query, Bench], Findings]
 _CHOICES = 20
+_REMEMBERED = 500  # files that a follow-up may refer to
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +170,10 @@ def tool_of(query: Query) -> Tool:
     from dispatch_host.agents.builtin.tools import (
         convert,
         duplicates,
+        editing,
         listing,
         measure,
+        placing,
         rename,
         rows,
         search,
@@ -200,6 +203,11 @@ def tool_of(query: Query) -> Tool:
         Action.RENAME: rename.rename,
         Action.SORT: sorting.sort,
         Action.CONVERT: convert.convert,
+        Action.DELETE: placing.delete,
+        Action.MOVE: placing.move,
+        Action.COPY: placing.copy,
+        Action.MAKE_FOLDER: placing.make_folder,
+        Action.EDIT: editing.edit,
     }
     return tools[query.action]
 
@@ -335,7 +343,7 @@ def _ask_back(which: WhichOne, bench: Bench) -> Outcome:
 
 
 def _remember(query: Query, findings: Findings, complete: followup.Complete) -> Memory:
-    items = _paths(findings.items)
+    items = _paths(findings.items[:_REMEMBERED])
     focus = items[0] if len(items) == 1 else None
     if complete.picked_from and len(complete.picked_from) > 1:
         return Memory(query, complete.picked_from, focus, replace(query, paths=()))

@@ -11,10 +11,10 @@ from typing import Any
 from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneReason, Progress, Result, Step, Text
 from dispatch_host.agents.builtin import zone
 from dispatch_host.agents.builtin.program import Outcome, Request
-from dispatch_host.changes import Plan
+from dispatch_host.changes import MOST_BYTES, Plan
 from dispatch_host.scope import Folder
 
-LINE_BYTES = 1024 * 1024  # of one line from the worker; JSON may need six bytes for one of text
+LINE_BYTES = 2 * MOST_BYTES  # of one line from the worker: a plan in it has each of its quotes and backslashes escaped
 TEXT_BYTES = 64 * 1024  # of one text in an event
 MEMORY_BYTES = 256 * 1024
 PATH_CHARACTERS = 16 * 1024
