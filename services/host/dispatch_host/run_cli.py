@@ -95,7 +95,7 @@ def _run(
                 agent=BuiltIn(
                     keep_out=owned.keep_out,
                     environment=shared.environment,
-                    records=shared.home.path / "changes",
+                    records=owned.changes,
                     terminal=terminal,
                 ),
                 agent_name="built-in",

@@ -5,6 +5,7 @@ thread and no task but by its id. docs/changes.md explains the rules.
 """
 
 from dispatch_host.changes.applying import Applied, CannotMake, Maker, Tell, apply
+from dispatch_host.changes.forgetting import forgetting
 from dispatch_host.changes.packing import Packing, TooMany
 from dispatch_host.changes.plan import (
     MOST_BYTES,
@@ -61,6 +62,7 @@ __all__ = [
     "Write",
     "Zip",
     "apply",
+    "forgetting",
     "kept_bytes",
     "label",
     "makes",

@@ -10,7 +10,7 @@ from dispatch_host.agents.agent import NotDoneReason
 from dispatch_host.agents.builtin import about, matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, NothingThere
 from dispatch_host.agents.builtin.markdown import code, number, plural, size
-from dispatch_host.agents.builtin.query import Query
+from dispatch_host.agents.builtin.query import Query, Sort
 from dispatch_host.agents.builtin.slots import is_file, is_path
 from dispatch_host.agents.builtin.tools import planning
 from dispatch_host.agents.builtin.tools.planning import Planning
@@ -241,6 +241,8 @@ def _meant(query: Query, bench: Bench) -> _Meant:
     found = planning.selected(query, bench) if query.name else list(planning.directly_in(query, bench))
     if query.count:
         found, _ = planning.first(found, query, query.count)
+    elif not query.paths:
+        found = matching.ordered(found, Sort.NAME)
     if not found:
         raise NothingThere(
             matching.missing(query, bench)
