@@ -11,6 +11,7 @@ from dispatch_host.sandbox.keeping import Start, keep, keepers
 from dispatch_host.sandbox.program import Limits, NoProgram, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
+from dispatch_host.scope.kept import KeptOut
 
 
 class Bubblewrap:
@@ -33,13 +34,13 @@ class Bubblewrap:
         """
         self.executable = executable
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         self._environment = keepers(environment or {})
 
     async def run(
         self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
     ) -> AsyncGenerator[ProgramEvent, None]:
-        with opened(folders, keep_out=self._keep_out, home=self._home) as view:
+        with opened(folders, keep_out=[one.path for one in self._keep_out], home=self._home) as view:
             check(program, view)
             start = Start(
                 argv=(self.executable, *arguments(view, program, network=network, limits=limits)),

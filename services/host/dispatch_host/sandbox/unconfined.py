@@ -15,6 +15,7 @@ from dispatch_host.sandbox.keeping import Start, keep, keepers
 from dispatch_host.sandbox.program import Limits, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
+from dispatch_host.scope.kept import KeptOut
 
 
 class Unconfined:
@@ -27,14 +28,14 @@ class Unconfined:
     ) -> None:
         """The arguments are Bubblewrap's."""
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         self._environment = keepers(environment or {})
 
     async def run(
         self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
     ) -> AsyncGenerator[ProgramEvent, None]:
         del network  # there is nothing here that could withhold it
-        with opened(folders, keep_out=self._keep_out, home=self._home) as view:
+        with opened(folders, keep_out=[one.path for one in self._keep_out], home=self._home) as view:
             check(program, view)
         start = Start(
             argv=program.argv,

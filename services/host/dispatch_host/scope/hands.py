@@ -248,6 +248,9 @@ class Hands:
         except OSError as error:
             raise Refused(refusal_of(error), path) from error
         try:
+            with contextlib.suppress(OSError):
+                if root.keeps_out(os.stat(name, dir_fd=fd, follow_symlinks=False)):
+                    raise Refused(Refusal.OUTSIDE, path)
             yield fd, name
         finally:
             os.close(fd)

@@ -36,7 +36,7 @@ from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.words import Words
 from dispatch_host.changes import Plan, preview, touched
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, names
+from dispatch_host.scope import Folder, KeptOut, names
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class BuiltIn:
         does not run any.
         """
         self._home = home or Path.home()
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         given = environment or {}
         self._environment = {name: given[name] for name in _PASSED_ON if name in given} | _ALWAYS
         self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))

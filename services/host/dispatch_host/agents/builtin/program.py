@@ -25,6 +25,7 @@ from dispatch_host.scope import (
     Entry,
     Folder,
     FolderNotApproved,
+    KeptOut,
     NoSuchFolder,
     Place,
     Refusal,
@@ -48,7 +49,7 @@ class Request:
     memories: Sequence[Mapping[str, JSON]]  # of earlier turns, oldest first
     now: datetime
     home: str
-    keep_out: Sequence[Path] = ()
+    keep_out: Sequence[Path | KeptOut] = ()
     inbox: Path | None = None  # where the attachments of the thread are
     attachments: Sequence[Path] = ()  # those of this task
     task_id: str = ""
