@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from tests.escape.ground import BAITS, CANARY, Bait, Ground, archive
 from tests.escape.tools import BY_THE_KERNEL, TOOLS, NotHere
 
-TURNS = 25
+TURNS = 100
 PASSWD = Path("/etc/passwd").read_text().splitlines()[0]
 
 
@@ -76,6 +76,7 @@ async def test_an_archive_leads_nowhere_but_into_its_folder(ground: Ground) -> N
 def swapping(ground: Ground, what: str) -> Iterator[str]:
     """Swap a file or the folder above it for a link outside and back, again and again; give the path that is tried."""
     over = threading.Event()
+    swaps: list[int] = []
     turning, aside = ground.approved / "turning", ground.approved / "aside"
     turning.mkdir()
     (turning / "inner.txt").write_text("harmless")
@@ -94,10 +95,14 @@ def swapping(ground: Ground, what: str) -> Iterator[str]:
                 os.rename(link, here)
                 os.unlink(here)
                 os.rename(aside, here)
+                swaps.append(1)
             except OSError:  # the tool was faster: begin anew
-                for left in (link, here if here.is_symlink() else link):
+                for left in (link, here):
                     if left.is_symlink():
                         left.unlink()
+                with suppress(OSError):
+                    turning.mkdir(exist_ok=True)
+                    (turning / "inner.txt").write_text("harmless")
 
     thread = threading.Thread(target=swap)
     thread.start()
@@ -106,6 +111,7 @@ def swapping(ground: Ground, what: str) -> Iterator[str]:
     finally:
         over.set()
         thread.join()
+    assert swaps
 
 
 @pytest.mark.big
