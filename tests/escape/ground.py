@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from dispatch_host.scope import Folder
 
+Lay: TypeAlias = "Callable[[Ground, Path], object]"
 CANARY = "canary-6e1f7d in plain sight"
 HOST_KEY = "canary-host-key"
 
@@ -108,11 +110,11 @@ class Bait:
         return self.path if self.path.startswith("/") else f"{ground.approved}/{self.path}"
 
 
-def _link(target: str) -> object:
+def _link(target: str) -> Lay:
     return lambda ground, path: path.symlink_to(target.format(outside=ground.outside, host=ground.host))
 
 
-def _folder_link(target: str) -> object:
+def _folder_link(target: str) -> Lay:
     """Have the first folder of the bait's path be a link."""
     return lambda ground, _: (ground.approved / "linked").symlink_to(target.format(outside=ground.outside))
 
@@ -133,7 +135,7 @@ def _socket(ground: Ground, path: Path) -> None:
             os.chdir(here)
 
 
-_LINKS = {
+_LINKS: dict[str, Lay] = {
     "absolute link": _link("{outside}/secret.txt"),
     "relative link": _link("../outside/secret.txt"),
     "link to a table": _link("{outside}/secret.csv"),
@@ -147,7 +149,7 @@ _LINKS = {
     "hard link": lambda ground, path: os.link(ground.secret, path),
     "hard link to the host's keys": lambda ground, path: os.link(ground.host / "device", path),
 }
-_SPECIALS = {
+_SPECIALS: dict[str, Lay] = {
     "pipe": lambda ground, path: os.mkfifo(path),
     "socket": _socket,
 }
