@@ -78,7 +78,7 @@ def _assistant(owned: Owned, environment: Mapping[str, str], terminal: Terminal)
     return BuiltIn(
         keep_out=owned.keep_out,
         environment=environment,
-        records=owned.home.path / "changes",
+        records=owned.changes,
         terminal=terminal,
     )
 
