@@ -23,7 +23,6 @@ from dispatch.api.relay.v1.relay_pb2 import (
     Opened,
     Post,
     Presence,
-    Reachability,
     Refusal,
     RelayFrame,
 )
@@ -124,7 +123,6 @@ class Line:
         self._reader = self._read_anew()
         # How things are; written by the stream's reader, read by everybody.
         self.relay_open = False
-        self.presence: Presence | None = None
         self.error: errors.DispatchError | None = None
         """Why there is no stream; None while there is one, or before the first try."""
         self.final = False
@@ -133,7 +131,6 @@ class Line:
         self._pending: frozenset[bytes] = frozenset()
         # Posts of this stream, each with how often the relay had said by then how the host is.
         self._posted_here: dict[bytes, int] = {}
-        self._lost_at_ms: int | None = None
         self._seen = Head()
         self._seen_at_ms = -SEEN_EVERY_MS
         self._asked: tuple[int, int] | None = None
@@ -184,29 +181,17 @@ class Line:
     @property
     def met(self) -> bool:
         """Whether it is known how the host is: it is here, or the relay has said."""
-        return self.direct.is_open or (self.open and self.presence is not None)
+        return self.open and self.seen
+
+    @property
+    def seen(self) -> bool:
+        """Whether anything is known of how the host is, were it only by a path that commands may not take."""
+        return self.direct.is_open or self.sight.presence is not None
 
     @property
     def host_absent(self) -> bool:
         """Whether the relay says that the host is away, or not quite there, and it is not here either."""
-        if self.direct.is_open:
-            return False
-        return self.presence is not None and self.presence.state != Reachability.REACHABILITY_REACHABLE
-
-    @property
-    def absence(self) -> Reason.ValueType:
-        """Why the host is away."""
-        return _cause(self.presence) if self.presence is not None else Reason.REASON_HOST_UNREACHABLE
-
-    @property
-    def presence_state(self) -> Reachability.ValueType | None:
-        """How the relay says that the host is; None while it has not said."""
-        return None if self.presence is None else self.presence.state
-
-    @property
-    def unsteady(self) -> bool:
-        """Whether the host comes and goes."""
-        return self.presence is not None and self.presence.unsteady
+        return self.sight.absent and not self.direct.is_open
 
     @property
     def heard_ms_ago(self) -> int | None:
@@ -350,7 +335,7 @@ class Line:
 
     async def opened(self, opened: Opened) -> None:
         """Begin with what the relay says of the past."""
-        self.relay_open, self.error, self._lost_at_ms = True, None, None
+        self.relay_open, self.error, self.sight.no_path_since_ms = True, None, None
         if opened.limits.lease_ms:
             least_ms, most_ms = LEASE_LIMITS_MS
             self.ledger.word_within_ms = 2 * min(max(opened.limits.lease_ms, least_ms), most_ms)
@@ -373,8 +358,8 @@ class Line:
             for frame in frames:
                 revoked = self._take(frame) or revoked
             self._settle()
-            if self.host_absent and self.presence_state == Reachability.REACHABILITY_ABSENT:
-                self.ledger.host_away(self.absence)  # of tasks, too, that rows told of behind the word on presence
+            if self.sight.gone and not self.direct.is_open:
+                self.ledger.host_away(self.sight.cause)  # of tasks, too, that rows told of behind the word on presence
             if revoked:
                 self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
         if self._replacing:
@@ -391,10 +376,11 @@ class Line:
     async def closed(self, error: errors.DispatchError) -> None:
         """Hear that there is no stream."""
         was_open = self.relay_open
-        if was_open or self._lost_at_ms is None:
+        if was_open or self.sight.no_path_since_ms is None:
             silent_ms = self.ledger.word_within_ms if isinstance(error, Silence) else 0
-            self._lost_at_ms = self._clock.steady_ms() - silent_ms
-        self.relay_open, self.error, self.presence = False, error, None
+            self.sight.no_path_since_ms = self._clock.steady_ms() - silent_ms
+        self.relay_open, self.error = False, error
+        self.sight.relay_lost()
         if self.direct.is_open:
             self._tending.relay_lost()
         elif was_open:  # else a handshake may be under way on the direct path
@@ -503,30 +489,18 @@ class Line:
                     self._tending.refused()
 
     def _hear_host(self, *, answering: int) -> None:
-        """Take an answer of the host to what was sent when the relay had said so often how it is.
-
-        An answer to what went out behind the last word outranks it: the host is there, and is not shown as away. Whatever
-        else comes may have been on its way when the host left, for words of presence overtake rows and live frames.
-        """
-        if answering == self.sight.times_told and self.presence is not None and self.host_absent:
-            now_ms = self._clock.wall_ms()
-            there = Presence(
-                state=Reachability.REACHABILITY_REACHABLE,
-                since_ms=now_ms,
-                last_heard_ms=now_ms,
-                instance=self.presence.instance,
-            )
+        """Take an answer of the host to what was sent when the relay had said so often how it is."""
+        there = None if self.direct.is_open else self.sight.answered(answering, wall_ms=self._clock.wall_ms())
+        if there is not None:
             self._take_presence(there)
 
     def _take_presence(self, presence: Presence) -> None:
-        self.presence = presence
-        self.sight.told(lease_age_ms=presence.lease_age_ms, now_ms=self._clock.steady_ms())
-        reachable = presence.state == Reachability.REACHABILITY_REACHABLE
-        self._tending.host_is(reachable=reachable, instance=presence.instance)
-        if reachable:
+        self.sight.told(presence, now_ms=self._clock.steady_ms())
+        self._tending.host_is(reachable=self.sight.reachable, instance=presence.instance)
+        if self.sight.reachable:
             self.ledger.host_back()
-        elif presence.state == Reachability.REACHABILITY_ABSENT and not self.direct.is_open:
-            self.ledger.host_away(_cause(presence))
+        elif self.sight.gone and not self.direct.is_open:
+            self.ledger.host_away(self.sight.cause)
 
     def _become_active(self) -> None:
         """A session shows that the host has the pairing: it is active, and an older one with this host is over."""
@@ -611,14 +585,14 @@ class Line:
         return []
 
     def _contact_due(self, now_ms: int) -> list[int]:
-        if self._lost_at_ms is None:
+        if self.sight.no_path_since_ms is None:
             return []
-        left_ms = self._lost_at_ms + self.ledger.word_within_ms - now_ms
+        left_ms = self.sight.no_path_since_ms + self.ledger.word_within_ms - now_ms
         if left_ms > 0:
             return [left_ms]
         with self._step():
             self.ledger.host_away(Reason.REASON_NO_NETWORK)
-        self._lost_at_ms = None
+        self.sight.no_path_since_ms = None
         self.bell.ring()
         return []
 
@@ -718,7 +692,7 @@ class Line:
                 del self._direct_rows[next(iter(self._direct_rows))]
             self._directly(self._sealed(words.UpLiveItem(kept=words.Kept(message_ids=kept))))
         if valid:
-            self._shake_directly, self._lost_at_ms = False, None
+            self._shake_directly, self.sight.no_path_since_ms = False, None
             self.direct.opened()
         self._say_decided()
         if revoked:
@@ -763,11 +737,11 @@ class Line:
         if was_open:
             with self._step():
                 self._deciding.path_lost(self.attended)
-                if self.presence is not None and self.presence.state == Reachability.REACHABILITY_ABSENT:
-                    self.ledger.host_away(self.absence)
+                if self.sight.gone:
+                    self.ledger.host_away(self.sight.cause)
             if not self.relay_open:
                 silent_ms = self.direct.client.silence_ms if isinstance(error, Silence) else 0
-                self._lost_at_ms = self._clock.steady_ms() - silent_ms
+                self.sight.no_path_since_ms = self._clock.steady_ms() - silent_ms
                 self._no_path()
         self.bell.ring()
 
@@ -775,12 +749,6 @@ class Line:
         """The last path is gone: the next one begins with a handshake."""
         self._tending.stream_lost()
         self.session.drop()
-
-
-def _cause(presence: Presence) -> Reason.ValueType:
-    """Give why the host is away; a relay that gives no cause of the list leaves it at "unreachable"."""
-    named = issubclass(errors.kind_of(presence.cause), errors.HostAbsent)
-    return presence.cause if named else Reason.REASON_HOST_UNREACHABLE
 
 
 def _older(version: str, than: str) -> bool:
