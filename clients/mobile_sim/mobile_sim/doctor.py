@@ -145,7 +145,7 @@ class ToHost:
         await line.presence_now(self.patience.probe_seconds)
         # The relay's word is as old as the lease: one that froze is found out within it, one that lives shakes hands.
         await line.bell.until(
-            lambda: not line.relay_open or line.sight.gone or (line.sight.reachable and line.session.ready),
+            lambda: not line.relay_open or line.sight.gone or (line.sight.reachable and line.in_session),
             self.patience.found_out_seconds,
         )
         if not line.relay_open:
@@ -163,8 +163,8 @@ class ToHost:
     async def session(self) -> Finding:
         """Have the computer answer from inside the seal: no server can."""
         line = self.phone.line(self.host)
-        await line.bell.until(lambda: line.final or line.session.ready, self.patience.session_seconds)
-        if not line.session.ready:
+        await line.bell.until(lambda: line.final or line.in_session, self.patience.session_seconds)
+        if not line.in_session:
             return broken("the computer did not shake hands", _SILENT_ADVICE, reason=errors.HandshakeFailed.reason)
         answer = await line.probe(self.patience.probe_seconds)
         if answer is None:

@@ -55,9 +55,7 @@ class Hosts:
 
     async def _probe(self, line: Line) -> Event:
         """Ask the host itself, from end to end."""
-        await line.bell.until(
-            lambda: line.final or line.session.ready or line.host_absent, self._patience.session_seconds
-        )
+        await line.bell.until(lambda: line.final or line.in_session or line.host_absent, self._patience.session_seconds)
         asked = await line.probe(self._patience.probe_seconds)
         if asked is None:
             why = errors.of(line.sight.cause) if line.host_absent else errors.PeerAbsent("the computer did not answer")

@@ -31,31 +31,26 @@ from dispatch.clock import Clock
 from dispatch.encoding import message_id as id_of
 from dispatch.failures import place_of
 from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId, short
-from dispatch.sealed.chain import DIRECT_LEAP, FURTHEST_AHEAD
-from dispatch.sealed.errors import FORGED, FORGED_AT_MOST
-from dispatch.sealed.handshake import is_handshake
+from dispatch.sealed.chain import DIRECT_LEAP
+from dispatch.sealed.errors import FORGED_AT_MOST
 from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
-from dispatch.sealed.session import PhoneSession, Unopened
 from dispatch.thread import Backoff, Identity, Right, ThreadClient
 from dispatch.thread.client import FINAL, Silence
 from dispatch.version import APP_VERSION
-from google.protobuf.message import DecodeError
 
-from mobile_sim.bell import Bell
 from mobile_sim.deciding import Deciding
 from mobile_sim.direct import DirectPath, Way, usable
 from mobile_sim.ledger import Ledger
-from mobile_sim.probing import Answer, Probing
+from mobile_sim.own_pairing import OwnPairing
+from mobile_sim.probing import Answer
 from mobile_sim.reading import Read, Reader
-from mobile_sim.sight import Sight
-from mobile_sim.store import PairingState, Store
-from mobile_sim.tending import Tending
+from mobile_sim.shared import Common
+from mobile_sim.store import Store
+from mobile_sim.talk import Heard, Talk
 
 log = logging.getLogger(__name__)
 
-SEEN_EVERY_MS = 500
-RESEND_EVERY_MS = 3_000
 LEASE_LIMITS_MS = (100, 15_000)
 """A relay's lease outside of these is nonsense: nobody is told nothing for longer than twice the second."""
 
@@ -97,12 +92,28 @@ class Line:
         self._own_key = keys.own_ed25519
         self._store = store
         self._right = right
-        self._ended = ended
-        self._replaced = replaced
         self._clock = clock
-        self._rng = rng
-        self.bell = Bell()
         self.ledger = Ledger(store, pair_id, clock)
+        self._common = Common(
+            store=store,
+            pair_id=pair_id,
+            ledger=self.ledger,
+            clock=clock,
+            right=right,
+            reader=lambda: self._reader,
+            step=self._step,
+        )
+        self.bell, self.sight, self.attended = self._common.bell, self._common.sight, self._common.attended
+        self._pairing = OwnPairing(store, pair_id, ended=ended, replaced=replaced)
+        self._talk = Talk(
+            keys,
+            common=self._common,
+            pairing=self._pairing,
+            rng=rng,
+            say=self._on_path_in_use,
+            answered=self._hear_host,
+            heard=self._take_item,
+        )
         self.client = ThreadClient(
             self, identity=identity, instance=instance, clock=clock, rng=rng, backoff=Backoff(chance)
         )
@@ -117,9 +128,6 @@ class Line:
             chance=chance,
         )
         self._deciding = Deciding(store, self.ledger, pair_id)
-        # Memory of the session: gone with the process, as docs/encryption.md wants it.
-        self.session = PhoneSession(keys, rng=rng)
-        self._tending = Tending()
         self._reader = self._read_anew()
         # How things are; written by the stream's reader, read by everybody.
         self.relay_open = False
@@ -131,26 +139,12 @@ class Line:
         self._pending: frozenset[bytes] = frozenset()
         # Posts of this stream, each with how often the relay had said by then how the host is.
         self._posted_here: dict[bytes, int] = {}
-        self._seen = Head()
-        self._seen_at_ms = -SEEN_EVERY_MS
-        self._asked: tuple[int, int] | None = None
-        self._asked_at_ms = 0
-        self.sight = Sight()
-        self._probing = Probing()
-        self._probed_at_word = 0
         self._addresses = usable(store.pairings.lan_addresses(pair_id))
         self._direct_rows: dict[bytes, None] = {}  # newest last: the relay may bring them, too
         self._shake_directly = False  # the host did not open what was sealed in our session
         self._knocked_in_session = False
         self._forged = 0  # frames of this direct stream that no host wrote
-        self._probes = 0
-        # Made in a transaction, said behind it.
-        self._out: list[tuple[Callable[[bytes], None], bytes]] = []
-        self._decided: list[words.UpLiveItem] = []
         self._lookers = 0
-        self._replacing = False
-        # Tasks that a sender attends to: it decides what becomes of an attempt that was never stored, and rings when it is through.
-        self.attended: set[TaskId] = set()
         self.partial_listeners: set[PartialListener] = set()
         self.refusal_listeners: set[RefusalListener] = set()
 
@@ -166,7 +160,7 @@ class Line:
         """Whether the path in use will stay as it is, as far as this end can tell: a better one is there, or was tried."""
         if self.direct.is_open or self.way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
             return True
-        return self.session.ready and self._tending.confirmed and (not self._addresses or self.direct.failed)
+        return self._talk.confirmed and (not self._addresses or self.direct.failed)
 
     @property
     def addresses(self) -> Sequence[str]:
@@ -201,7 +195,12 @@ class Line:
     @property
     def ready(self) -> bool:
         """Whether a command can be sealed and handed to a host that is there."""
-        return self.open and self.session.ready and not self.host_absent
+        return self.open and self.in_session and not self.host_absent
+
+    @property
+    def in_session(self) -> bool:
+        """Whether a command can be sealed."""
+        return self._talk.ready
 
     @property
     def caught_up(self) -> bool:
@@ -211,12 +210,12 @@ class Line:
     @property
     def complete(self) -> bool:
         """Whether this phone has every event that a host has that is there and has said so in this session."""
-        return self.caught_up and self.session.ready and self._tending.confirmed and self._reader.missing() is None
+        return self.caught_up and self._talk.confirmed and self._reader.missing() is None
 
     @property
     def awake(self) -> words.KeepAwake | None:
         """What the host has said, in the session that is open, of being kept awake."""
-        return self._reader.awake if self.session.ready else None
+        return self._reader.awake if self.in_session else None
 
     @property
     def head(self) -> Head:
@@ -226,7 +225,15 @@ class Line:
     @property
     def decides(self) -> bool:
         """Whether a command would go by the direct path, where this phone decides."""
-        return self.direct.is_open and self.session.ready
+        return self.direct.is_open and self.in_session
+
+    def seal_command(self, body: bytes) -> bytes:
+        """Seal a command. Raises NoSession, or ValueError for a body that is too long."""
+        return self._talk.seal_command(body)
+
+    def deadline_ms(self, *, valid_for_ms: int) -> int:
+        """Tell what to write into a command as its deadline. Raises NoSession."""
+        return self._talk.deadline_ms(valid_for_ms=valid_for_ms)
 
     def post_directly(self, post: Post, *, until_ms: int) -> bool:
         """Send a command by the direct path; it may get its go until then (steady). False when the path is gone."""
@@ -244,7 +251,7 @@ class Line:
 
     def say(self, item: words.UpLiveItem) -> None:
         """Say something in passing to a host with which there is a session (`ready`). Nobody answers for its arrival."""
-        self._send_live(item)
+        self._talk.say(item)
 
     @contextlib.contextmanager
     def looked_at(self) -> Iterator[None]:
@@ -270,23 +277,18 @@ class Line:
 
         One at a time: who asks meanwhile waits for the same answer.
         """
-        if not (self.open and self.session.ready):
+        if not (self.open and self.in_session):
             return None
-        number = self._probing.open
-        if number is None:
-            number = int.from_bytes(self._rng(8))
-            self._probing.ask(number, now_ms=self._clock.steady_ms())
-            self._probed_at_word = self.sight.times_told
-            self._send_live(words.UpLiveItem(probe=words.Probe(number=number)))
+        number = self._talk.ask()
         await self.bell.until(
-            lambda: self.final or not self.open or self._probing.answer(number) is not None, within_seconds
+            lambda: self.final or not self.open or self._talk.answer(number) is not None, within_seconds
         )
-        self._probing.give_up(number)
-        return self._probing.answer(number)
+        self._talk.give_up(number)
+        return self._talk.answer(number)
 
     def leave(self) -> None:
         """Say what was seen, then goodbye; `run` returns."""
-        self._send_seen()
+        self._talk.say_seen()
         self.direct.leave()
         self.client.leave(None)
 
@@ -353,24 +355,17 @@ class Line:
     async def received(self, frames: Sequence[RelayFrame]) -> None:
         """Take frames: all that they say is committed, then acknowledged."""
         cursor = self._reader.cursor
-        revoked = False
         with self._step():
             for frame in frames:
-                revoked = self._take(frame) or revoked
+                self._take(frame)
             self._settle()
             if self.sight.gone and not self.direct.is_open:
                 self.ledger.host_away(self.sight.cause)  # of tasks, too, that rows told of behind the word on presence
-            if revoked:
-                self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
-        if self._replacing:
-            self._replacing = False
-            self._replaced(self.pair_id)
-        if revoked:
-            self._ended()
+        if self._pairing.concluded():
             raise errors.NotPaired("the computer has ended the pairing")
         if self._reader.cursor != cursor:
             self.client.send(DeviceFrame(ack=Ack(through_seq=self._reader.cursor)))
-        self._say_decided()
+        self._talk.flush()
         self.bell.ring()
 
     async def closed(self, error: errors.DispatchError) -> None:
@@ -382,9 +377,9 @@ class Line:
         self.relay_open, self.error = False, error
         self.sight.relay_lost()
         if self.direct.is_open:
-            self._tending.relay_lost()
+            self._talk.relay_lost()
         elif was_open:  # else a handshake may be under way on the direct path
-            self._no_path()
+            self._talk.lost()
         with self._step():
             self.ledger.stream_lost()
             if isinstance(error, errors.ResumeTooOld):
@@ -395,38 +390,34 @@ class Line:
 
     # ---- Frames.
 
-    def _take(self, frame: RelayFrame) -> bool:
-        """Take one frame; tells whether the host has ended the pairing."""
+    def _take(self, frame: RelayFrame) -> None:
         match frame.WhichOneof("frame"):
             case "deliver":
-                return self._take_row(frame.deliver)
+                self._take_row(frame.deliver)
             case "receipt":
                 self._reader.pass_to(places.checked(frame.receipt.seq))
                 self.ledger.taken(MessageId(frame.receipt.message_id))
                 if (word := self._posted_here.get(frame.receipt.message_id)) is not None:
-                    self._hear_host(answering=word)
+                    self._hear_host(word)
             case "refusal":
                 self._take_refusal(frame.refusal)
             case "handed_over":
                 self.ledger.handed_over(MessageId(frame.handed_over.message_id))
             case "live":
-                self._take_live(frame.live.sealed, direct=False)
+                self._talk.hear(frame.live.sealed, self._by_relay)
             case "presence":
                 self._take_presence(frame.presence)
-        return False
 
-    def _take_row(self, row: Deliver) -> bool:
+    def _take_row(self, row: Deliver) -> None:
         if not self._reader.pass_to(places.checked(row.seq)):
-            return False
-        if not row.sealed or row.message_id in self._direct_rows:
-            return False  # it is here by the direct path
-        read = self._reader.take_row(row.sealed)
-        self._took(read)
-        return read.revoked
+            return
+        if row.sealed and row.message_id not in self._direct_rows:  # else it is here by the direct path
+            self._took(self._reader.take_row(row.sealed))
 
     def _took(self, read: Read) -> None:
-        if read.epoch and read.epoch == self.session.epoch:
-            self._tending.begun()
+        self._talk.row_opened(read.epoch)
+        if read.revoked:
+            self._pairing.revoked()
         if read.begin is not None:
             new_enough = not read.begin.minimum_app_version or not _older(APP_VERSION, read.begin.minimum_app_version)
             self._addresses = usable(read.begin.lan_addresses) if new_enough else []
@@ -439,76 +430,39 @@ class Line:
             MessageId(refusal.message_id), refusal.reason, retry_after_ms=refusal.retry_after_ms
         )
         if was_ours and refusal.reason in _AFTER_A_HANDSHAKE:
-            self._tending.refused()
-            self.session.drop()
-
-    def _take_live(self, sealed: bytes, *, direct: bool) -> bool:
-        """Take what was said in passing; tells whether the host said it in the session."""
-        if is_handshake(sealed):
-            begun = self.session.finish(sealed, now_ms=self._clock.boot_ms())
-            if begun is not None:
-                self._reader.begin_epoch(begun.keep_chain, begun.host_epoch)
-                self._become_active()
-                probe = [self._probe_item()] if direct else []
-                confirm = self._sealed(words.UpLiveItem(confirm=words.Confirm()), *probe)
-                self._out.append((self._directly if direct else self._by_relay, confirm))
-                self._tending.finished(self._clock.steady_ms())
-            return False
-        body = self.session.open_live(sealed, furthest=DIRECT_LEAP if direct else FURTHEST_AHEAD)
-        if isinstance(body, Unopened):
-            self._forged += direct and body.why in FORGED
-            return False
-        self.sight.heard(now_ms=self._clock.steady_ms())
-        with contextlib.suppress(DecodeError):
-            for item in words.DownLive.FromString(body).items:
-                self._take_item(item)
-        return True
+            self._talk.refused()
 
     def _take_item(self, item: words.DownLiveItem) -> None:
         match item.WhichOneof("item"):
             case "partial_text":
                 for listener in list(self.partial_listeners):
                     listener(TaskId(item.partial_text.task_id), item)
-            case "keep_awake":
-                self._reader.take_awake(item.keep_awake)
-            case "permissions":
-                self._reader.take_permissions(item.permissions)
-            case "probe_reply":
-                if self._probing.replied(item.probe_reply, now_ms=self._clock.steady_ms()):
-                    self._hear_host(answering=self._probed_at_word)
             case "transfer_refused":
                 for hears in list(self.refusal_listeners):
                     hears(item.transfer_refused)
             case "taken":
                 answer = self._deciding.took(MessageId(item.taken.message_id), now_ms=self._clock.steady_ms())
-                self._decided += [answer] if answer is not None else []
+                if answer is not None:
+                    self._talk.later(answer)
             case "declined":
                 was_ours = self._deciding.declined(MessageId(item.declined.message_id), item.declined.reason)
                 if was_ours and item.declined.reason in _AFTER_A_HANDSHAKE:
                     self._shake_directly = True
-                    self._tending.refused()
+                    self._talk.not_understood()
 
-    def _hear_host(self, *, answering: int) -> None:
+    def _hear_host(self, word: int) -> None:
         """Take an answer of the host to what was sent when the relay had said so often how it is."""
-        there = None if self.direct.is_open else self.sight.answered(answering, wall_ms=self._clock.wall_ms())
+        there = None if self.direct.is_open else self.sight.answered(word, wall_ms=self._clock.wall_ms())
         if there is not None:
             self._take_presence(there)
 
     def _take_presence(self, presence: Presence) -> None:
         self.sight.told(presence, now_ms=self._clock.steady_ms())
-        self._tending.host_is(reachable=self.sight.reachable, instance=presence.instance)
+        self._talk.host_is(reachable=self.sight.reachable, instance=presence.instance)
         if self.sight.reachable:
             self.ledger.host_back()
         elif self.sight.gone and not self.direct.is_open:
             self.ledger.host_away(self.sight.cause)
-
-    def _become_active(self) -> None:
-        """A session shows that the host has the pairing: it is active, and an older one with this host is over."""
-        pairings = self._store.pairings
-        own = pairings.get(self.pair_id)
-        if own is not None and (own.state is not PairingState.ACTIVE or own.reason):
-            pairings.set_state(self.pair_id, PairingState.ACTIVE)
-            self._replacing = True
 
     def _settle(self) -> None:
         """At the head of the log, decide the posts of earlier streams: without a row and not pending, they were never stored."""
@@ -527,10 +481,9 @@ class Line:
                 yield
         except BaseException:
             self.ledger.forget()
-            self.session.drop()
-            self._tending.stream_lost()
+            self._talk.forget()
+            self._pairing.forget()
             self._reader = self._read_anew()
-            self._decided, self._out = [], []
             raise
 
     def _read_anew(self) -> Reader:
@@ -555,22 +508,18 @@ class Line:
         if (next_ms := self._deciding.next_due_ms()) is not None:
             if next_ms <= now_ms:
                 with self._step():
-                    self._decided += self._deciding.due(now_ms)
-                self._say_decided()
+                    for item in self._deciding.due(now_ms):
+                        self._talk.later(item)
+                self._talk.flush()
                 self.bell.ring()
             else:
                 waits.append(next_ms - now_ms)
-        handshake_ms = self._handshake_due(now_ms) if self.relay_open else None
+        handshake_ms = self._talk.handshake_in_ms(now_ms) if self.relay_open else None
         if handshake_ms == 0:
             await self._shake_hands()
         elif handshake_ms is not None:
             waits.append(handshake_ms)
-        waits += self._resend_due(now_ms)
-        if self.session.ready and self.head != self._seen:
-            if now_ms - self._seen_at_ms >= SEEN_EVERY_MS:
-                self._send_seen()
-            else:
-                waits.append(self._seen_at_ms + SEEN_EVERY_MS - now_ms)
+        waits += self._talk.due(now_ms, caught_up=self.caught_up)
         return min(waits, default=None)
 
     def _word_due(self, now_ms: int) -> list[int]:
@@ -596,65 +545,22 @@ class Line:
         self.bell.ring()
         return []
 
-    def _handshake_due(self, now_ms: int) -> int | None:
-        """Give the ms until a handshake is due. A command under way keeps the session in which it is sealed from getting old."""
-        return self._tending.due_in(
-            now_ms,
-            renewal_in_ms=None if self.attended else self.session.renewal_in_ms(self._clock.boot_ms()),
-        )
-
     async def _shake_hands(self) -> None:
-        try:
-            right = await self._right(False)
-        except errors.DispatchError as error:
-            log.info("no right for a handshake", extra={"reason": errors.word(error.reason)})
-            self._tending.started(self._clock.steady_ms())
-            return
-        if not self.relay_open:
-            return
-        message1 = self.session.start(grant=right.grant, head=self.head, now_ms=self._clock.boot_ms())
-        self._tending.started(self._clock.steady_ms())
-        self.client.send(DeviceFrame(live=Live(sealed=message1)))
+        grant = await self._talk.grant()
+        if grant is None:
+            self._talk.tried()
+        elif self.relay_open:
+            self._by_relay(self._talk.message1(grant))
+            self._talk.tried()
 
-    def _resend_due(self, now_ms: int) -> list[int]:
-        """Ask for the events that the host has and this phone has not, once all rows are read."""
-        missing = self._reader.missing() if self.session.ready and self.caught_up else None
-        if missing is None:
-            self._asked = None
-            return []
-        if missing == self._asked and now_ms - self._asked_at_ms < RESEND_EVERY_MS:
-            return [self._asked_at_ms + RESEND_EVERY_MS - now_ms]
-        self._asked, self._asked_at_ms = missing, now_ms
-        self._send_live(words.UpLiveItem(resend=words.Resend(**{"from": missing[0], "to": missing[1]})))
-        return [RESEND_EVERY_MS]
-
-    def _send_seen(self) -> None:
-        if self.session.ready and self.head != self._seen:
-            self._seen, self._seen_at_ms = self.head, self._clock.steady_ms()
-            head = words.Head(number=self.head.number, hash=self.head.hash)
-            self._send_live(words.UpLiveItem(seen=words.Seen(head=head)))
-
-    def _send_live(self, *items: words.UpLiveItem) -> None:
-        """Say something on the path in use."""
-        (self._directly if self.direct.is_open else self._by_relay)(self._sealed(*items))
-
-    def _sealed(self, *items: words.UpLiveItem) -> bytes:
-        return self.session.seal_live(words.UpLive(items=items).SerializeToString())
+    def _on_path_in_use(self, sealed: bytes) -> None:
+        (self._directly if self.direct.is_open else self._by_relay)(sealed)
 
     def _by_relay(self, sealed: bytes) -> None:
         self.client.send(DeviceFrame(live=Live(sealed=sealed)))
 
     def _directly(self, sealed: bytes) -> None:
         self.direct.client.send(DeviceFrame(live=Live(sealed=sealed)))
-
-    def _say_decided(self) -> None:
-        """Say what was decided in the transaction before: nobody hears of a go that is not on the disk."""
-        out, self._out = self._out, []
-        for send, sealed in out:
-            send(sealed)
-        items, self._decided = self._decided, []
-        if items and self.session.ready:
-            self._send_live(*items)
 
     # ---- The direct path (a DirectEnd).
 
@@ -663,40 +569,37 @@ class Line:
 
         Raises LeaseLost when somebody forges.
         """
-        valid, revoked, forged = False, False, False
+        valid, forged = False, False
         kept: list[bytes] = []
         with self._step():
             for frame in frames:
                 match frame.WhichOneof("frame"):
                     case "live":
-                        valid = self._take_live(frame.live.sealed, direct=True) or valid
+                        heard = self._talk.hear(frame.live.sealed, self._directly, probe=True, furthest=DIRECT_LEAP)
+                        valid = valid or heard is Heard.HOST
+                        self._forged += heard is Heard.FORGED
                     case "deliver":
                         read = self._reader.take_row(frame.deliver.sealed, direct=True)
                         self._took(read)
                         self._forged += read.forged
-                        valid, revoked = valid or bool(read.epoch), revoked or read.revoked
+                        valid = valid or bool(read.epoch)
                         if read.epoch or read.old:
                             kept.append(id_of(frame.deliver.sealed))
                 if forged := self._forged >= (FORGED_AT_MOST if self.direct.is_open or valid else 1):
                     break
             if valid and not self.direct.is_open:
                 self.ledger.host_back()
-            if revoked:
-                self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
-        if self._replacing:
-            self._replacing = False
-            self._replaced(self.pair_id)
+        over = self._pairing.concluded()
         if kept:
             self._direct_rows |= dict.fromkeys(kept)
             while len(self._direct_rows) > DIRECT_ROWS_KNOWN:
                 del self._direct_rows[next(iter(self._direct_rows))]
-            self._directly(self._sealed(words.UpLiveItem(kept=words.Kept(message_ids=kept))))
+            self._talk.say_to(self._directly, words.UpLiveItem(kept=words.Kept(message_ids=kept)))
         if valid:
             self._shake_directly, self.sight.no_path_since_ms = False, None
             self.direct.opened()
-        self._say_decided()
-        if revoked:
-            self._ended()
+        self._talk.flush()
+        if over:
             self.leave()
         self.bell.ring()
         if forged:
@@ -705,13 +608,9 @@ class Line:
 
     def question(self) -> bytes:
         """Give words that the host answers. Raises LeaseLost when the session is gone, and the path with it."""
-        if not self.session.ready:
+        if not self._talk.ready:
             raise errors.LeaseLost("there is no session any more")
-        return self._sealed(self._probe_item())
-
-    def _probe_item(self) -> words.UpLiveItem:
-        self._probes += 1
-        return words.UpLiveItem(probe=words.Probe(number=self._probes))
+        return self._talk.question()
 
     def _direct_addresses(self) -> Sequence[str]:
         return () if self.way is Way.RELAY or self.final else self._addresses
@@ -719,17 +618,13 @@ class Line:
     async def _knock(self) -> bytes | None:
         """Give the first words on a direct path: sealed in the session, or a handshake where no session can be had by the relay."""
         self._forged = 0
-        self._knocked_in_session = self.session.ready and self._tending.confirmed and not self._shake_directly
+        self._knocked_in_session = self._talk.confirmed and not self._shake_directly
         if self._knocked_in_session:
             return self.question()
         if self.relay_open and not self.host_absent and not self._shake_directly and self.way is not Way.DIRECT:
             return None  # the session is being made there
-        try:
-            right = await self._right(False)
-        except errors.DispatchError as error:
-            log.info("no right for a handshake", extra={"reason": errors.word(error.reason)})
-            return None
-        return self.session.start(grant=right.grant, head=self.head, now_ms=self._clock.boot_ms())
+        grant = await self._talk.grant()
+        return None if grant is None else self._talk.message1(grant)
 
     def _direct_lost(self, error: errors.DispatchError, was_open: bool) -> None:
         """Hear that the direct path is gone, or did not come to be. What was not decided on it is decided now."""
@@ -742,13 +637,8 @@ class Line:
             if not self.relay_open:
                 silent_ms = self.direct.client.silence_ms if isinstance(error, Silence) else 0
                 self.sight.no_path_since_ms = self._clock.steady_ms() - silent_ms
-                self._no_path()
+                self._talk.lost()
         self.bell.ring()
-
-    def _no_path(self) -> None:
-        """The last path is gone: the next one begins with a handshake."""
-        self._tending.stream_lost()
-        self.session.drop()
 
 
 def _older(version: str, than: str) -> bool:
