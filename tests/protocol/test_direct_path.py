@@ -276,7 +276,7 @@ async def test_switched_off_nothing_listens_and_nothing_is_told(tmp_path: Path) 
         code, events = await phone.send("quick look")
 
         assert (code, path_of(events)) == (0, "relay")
-        assert phone.line._addresses == []
+        assert phone.line.addresses == ()
         async with world.bench.control() as control:
             assert list((await control.status()).direct_addresses) == []
 
@@ -288,7 +288,7 @@ async def test_a_phone_whose_app_is_too_old_for_the_service_does_not_go_round_it
         code, events = await phone.send("quick look")
 
         assert (code, path_of(events)) == (0, "relay")
-        assert phone.line.direct.is_open is False
+        assert phone.line.direct_open is False
     assert world.lan.connections == 0
 
 

@@ -178,9 +178,9 @@ class ToHost:
         if line.way is Way.RELAY:
             return ok("not tried, as told")
         await line.bell.until(
-            lambda: line.final or line.direct.is_open or line.direct.failed, self.patience.status_seconds
+            lambda: line.final or line.direct_open or line.direct_failed, self.patience.status_seconds
         )
-        if line.direct.is_open:
+        if line.direct_open:
             return ok("the computer is on this network, and is spoken to without the relay")
         why = "no address of the computer answers here" if line.addresses else "the computer has told no address"
         if line.way is Way.DIRECT:

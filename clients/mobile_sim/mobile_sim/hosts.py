@@ -136,7 +136,7 @@ _REACHABILITY = {
 
 
 def _presence(line: Line) -> Event:
-    if line.direct.is_open:
+    if line.direct_open:
         return {"reachability": "reachable", "heard_ms_ago": line.heard_ms_ago}
     if (presence := line.sight.presence) is None:
         return {}

@@ -28,36 +28,28 @@ from dispatch.api.relay.v1.relay_pb2 import (
 )
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
-from dispatch.encoding import message_id as id_of
 from dispatch.failures import place_of
 from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId, short
-from dispatch.sealed.chain import DIRECT_LEAP
-from dispatch.sealed.errors import FORGED_AT_MOST
 from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
 from dispatch.thread import Backoff, Identity, Right, ThreadClient
 from dispatch.thread.client import FINAL, Silence
-from dispatch.version import APP_VERSION
 
-from mobile_sim.deciding import Deciding
-from mobile_sim.direct import DirectPath, Way, usable
+from mobile_sim.direct import Way
+from mobile_sim.direct_side import DirectSide
 from mobile_sim.ledger import Ledger
 from mobile_sim.own_pairing import OwnPairing
 from mobile_sim.probing import Answer
 from mobile_sim.reading import Read, Reader
 from mobile_sim.shared import Common
 from mobile_sim.store import Store
-from mobile_sim.talk import Heard, Talk
+from mobile_sim.talk import MENDED_BY_A_HANDSHAKE, Talk
 
 log = logging.getLogger(__name__)
 
 LEASE_LIMITS_MS = (100, 15_000)
 """A relay's lease outside of these is nonsense: nobody is told nothing for longer than twice the second."""
 
-_AFTER_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED)
-
-DIRECT_ROWS_KNOWN = 4_096
-"""Rows that came directly and may come once more by the relay, because the host did not hear that they are kept."""
 GOODBYE_SECONDS = 1.5
 
 PartialListener = Callable[[TaskId, words.DownLiveItem], None]
@@ -117,17 +109,15 @@ class Line:
         self.client = ThreadClient(
             self, identity=identity, instance=instance, clock=clock, rng=rng, backoff=Backoff(chance)
         )
-        self.direct = DirectPath(
-            self,
-            pair_id=pair_id,
-            addresses=self._direct_addresses,
-            knock=self._knock,
-            lost=self._direct_lost,
-            bell=self.bell,
-            clock=clock,
+        self._direct = DirectSide(
+            common=self._common,
+            talk=self._talk,
+            pairing=self._pairing,
+            way=way,
+            relay_open=lambda: self.relay_open,
+            over=self.leave,
             chance=chance,
         )
-        self._deciding = Deciding(store, self.ledger, pair_id)
         self._reader = self._read_anew()
         # How things are; written by the stream's reader, read by everybody.
         self.relay_open = False
@@ -139,11 +129,6 @@ class Line:
         self._pending: frozenset[bytes] = frozenset()
         # Posts of this stream, each with how often the relay had said by then how the host is.
         self._posted_here: dict[bytes, int] = {}
-        self._addresses = usable(store.pairings.lan_addresses(pair_id))
-        self._direct_rows: dict[bytes, None] = {}  # newest last: the relay may bring them, too
-        self._shake_directly = False  # the host did not open what was sealed in our session
-        self._knocked_in_session = False
-        self._forged = 0  # frames of this direct stream that no host wrote
         self._lookers = 0
         self.partial_listeners: set[PartialListener] = set()
         self.refusal_listeners: set[RefusalListener] = set()
@@ -153,24 +138,34 @@ class Line:
     @property
     def path(self) -> str:
         """Give the path in use: "direct", "relay", or empty while there is none."""
-        return "direct" if self.direct.is_open else "relay" if self.relay_open else ""
+        return "direct" if self._direct.is_open else "relay" if self.relay_open else ""
 
     @property
     def path_settled(self) -> bool:
         """Whether the path in use will stay as it is, as far as this end can tell: a better one is there, or was tried."""
-        if self.direct.is_open or self.way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
+        if self._direct.is_open or self.way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
             return True
-        return self._talk.confirmed and (not self._addresses or self.direct.failed)
+        return self._talk.confirmed and self._direct.hopeless
+
+    @property
+    def direct_open(self) -> bool:
+        """Whether the host has shown itself on the direct path."""
+        return self._direct.is_open
+
+    @property
+    def direct_failed(self) -> bool:
+        """Whether every address was tried in vain since the direct path was last open."""
+        return self._direct.failed
 
     @property
     def addresses(self) -> Sequence[str]:
         """Where the host says that it can be reached directly."""
-        return tuple(self._addresses)
+        return self._direct.addresses
 
     @property
     def open(self) -> bool:
         """Whether there is a path that commands may take."""
-        return self.direct.is_open or (self.relay_open and self.way is not Way.DIRECT)
+        return self._direct.is_open or (self.relay_open and self.way is not Way.DIRECT)
 
     @property
     def met(self) -> bool:
@@ -180,12 +175,12 @@ class Line:
     @property
     def seen(self) -> bool:
         """Whether anything is known of how the host is, were it only by a path that commands may not take."""
-        return self.direct.is_open or self.sight.presence is not None
+        return self._direct.is_open or self.sight.presence is not None
 
     @property
     def host_absent(self) -> bool:
         """Whether the relay says that the host is away, or not quite there, and it is not here either."""
-        return self.sight.absent and not self.direct.is_open
+        return self.sight.absent and not self._direct.is_open
 
     @property
     def heard_ms_ago(self) -> int | None:
@@ -205,7 +200,7 @@ class Line:
     @property
     def caught_up(self) -> bool:
         """Whether everything that the relay had when the stream was opened has been read; without it, what the host says counts."""
-        return self._reader.cursor >= self._log_head if self.relay_open else self.direct.is_open
+        return self._reader.cursor >= self._log_head if self.relay_open else self._direct.is_open
 
     @property
     def complete(self) -> bool:
@@ -225,7 +220,7 @@ class Line:
     @property
     def decides(self) -> bool:
         """Whether a command would go by the direct path, where this phone decides."""
-        return self.direct.is_open and self.in_session
+        return self._direct.is_open and self.in_session
 
     def seal_command(self, body: bytes) -> bytes:
         """Seal a command. Raises NoSession, or ValueError for a body that is too long."""
@@ -237,9 +232,7 @@ class Line:
 
     def post_directly(self, post: Post, *, until_ms: int) -> bool:
         """Send a command by the direct path; it may get its go until then (steady). False when the path is gone."""
-        self._deciding.posted(MessageId(post.message_id), until_ms=until_ms)
-        self.bell.ring()
-        return self.direct.client.send(DeviceFrame(post=Post(message_id=post.message_id, sealed=post.sealed)))
+        return self._direct.post(post, until_ms=until_ms)
 
     def post(self, post: Post) -> bool:
         """Send a command whose post is committed, by the relay. False when the stream is gone: it was certainly not sent."""
@@ -289,19 +282,18 @@ class Line:
     def leave(self) -> None:
         """Say what was seen, then goodbye; `run` returns."""
         self._talk.say_seen()
-        self.direct.leave()
+        self._direct.leave()
         self.client.leave(None)
 
     async def run(self) -> None:
         """Hold the line until `leave`, or until only a person can help (`final`). Never raises: `error` says what happened."""
         try:
-            with self._step():
-                self._deciding.path_lost(self.attended)  # of a process before this one
+            self._direct.recover()
             async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(self._tend()), group.create_task(self.direct.run())]
+                beside = [group.create_task(self._tend()), group.create_task(self._direct.run())]
                 await self.client.run()
-                self.direct.leave()
-                if self.direct.is_open:
+                self._direct.leave()
+                if self._direct.is_open:
                     await asyncio.wait(beside[1:], timeout=GOODBYE_SECONDS)
                 for task in beside:
                     task.cancel()
@@ -359,7 +351,7 @@ class Line:
             for frame in frames:
                 self._take(frame)
             self._settle()
-            if self.sight.gone and not self.direct.is_open:
+            if self.sight.gone and not self._direct.is_open:
                 self.ledger.host_away(self.sight.cause)  # of tasks, too, that rows told of behind the word on presence
         if self._pairing.concluded():
             raise errors.NotPaired("the computer has ended the pairing")
@@ -376,7 +368,7 @@ class Line:
             self.sight.no_path_since_ms = self._clock.steady_ms() - silent_ms
         self.relay_open, self.error = False, error
         self.sight.relay_lost()
-        if self.direct.is_open:
+        if self._direct.is_open:
             self._talk.relay_lost()
         elif was_open:  # else a handshake may be under way on the direct path
             self._talk.lost()
@@ -411,7 +403,7 @@ class Line:
     def _take_row(self, row: Deliver) -> None:
         if not self._reader.pass_to(places.checked(row.seq)):
             return
-        if row.sealed and row.message_id not in self._direct_rows:  # else it is here by the direct path
+        if row.sealed and not self._direct.has(row.message_id):  # else it is here by the direct path
             self._took(self._reader.take_row(row.sealed))
 
     def _took(self, read: Read) -> None:
@@ -419,9 +411,7 @@ class Line:
         if read.revoked:
             self._pairing.revoked()
         if read.begin is not None:
-            new_enough = not read.begin.minimum_app_version or not _older(APP_VERSION, read.begin.minimum_app_version)
-            self._addresses = usable(read.begin.lan_addresses) if new_enough else []
-            self._store.pairings.set_lan_addresses(self.pair_id, self._addresses)
+            self._direct.told(read.begin)
 
     def _take_refusal(self, refusal: Refusal) -> None:
         if refusal.seq:
@@ -429,7 +419,7 @@ class Line:
         was_ours = self.ledger.refused(
             MessageId(refusal.message_id), refusal.reason, retry_after_ms=refusal.retry_after_ms
         )
-        if was_ours and refusal.reason in _AFTER_A_HANDSHAKE:
+        if was_ours and refusal.reason in MENDED_BY_A_HANDSHAKE:
             self._talk.refused()
 
     def _take_item(self, item: words.DownLiveItem) -> None:
@@ -441,18 +431,13 @@ class Line:
                 for hears in list(self.refusal_listeners):
                     hears(item.transfer_refused)
             case "taken":
-                answer = self._deciding.took(MessageId(item.taken.message_id), now_ms=self._clock.steady_ms())
-                if answer is not None:
-                    self._talk.later(answer)
+                self._direct.taken(MessageId(item.taken.message_id))
             case "declined":
-                was_ours = self._deciding.declined(MessageId(item.declined.message_id), item.declined.reason)
-                if was_ours and item.declined.reason in _AFTER_A_HANDSHAKE:
-                    self._shake_directly = True
-                    self._talk.not_understood()
+                self._direct.declined(MessageId(item.declined.message_id), item.declined.reason)
 
     def _hear_host(self, word: int) -> None:
         """Take an answer of the host to what was sent when the relay had said so often how it is."""
-        there = None if self.direct.is_open else self.sight.answered(word, wall_ms=self._clock.wall_ms())
+        there = None if self._direct.is_open else self.sight.answered(word, wall_ms=self._clock.wall_ms())
         if there is not None:
             self._take_presence(there)
 
@@ -461,7 +446,7 @@ class Line:
         self._talk.host_is(reachable=self.sight.reachable, instance=presence.instance)
         if self.sight.reachable:
             self.ledger.host_back()
-        elif self.sight.gone and not self.direct.is_open:
+        elif self.sight.gone and not self._direct.is_open:
             self.ledger.host_away(self.sight.cause)
 
     def _settle(self) -> None:
@@ -505,15 +490,7 @@ class Line:
         waits = self._word_due(now_ms)
         if not self.path:
             return min(waits + self._contact_due(now_ms), default=None)
-        if (next_ms := self._deciding.next_due_ms()) is not None:
-            if next_ms <= now_ms:
-                with self._step():
-                    for item in self._deciding.due(now_ms):
-                        self._talk.later(item)
-                self._talk.flush()
-                self.bell.ring()
-            else:
-                waits.append(next_ms - now_ms)
+        waits += self._direct.due(now_ms)
         handshake_ms = self._talk.handshake_in_ms(now_ms) if self.relay_open else None
         if handshake_ms == 0:
             await self._shake_hands()
@@ -554,97 +531,7 @@ class Line:
             self._talk.tried()
 
     def _on_path_in_use(self, sealed: bytes) -> None:
-        (self._directly if self.direct.is_open else self._by_relay)(sealed)
+        (self._direct.say if self._direct.is_open else self._by_relay)(sealed)
 
-    def _by_relay(self, sealed: bytes) -> None:
-        self.client.send(DeviceFrame(live=Live(sealed=sealed)))
-
-    def _directly(self, sealed: bytes) -> None:
-        self.direct.client.send(DeviceFrame(live=Live(sealed=sealed)))
-
-    # ---- The direct path (a DirectEnd).
-
-    def heard(self, frames: Sequence[RelayFrame]) -> bool:
-        """Take frames of the direct path: all that they say is committed, then said to be kept. Tells whether the host spoke.
-
-        Raises LeaseLost when somebody forges.
-        """
-        valid, forged = False, False
-        kept: list[bytes] = []
-        with self._step():
-            for frame in frames:
-                match frame.WhichOneof("frame"):
-                    case "live":
-                        heard = self._talk.hear(frame.live.sealed, self._directly, probe=True, furthest=DIRECT_LEAP)
-                        valid = valid or heard is Heard.HOST
-                        self._forged += heard is Heard.FORGED
-                    case "deliver":
-                        read = self._reader.take_row(frame.deliver.sealed, direct=True)
-                        self._took(read)
-                        self._forged += read.forged
-                        valid = valid or bool(read.epoch)
-                        if read.epoch or read.old:
-                            kept.append(id_of(frame.deliver.sealed))
-                if forged := self._forged >= (FORGED_AT_MOST if self.direct.is_open or valid else 1):
-                    break
-            if valid and not self.direct.is_open:
-                self.ledger.host_back()
-        over = self._pairing.concluded()
-        if kept:
-            self._direct_rows |= dict.fromkeys(kept)
-            while len(self._direct_rows) > DIRECT_ROWS_KNOWN:
-                del self._direct_rows[next(iter(self._direct_rows))]
-            self._talk.say_to(self._directly, words.UpLiveItem(kept=words.Kept(message_ids=kept)))
-        if valid:
-            self._shake_directly, self.sight.no_path_since_ms = False, None
-            self.direct.opened()
-        self._talk.flush()
-        if over:
-            self.leave()
-        self.bell.ring()
-        if forged:
-            raise errors.LeaseLost("somebody forges on the direct path")
-        return valid
-
-    def question(self) -> bytes:
-        """Give words that the host answers. Raises LeaseLost when the session is gone, and the path with it."""
-        if not self._talk.ready:
-            raise errors.LeaseLost("there is no session any more")
-        return self._talk.question()
-
-    def _direct_addresses(self) -> Sequence[str]:
-        return () if self.way is Way.RELAY or self.final else self._addresses
-
-    async def _knock(self) -> bytes | None:
-        """Give the first words on a direct path: sealed in the session, or a handshake where no session can be had by the relay."""
-        self._forged = 0
-        self._knocked_in_session = self._talk.confirmed and not self._shake_directly
-        if self._knocked_in_session:
-            return self.question()
-        if self.relay_open and not self.host_absent and not self._shake_directly and self.way is not Way.DIRECT:
-            return None  # the session is being made there
-        grant = await self._talk.grant()
-        return None if grant is None else self._talk.message1(grant)
-
-    def _direct_lost(self, error: errors.DispatchError, was_open: bool) -> None:
-        """Hear that the direct path is gone, or did not come to be. What was not decided on it is decided now."""
-        self._shake_directly = self._knocked_in_session and isinstance(error, errors.SessionNeeded)
-        if was_open:
-            with self._step():
-                self._deciding.path_lost(self.attended)
-                if self.sight.gone:
-                    self.ledger.host_away(self.sight.cause)
-            if not self.relay_open:
-                silent_ms = self.direct.client.silence_ms if isinstance(error, Silence) else 0
-                self.sight.no_path_since_ms = self._clock.steady_ms() - silent_ms
-                self._talk.lost()
-        self.bell.ring()
-
-
-def _older(version: str, than: str) -> bool:
-    """Compare two versions by their numbers, "1.4.0"; one that can't be read is not older."""
-    try:
-        own, least = ([int(part) for part in text.partition("-")[0].split(".")] for text in (version, than))
-    except ValueError:
-        return False
-    return own < least
+    def _by_relay(self, sealed: bytes) -> bool:
+        return self.client.send(DeviceFrame(live=Live(sealed=sealed)))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.ids import Rng
 from dispatch.sealed.chain import FURTHEST_AHEAD
@@ -29,6 +30,8 @@ from mobile_sim.tending import Tending
 
 SEEN_EVERY_MS = 500
 RESEND_EVERY_MS = 3_000
+MENDED_BY_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED)
+"""Refusals of what was sealed in a session that the host has not, or has no more."""
 
 Say = Callable[[bytes], object]
 """Says something sealed on a path. Nobody answers for its arrival."""
