@@ -197,9 +197,7 @@ class DirectSide:
             case "deliver":
                 read = self._common.reader().take_row(frame.deliver.sealed, direct=True)
                 self._forged += read.forged
-                self._talk.row_opened(read.epoch)
-                if read.revoked:
-                    self._pairing.revoked()
+                self._talk.row_read(read)
                 if read.begin is not None:
                     self.told(read.begin)
                 if read.epoch or read.old:

@@ -136,7 +136,7 @@ class ToHost:
             lambda: line.final or (line.relay_open and line.sight.presence is not None), self.patience.open_seconds
         )
         if line.relay_open:
-            return ok(f"the thread is open at {line.client.relay or self.relay_at}")
+            return ok(f"the thread is open at {line.relay_address or self.relay_at}")
         return refused(line.error or errors.NoNetwork("the relay did not open the stream"))
 
     async def presence(self) -> Finding:

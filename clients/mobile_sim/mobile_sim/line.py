@@ -1,7 +1,8 @@
-"""The phone's line to one host: what stands behind the thread stream of one pairing (docs/phone.md).
+"""The phone's line to one host: puts the parts of one pairing together, and answers what the rest of the phone asks of it.
 
-The readers of its two paths, by the relay and direct, call `received`, `heard` and their kin; `_tend` does what falls due by
-time. All run in one event loop and none awaits inside a transaction. What a person wants goes through `sending`.
+What the streams bring is the business of its sides, what is said in passing that of `talk`; docs/phone.md "A line and its parts".
+Here is what concerns both paths: which is in use, the step in which all work, and what falls due by time. What a person wants
+goes through `sending`.
 """
 
 from __future__ import annotations
@@ -12,43 +13,30 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from dispatch import errors, places
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1.relay_pb2 import (
-    Ack,
-    Deliver,
-    DeviceFrame,
-    Live,
-    Looking,
-    Opened,
-    Post,
-    Presence,
-    Refusal,
-    RelayFrame,
-)
+from dispatch.api.relay.v1.relay_pb2 import Post
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
 from dispatch.failures import place_of
-from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId, short
+from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId
 from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
-from dispatch.thread import Backoff, Identity, Right, ThreadClient
-from dispatch.thread.client import FINAL, Silence
+from dispatch.thread import Identity, Right
+from dispatch.thread.client import FINAL
 
 from mobile_sim.direct import Way
 from mobile_sim.direct_side import DirectSide
 from mobile_sim.ledger import Ledger
 from mobile_sim.own_pairing import OwnPairing
 from mobile_sim.probing import Answer
-from mobile_sim.reading import Read, Reader
+from mobile_sim.reading import Reader
+from mobile_sim.relay_side import RelaySide
 from mobile_sim.shared import Common
 from mobile_sim.store import Store
-from mobile_sim.talk import MENDED_BY_A_HANDSHAKE, Talk
+from mobile_sim.talk import Talk
 
 log = logging.getLogger(__name__)
-
-LEASE_LIMITS_MS = (100, 15_000)
-"""A relay's lease outside of these is nonsense: nobody is told nothing for longer than twice the second."""
 
 GOODBYE_SECONDS = 1.5
 
@@ -83,7 +71,6 @@ class Line:
         self.sign = identity.sign
         self._own_key = keys.own_ed25519
         self._store = store
-        self._right = right
         self._clock = clock
         self.ledger = Ledger(store, pair_id, clock)
         self._common = Common(
@@ -102,12 +89,9 @@ class Line:
             common=self._common,
             pairing=self._pairing,
             rng=rng,
-            say=self._on_path_in_use,
-            answered=self._hear_host,
-            heard=self._take_item,
-        )
-        self.client = ThreadClient(
-            self, identity=identity, instance=instance, clock=clock, rng=rng, backoff=Backoff(chance)
+            say=self._say_on_path_in_use,
+            answered=lambda word: self._relay.answered(word),  # noqa: PLW0108 -- there is no relay's side yet
+            heard=self._heard,
         )
         self._direct = DirectSide(
             common=self._common,
@@ -118,22 +102,45 @@ class Line:
             over=self.leave,
             chance=chance,
         )
+        self._relay = RelaySide(
+            common=self._common,
+            talk=self._talk,
+            pairing=self._pairing,
+            direct=self._direct,
+            identity=identity,
+            instance=instance,
+            rng=rng,
+            chance=chance,
+        )
+        # Made anew when a step fails.
         self._reader = self._read_anew()
-        # How things are; written by the stream's reader, read by everybody.
-        self.relay_open = False
-        self.error: errors.DispatchError | None = None
-        """Why there is no stream; None while there is one, or before the first try."""
-        self.final = False
-        """Whether the error stays until a person does something."""
-        self._log_head = 0
-        self._pending: frozenset[bytes] = frozenset()
-        # Posts of this stream, each with how often the relay had said by then how the host is.
-        self._posted_here: dict[bytes, int] = {}
-        self._lookers = 0
+        # Written when `run` ends, read by everybody.
+        self._over: errors.DispatchError | None = None
+        # Added to and taken from by those who listen.
         self.partial_listeners: set[PartialListener] = set()
         self.refusal_listeners: set[RefusalListener] = set()
 
-    # ---- What the person's side asks.
+    # ---- How things are.
+
+    @property
+    def error(self) -> errors.DispatchError | None:
+        """Why there is no stream to the relay; None while there is one, or before the first try."""
+        return self._over or self._relay.error
+
+    @property
+    def final(self) -> bool:
+        """Whether the error stays until a person does something."""
+        return self._over is not None
+
+    @property
+    def relay_open(self) -> bool:
+        """Whether there is a stream to the relay."""
+        return self._relay.is_open
+
+    @property
+    def relay_address(self) -> str:
+        """The relay that was dialled last; empty before the first."""
+        return self._relay.address
 
     @property
     def path(self) -> str:
@@ -200,7 +207,7 @@ class Line:
     @property
     def caught_up(self) -> bool:
         """Whether everything that the relay had when the stream was opened has been read; without it, what the host says counts."""
-        return self._reader.cursor >= self._log_head if self.relay_open else self._direct.is_open
+        return self._relay.caught_up if self.relay_open else self._direct.is_open
 
     @property
     def complete(self) -> bool:
@@ -216,6 +223,8 @@ class Line:
     def head(self) -> Head:
         """The end of the checked part of the thread."""
         return self._reader.head
+
+    # ---- What the person's side wants.
 
     @property
     def decides(self) -> bool:
@@ -236,33 +245,24 @@ class Line:
 
     def post(self, post: Post) -> bool:
         """Send a command whose post is committed, by the relay. False when the stream is gone: it was certainly not sent."""
-        self._posted_here[post.message_id] = self.sight.times_told
-        if self.client.send(DeviceFrame(post=post)):
-            return True
-        self._posted_here.pop(post.message_id, None)
-        return False
+        return self._relay.post(post)
 
     def say(self, item: words.UpLiveItem) -> None:
         """Say something in passing to a host with which there is a session (`ready`). Nobody answers for its arrival."""
         self._talk.say(item)
 
-    @contextlib.contextmanager
-    def looked_at(self) -> Iterator[None]:
+    def looked_at(self) -> contextlib.AbstractContextManager[None]:
         """Tell the relay that a person looks, for as long as the context lasts."""
-        self._lookers += 1
-        if self._lookers == 1:
-            self.client.send(DeviceFrame(looking=Looking(looking=True)))
-        try:
-            yield
-        finally:
-            self._lookers -= 1
-            if self._lookers == 0:
-                self.client.send(DeviceFrame(looking=Looking(looking=False)))
+        return self._relay.looked_at()
+
+    async def right(self, *, fresh: bool) -> Right:
+        """Give the right to attach. Raises DispatchError."""
+        return await self._common.right(fresh)
 
     async def presence_now(self, within_seconds: float) -> None:
         """Have the relay say once more how the host is, so that what is shown is not as old as its last change."""
         told = self.sight.times_told
-        if self.client.send(DeviceFrame(looking=Looking(looking=self.looking()))):
+        if self._relay.say_looking():
             await self.bell.until(lambda: self.final or not self.open or self.sight.times_told > told, within_seconds)
 
     async def probe(self, within_seconds: float) -> Answer | None:
@@ -283,7 +283,7 @@ class Line:
         """Say what was seen, then goodbye; `run` returns."""
         self._talk.say_seen()
         self._direct.leave()
-        self.client.leave(None)
+        self._relay.leave()
 
     async def run(self) -> None:
         """Hold the line until `leave`, or until only a person can help (`final`). Never raises: `error` says what happened."""
@@ -291,138 +291,34 @@ class Line:
             self._direct.recover()
             async with asyncio.TaskGroup() as group:
                 beside = [group.create_task(self._tend()), group.create_task(self._direct.run())]
-                await self.client.run()
+                await self._relay.run()
                 self._direct.leave()
                 if self._direct.is_open:
                     await asyncio.wait(beside[1:], timeout=GOODBYE_SECONDS)
                 for task in beside:
                     task.cancel()
             # Whoever still follows a task here hears that the line is gone: the pairing is over, or the process ends.
-            self.error, self.final = errors.NotPaired("the line was closed"), True
-            self.bell.ring()
+            self._end(errors.NotPaired("the line was closed"))
         except* Exception as several:
             self._break(several.exceptions[0])
 
     def _break(self, failure: Exception) -> None:
         if not isinstance(failure, errors.DispatchError):
             log.error("the line broke", extra={"where": place_of(failure)})
-        self.error = failure if isinstance(failure, errors.DispatchError) else errors.Internal(type(failure).__name__)
-        self.final, self.relay_open = True, False
+        self._end(failure if isinstance(failure, errors.DispatchError) else errors.Internal(type(failure).__name__))
         if isinstance(failure, FINAL):
             with contextlib.suppress(errors.StoreFailed), self._store.transaction():
                 self._store.pairings.set_reason(self.pair_id, errors.word(failure.reason))
+
+    def _end(self, why: errors.DispatchError) -> None:
+        self._over = why
+        self._relay.over()
         self.bell.ring()
 
-    # ---- ThreadEnd: called by the client, one after the other.
+    # ---- What the parts hand up.
 
-    async def right(self, *, fresh: bool) -> Right:
-        """Give the right to attach."""
-        return await self._right(fresh)
-
-    def resume_after(self) -> int:
-        """Give the last row taken."""
-        return self._reader.cursor
-
-    def looking(self) -> bool:
-        """Tell whether a person looks."""
-        return self._lookers > 0
-
-    async def opened(self, opened: Opened) -> None:
-        """Begin with what the relay says of the past."""
-        self.relay_open, self.error, self.sight.no_path_since_ms = True, None, None
-        if opened.limits.lease_ms:
-            least_ms, most_ms = LEASE_LIMITS_MS
-            self.ledger.word_within_ms = 2 * min(max(opened.limits.lease_ms, least_ms), most_ms)
-        self._log_head = places.checked(opened.head_seq)
-        self._pending = frozenset(opened.pending_message_ids)
-        self._posted_here.clear()
-        with self._step():
-            if opened.head_seq < self._reader.cursor:
-                # The relay has lost rows that it once gave. What they said is here; what comes next has lower numbers.
-                self._reader.set_cursor(opened.head_seq)
-                self.ledger.log_lost()
-            self._settle()
-        self.bell.ring()
-
-    async def received(self, frames: Sequence[RelayFrame]) -> None:
-        """Take frames: all that they say is committed, then acknowledged."""
-        cursor = self._reader.cursor
-        with self._step():
-            for frame in frames:
-                self._take(frame)
-            self._settle()
-            if self.sight.gone and not self._direct.is_open:
-                self.ledger.host_away(self.sight.cause)  # of tasks, too, that rows told of behind the word on presence
-        if self._pairing.concluded():
-            raise errors.NotPaired("the computer has ended the pairing")
-        if self._reader.cursor != cursor:
-            self.client.send(DeviceFrame(ack=Ack(through_seq=self._reader.cursor)))
-        self._talk.flush()
-        self.bell.ring()
-
-    async def closed(self, error: errors.DispatchError) -> None:
-        """Hear that there is no stream."""
-        was_open = self.relay_open
-        if was_open or self.sight.no_path_since_ms is None:
-            silent_ms = self.ledger.word_within_ms if isinstance(error, Silence) else 0
-            self.sight.no_path_since_ms = self._clock.steady_ms() - silent_ms
-        self.relay_open, self.error = False, error
-        self.sight.relay_lost()
-        if self._direct.is_open:
-            self._talk.relay_lost()
-        elif was_open:  # else a handshake may be under way on the direct path
-            self._talk.lost()
-        with self._step():
-            self.ledger.stream_lost()
-            if isinstance(error, errors.ResumeTooOld):
-                self._reader.set_cursor(places.oldest(error) - 1)
-                self.ledger.log_lost()
-        log.info("stream ended", extra={"reason": errors.word(error.reason), "pairing": short(self.pair_id)})
-        self.bell.ring()
-
-    # ---- Frames.
-
-    def _take(self, frame: RelayFrame) -> None:
-        match frame.WhichOneof("frame"):
-            case "deliver":
-                self._take_row(frame.deliver)
-            case "receipt":
-                self._reader.pass_to(places.checked(frame.receipt.seq))
-                self.ledger.taken(MessageId(frame.receipt.message_id))
-                if (word := self._posted_here.get(frame.receipt.message_id)) is not None:
-                    self._hear_host(word)
-            case "refusal":
-                self._take_refusal(frame.refusal)
-            case "handed_over":
-                self.ledger.handed_over(MessageId(frame.handed_over.message_id))
-            case "live":
-                self._talk.hear(frame.live.sealed, self._by_relay)
-            case "presence":
-                self._take_presence(frame.presence)
-
-    def _take_row(self, row: Deliver) -> None:
-        if not self._reader.pass_to(places.checked(row.seq)):
-            return
-        if row.sealed and not self._direct.has(row.message_id):  # else it is here by the direct path
-            self._took(self._reader.take_row(row.sealed))
-
-    def _took(self, read: Read) -> None:
-        self._talk.row_opened(read.epoch)
-        if read.revoked:
-            self._pairing.revoked()
-        if read.begin is not None:
-            self._direct.told(read.begin)
-
-    def _take_refusal(self, refusal: Refusal) -> None:
-        if refusal.seq:
-            self._reader.pass_to(places.checked(refusal.seq))
-        was_ours = self.ledger.refused(
-            MessageId(refusal.message_id), refusal.reason, retry_after_ms=refusal.retry_after_ms
-        )
-        if was_ours and refusal.reason in MENDED_BY_A_HANDSHAKE:
-            self._talk.refused()
-
-    def _take_item(self, item: words.DownLiveItem) -> None:
+    def _heard(self, item: words.DownLiveItem) -> None:
+        """Take what the host says of tasks, files, and commands of the direct path. It is sealed, so it may come by either path."""
         match item.WhichOneof("item"):
             case "partial_text":
                 for listener in list(self.partial_listeners):
@@ -435,28 +331,8 @@ class Line:
             case "declined":
                 self._direct.declined(MessageId(item.declined.message_id), item.declined.reason)
 
-    def _hear_host(self, word: int) -> None:
-        """Take an answer of the host to what was sent when the relay had said so often how it is."""
-        there = None if self._direct.is_open else self.sight.answered(word, wall_ms=self._clock.wall_ms())
-        if there is not None:
-            self._take_presence(there)
-
-    def _take_presence(self, presence: Presence) -> None:
-        self.sight.told(presence, now_ms=self._clock.steady_ms())
-        self._talk.host_is(reachable=self.sight.reachable, instance=presence.instance)
-        if self.sight.reachable:
-            self.ledger.host_back()
-        elif self.sight.gone and not self._direct.is_open:
-            self.ledger.host_away(self.sight.cause)
-
-    def _settle(self) -> None:
-        """At the head of the log, decide the posts of earlier streams: without a row and not pending, they were never stored."""
-        if self._reader.cursor < self._log_head:
-            return
-        for post in self.ledger.unsettled():
-            if post.message_id in self._posted_here or post.message_id in self._pending:
-                continue
-            self.ledger.never_stored(post, attended=self.attended)
+    def _say_on_path_in_use(self, sealed: bytes) -> None:
+        (self._direct if self._direct.is_open else self._relay).say(sealed)
 
     @contextlib.contextmanager
     def _step(self) -> Iterator[None]:
@@ -493,7 +369,7 @@ class Line:
         waits += self._direct.due(now_ms)
         handshake_ms = self._talk.handshake_in_ms(now_ms) if self.relay_open else None
         if handshake_ms == 0:
-            await self._shake_hands()
+            await self._relay.shake_hands()
         elif handshake_ms is not None:
             waits.append(handshake_ms)
         waits += self._talk.due(now_ms, caught_up=self.caught_up)
@@ -521,17 +397,3 @@ class Line:
         self.sight.no_path_since_ms = None
         self.bell.ring()
         return []
-
-    async def _shake_hands(self) -> None:
-        grant = await self._talk.grant()
-        if grant is None:
-            self._talk.tried()
-        elif self.relay_open:
-            self._by_relay(self._talk.message1(grant))
-            self._talk.tried()
-
-    def _on_path_in_use(self, sealed: bytes) -> None:
-        (self._direct.say if self._direct.is_open else self._by_relay)(sealed)
-
-    def _by_relay(self, sealed: bytes) -> bool:
-        return self.client.send(DeviceFrame(live=Live(sealed=sealed)))

@@ -25,6 +25,7 @@ from google.protobuf.message import DecodeError
 
 from mobile_sim.own_pairing import OwnPairing
 from mobile_sim.probing import Answer, Probing
+from mobile_sim.reading import Read
 from mobile_sim.shared import Common
 from mobile_sim.tending import Tending
 
@@ -126,10 +127,12 @@ class Talk:
         """Note a try at a handshake by the relay: the next one waits."""
         self._tending.started(self._common.clock.steady_ms())
 
-    def row_opened(self, epoch: bytes) -> None:
-        """Hear of what epoch a row was: one of the session's shows that the host is in it. Empty for a row that did not open."""
-        if epoch and epoch == self._session.epoch:
+    def row_read(self, read: Read) -> None:
+        """Hear what a row shows: one of the session's that the host is in it. Within a step."""
+        if read.epoch and read.epoch == self._session.epoch:
             self._tending.begun()
+        if read.revoked:
+            self._pairing.revoked()
 
     def not_understood(self) -> None:
         """Hear that the host can't open what is sealed in the session: another one is due."""

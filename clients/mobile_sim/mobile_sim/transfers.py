@@ -197,6 +197,6 @@ class Mover:
         right = await line.right(fresh=self._renew)
         line.say(ask(transfer_id))
         async with RelayCarrier.joined(
-            right, line.client.relay, transfer_id, identity=line.identity, instance=line.instance, rng=self._rng
+            right, line.relay_address, transfer_id, identity=line.identity, instance=line.instance, rng=self._rng
         ) as carrier:
             await attempt(carrier, transfer_id)
