@@ -21,11 +21,12 @@ from mobile_sim.ledger import TASK, UNDECIDED
 from mobile_sim.line import Line
 from mobile_sim.patience import Patience
 from mobile_sim.store import Post, Store, Verdict
+from mobile_sim.talk import MENDED_BY_A_HANDSHAKE
 from mobile_sim.task_view import OUTCOMES, WITH_HOST
 
 MOST_ATTEMPTS = 6
 
-_WORTH_ANOTHER = frozenset({"STALE_EPOCH", "SESSION_NEEDED"})
+_WORTH_ANOTHER = frozenset(errors.word(reason) for reason in MENDED_BY_A_HANDSHAKE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
