@@ -33,6 +33,13 @@ def new_session_in(folder: Path) -> str:
     return name
 
 
+def wrote(data: bytes) -> None:
+    """Write past the protocol, and wait until all of it is written."""
+    os.set_blocking(1, True)
+    with open(1, "wb", closefd=False) as out:
+        out.write(data)
+
+
 def tried(call: Callable[[], Any]) -> Any:
     """Do something that the system may refuse."""
     try:
@@ -96,11 +103,11 @@ class Scripted:
             kept = Path(self._options.sessions) / session_id
             kept.write_text(json.dumps([*json.loads(kept.read_text()), text]))
             extra += [f"remembers {len(json.loads(kept.read_text()))}"]
-        _, is_script, script = text.rpartition("script:")  # the thread so far may stand before it
-        if not is_script:
+        now = text.rpartition("Now the person says:\n\n")[2]  # the thread so far may stand before it
+        if not now.startswith("script:"):
             await self._say(session_id, f"You said: {text}" + (f" with {extra}" if extra else ""))
             return schema.PromptResponse(stop_reason="end_turn")
-        for step in json.loads(script):
+        for step in json.loads(now.removeprefix("script:")):
             ((do, given),) = step.items()
             if do == "stop":
                 return schema.PromptResponse(stop_reason=given)
@@ -213,13 +220,11 @@ class Scripted:
 
     async def do_raw(self, session_id: str, line: str) -> None:
         del session_id
-        sys.stdout.buffer.write(line.encode("utf-8", "surrogatepass") + b"\n")
-        sys.stdout.buffer.flush()
+        wrote(line.encode("utf-8", "surrogatepass") + b"\n")
 
     async def do_huge(self, session_id: str, size: int) -> None:
         del session_id
-        sys.stdout.buffer.write(b'{"x": "' + b"x" * size)
-        sys.stdout.buffer.flush()
+        wrote(b'{"x": "' + b"x" * size)
         await asyncio.Event().wait()
 
     async def do_flood(self, session_id: str, count: int) -> None:

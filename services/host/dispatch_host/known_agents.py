@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dispatch_host.agents import Agent
+from dispatch_host.agents.acp.known import external_agents
 from dispatch_host.agents.registry import BUILT_IN, Known, Registry
 from dispatch_host.agents.terminal import Terminal, best_terminal
 from dispatch_host.owned import Owned
@@ -19,7 +20,10 @@ from dispatch_host.owned import Owned
 def known_agents(owned: Owned, environment: Mapping[str, str]) -> Registry:
     """Make the registry of a home."""
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
-    return Registry([_built_in(owned, environment, terminal)])
+    external = external_agents(
+        owned.home.path, home=Path.home(), environment=environment, terminal=terminal, keep_out=owned.keep_out
+    )
+    return Registry([_built_in(owned, environment, terminal), *external])
 
 
 def _built_in(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Known:

@@ -31,6 +31,10 @@ def secret(desk: Desk) -> Path:
     return secret
 
 
+def words_of(path: Path) -> str:
+    return path.read_text()
+
+
 async def test_by_its_own_hands_it_reaches_its_folders_and_no_others(desk: Desk, secret: Path) -> None:
     (desk.code / "notes").write_text("mine to read")
     paths = [
@@ -138,7 +142,7 @@ async def test_nothing_is_written_outside_or_where_only_reading_is_approved(desk
 
     assert all("error" in one for one in told[:-1]), told
     assert told[-1] == {"failed": "Read-only file system"}
-    assert secret.read_text() == "the secret"
+    assert words_of(secret) == "the secret"
     assert desk.asked == []
 
 
@@ -166,7 +170,7 @@ async def test_a_program_is_shown_asked_and_has_none_of_the_agents_own(desk: Des
 
     assert told[0]["code"] == 3
     assert "the token" not in told[0]["output"]
-    assert "key \n" in told[0]["output"]
+    assert "key\n" in told[0]["output"]
     assert (desk.code / "made").read_text() == "hello\n"
     assert told[1]["error"] == "the person said no"
     question = desk.asked[0]

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from dispatch_host.agents import NotDone, NotDoneReason, Result, Step, Task
+from dispatch_host.agents import Approval, NobodyAnswered, NotDone, NotDoneReason, Result, Step, Task
 from dispatch_host.permissions.permission import TERMINAL
 
 from tests.support.acp_desk import ONCE, Desk, scripted
@@ -156,9 +156,10 @@ async def test_a_cancel_kills_all_of_it_and_tells_it_before(desk: Desk) -> None:
 
 async def test_while_it_is_asked_nothing_holds_up_a_cancel(desk: Desk) -> None:
     class Silent(Nobody):
-        async def may(self, question: object) -> object:  # type: ignore[override]
+        async def may(self, question: Approval) -> NobodyAnswered:
             asked.set()
-            return await asyncio.Event().wait()
+            await asyncio.Event().wait()
+            return NobodyAnswered()
 
     asked = asyncio.Event()
     script = json.dumps([{"ask": {"title": "x"}}])

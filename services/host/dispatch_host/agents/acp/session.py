@@ -133,6 +133,7 @@ class Session:
         )
         self._client = Client(story=self._story, files=files, terminals=self._terminals)
         self._memory: dict[str, JSON] = {}
+        self._log_ins: Sequence[str] = ()  # the ways that it offers
 
     async def run(self, ready: Ready, folder: Path) -> Result | NotDone:
         """Do the task in a folder. Raises NoProgram, NoSandbox, NotPermitted."""
@@ -148,6 +149,8 @@ class Session:
             except _Failed as failed:
                 return NotDone(failed.reason, str(failed), self._memory)
             except RequestError as refused:
+                if refused.code == _AUTH_REQUIRED:  # some say so at once, some when they are asked something
+                    return NotDone(NotDoneReason.AGENT_UNAVAILABLE, self._log_in(refused), self._memory)
                 return NotDone(NotDoneReason.AGENT_FAILED, f"{self._title} failed: {_words(refused)}", self._memory)
             except ValidationError:
                 return NotDone(NotDoneReason.AGENT_FAILED, self._nonsense("it sent an answer that is none"))
@@ -169,6 +172,7 @@ class Session:
 
     async def _turn(self, connection: ClientSideConnection, folder: Path) -> Result | NotDone:
         hello = await self._greet(connection)
+        self._log_ins = [way.name for way in hello.auth_methods or []]
         opened, missed = await self._open(connection, hello, folder)
         capabilities = hello.agent_capabilities
         takes = (capabilities and capabilities.prompt_capabilities) or PromptCapabilities()
@@ -226,14 +230,9 @@ class Session:
                 session_id = earlier.session_id
         missed = earlier.missed if session_id else self._errand.history
         if not session_id:
-            try:
-                opened = await self._soon(
-                    connection.new_session(cwd=str(folder), additional_directories=more, mcp_servers=servers)
-                )
-            except RequestError as refused:
-                if refused.code == _AUTH_REQUIRED:
-                    raise _Failed(NotDoneReason.AGENT_UNAVAILABLE, self._log_in(hello, refused)) from None
-                raise
+            opened = await self._soon(
+                connection.new_session(cwd=str(folder), additional_directories=more, mcp_servers=servers)
+            )
             session_id = opened.session_id
         if (resumes or loads) and len(session_id) <= _SESSION_CHARACTERS:
             self._memory = {"acp": {"agent": self._means.preset.name, "session": session_id, "folder": str(folder)}}
@@ -291,9 +290,9 @@ class Session:
                 return NotDone(NotDoneReason.PERSON_DENIED, _with(text, said), self._memory)
         return NotDone(NotDoneReason.AGENT_FAILED, _with(f"{self._title} {_STOPPED[stopped]}.", said), self._memory)
 
-    def _log_in(self, hello: InitializeResponse, refused: RequestError) -> str:
+    def _log_in(self, refused: RequestError) -> str:
         """Say which login is missing, and what to do."""
-        ways = [f"- {line(way.name)}" for way in (hello.auth_methods or [])[:10]]
+        ways = [f"- {line(name)}" for name in self._log_ins[:10]]
         how = f"`{self._means.preset.log_in}`" if self._means.preset.log_in else "it"
         variables = ", ".join(f"`{name}`" for name in self._means.preset.variables)
         texts = [f"{self._title} needs a login on the computer that runs the host: {_words(refused)}"]
