@@ -17,7 +17,7 @@ from dispatch_host.agents.terminal import Terminal
 from dispatch_host.permissions.permission import TERMINAL, Permission
 from dispatch_host.sandbox.probe import Found
 from dispatch_host.sandbox.unconfined import Unconfined
-from dispatch_host.scope import Folder
+from dispatch_host.scope import Folder, KeptOut
 
 from tests.support.agents import Nobody, OpenGate, last, leaves_nothing, run, turn
 
@@ -72,7 +72,7 @@ class Desk:
             terminal=self.terminal,
             home=self.home,
             environment=self.environment,
-            keep_out=[self.keep_out],
+            keep_out=[KeptOut.at(self.keep_out)],
             records=self.keep_out / "changes",
             servers=self.servers,
             start_seconds=self.start_seconds,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dispatch_host.agents import Agent
 from dispatch_host.agents.acp.known import external_agents
+from dispatch_host.agents.acp.own import FILE
 from dispatch_host.agents.registry import BUILT_IN, Known, Registry
 from dispatch_host.agents.terminal import Terminal, best_terminal
 from dispatch_host.owned import Owned
@@ -21,7 +22,12 @@ def known_agents(owned: Owned, environment: Mapping[str, str]) -> Registry:
     """Make the registry of a home."""
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
     external = external_agents(
-        owned.home.path, home=Path.home(), environment=environment, terminal=terminal, keep_out=owned.keep_out
+        owned.home.path / FILE,
+        home=Path.home(),
+        environment=environment,
+        terminal=terminal,
+        keep_out=owned.keep_out,
+        records=owned.changes,
     )
     return Registry([_built_in(owned, environment, terminal), *external])
 
@@ -33,7 +39,7 @@ def _built_in(owned: Owned, environment: Mapping[str, str], terminal: Terminal) 
         return BuiltIn(
             keep_out=owned.keep_out,
             environment=environment,
-            records=owned.home.path / "changes",
+            records=owned.changes,
             terminal=terminal,
         )
 

@@ -35,6 +35,13 @@ def words_of(path: Path) -> str:
     return path.read_text()
 
 
+def taken_back(desk: Desk) -> None:
+    """Undo the one change of the task, as `undo that` does."""
+    (record,) = Records(desk.keep_out / "changes").of("task-1")
+    with Scope(desk.folders) as scope:
+        undo(record, scope, lambda *_: None)
+
+
 async def test_by_its_own_hands_it_reaches_its_folders_and_no_others(desk: Desk, secret: Path) -> None:
     (desk.code / "notes").write_text("mine to read")
     paths = [
@@ -105,10 +112,27 @@ async def test_a_write_is_shown_asked_made_and_can_be_undone(desk: Desk) -> None
     assert isinstance(question, Approval)
     assert "new/deep/notes.txt" in question.preview.replace("`", "") or "notes.txt" in question.preview
     assert question.rule == "let Scripty change files in ~/code"
-    (record,) = Records(desk.keep_out / "changes").of("task-1")
-    with Scope(desk.folders) as scope:
-        undo(record, scope, lambda *_: None)
+    taken_back(desk)
     assert not (desk.code / "new").exists()
+
+
+async def test_a_file_that_is_there_gets_other_words_and_its_old_ones_back(desk: Desk) -> None:
+    path = desk.code / "notes.txt"
+    path.write_text("one\ntwo\n")
+    (desk.code / "picture").write_bytes(b"\xff\xd8")
+
+    told = await desk.tells(
+        {"write": [str(path), "one\nthree\n"]}, {"write": [str(desk.code / "picture"), "x"]}, replies=[ONCE]
+    )
+
+    assert told == [{"written": str(path)}, {"error": "it is no text", "code": -32000}]
+    assert words_of(path) == "one\nthree\n"
+    (question,) = desk.asked
+    assert isinstance(question, Approval)
+    assert "-two" in question.preview
+    assert "+three" in question.preview
+    taken_back(desk)
+    assert words_of(path) == "one\ntwo\n"
 
 
 async def test_a_write_after_a_no_or_without_an_answer_is_not_made(desk: Desk) -> None:

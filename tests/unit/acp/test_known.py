@@ -46,7 +46,14 @@ def home(tmp_path: Path) -> Path:
 def known(home: Path, *, path: str = "/usr/bin:/bin") -> dict[str, Known]:
     environment = {"PATH": path}
     terminal = best_terminal(home=home, keep_out=[], environment=environment)
-    found = external_agents(home / "host", home=home, environment=environment, terminal=terminal, keep_out=[])
+    found = external_agents(
+        home / "host" / "agents.toml",
+        home=home,
+        environment=environment,
+        terminal=terminal,
+        keep_out=[],
+        records=home / "host" / "changes",
+    )
     return {one.name: one for one in found}
 
 

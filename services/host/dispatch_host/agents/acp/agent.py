@@ -21,7 +21,7 @@ from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.agents.words import Words
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, Kind, Permission
 from dispatch_host.sandbox.program import NoProgram
-from dispatch_host.scope import Folder
+from dispatch_host.scope import Folder, KeptOut
 
 if TYPE_CHECKING:
     from dispatch_host.agents.acp.session import Session
@@ -42,7 +42,7 @@ class External:
         terminal: Terminal,
         home: Path,
         environment: Mapping[str, str],
-        keep_out: Sequence[Path] = (),
+        keep_out: Sequence[KeptOut] = (),
         records: Path | None = None,
         servers: Servers = none,
         start_seconds: float = START_SECONDS,
@@ -55,7 +55,7 @@ class External:
         self._terminal = terminal
         self._home = home
         self._environment = environment
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = keep_out
         self._records = records
         self._servers = servers
         self._start_seconds = start_seconds

@@ -16,7 +16,7 @@ from dispatch_host.agents.acp.plain import line
 from dispatch_host.agents.acp.story import Call
 from dispatch_host.agents.agent import NotDoneReason
 from dispatch_host.agents.asking import RULE_BYTES, Allowed, Approval, Denied, NobodyAnswered, Reach, canonical
-from dispatch_host.markdown import code
+from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import TERMINAL, Kind, Permission
 from dispatch_host.scope import Folder, shown
 
@@ -88,15 +88,6 @@ def change_rule(agent: str, folder: Folder, home: Path) -> tuple[str, Permission
 def where(path: Path, home: Path) -> str:
     """Write a folder as people do."""
     return shown(str(Path("~") / path.relative_to(home)) if path.is_relative_to(home) else str(path))
-
-
-def fenced(text: str) -> str:
-    """Write any text as a block that ends where it ends."""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    lines = [one if one.isprintable() else shown(one) for one in text.replace("\t", "    ").splitlines()]
-    return "\n".join((fence, *lines, fence))
 
 
 def _yes(options: Sequence[PermissionOption], reach: Reach) -> PermissionOption | None:

@@ -16,10 +16,12 @@ from dispatch_host.agents.acp.asked import change_rule
 from dispatch_host.agents.agent import Gate, NotDoneReason, Task
 from dispatch_host.agents.asking import Approval, Ask, Denied, NobodyAnswered
 from dispatch_host.changes import (
+    MOST_TEXT_BYTES,
     BadPlan,
     MakeFolder,
     Plan,
     Records,
+    Rewrite,
     Step,
     Write,
     apply,
@@ -29,7 +31,7 @@ from dispatch_host.changes import (
 )
 from dispatch_host.markdown import code
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, Hands, Refusal, Refused, Scope
+from dispatch_host.scope import Folder, Hands, KeptOut, Refusal, Refused, Scope
 
 READ_BYTES = 4 * 1024 * 1024
 _APPROVED = 100  # writes that were approved in a tool call and not made yet
@@ -52,7 +54,7 @@ class Files:
     ask: Ask
     agent: str  # as a person reads it
     home: Path
-    keep_out: Sequence[Path]
+    keep_out: Sequence[KeptOut]
     records: Path | None
     """Where it is kept what was changed, for undoing it; without it nothing is written."""
     _approved: dict[tuple[str, bytes], None] = field(default_factory=dict)
@@ -137,9 +139,10 @@ class Files:
                 while hands.may(above) and _is_missing(above, hands):
                     steps.insert(0, MakeFolder(above))
                     above = os.path.dirname(above)
-                if not steps and not hands.is_free(path):
-                    raise Refused(Refusal.TAKEN, path)
-                steps.append(Write(path, content))
+                if steps or hands.is_free(path):
+                    steps.append(Write(path, content))
+                else:
+                    steps.append(_rewrite(path, content, scope, hands))
             except Refused as refused:
                 raise FileRefused(f"it is {refused.reason}") from None
         plan = Plan(f"Write {code(label(path, folders))}".replace("`", ""), tuple(steps))
@@ -151,6 +154,22 @@ class Files:
     def _apply(self, plan: Plan, folders: Sequence[Folder], records: Path) -> str:
         with Scope(folders, keep_out=self.keep_out) as scope:
             return apply(plan, scope, Records(records), self.task.task_id, {}, lambda *_: None).why
+
+
+def _rewrite(path: str, content: str, scope: Scope, hands: Hands) -> Rewrite:
+    """Plan other words for a file that is there. Raises Refused, FileRefused."""
+    expected = hands.facts(path)
+    located = scope.locate(path)
+    if located is None:
+        raise Refused(Refusal.OUTSIDE, path)
+    with scope.open_file(*located) as file:
+        old = file.read(MOST_TEXT_BYTES + 1)
+    if max(len(old), len(content.encode("utf-8", "replace"))) > MOST_TEXT_BYTES:
+        raise FileRefused("it is larger than a person can be shown: 128 KiB")
+    try:
+        return Rewrite(path, expected, old.decode(), content)
+    except UnicodeDecodeError:
+        raise FileRefused("it is no text") from None
 
 
 def _is_missing(folder: str, hands: Hands) -> bool:

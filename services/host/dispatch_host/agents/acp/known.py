@@ -15,21 +15,24 @@ from dispatch_host.agents.acp.presets import PRESETS, Preset
 from dispatch_host.agents.acp.servers import Servers, none
 from dispatch_host.agents.registry import Known
 from dispatch_host.agents.terminal import Terminal
+from dispatch_host.scope import KeptOut
 
 _NO_SDK = "The Agent Client Protocol is not installed: pip install 'dispatch-host[acp]'."
 
 
 def external_agents(
-    host_home: Path,
+    own_file: Path,
     *,
     home: Path,
     environment: Mapping[str, str],
     terminal: Terminal,
     keep_out: Sequence[Path],
+    records: Path,
     servers: Servers = none,
 ) -> Sequence[Known]:
-    """List them. `host_home` is the host's folder, where the owner's own are written down; the rest is as in `External`."""
-    own = read_own(host_home / FILE)
+    """List them. `own_file` is where the owner's own are written down; the rest is as in `External`."""
+    own = read_own(own_file)
+    kept_out = [KeptOut.hold(path) for path in keep_out]  # once: agents are made for each task
     presets = {preset.name: preset for preset in (*PRESETS, *own.presets)}
 
     def make(preset: Preset) -> External:
@@ -38,8 +41,8 @@ def external_agents(
             terminal=terminal,
             home=home,
             environment=environment,
-            keep_out=keep_out,
-            records=host_home / "changes",
+            keep_out=kept_out,
+            records=records,
             servers=servers,
         )
 

@@ -35,7 +35,6 @@ from acp.schema import (
 )
 from pydantic import ValidationError
 
-from dispatch_host.agents.acp.asked import fenced
 from dispatch_host.agents.acp.client import Client, Opened
 from dispatch_host.agents.acp.files import Files
 from dispatch_host.agents.acp.finding import Ready
@@ -49,7 +48,9 @@ from dispatch_host.agents.acp.wire import Wire
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
 from dispatch_host.agents.asking import JSON, Ask
 from dispatch_host.agents.terminal import Terminal
+from dispatch_host.markdown import fenced
 from dispatch_host.sandbox.program import Conversation, Limits, Program
+from dispatch_host.scope import KeptOut
 
 _T = TypeVar("_T")
 _MIB = 1024**2
@@ -87,7 +88,7 @@ class Means:
     preset: Preset
     terminal: Terminal
     home: Path
-    keep_out: Sequence[Path]
+    keep_out: Sequence[KeptOut]
     records: Path | None
     servers: Servers
     start_seconds: float

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dispatch_host.agents.acp.asked import fenced, where
+from dispatch_host.agents.acp.asked import where
 from dispatch_host.agents.agent import Gate, NotDoneReason
 from dispatch_host.agents.asking import RULE_BYTES, Approval, Ask, Denied, NobodyAnswered, canonical
 from dispatch_host.agents.terminal import NoSandbox, Terminal
-from dispatch_host.markdown import code
+from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.sandbox.program import Ended, Exit, NoProgram, Output
 from dispatch_host.scope import shown

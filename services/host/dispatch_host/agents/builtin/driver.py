@@ -36,7 +36,7 @@ from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.words import Words
 from dispatch_host.changes import Plan, preview, touched
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, names
+from dispatch_host.scope import Folder, KeptOut, names
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ LIMIT_SECONDS = 3600.0  # of one task: a person who waits longer has long cancel
 _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 _ALWAYS = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 _MEMORIES = 20  # turns that a follow-up may refer to
+_LONG_BYTES = 256 * 1024
 _QUESTIONS = 5  # answers taken within one task
 _WHICH = "Which one do you mean?"
 _FAILED_CHANGING = (
@@ -79,7 +80,7 @@ class BuiltIn:
         does not run any.
         """
         self._home = home or Path.home()
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         given = environment or {}
         self._environment = {name: given[name] for name in _PASSED_ON if name in given} | _ALWAYS
         self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))
@@ -145,10 +146,10 @@ class BuiltIn:
         self, request: Request, outcome: Outcome, written: bytes, gate: Gate, ask: Ask
     ) -> AsyncGenerator[AgentEvent, None]:
         """Ask whether a plan may be carried out, and do it in a worker; or undo one, which the person has asked for."""
-        plan = Plan.from_bytes(written)
+        plan = await asyncio.to_thread(Plan.from_bytes, written)  # it may be long, and the host has others to serve
         memory = outcome.event.memory
         if not outcome.undo:
-            match await ask.may(approval(plan, outcome.event.text, gate.folders)):
+            match await ask.may(await asyncio.to_thread(approval, plan, outcome.event.text, gate.folders)):
                 case Denied():
                     yield NotDone(NotDoneReason.PERSON_DENIED, "You said no, so nothing was changed.", memory)
                     return
@@ -159,7 +160,7 @@ class BuiltIn:
                     pass
         # As they are now: while the question was open, a folder may have been taken back.
         folders = gate.folders
-        for folder in touched(plan, folders):
+        for folder in await asyncio.to_thread(touched, plan, folders):
             wanted = Permission(Kind.FOLDER, str(folder.path), write=True)
             if folder.writable or gate.has(wanted):
                 await gate.use(wanted, "undone" if outcome.undo else "changed")
@@ -185,7 +186,7 @@ class BuiltIn:
                 while True:
                     async with asyncio.timeout_at(deadline):
                         line = await process.stdout.readline()
-                    said = wire.decode(line) if line else None
+                    said = await _decoded(line) if line else None
                     if said is None or isinstance(said, wire.Crashed):
                         where = {"kind": said.kind, "where": said.where} if said else {}
                         log.warning("worker failed", extra={"cause": "crashed" if said else "died", **where})
@@ -222,6 +223,11 @@ class BuiltIn:
             if process.stdin is not None:
                 process.stdin.close()
             await process.wait()
+
+
+async def _decoded(line: bytes) -> AgentEvent | Outcome | wire.Crashed:
+    """Read what the worker wrote; a long plan aside, for the host has others to serve."""
+    return wire.decode(line) if len(line) < _LONG_BYTES else await asyncio.to_thread(wire.decode, line)
 
 
 def approval(plan: Plan, remarks: str, folders: Sequence[Folder]) -> Approval:

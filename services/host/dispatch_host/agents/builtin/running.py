@@ -36,7 +36,7 @@ from dispatch_host.agents.builtin.projects import Order, Several, order
 from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.sandbox.program import Ended, Exit, NoProgram, Output
-from dispatch_host.scope import FolderNotApproved, NoSuchFolder, Scope, shown
+from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Scope, shown
 
 LINES = 40  # of the output, unless a person asks for more
 _TAIL_BYTES = 24 * 1024
@@ -78,7 +78,7 @@ class Earlier:
 class Runs:
     """What the built-in assistant does with programs."""
 
-    def __init__(self, terminal: Terminal, *, home: Path, keep_out: Sequence[Path]) -> None:
+    def __init__(self, terminal: Terminal, *, home: Path, keep_out: Sequence[KeptOut]) -> None:
         """The arguments are the driver's."""
         self._terminal = terminal
         self._home = home

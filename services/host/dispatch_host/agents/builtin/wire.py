@@ -11,10 +11,10 @@ from typing import Any
 from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneReason, Progress, Result, Step, Text
 from dispatch_host.agents.builtin import zone
 from dispatch_host.agents.builtin.program import Outcome, Request
-from dispatch_host.changes import Plan
-from dispatch_host.scope import Folder
+from dispatch_host.changes import MOST_BYTES, Plan
+from dispatch_host.scope import Folder, KeptOut
 
-LINE_BYTES = 1024 * 1024  # of one line from the worker; JSON may need six bytes for one of text
+LINE_BYTES = 2 * MOST_BYTES  # of one line from the worker: a plan in it has each of its quotes and backslashes escaped
 TEXT_BYTES = 64 * 1024  # of one text in an event
 MEMORY_BYTES = 256 * 1024
 PATH_CHARACTERS = 16 * 1024
@@ -42,7 +42,7 @@ def encode_request(request: Request) -> bytes:
             "now": request.now.isoformat(),
             "zone": zone.said(request.now.tzinfo),
             "home": request.home,
-            "keep_out": [str(path) for path in request.keep_out],
+            "keep_out": [_kept(one) for one in request.keep_out],
             "inbox": None if request.inbox is None else str(request.inbox),
             "attachments": [str(path) for path in request.attachments],
             "task_id": request.task_id,
@@ -63,7 +63,10 @@ def decode_request(line: bytes) -> Request:
         memories=said["memories"],
         now=zone.read(said["now"], said["zone"]),
         home=said["home"],
-        keep_out=[Path(path) for path in said["keep_out"]],
+        keep_out=[
+            KeptOut(Path(path), None if identity is None else (identity[0], identity[1]))
+            for path, identity in said["keep_out"]
+        ],
         inbox=None if said["inbox"] is None else Path(said["inbox"]),
         attachments=tuple(Path(path) for path in said["attachments"]),
         task_id=said["task_id"],
@@ -72,6 +75,12 @@ def decode_request(line: bytes) -> Request:
         plan=None if said["plan"] is None else said["plan"].encode("ascii"),
         undo=said["undo"],
     )
+
+
+def _kept(one: Path | KeptOut) -> list[Any]:
+    """Say where it is now, and what it is: by the time the worker looks, its path may lead elsewhere."""
+    kept = KeptOut.at(one) if isinstance(one, Path) else one
+    return [str(kept.path), kept.identity]
 
 
 def encode_event(event: AgentEvent) -> bytes:
