@@ -26,13 +26,12 @@ def external_agents(
     home: Path,
     environment: Mapping[str, str],
     terminal: Terminal,
-    keep_out: Sequence[Path],
+    keep_out: Sequence[KeptOut],
     records: Path,
     servers: Servers = none,
 ) -> Sequence[Known]:
     """List them. `own_file` is where the owner's own are written down; the rest is as in `External`."""
     own = read_own(own_file)
-    kept_out = [KeptOut.hold(path) for path in keep_out]  # once: agents are made for each task
     presets = {preset.name: preset for preset in (*PRESETS, *own.presets)}
 
     def make(preset: Preset) -> External:
@@ -41,7 +40,7 @@ def external_agents(
             terminal=terminal,
             home=home,
             environment=environment,
-            keep_out=kept_out,
+            keep_out=keep_out,
             records=records,
             servers=servers,
         )

@@ -41,6 +41,9 @@ class Action(StrEnum):
     MAKE_FOLDER = "make folder"
     EDIT = "edit"
     UNDO = "undo"
+    # Only a language model asks for these: a person's words for them mean READ and FIND.
+    LIST = "list"
+    EXCERPT = "excerpt"
 
 
 CHANGES = frozenset(
