@@ -159,6 +159,9 @@ class Scripted:
     async def do_read(self, session_id: str, path: str) -> Any:
         return {"read": (await self._client.read_text_file(session_id=session_id, path=path)).content}
 
+    async def do_read_elsewhere(self, session_id: str, path: str) -> Any:
+        return await self.do_read(f"not {session_id}", path)
+
     async def do_lines(self, session_id: str, given: list[Any]) -> Any:
         path, line, limit = given
         found = await self._client.read_text_file(session_id=session_id, path=path, line=line, limit=limit)

@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
-from dispatch_host.agents import Allowed, Approval, Reach, Result
+from dispatch_host.agents import Allowed, Approval, Reach, Result, Task
 from dispatch_host.changes import Records, undo
 from dispatch_host.permissions.permission import NETWORK
 from dispatch_host.scope import Folder, Scope
 
 from tests.support.acp_desk import DENIED, ONCE, Desk, scripted
+from tests.support.agents import Nobody, SaidMeanwhile
 
 pytestmark = pytest.mark.big
 
@@ -92,6 +93,29 @@ async def test_the_host_reads_for_it_what_is_in_the_folders_and_nothing_else(des
     assert all("error" in one for one in told[2:]), told
     assert "the secret" not in json.dumps(told)
     assert "the keys" not in json.dumps(told)
+
+
+async def test_another_session_than_its_own_is_none(desk: Desk) -> None:
+    (desk.code / "notes").write_text("one")
+
+    assert await desk.tells({"read_elsewhere": f"{desk.code}/notes"}) == [{"error": "Invalid params", "code": -32602}]
+
+
+async def test_an_attachment_is_read_for_it(desk: Desk) -> None:
+    inbox = desk.keep_out / "attachments"
+    inbox.mkdir()
+    (inbox / "data.bin").write_bytes(b"\0 data")
+    script = json.dumps([{"read": str(inbox / "data.bin")}, {"read": str(desk.keep_out / "keys")}])
+    (desk.keep_out / "keys").write_text("the keys")
+    task = Task("task-1", f"script:{script}", inbox, [inbox / "data.bin"])
+
+    events = desk.agent.run(task, gate=desk.opens(), history=[], ask=Nobody(), words=SaidMeanwhile())
+    end = [event async for event in events][-1]
+
+    assert isinstance(end, Result)
+    read, refused = map(json.loads, end.text.splitlines())
+    assert read == {"read": "\0 data"}
+    assert "error" in refused
 
 
 async def test_a_hard_link_to_outside_is_refused(desk: Desk, secret: Path) -> None:
