@@ -132,7 +132,9 @@ class Operations:
     async def examine(self) -> AsyncGenerator[Found, None]:
         """Walk the chain from this host to its phones."""
         fleet = self._running.fleet if self._running is not None else None
-        async with contextlib.aclosing(doctor.examine(self._owned, fleet, await self._keep_awake())) as findings:
+        self._agents.choose(await self._agent())
+        looked_at = doctor.examine(self._owned, fleet, await self._keep_awake(), self._agents)
+        async with contextlib.aclosing(looked_at) as findings:
             async for found in findings:
                 yield found
 
