@@ -104,6 +104,7 @@ async def test_a_login_that_is_missing_is_told_with_what_to_do(desk: Desk) -> No
         assert words in end.text
 
 
+@pytest.mark.big  # several tasks
 async def test_the_session_of_the_thread_is_loaded_and_its_past_is_not_told_again(desk: Desk) -> None:
     kept = desk.home / ".scripty"
     kept.mkdir()
@@ -117,6 +118,7 @@ async def test_the_session_of_the_thread_is_loaded_and_its_past_is_not_told_agai
     assert end.memory == {"acp": {"agent": "scripted", "session": "session-0", "folder": str(desk.code)}}
 
 
+@pytest.mark.big  # several tasks
 async def test_a_session_that_is_gone_is_a_new_one_that_is_told_the_thread(desk: Desk) -> None:
     kept = desk.home / ".scripty"
     kept.mkdir()
@@ -131,6 +133,7 @@ async def test_a_session_that_is_gone_is_a_new_one_that_is_told_the_thread(desk:
     assert end.text.endswith("Now the person says:\n\ntwo with ['remembers 1']")
 
 
+@pytest.mark.big  # several tasks
 async def test_one_that_remembers_nothing_is_told_the_thread(desk: Desk) -> None:
     await desk.asks("one")
     end = await desk.asks("two")
@@ -160,6 +163,7 @@ async def test_it_is_told_of_the_connectors_that_it_can_speak_to(desk: Desk) -> 
     assert await desk.tells({"servers": None}) == [["files"]]
 
 
+@pytest.mark.big  # several tasks
 async def test_without_a_sandbox_it_runs_only_for_an_owner_who_accepted_that(desk: Desk, tmp_path: Path) -> None:
     from dispatch_host.agents.terminal import Terminal
     from dispatch_host.sandbox.probe import Found
@@ -193,6 +197,7 @@ async def test_what_it_asks_is_put_to_the_person_and_the_answer_is_one_of_its_op
     assert len({question.digest for question in desk.asked if hasattr(question, "digest")}) == 1
 
 
+@pytest.mark.big  # several tasks
 async def test_a_task_that_ends_for_silence_is_timed_out_and_one_for_a_no_is_denied(desk: Desk) -> None:
     silent = await desk.plays({"ask": {"title": "x"}}, {"stop": "cancelled"})
     assert isinstance(silent, NotDone)

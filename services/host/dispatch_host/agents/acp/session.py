@@ -31,14 +31,13 @@ from acp.schema import (
     SessionCapabilities,
     SessionNotification,
     SseMcpServer,
-    StopReason,
 )
 from pydantic import ValidationError
 
+from dispatch_host.agents.acp import endings
 from dispatch_host.agents.acp.client import Client, Opened
 from dispatch_host.agents.acp.files import Files
 from dispatch_host.agents.acp.finding import Ready
-from dispatch_host.agents.acp.plain import line, plain
 from dispatch_host.agents.acp.presets import Preset
 from dispatch_host.agents.acp.prompt import prompt
 from dispatch_host.agents.acp.servers import HttpServer, Servers, StdioServer
@@ -48,7 +47,6 @@ from dispatch_host.agents.acp.wire import Wire
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
 from dispatch_host.agents.asking import JSON, Ask
 from dispatch_host.agents.terminal import Terminal
-from dispatch_host.markdown import fenced
 from dispatch_host.sandbox.program import Conversation, Limits, Program
 from dispatch_host.scope import KeptOut
 
@@ -59,12 +57,6 @@ _AUTH_REQUIRED = -32000
 _LETTING_GO_SECONDS = 0.2
 _ENDING_SECONDS = 1.0
 _SESSION_CHARACTERS = 512
-_STOPPED: Mapping[StopReason, str] = {
-    "max_tokens": "stopped: it used as many tokens as one answer may have",
-    "max_turn_requests": "stopped: it used as many requests as one task may have",
-    "refusal": "refused to go on",
-    "cancelled": "broke off",
-}
 
 Tell = Callable[[AgentEvent], Awaitable[None]]
 
@@ -151,12 +143,20 @@ class Session:
                 return NotDone(failed.reason, str(failed), self._memory)
             except RequestError as refused:
                 if refused.code == _AUTH_REQUIRED:  # some say so at once, some when they are asked something
-                    return NotDone(NotDoneReason.AGENT_UNAVAILABLE, self._log_in(refused), self._memory)
-                return NotDone(NotDoneReason.AGENT_FAILED, f"{self._title} failed: {_words(refused)}", self._memory)
+                    return NotDone(
+                        NotDoneReason.AGENT_UNAVAILABLE,
+                        endings.log_in(means.preset, self._log_ins, refused),
+                        self._memory,
+                    )
+                return NotDone(
+                    NotDoneReason.AGENT_FAILED, f"{self._title} failed: {endings.said(refused)}", self._memory
+                )
             except ValidationError:
-                return NotDone(NotDoneReason.AGENT_FAILED, self._nonsense("it sent an answer that is none"))
+                return NotDone(
+                    NotDoneReason.AGENT_FAILED, endings.nonsense(self._title, "it sent an answer that is none")
+                )
             except ConnectionError:
-                why = self._nonsense(wire.broken) if wire.broken else await self._lost(conversation)
+                why = endings.nonsense(self._title, wire.broken) if wire.broken else await self._lost(conversation)
                 return NotDone(NotDoneReason.AGENT_FAILED, why, self._memory)
 
     @asynccontextmanager
@@ -185,7 +185,7 @@ class Session:
         except asyncio.CancelledError:
             await self._let_go(connection, opened, prompting)
             raise
-        return self._end(stopped)
+        return endings.ended(self._title, stopped, self._story.result, self._client.refusals, self._memory)
 
     async def _greet(self, connection: ClientSideConnection) -> InitializeResponse:
         hello = await self._soon(
@@ -277,45 +277,13 @@ class Session:
         prompting.cancel()
         await asyncio.gather(prompting, return_exceptions=True)
 
-    def _end(self, stopped: StopReason) -> Result | NotDone:
-        said = self._story.result
-        if stopped == "end_turn":
-            return Result(said or f"{self._title} is done, and said nothing.", self._memory)
-        refusals = self._client.refusals
-        if stopped in ("cancelled", "refusal"):
-            if NotDoneReason.NOBODY_ANSWERED in refusals:
-                text = f"{self._title} asked, nobody answered, and it did not go on."
-                return NotDone(NotDoneReason.NOBODY_ANSWERED, _with(text, said), self._memory)
-            if NotDoneReason.PERSON_DENIED in refusals:
-                text = f"{self._title} did not go on after a no."
-                return NotDone(NotDoneReason.PERSON_DENIED, _with(text, said), self._memory)
-        return NotDone(NotDoneReason.AGENT_FAILED, _with(f"{self._title} {_STOPPED[stopped]}.", said), self._memory)
-
-    def _log_in(self, refused: RequestError) -> str:
-        """Say which login is missing, and what to do."""
-        ways = [f"- {line(name)}" for name in self._log_ins[:10]]
-        how = f"`{self._means.preset.log_in}`" if self._means.preset.log_in else "it"
-        variables = ", ".join(f"`{name}`" for name in self._means.preset.variables)
-        texts = [f"{self._title} needs a login on the computer that runs the host: {_words(refused)}"]
-        texts += ["It offers:\n\n" + "\n".join(ways)] if ways else []
-        texts.append(
-            f"Start {how} there once, and log in"
-            + (f"; or set what it needs of {variables} where the host is started." if variables else ".")
-        )
-        return "\n\n".join(texts)
-
-    def _nonsense(self, why: str) -> str:
-        return f"{self._title} was ended: {why}, which is not the Agent Client Protocol."
-
     async def _lost(self, conversation: Conversation) -> str:
-        """Say how the program ended, with the last that it complained about."""
-        text = f"{self._title} ended before it was done"
+        """Say how the program ended. One that only fell silent is not waited for."""
+        end = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ENDING_SECONDS):
                 end = await conversation.exit()
-                text += f" ({end.ended}{'' if end.code is None else f', code {end.code}'})"
-        complaint = plain(conversation.complaint.decode("utf-8", "replace").strip(), 4096)
-        return f"{text}." + (f" The last that it complained about:\n\n{fenced(complaint)}" if complaint else "")
+        return endings.lost(self._title, end, conversation.complaint)
 
 
 def _earlier(history: Sequence[Turn], agent: str) -> _Earlier:
@@ -332,14 +300,3 @@ def _earlier(history: Sequence[Turn], agent: str) -> _Earlier:
 def earlier_folder(history: Sequence[Turn], agent: str) -> Path | None:
     """Give the folder in which this agent worked last in the thread."""
     return _earlier(history, agent).folder
-
-
-def _words(refused: RequestError) -> str:
-    """Give an error of the agent's as a sentence."""
-    details = refused.data.get("details") if isinstance(refused.data, dict) else None
-    text = str(refused) if not isinstance(details, str) else f"{refused}: {details}"
-    return line(text, 1000).rstrip(".") + "."
-
-
-def _with(text: str, said: str) -> str:
-    return f"{text}\n\n{said}" if said else text
