@@ -307,6 +307,8 @@ class Operations:
             return {task_id.hex() for task_id in tasks.ids_of_thread(tx, pairing.thread)}
 
         worked = await self._owned.journal.step(write)
+        if self._running is not None:
+            await self._running.held.load()  # without what this phone allowed always
         forget(self._owned.store, pair_id)
         await asyncio.to_thread(Inbox(self._owned.attachments, most_bytes=0).remove_thread, pairing.thread)
         await asyncio.to_thread(Records(self._owned.changes).forget_tasks, worked)

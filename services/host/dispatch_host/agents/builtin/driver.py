@@ -293,13 +293,15 @@ def approval(plan: Plan, remarks: str, folders: Sequence[Folder]) -> Approval:
     where = touched(plan, folders)
     shown = preview(plan, folders)
     rule = f"change files in {names.shown(str(where[0].path))}" if len(where) == 1 else ""
+    needed = [Permission(Kind.FOLDER, str(folder.path), write=True) for folder in where]
     ruled = len(rule.encode()) <= RULE_BYTES and rule != ""
     return Approval(
         text=f"{plan.title.replace('`', '')}?",
         action=plan.to_bytes(),
         preview=f"{shown}\n\n{remarks}" if remarks else shown,
         rule=rule if ruled else "",
-        permission=Permission(Kind.FOLDER, str(where[0].path), write=True) if ruled else None,
+        permission=needed[0] if needed else None,
+        also=needed[1:],
     )
 
 
