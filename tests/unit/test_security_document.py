@@ -23,6 +23,7 @@ ATTACKERS = (
     "Malicious files",
     "A misled language model",
     "A hostile program",
+    "A hostile external agent",
     "Another web site, or somebody at the browser",
     "A provider of sign-ins, and who stands between",
     "Somebody on the network",

@@ -66,7 +66,7 @@ class BuiltIn:
         self,
         *,
         home: Path | None = None,
-        keep_out: Sequence[Path] = (),
+        keep_out: Sequence[Path | KeptOut] = (),
         clock: Callable[[], datetime] | None = None,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
@@ -83,7 +83,7 @@ class BuiltIn:
         does not run any.
         """
         self._home = home or Path.home()
-        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+        self._keep_out = [one if isinstance(one, KeptOut) else KeptOut.hold(one) for one in keep_out]
         given = environment or {}
         self._environment = {name: given[name] for name in _PASSED_ON if name in given} | _ALWAYS
         self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))

@@ -26,10 +26,10 @@ _ARGUMENT = 16 * 1024
 class ProgramTools:
     """Starts programs."""
 
-    def __init__(self, terminal: Terminal, *, home: Path, keep_out: Sequence[Path]) -> None:
-        self._keep_out = [KeptOut.hold(path) for path in keep_out]
-        self._runs = Runs(terminal, home=home, keep_out=self._keep_out)
+    def __init__(self, terminal: Terminal, *, home: Path, keep_out: Sequence[KeptOut]) -> None:
+        self._runs = Runs(terminal, home=home, keep_out=keep_out)
         self._home = home
+        self._keep_out = keep_out
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give the tool where programs are permitted and there is a folder for them."""
