@@ -44,6 +44,8 @@ class Kind(StrEnum):
 
     # The host's word, under the seal.
     ACCEPTED = "accepted"
+    SCHEDULED = "scheduled"
+    """A task of the host's own: it has it from the start."""
     WAITING = "waiting"
     STARTED = "started"
     STEP = "step"
@@ -79,6 +81,9 @@ class Fact:
     """Sent: "direct" or "relay"."""
     question_id: str = ""
     choices: tuple[str, ...] = ()
+    due_at_ms: int = 0
+    """Scheduled: when it was due; whether it is late, in `late`."""
+    late: bool = False
 
 
 def fact_of(event: Event) -> Fact | None:
@@ -87,6 +92,9 @@ def fact_of(event: Event) -> Fact | None:
     match event.WhichOneof("event"):
         case "accepted":
             return Fact(kind=Kind.ACCEPTED, at_ms=at_ms, attempt=event.accepted.attempt)
+        case "scheduled":
+            said = event.scheduled
+            return Fact(kind=Kind.SCHEDULED, at_ms=at_ms, text=said.text, due_at_ms=said.due_at_ms, late=said.late)
         case "waiting":
             return Fact(kind=Kind.WAITING, at_ms=at_ms, position=event.waiting.position)
         case "started":

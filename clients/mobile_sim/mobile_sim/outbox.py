@@ -109,5 +109,19 @@ class Outbox:
             "asked_at": task.made_at_ms,
             "at": view.at_ms or task.made_at_ms,
             "attempt": view.attempt,
+            "scheduled": view.scheduled,
+            **_now(view, self._phone.clock.wall_ms()),
             **said,
         }
+
+
+def _now(view: TaskView, now_ms: int) -> Event:
+    """Say what is only true while it waits or asks."""
+    match view.state:
+        case State.WAITING:
+            return {"position": view.position}
+        case State.ASKING:
+            open_ms = max(0, now_ms - view.asked_at_ms)
+            return {"asks": view.question.strip().partition("\n")[0], "asked_for_ms": open_ms}
+        case _:
+            return {}

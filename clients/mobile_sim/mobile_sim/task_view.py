@@ -61,6 +61,7 @@ STEPS: dict[Kind, tuple[frozenset[State], State]] = {
     Kind.NOT_SENT: (ON_THE_WAY, State.NOT_SENT),
     Kind.DROPPED: (UNSENT, State.DROPPED),
     Kind.ACCEPTED: (_BEFORE, State.ACCEPTED),
+    Kind.SCHEDULED: (_BEFORE, State.ACCEPTED),
     Kind.WAITING: (_BEFORE | {State.ACCEPTED}, State.WAITING),
     Kind.STARTED: (_BEFORE | {State.ACCEPTED, State.WAITING}, State.RUNNING),
     Kind.ASKING: (_BEFORE | WITH_HOST, State.ASKING),
@@ -86,6 +87,13 @@ class TaskView:
     dismissed: bool = False
     """Whether the person waits no longer; what the host says of it is shown all the same."""
     tampering: bool = False
+    scheduled: bool = False
+    """Whether the host itself began it, as its owner set up there."""
+    position: int = 0
+    """Its place in line while it waits."""
+    question: str = ""
+    """What it asks, while it asks."""
+    asked_at_ms: int = 0
     may_run: frozenset[int] = frozenset()
     """The attempts that were sent and of which nobody has said that they never run. With one of them the task is not over."""
     taken: frozenset[int] = frozenset()
@@ -135,6 +143,12 @@ def after(view: TaskView, fact: Fact) -> TaskView:
         case Kind.ACCEPTED:
             false = fact.attempt in view.denied_attempts
             return replace(moved, attempt=fact.attempt, reason="", retry_after_ms=0, tampering=view.tampering or false)
+        case Kind.SCHEDULED:
+            return replace(moved, scheduled=True)
+        case Kind.WAITING if moved.state is State.WAITING:
+            return replace(moved, position=fact.position)
+        case Kind.ASKING if moved.state is State.ASKING:
+            return replace(moved, question=fact.text, asked_at_ms=fact.at_ms)
         case Kind.TEXT:
             return replace(moved, text=view.text + fact.text)
         case Kind.OUT_OF_CONTACT if view.is_the_hosts:
@@ -224,6 +238,8 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
             event["attempt"] = fact.attempt
             if view.tampering:
                 event["tampering"] = True
+        case Kind.SCHEDULED:
+            event |= {"text": fact.text, "due_at": fact.due_at_ms, "late": fact.late}
         case Kind.WAITING:
             event["position"] = fact.position
         case Kind.STARTED:

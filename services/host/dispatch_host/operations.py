@@ -34,7 +34,7 @@ from dispatch_host.invite import invite
 from dispatch_host.journal import Tx, files, settings, tasks, threads
 from dispatch_host.journal import questions as stored_questions
 from dispatch_host.journal.snapshot import Snapshot
-from dispatch_host.journal.values import Pairing, StoredTask
+from dispatch_host.journal.values import Pairing
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
 from dispatch_host.permissions.desk import PermissionDesk
@@ -42,8 +42,10 @@ from dispatch_host.permissions.held import Held
 from dispatch_host.power import wire
 from dispatch_host.power.awake import KeepAwake
 from dispatch_host.runner import Runner
+from dispatch_host.schedule.desk import ScheduleDesk
 from dispatch_host.scope import OpenAt2, best_beneath
-from dispatch_host.tasks import OPEN, QUEUED
+from dispatch_host.task_desk import TaskDesk, task_status
+from dispatch_host.tasks import OPEN, QUEUED, State
 
 REVOKED_SECONDS = 2.0
 TELL_SECONDS = 3.0
@@ -64,6 +66,13 @@ class Front(Protocol):
     def read_audit(self, limit: int, task_id: bytes) -> AsyncGenerator[pb.ReadAuditResponse, None]: ...
     async def list_questions(self) -> pb.ListQuestionsResponse: ...
     async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None: ...
+    async def list_tasks(self, limit: int) -> pb.ListTasksResponse: ...
+    async def cancel_task(self, task_id: bytes) -> pb.TaskStatus: ...
+    async def steer_task(self, task_id: bytes, text: str) -> None: ...
+    async def add_schedule(self, schedule: pb.Schedule) -> pb.Schedule: ...
+    async def list_schedules(self) -> pb.ListSchedulesResponse: ...
+    async def remove_schedule(self, word: str) -> pb.Schedule: ...
+    async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule: ...
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus: ...
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
@@ -82,6 +91,11 @@ class Running:
     transfers: Transfers
     keep_awake: KeepAwake
     held: Held
+    takes_words: bool
+    """Whether the agent does, while it works."""
+    ended: Callable[[State], None]
+    """Counts a task that ended without having run."""
+    schedule_changed: Callable[[], None]
     stop: Callable[[Condition.ValueType], None]
     stopped: asyncio.Event  # set when the phones were told
     endings: asyncio.Event  # set when the pairing service has something to be told
@@ -94,6 +108,14 @@ class Operations:
         self._owned = owned
         self._running = running
         self._permissions = PermissionDesk(owned, running.held if running is not None else None)
+        self._tasks = TaskDesk(
+            owned,
+            runner=running.runner if running is not None else None,
+            fleet=running.fleet if running is not None else None,
+            takes_words=running is not None and running.takes_words,
+            ended=running.ended if running is not None else _nothing,
+        )
+        self._schedule = ScheduleDesk(owned, changed=running.schedule_changed if running is not None else _nothing)
 
     async def status(self) -> pb.GetStatusResponse:
         """Say how the host is."""
@@ -108,7 +130,11 @@ class Operations:
             account=signed_in.account if signed_in else "",
             server=signed_in.server if signed_in else "",
             pairings=[self._pairing_status(pairing) for pairing in pairings],
-            waiting_tasks=[_task_status(task, names) for task in found if running and task.state in QUEUED],
+            waiting_tasks=[
+                task_status(task, names, position=place)
+                for place, task in enumerate(found)
+                if running and task.state in QUEUED
+            ],
             folders=(await self.list_folders()).folders,
             key_store=owned.store.kind,
             folder_guard="openat2" if isinstance(best_beneath(), OpenAt2) else "openat",
@@ -119,7 +145,7 @@ class Operations:
             questions=(await self.list_questions()).questions,
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
-            status.running_task.CopyFrom(_task_status(now, names))
+            status.running_task.CopyFrom(task_status(now, names))
         return status
 
     async def examine(self) -> AsyncGenerator[Found, None]:
@@ -170,6 +196,28 @@ class Operations:
         about = await owned.journal.step(lambda tx: questions.answer_here(tx, owned.scribe, task_id, answer, by=by))
         self._running.runner.look(TaskId(task_id))
         self._running.fleet.wrote(about)
+
+    async def list_tasks(self, limit: int) -> pb.ListTasksResponse:
+        return pb.ListTasksResponse(tasks=await self._tasks.listed(limit=limit))
+
+    async def cancel_task(self, task_id: bytes) -> pb.TaskStatus:
+        return await self._tasks.cancel(task_id)
+
+    async def steer_task(self, task_id: bytes, text: str) -> None:
+        await self._tasks.steer(task_id, text)
+
+    async def add_schedule(self, schedule: pb.Schedule) -> pb.Schedule:
+        """Set up an entry of the schedule. Raises NotPaired, TargetNeeded and its kin, BadRequest, TooLarge."""
+        return await self._schedule.add(schedule, await self._target(schedule.phone_name))
+
+    async def list_schedules(self) -> pb.ListSchedulesResponse:
+        return await self._schedule.listed()
+
+    async def remove_schedule(self, word: str) -> pb.Schedule:
+        return await self._schedule.remove(word)
+
+    async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule:
+        return await self._schedule.pause(word, paused=paused)
 
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
         """Keep this computer awake when its owner says, in force at once. Raises BadRequest."""
@@ -338,13 +386,8 @@ async def tell_endings(owned: Owned) -> bool:
     return True
 
 
-def _task_status(task: StoredTask, names: dict[int, str]) -> pb.TaskStatus:
-    return pb.TaskStatus(
-        task_id=task.task_id,
-        text=task.text,
-        phone_name=names.get(task.thread, ""),
-        accepted_at_ms=task.accepted_at_ms,
-    )
+def _nothing(*_: object) -> None:
+    """Stand for a running host where there is none."""
 
 
 def _open_questions(tx: Tx) -> list[pb.OpenQuestion]:

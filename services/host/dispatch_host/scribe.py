@@ -45,6 +45,7 @@ class _Row:
     events: Sequence[StoredEvent]
     ended: pb.Ended | None
     asks: bool
+    missed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,10 +250,12 @@ def _row(batch: Sequence[StoredEvent], *, fresh: bool) -> _Row:
         events=tuple(batch),
         ended=ended,
         asks=any(event.HasField("question") for event in parsed),
+        missed=any(event.HasField("missed") for event in parsed),
     )
 
 
 def _hint(row: _Row | None) -> PushHint.ValueType:
     if row is not None and row.asks:
         return PushHint.PUSH_HINT_QUESTION
-    return PushHint.PUSH_HINT_NEWS if row is not None and row.ended is not None else PushHint.PUSH_HINT_UNSPECIFIED
+    news = row is not None and (row.ended is not None or row.missed)
+    return PushHint.PUSH_HINT_NEWS if news else PushHint.PUSH_HINT_UNSPECIFIED

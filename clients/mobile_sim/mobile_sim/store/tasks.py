@@ -113,7 +113,7 @@ class TaskBook:
 
     def add_fact(self, task_id: TaskId, fact: Fact) -> None:
         """Note one thing more."""
-        content = {name: value for name, value in asdict(fact).items() if value not in ("", 0, ())}
+        content = {name: value for name, value in asdict(fact).items() if value not in ("", 0, (), False)}
         self._connection.execute(
             "INSERT INTO facts (task_id, ordinal, content)"
             " SELECT ?1, coalesce(max(ordinal), 0) + 1, ?2 FROM facts WHERE task_id = ?1",
