@@ -81,6 +81,8 @@ class Fact:
     """Sent: "direct" or "relay"."""
     question_id: str = ""
     choices: tuple[str, ...] = ()
+    by: str = ""
+    """Answered: whose device said so."""
     due_at_ms: int = 0
     """Scheduled: when it was due; whether it is late, in `late`."""
     late: bool = False
@@ -114,7 +116,12 @@ def fact_of(event: Event) -> Fact | None:
             )
         case "answered":
             return Fact(
-                kind=Kind.ANSWERED, at_ms=at_ms, text=event.answered.text, question_id=event.answered.question_id.hex()
+                kind=Kind.ANSWERED,
+                at_ms=at_ms,
+                text=question_words.answered(event.answered)["text"],
+                question_id=event.answered.question_id.hex(),
+                by=event.answered.by,
+                reason=_reason_word(event.answered.reason),
             )
         case "artifact":
             file = event.artifact.file

@@ -38,6 +38,7 @@ class Screen:
         self._console = console
         self._terminal = terminal
         self._status_shown = False
+        self._asking = False  # what was asked stands on the last line, which a person may be writing on
         self._task: str | None = None
 
     def say(self, event: Event) -> None:
@@ -58,8 +59,15 @@ class Screen:
         if show is not None:
             show(event)
 
+    def tell(self, words: str) -> None:
+        """Show a line of our own."""
+        self._line(words)
+
     def clear(self) -> None:
-        """Take the status line away."""
+        """Take the status line away, and leave the line that was asked on."""
+        if self._asking:
+            self._console.out.write("\n")
+            self._asking = False
         if self._status_shown:
             self._console.out.write(_CLEAR)
             self._console.out.flush()
@@ -73,6 +81,7 @@ class Screen:
         if not self._terminal:
             self._line(words)
             return
+        self.clear()
         width = shutil.get_terminal_size().columns - 1
         self._console.out.write(_CLEAR + self._console.styled(one_line(words, width), dim=True))
         self._console.out.flush()
@@ -154,7 +163,7 @@ class Screen:
         self._line(self._console.styled(f"? {one_line(event['text'])}{choices}", fg="yellow"))
         if event.get("detail"):
             self._markdown(event["detail"], indent="  ")
-        if self._task is None and "task_id" in event:
+        if self._task is None and "task_id" in event and not self._terminal:
             self._line(f"  dispatch-phone answer {one_line(event['task_id'], 40)} …")
 
     def _on_out_of_contact(self, event: Event) -> None:
@@ -367,6 +376,15 @@ class Screen:
         self.clear()
         self._console.out.write(words)
         self._console.out.flush()
+
+    def ask_aside(self, words: str) -> None:
+        """Ask while things go on: what is said next begins on a line of its own."""
+        self.ask(words)
+        self._asking = True
+
+    def was_typed_on(self) -> None:
+        """Hear that the person sent their line off: the terminal is on a new one by itself."""
+        self._asking = False
 
     def _markdown(self, text: str, *, indent: str = "") -> None:
         self.clear()
