@@ -32,6 +32,10 @@ class Kind(StrEnum):
     DISMISSED = "dismissed"
     """The person waits no longer for a task of which nothing can be heard."""
 
+    ROUTED = "routed"
+    """Where it is answered, as this phone decided: `path` is "here" or "host", `text` says why. What is answered here has TEXT and
+    ENDED of this phone's own."""
+
     # The relay's word.
     HANDED_OVER = "handed_over"
     """The attempt was given to the host's stream."""

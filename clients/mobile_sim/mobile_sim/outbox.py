@@ -100,7 +100,9 @@ class Outbox:
         """Write a task as it stands: its words, and unless it is done the reason and what to do."""
         view = self._view(task)
         line = last_line(view)
-        said: Event = {name: line[name] for name in ("reason", "advice", "resend", "tampering") if name in line}
+        said: Event = {
+            name: line[name] for name in ("reason", "advice", "resend", "tampering", "answered") if name in line
+        }
         return {
             "task_id": str(UUID(bytes=task.task_id)),
             "host": self._host_name(task),

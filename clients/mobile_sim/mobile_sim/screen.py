@@ -87,6 +87,14 @@ class Screen:
         self._console.out.flush()
         self._status_shown = True
 
+    def _on_routed(self, event: Event) -> None:
+        if event["where"] == "here":
+            self._status(f"… answered here: {one_line(event['text'], 80)}")
+        else:
+            self._line(
+                self._console.styled(f"→ to {one_line(event['host'], 64)}: {one_line(event['text'], 200)}", dim=True)
+            )
+
     def _on_sent(self, event: Event) -> None:
         again = f" (attempt {event['attempt']})" if event.get("attempt", 1) > 1 else ""
         way = ", directly" if event.get("path") == "direct" else ""
@@ -199,7 +207,8 @@ class Screen:
             self._markdown(event["text"])
         words = state.replace("_", " ")
         reason = f": {event['reason']}" if event.get("reason") else ""
-        self._line(self._console.styled(f"{sign} {words}{reason}", fg=colour, bold=True))
+        here = ", answered here" if event.get("answered") == "here" else ""
+        self._line(self._console.styled(f"{sign} {words}{here}{reason}", fg=colour, bold=True))
         self._policy(event)
         for said in ("advice", "resend"):
             if event.get(said):
@@ -446,7 +455,8 @@ def how_it_is(host: Event) -> str:
 def _beside(task: Event) -> str:
     """Say what else a list tells of a task."""
     place = f", number {task['position']} in line" if task.get("position") else ""
-    return f"{place}{' (scheduled)' if task.get('scheduled') else ''}"
+    how = " (scheduled)" if task.get("scheduled") else " (answered here)" if task.get("answered") == "here" else ""
+    return place + how
 
 
 def _time_on(at_ms: int) -> str:

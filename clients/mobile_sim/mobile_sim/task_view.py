@@ -87,6 +87,8 @@ class TaskView:
     dismissed: bool = False
     """Whether the person waits no longer; what the host says of it is shown all the same."""
     tampering: bool = False
+    here: bool = False
+    """Whether this phone answers it itself."""
     scheduled: bool = False
     """Whether the host itself began it, as its owner set up there."""
     position: int = 0
@@ -143,6 +145,8 @@ def after(view: TaskView, fact: Fact) -> TaskView:
         case Kind.ACCEPTED:
             false = fact.attempt in view.denied_attempts
             return replace(moved, attempt=fact.attempt, reason="", retry_after_ms=0, tampering=view.tampering or false)
+        case Kind.ROUTED:
+            return replace(moved, here=fact.path == "here")
         case Kind.SCHEDULED:
             return replace(moved, scheduled=True)
         case Kind.WAITING if moved.state is State.WAITING:
@@ -221,6 +225,8 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
     """Give the event that a fact is worth to somebody who follows the task; `view` is the view with the fact in it."""
     event: Event = {"event": fact.kind.value}
     match fact.kind:
+        case Kind.ROUTED:
+            event |= {"where": fact.path, "text": fact.text}
         case Kind.SENT:
             event |= {"attempt": fact.attempt, "path": fact.path or "relay"}
         case Kind.HANDED_OVER:
@@ -285,6 +291,8 @@ def last_line(view: TaskView) -> Event:
         line["resend"] = _RESEND_ADVICE
     if error is not None and state is not State.DONE:
         line |= {"reason": reason, "advice": _ADVICE.get(state, error.advice)}
+    if view.here:
+        line["answered"] = "here"
     if view.retry_after_ms:
         line["retry_after_ms"] = view.retry_after_ms
     if view.tampering:
