@@ -139,6 +139,25 @@ async def test_the_relay_hears_its_go_and_its_end_and_calls_who_does_not_look(be
     assert (end.outcome, end.push_hint) == (Outcome.OUTCOME_DONE, PushHint.PUSH_HINT_NEWS)
 
 
+async def test_before_the_first_session_the_relay_hears_of_it_and_the_phone_later(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        await bench.runs()
+        due_ms = minute_comes(bench)
+        entry = await has(bench, "quick report", at=_soon(bench))
+        task_id = task_id_of(entry.schedule_id, due_ms)
+
+        await bench.relay.until(lambda: [row for row in bench.relay.kept if row.outcome])
+
+        rows = [row for row in bench.relay.kept if row.task_id == task_id]
+        assert [(row.sealed, row.outcome, row.push_hint) for row in rows] == [
+            (b"", 0, 0),
+            (b"", Outcome.OUTCOME_DONE, 0),
+        ]
+        await bench.phone.shakes_hands()
+        await bench.phone.catches_up()
+        assert bench.phone.kinds(task_id) == ["scheduled", "started", "result_text", "ended"]
+
+
 async def test_behind_a_running_task_it_waits_with_its_place_and_is_cancelled_from_either_side(bench: Bench) -> None:
     sent = await bench.phone.sends("long")
     await bench.phone.sees(sent.task_id, "started")
@@ -194,7 +213,7 @@ async def test_what_was_due_while_it_was_off_is_told_or_made_up_for_by_one_run(b
         (missed,) = told_missed(bench)
         assert (missed.from_ms, missed.to_ms, missed.count) == (first_ms, first_ms + 2 * HOUR, 3)
         assert (missed.reason, missed.text) == (Reason.REASON_RUN_MISSED, "quick report")
-        assert [row.push_hint for row in bench.relay.kept if row.push_hint] == [PushHint.PUSH_HINT_NEWS]
+        assert {row.push_hint for row in bench.relay.kept if row.push_hint} == {PushHint.PUSH_HINT_NEWS}
     await looks(bench)
     assert len(bench.agent.runs) == 1 + once
     missed_count = 2 if once else 3

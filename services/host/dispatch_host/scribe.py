@@ -16,7 +16,7 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import Clock
 from dispatch.encoding import message_id
-from dispatch.ids import ID_BYTES, PairId, Rng
+from dispatch.ids import ID_BYTES, MessageId, PairId, Rng, TaskId
 from dispatch.sealed.chain import Chain, seal
 from dispatch.sealed.frame import LONGEST_BODY
 from dispatch.sealed.head import Head
@@ -192,8 +192,26 @@ class Scribe:
             setattr(lost, "from", first)
             self.post_items(tx, pair_id, [pb.DownKeepItem(lost=lost)])
 
+    def _tell_ends(self, tx: Tx, pair_id: PairId, events: Sequence[StoredEvent]) -> None:
+        """Have the relay told of ends that no row can carry yet: a task of the schedule may be over before the first session."""
+        for event in events:
+            ended = pb.Event.FromString(event.content)
+            if ended.HasField("ended"):
+                outbox.add_end(
+                    tx,
+                    pair_id,
+                    MessageId(self.rng(ID_BYTES)),
+                    TaskId(event.task_id),
+                    outcome=ended.ended.outcome,
+                    reason=ended.ended.reason,
+                )
+
     def _post(self, tx: Tx, pair_id: PairId, events: Sequence[StoredEvent], *, fresh: bool) -> None:
-        if not events or outbox.chain(tx, pair_id) is None:
+        if not events:
+            return
+        if outbox.chain(tx, pair_id) is None:
+            if fresh:
+                self._tell_ends(tx, pair_id, events)
             return
         thread = threads.thread_of(tx, pair_id)
         for row in _pack(events, fresh=fresh):
