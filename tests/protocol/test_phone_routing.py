@@ -18,7 +18,7 @@ from mobile_sim.desk import Desk
 from mobile_sim.model import Model
 
 from tests.support.host_end import HostEnd
-from tests.support.model_server import ModelServer, says
+from tests.support.phone_model import ModelServer, says
 from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import UNHURRIED, SeededPhone, send_request
 from tests.support.waiting import DEADLINE_SECONDS

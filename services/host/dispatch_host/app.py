@@ -21,7 +21,7 @@ from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.server import stop_signal
 
 from dispatch_host import steps
-from dispatch_host.agents import Agent
+from dispatch_host.agents.registry import Registry
 from dispatch_host.control import ControlServer
 from dispatch_host.direct.listener import Listener, Setting
 from dispatch_host.files import Artifacts, Attachments, Inbox, Transfers
@@ -77,8 +77,7 @@ class _Stop:
 async def run(
     owned: Owned,
     *,
-    agent: Agent,
-    agent_name: str,
+    agents: Registry,
     sleep: SleepWatch,
     awake_means: Sequence[Means],
     limits: Limits,
@@ -157,9 +156,9 @@ async def run(
         scheduler.wake()  # a task ended, or left the line: what is due may have waited for that
 
     held = await Held(owned.journal, owned.clock).load()
+    agents.choose(await owned.journal.step(settings.agent) or agents.chosen)
     runner = Runner(
-        agent,
-        agent_name=agent_name,
+        agents,
         journal=owned.journal,
         scribe=owned.scribe,
         clock=owned.clock,
@@ -178,7 +177,7 @@ async def run(
         undecided=undecided,
         runner=runner,
         transfers=transfers,
-        takes_words=agent.takes_words,
+        takes_words=lambda: runner.takes_words,
         awake=lambda: wire.told(keep_awake.now),
         permissions=lambda: permissions.told(held),
         connected=heard,
@@ -203,7 +202,6 @@ async def run(
         transfers=transfers,
         keep_awake=keep_awake,
         held=held,
-        takes_words=agent.takes_words,
         ended=metrics.ended,
         schedule_changed=scheduler.wake,
         stop=stop,
@@ -229,7 +227,7 @@ async def run(
         fleet.show_all(DownLiveItem(permissions=permissions.told(held)))
 
     held.changed = permissions_changed
-    operations = Operations(owned, running=running)
+    operations = Operations(owned, agents=agents, running=running)
 
     async with (
         transfers,

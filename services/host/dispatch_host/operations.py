@@ -28,6 +28,7 @@ from dispatch.doctor.chain import Found
 from dispatch.ids import PairId, TaskId
 
 from dispatch_host import doctor, questions, steps
+from dispatch_host.agents.registry import Registry
 from dispatch_host.files import Inbox, Transfers
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
@@ -73,6 +74,8 @@ class Front(Protocol):
     async def list_schedules(self) -> pb.ListSchedulesResponse: ...
     async def remove_schedule(self, word: str) -> pb.Schedule: ...
     async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule: ...
+    async def list_agents(self) -> pb.ListAgentsResponse: ...
+    async def choose_agent(self, name: str) -> str: ...
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus: ...
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
@@ -91,8 +94,6 @@ class Running:
     transfers: Transfers
     keep_awake: KeepAwake
     held: Held
-    takes_words: bool
-    """Whether the agent does, while it works."""
     ended: Callable[[State], None]
     """Counts a task that ended without having run."""
     schedule_changed: Callable[[], None]
@@ -104,15 +105,15 @@ class Running:
 class Operations:
     """The front desk itself."""
 
-    def __init__(self, owned: Owned, *, running: Running | None) -> None:
+    def __init__(self, owned: Owned, *, agents: Registry, running: Running | None) -> None:
         self._owned = owned
+        self._agents = agents
         self._running = running
         self._permissions = PermissionDesk(owned, running.held if running is not None else None)
         self._tasks = TaskDesk(
             owned,
             runner=running.runner if running is not None else None,
             fleet=running.fleet if running is not None else None,
-            takes_words=running is not None and running.takes_words,
             ended=running.ended if running is not None else _nothing,
         )
         self._schedule = ScheduleDesk(owned, changed=running.schedule_changed if running is not None else _nothing)
@@ -143,9 +144,11 @@ class Operations:
             keep_awake=await self._keep_awake(),
             permissions=await self.list_permissions(),
             questions=(await self.list_questions()).questions,
+            agent=await self._agent(),
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
             status.running_task.CopyFrom(task_status(now, names))
+            status.running_task.agent = running.runner.agent_name
         return status
 
     async def examine(self) -> AsyncGenerator[Found, None]:
@@ -218,6 +221,26 @@ class Operations:
 
     async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule:
         return await self._schedule.pause(word, paused=paused)
+
+    async def list_agents(self) -> pb.ListAgentsResponse:
+        """List the agents, with whether each can be used now."""
+        self._agents.choose(await self._agent())
+        return pb.ListAgentsResponse(
+            agents=[
+                pb.AgentStatus(name=one.name, about=one.about, chosen=one.chosen, why_not=one.why_not)
+                for one in await self._agents.listed()
+            ]
+        )
+
+    async def choose_agent(self, name: str) -> str:
+        """Let this agent do the tasks, from the next one on. Raises BadRequest, AgentUnavailable."""
+        await self._agents.check(name)
+        await self._owned.journal.step(lambda tx: settings.set_agent(tx, name))
+        self._agents.choose(name)
+        return name
+
+    async def _agent(self) -> str:
+        return await self._owned.journal.step(settings.agent) or self._agents.chosen
 
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
         """Keep this computer awake when its owner says, in force at once. Raises BadRequest."""

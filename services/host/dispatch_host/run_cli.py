@@ -79,26 +79,18 @@ def _run(
     from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
     from dispatch.runtime.logs import configure  # noqa: PLC0415
 
-    from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
-    from dispatch_host.agents.terminal import best_terminal  # noqa: PLC0415
     from dispatch_host.app import run as run_host  # noqa: PLC0415
+    from dispatch_host.known_agents import known_agents  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
     from dispatch_host.power import best_means, best_sleep_watch  # noqa: PLC0415
     from dispatch_host.run_command import told_on  # noqa: PLC0415
 
     configure(service="host")
     with owning(shared.home, plaintext=shared.plaintext) as owned:
-        terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=shared.environment)
         uvloop.run(
             run_host(
                 owned,
-                agent=BuiltIn(
-                    keep_out=owned.keep_out,
-                    environment=shared.environment,
-                    records=shared.home.path / "changes",
-                    terminal=terminal,
-                ),
-                agent_name="built-in",
+                agents=known_agents(owned, shared.environment),
                 sleep=best_sleep_watch(),
                 awake_means=best_means(),
                 limits=limits,

@@ -42,13 +42,11 @@ class TaskDesk:
         *,
         runner: Runner | None,
         fleet: Fleet | None,
-        takes_words: bool,
         ended: Callable[[State], None],
     ) -> None:
         self._owned = owned
         self._runner = runner
         self._fleet = fleet
-        self._takes_words = takes_words
         self._ended = ended
 
     async def listed(self, *, limit: int) -> list[pb.TaskStatus]:
@@ -90,7 +88,7 @@ class TaskDesk:
 
         def write(tx: Tx) -> StoredTask:
             task = _open(tx, task_id)
-            if task.state in QUEUED or not self._takes_words:
+            if task.state in QUEUED or not runner.takes_words:
                 raise errors.NotSteerable
             questions.steer(tx, self._owned.scribe, task, said)
             return task

@@ -11,7 +11,7 @@ from dispatch import errors
 from dispatch.device.home import Home
 from mobile_sim.model import ANSWER_BYTES, Model
 
-from tests.support.model_server import ModelServer, Reply, says
+from tests.support.phone_model import ModelServer, Reply, says
 
 KEY = "sk-very-secret"
 

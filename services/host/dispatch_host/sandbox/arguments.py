@@ -73,8 +73,13 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def arguments(view: View, program: Program, *, network: bool, limits: Limits) -> list[str]:
-    """Write bubblewrap's arguments, without its own name and without the descriptors that the keeper adds."""
+def arguments(
+    view: View, program: Program, *, network: bool, limits: Limits, variables: int | None = None
+) -> list[str]:
+    """Write bubblewrap's arguments, without its own name and without the descriptors that the keeper adds.
+
+    `variables` is a descriptor from which bubblewrap reads those of the program's environment that nobody else may.
+    """
     return [
         *_namespaces(network=network),
         *_system(view, network=network),
@@ -82,6 +87,7 @@ def arguments(view: View, program: Program, *, network: bool, limits: Limits) ->
         *_folders(view),
         *("--remount-ro", "/"),
         *_environment(environment(view.home)),
+        *([] if variables is None else ["--args", str(variables)]),
         *("--chdir", str(program.folder)),
         "--",
         *program.argv,
