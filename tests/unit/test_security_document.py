@@ -21,6 +21,7 @@ ATTACKERS = (
     "A malicious account on the same service",
     "Another user of the same computer",
     "Malicious files",
+    "An agent, misled",
     "A misled language model",
     "A hostile program",
     "A hostile external agent",

@@ -40,6 +40,8 @@ from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
 from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
 from dispatch_host.runner import Runner
+from dispatch_host.schedule.runs import Looked
+from dispatch_host.schedule.scheduler import Scheduler
 from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
 
@@ -132,6 +134,28 @@ async def run(
     keep_awake = KeepAwake(
         awake_means, mode=mode, changed=awake_changed, failed=metrics.power_failures["keep_awake"].inc
     )
+    undecided = Undecided()
+
+    def scheduled(looked: Looked) -> None:
+        metrics.scheduled["on_time"].inc(looked.on_time)
+        metrics.scheduled["late"].inc(looked.late)
+        metrics.scheduled["missed"].inc(looked.missed)
+        runner.wake()
+        fleet.wrote_anywhere()
+
+    scheduler = Scheduler(
+        journal=owned.journal,
+        scribe=owned.scribe,
+        clock=owned.clock,
+        zone=owned.zone,
+        undecided=lambda: undecided.count(owned.clock.boot_ms()),
+        began=scheduled,
+    )
+
+    def busy(works: bool) -> None:
+        keep_awake.busy(works)
+        scheduler.wake()  # a task ended, or left the line: what is due may have waited for that
+
     held = await Held(owned.journal, owned.clock).load()
     agents.choose(await owned.journal.step(settings.agent) or agents.chosen)
     runner = Runner(
@@ -144,14 +168,14 @@ async def run(
         inbox=inbox,
         artifacts=artifacts,
         held=held,
-        busy=keep_awake.busy,
+        busy=busy,
     )
     listener = Listener(direct, clock=owned.clock)
     common = Common(
         journal=owned.journal,
         scribe=owned.scribe,
         clock=owned.clock,
-        undecided=Undecided(),
+        undecided=undecided,
         runner=runner,
         transfers=transfers,
         takes_words=lambda: runner.takes_words,
@@ -179,6 +203,8 @@ async def run(
         transfers=transfers,
         keep_awake=keep_awake,
         held=held,
+        ended=metrics.ended,
+        schedule_changed=scheduler.wake,
         stop=stop,
         stopped=stopped,
         endings=endings,
@@ -193,6 +219,7 @@ async def run(
         _LOG.warning("nothing happened here", slept=round(pause.slept_seconds), stood_still=round(pause.frozen_seconds))
         metrics.pauses.inc()
         runner.paused(pause)
+        scheduler.wake()
         if pause.slept_seconds:
             fleet.renew()
 
@@ -210,6 +237,7 @@ async def run(
         ControlServer(owned.home, operations),
         _beside(
             runner.run(fleet),
+            scheduler.run(),
             _tell_endings(owned, endings),
             _drop_what_is_over(fleet, operations, stop, told),
             attachments.sweeping(),
@@ -225,6 +253,7 @@ async def run(
         await _first(stop.asked, broken)
         # First: what came in behind the ending of all tasks would be left to run by nobody.
         fleet.close(Reason.REASON_HOST_APP_CLOSED)
+        await scheduler.stop()
         metrics.ended(State.INTERRUPTED, await _end_all(owned, runner, within_seconds=limits.stop_seconds))
         await fleet.leave(stop.condition, within_seconds=limits.stop_seconds)
         stopped.set()

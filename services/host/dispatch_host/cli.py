@@ -26,6 +26,8 @@ from dispatch_host.keep_awake_command import add_keep_awake
 from dispatch_host.permissions_cli import audit, permissions
 from dispatch_host.questions_cli import answer, questions
 from dispatch_host.run_cli import run
+from dispatch_host.schedule_cli import schedule
+from dispatch_host.tasks_cli import cancel, say, tasks
 from dispatch_host.thread_command import add_thread
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ app = program(
 )
 app.add_typer(folders, name="folders")
 app.add_typer(permissions, name="permissions")
+app.add_typer(schedule, name="schedule")
 app.add_typer(agent, name="agent")
 
 _END_SECONDS = 6.0
@@ -180,6 +183,9 @@ app.command()(doctor)
 app.command()(audit)
 app.command()(questions)
 app.command()(answer)
+app.command()(tasks)
+app.command()(cancel)
+app.command()(say)
 add_account_commands(app, _in_the_account, this="computer")
 add_owner_commands(app, _with_the_account)
 add_keep_awake(app, at_desk)

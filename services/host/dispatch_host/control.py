@@ -110,6 +110,42 @@ class ControlService(ControlServiceServicer):
             await self._operations.answer_question(request.task_id, request.answer)
         return pb.AnswerQuestionResponse()
 
+    async def ListTasks(self, request: pb.ListTasksRequest, context: _Context) -> pb.ListTasksResponse:
+        async with _refusing(context):
+            return await self._operations.list_tasks(request.limit)
+        raise AssertionError("refusing ends the call")
+
+    async def CancelTask(self, request: pb.CancelTaskRequest, context: _Context) -> pb.CancelTaskResponse:
+        async with _refusing(context):
+            return pb.CancelTaskResponse(task=await self._operations.cancel_task(request.task_id))
+        raise AssertionError("refusing ends the call")
+
+    async def SteerTask(self, request: pb.SteerTaskRequest, context: _Context) -> pb.SteerTaskResponse:
+        async with _refusing(context):
+            await self._operations.steer_task(request.task_id, request.text)
+        return pb.SteerTaskResponse()
+
+    async def AddSchedule(self, request: pb.AddScheduleRequest, context: _Context) -> pb.AddScheduleResponse:
+        async with _refusing(context):
+            return pb.AddScheduleResponse(schedule=await self._operations.add_schedule(request.schedule))
+        raise AssertionError("refusing ends the call")
+
+    async def ListSchedules(self, request: pb.ListSchedulesRequest, context: _Context) -> pb.ListSchedulesResponse:
+        async with _refusing(context):
+            return await self._operations.list_schedules()
+        raise AssertionError("refusing ends the call")
+
+    async def RemoveSchedule(self, request: pb.RemoveScheduleRequest, context: _Context) -> pb.RemoveScheduleResponse:
+        async with _refusing(context):
+            return pb.RemoveScheduleResponse(schedule=await self._operations.remove_schedule(request.id))
+        raise AssertionError("refusing ends the call")
+
+    async def PauseSchedule(self, request: pb.PauseScheduleRequest, context: _Context) -> pb.PauseScheduleResponse:
+        async with _refusing(context):
+            now = await self._operations.pause_schedule(request.id, request.paused)
+            return pb.PauseScheduleResponse(schedule=now)
+        raise AssertionError("refusing ends the call")
+
     async def ListAgents(self, request: pb.ListAgentsRequest, context: _Context) -> pb.ListAgentsResponse:
         async with _refusing(context):
             return await self._operations.list_agents()
@@ -276,6 +312,36 @@ class ControlClient:
 
     async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None:
         await self._call(self._stub.AnswerQuestion, pb.AnswerQuestionRequest(task_id=task_id, answer=answer))
+
+    async def list_tasks(self, limit: int) -> pb.ListTasksResponse:
+        listed: pb.ListTasksResponse = await self._call(self._stub.ListTasks, pb.ListTasksRequest(limit=limit))
+        return listed
+
+    async def cancel_task(self, task_id: bytes) -> pb.TaskStatus:
+        answer: pb.CancelTaskResponse = await self._call(self._stub.CancelTask, pb.CancelTaskRequest(task_id=task_id))
+        return answer.task
+
+    async def steer_task(self, task_id: bytes, text: str) -> None:
+        await self._call(self._stub.SteerTask, pb.SteerTaskRequest(task_id=task_id, text=text))
+
+    async def add_schedule(self, schedule: pb.Schedule) -> pb.Schedule:
+        request = pb.AddScheduleRequest(schedule=schedule)
+        answer: pb.AddScheduleResponse = await self._call(self._stub.AddSchedule, request)
+        return answer.schedule
+
+    async def list_schedules(self) -> pb.ListSchedulesResponse:
+        listed: pb.ListSchedulesResponse = await self._call(self._stub.ListSchedules, pb.ListSchedulesRequest())
+        return listed
+
+    async def remove_schedule(self, word: str) -> pb.Schedule:
+        request = pb.RemoveScheduleRequest(id=word)
+        answer: pb.RemoveScheduleResponse = await self._call(self._stub.RemoveSchedule, request)
+        return answer.schedule
+
+    async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule:
+        request = pb.PauseScheduleRequest(id=word, paused=paused)
+        answer: pb.PauseScheduleResponse = await self._call(self._stub.PauseSchedule, request)
+        return answer.schedule
 
     async def list_agents(self) -> pb.ListAgentsResponse:
         listed: pb.ListAgentsResponse = await self._call(self._stub.ListAgents, pb.ListAgentsRequest())

@@ -10,6 +10,8 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.files.description import Described
 
+from dispatch_host.schedule.entry import Run, Tell
+
 TEXT_PART_BYTES = 48 * 1024
 """Longest text of one event: with its frame it fits one sealed body of 65,532 bytes."""
 
@@ -48,6 +50,27 @@ def accepted(command: pb.UpCommand, *, text: str) -> Entry:
         signature=command.signature,
     )
     return Entry(command.task_id, pb.Event(accepted=event))
+
+
+def scheduled(task_id: bytes, schedule_id: bytes, text: str, run: Run) -> Entry:
+    """Say that the host began a task of its own."""
+    event = pb.Scheduled(
+        schedule_id=schedule_id, text=text, due_at_ms=run.due_ms, late=run.late, instead_of=run.instead_of
+    )
+    return Entry(task_id, pb.Event(scheduled=event))
+
+
+def missed(schedule_id: bytes, text: str, tell: Tell) -> Entry:
+    """Say that a task was due and is not run."""
+    event = pb.Missed(
+        schedule_id=schedule_id,
+        text=_cut(text, 1024),
+        from_ms=tell.from_ms,
+        to_ms=tell.to_ms,
+        count=tell.count,
+        reason=tell.why,
+    )
+    return Entry(b"", pb.Event(missed=event))
 
 
 def waiting(task_id: bytes, position: int) -> Entry:

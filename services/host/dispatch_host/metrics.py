@@ -10,6 +10,7 @@ from dispatch_host.asking import ENDINGS
 from dispatch_host.files.transfers import DONE
 from dispatch_host.tasks import OUTCOMES, State
 
+SCHEDULED_RUNS = ("on_time", "late", "missed")
 POWER_PARTS = ("sleep", "keep_awake")
 
 
@@ -43,6 +44,13 @@ class HostMetrics:
             registry=self.registry,
         )
         self._questions = {ending: questions.labels(ending) for ending in ENDINGS}
+        runs = Counter(
+            "dispatch_host_scheduled_runs",
+            "Times at which the schedule had something due, by what became of them.",
+            ["run"],
+            registry=self.registry,
+        )
+        self.scheduled = {run: runs.labels(run) for run in SCHEDULED_RUNS}
         self.running = Gauge("dispatch_host_running", "Tasks that run now: 0 or 1.", registry=self.registry)
         self.waiting = Gauge("dispatch_host_waiting", "Tasks that wait behind it.", registry=self.registry)
         self.kept_awake = Gauge(

@@ -36,7 +36,7 @@ from dispatch_host.invite import invite
 from dispatch_host.journal import Tx, files, settings, tasks, threads
 from dispatch_host.journal import questions as stored_questions
 from dispatch_host.journal.snapshot import Snapshot
-from dispatch_host.journal.values import Pairing, StoredTask
+from dispatch_host.journal.values import Pairing
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
 from dispatch_host.permissions.desk import PermissionDesk
@@ -44,8 +44,10 @@ from dispatch_host.permissions.held import Held
 from dispatch_host.power import wire
 from dispatch_host.power.awake import KeepAwake
 from dispatch_host.runner import Runner
+from dispatch_host.schedule.desk import ScheduleDesk
 from dispatch_host.scope import OpenAt2, best_beneath
-from dispatch_host.tasks import OPEN, QUEUED
+from dispatch_host.task_desk import TaskDesk, task_status
+from dispatch_host.tasks import OPEN, QUEUED, State
 
 REVOKED_SECONDS = 2.0
 TELL_SECONDS = 3.0
@@ -66,6 +68,13 @@ class Front(Protocol):
     def read_audit(self, limit: int, task_id: bytes) -> AsyncGenerator[pb.ReadAuditResponse, None]: ...
     async def list_questions(self) -> pb.ListQuestionsResponse: ...
     async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None: ...
+    async def list_tasks(self, limit: int) -> pb.ListTasksResponse: ...
+    async def cancel_task(self, task_id: bytes) -> pb.TaskStatus: ...
+    async def steer_task(self, task_id: bytes, text: str) -> None: ...
+    async def add_schedule(self, schedule: pb.Schedule) -> pb.Schedule: ...
+    async def list_schedules(self) -> pb.ListSchedulesResponse: ...
+    async def remove_schedule(self, word: str) -> pb.Schedule: ...
+    async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule: ...
     async def list_agents(self) -> pb.ListAgentsResponse: ...
     async def choose_agent(self, name: str) -> str: ...
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus: ...
@@ -86,6 +95,9 @@ class Running:
     transfers: Transfers
     keep_awake: KeepAwake
     held: Held
+    ended: Callable[[State], None]
+    """Counts a task that ended without having run."""
+    schedule_changed: Callable[[], None]
     stop: Callable[[Condition.ValueType], None]
     stopped: asyncio.Event  # set when the phones were told
     endings: asyncio.Event  # set when the pairing service has something to be told
@@ -99,6 +111,13 @@ class Operations:
         self._agents = agents
         self._running = running
         self._permissions = PermissionDesk(owned, running.held if running is not None else None)
+        self._tasks = TaskDesk(
+            owned,
+            runner=running.runner if running is not None else None,
+            fleet=running.fleet if running is not None else None,
+            ended=running.ended if running is not None else _nothing,
+        )
+        self._schedule = ScheduleDesk(owned, changed=running.schedule_changed if running is not None else _nothing)
 
     async def status(self) -> pb.GetStatusResponse:
         """Say how the host is."""
@@ -113,7 +132,11 @@ class Operations:
             account=signed_in.account if signed_in else "",
             server=signed_in.server if signed_in else "",
             pairings=[self._pairing_status(pairing) for pairing in pairings],
-            waiting_tasks=[_task_status(task, names) for task in found if running and task.state in QUEUED],
+            waiting_tasks=[
+                task_status(task, names, position=place)
+                for place, task in enumerate(found)
+                if running and task.state in QUEUED
+            ],
             folders=(await self.list_folders()).folders,
             key_store=owned.store.kind,
             folder_guard="openat2" if isinstance(best_beneath(), OpenAt2) else "openat",
@@ -125,7 +148,7 @@ class Operations:
             agent=await self._agent(),
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
-            status.running_task.CopyFrom(_task_status(now, names))
+            status.running_task.CopyFrom(task_status(now, names))
             status.running_task.agent = running.runner.agent_name
         return status
 
@@ -179,6 +202,28 @@ class Operations:
         about = await owned.journal.step(lambda tx: questions.answer_here(tx, owned.scribe, task_id, answer, by=by))
         self._running.runner.look(TaskId(task_id))
         self._running.fleet.wrote(about)
+
+    async def list_tasks(self, limit: int) -> pb.ListTasksResponse:
+        return pb.ListTasksResponse(tasks=await self._tasks.listed(limit=limit))
+
+    async def cancel_task(self, task_id: bytes) -> pb.TaskStatus:
+        return await self._tasks.cancel(task_id)
+
+    async def steer_task(self, task_id: bytes, text: str) -> None:
+        await self._tasks.steer(task_id, text)
+
+    async def add_schedule(self, schedule: pb.Schedule) -> pb.Schedule:
+        """Set up an entry of the schedule. Raises NotPaired, TargetNeeded and its kin, BadRequest, TooLarge."""
+        return await self._schedule.add(schedule, await self._target(schedule.phone_name))
+
+    async def list_schedules(self) -> pb.ListSchedulesResponse:
+        return await self._schedule.listed()
+
+    async def remove_schedule(self, word: str) -> pb.Schedule:
+        return await self._schedule.remove(word)
+
+    async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule:
+        return await self._schedule.pause(word, paused=paused)
 
     async def list_agents(self) -> pb.ListAgentsResponse:
         """List the agents, with whether each can be used now."""
@@ -371,13 +416,8 @@ async def tell_endings(owned: Owned) -> bool:
     return True
 
 
-def _task_status(task: StoredTask, names: dict[int, str]) -> pb.TaskStatus:
-    return pb.TaskStatus(
-        task_id=task.task_id,
-        text=task.text,
-        phone_name=names.get(task.thread, ""),
-        accepted_at_ms=task.accepted_at_ms,
-    )
+def _nothing(*_: object) -> None:
+    """Stand for a running host where there is none."""
 
 
 def _open_questions(tx: Tx) -> list[pb.OpenQuestion]:

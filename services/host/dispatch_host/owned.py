@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from pathlib import Path
 
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
@@ -17,6 +18,7 @@ from dispatch.ids import Rng
 from dispatch.thread import Identity
 
 from dispatch_host.journal import Writer
+from dispatch_host.schedule.zone import local_zone
 from dispatch_host.scribe import Scribe
 
 
@@ -33,6 +35,8 @@ class Owned:
     rng: Rng = field(repr=False)
     plaintext: bool
     """Whether services off this computer may be spoken to in the clear."""
+    zone: Callable[[], tzinfo] = local_zone
+    """Gives the zone of this computer's clock, as it is now."""
 
     @property
     def attachments(self) -> Path:

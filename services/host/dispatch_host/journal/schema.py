@@ -163,6 +163,21 @@ CREATE TABLE audit (
     who TEXT NOT NULL                    -- the device that said so; empty where nobody was asked
 ) STRICT;
 
+CREATE TABLE schedule (                  -- what this computer does by itself (docs/schedule.md)
+    schedule_id BLOB PRIMARY KEY,
+    thread INTEGER NOT NULL REFERENCES thread (id),
+    text TEXT NOT NULL,
+    cron TEXT NOT NULL,                  -- when: a cron expression, or empty for
+    at TEXT NOT NULL,                    -- one moment in local time
+    missed TEXT NOT NULL,                -- what becomes of missed times: skip, once
+    paused INTEGER NOT NULL DEFAULT 0,
+    made_at_ms INTEGER NOT NULL,
+    dealt_ms INTEGER NOT NULL,           -- every due time up to here was dealt with
+    held INTEGER NOT NULL DEFAULT 0,     -- why what is due has to wait; 0 for nothing
+    last_task_id BLOB NOT NULL DEFAULT x'',
+    last_due_ms INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE setting (
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL

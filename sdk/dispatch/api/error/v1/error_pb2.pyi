@@ -252,6 +252,18 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """
     REASON_TRANSFER_FAILED: _Reason.ValueType  # 124
     """The transfer broke again and again, and does not get on. Code UNAVAILABLE. What arrived is kept: try again later."""
+    REASON_RUN_MISSED: _Reason.ValueType  # 140
+    """---- The schedule (docs/schedule.md). Not refusals: what an event says of times that got no run. ----
+
+    The computer was off or asleep when a scheduled task was due. Code FAILED_PRECONDITION. The entry says what is done then.
+    """
+    REASON_RUN_OVERTAKEN: _Reason.ValueType  # 141
+    """The run before of the same scheduled task was not over when it was due. Code FAILED_PRECONDITION. Have it run less often."""
+    REASON_MODEL_FAILED: _Reason.ValueType  # 145
+    """---- A model on the phone (docs/phone.md, "Answered here"). ----
+
+    The model on the phone gave no answer. Code FAILED_PRECONDITION. Send the task to the computer.
+    """
     REASON_INTERNAL: _Reason.ValueType  # 127
     """A defect of ours, or a value that the receiver does not know. Code INTERNAL."""
 
@@ -483,6 +495,18 @@ RESOURCE_EXHAUSTED. Nothing of it was kept. Make room there.
 """
 REASON_TRANSFER_FAILED: Reason.ValueType  # 124
 """The transfer broke again and again, and does not get on. Code UNAVAILABLE. What arrived is kept: try again later."""
+REASON_RUN_MISSED: Reason.ValueType  # 140
+"""---- The schedule (docs/schedule.md). Not refusals: what an event says of times that got no run. ----
+
+The computer was off or asleep when a scheduled task was due. Code FAILED_PRECONDITION. The entry says what is done then.
+"""
+REASON_RUN_OVERTAKEN: Reason.ValueType  # 141
+"""The run before of the same scheduled task was not over when it was due. Code FAILED_PRECONDITION. Have it run less often."""
+REASON_MODEL_FAILED: Reason.ValueType  # 145
+"""---- A model on the phone (docs/phone.md, "Answered here"). ----
+
+The model on the phone gave no answer. Code FAILED_PRECONDITION. Send the task to the computer.
+"""
 REASON_INTERNAL: Reason.ValueType  # 127
 """A defect of ours, or a value that the receiver does not know. Code INTERNAL."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

@@ -53,6 +53,20 @@ class ControlServiceStub:
     """ListQuestions lists the open questions. Repeating it is safe."""
     AnswerQuestion: _grpc.UnaryUnaryMultiCallable[_host_pb2.AnswerQuestionRequest, _host_pb2.AnswerQuestionResponse]
     """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
+    ListTasks: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListTasksRequest, _host_pb2.ListTasksResponse]
+    """ListTasks lists the host's tasks. Repeating it is safe."""
+    CancelTask: _grpc.UnaryUnaryMultiCallable[_host_pb2.CancelTaskRequest, _host_pb2.CancelTaskResponse]
+    """CancelTask cancels a task that waits or runs; returns when its outcome is written. Repeating it is TASK_OVER."""
+    SteerTask: _grpc.UnaryUnaryMultiCallable[_host_pb2.SteerTaskRequest, _host_pb2.SteerTaskResponse]
+    """SteerTask adds words to the task that runs. Repeating it adds them again."""
+    AddSchedule: _grpc.UnaryUnaryMultiCallable[_host_pb2.AddScheduleRequest, _host_pb2.AddScheduleResponse]
+    """AddSchedule sets up what this computer does by itself. Repeating it makes another entry."""
+    ListSchedules: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListSchedulesRequest, _host_pb2.ListSchedulesResponse]
+    """ListSchedules lists the entries. Repeating it is safe."""
+    RemoveSchedule: _grpc.UnaryUnaryMultiCallable[_host_pb2.RemoveScheduleRequest, _host_pb2.RemoveScheduleResponse]
+    """RemoveSchedule takes an entry out; a run that it has begun goes on. Repeating it is safe."""
+    PauseSchedule: _grpc.UnaryUnaryMultiCallable[_host_pb2.PauseScheduleRequest, _host_pb2.PauseScheduleResponse]
+    """PauseSchedule lets an entry rest, or go on. Repeating it is safe."""
     ListAgents: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListAgentsRequest, _host_pb2.ListAgentsResponse]
     """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe."""
     ChooseAgent: _grpc.UnaryUnaryMultiCallable[_host_pb2.ChooseAgentRequest, _host_pb2.ChooseAgentResponse]
@@ -99,6 +113,20 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """ListQuestions lists the open questions. Repeating it is safe."""
     AnswerQuestion: _aio.UnaryUnaryMultiCallable[_host_pb2.AnswerQuestionRequest, _host_pb2.AnswerQuestionResponse]  # type: ignore[assignment]
     """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
+    ListTasks: _aio.UnaryUnaryMultiCallable[_host_pb2.ListTasksRequest, _host_pb2.ListTasksResponse]  # type: ignore[assignment]
+    """ListTasks lists the host's tasks. Repeating it is safe."""
+    CancelTask: _aio.UnaryUnaryMultiCallable[_host_pb2.CancelTaskRequest, _host_pb2.CancelTaskResponse]  # type: ignore[assignment]
+    """CancelTask cancels a task that waits or runs; returns when its outcome is written. Repeating it is TASK_OVER."""
+    SteerTask: _aio.UnaryUnaryMultiCallable[_host_pb2.SteerTaskRequest, _host_pb2.SteerTaskResponse]  # type: ignore[assignment]
+    """SteerTask adds words to the task that runs. Repeating it adds them again."""
+    AddSchedule: _aio.UnaryUnaryMultiCallable[_host_pb2.AddScheduleRequest, _host_pb2.AddScheduleResponse]  # type: ignore[assignment]
+    """AddSchedule sets up what this computer does by itself. Repeating it makes another entry."""
+    ListSchedules: _aio.UnaryUnaryMultiCallable[_host_pb2.ListSchedulesRequest, _host_pb2.ListSchedulesResponse]  # type: ignore[assignment]
+    """ListSchedules lists the entries. Repeating it is safe."""
+    RemoveSchedule: _aio.UnaryUnaryMultiCallable[_host_pb2.RemoveScheduleRequest, _host_pb2.RemoveScheduleResponse]  # type: ignore[assignment]
+    """RemoveSchedule takes an entry out; a run that it has begun goes on. Repeating it is safe."""
+    PauseSchedule: _aio.UnaryUnaryMultiCallable[_host_pb2.PauseScheduleRequest, _host_pb2.PauseScheduleResponse]  # type: ignore[assignment]
+    """PauseSchedule lets an entry rest, or go on. Repeating it is safe."""
     ListAgents: _aio.UnaryUnaryMultiCallable[_host_pb2.ListAgentsRequest, _host_pb2.ListAgentsResponse]  # type: ignore[assignment]
     """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe."""
     ChooseAgent: _aio.UnaryUnaryMultiCallable[_host_pb2.ChooseAgentRequest, _host_pb2.ChooseAgentResponse]  # type: ignore[assignment]
@@ -202,6 +230,62 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_host_pb2.AnswerQuestionResponse, _abc.Awaitable[_host_pb2.AnswerQuestionResponse]]:
         """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
+
+    @_abc_1.abstractmethod
+    def ListTasks(
+        self,
+        request: _host_pb2.ListTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListTasksResponse, _abc.Awaitable[_host_pb2.ListTasksResponse]]:
+        """ListTasks lists the host's tasks. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def CancelTask(
+        self,
+        request: _host_pb2.CancelTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.CancelTaskResponse, _abc.Awaitable[_host_pb2.CancelTaskResponse]]:
+        """CancelTask cancels a task that waits or runs; returns when its outcome is written. Repeating it is TASK_OVER."""
+
+    @_abc_1.abstractmethod
+    def SteerTask(
+        self,
+        request: _host_pb2.SteerTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.SteerTaskResponse, _abc.Awaitable[_host_pb2.SteerTaskResponse]]:
+        """SteerTask adds words to the task that runs. Repeating it adds them again."""
+
+    @_abc_1.abstractmethod
+    def AddSchedule(
+        self,
+        request: _host_pb2.AddScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.AddScheduleResponse, _abc.Awaitable[_host_pb2.AddScheduleResponse]]:
+        """AddSchedule sets up what this computer does by itself. Repeating it makes another entry."""
+
+    @_abc_1.abstractmethod
+    def ListSchedules(
+        self,
+        request: _host_pb2.ListSchedulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListSchedulesResponse, _abc.Awaitable[_host_pb2.ListSchedulesResponse]]:
+        """ListSchedules lists the entries. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def RemoveSchedule(
+        self,
+        request: _host_pb2.RemoveScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.RemoveScheduleResponse, _abc.Awaitable[_host_pb2.RemoveScheduleResponse]]:
+        """RemoveSchedule takes an entry out; a run that it has begun goes on. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def PauseSchedule(
+        self,
+        request: _host_pb2.PauseScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.PauseScheduleResponse, _abc.Awaitable[_host_pb2.PauseScheduleResponse]]:
+        """PauseSchedule lets an entry rest, or go on. Repeating it is safe."""
 
     @_abc_1.abstractmethod
     def ListAgents(
