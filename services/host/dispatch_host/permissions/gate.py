@@ -38,6 +38,9 @@ class TaskGate:
     def has(self, permission: Permission) -> bool:
         return self._held.granted(permission) is not None
 
+    def named(self, kind: Kind) -> Sequence[str]:
+        return self._held.named(kind)
+
     async def use(self, permission: Permission, subject: str) -> Grant:
         allowed = self.has(permission)
         if allowed:
