@@ -5,32 +5,85 @@ What is slow to import is imported when an agent is made, so that listing them i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dispatch_host.agents import Agent
 from dispatch_host.agents.registry import BUILT_IN, Known, Registry
 from dispatch_host.agents.terminal import Terminal, best_terminal
 from dispatch_host.owned import Owned
 
+if TYPE_CHECKING:
+    from dispatch_host.agents.builtin import BuiltIn
+    from dispatch_host.agents.toolbox import Toolbox
+
 # ruff: noqa: PLC0415 -- quick `--help`, quick start
 
+LLM = "llm"
 
-def known_agents(owned: Owned, environment: Mapping[str, str]) -> Registry:
-    """Make the registry of a home."""
+
+def known_agents(owned: Owned, environment: Mapping[str, str], *, toolboxes: Sequence[Toolbox] = ()) -> Registry:
+    """Make the registry of a home.
+
+    `toolboxes` are those that live as long as the host: a language model may call what is in them, behind the host's own.
+    """
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
-    return Registry([_built_in(owned, environment, terminal)])
+    return Registry([_built_in(owned, environment, terminal), _llm(owned, environment, terminal, toolboxes)])
 
 
 def _built_in(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Known:
-    def make() -> Agent:
-        from dispatch_host.agents.builtin import BuiltIn
+    return Known(
+        name=BUILT_IN,
+        about="understands everyday requests about files; needs no key, no network",
+        make=lambda: _assistant(owned, environment, terminal),
+    )
 
-        return BuiltIn(
-            keep_out=owned.keep_out,
+
+def _llm(owned: Owned, environment: Mapping[str, str], terminal: Terminal, toolboxes: Sequence[Toolbox]) -> Known:
+    def make() -> Agent:
+        from dispatch_host.agents.llm import LanguageModel
+
+        return LanguageModel(
+            settings_home=owned.home.path,
             environment=environment,
-            records=owned.home.path / "changes",
-            terminal=terminal,
+            toolboxes=[*_own_tools(owned, environment, terminal), *toolboxes],
+            clock=_clock(environment),
         )
 
-    return Known(name=BUILT_IN, about="understands everyday requests about files; needs no key, no network", make=make)
+    async def why_not() -> str:
+        from dispatch_host.agents.llm.agent import why_not
+
+        return await why_not(owned.home.path, environment)
+
+    return Known(
+        name=LLM, about="a language model with tools, as [llm] in agents.toml says", make=make, why_not=why_not
+    )
+
+
+def _own_tools(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Sequence[Toolbox]:
+    """Give the tools over what the host can do itself."""
+    from dispatch_host.agents.tools import FileTools, PersonTools, ProgramTools
+
+    home = Path.home()
+    files = FileTools(_assistant(owned, environment, terminal), home=home, zone=_clock(environment)().tzinfo)
+    return [files, ProgramTools(terminal, home=home, keep_out=owned.keep_out), PersonTools()]
+
+
+def _assistant(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> BuiltIn:
+    from dispatch_host.agents.builtin import BuiltIn
+
+    return BuiltIn(
+        keep_out=owned.keep_out,
+        environment=environment,
+        records=owned.home.path / "changes",
+        terminal=terminal,
+    )
+
+
+def _clock(environment: Mapping[str, str]) -> partial[datetime]:
+    from dispatch_host.agents.builtin import zone
+
+    return partial(datetime.now, zone.local_zone(environment.get("TZ", "")))

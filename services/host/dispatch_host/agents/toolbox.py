@@ -25,6 +25,8 @@ class Work:
     gate: Gate
     ask: Ask
     tell: Tell
+    earlier: Sequence[str] = ()
+    """The ids of the earlier tasks of the thread, oldest first: by which a change is found that is to be undone."""
 
 
 class ToolFailed(Exception):
