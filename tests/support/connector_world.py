@@ -39,7 +39,8 @@ class ConnectorWorld:
         self.environment = {**ENVIRONMENT, "HOST_SECRET": HOST_SECRET, "TOKEN": "secret-token"}
         self.terminal = best_terminal(home=self.home, keep_out=[], environment=self.environment)
         starter = Starter(environment=self.environment, home=self.home, terminal=self.terminal)
-        self.connectors = Connectors(self.file, starter=starter, broke=self.broke.append)
+        self.connectors = Connectors(self.file, starter=starter)
+        self.connectors.broke = self.broke.append
 
     async def __aenter__(self) -> ConnectorWorld:
         await self.connectors.__aenter__()

@@ -36,7 +36,6 @@ async def test_a_call_is_shown_whole_asked_for_audited_and_answered_as_data(worl
     assert '"text": "hello"' in question.preview
     assert question.permission is not None
     assert used(work) == [("connector mail/echo", "mail/echo")]
-    assert [event.title for event in world.told] == ["Using mail/echo"]
 
 
 async def test_no_connector_is_started_for_a_task_that_may_not_use_it(world: ConnectorWorld) -> None:
@@ -123,7 +122,7 @@ async def test_what_a_server_says_stays_data_within_bounds(world: ConnectorWorld
     assert "evil@example.org" in injected["text"]
     assert "\u202e" not in injected["text"]
     assert injected["note"].startswith("This came from outside")
-    assert len(large["text"].encode()) <= 32 * 1024
+    assert len(large["text"].encode()) <= 16 * 1024
     assert large["left_out"].endswith("more bytes of text")
     assert picture["text"] == "here"
     assert picture["not_shown"] == ["picture image/png, 3 bytes", "link file:///etc/passwd"]

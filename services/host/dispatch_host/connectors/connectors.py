@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from dispatch.plain import one_line
-
 from dispatch_host.agents.agent import Step
 from dispatch_host.agents.asking import JSON, Denied, NobodyAnswered
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
@@ -31,7 +29,6 @@ from dispatch_host.scope import Folder
 FILE = "connectors.json"
 FILE_BYTES = 1024 * 1024
 ARGUMENTS_BYTES = 64 * 1024
-_SHOWN_CHARACTERS = 400
 _TOLD_TASKS = 16
 
 
@@ -52,13 +49,14 @@ class Seen:
 class Connectors:
     """The connectors of one host. As a `Toolbox`."""
 
-    def __init__(self, file: Path, *, starter: Starter, broke: Callable[[Ending], None] = lambda _: None) -> None:
-        """`file` is `connectors.json`. `broke` is told each time that one breaks."""
+    def __init__(self, file: Path, *, starter: Starter) -> None:
+        """`file` is `connectors.json`."""
         # Fixed after __init__.
         self._file = file
         self._starter = starter
-        self._broke = broke
         self._group = asyncio.TaskGroup()
+        # Set by whoever counts, before anything is started.
+        self.broke: Callable[[Ending], None] = lambda _: None
         # Touched on one loop.
         self._stamp: tuple[int, int, int] | None = None
         self._read = Definitions()
@@ -162,7 +160,6 @@ class Connectors:
         await work.gate.use(permission, subject)
         # What is sent is read from the bytes that the answer is bound to.
         sent = json.loads(question.action)["arguments"]
-        await work.tell(Step(f"Using {subject}", one_line(json.dumps(sent, ensure_ascii=False), _SHOWN_CHARACTERS)))
         try:
             answer = await connector.call(tool, sent, _folders(connector, work))
         except Unavailable as missing:
@@ -192,7 +189,7 @@ class Connectors:
                 self._connectors[name] = self._made(definition)
 
     def _made(self, definition: Definition) -> Connector:
-        return Connector(definition, starter=self._starter, group=self._group, broke=self._broke)
+        return Connector(definition, starter=self._starter, group=self._group, broke=self.broke)
 
 
 def _tool(

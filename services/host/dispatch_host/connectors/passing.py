@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dispatch.plain import one_line
+
+from dispatch_host.agents.agent import Step
 from dispatch_host.agents.toolbox import Tool, Toolbox, ToolFailed, Work
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ NAME = "dispatch"
 _SOCKET, _BRIDGE = "tools.sock", "bridge.py"
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _MOST_CONNECTIONS = 8
+_SHOWN_CHARACTERS = 400
 _CHUNK_BYTES = 64 * 1024
 
 
@@ -139,7 +144,10 @@ class _Desk:
             try:
                 if tool is None:
                     raise ToolFailed("There is no such tool, or it is not permitted.")
-                text, failed = await tool.run(params.arguments or {}, self._work), False
+                given = params.arguments or {}
+                shown = one_line(json.dumps(given, ensure_ascii=False), _SHOWN_CHARACTERS)
+                await self._work.tell(Step(tool.name.replace("_", " "), shown))
+                text, failed = await tool.run(given, self._work), False
             except ToolFailed as failure:
                 text, failed = str(failure), True
             except errors.NotPermitted as failure:

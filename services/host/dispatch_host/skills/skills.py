@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 from dispatch.plain import plain
 
-from dispatch_host.agents.agent import Step
 from dispatch_host.agents.asking import JSON, RULE_BYTES, Approval, Denied, NobodyAnswered, canonical
 from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
@@ -39,8 +38,8 @@ _TEXT: Mapping[str, JSON] = {"type": "string"}
 class Skills:
     """The skills of one host. As a `Toolbox`."""
 
-    def __init__(self, shelves: Sequence[Path], *, terminal: Terminal) -> None:
-        """`shelves` are the folders that skills lie in; of two with the same name the first counts."""
+    def __init__(self, shelves: Callable[[], Sequence[Path]], *, terminal: Terminal) -> None:
+        """`shelves` gives the folders that skills lie in now; of two with the same name the first counts."""
         self._shelves = shelves
         self._terminal = terminal
 
@@ -48,7 +47,7 @@ class Skills:
         """List all, the bad ones with what is wrong: a skill that agents may write to is no skill of the owner's."""
         seen: dict[str, Path] = {}
         every: list[Found] = []
-        for shelf in self._shelves:
+        for shelf in self._shelves():
             for skill in found_in(shelf):
                 wrong = list(skill.wrong)
                 if any(folder.writable and _meet(folder.path, skill.folder) for folder in folders):
@@ -102,7 +101,6 @@ class Skills:
 
     async def _load(self, arguments: Mapping[str, JSON], work: Work) -> str:
         skill = await self._named(arguments, work)
-        await work.tell(Step(f"Loading the skill {skill.name}"))
         with _reading():
             files = await asyncio.to_thread(files_of, skill)
         listed = "\n".join(f"- {plain(path)}" for path in files[:_FILES_SHOWN])
@@ -143,9 +141,6 @@ class Skills:
     async def _carry_out(self, action: bytes, copy: Path, work: Work) -> str:
         said = json.loads(action)
         command = [*_interpreter(said["path"]), str(copy / said["path"]), *said["arguments"]]
-        await work.tell(
-            Step(f"Running {said['path']} of the skill {said['skill']}", shlex.join(said["arguments"])[:1000])
-        )
         output, ended = b"", None
         running = self._terminal.run_program(
             command,
