@@ -93,7 +93,7 @@ async def test_the_owner_lists_and_checks_connectors(world: ConnectorWorld, tmp_
     assert listed["wrong"]["mistakes"] == ["mcpServers.wrong.sanbox: nothing is known by this name for a command"]
     tools = {tool["tool"]: (tool["permitted"], tool["asks"]) for tool in mail["tools"]}
     assert (code, mail["state"], tools["echo"], tools["hang"]) == (0, "ready", (True, False), (False, True))
-    assert (gone_code, gone["state"], unknown_code) == (1, "broken", 2)
+    assert (gone_code, gone["state"], unknown_code) == (4, "broken", 2)
     assert "the password is (hidden)" in gone["wrote"]
     assert {one["connector"]: one["state"] for one in status["connectors"]} == {"wrong": "wrong"}
     assert findings["connectors"]["state"] == "broken"
