@@ -140,9 +140,10 @@ class Operations:
     async def examine(self) -> AsyncGenerator[Found, None]:
         """Walk the chain from this host to its phones."""
         fleet = self._running.fleet if self._running is not None else None
+        self._agents.choose(await self._agent())
         connectors = (await self.list_connectors()).connectors
-        walked = doctor.examine(self._owned, fleet, await self._keep_awake(), connectors)
-        async with contextlib.aclosing(walked) as findings:
+        looked_at = doctor.examine(self._owned, fleet, await self._keep_awake(), self._agents, connectors)
+        async with contextlib.aclosing(looked_at) as findings:
             async for found in findings:
                 yield found
 
