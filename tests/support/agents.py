@@ -94,6 +94,9 @@ class OpenGate:
     def has(self, permission: Permission) -> bool:
         return granted(self._grants, permission, now_ms=0) is not None
 
+    def named(self, kind: Kind) -> list[str]:
+        return [grant.permission.name for grant in self._grants if grant.permission.kind is kind]
+
     async def use(self, permission: Permission, subject: str) -> Grant:
         self.used.append((permission, subject))
         grant = granted(self._grants, permission, now_ms=0)

@@ -30,12 +30,14 @@ from dispatch_host.files.transfers import Shop
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal import settings
 from dispatch_host.journal.values import Pairing
+from dispatch_host.known_tools import Tools
 from dispatch_host.limits import Limits
 from dispatch_host.metrics import HostMetrics
 from dispatch_host.operations import Operations, Running, tell_endings
 from dispatch_host.owned import Owned
 from dispatch_host.permissions import wire as permissions
 from dispatch_host.permissions.held import Held
+from dispatch_host.permissions.permission import Kind
 from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
 from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
@@ -86,6 +88,7 @@ async def run(
     told: Told,
     metrics_certificate: CertificateFiles | None = None,
     direct: Setting | None = None,
+    tools: Tools | None = None,
 ) -> None:
     """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
 
@@ -225,12 +228,15 @@ async def run(
 
     def permissions_changed() -> None:
         runner.permissions_changed()
+        if tools is not None:
+            tools.connectors.permissions_changed(held.named(Kind.CONNECTOR), held.folders)
         fleet.show_all(DownLiveItem(permissions=permissions.told(held)))
 
     held.changed = permissions_changed
-    operations = Operations(owned, agents=agents, running=running)
+    operations = Operations(owned, agents=agents, running=running, tools=tools)
 
     async with (
+        _entered(tools, metrics),
         transfers,
         fleet,
         listener.open(fleet),
@@ -261,6 +267,17 @@ async def run(
         await asyncio.sleep(_CONTROL_GRACE_SECONDS)
     if stop.error is not None:
         raise stop.error
+
+
+@contextlib.asynccontextmanager
+async def _entered(tools: Tools | None, metrics: HostMetrics) -> AsyncIterator[None]:
+    """Hold the connectors ready; at the end none of their servers is left."""
+    if tools is None:
+        yield
+        return
+    tools.connectors.broke = lambda ending: metrics.connector_failures[ending].inc()
+    async with tools.connectors:
+        yield
 
 
 async def _end_all(owned: Owned, runner: Runner, *, within_seconds: float) -> int:

@@ -20,6 +20,7 @@ from dispatch.device.owner_cli import add_owner_commands
 
 from dispatch_host.agent_cli import agent
 from dispatch_host.command import Shared, at_desk, do, front_desk
+from dispatch_host.connectors_cli import connectors
 from dispatch_host.doctor_cli import doctor
 from dispatch_host.folders_cli import folders
 from dispatch_host.keep_awake_command import add_keep_awake
@@ -27,6 +28,7 @@ from dispatch_host.permissions_cli import audit, permissions
 from dispatch_host.questions_cli import answer, questions
 from dispatch_host.run_cli import run
 from dispatch_host.schedule_cli import schedule
+from dispatch_host.skills_cli import skills
 from dispatch_host.tasks_cli import cancel, say, tasks
 from dispatch_host.thread_command import add_thread
 
@@ -41,6 +43,8 @@ app = program(
 app.add_typer(folders, name="folders")
 app.add_typer(permissions, name="permissions")
 app.add_typer(schedule, name="schedule")
+app.add_typer(connectors, name="connectors")
+app.add_typer(skills, name="skills")
 app.add_typer(agent, name="agent")
 
 _END_SECONDS = 6.0

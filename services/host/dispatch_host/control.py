@@ -36,6 +36,8 @@ T = TypeVar("T")
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 CALL_SECONDS = 15.0
+CHECK_SECONDS = 3700.0
+"""Longer than a connector may take to start."""
 EXAMINE_SECONDS = 120.0
 """Long enough for each look to run into its own limit."""
 
@@ -154,6 +156,26 @@ class ControlService(ControlServiceServicer):
     async def ChooseAgent(self, request: pb.ChooseAgentRequest, context: _Context) -> pb.ChooseAgentResponse:
         async with _refusing(context):
             return pb.ChooseAgentResponse(name=await self._operations.choose_agent(request.name))
+        raise AssertionError("refusing ends the call")
+
+    async def ListConnectors(self, request: pb.ListConnectorsRequest, context: _Context) -> pb.ListConnectorsResponse:
+        async with _refusing(context):
+            return await self._operations.list_connectors()
+        raise AssertionError("refusing ends the call")
+
+    async def CheckConnector(self, request: pb.CheckConnectorRequest, context: _Context) -> pb.CheckConnectorResponse:
+        async with _refusing(context):
+            return await self._operations.check_connector(request.name)
+        raise AssertionError("refusing ends the call")
+
+    async def ListSkills(self, request: pb.ListSkillsRequest, context: _Context) -> pb.ListSkillsResponse:
+        async with _refusing(context):
+            return await self._operations.list_skills()
+        raise AssertionError("refusing ends the call")
+
+    async def SetSkillFolder(self, request: pb.SetSkillFolderRequest, context: _Context) -> pb.SetSkillFolderResponse:
+        async with _refusing(context):
+            return await self._operations.set_skill_folder(request.path, remove=request.remove)
         raise AssertionError("refusing ends the call")
 
     async def SetKeepAwake(self, request: pb.SetKeepAwakeRequest, context: _Context) -> pb.SetKeepAwakeResponse:
@@ -351,6 +373,25 @@ class ControlClient:
         chosen: pb.ChooseAgentResponse = await self._call(self._stub.ChooseAgent, pb.ChooseAgentRequest(name=name))
         return chosen.name
 
+    async def list_connectors(self) -> pb.ListConnectorsResponse:
+        listed: pb.ListConnectorsResponse = await self._call(self._stub.ListConnectors, pb.ListConnectorsRequest())
+        return listed
+
+    async def check_connector(self, name: str) -> pb.CheckConnectorResponse:
+        checked: pb.CheckConnectorResponse = await self._call(
+            self._stub.CheckConnector, pb.CheckConnectorRequest(name=name), seconds=CHECK_SECONDS
+        )
+        return checked
+
+    async def list_skills(self) -> pb.ListSkillsResponse:
+        listed: pb.ListSkillsResponse = await self._call(self._stub.ListSkills, pb.ListSkillsRequest())
+        return listed
+
+    async def set_skill_folder(self, path: str, *, remove: bool) -> pb.SetSkillFolderResponse:
+        request = pb.SetSkillFolderRequest(path=path, remove=remove)
+        answer: pb.SetSkillFolderResponse = await self._call(self._stub.SetSkillFolder, request)
+        return answer
+
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
         answer: pb.SetKeepAwakeResponse = await self._call(self._stub.SetKeepAwake, pb.SetKeepAwakeRequest(mode=mode))
         return answer.keep_awake
@@ -388,9 +429,9 @@ class ControlClient:
         async for response in _reading(call):
             yield response.line
 
-    async def _call(self, method: Any, request: Any) -> Any:
+    async def _call(self, method: Any, request: Any, *, seconds: float = CALL_SECONDS) -> Any:
         try:
-            return await method(request, timeout=CALL_SECONDS)
+            return await method(request, timeout=seconds)
         except grpc.aio.AioRpcError as failure:
             raise _meant(failure) from failure
 

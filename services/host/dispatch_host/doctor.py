@@ -21,7 +21,7 @@ from dispatch.device.sign_in import SignIn
 from dispatch.doctor import links
 from dispatch.doctor.aside import aside
 from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok, refused, walk, warning
-from dispatch.plain import path_text
+from dispatch.plain import one_line, path_text
 
 from dispatch_host.agents.registry import Listed, Registry
 from dispatch_host.fleet import Fleet
@@ -52,6 +52,8 @@ class Patient:
     """The links of the running host; None when none runs."""
     awake: pb.KeepAwakeStatus
     agents: Registry
+    connectors: Sequence[pb.Connector] = ()
+    """As the host has them that runs; without one, as they are written."""
 
     async def disk(self) -> Finding:
         return await links.disk(self.owned.home.path)
@@ -128,6 +130,10 @@ class Patient:
         if grant is None:
             return ok("agents may not start programs")
         return look_at_sandbox(grant, await probe(home=Path.home(), keep_out=self.owned.keep_out))
+
+    async def written_connectors(self) -> Finding:
+        """See whether connectors are written right, and whether one broke. None is started for it."""
+        return look_at_connectors(self.connectors)
 
     async def kept_awake(self) -> Finding:
         """See whether the computer may fall asleep under a task; its owner may have meant that."""
@@ -214,6 +220,7 @@ OF_THE_HOST: Sequence[Link[Patient]] = (
     Link(name="agent", look=Patient.agent),
     Link(name="folders", look=Patient.folders),
     Link(name="terminal", look=Patient.terminal),
+    Link(name="connectors", look=Patient.written_connectors),
 )
 """What is no phone's and no folder's in particular. What keeps the agents in is one line more here."""
 
@@ -250,11 +257,15 @@ OF_A_FOLDER: Sequence[Link[Folder]] = (Link(name="folder", look=_folder),)
 
 
 async def examine(
-    owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus, agents: Registry
+    owned: Owned,
+    fleet: Fleet | None,
+    awake: pb.KeepAwakeStatus,
+    agents: Registry,
+    connectors: Sequence[pb.Connector] = (),
 ) -> AsyncGenerator[Found, None]:
     """Walk all links; those to a phone once for each, and each approved folder."""
     chart = Chart()
-    async for found in walk(OF_THE_HOST, Patient(owned, fleet, awake, agents), chart):
+    async for found in walk(OF_THE_HOST, Patient(owned, fleet, awake, agents, connectors), chart):
         yield found
     for pairing in await owned.journal.step(threads.pairings):
         own = chart.copy()
@@ -291,6 +302,22 @@ def look_at_sandbox(grant: Grant, found: SandboxFound) -> Finding:
             f"You accepted that. {found.advice} To end it: dispatch-host permissions revoke terminal.",
         )
     return broken(f"there is no terminal: {found.why}", found.advice, reason=errors.SandboxUnavailable.reason)
+
+
+def look_at_connectors(connectors: Sequence[pb.Connector]) -> Finding:
+    """See whether one is written wrong or broke."""
+    wrong = [mistake for one in connectors for mistake in one.mistakes]
+    if wrong:
+        return broken(
+            one_line(f"{wrong[0]}; {len(wrong)} in all" if len(wrong) > 1 else wrong[0], 300),
+            "Mend connectors.json in the home: dispatch-host connectors lists every mistake.",
+            reason=errors.ConnectorUnavailable.reason,
+        )
+    for one in connectors:
+        if one.state == "broken":
+            return warning(f"{one.name}: {one.text}", f"See what it says: dispatch-host connectors check {one.name}.")
+    there = [one for one in connectors if one.state != "disabled"]
+    return ok(f"{len(there)} written" if there else "there are none")
 
 
 def look_at_folder(folder: Folder) -> Finding:

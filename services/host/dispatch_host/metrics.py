@@ -7,6 +7,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from dispatch_host.asking import ENDINGS
+from dispatch_host.connectors.connector import Ending
 from dispatch_host.files.transfers import DONE
 from dispatch_host.tasks import OUTCOMES, State
 
@@ -63,6 +64,13 @@ class HostMetrics:
             registry=self.registry,
         )
         self.power_failures = {part: broke.labels(part) for part in POWER_PARTS}
+        connectors = Counter(
+            "dispatch_host_connector_failures",
+            "Times at which a connector could not be started, or broke.",
+            ["ending"],
+            registry=self.registry,
+        )
+        self.connector_failures = {ending: connectors.labels(ending.value) for ending in Ending}
         self.pauses = Counter(
             "dispatch_host_pauses",
             "Times at which the computer slept for 5 s or more, or the process stood still for 30 s.",

@@ -37,6 +37,7 @@ from dispatch_host.journal import Tx, files, settings, tasks, threads
 from dispatch_host.journal import questions as stored_questions
 from dispatch_host.journal.snapshot import Snapshot
 from dispatch_host.journal.values import Pairing
+from dispatch_host.known_tools import Tools
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
 from dispatch_host.permissions.desk import PermissionDesk
@@ -48,6 +49,7 @@ from dispatch_host.schedule.desk import ScheduleDesk
 from dispatch_host.scope import OpenAt2, best_beneath
 from dispatch_host.task_desk import TaskDesk, task_status
 from dispatch_host.tasks import OPEN, QUEUED, State
+from dispatch_host.tools_desk import WORTH_SAYING, ToolsDesk
 
 REVOKED_SECONDS = 2.0
 TELL_SECONDS = 3.0
@@ -77,6 +79,10 @@ class Front(Protocol):
     async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule: ...
     async def list_agents(self) -> pb.ListAgentsResponse: ...
     async def choose_agent(self, name: str) -> str: ...
+    async def list_connectors(self) -> pb.ListConnectorsResponse: ...
+    async def check_connector(self, name: str) -> pb.CheckConnectorResponse: ...
+    async def list_skills(self) -> pb.ListSkillsResponse: ...
+    async def set_skill_folder(self, path: str, *, remove: bool) -> pb.SetSkillFolderResponse: ...
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus: ...
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
@@ -106,10 +112,12 @@ class Running:
 class Operations:
     """The front desk itself."""
 
-    def __init__(self, owned: Owned, *, agents: Registry, running: Running | None) -> None:
+    def __init__(self, owned: Owned, *, agents: Registry, running: Running | None, tools: Tools | None = None) -> None:
+        """`tools` are entered already; without, there are no connectors and no skills."""
         self._owned = owned
         self._agents = agents
         self._running = running
+        self._tools = None if tools is None else ToolsDesk(tools, is_running=running is not None)
         self._permissions = PermissionDesk(owned, running.held if running is not None else None)
         self._tasks = TaskDesk(
             owned,
@@ -146,6 +154,7 @@ class Operations:
             permissions=await self.list_permissions(),
             questions=(await self.list_questions()).questions,
             agent=await self._agent(),
+            connectors=[one for one in (await self.list_connectors()).connectors if one.state in WORTH_SAYING],
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
             status.running_task.CopyFrom(task_status(now, names))
@@ -156,7 +165,8 @@ class Operations:
         """Walk the chain from this host to its phones."""
         fleet = self._running.fleet if self._running is not None else None
         self._agents.choose(await self._agent())
-        looked_at = doctor.examine(self._owned, fleet, await self._keep_awake(), self._agents)
+        connectors = (await self.list_connectors()).connectors
+        looked_at = doctor.examine(self._owned, fleet, await self._keep_awake(), self._agents, connectors)
         async with contextlib.aclosing(looked_at) as findings:
             async for found in findings:
                 yield found
@@ -244,6 +254,30 @@ class Operations:
 
     async def _agent(self) -> str:
         return await self._owned.journal.step(settings.agent) or self._agents.chosen
+
+    async def list_connectors(self) -> pb.ListConnectorsResponse:
+        """List the connectors, without starting any."""
+        if self._tools is None:
+            return pb.ListConnectorsResponse()
+        return await self._tools.connectors(await self._permissions.held())
+
+    async def check_connector(self, name: str) -> pb.CheckConnectorResponse:
+        """Start a connector and tell how it is. Raises BadRequest."""
+        if self._tools is None:
+            raise errors.BadRequest("there is no connector of this name", metadata={"field": "name"})
+        return await self._tools.check(name, await self._permissions.held())
+
+    async def list_skills(self) -> pb.ListSkillsResponse:
+        """List the skills, and the folders that they lie in."""
+        if self._tools is None:
+            return pb.ListSkillsResponse()
+        return await self._tools.skills(await self._permissions.held())
+
+    async def set_skill_folder(self, path: str, *, remove: bool) -> pb.SetSkillFolderResponse:
+        """Add or remove a folder of skills. Raises BadRequest, StoreFailed."""
+        if self._tools is None:
+            raise errors.BadRequest("there are no skills here", metadata={"field": "path"})
+        return await self._tools.set_folder(path, remove=remove)
 
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
         """Keep this computer awake when its owner says, in force at once. Raises BadRequest."""

@@ -81,16 +81,19 @@ def _run(
 
     from dispatch_host.app import run as run_host  # noqa: PLC0415
     from dispatch_host.known_agents import known_agents  # noqa: PLC0415
+    from dispatch_host.known_tools import known_tools  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
     from dispatch_host.power import best_means, best_sleep_watch  # noqa: PLC0415
     from dispatch_host.run_command import told_on  # noqa: PLC0415
 
     configure(service="host")
     with owning(shared.home, plaintext=shared.plaintext) as owned:
+        tools = known_tools(owned, shared.environment)
         uvloop.run(
             run_host(
                 owned,
-                agents=known_agents(owned, shared.environment),
+                agents=known_agents(owned, shared.environment, toolboxes=tools.toolboxes),
+                tools=tools,
                 sleep=best_sleep_watch(),
                 awake_means=best_means(),
                 limits=limits,

@@ -53,6 +53,7 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
         "keep_awake": keep_awake(found.keep_awake),
         **permission_words.told(found.permissions),
         "questions": [_asked(one) for one in found.questions],
+        "connectors": [{"connector": one.name, "state": one.state, "text": one.text} for one in found.connectors],
         "agent": found.agent,
     }
 
@@ -76,6 +77,9 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
         yield "  no folder is approved (dispatch-host folders add PATH)"
     for line in permission_words.lines(permission_words.told(found.permissions)):
         yield f"  {line}"
+    for connector in found.connectors:
+        why = f", {one_line(connector.text, 200)}" if connector.text else ""
+        yield f"  connector {one_line(connector.name, 80) or 'file'}: {connector.state}{why}"
     if found.direct_addresses:
         yield f"  phones on this network can come directly: {', '.join(found.direct_addresses)}"
     yield f"  agent: {one_line(found.agent, 80)}"

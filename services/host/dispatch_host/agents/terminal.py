@@ -18,6 +18,7 @@ from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.probe import Found, probe
 from dispatch_host.sandbox.program import Conversation, Limits, Program, ProgramEvent, Programs
 from dispatch_host.sandbox.unconfined import Unconfined
+from dispatch_host.scope import Folder
 
 
 class NoSandbox(Exception):
@@ -73,14 +74,15 @@ class Terminal:
         network: bool | None = None,
         confined: bool = True,
         variables: Mapping[str, str] | None = None,
+        own: Sequence[Folder] = (),
     ) -> AsyncGenerator[ProgramEvent, None]:
         """Start a program and give its output and its end. Closing the generator kills all of it. `variables` are of its
-        environment, beside what all programs have.
+        environment, beside what all programs have, and `own` the folders that it needs beside the approved ones.
 
         It may use the network if that is permitted, unless `network` says no. `confined` is what `is_confined` gave and the
         person was shown: a sandbox that is gone since is not done without. Raises NotPermitted, NoSandbox and NoProgram.
         """
-        program = Program(tuple(command), folder, variables=variables or {})
+        program = Program(tuple(command), folder, own=own, variables=variables or {})
         programs, online = await self._chosen(program, gate, network, confined=confined)
         events = programs.run(program, folders=gate.folders, network=online, limits=limits or self._limits)
         async with contextlib.aclosing(events):

@@ -47,6 +47,9 @@ class TaskGate:
         """Allow nothing any more: the task is over, whatever its agent thinks."""
         self._is_closed = True
 
+    def named(self, kind: Kind) -> Sequence[str]:
+        return self._held.named(kind)
+
     async def use(self, permission: Permission, subject: str) -> Grant:
         allowed = self.has(permission)
         if allowed:

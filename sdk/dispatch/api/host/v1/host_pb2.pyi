@@ -156,6 +156,7 @@ class GetStatusResponse(_message.Message):
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     QUESTIONS_FIELD_NUMBER: _builtins.int
     AGENT_FIELD_NUMBER: _builtins.int
+    CONNECTORS_FIELD_NUMBER: _builtins.int
     DIRECT_ADDRESSES_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether the host's own process runs (false when the command line answers from the files alone)."""
@@ -204,6 +205,10 @@ class GetStatusResponse(_message.Message):
         """What waits for an answer."""
 
     @_builtins.property
+    def connectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Connector]:
+        """Connectors that run, broke or are written wrong."""
+
+    @_builtins.property
     def direct_addresses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Where phones on the local network can come directly, "192.168.1.7:40123"; empty when the setting is off, or nothing runs."""
 
@@ -225,11 +230,12 @@ class GetStatusResponse(_message.Message):
         permissions: _thread_pb2.Permissions | None = ...,
         questions: _abc.Iterable[Global___OpenQuestion] | None = ...,
         agent: _builtins.str = ...,
+        connectors: _abc.Iterable[Global___Connector] | None = ...,
         direct_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "keep_awake", b"keep_awake", "permissions", b"permissions", "running_task", b"running_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "agent", b"agent", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "keep_awake", b"keep_awake", "key_store", b"key_store", "pairings", b"pairings", "permissions", b"permissions", "questions", b"questions", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "agent", b"agent", "clock_off_ms", b"clock_off_ms", "connectors", b"connectors", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "keep_awake", b"keep_awake", "key_store", b"key_store", "pairings", b"pairings", "permissions", b"permissions", "questions", b"questions", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_off_ms: _TypeAlias = _typing.Literal["clock_off_ms"]  # noqa: Y015
     _WhichOneofArgType__clock_off_ms: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms"]  # noqa: Y015
@@ -1369,6 +1375,340 @@ class AnswerQuestionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AnswerQuestionResponse: _TypeAlias = AnswerQuestionResponse  # noqa: Y015
+
+@_typing.final
+class ListConnectorsRequest(_message.Message):
+    """ListConnectorsRequest asks for all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConnectorsRequest: _TypeAlias = ListConnectorsRequest  # noqa: Y015
+
+@_typing.final
+class ListConnectorsResponse(_message.Message):
+    """ListConnectorsResponse is all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTORS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def connectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___Connector]:
+        """Those with a mistake first."""
+
+    def __init__(
+        self,
+        *,
+        connectors: _abc.Iterable[Global___Connector] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connectors", b"connectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConnectorsResponse: _TypeAlias = ListConnectorsResponse  # noqa: Y015
+
+@_typing.final
+class CheckConnectorRequest(_message.Message):
+    """CheckConnectorRequest asks for one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name; BAD_REQUEST if there is none."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckConnectorRequest: _TypeAlias = CheckConnectorRequest  # noqa: Y015
+
+@_typing.final
+class CheckConnectorResponse(_message.Message):
+    """CheckConnectorResponse says how it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONNECTOR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def connector(self) -> Global___Connector:
+        """As listed."""
+
+    def __init__(
+        self,
+        *,
+        connector: Global___Connector | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckConnectorResponse: _TypeAlias = CheckConnectorResponse  # noqa: Y015
+
+@_typing.final
+class Connector(_message.Message):
+    """Connector is a server that agents may use. All that it says of itself is a stranger's word."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    BY_URL_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    MISTAKES_FIELD_NUMBER: _builtins.int
+    WROTE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name; empty for mistakes of the file itself."""
+    state: _builtins.str
+    """"off", "starting", "ready", "broken", "disabled", "wrong"."""
+    text: _builtins.str
+    """Why it is broken; empty else."""
+    by_url: _builtins.bool
+    """Whether it runs elsewhere, and is reached by its address."""
+    wrote: _builtins.str
+    """The end of what it wrote to its standard error when it was last ended, without secrets. For its owner's eyes."""
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConnectorTool]:
+        """What it offers, as far as known: since it was last started."""
+
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeftOutTool]:
+        """What it offers and can't be used, each with the reason."""
+
+    @_builtins.property
+    def mistakes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is wrong with its definition, each with its place."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        state: _builtins.str = ...,
+        text: _builtins.str = ...,
+        by_url: _builtins.bool = ...,
+        tools: _abc.Iterable[Global___ConnectorTool] | None = ...,
+        left_out: _abc.Iterable[Global___LeftOutTool] | None = ...,
+        mistakes: _abc.Iterable[_builtins.str] | None = ...,
+        wrote: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_url", b"by_url", "left_out", b"left_out", "mistakes", b"mistakes", "name", b"name", "state", b"state", "text", b"text", "tools", b"tools", "wrote", b"wrote"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Connector: _TypeAlias = Connector  # noqa: Y015
+
+@_typing.final
+class ConnectorTool(_message.Message):
+    """ConnectorTool is one tool."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    PERMITTED_FIELD_NUMBER: _builtins.int
+    ASKS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The server's name for it."""
+    about: _builtins.str
+    """What the server says of it."""
+    permitted: _builtins.bool
+    """Whether agents may use it."""
+    asks: _builtins.bool
+    """Whether each call is asked for."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        about: _builtins.str = ...,
+        permitted: _builtins.bool = ...,
+        asks: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "asks", b"asks", "name", b"name", "permitted", b"permitted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConnectorTool: _TypeAlias = ConnectorTool  # noqa: Y015
+
+@_typing.final
+class LeftOutTool(_message.Message):
+    """LeftOutTool is one that can't be used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, as it can be shown."""
+    text: _builtins.str
+    """Why."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeftOutTool: _TypeAlias = LeftOutTool  # noqa: Y015
+
+@_typing.final
+class ListSkillsRequest(_message.Message):
+    """ListSkillsRequest asks for all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSkillsRequest: _TypeAlias = ListSkillsRequest  # noqa: Y015
+
+@_typing.final
+class ListSkillsResponse(_message.Message):
+    """ListSkillsResponse is all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SKILLS_FIELD_NUMBER: _builtins.int
+    FOLDERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def skills(self) -> _containers.RepeatedCompositeFieldContainer[Global___Skill]:
+        """By folder and name."""
+
+    @_builtins.property
+    def folders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The folders that they lie in."""
+
+    def __init__(
+        self,
+        *,
+        skills: _abc.Iterable[Global___Skill] | None = ...,
+        folders: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["folders", b"folders", "skills", b"skills"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSkillsResponse: _TypeAlias = ListSkillsResponse  # noqa: Y015
+
+@_typing.final
+class Skill(_message.Message):
+    """Skill is a folder with instructions for a language model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    FOLDER_FIELD_NUMBER: _builtins.int
+    MISTAKES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its folder's name."""
+    about: _builtins.str
+    """What it is for; empty for a bad one."""
+    folder: _builtins.str
+    """The folder that it lies in."""
+    @_builtins.property
+    def mistakes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is wrong with it; empty for a good one."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        about: _builtins.str = ...,
+        folder: _builtins.str = ...,
+        mistakes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "folder", b"folder", "mistakes", b"mistakes", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Skill: _TypeAlias = Skill  # noqa: Y015
+
+@_typing.final
+class SetSkillFolderRequest(_message.Message):
+    """SetSkillFolderRequest adds or removes a folder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """Absolute."""
+    remove: _builtins.bool
+    """Whether to remove it."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        remove: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "remove", b"remove"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSkillFolderRequest: _TypeAlias = SetSkillFolderRequest  # noqa: Y015
+
+@_typing.final
+class SetSkillFolderResponse(_message.Message):
+    """SetSkillFolderResponse says what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """Whether anything changed."""
+    def __init__(
+        self,
+        *,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetSkillFolderResponse: _TypeAlias = SetSkillFolderResponse  # noqa: Y015
 
 @_typing.final
 class SetKeepAwakeRequest(_message.Message):

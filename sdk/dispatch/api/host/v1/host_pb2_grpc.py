@@ -130,6 +130,26 @@ class ControlServiceStub:
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentResponse.FromString,
                 _registered_method=True)
+        self.ListConnectors = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ListConnectors',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsResponse.FromString,
+                _registered_method=True)
+        self.CheckConnector = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/CheckConnector',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorResponse.FromString,
+                _registered_method=True)
+        self.ListSkills = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ListSkills',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsResponse.FromString,
+                _registered_method=True)
+        self.SetSkillFolder = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/SetSkillFolder',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderResponse.FromString,
+                _registered_method=True)
         self.SetKeepAwake = channel.unary_unary(
                 '/dispatch.api.host.v1.ControlService/SetKeepAwake',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeRequest.SerializeToString,
@@ -304,6 +324,34 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListConnectors(self, request, context):
+        """ListConnectors lists the connectors of the file in the home, without starting any. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckConnector(self, request, context):
+        """CheckConnector starts a connector and tells how it is then. Called by the owner; repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSkills(self, request, context):
+        """ListSkills lists the skills, the bad ones with what is wrong, and the folders that they lie in. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSkillFolder(self, request, context):
+        """SetSkillFolder adds or removes a folder of skills, in force at once. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetKeepAwake(self, request, context):
         """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe.
         """
@@ -451,6 +499,26 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ChooseAgent,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentResponse.SerializeToString,
+            ),
+            'ListConnectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConnectors,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsResponse.SerializeToString,
+            ),
+            'CheckConnector': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckConnector,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorResponse.SerializeToString,
+            ),
+            'ListSkills': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSkills,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsResponse.SerializeToString,
+            ),
+            'SetSkillFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSkillFolder,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderResponse.SerializeToString,
             ),
             'SetKeepAwake': grpc.unary_unary_rpc_method_handler(
                     servicer.SetKeepAwake,
@@ -1002,6 +1070,114 @@ class ControlService:
             '/dispatch.api.host.v1.ControlService/ChooseAgent',
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentRequest.SerializeToString,
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConnectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ListConnectors',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckConnector(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/CheckConnector',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSkills(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ListSkills',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSkillFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/SetSkillFolder',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,6 +71,14 @@ class ControlServiceStub:
     """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe."""
     ChooseAgent: _grpc.UnaryUnaryMultiCallable[_host_pb2.ChooseAgentRequest, _host_pb2.ChooseAgentResponse]
     """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe."""
+    ListConnectors: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListConnectorsRequest, _host_pb2.ListConnectorsResponse]
+    """ListConnectors lists the connectors of the file in the home, without starting any. Repeating it is safe."""
+    CheckConnector: _grpc.UnaryUnaryMultiCallable[_host_pb2.CheckConnectorRequest, _host_pb2.CheckConnectorResponse]
+    """CheckConnector starts a connector and tells how it is then. Called by the owner; repeating it is safe."""
+    ListSkills: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListSkillsRequest, _host_pb2.ListSkillsResponse]
+    """ListSkills lists the skills, the bad ones with what is wrong, and the folders that they lie in. Repeating it is safe."""
+    SetSkillFolder: _grpc.UnaryUnaryMultiCallable[_host_pb2.SetSkillFolderRequest, _host_pb2.SetSkillFolderResponse]
+    """SetSkillFolder adds or removes a folder of skills, in force at once. Repeating it is safe."""
     SetKeepAwake: _grpc.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]
     """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _grpc.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]
@@ -131,6 +139,14 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe."""
     ChooseAgent: _aio.UnaryUnaryMultiCallable[_host_pb2.ChooseAgentRequest, _host_pb2.ChooseAgentResponse]  # type: ignore[assignment]
     """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe."""
+    ListConnectors: _aio.UnaryUnaryMultiCallable[_host_pb2.ListConnectorsRequest, _host_pb2.ListConnectorsResponse]  # type: ignore[assignment]
+    """ListConnectors lists the connectors of the file in the home, without starting any. Repeating it is safe."""
+    CheckConnector: _aio.UnaryUnaryMultiCallable[_host_pb2.CheckConnectorRequest, _host_pb2.CheckConnectorResponse]  # type: ignore[assignment]
+    """CheckConnector starts a connector and tells how it is then. Called by the owner; repeating it is safe."""
+    ListSkills: _aio.UnaryUnaryMultiCallable[_host_pb2.ListSkillsRequest, _host_pb2.ListSkillsResponse]  # type: ignore[assignment]
+    """ListSkills lists the skills, the bad ones with what is wrong, and the folders that they lie in. Repeating it is safe."""
+    SetSkillFolder: _aio.UnaryUnaryMultiCallable[_host_pb2.SetSkillFolderRequest, _host_pb2.SetSkillFolderResponse]  # type: ignore[assignment]
+    """SetSkillFolder adds or removes a folder of skills, in force at once. Repeating it is safe."""
     SetKeepAwake: _aio.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]  # type: ignore[assignment]
     """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _aio.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]  # type: ignore[assignment]
@@ -302,6 +318,38 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_host_pb2.ChooseAgentResponse, _abc.Awaitable[_host_pb2.ChooseAgentResponse]]:
         """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ListConnectors(
+        self,
+        request: _host_pb2.ListConnectorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListConnectorsResponse, _abc.Awaitable[_host_pb2.ListConnectorsResponse]]:
+        """ListConnectors lists the connectors of the file in the home, without starting any. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def CheckConnector(
+        self,
+        request: _host_pb2.CheckConnectorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.CheckConnectorResponse, _abc.Awaitable[_host_pb2.CheckConnectorResponse]]:
+        """CheckConnector starts a connector and tells how it is then. Called by the owner; repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ListSkills(
+        self,
+        request: _host_pb2.ListSkillsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListSkillsResponse, _abc.Awaitable[_host_pb2.ListSkillsResponse]]:
+        """ListSkills lists the skills, the bad ones with what is wrong, and the folders that they lie in. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def SetSkillFolder(
+        self,
+        request: _host_pb2.SetSkillFolderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.SetSkillFolderResponse, _abc.Awaitable[_host_pb2.SetSkillFolderResponse]]:
+        """SetSkillFolder adds or removes a folder of skills, in force at once. Repeating it is safe."""
 
     @_abc_1.abstractmethod
     def SetKeepAwake(
