@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dispatch_host.agents import Agent
+from dispatch_host.agents.acp.known import external_agents
+from dispatch_host.agents.acp.own import FILE
 from dispatch_host.agents.registry import BUILT_IN, Known, Registry
 from dispatch_host.agents.terminal import Terminal, best_terminal
 from dispatch_host.owned import Owned
+from dispatch_host.scope import KeptOut
 
 if TYPE_CHECKING:
     from dispatch_host.agents.builtin import BuiltIn
@@ -31,25 +34,42 @@ def known_agents(owned: Owned, environment: Mapping[str, str], *, toolboxes: Seq
     `toolboxes` are those that live as long as the host: a language model may call what is in them, behind the host's own.
     """
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
-    return Registry([_built_in(owned, environment, terminal), _llm(owned, environment, terminal, toolboxes)])
+    kept_out = [KeptOut.hold(path) for path in owned.keep_out]  # once: an agent is made for each task
+    external = external_agents(
+        owned.home.path / FILE,
+        home=Path.home(),
+        environment=environment,
+        terminal=terminal,
+        keep_out=kept_out,
+        records=owned.changes,
+    )
+    built_in = _built_in(owned, environment, terminal, kept_out)
+    llm = _llm(owned, environment, terminal, kept_out, toolboxes)
+    return Registry([built_in, llm, *external])
 
 
-def _built_in(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Known:
+def _built_in(owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]) -> Known:
     return Known(
         name=BUILT_IN,
         about="understands everyday requests about files; needs no key, no network",
-        make=lambda: _assistant(owned, environment, terminal),
+        make=lambda: _assistant(owned, environment, terminal, keep_out),
     )
 
 
-def _llm(owned: Owned, environment: Mapping[str, str], terminal: Terminal, toolboxes: Sequence[Toolbox]) -> Known:
+def _llm(
+    owned: Owned,
+    environment: Mapping[str, str],
+    terminal: Terminal,
+    keep_out: Sequence[KeptOut],
+    toolboxes: Sequence[Toolbox],
+) -> Known:
     def make() -> Agent:
         from dispatch_host.agents.llm import LanguageModel
 
         return LanguageModel(
             settings_home=owned.home.path,
             environment=environment,
-            toolboxes=[*_own_tools(owned, environment, terminal), *toolboxes],
+            toolboxes=[*_own_tools(owned, environment, terminal, keep_out), *toolboxes],
             clock=_clock(environment),
         )
 
@@ -63,22 +83,26 @@ def _llm(owned: Owned, environment: Mapping[str, str], terminal: Terminal, toolb
     )
 
 
-def _own_tools(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Sequence[Toolbox]:
+def _own_tools(
+    owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]
+) -> Sequence[Toolbox]:
     """Give the tools over what the host can do itself."""
     from dispatch_host.agents.tools import FileTools, PersonTools, ProgramTools
 
     home = Path.home()
-    files = FileTools(_assistant(owned, environment, terminal), home=home, zone=_clock(environment)().tzinfo)
-    return [files, ProgramTools(terminal, home=home, keep_out=owned.keep_out), PersonTools()]
+    files = FileTools(_assistant(owned, environment, terminal, keep_out), home=home, zone=_clock(environment)().tzinfo)
+    return [files, ProgramTools(terminal, home=home, keep_out=keep_out), PersonTools()]
 
 
-def _assistant(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> BuiltIn:
+def _assistant(
+    owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]
+) -> BuiltIn:
     from dispatch_host.agents.builtin import BuiltIn
 
     return BuiltIn(
-        keep_out=owned.keep_out,
+        keep_out=keep_out,
         environment=environment,
-        records=owned.home.path / "changes",
+        records=owned.changes,
         terminal=terminal,
     )
 

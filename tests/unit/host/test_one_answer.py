@@ -160,7 +160,8 @@ class OneAnswer(RuleBasedStateMachine):
             question_id=question_id,
             task_id=self.task.task_id,
             content=content.SerializeToString(),
-            permission=None,
+            stands_on=frozenset(),
+            rule_digest=b"",
             asked_at_ms=len(self.asked),
         )
         assert questions.ask(self.tx, self.scribe, self.task, stored)

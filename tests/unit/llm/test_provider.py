@@ -10,7 +10,7 @@ from dispatch_host.agents import NotDone, NotDoneReason, Result, Step, Task, Tex
 from dispatch_host.agents.llm.limits import Patience
 
 from tests.support.agents import Nobody, SaidMeanwhile, leaves_nothing
-from tests.support.model_server import Asked, Call, CutOff, Fault, Never, Raw, Reply, Say
+from tests.support.model_server import Asked, Call, CutOff, Fault, ModelServer, Never, Raw, Reply, Say
 from tests.support.waiting import DEADLINE_SECONDS
 from tests.unit.llm.conftest import KEY, Desk
 
@@ -167,6 +167,16 @@ async def test_a_provider_that_stays_in_trouble_is_given_up(desk: Desk) -> None:
         True,
         True,
     )
+
+
+async def test_a_redirect_is_not_followed(desk: Desk) -> None:
+    async with ModelServer() as elsewhere:
+        desk.server.usual = lambda _: Fault(307, headers={"location": f"{elsewhere.address}/v1/messages"})
+
+        end = await desk.does("hello")
+
+    assert isinstance(end, NotDone)
+    assert elsewhere.asked == []
 
 
 async def test_a_provider_that_nobody_can_reach_is_given_up(desk: Desk) -> None:

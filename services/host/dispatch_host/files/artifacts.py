@@ -20,14 +20,14 @@ from dispatch.sealed.file import KEY_BYTES
 
 from dispatch_host.files.inbox import Inbox
 from dispatch_host.journal.values import FileKind, StoredFile
-from dispatch_host.scope import Folder, Refusal, Refused, Scope
+from dispatch_host.scope import Folder, KeptOut, Refusal, Refused, Scope
 
 
 class Artifacts:
     """Names files for the phone, and opens what was named. Blocking, called in threads."""
 
     def __init__(self, *, keep_out: Sequence[Path], inbox: Inbox, most_bytes: int, rng: Rng) -> None:
-        self._keep_out = keep_out
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         self._inbox = inbox
         self._most_bytes = most_bytes
         self._rng = rng
