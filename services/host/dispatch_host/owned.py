@@ -40,6 +40,11 @@ class Owned:
         return self.home / "attachments"
 
     @property
+    def pictures(self) -> Path:
+        """Give the folder for pictures of web pages that are sent to phones."""
+        return self.home / "pictures"
+
+    @property
     def keep_out(self) -> Sequence[Path]:
         """Give what no agent may read, whatever is approved: the keys, the journal, and what opens them."""
         passphrase = self.home.passphrase_file

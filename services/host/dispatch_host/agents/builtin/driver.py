@@ -29,7 +29,8 @@ from dispatch_host.agents.asking import (
     NobodyAnswered,
     Said,
 )
-from dispatch_host.agents.builtin import commands, wire, zone
+from dispatch_host.agents.builtin import browsing, commands, wire, zone
+from dispatch_host.agents.builtin.browsing import Visits
 from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.running import Runs
 from dispatch_host.agents.terminal import Terminal
@@ -69,6 +70,7 @@ class BuiltIn:
         limit_seconds: float = LIMIT_SECONDS,
         terminal: Terminal | None = None,
         records: Path | None = None,
+        pages: Visits | None = None,
     ) -> None:
         """`keep_out` are folders no task may read, whatever is approved: the host's own keys and journal.
 
@@ -76,7 +78,7 @@ class BuiltIn:
 
         `home` is what `~` means, `clock` gives the time with its zone. Of `environment` the worker gets what Python needs
         to start, and nothing else. `command` starts a worker: a seam for tests. `terminal` starts programs; without one it
-        does not run any.
+        does not run any, and without `pages` it opens none.
         """
         self._home = home or Path.home()
         self._keep_out = [path.resolve() for path in keep_out]
@@ -87,6 +89,7 @@ class BuiltIn:
         self._limit_seconds = limit_seconds
         self._runs = None if terminal is None else Runs(terminal, home=self._home, keep_out=self._keep_out)
         self._records = records
+        self._pages = pages
 
     async def run(
         self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
@@ -102,6 +105,11 @@ class BuiltIn:
         if self._runs is not None and wanted is not None and self._runs.takes(wanted, memories):
             async with contextlib.aclosing(self._runs.run(wanted, gate=gate, ask=ask, memories=memories)) as running:
                 async for said in running:
+                    yield said
+            return
+        if self._pages is not None and (page := browsing.understand(text)) is not None:
+            async with contextlib.aclosing(self._pages.run(page, task_id=task.task_id, gate=gate, ask=ask)) as visiting:
+                async for said in visiting:
                     yield said
             return
         for question in range(_QUESTIONS + 1):
