@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,8 @@ class Owned:
     rng: Rng = field(repr=False)
     plaintext: bool
     """Whether services off this computer may be spoken to in the clear."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of whoever started this process: what leads to their desktop."""
 
     @property
     def attachments(self) -> Path:
@@ -56,7 +58,7 @@ class Owned:
 
 
 @contextlib.contextmanager
-def owning(home: Home, *, plaintext: bool) -> Iterator[Owned]:
+def owning(home: Home, *, plaintext: bool, environment: Mapping[str, str] | None = None) -> Iterator[Owned]:
     """Own the home for as long as the context lasts. Raises HomeInUse, StoreFailed, BadRequest."""
     with home.owned():
         clock, rng, store = SystemClock(), os.urandom, key_store(home, os.urandom, owned=True)
@@ -74,6 +76,7 @@ def owning(home: Home, *, plaintext: bool) -> Iterator[Owned]:
                 clock=clock,
                 rng=rng,
                 plaintext=plaintext,
+                environment=environment or {},
             )
         finally:
             journal.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,19 +99,22 @@ def _run(
 
     from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
     from dispatch_host.agents.builtin.browsing import Visits  # noqa: PLC0415
+    from dispatch_host.agents.builtin.desk import Desk  # noqa: PLC0415
     from dispatch_host.agents.terminal import best_terminal  # noqa: PLC0415
     from dispatch_host.app import run as run_host  # noqa: PLC0415
     from dispatch_host.browser.session import Browser  # noqa: PLC0415
+    from dispatch_host.desktop.best import best_desktop  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
     from dispatch_host.power import best_means, best_sleep_watch  # noqa: PLC0415
     from dispatch_host.run_command import told_on  # noqa: PLC0415
 
     configure(service="host")
-    with owning(shared.home, plaintext=shared.plaintext) as owned:
+    with owning(shared.home, plaintext=shared.plaintext, environment=shared.environment) as owned:
         terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=shared.environment)
         browser = Browser(
             terminal.found, home=Path.home(), keep_out=owned.keep_out, environment=shared.environment, reach=reach
         )
+        desktop = best_desktop(shared.environment, platform=sys.platform)
         uvloop.run(
             run_host(
                 owned,
@@ -120,6 +124,7 @@ def _run(
                     records=shared.home.path / "changes",
                     terminal=terminal,
                     pages=Visits(browser, pictures=owned.pictures),
+                    desktop=Desk(desktop, home=Path.home(), keep_out=owned.keep_out),
                 ),
                 agent_name="built-in",
                 sleep=best_sleep_watch(),

@@ -162,8 +162,7 @@ async def look_up(name: str) -> Sequence[Address]:
 async def _greeting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Target | None:
     """Read which host is wanted; None for what is not done here. Raises IncompleteReadError, ConnectionError."""
     version, methods = await reader.readexactly(2)
-    offered = await reader.readexactly(methods)
-    if version != _VERSION or _NO_AUTHENTICATION not in offered:
+    if version != _VERSION or _NO_AUTHENTICATION not in await reader.readexactly(methods):
         raise ConnectionAbortedError
     writer.write(bytes((_VERSION, _NO_AUTHENTICATION)))
     version, command, _, kind = await reader.readexactly(4)

@@ -37,6 +37,8 @@ _PRIVATE = (
     "The owner of the host can allow a network: `dispatch-host run --browser-networks NETWORK`."
 )
 
+_NOT_STARTED = "Chromium did not start in the sandbox."
+
 
 class CannotOpen(Exception):
     """A call that failed. The text is for an agent: the worker's, or a page's, words."""
@@ -220,27 +222,50 @@ class Browser:
             return False
         return True
 
+    async def probe(self) -> None:
+        """Start a browser and end it. Raises NoBrowser."""
+        async with self._worker() as worker:
+            try:
+                async with asyncio.timeout(_BEGIN_SECONDS):
+                    line = await worker.reader.readline()
+            except (TimeoutError, OSError, ValueError) as failure:
+                raise NoBrowser(_NOT_STARTED) from failure
+            if not line:
+                raise NoBrowser(_NOT_STARTED)
+
     @asynccontextmanager
     async def session(self, *, gate: Gate, ask: Ask) -> AsyncIterator[Session]:
         """Hold a browser. At the end nothing of it is left. Raises NoBrowser."""
-        installed()
-        found = await self._sandbox()
-        if not isinstance(found.programs, Bubblewrap):
-            raise NoBrowser(f"There is no sandbox for it. {found.why}".strip(), found.advice)
         turned_away: list[Target] = []
         async with (
-            chamber(
-                found.programs.executable, home=self._home, keep_out=self._keep_out, environment=self._environment
-            ) as worker,
+            self._worker() as worker,
             Proxy(worker.listening, self._reach, resolve=self._resolve, refused=turned_away.append),
         ):
             session = Session(worker, gate=gate, ask=ask, turned_away=turned_away)
             listening = asyncio.create_task(session.listen())
             try:
-                await session.begun()
+                await _begun(session)
                 yield session
-            except TimeoutError as late:
-                raise NoBrowser("Chromium did not start in time.") from late
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
+
+    @asynccontextmanager
+    async def _worker(self) -> AsyncIterator[Worker]:
+        """Hold a worker in the sandbox. Raises NoBrowser."""
+        installed()
+        found = await self._sandbox()
+        if not isinstance(found.programs, Bubblewrap):
+            raise NoBrowser(f"There is no sandbox for it. {found.why}".strip(), found.advice)
+        bubblewrap = found.programs.executable
+        async with chamber(
+            bubblewrap, home=self._home, keep_out=self._keep_out, environment=self._environment
+        ) as worker:
+            yield worker
+
+
+async def _begun(session: Session) -> None:
+    try:
+        await session.begun()
+    except (TimeoutError, SessionOver) as failure:
+        raise NoBrowser(_NOT_STARTED) from failure

@@ -29,8 +29,9 @@ from dispatch_host.agents.asking import (
     NobodyAnswered,
     Said,
 )
-from dispatch_host.agents.builtin import browsing, commands, wire, zone
+from dispatch_host.agents.builtin import browsing, commands, desk, wire, zone
 from dispatch_host.agents.builtin.browsing import Visits
+from dispatch_host.agents.builtin.desk import Desk
 from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.running import Runs
 from dispatch_host.agents.terminal import Terminal
@@ -71,6 +72,7 @@ class BuiltIn:
         terminal: Terminal | None = None,
         records: Path | None = None,
         pages: Visits | None = None,
+        desktop: Desk | None = None,
     ) -> None:
         """`keep_out` are folders no task may read, whatever is approved: the host's own keys and journal.
 
@@ -78,7 +80,7 @@ class BuiltIn:
 
         `home` is what `~` means, `clock` gives the time with its zone. Of `environment` the worker gets what Python needs
         to start, and nothing else. `command` starts a worker: a seam for tests. `terminal` starts programs; without one it
-        does not run any, and without `pages` it opens none.
+        does not run any, without `pages` it opens none, and without `desktop` it leaves the desktop alone.
         """
         self._home = home or Path.home()
         self._keep_out = [path.resolve() for path in keep_out]
@@ -90,6 +92,7 @@ class BuiltIn:
         self._runs = None if terminal is None else Runs(terminal, home=self._home, keep_out=self._keep_out)
         self._records = records
         self._pages = pages
+        self._desk = desktop
 
     async def run(
         self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
@@ -110,6 +113,15 @@ class BuiltIn:
         if self._pages is not None and (page := browsing.understand(text)) is not None:
             async with contextlib.aclosing(self._pages.run(page, task_id=task.task_id, gate=gate, ask=ask)) as visiting:
                 async for said in visiting:
+                    yield said
+            return
+        if (
+            self._desk is not None
+            and (shown := desk.understand(text)) is not None
+            and await self._desk.takes(shown, gate)
+        ):
+            async with contextlib.aclosing(self._desk.run(shown, gate=gate, ask=ask)) as showing:
+                async for said in showing:
                     yield said
             return
         for question in range(_QUESTIONS + 1):
