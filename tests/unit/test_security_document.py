@@ -22,6 +22,7 @@ ATTACKERS = (
     "Another user of the same computer",
     "Malicious files",
     "A hostile program",
+    "A hostile web page",
     "Another web site, or somebody at the browser",
     "A provider of sign-ins, and who stands between",
     "Somebody on the network",
