@@ -571,6 +571,20 @@ class SandboxUnavailable(TaskNotDone):
     advice = "dispatch-host doctor, on the computer, says what is missing."
 
 
+class AgentUnavailable(TaskNotDone):
+    """`detail` says why; `metadata` names the agent."""
+
+    reason = Reason.REASON_AGENT_UNAVAILABLE
+    sentence = "The computer's agent can't be used now."
+    advice = "dispatch-host agent, on the computer, says why."
+
+
+class LimitReached(TaskNotDone):
+    reason = Reason.REASON_LIMIT_REACHED
+    sentence = "The agent used as much as one task may, and was not done."
+    advice = "Send it again with less to do, or raise the limit on the computer."
+
+
 class FolderNotApproved(TaskNotDone):
     reason = Reason.REASON_FOLDER_NOT_APPROVED
     sentence = "The task needs a folder that is not approved."

@@ -22,7 +22,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await host.stop()
         code, events = await run("dispatch-host", "permissions", "allow", "browser", "--home", world.home("desk"))
         assert code == 0, events
-        await world.run_host("desk", "--browser-networks", "127.0.0.1/32")
+        await world.run_host("desk", env={"DISPATCH_HOST_BROWSER_NETWORKS": "127.0.0.1/32"})
         yield world
 
 
@@ -39,10 +39,14 @@ async def test_a_page_is_summarised_and_a_picture_of_it_comes_to_the_phone(world
     code, events = await run("dispatch-phone", "send", f"screenshot of {url}", "--home", pocket)
     assert code == 0, events
     (picture,) = [event for event in events if event["event"] == "artifact"]
-    target = Path(pocket).parent / "picture.png"
-    code, events = await run("dispatch-phone", "files", "get", picture["file_id"], "--output", str(target), "--home", pocket)
+    target = world.folder / "got"
+    target.mkdir()
+    code, events = await run(
+        "dispatch-phone", "files", "get", picture["file_id"], "--into", str(target), "--home", pocket
+    )
     assert code == 0, events
-    assert (await asyncio.to_thread(target.read_bytes)).startswith(b"\x89PNG")
+    (got,) = target.iterdir()
+    assert (await asyncio.to_thread(got.read_bytes)).startswith(b"\x89PNG")
 
     _, events = await run("dispatch-host", "audit", "--home", world.home("desk"))
     noted = {event.get("subject") for event in events if event.get("permission") == "browser"}

@@ -17,6 +17,7 @@ from dispatch.api.host.v1.host_pb2_grpc import ControlServiceStub
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import Event
 from dispatch.device.keys import PlainFiles
+from dispatch_host.agents.registry import Registry
 from dispatch_host.control import ControlClient
 from dispatch_host.operations import Operations
 from dispatch_host.pairings import keys_of
@@ -175,7 +176,7 @@ async def test_without_a_pairing_nothing_can_be_unpaired(bench: Bench) -> None:
 async def test_the_same_desk_works_from_the_files_alone(tmp_path: Path) -> None:
     async with Bench(tmp_path) as bench:
         with bench.owned() as owned:
-            desk = Operations(owned, running=None)
+            desk = Operations(owned, agents=Registry([]), running=None)
             status = await desk.status()
             with pytest.raises(errors.NotRunning):
                 await desk.stop(0)  # type: ignore[arg-type]  # absence

@@ -63,6 +63,10 @@ class SaidMeanwhile:
     def __init__(self, *texts: str) -> None:
         self._texts: Sequence[str] = texts
 
+    def says(self, *texts: str) -> None:
+        """Add these."""
+        self._texts = (*self._texts, *texts)
+
     async def take(self) -> Sequence[str]:
         taken, self._texts = self._texts, ()
         return taken
@@ -82,6 +86,10 @@ class OpenGate:
             *(Grant(permission=Permission(Kind.FOLDER, str(one.path), one.writable)) for one in folders),
             *(Grant(permission=one, without_sandbox=without_sandbox) for one in permissions),
         ]
+
+    def forget(self) -> None:
+        """Take everything back."""
+        self.folders, self._grants = (), []
 
     def has(self, permission: Permission) -> bool:
         return granted(self._grants, permission, now_ms=0) is not None

@@ -46,6 +46,7 @@ from dispatch_host.agents import (
     Turn,
     Words,
 )
+from dispatch_host.agents.registry import Known, Registry
 from dispatch_host.app import Told, run
 from dispatch_host.control import ControlClient
 from dispatch_host.direct.listener import Setting
@@ -359,6 +360,10 @@ class ScriptedAgent:
         return self._queues.setdefault(text, asyncio.Queue())
 
 
+async def _missing() -> str:
+    return "It is not there."
+
+
 class Bench:
     """A paired host and all that it touches. Use as an async context manager; `run` starts the host."""
 
@@ -372,6 +377,15 @@ class Bench:
     ) -> None:
         self.home = Home(folder / "home")
         self.agent = ScriptedAgent()
+        self.other_agent = ScriptedAgent()
+        self.agents = Registry(
+            [
+                Known(name="scripted", about="does what the test says", make=lambda: self.agent),
+                Known(name="other", about="does the same", make=lambda: self.other_agent),
+                Known(name="missing", about="is never there", make=lambda: self.agent, why_not=_missing),
+            ],
+            chosen="scripted",
+        )
         self.clock = MovedClock()
         self.limits = limits or Limits()
         self.sleep: SleepWatch = sleep or NoSleepWatch()
@@ -598,8 +612,7 @@ class Bench:
             self.disk = journal = FullDisk(journal)
             await run(
                 replace(owned, clock=self.clock, journal=journal),
-                agent=self.agent,
-                agent_name="scripted",
+                agents=self.agents,
                 sleep=self.sleep,
                 awake_means=self.awake_means,
                 limits=self.limits,

@@ -21,7 +21,7 @@ from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.server import stop_signal
 
 from dispatch_host import steps
-from dispatch_host.agents import Agent
+from dispatch_host.agents.registry import Registry
 from dispatch_host.control import ControlServer
 from dispatch_host.direct.listener import Listener, Setting
 from dispatch_host.files import Artifacts, Attachments, Inbox, Transfers
@@ -75,8 +75,7 @@ class _Stop:
 async def run(
     owned: Owned,
     *,
-    agent: Agent,
-    agent_name: str,
+    agents: Registry,
     sleep: SleepWatch,
     awake_means: Sequence[Means],
     limits: Limits,
@@ -139,9 +138,9 @@ async def run(
         awake_means, mode=mode, changed=awake_changed, failed=metrics.power_failures["keep_awake"].inc
     )
     held = await Held(owned.journal, owned.clock).load()
+    agents.choose(await owned.journal.step(settings.agent) or agents.chosen)
     runner = Runner(
-        agent,
-        agent_name=agent_name,
+        agents,
         journal=owned.journal,
         scribe=owned.scribe,
         clock=owned.clock,
@@ -160,7 +159,7 @@ async def run(
         undecided=Undecided(),
         runner=runner,
         transfers=transfers,
-        takes_words=agent.takes_words,
+        takes_words=lambda: runner.takes_words,
         awake=lambda: wire.told(keep_awake.now),
         permissions=lambda: permissions.told(held),
         connected=heard,
@@ -207,7 +206,7 @@ async def run(
         fleet.show_all(DownLiveItem(permissions=permissions.told(held)))
 
     held.changed = permissions_changed
-    operations = Operations(owned, running=running)
+    operations = Operations(owned, agents=agents, running=running)
 
     async with (
         transfers,

@@ -18,6 +18,7 @@ from dispatch.cli import Exit, PassphraseFile, policy_told, policy_words, progra
 from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 
+from dispatch_host.agent_cli import agent
 from dispatch_host.command import Shared, at_desk, do, front_desk
 from dispatch_host.doctor_cli import doctor
 from dispatch_host.folders_cli import folders
@@ -37,6 +38,7 @@ app = program(
 )
 app.add_typer(folders, name="folders")
 app.add_typer(permissions, name="permissions")
+app.add_typer(agent, name="agent")
 
 _END_SECONDS = 6.0
 

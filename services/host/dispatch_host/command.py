@@ -70,6 +70,7 @@ def at_desk(shared: Shared, work: Callable[[Front], Awaitable[Exit]]) -> None:
 async def front_desk(shared: Shared) -> AsyncIterator[Front]:
     """Come to the front desk of the running host, or open our own when nobody else owns the home."""
     from dispatch_host.control import ControlClient  # noqa: PLC0415 -- quick `--help`
+    from dispatch_host.known_agents import known_agents  # noqa: PLC0415
     from dispatch_host.operations import Operations  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
 
@@ -80,7 +81,7 @@ async def front_desk(shared: Shared) -> AsyncIterator[Front]:
         except errors.HomeInUse as in_use:
             await _socket(home, in_use)
         else:
-            yield Operations(owned, running=None)
+            yield Operations(owned, agents=known_agents(owned, shared.environment), running=None)
             return
     async with ControlClient(home) as client:
         yield client

@@ -110,6 +110,16 @@ class ControlService(ControlServiceServicer):
             await self._operations.answer_question(request.task_id, request.answer)
         return pb.AnswerQuestionResponse()
 
+    async def ListAgents(self, request: pb.ListAgentsRequest, context: _Context) -> pb.ListAgentsResponse:
+        async with _refusing(context):
+            return await self._operations.list_agents()
+        raise AssertionError("refusing ends the call")
+
+    async def ChooseAgent(self, request: pb.ChooseAgentRequest, context: _Context) -> pb.ChooseAgentResponse:
+        async with _refusing(context):
+            return pb.ChooseAgentResponse(name=await self._operations.choose_agent(request.name))
+        raise AssertionError("refusing ends the call")
+
     async def SetKeepAwake(self, request: pb.SetKeepAwakeRequest, context: _Context) -> pb.SetKeepAwakeResponse:
         async with _refusing(context):
             return pb.SetKeepAwakeResponse(keep_awake=await self._operations.set_keep_awake(request.mode))
@@ -266,6 +276,14 @@ class ControlClient:
 
     async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None:
         await self._call(self._stub.AnswerQuestion, pb.AnswerQuestionRequest(task_id=task_id, answer=answer))
+
+    async def list_agents(self) -> pb.ListAgentsResponse:
+        listed: pb.ListAgentsResponse = await self._call(self._stub.ListAgents, pb.ListAgentsRequest())
+        return listed
+
+    async def choose_agent(self, name: str) -> str:
+        chosen: pb.ChooseAgentResponse = await self._call(self._stub.ChooseAgent, pb.ChooseAgentRequest(name=name))
+        return chosen.name
 
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
         answer: pb.SetKeepAwakeResponse = await self._call(self._stub.SetKeepAwake, pb.SetKeepAwakeRequest(mode=mode))

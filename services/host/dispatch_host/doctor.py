@@ -25,6 +25,7 @@ from dispatch.doctor.aside import aside
 from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok, refused, walk, warning
 from dispatch.plain import path_text
 
+from dispatch_host.agents.registry import Listed, Registry
 from dispatch_host.browser.chamber import NoBrowser
 from dispatch_host.browser.session import Browser
 from dispatch_host.desktop.best import best_desktop
@@ -56,6 +57,7 @@ class Patient:
     fleet: Fleet | None
     """The links of the running host; None when none runs."""
     awake: pb.KeepAwakeStatus
+    agents: Registry
 
     async def disk(self) -> Finding:
         return await links.disk(self.owned.home.path)
@@ -112,6 +114,11 @@ class Patient:
         if self.fleet is None:
             return broken("no host runs here", "Start it: dispatch-host run.", reason=errors.NotRunning.reason)
         return ok("it runs")
+
+    async def agent(self) -> Finding:
+        """See whether the agent that does the tasks can be used. Its provider or its program is not asked."""
+        listed = await self.agents.listed()
+        return look_at_agent(next(one for one in listed if one.chosen))
 
     async def folders(self) -> Finding:
         """See whether agents may open anything at all; how each folder is comes behind it."""
@@ -227,6 +234,7 @@ OF_THE_HOST: Sequence[Link[Patient]] = (
     Link(name="paired", needs=("account",), look=Patient.paired),
     Link(name="running", look=Patient.running),
     Link(name="keep_awake", needs=("running",), look=Patient.kept_awake),
+    Link(name="agent", look=Patient.agent),
     Link(name="folders", look=Patient.folders),
     Link(name="terminal", look=Patient.terminal),
     Link(name="browser", look=Patient.browser),
@@ -266,10 +274,12 @@ async def answered(
 OF_A_FOLDER: Sequence[Link[Folder]] = (Link(name="folder", look=_folder),)
 
 
-async def examine(owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus) -> AsyncGenerator[Found, None]:
+async def examine(
+    owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus, agents: Registry
+) -> AsyncGenerator[Found, None]:
     """Walk all links; those to a phone once for each, and each approved folder."""
     chart = Chart()
-    async for found in walk(OF_THE_HOST, Patient(owned, fleet, awake), chart):
+    async for found in walk(OF_THE_HOST, Patient(owned, fleet, awake, agents), chart):
         yield found
     for pairing in await owned.journal.step(threads.pairings):
         own = chart.copy()
@@ -283,6 +293,17 @@ async def examine(owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus) 
 async def approved_folders(owned: Owned) -> Sequence[Folder]:
     """Give the folders that agents may open now."""
     return await owned.journal.step(lambda tx: permissions.folders(tx, owned.clock.wall_ms()))
+
+
+def look_at_agent(chosen: Listed) -> Finding:
+    """See whether an agent can do tasks."""
+    if chosen.why_not:
+        return broken(
+            f"{chosen.name} can't be used: {chosen.why_not}",
+            "Set it right, or choose another: dispatch-host agent use.",
+            reason=errors.AgentUnavailable.reason,
+        )
+    return ok(f"{chosen.name} does the tasks")
 
 
 def look_at_sandbox(grant: Grant, found: SandboxFound) -> Finding:

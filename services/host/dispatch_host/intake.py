@@ -179,7 +179,7 @@ class Intake:
                     asked,
                     undecided=undecided,
                     direct=direct,
-                    takes_words=common.takes_words,
+                    takes_words=common.takes_words(),
                 )
             )
         except errors.StoreFailed:

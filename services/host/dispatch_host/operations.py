@@ -28,6 +28,7 @@ from dispatch.doctor.chain import Found
 from dispatch.ids import PairId, TaskId
 
 from dispatch_host import doctor, questions, steps
+from dispatch_host.agents.registry import Registry
 from dispatch_host.files import Inbox, Transfers
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
@@ -64,6 +65,8 @@ class Front(Protocol):
     def read_audit(self, limit: int, task_id: bytes) -> AsyncGenerator[pb.ReadAuditResponse, None]: ...
     async def list_questions(self) -> pb.ListQuestionsResponse: ...
     async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None: ...
+    async def list_agents(self) -> pb.ListAgentsResponse: ...
+    async def choose_agent(self, name: str) -> str: ...
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus: ...
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
@@ -90,8 +93,9 @@ class Running:
 class Operations:
     """The front desk itself."""
 
-    def __init__(self, owned: Owned, *, running: Running | None) -> None:
+    def __init__(self, owned: Owned, *, agents: Registry, running: Running | None) -> None:
         self._owned = owned
+        self._agents = agents
         self._running = running
         self._permissions = PermissionDesk(owned, running.held if running is not None else None)
 
@@ -117,15 +121,19 @@ class Operations:
             keep_awake=await self._keep_awake(),
             permissions=await self.list_permissions(),
             questions=(await self.list_questions()).questions,
+            agent=await self._agent(),
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
             status.running_task.CopyFrom(_task_status(now, names))
+            status.running_task.agent = running.runner.agent_name
         return status
 
     async def examine(self) -> AsyncGenerator[Found, None]:
         """Walk the chain from this host to its phones."""
         fleet = self._running.fleet if self._running is not None else None
-        async with contextlib.aclosing(doctor.examine(self._owned, fleet, await self._keep_awake())) as findings:
+        self._agents.choose(await self._agent())
+        looked_at = doctor.examine(self._owned, fleet, await self._keep_awake(), self._agents)
+        async with contextlib.aclosing(looked_at) as findings:
             async for found in findings:
                 yield found
 
@@ -170,6 +178,26 @@ class Operations:
         about = await owned.journal.step(lambda tx: questions.answer_here(tx, owned.scribe, task_id, answer, by=by))
         self._running.runner.look(TaskId(task_id))
         self._running.fleet.wrote(about)
+
+    async def list_agents(self) -> pb.ListAgentsResponse:
+        """List the agents, with whether each can be used now."""
+        self._agents.choose(await self._agent())
+        return pb.ListAgentsResponse(
+            agents=[
+                pb.AgentStatus(name=one.name, about=one.about, chosen=one.chosen, why_not=one.why_not)
+                for one in await self._agents.listed()
+            ]
+        )
+
+    async def choose_agent(self, name: str) -> str:
+        """Let this agent do the tasks, from the next one on. Raises BadRequest, AgentUnavailable."""
+        await self._agents.check(name)
+        await self._owned.journal.step(lambda tx: settings.set_agent(tx, name))
+        self._agents.choose(name)
+        return name
+
+    async def _agent(self) -> str:
+        return await self._owned.journal.step(settings.agent) or self._agents.chosen
 
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
         """Keep this computer awake when its owner says, in force at once. Raises BadRequest."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,36 +96,18 @@ def _run(
     from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
     from dispatch.runtime.logs import configure  # noqa: PLC0415
 
-    from dispatch_host.agents.builtin import BuiltIn  # noqa: PLC0415
-    from dispatch_host.agents.builtin.browsing import Visits  # noqa: PLC0415
-    from dispatch_host.agents.builtin.desk import Desk  # noqa: PLC0415
-    from dispatch_host.agents.terminal import best_terminal  # noqa: PLC0415
     from dispatch_host.app import run as run_host  # noqa: PLC0415
-    from dispatch_host.browser.session import Browser  # noqa: PLC0415
-    from dispatch_host.desktop.best import best_desktop  # noqa: PLC0415
+    from dispatch_host.known_agents import known_agents  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
     from dispatch_host.power import best_means, best_sleep_watch  # noqa: PLC0415
     from dispatch_host.run_command import told_on  # noqa: PLC0415
 
     configure(service="host")
     with owning(shared.home, plaintext=shared.plaintext, environment=shared.environment) as owned:
-        terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=shared.environment)
-        browser = Browser(
-            terminal.found, home=Path.home(), keep_out=owned.keep_out, environment=shared.environment, reach=reach
-        )
-        desktop = best_desktop(shared.environment, platform=sys.platform)
         uvloop.run(
             run_host(
                 owned,
-                agent=BuiltIn(
-                    keep_out=owned.keep_out,
-                    environment=shared.environment,
-                    records=shared.home.path / "changes",
-                    terminal=terminal,
-                    pages=Visits(browser, pictures=owned.pictures),
-                    desktop=Desk(desktop, home=Path.home(), keep_out=owned.keep_out),
-                ),
-                agent_name="built-in",
+                agents=known_agents(owned, shared.environment, reach=reach),
                 sleep=best_sleep_watch(),
                 awake_means=best_means(),
                 limits=limits,

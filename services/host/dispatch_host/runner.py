@@ -1,8 +1,9 @@
 """Runs one task at a time on the whole host, in the order of acceptance, over all pairings.
 
-Called by the app, which gives it the agent; woken by links when a task has its go. Every way in which an agent can end, also
-by breaking or by saying nothing, becomes exactly one outcome, and what was done up to then is in the thread. Knows no frames
-and no seals: what it writes goes through the steps, what it shows in passing through `show`.
+Called by the app, which gives it the agents, of which the chosen one does a task; woken by links when a task has its go.
+Every way in which an agent can end, also by breaking or by saying nothing, becomes exactly one outcome, and what was done up
+to then is in the thread. Knows no frames and no seals: what it writes goes through the steps, what it shows in passing
+through `show`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -25,6 +27,7 @@ from dispatch.runtime.logs import get_logger
 
 from dispatch_host import entries, steps
 from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
+from dispatch_host.agents.registry import Chosen, Registry
 from dispatch_host.asking import Asker, Floor, Steering, Watchdog
 from dispatch_host.entries import Entry
 from dispatch_host.files import Artifacts, Inbox
@@ -118,9 +121,8 @@ class Runner:
 
     def __init__(
         self,
-        agent: Agent,
+        agents: Registry,
         *,
-        agent_name: str,
         journal: Writer,
         scribe: Scribe,
         clock: Clock,
@@ -134,8 +136,7 @@ class Runner:
         # Fixed after __init__.
         self._inbox = inbox
         self._artifacts = artifacts
-        self._agent = agent
-        self._agent_name = agent_name
+        self._agents = agents
         self._journal = journal
         self._scribe = scribe
         self._clock = clock
@@ -156,9 +157,20 @@ class Runner:
         # Touched by run, end_running and cancel, all on one loop.
         self._woken = asyncio.Event()
         self._current: _Current | None = None
+        self._chosen: Chosen | None = None  # who does the running task, from just before it starts until it is over
         self._stopping = False
         # Set by run, which the links must exist for.
         self._audience: Audience
+
+    @property
+    def takes_words(self) -> bool:
+        """Whether the agent of the running task takes what a person adds while it works."""
+        return self._chosen is not None and self._chosen.agent.takes_words
+
+    @property
+    def agent_name(self) -> str:
+        """Who does the running task; empty for none."""
+        return "" if self._current is None or self._chosen is None else self._chosen.name
 
     def wake(self) -> None:
         """Hear that a task was accepted."""
@@ -219,13 +231,15 @@ class Runner:
         self._audience = audience
         while not self._stopping:
             self._woken.clear()
-            ready = await self._stored(lambda tx: steps.start_next(tx, self._scribe, agent=self._agent_name))
+            # Made before the step that names it in the thread: who is chosen meanwhile does the task after this one.
+            chosen = self._chosen = self._agents.for_next_task()
+            ready = await self._stored(partial(steps.start_next, scribe=self._scribe, agent=chosen.name))
             if ready is None:
                 self._busy(False)
                 await self._count_waiting()
                 await self._woken.wait()
             else:
-                await self._run_one(ready)
+                await self._run_one(ready, chosen.agent)
 
     def _force(self, ending: Ending) -> None:
         current = self._current
@@ -234,7 +248,7 @@ class Runner:
             if current.working is not None:
                 current.working.cancel()
 
-    async def _run_one(self, ready: Ready) -> None:
+    async def _run_one(self, ready: Ready, agent: Agent) -> None:
         # Before anything is awaited: what is taken back from now on must find the task.
         current = self._current = self._made(ready.task)
         self._busy(True)
@@ -245,7 +259,7 @@ class Runner:
         _LOG.info("task started", task=ready.task.task_id)
         helpers = [asyncio.create_task(self._write(current)), asyncio.create_task(self._show(current))]
         try:
-            ending = await self._work(current, ready)
+            ending = await self._work(current, ready, agent)
         finally:
             for helper in helpers:
                 helper.cancel()
@@ -306,9 +320,9 @@ class Runner:
         self._metrics.ended(state)
         _LOG.info("task ended", task=task.task_id, outcome=state.value, reason=errors.word(ending.reason))
 
-    async def _work(self, current: _Current, ready: Ready) -> Ending:
+    async def _work(self, current: _Current, ready: Ready, agent: Agent) -> Ending:
         """Let the agent work; gives how it ended, or how somebody else ended it."""
-        working = current.working = asyncio.create_task(self._drive(current, ready))
+        working = current.working = asyncio.create_task(self._drive(current, ready, agent))
         if current.forced is not None:
             working.cancel()
         try:
@@ -324,16 +338,14 @@ class Runner:
             return current.forced
         return working.result()
 
-    async def _drive(self, current: _Current, ready: Ready) -> Ending:
+    async def _drive(self, current: _Current, ready: Ready, agent: Agent) -> Ending:
         """Read the agent's events to the end. Whatever breaks in it is one ending."""
         history = [_turn(earlier) for earlier in ready.history]
         watchdog = current.watchdog
         try:
             async with watchdog.timeout, contextlib.AsyncExitStack() as stack:
                 task = await asyncio.to_thread(self._for_agent, ready)
-                running = self._agent.run(
-                    task, gate=current.gate, history=history, ask=current.asker, words=current.steering
-                )
+                running = agent.run(task, gate=current.gate, history=history, ask=current.asker, words=current.steering)
                 events = await stack.enter_async_context(contextlib.aclosing(running))
                 async for event in events:
                     watchdog.moved()

@@ -53,8 +53,8 @@ class Common:
     undecided: Undecided
     runner: Runner
     transfers: Transfers
-    takes_words: bool
-    """Whether the agent takes what a person adds while it works."""
+    takes_words: Callable[[], bool]
+    """Tells whether the agent of the running task takes what a person adds while it works."""
     awake: Callable[[], pb.KeepAwake]
     permissions: Callable[[], pb.Permissions]
     connected: Callable[[Pairing, bool, Reason.ValueType], None]

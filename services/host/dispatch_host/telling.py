@@ -53,6 +53,7 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
         "keep_awake": keep_awake(found.keep_awake),
         **permission_words.told(found.permissions),
         "questions": [_asked(one) for one in found.questions],
+        "agent": found.agent,
     }
 
 
@@ -65,7 +66,8 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
     for pairing in found.pairings:
         yield f"  {pairing.phone_name}: {_connection(pairing)}"
     if found.HasField("running_task"):
-        yield f"  working on, for {found.running_task.phone_name}: {_first_line(found.running_task.text)}"
+        by = f" ({one_line(found.running_task.agent, 80)})" if found.running_task.agent else ""
+        yield f"  working on, for {found.running_task.phone_name}{by}: {_first_line(found.running_task.text)}"
     for position, task in enumerate(found.waiting_tasks, start=1):
         yield f"  waiting, {position}., for {task.phone_name}: {_first_line(task.text)}"
     for asked in found.questions:
@@ -76,6 +78,7 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
         yield f"  {line}"
     if found.direct_addresses:
         yield f"  phones on this network can come directly: {', '.join(found.direct_addresses)}"
+    yield f"  agent: {one_line(found.agent, 80)}"
     yield keep_awake_words(found.keep_awake)
     yield f"  keys: {found.key_store}; folders are guarded by {found.folder_guard}"
     if warning := key_words.words(found.key_store):
@@ -156,6 +159,7 @@ def _task(task: host.TaskStatus) -> dict[str, Any]:
         "text": task.text,
         "phone": task.phone_name,
         "accepted_at": task.accepted_at_ms,
+        **({"agent": task.agent} if task.agent else {}),
     }
 
 

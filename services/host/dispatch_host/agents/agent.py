@@ -52,6 +52,8 @@ class NotDoneReason(StrEnum):
     AGENT_FAILED = "AGENT_FAILED"
     NOT_PERMITTED = "NOT_PERMITTED"
     SANDBOX_UNAVAILABLE = "SANDBOX_UNAVAILABLE"
+    AGENT_UNAVAILABLE = "AGENT_UNAVAILABLE"
+    LIMIT_REACHED = "LIMIT_REACHED"
     PERSON_DENIED = "PERSON_DENIED"
     """A person said no to what the task can't do without. The task ends as *denied*."""
     NOBODY_ANSWERED = "NOBODY_ANSWERED"

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 from dispatch_host.agents.agent import Gate
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.sandbox.probe import Found, probe
-from dispatch_host.sandbox.program import Limits, Program, ProgramEvent, Programs
+from dispatch_host.sandbox.program import Conversation, Limits, Program, ProgramEvent, Programs
 from dispatch_host.sandbox.unconfined import Unconfined
 
 
@@ -71,13 +72,41 @@ class Terminal:
         gate: Gate,
         network: bool | None = None,
         confined: bool = True,
+        variables: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[ProgramEvent, None]:
-        """Start a program and give its output and its end. Closing the generator kills all of it.
+        """Start a program and give its output and its end. Closing the generator kills all of it. `variables` are of its
+        environment, beside what all programs have.
 
         It may use the network if that is permitted, unless `network` says no. `confined` is what `is_confined` gave and the
         person was shown: a sandbox that is gone since is not done without. Raises NotPermitted, NoSandbox and NoProgram.
         """
-        subject = command[0] if command else ""
+        program = Program(tuple(command), folder, variables=variables or {})
+        programs, online = await self._chosen(program, gate, network, confined=confined)
+        events = programs.run(program, folders=gate.folders, network=online, limits=limits or self._limits)
+        async with contextlib.aclosing(events):
+            async for event in events:
+                yield event
+
+    @asynccontextmanager
+    async def converse(
+        self,
+        program: Program,
+        limits: Limits,
+        *,
+        gate: Gate,
+        network: bool | None = None,
+        confined: bool = True,
+    ) -> AsyncIterator[Conversation]:
+        """Start a program to speak with it; leaving kills all of it. The rest is as in `run_program`."""
+        programs, online = await self._chosen(program, gate, network, confined=confined)
+        async with programs.converse(program, folders=gate.folders, network=online, limits=limits) as conversation:
+            yield conversation
+
+    async def _chosen(
+        self, program: Program, gate: Gate, network: bool | None, *, confined: bool
+    ) -> tuple[Programs, bool]:
+        """Use the permissions that starting it takes, and choose how it is started: the way, and whether with the network."""
+        subject = program.argv[0] if program.argv else ""
         grant = await gate.use(TERMINAL, subject)
         programs = (await self.found()).programs
         if programs is None:
@@ -87,12 +116,7 @@ class Terminal:
         online = gate.has(NETWORK) if network is None else network
         if online:
             await gate.use(NETWORK, subject)
-        events = programs.run(
-            Program(tuple(command), folder), folders=gate.folders, network=online, limits=limits or self._limits
-        )
-        async with contextlib.aclosing(events):
-            async for event in events:
-                yield event
+        return programs, online
 
 
 def best_terminal(*, home: Path, keep_out: Sequence[Path], environment: Mapping[str, str]) -> Terminal:

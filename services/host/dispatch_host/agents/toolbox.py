@@ -28,6 +28,8 @@ class Work:
     tell: Tell
     closing: AsyncExitStack = field(default_factory=AsyncExitStack)
     """What a tool began and did not end (a browser) ends with it: whoever makes a Work closes it when the task is over."""
+    earlier: Sequence[str] = ()
+    """The ids of the earlier tasks of the thread, oldest first: by which a change is found that is to be undone."""
 
 
 class ToolFailed(Exception):

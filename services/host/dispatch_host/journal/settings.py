@@ -19,6 +19,17 @@ def set_keep_awake(tx: Tx, mode: Mode) -> None:
     tx.execute("INSERT OR REPLACE INTO setting (name, value) VALUES ('keep-awake', ?)", (mode.value,))
 
 
+def agent(tx: Tx) -> str:
+    """Give the name of the agent that does the tasks; empty when nobody has chosen."""
+    found = tx.execute("SELECT value FROM setting WHERE name = 'agent'").fetchone()
+    return "" if found is None else str(found["value"])
+
+
+def set_agent(tx: Tx, name: str) -> None:
+    """Remember which agent does the tasks."""
+    tx.execute("INSERT OR REPLACE INTO setting (name, value) VALUES ('agent', ?)", (name,))
+
+
 def endings(tx: Tx) -> list[PairId]:
     """List the pairings that ended here and of which the service must still be told."""
     return [PairId(row["pair_id"]) for row in tx.execute("SELECT pair_id FROM ending")]

@@ -73,9 +73,18 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def arguments(view: View, program: Program, *, network: bool, limits: Limits, nested: bool = False) -> list[str]:
+def arguments(
+    view: View,
+    program: Program,
+    *,
+    network: bool,
+    limits: Limits,
+    variables: int | None = None,
+    nested: bool = False,
+) -> list[str]:
     """Write bubblewrap's arguments, without its own name and without the descriptors that the keeper adds.
 
+    `variables` is a descriptor from which bubblewrap reads those of the program's environment that nobody else may.
     `nested` is for a program that makes a sandbox of its own in there, as a browser does.
     """
     return [
@@ -85,6 +94,7 @@ def arguments(view: View, program: Program, *, network: bool, limits: Limits, ne
         *_folders(view),
         *("--remount-ro", "/"),
         *_environment(environment(view.home)),
+        *([] if variables is None else ["--args", str(variables)]),
         *("--chdir", str(program.folder)),
         "--",
         *program.argv,

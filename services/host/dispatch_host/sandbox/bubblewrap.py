@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import os
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from dispatch_host.sandbox.arguments import View, arguments
-from dispatch_host.sandbox.keeping import Start, keep, keepers
-from dispatch_host.sandbox.program import Limits, NoProgram, Program, ProgramEvent
+from dispatch_host.sandbox.keeping import Start, converse, keep, keepers
+from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Bubblewrap:
@@ -39,25 +44,57 @@ class Bubblewrap:
     async def run(
         self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
     ) -> AsyncGenerator[ProgramEvent, None]:
-        with opened(folders, keep_out=self._keep_out, home=self._home) as view:
+        with self._start(program, folders, network, limits) as start:
+            async with contextlib.aclosing(keep(start, environment=self._environment)) as events:
+                async for event in events:
+                    yield event
+
+    @asynccontextmanager
+    async def converse(
+        self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
+    ) -> AsyncIterator[Conversation]:
+        with self._start(program, folders, network, limits) as start:
+            async with converse(start, environment=self._environment) as conversation:
+                yield conversation
+
+    @contextmanager
+    def _start(self, program: Program, folders: Sequence[Folder], network: bool, limits: Limits) -> Iterator[Start]:
+        """Hold what it may see open, and write what is started. Raises NoProgram."""
+        with ExitStack() as stack:
+            view = stack.enter_context(opened([*folders, *program.own], keep_out=self._keep_out, home=self._home))
             check(program, view)
-            start = Start(
-                argv=(self.executable, *arguments(view, program, network=network, limits=limits)),
+            descriptors = [bound.descriptor for bound in view.bound]
+            variables = None
+            if program.variables:
+                variables = _written(program.variables, stack)
+                descriptors.append(variables)
+            words = arguments(view, program, network=network, limits=limits, variables=variables)
+            yield Start(
+                argv=(self.executable, *words),
                 environment={},
                 folder=program.folder,
                 confined=True,
                 limits=limits,
-                descriptors=[bound.descriptor for bound in view.bound],
+                descriptors=descriptors,
             )
-            async with contextlib.aclosing(keep(start, environment=self._environment)) as events:
-                async for event in events:
-                    yield event
+
+
+def _written(variables: Mapping[str, str], stack: ExitStack) -> int:
+    """Write variables where only bubblewrap reads them: as arguments, everybody on this computer could."""
+    descriptor = os.memfd_create("variables", os.MFD_CLOEXEC)
+    stack.callback(os.close, descriptor)
+    words = (word for name, value in variables.items() for word in ("--setenv", name, value))
+    os.write(descriptor, b"".join(os.fsencode(word) + b"\0" for word in words))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def check(program: Program, view: View) -> None:
     """See whether a program may start in its folder. Raises NoProgram."""
     if not program.argv or any("\0" in word for word in program.argv):
         raise NoProgram("there is nothing to start")
+    if any(not _NAME.fullmatch(name) or "\0" in value for name, value in program.variables.items()):
+        raise NoProgram("its environment can't be written")
     folder = program.folder
     if not folder.is_absolute() or ".." in folder.parts:
         raise NoProgram("the folder is no absolute path")

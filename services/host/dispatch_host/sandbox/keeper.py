@@ -95,7 +95,7 @@ def _start(request: Mapping[str, Any]) -> _Kept:
     kept.first = os.fork()
     if kept.first == 0:
         _become(argv, request, passed, keeper=here)
-    for descriptor in (*passed, request["output"]):
+    for descriptor in {*passed, request["output"], request["errors"], request["input"]} - {None}:
         os.close(descriptor)
     return kept
 
@@ -109,10 +109,10 @@ def _become(argv: list[str], request: Mapping[str, Any], passed: list[int], *, k
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
-        nothing = os.open("/dev/null", os.O_RDONLY)
-        os.dup2(nothing, 0)
+        source = request["input"]
+        os.dup2(os.open("/dev/null", os.O_RDONLY) if source is None else source, 0)
         os.dup2(request["output"], 1)
-        os.dup2(request["output"], 2)
+        os.dup2(request["errors"], 2)
         _limit(request["limits"])
         if request["confined"]:
             kernel.forget_keys()

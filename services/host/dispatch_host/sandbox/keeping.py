@@ -1,4 +1,4 @@
-"""Starts the keeper of one program, passes on what the program writes, and ends both whatever happens.
+"""Starts the keeper of one program, passes on what the program writes and reads, and ends both whatever happens.
 
 Called by bubblewrap.py and unconfined.py. Knows processes and pipes; what the program may see is in the arguments.
 """
@@ -13,11 +13,12 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from dispatch_host.sandbox.program import Ended, Exit, Limits, Output, ProgramEvent
+from dispatch_host.sandbox.pipes import Input, Tail, output_of
+from dispatch_host.sandbox.program import Conversation, Ended, Exit, Limits, Output, ProgramEvent
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ _PASSED_ON = (
     "LD_LIBRARY_PATH",
 )  # what Python itself may need to start the keeper, which passes on nothing
 _CHUNK_BYTES = 16 * 1024
+_COMPLAINT_BYTES = 4096
 _ANSWER_BYTES = 4096
 _LETTING_GO_SECONDS = 5.0
 
@@ -43,6 +45,15 @@ class Start:
     descriptors: Sequence[int] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The descriptors that the program gets: a number each, or None for nothing to read."""
+
+    output: int
+    errors: int
+    input: int | None = None
+
+
 def keepers(environment: Mapping[str, str]) -> dict[str, str]:
     """Take from the host's environment what its keeper needs."""
     return {name: environment[name] for name in _PASSED_ON if name in environment}
@@ -50,7 +61,12 @@ def keepers(environment: Mapping[str, str]) -> dict[str, str]:
 
 async def keep(start: Start, *, environment: Mapping[str, str]) -> AsyncGenerator[ProgramEvent, None]:
     """Give the program's output and its end. `environment` is the keeper's own, not the program's."""
-    async with _keeper(start, environment) as (keeper, output):
+    async with AsyncExitStack() as stack:
+        with ExitStack() as handed:
+            reading, writing = _pipe(handed, closes=1)
+            output, pipe = await output_of(reading, limit_bytes=_CHUNK_BYTES)
+            stack.callback(pipe.close)
+            keeper = await stack.enter_async_context(_keeper(start, environment, _Ends(writing, writing)))
         written = 0
         while data := await output.read(_CHUNK_BYTES):
             written += len(data)
@@ -63,39 +79,98 @@ async def keep(start: Start, *, environment: Mapping[str, str]) -> AsyncGenerato
 
 
 @asynccontextmanager
+async def converse(start: Start, *, environment: Mapping[str, str]) -> AsyncIterator[Conversation]:
+    """Hold the program to speak with it. `environment` is the keeper's own, not the program's."""
+    async with AsyncExitStack() as stack:
+        with ExitStack() as handed:
+            reading, writing = _pipe(handed, closes=1)
+            output, pipe = await output_of(reading, limit_bytes=_CHUNK_BYTES)
+            stack.callback(pipe.close)
+            hearing, complaining = _pipe(handed, closes=1)
+            tail, errors = await Tail.of(hearing, most_bytes=_COMPLAINT_BYTES)
+            stack.callback(errors.close)
+            read, told = _pipe(handed, closes=0)
+            source = await Input.of(told)
+            stack.callback(source.close)
+            keeper = await stack.enter_async_context(_keeper(start, environment, _Ends(writing, complaining, read)))
+        yield _Held(keeper, output, tail, source, start.limits.output_bytes)
+
+
+class _Held:
+    """A program with its three pipes. As `Conversation`."""
+
+    def __init__(
+        self,
+        keeper: asyncio.subprocess.Process,
+        output: asyncio.StreamReader,
+        tail: Tail,
+        source: Input,
+        most_bytes: int,
+    ) -> None:
+        self._keeper = keeper
+        self._output = output
+        self._tail = tail
+        self._source = source
+        self._left_bytes = most_bytes
+        self._exit: Exit | None = None
+
+    async def write(self, data: bytes) -> None:
+        await self._source.write(data)
+
+    async def read(self) -> bytes:
+        if self._exit is not None:
+            return b""
+        data = await self._output.read(_CHUNK_BYTES)
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0:
+            self._exit = Exit(Ended.TOO_MUCH_OUTPUT)
+            return b""
+        return data
+
+    async def exit(self) -> Exit:
+        if self._exit is None:
+            assert self._keeper.stdout is not None  # noqa: S101  a pipe
+            self._exit = _exit(await self._keeper.stdout.readline())
+        return self._exit
+
+    @property
+    def complaint(self) -> bytes:
+        return self._tail.data
+
+
+def _pipe(handed: ExitStack, *, closes: int) -> tuple[int, int]:
+    """Make a pipe. The program's end is closed here as soon as it has been handed on: else the pipe would never end."""
+    ends = os.pipe()
+    handed.callback(os.close, ends[closes])
+    return ends
+
+
+@asynccontextmanager
 async def _keeper(
-    start: Start, environment: Mapping[str, str]
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
-    """Hold a keeper and the pipe that the program writes to. At the end both are gone, and all that was started."""
-    reading, writing = os.pipe()
-    try:
-        output = asyncio.StreamReader(limit=_CHUNK_BYTES)
-        pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(output), os.fdopen(reading, "rb", buffering=0)
-        )
-        keeper = await asyncio.create_subprocess_exec(
-            *KEEPER,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold arguments
-            env=environment,
-            cwd="/",
-            pass_fds=(*start.descriptors, writing),
-            start_new_session=True,
-            limit=_ANSWER_BYTES,
-        )
-    finally:
-        os.close(writing)
+    start: Start, environment: Mapping[str, str], ends: _Ends
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Hold a keeper. At the end it is gone, and all that was started."""
+    passed = {ends.output, ends.errors, ends.input} - {None}
+    keeper = await asyncio.create_subprocess_exec(
+        *KEEPER,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold arguments
+        env=environment,
+        cwd="/",
+        pass_fds=(*start.descriptors, *(end for end in passed if end is not None)),
+        start_new_session=True,
+        limit=_ANSWER_BYTES,
+    )
     try:
         assert keeper.stdin is not None  # noqa: S101  a pipe
-        request = {**asdict(start), "folder": str(start.folder), "output": writing}
+        request = {**asdict(start), "folder": str(start.folder), **asdict(ends)}
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):  # it died: its end says so
             keeper.stdin.write(json.dumps(request).encode() + b"\n")
             await keeper.stdin.drain()
-        yield keeper, output
+        yield keeper
     finally:
         await asyncio.shield(_let_go(keeper))
-        pipe.close()
 
 
 async def _let_go(keeper: asyncio.subprocess.Process) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,10 @@ class Program:
 
     argv: Sequence[str] = field(repr=False)
     folder: Path = field(repr=False)  # absolute, in an approved folder
+    own: Sequence[Folder] = field(default=(), repr=False)
+    """What it needs beside the approved folders: where it is installed, where it keeps its settings."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of its environment, beside what all programs have. May be secrets: they never become arguments."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,27 @@ class NoProgram(Exception):
     """A program that can't be started here: its folder is not within the given ones, or can't be opened."""
 
 
+class Conversation(Protocol):
+    """A program that is spoken to while it runs. One task writes, one task reads."""
+
+    async def write(self, data: bytes) -> None:
+        """Write to its standard input. Waits while it does not read. Raises BrokenPipeError when it has gone."""
+        ...
+
+    async def read(self) -> bytes:
+        """Give more of its standard output; nothing at its end, and when it was more than the limit."""
+        ...
+
+    async def exit(self) -> Exit:
+        """Wait for the end of the program, and tell how it came."""
+        ...
+
+    @property
+    def complaint(self) -> bytes:
+        """Give the last 4 KiB of what it has written to standard error. May hold anything: for the person's eyes only."""
+        ...
+
+
 class Programs(Protocol):
     """A way to start programs. `confined` tells whether it keeps them in."""
 
@@ -82,4 +108,10 @@ class Programs(Protocol):
 
         Closing the generator kills the program with all that it started. Raises NoProgram.
         """
+        ...
+
+    def converse(
+        self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
+    ) -> AbstractAsyncContextManager[Conversation]:
+        """Start the program and hold it to speak with it. Leaving kills it with all that it started. Raises NoProgram."""
         ...

@@ -6,13 +6,14 @@ A program of this kind is whoever runs the host: it reads the host's home, uses 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from dispatch_host.sandbox.arguments import environment as program_environment
 from dispatch_host.sandbox.bubblewrap import check
-from dispatch_host.sandbox.keeping import Start, keep, keepers
-from dispatch_host.sandbox.program import Limits, Program, ProgramEvent
+from dispatch_host.sandbox.keeping import Start, converse, keep, keepers
+from dispatch_host.sandbox.program import Conversation, Limits, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
 
@@ -34,15 +35,28 @@ class Unconfined:
         self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
     ) -> AsyncGenerator[ProgramEvent, None]:
         del network  # there is nothing here that could withhold it
+        start = self._start(program, folders, limits)
+        async with contextlib.aclosing(keep(start, environment=self._environment)) as events:
+            async for event in events:
+                yield event
+
+    @asynccontextmanager
+    async def converse(
+        self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits
+    ) -> AsyncIterator[Conversation]:
+        del network
+        start = self._start(program, folders, limits)
+        async with converse(start, environment=self._environment) as conversation:
+            yield conversation
+
+    def _start(self, program: Program, folders: Sequence[Folder], limits: Limits) -> Start:
+        """Write what is started. Raises NoProgram."""
         with opened(folders, keep_out=self._keep_out, home=self._home) as view:
             check(program, view)
-        start = Start(
+        return Start(
             argv=program.argv,
-            environment=program_environment(self._home),
+            environment={**program_environment(self._home), **program.variables},
             folder=program.folder,
             confined=False,
             limits=limits,
         )
-        async with contextlib.aclosing(keep(start, environment=self._environment)) as events:
-            async for event in events:
-                yield event

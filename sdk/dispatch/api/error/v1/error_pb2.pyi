@@ -212,6 +212,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A permission that the task was given or has used was taken back, or its time was over, while it ran."""
     REASON_SANDBOX_UNAVAILABLE: _Reason.ValueType  # 107
     """Programs can't be started: this host has no sandbox for them, and its owner has not allowed them without one."""
+    REASON_AGENT_UNAVAILABLE: _Reason.ValueType  # 108
+    """The agent can't be used now: its settings are missing or refused, or what it needs is away. On the host: dispatch-host agent."""
+    REASON_LIMIT_REACHED: _Reason.ValueType  # 109
+    """The agent used as much as one task may, as the host's owner has set it, and was not done. Send it again with less to do."""
     REASON_HOME_IN_USE: _Reason.ValueType  # 110
     """---- The device itself. ----
 
@@ -439,6 +443,10 @@ REASON_PERMISSION_TAKEN_BACK: Reason.ValueType  # 106
 """A permission that the task was given or has used was taken back, or its time was over, while it ran."""
 REASON_SANDBOX_UNAVAILABLE: Reason.ValueType  # 107
 """Programs can't be started: this host has no sandbox for them, and its owner has not allowed them without one."""
+REASON_AGENT_UNAVAILABLE: Reason.ValueType  # 108
+"""The agent can't be used now: its settings are missing or refused, or what it needs is away. On the host: dispatch-host agent."""
+REASON_LIMIT_REACHED: Reason.ValueType  # 109
+"""The agent used as much as one task may, as the host's owner has set it, and was not done. Send it again with less to do."""
 REASON_HOME_IN_USE: Reason.ValueType  # 110
 """---- The device itself. ----
 

@@ -131,6 +131,7 @@ class GetStatusResponse(_message.Message):
     KEEP_AWAKE_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     QUESTIONS_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
     DIRECT_ADDRESSES_FIELD_NUMBER: _builtins.int
     running: _builtins.bool
     """Whether the host's own process runs (false when the command line answers from the files alone)."""
@@ -148,6 +149,8 @@ class GetStatusResponse(_message.Message):
     """By how many ms this computer's clock was ahead of the pairing service's when that last said its time, below zero behind;
     absent while it is not known.
     """
+    agent: _builtins.str
+    """The agent that does the next task: "built-in", "llm", "acp:NAME"."""
     @_builtins.property
     def pairings(self) -> _containers.RepeatedCompositeFieldContainer[Global___PairingStatus]:
         """Each pairing."""
@@ -197,11 +200,12 @@ class GetStatusResponse(_message.Message):
         keep_awake: Global___KeepAwakeStatus | None = ...,
         permissions: _thread_pb2.Permissions | None = ...,
         questions: _abc.Iterable[Global___OpenQuestion] | None = ...,
+        agent: _builtins.str = ...,
         direct_addresses: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "clock_off_ms", b"clock_off_ms", "keep_awake", b"keep_awake", "permissions", b"permissions", "running_task", b"running_task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "keep_awake", b"keep_awake", "key_store", b"key_store", "pairings", b"pairings", "permissions", b"permissions", "questions", b"questions", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms", "account", b"account", "agent", b"agent", "clock_off_ms", b"clock_off_ms", "device_name", b"device_name", "direct_addresses", b"direct_addresses", "folder_guard", b"folder_guard", "folders", b"folders", "keep_awake", b"keep_awake", "key_store", b"key_store", "pairings", b"pairings", "permissions", b"permissions", "questions", b"questions", "running", b"running", "running_task", b"running_task", "server", b"server", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_off_ms: _TypeAlias = _typing.Literal["clock_off_ms"]  # noqa: Y015
     _WhichOneofArgType__clock_off_ms: _TypeAlias = _typing.Literal["_clock_off_ms", b"_clock_off_ms"]  # noqa: Y015
@@ -297,6 +301,7 @@ class TaskStatus(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     PHONE_NAME_FIELD_NUMBER: _builtins.int
     ACCEPTED_AT_MS_FIELD_NUMBER: _builtins.int
+    AGENT_FIELD_NUMBER: _builtins.int
     task_id: _builtins.bytes
     """16 bytes."""
     text: _builtins.str
@@ -305,6 +310,8 @@ class TaskStatus(_message.Message):
     """The phone it came from."""
     accepted_at_ms: _builtins.int
     """When it was accepted, ms since 1970."""
+    agent: _builtins.str
+    """Of the task that runs: the agent that does it."""
     def __init__(
         self,
         *,
@@ -312,10 +319,11 @@ class TaskStatus(_message.Message):
         text: _builtins.str = ...,
         phone_name: _builtins.str = ...,
         accepted_at_ms: _builtins.int = ...,
+        agent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_ms", b"accepted_at_ms", "phone_name", b"phone_name", "task_id", b"task_id", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_at_ms", b"accepted_at_ms", "agent", b"agent", "phone_name", b"phone_name", "task_id", b"task_id", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -346,6 +354,125 @@ class Folder(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Folder: _TypeAlias = Folder  # noqa: Y015
+
+@_typing.final
+class AgentStatus(_message.Message):
+    """AgentStatus is an agent that this host knows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    CHOSEN_FIELD_NUMBER: _builtins.int
+    WHY_NOT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"built-in", "llm", "acp:NAME"."""
+    about: _builtins.str
+    """What it is, in a line."""
+    chosen: _builtins.bool
+    """Whether it does the tasks."""
+    why_not: _builtins.str
+    """Why it can't be used now and what to do; empty when it can."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        about: _builtins.str = ...,
+        chosen: _builtins.bool = ...,
+        why_not: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "chosen", b"chosen", "name", b"name", "why_not", b"why_not"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AgentStatus: _TypeAlias = AgentStatus  # noqa: Y015
+
+@_typing.final
+class ListAgentsRequest(_message.Message):
+    """ListAgentsRequest asks for all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentsRequest: _TypeAlias = ListAgentsRequest  # noqa: Y015
+
+@_typing.final
+class ListAgentsResponse(_message.Message):
+    """ListAgentsResponse is all of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___AgentStatus]:
+        """In the order of the wiring."""
+
+    def __init__(
+        self,
+        *,
+        agents: _abc.Iterable[Global___AgentStatus] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agents", b"agents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAgentsResponse: _TypeAlias = ListAgentsResponse  # noqa: Y015
+
+@_typing.final
+class ChooseAgentRequest(_message.Message):
+    """ChooseAgentRequest names the agent of the next task. One that can't be used now is AGENT_UNAVAILABLE."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """As it is listed."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChooseAgentRequest: _TypeAlias = ChooseAgentRequest  # noqa: Y015
+
+@_typing.final
+class ChooseAgentResponse(_message.Message):
+    """ChooseAgentResponse repeats it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The same."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChooseAgentResponse: _TypeAlias = ChooseAgentResponse  # noqa: Y015
 
 @_typing.final
 class AddFolderRequest(_message.Message):

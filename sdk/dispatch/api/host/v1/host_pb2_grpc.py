@@ -85,6 +85,16 @@ class ControlServiceStub:
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionResponse.FromString,
                 _registered_method=True)
+        self.ListAgents = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ListAgents',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListAgentsRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListAgentsResponse.FromString,
+                _registered_method=True)
+        self.ChooseAgent = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ChooseAgent',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentResponse.FromString,
+                _registered_method=True)
         self.SetKeepAwake = channel.unary_unary(
                 '/dispatch.api.host.v1.ControlService/SetKeepAwake',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetKeepAwakeRequest.SerializeToString,
@@ -196,6 +206,20 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAgents(self, request, context):
+        """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChooseAgent(self, request, context):
+        """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetKeepAwake(self, request, context):
         """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe.
         """
@@ -298,6 +322,16 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.AnswerQuestion,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionResponse.SerializeToString,
+            ),
+            'ListAgents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgents,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListAgentsRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListAgentsResponse.SerializeToString,
+            ),
+            'ChooseAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChooseAgent,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentResponse.SerializeToString,
             ),
             'SetKeepAwake': grpc.unary_unary_rpc_method_handler(
                     servicer.SetKeepAwake,
@@ -606,6 +640,60 @@ class ControlService:
             '/dispatch.api.host.v1.ControlService/AnswerQuestion',
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionRequest.SerializeToString,
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ListAgents',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListAgentsRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListAgentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChooseAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ChooseAgent',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentResponse.FromString,
             options,
             channel_credentials,
             insecure,

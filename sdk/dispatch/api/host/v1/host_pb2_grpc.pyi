@@ -53,6 +53,10 @@ class ControlServiceStub:
     """ListQuestions lists the open questions. Repeating it is safe."""
     AnswerQuestion: _grpc.UnaryUnaryMultiCallable[_host_pb2.AnswerQuestionRequest, _host_pb2.AnswerQuestionResponse]
     """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
+    ListAgents: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListAgentsRequest, _host_pb2.ListAgentsResponse]
+    """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe."""
+    ChooseAgent: _grpc.UnaryUnaryMultiCallable[_host_pb2.ChooseAgentRequest, _host_pb2.ChooseAgentResponse]
+    """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe."""
     SetKeepAwake: _grpc.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]
     """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _grpc.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]
@@ -95,6 +99,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """ListQuestions lists the open questions. Repeating it is safe."""
     AnswerQuestion: _aio.UnaryUnaryMultiCallable[_host_pb2.AnswerQuestionRequest, _host_pb2.AnswerQuestionResponse]  # type: ignore[assignment]
     """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
+    ListAgents: _aio.UnaryUnaryMultiCallable[_host_pb2.ListAgentsRequest, _host_pb2.ListAgentsResponse]  # type: ignore[assignment]
+    """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe."""
+    ChooseAgent: _aio.UnaryUnaryMultiCallable[_host_pb2.ChooseAgentRequest, _host_pb2.ChooseAgentResponse]  # type: ignore[assignment]
+    """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe."""
     SetKeepAwake: _aio.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]  # type: ignore[assignment]
     """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _aio.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]  # type: ignore[assignment]
@@ -194,6 +202,22 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_host_pb2.AnswerQuestionResponse, _abc.Awaitable[_host_pb2.AnswerQuestionResponse]]:
         """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
+
+    @_abc_1.abstractmethod
+    def ListAgents(
+        self,
+        request: _host_pb2.ListAgentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListAgentsResponse, _abc.Awaitable[_host_pb2.ListAgentsResponse]]:
+        """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ChooseAgent(
+        self,
+        request: _host_pb2.ChooseAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ChooseAgentResponse, _abc.Awaitable[_host_pb2.ChooseAgentResponse]]:
+        """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe."""
 
     @_abc_1.abstractmethod
     def SetKeepAwake(

@@ -28,13 +28,16 @@ from dispatch_host.agents.asking import (
     Denied,
     NobodyAnswered,
     Said,
+    canonical,
 )
 from dispatch_host.agents.builtin import browsing, commands, desk, wire, zone
 from dispatch_host.agents.builtin.browsing import Visits
 from dispatch_host.agents.builtin.desk import Desk
 from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.agents.builtin.query import Query
 from dispatch_host.agents.builtin.running import Runs
 from dispatch_host.agents.terminal import Terminal
+from dispatch_host.agents.toolbox import Work
 from dispatch_host.agents.words import Words
 from dispatch_host.changes import Plan, preview, touched
 from dispatch_host.permissions.permission import Kind, Permission
@@ -161,14 +164,66 @@ class BuiltIn:
                 return
             memories, text = [*memories, outcome.event.memory], answer
 
+    async def consult(self, query: Query, work: Work) -> AsyncGenerator[AgentEvent, None]:
+        """Do what a language model asks for as a task of a person's is done: the same worker, plans, questions and undoing.
+
+        Nothing is noted as used here: whoever calls it knows which folder is meant. Closing the generator kills the worker.
+        """
+        outcome: Outcome | None = None
+        request = self._asked(work, query)
+        async with contextlib.aclosing(self._work(request)) as events:
+            async for event in events:
+                if isinstance(event, Outcome):
+                    outcome = event
+                else:
+                    yield event
+        if outcome is None:
+            yield NotDone(NotDoneReason.AGENT_FAILED, _FAILED)
+        elif outcome.plan is None:
+            yield outcome.event
+        else:
+            async with contextlib.aclosing(
+                self._change(request, outcome, outcome.plan, work.gate, work.ask)
+            ) as events_:
+                async for event in events_:
+                    yield event
+
+    async def propose(self, plan: Plan, work: Work) -> AsyncGenerator[AgentEvent, None]:
+        """Ask for a plan that somebody else made, and carry it out after a yes. Raises changes.BadPlan."""
+        written = Plan.from_bytes(plan.to_bytes()).to_bytes()
+        changing = self._change(self._asked(work), Outcome(Result("")), written, work.gate, work.ask)
+        async with contextlib.aclosing(changing) as events:
+            async for event in events:
+                yield event
+
+    def _asked(self, work: Work, query: Query | None = None) -> Request:
+        task = work.task
+        return Request(
+            "",
+            work.gate.folders,
+            (),
+            self._clock(),
+            str(self._home),
+            self._keep_out,
+            inbox=task.inbox,
+            attachments=task.attachments,
+            task_id=task.task_id,
+            # What this task changed so far counts, too.
+            earlier=[*work.earlier, task.task_id],
+            records=self._records,
+            query=query,
+        )
+
     async def _change(
         self, request: Request, outcome: Outcome, written: bytes, gate: Gate, ask: Ask
     ) -> AsyncGenerator[AgentEvent, None]:
         """Ask whether a plan may be carried out, and do it in a worker; or undo one, which the person has asked for."""
         plan = Plan.from_bytes(written)
         memory = outcome.event.memory
-        if not outcome.undo:
-            match await ask.may(approval(plan, outcome.event.text, gate.folders)):
+        # A person who says "undo that" has said yes to it. A model that says so has not.
+        if not outcome.undo or request.query is not None:
+            question = undoing(plan, gate.folders) if outcome.undo else approval(plan, outcome.event.text, gate.folders)
+            match await ask.may(question):
                 case Denied():
                     yield NotDone(NotDoneReason.PERSON_DENIED, "You said no, so nothing was changed.", memory)
                     return
@@ -256,6 +311,15 @@ def approval(plan: Plan, remarks: str, folders: Sequence[Folder]) -> Approval:
         preview=f"{shown}\n\n{remarks}" if remarks else shown,
         rule=rule if ruled else "",
         permission=Permission(Kind.FOLDER, str(where[0].path), write=True) if ruled else None,
+    )
+
+
+def undoing(plan: Plan, folders: Sequence[Folder]) -> Approval:
+    """Write the question whether a change may be taken back, which no yes to another one covers."""
+    return Approval(
+        text=f"Undo: {plan.title.replace('`', '')}?",
+        action=canonical({"tool": "undo", "plan": plan.digest.hex()}),
+        preview=f"Take this back:\n\n{preview(plan, folders)}",
     )
 
 

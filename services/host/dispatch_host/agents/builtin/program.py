@@ -55,6 +55,7 @@ class Request:
     records: Path | None = None  # where it is kept what was changed; nothing is changed without
     plan: bytes | None = None  # what a person said yes to: it is carried out, and nothing else is done
     undo: bool = False  # take the last change back, as it was said
+    query: Query | None = None  # what a language model asks for; the text is not looked at then
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ def _undo(request: Request) -> Outcome:
 
 
 def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> Outcome:
+    if request.query is not None:
+        return _consulted(request, request.query, scope, emit)
     names = [root.folder.path.name for root in scope.roots]
     parsed = parse(request.text, now=request.now, folders=names)
     if parsed.action is Action.HELP:
@@ -138,6 +141,17 @@ def _run(request: Request, scope: Scope, emit: Callable[[AgentEvent], None]) -> 
         return Outcome(NotDone(NotDoneReason.FOLDER_NOT_APPROVED, text, _remember_failed(complete, bench).to_json()))
 
 
+def _consulted(request: Request, query: Query, scope: Scope, emit: Callable[[AgentEvent], None]) -> Outcome:
+    """Do what a language model asks for. Raises CannotDo."""
+    if query.action is Action.UNDO:
+        return _undo(request)
+    try:
+        return _do(request, followup.Complete(query), Bench(scope, request.now, request.home, emit, []))
+    except FolderNotApproved as missing:
+        text = about.not_approved(missing.said, [root.label for root in scope.roots])
+        raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, text) from None
+
+
 def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
     """Do a whole request. Raises CannotDo and FolderNotApproved."""
     _check_folders(request, bench.scope)
@@ -170,6 +184,7 @@ def tool_of(query: Query) -> Tool:
     from dispatch_host.agents.builtin.tools import (
         convert,
         duplicates,
+        excerpt,
         listing,
         measure,
         rename,
@@ -201,6 +216,8 @@ def tool_of(query: Query) -> Tool:
         Action.RENAME: rename.rename,
         Action.SORT: sorting.sort,
         Action.CONVERT: convert.convert,
+        Action.LIST: excerpt.contents,
+        Action.EXCERPT: excerpt.excerpt,
     }
     return tools[query.action]
 

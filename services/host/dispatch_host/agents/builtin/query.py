@@ -36,6 +36,9 @@ class Action(StrEnum):
     SORT = "sort"
     CONVERT = "convert"
     UNDO = "undo"
+    # Only a language model asks for these: a person's words for them mean READ and FIND.
+    LIST = "list"
+    EXCERPT = "excerpt"
 
 
 CHANGES = frozenset({Action.ZIP, Action.UNZIP, Action.RENAME, Action.SORT, Action.CONVERT})

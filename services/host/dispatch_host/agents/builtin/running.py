@@ -100,6 +100,17 @@ class Runs:
         if not isinstance(found, Order):
             yield found
             return
+        async with contextlib.aclosing(self.carry(found, gate=gate, ask=ask)) as events:
+            async for event in events:
+                yield event
+
+    async def carry(
+        self, found: Order, *, gate: Gate, ask: Ask, lines: int = LINES
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """Show an order, ask, and start it after a yes; the answer has the last `lines` of its output.
+
+        Raises NotPermitted as the gate gave it.
+        """
         try:
             confined = await self._terminal.is_confined(gate, found.steps[0][0])
         except NoSandbox as missing:
@@ -112,7 +123,7 @@ class Runs:
         elif isinstance(reply, NobodyAnswered):
             yield NotDone(NotDoneReason.NOBODY_ANSWERED, "Nothing was started: nobody answered whether it may be.")
         else:
-            async with contextlib.aclosing(self._carry_out(question.action, gate)) as events:
+            async with contextlib.aclosing(self._carry_out(question.action, gate, lines)) as events:
                 async for event in events:
                     yield event
 
@@ -187,7 +198,7 @@ class Runs:
             permission=None if once else TERMINAL,
         )
 
-    async def _carry_out(self, action: bytes, gate: Gate) -> AsyncGenerator[AgentEvent, None]:
+    async def _carry_out(self, action: bytes, gate: Gate, lines: int) -> AsyncGenerator[AgentEvent, None]:
         """Start what was approved, one step after the other until one fails."""
         said = json.loads(action)
         folder, ended, tail, line = Path(said["folder"]), Exit(Ended.LOST), b"", ""
@@ -220,11 +231,11 @@ class Runs:
         output = _plain(tail.decode(errors="replace"))
         memory = Earlier(Order(said["steps"], folder), output).to_json()
         if ended.code is None:
-            text = _answer(f"{code(line)} {_WHY[ended.ended]}.", output, LINES)
+            text = _answer(f"{code(line)} {_WHY[ended.ended]}.", output, lines)
             yield NotDone(NotDoneReason.AGENT_FAILED, text, memory)
             return
         end = f"ended with code {ended.code}" if ended.code else "ended well"
-        yield Result(_answer(f"{code(line)} in {code(self._where(folder))} {end}.", output, LINES), memory)
+        yield Result(_answer(f"{code(line)} in {code(self._where(folder))} {end}.", output, lines), memory)
 
     def _where(self, folder: Path) -> str:
         """Write a folder as people do."""

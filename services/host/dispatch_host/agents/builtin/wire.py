@@ -11,6 +11,7 @@ from typing import Any
 from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneReason, Progress, Result, Step, Text
 from dispatch_host.agents.builtin import zone
 from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.agents.builtin.query import Query
 from dispatch_host.changes import Plan
 from dispatch_host.scope import Folder
 
@@ -50,6 +51,7 @@ def encode_request(request: Request) -> bytes:
             "records": None if request.records is None else str(request.records),
             "plan": None if request.plan is None else request.plan.decode("ascii"),
             "undo": request.undo,
+            "query": None if request.query is None else request.query.to_json(),
         }
     )
 
@@ -71,6 +73,7 @@ def decode_request(line: bytes) -> Request:
         records=None if said["records"] is None else Path(said["records"]),
         plan=None if said["plan"] is None else said["plan"].encode("ascii"),
         undo=said["undo"],
+        query=None if said["query"] is None else Query.from_json(said["query"]),
     )
 
 

@@ -79,6 +79,19 @@ def _read(reader: PdfReader, page_limit: int) -> Pdf:
     return Pdf(total, tuple(texts), failed)
 
 
+def part(file: BinaryIO, *, skip: int, most: int, seconds: float = _SECONDS) -> Pdf:
+    """Read the text of some pages, those before them left out; raise PdfUnreadable."""
+    import pypdf  # noqa: PLC0415
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
+    with _told(seconds), limited(seconds), warnings.catch_warnings(action="ignore"):
+        reader = pypdf.PdfReader(file)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise PdfUnreadable("is encrypted: its text can't be read without the password")
+        total = len(reader.pages)
+        return Pdf(total, tuple(_page(reader, index) for index in range(skip, min(total, skip + most))), 0)
+
+
 def pages(file: BinaryIO, *, seconds: float = WHOLE_SECONDS) -> Iterator[tuple[int, int, str]]:
     """Give the text of every page, with its number and how many there are; raise PdfUnreadable. A bad page is empty.
 

@@ -1,0 +1,226 @@
+"""What a language model can do to files: looks at once, changes after a yes, and all of it undone."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from dispatch_host.agents import Allowed, Approval, Choice, Denied, Reach, Result, Said, Task
+from dispatch_host.agents.asking import JSON
+from dispatch_host.permissions.permission import Kind, Permission
+from dispatch_host.scope import Folder
+
+from tests.support.agents import Nobody
+from tests.support.model_server import Call, Say
+from tests.unit.llm.conftest import Desk
+
+YES = Allowed(Reach.ONCE, "pocket")
+
+
+async def called(desk: Desk, name: str, ask: Nobody | None = None, **arguments: JSON) -> str:
+    """Let the model call one tool, and give what it was told."""
+    desk.server.says(Say(calls=[Call(name, arguments)]), Say("Done."))
+    assert isinstance(await desk.does("do it", ask=ask), Result)
+    return desk.given[-1]
+
+
+async def test_it_finds_its_way_through_folders(one_desk: Desk) -> None:
+    work = one_desk.files / "work"
+    work.mkdir()
+    (work / "report.csv").write_text("name,amount\nada,3\nbob,4\n")
+    (one_desk.files / "notes.txt").write_text("one\n")
+
+    listed = await called(one_desk, "list_folder", folder="files")
+    below = await called(one_desk, "list_folder", folder="files/work")
+    found = await called(one_desk, "find_files", folder="files", kind="csv")
+
+    assert "1 folder and 1 file" in listed
+    assert "files/notes.txt" in listed
+    assert "files/work/report.csv" in below
+    assert "files/work/report.csv" in found
+
+
+async def test_it_reads_a_long_text_in_parts(one_desk: Desk) -> None:
+    (one_desk.files / "long.txt").write_text("".join(f"line {number}\n" for number in range(1, 1001)))
+
+    first = await called(one_desk, "read_file", file="files/long.txt", count=3)
+    rest = await called(one_desk, "read_file", file="files/long.txt", skip=998)
+    usual = await called(one_desk, "read_file", file="files/long.txt")
+
+    assert "line 1\nline 2\nline 3\n" in first
+    assert "skip 3 for what follows" in first
+    assert "line 999\nline 1000\n" in rest
+    assert "That is its end." in rest
+    assert "lines 1 to 400" in usual
+
+
+async def test_it_reads_pages_of_a_pdf(one_desk: Desk) -> None:
+    _pdf(one_desk.files / "book.pdf", pages=30)
+
+    part = await called(one_desk, "read_file", file="files/book.pdf", skip=20, count=2)
+
+    assert "pages 21 to 22 of 30" in part
+    assert "This is page 21." in part
+    assert "This is page 23." not in part
+
+
+async def test_it_measures_and_searches(one_desk: Desk) -> None:
+    (one_desk.files / "sales.csv").write_text("region,amount\nnorth,10\nsouth,32\n")
+
+    rows = await called(one_desk, "read_rows", file="files/sales.csv")
+    mean = await called(one_desk, "measure_column", file="files/sales.csv", column="amount", measures=["mean"])
+    found = await called(one_desk, "search_in_files", phrase="south", folder="files")
+    used = await called(one_desk, "disk_usage")
+
+    assert "south" in rows
+    assert "21" in mean
+    assert "files/sales.csv" in found
+    assert "files" in used
+
+
+async def test_what_came_with_the_task_is_read_without_its_path(one_desk: Desk, tmp_path: Path) -> None:
+    inbox = tmp_path / "home" / "attachments" / "1"
+    inbox.mkdir(parents=True)
+    (inbox / "letter.txt").write_text("Dear Ada")
+    one_desk.permit()
+    one_desk.server.says(Say(calls=[Call("read_file", {"file": "attached:letter.txt"})]), Say("It begins: Dear Ada"))
+
+    end = await one_desk.does("", task=Task("task-1", "read it", inbox, [inbox / "letter.txt"]))
+
+    assert isinstance(end, Result)
+    assert "Dear Ada" in one_desk.given[0]
+    assert "attached:letter.txt" in one_desk.server.asked[0].said
+    assert str(tmp_path) not in one_desk.server.asked[0].said
+
+
+async def test_it_sends_a_file_to_the_phone(one_desk: Desk) -> None:
+    (one_desk.files / "a.txt").write_text("hello")
+
+    await called(one_desk, "send_file", file="files/a.txt")
+
+    assert one_desk.sent == [one_desk.files / "a.txt"]
+
+
+async def test_a_change_is_shown_asked_for_made_and_undone(one_desk: Desk) -> None:
+    (one_desk.files / "a b.txt").write_text("hello")
+    ask = Nobody(YES, YES)
+
+    renamed = await called(one_desk, "rename_files", ask, folder="files", rule="replace", text=" ", **{"with": "_"})
+    assert (one_desk.files / "a_b.txt").read_text() == "hello"
+    undone = await called(one_desk, "undo_change", ask)
+
+    assert (one_desk.files / "a b.txt").read_text() == "hello"
+    assert "Done: Rename 1 file" in renamed
+    assert "Everything is as it was before" in undone
+    rename, undo = ask.asked
+    assert isinstance(rename, Approval)
+    assert isinstance(undo, Approval)
+    assert "`a b.txt` → `a_b.txt`" in rename.preview
+    assert "Take this back" in undo.preview
+    assert not undo.rule
+    assert rename.digest != undo.digest
+
+
+async def test_a_no_and_silence_are_told_apart_and_change_nothing(one_desk: Desk) -> None:
+    (one_desk.files / "a.txt").write_text("hello")
+
+    denied = await called(one_desk, "zip_files", Nobody(Denied("pocket")), folder="files")
+    silent = await called(one_desk, "zip_files", Nobody(), folder="files")
+
+    assert "The person said no" in denied
+    assert "Nobody answered" in silent
+    assert "not a no" in silent
+    assert [path.name for path in one_desk.files.iterdir()] == ["a.txt"]
+
+
+async def test_it_writes_a_new_file_and_never_over_one_that_is_there(one_desk: Desk) -> None:
+    (one_desk.files / "old.txt").write_text("precious")
+    ask = Nobody(YES, YES)
+
+    new = await called(one_desk, "write_file", ask, file="files/new.txt", content="hello\nworld\n")
+    old = await called(one_desk, "write_file", ask, file="files/old.txt", content="gone")
+
+    assert "Done" in new
+    assert (one_desk.files / "new.txt").read_text() == "hello\nworld\n"
+    assert "Not done" in old
+    assert (one_desk.files / "old.txt").read_text() == "precious"
+
+
+async def test_it_packs_unpacks_sorts_and_converts(one_desk: Desk) -> None:
+    (one_desk.files / "a.txt").write_text("hello")
+    _pdf(one_desk.files / "b.pdf", pages=2)
+    ask = Nobody(*[YES] * 4)
+
+    await called(one_desk, "zip_files", ask, files=["files/a.txt"], target="packed")
+    await called(one_desk, "unzip_file", ask, file="files/packed.zip")
+    await called(one_desk, "convert_file", ask, file="files/b.pdf", into="text")
+    await called(one_desk, "sort_files", ask, folder="files", by="ending")
+
+    assert len(ask.asked) == 4
+    found = {str(path.relative_to(one_desk.files)) for path in one_desk.files.rglob("*") if path.is_file()}
+    assert found == {"packed/a.txt", "ZIP/packed.zip", "PDF/b.pdf", "TXT/b.txt", "TXT/a.txt"}
+    assert zipfile.ZipFile(one_desk.files / "ZIP" / "packed.zip").namelist() == ["a.txt"]
+
+
+async def test_where_nothing_may_be_changed_nothing_that_changes_is_offered(one_desk: Desk) -> None:
+    one_desk.permit(Folder(one_desk.files))
+
+    told = await called(one_desk, "write_file", file="files/new.txt", content="x")
+
+    assert "no tool" in told
+    assert not {"write_file", "zip_files", "rename_files", "run_program"} & set(one_desk.server.asked[0].tools)
+    assert {"read_file", "ask_person"} <= set(one_desk.server.asked[0].tools)
+    assert not list(one_desk.files.iterdir())
+
+
+async def test_a_folder_for_reading_beside_one_for_writing_stays_as_it_is(one_desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    one_desk.permit(Folder(one_desk.files), Folder(tmp_path / "other", writable=True))
+    ask = Nobody(YES)
+
+    told = await called(one_desk, "write_file", ask, file="files/new.txt", content="x")
+
+    assert told.startswith("Not permitted")
+    assert not ask.asked
+    assert not list(one_desk.files.iterdir())
+    assert (Permission(Kind.FOLDER, str(one_desk.files), write=True), "write_file") in one_desk.gate.used
+
+
+async def test_it_asks_the_person(one_desk: Desk) -> None:
+    ask = Nobody(Said("the blue one", "pocket"))
+
+    told = await called(one_desk, "ask_person", ask, question="Which one?", choices=["the blue one", "the red one"])
+    silent = await called(one_desk, "ask_person", question="And now?")
+
+    assert told == "The person says: the blue one"
+    assert ask.asked == [Choice(text="Which one?", choices=["the blue one", "the red one"])]
+    assert "Nobody answered" in silent
+
+
+async def test_each_use_of_a_folder_is_noted_with_the_tool(one_desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    one_desk.permit(Folder(one_desk.files), Folder(tmp_path / "other"))
+
+    await called(one_desk, "list_folder", folder="other")
+
+    assert one_desk.gate.used == [(Permission(Kind.FOLDER, str(tmp_path / "other")), "list_folder")]
+
+
+async def test_a_toolbox_that_breaks_is_not_the_end_of_the_task(one_desk: Desk) -> None:
+    class Broken:
+        async def tools(self, work: object) -> list[object]:
+            raise RuntimeError("a connector that is not there")
+
+    one_desk.toolboxes.append(Broken())  # type: ignore[arg-type]  # on purpose
+
+    assert "0 folders and 0 files" in await called(one_desk, "list_folder", folder="files")
+
+
+def _pdf(path: Path, *, pages: int) -> None:
+    from reportlab.pdfgen.canvas import Canvas
+
+    canvas = Canvas(str(path))
+    for number in range(1, pages + 1):
+        canvas.drawString(72, 720, f"This is page {number}.")
+        canvas.showPage()
+    canvas.save()
