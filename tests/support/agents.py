@@ -28,7 +28,7 @@ from dispatch_host.agents import (
     Text,
     Turn,
 )
-from dispatch_host.permissions.permission import Grant, Kind, Permission, granted
+from dispatch_host.permissions.permission import TERMINAL, UNCONFINED, Grant, Kind, Permission, granted
 from dispatch_host.scope import Folder
 
 LIMIT_BYTES = 64 * 1024  # of one text, so that every event fits into a row of the thread
@@ -84,7 +84,7 @@ class OpenGate:
         self.used: list[tuple[Permission, str]] = []
         self._grants = [
             *(Grant(permission=Permission(Kind.FOLDER, str(one.path), one.writable)) for one in folders),
-            *(Grant(permission=one, without_sandbox=without_sandbox) for one in permissions),
+            *(Grant(permission=UNCONFINED if without_sandbox and one == TERMINAL else one) for one in permissions),
         ]
 
     def forget(self) -> None:

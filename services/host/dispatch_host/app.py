@@ -22,6 +22,7 @@ from dispatch.runtime.server import stop_signal
 
 from dispatch_host import steps
 from dispatch_host.agents.registry import Registry
+from dispatch_host.changes import Records, forgetting
 from dispatch_host.control import ControlServer
 from dispatch_host.direct.listener import Listener, Setting
 from dispatch_host.files import Artifacts, Attachments, Inbox, Transfers
@@ -218,6 +219,7 @@ async def run(
             _tell_endings(owned, endings),
             _drop_what_is_over(fleet, operations, stop, told),
             attachments.sweeping(),
+            forgetting(Records(owned.changes)),
             keep_awake.run(),
             held.run(),
             watch_always(sleep, power, failed=metrics.power_failures["sleep"].inc),

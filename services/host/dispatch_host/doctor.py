@@ -310,7 +310,7 @@ def look_at_sandbox(grant: Grant, found: SandboxFound) -> Finding:
     """See how programs would be started: in the sandbox, as its owner accepted, or not at all."""
     if found.programs is not None:
         return ok("programs are started in the sandbox")
-    if grant.without_sandbox:
+    if grant.permission.without_sandbox:
         return warning(
             f"programs run WITHOUT a sandbox: {found.why}",
             f"You accepted that. {found.advice} To end it: dispatch-host permissions revoke terminal.",

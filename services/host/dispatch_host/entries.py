@@ -14,6 +14,7 @@ TEXT_PART_BYTES = 48 * 1024
 """Longest text of one event: with its frame it fits one sealed body of 65,532 bytes."""
 
 _ACCEPTED_TEXT_BYTES = 12 * 1024
+_BEGINNING_BYTES = 4 * 1024
 _PREVIEW_BYTES = 32 * 1024
 """With the most that text, choices and rule of a question may take it fits one sealed body."""
 
@@ -65,13 +66,14 @@ def step(task_id: bytes, title: str, detail: str) -> Entry:
 
 
 def question(task_id: bytes, asked: pb.Question) -> Iterator[Entry]:
-    """Ask. A preview that is too long to be said in one event stands whole in the steps before it."""
+    """Ask. A preview that is too long to be said in one event stands whole in the steps before it; its beginning here."""
     if len(asked.preview.encode()) > _PREVIEW_BYTES:
         shown = list(parts(asked.preview, TEXT_PART_BYTES - 2048))
         for number, part in enumerate(shown, start=1):
             yield step(task_id, f"What is asked about, part {number} of {len(shown)}", part)
         asked = pb.Question.FromString(asked.SerializeToString())
-        asked.preview = f"All of it stands in the {len(shown)} steps before this question."
+        beginning = next(parts(asked.preview, _BEGINNING_BYTES))
+        asked.preview = f"{beginning}\n\n… All of it stands in the {len(shown)} steps before this question."
     yield Entry(task_id, pb.Event(question=asked))
 
 

@@ -128,7 +128,7 @@ def _assistant(
     return BuiltIn(
         keep_out=owned.keep_out,
         environment=environment,
-        records=owned.home.path / "changes",
+        records=owned.changes,
         terminal=terminal,
         pages=pages,
         desktop=desktop,

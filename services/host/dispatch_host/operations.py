@@ -29,6 +29,7 @@ from dispatch.ids import PairId, TaskId
 
 from dispatch_host import doctor, questions, steps
 from dispatch_host.agents.registry import Registry
+from dispatch_host.changes import Records
 from dispatch_host.files import Inbox, Transfers
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
@@ -293,20 +294,24 @@ class Operations:
             await running.runner.cancelled(task_id)
 
     async def _forget(self, pairing: Pairing, *, to_tell: bool = True) -> None:
-        """Forget a pairing, its keys and its files; the words of its thread stay."""
+        """Forget a pairing, its keys, its files and what could be undone; the words of its thread stay."""
         pair_id = pairing.pair_id
         if self._running is not None:
             await self._running.transfers.drop(pair_id)
 
-        def write(tx: Tx) -> None:
+        def write(tx: Tx) -> set[str]:
             if to_tell:
                 settings.add_ending(tx, pair_id)
             threads.leave(tx, pair_id)
             files.forget_thread(tx, pairing.thread)
+            return {task_id.hex() for task_id in tasks.ids_of_thread(tx, pairing.thread)}
 
-        await self._owned.journal.step(write)
+        worked = await self._owned.journal.step(write)
+        if self._running is not None:
+            await self._running.held.load()  # without what this phone allowed always
         forget(self._owned.store, pair_id)
         await asyncio.to_thread(Inbox(self._owned.attachments, most_bytes=0).remove_thread, pairing.thread)
+        await asyncio.to_thread(Records(self._owned.changes).forget_tasks, worked)
 
     async def _target(self, phone_name: str) -> Pairing:
         """Find the one pairing that is meant. Raises NotPaired, TargetNeeded or TargetUnknown."""

@@ -47,6 +47,11 @@ class Owned:
         return self.home / "pictures"
 
     @property
+    def changes(self) -> Path:
+        """Give the folder of what was changed and can be undone."""
+        return self.home / "changes"
+
+    @property
     def keep_out(self) -> Sequence[Path]:
         """Give what no agent may read, whatever is approved: the keys, the journal, and what opens them."""
         passphrase = self.home.passphrase_file

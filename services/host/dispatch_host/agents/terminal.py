@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from dispatch_host.agents.agent import Gate
-from dispatch_host.permissions.permission import NETWORK, TERMINAL
+from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.probe import Found, probe
 from dispatch_host.sandbox.program import Conversation, Limits, Program, ProgramEvent, Programs
 from dispatch_host.sandbox.unconfined import Unconfined
@@ -59,7 +59,7 @@ class Terminal:
         found = await self.found()
         if found.programs is not None:
             return True
-        if not (await gate.use(TERMINAL, subject)).without_sandbox:
+        if not gate.has(UNCONFINED):
             raise NoSandbox(found)
         return False
 
@@ -107,11 +107,12 @@ class Terminal:
     ) -> tuple[Programs, bool]:
         """Use the permissions that starting it takes, and choose how it is started: the way, and whether with the network."""
         subject = program.argv[0] if program.argv else ""
-        grant = await gate.use(TERMINAL, subject)
+        await gate.use(TERMINAL, subject)
         programs = (await self.found()).programs
         if programs is None:
-            if confined or not grant.without_sandbox:
+            if confined or not gate.has(UNCONFINED):
                 raise NoSandbox(await self.found())
+            await gate.use(UNCONFINED, subject)
             programs = self._unconfined
         online = gate.has(NETWORK) if network is None else network
         if online:

@@ -22,7 +22,7 @@ from dispatch_host.agents.asking import RULE_BYTES, Allowed, Approval, Ask, Deni
 from dispatch_host.browser.reach import origin
 from dispatch_host.markdown import code, size
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, Hands, Refused, Scope, shown
+from dispatch_host.scope import Folder, Hands, KeptOut, Refused, Scope, shown
 
 MOST_BYTES = 200 * 1024**2
 _COPY_BYTES = 1024**2
@@ -46,7 +46,7 @@ class _Read:
 
 
 async def save(
-    descriptor: int, *, name: str, url: str, folder: Path, gate: Gate, ask: Ask, keep_out: Sequence[Path]
+    descriptor: int, *, name: str, url: str, folder: Path, gate: Gate, ask: Ask, keep_out: Sequence[Path | KeptOut]
 ) -> Path:
     """Ask, and save what the descriptor is open on, which is closed. Raises NotSaved, and NotPermitted as the gate gave it."""
     with contextlib.ExitStack() as stack:
@@ -71,7 +71,7 @@ async def save(
         return path
 
 
-def _scope(gate: Gate, keep_out: Sequence[Path]) -> Scope:
+def _scope(gate: Gate, keep_out: Sequence[Path | KeptOut]) -> Scope:
     return Scope(gate.folders, keep_out=keep_out)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dispatch_host.desktop.opening import runs
-from dispatch_host.scope import Folder, Refused, Scope, Tally
+from dispatch_host.scope import Folder, KeptOut, Refused, Scope, Tally
 
 _MOST_LOOKED_AT = 200_000
 MOST_FOUND = 20
@@ -18,7 +18,7 @@ class NoDocument(Exception):
 
 
 def documents(
-    said: str, folders: Sequence[Folder], *, home: Path, keep_out: Sequence[Path], inbox: Path | None = None
+    said: str, folders: Sequence[Folder], *, home: Path, keep_out: Sequence[Path | KeptOut], inbox: Path | None = None
 ) -> list[Path]:
     """Give the files that a name or a path means, at most MOST_FOUND. A path outside means none."""
     with Scope(folders, keep_out=keep_out, inbox=inbox) as scope:
@@ -37,7 +37,7 @@ def documents(
         return found
 
 
-def check(path: Path, folders: Sequence[Folder], *, keep_out: Sequence[Path]) -> Folder:
+def check(path: Path, folders: Sequence[Folder], *, keep_out: Sequence[Path | KeptOut]) -> Folder:
     """See that a document may be opened; gives the approved folder that it is in. Raises NoDocument."""
     with Scope(folders, keep_out=keep_out) as scope:
         located = scope.locate(os.fspath(path))

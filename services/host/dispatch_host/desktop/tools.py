@@ -14,7 +14,7 @@ from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
 from dispatch_host.markdown import code
 from dispatch_host.permissions.permission import DESKTOP
-from dispatch_host.scope import shown
+from dispatch_host.scope import KeptOut, shown
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class DesktopTools:
         """`home` is what `~` means, `keep_out` is the scope's."""
         self._desktop = desktop
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give all of them, or none where the desktop may not be used."""

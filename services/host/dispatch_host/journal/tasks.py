@@ -41,6 +41,11 @@ def of_thread(tx: Tx, thread: int, *, limit: int) -> list[StoredTask]:
     return [_task(row) for row in rows][::-1]
 
 
+def ids_of_thread(tx: Tx, thread: int) -> list[TaskId]:
+    """Give the ids of all tasks of a thread."""
+    return [TaskId(task_id) for (task_id,) in tx.execute("SELECT task_id FROM task WHERE thread = ?", (thread,))]
+
+
 def hand_over(tx: Tx, task_id: TaskId, *, pair_id: PairId, thread: int, attempt: int, action: bytes, text: str) -> None:
     """Journal a task, or the next attempt of one that has no go."""
     known = find(tx, task_id)

@@ -57,7 +57,7 @@ class Held:
     @property
     def rules(self) -> Sequence[AlwaysRule]:
         """Give what was allowed always, and still stands on a permission."""
-        return [rule for rule in self._rules if self.granted(rule.permission)]
+        return [rule for rule in self._rules if all(map(self.granted, rule.stands_on))]
 
     def granted(self, permission: Permission) -> Grant | None:
         """Give what allows something now; None when nothing does."""

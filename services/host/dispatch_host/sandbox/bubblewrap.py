@@ -14,6 +14,7 @@ from dispatch_host.sandbox.keeping import Start, converse, keep, keepers
 from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
+from dispatch_host.scope.kept import KeptOut
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -38,7 +39,7 @@ class Bubblewrap:
         """
         self.executable = executable
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         self._environment = keepers(environment or {})
 
     async def run(
@@ -61,7 +62,9 @@ class Bubblewrap:
     def _start(self, program: Program, folders: Sequence[Folder], network: bool, limits: Limits) -> Iterator[Start]:
         """Hold what it may see open, and write what is started. Raises NoProgram."""
         with ExitStack() as stack:
-            view = stack.enter_context(opened([*folders, *program.own], keep_out=self._keep_out, home=self._home))
+            view = stack.enter_context(
+                opened([*folders, *program.own], keep_out=[one.path for one in self._keep_out], home=self._home)
+            )
             check(program, view)
             descriptors = [bound.descriptor for bound in view.bound]
             variables = None

@@ -19,6 +19,9 @@ CAN = """\
 - **Rename** many files: \u201cRename them to trip 1, trip 2\u201d, \u201cReplace _ with - in the names in Downloads\u201d
 - **Sort into folders** by type or date: \u201cSort Downloads into folders by type\u201d
 - **Convert**: \u201cExtract the text from contract.pdf\u201d, \u201cConvert budget.xlsx to CSV\u201d
+- **Move, copy, delete**: \u201cMove the PDFs in Downloads to Documents\u201d, \u201cDelete those\u201d
+- **Make a folder**: \u201cMake a folder Trip in Documents\u201d
+- **Change a text file**: \u201cAdd a line \u2018call Bob\u2019 to notes.txt\u201d, \u201cReplace one with two in config.ini\u201d
 - **Undo** the last of these: \u201cUndo that\u201d
 - **Attachments**: attach a file and ask \u201cSummarise the attached file\u201d, or \u201cList attachments\u201d
 - **Send a file to your phone**: \u201cSend me the largest PDF in Downloads\u201d, \u201cSend me report.csv\u201d

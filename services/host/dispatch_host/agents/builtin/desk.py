@@ -22,7 +22,7 @@ from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
 from dispatch_host.desktop.tools import came, distinct, use_for
 from dispatch_host.permissions.permission import DESKTOP
-from dispatch_host.scope import shown
+from dispatch_host.scope import KeptOut, shown
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ class Desk:
         """`home` is what `~` means, `keep_out` is the scope's."""
         self._desktop = desktop
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
 
     async def takes(self, wanted: WantedOfDesktop, gate: Gate) -> bool:
         """Tell whether a request is one for this: "open" may mean something else."""

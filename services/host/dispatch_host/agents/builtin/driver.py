@@ -41,7 +41,7 @@ from dispatch_host.agents.toolbox import Work
 from dispatch_host.agents.words import Words
 from dispatch_host.changes import Plan, preview, touched
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, names
+from dispatch_host.scope import Folder, KeptOut, names
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ LIMIT_SECONDS = 3600.0  # of one task: a person who waits longer has long cancel
 _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 _ALWAYS = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 _MEMORIES = 20  # turns that a follow-up may refer to
+_LONG_BYTES = 256 * 1024
 _QUESTIONS = 5  # answers taken within one task
 _WHICH = "Which one do you mean?"
 _FAILED_CHANGING = (
@@ -86,7 +87,7 @@ class BuiltIn:
         does not run any, without `pages` it opens none, and without `desktop` it leaves the desktop alone.
         """
         self._home = home or Path.home()
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         given = environment or {}
         self._environment = {name: given[name] for name in _PASSED_ON if name in given} | _ALWAYS
         self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))
@@ -218,11 +219,11 @@ class BuiltIn:
         self, request: Request, outcome: Outcome, written: bytes, gate: Gate, ask: Ask
     ) -> AsyncGenerator[AgentEvent, None]:
         """Ask whether a plan may be carried out, and do it in a worker; or undo one, which the person has asked for."""
-        plan = Plan.from_bytes(written)
+        plan = await asyncio.to_thread(Plan.from_bytes, written)  # it may be long, and the host has others to serve
         memory = outcome.event.memory
         # A person who says "undo that" has said yes to it. A model that says so has not.
         if not outcome.undo or request.query is not None:
-            question = undoing(plan, gate.folders) if outcome.undo else approval(plan, outcome.event.text, gate.folders)
+            question = await asyncio.to_thread(_question, plan, outcome, gate.folders)
             match await ask.may(question):
                 case Denied():
                     yield NotDone(NotDoneReason.PERSON_DENIED, "You said no, so nothing was changed.", memory)
@@ -234,7 +235,7 @@ class BuiltIn:
                     pass
         # As they are now: while the question was open, a folder may have been taken back.
         folders = gate.folders
-        for folder in touched(plan, folders):
+        for folder in await asyncio.to_thread(touched, plan, folders):
             wanted = Permission(Kind.FOLDER, str(folder.path), write=True)
             if folder.writable or gate.has(wanted):
                 await gate.use(wanted, "undone" if outcome.undo else "changed")
@@ -260,7 +261,7 @@ class BuiltIn:
                 while True:
                     async with asyncio.timeout_at(deadline):
                         line = await process.stdout.readline()
-                    said = wire.decode(line) if line else None
+                    said = await _decoded(line) if line else None
                     if said is None or isinstance(said, wire.Crashed):
                         where = {"kind": said.kind, "where": said.where} if said else {}
                         log.warning("worker failed", extra={"cause": "crashed" if said else "died", **where})
@@ -299,18 +300,29 @@ class BuiltIn:
             await process.wait()
 
 
+def _question(plan: Plan, outcome: Outcome, folders: Sequence[Folder]) -> Approval:
+    return undoing(plan, folders) if outcome.undo else approval(plan, outcome.event.text, folders)
+
+
+async def _decoded(line: bytes) -> AgentEvent | Outcome | wire.Crashed:
+    """Read what the worker wrote; a long plan aside, for the host has others to serve."""
+    return wire.decode(line) if len(line) < _LONG_BYTES else await asyncio.to_thread(wire.decode, line)
+
+
 def approval(plan: Plan, remarks: str, folders: Sequence[Folder]) -> Approval:
     """Write the question whether a plan may be carried out. A rule stands on one folder, or there is none."""
     where = touched(plan, folders)
     shown = preview(plan, folders)
     rule = f"change files in {names.shown(str(where[0].path))}" if len(where) == 1 else ""
+    needed = [Permission(Kind.FOLDER, str(folder.path), write=True) for folder in where]
     ruled = len(rule.encode()) <= RULE_BYTES and rule != ""
     return Approval(
         text=f"{plan.title.replace('`', '')}?",
         action=plan.to_bytes(),
         preview=f"{shown}\n\n{remarks}" if remarks else shown,
         rule=rule if ruled else "",
-        permission=Permission(Kind.FOLDER, str(where[0].path), write=True) if ruled else None,
+        permission=needed[0] if needed else None,
+        also=needed[1:],
     )
 
 
