@@ -25,6 +25,7 @@ ATTACKERS = (
     "A misled language model",
     "A hostile program",
     "A hostile external agent",
+    "A hostile web page",
     "Another web site, or somebody at the browser",
     "A provider of sign-ins, and who stands between",
     "Somebody on the network",

@@ -118,7 +118,13 @@ async def run(
     inbox = Inbox(owned.attachments, most_bytes=limits.attachments_bytes)
     attachments = Attachments(inbox, journal=owned.journal, clock=owned.clock)
     await attachments.sweep()
-    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=limits.file_bytes, rng=owned.rng)
+    artifacts = Artifacts(
+        keep_out=owned.keep_out,
+        inbox=inbox,
+        most_bytes=limits.file_bytes,
+        rng=owned.rng,
+        pictures=owned.pictures,
+    )
     instance = Instance(owned.rng(ID_BYTES))
     transfers = Transfers(
         Shop(

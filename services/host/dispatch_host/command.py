@@ -80,7 +80,7 @@ async def front_desk(shared: Shared) -> AsyncIterator[Front]:
     home = shared.home
     with contextlib.ExitStack() as stack:
         try:
-            owned = stack.enter_context(owning(home, plaintext=shared.plaintext))
+            owned = stack.enter_context(owning(home, plaintext=shared.plaintext, environment=shared.environment))
         except errors.HomeInUse as in_use:
             await _socket(home, in_use)
         else:

@@ -6,8 +6,10 @@ A link more is a line more in a table and a method that looks. docs/doctor.md sa
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from dispatch import errors
@@ -24,11 +26,15 @@ from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok
 from dispatch.plain import one_line, path_text
 
 from dispatch_host.agents.registry import Listed, Registry
+from dispatch_host.browser.chamber import NoBrowser
+from dispatch_host.browser.session import Browser
+from dispatch_host.desktop.best import best_desktop
+from dispatch_host.desktop.desktop import Desktop, NoDesktop
 from dispatch_host.fleet import Fleet
 from dispatch_host.journal import permissions, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.owned import Owned
-from dispatch_host.permissions.permission import TERMINAL, Grant, granted
+from dispatch_host.permissions.permission import BROWSER, DESKTOP, TERMINAL, Grant, Permission, granted
 from dispatch_host.rights import Rights
 from dispatch_host.sandbox.probe import Found as SandboxFound
 from dispatch_host.sandbox.probe import probe
@@ -125,8 +131,7 @@ class Patient:
 
     async def terminal(self) -> Finding:
         """See whether programs that agents may start can be kept in, by keeping one in."""
-        held = await self.owned.journal.step(lambda tx: permissions.grants(tx, self.owned.clock.wall_ms()))
-        grant = granted(held, TERMINAL, now_ms=self.owned.clock.wall_ms())
+        grant = await self._granted(TERMINAL)
         if grant is None:
             return ok("agents may not start programs")
         return look_at_sandbox(grant, await probe(home=Path.home(), keep_out=self.owned.keep_out))
@@ -134,6 +139,24 @@ class Patient:
     async def written_connectors(self) -> Finding:
         """See whether connectors are written right, and whether one broke. None is started for it."""
         return look_at_connectors(self.connectors)
+
+    async def browser(self) -> Finding:
+        """See whether pages can be opened, if agents may, by starting a browser."""
+        if await self._granted(BROWSER) is None:
+            return ok("agents may not open web pages")
+        sandbox = partial(probe, home=Path.home(), keep_out=self.owned.keep_out)
+        return await look_at_browser(Browser(sandbox, home=Path.home(), keep_out=self.owned.keep_out))
+
+    async def desktop(self) -> Finding:
+        """See whether the desktop can be spoken to, if agents may, by listing its windows."""
+        if await self._granted(DESKTOP) is None:
+            return ok("agents may not use the desktop")
+        return await look_at_desktop(best_desktop(self.owned.environment, platform=sys.platform))
+
+    async def _granted(self, permission: Permission) -> Grant | None:
+        now_ms = self.owned.clock.wall_ms()
+        held = await self.owned.journal.step(lambda tx: permissions.grants(tx, now_ms))
+        return granted(held, permission, now_ms=now_ms)
 
     async def kept_awake(self) -> Finding:
         """See whether the computer may fall asleep under a task; its owner may have meant that."""
@@ -221,6 +244,8 @@ OF_THE_HOST: Sequence[Link[Patient]] = (
     Link(name="folders", look=Patient.folders),
     Link(name="terminal", look=Patient.terminal),
     Link(name="connectors", look=Patient.written_connectors),
+    Link(name="browser", look=Patient.browser),
+    Link(name="desktop", look=Patient.desktop),
 )
 """What is no phone's and no folder's in particular. What keeps the agents in is one line more here."""
 
@@ -318,6 +343,26 @@ def look_at_connectors(connectors: Sequence[pb.Connector]) -> Finding:
             return warning(f"{one.name}: {one.text}", f"See what it says: dispatch-host connectors check {one.name}.")
     there = [one for one in connectors if one.state != "disabled"]
     return ok(f"{len(there)} written" if there else "there are none")
+
+
+async def look_at_browser(browser: Browser) -> Finding:
+    """Start a browser, and end it."""
+    try:
+        await browser.probe()
+    except NoBrowser as missing:
+        advice = missing.advice or "See docs/browser.md."
+        return broken(f"no web page can be opened: {missing.why}", advice, reason=errors.SandboxUnavailable.reason)
+    return ok("web pages are opened in the sandbox")
+
+
+async def look_at_desktop(desktop: Desktop) -> Finding:
+    """List the windows of the desktop."""
+    try:
+        windows = await desktop.windows()
+    except NoDesktop as missing:
+        advice = missing.advice or "See docs/desktop.md."
+        return broken(f"the desktop can't be reached: {missing.why}", advice, reason=errors.NotPermitted.reason)
+    return ok(f"{len(windows)} windows are open")
 
 
 def look_at_folder(folder: Folder) -> Finding:

@@ -74,14 +74,21 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def arguments(
-    view: View, program: Program, *, network: bool, limits: Limits, variables: int | None = None
+    view: View,
+    program: Program,
+    *,
+    network: bool,
+    limits: Limits,
+    variables: int | None = None,
+    nested: bool = False,
 ) -> list[str]:
     """Write bubblewrap's arguments, without its own name and without the descriptors that the keeper adds.
 
     `variables` is a descriptor from which bubblewrap reads those of the program's environment that nobody else may.
+    `nested` is for a program that makes a sandbox of its own in there, as a browser does.
     """
     return [
-        *_namespaces(network=network),
+        *_namespaces(network=network, nested=nested),
         *_system(view, network=network),
         *_private(view, limits),
         *_folders(view),
@@ -94,8 +101,8 @@ def arguments(
     ]
 
 
-def _namespaces(*, network: bool) -> list[str]:
-    """Everything of its own, no right over it, and no way to make more of it.
+def _namespaces(*, network: bool, nested: bool) -> list[str]:
+    """Everything of its own, no right over it, and no way to make more of it, unless it is `nested`.
 
     --unshare-user by its name: --unshare-all alone goes on without one, and root would keep what root may do.
     """
@@ -103,7 +110,8 @@ def _namespaces(*, network: bool) -> list[str]:
         "--unshare-all",
         "--unshare-user",
         *(["--share-net"] if network else []),
-        "--disable-userns",
+        # As nobody in particular: browsers make no sandbox for root.
+        *(["--uid", "1000", "--gid", "1000"] if nested else ["--disable-userns"]),
         *("--cap-drop", "ALL"),
         *("--hostname", "sandbox"),
         "--die-with-parent",

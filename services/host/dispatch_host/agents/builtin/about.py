@@ -26,6 +26,8 @@ CAN = """\
 - **Attachments**: attach a file and ask \u201cSummarise the attached file\u201d, or \u201cList attachments\u201d
 - **Send a file to your phone**: \u201cSend me the largest PDF in Downloads\u201d, \u201cSend me report.csv\u201d
 - **Programs**, where they are permitted: \u201cRun the tests in ~/code/x\u201d, \u201cgit status\u201d, \u201cRun script.py\u201d
+- **Web pages**, where they are permitted: \u201cOpen https://example.org and summarise it\u201d, \u201cScreenshot of https://example.org\u201d
+- **The desktop**, where permitted: \u201cWhich apps are open?\u201d, \u201cFocus the terminal\u201d, \u201cOpen report.pdf\u201d
 - **Follow-ups**: \u201cand the second?\u201d, \u201conly PDFs\u201d, \u201cwhat about Documents?\u201d"""
 
 

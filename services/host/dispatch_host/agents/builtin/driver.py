@@ -30,7 +30,9 @@ from dispatch_host.agents.asking import (
     Said,
     canonical,
 )
-from dispatch_host.agents.builtin import commands, wire, zone
+from dispatch_host.agents.builtin import browsing, commands, desk, wire, zone
+from dispatch_host.agents.builtin.browsing import Visits
+from dispatch_host.agents.builtin.desk import Desk
 from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.query import Query
 from dispatch_host.agents.builtin.running import Runs
@@ -73,6 +75,8 @@ class BuiltIn:
         limit_seconds: float = LIMIT_SECONDS,
         terminal: Terminal | None = None,
         records: Path | None = None,
+        pages: Visits | None = None,
+        desktop: Desk | None = None,
     ) -> None:
         """`keep_out` are folders no task may read, whatever is approved: the host's own keys and journal.
 
@@ -80,7 +84,7 @@ class BuiltIn:
 
         `home` is what `~` means, `clock` gives the time with its zone. Of `environment` the worker gets what Python needs
         to start, and nothing else. `command` starts a worker: a seam for tests. `terminal` starts programs; without one it
-        does not run any.
+        does not run any, without `pages` it opens none, and without `desktop` it leaves the desktop alone.
         """
         self._home = home or Path.home()
         self._keep_out = [one if isinstance(one, KeptOut) else KeptOut.hold(one) for one in keep_out]
@@ -91,6 +95,8 @@ class BuiltIn:
         self._limit_seconds = limit_seconds
         self._runs = None if terminal is None else Runs(terminal, home=self._home, keep_out=self._keep_out)
         self._records = records
+        self._pages = pages
+        self._desk = desktop
 
     async def run(
         self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
@@ -106,6 +112,20 @@ class BuiltIn:
         if self._runs is not None and wanted is not None and self._runs.takes(wanted, memories):
             async with contextlib.aclosing(self._runs.run(wanted, gate=gate, ask=ask, memories=memories)) as running:
                 async for said in running:
+                    yield said
+            return
+        if self._pages is not None and (page := browsing.understand(text)) is not None:
+            async with contextlib.aclosing(self._pages.run(page, task_id=task.task_id, gate=gate, ask=ask)) as visiting:
+                async for said in visiting:
+                    yield said
+            return
+        if (
+            self._desk is not None
+            and (shown := desk.understand(text)) is not None
+            and await self._desk.takes(shown, gate)
+        ):
+            async with contextlib.aclosing(self._desk.run(shown, gate=gate, ask=ask)) as showing:
+                async for said in showing:
                     yield said
             return
         for question in range(_QUESTIONS + 1):
