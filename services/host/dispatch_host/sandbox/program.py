@@ -24,6 +24,8 @@ class Program:
     """What it needs beside the approved folders: where it is installed, where it keeps its settings."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of its environment, beside what all programs have. May be secrets: they never become arguments."""
+    sockets: bool = False
+    """Whether it may make sockets that lie in folders, without the network, too: to speak through one that it was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
