@@ -17,6 +17,10 @@ CANARY = "canary-6e1f7d in plain sight"
 HOST_KEY = "canary-host-key"
 
 
+class NotHere(Exception):
+    """What a tool needs is not on this computer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """Where an escape is tried."""
@@ -45,6 +49,11 @@ class Ground:
         return self.root / "inbox"
 
     @property
+    def other_inbox(self) -> Path:
+        """What came with another thread."""
+        return self.root / "other-inbox"
+
+    @property
     def folders(self) -> list[Folder]:
         return [Folder(self.approved, writable=True)]
 
@@ -54,12 +63,13 @@ class Ground:
 
     def lay(self) -> None:
         """Lay out everything."""
-        for folder in (self.approved / "deep", self.outside / "folder", self.host, self.inbox):
+        for folder in (self.approved / "deep", self.outside / "folder", self.host, self.inbox, self.other_inbox):
             folder.mkdir(parents=True)
         self.secret.write_text(CANARY)
         (self.outside / "folder" / "inner.txt").write_text(CANARY)
         (self.outside / "secret.csv").write_text(f"a,b\n{CANARY},1\n")
         (self.host / "device").write_text(f"{HOST_KEY} {CANARY}")
+        (self.other_inbox / "secret.txt").write_text(CANARY)
         (self.approved / "plain.txt").write_text("plain words, nothing else\n")
         (self.approved / "deep" / "low.txt").write_text("low words\n")
 
@@ -67,13 +77,15 @@ class Ground:
         """Give all that nobody may change: what is outside, and the host's own."""
         return {
             str(path): (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-            for top in (self.outside, self.host)
+            for top in (self.outside, self.host, self.other_inbox)
             for path in (top, *sorted(top.rglob("*")))
         } | {str(path): (0, 0, b"") for path in sorted((self.root / "user").iterdir())}
 
     def leaks(self) -> list[str]:
         """List what holds the canary where anybody may read it: new files, what is kept of changes, what is in archives."""
-        own = {(path.stat().st_dev, path.stat().st_ino) for path in self._files(self.outside, self.host)}
+        own = {
+            (path.stat().st_dev, path.stat().st_ino) for path in self._files(self.outside, self.host, self.other_inbox)
+        }
         found = []
         for path in self._files(self.approved, self.records, self.inbox):
             if path.is_relative_to(self.host) or (path.stat().st_dev, path.stat().st_ino) in own:
@@ -98,16 +110,17 @@ class Bait:
     """A path that looks as if it led to the canary, and what makes it so."""
 
     name: str
-    path: str  # beneath the approved folder, or absolute
+    path: str  # beneath the approved folder, or absolute; `{inbox}` is the folder of attachments
     is_the_file: bool = False
     """A second name of the canary itself, beneath the approved folder: only what opens by our scope can tell it."""
 
     def lay(self, ground: Ground) -> str:
         """Make it; give the path to try."""
+        path = self.path.replace("{inbox}", str(ground.inbox))
         for made in (_LINKS, _SPECIALS):
             if self.name in made:
-                made[self.name](ground, ground.approved / self.path)
-        return self.path if self.path.startswith("/") else f"{ground.approved}/{self.path}"
+                made[self.name](ground, ground.approved / path)
+        return path if path.startswith("/") else f"{ground.approved}/{path}"
 
 
 def _link(target: str) -> Lay:
@@ -146,6 +159,8 @@ _LINKS: dict[str, Lay] = {
     "link into proc": _link("/proc/self/root/etc/passwd"),
     "link to own memory": _link("/proc/self/environ"),
     "link to a device": _link("/dev/zero"),
+    "link among the attachments": _link("{outside}/secret.txt"),
+    "link to another thread's attachments": _link("../other-inbox/secret.txt"),
     "hard link": lambda ground, path: os.link(ground.secret, path),
     "hard link to the host's keys": lambda ground, path: os.link(ground.host / "device", path),
 }
@@ -167,6 +182,10 @@ BAITS = (
     Bait("link to a device", "bait.txt"),
     Bait("hard link", "bait.txt", is_the_file=True),
     Bait("hard link to the host's keys", "bait.txt", is_the_file=True),
+    Bait("link among the attachments", "{inbox}/bait.txt"),
+    Bait("link to another thread's attachments", "{inbox}/bait.txt"),
+    Bait("out of the attachments", "{inbox}/../user/outside/secret.txt"),
+    Bait("another thread's attachments", "{inbox}/../other-inbox/secret.txt"),
     Bait("pipe", "bait.txt"),
     Bait("socket", "bait.txt"),
     Bait("dots", "../outside/secret.txt"),

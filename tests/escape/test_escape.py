@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.escape.ground import BAITS, CANARY, Bait, Ground, archive
-from tests.escape.tools import BY_THE_KERNEL, TOOLS, NotHere
+from tests.escape.ground import BAITS, CANARY, Bait, Ground, NotHere, archive
+from tests.escape.tools import BY_THE_KERNEL, RACED, TOOLS
 
 TURNS = 100
 PASSWD = Path("/etc/passwd").read_text().splitlines()[0]
@@ -116,7 +116,7 @@ def swapping(ground: Ground, what: str) -> Iterator[str]:
 
 @pytest.mark.big
 @pytest.mark.parametrize("what", ["file", "folder"])
-@pytest.mark.parametrize("tool", [tool for tool in TOOLS if "{path}" in tool or tool == "artifact"])
+@pytest.mark.parametrize("tool", RACED)
 async def test_no_tool_gets_out_by_a_race(ground: Ground, tool: str, what: str) -> None:
     before = ground.watched()
     with swapping(ground, what) as path:

@@ -19,15 +19,12 @@ from dispatch_host.files import Artifacts, Inbox
 from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import probe
 
-from tests.escape.ground import CANARY, Ground
+from tests.escape.ground import CANARY, Ground, NotHere
+from tests.escape.others import OPENED_BY_PATH, OTHERS, PROGRAMS
 from tests.support.programs import PYTHON, Stage
 from tests.unit.assistant.conftest import Person
 
 Attempt: TypeAlias = Callable[[Ground, str], Awaitable[str]]
-
-
-class NotHere(Exception):
-    """What the tool needs is not on this computer."""
 
 
 async def _asks(request: str, ground: Ground, path: str) -> str:
@@ -122,8 +119,11 @@ TOOLS: Mapping[str, Attempt] = {
     **{f"assistant: {request}": partial(_asks, request) for request in READING + CHANGING},
     **{f"sandbox: {name}": partial(_runs, code) for name, code in SANDBOXED.items()},
     "artifact": _names,
+    **OTHERS,
+    **OPENED_BY_PATH,
+    **PROGRAMS,
 }
-"""Other agents and tools join here: `"browser: download": downloads`."""
 
-BY_THE_KERNEL = frozenset(name for name in TOOLS if name.startswith("sandbox: "))
+RACED = [name for name in TOOLS if "{path}" in name or name == "artifact" or name in OTHERS]
+BY_THE_KERNEL = frozenset(name for name in TOOLS if name.startswith("sandbox: ") or name in PROGRAMS)
 """These see the approved folders as they are: a hard link in them is the file itself, and looks like any other."""
