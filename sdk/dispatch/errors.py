@@ -196,7 +196,7 @@ class TaskOver(CommandRefused):
 class ScheduleOnHost(CommandRefused):
     reason = Reason.REASON_SCHEDULE_ON_HOST
     sentence = "Recurring tasks are set up on the computer itself."
-    advice = "Use the scheduler there."
+    advice = "Set it up there: dispatch-host schedule add."
 
 
 class SignatureInvalid(CommandRefused):
@@ -744,6 +744,14 @@ class KeepAwakeDenied(DeviceFault):
     advice = "If it may fall asleep, set its own sleep to never (dispatch-host status says more)."
 
 
+class ConnectorUnavailable(DeviceFault):
+    """As KeepAwakeOff: said, never raised. `detail` says why."""
+
+    reason = Reason.REASON_CONNECTOR_UNAVAILABLE
+    sentence = "A connector can't be used."
+    advice = "dispatch-host connectors, on the computer, says why."
+
+
 class KeepAwakeUnavailable(DeviceFault):
     """As KeepAwakeOff: said, never raised."""
 
@@ -787,6 +795,26 @@ class TransferFailed(FileFault):
     code = Code.UNAVAILABLE
     sentence = "The file does not get through."
     advice = "Try again later: it goes on from where it stopped."
+
+
+class RunMissed(DispatchError):
+    """Said of times at which a scheduled task was due, never raised: so are its kin."""
+
+    reason = Reason.REASON_RUN_MISSED
+    sentence = "The computer was off or asleep when it was due."
+    advice = "Send it now, or have missed runs made up for (schedule add --missed once, on the computer)."
+
+
+class RunOvertaken(DispatchError):
+    reason = Reason.REASON_RUN_OVERTAKEN
+    sentence = "The run before was not over when it was due."
+    advice = "Have it run less often."
+
+
+class ModelFailed(DispatchError):
+    reason = Reason.REASON_MODEL_FAILED
+    sentence = "The model on the phone gave no answer."
+    advice = "Send it to the computer: dispatch-phone send --to-host."
 
 
 class Internal(DispatchError):

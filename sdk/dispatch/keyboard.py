@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import AsyncIterator
 
 _LONGEST_LINE = 64 * 1024
 
@@ -28,6 +29,33 @@ def read_line() -> str:
 def is_yes(line: str) -> bool:
     """Tell whether a line says yes; anything else, and the end of the input, counts as no."""
     return line.strip().lower() in {"yes", "y"}
+
+
+async def lines() -> AsyncIterator[str]:
+    """Give the lines that a person types from now on, until the end of the input. For one reader at a time."""
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Queue[str] = asyncio.Queue()
+
+    def read() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits for lines any more
+            while line := read_line():
+                loop.call_soon_threadsafe(typed.put_nowait, line)
+            loop.call_soon_threadsafe(typed.put_nowait, "")
+
+    # As in `answer`.
+    threading.Thread(target=read, daemon=True, name="lines").start()
+    while line := await typed.get():
+        yield line
+
+
+def forget_typed() -> None:
+    """Drop what was typed and not sent off: it was not meant for what is asked only now. Does nothing off a terminal."""
+    try:
+        import termios  # noqa: PLC0415 -- not on every system
+    except ImportError:
+        return
+    with contextlib.suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 async def answer() -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import signal
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes import Event, Process, run
-from tests.support.waiting import until_so
+from tests.support.waiting import until, until_so
 from tests.support.world import World
 
 pytestmark = pytest.mark.big
+WORKER = "dispatch_host.agents.builtin.worker"
 
 
 @pytest.fixture
@@ -25,9 +27,9 @@ async def host(world: World, *words: str) -> tuple[int, list[Event]]:
     return await run("dispatch-host", *words, "--home", world.home("desk"))
 
 
-async def devices(world: World) -> Process:
+async def devices(world: World, env: Mapping[str, str] | None = None) -> Process:
     """Give a running host that may change the files."""
-    running = await world.devices()
+    running = await world.devices(env=env)
     code, events = await host(world, "folders", "add", str(world.folder / "files"), "--write")
     assert code == 0, events
     return running
@@ -73,3 +75,78 @@ async def test_a_change_is_approved_carried_out_and_undone(world: World) -> None
     assert picture(folder) == before
     _, used = await host(world, "audit", "--task", question["task_id"])
     assert f"folder {folder} write" in {line["permission"] for line in used}
+
+
+async def say_yes(world: World, text: str) -> Process:
+    """Send what changes files, and say yes to it at the host."""
+    sending = await world.start("dispatch-phone", "send", text, "--home", world.home("pocket"))
+    question = await asked(world)
+    code, events = await host(world, "answer", question["task_id"], "once")
+    assert code == 0, events
+    return sending
+
+
+def held_at(world: World, look: int) -> dict[str, str]:
+    """Give an environment in which a worker that changes files stands still, for ever, after so many looks at the disk."""
+    customs, reached = world.folder / "customs", world.folder / "reached"
+    customs.mkdir()
+    (customs / "sitecustomize.py").write_text(
+        f"""
+import os, sys, time
+looks, mkdir, stat = [], os.mkdir, os.stat
+def making(*words, **named):
+    mkdir(*words, **named)
+    if named.get("dir_fd") is not None:
+        looks.append("the first change")
+def looking(*words, **named):
+    if looks:
+        looks.append(words)
+    if len(looks) == {look}:
+        open({str(reached)!r}, "w").close()
+        time.sleep(1_000_000)
+    return stat(*words, **named)
+if {WORKER!r} in sys.orig_argv and not os.path.exists({str(reached)!r}):
+    os.mkdir, os.stat = making, looking
+"""
+    )
+    return {"PYTHONPATH": str(customs)}
+
+
+@pytest.mark.parametrize("look", [2, 14, 41])
+async def test_a_host_that_is_killed_in_the_middle_of_a_change_takes_it_back_when_it_is_asked(
+    world: World, look: int
+) -> None:
+    folder = fill(world, 20)
+    running = await devices(world, env=held_at(world, look))
+    before = picture(folder)
+    sending = await say_yes(world, f"sort {folder} into folders by type")
+    await until((world.folder / "reached").exists)
+
+    running.signal(signal.SIGKILL)
+    await running.ended()
+    await world.run_host("desk")
+    ended = await sending.event("interrupted")
+    code, events = await world.send("undo that")
+
+    assert ended["reason"] == "HOST_DIED"
+    assert (code, events[-1]["event"]) == (0, "done"), events
+    assert "Everything is as it was before" in events[-1]["text"]
+    assert picture(folder) == before
+
+
+async def test_what_was_deleted_comes_back_until_the_pairing_ends(world: World) -> None:
+    folder = fill(world, 2)
+    await devices(world)
+    before = picture(folder)
+    assert await (await say_yes(world, f"delete all files in {folder}")).ended() == 0
+    assert picture(folder) == {}
+    code, events = await world.send("undo that")
+    assert (code, picture(folder)) == (0, before), events
+    assert await (await say_yes(world, f"delete all files in {folder}")).ended() == 0
+    kept = Path(world.home("desk")) / "changes"
+    assert [path.read_text() for path in sorted(kept.rglob("kept-*"))] == ["0", "1"]
+
+    code, events = await host(world, "unpair")
+
+    assert code == 0, events
+    assert list(kept.iterdir()) == [kept / "lock"]

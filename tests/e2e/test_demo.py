@@ -90,6 +90,7 @@ async def test_the_demo_works_on_a_folder_of_ones_own_and_changes_nothing_in_it(
     assert left_by(stage) == []
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_an_interrupted_demo_leaves_nothing_behind(stage: Path, number: signal.Signals) -> None:
     demo = await start(stage)

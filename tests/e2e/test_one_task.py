@@ -44,6 +44,7 @@ async def test_a_task_goes_to_the_host_and_its_result_comes_back(world: World) -
     assert len({event["task_id"] for event in events}) == 1
 
 
+@pytest.mark.big
 async def test_a_task_for_a_host_that_was_stopped_is_refused_with_the_cause_and_counted(world: World) -> None:
     host = await world.devices()
     counted = 'dispatch_relay_host_offline_failures_total{cause="app_closed"}'
@@ -76,6 +77,7 @@ async def test_a_refused_task_is_never_run_when_the_host_comes_back(world: World
     assert not [event for event in thread if event.get("task_id") == events[-1]["task_id"]]
 
 
+@pytest.mark.big
 async def test_a_task_for_a_host_that_was_killed_is_refused_as_unreachable(world: World) -> None:
     host = await world.devices()
     host.signal(signal.SIGKILL)
@@ -87,6 +89,7 @@ async def test_a_task_for_a_host_that_was_killed_is_refused_as_unreachable(world
     assert events[-1]["reason"] == "HOST_UNREACHABLE"
 
 
+@pytest.mark.big
 async def test_a_task_for_a_host_that_is_frozen_is_refused_as_unreachable_and_does_not_run_on_waking(
     world: World,
 ) -> None:
@@ -104,6 +107,7 @@ async def test_a_task_for_a_host_that_is_frozen_is_refused_as_unreachable_and_do
     assert not [event for event in thread if event.get("task_id") == events[-1]["task_id"]]
 
 
+@pytest.mark.big
 async def test_a_task_for_a_host_that_never_ran_is_refused_with_that_cause(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
     await world.sign_in("dispatch-phone", "pocket")
@@ -115,6 +119,7 @@ async def test_a_task_for_a_host_that_never_ran_is_refused_with_that_cause(world
     assert events[-1]["reason"] == "HOST_NEVER_CONNECTED"
 
 
+@pytest.mark.big
 async def test_without_a_network_nothing_is_sent_and_nothing_is_sent_later(world: World) -> None:
     host = await world.devices()
     listen = world.relay_address
@@ -133,6 +138,7 @@ async def test_without_a_network_nothing_is_sent_and_nothing_is_sent_later(world
     assert not [event for event in thread if event.get("task_id") == events[-1]["task_id"]]
 
 
+@pytest.mark.big
 async def test_the_same_id_sent_again_gives_that_task_and_does_not_run_it_twice(world: World) -> None:
     await world.devices()
     task = str(uuid.uuid4())
@@ -150,6 +156,7 @@ async def test_the_same_id_sent_again_gives_that_task_and_does_not_run_it_twice(
     assert len([event for event in thread if event.get("event") == "started"]) == 1
 
 
+@pytest.mark.big
 async def test_a_result_that_came_while_the_phone_was_away_is_there_when_it_is_back(world: World) -> None:
     await world.devices()
     code, events = await world.send("What are the largest files?", "--wait", "0")
@@ -162,6 +169,7 @@ async def test_a_result_that_came_while_the_phone_was_away_is_there_when_it_is_b
     assert later[-1]["text"]
 
 
+@pytest.mark.big
 async def test_a_restart_of_the_relay_and_of_the_pairing_service_needs_nobody(world: World) -> None:
     host = await world.devices()
     relay, server = world.relay_address, world.server
@@ -177,6 +185,7 @@ async def test_a_restart_of_the_relay_and_of_the_pairing_service_needs_nobody(wo
     assert code == 0, events
 
 
+@pytest.mark.big
 async def test_a_phone_that_is_not_paired_says_so(world: World) -> None:
     code, events = await world.send("hello")
     assert code == 6
@@ -187,6 +196,7 @@ async def test_a_phone_that_is_not_paired_says_so(world: World) -> None:
     assert events[-1]["reason"] == "NOT_PAIRED"
 
 
+@pytest.mark.big
 async def test_what_the_assistant_cannot_do_or_may_not_touch_ends_failed(world: World) -> None:
     await world.devices()
 
@@ -200,6 +210,7 @@ async def test_what_the_assistant_cannot_do_or_may_not_touch_ends_failed(world: 
     assert events[-1]["reason"] == "FOLDER_NOT_APPROVED"
 
 
+@pytest.mark.big
 async def test_a_pairing_where_the_person_says_no_never_existed(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
     await world.sign_in("dispatch-phone", "pocket")
@@ -221,6 +232,7 @@ async def test_a_pairing_where_the_person_says_no_never_existed(world: World) ->
     assert code == 6
 
 
+@pytest.mark.big
 async def test_either_side_alone_can_unpair_and_the_two_can_pair_again_and_the_thread_goes_on(world: World) -> None:
     host = await world.devices()
     code, events = await world.send("What are the largest files?")

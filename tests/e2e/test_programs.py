@@ -102,6 +102,43 @@ async def test_it_is_killed_when_the_task_is_cancelled(world: World) -> None:
     await until(partial(_gone, "--cancelled"))
 
 
+async def test_it_is_killed_when_the_owner_cancels_it_and_what_waits_is_cancelled_from_either_side(
+    world: World,
+) -> None:
+    _, sending = await started(world, "owned")
+    running_id = sending.events[0]["task_id"]
+    at_desk, at_pocket = ("--home", world.home("desk")), ("--home", world.home("pocket"))
+    behind = [
+        await world.start("dispatch-phone", "send", f"run long.py with --{mark}", *at_pocket)
+        for mark in ("two", "three")
+    ]
+    waiting = [await one.event("waiting") for one in behind]
+    assert [one["position"] for one in waiting] == [1, 2]
+    _, listed = await run("dispatch-phone", "tasks", *at_pocket)
+    assert [one.get("position") for one in listed] == [None, 1, 2]
+    _, listed = await run("dispatch-host", "tasks", *at_desk)
+    assert [(one["state"], one.get("position")) for one in listed] == [
+        ("running", None),
+        ("waiting", 1),
+        ("waiting", 2),
+    ]
+    code, said = await run("dispatch-host", "say", running_id, "be quick", *at_desk)
+    assert (code, said[-1]["reason"]) == (9, "NOT_STEERABLE")
+
+    code, events = await run("dispatch-phone", "cancel", waiting[0]["task_id"], *at_pocket)
+    assert (code, events[-1]["event"]) == (0, "cancelled")
+    code, events = await run("dispatch-host", "cancel", waiting[1]["task_id"], *at_desk)
+    assert (code, events[-1]["event"]) == (0, "cancelled")
+    code, events = await run("dispatch-host", "cancel", running_id, *at_desk)
+
+    assert (code, events[-1]["event"], events[-1]["reason"]) == (0, "cancelled", "CANCELLED_BY_PERSON")
+    for one in (sending, *behind):
+        assert (await one.event("cancelled"))["reason"] == "CANCELLED_BY_PERSON"
+    await until(partial(_gone, "--owned"))
+    code, events = await run("dispatch-host", "cancel", running_id, *at_desk)
+    assert (code, events[-1]["reason"]) == (9, "TASK_OVER")
+
+
 def _gone(mark: str) -> bool:
     """Tell whether nothing runs in which the word is an argument, but for the `send` that waits with it in its request."""
     return not running(mark)

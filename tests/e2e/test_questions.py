@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import Event, run
+from tests.support.terminal import Terminal
 from tests.support.waiting import until_so
 from tests.support.world import World
 
@@ -116,3 +117,37 @@ async def test_a_task_that_asks_takes_no_words_and_is_cancelled(world: World) ->
     assert (code, events[-1]["event"]) == (0, "cancelled")
     assert (await sending.event("cancelled"))["reason"] == "CANCELLED_BY_PERSON"
     assert (await host(world, "questions"))[1] == []
+
+
+@pytest.mark.big
+async def test_at_a_terminal_a_person_answers_where_they_watch(world: World) -> None:
+    world.let_go()
+    async with Terminal("dispatch-phone", "send", QUESTION, "--home", world.home("pocket")) as terminal:
+        await terminal.shows("Answer with 1. files/north.csv / 2. files/south.csv: ")
+        code, listed = await run("dispatch-phone", "tasks", "--home", world.home("pocket"))
+        assert (code, listed[-1]["state"]) == (0, "asking")
+        assert listed[-1]["asks"]
+        assert listed[-1]["asked_for_ms"] >= 0
+
+        terminal.types("east\n")
+        await terminal.shows("one of the choices, or its number")
+        terminal.types("2\n")
+
+        assert await terminal.ended() == 0
+        assert "answered: files/south.csv, by pocket" in terminal.shown
+        assert "south" in terminal.shown.rpartition("answered")[2]
+
+
+@pytest.mark.big
+async def test_ctrl_c_at_a_question_stops_watching_and_leaves_the_task(world: World) -> None:
+    world.let_go()
+    async with Terminal("dispatch-phone", "send", QUESTION, "--home", world.home("pocket")) as terminal:
+        await terminal.shows("Answer with 1. ")
+
+        terminal.types("\x03")
+
+        assert await terminal.ended() == 130
+        assert "You stopped watching" in terminal.shown
+    ((question),) = (await host(world, "questions"))[1]
+    code, _ = await host(world, "cancel", question["task_id"])
+    assert code == 0

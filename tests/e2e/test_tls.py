@@ -25,6 +25,7 @@ async def world(tmp_path: Path) -> AsyncIterator[SecureWorld]:
         yield world
 
 
+@pytest.mark.big
 async def test_a_task_is_done_over_tls_while_certificates_change(world: SecureWorld) -> None:
     host = await world.devices()
     (world.folder / "files" / "report.txt").write_text("the quarterly report\n")
@@ -45,6 +46,7 @@ async def test_a_task_is_done_over_tls_while_certificates_change(world: SecureWo
     assert await world.sample('dispatch_relay_certificate_loads_total{listener="devices",result="ok"}') == 1
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("program", ["dispatch-host", "dispatch-phone"])
 async def test_a_device_that_was_not_told_whom_to_believe_is_not_signed_in(world: SecureWorld, program: str) -> None:
     other = Certificates(world.folder / "other")
@@ -79,6 +81,7 @@ def relay(*options: str) -> tuple[str, ...]:
     return "dispatch-relay", "serve", *options
 
 
+@pytest.mark.big
 @pytest.mark.parametrize(
     ("words", "why"),
     [

@@ -97,6 +97,7 @@ async def test_a_relay_that_was_frozen_takes_nobody_for_gone(tmp_path: Path, tru
         await relay.stop()
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("seed", range(4))
 async def test_killing_the_relay_in_between_loses_nothing(tmp_path: Path, trust: TrustService, seed: int) -> None:
     chance = random.Random(seed)

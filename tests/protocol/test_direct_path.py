@@ -12,8 +12,6 @@ from dispatch.api.relay.v1.relay_pb2 import (
     OUTCOME_INTERRUPTED,
     OUTCOME_UNSPECIFIED,
     PUSH_HINT_NEWS,
-    Presence,
-    Reachability,
 )
 from dispatch_host.agents import Result, Step
 from mobile_sim.direct import Way
@@ -55,10 +53,6 @@ async def begun(world: DirectWorld, phone: PhoneInHand, events: list[Event]) -> 
 
 def goes_on(world: DirectWorld) -> None:
     world.bench.agent.says("build it", Step("Linked"), Result("It is built.", {}))
-
-
-def is_absent(presence: Presence) -> bool:
-    return presence.state == Reachability.REACHABILITY_ABSENT
 
 
 def path_of(events: list[Event]) -> str:
@@ -270,7 +264,7 @@ async def test_a_host_that_the_relay_calls_absent_is_not_out_of_contact_while_it
         watching = await begun(world, phone, events)
 
         world.sleeper.heard.falling_asleep()
-        await until(lambda: phone.line.presence is not None and is_absent(phone.line.presence))
+        await until(lambda: phone.line.sight.gone)
         goes_on(world)
 
         assert await watching == 0
@@ -282,7 +276,7 @@ async def test_switched_off_nothing_listens_and_nothing_is_told(tmp_path: Path) 
         code, events = await phone.send("quick look")
 
         assert (code, path_of(events)) == (0, "relay")
-        assert phone.line._addresses == []
+        assert phone.line.addresses == ()
         async with world.bench.control() as control:
             assert list((await control.status()).direct_addresses) == []
 
@@ -294,7 +288,7 @@ async def test_a_phone_whose_app_is_too_old_for_the_service_does_not_go_round_it
         code, events = await phone.send("quick look")
 
         assert (code, path_of(events)) == (0, "relay")
-        assert phone.line.direct.is_open is False
+        assert phone.line.direct_open is False
     assert world.lan.connections == 0
 
 

@@ -27,6 +27,7 @@ async def host(world: World, *words: str, stdin: str = "") -> tuple[int, list[Ev
     return await run("dispatch-host", *words, "--home", world.home("desk"), stdin=stdin)
 
 
+@pytest.mark.big
 async def test_a_wrong_password_and_a_bad_name_are_refused_by_their_reasons(world: World) -> None:
     login = ("login", "--server", world.server, "--account", "ada", "--password-stdin", "--name")
 
@@ -45,6 +46,7 @@ async def test_a_wrong_password_and_a_bad_name_are_refused_by_their_reasons(worl
     assert "sent" not in str(away[1][-1]["text"])  # a sign-in sends nothing
 
 
+@pytest.mark.big
 async def test_every_command_works_before_anything_is_set_up(world: World) -> None:
     empty = await host(world, "status")
     folders = await host(world, "folders", "list")
@@ -62,6 +64,7 @@ async def test_every_command_works_before_anything_is_set_up(world: World) -> No
     assert stop == (0, [{"event": "stopped", "was_running": False}])
 
 
+@pytest.mark.big
 async def test_folders_change_while_it_runs_and_while_it_does_not(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
     one, two = world.folder / "one", world.folder / "two"
@@ -85,6 +88,7 @@ async def test_folders_change_while_it_runs_and_while_it_does_not(world: World) 
     assert (missing[0], missing[1][0]["reason"]) == (2, "BAD_REQUEST")
 
 
+@pytest.mark.big
 async def test_what_nobody_means_is_not_approved_and_a_folder_that_holds_the_home_is_warned_of(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
     home = Path(world.home("desk"))
@@ -123,6 +127,7 @@ async def test_a_second_run_is_refused_and_each_way_to_end_leaves_a_home_that_wo
         assert (code, events[0]["running"]) == (0, False)
 
 
+@pytest.mark.big
 async def test_pair_shows_a_code_in_a_private_picture_and_gives_up_in_time(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
     png, svg = world.folder / "code.png", world.folder / "code.svg"
@@ -142,6 +147,7 @@ async def test_pair_shows_a_code_in_a_private_picture_and_gives_up_in_time(world
     assert (code, events[-1]["reason"]) == (2, "BAD_REQUEST")  # a picture that can't be written
 
 
+@pytest.mark.big
 async def test_anything_but_yes_refuses_the_pairing_on_both_sides(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
     await world.sign_in("dispatch-phone", "pocket")
@@ -169,6 +175,7 @@ async def refuse(world: World, answer: str) -> None:
     assert (shown[0]["peer"], shown[1]["peer"]) == ("pocket", "desk")
 
 
+@pytest.mark.big
 async def test_pairing_while_it_runs_connects_at_once_and_unpairing_cuts_at_once(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
     await world.sign_in("dispatch-phone", "pocket")
@@ -206,6 +213,7 @@ async def test_wrong_settings_are_all_named_at_once(tmp_path: Path) -> None:
     assert "DISPATCH_HOST_WATCHDOG_SECONDS" in str(events[0]["detail"])
 
 
+@pytest.mark.big
 async def test_keep_awake_is_chosen_with_and_without_a_running_host(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
 

@@ -13,7 +13,7 @@ from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch_host.agents import Result
-from dispatch_host.permissions.permission import NETWORK, TERMINAL, Kind, Permission
+from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED, Kind, Permission
 
 from tests.support.host_bench import Bench, Deed
 
@@ -70,7 +70,7 @@ async def test_what_is_given_while_a_task_runs_is_there_for_its_next_use(bench: 
 
     assert bench.agent.heard[:2] == [([], False, False), ([tmp_path], True, True)]
     grant: Any = bench.agent.heard[2]
-    assert (grant.permission, grant.without_sandbox) == (TERMINAL, True)
+    assert grant.permission == UNCONFINED
 
 
 @pytest.mark.parametrize("how", ["taken back", "over"])
@@ -91,6 +91,19 @@ async def test_a_task_ends_when_what_it_has_used_is_not_permitted_any_more(bench
     assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_PERMISSION_TAKEN_BACK)
     assert "terminal" in ended.text
     assert bench.agent.closed == ["work"]
+
+
+async def test_a_task_that_runs_unconfined_ends_when_its_owner_wants_the_sandbox_again(bench: Bench) -> None:
+    async with bench.control() as control:
+        await control.allow_permission(pb.Permission(kind=pb.PERMISSION_KIND_TERMINAL, without_sandbox=True), 0)
+        task_id = await started(bench, "work")
+        bench.agent.says("work", uses(UNCONFINED))
+        await bench.until(lambda: bench.agent.heard)
+
+        await control.allow_permission(TERMINAL_GIVEN, 0)
+
+    ended = await bench.phone.sees_end(task_id)
+    assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_PERMISSION_TAKEN_BACK)
 
 
 async def test_a_task_goes_on_when_something_is_taken_back_that_it_never_used(bench: Bench) -> None:

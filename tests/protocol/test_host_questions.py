@@ -30,7 +30,7 @@ from dispatch_host.agents import (
     canonical,
 )
 from dispatch_host.limits import Limits
-from dispatch_host.permissions.permission import TERMINAL
+from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.steps import Gone
 
 from tests.support.host_bench import Bench, Deed
@@ -369,12 +369,108 @@ async def test_the_audit_log_says_what_was_used_asked_and_refused(bench: Bench) 
     async with bench.control() as control:
         lines = [line async for line in control.read_audit(0, task_id)]
         newest = [line async for line in control.read_audit(1, b"")]
+    digest = question.action_digest[:8].hex()
     assert [(line.permission, line.subject, line.verdict, line.by) for line in lines] == [
         ("terminal", "pytest", host_pb2.AUDIT_VERDICT_ALLOWED, ""),
-        ("run pytest in /code/x", "Run pytest?", host_pb2.AUDIT_VERDICT_APPROVED, "pocket"),
+        ("run pytest in /code/x", f"Run pytest? (action {digest})", host_pb2.AUDIT_VERDICT_APPROVED, "pocket"),
         ("run pytest in /code/x", "Run pytest?", host_pb2.AUDIT_VERDICT_BY_RULE, "pocket"),
     ]
     assert newest == lines[-1:]
+
+
+async def test_what_is_taken_back_while_a_question_is_open_ends_its_task_and_no_answer_makes_a_rule(
+    bench: Bench,
+) -> None:
+    task_id, question = await asked(bench, approval(), Result("done"))
+    async with bench.control() as control:
+        assert await control.revoke_permission(TERMINAL_PERMISSION)
+        ended = await bench.phone.sees_end(task_id)
+        always = bench.phone.answer(task_id, question.question_id, approval=pb.APPROVAL_ALWAYS)
+        assert await bench.phone.posts(always) is not None
+        await control.allow_permission(TERMINAL_PERMISSION, 0)
+
+        assert ended.reason == Reason.REASON_PERMISSION_TAKEN_BACK
+        assert not (await control.list_permissions()).always
+    assert bench.agent.heard == []
+
+
+async def test_a_rule_stands_on_everything_that_its_action_takes(bench: Bench) -> None:
+    """With the network taken back and given again, what was allowed always with it asks anew."""
+    network = pb.Permission(kind=pb.PERMISSION_KIND_NETWORK)
+    async with bench.control() as control:
+        await control.allow_permission(network, 0)
+        task_id, question = await asked(bench, approval(also=(NETWORK,)), Result("done"))
+        always = bench.phone.answer(task_id, question.question_id, approval=pb.APPROVAL_ALWAYS)
+        assert await bench.phone.posts(always) is None
+        await bench.phone.sees_end(task_id)
+        assert (await control.list_permissions()).always
+
+        await control.revoke_permission(network)
+        await control.allow_permission(network, 0)
+
+        assert not (await control.list_permissions()).always
+    task_id, _ = await asked(bench, approval(also=(NETWORK,)), text="again")
+    assert bench.phone.kinds(task_id)[-1] == "question"
+
+
+async def test_one_rule_is_not_another_of_the_same_words(bench: Bench) -> None:
+    """`make in /srv/x` in /srv/q reads like `make` in "/srv/x in /srv/q"."""
+    first = approval(of=["make in /srv/x", "/srv/q"])
+    second = approval(of=["make", "/srv/x in /srv/q"])
+    task_id, question = await asked(bench, first, first, second)
+    yes = bench.phone.answer(task_id, question.question_id, approval=pb.APPROVAL_TASK)
+    assert await bench.phone.posts(yes) is None
+
+    await bench.relay.until(lambda: bench.phone.kinds(task_id).count("question") == 2)
+    assert bench.agent.heard == [Allowed(Reach.TASK, "pocket")] * 2
+
+
+async def test_what_a_phone_allowed_always_goes_with_its_pairing(bench: Bench) -> None:
+    task_id, question = await asked(bench, approval(), Result("done"))
+    always = bench.phone.answer(task_id, question.question_id, approval=pb.APPROVAL_ALWAYS)
+    assert await bench.phone.posts(always) is None
+    await bench.phone.sees_end(task_id)
+    async with bench.control() as control:
+        assert (await control.list_permissions()).always
+
+        await control.unpair("pocket")
+
+        assert not (await control.list_permissions()).always
+
+
+async def test_a_cancel_does_not_wait_for_an_agent_that_takes_its_time_and_nothing_is_permitted_to_it_any_more(
+    bench: Bench,
+) -> None:
+    """Ended was a task only when its agent had let go of it: one that cleaned up for long held the host's one pair of hands."""
+    let_go = asyncio.Event()
+    refused: list[object] = []
+
+    async def cleans_up(gate: Any, _ask: object, _words: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await let_go.wait()
+            try:
+                await gate.use(TERMINAL, "rm")
+            except errors.NotPermitted as failure:
+                refused.append((failure, list(gate.folders)))
+            raise
+
+    sent = await bench.phone.sends("work")
+    await bench.phone.sees(sent.task_id, "started")
+    bench.agent.says("work", cleans_up)
+    await bench.is_quiet()
+
+    assert await bench.phone.posts(bench.phone.cancel(sent.task_id)) is None
+    ended = await bench.phone.sees_end(sent.task_id)
+    quick = await bench.phone.sends("quick one")
+    assert (await bench.phone.sees_end(quick.task_id)).outcome == Outcome.OUTCOME_DONE
+
+    assert ended.outcome == Outcome.OUTCOME_CANCELLED
+    assert not bench.agent.closed or "work" not in bench.agent.closed
+    let_go.set()
+    await bench.until(lambda: refused)
+    assert refused[0][1] == []  # type: ignore[index]  # a pair
 
 
 async def test_words_reach_the_running_agent_and_the_thread_says_so(bench: Bench) -> None:

@@ -162,6 +162,7 @@ async def test_a_new_key_without_its_file_stops_the_start_and_not_the_service(se
         await service.start()
 
 
+@pytest.mark.big
 async def test_the_operator_rotates_and_lists_by_command(service: PairingService) -> None:
     words = ("--data", str(service.folder))
     assert await run("dispatch-pairing", "keys", "rotate", *words) == (0, [{"event": "rotated", "number": 2}])

@@ -51,6 +51,7 @@ def page(metrics: str) -> bytes:
     return content
 
 
+@pytest.mark.big
 async def test_accounts_are_added_while_the_service_is_up_and_before_it_ever_was(tmp_path: Path, start: Start) -> None:
     assert await add(tmp_path) == (0, [{"event": "added", "account": "ada", "plan": "pro"}])
     service = await start("--metrics", "127.0.0.1:0", "--relay", "127.0.0.1:1")
@@ -67,6 +68,7 @@ async def test_accounts_are_added_while_the_service_is_up_and_before_it_ever_was
     assert await service.stop() == 0
 
 
+@pytest.mark.big
 async def test_an_account_that_can_not_be_is_refused_with_a_reason(tmp_path: Path) -> None:
     await add(tmp_path)
 
@@ -86,6 +88,7 @@ async def test_the_password_is_never_an_argument(tmp_path: Path) -> None:
     assert (code, events[0]["reason"]) == (2, "BAD_REQUEST")
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:99999", "0.0.0.0:0"])
 async def test_an_address_that_will_not_do_is_a_usage_error(start: Start, listen: str) -> None:
     service = await start(listen=listen)
@@ -93,6 +96,7 @@ async def test_an_address_that_will_not_do_is_a_usage_error(start: Start, listen
     assert await service.ended() == 2
 
 
+@pytest.mark.big
 async def test_plaintext_off_loopback_takes_the_operators_word(tmp_path: Path) -> None:
     words_ = ("dispatch-pairing", "serve", "--listen", "0.0.0.0:0", "--data", str(tmp_path / "data"))
     service = await Process.start(*words_, env={"DISPATCH_PLAINTEXT": "1"})
@@ -102,6 +106,7 @@ async def test_plaintext_off_loopback_takes_the_operators_word(tmp_path: Path) -
         assert await service.stop() == 0
 
 
+@pytest.mark.big
 async def test_a_second_service_on_the_same_folder_is_refused(start: Start) -> None:
     await (await start()).event("listening")
 
@@ -111,6 +116,7 @@ async def test_a_second_service_on_the_same_folder_is_refused(start: Start) -> N
     assert second.events[0]["reason"] == "HOME_IN_USE"
 
 
+@pytest.mark.big
 async def test_an_address_that_is_taken_is_one_clear_error(tmp_path: Path, start: Start) -> None:
     first = await start()
     address = (await first.event("listening"))["address"]
@@ -122,6 +128,7 @@ async def test_an_address_that_is_taken_is_one_clear_error(tmp_path: Path, start
     assert b"Traceback" not in second.stderr
 
 
+@pytest.mark.big
 async def test_a_key_that_others_may_read_stops_the_start(tmp_path: Path, start: Start) -> None:
     first = await start()
     await first.event("listening")
@@ -134,6 +141,7 @@ async def test_a_key_that_others_may_read_stops_the_start(tmp_path: Path, start:
     assert second.events[0]["reason"] == "STORE_FAILED"
 
 
+@pytest.mark.big
 async def test_everything_it_writes_is_for_its_own_user(tmp_path: Path, start: Start) -> None:
     await (await start()).event("listening")
     await add(tmp_path)
@@ -145,6 +153,7 @@ async def test_everything_it_writes_is_for_its_own_user(tmp_path: Path, start: S
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
 
 
+@pytest.mark.big
 async def test_its_name_stays_whatever_it_listens_on(start: Start) -> None:
     first = await start("--advertise", "pairing.example:7301")
     assert (await first.event("listening"))["name"] == "pairing.example:7301"
@@ -158,6 +167,7 @@ async def test_its_name_stays_whatever_it_listens_on(start: Start) -> None:
     assert await third.ended() == 2
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("killed_after", [3, 8])
 async def test_a_ceremony_goes_on_after_sigkill(tmp_path: Path, start: Start, killed_after: int) -> None:
     await add(tmp_path)
@@ -254,6 +264,7 @@ async def test_no_secret_is_lying_about(tmp_path: Path, start: Start) -> None:
     assert [place for secret in secrets for place in found(secret, places)] == []
 
 
+@pytest.mark.big
 async def test_the_account_page_is_where_the_service_says(tmp_path: Path, start: Start) -> None:
     await add(tmp_path)
     service = await start("--web", "127.0.0.1:0")
@@ -286,6 +297,7 @@ async def test_an_account_page_that_can_not_be_served_as_told_is_refused_at_the_
     assert service.events[0]["reason"] == "BAD_REQUEST"
 
 
+@pytest.mark.big
 async def test_an_address_of_the_account_page_that_is_taken_is_a_fault(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         service = await start("--web", f"127.0.0.1:{taken.getsockname()[1]}")

@@ -73,6 +73,7 @@ async def test_cutting_the_phone_anywhere_loses_nothing_and_runs_nothing_twice(
     assert proxy.connections > 1 or cut_at > CHUNKS // 2
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("seed", range(4))
 async def test_killing_the_phone_at_any_time_runs_nothing_twice_and_the_next_one_knows_all(
     tmp_path: Path, host: HostEnd, seed: int
@@ -102,6 +103,7 @@ async def nobody() -> bool:
     raise AssertionError("nobody was to be asked")
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("lease_ms", [1_000])
 async def test_a_phone_whose_connection_freezes_says_that_it_is_out_of_contact_and_goes_on_when_it_thaws(
     tmp_path: Path, host: HostEnd, proxy: Proxy, relay: Relay

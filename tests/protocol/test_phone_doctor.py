@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from dispatch.address import Address
 from dispatch.api.pairing.v1.pairing_pb2 import SignedGrant
-from dispatch.api.relay.v1.relay_pb2 import Reachability
 from mobile_sim.direct import Way
 from mobile_sim.patience import USUAL
 
@@ -45,7 +44,7 @@ async def test_a_computer_that_is_absent_at_the_relay_is_so_though_it_is_here(wo
         world.relay.address = ""  # the host has only the old one
         await world.relay.start()
         world.by_relay.target = Address.parse(world.relay.address)
-        await until(lambda: phone.line.presence_state == Reachability.REACHABILITY_ABSENT)
+        await until(lambda: phone.line.sight.gone)
 
         found = await phone.doctor()
 

@@ -301,6 +301,7 @@ async def test_a_host_that_does_not_answer_the_probe_is_said_so_though_the_relay
     assert status["hosts"][0]["probe"]["reason"] == "PEER_ABSENT"
 
 
+@pytest.mark.big
 async def test_the_program_sends_the_newest_of_the_outbox_again(
     phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
 ) -> None:

@@ -265,6 +265,7 @@ async def test_ctrl_c_before_anything_was_sent_sends_nothing_later(phone: Seeded
         assert len(host.ran) == 1
 
 
+@pytest.mark.big
 async def test_the_thread_is_shown_without_a_network(phone: SeededPhone, host: HostEnd, relay: Relay) -> None:
     await command(phone, "send", "Which files are largest?")
     await host.vanish()
@@ -291,6 +292,7 @@ async def test_status_names_the_cause_of_a_host_that_is_away(phone: SeededPhone,
     assert (events[0]["hosts"][0]["reachability"], events[0]["hosts"][0]["reason"]) == ("absent", "HOST_ASLEEP")
 
 
+@pytest.mark.big
 async def test_unpair_works_without_anybody_and_the_thread_can_still_be_read(phone: SeededPhone, host: HostEnd) -> None:
     await command(phone, "send", "Which files are largest?")
 
@@ -302,6 +304,7 @@ async def test_unpair_works_without_anybody_and_the_thread_can_still_be_read(pho
     assert len((await command(phone, "thread"))[1]) == 5
 
 
+@pytest.mark.big
 async def test_what_can_not_be_sent_says_why_and_leaves_with_its_code(phone: SeededPhone, host: HostEnd) -> None:
     cases = {
         2: [["send", ""], ["send", "  \n"], ["send", "x" * 50_000], ["send", "a", "--host", "cellar"], ["send"]],
@@ -327,6 +330,7 @@ async def test_a_phone_without_a_sign_in_or_a_pairing_says_so(tmp_path: Path) ->
     assert (await command(signed_in, "hosts")) == (0, [])
 
 
+@pytest.mark.big
 async def test_what_is_no_pairing_code_is_said_to_be_none(tmp_path: Path) -> None:
     phone = SeededPhone.make(tmp_path / "phone")
     (tmp_path / "notes.png").write_text("not a picture")

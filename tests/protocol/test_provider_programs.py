@@ -36,6 +36,7 @@ async def world(tmp_path: Path, provider: TinyProvider) -> AsyncIterator[World]:
         yield world
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("program", ["dispatch-host", "dispatch-phone"])
 async def test_a_device_shows_a_code_waits_and_is_signed_in(world: World, provider: TinyProvider, program: str) -> None:
     signing_in = await world.start(
@@ -63,6 +64,7 @@ async def test_a_device_shows_a_code_waits_and_is_signed_in(world: World, provid
     assert not [secret for secret in (*provider.secrets, CLIENT_SECRET) if secret.encode() in places]
 
 
+@pytest.mark.big
 async def test_a_person_is_told_in_a_sentence(world: World, provider: TinyProvider) -> None:
     provider.says = "access_denied"
     words = ["login", "--home", world.home("desk"), "--server", world.server, "--name", "desk", "--provider"]
@@ -76,6 +78,7 @@ async def test_a_person_is_told_in_a_sentence(world: World, provider: TinyProvid
         assert "The sign-in was denied at the provider." in said
 
 
+@pytest.mark.big
 async def test_words_from_the_provider_play_no_tricks_on_a_terminal(world: World, provider: TinyProvider) -> None:
     provider.codes |= {"user_code": "ABC\u202eDEF"}
     words = ["login", "--home", world.home("desk"), "--server", world.server, "--name", "desk", "--provider"]
@@ -109,6 +112,7 @@ async def test_a_service_with_wrong_settings_says_all_that_is_wrong_and_does_not
     assert "hidden" not in events[-1]["detail"]
 
 
+@pytest.mark.big
 async def test_an_operator_links_somebody_and_may_change_it(tmp_path: Path) -> None:
     data = tmp_path / "pairing"
     data.mkdir()

@@ -28,7 +28,7 @@ from dispatch_host.agents import (
     Text,
     Turn,
 )
-from dispatch_host.permissions.permission import Grant, Kind, Permission, granted
+from dispatch_host.permissions.permission import TERMINAL, UNCONFINED, Grant, Kind, Permission, granted
 from dispatch_host.scope import Folder
 
 LIMIT_BYTES = 64 * 1024  # of one text, so that every event fits into a row of the thread
@@ -84,7 +84,7 @@ class OpenGate:
         self.used: list[tuple[Permission, str]] = []
         self._grants = [
             *(Grant(permission=Permission(Kind.FOLDER, str(one.path), one.writable)) for one in folders),
-            *(Grant(permission=one, without_sandbox=without_sandbox) for one in permissions),
+            *(Grant(permission=UNCONFINED if without_sandbox and one == TERMINAL else one) for one in permissions),
         ]
 
     def forget(self) -> None:
@@ -93,6 +93,9 @@ class OpenGate:
 
     def has(self, permission: Permission) -> bool:
         return granted(self._grants, permission, now_ms=0) is not None
+
+    def named(self, kind: Kind) -> list[str]:
+        return [grant.permission.name for grant in self._grants if grant.permission.kind is kind]
 
     async def use(self, permission: Permission, subject: str) -> Grant:
         self.used.append((permission, subject))
@@ -162,8 +165,11 @@ def _is_sound(events: Sequence[AgentEvent]) -> None:
     assert json.loads(json.dumps(end.memory)) == end.memory
 
 
-async def check_agent(make_agent: Callable[[], Agent], folder: Path) -> None:
-    """Check the contract of dispatch_host.agents.agent.Agent on an empty, canonical folder that may be written to."""
+async def check_agent(make_agent: Callable[[], Agent], folder: Path, *permissions: Permission) -> None:
+    """Check the contract of dispatch_host.agents.agent.Agent on an empty, canonical folder that may be written to.
+
+    `permissions` are what the agent needs beside the folder.
+    """
     (folder / "notes.txt").write_text("Project Apollo is late.\n" * 50)
     (folder / os.fsdecode(b"bad\xff\n|name.txt")).write_text("Apollo")
     scope = [Folder(folder)]
@@ -171,33 +177,42 @@ async def check_agent(make_agent: Callable[[], Agent], folder: Path) -> None:
 
     async with leaves_nothing():
         for text in texts:  # whatever is asked, there is exactly one end, and it comes last
-            _is_sound(await run(make_agent(), text, scope=scope))
-        _is_sound(await run(make_agent(), "Which files are largest?"))  # nothing is approved
+            _is_sound(await run(make_agent(), text, gate=OpenGate(scope, *permissions)))
+        _is_sound(
+            await run(make_agent(), "Which files are largest?", gate=OpenGate((), *permissions))
+        )  # nothing is approved
         gone = [Folder(folder / "gone")]
-        _is_sound(await run(make_agent(), "Which files are largest?", scope=gone))
+        _is_sound(await run(make_agent(), "Which files are largest?", gate=OpenGate(gone, *permissions)))
 
     async with leaves_nothing():  # a history of any kind is read, and its memory survives being JSON
         agent = make_agent()
-        first = last(await run(agent, texts[0], scope=scope))
+        first = last(await run(agent, texts[0], gate=OpenGate(scope, *permissions)))
         strange = Turn("?", "done", "?", {"query": 7, "items": [None], "asked": {"a": []}})
         history = [Turn("?", "failed"), strange, turn(texts[0], first)]
-        _is_sound(await run(agent, "and the second one?", scope=scope, history=history))
-        _is_sound(await run(agent, "and the second one?", scope=scope, history=[strange]))
+        _is_sound(await run(agent, "and the second one?", gate=OpenGate(scope, *permissions), history=history))
+        _is_sound(await run(agent, "and the second one?", gate=OpenGate(scope, *permissions), history=[strange]))
 
     async with leaves_nothing():  # closing the generator after its first event stops everything
         events = make_agent().run(
-            Task("task-2", texts[0]), gate=OpenGate(scope), history=[], ask=Nobody(), words=SaidMeanwhile()
+            Task("task-2", texts[0]),
+            gate=OpenGate(scope, *permissions),
+            history=[],
+            ask=Nobody(),
+            words=SaidMeanwhile(),
         )
         await anext(events)
         await events.aclose()
 
     async with leaves_nothing():  # so does cancelling whoever reads it, at once
-        reading = asyncio.create_task(run(make_agent(), texts[-1], scope=scope))
+        reading = asyncio.create_task(run(make_agent(), texts[-1], gate=OpenGate(scope, *permissions)))
         await asyncio.sleep(0)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         assert reading.cancelled()
 
     async with leaves_nothing():  # two agents do not share a thing
-        both = await asyncio.gather(run(make_agent(), texts[0], scope=scope), run(make_agent(), texts[0], scope=scope))
+        both = await asyncio.gather(
+            run(make_agent(), texts[0], gate=OpenGate(scope, *permissions)),
+            run(make_agent(), texts[0], gate=OpenGate(scope, *permissions)),
+        )
         assert last(both[0]) == last(both[1])

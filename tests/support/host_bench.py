@@ -14,6 +14,7 @@ import os
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
@@ -48,7 +49,7 @@ from dispatch_host.agents import (
 )
 from dispatch_host.agents.registry import Known, Registry
 from dispatch_host.app import Told, run
-from dispatch_host.control import ControlClient
+from dispatch_host.control_client import ControlClient
 from dispatch_host.direct.listener import Setting
 from dispatch_host.journal import Tx, Writer, threads
 from dispatch_host.journal.values import Pairing
@@ -390,6 +391,7 @@ class Bench:
         self.limits = limits or Limits()
         self.sleep: SleepWatch = sleep or NoSleepWatch()
         self.direct: Setting | None = None
+        self.zone: tzinfo = UTC
         self.awake_means = awake_means
         self.relay = RelayEnd()
         self.pairing = PairingEnd()  # type: ignore[abstract]  # a paired host calls three of its methods
@@ -611,7 +613,7 @@ class Bench:
                 journal = self.dying = DyingWriter(owned.journal, self.dies_after)
             self.disk = journal = FullDisk(journal)
             await run(
-                replace(owned, clock=self.clock, journal=journal),
+                replace(owned, clock=self.clock, journal=journal, zone=lambda: self.zone),
                 agents=self.agents,
                 sleep=self.sleep,
                 awake_means=self.awake_means,

@@ -14,8 +14,11 @@ from dispatch_host.scope import (
     Beneath,
     ComponentWalk,
     Entry,
+    Facts,
     Folder,
     FolderRefused,
+    Hands,
+    KeptOut,
     OpenAt2,
     Refusal,
     Refused,
@@ -353,6 +356,62 @@ def test_what_is_kept_out_is_neither_walked_nor_opened(world: Path, beneath: Ben
     with Scope([Folder(world / "in")], keep_out=[world / "in" / ".keys" / "device"], beneath=beneath) as scope:
         assert ".keys/device" not in walked(scope)
         assert refusal(scope, ".keys/device") is Refusal.OUTSIDE
+
+
+def kept_deep(world: Path) -> list[KeptOut]:
+    """Keep keys and a passphrase in an approved folder, as a host does that has just started."""
+    (world / "in" / "apps" / "host").mkdir(parents=True)
+    (world / "in" / "apps" / "host" / "device").write_text(SECRET)
+    (world / "in" / "apps" / "passphrase").write_text(SECRET)
+    return [KeptOut.hold(world / "in" / "apps" / name) for name in ("host", "passphrase")]
+
+
+@pytest.mark.parametrize("when", ["before the scope", "within it"])
+def test_what_is_kept_out_stays_so_whatever_above_it_is_renamed(world: Path, beneath: Beneath, when: str) -> None:
+    keep_out = kept_deep(world)
+
+    def rename() -> None:
+        os.rename(world / "in" / "apps", world / "in" / "deep" / "innocent")
+        os.rename(world / "in" / "deep" / "innocent" / "passphrase", world / "in" / "notes.txt")
+
+    if when == "before the scope":
+        rename()
+    with Scope([Folder(world / "in", writable=True)], keep_out=keep_out, beneath=beneath) as scope:
+        if when == "within it":
+            rename()
+        for path in ("deep/innocent/host/device", "deep/innocent/host", "notes.txt"):
+            assert refusal(scope, path) is Refusal.OUTSIDE
+            with pytest.raises(Refused):
+                scope.roots[0].stat(path)
+        assert not walked(scope) & {"deep/innocent/host", "deep/innocent/host/device", "notes.txt"}
+        assert "deep/innocent" in walked(scope)
+        hands = Hands(scope)
+        for name in ("deep/innocent/host/device", "deep/innocent/host/new", "notes.txt"):
+            with pytest.raises(Refused) as refused:
+                hands.move(str(world / "in" / name), str(world / "in" / "mine.txt"), Facts(0, 0, 0))
+            assert refused.value.reason is Refusal.OUTSIDE
+    moved = Folder(world / "in" / "deep" / "innocent" / "host")
+    with Scope([moved], keep_out=keep_out, beneath=beneath) as scope:
+        assert scope.missing == [(moved, Refusal.OUTSIDE)]
+    assert [one.path for one in keep_out] == [moved.path, world / "in" / "notes.txt"]
+
+
+def test_a_folder_that_is_moved_out_while_it_is_looked_into_gives_nothing(world: Path, beneath: Beneath) -> None:
+    keep_out = kept_deep(world)
+
+    class Late:
+        """Moves the folder away when it is open."""
+
+        name = "late"
+
+        def open(self, dir_fd: int, path: str, flags: int) -> int:
+            fd = beneath.open(dir_fd, path, flags)
+            if path == "deep/er":
+                os.rename(world / "in" / "deep", world / "elsewhere")
+            return fd
+
+    with Scope([Folder(world / "in")], keep_out=keep_out, beneath=Late()) as scope:
+        assert refusal(scope, "deep/er/low.txt") is Refusal.OUTSIDE
 
 
 def test_a_hard_link_to_what_is_kept_out_is_refused(world: Path, beneath: Beneath) -> None:

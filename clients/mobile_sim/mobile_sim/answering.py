@@ -38,7 +38,7 @@ class Answering:
             self._patience.sync_seconds,
         )
         question = self._asked(task)
-        if question is None:
+        if question is None or request.get("question_id", question.question_id.hex()) != question.question_id.hex():
             raise errors.QuestionClosed
         said = question_words.read(question, request["answer"])
         await self._bring(line, task, ANSWER, words.Action(answer=said, action_id=self._phone.rng(ID_BYTES)))

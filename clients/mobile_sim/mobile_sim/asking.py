@@ -15,12 +15,14 @@ from dispatch.ids import ID_BYTES, TaskId
 
 from mobile_sim.files import Attached, Files
 from mobile_sim.follow import Follow
+from mobile_sim.here import Here
 from mobile_sim.ledger import CANCEL, TASK
 from mobile_sim.line import Line
 from mobile_sim.outbox import Outbox
 from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
+from mobile_sim.routing import Choice
 from mobile_sim.sending import Command, Sender, refusal_of
 from mobile_sim.store import Pairing, Post, Task, Verdict
 from mobile_sim.task_view import State, last_line
@@ -36,6 +38,7 @@ class Asking:
         self._store = phone.store
         self._files = files
         self._outbox = outbox
+        self._here = Here(phone)
         self._patience = patience
 
     async def send(self, request: Request, say: Say, _: Hear) -> int:
@@ -53,7 +56,9 @@ class Asking:
         if refused is not None:
             say(_last_of(task_id, host, refused, self._phone.clock.wall_ms()))
             return exit_of(refused)
+        choice = Choice(request.get("route", Choice.AUTO))
         attached = await self._attached(request, stack, known, task_id=task_id, host=host)
+        self._here.check(choice, attached=bool(attached))
         line = self._phone.line(host)
         if known is None:
             known = Task(
@@ -82,7 +87,7 @@ class Asking:
                     | event
                 )
 
-            sending = asyncio.create_task(self._bring(line, command, attached, say_of_task))
+            sending = asyncio.create_task(self._answer_or_bring(line, command, text, choice, attached, say_of_task))
         else:
             sending = None
 
@@ -106,6 +111,23 @@ class Asking:
         if known is not None and known.action:
             return await self._files.opened_again(paths, stack, task=known, most_bytes=most_bytes)
         return await self._files.opened(paths, stack, pairing=host, task_id=task_id, most_bytes=most_bytes)
+
+    async def _answer_or_bring(
+        self,
+        line: Line,
+        command: Command,
+        text: str,
+        choice: Choice,
+        attached: Sequence[Attached],
+        say: Say,
+    ) -> Post | None:
+        """Answer a task on this phone if that is where it belongs, else bring it. What was sent once stays with the host."""
+        fresh = not self._store.tasks.posts(command.task_id, TASK)
+        if fresh and await self._here.answered(line, command.task_id, text, attached=bool(attached), choice=choice):
+            line.attended.discard(command.task_id)
+            line.bell.ring()
+            return None
+        return await self._bring(line, command, attached, say)
 
     async def _bring(self, line: Line, command: Command, attached: Sequence[Attached], say: Say) -> Post | None:
         """Bring the files of a task to the host, then the task. Files that do not get there leave the task unsent."""

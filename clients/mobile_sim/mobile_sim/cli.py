@@ -19,6 +19,7 @@ from dispatch.keyboard import read_line
 from mobile_sim.command import Event, Host, Probe, Request, Shared, run
 from mobile_sim.doctor_cli import doctor
 from mobile_sim.files_cli import absolute, files
+from mobile_sim.model_cli import model
 from mobile_sim.task_cli import add_task_commands
 
 app = program(
@@ -138,6 +139,7 @@ add_task_commands(app)
 add_account_commands(app, run, this="phone")
 add_owner_commands(app, _with_the_account)
 app.add_typer(files)
+app.add_typer(model)
 
 
 def _scanned(picture: Path) -> str:

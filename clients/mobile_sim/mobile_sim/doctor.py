@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from dispatch import errors
 from dispatch.api.pairing.v1.pairing_pb2 import Grant, SignedGrant
-from dispatch.api.relay.v1.relay_pb2 import Reachability
 from dispatch.device import service_clock
 from dispatch.device.sign_in import SignIn
 from dispatch.doctor import links
@@ -134,10 +133,10 @@ class ToHost:
         except errors.DispatchError as error:
             return refused(error)
         await line.bell.until(
-            lambda: line.final or (line.relay_open and line.presence is not None), self.patience.open_seconds
+            lambda: line.final or (line.relay_open and line.sight.presence is not None), self.patience.open_seconds
         )
         if line.relay_open:
-            return ok(f"the thread is open at {line.client.relay or self.relay_at}")
+            return ok(f"the thread is open at {line.relay_address or self.relay_at}")
         return refused(line.error or errors.NoNetwork("the relay did not open the stream"))
 
     async def presence(self) -> Finding:
@@ -146,15 +145,15 @@ class ToHost:
         await line.presence_now(self.patience.probe_seconds)
         # The relay's word is as old as the lease: one that froze is found out within it, one that lives shakes hands.
         await line.bell.until(
-            lambda: not line.relay_open or _settled(line.presence_state, shook_hands=line.session.ready),
+            lambda: not line.relay_open or line.sight.gone or (line.sight.reachable and line.in_session),
             self.patience.found_out_seconds,
         )
         if not line.relay_open:
             return refused(line.error or errors.NoNetwork("the relay's stream broke"))
-        if line.presence_state != Reachability.REACHABILITY_REACHABLE:
-            return refused(errors.of(line.absence))
+        if not line.sight.reachable:
+            return refused(errors.of(line.sight.cause))
         heard = f", heard {line.heard_ms_ago / 1000:.0f} s ago" if line.heard_ms_ago is not None else ""
-        if line.unsteady:
+        if line.sight.unsteady:
             return warning(
                 f"reachable{heard}, but it was lost three times or more within a minute",
                 "See to the computer's network: it comes and goes.",
@@ -164,8 +163,8 @@ class ToHost:
     async def session(self) -> Finding:
         """Have the computer answer from inside the seal: no server can."""
         line = self.phone.line(self.host)
-        await line.bell.until(lambda: line.final or line.session.ready, self.patience.session_seconds)
-        if not line.session.ready:
+        await line.bell.until(lambda: line.final or line.in_session, self.patience.session_seconds)
+        if not line.in_session:
             return broken("the computer did not shake hands", _SILENT_ADVICE, reason=errors.HandshakeFailed.reason)
         answer = await line.probe(self.patience.probe_seconds)
         if answer is None:
@@ -179,9 +178,9 @@ class ToHost:
         if line.way is Way.RELAY:
             return ok("not tried, as told")
         await line.bell.until(
-            lambda: line.final or line.direct.is_open or line.direct.failed, self.patience.status_seconds
+            lambda: line.final or line.direct_open or line.direct_failed, self.patience.status_seconds
         )
-        if line.direct.is_open:
+        if line.direct_open:
             return ok("the computer is on this network, and is spoken to without the relay")
         why = "no address of the computer answers here" if line.addresses else "the computer has told no address"
         if line.way is Way.DIRECT:
@@ -231,11 +230,6 @@ async def examine(phone: Phone, *, host: str | None, patience: Patience) -> Asyn
 
 
 _NOBODY = Pairing(pair_id=b"", host_name="", host_key=b"", own_key=b"", state=PairingState.ENDED, made_at_ms=0)  # type: ignore[arg-type] # never looked at
-
-
-def _settled(state: Reachability.ValueType | None, *, shook_hands: bool) -> bool:
-    """Whether the relay's word will stay as it is: the host is away, or there and has shown that it lives."""
-    return state == Reachability.REACHABILITY_ABSENT or (state == Reachability.REACHABILITY_REACHABLE and shook_hands)
 
 
 def _left_ms(right: Right, service_ms: int) -> int:

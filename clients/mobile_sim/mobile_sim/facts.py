@@ -32,6 +32,10 @@ class Kind(StrEnum):
     DISMISSED = "dismissed"
     """The person waits no longer for a task of which nothing can be heard."""
 
+    ROUTED = "routed"
+    """Where it is answered, as this phone decided: `path` is "here" or "host", `text` says why. What is answered here has TEXT and
+    ENDED of this phone's own."""
+
     # The relay's word.
     HANDED_OVER = "handed_over"
     """The attempt was given to the host's stream."""
@@ -44,6 +48,8 @@ class Kind(StrEnum):
 
     # The host's word, under the seal.
     ACCEPTED = "accepted"
+    SCHEDULED = "scheduled"
+    """A task of the host's own: it has it from the start."""
     WAITING = "waiting"
     STARTED = "started"
     STEP = "step"
@@ -79,6 +85,11 @@ class Fact:
     """Sent: "direct" or "relay"."""
     question_id: str = ""
     choices: tuple[str, ...] = ()
+    by: str = ""
+    """Answered: whose device said so."""
+    due_at_ms: int = 0
+    """Scheduled: when it was due; whether it is late, in `late`."""
+    late: bool = False
 
 
 def fact_of(event: Event) -> Fact | None:
@@ -87,6 +98,9 @@ def fact_of(event: Event) -> Fact | None:
     match event.WhichOneof("event"):
         case "accepted":
             return Fact(kind=Kind.ACCEPTED, at_ms=at_ms, attempt=event.accepted.attempt)
+        case "scheduled":
+            said = event.scheduled
+            return Fact(kind=Kind.SCHEDULED, at_ms=at_ms, text=said.text, due_at_ms=said.due_at_ms, late=said.late)
         case "waiting":
             return Fact(kind=Kind.WAITING, at_ms=at_ms, position=event.waiting.position)
         case "started":
@@ -106,7 +120,12 @@ def fact_of(event: Event) -> Fact | None:
             )
         case "answered":
             return Fact(
-                kind=Kind.ANSWERED, at_ms=at_ms, text=event.answered.text, question_id=event.answered.question_id.hex()
+                kind=Kind.ANSWERED,
+                at_ms=at_ms,
+                text=question_words.answered(event.answered)["text"],
+                question_id=event.answered.question_id.hex(),
+                by=event.answered.by,
+                reason=_reason_word(event.answered.reason),
             )
         case "artifact":
             file = event.artifact.file

@@ -154,5 +154,5 @@ class Follow:
 
 def _first_place(facts: Sequence[Fact], view: TaskView) -> int:
     """Tell from where on the facts are news: a task that the host has is told from its acceptance, others from now on."""
-    accepted = [place for place, fact in enumerate(facts) if fact.kind is Kind.ACCEPTED]
+    accepted = [place for place, fact in enumerate(facts) if fact.kind in (Kind.ACCEPTED, Kind.SCHEDULED)]
     return accepted[0] if accepted else len(facts) if view.over else 0

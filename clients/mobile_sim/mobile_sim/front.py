@@ -6,15 +6,16 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from dispatch import errors
 from dispatch.cli import Console, Exit
 from dispatch.clock import SystemClock
 from dispatch.device.home import Home
-from dispatch.keyboard import answer, is_yes, read_line
+from dispatch.keyboard import answer, forget_typed, is_yes, lines, read_line
 
+from mobile_sim.in_place import InPlace
 from mobile_sim.owner import carry_out
 from mobile_sim.screen import Screen
 
@@ -48,6 +49,7 @@ class Front:
         self._screen = Screen(console, terminal=terminal and not console.as_json)
         self._last: Event = {}
         self._state = "new"  # of the task that is followed, as its view has it
+        self._in_place: InPlace | None = None
         self.said = False
 
     def say(self, event: Event) -> None:
@@ -57,6 +59,8 @@ class Front:
         if "task_id" in event:
             self._last = event
         self._screen.say(event)
+        if self._in_place is not None:
+            self._in_place.heard(event)
 
     def run(self, home: Home, request: Request) -> int:
         """Have a request carried out. Gives the exit code; raises DispatchError."""
@@ -65,10 +69,10 @@ class Front:
             if request["do"] == "resend" and request["id"] is None:
                 # Settled here, once: when another process that does this for us ends, we go on with the same task.
                 request |= {"id": self._newest_unsent(home)}
-            code = asyncio.run(self._carry_out(home, request, self.say))
+            code = asyncio.run(self._answerable(home, request))
             while self._may_go_again(request, code) and self._wants_again():
                 request = request | {"do": "resend", "id": self._last["task_id"]}
-                code = asyncio.run(self._carry_out(home, request, self.say))
+                code = asyncio.run(self._answerable(home, request))
         except KeyboardInterrupt:
             if request["do"] in _SENDING:
                 self._say_left(request)
@@ -97,6 +101,35 @@ class Front:
         self._screen.ask("Send it again? Type yes, or anything else to leave it in the outbox: ")
         return is_yes(read_line())
 
+    async def _answerable(self, home: Home, request: Request) -> int:
+        """Have it carried out; a person at a terminal who watches a task answers there what it asks."""
+        if not self._asks or request["do"] not in _SENDING:
+            return await self._carry_out(home, request, self.say)
+
+        async def bring(answer_of: Request) -> None:
+            # By the socket of whoever owns the home, though that be this very process. What counts is shown by the task.
+            await self._carry_out(home, answer_of, _unheard)
+
+        async def typed() -> AsyncIterator[str]:
+            async for line in lines():
+                self._screen.was_typed_on()
+                yield line
+
+        self._in_place = InPlace(
+            bring=bring,
+            ask=self._screen.ask_aside,
+            tell=self._screen.tell,
+            lines=typed,
+            forget_typed=forget_typed,
+        )
+        answering = asyncio.create_task(self._in_place.run())
+        try:
+            return await self._carry_out(home, request, self.say)
+        finally:
+            self._in_place = None
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
+
     async def _carry_out(self, home: Home, request: Request, say: Callable[[Event], None]) -> int:
         def open_desk() -> Any:
             from mobile_sim.desk import opened_desk  # noqa: PLC0415 -- grpc and the seal: only the owner needs them
@@ -117,3 +150,7 @@ class Front:
         else:
             event |= {"reason": errors.word(errors.NotOver.reason), "advice": errors.NotOver.advice}
         self.say(event)
+
+
+def _unheard(_: Event) -> None:
+    """Show nothing: it is shown where it happens."""

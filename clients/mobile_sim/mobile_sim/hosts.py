@@ -55,12 +55,10 @@ class Hosts:
 
     async def _probe(self, line: Line) -> Event:
         """Ask the host itself, from end to end."""
-        await line.bell.until(
-            lambda: line.final or line.session.ready or line.host_absent, self._patience.session_seconds
-        )
+        await line.bell.until(lambda: line.final or line.in_session or line.host_absent, self._patience.session_seconds)
         asked = await line.probe(self._patience.probe_seconds)
         if asked is None:
-            why = errors.of(line.absence) if line.host_absent else errors.PeerAbsent("the computer did not answer")
+            why = errors.of(line.sight.cause) if line.host_absent else errors.PeerAbsent("the computer did not answer")
             return {"answered": False, "reason": errors.word(why.reason), "text": why.sentence, "advice": why.advice}
         running = str(UUID(bytes=asked.running_task_id)) if asked.running_task_id else None
         return {
@@ -87,12 +85,12 @@ class Hosts:
         try:
             line = self._phone.line(host)
             await line.bell.until(
-                lambda: line.final or line.presence is not None or line.error is not None or line.direct.is_open,
+                lambda: line.final or line.seen or line.error is not None,
                 self._patience.status_seconds,
             )
             await line.bell.until(lambda: line.path_settled, self._patience.direct_seconds)
             status["path"] = line.path or None
-            if line.presence is not None or line.direct.is_open:
+            if line.seen:
                 await line.presence_now(self._patience.presence_seconds)
                 if probe:
                     status["probe"] = await self._probe(line)
@@ -138,19 +136,19 @@ _REACHABILITY = {
 
 
 def _presence(line: Line) -> Event:
-    if line.direct.is_open:
+    if line.direct_open:
         return {"reachability": "reachable", "heard_ms_ago": line.heard_ms_ago}
-    if line.presence is None:
+    if (presence := line.sight.presence) is None:
         return {}
     event: Event = {
-        "reachability": _REACHABILITY.get(line.presence.state, "unknown"),
-        "since": line.presence.since_ms,
-        "last_heard": line.presence.last_heard_ms,
+        "reachability": _REACHABILITY.get(presence.state, "unknown"),
+        "since": presence.since_ms,
+        "last_heard": presence.last_heard_ms,
         "heard_ms_ago": line.heard_ms_ago,
     }
-    if line.presence.unsteady:
+    if line.sight.unsteady:
         event |= {"unsteady": True, "warning": _UNSTEADY}
-    if line.presence.state == Reachability.REACHABILITY_ABSENT:
-        error = errors.of(line.absence)
+    if line.sight.gone:
+        error = errors.of(line.sight.cause)
         event |= {"reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice}
     return event

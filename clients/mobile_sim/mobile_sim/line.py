@@ -1,7 +1,8 @@
-"""The phone's line to one host: what stands behind the thread stream of one pairing (docs/phone.md).
+"""The phone's line to one host: puts the parts of one pairing together, and answers what the rest of the phone asks of it.
 
-The readers of its two paths, by the relay and direct, call `received`, `heard` and their kin; `_tend` does what falls due by
-time. All run in one event loop and none awaits inside a transaction. What a person wants goes through `sending`.
+What the streams bring is the business of its sides, what is said in passing that of `talk`; docs/phone.md "A line and its parts".
+Here is what concerns both paths: which is in use, the step in which all work, and what falls due by time. What a person wants
+goes through `sending`.
 """
 
 from __future__ import annotations
@@ -12,58 +13,31 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from dispatch import errors, places
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1.relay_pb2 import (
-    Ack,
-    Deliver,
-    DeviceFrame,
-    Live,
-    Looking,
-    Opened,
-    Post,
-    Presence,
-    Reachability,
-    Refusal,
-    RelayFrame,
-)
+from dispatch.api.relay.v1.relay_pb2 import Post
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
-from dispatch.encoding import message_id as id_of
 from dispatch.failures import place_of
-from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId, short
-from dispatch.sealed.chain import DIRECT_LEAP, FURTHEST_AHEAD
-from dispatch.sealed.errors import FORGED, FORGED_AT_MOST
-from dispatch.sealed.handshake import is_handshake
+from dispatch.ids import Instance, MessageId, PairId, Rng, TaskId
 from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
-from dispatch.sealed.session import PhoneSession, Unopened
-from dispatch.thread import Backoff, Identity, Right, ThreadClient
-from dispatch.thread.client import FINAL, Silence
-from dispatch.version import APP_VERSION
-from google.protobuf.message import DecodeError
+from dispatch.thread import Identity, Right
+from dispatch.thread.client import FINAL
 
-from mobile_sim.bell import Bell
-from mobile_sim.deciding import Deciding
-from mobile_sim.direct import DirectPath, Way, usable
+from mobile_sim.direct import Way
+from mobile_sim.direct_side import DirectSide
 from mobile_sim.ledger import Ledger
-from mobile_sim.probing import Answer, Probing
-from mobile_sim.reading import Read, Reader
-from mobile_sim.sight import Sight
-from mobile_sim.store import PairingState, Store
-from mobile_sim.tending import Tending
+from mobile_sim.own_pairing import OwnPairing
+from mobile_sim.probing import Answer
+from mobile_sim.reading import Reader
+from mobile_sim.relay_side import RelaySide
+from mobile_sim.shared import Common
+from mobile_sim.store import Store
+from mobile_sim.talk import Talk
 
 log = logging.getLogger(__name__)
 
-SEEN_EVERY_MS = 500
-RESEND_EVERY_MS = 3_000
-LEASE_LIMITS_MS = (100, 15_000)
-"""A relay's lease outside of these is nonsense: nobody is told nothing for longer than twice the second."""
-
-_AFTER_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED)
-
-DIRECT_ROWS_KNOWN = 4_096
-"""Rows that came directly and may come once more by the relay, because the host did not hear that they are kept."""
 GOODBYE_SECONDS = 1.5
 
 PartialListener = Callable[[TaskId, words.DownLiveItem], None]
@@ -97,116 +71,123 @@ class Line:
         self.sign = identity.sign
         self._own_key = keys.own_ed25519
         self._store = store
-        self._right = right
-        self._ended = ended
-        self._replaced = replaced
         self._clock = clock
-        self._rng = rng
-        self.bell = Bell()
         self.ledger = Ledger(store, pair_id, clock)
-        self.client = ThreadClient(
-            self, identity=identity, instance=instance, clock=clock, rng=rng, backoff=Backoff(chance)
-        )
-        self.direct = DirectPath(
-            self,
+        self._common = Common(
+            store=store,
             pair_id=pair_id,
-            addresses=self._direct_addresses,
-            knock=self._knock,
-            lost=self._direct_lost,
-            bell=self.bell,
+            ledger=self.ledger,
             clock=clock,
+            right=right,
+            reader=lambda: self._reader,
+            step=self._step,
+        )
+        self.bell, self.sight, self.attended = self._common.bell, self._common.sight, self._common.attended
+        self._pairing = OwnPairing(store, pair_id, ended=ended, replaced=replaced)
+        self._talk = Talk(
+            keys,
+            common=self._common,
+            pairing=self._pairing,
+            rng=rng,
+            say=self._say_on_path_in_use,
+            answered=lambda word: self._relay.answered(word),  # noqa: PLW0108 -- there is no relay's side yet
+            heard=self._heard,
+        )
+        self._direct = DirectSide(
+            common=self._common,
+            talk=self._talk,
+            pairing=self._pairing,
+            way=way,
+            relay_open=lambda: self.relay_open,
+            over=self.leave,
             chance=chance,
         )
-        self._deciding = Deciding(store, self.ledger, pair_id)
-        # Memory of the session: gone with the process, as docs/encryption.md wants it.
-        self.session = PhoneSession(keys, rng=rng)
-        self._tending = Tending()
+        self._relay = RelaySide(
+            common=self._common,
+            talk=self._talk,
+            pairing=self._pairing,
+            direct=self._direct,
+            identity=identity,
+            instance=instance,
+            rng=rng,
+            chance=chance,
+        )
+        # Made anew when a step fails.
         self._reader = self._read_anew()
-        # How things are; written by the stream's reader, read by everybody.
-        self.relay_open = False
-        self.presence: Presence | None = None
-        self.error: errors.DispatchError | None = None
-        """Why there is no stream; None while there is one, or before the first try."""
-        self.final = False
-        """Whether the error stays until a person does something."""
-        self._log_head = 0
-        self._pending: frozenset[bytes] = frozenset()
-        # Posts of this stream, each with how often the relay had said by then how the host is.
-        self._posted_here: dict[bytes, int] = {}
-        self._lost_at_ms: int | None = None
-        self._seen = Head()
-        self._seen_at_ms = -SEEN_EVERY_MS
-        self._asked: tuple[int, int] | None = None
-        self._asked_at_ms = 0
-        self.sight = Sight()
-        self._probing = Probing()
-        self._probed_at_word = 0
-        self._addresses = usable(store.pairings.lan_addresses(pair_id))
-        self._direct_rows: dict[bytes, None] = {}  # newest last: the relay may bring them, too
-        self._shake_directly = False  # the host did not open what was sealed in our session
-        self._knocked_in_session = False
-        self._forged = 0  # frames of this direct stream that no host wrote
-        self._probes = 0
-        # Made in a transaction, said behind it.
-        self._out: list[tuple[Callable[[bytes], None], bytes]] = []
-        self._decided: list[words.UpLiveItem] = []
-        self._lookers = 0
-        self._replacing = False
-        # Tasks that a sender attends to: it decides what becomes of an attempt that was never stored, and rings when it is through.
-        self.attended: set[TaskId] = set()
+        # Written when `run` ends, read by everybody.
+        self._over: errors.DispatchError | None = None
+        # Added to and taken from by those who listen.
         self.partial_listeners: set[PartialListener] = set()
         self.refusal_listeners: set[RefusalListener] = set()
 
-    # ---- What the person's side asks.
+    # ---- How things are.
+
+    @property
+    def error(self) -> errors.DispatchError | None:
+        """Why there is no stream to the relay; None while there is one, or before the first try."""
+        return self._over or self._relay.error
+
+    @property
+    def final(self) -> bool:
+        """Whether the error stays until a person does something."""
+        return self._over is not None
+
+    @property
+    def relay_open(self) -> bool:
+        """Whether there is a stream to the relay."""
+        return self._relay.is_open
+
+    @property
+    def relay_address(self) -> str:
+        """The relay that was dialled last; empty before the first."""
+        return self._relay.address
 
     @property
     def path(self) -> str:
         """Give the path in use: "direct", "relay", or empty while there is none."""
-        return "direct" if self.direct.is_open else "relay" if self.relay_open else ""
+        return "direct" if self._direct.is_open else "relay" if self.relay_open else ""
 
     @property
     def path_settled(self) -> bool:
         """Whether the path in use will stay as it is, as far as this end can tell: a better one is there, or was tried."""
-        if self.direct.is_open or self.way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
+        if self._direct.is_open or self.way is Way.RELAY or self.final or self.host_absent or not self.relay_open:
             return True
-        return self.session.ready and self._tending.confirmed and (not self._addresses or self.direct.failed)
+        return self._talk.confirmed and self._direct.hopeless
+
+    @property
+    def direct_open(self) -> bool:
+        """Whether the host has shown itself on the direct path."""
+        return self._direct.is_open
+
+    @property
+    def direct_failed(self) -> bool:
+        """Whether every address was tried in vain since the direct path was last open."""
+        return self._direct.failed
 
     @property
     def addresses(self) -> Sequence[str]:
         """Where the host says that it can be reached directly."""
-        return tuple(self._addresses)
+        return self._direct.addresses
 
     @property
     def open(self) -> bool:
         """Whether there is a path that commands may take."""
-        return self.direct.is_open or (self.relay_open and self.way is not Way.DIRECT)
+        return self._direct.is_open or (self.relay_open and self.way is not Way.DIRECT)
 
     @property
     def met(self) -> bool:
         """Whether it is known how the host is: it is here, or the relay has said."""
-        return self.direct.is_open or (self.open and self.presence is not None)
+        return self.open and self.seen
+
+    @property
+    def seen(self) -> bool:
+        """Whether anything is known of how the host is, were it only by a path that commands may not take."""
+        return self._direct.is_open or self.sight.presence is not None
 
     @property
     def host_absent(self) -> bool:
         """Whether the relay says that the host is away, or not quite there, and it is not here either."""
-        if self.direct.is_open:
-            return False
-        return self.presence is not None and self.presence.state != Reachability.REACHABILITY_REACHABLE
-
-    @property
-    def absence(self) -> Reason.ValueType:
-        """Why the host is away."""
-        return _cause(self.presence) if self.presence is not None else Reason.REASON_HOST_UNREACHABLE
-
-    @property
-    def presence_state(self) -> Reachability.ValueType | None:
-        """How the relay says that the host is; None while it has not said."""
-        return None if self.presence is None else self.presence.state
-
-    @property
-    def unsteady(self) -> bool:
-        """Whether the host comes and goes."""
-        return self.presence is not None and self.presence.unsteady
+        return self.sight.absent and not self._direct.is_open
 
     @property
     def heard_ms_ago(self) -> int | None:
@@ -216,68 +197,72 @@ class Line:
     @property
     def ready(self) -> bool:
         """Whether a command can be sealed and handed to a host that is there."""
-        return self.open and self.session.ready and not self.host_absent
+        return self.open and self.in_session and not self.host_absent
+
+    @property
+    def in_session(self) -> bool:
+        """Whether a command can be sealed."""
+        return self._talk.ready
 
     @property
     def caught_up(self) -> bool:
         """Whether everything that the relay had when the stream was opened has been read; without it, what the host says counts."""
-        return self._reader.cursor >= self._log_head if self.relay_open else self.direct.is_open
+        return self._relay.caught_up if self.relay_open else self._direct.is_open
 
     @property
     def complete(self) -> bool:
         """Whether this phone has every event that a host has that is there and has said so in this session."""
-        return self.caught_up and self.session.ready and self._tending.confirmed and self._reader.missing() is None
+        return self.caught_up and self._talk.confirmed and self._reader.missing() is None
 
     @property
     def awake(self) -> words.KeepAwake | None:
         """What the host has said, in the session that is open, of being kept awake."""
-        return self._reader.awake if self.session.ready else None
+        return self._reader.awake if self.in_session else None
 
     @property
     def head(self) -> Head:
         """The end of the checked part of the thread."""
         return self._reader.head
 
+    # ---- What the person's side wants.
+
     @property
     def decides(self) -> bool:
         """Whether a command would go by the direct path, where this phone decides."""
-        return self.direct.is_open and self.session.ready
+        return self._direct.is_open and self.in_session
+
+    def seal_command(self, body: bytes) -> bytes:
+        """Seal a command. Raises NoSession, or ValueError for a body that is too long."""
+        return self._talk.seal_command(body)
+
+    def deadline_ms(self, *, valid_for_ms: int) -> int:
+        """Tell what to write into a command as its deadline. Raises NoSession."""
+        return self._talk.deadline_ms(valid_for_ms=valid_for_ms)
 
     def post_directly(self, post: Post, *, until_ms: int) -> bool:
         """Send a command by the direct path; it may get its go until then (steady). False when the path is gone."""
-        self._deciding.posted(MessageId(post.message_id), until_ms=until_ms)
-        self.bell.ring()
-        return self.direct.client.send(DeviceFrame(post=Post(message_id=post.message_id, sealed=post.sealed)))
+        return self._direct.post(post, until_ms=until_ms)
 
     def post(self, post: Post) -> bool:
         """Send a command whose post is committed, by the relay. False when the stream is gone: it was certainly not sent."""
-        self._posted_here[post.message_id] = self.sight.times_told
-        if self.client.send(DeviceFrame(post=post)):
-            return True
-        self._posted_here.pop(post.message_id, None)
-        return False
+        return self._relay.post(post)
 
     def say(self, item: words.UpLiveItem) -> None:
         """Say something in passing to a host with which there is a session (`ready`). Nobody answers for its arrival."""
-        self._send_live(item)
+        self._talk.say(item)
 
-    @contextlib.contextmanager
-    def looked_at(self) -> Iterator[None]:
+    def looked_at(self) -> contextlib.AbstractContextManager[None]:
         """Tell the relay that a person looks, for as long as the context lasts."""
-        self._lookers += 1
-        if self._lookers == 1:
-            self.client.send(DeviceFrame(looking=Looking(looking=True)))
-        try:
-            yield
-        finally:
-            self._lookers -= 1
-            if self._lookers == 0:
-                self.client.send(DeviceFrame(looking=Looking(looking=False)))
+        return self._relay.looked_at()
+
+    async def right(self, *, fresh: bool) -> Right:
+        """Give the right to attach. Raises DispatchError."""
+        return await self._common.right(fresh)
 
     async def presence_now(self, within_seconds: float) -> None:
         """Have the relay say once more how the host is, so that what is shown is not as old as its last change."""
         told = self.sight.times_told
-        if self.client.send(DeviceFrame(looking=Looking(looking=self.looking()))):
+        if self._relay.say_looking():
             await self.bell.until(lambda: self.final or not self.open or self.sight.times_told > told, within_seconds)
 
     async def probe(self, within_seconds: float) -> Answer | None:
@@ -285,265 +270,69 @@ class Line:
 
         One at a time: who asks meanwhile waits for the same answer.
         """
-        if not (self.open and self.session.ready):
+        if not (self.open and self.in_session):
             return None
-        number = self._probing.open
-        if number is None:
-            number = int.from_bytes(self._rng(8))
-            self._probing.ask(number, now_ms=self._clock.steady_ms())
-            self._probed_at_word = self.sight.times_told
-            self._send_live(words.UpLiveItem(probe=words.Probe(number=number)))
+        number = self._talk.ask()
         await self.bell.until(
-            lambda: self.final or not self.open or self._probing.answer(number) is not None, within_seconds
+            lambda: self.final or not self.open or self._talk.answer(number) is not None, within_seconds
         )
-        self._probing.give_up(number)
-        return self._probing.answer(number)
+        self._talk.give_up(number)
+        return self._talk.answer(number)
 
     def leave(self) -> None:
         """Say what was seen, then goodbye; `run` returns."""
-        self._send_seen()
-        self.direct.leave()
-        self.client.leave(None)
+        self._talk.say_seen()
+        self._direct.leave()
+        self._relay.leave()
 
     async def run(self) -> None:
         """Hold the line until `leave`, or until only a person can help (`final`). Never raises: `error` says what happened."""
         try:
-            with self._step():
-                self._deciding.path_lost(self.attended)  # of a process before this one
+            self._direct.recover()
             async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(self._tend()), group.create_task(self.direct.run())]
-                await self.client.run()
-                self.direct.leave()
-                if self.direct.is_open:
+                beside = [group.create_task(self._tend()), group.create_task(self._direct.run())]
+                await self._relay.run()
+                self._direct.leave()
+                if self._direct.is_open:
                     await asyncio.wait(beside[1:], timeout=GOODBYE_SECONDS)
                 for task in beside:
                     task.cancel()
             # Whoever still follows a task here hears that the line is gone: the pairing is over, or the process ends.
-            self.error, self.final = errors.NotPaired("the line was closed"), True
-            self.bell.ring()
+            self._end(errors.NotPaired("the line was closed"))
         except* Exception as several:
             self._break(several.exceptions[0])
 
     def _break(self, failure: Exception) -> None:
         if not isinstance(failure, errors.DispatchError):
             log.error("the line broke", extra={"where": place_of(failure)})
-        self.error = failure if isinstance(failure, errors.DispatchError) else errors.Internal(type(failure).__name__)
-        self.final, self.relay_open = True, False
+        self._end(failure if isinstance(failure, errors.DispatchError) else errors.Internal(type(failure).__name__))
         if isinstance(failure, FINAL):
             with contextlib.suppress(errors.StoreFailed), self._store.transaction():
                 self._store.pairings.set_reason(self.pair_id, errors.word(failure.reason))
+
+    def _end(self, why: errors.DispatchError) -> None:
+        self._over = why
+        self._relay.over()
         self.bell.ring()
 
-    # ---- ThreadEnd: called by the client, one after the other.
+    # ---- What the parts hand up.
 
-    async def right(self, *, fresh: bool) -> Right:
-        """Give the right to attach."""
-        return await self._right(fresh)
-
-    def resume_after(self) -> int:
-        """Give the last row taken."""
-        return self._reader.cursor
-
-    def looking(self) -> bool:
-        """Tell whether a person looks."""
-        return self._lookers > 0
-
-    async def opened(self, opened: Opened) -> None:
-        """Begin with what the relay says of the past."""
-        self.relay_open, self.error, self._lost_at_ms = True, None, None
-        if opened.limits.lease_ms:
-            least_ms, most_ms = LEASE_LIMITS_MS
-            self.ledger.word_within_ms = 2 * min(max(opened.limits.lease_ms, least_ms), most_ms)
-        self._log_head = places.checked(opened.head_seq)
-        self._pending = frozenset(opened.pending_message_ids)
-        self._posted_here.clear()
-        with self._step():
-            if opened.head_seq < self._reader.cursor:
-                # The relay has lost rows that it once gave. What they said is here; what comes next has lower numbers.
-                self._reader.set_cursor(opened.head_seq)
-                self.ledger.log_lost()
-            self._settle()
-        self.bell.ring()
-
-    async def received(self, frames: Sequence[RelayFrame]) -> None:
-        """Take frames: all that they say is committed, then acknowledged."""
-        cursor = self._reader.cursor
-        revoked = False
-        with self._step():
-            for frame in frames:
-                revoked = self._take(frame) or revoked
-            self._settle()
-            if self.host_absent and self.presence_state == Reachability.REACHABILITY_ABSENT:
-                self.ledger.host_away(self.absence)  # of tasks, too, that rows told of behind the word on presence
-            if revoked:
-                self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
-        if self._replacing:
-            self._replacing = False
-            self._replaced(self.pair_id)
-        if revoked:
-            self._ended()
-            raise errors.NotPaired("the computer has ended the pairing")
-        if self._reader.cursor != cursor:
-            self.client.send(DeviceFrame(ack=Ack(through_seq=self._reader.cursor)))
-        self._say_decided()
-        self.bell.ring()
-
-    async def closed(self, error: errors.DispatchError) -> None:
-        """Hear that there is no stream."""
-        was_open = self.relay_open
-        if was_open or self._lost_at_ms is None:
-            silent_ms = self.ledger.word_within_ms if isinstance(error, Silence) else 0
-            self._lost_at_ms = self._clock.steady_ms() - silent_ms
-        self.relay_open, self.error, self.presence = False, error, None
-        if self.direct.is_open:
-            self._tending.relay_lost()
-        elif was_open:  # else a handshake may be under way on the direct path
-            self._no_path()
-        with self._step():
-            self.ledger.stream_lost()
-            if isinstance(error, errors.ResumeTooOld):
-                self._reader.set_cursor(places.oldest(error) - 1)
-                self.ledger.log_lost()
-        log.info("stream ended", extra={"reason": errors.word(error.reason), "pairing": short(self.pair_id)})
-        self.bell.ring()
-
-    # ---- Frames.
-
-    def _take(self, frame: RelayFrame) -> bool:
-        """Take one frame; tells whether the host has ended the pairing."""
-        match frame.WhichOneof("frame"):
-            case "deliver":
-                return self._take_row(frame.deliver)
-            case "receipt":
-                self._reader.pass_to(places.checked(frame.receipt.seq))
-                self.ledger.taken(MessageId(frame.receipt.message_id))
-                if (word := self._posted_here.get(frame.receipt.message_id)) is not None:
-                    self._hear_host(answering=word)
-            case "refusal":
-                self._take_refusal(frame.refusal)
-            case "handed_over":
-                self.ledger.handed_over(MessageId(frame.handed_over.message_id))
-            case "live":
-                self._take_live(frame.live.sealed, direct=False)
-            case "presence":
-                self._take_presence(frame.presence)
-        return False
-
-    def _take_row(self, row: Deliver) -> bool:
-        if not self._reader.pass_to(places.checked(row.seq)):
-            return False
-        if not row.sealed or row.message_id in self._direct_rows:
-            return False  # it is here by the direct path
-        read = self._reader.take_row(row.sealed)
-        self._took(read)
-        return read.revoked
-
-    def _took(self, read: Read) -> None:
-        if read.epoch and read.epoch == self.session.epoch:
-            self._tending.begun()
-        if read.begin is not None:
-            new_enough = not read.begin.minimum_app_version or not _older(APP_VERSION, read.begin.minimum_app_version)
-            self._addresses = usable(read.begin.lan_addresses) if new_enough else []
-            self._store.pairings.set_lan_addresses(self.pair_id, self._addresses)
-
-    def _take_refusal(self, refusal: Refusal) -> None:
-        if refusal.seq:
-            self._reader.pass_to(places.checked(refusal.seq))
-        was_ours = self.ledger.refused(
-            MessageId(refusal.message_id), refusal.reason, retry_after_ms=refusal.retry_after_ms
-        )
-        if was_ours and refusal.reason in _AFTER_A_HANDSHAKE:
-            self._tending.refused()
-            self.session.drop()
-
-    def _take_live(self, sealed: bytes, *, direct: bool) -> bool:
-        """Take what was said in passing; tells whether the host said it in the session."""
-        if is_handshake(sealed):
-            begun = self.session.finish(sealed, now_ms=self._clock.boot_ms())
-            if begun is not None:
-                self._reader.begin_epoch(begun.keep_chain, begun.host_epoch)
-                self._become_active()
-                probe = [self._probe_item()] if direct else []
-                confirm = self._sealed(words.UpLiveItem(confirm=words.Confirm()), *probe)
-                self._out.append((self._directly if direct else self._by_relay, confirm))
-                self._tending.finished(self._clock.steady_ms())
-            return False
-        body = self.session.open_live(sealed, furthest=DIRECT_LEAP if direct else FURTHEST_AHEAD)
-        if isinstance(body, Unopened):
-            self._forged += direct and body.why in FORGED
-            return False
-        self.sight.heard(now_ms=self._clock.steady_ms())
-        with contextlib.suppress(DecodeError):
-            for item in words.DownLive.FromString(body).items:
-                self._take_item(item)
-        return True
-
-    def _take_item(self, item: words.DownLiveItem) -> None:
+    def _heard(self, item: words.DownLiveItem) -> None:
+        """Take what the host says of tasks, files, and commands of the direct path. It is sealed, so it may come by either path."""
         match item.WhichOneof("item"):
             case "partial_text":
                 for listener in list(self.partial_listeners):
                     listener(TaskId(item.partial_text.task_id), item)
-            case "keep_awake":
-                self._reader.take_awake(item.keep_awake)
-            case "permissions":
-                self._reader.take_permissions(item.permissions)
-            case "probe_reply":
-                if self._probing.replied(item.probe_reply, now_ms=self._clock.steady_ms()):
-                    self._hear_host(answering=self._probed_at_word)
             case "transfer_refused":
                 for hears in list(self.refusal_listeners):
                     hears(item.transfer_refused)
             case "taken":
-                answer = self._deciding.took(MessageId(item.taken.message_id), now_ms=self._clock.steady_ms())
-                self._decided += [answer] if answer is not None else []
+                self._direct.taken(MessageId(item.taken.message_id))
             case "declined":
-                was_ours = self._deciding.declined(MessageId(item.declined.message_id), item.declined.reason)
-                if was_ours and item.declined.reason in _AFTER_A_HANDSHAKE:
-                    self._shake_directly = True
-                    self._tending.refused()
+                self._direct.declined(MessageId(item.declined.message_id), item.declined.reason)
 
-    def _hear_host(self, *, answering: int) -> None:
-        """Take an answer of the host to what was sent when the relay had said so often how it is.
-
-        An answer to what went out behind the last word outranks it: the host is there, and is not shown as away. Whatever
-        else comes may have been on its way when the host left, for words of presence overtake rows and live frames.
-        """
-        if answering == self.sight.times_told and self.presence is not None and self.host_absent:
-            now_ms = self._clock.wall_ms()
-            there = Presence(
-                state=Reachability.REACHABILITY_REACHABLE,
-                since_ms=now_ms,
-                last_heard_ms=now_ms,
-                instance=self.presence.instance,
-            )
-            self._take_presence(there)
-
-    def _take_presence(self, presence: Presence) -> None:
-        self.presence = presence
-        self.sight.told(lease_age_ms=presence.lease_age_ms, now_ms=self._clock.steady_ms())
-        reachable = presence.state == Reachability.REACHABILITY_REACHABLE
-        self._tending.host_is(reachable=reachable, instance=presence.instance)
-        if reachable:
-            self.ledger.host_back()
-        elif presence.state == Reachability.REACHABILITY_ABSENT and not self.direct.is_open:
-            self.ledger.host_away(_cause(presence))
-
-    def _become_active(self) -> None:
-        """A session shows that the host has the pairing: it is active, and an older one with this host is over."""
-        pairings = self._store.pairings
-        own = pairings.get(self.pair_id)
-        if own is not None and (own.state is not PairingState.ACTIVE or own.reason):
-            pairings.set_state(self.pair_id, PairingState.ACTIVE)
-            self._replacing = True
-
-    def _settle(self) -> None:
-        """At the head of the log, decide the posts of earlier streams: without a row and not pending, they were never stored."""
-        if self._reader.cursor < self._log_head:
-            return
-        for post in self.ledger.unsettled():
-            if post.message_id in self._posted_here or post.message_id in self._pending:
-                continue
-            self.ledger.never_stored(post, attended=self.attended)
+    def _say_on_path_in_use(self, sealed: bytes) -> None:
+        (self._direct if self._direct.is_open else self._relay).say(sealed)
 
     @contextlib.contextmanager
     def _step(self) -> Iterator[None]:
@@ -553,10 +342,9 @@ class Line:
                 yield
         except BaseException:
             self.ledger.forget()
-            self.session.drop()
-            self._tending.stream_lost()
+            self._talk.forget()
+            self._pairing.forget()
             self._reader = self._read_anew()
-            self._decided, self._out = [], []
             raise
 
     def _read_anew(self) -> Reader:
@@ -578,25 +366,13 @@ class Line:
         waits = self._word_due(now_ms)
         if not self.path:
             return min(waits + self._contact_due(now_ms), default=None)
-        if (next_ms := self._deciding.next_due_ms()) is not None:
-            if next_ms <= now_ms:
-                with self._step():
-                    self._decided += self._deciding.due(now_ms)
-                self._say_decided()
-                self.bell.ring()
-            else:
-                waits.append(next_ms - now_ms)
-        handshake_ms = self._handshake_due(now_ms) if self.relay_open else None
+        waits += self._direct.due(now_ms)
+        handshake_ms = self._talk.handshake_in_ms(now_ms) if self.relay_open else None
         if handshake_ms == 0:
-            await self._shake_hands()
+            await self._relay.shake_hands()
         elif handshake_ms is not None:
             waits.append(handshake_ms)
-        waits += self._resend_due(now_ms)
-        if self.session.ready and self.head != self._seen:
-            if now_ms - self._seen_at_ms >= SEEN_EVERY_MS:
-                self._send_seen()
-            else:
-                waits.append(self._seen_at_ms + SEEN_EVERY_MS - now_ms)
+        waits += self._talk.due(now_ms, caught_up=self.caught_up)
         return min(waits, default=None)
 
     def _word_due(self, now_ms: int) -> list[int]:
@@ -611,182 +387,13 @@ class Line:
         return []
 
     def _contact_due(self, now_ms: int) -> list[int]:
-        if self._lost_at_ms is None:
+        if self.sight.no_path_since_ms is None:
             return []
-        left_ms = self._lost_at_ms + self.ledger.word_within_ms - now_ms
+        left_ms = self.sight.no_path_since_ms + self.ledger.word_within_ms - now_ms
         if left_ms > 0:
             return [left_ms]
         with self._step():
             self.ledger.host_away(Reason.REASON_NO_NETWORK)
-        self._lost_at_ms = None
+        self.sight.no_path_since_ms = None
         self.bell.ring()
         return []
-
-    def _handshake_due(self, now_ms: int) -> int | None:
-        """Give the ms until a handshake is due. A command under way keeps the session in which it is sealed from getting old."""
-        return self._tending.due_in(
-            now_ms,
-            renewal_in_ms=None if self.attended else self.session.renewal_in_ms(self._clock.boot_ms()),
-        )
-
-    async def _shake_hands(self) -> None:
-        try:
-            right = await self._right(False)
-        except errors.DispatchError as error:
-            log.info("no right for a handshake", extra={"reason": errors.word(error.reason)})
-            self._tending.started(self._clock.steady_ms())
-            return
-        if not self.relay_open:
-            return
-        message1 = self.session.start(grant=right.grant, head=self.head, now_ms=self._clock.boot_ms())
-        self._tending.started(self._clock.steady_ms())
-        self.client.send(DeviceFrame(live=Live(sealed=message1)))
-
-    def _resend_due(self, now_ms: int) -> list[int]:
-        """Ask for the events that the host has and this phone has not, once all rows are read."""
-        missing = self._reader.missing() if self.session.ready and self.caught_up else None
-        if missing is None:
-            self._asked = None
-            return []
-        if missing == self._asked and now_ms - self._asked_at_ms < RESEND_EVERY_MS:
-            return [self._asked_at_ms + RESEND_EVERY_MS - now_ms]
-        self._asked, self._asked_at_ms = missing, now_ms
-        self._send_live(words.UpLiveItem(resend=words.Resend(**{"from": missing[0], "to": missing[1]})))
-        return [RESEND_EVERY_MS]
-
-    def _send_seen(self) -> None:
-        if self.session.ready and self.head != self._seen:
-            self._seen, self._seen_at_ms = self.head, self._clock.steady_ms()
-            head = words.Head(number=self.head.number, hash=self.head.hash)
-            self._send_live(words.UpLiveItem(seen=words.Seen(head=head)))
-
-    def _send_live(self, *items: words.UpLiveItem) -> None:
-        """Say something on the path in use."""
-        (self._directly if self.direct.is_open else self._by_relay)(self._sealed(*items))
-
-    def _sealed(self, *items: words.UpLiveItem) -> bytes:
-        return self.session.seal_live(words.UpLive(items=items).SerializeToString())
-
-    def _by_relay(self, sealed: bytes) -> None:
-        self.client.send(DeviceFrame(live=Live(sealed=sealed)))
-
-    def _directly(self, sealed: bytes) -> None:
-        self.direct.client.send(DeviceFrame(live=Live(sealed=sealed)))
-
-    def _say_decided(self) -> None:
-        """Say what was decided in the transaction before: nobody hears of a go that is not on the disk."""
-        out, self._out = self._out, []
-        for send, sealed in out:
-            send(sealed)
-        items, self._decided = self._decided, []
-        if items and self.session.ready:
-            self._send_live(*items)
-
-    # ---- The direct path (a DirectEnd).
-
-    def heard(self, frames: Sequence[RelayFrame]) -> bool:
-        """Take frames of the direct path: all that they say is committed, then said to be kept. Tells whether the host spoke.
-
-        Raises LeaseLost when somebody forges.
-        """
-        valid, revoked, forged = False, False, False
-        kept: list[bytes] = []
-        with self._step():
-            for frame in frames:
-                match frame.WhichOneof("frame"):
-                    case "live":
-                        valid = self._take_live(frame.live.sealed, direct=True) or valid
-                    case "deliver":
-                        read = self._reader.take_row(frame.deliver.sealed, direct=True)
-                        self._took(read)
-                        self._forged += read.forged
-                        valid, revoked = valid or bool(read.epoch), revoked or read.revoked
-                        if read.epoch or read.old:
-                            kept.append(id_of(frame.deliver.sealed))
-                if forged := self._forged >= (FORGED_AT_MOST if self.direct.is_open or valid else 1):
-                    break
-            if valid and not self.direct.is_open:
-                self.ledger.host_back()
-            if revoked:
-                self._store.pairings.set_state(self.pair_id, PairingState.ENDED, reason="HOST_REVOKED")
-        if self._replacing:
-            self._replacing = False
-            self._replaced(self.pair_id)
-        if kept:
-            self._direct_rows |= dict.fromkeys(kept)
-            while len(self._direct_rows) > DIRECT_ROWS_KNOWN:
-                del self._direct_rows[next(iter(self._direct_rows))]
-            self._directly(self._sealed(words.UpLiveItem(kept=words.Kept(message_ids=kept))))
-        if valid:
-            self._shake_directly, self._lost_at_ms = False, None
-            self.direct.opened()
-        self._say_decided()
-        if revoked:
-            self._ended()
-            self.leave()
-        self.bell.ring()
-        if forged:
-            raise errors.LeaseLost("somebody forges on the direct path")
-        return valid
-
-    def question(self) -> bytes:
-        """Give words that the host answers. Raises LeaseLost when the session is gone, and the path with it."""
-        if not self.session.ready:
-            raise errors.LeaseLost("there is no session any more")
-        return self._sealed(self._probe_item())
-
-    def _probe_item(self) -> words.UpLiveItem:
-        self._probes += 1
-        return words.UpLiveItem(probe=words.Probe(number=self._probes))
-
-    def _direct_addresses(self) -> Sequence[str]:
-        return () if self.way is Way.RELAY or self.final else self._addresses
-
-    async def _knock(self) -> bytes | None:
-        """Give the first words on a direct path: sealed in the session, or a handshake where no session can be had by the relay."""
-        self._forged = 0
-        self._knocked_in_session = self.session.ready and self._tending.confirmed and not self._shake_directly
-        if self._knocked_in_session:
-            return self.question()
-        if self.relay_open and not self.host_absent and not self._shake_directly and self.way is not Way.DIRECT:
-            return None  # the session is being made there
-        try:
-            right = await self._right(False)
-        except errors.DispatchError as error:
-            log.info("no right for a handshake", extra={"reason": errors.word(error.reason)})
-            return None
-        return self.session.start(grant=right.grant, head=self.head, now_ms=self._clock.boot_ms())
-
-    def _direct_lost(self, error: errors.DispatchError, was_open: bool) -> None:
-        """Hear that the direct path is gone, or did not come to be. What was not decided on it is decided now."""
-        self._shake_directly = self._knocked_in_session and isinstance(error, errors.SessionNeeded)
-        if was_open:
-            with self._step():
-                self._deciding.path_lost(self.attended)
-                if self.presence is not None and self.presence.state == Reachability.REACHABILITY_ABSENT:
-                    self.ledger.host_away(self.absence)
-            if not self.relay_open:
-                silent_ms = self.direct.client.silence_ms if isinstance(error, Silence) else 0
-                self._lost_at_ms = self._clock.steady_ms() - silent_ms
-                self._no_path()
-        self.bell.ring()
-
-    def _no_path(self) -> None:
-        """The last path is gone: the next one begins with a handshake."""
-        self._tending.stream_lost()
-        self.session.drop()
-
-
-def _cause(presence: Presence) -> Reason.ValueType:
-    """Give why the host is away; a relay that gives no cause of the list leaves it at "unreachable"."""
-    named = issubclass(errors.kind_of(presence.cause), errors.HostAbsent)
-    return presence.cause if named else Reason.REASON_HOST_UNREACHABLE
-
-
-def _older(version: str, than: str) -> bool:
-    """Compare two versions by their numbers, "1.4.0"; one that can't be read is not older."""
-    try:
-        own, least = ([int(part) for part in text.partition("-")[0].split(".")] for text in (version, than))
-    except ValueError:
-        return False
-    return own < least

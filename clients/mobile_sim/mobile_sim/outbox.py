@@ -100,7 +100,9 @@ class Outbox:
         """Write a task as it stands: its words, and unless it is done the reason and what to do."""
         view = self._view(task)
         line = last_line(view)
-        said: Event = {name: line[name] for name in ("reason", "advice", "resend", "tampering") if name in line}
+        said: Event = {
+            name: line[name] for name in ("reason", "advice", "resend", "tampering", "answered") if name in line
+        }
         return {
             "task_id": str(UUID(bytes=task.task_id)),
             "host": self._host_name(task),
@@ -109,5 +111,19 @@ class Outbox:
             "asked_at": task.made_at_ms,
             "at": view.at_ms or task.made_at_ms,
             "attempt": view.attempt,
+            "scheduled": view.scheduled,
+            **_now(view, self._phone.clock.wall_ms()),
             **said,
         }
+
+
+def _now(view: TaskView, now_ms: int) -> Event:
+    """Say what is only true while it waits or asks."""
+    match view.state:
+        case State.WAITING:
+            return {"position": view.position}
+        case State.ASKING:
+            open_ms = max(0, now_ms - view.asked_at_ms)
+            return {"asks": view.question.strip().partition("\n")[0], "asked_for_ms": open_ms}
+        case _:
+            return {}

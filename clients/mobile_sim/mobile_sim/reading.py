@@ -267,6 +267,8 @@ class Reader:
         if kind == "accepted":
             self._ledger.learn(task_id, words_of(event.accepted), at_ms=event.at_ms, after_number=event.number - 1)
             self._check_own_hand(event)
+        elif kind == "scheduled":
+            self._ledger.learn(task_id, event.scheduled.text, at_ms=event.at_ms, after_number=event.number - 1)
         fact = fact_of(event)
         if fact is not None and self._store.tasks.get(task_id) is not None:
             self._ledger.note(task_id, fact)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from dispatch import errors
 from dispatch.cli import Console, policy_words
 from dispatch.device import awake_words, key_words, permission_words, service_clock
 from dispatch.device.owner_words import words_of
@@ -37,6 +38,7 @@ class Screen:
         self._console = console
         self._terminal = terminal
         self._status_shown = False
+        self._asking = False  # what was asked stands on the last line, which a person may be writing on
         self._task: str | None = None
 
     def say(self, event: Event) -> None:
@@ -57,8 +59,15 @@ class Screen:
         if show is not None:
             show(event)
 
+    def tell(self, words: str) -> None:
+        """Show a line of our own."""
+        self._line(words)
+
     def clear(self) -> None:
-        """Take the status line away."""
+        """Take the status line away, and leave the line that was asked on."""
+        if self._asking:
+            self._console.out.write("\n")
+            self._asking = False
         if self._status_shown:
             self._console.out.write(_CLEAR)
             self._console.out.flush()
@@ -72,10 +81,19 @@ class Screen:
         if not self._terminal:
             self._line(words)
             return
+        self.clear()
         width = shutil.get_terminal_size().columns - 1
         self._console.out.write(_CLEAR + self._console.styled(one_line(words, width), dim=True))
         self._console.out.flush()
         self._status_shown = True
+
+    def _on_routed(self, event: Event) -> None:
+        if event["where"] == "here":
+            self._status(f"… answered here: {one_line(event['text'], 80)}")
+        else:
+            self._line(
+                self._console.styled(f"→ to {one_line(event['host'], 64)}: {one_line(event['text'], 200)}", dim=True)
+            )
 
     def _on_sent(self, event: Event) -> None:
         again = f" (attempt {event['attempt']})" if event.get("attempt", 1) > 1 else ""
@@ -92,6 +110,20 @@ class Screen:
         self._status(f"✓ on {one_line(event['host'], 64)}")
         if event.get("tampering"):
             self._line(self._console.styled("! The relay had said that this attempt was refused. It lied.", fg="red"))
+
+    def _on_scheduled(self, event: Event) -> None:
+        if event.get("number"):
+            self._question(event, beside=" (scheduled, late)" if event.get("late") else " (scheduled)")
+        else:
+            self._status(f"✓ begun by {one_line(event['host'], 64)} itself")
+
+    def _on_missed(self, event: Event) -> None:
+        self._task = None
+        many = f"{event['count']} times, " if event["count"] > 1 else ""
+        span = _time_on(event["from"]) + (f" to {_time_on(event['to'])}" if event["count"] > 1 else "")
+        self._line("")
+        self._line(self._console.styled(f"— not done, {many}{span}: {one_line(event['text'], 80)} —", fg="yellow"))
+        self._line(f"  {errors.of_word(event['reason']).sentence}")
 
     def _on_waiting(self, event: Event) -> None:
         self._status(f"… waits, number {event['position']} in line")
@@ -139,7 +171,7 @@ class Screen:
         self._line(self._console.styled(f"? {one_line(event['text'])}{choices}", fg="yellow"))
         if event.get("detail"):
             self._markdown(event["detail"], indent="  ")
-        if self._task is None and "task_id" in event:
+        if self._task is None and "task_id" in event and not self._terminal:
             self._line(f"  dispatch-phone answer {one_line(event['task_id'], 40)} …")
 
     def _on_out_of_contact(self, event: Event) -> None:
@@ -175,7 +207,8 @@ class Screen:
             self._markdown(event["text"])
         words = state.replace("_", " ")
         reason = f": {event['reason']}" if event.get("reason") else ""
-        self._line(self._console.styled(f"{sign} {words}{reason}", fg=colour, bold=True))
+        here = ", answered here" if event.get("answered") == "here" else ""
+        self._line(self._console.styled(f"{sign} {words}{here}{reason}", fg=colour, bold=True))
         self._policy(event)
         for said in ("advice", "resend"):
             if event.get(said):
@@ -253,13 +286,16 @@ class Screen:
             self._line(f"{one_line(host['host'], 64)}  {how_it_is(host)}")
             self._awake(host)
             for task in host.get("tasks", []):
-                self._line(f"  {task['state']:<12} {one_line(task['text'], 80)}")
+                self._line(f"  {task['state']:<12} {one_line(task['text'], 80)}{_beside(task)}")
                 self._line(self._console.styled(f"               {task['task_id']}", dim=True))
+                self._asks(task, indent="               ")
 
     def _on_listed(self, event: Event) -> None:
         reason = f": {event['reason']}" if event.get("reason") else ""
-        self._line(f"{_time(event['asked_at'])}  {event['state'] + reason:<28} {one_line(event['text'], 80)}")
+        state = event["state"] + reason
+        self._line(f"{_time(event['asked_at'])}  {state:<28} {one_line(event['text'], 80)}{_beside(event)}")
         self._line(self._console.styled(f"       {event['task_id']}", dim=True))
+        self._asks(event, indent="       ")
         if event.get("advice"):
             self._line(f"       {event.get('resend') or event['advice']}")
 
@@ -286,10 +322,10 @@ class Screen:
     def _on_asked(self, event: Event) -> None:
         self._question(event)
 
-    def _question(self, event: Event) -> None:
+    def _question(self, event: Event, *, beside: str = "") -> None:
         self._task = event["task_id"]
         self._line("")
-        self._line(self._console.styled(f"{_time(event['at'])}  {plain(event['text'])}", bold=True))
+        self._line(self._console.styled(f"{_time(event['at'])}  {plain(event['text'])}{beside}", bold=True))
 
     def _on_ended(self, event: Event) -> None:
         sign, colour = _OUTCOMES.get(event["outcome"], ("·", "yellow"))
@@ -322,6 +358,11 @@ class Screen:
     def _on_unknown(self, event: Event) -> None:
         self._line(f"{event['text']} {event['advice']}")
 
+    def _asks(self, task: Event, *, indent: str) -> None:
+        if "asks" in task:
+            since = f"{task['asked_for_ms'] // 60_000} min" if task["asked_for_ms"] >= 60_000 else "less than a minute"
+            self._line(self._console.styled(f"{indent}? {one_line(task['asks'], 200)} (open for {since})", fg="yellow"))
+
     def _awake(self, host: Event) -> None:
         if (state := host.get("keep_awake")) is not None:
             self._line(f"  {one_line(awake_words.words_of_told(state), 200)}")
@@ -344,6 +385,15 @@ class Screen:
         self.clear()
         self._console.out.write(words)
         self._console.out.flush()
+
+    def ask_aside(self, words: str) -> None:
+        """Ask while things go on: what is said next begins on a line of its own."""
+        self.ask(words)
+        self._asking = True
+
+    def was_typed_on(self) -> None:
+        """Hear that the person sent their line off: the terminal is on a new one by itself."""
+        self._asking = False
 
     def _markdown(self, text: str, *, indent: str = "") -> None:
         self.clear()
@@ -400,6 +450,17 @@ def how_it_is(host: Event) -> str:
         if probe["answered"]:
             words += f", {'busy' if probe['busy'] else 'idle'}, {probe['waiting_tasks']} waiting"
     return words
+
+
+def _beside(task: Event) -> str:
+    """Say what else a list tells of a task."""
+    place = f", number {task['position']} in line" if task.get("position") else ""
+    how = " (scheduled)" if task.get("scheduled") else " (answered here)" if task.get("answered") == "here" else ""
+    return place + how
+
+
+def _time_on(at_ms: int) -> str:
+    return f"{_day(at_ms)} {_time(at_ms)}"
 
 
 def _time(at_ms: int) -> str:

@@ -21,11 +21,12 @@ from mobile_sim.ledger import TASK, UNDECIDED
 from mobile_sim.line import Line
 from mobile_sim.patience import Patience
 from mobile_sim.store import Post, Store, Verdict
+from mobile_sim.talk import MENDED_BY_A_HANDSHAKE
 from mobile_sim.task_view import OUTCOMES, WITH_HOST
 
 MOST_ATTEMPTS = 6
 
-_WORTH_ANOTHER = frozenset({"STALE_EPOCH", "SESSION_NEEDED"})
+_WORTH_ANOTHER = frozenset(errors.word(reason) for reason in MENDED_BY_A_HANDSHAKE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class Sender:
         """Commit an attempt, then send it. None when the stream broke in between: it was certainly not sent."""
         line, now_ms = self._line, self._clock.steady_ms()
         left_ms = end_ms - now_ms
-        sealed = self._sealed(command, attempt, left_ms) if line.session.ready else b""
+        sealed = self._sealed(command, attempt, left_ms) if line.in_session else b""
         direct = line.decides
         post = Post(
             message_id=id_of(sealed) if sealed else MessageId(self._rng(ID_BYTES)),
@@ -149,13 +150,13 @@ class Sender:
             pair_id=line.pair_id,
             task_id=command.task_id,
             attempt=attempt,
-            deadline_ms=line.session.deadline_ms(now_ms=self._clock.boot_ms(), valid_for_ms=left_ms),
+            deadline_ms=line.deadline_ms(valid_for_ms=left_ms),
             action=command.action,
             head=words.Head(number=head.number, hash=head.hash),
             signature=signature,
             direct=line.decides,
         )
-        return line.session.seal_command(body.SerializeToString())
+        return line.seal_command(body.SerializeToString())
 
     async def _verdict(self, command: Command, post: Post, end_ms: int) -> Post:
         """Wait for the verdict, on this stream or a later one, until the command's time is over for the relay, too."""

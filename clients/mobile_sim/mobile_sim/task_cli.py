@@ -37,13 +37,19 @@ def send(
     attach: Annotated[
         list[Path] | None, typer.Option("--attach", help="A file that goes with it; may be given several times.")
     ] = None,
+    here: Annotated[
+        bool | None,
+        typer.Option(
+            "--here/--to-host", help="Have this phone's own model answer, or the computer; decided unless said."
+        ),
+    ] = None,
     into: Annotated[
         str | None, typer.Option("--into", metavar="TASK_ID", help="Add the words to a task that runs.")
     ] = None,
 ) -> None:
     """Send a task and watch it to its end. Ctrl-C stops watching, not the task."""
     if into is not None:
-        _steer(context, text, task_id(into), alone=not (host or wait or task or attach))
+        _steer(context, text, task_id(into), alone=not (host or wait or task or attach or here is not None))
         return
     # Made here: when another process that does this for us ends, we go on with the same task.
     known = task_id(task) if task is not None else str(uuid4())
@@ -53,9 +59,10 @@ def send(
 
         paths = [absolute(path) for path in attach or []]
         words = read_all() if text == "-" else text
-        return {"do": "send", "text": words, "host": host, "wait": wait, "id": known, "attach": paths} | most_bytes(
-            context
-        )
+        route = "auto" if here is None else "here" if here else "host"
+        return {
+            "do": "send", "text": words, "host": host, "wait": wait, "id": known, "attach": paths, "route": route
+        } | most_bytes(context)  # fmt: skip
 
     run(context, request)
 

@@ -61,6 +61,7 @@ STEPS: dict[Kind, tuple[frozenset[State], State]] = {
     Kind.NOT_SENT: (ON_THE_WAY, State.NOT_SENT),
     Kind.DROPPED: (UNSENT, State.DROPPED),
     Kind.ACCEPTED: (_BEFORE, State.ACCEPTED),
+    Kind.SCHEDULED: (_BEFORE, State.ACCEPTED),
     Kind.WAITING: (_BEFORE | {State.ACCEPTED}, State.WAITING),
     Kind.STARTED: (_BEFORE | {State.ACCEPTED, State.WAITING}, State.RUNNING),
     Kind.ASKING: (_BEFORE | WITH_HOST, State.ASKING),
@@ -86,6 +87,15 @@ class TaskView:
     dismissed: bool = False
     """Whether the person waits no longer; what the host says of it is shown all the same."""
     tampering: bool = False
+    here: bool = False
+    """Whether this phone answers it itself."""
+    scheduled: bool = False
+    """Whether the host itself began it, as its owner set up there."""
+    position: int = 0
+    """Its place in line while it waits."""
+    question: str = ""
+    """What it asks, while it asks."""
+    asked_at_ms: int = 0
     may_run: frozenset[int] = frozenset()
     """The attempts that were sent and of which nobody has said that they never run. With one of them the task is not over."""
     taken: frozenset[int] = frozenset()
@@ -135,6 +145,14 @@ def after(view: TaskView, fact: Fact) -> TaskView:
         case Kind.ACCEPTED:
             false = fact.attempt in view.denied_attempts
             return replace(moved, attempt=fact.attempt, reason="", retry_after_ms=0, tampering=view.tampering or false)
+        case Kind.ROUTED:
+            return replace(moved, here=fact.path == "here")
+        case Kind.SCHEDULED:
+            return replace(moved, scheduled=True)
+        case Kind.WAITING if moved.state is State.WAITING:
+            return replace(moved, position=fact.position)
+        case Kind.ASKING if moved.state is State.ASKING:
+            return replace(moved, question=fact.text, asked_at_ms=fact.at_ms)
         case Kind.TEXT:
             return replace(moved, text=view.text + fact.text)
         case Kind.OUT_OF_CONTACT if view.is_the_hosts:
@@ -207,6 +225,8 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
     """Give the event that a fact is worth to somebody who follows the task; `view` is the view with the fact in it."""
     event: Event = {"event": fact.kind.value}
     match fact.kind:
+        case Kind.ROUTED:
+            event |= {"where": fact.path, "text": fact.text}
         case Kind.SENT:
             event |= {"attempt": fact.attempt, "path": fact.path or "relay"}
         case Kind.HANDED_OVER:
@@ -224,6 +244,8 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
             event["attempt"] = fact.attempt
             if view.tampering:
                 event["tampering"] = True
+        case Kind.SCHEDULED:
+            event |= {"text": fact.text, "due_at": fact.due_at_ms, "late": fact.late}
         case Kind.WAITING:
             event["position"] = fact.position
         case Kind.STARTED:
@@ -238,6 +260,10 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
             event |= {"question_id": fact.question_id, "text": fact.text, "choices": list(fact.choices)}
             if fact.detail:
                 event["detail"] = fact.detail
+        case Kind.ANSWERED:
+            event |= {"question_id": fact.question_id, "text": fact.text, "by": fact.by}
+            if fact.reason:
+                event |= {"reason": fact.reason, "advice": errors.of_word(fact.reason).advice}
         case Kind.OUT_OF_CONTACT:
             event |= {"reason": fact.reason, "text": errors.of_word(fact.reason).sentence, "advice": _AWAY_ADVICE}
         case Kind.BACK:
@@ -265,6 +291,8 @@ def last_line(view: TaskView) -> Event:
         line["resend"] = _RESEND_ADVICE
     if error is not None and state is not State.DONE:
         line |= {"reason": reason, "advice": _ADVICE.get(state, error.advice)}
+    if view.here:
+        line["answered"] = "here"
     if view.retry_after_ms:
         line["retry_after_ms"] = view.retry_after_ms
     if view.tampering:

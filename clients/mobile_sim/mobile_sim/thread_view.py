@@ -1,4 +1,4 @@
-"""The thread as lines: the host's events in their order, and between them what this phone sent and the host never had."""
+"""The thread as lines: the host's events in their order, and between them what was not sent, or answered on this phone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NEVER_THERE = ON_THE_WAY | {State.REFUSED, State.NOT_SENT}
 def lines_of(store: Store, pairing: Pairing) -> list[Line]:
     """List a pairing's thread, oldest first."""
     lines: list[Line] = []
-    own = [task for task in store.tasks.of_pairing(pairing.pair_id) if task.state in _NEVER_THERE]
+    own = [task for task in store.tasks.of_pairing(pairing.pair_id) if task.here or task.state in _NEVER_THERE]
     for stored in store.thread.events(pairing.pair_id):
         while own and own[0].after_number < stored.number:
             lines += _own_lines(store, own.pop(0))

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1.relay_pb2 import Reachability
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
 from dispatch.files.carrier import RelayCarrier
@@ -147,7 +146,7 @@ class Mover:
         """Wait until the host can be asked. Raises why it can't."""
         line = self._line
         await line.bell.until(
-            lambda: line.ready or line.final or self._away(),
+            lambda: line.ready or line.final or line.sight.gone,
             min(patience_ms / 1000, self._patience.transfer_ready_seconds),
         )
         if line.ready:
@@ -155,15 +154,11 @@ class Mover:
         self._raise_if_over()
         raise line.error or errors.NoNetwork("no session with the computer")
 
-    def _away(self) -> bool:
-        presence = self._line.presence
-        return presence is not None and presence.state == Reachability.REACHABILITY_ABSENT
-
     def _raise_if_over(self) -> None:
         if self._line.final:
             raise self._line.error or errors.NotPaired
-        if self._away():
-            raise errors.of(self._line.absence)
+        if self._line.sight.gone:
+            raise errors.of(self._line.sight.cause)
 
     async def _watched(self, ask: Ask, attempt: Callable[[RelayCarrier, TransferId], Awaitable[None]]) -> None:
         """Do one transfer, unless the host goes away or refuses it meanwhile."""
@@ -171,7 +166,9 @@ class Mover:
         self._transfer_id, self._refused = transfer_id, None
         line.refusal_listeners.add(self._hear_refusal)
         working = asyncio.create_task(self._one(ask, transfer_id, attempt))
-        watching = asyncio.create_task(line.bell.until(lambda: line.final or self._away() or self._refused is not None))
+        watching = asyncio.create_task(
+            line.bell.until(lambda: line.final or line.sight.gone or self._refused is not None)
+        )
         try:
             await asyncio.wait([working, watching], return_when=asyncio.FIRST_COMPLETED)
             if working.done() and isinstance(working.exception(), errors.PeerAbsent):
@@ -200,6 +197,6 @@ class Mover:
         right = await line.right(fresh=self._renew)
         line.say(ask(transfer_id))
         async with RelayCarrier.joined(
-            right, line.client.relay, transfer_id, identity=line.identity, instance=line.instance, rng=self._rng
+            right, line.relay_address, transfer_id, identity=line.identity, instance=line.instance, rng=self._rng
         ) as carrier:
             await attempt(carrier, transfer_id)

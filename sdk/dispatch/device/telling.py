@@ -55,6 +55,24 @@ def _details(event: thread.Event, kind: str | None) -> Told:
                 for one in attachments_of(event.accepted)
             ]
             return told | ({"attachments": attached} if attached else {})
+        case "scheduled":
+            said = event.scheduled
+            return {
+                "text": said.text,
+                "schedule_id": said.schedule_id.hex(),
+                "due_at": said.due_at_ms,
+                "late": said.late,
+                "instead_of": said.instead_of,
+            }
+        case "missed":
+            runs = event.missed
+            return {
+                "text": runs.text,
+                "schedule_id": runs.schedule_id.hex(),
+                "from": runs.from_ms,
+                "to": runs.to_ms,
+                "count": runs.count,
+            } | reason_told(runs.reason)
         case "waiting":
             return {"position": event.waiting.position}
         case "started":

@@ -22,6 +22,7 @@ from dispatch.runtime.server import stop_signal
 
 from dispatch_host import steps
 from dispatch_host.agents.registry import Registry
+from dispatch_host.changes import Records, forgetting
 from dispatch_host.control import ControlServer
 from dispatch_host.direct.listener import Listener, Setting
 from dispatch_host.files import Artifacts, Attachments, Inbox, Transfers
@@ -29,16 +30,20 @@ from dispatch_host.files.transfers import Shop
 from dispatch_host.fleet import Device, Fleet
 from dispatch_host.journal import settings
 from dispatch_host.journal.values import Pairing
+from dispatch_host.known_tools import Tools
 from dispatch_host.limits import Limits
 from dispatch_host.metrics import HostMetrics
 from dispatch_host.operations import Operations, Running, tell_endings
 from dispatch_host.owned import Owned
 from dispatch_host.permissions import wire as permissions
 from dispatch_host.permissions.held import Held
+from dispatch_host.permissions.permission import Kind
 from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
 from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
 from dispatch_host.runner import Runner
+from dispatch_host.schedule.runs import Looked
+from dispatch_host.schedule.scheduler import Scheduler
 from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
 
@@ -83,6 +88,7 @@ async def run(
     told: Told,
     metrics_certificate: CertificateFiles | None = None,
     direct: Setting | None = None,
+    tools: Tools | None = None,
 ) -> None:
     """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
 
@@ -112,7 +118,13 @@ async def run(
     inbox = Inbox(owned.attachments, most_bytes=limits.attachments_bytes)
     attachments = Attachments(inbox, journal=owned.journal, clock=owned.clock)
     await attachments.sweep()
-    artifacts = Artifacts(keep_out=owned.keep_out, inbox=inbox, most_bytes=limits.file_bytes, rng=owned.rng)
+    artifacts = Artifacts(
+        keep_out=owned.keep_out,
+        inbox=inbox,
+        most_bytes=limits.file_bytes,
+        rng=owned.rng,
+        pictures=owned.pictures,
+    )
     instance = Instance(owned.rng(ID_BYTES))
     transfers = Transfers(
         Shop(
@@ -131,6 +143,28 @@ async def run(
     keep_awake = KeepAwake(
         awake_means, mode=mode, changed=awake_changed, failed=metrics.power_failures["keep_awake"].inc
     )
+    undecided = Undecided()
+
+    def scheduled(looked: Looked) -> None:
+        metrics.scheduled["on_time"].inc(looked.on_time)
+        metrics.scheduled["late"].inc(looked.late)
+        metrics.scheduled["missed"].inc(looked.missed)
+        runner.wake()
+        fleet.wrote_anywhere()
+
+    scheduler = Scheduler(
+        journal=owned.journal,
+        scribe=owned.scribe,
+        clock=owned.clock,
+        zone=owned.zone,
+        undecided=lambda: undecided.count(owned.clock.boot_ms()),
+        began=scheduled,
+    )
+
+    def busy(works: bool) -> None:
+        keep_awake.busy(works)
+        scheduler.wake()  # a task ended, or left the line: what is due may have waited for that
+
     held = await Held(owned.journal, owned.clock).load()
     agents.choose(await owned.journal.step(settings.agent) or agents.chosen)
     runner = Runner(
@@ -143,14 +177,14 @@ async def run(
         inbox=inbox,
         artifacts=artifacts,
         held=held,
-        busy=keep_awake.busy,
+        busy=busy,
     )
     listener = Listener(direct, clock=owned.clock)
     common = Common(
         journal=owned.journal,
         scribe=owned.scribe,
         clock=owned.clock,
-        undecided=Undecided(),
+        undecided=undecided,
         runner=runner,
         transfers=transfers,
         takes_words=lambda: runner.takes_words,
@@ -178,6 +212,8 @@ async def run(
         transfers=transfers,
         keep_awake=keep_awake,
         held=held,
+        ended=metrics.ended,
+        schedule_changed=scheduler.wake,
         stop=stop,
         stopped=stopped,
         endings=endings,
@@ -192,26 +228,32 @@ async def run(
         _LOG.warning("nothing happened here", slept=round(pause.slept_seconds), stood_still=round(pause.frozen_seconds))
         metrics.pauses.inc()
         runner.paused(pause)
+        scheduler.wake()
         if pause.slept_seconds:
             fleet.renew()
 
     def permissions_changed() -> None:
         runner.permissions_changed()
+        if tools is not None:
+            tools.connectors.permissions_changed(held.named(Kind.CONNECTOR), held.folders)
         fleet.show_all(DownLiveItem(permissions=permissions.told(held)))
 
     held.changed = permissions_changed
-    operations = Operations(owned, agents=agents, running=running)
+    operations = Operations(owned, agents=agents, running=running, tools=tools)
 
     async with (
+        _entered(tools, metrics),
         transfers,
         fleet,
         listener.open(fleet),
         ControlServer(owned.home, operations),
         _beside(
             runner.run(fleet),
+            scheduler.run(),
             _tell_endings(owned, endings),
             _drop_what_is_over(fleet, operations, stop, told),
             attachments.sweeping(),
+            forgetting(Records(owned.changes)),
             keep_awake.run(),
             held.run(),
             watch_always(sleep, power, failed=metrics.power_failures["sleep"].inc),
@@ -223,6 +265,7 @@ async def run(
         await _first(stop.asked, broken)
         # First: what came in behind the ending of all tasks would be left to run by nobody.
         fleet.close(Reason.REASON_HOST_APP_CLOSED)
+        await scheduler.stop()
         metrics.ended(State.INTERRUPTED, await _end_all(owned, runner, within_seconds=limits.stop_seconds))
         await fleet.leave(stop.condition, within_seconds=limits.stop_seconds)
         stopped.set()
@@ -230,6 +273,17 @@ async def run(
         await asyncio.sleep(_CONTROL_GRACE_SECONDS)
     if stop.error is not None:
         raise stop.error
+
+
+@contextlib.asynccontextmanager
+async def _entered(tools: Tools | None, metrics: HostMetrics) -> AsyncIterator[None]:
+    """Hold the connectors ready; at the end none of their servers is left."""
+    if tools is None:
+        yield
+        return
+    tools.connectors.broke = lambda ending: metrics.connector_failures[ending].inc()
+    async with tools.connectors:
+        yield
 
 
 async def _end_all(owned: Owned, runner: Runner, *, within_seconds: float) -> int:

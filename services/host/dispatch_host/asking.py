@@ -22,7 +22,6 @@ from dispatch_host.journal import Tx
 from dispatch_host.journal.values import AuditVerdict, StoredQuestion, StoredTask
 from dispatch_host.permissions.gate import TaskGate
 from dispatch_host.permissions.held import Held
-from dispatch_host.permissions.permission import Permission
 from dispatch_host.questions import Heard
 from dispatch_host.scribe import Scribe
 
@@ -102,7 +101,7 @@ class Asker:
     """Waits until what the agent did so far is in the thread: a question stands behind it."""
     is_ending: Callable[[], bool]
     """Tells whether somebody ends the task; then its end closes the question."""
-    _rules: dict[tuple[str, Permission], str] = field(default_factory=dict)  # allowed for this task, by whom
+    _rules: dict[bytes, str] = field(default_factory=dict)  # allowed for this task, by whom
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one question at a time
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -112,17 +111,20 @@ class Asker:
 
     async def may(self, question: Approval) -> Allowed | Denied | NobodyAnswered:
         async with self._turn:
-            if question.permission is not None and not self.gate.has(question.permission):
-                # No yes of a person stands in for a permission of the owner's.
-                await self.gate.use(question.permission, question.text)
+            for permission in question.stands_on:
+                if not self.gate.has(permission):
+                    # No yes of a person stands in for a permission of the owner's.
+                    await self.gate.use(permission, question.text)
+            # What is taken back while the question is open ends the task: an answer must not outlive what it is about.
+            self.gate.needs(question.stands_on)
             if (known := self._known(question)) is not None:
                 await self.gate.note(question.rule, question.text, AuditVerdict.BY_RULE, by=known.by)
                 return known
             reply = await self._put(question)
             assert not isinstance(reply, Said)  # noqa: S101 -- admission takes no words for an approval
-            if isinstance(reply, Allowed) and question.permission is not None:
+            if isinstance(reply, Allowed):
                 if reply.reach is Reach.TASK:
-                    self._rules[answers.clean(question.rule), question.permission] = reply.by
+                    self._rules[question.rule_digest] = reply.by
                 elif reply.reach is Reach.ALWAYS:
                     await self.floor.held.load()
             return reply
@@ -134,15 +136,14 @@ class Asker:
             return reply
 
     def _known(self, question: Approval) -> Allowed | None:
-        """Give the yes that a rule gives: exactly this rule, on exactly this permission."""
-        if not question.rule or question.permission is None:
+        """Give the yes that a rule gives: exactly this rule, on exactly these permissions."""
+        if not question.rule:
             return None
-        rule = answers.clean(question.rule)
-        by = self._rules.get((rule, question.permission))
+        by = self._rules.get(question.rule_digest)
         if by is not None:
             return Allowed(Reach.TASK, by)
         for one in self.floor.held.rules:
-            if (one.rule, one.permission) == (rule, question.permission):
+            if one.digest == question.rule_digest:
                 return Allowed(Reach.ALWAYS, one.by)
         return None
 
@@ -156,7 +157,8 @@ class Asker:
             question_id=question_id,
             task_id=task.task_id,
             content=answers.asked(question_id, question, within_ms=within_ms).SerializeToString(),
-            permission=question.permission if isinstance(question, Approval) else None,
+            stands_on=question.stands_on if isinstance(question, Approval) else frozenset(),
+            rule_digest=question.rule_digest if isinstance(question, Approval) else b"",
             asked_at_ms=floor.clock.wall_ms(),
         )
         reply: Heard | None = None

@@ -20,12 +20,16 @@ from dispatch.device.owner_cli import add_owner_commands
 
 from dispatch_host.agent_cli import agent
 from dispatch_host.command import Shared, at_desk, do, front_desk
+from dispatch_host.connectors_cli import connectors
 from dispatch_host.doctor_cli import doctor
 from dispatch_host.folders_cli import folders
 from dispatch_host.keep_awake_command import add_keep_awake
 from dispatch_host.permissions_cli import audit, permissions
 from dispatch_host.questions_cli import answer, questions
 from dispatch_host.run_cli import run
+from dispatch_host.schedule_cli import schedule
+from dispatch_host.skills_cli import skills
+from dispatch_host.tasks_cli import cancel, say, tasks
 from dispatch_host.thread_command import add_thread
 
 if TYPE_CHECKING:
@@ -38,6 +42,9 @@ app = program(
 )
 app.add_typer(folders, name="folders")
 app.add_typer(permissions, name="permissions")
+app.add_typer(schedule, name="schedule")
+app.add_typer(connectors, name="connectors")
+app.add_typer(skills, name="skills")
 app.add_typer(agent, name="agent")
 
 _END_SECONDS = 6.0
@@ -137,7 +144,7 @@ def stop(context: typer.Context) -> None:
     async def work() -> Exit:
         from dispatch.api.relay.v1.relay_pb2 import Condition  # noqa: PLC0415 -- quick `--help`
 
-        from dispatch_host.control import ControlClient  # noqa: PLC0415
+        from dispatch_host.control_client import ControlClient  # noqa: PLC0415
 
         home, was_running = shared.home, True
         try:
@@ -180,6 +187,9 @@ app.command()(doctor)
 app.command()(audit)
 app.command()(questions)
 app.command()(answer)
+app.command()(tasks)
+app.command()(cancel)
+app.command()(say)
 add_account_commands(app, _in_the_account, this="computer")
 add_owner_commands(app, _with_the_account)
 add_keep_awake(app, at_desk)

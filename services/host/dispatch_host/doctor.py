@@ -6,8 +6,10 @@ A link more is a line more in a table and a method that looks. docs/doctor.md sa
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from dispatch import errors
@@ -20,27 +22,25 @@ from dispatch.device.session import Session
 from dispatch.device.sign_in import SignIn
 from dispatch.doctor import links
 from dispatch.doctor.aside import aside
-from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok, refused, walk, warning
-from dispatch.plain import path_text
+from dispatch.doctor.chain import Chart, Finding, Found, Link, broken, ok, refused, walk, warning
+from dispatch.plain import one_line, path_text
 
 from dispatch_host.agents.registry import Listed, Registry
+from dispatch_host.browser.chamber import NoBrowser
+from dispatch_host.browser.session import Browser
+from dispatch_host.desktop.best import best_desktop
+from dispatch_host.desktop.desktop import Desktop, NoDesktop
 from dispatch_host.fleet import Fleet
 from dispatch_host.journal import permissions, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.owned import Owned
-from dispatch_host.permissions.permission import TERMINAL, Grant, granted
+from dispatch_host.permissions.permission import BROWSER, DESKTOP, TERMINAL, Grant, Permission, granted
 from dispatch_host.rights import Rights
 from dispatch_host.sandbox.probe import Found as SandboxFound
 from dispatch_host.sandbox.probe import probe
 from dispatch_host.scope import Folder
 
 _LOST_ADVICE = "Stop the host and restore its home from a backup; without one, delete journal.db and pair again."
-_STATES = {
-    State.OK: pb.LINK_STATE_OK,
-    State.WARNING: pb.LINK_STATE_WARNING,
-    State.BROKEN: pb.LINK_STATE_BROKEN,
-    State.NOT_REACHED: pb.LINK_STATE_NOT_REACHED,
-}
 
 
 @dataclass(slots=True)
@@ -52,6 +52,8 @@ class Patient:
     """The links of the running host; None when none runs."""
     awake: pb.KeepAwakeStatus
     agents: Registry
+    connectors: Sequence[pb.Connector] = ()
+    """As the host has them that runs; without one, as they are written."""
 
     async def disk(self) -> Finding:
         return await links.disk(self.owned.home.path)
@@ -123,11 +125,32 @@ class Patient:
 
     async def terminal(self) -> Finding:
         """See whether programs that agents may start can be kept in, by keeping one in."""
-        held = await self.owned.journal.step(lambda tx: permissions.grants(tx, self.owned.clock.wall_ms()))
-        grant = granted(held, TERMINAL, now_ms=self.owned.clock.wall_ms())
+        grant = await self._granted(TERMINAL)
         if grant is None:
             return ok("agents may not start programs")
         return look_at_sandbox(grant, await probe(home=Path.home(), keep_out=self.owned.keep_out))
+
+    async def written_connectors(self) -> Finding:
+        """See whether connectors are written right, and whether one broke. None is started for it."""
+        return look_at_connectors(self.connectors)
+
+    async def browser(self) -> Finding:
+        """See whether pages can be opened, if agents may, by starting a browser."""
+        if await self._granted(BROWSER) is None:
+            return ok("agents may not open web pages")
+        sandbox = partial(probe, home=Path.home(), keep_out=self.owned.keep_out)
+        return await look_at_browser(Browser(sandbox, home=Path.home(), keep_out=self.owned.keep_out))
+
+    async def desktop(self) -> Finding:
+        """See whether the desktop can be spoken to, if agents may, by listing its windows."""
+        if await self._granted(DESKTOP) is None:
+            return ok("agents may not use the desktop")
+        return await look_at_desktop(best_desktop(self.owned.environment, platform=sys.platform))
+
+    async def _granted(self, permission: Permission) -> Grant | None:
+        now_ms = self.owned.clock.wall_ms()
+        held = await self.owned.journal.step(lambda tx: permissions.grants(tx, now_ms))
+        return granted(held, permission, now_ms=now_ms)
 
     async def kept_awake(self) -> Finding:
         """See whether the computer may fall asleep under a task; its owner may have meant that."""
@@ -214,6 +237,9 @@ OF_THE_HOST: Sequence[Link[Patient]] = (
     Link(name="agent", look=Patient.agent),
     Link(name="folders", look=Patient.folders),
     Link(name="terminal", look=Patient.terminal),
+    Link(name="connectors", look=Patient.written_connectors),
+    Link(name="browser", look=Patient.browser),
+    Link(name="desktop", look=Patient.desktop),
 )
 """What is no phone's and no folder's in particular. What keeps the agents in is one line more here."""
 
@@ -250,11 +276,15 @@ OF_A_FOLDER: Sequence[Link[Folder]] = (Link(name="folder", look=_folder),)
 
 
 async def examine(
-    owned: Owned, fleet: Fleet | None, awake: pb.KeepAwakeStatus, agents: Registry
+    owned: Owned,
+    fleet: Fleet | None,
+    awake: pb.KeepAwakeStatus,
+    agents: Registry,
+    connectors: Sequence[pb.Connector] = (),
 ) -> AsyncGenerator[Found, None]:
     """Walk all links; those to a phone once for each, and each approved folder."""
     chart = Chart()
-    async for found in walk(OF_THE_HOST, Patient(owned, fleet, awake, agents), chart):
+    async for found in walk(OF_THE_HOST, Patient(owned, fleet, awake, agents, connectors), chart):
         yield found
     for pairing in await owned.journal.step(threads.pairings):
         own = chart.copy()
@@ -285,12 +315,48 @@ def look_at_sandbox(grant: Grant, found: SandboxFound) -> Finding:
     """See how programs would be started: in the sandbox, as its owner accepted, or not at all."""
     if found.programs is not None:
         return ok("programs are started in the sandbox")
-    if grant.without_sandbox:
+    if grant.permission.without_sandbox:
         return warning(
             f"programs run WITHOUT a sandbox: {found.why}",
             f"You accepted that. {found.advice} To end it: dispatch-host permissions revoke terminal.",
         )
     return broken(f"there is no terminal: {found.why}", found.advice, reason=errors.SandboxUnavailable.reason)
+
+
+def look_at_connectors(connectors: Sequence[pb.Connector]) -> Finding:
+    """See whether one is written wrong or broke."""
+    wrong = [mistake for one in connectors for mistake in one.mistakes]
+    if wrong:
+        return broken(
+            one_line(f"{wrong[0]}; {len(wrong)} in all" if len(wrong) > 1 else wrong[0], 300),
+            "Mend connectors.json in the home: dispatch-host connectors lists every mistake.",
+            reason=errors.ConnectorUnavailable.reason,
+        )
+    for one in connectors:
+        if one.state == "broken":
+            return warning(f"{one.name}: {one.text}", f"See what it says: dispatch-host connectors check {one.name}.")
+    there = [one for one in connectors if one.state != "disabled"]
+    return ok(f"{len(there)} written" if there else "there are none")
+
+
+async def look_at_browser(browser: Browser) -> Finding:
+    """Start a browser, and end it."""
+    try:
+        await browser.probe()
+    except NoBrowser as missing:
+        advice = missing.advice or "See docs/browser.md."
+        return broken(f"no web page can be opened: {missing.why}", advice, reason=errors.SandboxUnavailable.reason)
+    return ok("web pages are opened in the sandbox")
+
+
+async def look_at_desktop(desktop: Desktop) -> Finding:
+    """List the windows of the desktop."""
+    try:
+        windows = await desktop.windows()
+    except NoDesktop as missing:
+        advice = missing.advice or "See docs/desktop.md."
+        return broken(f"the desktop can't be reached: {missing.why}", advice, reason=errors.NotPermitted.reason)
+    return ok(f"{len(windows)} windows are open")
 
 
 def look_at_folder(folder: Folder) -> Finding:
@@ -318,23 +384,3 @@ def look_at_folder(folder: Folder) -> Finding:
             reason=errors.FolderNotApproved.reason,
         )
     return ok("agents may read and change it")
-
-
-def told(found: Found) -> pb.ExamineResponse:
-    """Write a finding for the control socket."""
-    finding = found.finding
-    return pb.ExamineResponse(
-        link=found.link,
-        about=found.about,
-        state=_STATES[finding.state],
-        text=finding.text,
-        advice=finding.advice,
-        reason=finding.reason,
-    )
-
-
-def heard(response: pb.ExamineResponse) -> Found:
-    """Read a finding from the control socket; a state that this version does not know counts as broken."""
-    state = next((state for state, value in _STATES.items() if value == response.state), State.BROKEN)
-    finding = Finding(state=state, text=response.text, advice=response.advice, reason=response.reason)
-    return Found(link=response.link, about=response.about, finding=finding)

@@ -10,10 +10,13 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.files.description import Described
 
+from dispatch_host.schedule.entry import Run, Tell
+
 TEXT_PART_BYTES = 48 * 1024
 """Longest text of one event: with its frame it fits one sealed body of 65,532 bytes."""
 
 _ACCEPTED_TEXT_BYTES = 12 * 1024
+_BEGINNING_BYTES = 4 * 1024
 _PREVIEW_BYTES = 32 * 1024
 """With the most that text, choices and rule of a question may take it fits one sealed body."""
 
@@ -49,6 +52,27 @@ def accepted(command: pb.UpCommand, *, text: str) -> Entry:
     return Entry(command.task_id, pb.Event(accepted=event))
 
 
+def scheduled(task_id: bytes, schedule_id: bytes, text: str, run: Run) -> Entry:
+    """Say that the host began a task of its own."""
+    event = pb.Scheduled(
+        schedule_id=schedule_id, text=text, due_at_ms=run.due_ms, late=run.late, instead_of=run.instead_of
+    )
+    return Entry(task_id, pb.Event(scheduled=event))
+
+
+def missed(schedule_id: bytes, text: str, tell: Tell) -> Entry:
+    """Say that a task was due and is not run."""
+    event = pb.Missed(
+        schedule_id=schedule_id,
+        text=_cut(text, 1024),
+        from_ms=tell.from_ms,
+        to_ms=tell.to_ms,
+        count=tell.count,
+        reason=tell.why,
+    )
+    return Entry(b"", pb.Event(missed=event))
+
+
 def waiting(task_id: bytes, position: int) -> Entry:
     """Say that others are before it."""
     return Entry(task_id, pb.Event(waiting=pb.Waiting(position=position)))
@@ -65,13 +89,14 @@ def step(task_id: bytes, title: str, detail: str) -> Entry:
 
 
 def question(task_id: bytes, asked: pb.Question) -> Iterator[Entry]:
-    """Ask. A preview that is too long to be said in one event stands whole in the steps before it."""
+    """Ask. A preview that is too long to be said in one event stands whole in the steps before it; its beginning here."""
     if len(asked.preview.encode()) > _PREVIEW_BYTES:
         shown = list(parts(asked.preview, TEXT_PART_BYTES - 2048))
         for number, part in enumerate(shown, start=1):
             yield step(task_id, f"What is asked about, part {number} of {len(shown)}", part)
         asked = pb.Question.FromString(asked.SerializeToString())
-        asked.preview = f"All of it stands in the {len(shown)} steps before this question."
+        beginning = next(parts(asked.preview, _BEGINNING_BYTES))
+        asked.preview = f"{beginning}\n\n… All of it stands in the {len(shown)} steps before this question."
     yield Entry(task_id, pb.Event(question=asked))
 
 

@@ -5,6 +5,7 @@ What is slow to import is imported when an agent is made, so that listing them i
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -12,44 +13,100 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dispatch_host.agents import Agent
+from dispatch_host.agents.acp.known import external_agents
+from dispatch_host.agents.acp.own import FILE
 from dispatch_host.agents.registry import BUILT_IN, Known, Registry
 from dispatch_host.agents.terminal import Terminal, best_terminal
+from dispatch_host.browser.session import Browser
+from dispatch_host.browser.tools import BrowserTools
+from dispatch_host.desktop.best import best_desktop
+from dispatch_host.desktop.desktop import Desktop
+from dispatch_host.desktop.tools import DesktopTools
 from dispatch_host.owned import Owned
+from dispatch_host.scope import KeptOut
 
 if TYPE_CHECKING:
     from dispatch_host.agents.builtin import BuiltIn
+    from dispatch_host.agents.builtin.browsing import Visits
+    from dispatch_host.agents.builtin.desk import Desk
     from dispatch_host.agents.toolbox import Toolbox
+    from dispatch_host.browser.reach import Reach
 
 # ruff: noqa: PLC0415 -- quick `--help`, quick start
 
 LLM = "llm"
 
 
-def known_agents(owned: Owned, environment: Mapping[str, str], *, toolboxes: Sequence[Toolbox] = ()) -> Registry:
-    """Make the registry of a home.
+def known_agents(
+    owned: Owned,
+    environment: Mapping[str, str],
+    *,
+    toolboxes: Sequence[Toolbox] = (),
+    reach: Reach | None = None,
+) -> Registry:
+    """Make the registry of a home. `reach` is what the browser may reach; without it the public internet.
 
     `toolboxes` are those that live as long as the host: a language model may call what is in them, behind the host's own.
     """
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
-    return Registry([_built_in(owned, environment, terminal), _llm(owned, environment, terminal, toolboxes)])
+    kept_out = [KeptOut.hold(path) for path in owned.keep_out]  # once: an agent is made for each task
+    browser = Browser(terminal.found, home=Path.home(), keep_out=owned.keep_out, environment=environment, reach=reach)
+    desktop = best_desktop(environment, platform=sys.platform)
+    external = external_agents(
+        owned.home.path / FILE,
+        home=Path.home(),
+        environment=environment,
+        terminal=terminal,
+        keep_out=kept_out,
+        records=owned.changes,
+    )
+    built_in = _built_in(owned, environment, terminal, kept_out, browser, desktop)
+    llm = _llm(owned, environment, terminal, kept_out, [*_screens(owned, browser, desktop), *toolboxes])
+    return Registry([built_in, llm, *external])
 
 
-def _built_in(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Known:
+def _built_in(
+    owned: Owned,
+    environment: Mapping[str, str],
+    terminal: Terminal,
+    keep_out: Sequence[KeptOut],
+    browser: Browser,
+    desktop: Desktop,
+) -> Known:
+    def make() -> Agent:
+        from dispatch_host.agents.builtin.browsing import Visits
+        from dispatch_host.agents.builtin.desk import Desk
+
+        return _assistant(
+            owned,
+            environment,
+            terminal,
+            keep_out,
+            pages=Visits(browser, pictures=owned.pictures),
+            desktop=Desk(desktop, home=Path.home(), keep_out=owned.keep_out),
+        )
+
     return Known(
         name=BUILT_IN,
         about="understands everyday requests about files; needs no key, no network",
-        make=lambda: _assistant(owned, environment, terminal),
+        make=make,
     )
 
 
-def _llm(owned: Owned, environment: Mapping[str, str], terminal: Terminal, toolboxes: Sequence[Toolbox]) -> Known:
+def _llm(
+    owned: Owned,
+    environment: Mapping[str, str],
+    terminal: Terminal,
+    keep_out: Sequence[KeptOut],
+    toolboxes: Sequence[Toolbox],
+) -> Known:
     def make() -> Agent:
         from dispatch_host.agents.llm import LanguageModel
 
         return LanguageModel(
             settings_home=owned.home.path,
             environment=environment,
-            toolboxes=[*_own_tools(owned, environment, terminal), *toolboxes],
+            toolboxes=[*_own_tools(owned, environment, terminal, keep_out), *toolboxes],
             clock=_clock(environment),
         )
 
@@ -63,23 +120,44 @@ def _llm(owned: Owned, environment: Mapping[str, str], terminal: Terminal, toolb
     )
 
 
-def _own_tools(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Sequence[Toolbox]:
+def _own_tools(
+    owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]
+) -> Sequence[Toolbox]:
     """Give the tools over what the host can do itself."""
     from dispatch_host.agents.tools import FileTools, PersonTools, ProgramTools
 
     home = Path.home()
-    files = FileTools(_assistant(owned, environment, terminal), home=home, zone=_clock(environment)().tzinfo)
-    return [files, ProgramTools(terminal, home=home, keep_out=owned.keep_out), PersonTools()]
+    files = FileTools(_assistant(owned, environment, terminal, keep_out), home=home, zone=_clock(environment)().tzinfo)
+    return [files, ProgramTools(terminal, home=home, keep_out=keep_out), PersonTools()]
 
 
-def _assistant(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> BuiltIn:
+def _screens(owned: Owned, browser: Browser, desktop: Desktop) -> Sequence[Toolbox]:
+    """Give the tools over web pages and the person's desktop."""
+    home = Path.home()
+    return [
+        BrowserTools(browser, pictures=owned.pictures, home=home, keep_out=owned.keep_out),
+        DesktopTools(desktop, home=home, keep_out=owned.keep_out),
+    ]
+
+
+def _assistant(
+    owned: Owned,
+    environment: Mapping[str, str],
+    terminal: Terminal,
+    keep_out: Sequence[KeptOut],
+    *,
+    pages: Visits | None = None,
+    desktop: Desk | None = None,
+) -> BuiltIn:
     from dispatch_host.agents.builtin import BuiltIn
 
     return BuiltIn(
-        keep_out=owned.keep_out,
+        keep_out=keep_out,
         environment=environment,
-        records=owned.home.path / "changes",
+        records=owned.changes,
         terminal=terminal,
+        pages=pages,
+        desktop=desktop,
     )
 
 

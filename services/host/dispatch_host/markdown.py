@@ -45,6 +45,13 @@ def code(text: str) -> str:
     return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
 
 
+def fenced(text: str, kind: str = "") -> str:
+    """Write lines as they are, in a block; what is no printable character is escaped."""
+    lines = "\n".join(shown(line.replace("\t", "    ")) for line in text.split("\n"))
+    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", lines)), default=0) + 1)
+    return f"{fence}{kind}\n{lines}\n{fence}"
+
+
 def cell(text: str, *, limit: int = _CELL) -> str:
     """Write data as plain text in one table cell: nothing in it is markup, long data is cut with an ellipsis."""
     if len(text) > limit:

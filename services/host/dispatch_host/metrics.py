@@ -7,9 +7,11 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from dispatch_host.asking import ENDINGS
+from dispatch_host.connectors.connector import Ending
 from dispatch_host.files.transfers import DONE
 from dispatch_host.tasks import OUTCOMES, State
 
+SCHEDULED_RUNS = ("on_time", "late", "missed")
 POWER_PARTS = ("sleep", "keep_awake")
 
 
@@ -43,6 +45,13 @@ class HostMetrics:
             registry=self.registry,
         )
         self._questions = {ending: questions.labels(ending) for ending in ENDINGS}
+        runs = Counter(
+            "dispatch_host_scheduled_runs",
+            "Times at which the schedule had something due, by what became of them.",
+            ["run"],
+            registry=self.registry,
+        )
+        self.scheduled = {run: runs.labels(run) for run in SCHEDULED_RUNS}
         self.running = Gauge("dispatch_host_running", "Tasks that run now: 0 or 1.", registry=self.registry)
         self.waiting = Gauge("dispatch_host_waiting", "Tasks that wait behind it.", registry=self.registry)
         self.kept_awake = Gauge(
@@ -55,6 +64,13 @@ class HostMetrics:
             registry=self.registry,
         )
         self.power_failures = {part: broke.labels(part) for part in POWER_PARTS}
+        connectors = Counter(
+            "dispatch_host_connector_failures",
+            "Times at which a connector could not be started, or broke.",
+            ["ending"],
+            registry=self.registry,
+        )
+        self.connector_failures = {ending: connectors.labels(ending.value) for ending in Ending}
         self.pauses = Counter(
             "dispatch_host_pauses",
             "Times at which the computer slept for 5 s or more, or the process stood still for 30 s.",

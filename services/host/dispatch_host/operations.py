@@ -29,13 +29,15 @@ from dispatch.ids import PairId, TaskId
 
 from dispatch_host import doctor, questions, steps
 from dispatch_host.agents.registry import Registry
+from dispatch_host.changes import Records
 from dispatch_host.files import Inbox, Transfers
 from dispatch_host.fleet import Fleet
 from dispatch_host.invite import invite
 from dispatch_host.journal import Tx, files, settings, tasks, threads
 from dispatch_host.journal import questions as stored_questions
 from dispatch_host.journal.snapshot import Snapshot
-from dispatch_host.journal.values import Pairing, StoredTask
+from dispatch_host.journal.values import Pairing
+from dispatch_host.known_tools import Tools
 from dispatch_host.owned import Owned
 from dispatch_host.pairings import forget
 from dispatch_host.permissions.desk import PermissionDesk
@@ -43,8 +45,11 @@ from dispatch_host.permissions.held import Held
 from dispatch_host.power import wire
 from dispatch_host.power.awake import KeepAwake
 from dispatch_host.runner import Runner
+from dispatch_host.schedule.desk import ScheduleDesk
 from dispatch_host.scope import OpenAt2, best_beneath
-from dispatch_host.tasks import OPEN, QUEUED
+from dispatch_host.task_desk import TaskDesk, task_status
+from dispatch_host.tasks import OPEN, QUEUED, State
+from dispatch_host.tools_desk import WORTH_SAYING, ToolsDesk
 
 REVOKED_SECONDS = 2.0
 TELL_SECONDS = 3.0
@@ -65,8 +70,19 @@ class Front(Protocol):
     def read_audit(self, limit: int, task_id: bytes) -> AsyncGenerator[pb.ReadAuditResponse, None]: ...
     async def list_questions(self) -> pb.ListQuestionsResponse: ...
     async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None: ...
+    async def list_tasks(self, limit: int) -> pb.ListTasksResponse: ...
+    async def cancel_task(self, task_id: bytes) -> pb.TaskStatus: ...
+    async def steer_task(self, task_id: bytes, text: str) -> None: ...
+    async def add_schedule(self, schedule: pb.Schedule) -> pb.Schedule: ...
+    async def list_schedules(self) -> pb.ListSchedulesResponse: ...
+    async def remove_schedule(self, word: str) -> pb.Schedule: ...
+    async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule: ...
     async def list_agents(self) -> pb.ListAgentsResponse: ...
     async def choose_agent(self, name: str) -> str: ...
+    async def list_connectors(self) -> pb.ListConnectorsResponse: ...
+    async def check_connector(self, name: str) -> pb.CheckConnectorResponse: ...
+    async def list_skills(self) -> pb.ListSkillsResponse: ...
+    async def set_skill_folder(self, path: str, *, remove: bool) -> pb.SetSkillFolderResponse: ...
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus: ...
     def pair(self, start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]: ...
     async def unpair(self, phone_name: str) -> pb.UnpairResponse: ...
@@ -85,6 +101,9 @@ class Running:
     transfers: Transfers
     keep_awake: KeepAwake
     held: Held
+    ended: Callable[[State], None]
+    """Counts a task that ended without having run."""
+    schedule_changed: Callable[[], None]
     stop: Callable[[Condition.ValueType], None]
     stopped: asyncio.Event  # set when the phones were told
     endings: asyncio.Event  # set when the pairing service has something to be told
@@ -93,11 +112,20 @@ class Running:
 class Operations:
     """The front desk itself."""
 
-    def __init__(self, owned: Owned, *, agents: Registry, running: Running | None) -> None:
+    def __init__(self, owned: Owned, *, agents: Registry, running: Running | None, tools: Tools | None = None) -> None:
+        """`tools` are entered already; without, there are no connectors and no skills."""
         self._owned = owned
         self._agents = agents
         self._running = running
+        self._tools = None if tools is None else ToolsDesk(tools, is_running=running is not None)
         self._permissions = PermissionDesk(owned, running.held if running is not None else None)
+        self._tasks = TaskDesk(
+            owned,
+            runner=running.runner if running is not None else None,
+            fleet=running.fleet if running is not None else None,
+            ended=running.ended if running is not None else _nothing,
+        )
+        self._schedule = ScheduleDesk(owned, changed=running.schedule_changed if running is not None else _nothing)
 
     async def status(self) -> pb.GetStatusResponse:
         """Say how the host is."""
@@ -112,7 +140,11 @@ class Operations:
             account=signed_in.account if signed_in else "",
             server=signed_in.server if signed_in else "",
             pairings=[self._pairing_status(pairing) for pairing in pairings],
-            waiting_tasks=[_task_status(task, names) for task in found if running and task.state in QUEUED],
+            waiting_tasks=[
+                task_status(task, names, position=place)
+                for place, task in enumerate(found)
+                if running and task.state in QUEUED
+            ],
             folders=(await self.list_folders()).folders,
             key_store=owned.store.kind,
             folder_guard="openat2" if isinstance(best_beneath(), OpenAt2) else "openat",
@@ -122,9 +154,10 @@ class Operations:
             permissions=await self.list_permissions(),
             questions=(await self.list_questions()).questions,
             agent=await self._agent(),
+            connectors=[one for one in (await self.list_connectors()).connectors if one.state in WORTH_SAYING],
         )
         if running is not None and (now := next((task for task in found if task.state not in QUEUED), None)):
-            status.running_task.CopyFrom(_task_status(now, names))
+            status.running_task.CopyFrom(task_status(now, names))
             status.running_task.agent = running.runner.agent_name
         return status
 
@@ -132,7 +165,8 @@ class Operations:
         """Walk the chain from this host to its phones."""
         fleet = self._running.fleet if self._running is not None else None
         self._agents.choose(await self._agent())
-        looked_at = doctor.examine(self._owned, fleet, await self._keep_awake(), self._agents)
+        connectors = (await self.list_connectors()).connectors
+        looked_at = doctor.examine(self._owned, fleet, await self._keep_awake(), self._agents, connectors)
         async with contextlib.aclosing(looked_at) as findings:
             async for found in findings:
                 yield found
@@ -179,6 +213,28 @@ class Operations:
         self._running.runner.look(TaskId(task_id))
         self._running.fleet.wrote(about)
 
+    async def list_tasks(self, limit: int) -> pb.ListTasksResponse:
+        return pb.ListTasksResponse(tasks=await self._tasks.listed(limit=limit))
+
+    async def cancel_task(self, task_id: bytes) -> pb.TaskStatus:
+        return await self._tasks.cancel(task_id)
+
+    async def steer_task(self, task_id: bytes, text: str) -> None:
+        await self._tasks.steer(task_id, text)
+
+    async def add_schedule(self, schedule: pb.Schedule) -> pb.Schedule:
+        """Set up an entry of the schedule. Raises NotPaired, TargetNeeded and its kin, BadRequest, TooLarge."""
+        return await self._schedule.add(schedule, await self._target(schedule.phone_name))
+
+    async def list_schedules(self) -> pb.ListSchedulesResponse:
+        return await self._schedule.listed()
+
+    async def remove_schedule(self, word: str) -> pb.Schedule:
+        return await self._schedule.remove(word)
+
+    async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule:
+        return await self._schedule.pause(word, paused=paused)
+
     async def list_agents(self) -> pb.ListAgentsResponse:
         """List the agents, with whether each can be used now."""
         self._agents.choose(await self._agent())
@@ -198,6 +254,30 @@ class Operations:
 
     async def _agent(self) -> str:
         return await self._owned.journal.step(settings.agent) or self._agents.chosen
+
+    async def list_connectors(self) -> pb.ListConnectorsResponse:
+        """List the connectors, without starting any."""
+        if self._tools is None:
+            return pb.ListConnectorsResponse()
+        return await self._tools.connectors(await self._permissions.held())
+
+    async def check_connector(self, name: str) -> pb.CheckConnectorResponse:
+        """Start a connector and tell how it is. Raises BadRequest."""
+        if self._tools is None:
+            raise errors.BadRequest("there is no connector of this name", metadata={"field": "name"})
+        return await self._tools.check(name, await self._permissions.held())
+
+    async def list_skills(self) -> pb.ListSkillsResponse:
+        """List the skills, and the folders that they lie in."""
+        if self._tools is None:
+            return pb.ListSkillsResponse()
+        return await self._tools.skills(await self._permissions.held())
+
+    async def set_skill_folder(self, path: str, *, remove: bool) -> pb.SetSkillFolderResponse:
+        """Add or remove a folder of skills. Raises BadRequest, StoreFailed."""
+        if self._tools is None:
+            raise errors.BadRequest("there are no skills here", metadata={"field": "path"})
+        return await self._tools.set_folder(path, remove=remove)
 
     async def set_keep_awake(self, mode: AwakeMode.ValueType) -> pb.KeepAwakeStatus:
         """Keep this computer awake when its owner says, in force at once. Raises BadRequest."""
@@ -293,20 +373,24 @@ class Operations:
             await running.runner.cancelled(task_id)
 
     async def _forget(self, pairing: Pairing, *, to_tell: bool = True) -> None:
-        """Forget a pairing, its keys and its files; the words of its thread stay."""
+        """Forget a pairing, its keys, its files and what could be undone; the words of its thread stay."""
         pair_id = pairing.pair_id
         if self._running is not None:
             await self._running.transfers.drop(pair_id)
 
-        def write(tx: Tx) -> None:
+        def write(tx: Tx) -> set[str]:
             if to_tell:
                 settings.add_ending(tx, pair_id)
             threads.leave(tx, pair_id)
             files.forget_thread(tx, pairing.thread)
+            return {task_id.hex() for task_id in tasks.ids_of_thread(tx, pairing.thread)}
 
-        await self._owned.journal.step(write)
+        worked = await self._owned.journal.step(write)
+        if self._running is not None:
+            await self._running.held.load()  # without what this phone allowed always
         forget(self._owned.store, pair_id)
         await asyncio.to_thread(Inbox(self._owned.attachments, most_bytes=0).remove_thread, pairing.thread)
+        await asyncio.to_thread(Records(self._owned.changes).forget_tasks, worked)
 
     async def _target(self, phone_name: str) -> Pairing:
         """Find the one pairing that is meant. Raises NotPaired, TargetNeeded or TargetUnknown."""
@@ -366,13 +450,8 @@ async def tell_endings(owned: Owned) -> bool:
     return True
 
 
-def _task_status(task: StoredTask, names: dict[int, str]) -> pb.TaskStatus:
-    return pb.TaskStatus(
-        task_id=task.task_id,
-        text=task.text,
-        phone_name=names.get(task.thread, ""),
-        accepted_at_ms=task.accepted_at_ms,
-    )
+def _nothing(*_: object) -> None:
+    """Stand for a running host where there is none."""
 
 
 def _open_questions(tx: Tx) -> list[pb.OpenQuestion]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from pathlib import Path
 
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
@@ -17,6 +18,7 @@ from dispatch.ids import Rng
 from dispatch.thread import Identity
 
 from dispatch_host.journal import Writer
+from dispatch_host.schedule.zone import local_zone
 from dispatch_host.scribe import Scribe
 
 
@@ -33,11 +35,25 @@ class Owned:
     rng: Rng = field(repr=False)
     plaintext: bool
     """Whether services off this computer may be spoken to in the clear."""
+    zone: Callable[[], tzinfo] = local_zone
+    """Gives the zone of this computer's clock, as it is now."""
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of whoever started this process: what leads to their desktop."""
 
     @property
     def attachments(self) -> Path:
         """Give the folder of all attachments."""
         return self.home / "attachments"
+
+    @property
+    def pictures(self) -> Path:
+        """Give the folder for pictures of web pages that are sent to phones."""
+        return self.home / "pictures"
+
+    @property
+    def changes(self) -> Path:
+        """Give the folder of what was changed and can be undone."""
+        return self.home / "changes"
 
     @property
     def keep_out(self) -> Sequence[Path]:
@@ -51,7 +67,7 @@ class Owned:
 
 
 @contextlib.contextmanager
-def owning(home: Home, *, plaintext: bool) -> Iterator[Owned]:
+def owning(home: Home, *, plaintext: bool, environment: Mapping[str, str] | None = None) -> Iterator[Owned]:
     """Own the home for as long as the context lasts. Raises HomeInUse, StoreFailed, BadRequest."""
     with home.owned():
         clock, rng, store = SystemClock(), os.urandom, key_store(home, os.urandom, owned=True)
@@ -69,6 +85,7 @@ def owning(home: Home, *, plaintext: bool) -> Iterator[Owned]:
                 clock=clock,
                 rng=rng,
                 plaintext=plaintext,
+                environment=environment or {},
             )
         finally:
             journal.close()

@@ -128,13 +128,21 @@ def _close(tx: Tx, scribe: Scribe, task: StoredTask, question: StoredQuestion, c
     questions.close(tx, question.question_id, closed.SerializeToString())
     _note(tx, question, closed, at_ms=now_ms)
     reply = answers.heard(closed)
-    if reply == Allowed(Reach.ALWAYS, closed.by) and question.permission is not None:
-        words = pb.Question.FromString(question.content).rule
-        permissions.add_rule(tx, AlwaysRule(rule=words, permission=question.permission, by=closed.by, at_ms=now_ms))
+    if reply == Allowed(Reach.ALWAYS, closed.by):
+        rule = AlwaysRule(
+            rule=pb.Question.FromString(question.content).rule,
+            digest=question.rule_digest,
+            stands_on=question.stands_on,
+            by=closed.by,
+            at_ms=now_ms,
+        )
+        permissions.add_rule(tx, rule, now_ms)
     tasks.step(tx, task.task_id, Event.ANSWERED)
     scribe.tell(tx, task, [entries.answered(task.task_id, closed)])
 
 
+_SHOWN_BYTES = 8
+"""Of an action's digest in the audit log: enough to find it in the thread."""
 _VERDICTS = {Allowed: AuditVerdict.APPROVED, Denied: AuditVerdict.DENIED, NobodyAnswered: AuditVerdict.UNANSWERED}
 
 
@@ -146,8 +154,8 @@ def _note(tx: Tx, question: StoredQuestion, closed: pb.Answered, *, at_ms: int) 
     line = AuditLine(
         at_ms=at_ms,
         task_id=question.task_id,
-        permission=asked.rule or (question.permission.words if question.permission else ""),
-        subject=asked.text,
+        permission=asked.rule or ", ".join(sorted(one.words for one in question.stands_on)) or "once, without a rule",
+        subject=f"{asked.text} (action {asked.action_digest[:_SHOWN_BYTES].hex()})",
         verdict=_VERDICTS[type(answers.heard(closed))],
         by=closed.by,
     )

@@ -15,6 +15,7 @@ from dispatch_host.command import Shared
 if TYPE_CHECKING:
     from dispatch.tls import KeyFiles
 
+    from dispatch_host.browser.reach import Reach
     from dispatch_host.direct.listener import Setting
     from dispatch_host.limits import Limits
 
@@ -34,6 +35,14 @@ Advertise = Annotated[
     ),
 ]
 
+BrowserNetworks = Annotated[
+    str,
+    typer.Option(
+        envvar="DISPATCH_HOST_BROWSER_NETWORKS",
+        help="Networks besides the public internet that the browser may reach: 127.0.0.1/32,192.168.1.0/24.",
+    ),
+]
+
 
 def run(
     context: typer.Context,
@@ -44,6 +53,7 @@ def run(
     metrics_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
     direct: Direct = "on",
     direct_advertise: Advertise = None,
+    browser_networks: BrowserNetworks = "",
 ) -> None:
     """Do the work that paired phones send, until SIGTERM, Ctrl-C or `stop`. Without a pairing it waits for one."""
     shared: Shared = context.obj
@@ -52,6 +62,7 @@ def run(
         from dispatch.tls import KeyFiles  # noqa: PLC0415 -- quick `--help`
 
         from dispatch_host import settings  # noqa: PLC0415
+        from dispatch_host.browser.reach import Reach  # noqa: PLC0415
         from dispatch_host.direct.listener import Setting  # noqa: PLC0415
 
         limits = settings.limits(shared.environment)
@@ -60,7 +71,8 @@ def run(
             metrics_at = None if metrics is None else Address.parse(metrics)
             if metrics_at is not None and keys is None:
                 refuse_plaintext(metrics_at, allowed=shared.plaintext)
-            return _run(shared, limits, metrics_at, keys, Setting.parse(direct, told=direct_advertise))
+            reach = Reach.parse(browser_networks)
+            return _run(shared, limits, metrics_at, keys, Setting.parse(direct, told=direct_advertise), reach)
         except ValueError as failure:
             raise errors.BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -73,7 +85,12 @@ def run(
 
 
 def _run(
-    shared: Shared, limits: Limits, metrics_at: Address | None, keys: KeyFiles | None, direct: Setting | None
+    shared: Shared,
+    limits: Limits,
+    metrics_at: Address | None,
+    keys: KeyFiles | None,
+    direct: Setting | None,
+    reach: Reach,
 ) -> Exit:
     import uvloop  # noqa: PLC0415 -- quick `--help`
     from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
@@ -81,16 +98,19 @@ def _run(
 
     from dispatch_host.app import run as run_host  # noqa: PLC0415
     from dispatch_host.known_agents import known_agents  # noqa: PLC0415
+    from dispatch_host.known_tools import known_tools  # noqa: PLC0415
     from dispatch_host.owned import owning  # noqa: PLC0415
     from dispatch_host.power import best_means, best_sleep_watch  # noqa: PLC0415
     from dispatch_host.run_command import told_on  # noqa: PLC0415
 
     configure(service="host")
-    with owning(shared.home, plaintext=shared.plaintext) as owned:
+    with owning(shared.home, plaintext=shared.plaintext, environment=shared.environment) as owned:
+        tools = known_tools(owned, shared.environment)
         uvloop.run(
             run_host(
                 owned,
-                agents=known_agents(owned, shared.environment),
+                agents=known_agents(owned, shared.environment, toolboxes=tools.toolboxes, reach=reach),
+                tools=tools,
                 sleep=best_sleep_watch(),
                 awake_means=best_means(),
                 limits=limits,

@@ -16,7 +16,7 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import Clock
 from dispatch.encoding import message_id
-from dispatch.ids import ID_BYTES, PairId, Rng
+from dispatch.ids import ID_BYTES, MessageId, PairId, Rng, TaskId
 from dispatch.sealed.chain import Chain, seal
 from dispatch.sealed.frame import LONGEST_BODY
 from dispatch.sealed.head import Head
@@ -45,6 +45,7 @@ class _Row:
     events: Sequence[StoredEvent]
     ended: pb.Ended | None
     asks: bool
+    missed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +192,26 @@ class Scribe:
             setattr(lost, "from", first)
             self.post_items(tx, pair_id, [pb.DownKeepItem(lost=lost)])
 
+    def _tell_ends(self, tx: Tx, pair_id: PairId, events: Sequence[StoredEvent]) -> None:
+        """Have the relay told of ends that no row can carry yet: a task of the schedule may be over before the first session."""
+        for event in events:
+            ended = pb.Event.FromString(event.content)
+            if ended.HasField("ended"):
+                outbox.add_end(
+                    tx,
+                    pair_id,
+                    MessageId(self.rng(ID_BYTES)),
+                    TaskId(event.task_id),
+                    outcome=ended.ended.outcome,
+                    reason=ended.ended.reason,
+                )
+
     def _post(self, tx: Tx, pair_id: PairId, events: Sequence[StoredEvent], *, fresh: bool) -> None:
-        if not events or outbox.chain(tx, pair_id) is None:
+        if not events:
+            return
+        if outbox.chain(tx, pair_id) is None:
+            if fresh:
+                self._tell_ends(tx, pair_id, events)
             return
         thread = threads.thread_of(tx, pair_id)
         for row in _pack(events, fresh=fresh):
@@ -249,10 +268,12 @@ def _row(batch: Sequence[StoredEvent], *, fresh: bool) -> _Row:
         events=tuple(batch),
         ended=ended,
         asks=any(event.HasField("question") for event in parsed),
+        missed=any(event.HasField("missed") for event in parsed),
     )
 
 
 def _hint(row: _Row | None) -> PushHint.ValueType:
     if row is not None and row.asks:
         return PushHint.PUSH_HINT_QUESTION
-    return PushHint.PUSH_HINT_NEWS if row is not None and row.ended is not None else PushHint.PUSH_HINT_UNSPECIFIED
+    news = row is not None and (row.ended is not None or row.missed)
+    return PushHint.PUSH_HINT_NEWS if news else PushHint.PUSH_HINT_UNSPECIFIED

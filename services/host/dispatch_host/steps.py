@@ -196,8 +196,18 @@ def _cancel(tx: Tx, scribe: Scribe, task: StoredTask) -> Gone:
         before = _places(tx)
         ended = _end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
         _tell_places(tx, scribe, before=before)
-        return Gone(ended=ended)
+        return Gone(task_id=task.task_id, ended=ended)
     return Gone(Then.CANCEL if task.state in OPEN else Then.NOTHING, task.task_id)
+
+
+def cancel_here(tx: Tx, scribe: Scribe, task_id: bytes) -> Gone:
+    """Cancel a task by its owner's word on this computer. Raises TaskUnknown, TaskOver."""
+    task = tasks.find(tx, task_id)
+    if task is None or task.state in {State.HANDED_OVER, State.REFUSED}:
+        raise errors.TaskUnknown
+    if task.state not in OPEN:
+        raise errors.TaskOver
+    return _cancel(tx, scribe, task)
 
 
 def withdraw(tx: Tx, scribe: Scribe, pair_id: PairId, word: Word, *, now_ms: int) -> State | None:

@@ -43,8 +43,8 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
             }
             for pairing in found.pairings
         ],
-        "running_task": _task(found.running_task) if found.HasField("running_task") else None,
-        "waiting_tasks": [_task(task) for task in found.waiting_tasks],
+        "running_task": task(found.running_task) if found.HasField("running_task") else None,
+        "waiting_tasks": [task(one) for one in found.waiting_tasks],
         "folders": [folder(one) for one in found.folders],
         "key_store": found.key_store,
         "folder_guard": found.folder_guard,
@@ -53,6 +53,7 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
         "keep_awake": keep_awake(found.keep_awake),
         **permission_words.told(found.permissions),
         "questions": [_asked(one) for one in found.questions],
+        "connectors": [{"connector": one.name, "state": one.state, "text": one.text} for one in found.connectors],
         "agent": found.agent,
     }
 
@@ -68,14 +69,17 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
     if found.HasField("running_task"):
         by = f" ({one_line(found.running_task.agent, 80)})" if found.running_task.agent else ""
         yield f"  working on, for {found.running_task.phone_name}{by}: {_first_line(found.running_task.text)}"
-    for position, task in enumerate(found.waiting_tasks, start=1):
-        yield f"  waiting, {position}., for {task.phone_name}: {_first_line(task.text)}"
+    for one in found.waiting_tasks:
+        yield f"  waiting, {one.position}., for {one.phone_name}: {_first_line(one.text)}"
     for asked in found.questions:
         yield f"  asks: {one_line(asked.question.text, 80)} (dispatch-host questions)"
     if not found.folders:
         yield "  no folder is approved (dispatch-host folders add PATH)"
     for line in permission_words.lines(permission_words.told(found.permissions)):
         yield f"  {line}"
+    for connector in found.connectors:
+        why = f", {one_line(connector.text, 200)}" if connector.text else ""
+        yield f"  connector {one_line(connector.name, 80) or 'file'}: {connector.state}{why}"
     if found.direct_addresses:
         yield f"  phones on this network can come directly: {', '.join(found.direct_addresses)}"
     yield f"  agent: {one_line(found.agent, 80)}"
@@ -85,6 +89,38 @@ def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
         yield f"  {warning}"
     if found.HasField("clock_off_ms") and (wrong := service_clock.words(found.clock_off_ms)):
         yield f"  {wrong}"
+
+
+def task(one: host.TaskStatus) -> dict[str, Any]:
+    """Give a task as an object."""
+    told = {
+        "task_id": task_word(one.task_id),
+        "text": one.text,
+        "phone": one.phone_name,
+        "accepted_at": one.accepted_at_ms,
+        "state": one.state,
+        "scheduled": one.scheduled,
+        **reason_told(one.reason),
+    }
+    told |= {"agent": one.agent} if one.agent else {}
+    return told | ({"position": one.position} if one.position else {})
+
+
+def listed(one: host.TaskStatus, asked: host.OpenQuestion | None) -> dict[str, Any]:
+    """Give a task as an object, with what it asks."""
+    return {"event": "listed", **task(one)} | ({"asks": _asked(asked)} if asked is not None else {})
+
+
+def listed_lines(one: host.TaskStatus, asked: host.OpenQuestion | None) -> Iterator[str]:
+    """Give it as lines."""
+    at = datetime.fromtimestamp(one.accepted_at_ms / 1000).astimezone().strftime("%H:%M")
+    state = one.state.replace("_", " ") + (f", number {one.position}" if one.position else "")
+    state += f": {errors.word(one.reason)}" if one.reason else ""
+    whose = "scheduled, " if one.scheduled else ""
+    yield f"{at}  {state:<28} {_first_line(one.text)} ({whose}for {one_line(one.phone_name, 80)})"
+    yield f"       {task_word(one.task_id)}"
+    if asked is not None:
+        yield f"       asks: {one_line(asked.question.text, 80)} (dispatch-host answer)"
 
 
 def question(asked: host.OpenQuestion) -> dict[str, Any]:
@@ -151,16 +187,6 @@ def _connection(pairing: host.PairingStatus) -> str:
         return f"Connected{', the phone too' if pairing.phone_attached else ''}"
     why = errors.kind_of(pairing.reason).sentence if pairing.reason else "connecting"
     return f"not connected: {why}"
-
-
-def _task(task: host.TaskStatus) -> dict[str, Any]:
-    return {
-        "task_id": task_word(task.task_id),
-        "text": task.text,
-        "phone": task.phone_name,
-        "accepted_at": task.accepted_at_ms,
-        **({"agent": task.agent} if task.agent else {}),
-    }
 
 
 def _asked(asked: host.OpenQuestion) -> dict[str, Any]:

@@ -274,7 +274,7 @@ def test_the_rest_is_refused_with_what_can_be_done(person: Person) -> None:
     assert person.is_refused("summarise the news") is NotDoneReason.NOT_UNDERSTOOD
     assert person.is_refused("find unicorns") is NotDoneReason.NOT_UNDERSTOOD
     assert person.is_refused("send an email to bob") is NotDoneReason.NEEDS_AGENT
-    assert person.is_refused("delete everything in Downloads") is NotDoneReason.NEEDS_AGENT
+    assert person.is_refused("encrypt everything in Downloads") is NotDoneReason.NEEDS_AGENT
 
 
 def test_an_answer_stays_short_and_says_what_was_cut(home: Path, person: Person) -> None:

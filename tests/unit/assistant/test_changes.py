@@ -11,8 +11,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from dispatch_host.agents import NotDoneReason
+from dispatch_host.agents import NotDone, NotDoneReason
 from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.changes import KEPT, MOST_STEPS, MOST_TEXT_BYTES
 
 from tests.unit.assistant.conftest import Person, put
 
@@ -59,6 +60,21 @@ EVERY_CHANGE = [
     "sort Downloads into folders by month",
     "organise my Downloads by extension",
     "rename notes.txt to 'my notes'",
+    "delete notes.txt",
+    "delete all photos in Downloads",
+    "delete my Downloads/work folder",
+    "delete all files in Downloads",
+    "copy notes.txt to Downloads/work",
+    "make a copy of README in Downloads",
+    "copy the Downloads/work folder to Documents",
+    "move the photos in Downloads to Documents",
+    "move the Downloads/work folder to Documents",
+    "move all files in Downloads to a new folder called 'tidy up'",
+    "move notes.txt to todo.txt",
+    "make a folder Trip in Downloads",
+    "add a line 'call Bob' to notes.txt",
+    "replace contents with 'the words' in notes.txt",
+    "create a file idea.txt in Downloads with the text 'a boat'",
 ]
 
 
@@ -225,15 +241,32 @@ def test_files_are_sorted_by_month(owner: Person, mixed: Path) -> None:
     assert {"2026-10/IMG_1.jpg", "2026-11/notes.txt"} <= names(mixed)
 
 
-def test_of_very_many_files_the_first_are_sorted_and_that_is_said(owner: Person, home: Path) -> None:
-    for index in range(2500):
-        (home / "Documents" / f"{index:04}.txt").touch()
+@pytest.mark.big
+def test_twenty_thousand_files_are_sorted_and_all_of_them_are_shown(owner: Person, home: Path) -> None:
+    for index in range(20_000):
+        (home / "Documents" / f"{index:05}.{'txt' if index % 2 else 'jpg'}").touch()
+    before = names(home / "Documents")
 
-    owner.asks("sort Documents into folders by type")
+    assert "Done: Sort 20,000 files" in owner.asks("sort Documents into folders by type")
+
+    assert (
+        "10,000 × moved here in `Documents/Texts`: `00001.txt`, `00003.txt`, … `19999.txt`" in owner.previews[-1][:2000]
+    )
+    assert owner.previews[-1].count("\n- `") == 20_000
+    assert len(names(home / "Documents" / "Texts")) == 10_000
+    assert "as it was before" in owner.asks("undo that")
+    assert names(home / "Documents") == before
+
+
+@pytest.mark.big
+def test_of_more_files_than_a_plan_takes_the_first_are_sorted_and_that_is_said(owner: Person, home: Path) -> None:
+    for index in range(MOST_STEPS + 10):
+        (home / "Documents" / f"{index:05}.txt").touch()
+    owner.says_yes = False
+
+    owner.is_refused("sort Documents into folders by type")
 
     assert "ask again for the other" in owner.previews[-1]
-    owner.asks("sort Documents into folders by type")
-    assert len(names(home / "Documents" / "Texts")) > 1500
 
 
 def test_what_changed_between_the_question_and_the_answer_stops_it(home: Path, owner: Person, mixed: Path) -> None:
@@ -471,3 +504,90 @@ def test_of_a_long_pdf_the_first_pages_are_read_and_the_whole_is_offered(
     assert "extract the text of it" in answer
     owner.asks("extract the text of it")
     assert "what page 30 says" in (home / "Documents" / "long.txt").read_text()
+
+
+def test_a_line_is_added_with_the_ends_that_the_file_has(home: Path, owner: Person) -> None:
+    path = put(home / "Documents" / "list.txt", b"one\r\ntwo")
+
+    answer = owner.asks("add a line 'three, and \u201cfour\u201d' to list.txt")
+
+    assert path.read_bytes() == b"one\r\ntwo\r\nthree, and four\r\n"
+    assert "+three, and four␍" in owner.previews[-1]
+    assert "Add a line to `Documents/list.txt`" in answer
+
+
+def test_words_are_replaced_everywhere_and_shown_as_a_difference(home: Path, owner: Person) -> None:
+    path = put(home / "Documents" / "config.ini", "[a]\nhost = foo\nport = 1\n\n[b]\nhost = foo\n")
+    path.chmod(0o644)
+
+    owner.asks("replace foo by bar in config.ini")
+
+    assert path.read_text() == "[a]\nhost = bar\nport = 1\n\n[b]\nhost = bar\n"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert "-host = foo\n+host = bar\n" in owner.previews[-1]
+    assert "2 times" in owner.previews[-1]
+    assert "`foo` is not in" in owner.asks("replace foo by bar in config.ini")
+
+
+def test_words_are_changed_in_the_file_that_was_spoken_of(home: Path, owner: Person) -> None:
+    path = put(home / "Documents" / "plan.txt", "one\ncall Bob\ntwo\n")
+    owner.asks("read plan.txt")
+
+    owner.asks("remove the line 'call bob' from it")
+
+    assert path.read_text() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"a\0b", b"x" * (MOST_TEXT_BYTES + 1)], ids=["no UTF-8", "zero", "long"]
+)
+def test_what_is_no_small_text_is_not_changed(home: Path, owner: Person, content: bytes) -> None:
+    path = put(home / "Documents" / "data.txt", content)
+
+    assert isinstance(owner.end("add 'x' to data.txt"), NotDone)
+    assert (path.read_bytes(), owner.plans) == (content, [])
+
+
+def test_what_is_deleted_says_how_long_it_can_come_back(home: Path, owner: Person, mixed: Path) -> None:
+    owner.asks("delete all photos in Downloads")
+
+    assert KEPT in owner.previews[-1]
+    assert "- delete `IMG_1.jpg` (" in owner.previews[-1]
+    assert not list(mixed.glob("*.jpg"))
+
+
+def test_a_superlative_without_a_number_deletes_nothing(home: Path, owner: Person, mixed: Path) -> None:
+    assert owner.is_refused("delete the largest files in Downloads") is NotDoneReason.NOT_UNDERSTOOD
+    owner.asks("delete the 2 largest files in Downloads")
+    assert len(owner.plans[-1].steps) == 2
+
+
+def test_an_approved_folder_itself_stays(home: Path, owner: Person, mixed: Path) -> None:
+    before = picture(home)
+
+    assert owner.is_refused("delete my Downloads folder") is NotDoneReason.INPUT_UNREADABLE
+    assert owner.is_refused("move my Downloads folder to Documents") is NotDoneReason.INPUT_UNREADABLE
+    assert (owner.plans, picture(home)) == ([], before)
+
+
+def test_a_folder_with_a_link_in_it_stays_whole(home: Path, owner: Person, mixed: Path) -> None:
+    (mixed / "work" / "link").symlink_to(home / "Private")
+
+    assert owner.is_refused("delete my Downloads/work folder") is NotDoneReason.INPUT_UNREADABLE
+    assert owner.plans == []
+
+
+def test_a_name_that_is_taken_where_it_goes_gets_a_number(home: Path, owner: Person, mixed: Path) -> None:
+    put(home / "Documents" / "notes.txt", "another")
+
+    owner.asks("move notes.txt in Downloads to Documents")
+
+    assert (home / "Documents" / "notes.txt").read_text() == "another"
+    assert (home / "Documents" / "notes 2.txt").read_text() == "contents of notes.txt"
+
+
+def test_a_folder_does_not_go_into_itself_nor_to_where_there_is_none(home: Path, owner: Person, mixed: Path) -> None:
+    assert owner.is_refused("move the Downloads/work folder to Downloads/work/deep") is NotDoneReason.INPUT_UNREADABLE
+    assert "make a folder" in owner.end("move notes.txt to Documents/nowhere").text
+    assert owner.is_refused("move notes.txt to ~/Private") is NotDoneReason.FOLDER_NOT_APPROVED
+    assert owner.plans == []

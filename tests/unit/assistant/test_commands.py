@@ -103,3 +103,8 @@ def test_it_is_left_to_others(text: str) -> None:
 )
 def test_no_words_keep_the_patterns_busy(text: str) -> None:
     understand(text)
+
+
+def test_a_word_that_is_said_again_and_again_does_not_double_the_time() -> None:
+    """Two places where a space could match made the host stand still: twenty more of these took a million times as long."""
+    assert understand("run " + "please " * 250 + "x") is None

@@ -287,6 +287,83 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("how does this work?", {}),
         ("hello", {}),
     ],
+    Action.DELETE: [
+        ("delete notes.txt", {"how": ("",), "file": "notes.txt"}),
+        (
+            "please delete old report.pdf in Documents",
+            {"how": ("",), "file": "old report.pdf", "places": ("Documents",)},
+        ),
+        ("remove all pdfs in Downloads", {"how": ("files",), "kind": "pdf", "places": ("Downloads",)}),
+        ("delete everything in Downloads", {"how": ("files",), "places": ("Downloads",)}),
+        ("delete my Downloads/old folder", {"how": ("",), "places": ("Downloads/old",)}),
+        ("move notes.txt to the trash", {"how": ("",), "file": "notes.txt"}),
+        (
+            "get rid of the 3 largest files in Downloads",
+            {"how": ("files",), "count": 3, "sort": Sort.LARGEST, "places": ("Downloads",)},
+        ),
+        ("throw away the photos in Downloads", {"how": ("",), "kind": "image", "places": ("Downloads",)}),
+    ],
+    Action.MOVE: [
+        ("please move the pdfs to Archive", {"how": ("", ""), "target": "Archive", "kind": "pdf"}),
+        (
+            "move all photos in Downloads to Documents",
+            {"how": ("files", ""), "target": "Documents", "kind": "image", "places": ("Downloads",)},
+        ),
+        ("put notes.txt into the Documents folder", {"how": ("", ""), "target": "Documents", "file": "notes.txt"}),
+        ("move notes.txt to ~/Documents/old", {"how": ("", ""), "target": "~/Documents/old", "file": "notes.txt"}),
+        (
+            "move the pdfs in Downloads to a new folder called 'tax 2026'",
+            {"how": ("", "new"), "target": "tax 2026", "kind": "pdf", "places": ("Downloads",)},
+        ),
+        ("move notes.txt to todo.txt", {"how": ("", ""), "target": "todo.txt", "file": "notes.txt"}),
+    ],
+    Action.COPY: [
+        ("copy notes.txt to Documents", {"how": ("", ""), "target": "Documents", "file": "notes.txt"}),
+        (
+            "back up the csv files in Downloads to Documents/backup",
+            {"how": ("files", ""), "target": "Documents/backup", "kind": "csv", "places": ("Downloads",)},
+        ),
+        ("make a copy of notes.txt", {"how": ("", ""), "file": "notes.txt"}),
+        ("copy notes.txt as notes-old.txt", {"how": ("", ""), "target": "notes-old.txt", "file": "notes.txt"}),
+    ],
+    Action.MAKE_FOLDER: [
+        ("make a folder Trip in Documents", {"target": "Trip", "places": ("Documents",)}),
+        ("create a new folder called 'my trip' in Downloads", {"target": "my trip", "places": ("Downloads",)}),
+        ("mkdir ~/Documents/trip", {"target": "~/Documents/trip"}),
+        ("create an empty folder named invoices", {"target": "invoices"}),
+    ],
+    Action.EDIT: [
+        ("add a line 'call Bob' to notes.txt", {"how": ("append", "call Bob"), "file": "notes.txt"}),
+        (
+            "add 'milk, eggs' to the end of shopping.txt in Documents",
+            {"how": ("append", "milk, eggs"), "file": "shopping.txt", "places": ("Documents",)},
+        ),
+        (
+            "Add call the bank tomorrow to my file todo.md",
+            {"how": ("append", "call the bank tomorrow"), "file": "todo.md"},
+        ),
+        ("append to notes.txt: buy milk", {"how": ("append", "buy milk"), "file": "notes.txt"}),
+        ("insert the line 'first' at the top of notes.txt", {"how": ("prepend", "first"), "file": "notes.txt"}),
+        ("replace foo by bar in config.ini", {"how": ("replace", "foo", "bar"), "file": "config.ini"}),
+        (
+            "in config.ini replace 'debug = yes' with 'debug = no'",
+            {"how": ("replace", "debug = yes", "debug = no"), "file": "config.ini"},
+        ),
+        ("change 8080 to 9090 in settings.json", {"how": ("replace", "8080", "9090"), "file": "settings.json"}),
+        ("remove the line 'call Bob' from notes.txt", {"how": ("drop", "call Bob"), "file": "notes.txt"}),
+        (
+            "create a file todo.txt in Documents with the text 'one thing'",
+            {"how": ("write", "one thing"), "target": "todo.txt", "places": ("Documents",)},
+        ),
+        (
+            "write a note called idea.txt: a boat with wheels",
+            {"how": ("write", "a boat with wheels"), "target": "idea.txt"},
+        ),
+        (
+            "create an empty file list.txt in Documents",
+            {"how": ("write", ""), "target": "list.txt", "places": ("Documents",)},
+        ),
+    ],
     Action.ZIP: [
         ("Zip my Downloads/work folder", {"places": ("Downloads/work",)}),
         ("zip Downloads", DL),
@@ -473,9 +550,9 @@ def test_what_is_not_understood_is_never_guessed(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "wants"),
     [
-        ("delete the largest files in Downloads", FILE_CHANGES),
         ("find the largest files and delete them", FILE_CHANGES),
-        ("please move the pdfs to Archive", FILE_CHANGES),
+        ("delete the second column of prices.csv", FILE_CHANGES),
+        ("delete the duplicates in Downloads", FILE_CHANGES),
         ("convert report.docx to pdf", FILE_CHANGES),
         ("open the browser and go to example.com", DESKTOP),
         ("send an email to bob", DESKTOP),

@@ -46,7 +46,7 @@ from dispatch_host.agents.builtin.wire import (
 )
 from dispatch_host.changes import Convert, How, Plan
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Facts, Folder
+from dispatch_host.scope import Facts, Folder, KeptOut
 
 from tests.support.agents import Nobody, OpenGate, SaidMeanwhile, check_agent, last, leaves_nothing, run, turn
 from tests.support.waiting import until
@@ -230,7 +230,7 @@ import asyncio, os
 from pathlib import Path
 from dispatch_host.agents import Task
 from dispatch_host.agents.builtin import BuiltIn
-from dispatch_host.scope import Folder
+from dispatch_host.scope import Folder, KeptOut
 class Gate:
     folders = [Folder(Path({str(home / "Downloads")!r}))]
     async def use(self, permission, subject): pass
@@ -367,7 +367,9 @@ async def _peak_kib(home: Path, text: str, **said: Any) -> int:
 
 
 def test_a_request_survives_the_wire(home: Path) -> None:
-    request = Request("text \ud800", [Folder(home / os.fsdecode(b"\xff"), True)], [{"a": [1]}], NOW, "/h", [home])
+    request = Request(
+        "text \ud800", [Folder(home / os.fsdecode(b"\xff"), True)], [{"a": [1]}], NOW, "/h", [KeptOut.at(home)]
+    )
     attached = replace(request, inbox=home, attachments=(home / os.fsdecode(b"\xff"),))
 
     changing = replace(request, task_id="t", earlier=("s",), records=home, plan=b"{}", undo=True)

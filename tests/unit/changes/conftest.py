@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,14 @@ class World:
     makers: dict[How, Maker]
     beneath: Beneath | None = None
     most_changes: int = 200
+    most_kept_bytes: int = 1_000_000
+    wait_seconds: float = 30
+    home: Path = field(default=Path())
+
+    def __post_init__(self) -> None:
+        """Have the host's home beside the folder, unless a test has it on another disk."""
+        if self.home == Path():
+            self.home = self.root / "home"
 
     @property
     def inside(self) -> Path:
@@ -41,11 +49,16 @@ class World:
 
     @property
     def records(self) -> Records:
-        return Records(self.root / "home" / "changes", most=self.most_changes)
+        return Records(
+            self.home / "changes",
+            most=self.most_changes,
+            most_kept_bytes=self.most_kept_bytes,
+            wait_seconds=self.wait_seconds,
+        )
 
     def scope(self) -> Scope:
         folders = [Folder(self.inside, writable=True), Folder(self.root / "read")]
-        return Scope(folders, keep_out=[self.root / "home"], beneath=self.beneath)
+        return Scope(folders, keep_out=[self.home], beneath=self.beneath)
 
     def facts(self, path: Path) -> Facts:
         found = path.lstat()

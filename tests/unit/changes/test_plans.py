@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from dispatch_host.changes import (
+    KEPT,
+    MOST_TEXT_BYTES,
     BadPlan,
+    Busy,
     Convert,
+    Delete,
     How,
     MakeFolder,
     Move,
     Packing,
     Plan,
+    RemoveFolder,
+    Rewrite,
     State,
     Step,
     Write,
@@ -45,6 +53,11 @@ def everything(world: World) -> Plan:
     """A plan with a step of each kind."""
     odd = os.fsdecode(b"odd \xff|.txt")
     (world.inside / odd).write_text("odd")
+    notes, empty = world.inside / "notes.txt", world.inside / "empty"
+    notes.write_bytes(b"one\ntwo\r\n")
+    notes.chmod(0o640)
+    empty.mkdir(exist_ok=True)
+    (empty / "old.txt").write_text("old")
     return Plan(
         "Do everything",
         (
@@ -59,6 +72,10 @@ def everything(world: World) -> Plan:
                 How.TEXT,
             ),
             zip_of(world, "deep.zip", "deep"),
+            Rewrite(str(notes), world.facts(notes), "one\ntwo\r\n", "one\n2\r\nthree"),
+            Delete(str(empty / "old.txt"), world.facts(empty / "old.txt")),
+            RemoveFolder(str(empty)),
+            Write(str(empty), "a file where the folder was"),
         ),
     )
 
@@ -88,6 +105,12 @@ def test_a_plan_has_one_spelling_and_its_digest_stands_for_it(world: World) -> N
         (Move("/a", "/x", FACTS), Move("/a", "/y", FACTS)),
         (Move("/a", "/x", FACTS), Convert("/a", "/y", FACTS, How.TEXT)),
         (Zip(("/a", "../b"), "/c", "/", 1, 1, ""),),
+        (Delete("/a", FACTS), Delete("/a", FACTS)),
+        (Delete("/a", FACTS), Move("/a", "/b", FACTS)),
+        (Rewrite("/a", FACTS, "", "x"), Delete("/a", FACTS)),
+        (Rewrite("/a", FACTS, "", "x"), Rewrite("/a", FACTS, "x", "y")),
+        (RemoveFolder("/a"), RemoveFolder("/a")),
+        (Write("/a", "x" * (MOST_TEXT_BYTES + 1)),),
     ],
 )
 def test_a_plan_that_can_not_be_meant_is_none(steps: tuple[Step, ...]) -> None:
@@ -104,11 +127,15 @@ def test_a_preview_shows_every_step(world: World) -> None:
         "**Do everything**",
         "In `in`:",
         "new folder `new`",
-        "`plain.txt` → `new/plain.txt`",
+        "In `in`, into `new`:\n\n- `plain.txt`",
         "`odd \\xff\\|.txt` → `plain.txt`",
-        "new file `words.txt` (7 B): `wörds\\n`",
+        "new file `words.txt` (7 B):\n\n```\nwörds\n\n```",
         "the text of `low.txt`",
         "new archive `deep.zip` of 1 file (3 B, 3 bytes): `deep`",
+        "```diff\n--- before\n+++ after\n@@ -1,2 +1,3 @@\n one\n-two␍\n+2␍\n+three␃\n```",
+        "delete `old.txt` (3 B)",
+        "remove folder `empty`",
+        KEPT,
     ):
         assert piece in shown
     assert touched(plan, [Folder(world.inside, writable=True), Folder(world.root / "read")]) == [
@@ -122,7 +149,7 @@ def test_all_of_a_plan_is_done_and_taken_back_byte_for_byte(world: World) -> Non
 
     done = world.apply(plan)
 
-    assert (done.done, done.total, done.why) == (6, 6, "")
+    assert (done.done, done.total, done.why) == (10, 10, "")
     assert (world.inside / "new" / "plain.txt").read_text() == "plain"
     assert (world.inside / "plain.txt").read_text() == "odd"
     assert (world.inside / "new" / "words.txt").read_text() == "wörds\n"
@@ -130,13 +157,23 @@ def test_all_of_a_plan_is_done_and_taken_back_byte_for_byte(world: World) -> Non
     with zipfile.ZipFile(world.inside / "deep.zip") as archive:
         assert archive.namelist() == ["deep/", "deep/er/", "deep/er/low.txt"]
         assert archive.read("deep/er/low.txt") == b"low"
+    assert (world.inside / "notes.txt").read_bytes() == b"one\n2\r\nthree"
+    assert (world.inside / "notes.txt").stat().st_mode & 0o777 == 0o640
+    assert (world.inside / "empty").read_text() == "a file where the folder was"
     assert not list(world.inside.rglob(".dispatch*"))
 
     undone = world.undo()
 
-    assert (len(undone.restored), undone.left) == (6, [])
+    assert (len(undone.restored), undone.left) == (10, [])
+    assert (world.inside / "notes.txt").stat().st_mode & 0o777 == 0o640
     assert world.picture() == before
     assert next(world.records.of("task")).state is State.UNDONE
+
+
+def rewritten_within_its_time(path: Path) -> None:
+    times = path.stat()
+    path.write_bytes(b"eno\ntwo\r\n")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 @pytest.mark.parametrize(
@@ -150,8 +187,25 @@ def test_all_of_a_plan_is_done_and_taken_back_byte_for_byte(world: World) -> Non
         lambda world: (world.inside / "low.upper").symlink_to("nowhere"),
         lambda world: (world.inside / "deep/er/more.txt").write_text("more"),
         lambda world: (world.inside / "deep/er/low.txt").write_text("LOW"),
+        lambda world: (world.inside / "notes.txt").write_text("one\ntoo\n"),
+        lambda world: rewritten_within_its_time(world.inside / "notes.txt"),
+        lambda world: (world.inside / "empty/old.txt").write_text("new"),
+        lambda world: (world.inside / "empty").rename(world.inside / "elsewhere"),
     ],
-    ids=["rewritten", "touched", "gone", "replaced", "folder there", "link there", "more to zip", "other to zip"],
+    ids=[
+        "rewritten",
+        "touched",
+        "gone",
+        "replaced",
+        "folder there",
+        "link there",
+        "more to zip",
+        "other to zip",
+        "other words",
+        "other words, same time",
+        "other to delete",
+        "no folder",
+    ],
 )
 def test_what_is_not_as_it_was_planned_changes_nothing(world: World, meanwhile: Callable[[World], object]) -> None:
     plan = everything(world)
@@ -177,14 +231,34 @@ def test_a_step_that_can_not_be_done_stops_the_rest_and_what_was_done_is_undone(
 
     done = world.apply(plan)
 
-    assert (done.done, done.total, done.path) == (4, 6, str(world.inside / "low.upper"))
+    assert (done.done, done.total, done.path) == (4, 10, str(world.inside / "low.upper"))
     assert done.why == "it is already there"
     assert (world.inside / "low.upper").read_text() == "somebody's"
     assert not list(world.inside.rglob(".dispatch*"))
     undone = world.undo()
-    assert (len(undone.restored), undone.untouched, undone.left) == (4, 2, [])
+    assert (len(undone.restored), undone.untouched, undone.left) == (4, 6, [])
     (world.inside / "low.upper").unlink()
     assert world.picture() == before
+
+
+ON_DISKS = pytest.mark.parametrize("elsewhere", [False, True], ids=["one disk", "two disks"])
+"""What is deleted is renamed into the host's home, or copied there when that is on another disk."""
+
+
+@pytest.fixture
+def other_disk(world: World) -> Iterator[Path]:
+    shared = Path("/dev/shm")  # noqa: S108 -- only as a disk that is another one; a folder of its own is made there
+    if not shared.is_dir() or shared.stat().st_dev == world.root.stat().st_dev:
+        pytest.skip("NOT TESTED: there is no second disk")
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def placed(world: World, elsewhere: bool, request: pytest.FixtureRequest) -> World:
+    if elsewhere:
+        world.home = request.getfixturevalue("other_disk")
+    return world
 
 
 def dies(work: Callable[[], object], at: int) -> bool:
@@ -213,26 +287,36 @@ def dies(work: Callable[[], object], at: int) -> bool:
         os._exit(1)
 
 
+def aged(world: World, task: str, days: int) -> None:
+    when = time.time() - days * 86_400
+    os.utime(world.home / "changes" / f"{task}.1" / "plan", (when, when))
+
+
 EVERY = [pytest.param(1, marks=pytest.mark.big), 7]  # of the places to die at
 
 
+@ON_DISKS
 @pytest.mark.parametrize("every", EVERY)
-def test_a_crash_anywhere_leaves_what_undo_needs(world: World, every: int) -> None:
-    plan = everything(world)
+def test_a_crash_anywhere_leaves_what_undo_needs(placed: World, every: int) -> None:
+    world = placed
+    everything(world)
     before = world.picture()
     at = 1
-    while dies(partial(world.apply, plan, f"task{at}"), at):
+    while dies(partial(world.apply, everything(world), f"task{at}"), at):
         for _ in range(2):  # undoing twice does no harm
             if list(world.records.of(f"task{at}")):
                 assert world.undo(f"task{at}").left == []
         assert world.picture() == before, f"died at {at}"
         at += every
-    assert at > 40
+    assert at > 60
     assert world.picture() != before
+    assert not list(world.inside.rglob(".dispatch*"))
 
 
+@ON_DISKS
 @pytest.mark.parametrize("every", EVERY)
-def test_a_crash_while_undoing_leaves_what_undoing_again_needs(world: World, every: int) -> None:
+def test_a_crash_while_undoing_leaves_what_undoing_again_needs(placed: World, every: int) -> None:
+    world = placed
     plan = everything(world)
     before = world.picture()
     at = 1
@@ -241,7 +325,7 @@ def test_a_crash_while_undoing_leaves_what_undoing_again_needs(world: World, eve
         assert world.undo().left == []
         assert world.picture() == before, f"died at {at}"
         at += every
-        world.apply(plan)
+        assert world.apply(everything(world)).why == ""
     assert at > 20
     assert world.picture() == before
 
@@ -291,7 +375,7 @@ def test_a_name_that_is_taken_meanwhile_is_not_overwritten_by_undoing(world: Wor
 def test_nothing_is_undone_in_a_folder_that_may_not_be_changed_any_more(world: World) -> None:
     world.apply(Plan("Move", (world.move("plain.txt", "moved.txt"),)))
     (world.root / "elsewhere").mkdir()
-    elsewhere = replace(world, root=world.root / "elsewhere")
+    elsewhere = replace(world, root=world.root / "elsewhere", home=world.root / "elsewhere" / "home")
     for name in ("in", "read", "home"):
         (elsewhere.root / name).mkdir()
     os.rename(world.root / "home" / "changes", elsewhere.root / "home" / "changes")
@@ -308,8 +392,8 @@ def test_the_records_are_the_hosts_alone_and_are_not_kept_for_ever(world: World)
 
     kept = sorted((world.root / "home" / "changes").iterdir())
 
-    assert [path.name for path in kept] == ["task2.1", "task3.1", "task4.1"]
-    assert {path.stat().st_mode & 0o777 for path in kept} == {0o700}
+    assert [path.name for path in kept] == ["lock", "task2.1", "task3.1", "task4.1"]
+    assert {path.stat().st_mode & 0o777 for path in kept[1:]} == {0o700}
     assert list(world.records.of("task1")) == []
 
 
@@ -342,3 +426,98 @@ def test_names_of_any_bytes_are_packed(world: World) -> None:
     with zipfile.ZipFile(world.inside / "deep.zip") as archive:
         assert archive.testzip() is None
         assert len(archive.namelist()) == 6
+
+
+@ON_DISKS
+def test_a_deleted_file_comes_back_with_its_bytes_time_and_permissions(placed: World) -> None:
+    path = placed.inside / "plain.txt"
+    path.chmod(0o640)
+    before = path.stat()
+
+    assert placed.apply(Plan("Delete", (Delete(str(path), placed.facts(path)),))).why == ""
+    assert not path.exists()
+    assert placed.undo().left == []
+
+    after = path.stat()
+    assert path.read_text() == "plain"
+    assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+    assert list((placed.home / "changes").rglob("kept-*")) == []
+
+
+@ON_DISKS
+def test_a_name_that_is_taken_since_is_not_overwritten_by_what_was_deleted(placed: World) -> None:
+    path = placed.inside / "plain.txt"
+    placed.apply(Plan("Delete", (Delete(str(path), placed.facts(path)),)))
+    path.write_text("new here")
+
+    assert [reason for _, reason in placed.undo().left] == [Refusal.TAKEN]
+    assert path.read_text() == "new here"
+    path.unlink()
+    assert placed.undo().left == []
+    assert path.read_text() == "plain"
+
+
+def test_words_that_were_changed_since_are_left(world: World) -> None:
+    path = world.inside / "plain.txt"
+    world.apply(Plan("Rewrite", (Rewrite(str(path), world.facts(path), "plain", "plan"),)))
+    path.write_text("mine")
+
+    assert [reason for _, reason in world.undo().left] == [Refusal.CHANGED]
+    assert path.read_text() == "mine"
+
+
+def test_what_is_too_old_or_too_much_is_gone_for_good_the_oldest_first(world: World) -> None:
+    world.most_kept_bytes = 12
+    for number in range(4):
+        path = world.inside / f"{number}.txt"
+        path.write_text("five.")
+        assert world.apply(Plan("Delete", (Delete(str(path), world.facts(path)),)), f"task{number}").why == ""
+    assert list(world.records.of("task1")) == []
+    assert world.undo("task2").left == []
+    assert (world.inside / "2.txt").read_text() == "five."
+
+    aged(world, "task3", 31)
+    world.records.forget_old()
+
+    assert list(world.records.of("task3")) == []
+    assert not (world.inside / "3.txt").exists()
+
+
+def test_more_than_is_kept_is_not_deleted(world: World) -> None:
+    world.most_kept_bytes = 4
+    path = world.inside / "plain.txt"
+
+    done = world.apply(Plan("Delete", (Delete(str(path), world.facts(path)),)))
+
+    assert (done.done, done.why) == (0, "it deletes more than is kept for undoing it")
+    assert path.read_text() == "plain"
+
+
+def test_the_changes_of_a_task_are_forgotten_with_it(world: World) -> None:
+    for task in ("left", "kept"):
+        world.apply(Plan("Write", (Write(str(world.inside / task), "x"),)), task)
+
+    world.records.forget_tasks({"left"})
+
+    assert (list(world.records.of("left")), len(list(world.records.of("kept")))) == ([], 1)
+
+
+def test_one_changes_files_at_a_time(world: World) -> None:
+    with world.records.alone(), pytest.raises(Busy), replace(world, wait_seconds=0).records.alone():
+        raise AssertionError("two at once")
+
+
+def test_a_long_plan_begins_with_what_there_is_and_still_shows_all_of_it(world: World) -> None:
+    names = [f"{number:05}.jpg" for number in range(20_000)]
+    steps = tuple(
+        Move(str(world.inside / name), str(world.inside / "Pictures" / name), Facts(1, 2, number))
+        for number, name in enumerate(names)
+    )
+    plan = Plan("Sort 20,000 files", (MakeFolder(str(world.inside / "Pictures")), *steps))
+
+    shown = preview(Plan.from_bytes(plan.to_bytes()), [Folder(world.inside, writable=True)])
+
+    assert "20,000 × moved here in `in/Pictures`: `00000.jpg`, `00001.jpg`, … `19999.jpg`" in shown[:1000]
+    assert shown.count("\n- `") == 20_000
+    assert shown.count("into `Pictures`") == 1
+    assert len(shown) < 400_000

@@ -7,7 +7,7 @@ from pathlib import Path
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.doctor.chain import State
 from dispatch_host.doctor import look_at_sandbox
-from dispatch_host.permissions.permission import TERMINAL, Grant
+from dispatch_host.permissions.permission import TERMINAL, UNCONFINED, Grant
 from dispatch_host.sandbox.probe import Found
 from dispatch_host.sandbox.unconfined import Unconfined
 
@@ -30,7 +30,7 @@ def test_a_missing_one_is_broken_with_what_to_do() -> None:
 
 
 def test_one_that_the_owner_does_without_is_a_warning() -> None:
-    finding = look_at_sandbox(Grant(permission=TERMINAL, without_sandbox=True), MISSING)
+    finding = look_at_sandbox(Grant(permission=UNCONFINED), MISSING)
 
     assert finding.state is State.WARNING
     assert "WITHOUT" in finding.text

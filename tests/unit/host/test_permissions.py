@@ -9,7 +9,7 @@ import pytest
 from dispatch.ids import TaskId
 from dispatch_host.journal import Tx, Writer, audit, permissions
 from dispatch_host.journal.values import AlwaysRule, AuditLine, AuditVerdict
-from dispatch_host.permissions.permission import NETWORK, TERMINAL, Grant, Kind, Permission, granted
+from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED, Grant, Kind, Permission, granted
 
 TASK = TaskId(b"t" * 16)
 
@@ -38,6 +38,8 @@ def connector(name: str) -> Permission:
         (connector("mail/send"), connector("mail"), False),
         (connector("mail"), connector("mailbox/send"), False),
         (TERMINAL, TERMINAL, True),
+        (UNCONFINED, TERMINAL, True),
+        (TERMINAL, UNCONFINED, False),
         (TERMINAL, Permission(Kind.BROWSER), False),
     ],
 )
@@ -52,6 +54,14 @@ def test_what_a_permission_covers(given: Permission, wanted: Permission, covered
 def test_what_is_no_permission_can_not_be_made(kind: Kind, name: str, write: bool) -> None:
     with pytest.raises(ValueError):
         Permission(kind, name, write)
+
+
+def test_of_folders_in_each_other_the_innermost_has_the_word() -> None:
+    outer, inner = Grant(permission=folder("/a", write=True)), Grant(permission=folder("/a/ro"))
+
+    assert granted([outer, inner], folder("/a/b", write=True), now_ms=0) == outer
+    assert granted([outer, inner], folder("/a/ro/b", write=True), now_ms=0) is None
+    assert granted([outer, inner], folder("/a/ro/b"), now_ms=0) == inner
 
 
 def test_the_network_is_nothing_without_the_terminal() -> None:
@@ -71,7 +81,8 @@ def journal(tmp_path: Path) -> Iterator[Writer]:
 
 
 def rule(permission: Permission) -> AlwaysRule:
-    return AlwaysRule(rule=f"use {permission.words}", permission=permission, by="pocket", at_ms=1)
+    words = f"use {permission.words}"
+    return AlwaysRule(rule=words, digest=words.encode(), stands_on=frozenset({permission}), by="pocket", at_ms=1)
 
 
 async def test_no_rule_outlives_the_permission_under_it(journal: Writer) -> None:
@@ -83,12 +94,12 @@ async def test_no_rule_outlives_the_permission_under_it(journal: Writer) -> None
         for grant in (writing, timed):
             permissions.allow(tx, grant, 0)
         for permission in (folder("/a/b", write=True), folder("/a"), TERMINAL):
-            permissions.add_rule(tx, rule(permission))
+            permissions.add_rule(tx, rule(permission), 0)
 
     await journal.step(fill)
 
     async def left(now_ms: int) -> list[Permission]:
-        return await journal.step(lambda tx: [one.permission for one in permissions.rules(tx, now_ms)])
+        return await journal.step(lambda tx: [one for rule in permissions.rules(tx, now_ms) for one in rule.stands_on])
 
     assert await left(99) == [folder("/a"), folder("/a/b", write=True), TERMINAL]
     assert await left(100) == [folder("/a"), folder("/a/b", write=True)]

@@ -17,7 +17,7 @@ from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.toolbox import Toolbox
 from dispatch_host.agents.tools import FileTools, PersonTools, ProgramTools
 from dispatch_host.permissions.permission import Permission
-from dispatch_host.scope import Folder
+from dispatch_host.scope import Folder, KeptOut
 
 from tests.support.agents import Nobody, OpenGate, SaidMeanwhile, last
 from tests.support.model_server import ModelServer
@@ -76,7 +76,7 @@ class Desk:
         )
         boxes: list[Toolbox] = [FileTools(worker, home=self.files.parent, zone=UTC), PersonTools(), *self.toolboxes]
         if self.terminal is not None:
-            boxes.append(ProgramTools(self.terminal, home=self.files.parent, keep_out=[self.home]))
+            boxes.append(ProgramTools(self.terminal, home=self.files.parent, keep_out=[KeptOut.at(self.home)]))
         return LanguageModel(
             settings_home=self.home,
             environment={},

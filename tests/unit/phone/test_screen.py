@@ -146,3 +146,47 @@ def test_a_file_that_came_back_says_how_it_is_fetched() -> None:
 
     assert "(999 B): dispatch-phone files get 12345678" in said
     assert "\x1b" not in said
+
+
+def test_a_list_says_what_a_task_asks_where_it_waits_and_who_began_it() -> None:
+    listed = {"event": "listed", "asked_at": 1_700_000_000_000, "text": "look"}
+    text = shown(
+        [
+            listed | {"state": "asking", "asks": "Which one?", "asked_for_ms": 180_000},
+            listed | {"state": "waiting", "position": 2, "scheduled": True},
+            listed | {"state": "done", "answered": "here"},
+        ],
+        terminal=False,
+    )
+
+    assert "? Which one? (open for 3 min)" in text
+    assert "look, number 2 in line (scheduled)" in text
+    assert "look (answered here)" in text
+
+
+def test_a_thread_says_what_the_computer_began_itself_and_what_it_missed() -> None:
+    missed = {"from": 1_700_000_000_000, "to": 1_700_007_200_000, "count": 3, "text": "look", "reason": "RUN_MISSED"}
+    text = shown(
+        [
+            {"event": "scheduled", "number": 1, "text": "look", "late": True},
+            {"event": "missed", "number": 2, **missed},
+        ],
+        terminal=False,
+    )
+
+    assert "look (scheduled, late)" in text
+    assert "not done, 3 times, " in text
+    assert "The computer was off or asleep when it was due." in text
+
+
+def test_where_a_task_is_answered_is_a_visible_mark() -> None:
+    text = shown(
+        [
+            {"event": "routed", "where": "host", "text": "it needs the computer"},
+            {"event": "done", "state": "done", "answered": "here", "text": "Yes."},
+        ],
+        terminal=False,
+    )
+
+    assert "→ to desk: it needs the computer" in text
+    assert "done, answered here" in text

@@ -80,7 +80,8 @@ CREATE TABLE tasks (
     made_at_ms INTEGER NOT NULL,
     after_number INTEGER NOT NULL,
     state TEXT NOT NULL,
-    action BLOB NOT NULL
+    action BLOB NOT NULL,
+    here INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX tasks_by_pair ON tasks (pair_id, state);
 CREATE TABLE posts (

@@ -36,6 +36,8 @@ class Task:
     """The last event of the thread when it was asked: where it stands when the host never had it."""
     state: str
     """The word of a `task_view.State`."""
+    here: bool = False
+    """Whether it was answered on this phone, and the host knows nothing of it."""
     action: bytes = field(default=b"", repr=False)
     """The serialized Action that each attempt sends, byte for byte; empty for a task that this phone did not make."""
 
@@ -58,7 +60,7 @@ class Post:
     """Whether it went by the direct path, where this phone decides."""
 
 
-_TASK = "task_id, pair_id, text, made_at_ms, after_number, state, action"
+_TASK = "task_id, pair_id, text, made_at_ms, after_number, state, action, here"
 _POST = "message_id, pair_id, task_id, action, attempt, posted_at_ms, verdict, reason, retry_after_ms, direct"
 
 
@@ -94,13 +96,26 @@ class TaskBook:
     def add(self, task: Task) -> None:
         """Keep a new one."""
         self._connection.execute(
-            f"INSERT INTO tasks ({_TASK}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 -- constant
-            (task.task_id, task.pair_id, task.text, task.made_at_ms, task.after_number, task.state, task.action),
+            f"INSERT INTO tasks ({_TASK}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 -- constant
+            (
+                task.task_id,
+                task.pair_id,
+                task.text,
+                task.made_at_ms,
+                task.after_number,
+                task.state,
+                task.action,
+                task.here,
+            ),
         )
 
     def set_state(self, task_id: TaskId, state: str) -> None:
         """Note where it stands now."""
         self._connection.execute("UPDATE tasks SET state = ? WHERE task_id = ?", (state, task_id))
+
+    def set_here(self, task_id: TaskId) -> None:
+        """Note that it was answered on this phone."""
+        self._connection.execute("UPDATE tasks SET here = 1 WHERE task_id = ?", (task_id,))
 
     def set_text(self, task_id: TaskId, text: str) -> None:
         """Change its words: they go when the person drops it, and so does what was to be sent."""
@@ -113,7 +128,7 @@ class TaskBook:
 
     def add_fact(self, task_id: TaskId, fact: Fact) -> None:
         """Note one thing more."""
-        content = {name: value for name, value in asdict(fact).items() if value not in ("", 0, ())}
+        content = {name: value for name, value in asdict(fact).items() if value not in ("", 0, (), False)}
         self._connection.execute(
             "INSERT INTO facts (task_id, ordinal, content)"
             " SELECT ?1, coalesce(max(ordinal), 0) + 1, ?2 FROM facts WHERE task_id = ?1",
@@ -161,8 +176,8 @@ class TaskBook:
         )
 
 
-def _task(row: tuple[bytes, bytes, str, int, int, str, bytes]) -> Task:
-    task_id, pair_id, text, made_at_ms, after_number, state, action = row
+def _task(row: tuple[bytes, bytes, str, int, int, str, bytes, int]) -> Task:
+    task_id, pair_id, text, made_at_ms, after_number, state, action, here = row
     return Task(
         task_id=TaskId(task_id),
         pair_id=PairId(pair_id),
@@ -171,6 +186,7 @@ def _task(row: tuple[bytes, bytes, str, int, int, str, bytes]) -> Task:
         after_number=after_number,
         state=state,
         action=action,
+        here=bool(here),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Protocol, TypeAlias
 
 from dispatch_host.agents.asking import JSON, Ask
 from dispatch_host.agents.words import Words
-from dispatch_host.permissions.permission import Grant, Permission
+from dispatch_host.permissions.permission import Grant, Kind, Permission
 from dispatch_host.scope import Folder
 
 
@@ -121,6 +121,10 @@ class Gate(Protocol):
 
     def has(self, permission: Permission) -> bool:
         """Tell whether it is given, without using it: what need not be tried, or offered to a model."""
+        ...
+
+    def named(self, kind: Kind) -> Sequence[str]:
+        """Give the names under which something of a kind is permitted now, without using it: `mail`, `mail/search`."""
         ...
 
     async def use(self, permission: Permission, subject: str) -> Grant:

@@ -44,7 +44,11 @@ class Approval:
     """Under which `task` and `always` are remembered, never wider than what the person can read here: `change files in
     ~/Downloads`. Empty: every action asks anew, and the only answers are yes and no."""
     permission: Permission | None = None
-    """What the rule stands on: when that is taken back, the rule goes too. A rule needs one."""
+    """What the action takes and the rule stands on: when that is taken back, the rule goes too. A rule needs one."""
+    also: Sequence[Permission] = ()
+    """What else it takes, and the rule stands on."""
+    of: JSON = None
+    """What the rule is about, where its words could be those of another: one rule is one of these under one wording."""
 
     def __post_init__(self) -> None:
         """Refuse what could not be bound to or remembered. Raises ValueError."""
@@ -59,6 +63,17 @@ class Approval:
     def digest(self) -> bytes:
         """Give what the answer is bound to: SHA-256 of the action."""
         return sha256(self.action).digest()
+
+    @property
+    def stands_on(self) -> frozenset[Permission]:
+        """Give every permission that it takes."""
+        return frozenset(() if self.permission is None else (self.permission, *self.also))
+
+    @property
+    def rule_digest(self) -> bytes:
+        """Give what `task` and `always` are remembered by: the words, what they are about, and what they stand on."""
+        stands_on: Sequence[str] = sorted(one.words for one in self.stands_on)
+        return sha256(canonical([self.rule, self.of, stands_on])).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from dispatch_host.agents.agent import Gate
-from dispatch_host.permissions.permission import NETWORK, TERMINAL
+from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.probe import Found, probe
 from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program, ProgramEvent, Programs
 from dispatch_host.sandbox.unconfined import Unconfined
@@ -61,7 +61,7 @@ class Terminal:
         found = await self.found()
         if found.programs is not None:
             return True
-        if not (await gate.use(TERMINAL, subject)).without_sandbox:
+        if not gate.has(UNCONFINED):
             raise NoSandbox(found)
         return False
 
@@ -76,9 +76,10 @@ class Terminal:
         confined: bool = True,
         variables: Mapping[str, str] | None = None,
         folders: Sequence[Folder] | None = None,
+        own: Sequence[Folder] = (),
     ) -> AsyncGenerator[ProgramEvent, None]:
         """Start a program and give its output and its end. Closing the generator kills all of it. `variables` are of its
-        environment, beside what all programs have.
+        environment, beside what all programs have, and `own` the folders that it needs beside the approved ones.
 
         `folders` is what it is given, as the person was shown: not more than is approved, nor what was approved since. Unless
         they are said, it is given the approved folder that it starts in.
@@ -86,7 +87,7 @@ class Terminal:
         It may use the network if that is permitted, unless `network` says no. `confined` is what `is_confined` gave and the
         person was shown: a sandbox that is gone since is not done without. Raises NotPermitted, NoSandbox and NoProgram.
         """
-        program = Program(tuple(command), folder, variables=variables or {})
+        program = Program(tuple(command), folder, own=own, variables=variables or {})
         programs, online = await self._chosen(program, gate, network, confined=confined)
         seen = _seen(folder, folders, gate.folders)
         events = programs.run(program, folders=seen, network=online, limits=limits or self._limits)
@@ -119,11 +120,12 @@ class Terminal:
     ) -> tuple[Programs, bool]:
         """Use the permissions that starting it takes, and choose how it is started: the way, and whether with the network."""
         subject = program.argv[0] if program.argv else ""
-        grant = await gate.use(TERMINAL, subject)
+        await gate.use(TERMINAL, subject)
         programs = (await self.found()).programs
         if programs is None:
-            if confined or not grant.without_sandbox:
+            if confined or not gate.has(UNCONFINED):
                 raise NoSandbox(await self.found())
+            await gate.use(UNCONFINED, subject)
             programs = self._unconfined
         online = gate.has(NETWORK) if network is None else network
         if online:

@@ -7,6 +7,7 @@ no scope; they get the task's `Work`, whose gate they ask at each use, and whose
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -25,6 +26,8 @@ class Work:
     gate: Gate
     ask: Ask
     tell: Tell
+    closing: AsyncExitStack = field(default_factory=AsyncExitStack)
+    """What a tool began and did not end (a browser) ends with it: whoever makes a Work closes it when the task is over."""
     earlier: Sequence[str] = ()
     """The ids of the earlier tasks of the thread, oldest first: by which a change is found that is to be undone."""
 

@@ -5,31 +5,44 @@ thread and no task but by its id. docs/changes.md explains the rules.
 """
 
 from dispatch_host.changes.applying import Applied, CannotMake, Maker, Tell, apply
+from dispatch_host.changes.forgetting import forgetting
 from dispatch_host.changes.packing import Packing, TooMany
 from dispatch_host.changes.plan import (
+    MOST_BYTES,
     MOST_STEPS,
+    MOST_TEXT_BYTES,
     BadPlan,
     Convert,
+    Delete,
     How,
     MakeFolder,
     Move,
     Plan,
+    RemoveFolder,
+    Rewrite,
     Step,
     Write,
     Zip,
     makes,
+    place,
     same,
 )
-from dispatch_host.changes.preview import label, preview, touched
-from dispatch_host.changes.record import Record, Records, State
+from dispatch_host.changes.preview import KEPT, label, preview, touched
+from dispatch_host.changes.record import MOST_KEPT_BYTES, Busy, Record, Records, State, TooMuch, kept_bytes
 from dispatch_host.changes.undo import Undone, undo
 
 __all__ = [
+    "KEPT",
+    "MOST_BYTES",
+    "MOST_KEPT_BYTES",
     "MOST_STEPS",
+    "MOST_TEXT_BYTES",
     "Applied",
     "BadPlan",
+    "Busy",
     "CannotMake",
     "Convert",
+    "Delete",
     "How",
     "MakeFolder",
     "Maker",
@@ -38,16 +51,22 @@ __all__ = [
     "Plan",
     "Record",
     "Records",
+    "RemoveFolder",
+    "Rewrite",
     "State",
     "Step",
     "Tell",
     "TooMany",
+    "TooMuch",
     "Undone",
     "Write",
     "Zip",
     "apply",
+    "forgetting",
+    "kept_bytes",
     "label",
     "makes",
+    "place",
     "preview",
     "same",
     "touched",

@@ -14,8 +14,23 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from dispatch_host.changes.packing import Packing, pack
-from dispatch_host.changes.plan import Convert, How, MakeFolder, Move, Plan, Step, Write, Zip, makes
-from dispatch_host.changes.record import Made, Record, Records, State
+from dispatch_host.changes.plan import (
+    Convert,
+    Delete,
+    How,
+    MakeFolder,
+    Move,
+    Plan,
+    RemoveFolder,
+    Rewrite,
+    Step,
+    Write,
+    Zip,
+    makes,
+    place,
+    takes,
+)
+from dispatch_host.changes.record import Busy, Made, Record, Records, State, TooMuch
 from dispatch_host.scope import Facts, Hands, Refusal, Refused, Scope
 
 Tell = Callable[[int, int, str], None]
@@ -41,6 +56,18 @@ class Applied:
 
 def apply(plan: Plan, scope: Scope, records: Records, task_id: str, makers: Mapping[How, Maker], tell: Tell) -> Applied:
     """Carry out a plan. What it changed is in the records before it is changed."""
+    try:
+        with records.alone():
+            return _apply(plan, scope, records, task_id, makers, tell)
+    except Busy:
+        return Applied(
+            0, len(plan.steps), "", "another change is being carried out on this computer; say it again in a moment"
+        )
+
+
+def _apply(
+    plan: Plan, scope: Scope, records: Records, task_id: str, makers: Mapping[How, Maker], tell: Tell
+) -> Applied:
     hands = Hands(scope)
     try:
         _look(plan, hands, scope)
@@ -48,6 +75,8 @@ def apply(plan: Plan, scope: Scope, records: Records, task_id: str, makers: Mapp
         return Applied(0, len(plan.steps), refused.path, f"it is {refused.reason}")
     try:
         record = records.begin(task_id, plan)
+    except TooMuch:
+        return Applied(0, len(plan.steps), "", "it deletes more than is kept for undoing it")
     except OSError as error:
         return Applied(0, len(plan.steps), "", f"what is needed to undo it could not be kept: {error.strerror}")
     doing = _Doing(scope, hands, record, makers, tell)
@@ -57,7 +86,7 @@ def apply(plan: Plan, scope: Scope, records: Records, task_id: str, makers: Mapp
         except (Refused, CannotMake) as stopped:
             settle(plan, hands)
             record.note_end(State.STOPPED)
-            path = stopped.path if isinstance(stopped, Refused) else makes(step)
+            path = stopped.path if isinstance(stopped, Refused) else place(step)
             why = f"it is {stopped.reason}" if isinstance(stopped, Refused) else str(stopped)
             return Applied(index, len(plan.steps), path, why)
         tell(index + 1, len(plan.steps), "steps")
@@ -68,35 +97,51 @@ def apply(plan: Plan, scope: Scope, records: Records, task_id: str, makers: Mapp
 
 def settle(plan: Plan, hands: Hands) -> None:
     """Write the names of all folders that a plan touches to the disk, once: what is undone is decided by what is there."""
-    paths = [makes(step) for step in plan.steps] + [step.source for step in plan.steps if isinstance(step, Move)]
+    paths = [path for step in plan.steps for path in (makes(step), takes(step)) if path is not None]
     for path in {os.path.dirname(path): path for path in paths}.values():
         hands.settle(path)
 
 
 def _look(plan: Plan, hands: Hands, scope: Scope) -> None:
     """Look at everything before anything is changed. Raises Refused."""
-    freed: set[str] = set()
+    gone: set[str] = set()
     made: set[str] = set()
     for step in plan.steps:
-        match step:
-            case Move(source, target, expected):
-                if hands.facts(source) != expected:
-                    raise Refused(Refusal.CHANGED, source)
-            case Convert(source, _, expected):
-                with _opened(scope, source, expected):
-                    pass
-            case Zip():
-                if Packing.of(scope, step.sources, step.base).listing != step.listing:
-                    raise Refused(Refusal.CHANGED, step.sources[0])
-                if hands.room(step.target) < step.size:
-                    raise Refused(Refusal.NO_SPACE, step.target)
+        _look_at(step, hands, scope)
         target = makes(step)
-        # What an earlier step makes or moves away is not there to be looked at yet.
-        if os.path.dirname(target) not in made and target not in freed and not hands.is_free(target):
-            raise Refused(Refusal.TAKEN, target)
-        made.add(target)
-        if isinstance(step, Move):
-            freed.add(step.source)
+        # What an earlier step makes or takes away is not there to be looked at yet.
+        if target is not None and not isinstance(step, Rewrite):
+            is_new = os.path.dirname(target) in made or target in gone
+            if not is_new and not hands.is_free(target):
+                raise Refused(Refusal.TAKEN, target)
+            made.add(target)
+        if (taken := takes(step)) is not None:
+            gone.add(taken)
+
+
+def _look_at(step: Step, hands: Hands, scope: Scope) -> None:
+    """Look whether what a step works on is what it was."""
+    match step:
+        case Move(source, _, expected) | Delete(source, expected):
+            if hands.facts(source) != expected:
+                raise Refused(Refusal.CHANGED, source)
+        case RemoveFolder(path):
+            if not hands.is_folder(path):
+                raise Refused(Refusal.NOT_THERE, path)
+        case Rewrite(path, expected, old):
+            if hands.facts(path) != expected:
+                raise Refused(Refusal.CHANGED, path)
+            with _opened(scope, path, expected) as file:
+                if file.read(expected.size + 1) != encoded(old):
+                    raise Refused(Refusal.CHANGED, path)
+        case Convert(source, _, expected):
+            with _opened(scope, source, expected):
+                pass
+        case Zip():
+            if Packing.of(scope, step.sources, step.base).listing != step.listing:
+                raise Refused(Refusal.CHANGED, step.sources[0])
+            if hands.room(step.target) < step.size:
+                raise Refused(Refusal.NO_SPACE, step.target)
 
 
 @dataclass(slots=True)
@@ -117,6 +162,13 @@ class _Doing:
                 self.hands.move(source, target, expected)
             case Write(target, content):
                 self._new(index, target, lambda file: _write(file, content))
+            case Rewrite(path, expected, _, new):
+                self._new(index, path, lambda file: _write(file, new), instead_of=expected)
+            case Delete(path, expected):
+                self._keep(index, path, expected)
+            case RemoveFolder(path):
+                self.record.note_made(index, Made())
+                self.hands.remove_folder(path)
             case Convert(source, target, expected, how, part):
                 with _opened(self.scope, source, expected) as taken:
                     self._new(index, target, lambda file: self.makers[how](taken, file, part, self.tell))
@@ -126,22 +178,32 @@ class _Doing:
                     raise Refused(Refusal.CHANGED, sources[0])
                 self._new(index, target, lambda file: pack(packing, self.scope, file, self.tell))
 
-    def _new(self, index: int, target: str, fill: Callable[[BinaryIO], None]) -> None:
-        """Write a file aside, note what it became, and give it its name."""
+    def _new(
+        self, index: int, target: str, fill: Callable[[BinaryIO], None], *, instead_of: Facts | None = None
+    ) -> None:
+        """Write a file aside, note what it became, keep the one in whose place it comes, and give it its name."""
         aside = os.path.join(os.path.dirname(target), self.record.aside(index))
-        with self.hands.create(aside) as file:
+        with self.hands.create(aside, permissions_of=None if instead_of is None else target) as file:
             fill(file)
             file.flush()
             sha256 = digest(file)
         facts = self.hands.facts(aside)
         self.record.note_made(index, Made(facts, sha256))
         try:
+            if instead_of is not None:
+                self._keep(index, target, instead_of)
             self.hands.move(aside, target, facts)
         except Refused:
             self.record.note_made(index, Made())  # what has that name now was never ours
             with contextlib.suppress(Refused):
                 self.hands.remove(aside, facts, f"{self.record.aside(index)}x")
             raise
+
+    def _keep(self, index: int, path: str, expected: Facts) -> None:
+        """Take a file away into the record."""
+        with self.record.opened() as folder:
+            self.hands.move_out(path, expected, folder, self.record.kept(index), self.record.leaving(index))
+            os.fsync(folder)
 
 
 def digest(file: BinaryIO) -> str:
@@ -153,8 +215,13 @@ def digest(file: BinaryIO) -> str:
     return whole.hexdigest()
 
 
+def encoded(words: str) -> bytes:
+    """Give the bytes of words; those that are no UTF-8 are what they were."""
+    return words.encode(errors="surrogateescape")
+
+
 def _write(file: BinaryIO, content: str) -> None:
-    file.write(content.encode(errors="surrogateescape"))
+    file.write(encoded(content))
 
 
 @contextlib.contextmanager

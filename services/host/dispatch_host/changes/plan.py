@@ -17,8 +17,10 @@ from typing import Any, TypeAlias
 
 from dispatch_host.scope import Facts
 
-MOST_STEPS = 2000
-MOST_BYTES = 512 * 1024
+MOST_STEPS = 50_000
+MOST_BYTES = 16 * 1024 * 1024
+MOST_TEXT_BYTES = 128 * 1024
+"""Of the words that one step writes: a person reads all of them before they say yes."""
 _PATH_CHARACTERS = 16 * 1024
 
 
@@ -32,6 +34,7 @@ class How(StrEnum):
     TEXT = "text"  # the words of a PDF or an office document
     CSV = "csv"  # a sheet; `part` is its name
     ENTRY = "entry"  # a file in an archive; `part` is its name there
+    COPY = "copy"  # the very bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,31 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Give a text file that is there other words. The old ones are in the step, so that what is shown is all that differs."""
+
+    path: str
+    expected: Facts
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Take a file away. It is kept with the record of the change for a while."""
+
+    path: str
+    expected: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFolder:
+    """Take away a folder that is empty by then."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Convert:
     """Make a new file of another one, which stays as it is."""
 
@@ -81,11 +109,14 @@ class Zip:
     listing: str
 
 
-Step: TypeAlias = MakeFolder | Move | Write | Convert | Zip
-_DO: dict[str, type[MakeFolder | Move | Write | Convert | Zip]] = {
+Step: TypeAlias = MakeFolder | Move | Write | Rewrite | Delete | RemoveFolder | Convert | Zip
+_DO: dict[str, type[Step]] = {
     "make_folder": MakeFolder,
     "move": Move,
     "write": Write,
+    "rewrite": Rewrite,
+    "delete": Delete,
+    "remove_folder": RemoveFolder,
     "convert": Convert,
     "zip": Zip,
 }
@@ -126,13 +157,46 @@ class Plan:
 
 
 def reads(step: Step) -> str | None:
-    """Give the one file that a step reads or moves."""
-    return step.source if isinstance(step, Move | Convert) else None
+    """Give the one file that a step reads, moves, rewrites or deletes."""
+    match step:
+        case Move(source) | Convert(source):
+            return source
+        case Rewrite(path) | Delete(path):
+            return path
+        case _:
+            return None
 
 
-def makes(step: Step) -> str:
-    """Give the path that is there after a step and was not before."""
-    return step.path if isinstance(step, MakeFolder) else step.target
+def makes(step: Step) -> str | None:
+    """Give the path that is there after a step and was not before, or not with those words."""
+    match step:
+        case MakeFolder(path) | Rewrite(path):
+            return path
+        case Delete() | RemoveFolder():
+            return None
+        case _:
+            return step.target
+
+
+def takes(step: Step) -> str | None:
+    """Give the path that is not there any more after a step."""
+    match step:
+        case Move(source):
+            return source
+        case Delete(path) | RemoveFolder(path):
+            return path
+        case _:
+            return None
+
+
+def place(step: Step) -> str:
+    """Give the one path that a step is about, for a person."""
+    return makes(step) or takes(step) or ""
+
+
+def keeps(step: Step) -> Facts | None:
+    """Give the file that is kept with the record, so that it can come back."""
+    return step.expected if isinstance(step, Rewrite | Delete) else None
 
 
 def same(path: str) -> str:
@@ -145,24 +209,32 @@ def check(plan: Plan) -> None:
     if not plan.steps or len(plan.steps) > MOST_STEPS:
         raise BadPlan("no steps, or too many")
     made: set[str] = set()
-    moved: set[str] = set()
+    taken: set[str] = set()
+    exact: set[str] = set()
     for step in plan.steps:
         for path in _paths(step):
             if not path.startswith("/") or os.path.normpath(path) != path or "\0" in path:
                 raise BadPlan("a path that is not spelled out")
-        if same(makes(step)) in made:
-            raise BadPlan("two steps make the same path")
-        made.add(same(makes(step)))
         source = reads(step)
-        if source is not None and source in moved:
-            raise BadPlan("a file that an earlier step has moved")
-        if isinstance(step, Move):
-            moved.add(step.source)
+        if source is not None and source in taken:
+            raise BadPlan("a file that an earlier step has taken away")
+        if source is not None and source in exact:
+            raise BadPlan("a file that an earlier step makes")
+        target, gone = makes(step), takes(step)
+        if target is not None and same(target) in made:
+            raise BadPlan("two steps make the same path")
+        if target is not None:
+            made.add(same(target))
+            exact.add(target)
+        if gone is not None:
+            if gone in taken:
+                raise BadPlan("a path that an earlier step has taken away")
+            taken.add(gone)
 
 
 def _paths(step: Step) -> Sequence[str]:
     match step:
-        case MakeFolder(path):
+        case MakeFolder(path) | Rewrite(path) | Delete(path) | RemoveFolder(path):
             return [path]
         case Move(source, target) | Convert(source, target):
             return [source, target]
@@ -180,7 +252,8 @@ def _fields(step: Step) -> dict[str, Any]:
     return said
 
 
-_TEXTS = ("path", "source", "target", "content", "part", "base", "listing")
+_TEXTS = ("path", "source", "target", "content", "old", "new", "part", "base", "listing")
+_WORDS = ("content", "old", "new")
 _COUNTS = ("files", "size")
 
 
@@ -188,7 +261,7 @@ def _step(said: dict[str, Any]) -> Step:
     given = {name: value for name, value in said.items() if name != "do"}
     for name, value in given.items():
         if name in _TEXTS:
-            _is_text(value, MOST_BYTES if name == "content" else _PATH_CHARACTERS)
+            _is_text(value, MOST_TEXT_BYTES if name in _WORDS else _PATH_CHARACTERS)
         elif name in _COUNTS:
             _is_count(value)
         elif name == "expected":

@@ -1,28 +1,38 @@
 """What was changed by one plan, kept in the host's home so that it can be undone after any crash.
 
 A folder for each change: `plan`, the bytes that were approved, on the disk before the first step; `log`, a line for each
-thing that the plan alone does not tell (what a new file became, folders that were made) and for how it ended. Only
-applying.py and undo.py write here. Paths of files are in it: it never leaves the host.
+thing that the plan alone does not tell (what a new file became, folders that were made) and for how it ended; `kept-N`, the
+file that step N took away. Only applying.py and undo.py write here. It never leaves the host.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from dispatch_host.changes.plan import Plan
+from dispatch_host.changes.plan import Plan, keeps
 from dispatch_host.scope import Facts
 
 MOST_CHANGES = 200
 """Changes that are kept; the oldest go first, and can't be undone then."""
+MOST_DAYS = 30
+MOST_KEPT_BYTES = 10 * 1000**3
+"""Of deleted files and old words, over all changes."""
+_LOCK = "lock"
+_WAIT_SECONDS = 30.0  # for whoever is at it: a worker whose host is gone ends at once
+_LOOK_SECONDS = 0.02
+_DAY_SECONDS = 86_400
 
 _ID = re.compile(r"(?P<task>[0-9A-Za-z_-]{1,80})\.(?P<place>\d{1,4})")
 
@@ -63,6 +73,23 @@ class Record:
         """Give the name under which a step's file is written, or taken away, before it has its own or none."""
         return f".dispatch-{self.name[:40]}-{step}.part"
 
+    def leaving(self, step: int) -> str:
+        """Give the name that a file has beside its place while it goes, when its copy is on another disk already."""
+        return f".dispatch-{self.name[:40]}-{step}.gone"
+
+    def kept(self, step: int) -> str:
+        """Give the name under which the file that a step takes away is kept here."""
+        return f"kept-{step}"
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Hold the folder open, for files that come here and go back."""
+        fd = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
     def note_made(self, step: int, made: Made) -> None:
         """Keep what a step is about to put in its place, on the disk before it is there."""
         facts = None if made.facts is None else list(made.facts)
@@ -81,17 +108,53 @@ class Record:
             os.fsync(log.fileno())
 
 
+class TooMuch(Exception):
+    """A plan that takes away more than is kept, so that it could not be undone."""
+
+
+class Busy(Exception):
+    """Another process changes files, or takes a change back."""
+
+
 class Records:
     """All changes of a host."""
 
-    def __init__(self, folder: Path, *, most: int = MOST_CHANGES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        most: int = MOST_CHANGES,
+        most_kept_bytes: int = MOST_KEPT_BYTES,
+        wait_seconds: float = _WAIT_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`wait_seconds` is how long `alone` waits for whoever is at it."""
         self._folder = folder
         self._most = most
+        self._most_kept_bytes = most_kept_bytes
+        self._wait_seconds = wait_seconds
+        self._clock = clock
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else change files or take back what was changed: one at a time, also over processes. Raises Busy.
+
+        A worker whose host was killed may be at its last step while the next host's worker begins. The system lets go of the
+        lock when its holder is gone, and not before.
+        """
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self._folder / _LOCK, "ab") as lock:
+            ends = time.monotonic() + self._wait_seconds
+            while not _locked(lock.fileno()):
+                if time.monotonic() > ends:
+                    raise Busy
+                time.sleep(_LOOK_SECONDS)
+            yield
 
     def begin(self, task_id: str, plan: Plan) -> Record:
-        """Keep a plan before its first step. Raises OSError when the disk can't."""
+        """Keep a plan before its first step. Raises OSError when the disk can't, TooMuch."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._forget()
+        self.forget_old(room_for=plan)
         place = 1 + max((self._place(name) for name in self._of(task_id)), default=0)
         folder = self._folder / f"{task_id}.{place}"
         if _ID.fullmatch(folder.name) is None:
@@ -124,12 +187,58 @@ class Records:
     def _place(name: str) -> int:
         return int(name.rpartition(".")[2])
 
-    def _forget(self) -> None:
-        """Make room for one more."""
-        kept = [self._folder / name for name in self._names()]
-        kept.sort(key=lambda folder: folder.stat().st_mtime_ns)
-        for old in kept[: max(len(kept) - self._most + 1, 0)]:
-            shutil.rmtree(old, ignore_errors=True)
+    def forget_old(self, *, room_for: Plan | None = None) -> None:
+        """Delete the changes that are too old, and the oldest until there is room for one more. Raises TooMuch."""
+        needed = 0 if room_for is None else kept_bytes(room_for)
+        if needed > self._most_kept_bytes:
+            raise TooMuch
+        there = sorted((_age(self._folder / name), name) for name in self._names())
+        sizes = {name: _size(self._folder / name) for _, name in there}
+        count, size = len(there) + (room_for is not None), sum(sizes.values()) + needed
+        oldest = self._clock() - MOST_DAYS * _DAY_SECONDS
+        for began, name in there:
+            if began < oldest or count > self._most or size > self._most_kept_bytes:
+                shutil.rmtree(self._folder / name, ignore_errors=True)
+                count, size = count - 1, size - sizes[name]
+
+    def forget_tasks(self, task_ids: Collection[str]) -> None:
+        """Delete the changes of some tasks: they can't be undone then, and what they deleted is gone."""
+        for name in self._names():
+            if name.rpartition(".")[0] in task_ids:
+                shutil.rmtree(self._folder / name, ignore_errors=True)
+
+
+def kept_bytes(plan: Plan) -> int:
+    """Tell how much a plan takes away, that has to be kept."""
+    return sum(facts.size for step in plan.steps if (facts := keeps(step)) is not None)
+
+
+def _age(folder: Path) -> float:
+    """Tell when a change was begun: its plan is written once, whatever is done in its folder later."""
+    try:
+        return (folder / "plan").stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _size(folder: Path) -> int:
+    """Give the bytes of what a change keeps."""
+    try:
+        return sum(
+            item.stat(follow_symlinks=False).st_size for item in os.scandir(folder) if item.name.startswith("kept-")
+        )
+    except OSError:
+        return 0
+
+
+def _locked(file: int) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            return False
+        raise
+    return True
 
 
 def _read(folder: Path) -> Record:

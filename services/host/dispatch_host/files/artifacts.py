@@ -20,17 +20,21 @@ from dispatch.sealed.file import KEY_BYTES
 
 from dispatch_host.files.inbox import Inbox
 from dispatch_host.journal.values import FileKind, StoredFile
-from dispatch_host.scope import Folder, Refusal, Refused, Scope
+from dispatch_host.scope import Folder, KeptOut, Refusal, Refused, Scope
 
 
 class Artifacts:
     """Names files for the phone, and opens what was named. Blocking, called in threads."""
 
-    def __init__(self, *, keep_out: Sequence[Path], inbox: Inbox, most_bytes: int, rng: Rng) -> None:
-        self._keep_out = keep_out
+    def __init__(
+        self, *, keep_out: Sequence[Path], inbox: Inbox, most_bytes: int, rng: Rng, pictures: Path | None = None
+    ) -> None:
+        """`pictures` is where the host keeps pictures of web pages, which agents make and no task reads."""
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         self._inbox = inbox
         self._most_bytes = most_bytes
         self._rng = rng
+        self._pictures = pictures
 
     def name(self, path: Path, folders: Sequence[Folder], *, thread: int, at_ms: int) -> StoredFile:
         """Give a file an id, a key and its digest. Raises FolderNotApproved, FileUnknown, TooLarge."""
@@ -71,6 +75,8 @@ class Artifacts:
 
     def _open(self, path: Path, folders: Sequence[Folder], thread: int) -> OpenFile:
         inbox = self._inbox.of(thread)
+        if self._pictures is not None and path.parent == self._pictures.resolve():
+            inbox = self._pictures.resolve()
         with Scope(folders, keep_out=self._keep_out, inbox=inbox if inbox.is_dir() else None) as scope:
             located = scope.locate(os.fspath(path))
             if located is None:

@@ -54,6 +54,23 @@ def add_go(tx: Tx, pair_id: PairId, message_id: MessageId, task_id: TaskId) -> N
     )
 
 
+def add_end(
+    tx: Tx,
+    pair_id: PairId,
+    message_id: MessageId,
+    task_id: TaskId,
+    *,
+    outcome: Outcome.ValueType,
+    reason: Reason.ValueType,
+) -> None:
+    """Have the relay told how a task ended, by a row that the phone gets in another way."""
+    tx.execute(
+        "INSERT INTO outbox (pair_id, message_id, task_id, sealed, first, last, push_hint, outcome, reason, kept)"
+        " VALUES (?, ?, ?, x'', 0, 0, 0, ?, ?, 1)",
+        (pair_id, message_id, task_id, outcome, reason),
+    )
+
+
 def waiting(tx: Tx, pair_id: PairId, *, after_id: int, limit: int, kept: bool) -> list[OutboxRow]:
     """Give the next rows without a receipt, in order: those that the phone has by the direct path (`kept`), or the others."""
     rows = tx.execute(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dispatch_host.journal.values import AlwaysRule
 from dispatch_host.journal.writer import Tx
-from dispatch_host.permissions.permission import Grant, Kind, Permission, granted
+from dispatch_host.permissions.permission import Grant, Kind, Permission, all_granted
 from dispatch_host.scope import Folder
 
 
@@ -39,7 +40,7 @@ def allow(tx: Tx, grant: Grant, now_ms: int) -> None:
             permission.kind,
             os.fsencode(permission.name),
             permission.write,
-            grant.without_sandbox,
+            permission.without_sandbox,
             grant.ends_at_ms,
         ),
     )
@@ -62,18 +63,19 @@ def drop_over(tx: Tx, now_ms: int) -> None:
 
 
 def rules(tx: Tx, now_ms: int) -> list[AlwaysRule]:
-    """List what was allowed always, and still stands on a permission."""
+    """List what was allowed always, and still stands on what is permitted."""
     held = grants(tx, now_ms)
-    found = [_rule(row) for row in tx.execute("SELECT * FROM always_rule ORDER BY rule, kind, name")]
-    return [rule for rule in found if granted(held, rule.permission, now_ms=now_ms)]
+    found = [_rule(row) for row in tx.execute("SELECT * FROM always_rule ORDER BY rule, digest")]
+    return [rule for rule in found if all_granted(held, rule.stands_on, now_ms=now_ms)]
 
 
-def add_rule(tx: Tx, rule: AlwaysRule) -> None:
-    """Remember what was allowed from now on."""
-    tx.execute(
-        "INSERT OR REPLACE INTO always_rule (rule, kind, name, writable, who, at_ms) VALUES (?, ?, ?, ?, ?, ?)",
-        (rule.rule, *permission_columns(rule.permission), rule.by, rule.at_ms),
-    )
+def add_rule(tx: Tx, rule: AlwaysRule, now_ms: int) -> None:
+    """Remember what was allowed from now on, unless what it stands on was taken back while it was asked for."""
+    if all_granted(grants(tx, now_ms), rule.stands_on, now_ms=now_ms):
+        tx.execute(
+            "INSERT OR REPLACE INTO always_rule (digest, rule, stands_on, who, at_ms) VALUES (?, ?, ?, ?, ?)",
+            (rule.digest, rule.rule, written(rule.stands_on), rule.by, rule.at_ms),
+        )
 
 
 def revoke_rule(tx: Tx, rule: str) -> bool:
@@ -81,32 +83,34 @@ def revoke_rule(tx: Tx, rule: str) -> bool:
     return tx.execute("DELETE FROM always_rule WHERE rule = ?", (rule,)).rowcount > 0
 
 
-def permission_columns(permission: Permission) -> tuple[str, bytes, bool]:
-    """Write a permission as the columns kind, name, writable."""
-    return permission.kind, os.fsencode(permission.name), permission.write
+def written(stands_on: Iterable[Permission]) -> str:
+    """Write permissions as one column."""
+    return json.dumps(sorted([one.kind, one.name, one.write, one.without_sandbox] for one in stands_on))
 
 
-def permission_of(row: sqlite3.Row) -> Permission:
-    """Read it from them."""
-    return Permission(Kind(row["kind"]), os.fsdecode(row["name"]), bool(row["writable"]))
+def read(column: str) -> frozenset[Permission]:
+    """Read them from it."""
+    return frozenset(
+        Permission(Kind(kind), name, write, without_sandbox)
+        for kind, name, write, without_sandbox in json.loads(column)
+    )
 
 
 def _drop_baseless(tx: Tx, now_ms: int) -> None:
     held = grants(tx, now_ms)
-    for row in tx.execute("SELECT * FROM always_rule").fetchall():
-        permission = permission_of(row)
-        if granted(held, permission, now_ms=now_ms) is None:
-            tx.execute(
-                "DELETE FROM always_rule WHERE rule = ? AND kind = ? AND name = ? AND writable = ?",
-                (row["rule"], *permission_columns(permission)),
-            )
+    for row in tx.execute("SELECT digest, stands_on FROM always_rule").fetchall():
+        if not all_granted(held, read(row["stands_on"]), now_ms=now_ms):
+            tx.execute("DELETE FROM always_rule WHERE digest = ?", (row["digest"],))
 
 
 def _rule(row: sqlite3.Row) -> AlwaysRule:
-    return AlwaysRule(rule=row["rule"], permission=permission_of(row), by=row["who"], at_ms=row["at_ms"])
+    return AlwaysRule(
+        rule=row["rule"], digest=row["digest"], stands_on=read(row["stands_on"]), by=row["who"], at_ms=row["at_ms"]
+    )
 
 
 def _grant(row: sqlite3.Row) -> Grant:
-    return Grant(
-        permission=permission_of(row), without_sandbox=bool(row["without_sandbox"]), ends_at_ms=row["ends_at_ms"]
+    permission = Permission(
+        Kind(row["kind"]), os.fsdecode(row["name"]), bool(row["writable"]), bool(row["without_sandbox"])
     )
+    return Grant(permission=permission, ends_at_ms=row["ends_at_ms"])

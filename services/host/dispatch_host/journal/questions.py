@@ -6,18 +6,24 @@ import sqlite3
 
 from dispatch.ids import TaskId
 
-from dispatch_host.journal.permissions import permission_columns, permission_of
+from dispatch_host.journal import permissions
 from dispatch_host.journal.values import StoredQuestion
 from dispatch_host.journal.writer import Tx
 
 
 def add(tx: Tx, question: StoredQuestion) -> None:
     """Remember a question that is being asked."""
-    columns = (None, None, None) if question.permission is None else permission_columns(question.permission)
     tx.execute(
-        "INSERT INTO question (question_id, task_id, content, kind, name, writable, asked_at_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (question.question_id, question.task_id, question.content, *columns, question.asked_at_ms),
+        "INSERT INTO question (question_id, task_id, content, stands_on, rule_digest, asked_at_ms)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            question.question_id,
+            question.task_id,
+            question.content,
+            permissions.written(question.stands_on),
+            question.rule_digest,
+            question.asked_at_ms,
+        ),
     )
 
 
@@ -70,7 +76,8 @@ def _question(row: sqlite3.Row) -> StoredQuestion:
         question_id=row["question_id"],
         task_id=TaskId(row["task_id"]),
         content=row["content"],
-        permission=None if row["kind"] is None else permission_of(row),
+        stands_on=permissions.read(row["stands_on"]),
+        rule_digest=row["rule_digest"],
         asked_at_ms=row["asked_at_ms"],
         answered=row["answered"],
     )

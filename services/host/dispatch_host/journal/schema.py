@@ -129,22 +129,19 @@ CREATE TABLE permission (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE always_rule (               -- what a person allowed from now on, in answer to a question
+    digest BLOB PRIMARY KEY,             -- of the rule and of what it stands on
     rule TEXT NOT NULL,                  -- as the question said it
-    kind TEXT NOT NULL,                  -- the permission that it stands on
-    name BLOB NOT NULL,
-    writable INTEGER NOT NULL,
+    stands_on TEXT NOT NULL,             -- the permissions without which it is none: JSON
     who TEXT NOT NULL,                   -- the device that said so
-    at_ms INTEGER NOT NULL,
-    PRIMARY KEY (rule, kind, name, writable)
+    at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE question (                  -- of tasks that are not over
     question_id BLOB PRIMARY KEY,
     task_id BLOB NOT NULL,
     content BLOB NOT NULL,               -- the serialized Question
-    kind TEXT,                           -- the permission that its rule stands on; NULL for none
-    name BLOB,
-    writable INTEGER,
+    stands_on TEXT NOT NULL,             -- the permissions that it takes: JSON
+    rule_digest BLOB NOT NULL,
     asked_at_ms INTEGER NOT NULL,
     answered BLOB                        -- the serialized Answered that closed it; NULL while it is open
 ) STRICT, WITHOUT ROWID;
@@ -165,6 +162,21 @@ CREATE TABLE audit (
     verdict TEXT NOT NULL,
     who TEXT NOT NULL                    -- the device that said so; empty where nobody was asked
 ) STRICT;
+
+CREATE TABLE schedule (                  -- what this computer does by itself (docs/schedule.md)
+    schedule_id BLOB PRIMARY KEY,
+    thread INTEGER NOT NULL REFERENCES thread (id),
+    text TEXT NOT NULL,
+    cron TEXT NOT NULL,                  -- when: a cron expression, or empty for
+    at TEXT NOT NULL,                    -- one moment in local time
+    missed TEXT NOT NULL,                -- what becomes of missed times: skip, once
+    paused INTEGER NOT NULL DEFAULT 0,
+    made_at_ms INTEGER NOT NULL,
+    dealt_ms INTEGER NOT NULL,           -- every due time up to here was dealt with
+    held INTEGER NOT NULL DEFAULT 0,     -- why what is due has to wait; 0 for nothing
+    last_task_id BLOB NOT NULL DEFAULT x'',
+    last_due_ms INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE setting (
     name TEXT PRIMARY KEY,

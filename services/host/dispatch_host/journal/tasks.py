@@ -10,7 +10,7 @@ from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_host.journal.values import StoredCommand, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
-from dispatch_host.tasks import QUEUED, Event, State, after
+from dispatch_host.tasks import OUTCOMES, QUEUED, Event, State, after
 
 NO_REASON = Reason.REASON_UNSPECIFIED
 
@@ -33,12 +33,27 @@ def count_queued(tx: Tx) -> int:
     return len(in_states(tx, QUEUED))
 
 
+def newest_over(tx: Tx, *, limit: int) -> list[StoredTask]:
+    """Give the newest tasks that are over, of all threads, oldest first."""
+    marks = ", ".join("?" * len(OUTCOMES))
+    rows = tx.execute(
+        f"SELECT * FROM task WHERE state IN ({marks}) ORDER BY place DESC LIMIT ?",  # noqa: S608 -- marks only
+        (*OUTCOMES, limit),
+    )
+    return [_task(row) for row in rows][::-1]
+
+
 def of_thread(tx: Tx, thread: int, *, limit: int) -> list[StoredTask]:
     """Give a thread's newest accepted tasks, oldest first."""
     rows = tx.execute(
         "SELECT * FROM task WHERE thread = ? AND place IS NOT NULL ORDER BY place DESC LIMIT ?", (thread, limit)
     )
     return [_task(row) for row in rows][::-1]
+
+
+def ids_of_thread(tx: Tx, thread: int) -> list[TaskId]:
+    """Give the ids of all tasks of a thread."""
+    return [TaskId(task_id) for (task_id,) in tx.execute("SELECT task_id FROM task WHERE thread = ?", (thread,))]
 
 
 def hand_over(tx: Tx, task_id: TaskId, *, pair_id: PairId, thread: int, attempt: int, action: bytes, text: str) -> None:
@@ -54,6 +69,18 @@ def hand_over(tx: Tx, task_id: TaskId, *, pair_id: PairId, thread: int, attempt:
         "UPDATE task SET state = ?, attempt = ?, action = ?, pair_id = ? WHERE task_id = ?",
         (after(known.state, Event.RETRY), attempt, action, pair_id, task_id),
     )
+
+
+def begin(tx: Tx, task_id: TaskId, *, pair_id: PairId, thread: int, text: str, at_ms: int) -> StoredTask:
+    """Make a task of the host's own: accepted from the start, since nobody else decides about it."""
+    tx.execute(
+        "INSERT INTO task (task_id, thread, pair_id, state, attempt, action, text, accepted_at_ms, place)"
+        " VALUES (?, ?, ?, ?, 0, x'', ?, ?, (SELECT coalesce(max(place), 0) + 1 FROM task))",
+        (task_id, thread, pair_id, State.ACCEPTED, text, at_ms),
+    )
+    made = find(tx, task_id)
+    assert made is not None  # noqa: S101 -- it was just put there
+    return made
 
 
 def step(tx: Tx, task_id: TaskId, event: Event, *, reason: Reason.ValueType = NO_REASON) -> State:

@@ -65,7 +65,11 @@ def join(tx: Tx, pairing: Pairing) -> Joined | None:
 
 
 def leave(tx: Tx, pair_id: PairId) -> None:
-    """Forget a pairing, its chain, its outbox and its undecided commands. Its thread stays, for when the phone comes back."""
+    """Forget a pairing, its chain, its outbox, its undecided commands, and what its phone allowed always.
+
+    Its thread stays, for when the phone comes back.
+    """
+    tx.execute("DELETE FROM always_rule WHERE who = ?", (phone_name(tx, pair_id),))
     for table in ("outbox", "keep_chain", "command", "pairing"):
         tx.execute(f"DELETE FROM {table} WHERE pair_id = ?", (pair_id,))  # noqa: S608 -- names from the line above
 

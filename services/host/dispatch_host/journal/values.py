@@ -118,7 +118,9 @@ class StoredQuestion:
     question_id: bytes
     task_id: TaskId
     content: bytes = field(repr=False)
-    permission: Permission | None
+    stands_on: frozenset[Permission]
+    """What is asked for takes these permissions."""
+    rule_digest: bytes
     asked_at_ms: int
     answered: bytes | None = field(default=None, repr=False)
     """The Answered that closed it; None while it is open."""
@@ -126,10 +128,12 @@ class StoredQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlwaysRule:
-    """What a person allowed from now on. It holds for exactly this rule and permission, as long as that is given."""
+    """What a person allowed from now on. It holds for exactly this rule, as long as all that it stands on is given."""
 
     rule: str
-    permission: Permission
+    """In words. The digest is what tells it from another of the same words."""
+    digest: bytes
+    stands_on: frozenset[Permission]
     by: str
     at_ms: int
 

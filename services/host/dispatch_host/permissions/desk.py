@@ -45,11 +45,11 @@ class PermissionDesk:
 
     async def listed(self) -> thread.Permissions:
         """List all that is permitted."""
-        return wire.told(await self._loaded(), limit_bytes=ALL_BYTES)
+        return wire.told(await self.held(), limit_bytes=ALL_BYTES)
 
     async def folders(self) -> pb.ListFoldersResponse:
         """List the approved folders."""
-        return pb.ListFoldersResponse(folders=[_folder(folder) for folder in (await self._loaded()).folders])
+        return pb.ListFoldersResponse(folders=[_folder(folder) for folder in (await self.held()).folders])
 
     async def allow(self, said: thread.Permission, *, for_ms: int) -> thread.Permission:
         """Give a permission, in force at once. Raises BadRequest."""
@@ -64,14 +64,14 @@ class PermissionDesk:
         if for_ms:
             grant = replace(grant, ends_at_ms=self._owned.clock.wall_ms() + for_ms)
         kept = wire.written(grant)
-        await (await self._loaded()).allow(grant)
+        await (await self.held()).allow(grant)
         return kept
 
     async def add_folder(self, folder: pb.Folder) -> pb.Folder:
         """Approve a folder. Raises BadRequest for what is no folder, can't be listed, or is never for agents."""
         approved = self._approved(folder.path, writable=folder.writable)
         kept = _folder(approved)
-        await (await self._loaded()).allow(Grant(permission=_permission(approved)))
+        await (await self.held()).allow(Grant(permission=_permission(approved)))
         return kept
 
     async def revoke(self, said: thread.Permission) -> bool:
@@ -82,7 +82,7 @@ class PermissionDesk:
             named = _path(permission.name)
             # What was approved is kept without links; a person names it as they see it.
             names = {str(named), str(await asyncio.to_thread(_without_links, named))}
-        held = await self._loaded()
+        held = await self.held()
         return any([await held.revoke(permission.kind, name) for name in names])
 
     async def remove_folder(self, path: str) -> bool:
@@ -91,7 +91,7 @@ class PermissionDesk:
 
     async def revoke_rule(self, rule: str) -> bool:
         """Take back what was allowed always."""
-        return await (await self._loaded()).revoke_rule(rule)
+        return await (await self.held()).revoke_rule(rule)
 
     async def read_audit(self, *, limit: int, task_id: bytes) -> AsyncGenerator[pb.ReadAuditResponse, None]:
         """Give the newest lines, oldest first."""
@@ -115,7 +115,8 @@ class PermissionDesk:
                 by=line.by,
             )
 
-    async def _loaded(self) -> Held:
+    async def held(self) -> Held:
+        """Give what is permitted now: the running host's, or what the journal says."""
         if self._held is None:
             self._held = await Held(self._owned.journal, self._owned.clock).load()
         return self._held

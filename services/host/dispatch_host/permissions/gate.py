@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from dispatch import errors
 from dispatch.clock import Clock
@@ -27,23 +27,35 @@ class TaskGate:
         self._store = store
         self._clock = clock
         self._used: set[Permission] = set()
+        self._is_closed = False
 
     @property
     def folders(self) -> Sequence[Folder]:
         """Give the approved folders as they are now; from then on the task counts as given them."""
-        folders = self._held.folders
+        folders = () if self._is_closed else self._held.folders
         self._used |= {Permission(Kind.FOLDER, str(folder.path), folder.writable) for folder in folders}
         return folders
 
     def has(self, permission: Permission) -> bool:
-        return self._held.granted(permission) is not None
+        return self._granted(permission) is not None
+
+    def needs(self, permissions: Iterable[Permission]) -> None:
+        """Count permissions as used from now on, before they are."""
+        self._used |= set(permissions)
+
+    def close(self) -> None:
+        """Allow nothing any more: the task is over, whatever its agent thinks."""
+        self._is_closed = True
+
+    def named(self, kind: Kind) -> Sequence[str]:
+        return self._held.named(kind)
 
     async def use(self, permission: Permission, subject: str) -> Grant:
         allowed = self.has(permission)
         if allowed:
             self._used.add(permission)
         await self.note(permission.words, subject, AuditVerdict.ALLOWED if allowed else AuditVerdict.REFUSED)
-        grant = self._held.granted(permission)
+        grant = self._granted(permission)
         if not allowed or grant is None:
             raise errors.NotPermitted(metadata={"permission": permission.words})
         return grant
@@ -62,4 +74,7 @@ class TaskGate:
 
     def lost(self) -> Permission | None:
         """Give something that the task was given or has used, and that is not permitted any more."""
-        return next((one for one in self._used if not self.has(one)), None)
+        return next((one for one in self._used if self._held.granted(one) is None), None)
+
+    def _granted(self, permission: Permission) -> Grant | None:
+        return None if self._is_closed else self._held.granted(permission)

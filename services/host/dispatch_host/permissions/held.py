@@ -57,7 +57,11 @@ class Held:
     @property
     def rules(self) -> Sequence[AlwaysRule]:
         """Give what was allowed always, and still stands on a permission."""
-        return [rule for rule in self._rules if self.granted(rule.permission)]
+        return [rule for rule in self._rules if all(map(self.granted, rule.stands_on))]
+
+    def named(self, kind: Kind) -> Sequence[str]:
+        """Give the names of what is permitted of a kind."""
+        return [grant.permission.name for grant in self.grants if grant.permission.kind is kind]
 
     def granted(self, permission: Permission) -> Grant | None:
         """Give what allows something now; None when nothing does."""

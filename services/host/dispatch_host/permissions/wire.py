@@ -28,9 +28,7 @@ def read(said: pb.Permission) -> Grant:
     try:
         if kind is None:
             raise ValueError("folder, terminal, network, browser, desktop or connector")
-        if said.without_sandbox and kind is not Kind.TERMINAL:
-            raise ValueError("only the terminal can be without a sandbox")
-        return Grant(permission=Permission(kind, said.name, said.write), without_sandbox=said.without_sandbox)
+        return Grant(permission=Permission(kind, said.name, said.write, said.without_sandbox))
     except ValueError as wrong:
         raise errors.BadRequest(str(wrong), metadata={"field": "permission"}) from wrong
 
@@ -42,7 +40,7 @@ def written(grant: Grant) -> pb.Permission:
         kind=_KINDS[permission.kind],
         name=permission.name,
         write=permission.write,
-        without_sandbox=grant.without_sandbox,
+        without_sandbox=permission.without_sandbox,
         ends_at_ms=grant.ends_at_ms or 0,
     )
 

@@ -14,6 +14,7 @@ from dispatch_host.sandbox.keeping import Start, converse, keep, keepers
 from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
+from dispatch_host.scope.kept import KeptOut
 from dispatch_host.scope.own_code import own_code
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -41,7 +42,7 @@ class Bubblewrap:
         """
         self.executable = executable
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         self._only_read = own_code() if only_read is None else only_read
         self._environment = keepers(environment or {})
 
@@ -65,10 +66,8 @@ class Bubblewrap:
     def _start(self, program: Program, folders: Sequence[Folder], network: bool, limits: Limits) -> Iterator[Start]:
         """Hold what it may see open, and write what is started. Raises NoProgram."""
         with ExitStack() as stack:
-            seen = [*folders, *program.own]
-            view = stack.enter_context(
-                opened(seen, keep_out=self._keep_out, only_read=self._only_read, home=self._home)
-            )
+            seen, kept = [*folders, *program.own], [one.path for one in self._keep_out]
+            view = stack.enter_context(opened(seen, keep_out=kept, only_read=self._only_read, home=self._home))
             check(program, view)
             descriptors = [bound.descriptor for bound in view.bound]
             variables = None

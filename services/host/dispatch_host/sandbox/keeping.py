@@ -124,6 +124,9 @@ class _Held:
     async def write(self, data: bytes) -> None:
         await self._source.write(data)
 
+    def end(self) -> None:
+        self._source.end()
+
     async def read(self) -> bytes:
         if self._exit is not None:
             return b""

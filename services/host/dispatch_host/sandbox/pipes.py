@@ -102,6 +102,11 @@ class Input(asyncio.BaseProtocol):
         self._transport.write(data)
         await self._writable.wait()
 
+    def end(self) -> None:
+        """End it behind what was written."""
+        if self._transport is not None:
+            self._transport.close()
+
     def close(self) -> None:
         """End it at once; what nobody has read is dropped."""
         if self._transport is not None and not self._transport.is_closing():

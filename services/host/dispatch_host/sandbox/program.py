@@ -84,6 +84,10 @@ class Conversation(Protocol):
         """Write to its standard input. Waits while it does not read. Raises BrokenPipeError when it has gone."""
         ...
 
+    def end(self) -> None:
+        """End its standard input, behind what was written."""
+        ...
+
     async def read(self) -> bytes:
         """Give more of its standard output; nothing at its end, and when it was more than the limit."""
         ...

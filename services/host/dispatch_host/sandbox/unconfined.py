@@ -16,6 +16,7 @@ from dispatch_host.sandbox.keeping import Start, converse, keep, keepers
 from dispatch_host.sandbox.program import Conversation, Limits, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
+from dispatch_host.scope.kept import KeptOut
 
 
 class Unconfined:
@@ -28,7 +29,7 @@ class Unconfined:
     ) -> None:
         """The arguments are Bubblewrap's."""
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
         self._environment = keepers(environment or {})
 
     async def run(
@@ -51,7 +52,7 @@ class Unconfined:
 
     def _start(self, program: Program, folders: Sequence[Folder], limits: Limits) -> Start:
         """Write what is started. Raises NoProgram."""
-        with opened(folders, keep_out=self._keep_out, home=self._home) as view:
+        with opened(folders, keep_out=[one.path for one in self._keep_out], home=self._home) as view:
             check(program, view)
         return Start(
             argv=program.argv,

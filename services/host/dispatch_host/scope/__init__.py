@@ -8,6 +8,7 @@ explains the rules and what they do not cover.
 from dispatch_host.scope.beneath import Beneath, ComponentWalk, OpenAt2, best_beneath
 from dispatch_host.scope.folder import Folder, FolderRefused
 from dispatch_host.scope.hands import Facts, Hands
+from dispatch_host.scope.kept import Identity, KeptOut
 from dispatch_host.scope.names import shown
 from dispatch_host.scope.renaming import LinkThenUnlink, Rename, RenameAt2, best_rename
 from dispatch_host.scope.resolve import FolderNotApproved, NoSuchFolder, Place, SeveralFolders, find_folder
@@ -22,6 +23,8 @@ __all__ = [
     "FolderNotApproved",
     "FolderRefused",
     "Hands",
+    "Identity",
+    "KeptOut",
     "LinkThenUnlink",
     "NoSuchFolder",
     "OpenAt2",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from dispatch_host.scope.scope import Refusal, Refused, Root, Scope, refusal_of,
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_BLOCK_BYTES = 1024 * 1024
 _OWNER_ONLY = 0o600  # a copy of something private must not be less private; its owner may widen it
 _WHY = {
     errno.EEXIST: Refusal.TAKEN,
@@ -96,8 +98,12 @@ class Hands:
                 raise Refused(Refusal.CHANGED, source)
 
     @contextlib.contextmanager
-    def create(self, path: str) -> Iterator[BinaryIO]:
-        """Make a new file, written to the disk at the end of the block; take it away again when the block fails."""
+    def create(self, path: str, *, permissions_of: str | None = None) -> Iterator[BinaryIO]:
+        """Make a new file, written to the disk at the end of the block; take it away again when the block fails.
+
+        It is its owner's alone, or as open as the file that it will stand in for.
+        """
+        mode = _OWNER_ONLY if permissions_of is None else self._permissions(permissions_of)
         with self._parent(path) as (folder, name):
             with _told(path):
                 made = os.open(name, _NEW, _OWNER_ONLY, dir_fd=folder)
@@ -106,6 +112,8 @@ class Hands:
                 with _told(path), open(made, "w+b") as file:
                     yield file
                     file.flush()
+                    if mode != _OWNER_ONLY:
+                        os.fchmod(file.fileno(), mode)
                     os.fsync(file.fileno())
             except BaseException:
                 with contextlib.suppress(OSError):
@@ -122,6 +130,77 @@ class Hands:
         self.move(path, aside_path, expected)
         with self._parent(aside_path) as (folder, name), _told(path):
             os.unlink(name, dir_fd=folder)
+
+    def is_folder(self, path: str) -> bool:
+        """Tell whether a folder that may be changed is there; raise Refused where nothing may be changed."""
+        with self._parent(path) as (folder, name):
+            try:
+                found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:
+                return False
+            return stat.S_ISDIR(found.st_mode)
+
+    def move_out(self, path: str, expected: Facts, away: int, kept: str, aside: str) -> None:
+        """Take a file away into the open folder `away`, out of anybody’s reach, as `kept`; raise Refused. `aside` is a free name
+        beside it.
+
+        To another disk it is copied, and the original goes when the copy is on that disk: bytes, time and permissions stay,
+        what else a file system knows of a file does not.
+        """
+        with self._parent(path) as (folder, name):
+            if self._facts(folder, name, path) != expected:
+                raise Refused(Refusal.CHANGED, path)
+            try:
+                self._rename(folder, name, away, kept)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise Refused(_why(error), path) from error
+                self._copy_out(path, expected, away, kept, aside)
+                return
+            try:
+                moved = self._facts(away, kept, path)
+            except Refused:
+                moved = None
+            if moved != expected:  # swapped meanwhile: here it goes back
+                with contextlib.suppress(OSError):
+                    self._rename(away, kept, folder, name)
+                raise Refused(Refusal.CHANGED, path)
+
+    def move_in(self, away: int, kept: str, path: str, aside: str) -> None:
+        """Bring back what `move_out` took; raise Refused, TAKEN too. `aside` is a free name beside the path.
+
+        From another disk it is copied, and stays where it was kept, too.
+        """
+        with self._parent(path) as (folder, name):
+            try:
+                self._rename(away, kept, folder, name)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise Refused(_why(error), path) from error
+            else:
+                return
+            with _told(path):
+                _copy(away, kept, folder, aside)
+                try:
+                    self._rename(folder, aside, folder, name)
+                except OSError:
+                    os.unlink(aside, dir_fd=folder)
+                    raise
+                os.fsync(folder)
+
+    def _copy_out(self, path: str, expected: Facts, away: int, kept: str, aside: str) -> None:
+        located = self._scope.locate(path)
+        if located is None:
+            raise Refused(Refusal.OUTSIDE, path)
+        with self._scope.open_file(*located) as file, _told(path):
+            found = os.fstat(file.fileno())
+            if Facts(found.st_size, found.st_mtime_ns, found.st_ino) != expected:
+                raise Refused(Refusal.CHANGED, path)
+            _copy_into(file.fileno(), away, f"{kept}.part")
+        with _told(path):
+            os.rename(f"{kept}.part", kept, src_dir_fd=away, dst_dir_fd=away)
+            os.fsync(away)
+        self.remove(path, expected, aside)
 
     def settle(self, path: str) -> None:
         """Write the names in the folder of a path to the disk. Not every file system can; then it is as safe as it gets."""
@@ -173,9 +252,16 @@ class Hands:
         except OSError as error:
             raise Refused(refusal_of(error), path) from error
         try:
+            with contextlib.suppress(OSError):
+                if root.keeps_out(os.stat(name, dir_fd=fd, follow_symlinks=False)):
+                    raise Refused(Refusal.OUTSIDE, path)
             yield fd, name
         finally:
             os.close(fd)
+
+    def _permissions(self, path: str) -> int:
+        with self._parent(path) as (folder, name), _told(path):
+            return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode & 0o777
 
     def _facts(self, folder: int, name: str, path: str) -> Facts:
         try:
@@ -187,6 +273,27 @@ class Hands:
         if not stat.S_ISREG(found.st_mode):
             raise Refused(special(found) or Refusal.NOT_A_FILE, path)
         return Facts(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+def _copy(from_fd: int, old: str, to_fd: int, new: str) -> None:
+    file = os.open(old, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=from_fd)
+    try:
+        _copy_into(file, to_fd, new)
+    finally:
+        os.close(file)
+
+
+def _copy_into(file: int, to_fd: int, new: str) -> None:
+    """Write a file anew, with its time and permissions, on the disk when this returns. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new, dir_fd=to_fd)  # of an attempt that was cut off
+    facts = os.fstat(file)
+    with open(os.open(new, _NEW, _OWNER_ONLY, dir_fd=to_fd), "wb") as made, open(os.dup(file), "rb") as source:
+        shutil.copyfileobj(source, made, _BLOCK_BYTES)
+        made.flush()
+        os.fchmod(made.fileno(), facts.st_mode & 0o777)
+        os.utime(made.fileno(), ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        os.fsync(made.fileno())
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -19,10 +19,12 @@ from typing import BinaryIO, NamedTuple
 
 from dispatch_host.scope.beneath import Beneath, best_beneath
 from dispatch_host.scope.folder import Folder
+from dispatch_host.scope.kept import Identity, KeptOut
 from dispatch_host.scope.names import shown
 
 _FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: a FIFO without a writer must not hold the worker
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+_THROUGH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # needs no leave to list it
 _PATH_BYTES = 3000  # below PATH_MAX (4096, macOS 1024 per name): longer paths are opened in several steps
 INBOX = "Attachments"
 """What a person reads for the folder of a thread's attachments."""
@@ -95,12 +97,22 @@ class Tally:
 class Root:
     """An approved folder held open. Only a Scope makes one."""
 
-    def __init__(self, folder: Folder, fd: int, beneath: Beneath, blocked: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        fd: int,
+        beneath: Beneath,
+        blocked: Sequence[str],
+        kept: Collection[Identity] = frozenset(),
+    ) -> None:
         self.folder = folder
         self.label = shown(folder.path.name or str(folder.path))
         self._fd = fd
         self._beneath = beneath
         self._blocked = tuple(_fold(path) for path in blocked)
+        self._kept = kept
+        facts = os.fstat(fd)
+        self._identity = facts.st_dev, facts.st_ino
 
     def close(self) -> None:
         os.close(self._fd)
@@ -114,10 +126,55 @@ class Root:
         folded = _fold(path)
         return any(folded == blocked or folded.startswith(f"{blocked}/") for blocked in self._blocked)
 
+    def keeps_out(self, facts: os.stat_result) -> bool:
+        """Tell whether this is what is kept out, whatever its path is by now."""
+        return (facts.st_dev, facts.st_ino) in self._kept
+
     def open(self, path: str, flags: int) -> int:
-        """Open a path beneath this folder, in steps where it is longer than the system takes at once."""
+        """Open a path beneath this folder, and nothing that is kept out or lies in it."""
         if self.blocks(path):
-            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
+            raise _leads_out(path)
+        if not self._kept or path in ("", "."):
+            return self._reach(path, flags)
+        above, _, name = path.rpartition("/")
+        parent = self._reach(above, _THROUGH) if above else os.dup(self._fd)
+        try:
+            self._guard(parent, path)
+            fd = self._beneath.open(parent, name, flags)
+        finally:
+            os.close(parent)
+        if self.keeps_out(os.fstat(fd)):
+            os.close(fd)
+            raise _leads_out(path)
+        return fd
+
+    def _guard(self, folder: int, path: str) -> None:
+        """Climb from a folder to this one; raise OSError(EXDEV) when one on the way is kept out, or this one is not met.
+
+        Upwards, from what was opened: where a folder is now is told by it alone, whoever renames what meanwhile.
+        """
+        here = folder
+        try:
+            while True:
+                facts = os.fstat(here)
+                if self.keeps_out(facts):
+                    raise _leads_out(path)
+                identity = facts.st_dev, facts.st_ino
+                if identity == self._identity:
+                    return
+                above = os.open("..", _THROUGH, dir_fd=here)
+                if here != folder:
+                    os.close(here)
+                here = above
+                over = os.fstat(here)
+                if (over.st_dev, over.st_ino) == identity:  # the top of the disk
+                    raise _leads_out(path)
+        finally:
+            if here != folder:
+                os.close(here)
+
+    def _reach(self, path: str, flags: int) -> int:
+        """Open a path, in steps where it is longer than the system takes at once."""
         if len(path) < _PATH_BYTES // 3:
             return self._beneath.open(self._fd, path, flags)
         steps = _steps(path)
@@ -174,7 +231,7 @@ class Root:
                         tally.special += passed is not Refusal.LINK
                         if tally.on_passed is not None and not self.blocks(inner):
                             tally.on_passed(self, inner, passed)
-                    elif not (self._blocked and self.blocks(inner)):
+                    elif not self.keeps_out(facts) and not (self._blocked and self.blocks(inner)):
                         found.append(_entry(self, inner, facts))
         except OSError:
             tally.unreadable += 1
@@ -210,11 +267,12 @@ class Scope:
         self,
         folders: Sequence[Folder],
         *,
-        keep_out: Sequence[Path] = (),
+        keep_out: Sequence[Path | KeptOut] = (),
         inbox: Path | None = None,
         beneath: Beneath | None = None,
     ) -> None:
-        """Open every folder that is there. `keep_out` are absolute paths (the host's own keys) no task may read.
+        """Open every folder that is there. `keep_out` is what no task may read: the host's own keys. Where it is only a path,
+        what is there now is meant.
 
         `inbox` is where the attachments of the task's thread are: the one place in what is kept out that it may read.
         """
@@ -223,10 +281,11 @@ class Scope:
         self.missing: list[tuple[Folder, Refusal]] = []
         self._beneath = beneath or best_beneath()
         self._names: Counter[tuple[int, int]] | None = None
+        kept = [KeptOut.at(one) if isinstance(one, Path) else one for one in keep_out]
         top = os.open("/", _DIRECTORY | os.O_CLOEXEC)
         try:
             for folder in folders:
-                self._hold(top, folder, keep_out)
+                self._hold(top, folder, kept)
             self.inbox = None if inbox is None else self._hold_inbox(top, inbox)
         finally:
             os.close(top)
@@ -291,17 +350,22 @@ class Scope:
             )
         return self._names[(facts.st_dev, facts.st_ino)]
 
-    def _hold(self, top: int, folder: Folder, keep_out: Sequence[Path]) -> None:
-        if any(path == folder.path or path in folder.path.parents for path in keep_out):
-            self.missing.append((folder, Refusal.OUTSIDE))
-            return
+    def _hold(self, top: int, folder: Folder, keep_out: Sequence[KeptOut]) -> None:
+        paths = [one.path for one in keep_out]
+        kept = frozenset(one.identity for one in keep_out if one.identity is not None)
         try:
+            if any(path == folder.path or path in folder.path.parents for path in paths):
+                raise _leads_out(str(folder.path))
             fd = self._beneath.open(top, str(folder.path).lstrip("/"), _DIRECTORY)
         except OSError as error:
             self.missing.append((folder, refusal_of(error)))
             return
-        blocked = [os.fspath(path.relative_to(folder.path)) for path in keep_out if folder.path in path.parents]
-        self.roots.append(Root(folder, fd, self._beneath, blocked))
+        if _is_within(fd, kept):
+            os.close(fd)
+            self.missing.append((folder, Refusal.OUTSIDE))
+            return
+        blocked = [os.fspath(path.relative_to(folder.path)) for path in paths if folder.path in path.parents]
+        self.roots.append(Root(folder, fd, self._beneath, blocked, kept))
 
     def _hold_inbox(self, top: int, inbox: Path) -> Root | None:
         try:
@@ -318,6 +382,28 @@ class Scope:
         for root in self.roots:
             if names[root.label] > 1:
                 root.label = shown(str(root.folder.path))
+
+
+def _leads_out(path: str) -> OSError:
+    return OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
+
+
+def _is_within(folder: int, kept: Collection[Identity]) -> bool:
+    """Tell whether an open folder is one of these, or lies in one."""
+    here, identity = os.dup(folder), None
+    try:
+        while True:
+            facts = os.fstat(here)
+            if (facts.st_dev, facts.st_ino) in kept:
+                return True
+            if (facts.st_dev, facts.st_ino) == identity:
+                return False
+            identity = facts.st_dev, facts.st_ino
+            above = os.open("..", _THROUGH, dir_fd=here)
+            os.close(here)
+            here = above
+    finally:
+        os.close(here)
 
 
 def _entry(root: Root, path: str, facts: os.stat_result) -> Entry:

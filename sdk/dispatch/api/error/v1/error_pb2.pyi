@@ -237,6 +237,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Nothing keeps the computer awake, because its system does not allow the host to. A warning, as above."""
     REASON_KEEP_AWAKE_UNAVAILABLE: _Reason.ValueType  # 117
     """Nothing keeps the computer awake, because there is nothing on it that could. A warning, as above."""
+    REASON_CONNECTOR_UNAVAILABLE: _Reason.ValueType  # 118
+    """A connector can't be used: it is written wrong, or its server does not start or ended. Nothing is refused by it alone."""
     REASON_ATTACHMENT_MISSING: _Reason.ValueType  # 120
     """---- Files. ----
 
@@ -252,6 +254,18 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """
     REASON_TRANSFER_FAILED: _Reason.ValueType  # 124
     """The transfer broke again and again, and does not get on. Code UNAVAILABLE. What arrived is kept: try again later."""
+    REASON_RUN_MISSED: _Reason.ValueType  # 140
+    """---- The schedule (docs/schedule.md). Not refusals: what an event says of times that got no run. ----
+
+    The computer was off or asleep when a scheduled task was due. Code FAILED_PRECONDITION. The entry says what is done then.
+    """
+    REASON_RUN_OVERTAKEN: _Reason.ValueType  # 141
+    """The run before of the same scheduled task was not over when it was due. Code FAILED_PRECONDITION. Have it run less often."""
+    REASON_MODEL_FAILED: _Reason.ValueType  # 145
+    """---- A model on the phone (docs/phone.md, "Answered here"). ----
+
+    The model on the phone gave no answer. Code FAILED_PRECONDITION. Send the task to the computer.
+    """
     REASON_INTERNAL: _Reason.ValueType  # 127
     """A defect of ours, or a value that the receiver does not know. Code INTERNAL."""
 
@@ -468,6 +482,8 @@ REASON_KEEP_AWAKE_DENIED: Reason.ValueType  # 116
 """Nothing keeps the computer awake, because its system does not allow the host to. A warning, as above."""
 REASON_KEEP_AWAKE_UNAVAILABLE: Reason.ValueType  # 117
 """Nothing keeps the computer awake, because there is nothing on it that could. A warning, as above."""
+REASON_CONNECTOR_UNAVAILABLE: Reason.ValueType  # 118
+"""A connector can't be used: it is written wrong, or its server does not start or ended. Nothing is refused by it alone."""
 REASON_ATTACHMENT_MISSING: Reason.ValueType  # 120
 """---- Files. ----
 
@@ -483,6 +499,18 @@ RESOURCE_EXHAUSTED. Nothing of it was kept. Make room there.
 """
 REASON_TRANSFER_FAILED: Reason.ValueType  # 124
 """The transfer broke again and again, and does not get on. Code UNAVAILABLE. What arrived is kept: try again later."""
+REASON_RUN_MISSED: Reason.ValueType  # 140
+"""---- The schedule (docs/schedule.md). Not refusals: what an event says of times that got no run. ----
+
+The computer was off or asleep when a scheduled task was due. Code FAILED_PRECONDITION. The entry says what is done then.
+"""
+REASON_RUN_OVERTAKEN: Reason.ValueType  # 141
+"""The run before of the same scheduled task was not over when it was due. Code FAILED_PRECONDITION. Have it run less often."""
+REASON_MODEL_FAILED: Reason.ValueType  # 145
+"""---- A model on the phone (docs/phone.md, "Answered here"). ----
+
+The model on the phone gave no answer. Code FAILED_PRECONDITION. Send the task to the computer.
+"""
 REASON_INTERNAL: Reason.ValueType  # 127
 """A defect of ours, or a value that the receiver does not know. Code INTERNAL."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015

@@ -85,6 +85,41 @@ class ControlServiceStub:
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionResponse.FromString,
                 _registered_method=True)
+        self.ListTasks = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ListTasks',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListTasksRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListTasksResponse.FromString,
+                _registered_method=True)
+        self.CancelTask = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/CancelTask',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CancelTaskRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CancelTaskResponse.FromString,
+                _registered_method=True)
+        self.SteerTask = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/SteerTask',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SteerTaskRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SteerTaskResponse.FromString,
+                _registered_method=True)
+        self.AddSchedule = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/AddSchedule',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AddScheduleRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AddScheduleResponse.FromString,
+                _registered_method=True)
+        self.ListSchedules = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ListSchedules',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSchedulesRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSchedulesResponse.FromString,
+                _registered_method=True)
+        self.RemoveSchedule = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/RemoveSchedule',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveScheduleRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveScheduleResponse.FromString,
+                _registered_method=True)
+        self.PauseSchedule = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/PauseSchedule',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.PauseScheduleRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.PauseScheduleResponse.FromString,
+                _registered_method=True)
         self.ListAgents = channel.unary_unary(
                 '/dispatch.api.host.v1.ControlService/ListAgents',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListAgentsRequest.SerializeToString,
@@ -94,6 +129,26 @@ class ControlServiceStub:
                 '/dispatch.api.host.v1.ControlService/ChooseAgent',
                 request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentRequest.SerializeToString,
                 response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentResponse.FromString,
+                _registered_method=True)
+        self.ListConnectors = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ListConnectors',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsResponse.FromString,
+                _registered_method=True)
+        self.CheckConnector = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/CheckConnector',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorResponse.FromString,
+                _registered_method=True)
+        self.ListSkills = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/ListSkills',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsResponse.FromString,
+                _registered_method=True)
+        self.SetSkillFolder = channel.unary_unary(
+                '/dispatch.api.host.v1.ControlService/SetSkillFolder',
+                request_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderRequest.SerializeToString,
+                response_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderResponse.FromString,
                 _registered_method=True)
         self.SetKeepAwake = channel.unary_unary(
                 '/dispatch.api.host.v1.ControlService/SetKeepAwake',
@@ -206,6 +261,55 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTasks(self, request, context):
+        """ListTasks lists the host's tasks. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelTask(self, request, context):
+        """CancelTask cancels a task that waits or runs; returns when its outcome is written. Repeating it is TASK_OVER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SteerTask(self, request, context):
+        """SteerTask adds words to the task that runs. Repeating it adds them again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddSchedule(self, request, context):
+        """AddSchedule sets up what this computer does by itself. Repeating it makes another entry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSchedules(self, request, context):
+        """ListSchedules lists the entries. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveSchedule(self, request, context):
+        """RemoveSchedule takes an entry out; a run that it has begun goes on. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseSchedule(self, request, context):
+        """PauseSchedule lets an entry rest, or go on. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAgents(self, request, context):
         """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe.
         """
@@ -215,6 +319,34 @@ class ControlServiceServicer:
 
     def ChooseAgent(self, request, context):
         """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConnectors(self, request, context):
+        """ListConnectors lists the connectors of the file in the home, without starting any. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckConnector(self, request, context):
+        """CheckConnector starts a connector and tells how it is then. Called by the owner; repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSkills(self, request, context):
+        """ListSkills lists the skills, the bad ones with what is wrong, and the folders that they lie in. Repeating it is safe.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSkillFolder(self, request, context):
+        """SetSkillFolder adds or removes a folder of skills, in force at once. Repeating it is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -323,6 +455,41 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AnswerQuestionResponse.SerializeToString,
             ),
+            'ListTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTasks,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListTasksRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListTasksResponse.SerializeToString,
+            ),
+            'CancelTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTask,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CancelTaskRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CancelTaskResponse.SerializeToString,
+            ),
+            'SteerTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.SteerTask,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SteerTaskRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SteerTaskResponse.SerializeToString,
+            ),
+            'AddSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddSchedule,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AddScheduleRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AddScheduleResponse.SerializeToString,
+            ),
+            'ListSchedules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSchedules,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSchedulesRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSchedulesResponse.SerializeToString,
+            ),
+            'RemoveSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveSchedule,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveScheduleRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveScheduleResponse.SerializeToString,
+            ),
+            'PauseSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseSchedule,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.PauseScheduleRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.PauseScheduleResponse.SerializeToString,
+            ),
             'ListAgents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAgents,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListAgentsRequest.FromString,
@@ -332,6 +499,26 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ChooseAgent,
                     request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentRequest.FromString,
                     response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentResponse.SerializeToString,
+            ),
+            'ListConnectors': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConnectors,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsResponse.SerializeToString,
+            ),
+            'CheckConnector': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckConnector,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorResponse.SerializeToString,
+            ),
+            'ListSkills': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSkills,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsResponse.SerializeToString,
+            ),
+            'SetSkillFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSkillFolder,
+                    request_deserializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderRequest.FromString,
+                    response_serializer=dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderResponse.SerializeToString,
             ),
             'SetKeepAwake': grpc.unary_unary_rpc_method_handler(
                     servicer.SetKeepAwake,
@@ -651,6 +838,195 @@ class ControlService:
             _registered_method=True)
 
     @staticmethod
+    def ListTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ListTasks',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListTasksRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/CancelTask',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CancelTaskRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CancelTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SteerTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/SteerTask',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SteerTaskRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SteerTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/AddSchedule',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AddScheduleRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.AddScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSchedules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ListSchedules',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSchedulesRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSchedulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/RemoveSchedule',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveScheduleRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.RemoveScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/PauseSchedule',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.PauseScheduleRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.PauseScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListAgents(request,
             target,
             options=(),
@@ -694,6 +1070,114 @@ class ControlService:
             '/dispatch.api.host.v1.ControlService/ChooseAgent',
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentRequest.SerializeToString,
             dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ChooseAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConnectors(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ListConnectors',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListConnectorsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckConnector(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/CheckConnector',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.CheckConnectorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSkills(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/ListSkills',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.ListSkillsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSkillFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/dispatch.api.host.v1.ControlService/SetSkillFolder',
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderRequest.SerializeToString,
+            dispatch_dot_api_dot_host_dot_v1_dot_host__pb2.SetSkillFolderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,10 +53,32 @@ class ControlServiceStub:
     """ListQuestions lists the open questions. Repeating it is safe."""
     AnswerQuestion: _grpc.UnaryUnaryMultiCallable[_host_pb2.AnswerQuestionRequest, _host_pb2.AnswerQuestionResponse]
     """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
+    ListTasks: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListTasksRequest, _host_pb2.ListTasksResponse]
+    """ListTasks lists the host's tasks. Repeating it is safe."""
+    CancelTask: _grpc.UnaryUnaryMultiCallable[_host_pb2.CancelTaskRequest, _host_pb2.CancelTaskResponse]
+    """CancelTask cancels a task that waits or runs; returns when its outcome is written. Repeating it is TASK_OVER."""
+    SteerTask: _grpc.UnaryUnaryMultiCallable[_host_pb2.SteerTaskRequest, _host_pb2.SteerTaskResponse]
+    """SteerTask adds words to the task that runs. Repeating it adds them again."""
+    AddSchedule: _grpc.UnaryUnaryMultiCallable[_host_pb2.AddScheduleRequest, _host_pb2.AddScheduleResponse]
+    """AddSchedule sets up what this computer does by itself. Repeating it makes another entry."""
+    ListSchedules: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListSchedulesRequest, _host_pb2.ListSchedulesResponse]
+    """ListSchedules lists the entries. Repeating it is safe."""
+    RemoveSchedule: _grpc.UnaryUnaryMultiCallable[_host_pb2.RemoveScheduleRequest, _host_pb2.RemoveScheduleResponse]
+    """RemoveSchedule takes an entry out; a run that it has begun goes on. Repeating it is safe."""
+    PauseSchedule: _grpc.UnaryUnaryMultiCallable[_host_pb2.PauseScheduleRequest, _host_pb2.PauseScheduleResponse]
+    """PauseSchedule lets an entry rest, or go on. Repeating it is safe."""
     ListAgents: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListAgentsRequest, _host_pb2.ListAgentsResponse]
     """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe."""
     ChooseAgent: _grpc.UnaryUnaryMultiCallable[_host_pb2.ChooseAgentRequest, _host_pb2.ChooseAgentResponse]
     """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe."""
+    ListConnectors: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListConnectorsRequest, _host_pb2.ListConnectorsResponse]
+    """ListConnectors lists the connectors of the file in the home, without starting any. Repeating it is safe."""
+    CheckConnector: _grpc.UnaryUnaryMultiCallable[_host_pb2.CheckConnectorRequest, _host_pb2.CheckConnectorResponse]
+    """CheckConnector starts a connector and tells how it is then. Called by the owner; repeating it is safe."""
+    ListSkills: _grpc.UnaryUnaryMultiCallable[_host_pb2.ListSkillsRequest, _host_pb2.ListSkillsResponse]
+    """ListSkills lists the skills, the bad ones with what is wrong, and the folders that they lie in. Repeating it is safe."""
+    SetSkillFolder: _grpc.UnaryUnaryMultiCallable[_host_pb2.SetSkillFolderRequest, _host_pb2.SetSkillFolderResponse]
+    """SetSkillFolder adds or removes a folder of skills, in force at once. Repeating it is safe."""
     SetKeepAwake: _grpc.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]
     """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _grpc.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]
@@ -99,10 +121,32 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """ListQuestions lists the open questions. Repeating it is safe."""
     AnswerQuestion: _aio.UnaryUnaryMultiCallable[_host_pb2.AnswerQuestionRequest, _host_pb2.AnswerQuestionResponse]  # type: ignore[assignment]
     """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
+    ListTasks: _aio.UnaryUnaryMultiCallable[_host_pb2.ListTasksRequest, _host_pb2.ListTasksResponse]  # type: ignore[assignment]
+    """ListTasks lists the host's tasks. Repeating it is safe."""
+    CancelTask: _aio.UnaryUnaryMultiCallable[_host_pb2.CancelTaskRequest, _host_pb2.CancelTaskResponse]  # type: ignore[assignment]
+    """CancelTask cancels a task that waits or runs; returns when its outcome is written. Repeating it is TASK_OVER."""
+    SteerTask: _aio.UnaryUnaryMultiCallable[_host_pb2.SteerTaskRequest, _host_pb2.SteerTaskResponse]  # type: ignore[assignment]
+    """SteerTask adds words to the task that runs. Repeating it adds them again."""
+    AddSchedule: _aio.UnaryUnaryMultiCallable[_host_pb2.AddScheduleRequest, _host_pb2.AddScheduleResponse]  # type: ignore[assignment]
+    """AddSchedule sets up what this computer does by itself. Repeating it makes another entry."""
+    ListSchedules: _aio.UnaryUnaryMultiCallable[_host_pb2.ListSchedulesRequest, _host_pb2.ListSchedulesResponse]  # type: ignore[assignment]
+    """ListSchedules lists the entries. Repeating it is safe."""
+    RemoveSchedule: _aio.UnaryUnaryMultiCallable[_host_pb2.RemoveScheduleRequest, _host_pb2.RemoveScheduleResponse]  # type: ignore[assignment]
+    """RemoveSchedule takes an entry out; a run that it has begun goes on. Repeating it is safe."""
+    PauseSchedule: _aio.UnaryUnaryMultiCallable[_host_pb2.PauseScheduleRequest, _host_pb2.PauseScheduleResponse]  # type: ignore[assignment]
+    """PauseSchedule lets an entry rest, or go on. Repeating it is safe."""
     ListAgents: _aio.UnaryUnaryMultiCallable[_host_pb2.ListAgentsRequest, _host_pb2.ListAgentsResponse]  # type: ignore[assignment]
     """ListAgents lists the agents that this host knows, and whether each can be used now. Repeating it is safe."""
     ChooseAgent: _aio.UnaryUnaryMultiCallable[_host_pb2.ChooseAgentRequest, _host_pb2.ChooseAgentResponse]  # type: ignore[assignment]
     """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe."""
+    ListConnectors: _aio.UnaryUnaryMultiCallable[_host_pb2.ListConnectorsRequest, _host_pb2.ListConnectorsResponse]  # type: ignore[assignment]
+    """ListConnectors lists the connectors of the file in the home, without starting any. Repeating it is safe."""
+    CheckConnector: _aio.UnaryUnaryMultiCallable[_host_pb2.CheckConnectorRequest, _host_pb2.CheckConnectorResponse]  # type: ignore[assignment]
+    """CheckConnector starts a connector and tells how it is then. Called by the owner; repeating it is safe."""
+    ListSkills: _aio.UnaryUnaryMultiCallable[_host_pb2.ListSkillsRequest, _host_pb2.ListSkillsResponse]  # type: ignore[assignment]
+    """ListSkills lists the skills, the bad ones with what is wrong, and the folders that they lie in. Repeating it is safe."""
+    SetSkillFolder: _aio.UnaryUnaryMultiCallable[_host_pb2.SetSkillFolderRequest, _host_pb2.SetSkillFolderResponse]  # type: ignore[assignment]
+    """SetSkillFolder adds or removes a folder of skills, in force at once. Repeating it is safe."""
     SetKeepAwake: _aio.UnaryUnaryMultiCallable[_host_pb2.SetKeepAwakeRequest, _host_pb2.SetKeepAwakeResponse]  # type: ignore[assignment]
     """SetKeepAwake says when this computer is to be kept awake, in force at once. Repeating it is safe."""
     Pair: _aio.StreamStreamMultiCallable[_host_pb2.PairRequest, _host_pb2.PairResponse]  # type: ignore[assignment]
@@ -204,6 +248,62 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """AnswerQuestion answers an open question; the first answer counts. Repeating it is QUESTION_CLOSED."""
 
     @_abc_1.abstractmethod
+    def ListTasks(
+        self,
+        request: _host_pb2.ListTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListTasksResponse, _abc.Awaitable[_host_pb2.ListTasksResponse]]:
+        """ListTasks lists the host's tasks. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def CancelTask(
+        self,
+        request: _host_pb2.CancelTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.CancelTaskResponse, _abc.Awaitable[_host_pb2.CancelTaskResponse]]:
+        """CancelTask cancels a task that waits or runs; returns when its outcome is written. Repeating it is TASK_OVER."""
+
+    @_abc_1.abstractmethod
+    def SteerTask(
+        self,
+        request: _host_pb2.SteerTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.SteerTaskResponse, _abc.Awaitable[_host_pb2.SteerTaskResponse]]:
+        """SteerTask adds words to the task that runs. Repeating it adds them again."""
+
+    @_abc_1.abstractmethod
+    def AddSchedule(
+        self,
+        request: _host_pb2.AddScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.AddScheduleResponse, _abc.Awaitable[_host_pb2.AddScheduleResponse]]:
+        """AddSchedule sets up what this computer does by itself. Repeating it makes another entry."""
+
+    @_abc_1.abstractmethod
+    def ListSchedules(
+        self,
+        request: _host_pb2.ListSchedulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListSchedulesResponse, _abc.Awaitable[_host_pb2.ListSchedulesResponse]]:
+        """ListSchedules lists the entries. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def RemoveSchedule(
+        self,
+        request: _host_pb2.RemoveScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.RemoveScheduleResponse, _abc.Awaitable[_host_pb2.RemoveScheduleResponse]]:
+        """RemoveSchedule takes an entry out; a run that it has begun goes on. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def PauseSchedule(
+        self,
+        request: _host_pb2.PauseScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.PauseScheduleResponse, _abc.Awaitable[_host_pb2.PauseScheduleResponse]]:
+        """PauseSchedule lets an entry rest, or go on. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
     def ListAgents(
         self,
         request: _host_pb2.ListAgentsRequest,
@@ -218,6 +318,38 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_host_pb2.ChooseAgentResponse, _abc.Awaitable[_host_pb2.ChooseAgentResponse]]:
         """ChooseAgent says which of them does the tasks, from the next one on. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ListConnectors(
+        self,
+        request: _host_pb2.ListConnectorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListConnectorsResponse, _abc.Awaitable[_host_pb2.ListConnectorsResponse]]:
+        """ListConnectors lists the connectors of the file in the home, without starting any. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def CheckConnector(
+        self,
+        request: _host_pb2.CheckConnectorRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.CheckConnectorResponse, _abc.Awaitable[_host_pb2.CheckConnectorResponse]]:
+        """CheckConnector starts a connector and tells how it is then. Called by the owner; repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def ListSkills(
+        self,
+        request: _host_pb2.ListSkillsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.ListSkillsResponse, _abc.Awaitable[_host_pb2.ListSkillsResponse]]:
+        """ListSkills lists the skills, the bad ones with what is wrong, and the folders that they lie in. Repeating it is safe."""
+
+    @_abc_1.abstractmethod
+    def SetSkillFolder(
+        self,
+        request: _host_pb2.SetSkillFolderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_host_pb2.SetSkillFolderResponse, _abc.Awaitable[_host_pb2.SetSkillFolderResponse]]:
+        """SetSkillFolder adds or removes a folder of skills, in force at once. Repeating it is safe."""
 
     @_abc_1.abstractmethod
     def SetKeepAwake(

@@ -1296,6 +1296,8 @@ class Event(_message.Message):
     ARTIFACT_FIELD_NUMBER: _builtins.int
     PAIRED_FIELD_NUMBER: _builtins.int
     STEER_REFUSED_FIELD_NUMBER: _builtins.int
+    SCHEDULED_FIELD_NUMBER: _builtins.int
+    MISSED_FIELD_NUMBER: _builtins.int
     event_id: _builtins.bytes
     """16 random bytes; also the salt of the hash. A phone shows an id once."""
     number: _builtins.int
@@ -1332,6 +1334,10 @@ class Event(_message.Message):
     def paired(self) -> Global___Paired: ...
     @_builtins.property
     def steer_refused(self) -> Global___SteerRefused: ...
+    @_builtins.property
+    def scheduled(self) -> Global___Scheduled: ...
+    @_builtins.property
+    def missed(self) -> Global___Missed: ...
     def __init__(
         self,
         *,
@@ -1353,12 +1359,14 @@ class Event(_message.Message):
         artifact: Global___Artifact | None = ...,
         paired: Global___Paired | None = ...,
         steer_refused: Global___SteerRefused | None = ...,
+        scheduled: Global___Scheduled | None = ...,
+        missed: Global___Missed | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answered", b"answered", "artifact", b"artifact", "ended", b"ended", "event", b"event", "paired", b"paired", "question", b"question", "restored", b"restored", "result_text", b"result_text", "started", b"started", "steer_refused", b"steer_refused", "steered", b"steered", "step", b"step", "waiting", b"waiting"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answered", b"answered", "artifact", b"artifact", "ended", b"ended", "event", b"event", "missed", b"missed", "paired", b"paired", "question", b"question", "restored", b"restored", "result_text", b"result_text", "scheduled", b"scheduled", "started", b"started", "steer_refused", b"steer_refused", "steered", b"steered", "step", b"step", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answered", b"answered", "artifact", b"artifact", "at_ms", b"at_ms", "ended", b"ended", "event", b"event", "event_id", b"event_id", "number", b"number", "paired", b"paired", "previous_hash", b"previous_hash", "question", b"question", "restored", b"restored", "result_text", b"result_text", "started", b"started", "steer_refused", b"steer_refused", "steered", b"steered", "step", b"step", "task_id", b"task_id", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "answered", b"answered", "artifact", b"artifact", "at_ms", b"at_ms", "ended", b"ended", "event", b"event", "event_id", b"event_id", "missed", b"missed", "number", b"number", "paired", b"paired", "previous_hash", b"previous_hash", "question", b"question", "restored", b"restored", "result_text", b"result_text", "scheduled", b"scheduled", "started", b"started", "steer_refused", b"steer_refused", "steered", b"steered", "step", b"step", "task_id", b"task_id", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "waiting", "started", "step", "result_text", "question", "answered", "ended", "restored", "steered", "artifact", "paired", "steer_refused"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["accepted", "waiting", "started", "step", "result_text", "question", "answered", "ended", "restored", "steered", "artifact", "paired", "steer_refused", "scheduled", "missed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -1403,6 +1411,86 @@ class Accepted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Accepted: _TypeAlias = Accepted  # noqa: Y015
+
+@_typing.final
+class Scheduled(_message.Message):
+    """Scheduled is the first event of a task that the host itself began, as its owner set up there: it has it, as Accepted says of others."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    DUE_AT_MS_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
+    INSTEAD_OF_FIELD_NUMBER: _builtins.int
+    schedule_id: _builtins.bytes
+    """Which entry of the host's schedule, 16 bytes."""
+    text: _builtins.str
+    """The owner's words."""
+    due_at_ms: _builtins.int
+    """When it was due, ms since 1970. With schedule_id it decides the task's id: no due time has two tasks."""
+    late: _builtins.bool
+    """Whether that was missed, and it is run late because the entry says so."""
+    instead_of: _builtins.int
+    """How many earlier times, also missed, it stands for; 1,000 may be more."""
+    def __init__(
+        self,
+        *,
+        schedule_id: _builtins.bytes = ...,
+        text: _builtins.str = ...,
+        due_at_ms: _builtins.int = ...,
+        late: _builtins.bool = ...,
+        instead_of: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_at_ms", b"due_at_ms", "instead_of", b"instead_of", "late", b"late", "schedule_id", b"schedule_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Scheduled: _TypeAlias = Scheduled  # noqa: Y015
+
+@_typing.final
+class Missed(_message.Message):
+    """Missed says that a scheduled task was due and is not run. It has no task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEDULE_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    FROM_MS_FIELD_NUMBER: _builtins.int
+    TO_MS_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    schedule_id: _builtins.bytes
+    """Which entry."""
+    text: _builtins.str
+    """The owner's words; the beginning of long ones."""
+    from_ms: _builtins.int
+    """The first time that was missed, ms since 1970."""
+    to_ms: _builtins.int
+    """The last."""
+    count: _builtins.int
+    """How many; 1,000 may be more."""
+    reason: _error_pb2.Reason.ValueType
+    """Why: RUN_MISSED, RUN_OVERTAKEN, QUEUE_FULL, NOT_PAIRED."""
+    def __init__(
+        self,
+        *,
+        schedule_id: _builtins.bytes = ...,
+        text: _builtins.str = ...,
+        from_ms: _builtins.int = ...,
+        to_ms: _builtins.int = ...,
+        count: _builtins.int = ...,
+        reason: _error_pb2.Reason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "from_ms", b"from_ms", "reason", b"reason", "schedule_id", b"schedule_id", "text", b"text", "to_ms", b"to_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Missed: _TypeAlias = Missed  # noqa: Y015
 
 @_typing.final
 class Waiting(_message.Message):

@@ -19,10 +19,15 @@ CAN = """\
 - **Rename** many files: \u201cRename them to trip 1, trip 2\u201d, \u201cReplace _ with - in the names in Downloads\u201d
 - **Sort into folders** by type or date: \u201cSort Downloads into folders by type\u201d
 - **Convert**: \u201cExtract the text from contract.pdf\u201d, \u201cConvert budget.xlsx to CSV\u201d
+- **Move, copy, delete**: \u201cMove the PDFs in Downloads to Documents\u201d, \u201cDelete those\u201d
+- **Make a folder**: \u201cMake a folder Trip in Documents\u201d
+- **Change a text file**: \u201cAdd a line \u2018call Bob\u2019 to notes.txt\u201d, \u201cReplace one with two in config.ini\u201d
 - **Undo** the last of these: \u201cUndo that\u201d
 - **Attachments**: attach a file and ask \u201cSummarise the attached file\u201d, or \u201cList attachments\u201d
 - **Send a file to your phone**: \u201cSend me the largest PDF in Downloads\u201d, \u201cSend me report.csv\u201d
 - **Programs**, where they are permitted: \u201cRun the tests in ~/code/x\u201d, \u201cgit status\u201d, \u201cRun script.py\u201d
+- **Web pages**, where they are permitted: \u201cOpen https://example.org and summarise it\u201d, \u201cScreenshot of https://example.org\u201d
+- **The desktop**, where permitted: \u201cWhich apps are open?\u201d, \u201cFocus the terminal\u201d, \u201cOpen report.pdf\u201d
 - **Follow-ups**: \u201cand the second?\u201d, \u201conly PDFs\u201d, \u201cwhat about Documents?\u201d"""
 
 

@@ -1,5 +1,7 @@
 """What a person wants changed: zip, unzip, rename, sort into folders, convert, undo. Cuts it out; what is left says which files.
 
+Deleting, moving and the like are in file_grammar.py.
+
 Pure. Called by parse.py before anything else is understood, for the verb that begins a request decides. Data first, then
 the few rules that make it a `Change`.
 """
@@ -7,9 +9,12 @@ the few rules that make it a `Change`.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from dispatch_host.agents.builtin import file_grammar
 from dispatch_host.agents.builtin.query import Action
 from dispatch_host.agents.builtin.slots import CUT, KIND_WORDS, LITERAL, Words
 
@@ -174,12 +179,14 @@ def take(words: Words) -> Change | None:
         (Action.RENAME, RENAME),
         (Action.ZIP, ZIP),
         (Action.UNZIP, UNZIP),
+        *file_grammar.FORMS,
     ):
         for pattern in patterns:
             match = re.match(pattern, text, re.IGNORECASE)
             if match is None:
                 continue
-            what, found = _RULES[action](match, words)
+            rule = _RULES.get(action) or partial(file_grammar.read, action)
+            what, found = rule(match, words)
             if found is not None:
                 words.text = f"{CUT}{what}"
                 return Change(action, found)
@@ -288,7 +295,8 @@ def _sign(said: str | None, words: Words) -> str:
     return known or plain if plain == (said or "") else plain
 
 
-_RULES = {
+_Rule = Callable[[re.Match[str], Words], tuple[str, dict[str, Any] | None]]
+_RULES: dict[Action, _Rule] = {
     Action.ZIP: _zip,
     Action.UNZIP: _unzip,
     Action.SORT: _sort,
@@ -303,4 +311,5 @@ EXPLAINED = {
     Action.CONVERT: r"spread ?sheets?|excel|word|contents?|everything|sheets?|whole|entire|pages|documents?|workbook",
     Action.RENAME: rf"everything|called|{KIND_WORDS}",
     Action.UNDO: r".*",
+    **file_grammar.EXPLAINED,
 }

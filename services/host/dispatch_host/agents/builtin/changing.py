@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason, Progress, Result, Step
+from dispatch_host.agents.builtin import about
 from dispatch_host.agents.builtin.markdown import Answer, code, plural
 from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.query import Action, Query
 from dispatch_host.agents.builtin.tools.making import MAKERS
 from dispatch_host.changes import (
     Applied,
+    Busy,
     MakeFolder,
     Move,
     Plan,
@@ -33,6 +35,7 @@ from dispatch_host.scope import Folder, Scope, shown
 
 _PAUSE_SECONDS = 0.2  # between two progress events
 _LISTED = 50
+_REMEMBERED = 500  # files that a follow-up may refer to
 Emit = Callable[[AgentEvent], None]
 
 
@@ -40,7 +43,8 @@ def carry_out(plan: Plan, scope: Scope, records: Path, task_id: str, emit: Emit)
     """Do what was approved, and say what was done."""
     emit(Step(plan.title.replace("`", ""), "as approved"))
     applied = apply(plan, scope, Records(records), task_id, MAKERS, _telling(emit))
-    made = [makes(step) for step in plan.steps[: applied.done] if not isinstance(step, MakeFolder)]
+    steps = [step for step in plan.steps[: applied.done] if not isinstance(step, MakeFolder)]
+    made = [path for step in steps if (path := makes(step)) is not None][:_REMEMBERED]
     memory = Memory(Query(action=Action.FIND), tuple(made), made[0] if len(made) == 1 else None).to_json()
     if applied.why:
         return NotDone(NotDoneReason.INPUT_UNREADABLE, _stopped(applied, scope.folders), memory if applied.done else {})
@@ -49,8 +53,8 @@ def carry_out(plan: Plan, scope: Scope, records: Path, task_id: str, emit: Emit)
 
 def _done(plan: Plan, folders: Sequence[Folder]) -> str:
     lines = [f"Done: {plan.title}."]
-    new = [step for step in plan.steps if not isinstance(step, MakeFolder | Move)]
-    lines += [f"- {code(label(makes(step), folders))}" for step in new[:_LISTED]]
+    new = [path for step in plan.steps if not isinstance(step, MakeFolder | Move) and (path := makes(step))]
+    lines += [f"- {code(label(path, folders))}" for path in new[:_LISTED]]
     if len(new) > _LISTED:
         lines.append(f"- … and {plural(len(new) - _LISTED, 'file')} more.")
     return "\n".join(lines)
@@ -72,11 +76,21 @@ def last_change(records: Path, earlier: Sequence[str]) -> Record | None:
     return next((record for task_id in reversed(earlier) for record in kept.of(task_id)), None)
 
 
-def take_back(record: Record, scope: Scope, emit: Emit) -> Result:
-    """Undo one change, and say what was restored and what could not be."""
+def take_back(records: Path, earlier: Sequence[str], scope: Scope, emit: Emit) -> Result | NotDone:
+    """Undo the last change of a thread, and say what was restored and what could not be."""
+    try:
+        with Records(records).alone():
+            record = last_change(records, earlier)  # as it is now that nobody is at it any more
+            return Result(about.nothing_to_undo()) if record is None else _take_back(record, scope, emit)
+    except Busy:
+        text = "Files are being changed on this computer just now, so nothing was undone. Say it again in a moment."
+        return NotDone(NotDoneReason.INPUT_UNREADABLE, text)
+
+
+def _take_back(record: Record, scope: Scope, emit: Emit) -> Result:
     emit(Step("Undoing", record.plan.title.replace("`", "")))
     undone = undo(record, scope, _telling(emit))
-    items = tuple(step.source for step in undone.restored if isinstance(step, Move))
+    items = tuple(step.source for step in undone.restored if isinstance(step, Move))[:_REMEMBERED]
     memory = Memory(Query(action=Action.FIND), items, items[0] if len(items) == 1 else None)
     return Result(_taken_back(record.plan, undone, scope.folders), memory.to_json())
 

@@ -115,7 +115,7 @@ def understand(text: str) -> Wanted | None:
     """Tell which program a person asks for; None when they ask for none of these forms."""
     if len(text) > _LONGEST or "\0" in text:
         return None
-    said = _impolite(text)
+    said = impolite(text)
     for kind, form in _FORMS_OF:
         match = form.fullmatch(said)
         if match is not None and (wanted := _wanted(kind, {k: v for k, v in match.groupdict().items() if v})):
@@ -164,7 +164,7 @@ def _plain(said: str) -> str:
     return said[1:-1] if re.fullmatch(_QUOTED, said) else said
 
 
-def _impolite(text: str) -> str:
+def impolite(text: str) -> str:
     """Take away what says nothing but please, and the point at the end."""
     before, text = "", text.strip()
     while text != before:

@@ -30,7 +30,9 @@ from dispatch_host.agents.asking import (
     Said,
     canonical,
 )
-from dispatch_host.agents.builtin import commands, wire, zone
+from dispatch_host.agents.builtin import browsing, commands, desk, wire, zone
+from dispatch_host.agents.builtin.browsing import Visits
+from dispatch_host.agents.builtin.desk import Desk
 from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.query import Query
 from dispatch_host.agents.builtin.running import Runs
@@ -39,7 +41,7 @@ from dispatch_host.agents.toolbox import Work
 from dispatch_host.agents.words import Words
 from dispatch_host.changes import Plan, preview, touched
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, names
+from dispatch_host.scope import Folder, KeptOut, names
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ LIMIT_SECONDS = 3600.0  # of one task: a person who waits longer has long cancel
 _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
 _ALWAYS = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 _MEMORIES = 20  # turns that a follow-up may refer to
+_LONG_BYTES = 256 * 1024
 _QUESTIONS = 5  # answers taken within one task
 _WHICH = "Which one do you mean?"
 _FAILED_CHANGING = (
@@ -65,13 +68,15 @@ class BuiltIn:
         self,
         *,
         home: Path | None = None,
-        keep_out: Sequence[Path] = (),
+        keep_out: Sequence[Path | KeptOut] = (),
         clock: Callable[[], datetime] | None = None,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = COMMAND,
         limit_seconds: float = LIMIT_SECONDS,
         terminal: Terminal | None = None,
         records: Path | None = None,
+        pages: Visits | None = None,
+        desktop: Desk | None = None,
     ) -> None:
         """`keep_out` are folders no task may read, whatever is approved: the host's own keys and journal.
 
@@ -79,10 +84,10 @@ class BuiltIn:
 
         `home` is what `~` means, `clock` gives the time with its zone. Of `environment` the worker gets what Python needs
         to start, and nothing else. `command` starts a worker: a seam for tests. `terminal` starts programs; without one it
-        does not run any.
+        does not run any, without `pages` it opens none, and without `desktop` it leaves the desktop alone.
         """
         self._home = home or Path.home()
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [one if isinstance(one, KeptOut) else KeptOut.hold(one) for one in keep_out]
         given = environment or {}
         self._environment = {name: given[name] for name in _PASSED_ON if name in given} | _ALWAYS
         self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))
@@ -90,6 +95,8 @@ class BuiltIn:
         self._limit_seconds = limit_seconds
         self._runs = None if terminal is None else Runs(terminal, home=self._home, keep_out=self._keep_out)
         self._records = records
+        self._pages = pages
+        self._desk = desktop
 
     async def run(
         self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
@@ -105,6 +112,20 @@ class BuiltIn:
         if self._runs is not None and wanted is not None and self._runs.takes(wanted, memories):
             async with contextlib.aclosing(self._runs.run(wanted, gate=gate, ask=ask, memories=memories)) as running:
                 async for said in running:
+                    yield said
+            return
+        if self._pages is not None and (page := browsing.understand(text)) is not None:
+            async with contextlib.aclosing(self._pages.run(page, task_id=task.task_id, gate=gate, ask=ask)) as visiting:
+                async for said in visiting:
+                    yield said
+            return
+        if (
+            self._desk is not None
+            and (shown := desk.understand(text)) is not None
+            and await self._desk.takes(shown, gate)
+        ):
+            async with contextlib.aclosing(self._desk.run(shown, gate=gate, ask=ask)) as showing:
+                async for said in showing:
                     yield said
             return
         for question in range(_QUESTIONS + 1):
@@ -198,11 +219,11 @@ class BuiltIn:
         self, request: Request, outcome: Outcome, written: bytes, gate: Gate, ask: Ask
     ) -> AsyncGenerator[AgentEvent, None]:
         """Ask whether a plan may be carried out, and do it in a worker; or undo one, which the person has asked for."""
-        plan = Plan.from_bytes(written)
+        plan = await asyncio.to_thread(Plan.from_bytes, written)  # it may be long, and the host has others to serve
         memory = outcome.event.memory
         # A person who says "undo that" has said yes to it. A model that says so has not.
         if not outcome.undo or request.query is not None:
-            question = undoing(plan, gate.folders) if outcome.undo else approval(plan, outcome.event.text, gate.folders)
+            question = await asyncio.to_thread(_question, plan, outcome, gate.folders)
             match await ask.may(question):
                 case Denied():
                     yield NotDone(NotDoneReason.PERSON_DENIED, "You said no, so nothing was changed.", memory)
@@ -214,7 +235,7 @@ class BuiltIn:
                     pass
         # As they are now: while the question was open, a folder may have been taken back.
         folders = gate.folders
-        for folder in touched(plan, folders):
+        for folder in await asyncio.to_thread(touched, plan, folders):
             wanted = Permission(Kind.FOLDER, str(folder.path), write=True)
             if folder.writable or gate.has(wanted):
                 await gate.use(wanted, "undone" if outcome.undo else "changed")
@@ -240,7 +261,7 @@ class BuiltIn:
                 while True:
                     async with asyncio.timeout_at(deadline):
                         line = await process.stdout.readline()
-                    said = wire.decode(line) if line else None
+                    said = await _decoded(line) if line else None
                     if said is None or isinstance(said, wire.Crashed):
                         where = {"kind": said.kind, "where": said.where} if said else {}
                         log.warning("worker failed", extra={"cause": "crashed" if said else "died", **where})
@@ -279,18 +300,29 @@ class BuiltIn:
             await process.wait()
 
 
+def _question(plan: Plan, outcome: Outcome, folders: Sequence[Folder]) -> Approval:
+    return undoing(plan, folders) if outcome.undo else approval(plan, outcome.event.text, folders)
+
+
+async def _decoded(line: bytes) -> AgentEvent | Outcome | wire.Crashed:
+    """Read what the worker wrote; a long plan aside, for the host has others to serve."""
+    return wire.decode(line) if len(line) < _LONG_BYTES else await asyncio.to_thread(wire.decode, line)
+
+
 def approval(plan: Plan, remarks: str, folders: Sequence[Folder]) -> Approval:
     """Write the question whether a plan may be carried out. A rule stands on one folder, or there is none."""
     where = touched(plan, folders)
     shown = preview(plan, folders)
     rule = f"change files in {names.shown(str(where[0].path))}" if len(where) == 1 else ""
+    needed = [Permission(Kind.FOLDER, str(folder.path), write=True) for folder in where]
     ruled = len(rule.encode()) <= RULE_BYTES and rule != ""
     return Approval(
         text=f"{plan.title.replace('`', '')}?",
         action=plan.to_bytes(),
         preview=f"{shown}\n\n{remarks}" if remarks else shown,
         rule=rule if ruled else "",
-        permission=Permission(Kind.FOLDER, str(where[0].path), write=True) if ruled else None,
+        permission=needed[0] if needed else None,
+        also=needed[1:],
     )
 
 

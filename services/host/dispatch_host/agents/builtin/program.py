@@ -25,6 +25,7 @@ from dispatch_host.scope import (
     Entry,
     Folder,
     FolderNotApproved,
+    KeptOut,
     NoSuchFolder,
     Place,
     Refusal,
@@ -36,6 +37,7 @@ from dispatch_host.scope import (
 
 Tool = Callable[[Query, Bench], Findings]
 _CHOICES = 20
+_REMEMBERED = 500  # files that a follow-up may refer to
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Request:
     memories: Sequence[Mapping[str, JSON]]  # of earlier turns, oldest first
     now: datetime
     home: str
-    keep_out: Sequence[Path] = ()
+    keep_out: Sequence[Path | KeptOut] = ()
     inbox: Path | None = None  # where the attachments of the thread are
     attachments: Sequence[Path] = ()  # those of this task
     task_id: str = ""
@@ -87,8 +89,7 @@ def _change(request: Request, records: Path, scope: Scope, emit: Callable[[Agent
     """Change files, now that it may be done."""
     if request.plan is not None:
         return changing.carry_out(Plan.from_bytes(request.plan), scope, records, request.task_id, emit)
-    record = changing.last_change(records, request.earlier)
-    return Result(about.nothing_to_undo()) if record is None else changing.take_back(record, scope, emit)
+    return changing.take_back(records, request.earlier, scope, emit)
 
 
 def _undo(request: Request) -> Outcome:
@@ -184,9 +185,11 @@ def tool_of(query: Query) -> Tool:
     from dispatch_host.agents.builtin.tools import (
         convert,
         duplicates,
+        editing,
         excerpt,
         listing,
         measure,
+        placing,
         rename,
         rows,
         search,
@@ -216,6 +219,11 @@ def tool_of(query: Query) -> Tool:
         Action.RENAME: rename.rename,
         Action.SORT: sorting.sort,
         Action.CONVERT: convert.convert,
+        Action.DELETE: placing.delete,
+        Action.MOVE: placing.move,
+        Action.COPY: placing.copy,
+        Action.MAKE_FOLDER: placing.make_folder,
+        Action.EDIT: editing.edit,
         Action.LIST: excerpt.contents,
         Action.EXCERPT: excerpt.excerpt,
     }
@@ -353,7 +361,7 @@ def _ask_back(which: WhichOne, bench: Bench) -> Outcome:
 
 
 def _remember(query: Query, findings: Findings, complete: followup.Complete) -> Memory:
-    items = _paths(findings.items)
+    items = _paths(findings.items[:_REMEMBERED])
     focus = items[0] if len(items) == 1 else None
     if complete.picked_from and len(complete.picked_from) > 1:
         return Memory(query, complete.picked_from, focus, replace(query, paths=()))

@@ -35,13 +35,31 @@ class Action(StrEnum):
     RENAME = "rename"
     SORT = "sort"
     CONVERT = "convert"
+    DELETE = "delete"
+    MOVE = "move"
+    COPY = "copy"
+    MAKE_FOLDER = "make folder"
+    EDIT = "edit"
     UNDO = "undo"
     # Only a language model asks for these: a person's words for them mean READ and FIND.
     LIST = "list"
     EXCERPT = "excerpt"
 
 
-CHANGES = frozenset({Action.ZIP, Action.UNZIP, Action.RENAME, Action.SORT, Action.CONVERT})
+CHANGES = frozenset(
+    {
+        Action.ZIP,
+        Action.UNZIP,
+        Action.RENAME,
+        Action.SORT,
+        Action.CONVERT,
+        Action.DELETE,
+        Action.MOVE,
+        Action.COPY,
+        Action.MAKE_FOLDER,
+        Action.EDIT,
+    }
+)
 """What makes a plan, and is asked for before it is done."""
 
 
@@ -88,8 +106,8 @@ class Query:
     skip: int = 0  # of a list: those that were shown before
     how: tuple[
         str, ...
-    ] = ()  # of a change: how to rename, by what to sort, into what to convert, as change_grammar.py has it
-    target: str | None = None  # the name of the new file
+    ] = ()  # of a change: how to rename, by what to sort, which words, as change_grammar.py and file_grammar.py have it
+    target: str | None = None  # the name of the new file, or the folder where files go
     summarise: int | None = None  # after finding: which of the matches, from 1, -1 is the last
 
     def to_json(self) -> dict[str, JSON]:

@@ -34,9 +34,9 @@ from dispatch_host.agents.builtin.commands import FOLLOWS, Kind, Wanted
 from dispatch_host.agents.builtin.markdown import Answer, code
 from dispatch_host.agents.builtin.projects import Order, Several, order
 from dispatch_host.agents.terminal import NoSandbox, Terminal
-from dispatch_host.permissions.permission import NETWORK, TERMINAL
+from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.program import Ended, Exit, NoProgram, Output
-from dispatch_host.scope import Folder, FolderNotApproved, NoSuchFolder, Scope, shown
+from dispatch_host.scope import Folder, FolderNotApproved, KeptOut, NoSuchFolder, Scope, shown
 from dispatch_host.scope.given import given
 
 LINES = 40  # of the output, unless a person asks for more
@@ -79,7 +79,7 @@ class Earlier:
 class Runs:
     """What the built-in assistant does with programs."""
 
-    def __init__(self, terminal: Terminal, *, home: Path, keep_out: Sequence[Path]) -> None:
+    def __init__(self, terminal: Terminal, *, home: Path, keep_out: Sequence[KeptOut]) -> None:
         """The arguments are the driver's."""
         self._terminal = terminal
         self._home = home
@@ -187,21 +187,22 @@ class Runs:
         for line in self._rights(folders, code, confined=confined):
             preview.add(f"It {line}.")
         once = found.asks_anew or "\n" in rule or len(rule.encode(errors="replace")) > RULE_BYTES
+        action: JSON = {
+            "tool": "run_program",
+            "steps": [list(step) for step in found.steps],
+            "folder": str(found.folder),
+            "network": network,
+            "confined": confined,
+            "folders": [[str(folder.path), folder.writable] for folder in folders],
+        }
         return Approval(
             text=f"Run {code(found.steps[0][0])}?" if len(found.steps) == 1 else f"Run {len(found.steps)} commands?",
-            action=canonical(
-                {
-                    "tool": "run_program",
-                    "steps": [list(step) for step in found.steps],
-                    "folder": str(found.folder),
-                    "network": network,
-                    "confined": confined,
-                    "folders": [[str(folder.path), folder.writable] for folder in folders],
-                }
-            ),
+            action=canonical(action),
             preview=preview.text(),
             rule="" if once else rule,
-            permission=None if once else TERMINAL,
+            permission=TERMINAL if confined else UNCONFINED,
+            also=(NETWORK,) if network else (),
+            of=action,
         )
 
     async def _carry_out(self, action: bytes, gate: Gate, lines: int) -> AsyncGenerator[AgentEvent, None]:

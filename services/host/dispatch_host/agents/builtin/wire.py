@@ -12,10 +12,10 @@ from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneRea
 from dispatch_host.agents.builtin import zone
 from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.query import Query
-from dispatch_host.changes import Plan
-from dispatch_host.scope import Folder
+from dispatch_host.changes import MOST_BYTES, Plan
+from dispatch_host.scope import Folder, KeptOut
 
-LINE_BYTES = 1024 * 1024  # of one line from the worker; JSON may need six bytes for one of text
+LINE_BYTES = 2 * MOST_BYTES  # of one line from the worker: a plan in it has each of its quotes and backslashes escaped
 TEXT_BYTES = 64 * 1024  # of one text in an event
 MEMORY_BYTES = 256 * 1024
 PATH_CHARACTERS = 16 * 1024
@@ -43,7 +43,7 @@ def encode_request(request: Request) -> bytes:
             "now": request.now.isoformat(),
             "zone": zone.said(request.now.tzinfo),
             "home": request.home,
-            "keep_out": [str(path) for path in request.keep_out],
+            "keep_out": [_kept(one) for one in request.keep_out],
             "inbox": None if request.inbox is None else str(request.inbox),
             "attachments": [str(path) for path in request.attachments],
             "task_id": request.task_id,
@@ -65,7 +65,10 @@ def decode_request(line: bytes) -> Request:
         memories=said["memories"],
         now=zone.read(said["now"], said["zone"]),
         home=said["home"],
-        keep_out=[Path(path) for path in said["keep_out"]],
+        keep_out=[
+            KeptOut(Path(path), None if identity is None else (identity[0], identity[1]))
+            for path, identity in said["keep_out"]
+        ],
         inbox=None if said["inbox"] is None else Path(said["inbox"]),
         attachments=tuple(Path(path) for path in said["attachments"]),
         task_id=said["task_id"],
@@ -75,6 +78,12 @@ def decode_request(line: bytes) -> Request:
         undo=said["undo"],
         query=None if said["query"] is None else Query.from_json(said["query"]),
     )
+
+
+def _kept(one: Path | KeptOut) -> list[Any]:
+    """Say where it is now, and what it is: by the time the worker looks, its path may lead elsewhere."""
+    kept = KeptOut.at(one) if isinstance(one, Path) else one
+    return [str(kept.path), kept.identity]
 
 
 def encode_event(event: AgentEvent) -> bytes:

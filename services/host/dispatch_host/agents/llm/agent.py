@@ -58,10 +58,11 @@ class LanguageModel:
             return
         loop = await asyncio.to_thread(_imported)
         events: asyncio.Queue[AgentEvent | BaseException] = asyncio.Queue(_AHEAD)
+        tools = Work(task, gate, ask, events.put, earlier=[turn.task_id for turn in history if turn.task_id])
         job = loop.Job(
             settings=settings,
             key=key,
-            work=Work(task, gate, ask, events.put, earlier=[turn.task_id for turn in history if turn.task_id]),
+            work=tools,
             history=history,
             words=words,
             toolboxes=self._toolboxes,
@@ -93,6 +94,7 @@ class LanguageModel:
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
+            await tools.closing.aclose()
 
 
 async def why_not(settings_home: Path, environment: Mapping[str, str]) -> str:

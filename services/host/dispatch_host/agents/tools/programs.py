@@ -16,7 +16,7 @@ from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.agents.tools.given import Given, listed, schema, words
 from dispatch_host.agents.tools.naming import absolute
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
-from dispatch_host.scope import FolderNotApproved, NoSuchFolder, Refused, Scope, SeveralFolders, find_folder
+from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Refused, Scope, SeveralFolders, find_folder
 
 LINES = 300  # of the output, to the model
 _ARGUMENTS = 256
@@ -26,7 +26,7 @@ _ARGUMENT = 16 * 1024
 class ProgramTools:
     """Starts programs."""
 
-    def __init__(self, terminal: Terminal, *, home: Path, keep_out: Sequence[Path]) -> None:
+    def __init__(self, terminal: Terminal, *, home: Path, keep_out: Sequence[KeptOut]) -> None:
         self._runs = Runs(terminal, home=home, keep_out=keep_out)
         self._home = home
         self._keep_out = keep_out

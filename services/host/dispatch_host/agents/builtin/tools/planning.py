@@ -12,10 +12,10 @@ from dispatch_host.agents.builtin import about, matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo
 from dispatch_host.agents.builtin.markdown import code
 from dispatch_host.agents.builtin.query import Query, Sort
-from dispatch_host.changes import MOST_STEPS, same
+from dispatch_host.changes import MOST_BYTES, MOST_STEPS, same
 from dispatch_host.scope import Entry, Facts, Hands, Refused, Root
 
-ROOM_BYTES = 400_000  # of a plan, below changes.MOST_BYTES: a step more is not begun
+ROOM_BYTES = MOST_BYTES // 2  # of a plan as it grows: written, a name may need more bytes. A step more is not begun
 
 
 @dataclass(slots=True)
@@ -52,6 +52,16 @@ class Planning:
         number = 1
         candidate = path
         while same(candidate) in self._given or not self.hands.is_free(candidate):
+            number += 1
+            candidate = f"{stem} {number}{ending}"
+        self.give(candidate)
+        return candidate
+
+    def free_in_new(self, path: str) -> str:
+        """Give a name in a folder that is not there yet: only the plan itself can be in the way."""
+        stem, ending = os.path.splitext(path)
+        number, candidate = 1, path
+        while self.is_given(candidate):
             number += 1
             candidate = f"{stem} {number}{ending}"
         self.give(candidate)

@@ -87,18 +87,8 @@ class _Sorting:
             self._add(MakeFolder(folder))
         self.used.add(folder)
         wished = os.path.join(folder, entry.name)
-        target = self._given(wished) if folder in self._new else self._made.free(wished)
+        target = self._made.free_in_new(wished) if folder in self._new else self._made.free(wished)
         self._add(Move(source, target, planning.facts(entry)))
-
-    def _given(self, wished: str) -> str:
-        """Name a file in a folder that is not there yet: only the plan itself can be in the way."""
-        stem, ending = os.path.splitext(wished)
-        number, candidate = 1, wished
-        while self._made.is_given(candidate):
-            number += 1
-            candidate = f"{stem} {number}{ending}"
-        self._made.give(candidate)
-        return candidate
 
     def _add(self, step: Step) -> None:
         self.steps.append(step)

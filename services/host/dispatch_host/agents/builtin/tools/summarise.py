@@ -89,9 +89,9 @@ def _write(answer: Answer, entry: Entry, query: Query, bench: Bench) -> None:
     if matching.of_kind(entry.name, "csv"):
         _csv(answer, entry, query, bench)
     elif matching.of_kind(entry.name, "pdf"):
-        _pdf(answer, entry, bench, lambda found: _summary(answer, "\n\n".join(found)))
+        _pdf(answer, entry, bench, lambda found: summary(answer, "\n\n".join(found)))
     elif matching.extension(entry.name) in office.ENDINGS:
-        _office(answer, entry, bench, lambda found: _summary(answer, found))
+        _office(answer, entry, bench, lambda found: summary(answer, found))
     else:
         _text(answer, entry, bench)
 
@@ -158,12 +158,12 @@ def _text(answer: Answer, entry: Entry, bench: Bench) -> None:
             raise
         answer.add("This is not a text file, a PDF or a CSV, so there is nothing here that can summarise it.")
         return
-    _summary(answer, "\n".join(lines[:_LINES]))
+    summary(answer, "\n".join(lines[:_LINES]))
     if len(lines) > _LINES:
         answer.add(f"Only the first {number(_LINES)} lines were read.")
 
 
-def _summary(answer: Answer, whole: str) -> None:
+def summary(answer: Answer, whole: str) -> None:
     """Write the most telling sentences, or the beginning of a text that has none."""
     found = textrank.sentences(whole)
     if found:

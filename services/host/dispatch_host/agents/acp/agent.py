@@ -1,0 +1,170 @@
+"""An external agent as an Agent: finds its program, checks what it needs, and passes on what a session gives.
+
+Light to import and to make; the SDK is loaded when a task starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dispatch import errors
+
+from dispatch_host.agents.acp.finding import NotInstalled, find
+from dispatch_host.agents.acp.presets import Preset
+from dispatch_host.agents.acp.servers import Servers, none
+from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
+from dispatch_host.agents.asking import Ask
+from dispatch_host.agents.terminal import NoSandbox, Terminal
+from dispatch_host.agents.words import Words
+from dispatch_host.permissions.permission import NETWORK, TERMINAL, Kind, Permission
+from dispatch_host.sandbox.program import NoProgram
+from dispatch_host.scope import Folder, KeptOut
+
+if TYPE_CHECKING:
+    from dispatch_host.agents.acp.session import Session
+
+START_SECONDS = 60.0
+_EVENTS = 64  # that wait for the thread; then the agent is read no further
+
+
+class External:
+    """One external agent."""
+
+    takes_words = False  # the protocol has no place for words while a prompt is worked on
+
+    def __init__(
+        self,
+        preset: Preset,
+        *,
+        terminal: Terminal,
+        home: Path,
+        environment: Mapping[str, str],
+        keep_out: Sequence[KeptOut] = (),
+        records: Path | None = None,
+        servers: Servers = none,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        """`home` is the owner's, `environment` the host's. `keep_out` and `records` are as in the built-in assistant.
+
+        `servers` gives the connectors that the agent may use by itself. `start_seconds` is for each answer before the prompt.
+        """
+        self._preset = preset
+        self._terminal = terminal
+        self._home = home
+        self._environment = environment
+        self._keep_out = keep_out
+        self._records = records
+        self._servers = servers
+        self._start_seconds = start_seconds
+
+    async def run(
+        self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """Do one task. Closing this generator, or cancelling its reader, kills the agent's program with all that it started."""
+        del words
+        events: asyncio.Queue[AgentEvent | Exception] = asyncio.Queue(_EVENTS)
+
+        async def work() -> None:
+            try:
+                await events.put(await self._work(task, gate, history, ask, events))
+            except Exception as failure:  # raised where the events are read
+                await events.put(failure)
+
+        working = asyncio.create_task(work())
+        try:
+            while True:
+                event = await events.get()
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+                if isinstance(event, Result | NotDone):
+                    return
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+    async def _work(
+        self,
+        task: Task,
+        gate: Gate,
+        history: Sequence[Turn],
+        ask: Ask,
+        events: asyncio.Queue[AgentEvent | Exception],
+    ) -> Result | NotDone:
+        title = self._preset.title
+        folders = gate.folders
+        if not folders:
+            text = f"{title} works in approved folders, and there is none: `dispatch-host folders add PATH`."
+            return NotDone(NotDoneReason.FOLDER_NOT_APPROVED, text)
+        try:
+            ready = await asyncio.to_thread(find, self._preset, home=self._home, environment=self._environment)
+        except NotInstalled as missing:
+            return NotDone(NotDoneReason.AGENT_UNAVAILABLE, str(missing))
+        try:
+            confined = await self._terminal.is_confined(gate, self._preset.command[0])
+            if self._preset.network and not gate.has(NETWORK):
+                await gate.use(NETWORK, self._preset.command[0])
+        except errors.NotPermitted:
+            return NotDone(NotDoneReason.NOT_PERMITTED, self._not_permitted(gate))
+        except NoSandbox as missing:
+            return NotDone(NotDoneReason.SANDBOX_UNAVAILABLE, self._no_sandbox(missing))
+        for folder in folders:
+            await gate.use(Permission(Kind.FOLDER, str(folder.path), folder.writable), f"given to {title}")
+        session = await asyncio.to_thread(self._session, task, gate, history, ask, events, confined)
+        try:
+            return await session.run(ready, self._folder(folders, history))
+        except NoProgram as cannot:
+            return NotDone(NotDoneReason.FOLDER_NOT_APPROVED, f"{title} was not started: {cannot}.")
+        except NoSandbox as missing:
+            return NotDone(NotDoneReason.SANDBOX_UNAVAILABLE, self._no_sandbox(missing))
+
+    def _session(
+        self,
+        task: Task,
+        gate: Gate,
+        history: Sequence[Turn],
+        ask: Ask,
+        events: asyncio.Queue[AgentEvent | Exception],
+        confined: bool,
+    ) -> Session:
+        """Make the session of a task. Loads the SDK, which takes a while."""
+        from dispatch_host.agents.acp.session import Errand, Means, Session  # noqa: PLC0415 -- as said above
+
+        means = Means(
+            preset=self._preset,
+            terminal=self._terminal,
+            home=self._home,
+            keep_out=self._keep_out,
+            records=self._records,
+            servers=self._servers,
+            start_seconds=self._start_seconds,
+        )
+        errand = Errand(task=task, gate=gate, history=history, ask=ask, tell=events.put, confined=confined)
+        return Session(means, errand)
+
+    def _folder(self, folders: Sequence[Folder], history: Sequence[Turn]) -> Path:
+        """Choose where it works: where it worked last, else the first folder that it may change."""
+        from dispatch_host.agents.acp.session import earlier_folder  # noqa: PLC0415 -- as above
+
+        last = earlier_folder(history, self._preset.name)
+        if last is not None and any(folder.path == last for folder in folders):
+            return last
+        return next((folder for folder in folders if folder.writable), folders[0]).path
+
+    def _not_permitted(self, gate: Gate) -> str:
+        """Say what it needs, all at once."""
+        title = self._preset.title
+        missing = [] if gate.has(TERMINAL) else [f"`terminal`, since {title} is a program"]
+        if self._preset.network and not gate.has(NETWORK):
+            missing.append("`network`, since it works at its provider's")
+        commands = [f"`dispatch-host permissions allow {one.split('`')[1]}`" for one in missing]
+        return f"{title} needs the permission {' and '.join(missing)}. On the computer: {', '.join(commands)}."
+
+    def _no_sandbox(self, missing: NoSandbox) -> str:
+        return (
+            f"{self._preset.title} can't be started on this computer without a sandbox. {missing.why} {missing.advice}\n\n"
+            "Its owner may accept that programs run without one: `dispatch-host permissions allow terminal --without-sandbox`."
+        )

@@ -1,0 +1,152 @@
+"""What an agent asks leave for, as an approval; and the answer as one of the options that it offers. Pure.
+
+docs/external-agents.md, Its questions. What is approved is what the agent says it will do; what it can do, the sandbox decides.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from acp.schema import AllowedOutcome, DeniedOutcome, PermissionOption, RequestPermissionResponse
+
+from dispatch_host.agents.acp.plain import line
+from dispatch_host.agents.acp.story import Call
+from dispatch_host.agents.agent import NotDoneReason
+from dispatch_host.agents.asking import RULE_BYTES, Allowed, Approval, Denied, NobodyAnswered, Reach, canonical
+from dispatch_host.markdown import code, fenced
+from dispatch_host.permissions.permission import TERMINAL, Kind, Permission
+from dispatch_host.scope import Folder, shown
+
+_WANTS = {
+    "read": "read",
+    "edit": "change files",
+    "delete": "delete files",
+    "move": "move files",
+    "search": "search",
+    "execute": "run a program",
+    "fetch": "fetch from the network",
+    "switch_mode": "go on in another way",
+}
+_CHANGES = ("edit", "delete", "move")
+Reply = Allowed | Denied | NobodyAnswered
+
+
+def question(
+    call: Call, options: Sequence[PermissionOption], *, agent: str, folders: Sequence[Folder], home: Path
+) -> Approval:
+    """Write the question for a tool call. Raises ValueError for one that can't be shown and bound to."""
+    kind = str(call.get("kind") or "other")
+    said = {name: value for name, value in call.items() if name not in ("toolCallId", "status", "rawOutput")}
+    action = canonical({"agent": agent, "call": said})
+    rule, permission = _rule(action, call, kind, agent, folders, home)
+    return Approval(
+        text=f"May {agent} {_WANTS.get(kind, 'use a tool')}?",
+        action=action,
+        preview=_preview(call, options),
+        rule=rule,
+        permission=permission,
+    )
+
+
+def answer(reply: Reply, options: Sequence[PermissionOption]) -> RequestPermissionResponse:
+    """Give the option that says what a person said, and never more than that."""
+    match reply:
+        case Allowed(reach=reach):
+            chosen = _yes(options, reach)
+        case Denied():
+            chosen = _first(options, "reject_once") or _first(options, "reject_always")
+        case NobodyAnswered():
+            return RequestPermissionResponse(
+                outcome=DeniedOutcome(outcome="cancelled"),
+                field_meta={"dispatch": {"reason": NotDoneReason.NOBODY_ANSWERED}},
+            )
+    if chosen is None:
+        return RequestPermissionResponse(outcome=DeniedOutcome(outcome="cancelled"))
+    return RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=chosen.option_id))
+
+
+def written(call: Call) -> Sequence[tuple[str, str]]:
+    """Give the paths with the words that a tool call would write there."""
+    return [
+        (part["path"], part["newText"])
+        for part in call.get("content", [])
+        if part.get("type") == "diff" and isinstance(part.get("newText"), str)
+    ]
+
+
+def change_rule(agent: str, folder: Folder, home: Path) -> tuple[str, Permission]:
+    """Give the rule that files in a folder may be changed, and what it stands on."""
+    rule = f"let {agent} change files in {where(folder.path, home)}"
+    if len(rule.encode(errors="replace")) > RULE_BYTES:
+        return "", Permission(Kind.FOLDER, str(folder.path), write=True)
+    return rule, Permission(Kind.FOLDER, str(folder.path), write=True)
+
+
+def where(path: Path, home: Path) -> str:
+    """Write a folder as people do."""
+    return shown(str(Path("~") / path.relative_to(home)) if path.is_relative_to(home) else str(path))
+
+
+def _yes(options: Sequence[PermissionOption], reach: Reach) -> PermissionOption | None:
+    once = _first(options, "allow_once")
+    if once is not None or reach is Reach.ONCE:
+        return once
+    return _first(options, "allow_always")
+
+
+def _first(options: Sequence[PermissionOption], kind: str) -> PermissionOption | None:
+    return next((one for one in options if one.kind == kind), None)
+
+
+def _rule(
+    action: bytes, call: Call, kind: str, agent: str, folders: Sequence[Folder], home: Path
+) -> tuple[str, Permission | None]:
+    """Give the rule: a folder's files, or the exact call while a person can read it; else there is none."""
+    places = [one["path"] for one in call.get("locations", []) if isinstance(one.get("path"), str)]
+    places += [path for path, _ in written(call)]
+    if kind in _CHANGES and (folder := _holding(places, folders)) is not None:
+        rule, permission = change_rule(agent, folder, home)
+        return (rule, permission) if rule else ("", None)
+    rule = f"let {agent} do exactly this: {shown(action.decode())}"
+    return (rule, TERMINAL) if len(rule.encode()) <= RULE_BYTES else ("", None)
+
+
+def _holding(paths: Sequence[str], folders: Sequence[Folder]) -> Folder | None:
+    """Give the one folder that may be changed and in which all of these lie."""
+    found: set[Folder] = set()
+    for path in map(PurePath, paths):
+        holding = [folder for folder in folders if path.is_relative_to(folder.path) and ".." not in path.parts]
+        if not holding:
+            return None
+        found.add(max(holding, key=lambda folder: len(folder.path.parts)))
+    only = next(iter(found)) if len(found) == 1 else None
+    return only if only is not None and only.writable else None
+
+
+def _preview(call: Call, options: Sequence[PermissionOption]) -> str:
+    """Show all of a tool call: what it is called, where, what would change, and what the tool is given."""
+    blocks = [f"**{code(line(str(call.get('title') or 'a tool call'), 2000))}**"]
+    blocks += [f"- {code(str(one.get('path', '')))}" for one in call.get("locations", [])]
+    for part in call.get("content", []):
+        if part.get("type") == "diff":
+            blocks += [f"{code(str(part.get('path', '')))}:", fenced(_difference(part))]
+        elif part.get("type") == "content" and isinstance(part.get("content", {}).get("text"), str):
+            blocks.append(fenced(part["content"]["text"]))
+        else:
+            blocks.append(fenced(json.dumps(part, indent=1)))
+    if call.get("rawInput") is not None:
+        blocks.append(fenced(json.dumps(call["rawInput"], indent=1, ensure_ascii=False)))
+    given = _first(options, "allow_once") or _first(options, "allow_always")
+    blocks.append("It offers no way to say yes." if given is None else f"A yes is given as {code(line(given.name))}.")
+    return "\n\n".join(blocks)
+
+
+def _difference(part: Call) -> str:
+    old, new = str(part.get("oldText") or ""), str(part.get("newText") or "")
+    if not old:
+        return new
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="")
+    return "\n".join(lines) or new

@@ -1,0 +1,302 @@
+"""One task with one external agent: starts its program, opens or continues a session, puts the prompt, and says how it ended.
+
+Called by agent.py. The steps are docs/external-agents.md, One task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from acp import PROTOCOL_VERSION, RequestError
+from acp.client import ClientSideConnection
+from acp.schema import (
+    AcpMcpServer,
+    ClientCapabilities,
+    EnvVariable,
+    FileSystemCapabilities,
+    HttpHeader,
+    HttpMcpServer,
+    Implementation,
+    InitializeResponse,
+    McpCapabilities,
+    McpServerStdio,
+    PromptCapabilities,
+    PromptResponse,
+    SessionCapabilities,
+    SessionNotification,
+    SseMcpServer,
+)
+from pydantic import ValidationError
+
+from dispatch_host.agents.acp import endings
+from dispatch_host.agents.acp.client import Client, Opened
+from dispatch_host.agents.acp.files import Files
+from dispatch_host.agents.acp.finding import Ready
+from dispatch_host.agents.acp.presets import Preset
+from dispatch_host.agents.acp.prompt import prompt
+from dispatch_host.agents.acp.servers import HttpServer, Servers, StdioServer
+from dispatch_host.agents.acp.story import Story
+from dispatch_host.agents.acp.terminals import Terminals
+from dispatch_host.agents.acp.wire import Wire
+from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
+from dispatch_host.agents.asking import JSON, Ask
+from dispatch_host.agents.terminal import Terminal
+from dispatch_host.sandbox.program import Conversation, Limits, Program
+from dispatch_host.scope import KeptOut
+
+_T = TypeVar("_T")
+_MIB = 1024**2
+LIMITS = Limits(seconds=24 * 3600.0, memory_bytes=8192 * _MIB, processes=1024, open_files=4096, output_bytes=512 * _MIB)
+_AUTH_REQUIRED = -32000
+_LETTING_GO_SECONDS = 0.2
+_ENDING_SECONDS = 1.0
+_SESSION_CHARACTERS = 512
+
+Tell = Callable[[AgentEvent], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a task brings."""
+
+    task: Task
+    gate: Gate
+    history: Sequence[Turn]
+    ask: Ask
+    tell: Tell
+    confined: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What the host brings. The same for all tasks of an agent."""
+
+    preset: Preset
+    terminal: Terminal
+    home: Path
+    keep_out: Sequence[KeptOut]
+    records: Path | None
+    servers: Servers
+    start_seconds: float
+    """For each answer before the prompt."""
+
+
+class _Failed(Exception):
+    """The task ends here; the agent is of no more use to it."""
+
+    def __init__(self, reason: NotDoneReason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """A session that this agent had in the thread, and the turns since."""
+
+    session_id: str = ""
+    folder: Path | None = None
+    missed: Sequence[Turn] = field(default=(), repr=False)
+
+
+class Session:
+    """One task. Made for it, run once."""
+
+    def __init__(self, means: Means, errand: Errand) -> None:
+        self._means = means
+        self._errand = errand
+        self._title = means.preset.title
+        self._story = Story()
+        files = Files(
+            task=errand.task,
+            gate=errand.gate,
+            ask=errand.ask,
+            agent=self._title,
+            home=means.home,
+            keep_out=means.keep_out,
+            records=means.records,
+        )
+        self._terminals = Terminals(
+            terminal=means.terminal, gate=errand.gate, ask=errand.ask, agent=self._title, home=means.home
+        )
+        self._client = Client(story=self._story, files=files, terminals=self._terminals)
+        self._memory: dict[str, JSON] = {}
+        self._log_ins: Sequence[str] = ()  # the ways that it offers
+
+    async def run(self, ready: Ready, folder: Path) -> Result | NotDone:
+        """Do the task in a folder. Raises NoProgram, NoSandbox, NotPermitted."""
+        means, errand = self._means, self._errand
+        program = Program(ready.argv, folder, own=ready.own, variables=ready.variables)
+        async with means.terminal.converse(
+            program, LIMITS, gate=errand.gate, network=means.preset.network, confined=errand.confined
+        ) as conversation:
+            wire = Wire(conversation, updated=self._updated)
+            try:
+                async with self._connected(wire) as connection:
+                    return await self._turn(connection, folder)
+            except _Failed as failed:
+                return NotDone(failed.reason, str(failed), self._memory)
+            except RequestError as refused:
+                if refused.code == _AUTH_REQUIRED:  # some say so at once, some when they are asked something
+                    return NotDone(
+                        NotDoneReason.AGENT_UNAVAILABLE,
+                        endings.log_in(means.preset, self._log_ins, refused),
+                        self._memory,
+                    )
+                return NotDone(
+                    NotDoneReason.AGENT_FAILED, f"{self._title} failed: {endings.said(refused)}", self._memory
+                )
+            except ValidationError:
+                return NotDone(
+                    NotDoneReason.AGENT_FAILED, endings.nonsense(self._title, "it sent an answer that is none")
+                )
+            except ConnectionError:
+                why = endings.nonsense(self._title, wire.broken) if wire.broken else await self._lost(conversation)
+                return NotDone(NotDoneReason.AGENT_FAILED, why, self._memory)
+
+    @asynccontextmanager
+    async def _connected(self, wire: Wire) -> AsyncIterator[ClientSideConnection]:
+        """Hold the SDK's connection; whatever the agent still has running ends with it."""
+        # The SDK takes any object with the methods that an agent may call; its Protocol also wants those that are never called.
+        connection = ClientSideConnection(self._client, wire)  # type: ignore[arg-type]
+        try:
+            yield connection
+        finally:
+            self._client.opened = None
+            await connection.close()
+            await self._terminals.close()
+
+    async def _turn(self, connection: ClientSideConnection, folder: Path) -> Result | NotDone:
+        hello = await self._greet(connection)
+        self._log_ins = [way.name for way in hello.auth_methods or []]
+        opened, missed = await self._open(connection, hello, folder)
+        capabilities = hello.agent_capabilities
+        takes = (capabilities and capabilities.prompt_capabilities) or PromptCapabilities()
+        blocks = await asyncio.to_thread(prompt, self._errand.task, missed, takes)
+        self._client.opened = opened
+        prompting = asyncio.ensure_future(connection.prompt(session_id=opened.session_id, prompt=list(blocks)))
+        try:
+            stopped = (await asyncio.shield(prompting)).stop_reason
+        except asyncio.CancelledError:
+            await self._let_go(connection, opened, prompting)
+            raise
+        return endings.ended(self._title, stopped, self._story.result, self._client.refusals, self._memory)
+
+    async def _greet(self, connection: ClientSideConnection) -> InitializeResponse:
+        hello = await self._soon(
+            connection.initialize(
+                protocol_version=PROTOCOL_VERSION,
+                client_capabilities=ClientCapabilities(
+                    fs=FileSystemCapabilities(read_text_file=True, write_text_file=self._means.records is not None),
+                    terminal=True,
+                ),
+                client_info=Implementation(name="dispatch", title="Dispatch", version="1"),
+            )
+        )
+        if hello.protocol_version != PROTOCOL_VERSION:
+            text = f"{self._title} speaks another version of the Agent Client Protocol than this host (1)."
+            raise _Failed(NotDoneReason.AGENT_UNAVAILABLE, text)
+        return hello
+
+    async def _open(
+        self, connection: ClientSideConnection, hello: InitializeResponse, folder: Path
+    ) -> tuple[Opened, Sequence[Turn]]:
+        """Continue the session of the thread, or open one; gives it with the turns that it has not seen."""
+        can = hello.agent_capabilities
+        sessions = (can and can.session_capabilities) or SessionCapabilities()
+        resumes, loads = sessions.resume is not None, bool(can and can.load_session)
+        folders = [one.path for one in self._errand.gate.folders]
+        more = [str(one) for one in folders if one != folder] if sessions.additional_directories is not None else None
+        servers = self._servers((can and can.mcp_capabilities) or McpCapabilities())
+        earlier = _earlier(self._errand.history, self._means.preset.name)
+        session_id = ""
+        if earlier.session_id and earlier.folder == folder and (resumes or loads):
+            continued = connection.resume_session if resumes else connection.load_session
+            with contextlib.suppress(
+                RequestError, ValidationError
+            ):  # it may have forgotten it: then there is a new one
+                await self._soon(
+                    continued(
+                        cwd=str(folder),
+                        session_id=earlier.session_id,
+                        additional_directories=more,
+                        mcp_servers=servers,
+                    )
+                )
+                session_id = earlier.session_id
+        missed = earlier.missed if session_id else self._errand.history
+        if not session_id:
+            opened = await self._soon(
+                connection.new_session(cwd=str(folder), additional_directories=more, mcp_servers=servers)
+            )
+            session_id = opened.session_id
+        if (resumes or loads) and len(session_id) <= _SESSION_CHARACTERS:
+            self._memory = {"acp": {"agent": self._means.preset.name, "session": session_id, "folder": str(folder)}}
+        return Opened(session_id, folder), missed
+
+    def _servers(self, takes: McpCapabilities) -> list[HttpMcpServer | SseMcpServer | AcpMcpServer | McpServerStdio]:
+        """Write the connectors as the protocol has them, without those of a kind that the agent can't speak to."""
+        found: list[HttpMcpServer | SseMcpServer | AcpMcpServer | McpServerStdio] = []
+        for server in self._means.servers(self._errand.gate):
+            if isinstance(server, StdioServer):
+                variables = [EnvVariable(name=name, value=value) for name, value in server.variables.items()]
+                command, *words = server.command
+                found.append(McpServerStdio(name=server.name, command=command, args=words, env=variables))
+            elif isinstance(server, HttpServer) and takes.http:
+                headers = [HttpHeader(name=name, value=value) for name, value in server.headers.items()]
+                found.append(HttpMcpServer(type="http", name=server.name, url=server.url, headers=headers))
+        return found
+
+    async def _updated(self, notification: SessionNotification) -> None:
+        opened = self._client.opened  # None while an old session is read back, and when all is over
+        if opened is not None and notification.session_id == opened.session_id:
+            for event in self._story.heard(notification):
+                await self._errand.tell(event)
+
+    async def _soon(self, answer: Awaitable[_T]) -> _T:
+        try:
+            async with asyncio.timeout(self._means.start_seconds):
+                return await answer
+        except TimeoutError:
+            raise _Failed(NotDoneReason.AGENT_FAILED, f"{self._title} was started, and did not answer.") from None
+
+    async def _let_go(
+        self, connection: ClientSideConnection, opened: Opened, prompting: asyncio.Future[PromptResponse]
+    ) -> None:
+        """Say to the agent that it is cancelled, so that it can note that, and wait for a moment."""
+        self._client.opened = None
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(_LETTING_GO_SECONDS):
+                await connection.cancel(session_id=opened.session_id)
+                await asyncio.wait([prompting])
+        prompting.cancel()
+        await asyncio.gather(prompting, return_exceptions=True)
+
+    async def _lost(self, conversation: Conversation) -> str:
+        """Say how the program ended. One that only fell silent is not waited for."""
+        end = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_SECONDS):
+                end = await conversation.exit()
+        return endings.lost(self._title, end, conversation.complaint)
+
+
+def _earlier(history: Sequence[Turn], agent: str) -> _Earlier:
+    """Find the last session of this agent in the thread. What is in memories is read as if anybody had written it."""
+    for at in range(len(history) - 1, -1, -1):
+        said = history[at].memory.get("acp")
+        if isinstance(said, Mapping) and said.get("agent") == agent:
+            session_id, folder = said.get("session"), said.get("folder")
+            if isinstance(session_id, str) and session_id and isinstance(folder, str):
+                return _Earlier(session_id, Path(folder), history[at + 1 :])
+    return _Earlier()
+
+
+def earlier_folder(history: Sequence[Turn], agent: str) -> Path | None:
+    """Give the folder in which this agent worked last in the thread."""
+    return _earlier(history, agent).folder

@@ -1,0 +1,135 @@
+"""What an agent says while it works, as the thread tells it: updates in, events out. Knows no pipe, no thread.
+
+What it said last, after its last tool call, is the result; what it said before is a step. Everything has a bound, whatever
+the agent sends: live text, steps, tool calls that are remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from acp.schema import (
+    AgentMessageChunk,
+    AgentPlanUpdate,
+    AgentThoughtChunk,
+    PlanEntry,
+    SessionNotification,
+    TextContentBlock,
+    ToolCallProgress,
+    ToolCallStart,
+    ToolCallUpdate,
+)
+
+from dispatch_host.agents.acp.plain import line, plain
+from dispatch_host.agents.agent import Progress, Step, Text
+
+RESULT_BYTES = 44 * 1024
+_DELTA_BYTES = 16 * 1024
+_LIVE_BYTES = 1024 * 1024
+_STEPS = 300
+_CALLS = 1000
+_DETAIL_BYTES = 4096
+_PLACES = 5
+
+Call = Mapping[str, Any]
+"""A tool call as far as the agent has told of it, in the words of the protocol."""
+
+
+class Story:
+    """Turns updates into events, and remembers what approvals need of tool calls. Its fields are touched by one task."""
+
+    def __init__(self) -> None:
+        self._said = ""
+        self._kept_bytes = 0
+        self._live_bytes = 0
+        self._steps = 0
+        self._over = 0  # tool calls that have ended
+        self._calls: dict[str, dict[str, Any]] = {}
+        self._plan: tuple[str, ...] = ()
+
+    @property
+    def result(self) -> str:
+        """Give what it said last."""
+        return plain(self._said.strip(), RESULT_BYTES)
+
+    def heard(self, notification: SessionNotification) -> Iterator[Step | Text | Progress]:
+        """Give what an update tells a person, which may be nothing."""
+        match notification.update:
+            case AgentMessageChunk(content=TextContentBlock(text=text)):
+                yield from self._text(text)
+            case AgentThoughtChunk():
+                yield Progress(self._over, 0, "steps")  # it lives; what it thinks is its own
+            case ToolCallStart() as call:
+                yield from self._before()
+                known = self.call(call)
+                yield from self._step(Step(line(call.title), _detail(known)))
+            case ToolCallProgress() as call:
+                yield from self._moved(call)
+            case AgentPlanUpdate(entries=entries):
+                yield from self._planned(entries)
+            case _:
+                pass
+
+    def call(self, update: ToolCallUpdate | ToolCallStart) -> Call:
+        """Add what an update tells of a tool call to what is known, and give all of it."""
+        said = update.model_dump(mode="json", by_alias=True, exclude_none=True)
+        known = self._calls.pop(update.tool_call_id, {})
+        known.update({name: value for name, value in said.items() if name not in ("sessionUpdate", "_meta")})
+        self._calls[update.tool_call_id] = known
+        if len(self._calls) > _CALLS:
+            del self._calls[next(iter(self._calls))]
+        return known
+
+    def _text(self, text: str) -> Iterator[Text]:
+        if self._kept_bytes <= 2 * RESULT_BYTES:
+            self._said += text
+            self._kept_bytes += len(text)
+        if self._live_bytes < _LIVE_BYTES:
+            delta = plain(text, _DELTA_BYTES)
+            self._live_bytes += len(delta)
+            if delta:
+                yield Text(delta)
+
+    def _before(self) -> Iterator[Step]:
+        """Keep what it said before a tool call."""
+        said, self._said, self._kept_bytes = self._said.strip(), "", 0
+        if said:
+            title = line(said.partition("\n")[0], 160)
+            yield from self._step(Step(title, "" if said == title else plain(said, _DETAIL_BYTES)))
+
+    def _moved(self, call: ToolCallProgress) -> Iterator[Step | Progress]:
+        known = self.call(call)
+        if call.status not in ("completed", "failed"):
+            return
+        self._over += 1
+        if call.status == "failed":
+            yield from self._step(Step(f"Failed: {line(str(known.get('title', 'a tool')))}", _detail(known)))
+        yield Progress(self._over, 0, "steps")
+
+    def _planned(self, entries: list[PlanEntry]) -> Iterator[Step | Progress]:
+        """Tell a plan when its words change; how far it is, each time."""
+        words = tuple(line(entry.content) for entry in entries[:100])
+        if words and words != self._plan:
+            self._plan = words
+            yield from self._step(Step("Plan", plain("\n".join(f"- {one}" for one in words), _DETAIL_BYTES)))
+        yield Progress(sum(entry.status == "completed" for entry in entries), len(entries), "steps")
+
+    def _step(self, step: Step) -> Iterator[Step]:
+        self._steps += 1
+        if self._steps < _STEPS:
+            yield step
+        elif self._steps == _STEPS:
+            yield Step("It does more than is told here", f"The first {_STEPS} steps are in the thread.")
+
+
+def _detail(call: Call) -> str:
+    """Tell the places that a tool call names, and the command."""
+    places = [line(str(one.get("path", ""))) for one in call.get("locations", [])[:_PLACES]]
+    given = call.get("rawInput")
+    command = given.get("command") if isinstance(given, dict) else None
+    if isinstance(command, list):
+        command = " ".join(map(str, command))
+    if isinstance(command, str):
+        places.append(line(command, 1000))
+    return "\n".join(places)

@@ -1,0 +1,198 @@
+"""The desktop for the built-in assistant: "which apps are open", "focus the terminal", "open report.pdf". In the host's process.
+
+A person who names it in so many words is not asked again; what fits several is asked about. Called by the driver before the
+worker. "Open …" is for this only where the desktop is permitted: else it means what it meant before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Step
+from dispatch_host.agents.asking import Ask, Choice, Said
+from dispatch_host.agents.builtin.commands import impolite
+from dispatch_host.agents.builtin.markdown import Answer, cell, code, plural
+from dispatch_host.desktop import finding, matching, opening
+from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
+from dispatch_host.desktop.tools import came, distinct, use_for
+from dispatch_host.permissions.permission import DESKTOP
+from dispatch_host.scope import KeptOut, shown
+
+T = TypeVar("T")
+
+_LONGEST = 500  # characters
+_MOST_CHOICES = 20
+
+
+class Kind(StrEnum):
+    """What is asked for."""
+
+    WINDOWS = "windows"
+    FOCUS = "focus"
+    DOCUMENT = "document"
+    APPLICATION = "application"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedOfDesktop:
+    """A request for the desktop."""
+
+    kind: Kind
+    name: str = field(default="", repr=False)
+
+
+_APPS = r"(?:apps?|applications?|programs?|windows?)"
+_THE = r"(?:(?:the|my)\s+)?"
+_NAME = r"[\"'“‘`]?(?P<name>[^\"'“”‘’`]+?)[\"'”’`]?"
+_FILE = r"[\"'“‘`]?(?P<name>[^\"'“”‘’`?*|<>]+\.[A-Za-z0-9]{1,5})[\"'”’`]?"
+_FORMS = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE))
+    for kind, pattern in (
+        (
+            Kind.WINDOWS,
+            rf"(?:which|what)\s+{_APPS}\s+(?:are|is|do\s+i\s+have)\s+(?:currently\s+)?(?:open|running)(?:\s+(?:right\s+)?now)?",
+        ),
+        (Kind.WINDOWS, rf"(?:list|show)\s+(?:me\s+)?(?:all\s+)?{_THE}(?:open|running)\s+{_APPS}"),
+        (Kind.WINDOWS, rf"what(?:'s|’s|\s+is)\s+(?:open|running)\s+on\s+{_THE}(?:desktop|screen|computer)"),
+        (
+            Kind.FOCUS,
+            rf"(?:focus|switch\s+to|activate|raise)\s+(?:on\s+)?{_THE}{_NAME}(?:\s+(?:window|app|application))?",
+        ),
+        (Kind.FOCUS, rf"bring\s+(?:up\s+)?{_THE}{_NAME}(?:\s+window)?\s+to\s+(?:the\s+)?(?:front|foreground)"),
+        (
+            Kind.DOCUMENT,
+            rf"open\s+(?:up\s+)?{_THE}(?:(?:file|document)\s+)?{_FILE}(?:\s+on\s+{_THE}(?:desktop|screen|computer))?",
+        ),
+        (
+            Kind.APPLICATION,
+            rf"(?:open|launch|start)\s+(?:up\s+)?{_THE}(?:(?:app|application|program)\s+)?{_NAME}(?:\s+(?:app|application|window))?",
+        ),
+    )
+)
+
+
+def understand(text: str) -> WantedOfDesktop | None:
+    """Tell what of the desktop a person asks for; None when they ask for none of these forms."""
+    if len(text) > _LONGEST or "://" in text:
+        return None
+    said = impolite(text)
+    for kind, form in _FORMS:
+        if (match := form.fullmatch(said)) is not None:
+            return WantedOfDesktop(kind, match.groupdict().get("name", ""))
+    return None
+
+
+class Desk:
+    """What the built-in assistant does with the desktop."""
+
+    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path]) -> None:
+        """`home` is what `~` means, `keep_out` is the scope's."""
+        self._desktop = desktop
+        self._home = home
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+
+    async def takes(self, wanted: WantedOfDesktop, gate: Gate) -> bool:
+        """Tell whether a request is one for this: "open" may mean something else."""
+        if wanted.kind in (Kind.WINDOWS, Kind.FOCUS):
+            return True
+        if not gate.has(DESKTOP):
+            return False
+        if wanted.kind is Kind.DOCUMENT:
+            return True
+        try:
+            return bool(matching.applications_of(wanted.name, await self._desktop.applications()))
+        except (NoDesktop, TimeoutError):
+            return False
+
+    async def run(self, wanted: WantedOfDesktop, *, gate: Gate, ask: Ask) -> AsyncGenerator[AgentEvent, None]:
+        """Do it. Raises NotPermitted as the gate gave it."""
+        try:
+            match wanted.kind:
+                case Kind.WINDOWS:
+                    yield await self._windows(gate)
+                case Kind.FOCUS:
+                    yield await self._focus(wanted.name, gate, ask)
+                case Kind.DOCUMENT:
+                    found = await self._document(wanted.name, gate, ask)
+                    if isinstance(found, Path):
+                        await use_for(found, gate)
+                        yield Step(f"Opening {shown(found.name)}")
+                        yield Result(came(found.name, await opening.shown(self._desktop, found)))
+                    else:
+                        yield found
+                case Kind.APPLICATION:
+                    application = await self._application(wanted.name, ask)
+                    if isinstance(application, Application):
+                        await gate.use(DESKTOP, f"open {shown(application.name)}")
+                        yield Step(f"Opening {shown(application.name)}")
+                        yield Result(came(application.name, await opening.opened(self._desktop, application)))
+                    else:
+                        yield application
+        except NoDesktop as missing:
+            yield NotDone(NotDoneReason.AGENT_FAILED, f"{missing.why} {missing.advice}".strip())
+        except (OSError, TimeoutError):
+            yield NotDone(NotDoneReason.AGENT_FAILED, "The desktop did not do it.")
+
+    async def _windows(self, gate: Gate) -> Result:
+        await gate.use(DESKTOP, "list of windows")
+        windows = await self._desktop.windows()
+        if not windows:
+            return Result("No window is open.")
+        answer = Answer()
+        answer.add(f"{plural(len(windows), 'window')} open:")
+        answer.add(
+            "\n".join(f"- **{cell(one.app)}** {cell(one.title)}{' (in front)' * one.is_active}" for one in windows)
+        )
+        return Result(answer.text())
+
+    async def _focus(self, name: str, gate: Gate, ask: Ask) -> Result | NotDone:
+        await gate.use(DESKTOP, "list of windows")
+        found = matching.windows_of(name, await self._desktop.windows())
+        if not found:
+            return Result(f"No window of {code(name)} is open.")
+        window = await _which(found, [_called(one) for one in found], "Which window do you mean?", ask)
+        if not isinstance(window, Window):
+            return window
+        await gate.use(DESKTOP, f"focus {window.app}")
+        if await opening.focused(self._desktop, window):
+            return Result(f"{code(_called(window))} is in front now.")
+        return Result(f"I asked for {code(_called(window))} to come to the front, and it did not.")
+
+    async def _document(self, name: str, gate: Gate, ask: Ask) -> Path | Result | NotDone:
+        folders = gate.folders
+        paths = await asyncio.to_thread(finding.documents, name, folders, home=self._home, keep_out=self._keep_out)
+        if not paths:
+            return Result(f"There is no file {code(name)} in the approved folders.")
+        path = await _which(paths, [shown(str(one)) for one in paths], "Which document do you mean?", ask)
+        if isinstance(path, Path):
+            try:
+                await asyncio.to_thread(finding.check, path, gate.folders, keep_out=self._keep_out)
+            except finding.NoDocument as why:
+                return Result(f"{code(path.name)} can't be opened: {why}.")
+        return path
+
+    async def _application(self, name: str, ask: Ask) -> Application | NotDone:
+        found = matching.applications_of(name, await self._desktop.applications())
+        return await _which(found, [one.name for one in found], "Which application do you mean?", ask)
+
+
+async def _which(found: Sequence[T], names: Sequence[str], question: str, ask: Ask) -> T | NotDone:
+    """Take the one that fits; of several, the one that the person says."""
+    if len(found) == 1:
+        return found[0]
+    choices = distinct(names)[:_MOST_CHOICES]
+    reply = await ask.which(Choice(text=question, choices=choices))
+    if isinstance(reply, Said) and reply.text in choices:
+        return found[choices.index(reply.text)]
+    listed = "\n".join(f"- {code(one)}" for one in choices)
+    return NotDone(NotDoneReason.NOBODY_ANSWERED, f"Nothing was done. {question}\n\n{listed}")
+
+
+def _called(window: Window) -> str:
+    return f"{window.app}: {window.title}" if window.title else window.app

@@ -1,0 +1,35 @@
+"""The question whether a page may send something. Pure: a request in, an approval out. docs/browser.md, what is asked."""
+
+from __future__ import annotations
+
+import re
+
+from dispatch_host.agents.asking import RULE_BYTES, Approval, canonical
+from dispatch_host.browser.reach import origin
+from dispatch_host.browser.wire import Sends
+from dispatch_host.permissions.permission import BROWSER
+
+
+def question(sends: Sends) -> Approval | None:
+    """Ask for exactly this request; None for one that goes nowhere that could be named."""
+    to, at = origin(sends.url), origin(sends.page)
+    if not to:
+        return None
+    rule = f"submit forms on {to}"
+    body = f"\n\n{_fenced(sends.body)}" if sends.body else "\n\nwithout anything in it."
+    asked_by = "" if at == to else f"\n\nIt is asked for by a page of {at or 'no origin'}."
+    return Approval(
+        text=f"Send this to {to}?",
+        action=canonical(
+            {"tool": "browser_send", "method": sends.method, "url": sends.url, "type": sends.kind, "body": sends.body}
+        ),
+        preview=f"{_fenced(f'{sends.method} {sends.url}')}{body}{asked_by}",
+        rule=rule if len(rule.encode()) <= RULE_BYTES else "",
+        permission=BROWSER,
+    )
+
+
+def _fenced(text: str) -> str:
+    """Show it as it is: a fence that is longer than any in it."""
+    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
+    return f"{fence}\n{text}\n{fence}"

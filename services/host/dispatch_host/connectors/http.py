@@ -1,0 +1,116 @@
+"""A server by streamable HTTP, with bounds on what it sends. Called by `starting`.
+
+No proxy, and nothing compressed: a small answer could be large. The SDK follows a redirect only within the server's own origin.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import TracebackType
+from typing import TypeAlias
+
+import httpx2
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._stream_protocols import ReadStream, WriteStream
+from mcp.shared.message import SessionMessage
+
+from dispatch_host.connectors.meter import MESSAGE_BYTES, Meter
+
+_CONNECT_SECONDS = 30.0
+_SILENT_SECONDS = 3600.0  # a call has its own end
+_EVENTS = "text/event-stream"
+
+Heard: TypeAlias = SessionMessage | Exception
+
+
+@contextlib.asynccontextmanager
+async def http(
+    url: str, headers: Mapping[str, str], meter: Meter, ended: Callable[[], None]
+) -> AsyncIterator[tuple[ReadStream[Heard], WriteStream[SessionMessage]]]:
+    """Give the SDK its two streams. `ended` is called when nothing more is taken."""
+    timeout = httpx2.Timeout(_CONNECT_SECONDS, read=_SILENT_SECONDS)
+    transport = _Bounded(httpx2.AsyncHTTPTransport(trust_env=False))
+    wanted = {**headers, "Accept-Encoding": "identity"}
+    async with (
+        httpx2.AsyncClient(headers=wanted, timeout=timeout, transport=transport, trust_env=False) as client,
+        streamable_http_client(url, http_client=client, max_sse_event_size=MESSAGE_BYTES) as (heard, said),
+    ):
+        yield _Metered(heard, meter, ended), said
+
+
+class _Metered:
+    """The SDK's stream, up to what the meter lets through."""
+
+    def __init__(self, heard: ReadStream[Heard], meter: Meter, ended: Callable[[], None]) -> None:
+        self._heard = heard
+        self._meter = meter
+        self._ended = ended
+
+    async def receive(self) -> Heard:
+        return await self._heard.receive()
+
+    async def aclose(self) -> None:
+        await self._heard.aclose()
+
+    def __aiter__(self) -> _Metered:
+        return self
+
+    async def __anext__(self) -> Heard:
+        try:
+            one = await self._heard.__anext__()
+            # Its bytes are bounded one by one, where they come in.
+            if not self._meter.heard(0):
+                raise StopAsyncIteration
+        except StopAsyncIteration:
+            self._ended()
+            raise
+        return one
+
+    async def __aenter__(self) -> _Metered:
+        await self._heard.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._heard.__aexit__(kind, error, trace)
+
+
+class _Bounded(httpx2.AsyncBaseTransport):
+    """Takes no body that is longer than a message, but for a stream of events, each of which is bounded by itself."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._inner.handle_async_request(request)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise httpx2.RemoteProtocolError("it is compressed, which nobody asked for", request=request)
+        if not response.headers.get("content-type", "").lower().startswith(_EVENTS):
+            assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101  this is an asynchronous transport
+            response.stream = _Cut(response.stream, request)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Cut(httpx2.AsyncByteStream):
+    """A body, up to the bound."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream, request: httpx2.Request) -> None:
+        self._inner = inner
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._inner:
+            size += len(chunk)
+            if size > MESSAGE_BYTES:
+                raise httpx2.RemoteProtocolError("it is longer than a message may be", request=self._request)
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

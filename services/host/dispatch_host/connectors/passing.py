@@ -1,0 +1,165 @@
+"""Tools for an external agent: a server of ours that it reaches by a bridge, behind which each call is permitted and asked for.
+
+Called by whoever starts such agents, once a task. The agent gets no command, address or secret of a connector, and so can't
+go around a grant, also not one for a single tool. docs/connectors.md, Agents that are programs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dispatch.plain import one_line
+
+from dispatch_host.agents.agent import Step
+from dispatch_host.agents.toolbox import Tool, Toolbox, ToolFailed, Work
+
+if TYPE_CHECKING:
+    import mcp_types as types
+    from mcp.server import ServerRequestContext
+
+NAME = "dispatch"
+_SOCKET, _BRIDGE = "tools.sock", "bridge.py"
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_MOST_CONNECTIONS = 8
+_SHOWN_CHARACTERS = 400
+_CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """What to tell an agent: a server by stdio, and the folder that its sandbox has to see, read-only, at its own path."""
+
+    folder: Path
+    command: str
+    args: Sequence[str]
+    name: str = NAME
+    env: Mapping[str, str]
+
+
+class NoBridge(Exception):
+    """There is no Python in the system that could be the bridge. The text is for a person."""
+
+
+@contextlib.asynccontextmanager
+async def passing(toolboxes: Sequence[Toolbox], work: Work) -> AsyncIterator[Passed]:
+    """Offer the tools of these toolboxes for one task. Ended, no call of it goes on. Raises NoBridge."""
+    python = shutil.which("python3", path=_SYSTEM_PATH)
+    if python is None:
+        raise NoBridge("connectors can't be passed on: there is no python3 in the system to be the bridge")
+    folder = Path(await asyncio.to_thread(_folder))
+    try:
+        async with _listening(folder / _SOCKET, toolboxes, work):
+            yield Passed(
+                folder=folder, command=python, args=["-I", str(folder / _BRIDGE), str(folder / _SOCKET)], env={}
+            )
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def _listening(socket: Path, toolboxes: Sequence[Toolbox], work: Work) -> AsyncIterator[None]:
+    serving: set[asyncio.Task[None]] = set()
+
+    def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(serving) >= _MOST_CONNECTIONS:
+            writer.close()
+            return
+        task = asyncio.create_task(_serve(reader, writer, toolboxes, work))
+        serving.add(task)
+        task.add_done_callback(serving.discard)
+
+    server = await asyncio.start_unix_server(come, path=socket)
+    try:
+        yield
+    finally:
+        server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+async def _serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toolboxes: Sequence[Toolbox], work: Work
+) -> None:
+    """Speak the protocol with one bridge."""
+    import anyio  # noqa: PLC0415 -- an extra, and slow to import
+    from mcp.server import Server  # noqa: PLC0415
+    from mcp.shared.message import SessionMessage  # noqa: PLC0415
+
+    from dispatch_host.connectors.lines import hear, speak  # noqa: PLC0415
+
+    async def write(data: bytes) -> None:
+        writer.write(data)
+        await writer.drain()
+
+    desk = _Desk(toolboxes, work)
+    server = Server[dict[str, object]](NAME, on_list_tools=desk.tools, on_call_tool=desk.call)
+    heard_in, heard = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    said, said_out = anyio.create_memory_object_stream[SessionMessage](0)
+    try:
+        async with heard_in, heard, said, said_out, anyio.create_task_group() as both:
+            both.start_soon(hear, lambda: reader.read(_CHUNK_BYTES), heard_in, lambda _: True)
+            both.start_soon(speak, write, said_out)
+            await server.run(heard, said, server.create_initialization_options())
+            both.cancel_scope.cancel()
+    finally:
+        writer.close()
+
+
+class _Desk:
+    """Answers an agent: lists what is permitted now, and carries calls out one after the other."""
+
+    def __init__(self, toolboxes: Sequence[Toolbox], work: Work) -> None:
+        self._toolboxes = toolboxes
+        self._work = work
+        self._one = asyncio.Lock()
+
+    async def tools(
+        self, _: ServerRequestContext[dict[str, object]], __: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        import mcp_types as types  # noqa: PLC0415 -- an extra
+
+        found = await self._found()
+        return types.ListToolsResult(
+            tools=[types.Tool(name=one.name, description=one.about, input_schema=dict(one.takes)) for one in found]
+        )
+
+    async def call(
+        self, _: ServerRequestContext[dict[str, object]], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        import mcp_types as types  # noqa: PLC0415 -- an extra
+        from dispatch import errors  # noqa: PLC0415
+
+        async with self._one:
+            tool = next((one for one in await self._found() if one.name == params.name), None)
+            try:
+                if tool is None:
+                    raise ToolFailed("There is no such tool, or it is not permitted.")
+                given = params.arguments or {}
+                shown = one_line(json.dumps(given, ensure_ascii=False), _SHOWN_CHARACTERS)
+                await self._work.tell(Step(tool.name.replace("_", " "), shown))
+                text, failed = await tool.run(given, self._work), False
+            except ToolFailed as failure:
+                text, failed = str(failure), True
+            except errors.NotPermitted as failure:
+                text, failed = failure.sentence, True
+        return types.CallToolResult(content=[types.TextContent(text=text)], is_error=failed)
+
+    async def _found(self) -> list[Tool]:
+        return [tool for toolbox in self._toolboxes for tool in await toolbox.tools(self._work)]
+
+
+def _folder() -> str:
+    """Make the folder that one sandbox sees: ours alone, with a bridge in it."""
+    folder = tempfile.mkdtemp(prefix="dispatch-tools-")
+    shutil.copyfile(Path(__file__).with_name(_BRIDGE), os.path.join(folder, _BRIDGE))
+    return folder

@@ -1,0 +1,213 @@
+"""The desktop as tools of a language model. docs/desktop.md lists them. Called by the agent; each call uses the permission."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from dispatch_host.agents.agent import Gate, Step
+from dispatch_host.agents.asking import JSON, RULE_BYTES, Allowed, Approval, Choice, Denied, Said, canonical
+from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
+from dispatch_host.desktop import finding, matching, opening
+from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
+from dispatch_host.markdown import code
+from dispatch_host.permissions.permission import DESKTOP
+from dispatch_host.scope import KeptOut, shown
+
+T = TypeVar("T")
+
+_SAID_CHARACTERS = 1000
+_MOST_CHOICES = 20
+
+
+class DesktopTools:
+    """As a Toolbox."""
+
+    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path]) -> None:
+        """`home` is what `~` means, `keep_out` is the scope's."""
+        self._desktop = desktop
+        self._home = home
+        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+
+    async def tools(self, work: Work) -> Sequence[Tool]:
+        """Give all of them, or none where the desktop may not be used."""
+        if not work.gate.has(DESKTOP):
+            return []
+        return [
+            _tool("desktop_windows", "List the windows that are open on the person's desktop.", self._windows),
+            _tool(
+                "desktop_focus",
+                "Bring a window of the person's desktop to the front: an application, a title, or a number of the list.",
+                self._focus,
+                "window",
+            ),
+            _tool(
+                "desktop_open_application",
+                "Open an application on the person's desktop. Best effort: the answer says whether a window came. They are asked.",
+                self._open_application,
+                "application",
+            ),
+            _tool(
+                "desktop_open_document",
+                "Open a document of an approved folder on the person's desktop: a file name or a path. They are asked.",
+                self._open_document,
+                "document",
+            ),
+        ]
+
+    async def _windows(self, given: Mapping[str, JSON], work: Work) -> str:
+        del given
+        await work.gate.use(DESKTOP, "list of windows")
+        lines = [
+            f"{window.number}{' (in front)' if window.is_active else ''}: {window.app}: {window.title}"
+            for window in await _answer(self._desktop.windows())
+        ]
+        return (
+            "\n".join(["Open windows; the titles are the applications' own words:", *lines])
+            if lines
+            else "No window is open."
+        )
+
+    async def _focus(self, given: Mapping[str, JSON], work: Work) -> str:
+        said = _text(given, "window")
+        windows = await _answer(self._desktop.windows())
+        found = [one for one in windows if str(one.number) == said] or matching.windows_of(said, windows)
+        window = await _one(found, [_called(one) for one in found], "Which window?", work)
+        await work.gate.use(DESKTOP, f"focus {window.app}")
+        if await _answer(opening.focused(self._desktop, window)):
+            return f"{_called(window)} is in front."
+        return f"{_called(window)} was asked to come to the front, and did not."
+
+    async def _open_application(self, given: Mapping[str, JSON], work: Work) -> str:
+        found = matching.applications_of(_text(given, "application"), await _answer(self._desktop.applications()))
+        application = await _one(found, [one.name for one in found], "Which application?", work)
+        await _may(work, application_question(application))
+        await work.gate.use(DESKTOP, f"open {application.name}")
+        await work.tell(Step(f"Opening {shown(application.name)}"))
+        return came(application.name, await _answer(opening.opened(self._desktop, application)))
+
+    async def _open_document(self, given: Mapping[str, JSON], work: Work) -> str:
+        said = _text(given, "document")
+        paths = await asyncio.to_thread(
+            finding.documents, said, work.gate.folders, home=self._home, keep_out=self._keep_out
+        )
+        path = await _one(paths, [shown(str(one)) for one in paths], "Which document?", work)
+        try:
+            folder = await asyncio.to_thread(finding.check, path, work.gate.folders, keep_out=self._keep_out)
+        except finding.NoDocument as why:
+            raise ToolFailed(f"It can't be opened: {why}.") from why
+        await _may(work, document_question(path, folder.path))
+        await use_for(path, work.gate)
+        await work.tell(Step(f"Opening {shown(path.name)}"))
+        return came(path.name, await _answer(opening.shown(self._desktop, path)))
+
+
+async def use_for(path: Path, gate: Gate) -> None:
+    """Use the permission for a document. Raises NotPermitted."""
+    await gate.use(DESKTOP, f"open {shown(str(path))}")
+
+
+def application_question(application: Application) -> Approval:
+    """Ask whether an application may be opened."""
+    rule = f"open {shown(application.name)}"
+    return Approval(
+        text=f"Open {code(application.name)} on the desktop?",
+        action=canonical(
+            {"tool": "desktop_open_application", "name": application.name, "start": list(application.start)}
+        ),
+        preview=f"{code(application.name)}, started as {code(' '.join(application.start))}",
+        rule=rule if len(rule.encode()) <= RULE_BYTES else "",
+        permission=DESKTOP,
+    )
+
+
+def document_question(path: Path, folder: Path) -> Approval:
+    """Ask whether a document may be opened."""
+    rule = f"open documents in {shown(str(folder))}"
+    return Approval(
+        text=f"Open {code(path.name)} on the desktop?",
+        action=canonical({"tool": "desktop_open_document", "path": str(path)}),
+        preview=f"{code(str(path))}, in the application that you have for it",
+        rule=rule if len(rule.encode()) <= RULE_BYTES else "",
+        permission=DESKTOP,
+    )
+
+
+def came(name: str, window: Window | None) -> str:
+    """Say what came of opening something."""
+    if window is None:
+        return (
+            f"{code(name)} was started, and no window of it was seen within {opening.OPEN_SECONDS:.0f} seconds. "
+            "Opening is best effort: it may still come, or have failed."
+        )
+    return (
+        f"{code(name)} was opened: there is a window of {code(window.app)}, {code(window.title or 'without a title')}."
+    )
+
+
+async def _may(work: Work, question: Approval) -> None:
+    match await work.ask.may(question):
+        case Allowed():
+            return
+        case Denied():
+            raise ToolFailed("The person said no; nothing was opened.")
+        case _:
+            raise ToolFailed("Nobody answered; nothing was opened.")
+
+
+async def _one(found: Sequence[T], names: Sequence[str], question: str, work: Work) -> T:
+    """Take the one that fits; of several, the one that the person says."""
+    if not found:
+        raise ToolFailed("There is none that fits.")
+    if len(found) == 1:
+        return found[0]
+    choices = distinct(names)[:_MOST_CHOICES]
+    match await work.ask.which(Choice(text=question, choices=choices)):
+        case Said(text=text) if text in choices:
+            return found[choices.index(text)]
+        case _:
+            raise ToolFailed("Several fit, and nobody said which.")
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Tell alike names apart by a number."""
+    seen: dict[str, int] = {}
+    told = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        told.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return told
+
+
+async def _answer(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except NoDesktop as missing:
+        raise ToolFailed(f"{missing.why} {missing.advice}".strip()) from missing
+    except OSError as failure:
+        raise ToolFailed("It could not be started.") from failure
+
+
+def _called(window: Window) -> str:
+    return f"{window.app}: {window.title}" if window.title else window.app
+
+
+def _text(given: Mapping[str, JSON], name: str) -> str:
+    text = given.get(name)
+    if isinstance(text, int) and not isinstance(text, bool):
+        text = str(text)
+    if not isinstance(text, str) or not text.strip() or len(text) > _SAID_CHARACTERS or "\0" in text:
+        raise ToolFailed(f"{name} is a text of at most {_SAID_CHARACTERS} characters.")
+    return text.strip()
+
+
+def _tool(name: str, about: str, run: Callable[[Mapping[str, JSON], Work], Awaitable[str]], *takes: str) -> Tool:
+    schema: Mapping[str, JSON] = {
+        "type": "object",
+        "properties": {one: {"type": "string"} for one in takes},
+        "required": list(takes),
+        "additionalProperties": False,
+    }
+    return Tool(name=name, about=about, takes=schema, run=run)

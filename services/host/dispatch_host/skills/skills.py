@@ -1,0 +1,223 @@
+"""The skills of a host: a toolbox for a language model, and the owner's list of them. docs/skills.md.
+
+Read anew whenever they are asked for, so that what changes is there without a restart. Only the owner puts skills here: what
+agents may write to holds none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+from dispatch.plain import plain
+
+from dispatch_host.agents.asking import JSON, RULE_BYTES, Approval, Denied, NobodyAnswered, canonical
+from dispatch_host.agents.terminal import NoSandbox, Terminal
+from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
+from dispatch_host.markdown import code
+from dispatch_host.permissions.permission import NETWORK, TERMINAL
+from dispatch_host.sandbox.program import Exit, NoProgram, Output
+from dispatch_host.scope import Folder
+from dispatch_host.skills.shelf import Found, NotRead, copied, files_of, found_in, read
+
+TEXT_BYTES = 64 * 1024
+OUTPUT_BYTES = 32 * 1024
+_ABOUT_BYTES = 16 * 1024
+_FILES_SHOWN = 100
+_ARGUMENTS = 64
+_BY_ENDING = {".py": ("python3",), ".sh": ("sh",), ".bash": ("bash",), ".js": ("node",), ".mjs": ("node",)}
+_TEXT: Mapping[str, JSON] = {"type": "string"}
+
+
+class Skills:
+    """The skills of one host. As a `Toolbox`."""
+
+    def __init__(self, shelves: Callable[[], Sequence[Path]], *, terminal: Terminal) -> None:
+        """`shelves` gives the folders that skills lie in now; of two with the same name the first counts."""
+        self._shelves = shelves
+        self._terminal = terminal
+
+    def found(self, folders: Sequence[Folder] = ()) -> list[Found]:
+        """List all, the bad ones with what is wrong: a skill that agents may write to is no skill of the owner's."""
+        seen: dict[str, Path] = {}
+        every: list[Found] = []
+        for shelf in self._shelves():
+            for skill in found_in(shelf):
+                wrong = list(skill.wrong)
+                if any(folder.writable and _meet(folder.path, skill.folder) for folder in folders):
+                    wrong.append("agents may write to it")
+                if skill.name in seen:
+                    wrong.append(f"there is one of this name in {seen[skill.name]}")
+                if not wrong:
+                    seen[skill.name] = shelf
+                every.append(replace(skill, wrong=wrong))
+        return every
+
+    async def tools(self, work: Work) -> Sequence[Tool]:
+        """Give what there is to load, read and run; nothing without a skill."""
+        good = await self._good(work)
+        if not good:
+            return []
+        names = [skill.name for skill in good]
+        listed, cut = "", 0
+        for skill in good:
+            line = f"\n- {skill.name}: {plain(skill.about)}"
+            if len((listed + line).encode()) > _ABOUT_BYTES:
+                cut += 1
+            else:
+                listed += line
+        more = f"\n{cut} more are left out." if cut else ""
+        which: Mapping[str, JSON] = {"type": "string", "enum": names}
+        found = [
+            Tool(
+                "load_skill",
+                f"Load the instructions of a skill before you do what it is for. The skills:{listed}{more}",
+                _takes(name=which),
+                self._load,
+            ),
+            Tool("read_skill_file", "Read a file of a skill.", _takes(name=which, path=_TEXT), self._read),
+        ]
+        if work.gate.has(TERMINAL) and work.gate.folders:
+            arguments: Mapping[str, JSON] = {"type": "array", "items": {"type": "string"}}
+            about = "Run a script of a skill, in the sandbox, in one of the approved folders. The person is asked."
+            takes = _takes(name=which, path=_TEXT, arguments=arguments, folder=_TEXT)
+            found.append(Tool("run_skill_script", about, takes, self._run))
+        return found
+
+    async def _good(self, work: Work) -> list[Found]:
+        return [skill for skill in await asyncio.to_thread(self.found, work.gate.folders) if not skill.wrong]
+
+    async def _named(self, arguments: Mapping[str, JSON], work: Work) -> Found:
+        skill = next((one for one in await self._good(work) if one.name == arguments.get("name")), None)
+        if skill is None:
+            raise ToolFailed("There is no skill of this name.")
+        return skill
+
+    async def _load(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        skill = await self._named(arguments, work)
+        with _reading():
+            files = await asyncio.to_thread(files_of, skill)
+        listed = "\n".join(f"- {plain(path)}" for path in files[:_FILES_SHOWN])
+        more = f"\n{len(files) - _FILES_SHOWN} more." if len(files) > _FILES_SHOWN else ""
+        return f"{_cut(skill.body.encode())}\n\nThe files of the skill, for read_skill_file:\n{listed}{more}"
+
+    async def _read(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        skill = await self._named(arguments, work)
+        with _reading():
+            return _cut(await asyncio.to_thread(read, skill, _text(arguments, "path")))
+
+    async def _run(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        """Run a script as it is when the person says yes."""
+        skill, path = await self._named(arguments, work), _text(arguments, "path")
+        given, folder = arguments.get("arguments", []), Path(_text(arguments, "folder"))
+        if not isinstance(given, list) or len(given) > _ARGUMENTS or not all(isinstance(one, str) for one in given):
+            raise ToolFailed(f"The arguments are at most {_ARGUMENTS} texts.")
+        async with contextlib.AsyncExitStack() as stack:
+            with _reading():
+                copy = await asyncio.to_thread(stack.enter_context, copied(skill))
+                content = await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
+            try:
+                confined = await self._terminal.is_confined(work.gate, f"{skill.name}/{path}")
+            except NoSandbox as missing:
+                raise ToolFailed(f"Scripts can't be run here: {missing.why}") from None
+            if not confined:
+                raise ToolFailed("Scripts of skills run in the sandbox only, and there is none.")
+            question = _question(
+                skill, path, content, [str(one) for one in given], folder, online=work.gate.has(NETWORK)
+            )
+            reply = await work.ask.may(question)
+            if isinstance(reply, Denied):
+                raise ToolFailed("The person said no. The script was not run.")
+            if isinstance(reply, NobodyAnswered):
+                raise ToolFailed("Nobody answered whether it may be run. The script was not run.")
+            return await self._carry_out(question.action, copy, work)
+
+    async def _carry_out(self, action: bytes, copy: Path, work: Work) -> str:
+        said = json.loads(action)
+        command = [*_interpreter(said["path"]), str(copy / said["path"]), *said["arguments"]]
+        output, ended = b"", None
+        running = self._terminal.run_program(
+            command,
+            Path(said["folder"]),
+            gate=work.gate,
+            network=said["network"],
+            own=[Folder(copy)],
+            variables={"SKILL_FOLDER": str(copy)},
+        )
+        try:
+            async with contextlib.aclosing(running) as events:
+                async for event in events:
+                    if isinstance(event, Output):
+                        output = (output + event.data)[-OUTPUT_BYTES:]
+                    elif isinstance(event, Exit):
+                        ended = event
+        except NoProgram as cannot:
+            raise ToolFailed(f"The script was not run: {cannot}.") from None
+        except NoSandbox as missing:
+            raise ToolFailed(f"The script was not run: {missing.why}") from None
+        how = "it ended" if ended is None else f"{ended.ended}, code {ended.code}"
+        return json.dumps({"end": how, "output": plain(output.decode(errors="replace"))}, ensure_ascii=False)
+
+
+def _question(skill: Found, path: str, content: bytes, given: Sequence[str], folder: Path, *, online: bool) -> Approval:
+    """Ask for exactly this script with exactly these words. Raises ToolFailed for words that can't be written."""
+    action = canonical(
+        {
+            "do": "run_skill_script",
+            "skill": skill.name,
+            "path": path,
+            "script": sha256(content).hexdigest(),
+            "arguments": list(given),
+            "folder": str(folder),
+            "network": online,
+        }
+    )
+    line = shlex.join([f"{skill.name}/{path}", *given])
+    how = f"in {folder}, in the sandbox, {'with' if online else 'without'} the network"
+    rule = f"run {line} {how}, as the script is now ({sha256(content).hexdigest()[:8]})"
+    fits = "\n" not in rule and len(rule.encode(errors="replace")) <= RULE_BYTES
+    return Approval(
+        text=f"Run the script {code(path)} of the skill {code(skill.name)}?",
+        action=action,
+        preview=f"{code(line)}\n\n{plain(how)}",
+        rule=rule if fits else "",
+        permission=TERMINAL if fits else None,
+    )
+
+
+def _interpreter(path: str) -> Sequence[str]:
+    return _BY_ENDING.get(Path(path).suffix, ("sh",))
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except NotRead as why:
+        raise ToolFailed(f"It can't be read: {why}.") from None
+
+
+def _takes(**properties: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+
+def _text(arguments: Mapping[str, JSON], name: str) -> str:
+    value = arguments.get(name)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ToolFailed(f"{name} is a text.")
+    return value
+
+
+def _cut(content: bytes) -> str:
+    text = plain(content[:TEXT_BYTES].decode(errors="replace"))
+    return text + (f"\n… and {len(content) - TEXT_BYTES} bytes more." if len(content) > TEXT_BYTES else "")
+
+
+def _meet(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)

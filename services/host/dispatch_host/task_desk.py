@@ -1,0 +1,119 @@
+"""The host's tasks as its owner sees them, and the owner's word to one: cancelled, or told more. Called by the operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from dispatch import errors
+from dispatch.api.host.v1 import host_pb2 as pb
+from dispatch.ids import TaskId
+
+from dispatch_host import entries, questions, steps
+from dispatch_host.admission import STEER_BYTES
+from dispatch_host.fleet import Fleet
+from dispatch_host.journal import Tx, tasks, threads
+from dispatch_host.journal.values import StoredTask
+from dispatch_host.owned import Owned
+from dispatch_host.runner import Runner
+from dispatch_host.steps import Then
+from dispatch_host.tasks import OPEN, QUEUED, State
+
+
+def task_status(task: StoredTask, names: Mapping[int, str], *, position: int = 0) -> pb.TaskStatus:
+    """Write a task for the command line; `names` are the phones' by their threads."""
+    return pb.TaskStatus(
+        task_id=task.task_id,
+        text=task.text,
+        phone_name=names.get(task.thread, ""),
+        accepted_at_ms=task.accepted_at_ms,
+        state=task.state,
+        reason=task.reason,
+        position=position,
+        scheduled=not task.attempt,
+    )
+
+
+class TaskDesk:
+    """The tasks of all phones."""
+
+    def __init__(
+        self,
+        owned: Owned,
+        *,
+        runner: Runner | None,
+        fleet: Fleet | None,
+        ended: Callable[[State], None],
+    ) -> None:
+        self._owned = owned
+        self._runner = runner
+        self._fleet = fleet
+        self._ended = ended
+
+    async def listed(self, *, limit: int) -> list[pb.TaskStatus]:
+        """List the newest that are over, at most so many, and all that are open, in the order of acceptance."""
+        running = self._runner is not None
+
+        def read(tx: Tx) -> list[pb.TaskStatus]:
+            names = {pairing.thread: pairing.phone_name for pairing in threads.pairings(tx)}
+            # What an earlier process left open is over, though only the next start says so.
+            open_ones = tasks.in_states(tx, OPEN) if running else []
+            over = [task_status(task, names) for task in tasks.newest_over(tx, limit=limit)]
+            return over + [
+                task_status(task, names, position=place if task.state in QUEUED else 0)
+                for place, task in enumerate(open_ones)
+            ]
+
+        return await self._owned.journal.step(read)
+
+    async def cancel(self, task_id: bytes) -> pb.TaskStatus:
+        """Cancel a task; gives it with its outcome. Raises NotRunning, TaskUnknown, TaskOver."""
+        runner, fleet = self._up()
+        gone = await self._owned.journal.step(lambda tx: steps.cancel_here(tx, self._owned.scribe, task_id))
+        if gone.ended is not None:
+            self._ended(gone.ended)
+            runner.moved_up()
+        if gone.then is Then.CANCEL:
+            await runner.cancelled(gone.task_id)
+        fleet.wrote_anywhere()
+        return await self._owned.journal.step(lambda tx: _now(tx, gone.task_id))
+
+    async def steer(self, task_id: bytes, text: str) -> None:
+        """Add words to the running task. Raises NotRunning, TaskUnknown, TaskOver, NotSteerable, BadRequest, TooLarge."""
+        runner, fleet = self._up()
+        said = entries.clean(text)
+        if not said.strip():
+            raise errors.BadRequest("there is nothing to say", metadata={"field": "text"})
+        if len(said.encode()) > STEER_BYTES:
+            raise errors.TooLarge
+
+        def write(tx: Tx) -> StoredTask:
+            task = _open(tx, task_id)
+            if task.state in QUEUED or not runner.takes_words:
+                raise errors.NotSteerable
+            questions.steer(tx, self._owned.scribe, task, said)
+            return task
+
+        task = await self._owned.journal.step(write)
+        runner.look(task.task_id)
+        fleet.wrote(task.thread)
+
+    def _up(self) -> tuple[Runner, Fleet]:
+        if self._runner is None or self._fleet is None:
+            raise errors.NotRunning
+        return self._runner, self._fleet
+
+
+def _open(tx: Tx, task_id: bytes) -> StoredTask:
+    task = tasks.find(tx, task_id)
+    if task is None or task.state in {State.HANDED_OVER, State.REFUSED}:
+        raise errors.TaskUnknown
+    if task.state not in OPEN:
+        raise errors.TaskOver
+    return task
+
+
+def _now(tx: Tx, task_id: TaskId) -> pb.TaskStatus:
+    task = tasks.find(tx, task_id)
+    if task is None:
+        raise errors.TaskUnknown
+    return task_status(task, {pairing.thread: pairing.phone_name for pairing in threads.pairings(tx)})

@@ -1,0 +1,113 @@
+"""A connector by URL: a real server by HTTP on port 0."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from dispatch_host.connectors.life import State
+
+from tests.support.connector_world import SERVER, YES, ConnectorWorld, failure
+from tests.support.waiting import until
+
+ALWAYS_YES = [YES] * 8
+
+
+@asynccontextmanager
+async def serving(world: ConnectorWorld, *, port: int = 0) -> AsyncIterator[int]:
+    """Run the server; give its port."""
+    before = len(world.notes("web"))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(SERVER),
+        str(world.root / "web"),
+        "--http",
+        env={**os.environ, "PORT": str(port)},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await until(lambda: any(line.startswith("listens") for line in world.notes("web")[before:]))
+        yield int(next(line for line in world.notes("web")[before:] if line.startswith("listens")).split()[1])
+    finally:
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+
+def entry(port: int, brings: str = "Bearer ${TOKEN}") -> dict[str, object]:
+    return {"url": f"http://127.0.0.1:{port}/mcp", "headers": {"Authorization": brings}}
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[ConnectorWorld]:
+    """Give connectors without any yet."""
+    async with ConnectorWorld(tmp_path) as world:
+        yield world
+
+
+@pytest.mark.big
+async def test_a_server_by_url_is_used_like_any_and_opened_anew_when_it_was_away(world: ConnectorWorld) -> None:
+    work = world.work("web", replies=ALWAYS_YES)
+    async with serving(world) as port:
+        world.defines(web=entry(port))
+        assert (await world.calls(work, "web__echo", text="hello"))["text"] == "hello"
+        calling = asyncio.create_task(world.calls(work, "web__hang"))
+        await world.noted("web", "called hang")
+        calling.cancel()
+        await asyncio.wait({calling})
+        await world.noted("web", "cancelled hang")
+        echo = await world.tool(work, "web__echo")
+
+    assert "is not there" in await failure(echo.run({}, work))
+    assert world.connectors.seen()[0].life.state is State.BROKEN
+
+    async with serving(world, port=port):
+        assert (await world.calls(work, "web__echo", text="back"))["text"] == "back"
+
+
+@pytest.mark.big
+async def test_a_server_that_lets_nobody_in_is_told_without_the_secret(world: ConnectorWorld) -> None:
+    async with serving(world) as port:
+        world.defines(web=entry(port, "Bearer wrong-token"))
+
+        assert not await world.connectors.tools(world.work("web"))
+
+    [seen] = world.connectors.seen()
+    assert seen.life.why == "it does not speak the protocol, or lets nobody in"
+    assert "turned away" in world.notes("web")
+    assert "wrong-token" not in repr(world.told) + seen.life.why + seen.wrote
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + b" " * (9 * 1024 * 1024),
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n\r\nx",
+        b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/elsewhere\r\ncontent-length: 0\r\n\r\n",
+        b"no HTTP at all",
+    ],
+    ids=["endless", "compressed", "redirect", "garbage"],
+)
+async def test_a_server_that_answers_with_anything_else_is_not_there(world: ConnectorWorld, answer: bytes) -> None:
+    async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        writer.close()
+
+    async with await asyncio.start_server(come, "127.0.0.1", 0) as server:
+        world.defines(web=entry(server.sockets[0].getsockname()[1]))
+
+        assert not await world.connectors.tools(world.work("web"))
+
+    [seen] = world.connectors.seen()
+    assert seen.life.state is State.BROKEN
+    assert seen.life.why

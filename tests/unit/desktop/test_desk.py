@@ -1,0 +1,263 @@
+"""The desktop through the built-in assistant and through a model's tools: what is asked, noted, done, and truly said."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+from dispatch import errors
+from dispatch_host.agents import (
+    AgentEvent,
+    Allowed,
+    Approval,
+    Artifact,
+    Denied,
+    NotDone,
+    Progress,
+    Reach,
+    Result,
+    Said,
+    Step,
+    Task,
+)
+from dispatch_host.agents.builtin import desk
+from dispatch_host.agents.builtin.desk import Desk, Kind, WantedOfDesktop
+from dispatch_host.agents.toolbox import ToolFailed, Work
+from dispatch_host.desktop import opening
+from dispatch_host.desktop.desktop import Application, Window
+from dispatch_host.desktop.tools import DesktopTools
+from dispatch_host.permissions.permission import DESKTOP
+from dispatch_host.scope import Folder
+
+from tests.support.agents import Nobody, OpenGate
+from tests.support.desktop_end import RecordedDesktop
+
+OPEN = [Window(1, "XTerm", "make"), Window(2, "Firefox", "News", is_active=True), Window(3, "XTerm", "vim")]
+PAINT = Application("Paint", ("paint",))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "name"),
+    [
+        ("Which apps are open?", Kind.WINDOWS, ""),
+        ("what applications are running right now", Kind.WINDOWS, ""),
+        ("list open windows", Kind.WINDOWS, ""),
+        ("show me the open apps please", Kind.WINDOWS, ""),
+        ("what's open on my desktop?", Kind.WINDOWS, ""),
+        ("focus the terminal", Kind.FOCUS, "terminal"),
+        ("please switch to Firefox", Kind.FOCUS, "Firefox"),
+        ("bring the Firefox window to the front", Kind.FOCUS, "Firefox"),
+        ("open report.pdf", Kind.DOCUMENT, "report.pdf"),
+        ("open the file my report.pdf on my screen", Kind.DOCUMENT, "my report.pdf"),
+        ("open ~/Documents/report.pdf", Kind.DOCUMENT, "~/Documents/report.pdf"),
+        ("open Firefox", Kind.APPLICATION, "Firefox"),
+        ("launch the app Text Editor", Kind.APPLICATION, "Text Editor"),
+    ],
+)
+def test_the_desktop_is_asked_for(text: str, kind: Kind, name: str) -> None:
+    assert desk.understand(text) == WantedOfDesktop(kind, name)
+
+
+@pytest.mark.parametrize(
+    "text", ["summarise report.pdf", "open https://x.example", "which files are largest", "x" * 600]
+)
+def test_anything_else_is_not(text: str) -> None:
+    assert desk.understand(text) is None
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for path in ("Documents/report.pdf", "Documents/old/notes.txt", "Documents/new/notes.txt", "Documents/run.sh"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("words")
+    (tmp_path / "secret.pdf").write_text("secret")
+    (tmp_path / "Documents/way.pdf").symlink_to(tmp_path / "secret.pdf")
+    return tmp_path / "Documents"
+
+
+async def asks(
+    desktop: RecordedDesktop, text: str, *, gate: OpenGate, ask: Nobody | None = None, home: Path | None = None
+) -> list[AgentEvent]:
+    """Ask the built-in assistant; gives its events."""
+    wanted = desk.understand(text)
+    assert wanted is not None
+    assistant = Desk(desktop, home=home or Path("/home/nobody"), keep_out=[])
+    assert await assistant.takes(wanted, gate)
+    async with aclosing(assistant.run(wanted, gate=gate, ask=ask or Nobody())) as events:
+        return [event async for event in events]
+
+
+def end(events: list[AgentEvent]) -> str:
+    last = events[-1]
+    assert isinstance(last, Result), last
+    return last.text
+
+
+async def test_what_is_open_is_listed() -> None:
+    gate = OpenGate((), DESKTOP)
+
+    said = end(await asks(RecordedDesktop(OPEN), "which apps are open?", gate=gate))
+
+    assert "3 windows" in said
+    assert "**Firefox** News (in front)" in said
+    assert gate.used == [(DESKTOP, "list of windows")]
+
+
+async def test_without_the_permission_nothing_is_looked_at() -> None:
+    desktop = RecordedDesktop(OPEN)
+    with pytest.raises(errors.NotPermitted):
+        await asks(desktop, "focus firefox", gate=OpenGate(()))
+
+    assert desktop.asked == []
+
+
+async def test_open_means_what_it_meant_where_the_desktop_is_not_permitted() -> None:
+    assistant = Desk(RecordedDesktop(menu=[PAINT]), home=Path("/"), keep_out=[])
+
+    for text in ("open report.pdf", "open paint"):
+        wanted = desk.understand(text)
+        assert wanted is not None
+        assert not await assistant.takes(wanted, OpenGate(()))
+    wanted = desk.understand("open the second one")
+    assert wanted is not None
+    assert not await assistant.takes(wanted, OpenGate((), DESKTOP))
+
+
+async def test_of_several_windows_the_person_says_which() -> None:
+    desktop = RecordedDesktop(OPEN, then=lambda one: one.brings_to_front(3))
+    ask = Nobody(Said("XTerm: vim", "phone"))
+
+    said = end(await asks(desktop, "focus the terminal", gate=OpenGate((), DESKTOP), ask=ask))
+
+    assert desktop.asked == [("focus", 3)]
+    assert "in front now" in said
+
+
+async def test_nobody_who_says_which_is_no_choice() -> None:
+    desktop = RecordedDesktop(OPEN)
+
+    (event,) = await asks(desktop, "focus the terminal", gate=OpenGate((), DESKTOP))
+
+    assert isinstance(event, NotDone)
+    assert desktop.asked == []
+
+
+async def test_a_window_that_does_not_come_is_said_not_to() -> None:
+    desktop = RecordedDesktop(OPEN)
+
+    assert not await opening.focused(desktop, OPEN[0], seconds=0)
+
+
+async def test_a_document_is_opened_and_its_window_named(folder: Path) -> None:
+    def comes(desktop: RecordedDesktop) -> None:
+        desktop.open.append(Window(9, "Evince", "report.pdf"))
+
+    desktop = RecordedDesktop(then=comes)
+    gate = OpenGate([Folder(folder)], DESKTOP)
+
+    said = end(await asks(desktop, "open report.pdf", gate=gate))
+
+    assert desktop.asked == [("show", folder / "report.pdf")]
+    assert "a window of `Evince`" in said
+    assert (DESKTOP, f"open {folder}/report.pdf") in gate.used
+
+
+@pytest.mark.parametrize(
+    "text", ["open secret.pdf", "open way.pdf", "open run.sh", "open /etc/hosts.x", "open ../secret.pdf"]
+)
+async def test_nothing_outside_and_nothing_that_runs_is_opened(folder: Path, text: str) -> None:
+    desktop = RecordedDesktop()
+
+    said = end(await asks(desktop, text, gate=OpenGate([Folder(folder)], DESKTOP)))
+
+    assert "no file" in said or "can't be opened" in said
+    assert desktop.asked == []
+
+
+async def test_of_several_documents_the_person_says_which(folder: Path) -> None:
+    desktop = RecordedDesktop(then=lambda one: one.open.append(Window(9, "Editor", "notes")))
+    ask = Nobody(Said(str(folder / "old/notes.txt"), "phone"))
+
+    await asks(desktop, "open notes.txt", gate=OpenGate([Folder(folder)], DESKTOP), ask=ask)
+
+    assert desktop.asked == [("show", folder / "old/notes.txt")]
+
+
+async def test_an_application_without_a_window_is_not_said_to_be_open() -> None:
+    silent, loud, other = RecordedDesktop(), RecordedDesktop(), RecordedDesktop()
+    loud.then = lambda one: one.open.extend([Window(7, "Other", "x"), Window(8, "paint", "Untitled")])
+    other.then = lambda one: one.open.append(Window(7, "Helper", "Welcome"))
+
+    assert await opening.opened(silent, PAINT, seconds=0) is None
+    assert await opening.opened(loud, PAINT, seconds=0) == Window(8, "paint", "Untitled")
+    assert await opening.opened(other, PAINT, seconds=0) == Window(7, "Helper", "Welcome")
+
+
+async def test_a_document_in_a_window_that_was_there_is_seen_by_its_title() -> None:
+    desktop = RecordedDesktop([Window(1, "Evince", "a.pdf")])
+    desktop.then = lambda one: one.open.__setitem__(0, Window(1, "Evince", "report.pdf"))
+
+    assert await opening.shown(desktop, Path("/x/report.pdf"), seconds=0) == Window(1, "Evince", "report.pdf")
+
+
+class Model:
+    """A model's tools over a desktop."""
+
+    def __init__(self, desktop: RecordedDesktop, folder: Path, *replies: Allowed | Denied | Said) -> None:
+        self.ask = Nobody(*replies)
+        self.gate = OpenGate([Folder(folder)], DESKTOP)
+        self.box = DesktopTools(desktop, home=folder, keep_out=[])
+        self.told: list[Step | Progress | Artifact] = []
+
+    async def does(self, tool: str, **given: object) -> str:
+        async def tell(event: Step | Progress | Artifact) -> None:
+            self.told.append(event)
+
+        work = Work(Task("t", "?"), self.gate, self.ask, tell)
+        tools = {one.name: one for one in await self.box.tools(work)}
+        return await tools[f"desktop_{tool}"].run(given, work)  # type: ignore[arg-type]  # what a model may write
+
+
+def opens_another(desktop: RecordedDesktop) -> None:
+    desktop.open.append(Window(len(desktop.open) + 1, "paint", "report.pdf"))
+
+
+async def test_a_model_asks_before_it_opens_and_the_rule_is_no_wider_than_it_says(folder: Path) -> None:
+    desktop = RecordedDesktop(menu=[PAINT], then=opens_another)
+    model = Model(desktop, folder, Allowed(Reach.ONCE, "phone"), Allowed(Reach.ONCE, "phone"))
+
+    assert "was opened" in await model.does("open_application", application="paint")
+    await model.does("open_document", document="report.pdf")
+
+    rules = [one.rule for one in model.ask.asked if isinstance(one, Approval)]
+    assert rules == ["open Paint", f"open documents in {folder}"]
+    assert desktop.asked == [("start", "Paint"), ("show", folder / "report.pdf")]
+
+
+@pytest.mark.parametrize("reply", [Denied("phone"), None])
+async def test_a_model_opens_nothing_without_a_yes(folder: Path, reply: Denied | None) -> None:
+    desktop = RecordedDesktop(menu=[PAINT])
+    model = Model(desktop, folder, *([reply] if reply else []))
+
+    with pytest.raises(ToolFailed):
+        await model.does("open_application", application="paint")
+
+    assert desktop.asked == []
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"window": 7.5}, {"window": ""}, {"window": "x" * 5000}, {"window": "nothing"}, {"window": "a\0"}]
+)
+async def test_whatever_a_model_writes_is_checked(folder: Path, given: dict[str, object]) -> None:
+    with pytest.raises(ToolFailed):
+        await Model(RecordedDesktop(OPEN), folder).does("focus", **given)
+
+
+async def test_a_computer_without_a_desktop_says_so(folder: Path) -> None:
+    desktop = RecordedDesktop(is_there=False)
+
+    with pytest.raises(ToolFailed, match=r"There is none\. Start one\."):
+        await Model(desktop, folder).does("windows")
+    (event,) = await asks(desktop, "which apps are open", gate=OpenGate((), DESKTOP))
+    assert isinstance(event, NotDone)
