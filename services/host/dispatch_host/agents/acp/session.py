@@ -131,7 +131,9 @@ class Session:
     async def run(self, ready: Ready, folder: Path) -> Result | NotDone:
         """Do the task in a folder. Raises NoProgram, NoSandbox, NotPermitted."""
         means, errand = self._means, self._errand
-        program = Program(ready.argv, folder, own=ready.own, variables=ready.variables)
+        # A bridge to connectors speaks to the host through a socket: it is the agent that starts it.
+        bridged = any(isinstance(server, StdioServer) for server in means.servers(errand.gate))
+        program = Program(ready.argv, folder, own=ready.own, variables=ready.variables, sockets=bridged)
         async with means.terminal.converse(
             program, LIMITS, gate=errand.gate, network=means.preset.network, confined=errand.confined
         ) as conversation:
