@@ -39,7 +39,7 @@ class Limits:
     """Threads count, too."""
     file_bytes: int = 4096 * _MIB  # of one file that it writes
     open_files: int = 1024  # of one process
-    scratch_bytes: int = 512 * _MIB  # of its own /tmp and of its own home, each
+    scratch_bytes: int = 256 * _MIB  # of its own /tmp and of its own home, each
     output_bytes: int = 64 * _MIB
 
 
