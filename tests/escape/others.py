@@ -1,9 +1,9 @@
-"""The tools that are not the built-in assistant's own, as attempts: a model's, an external agent's, a browser's, a desktop's, a skill's."""
+"""The tools that are not the built-in assistant's own, as attempts: of a model, external agents, pages, the desktop, skills."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,9 +16,7 @@ from dispatch_host.agents import (
     Approval,
     Artifact,
     Choice,
-    NotDone,
     Reach,
-    Result,
     Said,
     Step,
     Task,
@@ -39,7 +37,7 @@ from dispatch_host.permissions.permission import DESKTOP, TERMINAL
 from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import Found, probe
 from dispatch_host.sandbox.unconfined import Unconfined
-from dispatch_host.scope import KeptOut
+from dispatch_host.scope import Folder, KeptOut
 from dispatch_host.skills.skills import Skills
 
 from tests.escape.ground import Ground, NotHere
@@ -264,7 +262,7 @@ def skill(tool: str) -> Attempt:
 
     async def attempt(ground: Ground, path: str) -> str:
         named = path.removeprefix(f"{ground.approved}/")
-        if named.casefold().startswith(ground.host.name):
+        if named.casefold().startswith(ground.host.name) or _is_of(path, ground.host / "device"):
             return ""  # nobody's skill is the folder that has the host's home in it
         (ground.approved / "SKILL.md").write_text("---\nname: approved\ndescription: Baits.\n---\nNothing.\n")
         runs = tool == "run_skill_script"
@@ -273,10 +271,18 @@ def skill(tool: str) -> Attempt:
         elsewhere = ground.root / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
         given = {"arguments": [], "folder": str(elsewhere)} if runs else {}
-        gate = OpenGate(_only(elsewhere), TERMINAL) if runs else OpenGate()
+        gate = OpenGate([Folder(elsewhere, writable=True)], TERMINAL) if runs else OpenGate()
         return await calls(skills, ground, gate, tool, {"name": "approved", "path": named, **given})
 
     return attempt
+
+
+def _is_of(path: str, file: Path) -> bool:
+    """Tell whether a path is another name of a file, and no link to it."""
+    try:
+        return os.path.samestat(os.lstat(path), os.lstat(file))
+    except OSError:
+        return False
 
 
 async def _nothing() -> Found:

@@ -126,6 +126,24 @@ async def test_no_tool_gets_out_by_a_race(ground: Ground, tool: str, what: str) 
     assert ground.leaks() == []
 
 
+@pytest.mark.parametrize(
+    "tool",
+    ["model: read_file", "model: search_in_files", "external agent: read", "skill: file", "desktop: open document"],
+)
+async def test_a_tool_that_gets_nowhere_does_get_to_what_is_approved(ground: Ground, tool: str) -> None:
+    (ground.approved / "plain.txt").write_text("canary words, nothing else\n")
+
+    assert "canary words" in await TOOLS[tool](ground, f"{ground.approved}/plain.txt")
+
+
+async def test_what_may_be_written_is_written(ground: Ground) -> None:
+    for name, tool in enumerate(("model: write_file", "external agent: write", "browser: download as")):
+        await TOOLS[tool](ground, f"{ground.approved}/new-{name}.txt")
+
+    written = sorted(path.name for path in ground.approved.iterdir() if path.is_file() and "pwned" in path.read_text())
+    assert len(written) == 3
+
+
 async def test_the_canary_would_be_seen(ground: Ground) -> None:
     """The suite is no better than its canary: what is approved, copied or changed is noticed."""
     with pytest.raises(AssertionError):
