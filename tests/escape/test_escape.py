@@ -136,6 +136,14 @@ async def test_a_tool_that_gets_nowhere_does_get_to_what_is_approved(ground: Gro
     assert "canary words" in await TOOLS[tool](ground, f"{ground.approved}/plain.txt")
 
 
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.startswith("assistant: ")])
+async def test_each_request_to_the_assistant_is_understood(ground: Ground, tool: str) -> None:
+    said = await TOOLS[tool](ground, f"{ground.approved}/plain.txt")
+
+    assert "What I can do" not in said
+    assert "needs a desktop agent" not in said
+
+
 async def test_what_may_be_written_is_written(ground: Ground) -> None:
     for name, tool in enumerate(("model: write_file", "external agent: write", "browser: download as")):
         await TOOLS[tool](ground, f"{ground.approved}/new-{name}.txt")

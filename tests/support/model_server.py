@@ -96,6 +96,16 @@ class Asked:
         return json.dumps(self.body, ensure_ascii=False)
 
     @property
+    def text(self) -> str:
+        """Give what the person said last."""
+        said = [
+            message["content"] if isinstance(message["content"], str) else _text(message["content"])
+            for message in self.body["messages"]
+            if message["role"] == "user" and not _is_of_tools(message["content"])
+        ]
+        return said[-1]
+
+    @property
     def given(self) -> list[str]:
         """Give what the tools gave, in order, in either form."""
         found = []
@@ -305,6 +315,11 @@ async def _request(reader: asyncio.StreamReader) -> Asked | None:
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     return Asked(first.split()[1], headers, json.loads(body) if body else {})
+
+
+def _is_of_tools(content: Any) -> bool:
+    """Tell whether a message of the user's is what tools gave, as one of the forms has it."""
+    return isinstance(content, list) and any(part.get("type") == "tool_result" for part in content)
 
 
 def _text(content: Any) -> str:

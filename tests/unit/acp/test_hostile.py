@@ -7,13 +7,14 @@ import json
 import logging
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dispatch_host.agents import Approval, NobodyAnswered, NotDone, NotDoneReason, Result, Step, Task
 from dispatch_host.permissions.permission import TERMINAL
 
 from tests.support.acp_desk import ONCE, Desk, scripted
-from tests.support.agents import Nobody, SaidMeanwhile, check_agent, leaves_nothing
+from tests.support.agents import IGNORE, Deeds, Nobody, SaidMeanwhile, check_agent, leaves_nothing
 from tests.support.waiting import until
 from tests.unit.sandbox.test_limits import running
 
@@ -23,8 +24,26 @@ pytestmark = pytest.mark.big
 async def test_it_keeps_the_contract_of_all_agents(desk: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
+    deeds = Deeds(
+        makes=lambda path: script({"write": [str(path), "x"]}),
+        reaches=lambda path: script(
+            {"say": IGNORE},
+            {"read": str(path)},
+            {"open": str(path)},
+            {"run": ["cat", str(path)]},
+            {"write": [str(path.with_name("new")), "x"]},
+            {"own_write": str(path.with_name("new"))},
+            {"run": ["touch", str(path.with_name("new"))]},
+        ),
+        sends=None,  # it has no tool for that yet
+        remembers=("the word is heron", "what was the word?", "heron"),
+    )
 
-    await check_agent(lambda: desk.agent, folder.resolve(), TERMINAL)
+    await check_agent(lambda: desk.agent, folder.resolve(), deeds, TERMINAL)
+
+
+def script(*steps: dict[str, Any]) -> str:
+    return f"script:{json.dumps(steps)}"
 
 
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "fs/read_text_file", "params": {"sessionId": "session-0", "path": "/x"}}
