@@ -25,6 +25,8 @@ ATTACKERS = (
     "A misled language model",
     "A hostile program",
     "A hostile external agent",
+    "A hostile connector",
+    "A hostile skill",
     "A hostile web page",
     "Another web site, or somebody at the browser",
     "A provider of sign-ins, and who stands between",
