@@ -31,6 +31,8 @@ from dispatch_host.agents import (
 from dispatch_host.permissions.permission import TERMINAL, UNCONFINED, Grant, Kind, Permission, granted
 from dispatch_host.scope import Folder
 
+from tests.support.waiting import until
+
 LIMIT_BYTES = 64 * 1024  # of one text, so that every event fits into a row of the thread
 
 
@@ -146,10 +148,7 @@ async def leaves_nothing() -> AsyncIterator[None]:
     """Check that the processes and asyncio tasks started inside are gone afterwards."""
     processes, tasks = children(), asyncio.all_tasks()
     yield
-    deadline = asyncio.get_running_loop().time() + 10
-    while children() - processes or asyncio.all_tasks() - tasks:
-        assert asyncio.get_running_loop().time() < deadline, "processes or asyncio tasks were left behind"
-        await asyncio.sleep(0.01)
+    await until(lambda: not (children() - processes or asyncio.all_tasks() - tasks))
 
 
 def _is_sound(events: Sequence[AgentEvent]) -> None:
