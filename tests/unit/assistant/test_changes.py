@@ -669,3 +669,16 @@ def test_the_room_for_the_most_that_may_be_written_is_looked_at_before(home: Pat
 
     assert isinstance(end, NotDone)
     assert "too large for the space that is left on the disk" in end.text
+
+
+def test_photos_are_renamed_in_the_order_in_which_people_count(home: Path, owner: Person) -> None:
+    """Photo 10 came before photo 2, and what had been listed by size was numbered by size."""
+    for number, name in enumerate(("photo 10.jpg", "photo 2.jpg", "Photo 1.jpg", "photo 007.jpg")):
+        put(home / "Downloads" / name, "x" * (number + 1))
+
+    owner.asks("show the largest pictures in Downloads")
+    owner.asks("rename the pictures in Downloads to trip {n}")
+
+    sizes = {path.name: path.stat().st_size for path in (home / "Downloads").iterdir()}
+    assert sizes == {"trip 1.jpg": 3, "trip 2.jpg": 2, "trip 3.jpg": 4, "trip 4.jpg": 1}
+    assert "`Photo 1.jpg` \u2192 `trip 1.jpg`\n- `photo 2.jpg` \u2192 `trip 2.jpg`" in owner.previews[-1]

@@ -148,7 +148,7 @@ class Transfers:
     def permissions_changed(self, folders: Sequence[Folder]) -> None:
         """End what is being given out of a folder that is not approved any more."""
         for until, stored in self._given.items():
-            if not self._shop.artifacts.may(stored, folders):
+            if not until.expired() and not self._shop.artifacts.may(stored, folders):
                 until.reschedule(asyncio.get_running_loop().time())
 
     async def _cut(self, tasks: Sequence[asyncio.Task[None]]) -> None:
