@@ -27,6 +27,7 @@ from tests.faults.clocks import Clocks
 from tests.faults.disks import Disks, let_write
 from tests.faults.network import Network, Part, dialled_by
 from tests.faults.pulse import Pulse
+from tests.support.ports import address_to_come_back_to
 from tests.support.processes import Event, Process, run
 from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World
@@ -116,16 +117,16 @@ class Laboratory(World):
         await self.devices()
         await self.connected()
 
-    async def start_pairing(self, *options: str, listen: str = "127.0.0.1:0") -> None:
+    async def start_pairing(self, *options: str, listen: str = "") -> None:
         """Start the pairing service behind its network."""
         self.pairing_env = self.clocks.environment(Part.PAIRING)
         await super().start_pairing(*options, "--advertise", self.to_pairing.address, listen=listen)
         self.to_pairing.target, self.server = self.server, self.to_pairing.address
 
-    async def start_relay(self, *options: str, listen: str = "127.0.0.1:0") -> None:
+    async def start_relay(self, *options: str, listen: str = "") -> None:
         """Start the relay behind its network."""
         self.relay = await self.start(
-            "dispatch-relay", "serve", "--listen", listen, "--advertise", self.to_relay.address,
+            "dispatch-relay", "serve", "--listen", listen or address_to_come_back_to(), "--advertise", self.to_relay.address,
             "--data", str(self.disks.of(Part.RELAY)), "--pairing", self.server, "--metrics", "127.0.0.1:0", *options,
             env=self.relay_env | self.clocks.environment(Part.RELAY),
         )  # fmt: skip

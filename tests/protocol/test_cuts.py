@@ -12,6 +12,7 @@ import pytest
 from dispatch.api.relay.v1 import relay_pb2 as pb
 
 from tests.support.device_end import DeviceEnd
+from tests.support.ports import address_to_come_back_to
 from tests.support.processes import Process
 from tests.support.proxy import Proxy
 from tests.support.relay import Pair, Relay
@@ -104,7 +105,7 @@ async def test_killing_the_relay_in_between_loses_nothing(tmp_path: Path, trust:
     words = relay_words(tmp_path, trust)
     # A relay that is away for longer than a command is good for refuses it, rightly; this is not about that.
     patient = {f"DISPATCH_RELAY_{name}_MS": "60000" for name in ("VALID_FOR", "LEASE", "RESTART_GRACE")}
-    relay = await Process.start(*words, "127.0.0.1:0", env=patient)
+    relay = await Process.start(*words, address_to_come_back_to(), env=patient)
     address = (await relay.event("listening"))["address"]
     relays = [relay]
     kill_at = sorted(chance.sample(range(5, 60), 2))

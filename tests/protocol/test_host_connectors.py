@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,14 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch_host.agents import Task
+from dispatch_host.agents.acp.agent import External
 from dispatch_host.agents.toolbox import Work
 
 from tests.support import processes
+from tests.support.acp_desk import scripted
 from tests.support.connector_world import ConnectorWorld
 from tests.support.host_bench import Bench
+from tests.support.processes import ENVIRONMENT
 
 MAIL = pb.Permission(kind=pb.PERMISSION_KIND_CONNECTOR, name="mail")
 
@@ -63,6 +68,38 @@ async def test_a_permission_taken_back_in_a_call_ends_the_task_and_the_server_is
     assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_PERMISSION_TAKEN_BACK)
     assert "connector mail/hang" in ended.text
     assert lines == [("connector mail/hang", "mail/hang")]
+    await world.noted("mail", "cancelled hang")
+
+
+@pytest.mark.big
+async def test_it_ends_the_task_of_an_external_agent_too(bench: Bench, world: ConnectorWorld, tmp_path: Path) -> None:
+    if (await world.terminal.found()).programs is None:
+        pytest.skip("there is no sandbox here")
+    folder = tmp_path / "approved"
+    folder.mkdir()
+    script = json.dumps([{"tool": ["mail__hang", {}]}])
+    agent = External(
+        scripted(), terminal=world.terminal, home=world.home, environment=ENVIRONMENT, toolboxes=[world.connectors]
+    )
+
+    async def works(gate: Any, ask: Any, words: Any) -> object:
+        task = Task("task-1", f"script:{script}")
+        async with aclosing(agent.run(task, gate=gate, history=[], ask=ask, words=words)) as events:
+            return [event async for event in events][-1]
+
+    async with bench.control() as control:
+        await control.allow_permission(MAIL, 0)
+        await control.allow_permission(pb.Permission(kind=pb.PERMISSION_KIND_TERMINAL), 0)
+        await control.allow_permission(pb.Permission(kind=pb.PERMISSION_KIND_FOLDER, name=str(folder)), 0)
+        task_id = (await bench.phone.sends("work")).task_id
+        await bench.phone.sees(task_id, "started")
+        bench.agent.says("work", works)
+        await world.noted("mail", "called hang")
+
+        assert await control.revoke_permission(MAIL)
+
+        ended = await bench.phone.sees_end(task_id)
+    assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_PERMISSION_TAKEN_BACK)
     await world.noted("mail", "cancelled hang")
 
 

@@ -18,7 +18,7 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import Event
 from dispatch.device.keys import PlainFiles
 from dispatch_host.agents.registry import Registry
-from dispatch_host.control import ControlClient
+from dispatch_host.control_client import ControlClient
 from dispatch_host.operations import Operations
 from dispatch_host.pairings import keys_of
 

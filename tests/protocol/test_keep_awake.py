@@ -13,7 +13,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import AwakeMode, KeepAwake
 from dispatch_host.agents import Result
-from dispatch_host.control import ControlClient
+from dispatch_host.control_client import ControlClient
 from dispatch_host.power.awake import Awake, Lock, Means, Mode, NotGiven
 from dispatch_host.power.awake import KeepAwake as Keeper
 from dispatch_host.power.desktop import Desktop

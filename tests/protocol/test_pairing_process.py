@@ -17,6 +17,7 @@ from dispatch.api.pairing.v1 import pairing_pb2 as pb
 
 from tests.support.browser_end import Browser
 from tests.support.pairing_device import PAIRING, PASSWORD, Code, Device, a_host, a_phone, signed_pairing, words
+from tests.support.ports import address_to_come_back_to
 from tests.support.processes import Process, run
 
 Start = Callable[..., Awaitable[Process]]
@@ -27,7 +28,8 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Start the service on one folder, as often as wanted; all of them are ended with the test."""
     started: list[Process] = []
 
-    async def start(*more: str, listen: str = "127.0.0.1:0") -> Process:
+    async def start(*more: str, listen: str = "") -> Process:
+        listen = listen or address_to_come_back_to()
         process = await Process.start(
             "dispatch-pairing", "serve", "--listen", listen, "--data", str(tmp_path / "data"), *more
         )

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -55,6 +56,8 @@ class Scripted:
         self._options = options
         self._client: Client
         self._cwd = Path()
+        self._servers: list[Any] = []
+        self._server: asyncio.subprocess.Process | None = None
         self._cancelled = asyncio.Event()
 
     def on_connect(self, conn: Client) -> None:
@@ -81,17 +84,19 @@ class Scripted:
         if self._options.login:
             raise RequestError.auth_required()
         self._cwd = Path(cwd)
-        self._servers = [server.name for server in mcp_servers or []]
+        self._servers = mcp_servers or []
         name = "session-0"
         if self._options.sessions is not None:
             name = new_session_in(Path(self._options.sessions))
         return schema.NewSessionResponse(session_id=name)
 
-    async def load_session(self, cwd: str, session_id: str, **_: Any) -> schema.LoadSessionResponse:
+    async def load_session(
+        self, cwd: str, session_id: str, mcp_servers: Any = None, **_: Any
+    ) -> schema.LoadSessionResponse:
         kept = Path(self._options.sessions) / session_id
         if not kept.exists():
             raise RequestError.resource_not_found(session_id)
-        self._cwd, self._servers = Path(cwd), []
+        self._cwd, self._servers = Path(cwd), mcp_servers or []
         for said in json.loads(kept.read_text()):
             await self._say(session_id, f"(again) {said}")
         return schema.LoadSessionResponse()
@@ -199,7 +204,37 @@ class Scripted:
 
     async def do_servers(self, session_id: str, _: Any) -> Any:
         del session_id
-        return self._servers
+        return [server.name for server in self._servers]
+
+    async def do_tools(self, session_id: str, _: Any) -> Any:
+        del session_id
+        return [tool["name"] for tool in (await self._told("tools/list", {}))["tools"]]
+
+    async def do_tool(self, session_id: str, given: list[Any]) -> Any:
+        """Call a tool of its first server."""
+        del session_id
+        name, arguments = given
+        answer = await self._told("tools/call", {"name": name, "arguments": arguments})
+        return {"failed" if answer["isError"] else "text": answer["content"][0]["text"]}
+
+    async def _told(self, method: str, params: Any) -> Any:
+        """Ask its first server, which it starts when it is asked first. Lines, without the SDK: that takes a second to load."""
+        if self._server is None:
+            server = self._servers[0]
+            self._server = await asyncio.create_subprocess_exec(
+                server.command, *server.args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=2**24
+            )
+            hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}
+            await self._asked(self._server, {"id": 0, "method": "initialize", "params": hello})
+            await self._asked(self._server, {"method": "notifications/initialized"})
+        return (await self._asked(self._server, {"id": 1, "method": method, "params": params}))["result"]
+
+    async def _asked(self, server: asyncio.subprocess.Process, said: dict[str, Any]) -> Any:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps({"jsonrpc": "2.0", **said}).encode() + b"\n")
+        await server.stdin.drain()
+        return json.loads(await server.stdout.readline()) if "id" in said else None
 
     async def do_where(self, session_id: str, _: Any) -> Any:
         del session_id

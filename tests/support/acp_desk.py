@@ -12,8 +12,9 @@ from typing import Any
 from dispatch_host.agents import AgentEvent, Allowed, Approval, Choice, Denied, NotDone, Reach, Result, Said, Step, Turn
 from dispatch_host.agents.acp.agent import External
 from dispatch_host.agents.acp.presets import Preset
-from dispatch_host.agents.acp.servers import Servers, none
 from dispatch_host.agents.terminal import Terminal
+from dispatch_host.agents.toolbox import Toolbox
+from dispatch_host.connectors.passing import SYSTEM_PATH
 from dispatch_host.permissions.permission import TERMINAL, Permission
 from dispatch_host.sandbox.probe import Found
 from dispatch_host.sandbox.unconfined import Unconfined
@@ -56,7 +57,8 @@ class Desk:
         self.keep_out = home / "host"
         self.keep_out.mkdir()
         self.environment = {"PATH": os.environ["PATH"], **(environment or {})}
-        self.servers: Servers = none
+        self.toolboxes: list[Toolbox] = []
+        self.system_path = SYSTEM_PATH
         self.preset = scripted()
         self.start_seconds = 60.0
         self.history: list[Turn] = []
@@ -74,7 +76,8 @@ class Desk:
             environment=self.environment,
             keep_out=[KeptOut.at(self.keep_out)],
             records=self.keep_out / "changes",
-            servers=self.servers,
+            toolboxes=self.toolboxes,
+            system_path=self.system_path,
             start_seconds=self.start_seconds,
         )
 

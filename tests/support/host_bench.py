@@ -49,7 +49,7 @@ from dispatch_host.agents import (
 )
 from dispatch_host.agents.registry import Known, Registry
 from dispatch_host.app import Told, run
-from dispatch_host.control import ControlClient
+from dispatch_host.control_client import ControlClient
 from dispatch_host.direct.listener import Setting
 from dispatch_host.journal import Tx, Writer, threads
 from dispatch_host.journal.values import Pairing

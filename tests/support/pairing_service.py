@@ -26,6 +26,7 @@ from dispatch_pairing.store import Store
 from dispatch_pairing.web.provider import Provider
 
 from tests.support.pairing_device import PASSWORD, Code, Device, a_host, a_phone, signed_pairing
+from tests.support.ports import address_to_come_back_to
 
 CHEAP = Cost(memory_kib=32, iterations=1, lanes=1)
 
@@ -80,7 +81,7 @@ class PairingService:
     clock: HandClock = field(default_factory=HandClock)
     relay: str | None = "127.0.0.1:7302"
     advertise: tuple[str, ...] = ()
-    listen: str = "127.0.0.1:0"
+    listen: str = field(default_factory=address_to_come_back_to)
     certificate: CertificateFiles | None = None
     services: ServicesListener | None = None
     web: WebListener | None = None

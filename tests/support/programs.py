@@ -34,9 +34,10 @@ class Stage:
 
     def __init__(self, programs: Programs, root: Path) -> None:
         self.programs = programs
+        self.root = root
         self.home = root / "home"
         self.folder = self.home / "code"
-        self.folder.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.secret = self.home / "secret.txt"
         self.secret.write_text("the secret")
 
@@ -47,10 +48,11 @@ class Stage:
         at: Path | None = None,
         network: bool = False,
         limits: Limits | None = None,
+        **more: Any,
     ) -> Played:
-        """Run a program to its end."""
+        """Run a program to its end. What else is given is of the Program."""
         running = self.programs.run(
-            Program(argv, at or self.folder),
+            Program(argv, at or self.folder, **more),
             folders=[Folder(self.folder, writable=True)] if folders is None else folders,
             network=network,
             limits=limits or Limits(),
@@ -70,9 +72,12 @@ class Stage:
         folders: Sequence[Folder] | None = None,
         network: bool = False,
         limits: Limits | None = None,
+        **more: Any,
     ) -> Any:
         """Run Python that prints JSON, and give what it said. `reached` is there for it: what a call gave, or its error."""
-        played = await self.plays(*PYTHON, REACHED + code, *words, folders=folders, network=network, limits=limits)
+        played = await self.plays(
+            *PYTHON, REACHED + code, *words, folders=folders, network=network, limits=limits, **more
+        )
         return played.said
 
 

@@ -22,6 +22,7 @@ from dispatch_relay.settings import Settings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.device_end import DeviceEnd, Identity
+from tests.support.ports import address_to_come_back_to
 from tests.support.trust_service import TrustService, new_id
 from tests.support.waiting import DEADLINE_SECONDS
 
@@ -94,7 +95,7 @@ class Relay:
         self.settings = replace(self.settings, **changed)  # type: ignore[arg-type] # all but the names are numbers
         listening: asyncio.Future[tuple[Address, Address | None]] = asyncio.get_running_loop().create_future()
         said: dict[str, Any] = {
-            "listen": Address.parse(self.address or "127.0.0.1:0"),
+            "listen": Address.parse(self.address or address_to_come_back_to()),
             "data": self.data,
             "pairing": Address.parse(self.trust.address),
             "advertise": Address.parse(self.advertise) if self.advertise else None,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.certs import make
+from tests.support.ports import address_to_come_back_to
 from tests.support.processes import Event, run
 from tests.support.world import ACCOUNT, PASSWORD, World
 
@@ -20,7 +21,7 @@ class SecureWorld(World):
         self.ca = self.certificates / "devices" / "ca.pem"
         self.services_at = ""
 
-    async def start_pairing(self, *options: str, listen: str = "127.0.0.1:0") -> None:
+    async def start_pairing(self, *options: str, listen: str = "") -> None:
         """Start the pairing service with a listener of its own for services."""
         own = self.certificates / "pairing"
         await super().start_pairing(
@@ -31,11 +32,11 @@ class SecureWorld(World):
         )  # fmt: skip
         self.services_at = (await self.pairing.event("listening"))["services"]
 
-    async def start_relay(self, *options: str, listen: str = "127.0.0.1:0") -> None:
+    async def start_relay(self, *options: str, listen: str = "") -> None:
         """Start the relay with a certificate for the pairing service."""
         own = self.certificates / "relay"
         self.relay = await self.start(
-            "dispatch-relay", "serve", "--listen", listen, "--data", str(self.folder / "relay"),
+            "dispatch-relay", "serve", "--listen", listen or address_to_come_back_to(), "--data", str(self.folder / "relay"),
             "--metrics", "127.0.0.1:0", "--tls-cert", str(own / "tls.pem"), "--tls-key", str(own / "tls.key"),
             "--pairing", self.services_at, "--services-ca", str(own / "services-ca.pem"),
             "--services-cert", str(own / "services.pem"), "--services-key", str(own / "services.key"), *options,

@@ -20,6 +20,7 @@ from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.channel import server_options
 from dispatch.clock import SystemClock
 
+from tests.support.ports import address_to_come_back_to
 from tests.support.waiting import DEADLINE_SECONDS
 
 HOUR_MS = 3_600_000
@@ -49,8 +50,9 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer, pairing_pb2_grpc.Histo
         await self.listen()
         return self
 
-    async def listen(self, address: str = "127.0.0.1:0") -> None:
+    async def listen(self, address: str = "") -> None:
         """Start to serve."""
+        address = address or address_to_come_back_to()
         self._server = grpc.aio.server(options=server_options())
         pairing_pb2_grpc.add_TrustServiceServicer_to_server(self, self._server)
         pairing_pb2_grpc.add_HistoryServiceServicer_to_server(self, self._server)

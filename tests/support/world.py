@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.support.pairing_service import add_account
+from tests.support.ports import address_to_come_back_to
 from tests.support.processes import Event, Process, run
 
 PASSWORD = "correct horse battery staple"
@@ -69,19 +70,19 @@ class World:
         await self.start_relay()
         await self.add_account(ACCOUNT)
 
-    async def start_pairing(self, *options: str, listen: str = "127.0.0.1:0") -> None:
+    async def start_pairing(self, *options: str, listen: str = "") -> None:
         """Start the pairing service."""
         self.pairing = await self.start(
-            "dispatch-pairing", "serve", "--listen", listen, "--data", str(self.folder / "pairing"),
+            "dispatch-pairing", "serve", "--listen", listen or address_to_come_back_to(), "--data", str(self.folder / "pairing"),
             "--metrics", "127.0.0.1:0", *options, env=self.pairing_env,
         )  # fmt: skip
         listening = await self.pairing.event("listening")
         self.server, self.pairing_metrics = listening["address"], listening["metrics"]
 
-    async def start_relay(self, *options: str, listen: str = "127.0.0.1:0") -> None:
+    async def start_relay(self, *options: str, listen: str = "") -> None:
         """Start the relay."""
         self.relay = await self.start(
-            "dispatch-relay", "serve", "--listen", listen, "--data", str(self.folder / "relay"),
+            "dispatch-relay", "serve", "--listen", listen or address_to_come_back_to(), "--data", str(self.folder / "relay"),
             "--pairing", self.server, "--metrics", "127.0.0.1:0", *options, env=self.relay_env,
         )  # fmt: skip
         listening = await self.relay.event("listening")

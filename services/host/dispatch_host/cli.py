@@ -144,7 +144,7 @@ def stop(context: typer.Context) -> None:
     async def work() -> Exit:
         from dispatch.api.relay.v1.relay_pb2 import Condition  # noqa: PLC0415 -- quick `--help`
 
-        from dispatch_host.control import ControlClient  # noqa: PLC0415
+        from dispatch_host.control_client import ControlClient  # noqa: PLC0415
 
         home, was_running = shared.home, True
         try:

@@ -69,12 +69,7 @@ def at_desk(shared: Shared, work: Callable[[Front], Awaitable[Exit]]) -> None:
 @contextlib.asynccontextmanager
 async def front_desk(shared: Shared) -> AsyncIterator[Front]:
     """Come to the front desk of the running host, or open our own when nobody else owns the home."""
-    from dispatch.runtime.logs import configure  # noqa: PLC0415 -- quick `--help`
-
-    from dispatch_host.control import ControlClient  # noqa: PLC0415
-    from dispatch_host.known_agents import known_agents  # noqa: PLC0415
-    from dispatch_host.known_tools import known_tools  # noqa: PLC0415
-    from dispatch_host.operations import Operations  # noqa: PLC0415
+    from dispatch_host.control_client import ControlClient  # noqa: PLC0415 -- quick `--help`
     from dispatch_host.owned import owning  # noqa: PLC0415
 
     home = shared.home
@@ -84,6 +79,13 @@ async def front_desk(shared: Shared) -> AsyncIterator[Front]:
         except errors.HomeInUse as in_use:
             await _socket(home, in_use)
         else:
+            # Only where no host runs: a command that speaks to one does not load all that it is made of.
+            from dispatch.runtime.logs import configure  # noqa: PLC0415
+
+            from dispatch_host.known_agents import known_agents  # noqa: PLC0415
+            from dispatch_host.known_tools import known_tools  # noqa: PLC0415
+            from dispatch_host.operations import Operations  # noqa: PLC0415
+
             configure(service="host")  # what breaks here is no word of a command's: it goes to standard error
             tools = known_tools(owned, shared.environment)
             async with tools.connectors:

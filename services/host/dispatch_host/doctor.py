@@ -22,7 +22,7 @@ from dispatch.device.session import Session
 from dispatch.device.sign_in import SignIn
 from dispatch.doctor import links
 from dispatch.doctor.aside import aside
-from dispatch.doctor.chain import Chart, Finding, Found, Link, State, broken, ok, refused, walk, warning
+from dispatch.doctor.chain import Chart, Finding, Found, Link, broken, ok, refused, walk, warning
 from dispatch.plain import one_line, path_text
 
 from dispatch_host.agents.registry import Listed, Registry
@@ -41,12 +41,6 @@ from dispatch_host.sandbox.probe import probe
 from dispatch_host.scope import Folder
 
 _LOST_ADVICE = "Stop the host and restore its home from a backup; without one, delete journal.db and pair again."
-_STATES = {
-    State.OK: pb.LINK_STATE_OK,
-    State.WARNING: pb.LINK_STATE_WARNING,
-    State.BROKEN: pb.LINK_STATE_BROKEN,
-    State.NOT_REACHED: pb.LINK_STATE_NOT_REACHED,
-}
 
 
 @dataclass(slots=True)
@@ -390,23 +384,3 @@ def look_at_folder(folder: Folder) -> Finding:
             reason=errors.FolderNotApproved.reason,
         )
     return ok("agents may read and change it")
-
-
-def told(found: Found) -> pb.ExamineResponse:
-    """Write a finding for the control socket."""
-    finding = found.finding
-    return pb.ExamineResponse(
-        link=found.link,
-        about=found.about,
-        state=_STATES[finding.state],
-        text=finding.text,
-        advice=finding.advice,
-        reason=finding.reason,
-    )
-
-
-def heard(response: pb.ExamineResponse) -> Found:
-    """Read a finding from the control socket; a state that this version does not know counts as broken."""
-    state = next((state for state, value in _STATES.items() if value == response.state), State.BROKEN)
-    finding = Finding(state=state, text=response.text, advice=response.advice, reason=response.reason)
-    return Found(link=response.link, about=response.about, finding=finding)

@@ -38,9 +38,8 @@ def add_folder(
 
         folder = await front.add_folder(Folder(path=_absolute(path), writable=write))
         may = "read and change" if folder.writable else "read"
-        say_allowed(
-            shared, {"event": "folder", **telling.folder(folder)}, f"Agents may {may} {folder.path}", folder.path
-        )
+        told = {"event": "folder", **telling.folder(folder)}
+        say_allowed(shared, told, f"Agents may {may} {folder.path}", folder.path, writable=folder.writable)
         return Exit.DONE
 
     at_desk(shared, work)
@@ -82,11 +81,16 @@ def remove_folder(
     at_desk(shared, work)
 
 
-def say_allowed(shared: Shared, told: dict[str, Any], words: str, path: str) -> None:
-    """Say what is allowed from now on, and warn of a folder that holds this host's own home."""
-    if Path(path) in shared.home.path.resolve().parents:
-        told["warning"] = _HOLDS_HOME
-        words += f"\n{shared.console.styled(_HOLDS_HOME, fg='yellow')}"
+def say_allowed(shared: Shared, told: dict[str, Any], words: str, path: str, *, writable: bool) -> None:
+    """Say what is allowed from now on, and warn of a folder that holds this host's own home or code, or sockets."""
+    from dispatch_host.scope.looking import warnings_of  # noqa: PLC0415 -- quick `--help`
+    from dispatch_host.scope.own_code import own_code  # noqa: PLC0415
+
+    warnings = [_HOLDS_HOME] if Path(path) in shared.home.path.resolve().parents else []
+    warnings += warnings_of(Path(path), writable=writable, code=own_code())
+    if warnings:
+        told["warning"] = " ".join(warnings)
+        words += "".join(f"\n{shared.console.styled(warning, fg='yellow')}" for warning in warnings)
     shared.console.event(told, words)
 
 

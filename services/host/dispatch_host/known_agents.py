@@ -46,12 +46,13 @@ def known_agents(
 ) -> Registry:
     """Make the registry of a home. `reach` is what the browser may reach; without it the public internet.
 
-    `toolboxes` are those that live as long as the host: a language model may call what is in them, behind the host's own.
+    `toolboxes` are those that live as long as the host: a language model and external agents may call what is in them.
     """
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
     kept_out = [KeptOut.hold(path) for path in owned.keep_out]  # once: an agent is made for each task
     browser = Browser(terminal.found, home=Path.home(), keep_out=owned.keep_out, environment=environment, reach=reach)
     desktop = best_desktop(environment, platform=sys.platform)
+    others = [*_screens(owned, browser, desktop), *toolboxes]
     external = external_agents(
         owned.home.path / FILE,
         home=Path.home(),
@@ -59,9 +60,10 @@ def known_agents(
         terminal=terminal,
         keep_out=kept_out,
         records=owned.changes,
+        toolboxes=others,
     )
     built_in = _built_in(owned, environment, terminal, kept_out, browser, desktop)
-    llm = _llm(owned, environment, terminal, kept_out, [*_screens(owned, browser, desktop), *toolboxes])
+    llm = _llm(owned, environment, terminal, kept_out, others)
     return Registry([built_in, llm, *external])
 
 

@@ -87,7 +87,7 @@ def allow(
         given = permission_words.permission(await front.allow_permission(wanted, for_ms))
         told, words = {"event": "permission", **given}, f"Agents may {permission_words.words(given)}"
         if given["permission"] == "folder":
-            say_allowed(shared, told, words, given["name"])
+            say_allowed(shared, told, words, given["name"], writable=given["write"])
         else:
             shared.console.event(told, words)
         return Exit.DONE

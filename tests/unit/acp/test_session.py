@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from dispatch_host.agents import NotDone, NotDoneReason, Result, Step, Text
-from dispatch_host.agents.acp.servers import HttpServer, StdioServer
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, Kind, Permission
 
 from tests.support.acp_desk import DENIED, ONCE, Desk, scripted
@@ -152,15 +151,6 @@ async def test_its_variables_and_secrets_reach_it_and_no_others(desk: Desk) -> N
         {"SCRIPTY_KEY": "a secret"},
         {"OTHER_KEY": None},
     ]
-
-
-async def test_it_is_told_of_the_connectors_that_it_can_speak_to(desk: Desk) -> None:
-    desk.servers = lambda gate: (
-        StdioServer(name="files", command=["/usr/bin/true"]),
-        HttpServer(name="remote", url="http://127.0.0.1:9"),  # it does not speak that
-    )
-
-    assert await desk.tells({"servers": None}) == [["files"]]
 
 
 @pytest.mark.big  # several tasks

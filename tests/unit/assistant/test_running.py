@@ -30,6 +30,7 @@ from dispatch_host.agents.builtin import BuiltIn
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, Permission
 from dispatch_host.sandbox.probe import Found, probe
+from dispatch_host.sandbox.program import Exit, NoProgram
 from dispatch_host.sandbox.unconfined import Unconfined
 from dispatch_host.scope import Folder
 
@@ -147,6 +148,63 @@ async def test_without_the_permission_nobody_is_even_asked(desk: Desk) -> None:
     assert not (desk.code / "ran").exists()
 
 
+async def test_a_program_is_given_the_folder_it_starts_in_and_no_other(desk: Desk) -> None:
+    papers = desk.home / "papers"
+    papers.mkdir()
+    (papers / "letter.txt").write_text("a private word")
+    desk.folders.append(Folder(papers, writable=True))
+    # Its own text names no folder: what the person reads is all that it gets.
+    (desk.code / "look.py").write_text(
+        "import os; print(os.path.exists(os.path.expanduser('~/papers')), os.listdir('.'))"
+    )
+
+    end = await desk.asks("run look.py", ONCE)
+
+    (question,) = desk.asked
+    assert isinstance(question, Approval)
+    assert "may change `~/code`" in question.preview
+    assert "papers" not in question.preview + question.rule
+    assert json.loads(question.action)["folders"] == [[str(desk.code), True]]
+    assert isinstance(end, Result)
+    assert "False ['look.py']" in end.text
+
+
+async def test_a_folder_that_the_command_names_is_given_and_shown_with_its_right(desk: Desk) -> None:
+    papers = desk.home / "papers"
+    papers.mkdir()
+    (papers / "letter.txt").write_text("a private word")
+    desk.folders.append(Folder(papers))
+
+    end = await desk.asks(f"run `cp {papers}/letter.txt copy.txt` in code", ONCE)
+
+    (question,) = desk.asked
+    assert isinstance(question, Approval)
+    assert "may change `~/code`" in question.preview
+    assert "may only read `~/papers`" in question.preview
+    assert question.rule.endswith("may change ~/code, may only read ~/papers")
+    assert isinstance(end, Result)
+    assert (desk.code / "copy.txt").read_text() == "a private word"
+
+
+async def test_a_yes_gives_nothing_that_was_taken_back_or_approved_since(desk: Desk) -> None:
+    inner = desk.code / "library"
+    inner.mkdir()
+    terminal = Terminal(desk._probe, unconfined=Unconfined(home=desk.home))
+    shown = [Folder(desk.code, writable=True)]
+
+    async def ends(*approved: Folder) -> int | None:
+        gate = OpenGate(approved, TERMINAL)
+        events = terminal.run_program(("touch", "library/new"), desk.code, gate=gate, folders=shown)
+        (code,) = [event.code async for event in events if isinstance(event, Exit)]
+        return code
+
+    for approved in ([], [Folder(desk.code)], [Folder(inner, writable=True)]):
+        with pytest.raises(NoProgram):
+            await ends(*approved)
+    assert await ends(*shown, Folder(inner)) != 0
+    assert await ends(*shown) == 0
+
+
 async def test_a_yes_counts_for_the_same_command_in_the_same_folder_only(desk: Desk) -> None:
     rules, digests = set(), set()
     for text in ("run `touch a`", "run `touch b`", "run `touch a` in code", "run `touch a`"):
@@ -157,8 +215,8 @@ async def test_a_yes_counts_for_the_same_command_in_the_same_folder_only(desk: D
         digests.add(question.digest)
 
     assert rules == {
-        "run touch a in ~/code, in the sandbox, without the network",
-        "run touch b in ~/code, in the sandbox, without the network",
+        "run touch a in ~/code, in the sandbox, without the network, may change ~/code",
+        "run touch b in ~/code, in the sandbox, without the network, may change ~/code",
     }
     assert len(digests) == 2
 

@@ -105,6 +105,16 @@ def test_a_folder_approved_for_reading_within_one_that_may_be_changed_stays_as_i
         assert every_way(hands, world, str(world.inside / "deep" / "new.txt")) == {Refusal.READ_ONLY}
 
 
+@pytest.mark.parametrize("path", ["deep/new.txt", "deep"])
+def test_the_host_s_own_code_is_not_changed_wherever_it_lies(world: World, path: str) -> None:
+    """Nor is a folder that has it in it moved away."""
+    code = world.inside / "deep" / ("" if path.endswith("txt") else "package")
+    with Scope([Folder(world.inside, writable=True)]) as scope:
+        hands = Hands(scope, only_read=[code])
+
+        assert every_way(hands, world, str(world.inside / path)) == {Refusal.READ_ONLY}
+
+
 def test_attachments_are_not_changed(world: World) -> None:
     with Scope([Folder(world.inside)], inbox=world.root / "read") as scope:
         assert every_way(Hands(scope), world, str(world.root / "read" / "new.txt")) == {Refusal.READ_ONLY}

@@ -85,7 +85,9 @@ async def test_the_bridge_works_in_the_sandbox_without_the_network(world: Connec
     assert isinstance(work.gate, OpenGate)
     assert not work.gate.has(TERMINAL)
     async with passing([world.connectors], work) as passed:
-        program = Program(("python3", "agent.py", passed.command, *passed.args), folder, own=[Folder(passed.folder)])
+        program = Program(
+            ("python3", "agent.py", passed.command, *passed.args), folder, own=[Folder(passed.folder)], sockets=True
+        )
         running = programs.run(program, folders=[Folder(folder)], network=False, limits=Limits())
         output = "".join([event.data.decode() async for event in running if isinstance(event, Output)])
 

@@ -27,7 +27,9 @@ def stage(sandbox: Found, tmp_path: Path) -> Stage:
 
     assert isinstance(sandbox.programs, Bubblewrap)
     root = tmp_path.resolve()
-    return Stage(Bubblewrap(sandbox.programs.executable, home=root / "home", keep_out=[root / "home/code/keys"]), root)
+    keys = root / "home/code/keys"
+    keys.mkdir(parents=True)
+    return Stage(Bubblewrap(sandbox.programs.executable, home=root / "home", keep_out=[keys]), root)
 
 
 @pytest.fixture(params=["bubblewrap", "unconfined"])

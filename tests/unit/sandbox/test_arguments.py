@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,19 @@ def test_folders_are_bound_by_descriptor_the_outer_first_and_after_what_is_its_o
     assert words.index("--remount-ro", words.index(str(CODE / "keys")) + 2) > 0
 
 
+def test_nothing_of_the_kernel_is_there_to_be_written() -> None:
+    """Also where root starts it, who owns /proc/sys and needs no capability to write there."""
+    words = written()
+    browser = arguments(VIEW, PROGRAM, network=False, limits=Limits(), nested=True)
+
+    at = words.index("/proc")
+    assert words[at - 1 : at + 3] == ["--proc", "/proc", "--remount-ro", "/proc"]
+    for name in ("sys", "sysrq-trigger", "irq", "bus", "fs"):
+        at = browser.index(f"/proc/{name}")
+        assert browser[at - 1 : at + 2] == ["--ro-bind-try", f"/proc/{name}", f"/proc/{name}"]
+        assert browser.index("--proc") < at
+
+
 def test_every_place_of_its_own_has_a_size() -> None:
     words = written()
 
@@ -80,9 +95,9 @@ def test_folders_that_are_never_given(path: str, *, can: bool) -> None:
     assert can_be_bound(Path(path)) is can
 
 
-def decided(rules: bytes, *, architecture: int, number: int, second: int = 0) -> int:
+def decided(rules: bytes, *, architecture: int, number: int, arguments: Sequence[int] = ()) -> int:
     """Run a filter as the kernel does."""
-    data = struct.pack("<IIQ", number, architecture, 0) + struct.pack("<6Q", 0, second, 0, 0, 0, 0)
+    data = struct.pack("<IIQ", number, architecture, 0) + struct.pack("<6Q", *arguments, *[0] * (6 - len(arguments)))
     steps = list(struct.iter_unpack("<HBBI", rules))
     at = held = 0
     while True:
@@ -95,34 +110,77 @@ def decided(rules: bytes, *, architecture: int, number: int, second: int = 0) ->
                 at += yes if held == value else no
             case 0x35:
                 at += yes if held >= value else no
+            case 0x45:
+                at += yes if held & value else no
             case 0x06:
                 return int(value)
 
 
-ALLOW, EPERM, ENOSYS = 0x7FFF0000, 0x00050001, 0x00050026
+BOTH = pytest.mark.parametrize(
+    ("machine", "architecture", "column"), [("x86_64", 0xC000003E, 0), ("aarch64", 0xC00000B7, 1)]
+)
+HIGH = 1 << 40  # the kernel takes 32 bits of these arguments: what is above them is no way past
 
 
-@pytest.mark.parametrize(("machine", "architecture", "column"), [("x86_64", 0xC000003E, 0), ("aarch64", 0xC00000B7, 1)])
-def test_the_filter_refuses_what_is_listed_and_nothing_else(machine: str, architecture: int, column: int) -> None:
-    rules = seccomp.rules(machine)
+def verdicts(machine: str, architecture: int, *, sockets: bool = False) -> Callable[..., int]:
+    rules = seccomp.rules(machine, sockets=sockets)
     assert rules is not None
+    return partial(decided, rules, architecture=architecture)
+
+
+@BOTH
+def test_the_filter_refuses_what_is_listed_and_nothing_else(machine: str, architecture: int, column: int) -> None:
+    verdict = verdicts(machine, architecture)
     refused = {numbers[column] for numbers in seccomp.REFUSED.values()}
     ioctl = (16, 29)[column]
+    by_family = {(41, 198)[column], (53, 199)[column]}
 
-    for number in range(600):
-        expected = EPERM if number in refused else ALLOW
-        assert decided(rules, architecture=architecture, number=number) == expected, number
+    for number in set(range(600)) - by_family:
+        expected = seccomp.EPERM if number in refused else seccomp.ENOSYS if number == 437 else seccomp.ALLOW
+        assert verdict(number=number) == expected, number
     for request in seccomp.TYPED.values():
-        assert decided(rules, architecture=architecture, number=ioctl, second=request) == EPERM
-        # The kernel takes 32 bits of the request: what is above them is no way past.
-        assert decided(rules, architecture=architecture, number=ioctl, second=request | 1 << 40) == EPERM
-    assert decided(rules, architecture=0x40000003, number=0) == ENOSYS
+        assert verdict(number=ioctl, arguments=[0, request]) == seccomp.EPERM
+        assert verdict(number=ioctl, arguments=[0, request | HIGH]) == seccomp.EPERM
+    other = decided(seccomp.rules(machine, sockets=True) or b"", architecture=0x40000003, number=0)
+    assert other == seccomp.ENOSYS
     if machine == "x86_64":
-        assert decided(rules, architecture=architecture, number=0x40000000) == ENOSYS
+        assert verdict(number=0x40000000) == seccomp.ENOSYS
+
+
+@BOTH
+def test_the_filter_lets_nothing_be_made_setuid(machine: str, architecture: int, column: int) -> None:
+    verdict = verdicts(machine, architecture)
+
+    for *numbers, at in seccomp.MODES.values():
+        for mode in (0o4755, 0o2755, 0o6000, 0o4755 | HIGH):
+            if numbers[column]:
+                assert verdict(number=numbers[column], arguments=[*[0] * at, mode]) == seccomp.EPERM
+        assert verdict(number=numbers[column], arguments=[*[0] * at, 0o1777]) == seccomp.ALLOW
+    for *numbers, at in seccomp.OPENS.values():
+        for makes in (0o101, 0o20200002):
+            if numbers[column]:
+                assert verdict(number=numbers[column], arguments=[*[0] * at, makes, 0o4755]) == seccomp.EPERM
+            assert verdict(number=numbers[column], arguments=[*[0] * at, makes, 0o644]) == seccomp.ALLOW
+        # What makes nothing has no mode: there is whatever the register had.
+        assert verdict(number=numbers[column], arguments=[*[0] * at, 0o2, 0o4755]) == seccomp.ALLOW
+
+
+@BOTH
+def test_the_filter_allows_few_kinds_of_sockets(machine: str, architecture: int, column: int) -> None:
+    socket, pair = (41, 198)[column], (53, 199)[column]
+    usual = {2, 10, 16}
+
+    for sockets, allowed in ((False, usual), (True, {1, *usual})):
+        verdict = verdicts(machine, architecture, sockets=sockets)
+        for family in range(50):
+            expected = seccomp.ALLOW if family in allowed else seccomp.EAFNOSUPPORT
+            assert verdict(number=socket, arguments=[family]) == expected, family
+            assert (verdict(number=pair, arguments=[family]) == seccomp.ALLOW) is (family == 1)
+        assert verdict(number=socket, arguments=[40 | HIGH]) == seccomp.EAFNOSUPPORT
 
 
 def test_an_unknown_architecture_has_no_filter() -> None:
-    assert seccomp.rules("riscv64") is None
+    assert seccomp.rules("riscv64", sockets=True) is None
 
 
 async def test_a_system_without_bubblewrap_says_so(tmp_path: Path) -> None:

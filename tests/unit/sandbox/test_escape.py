@@ -6,16 +6,21 @@ import os
 import platform
 import shutil
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dispatch
+import dispatch_host
 import pytest
 from dispatch_host.sandbox import kernel
+from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.program import NoProgram
 from dispatch_host.sandbox.seccomp import REFUSED, TYPED
 from dispatch_host.scope import Folder
+from dispatch_host.scope.own_code import holds_any, own_code
 
 from tests.support.programs import Stage
 
@@ -82,7 +87,6 @@ say(done, reached(open, "written", "w"))""",
 async def test_what_is_kept_out_is_empty_whatever_is_approved(stage: Stage) -> None:
     """And stays so: no folder above it can be moved away from under it, now or for the next program."""
     keys = stage.folder / "keys"
-    keys.mkdir()
     (keys / "device.key").write_text("the secret")
 
     said = await stage.says(
@@ -102,8 +106,6 @@ say(os.listdir(keys), reached(open, keys + "/device.key"), reached(open, keys + 
 
 async def test_no_folder_above_what_is_kept_out_can_be_renamed(stage: Stage) -> None:
     """Between the approved folder and the kept one: a renamed parent would show the keys to the next program."""
-    (stage.folder / "keys").mkdir()
-
     said = await stage.says(
         "say(reached(os.rename, sys.argv[1] + '/code', sys.argv[1] + '/moved'))",
         str(stage.home),
@@ -114,8 +116,6 @@ async def test_no_folder_above_what_is_kept_out_can_be_renamed(stage: Stage) -> 
 
 
 async def test_a_program_does_not_start_in_what_is_kept_out(stage: Stage) -> None:
-    (stage.folder / "keys").mkdir()
-
     with pytest.raises(NoProgram):
         await stage.plays("true", at=stage.folder / "keys")
 
@@ -250,10 +250,181 @@ async def test_abstract_sockets_are_not_reached(stage: Stage, network: bool) -> 
         server.listen()
 
         said = await stage.says(
-            f"say(reached(socket.socket(socket.AF_UNIX).connect, '\\0dispatch-test-{os.getpid()}'))", network=network
+            f"say(reached(socket.socket(socket.AF_UNIX).connect, '\\0dispatch-test-{os.getpid()}'))",
+            network=network,
+            sockets=True,
         )
 
     assert said in ("ECONNREFUSED", "EPERM")
+
+
+@pytest.mark.parametrize("writable", [False, True])
+async def test_a_socket_in_a_folder_is_not_reached_without_the_network(stage: Stage, *, writable: bool) -> None:
+    """A container engine's, or that of an agent of keys: being read-only keeps nobody from connecting."""
+    folders = [Folder(stage.folder, writable=writable)]
+    call = "say(reached(lambda: socket.socket(socket.AF_UNIX).connect('docker.sock')))"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(stage.folder / "docker.sock"))
+        server.listen()
+
+        assert await stage.says(call, folders=folders) == "EAFNOSUPPORT"
+        assert await stage.says(call, folders=folders, network=True) == "None"
+        assert await stage.says(call, folders=folders, sockets=True) == "None"
+
+
+async def test_no_socket_is_made_that_reaches_past_the_network_it_has(stage: Stage) -> None:
+    """AF_VSOCK, to the hypervisor, and whatever else a network namespace does not keep apart."""
+    made = await stage.says(
+        """
+found = []
+for family in range(64):
+    for kind in (1, 2, 3, 5):
+        if not reached(socket.socket, family, kind).startswith("E"):
+            found.append(family)
+say(sorted(set(found)))""",
+        network=True,
+    )
+
+    assert set(made) <= {socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK}
+
+
+async def test_what_programs_do_with_sockets_among_themselves_works_on(stage: Stage) -> None:
+    said = await stage.says(
+        """
+import asyncio, multiprocessing
+def double(n): return 2 * n
+async def ask():
+    done = await asyncio.create_subprocess_exec("echo", "hello", stdout=asyncio.subprocess.PIPE)
+    return (await done.communicate())[0].decode()
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    say(pool.map(double, [1, 2]), asyncio.run(ask()))"""
+    )
+
+    assert said == [[2, 4], "hello\n"]
+
+
+@pytest.mark.parametrize("program", ["git", "make", "node", "npm"])
+async def test_usual_tools_work_on(stage: Stage, program: str) -> None:
+    if shutil.which(program, path="/usr/bin:/bin:/usr/local/bin") is None:
+        pytest.skip(f"{program} is not installed")
+    (stage.folder / "Makefile").write_text("all: one two\none two:\n\t@echo $@ > $@.txt\n")
+    (stage.folder / "package.json").write_text('{"name": "x", "scripts": {"test": "node tell.js"}}')
+    (stage.folder / "tell.js").write_text(
+        "const n = require('child_process').fork('child.js'); n.on('message', m => { console.log(m); n.disconnect(); });"
+    )
+    (stage.folder / "child.js").write_text("process.send('worked')")
+    words = {
+        "git": (
+            "sh",
+            "-c",
+            "git init -q . && git add Makefile && git -c user.name=A -c user.email=a@b commit -qm x && echo worked",
+        ),
+        "make": ("sh", "-c", "make -j2 && grep -q two two.txt && echo worked"),
+        "node": ("node", "tell.js"),
+        "npm": ("npm", "test", "--silent"),
+    }
+
+    assert (await stage.plays(*words[program])).output.strip() == "worked"
+
+
+async def test_nothing_of_the_kernel_is_written(stage: Stage) -> None:
+    """What is in core_pattern is started by the kernel, as root and outside. Written here is at most what is there already."""
+    said = await stage.says(
+        """
+def same(path):
+    with open(path) as file:
+        value = file.read()
+    with open(path, "w") as file:
+        file.write(value)
+say([reached(same, "/proc/sys/kernel/" + name) for name in ("core_pattern", "modprobe")],
+    reached(open, "/proc/sysrq-trigger", "w"))"""
+    )
+
+    assert set(said[0]) <= {"EROFS", "EACCES", "ENOENT"}
+    assert said[1] in ("EROFS", "EACCES", "ENOENT")
+
+
+async def test_a_file_that_is_kept_out_can_t_be_read_moved_or_written(stage: Stage) -> None:
+    passphrase = stage.folder / "private" / "passphrase.txt"
+    passphrase.parent.mkdir()
+    passphrase.write_text("THE PASSPHRASE")
+    programs = keeping_out(stage, passphrase)
+
+    said = await programs.says(
+        """
+it = "private/passphrase.txt"
+say(reached(lambda: open(it).read()), reached(lambda: open(it, "w")), reached(os.rename, it, "mine"),
+    reached(os.link, it, "mine"), reached(os.unlink, it), reached(os.rename, "private", "public"))"""
+    )
+
+    assert not [one for one in said if "PASSPHRASE" in one or one == "None"]
+    assert passphrase.read_text() == "THE PASSPHRASE"
+
+
+@pytest.mark.parametrize("by", ["gone", "link"])
+async def test_nothing_starts_where_what_is_kept_out_can_t_be_hidden(stage: Stage, by: str) -> None:
+    """It may come again while the program runs, and would lie open before it."""
+    kept = stage.folder / "kept"
+    programs = keeping_out(stage, kept)
+    if by == "link":
+        kept.symlink_to(stage.home)
+
+    with pytest.raises(NoProgram):
+        await programs.plays("true")
+
+
+def keeping_out(stage: Stage, *paths: Path) -> Stage:
+    assert isinstance(stage.programs, Bubblewrap)
+    return Stage(Bubblewrap(stage.programs.executable, home=stage.home, keep_out=paths), stage.root)
+
+
+@pytest.mark.parametrize("approved", ["around it", "itself", "within it"])
+async def test_the_host_s_own_code_is_never_changed(stage: Stage, approved: str) -> None:
+    """It may lie in an approved folder: whatever is written there would run outside of the sandbox."""
+    code = stage.folder / "checkout" / "package"
+    (code / "inner").mkdir(parents=True)
+    (code / "keeper.py").write_text("honest")
+    assert isinstance(stage.programs, Bubblewrap)
+    programs = Stage(Bubblewrap(stage.programs.executable, home=stage.home, only_read=[code]), stage.root)
+    folder = {"around it": stage.folder, "itself": code, "within it": code / "inner"}[approved]
+
+    said = await programs.says(
+        """
+code = sys.argv[1]
+say(reached(open, code + "/keeper.py", "w"), reached(open, code + "/inner/new.pth", "w"), reached(os.rename, code, code + "2"),
+    reached(os.rename, os.path.dirname(code), os.path.dirname(code) + "2"))""",
+        str(code),
+        folders=[Folder(stage.folder), Folder(folder, writable=True)],
+    )
+
+    assert set(said) <= {"EROFS", "EBUSY"}
+    assert (code / "keeper.py").read_text() == "honest"
+
+
+def test_the_host_s_own_code_is_where_python_loads_it_from() -> None:
+    code = own_code()
+
+    for module in (dispatch_host, dispatch, os):
+        assert holds_any(Path(str(module.__file__)).resolve(), code)
+    assert holds_any(Path(sys.prefix) / "lib", code)
+    assert not holds_any(Path("/nowhere"), code)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="there is no filter for this architecture")
+async def test_nothing_is_made_that_is_setuid_outside(stage: Stage) -> None:
+    said = await stage.says(
+        """
+open("program", "w").close()
+os.mkdir("folder")
+say(reached(os.chmod, "program", 0o4755), reached(os.chmod, "program", 0o2755), reached(os.chmod, "folder", 0o2777),
+    reached(lambda: os.fchmod(os.open("program", os.O_RDONLY), 0o4755)),
+    reached(os.open, "new", os.O_CREAT | os.O_WRONLY, 0o4755), reached(os.open, ".", os.O_TMPFILE | os.O_WRONLY, 0o4755),
+    reached(os.mknod, "node", 0o104755), reached(os.chmod, "program", 0o755))"""
+    )
+
+    assert said[:-1] == ["EPERM"] * 7
+    assert said[-1] == "None"
+    assert not [path for path in stage.folder.iterdir() if path.stat().st_mode & 0o6000]
 
 
 async def test_there_is_no_terminal_to_type_into(stage: Stage) -> None:

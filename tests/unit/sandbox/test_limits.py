@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 import textwrap
+import threading
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -239,6 +241,98 @@ signal.pause()
         played = await either.plays(*PYTHON, script, limits=Limits(memory_bytes=100 * MIB, seconds=50))
 
     assert played.exit.ended is Ended.OUT_OF_MEMORY
+
+
+HIDDEN = {  # each takes 96 MiB, and waits
+    "shared": "held = mmap.mmap(-1, 96 << 20)\nfor _ in range(96): held.write(bytes(1 << 20))",
+    "in a file in memory": "held = os.memfd_create('x')\nfor _ in range(96): os.write(held, bytes(1 << 20))",
+}
+
+
+@pytest.mark.parametrize("how", HIDDEN)
+async def test_memory_that_is_no_process_s_alone_counts_too(either: Stage, how: str) -> None:
+    script = f"import mmap, os, signal\n{HIDDEN[how]}\nsignal.pause()"
+
+    async with leaves_nothing():
+        played = await either.plays(*PYTHON, script, limits=Limits(memory_bytes=64 * MIB, seconds=50))
+
+    assert played.exit.ended is Ended.OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize("place", ["/tmp", "~", "/dev/shm"])  # noqa: S108 -- the program's own
+async def test_files_in_memory_count_too(stage: Stage, place: str) -> None:
+    script = f"""
+import os, signal
+with open(os.path.expanduser({place!r}) + "/big", "wb", buffering=0) as file:
+    for _ in range(48):
+        file.write(bytes({MIB}))
+signal.pause()
+"""
+    async with leaves_nothing():
+        played = await stage.plays(*PYTHON, script, limits=Limits(memory_bytes=40 * MIB, seconds=50))
+
+    assert played.exit.ended is Ended.OUT_OF_MEMORY
+
+
+async def test_memory_that_many_share_counts_once(either: Stage) -> None:
+    script = f"""
+import mmap, os, time
+held = mmap.mmap(-1, {20 * MIB})
+for _ in range(20): held.write(bytes({MIB}))
+end = os.pipe()
+for _ in range(6):
+    if os.fork() == 0:
+        held.seek(0)
+        while held.read({MIB}): pass
+        os.write(end[1], b"x")
+        time.sleep(600)
+got = 0
+while got < 6: got += len(os.read(end[0], 6))
+time.sleep(1)  # the keeper looks five times a second
+print("well")
+"""
+    async with leaves_nothing():
+        played = await either.plays(*PYTHON, script, limits=Limits(memory_bytes=100 * MIB))
+
+    assert (played.output, played.exit) == ("well\n", Exit(Ended.EXITED, 0))
+
+
+async def test_the_program_comes_after_its_keeper(either: Stage) -> None:
+    """Whatever it does with the processors, whoever has to end it gets them first."""
+    assert (await either.plays(*PYTHON, "import os; print(os.nice(0))")).output == f"{os.nice(0) + 10}\n"
+
+
+async def test_an_output_that_was_handed_out_holds_nobody_up(either: Stage) -> None:
+    """By a socket, to somebody outside who keeps it open: the program's end counts, with all that it wrote."""
+    code = """
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.connect("out")
+socket.send_fds(s, [b"x"], [1])
+print("all of it")
+"""
+    kept: list[int] = []
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(either.folder / "out"))
+        server.listen()
+        taking = threading.Thread(target=take, args=(server, kept))
+        taking.start()
+        try:
+            async with leaves_nothing(), asyncio.timeout(DEADLINE_SECONDS):
+                played = await either.plays(*PYTHON, code, sockets=True)
+        finally:
+            taking.join(DEADLINE_SECONDS)
+            for descriptor in kept:
+                os.close(descriptor)
+
+    assert kept
+    assert (played.output, played.exit) == ("all of it\n", Exit(Ended.EXITED, 0))
+
+
+def take(server: socket.socket, kept: list[int]) -> None:
+    """Take the descriptors that the first caller hands over, and hold them."""
+    with server.accept()[0] as caller:
+        kept += socket.recv_fds(caller, 1, 4)[1]
 
 
 async def test_a_file_has_a_largest_size(either: Stage) -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from dispatch_host.agents.agent import Gate
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.probe import Found, probe
-from dispatch_host.sandbox.program import Conversation, Limits, Program, ProgramEvent, Programs
+from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program, ProgramEvent, Programs
 from dispatch_host.sandbox.unconfined import Unconfined
 from dispatch_host.scope import Folder
+from dispatch_host.scope.given import given, still_given
 
 
 class NoSandbox(Exception):
@@ -74,17 +75,22 @@ class Terminal:
         network: bool | None = None,
         confined: bool = True,
         variables: Mapping[str, str] | None = None,
+        folders: Sequence[Folder] | None = None,
         own: Sequence[Folder] = (),
     ) -> AsyncGenerator[ProgramEvent, None]:
         """Start a program and give its output and its end. Closing the generator kills all of it. `variables` are of its
         environment, beside what all programs have, and `own` the folders that it needs beside the approved ones.
+
+        `folders` is what it is given, as the person was shown: not more than is approved, nor what was approved since. Unless
+        they are said, it is given the approved folder that it starts in.
 
         It may use the network if that is permitted, unless `network` says no. `confined` is what `is_confined` gave and the
         person was shown: a sandbox that is gone since is not done without. Raises NotPermitted, NoSandbox and NoProgram.
         """
         program = Program(tuple(command), folder, own=own, variables=variables or {})
         programs, online = await self._chosen(program, gate, network, confined=confined)
-        events = programs.run(program, folders=gate.folders, network=online, limits=limits or self._limits)
+        seen = _seen(folder, folders, gate.folders)
+        events = programs.run(program, folders=seen, network=online, limits=limits or self._limits)
         async with contextlib.aclosing(events):
             async for event in events:
                 yield event
@@ -98,10 +104,15 @@ class Terminal:
         gate: Gate,
         network: bool | None = None,
         confined: bool = True,
+        folders: Sequence[Folder] | None = None,
     ) -> AsyncIterator[Conversation]:
-        """Start a program to speak with it; leaving kills all of it. The rest is as in `run_program`."""
+        """Start a program to speak with it; leaving kills all of it. The rest is as in `run_program`, but that it is given all
+        approved folders unless others are said: it is an agent, and they are what the task has.
+        """
         programs, online = await self._chosen(program, gate, network, confined=confined)
-        async with programs.converse(program, folders=gate.folders, network=online, limits=limits) as conversation:
+        approved = gate.folders
+        seen = approved if folders is None else _seen(program.folder, folders, approved)
+        async with programs.converse(program, folders=seen, network=online, limits=limits) as conversation:
             yield conversation
 
     async def _chosen(
@@ -120,6 +131,16 @@ class Terminal:
         if online:
             await gate.use(NETWORK, subject)
         return programs, online
+
+
+def _seen(start: Path, chosen: Sequence[Folder] | None, approved: Sequence[Folder]) -> Sequence[Folder]:
+    """Give the folders of a program as they may be now. Raises NoProgram."""
+    if chosen is None:
+        return given(start, (), approved, home=start)
+    seen = still_given(chosen, approved)
+    if seen is None:
+        raise NoProgram("a folder that it was to be given is not approved any more")
+    return seen
 
 
 def best_terminal(*, home: Path, keep_out: Sequence[Path], environment: Mapping[str, str]) -> Terminal:

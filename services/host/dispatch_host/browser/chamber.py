@@ -106,6 +106,7 @@ async def chamber(
             confined=True,
             limits=LIMITS,
             descriptors=[*(bound.descriptor for bound in view.bound), *inside],
+            sockets=True,  # it sees no folder of the person's: what it finds of them is its own
         )
         said: list[bytes] = []
         keeping = asyncio.create_task(_keep(start, keepers(environment), said))

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 NAME = "dispatch"
 _SOCKET, _BRIDGE = "tools.sock", "bridge.py"
-_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _MOST_CONNECTIONS = 8
 _SHOWN_CHARACTERS = 400
 _CHUNK_BYTES = 64 * 1024
@@ -46,15 +47,20 @@ class Passed:
 
 
 class NoBridge(Exception):
-    """There is no Python in the system that could be the bridge. The text is for a person."""
+    """What the bridge is made of is not on this computer. The text is for a person."""
 
 
 @contextlib.asynccontextmanager
-async def passing(toolboxes: Sequence[Toolbox], work: Work) -> AsyncIterator[Passed]:
-    """Offer the tools of these toolboxes for one task. Ended, no call of it goes on. Raises NoBridge."""
-    python = shutil.which("python3", path=_SYSTEM_PATH)
+async def passing(toolboxes: Sequence[Toolbox], work: Work, *, system_path: str = SYSTEM_PATH) -> AsyncIterator[Passed]:
+    """Offer the tools of these toolboxes for one task. Ended, no call of it goes on. Raises NoBridge.
+
+    `system_path` is where the Python is looked for: in the system, which every sandbox sees.
+    """
+    python = shutil.which("python3", path=system_path)
     if python is None:
-        raise NoBridge("connectors can't be passed on: there is no python3 in the system to be the bridge")
+        raise NoBridge("There is no python3 in the system, which would be the bridge to them.")
+    if find_spec("mcp") is None:
+        raise NoBridge("The Model Context Protocol is not installed: pip install 'dispatch-host[mcp]'.")
     folder = Path(await asyncio.to_thread(_folder))
     try:
         async with _listening(folder / _SOCKET, toolboxes, work):

@@ -6,6 +6,7 @@ docs/permissions.md (the sandbox) says the same for people.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -25,6 +26,9 @@ ETC = (
 RESOLVER = "/etc/resolv.conf"
 # Never given to a program, whatever is approved: processes, devices, and the sockets of everything that runs here.
 NEVER = ("/proc", "/dev", "/sys", "/run")
+# Of /proc what is the kernel's and takes writes, for a program that must write about itself: there the rest stays writable.
+_KERNELS = ("acpi", "bus", "driver", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger", "sysvipc", "tty")
+_SHARED_MEMORY, _TMP = "/dev/shm", "/tmp"  # noqa: S108 -- the program's own
 _SHARED_MEMORY_BYTES = 64 * 1024**2
 _EMPTY_BYTES = 4096
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -45,6 +49,7 @@ class View:
 
     bound: Sequence[Bound] = ()
     hidden: Sequence[Path] = ()  # folders inside a bound one that are empty to it
+    covered: Sequence[Path] = ()  # files inside a bound one that it can't open
     home: Path  # what `~` is to it
     there: frozenset[str]  # which of SYSTEM, ETC and RESOLVER this computer has
 
@@ -73,6 +78,11 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
+def places(view: View, limits: Limits) -> dict[str, int]:
+    """List where a program keeps files in memory, each with its size in bytes."""
+    return {_SHARED_MEMORY: _SHARED_MEMORY_BYTES, _TMP: limits.scratch_bytes, str(view.home): limits.scratch_bytes}
+
+
 def arguments(
     view: View,
     program: Program,
@@ -90,6 +100,7 @@ def arguments(
     return [
         *_namespaces(network=network, nested=nested),
         *_system(view, network=network),
+        *_processes(nested=nested),
         *_private(view, limits),
         *_folders(view),
         *("--remount-ro", "/"),
@@ -125,12 +136,27 @@ def _system(view: View, *, network: bool) -> Iterable[str]:
             yield from ("--ro-bind", path, path)
 
 
+def _processes(*, nested: bool) -> Iterable[str]:
+    """Its own processes, and nothing of the kernel to write to.
+
+    bubblewrap covers /proc/sys only where it may not be written by its capabilities; but who runs it as root owns the files
+    there, and writes to them without any: the kernel would start what /proc/sys/kernel/core_pattern says, outside.
+    """
+    yield from ("--proc", "/proc")
+    if not nested:
+        yield from ("--remount-ro", "/proc")
+        return
+    # A browser writes to /proc/self/uid_map.
+    for name in _KERNELS:
+        yield from ("--ro-bind-try", f"/proc/{name}", f"/proc/{name}")
+
+
 def _private(view: View, limits: Limits) -> Iterable[str]:
-    """Its own processes, devices, /tmp and home: in memory, of a size, gone with it."""
-    yield from ("--proc", "/proc", "--dev", "/dev")
-    yield from ("--size", str(_SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", "/dev/shm")  # noqa: S108 -- its own
+    """Its own devices, /tmp and home: in memory, of a size, gone with it."""
+    yield from ("--dev", "/dev")
+    yield from ("--size", str(_SHARED_MEMORY_BYTES), "--perms", "1777", "--tmpfs", _SHARED_MEMORY)
     yield from ("--remount-ro", "/dev")
-    yield from ("--size", str(limits.scratch_bytes), "--perms", "1777", "--tmpfs", "/tmp")  # noqa: S108 -- its own
+    yield from ("--size", str(limits.scratch_bytes), "--perms", "1777", "--tmpfs", _TMP)
     yield from ("--size", str(limits.scratch_bytes), "--perms", "0700", "--tmpfs", str(view.home))
 
 
@@ -140,6 +166,8 @@ def _folders(view: View) -> Iterable[str]:
         yield from ("--bind-fd" if bound.writable else "--ro-bind-fd", str(bound.descriptor), str(bound.path))
     for path in view.hidden:
         yield from ("--size", str(_EMPTY_BYTES), "--perms", "0500", "--tmpfs", str(path), "--remount-ro", str(path))
+    for path in view.covered:
+        yield from ("--ro-bind", os.devnull, str(path))  # a device, on a mount that has none: it can't be opened
 
 
 def _environment(variables: Mapping[str, str]) -> Iterable[str]:

@@ -9,12 +9,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Se
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from dispatch_host.sandbox.arguments import View, arguments
+from dispatch_host.sandbox.arguments import View, arguments, places
 from dispatch_host.sandbox.keeping import Start, converse, keep, keepers
 from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
 from dispatch_host.scope.kept import KeptOut
+from dispatch_host.scope.own_code import own_code
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -30,16 +31,19 @@ class Bubblewrap:
         *,
         home: Path,
         keep_out: Sequence[Path] = (),
+        only_read: Sequence[Path] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """`executable` is bubblewrap's path, `home` what `~` is to a program.
 
-        `keep_out` are folders no program may see, whatever is approved: the host's own keys and journal. Of `environment` the
-        keeper gets what Python needs to start, and the program nothing.
+        `keep_out` are files and folders no program may see, whatever is approved: the host's own keys and journal. `only_read` is
+        what none may change, the host's own code unless it is given. Of `environment` the keeper gets what Python needs to
+        start, and the program nothing.
         """
         self.executable = executable
         self._home = home
         self._keep_out = [KeptOut.hold(path) for path in keep_out]
+        self._only_read = own_code() if only_read is None else only_read
         self._environment = keepers(environment or {})
 
     async def run(
@@ -62,9 +66,8 @@ class Bubblewrap:
     def _start(self, program: Program, folders: Sequence[Folder], network: bool, limits: Limits) -> Iterator[Start]:
         """Hold what it may see open, and write what is started. Raises NoProgram."""
         with ExitStack() as stack:
-            view = stack.enter_context(
-                opened([*folders, *program.own], keep_out=[one.path for one in self._keep_out], home=self._home)
-            )
+            seen, kept = [*folders, *program.own], [one.path for one in self._keep_out]
+            view = stack.enter_context(opened(seen, keep_out=kept, only_read=self._only_read, home=self._home))
             check(program, view)
             descriptors = [bound.descriptor for bound in view.bound]
             variables = None
@@ -79,6 +82,8 @@ class Bubblewrap:
                 confined=True,
                 limits=limits,
                 descriptors=descriptors,
+                sockets=network or program.sockets,
+                places=places(view, limits),
             )
 
 
@@ -101,7 +106,7 @@ def check(program: Program, view: View) -> None:
     folder = program.folder
     if not folder.is_absolute() or ".." in folder.parts:
         raise NoProgram("the folder is no absolute path")
-    if any(folder.is_relative_to(path) for path in view.hidden):
+    if any(folder.is_relative_to(path) for path in (*view.hidden, *view.covered)):
         raise NoProgram("the folder is kept out")
     if not any(folder.is_relative_to(bound.path) for bound in view.bound):
         raise NoProgram("the folder is not in an approved one that programs may see")

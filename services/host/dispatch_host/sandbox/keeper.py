@@ -21,16 +21,17 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from dispatch_host.sandbox import kernel
+from dispatch_host.sandbox.using import below, used
 
 _LOOK_SECONDS = 0.2  # between two looks at what the tree uses
 _KILLED_LOOK_SECONDS = 0.01
 _STATUS_BYTES = 64 * 1024  # bubblewrap says less than one hundred
-_PAGE_BYTES = resource.getpagesize()
+_NICE = 10  # of the program: whoever looks after it comes first
 
 
 @dataclass(slots=True)
@@ -42,6 +43,20 @@ class _Kept:
     gate: int | None = None
     said: bytes = b""
     exit_status: int | None = None  # of `first`, as waitpid gives it
+    kept_in_memory: Mapping[str, int] = field(
+        default_factory=dict
+    )  # folders, as the program sees them, with their sizes
+
+    def child(self) -> int | None:
+        """Give the first process in the sandbox, when bubblewrap has named it."""
+        return next((word["child-pid"] for word in self.heard() if "child-pid" in word), None)
+
+    def places(self) -> dict[str, int]:
+        """Give the ways to the program's folders in memory; none before there is a process that could have them."""
+        child = self.child() if self.gate is None else None
+        return (
+            {} if child is None else {f"/proc/{child}/root{path}": size for path, size in self.kept_in_memory.items()}
+        )
 
     def heard(self) -> list[dict[str, Any]]:
         """Read bubblewrap's words so far; a line that is not whole is none."""
@@ -80,7 +95,7 @@ def _start(request: Mapping[str, Any]) -> _Kept:
     """Fork and become the program, or bubblewrap with the descriptors that only the two of us share."""
     argv: list[str] = request["argv"]
     passed: list[int] = request["descriptors"]
-    kept = _Kept(first=-1)
+    kept = _Kept(first=-1, kept_in_memory=request["places"])
     if request["confined"]:
         kept.status, status = os.pipe()
         closed, kept.gate = os.pipe()
@@ -88,7 +103,7 @@ def _start(request: Mapping[str, Any]) -> _Kept:
         os.close(closed)
         passed = [*passed, status, gate]
         argv = [argv[0], "--json-status-fd", str(status), "--block-fd", str(gate), *argv[1:]]
-        if (rules := kernel.seccomp_rules()) is not None:
+        if (rules := kernel.seccomp_rules(sockets=request["sockets"])) is not None:
             passed.append(rules)
             argv[1:1] = ["--seccomp", str(rules)]
     here = os.getpid()
@@ -113,6 +128,7 @@ def _become(argv: list[str], request: Mapping[str, Any], passed: list[int], *, k
         os.dup2(os.open("/dev/null", os.O_RDONLY) if source is None else source, 0)
         os.dup2(request["output"], 1)
         os.dup2(request["errors"], 2)
+        os.nice(_NICE)
         _limit(request["limits"])
         if request["confined"]:
             kernel.forget_keys()
@@ -169,7 +185,9 @@ def _watch(kept: _Kept, limits: Mapping[str, float], order: int, woken: int) -> 
             return "exited"
         if time.monotonic() > deadline:
             return "out of time"
-        processes, memory = _used(os.getpid())
+        processes, memory = used(
+            os.getpid(), most_threads=limits["processes"], most_bytes=limits["memory_bytes"], places=kept.places()
+        )
         if processes > limits["processes"]:
             return "too many processes"
         if memory > limits["memory_bytes"]:
@@ -184,7 +202,7 @@ def _hear(kept: _Kept, limits: Mapping[str, float]) -> bool:
     assert kept.status is not None  # noqa: S101  called for its words
     data = os.read(kept.status, 4096)
     kept.said = (kept.said + data)[:_STATUS_BYTES]
-    child = next((word["child-pid"] for word in kept.heard() if "child-pid" in word), None)
+    child = kept.child()
     if child is not None and kept.gate is not None:
         most = int(limits["processes"])
         with contextlib.suppress(ProcessLookupError):
@@ -209,7 +227,7 @@ def _reap(kept: _Kept) -> bool:
 def _kill_all(kept: _Kept) -> None:
     """Kill the whole tree until nothing is left of it. What it leaves on its way becomes this process's child."""
     while True:
-        for pid in _below(os.getpid()):
+        for pid in below(os.getpid()):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         if not _reap(kept):
@@ -228,31 +246,6 @@ def _code(kept: _Kept, *, confined: bool) -> int | None:
         return None
     code = os.waitstatus_to_exitcode(kept.exit_status)
     return code if code >= 0 else 128 - code
-
-
-def _used(root: int) -> tuple[int, int]:
-    """Count the threads below a process and the memory, in bytes, that is theirs alone."""
-    threads = memory = 0
-    for pid in _below(root):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            with open(f"/proc/{pid}/statm") as facts:
-                _, resident, shared, *_ = map(int, facts.read().split())
-            memory += (resident - shared) * _PAGE_BYTES
-            threads += len(os.listdir(f"/proc/{pid}/task"))
-    return threads, memory
-
-
-def _below(root: int) -> Iterator[int]:
-    """Give every process that descends from one, the nearer ones first."""
-    waiting = [root]
-    while waiting:
-        pid = waiting.pop(0)
-        with contextlib.suppress(OSError):
-            for thread in os.listdir(f"/proc/{pid}/task"):
-                with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children") as children:
-                    for child in map(int, children.read().split()):
-                        waiting.append(child)
-                        yield child
 
 
 def _open_descriptors() -> list[int]:

@@ -12,13 +12,13 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dispatch_host.sandbox.pipes import Input, Tail, output_of
+from dispatch_host.sandbox.pipes import Input, Tail, more, output_of
 from dispatch_host.sandbox.program import Conversation, Ended, Exit, Limits, Output, ProgramEvent
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,10 @@ class Start:
     confined: bool
     limits: Limits
     descriptors: Sequence[int] = ()
+    sockets: bool = False
+    """As in Program; who has the network has them, too."""
+    places: Mapping[str, int] = field(default_factory=dict)
+    """Where it keeps files in memory, which count as its own, and the size of each in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,15 @@ async def keep(start: Start, *, environment: Mapping[str, str]) -> AsyncGenerato
             output, pipe = await output_of(reading, limit_bytes=_CHUNK_BYTES)
             stack.callback(pipe.close)
             keeper = await stack.enter_async_context(_keeper(start, environment, _Ends(writing, writing)))
+        answer = stack.enter_context(_answer(keeper))
         written = 0
-        while data := await output.read(_CHUNK_BYTES):
+        while data := await more(output, pipe, over=answer, most_bytes=_CHUNK_BYTES):
             written += len(data)
             if written > start.limits.output_bytes:
                 yield Exit(Ended.TOO_MUCH_OUTPUT)
                 return
             yield Output(data)
-        assert keeper.stdout is not None  # noqa: S101  a pipe
-        yield _exit(await keeper.stdout.readline())
+        yield _exit(await answer)
 
 
 @asynccontextmanager
@@ -94,7 +98,8 @@ async def converse(start: Start, *, environment: Mapping[str, str]) -> AsyncIter
             source = await Input.of(told)
             stack.callback(source.close)
             keeper = await stack.enter_async_context(_keeper(start, environment, _Ends(writing, complaining, read)))
-        yield _Held(keeper, output, tail, source, start.limits.output_bytes)
+        answer = stack.enter_context(_answer(keeper))
+        yield _Held(answer, output, pipe, tail, source, start.limits.output_bytes)
 
 
 class _Held:
@@ -102,14 +107,16 @@ class _Held:
 
     def __init__(
         self,
-        keeper: asyncio.subprocess.Process,
+        answer: asyncio.Task[bytes],
         output: asyncio.StreamReader,
+        pipe: asyncio.BaseTransport,
         tail: Tail,
         source: Input,
         most_bytes: int,
     ) -> None:
-        self._keeper = keeper
+        self._answer = answer
         self._output = output
+        self._pipe = pipe
         self._tail = tail
         self._source = source
         self._left_bytes = most_bytes
@@ -124,7 +131,7 @@ class _Held:
     async def read(self) -> bytes:
         if self._exit is not None:
             return b""
-        data = await self._output.read(_CHUNK_BYTES)
+        data = await more(self._output, self._pipe, over=self._answer, most_bytes=_CHUNK_BYTES)
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
             self._exit = Exit(Ended.TOO_MUCH_OUTPUT)
@@ -133,13 +140,23 @@ class _Held:
 
     async def exit(self) -> Exit:
         if self._exit is None:
-            assert self._keeper.stdout is not None  # noqa: S101  a pipe
-            self._exit = _exit(await self._keeper.stdout.readline())
+            self._exit = _exit(await asyncio.shield(self._answer))
         return self._exit
 
     @property
     def complaint(self) -> bytes:
         return self._tail.data
+
+
+@contextlib.contextmanager
+def _answer(keeper: asyncio.subprocess.Process) -> Iterator[asyncio.Task[bytes]]:
+    """Wait for the keeper's one line beside the output: a program may have handed its end of the pipe to somebody else."""
+    assert keeper.stdout is not None  # noqa: S101  a pipe
+    answer = asyncio.create_task(keeper.stdout.readline())
+    try:
+        yield answer
+    finally:
+        answer.cancel()
 
 
 def _pipe(handed: ExitStack, *, closes: int) -> tuple[int, int]:

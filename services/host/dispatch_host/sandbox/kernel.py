@@ -72,9 +72,9 @@ def can_scope_sockets() -> bool:
     return _call(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_CREATE_RULESET_VERSION) >= _LANDLOCK_ABI_WITH_SCOPES
 
 
-def seccomp_rules() -> int | None:
+def seccomp_rules(*, sockets: bool) -> int | None:
     """Give a descriptor with the filter for bubblewrap; None where there is none for this architecture."""
-    rules = seccomp.rules(platform.machine())
+    rules = seccomp.rules(platform.machine(), sockets=sockets)
     if rules is None:
         return None
     descriptor = os.memfd_create("seccomp", 0)

@@ -5,10 +5,15 @@ Called by keeping.py alone. Public asyncio only, so that uvloop has it, too.
 
 from __future__ import annotations
 
+import array
 import asyncio
+import fcntl
 import os
+import termios
 from collections.abc import Callable
 from typing import cast
+
+_TURNS = 3
 
 
 async def output_of(descriptor: int, *, limit_bytes: int) -> tuple[asyncio.StreamReader, asyncio.BaseTransport]:
@@ -16,6 +21,38 @@ async def output_of(descriptor: int, *, limit_bytes: int) -> tuple[asyncio.Strea
     reader = asyncio.StreamReader(limit=limit_bytes)
     transport, _ = await _connect_read(lambda: asyncio.StreamReaderProtocol(reader), descriptor)
     return reader, transport
+
+
+async def more(
+    output: asyncio.StreamReader, pipe: asyncio.BaseTransport, *, over: asyncio.Future[bytes], most_bytes: int
+) -> bytes:
+    """Read more of what a program writes; nothing at its end, and when it is `over` and all that it wrote has been read.
+
+    The pipe alone does not tell: it stays open for whoever the program has handed its end to.
+    """
+    reading = asyncio.ensure_future(output.read(most_bytes))
+    try:
+        await asyncio.wait({reading, over}, return_when=asyncio.FIRST_COMPLETED)
+        while not reading.done():
+            if _left(pipe):
+                await asyncio.wait({reading})
+            # What has just been taken from the pipe reaches the reader two turns of the loop later.
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
+            if not reading.done() and not _left(pipe):
+                return b""
+        return reading.result()
+    finally:
+        reading.cancel()
+
+
+def _left(pipe: asyncio.BaseTransport) -> bool:
+    """Tell whether anything is in a pipe that has not been read."""
+    if pipe.is_closing():
+        return False
+    size = array.array("i", [0])
+    fcntl.ioctl(pipe.get_extra_info("pipe").fileno(), termios.FIONREAD, size)
+    return size[0] > 0
 
 
 async def _connect_read(

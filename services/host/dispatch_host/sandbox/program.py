@@ -24,6 +24,8 @@ class Program:
     """What it needs beside the approved folders: where it is installed, where it keeps its settings."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of its environment, beside what all programs have. May be secrets: they never become arguments."""
+    sockets: bool = False
+    """Whether it may make sockets that lie in folders, without the network, too: to speak through one that it was given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Limits:
     """Threads count, too."""
     file_bytes: int = 4096 * _MIB  # of one file that it writes
     open_files: int = 1024  # of one process
-    scratch_bytes: int = 512 * _MIB  # of its own /tmp and of its own home, each
+    scratch_bytes: int = 256 * _MIB  # of its own /tmp and of its own home, each
     output_bytes: int = 64 * _MIB
 
 

@@ -12,9 +12,11 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from dispatch_host.scope.own_code import holds_any, own_code
 from dispatch_host.scope.renaming import Rename, best_rename
 from dispatch_host.scope.scope import Refusal, Refused, Root, Scope, refusal_of, special
 
@@ -47,8 +49,10 @@ class Facts(NamedTuple):
 class Hands:
     """Changes files within a scope. Holds nothing open but the scope."""
 
-    def __init__(self, scope: Scope, *, rename: Rename | None = None) -> None:
+    def __init__(self, scope: Scope, *, rename: Rename | None = None, only_read: Sequence[Path] | None = None) -> None:
+        """`only_read` is what nobody changes here, whatever is approved: the host's own code unless it is given."""
         self._scope = scope
+        self._only_read = own_code() if only_read is None else only_read
         self._rename = rename or best_rename()
 
     def facts(self, path: str) -> Facts:
@@ -231,7 +235,7 @@ class Hands:
         root, relative = located
         if root.blocks(relative):
             raise Refused(Refusal.OUTSIDE, path)
-        if root is self._scope.inbox or not root.folder.writable:
+        if root is self._scope.inbox or not root.folder.writable or holds_any(Path(path), self._only_read):
             raise Refused(Refusal.READ_ONLY, path)
         folder, _, name = relative.rpartition("/")
         if not name:

@@ -14,17 +14,20 @@ from dispatch import errors
 
 from dispatch_host.agents.acp.finding import NotInstalled, find
 from dispatch_host.agents.acp.presets import Preset
-from dispatch_host.agents.acp.servers import Servers, none
+from dispatch_host.agents.acp.tools import passed_on
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
 from dispatch_host.agents.asking import Ask
 from dispatch_host.agents.terminal import NoSandbox, Terminal
+from dispatch_host.agents.toolbox import Toolbox, Work
 from dispatch_host.agents.words import Words
+from dispatch_host.connectors.passing import SYSTEM_PATH
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, Kind, Permission
 from dispatch_host.sandbox.program import NoProgram
 from dispatch_host.scope import Folder, KeptOut
 
 if TYPE_CHECKING:
     from dispatch_host.agents.acp.session import Session
+    from dispatch_host.connectors.passing import Passed
 
 START_SECONDS = 60.0
 _EVENTS = 64  # that wait for the thread; then the agent is read no further
@@ -44,12 +47,14 @@ class External:
         environment: Mapping[str, str],
         keep_out: Sequence[KeptOut] = (),
         records: Path | None = None,
-        servers: Servers = none,
+        toolboxes: Sequence[Toolbox] = (),
+        system_path: str = SYSTEM_PATH,
         start_seconds: float = START_SECONDS,
     ) -> None:
         """`home` is the owner's, `environment` the host's. `keep_out` and `records` are as in the built-in assistant.
 
-        `servers` gives the connectors that the agent may use by itself. `start_seconds` is for each answer before the prompt.
+        `toolboxes` hold what it may call of the host's beside files and programs: connectors, skills, pages, the desktop.
+        `system_path` is where the bridge to them is looked for, and `start_seconds` is for each answer before the prompt.
         """
         self._preset = preset
         self._terminal = terminal
@@ -57,7 +62,8 @@ class External:
         self._environment = environment
         self._keep_out = keep_out
         self._records = records
-        self._servers = servers
+        self._toolboxes = toolboxes
+        self._system_path = system_path
         self._start_seconds = start_seconds
 
     async def run(
@@ -66,10 +72,11 @@ class External:
         """Do one task. Closing this generator, or cancelling its reader, kills the agent's program with all that it started."""
         del words
         events: asyncio.Queue[AgentEvent | Exception] = asyncio.Queue(_EVENTS)
+        tools = Work(task, gate, ask, events.put, earlier=[turn.task_id for turn in history if turn.task_id])
 
         async def work() -> None:
             try:
-                await events.put(await self._work(task, gate, history, ask, events))
+                await events.put(await self._work(tools, history, events))
             except Exception as failure:  # raised where the events are read
                 await events.put(failure)
 
@@ -85,16 +92,12 @@ class External:
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
+            await tools.closing.aclose()
 
     async def _work(
-        self,
-        task: Task,
-        gate: Gate,
-        history: Sequence[Turn],
-        ask: Ask,
-        events: asyncio.Queue[AgentEvent | Exception],
+        self, work: Work, history: Sequence[Turn], events: asyncio.Queue[AgentEvent | Exception]
     ) -> Result | NotDone:
-        title = self._preset.title
+        title, gate = self._preset.title, work.gate
         folders = gate.folders
         if not folders:
             text = f"{title} works in approved folders, and there is none: `dispatch-host folders add PATH`."
@@ -113,9 +116,10 @@ class External:
             return NotDone(NotDoneReason.SANDBOX_UNAVAILABLE, self._no_sandbox(missing))
         for folder in folders:
             await gate.use(Permission(Kind.FOLDER, str(folder.path), folder.writable), f"given to {title}")
-        session = await asyncio.to_thread(self._session, task, gate, history, ask, events, confined)
         try:
-            return await session.run(ready, self._folder(folders, history))
+            async with passed_on(self._toolboxes, work, system_path=self._system_path) as passed:
+                session = await asyncio.to_thread(self._session, work, history, events, confined, passed)
+                return await session.run(ready, self._folder(folders, history))
         except NoProgram as cannot:
             return NotDone(NotDoneReason.FOLDER_NOT_APPROVED, f"{title} was not started: {cannot}.")
         except NoSandbox as missing:
@@ -123,12 +127,11 @@ class External:
 
     def _session(
         self,
-        task: Task,
-        gate: Gate,
+        work: Work,
         history: Sequence[Turn],
-        ask: Ask,
         events: asyncio.Queue[AgentEvent | Exception],
         confined: bool,
+        passed: Passed | None,
     ) -> Session:
         """Make the session of a task. Loads the SDK, which takes a while."""
         from dispatch_host.agents.acp.session import Errand, Means, Session  # noqa: PLC0415 -- as said above
@@ -139,10 +142,17 @@ class External:
             home=self._home,
             keep_out=self._keep_out,
             records=self._records,
-            servers=self._servers,
             start_seconds=self._start_seconds,
         )
-        errand = Errand(task=task, gate=gate, history=history, ask=ask, tell=events.put, confined=confined)
+        errand = Errand(
+            task=work.task,
+            gate=work.gate,
+            history=history,
+            ask=work.ask,
+            tell=events.put,
+            confined=confined,
+            passed=passed,
+        )
         return Session(means, errand)
 
     def _folder(self, folders: Sequence[Folder], history: Sequence[Turn]) -> Path:

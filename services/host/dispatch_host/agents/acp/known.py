@@ -12,9 +12,9 @@ from dispatch_host.agents.acp.agent import External
 from dispatch_host.agents.acp.finding import NotInstalled, find
 from dispatch_host.agents.acp.own import FILE, read_own
 from dispatch_host.agents.acp.presets import PRESETS, Preset
-from dispatch_host.agents.acp.servers import Servers, none
 from dispatch_host.agents.registry import Known
 from dispatch_host.agents.terminal import Terminal
+from dispatch_host.agents.toolbox import Toolbox
 from dispatch_host.scope import KeptOut
 
 _NO_SDK = "The Agent Client Protocol is not installed: pip install 'dispatch-host[acp]'."
@@ -28,7 +28,7 @@ def external_agents(
     terminal: Terminal,
     keep_out: Sequence[KeptOut],
     records: Path,
-    servers: Servers = none,
+    toolboxes: Sequence[Toolbox] = (),
 ) -> Sequence[Known]:
     """List them. `own_file` is where the owner's own are written down; the rest is as in `External`."""
     own = read_own(own_file)
@@ -42,7 +42,7 @@ def external_agents(
             environment=environment,
             keep_out=keep_out,
             records=records,
-            servers=servers,
+            toolboxes=toolboxes,
         )
 
     found = [

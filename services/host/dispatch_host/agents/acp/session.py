@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from acp import PROTOCOL_VERSION, RequestError
 from acp.client import ClientSideConnection
@@ -20,11 +20,9 @@ from acp.schema import (
     ClientCapabilities,
     EnvVariable,
     FileSystemCapabilities,
-    HttpHeader,
     HttpMcpServer,
     Implementation,
     InitializeResponse,
-    McpCapabilities,
     McpServerStdio,
     PromptCapabilities,
     PromptResponse,
@@ -40,15 +38,15 @@ from dispatch_host.agents.acp.files import Files
 from dispatch_host.agents.acp.finding import Ready
 from dispatch_host.agents.acp.presets import Preset
 from dispatch_host.agents.acp.prompt import prompt
-from dispatch_host.agents.acp.servers import HttpServer, Servers, StdioServer
 from dispatch_host.agents.acp.story import Story
 from dispatch_host.agents.acp.terminals import Terminals
 from dispatch_host.agents.acp.wire import Wire
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
 from dispatch_host.agents.asking import JSON, Ask
 from dispatch_host.agents.terminal import Terminal
+from dispatch_host.connectors.passing import Passed
 from dispatch_host.sandbox.program import Conversation, Limits, Program
-from dispatch_host.scope import KeptOut
+from dispatch_host.scope import Folder, KeptOut
 
 _T = TypeVar("_T")
 _MIB = 1024**2
@@ -59,6 +57,8 @@ _ENDING_SECONDS = 1.0
 _SESSION_CHARACTERS = 512
 
 Tell = Callable[[AgentEvent], Awaitable[None]]
+Server: TypeAlias = HttpMcpServer | SseMcpServer | AcpMcpServer | McpServerStdio
+"""As the SDK's lists have them; we only tell of the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,8 @@ class Errand:
     ask: Ask
     tell: Tell
     confined: bool
+    passed: Passed | None
+    """How it reaches the host's tools; None where there are none for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,6 @@ class Means:
     home: Path
     keep_out: Sequence[KeptOut]
     records: Path | None
-    servers: Servers
     start_seconds: float
     """For each answer before the prompt."""
 
@@ -131,7 +132,10 @@ class Session:
     async def run(self, ready: Ready, folder: Path) -> Result | NotDone:
         """Do the task in a folder. Raises NoProgram, NoSandbox, NotPermitted."""
         means, errand = self._means, self._errand
-        program = Program(ready.argv, folder, own=ready.own, variables=ready.variables)
+        bridge = [] if errand.passed is None else [Folder(errand.passed.folder)]
+        program = Program(
+            ready.argv, folder, own=[*ready.own, *bridge], variables=ready.variables, sockets=bool(bridge)
+        )
         async with means.terminal.converse(
             program, LIMITS, gate=errand.gate, network=means.preset.network, confined=errand.confined
         ) as conversation:
@@ -212,7 +216,7 @@ class Session:
         resumes, loads = sessions.resume is not None, bool(can and can.load_session)
         folders = [one.path for one in self._errand.gate.folders]
         more = [str(one) for one in folders if one != folder] if sessions.additional_directories is not None else None
-        servers = self._servers((can and can.mcp_capabilities) or McpCapabilities())
+        servers = _servers(self._errand.passed)
         earlier = _earlier(self._errand.history, self._means.preset.name)
         session_id = ""
         if earlier.session_id and earlier.folder == folder and (resumes or loads):
@@ -238,19 +242,6 @@ class Session:
         if (resumes or loads) and len(session_id) <= _SESSION_CHARACTERS:
             self._memory = {"acp": {"agent": self._means.preset.name, "session": session_id, "folder": str(folder)}}
         return Opened(session_id, folder), missed
-
-    def _servers(self, takes: McpCapabilities) -> list[HttpMcpServer | SseMcpServer | AcpMcpServer | McpServerStdio]:
-        """Write the connectors as the protocol has them, without those of a kind that the agent can't speak to."""
-        found: list[HttpMcpServer | SseMcpServer | AcpMcpServer | McpServerStdio] = []
-        for server in self._means.servers(self._errand.gate):
-            if isinstance(server, StdioServer):
-                variables = [EnvVariable(name=name, value=value) for name, value in server.variables.items()]
-                command, *words = server.command
-                found.append(McpServerStdio(name=server.name, command=command, args=words, env=variables))
-            elif isinstance(server, HttpServer) and takes.http:
-                headers = [HttpHeader(name=name, value=value) for name, value in server.headers.items()]
-                found.append(HttpMcpServer(type="http", name=server.name, url=server.url, headers=headers))
-        return found
 
     async def _updated(self, notification: SessionNotification) -> None:
         opened = self._client.opened  # None while an old session is read back, and when all is over
@@ -284,6 +275,14 @@ class Session:
             async with asyncio.timeout(_ENDING_SECONDS):
                 end = await conversation.exit()
         return endings.lost(self._title, end, conversation.complaint)
+
+
+def _servers(passed: Passed | None) -> list[Server]:
+    """Tell of the bridge as the protocol has it: a server by stdio, which every agent can start."""
+    if passed is None:
+        return []
+    variables = [EnvVariable(name=name, value=value) for name, value in passed.env.items()]
+    return [McpServerStdio(name=passed.name, command=passed.command, args=list(passed.args), env=variables)]
 
 
 def _earlier(history: Sequence[Turn], agent: str) -> _Earlier:

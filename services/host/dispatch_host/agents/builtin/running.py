@@ -13,7 +13,7 @@ import contextlib
 import json
 import re
 import shlex
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +39,8 @@ from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.markdown import fenced
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.program import Ended, Exit, NoProgram, Output
-from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Scope, shown, visible
+from dispatch_host.scope import Folder, FolderNotApproved, KeptOut, NoSuchFolder, Scope, shown, visible
+from dispatch_host.scope.given import given
 
 LINES = 40  # of the output, unless a person asks for more
 _TAIL_BYTES = 24 * 1024
@@ -119,7 +120,9 @@ class Runs:
         except NoSandbox as missing:
             yield NotDone(NotDoneReason.SANDBOX_UNAVAILABLE, _no_sandbox(missing))
             return
-        question = self._question(found, confined=confined, network=gate.has(NETWORK))
+        words = [word for step in found.steps for word in step]
+        folders = given(found.folder, words, gate.folders, home=self._home)
+        question = self._question(found, folders, confined=confined, network=gate.has(NETWORK))
         reply = await ask.may(question)
         if isinstance(reply, Denied):
             yield NotDone(NotDoneReason.PERSON_DENIED, "Nothing was started: the answer was no.")
@@ -176,13 +179,16 @@ class Runs:
             found = await asyncio.to_thread(look, reply.text)
         return Result("There is more than one of that name.") if isinstance(found, Several) else found
 
-    def _question(self, found: Order, *, confined: bool, network: bool) -> Approval:
-        """Ask for exactly this. The rule is the whole command with its folder; a commit's message never comes twice."""
+    def _question(self, found: Order, folders: Sequence[Folder], *, confined: bool, network: bool) -> Approval:
+        """Ask for exactly this. The rule is the whole command with its folders; a commit's message never comes twice."""
         where = self._where(found.folder)
         lines = "\n".join(shlex.join(step) for step in found.steps)
         kept = "in the sandbox" if confined else "WITHOUT a sandbox, as yourself"
         online = "with the network" if network or not confined else "without the network"
-        rule = f"run {visible(lines)} in {shown(where)}, {kept}, {online}"
+        rights = self._rights(folders, shown, confined=confined)
+        rule = ", ".join([f"run {visible(lines)} in {shown(where)}", kept, online, *rights])
+        preview = [fenced(lines), f"in {code(where)}, {kept}, {online}"]
+        preview += [f"It {line}." for line in self._rights(folders, code, confined=confined)]
         once = found.asks_anew or "\n" in lines or len(rule.encode(errors="replace")) > RULE_BYTES
         action: JSON = {
             "tool": "run_program",
@@ -190,11 +196,12 @@ class Runs:
             "folder": str(found.folder),
             "network": network,
             "confined": confined,
+            "folders": [[str(folder.path), folder.writable] for folder in folders],
         }
         return Approval(
             text=f"Run {code(found.steps[0][0])}?" if len(found.steps) == 1 else f"Run {len(found.steps)} commands?",
             action=canonical(action),
-            preview=f"{fenced(lines)}\n\nin {code(where)}, {kept}, {online}",
+            preview="\n\n".join(preview),
             rule="" if once else rule,
             permission=TERMINAL if confined else UNCONFINED,
             also=(NETWORK,) if network else (),
@@ -211,7 +218,12 @@ class Runs:
             yield Step(f"Running {shown(step[0])}", shown(line)[:1000])
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
             running = self._terminal.run_program(
-                step, folder, gate=gate, network=said["network"], confined=said["confined"]
+                step,
+                folder,
+                gate=gate,
+                network=said["network"],
+                confined=said["confined"],
+                folders=[Folder(Path(path), writable) for path, writable in said["folders"]],
             )
             try:
                 async with contextlib.aclosing(running) as events:
@@ -239,6 +251,14 @@ class Runs:
             return
         end = f"ended with code {ended.code}" if ended.code else "ended well"
         yield Result(_answer(f"{code(line)} in {code(self._where(folder))} {end}.", output, lines), memory)
+
+    def _rights(self, folders: Sequence[Folder], written: Callable[[str], str], *, confined: bool) -> list[str]:
+        """Say what it may do where; without a sandbox nothing of the kind can be said."""
+        kinds = (("change", True), ("only read", False)) if confined else ()
+        found = [
+            (verb, [written(self._where(one.path)) for one in folders if one.writable is kind]) for verb, kind in kinds
+        ]
+        return [f"may {verb} {' and '.join(paths)}" for verb, paths in found if paths]
 
     def _where(self, folder: Path) -> str:
         """Write a folder as people do."""
