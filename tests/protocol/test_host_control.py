@@ -149,6 +149,8 @@ async def test_unpair_ends_the_phone_s_tasks_its_stream_and_its_keys_at_once(ben
         Outcome.OUTCOME_CANCELLED
     ] * 2
     assert bench.agent.closed == ["running"]
+    # The one that waited was not counted: only the runner counted, and it had never run.
+    assert 'dispatch_host_tasks_total{outcome="cancelled"} 2.0' in await asyncio.to_thread(bench.metrics_text)
     assert keys_of(PlainFiles.of(bench.home), bench.pair_id) is None
     assert bench.rows("SELECT count(*) FROM keep_chain") == [(0,)]
 

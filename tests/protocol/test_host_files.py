@@ -22,8 +22,10 @@ from dispatch.ids import FileId, Instance, PairId, TransferId
 from dispatch.thread import Identity, Right
 from dispatch_host.files import Artifacts, Attachments, Inbox, Transfers
 from dispatch_host.files.transfers import DONE, MOST_ASKED, MOST_OF_PAIRING, Shop
-from dispatch_host.journal import Writer, files, threads
+from dispatch_host.journal import Tx, Writer, files, permissions, threads
 from dispatch_host.journal.values import Pairing
+from dispatch_host.permissions.permission import Grant, Kind, Permission
+from dispatch_host.scope import Folder
 
 from tests.support.device_end import KINDS
 from tests.support.device_end import Identity as Device
@@ -98,19 +100,18 @@ class Host:
         self._relay = relay
         self._phone = phone
         inbox, clock = Inbox(folder / "attachments", most_bytes=2**30, free=self.disk.free), SystemClock()
-        self.transfers = Transfers(
-            Shop(
-                journal=journal,
-                attachments=Attachments(inbox, journal=journal, clock=clock),
-                artifacts=Artifacts(keep_out=[], inbox=inbox, most_bytes=2**30, rng=os.urandom),
-                clock=clock,
-                rng=os.urandom,
-                identity=identity(link.device),
-                instance=Instance(os.urandom(16)),
-                most_bytes=2**30,
-                ended=self.ended.append,
-            )
+        self.shop = Shop(
+            journal=journal,
+            attachments=Attachments(inbox, journal=journal, clock=clock),
+            artifacts=Artifacts(keep_out=[], inbox=inbox, most_bytes=2**30, rng=os.urandom),
+            clock=clock,
+            rng=os.urandom,
+            identity=identity(link.device),
+            instance=Instance(os.urandom(16)),
+            most_bytes=2**30,
+            ended=self.ended.append,
         )
+        self.transfers = Transfers(self.shop)
 
     def offered(self, file: Described) -> TransferId:
         """Hear an offer, as through the link."""
@@ -118,17 +119,21 @@ class Host:
         self.transfers.offered(self.link, pb.FileOffer(transfer_id=transfer_id, file=file.attachment()))
         return transfer_id
 
-    async def given(self, file: Described, transfer_id: TransferId) -> None:
-        """Be the phone: join, and give the file."""
+    def joined(self, transfer_id: TransferId) -> contextlib.AbstractAsyncContextManager[RelayCarrier]:
+        """Be the phone: join."""
         right = Right(self._phone.grant(), [self._relay.address])
-        async with RelayCarrier.joined(
+        return RelayCarrier.joined(
             right,
             self._relay.address,
             transfer_id,
             identity=identity(self._phone),
             instance=Instance(os.urandom(16)),
             rng=os.urandom,
-        ) as carrier:
+        )
+
+    async def given(self, file: Described, transfer_id: TransferId) -> None:
+        """Be the phone: join, and give the file."""
+        async with self.joined(transfer_id) as carrier:
             await give(carrier, file, Bytes(CONTENT), transfer_id=transfer_id, rng=os.urandom, progress=lambda _: None)
 
     async def arrived(self) -> list[str]:
@@ -236,3 +241,33 @@ async def test_when_a_pairing_is_over_nothing_of_it_touches_the_disk_any_more(ho
     host.disk.answers.set()
     await dropping
     assert await host.arrived() == []
+
+
+async def test_a_file_that_is_being_given_ends_with_the_approval_of_its_folder(host: Host, tmp_path: Path) -> None:
+    """It went on to its last byte: what had been opened once was not looked at again."""
+    folder = tmp_path / "Documents"
+    folder.mkdir()
+    (folder / "report.csv").write_bytes(CONTENT)
+    approved = [Folder(folder)]
+    stored = host.shop.artifacts.name(
+        folder / "report.csv", approved, thread=host.link.pairing.thread, at_ms=host.shop.clock.wall_ms()
+    )
+
+    def write(tx: Tx) -> None:
+        permissions.allow(tx, Grant(permission=Permission(Kind.FOLDER, str(folder))), host.shop.clock.wall_ms())
+        files.add(tx, stored)
+
+    await host.journal.step(write)
+    # The phone joins and takes nothing: the file is open, and waits.
+    transfer_id = TransferId(os.urandom(16))
+    host.transfers.wanted(host.link, pb.FileWanted(transfer_id=transfer_id, file_id=stored.file.file_id))
+    async with host.joined(transfer_id):
+        host.transfers.permissions_changed(approved)
+
+        def refused() -> object:
+            host.transfers.permissions_changed([Folder(tmp_path / "Pictures")])
+            return host.link.refused
+
+        await until(refused)  # whenever the host has joined, and however often it hears of it
+    assert host.link.refused == [Reason.REASON_FOLDER_NOT_APPROVED]
+    assert host.ended == ["FOLDER_NOT_APPROVED"]

@@ -234,6 +234,7 @@ async def run(
 
     def permissions_changed() -> None:
         runner.permissions_changed()
+        transfers.permissions_changed(held.folders)
         if tools is not None:
             tools.connectors.permissions_changed(held.named(Kind.CONNECTOR), held.folders)
         fleet.show_all(DownLiveItem(permissions=permissions.told(held)))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 
-from dispatch_host.scope import shown
+from dispatch_host.scope import exact, shown, visible
 
 _CELL = 200  # characters of one cell
 
@@ -38,18 +39,23 @@ def moment(when: datetime) -> str:
 
 
 def code(text: str) -> str:
-    """Write a name so that it reads exactly as it is, whatever characters it has, also in a table."""
-    text = shown(text)
+    """Write a name so that it reads exactly as it is, whatever characters it has. Not for a table as it is: Table sees to that."""
+    text = exact(text)
     fence = "`" * (max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
-    pad = " " if text.startswith("`") or text.endswith("`") or not text.strip() else ""
-    return f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|")
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{pad}{text}{pad}{fence}" if text else r"\`\`"
 
 
 def fenced(text: str, kind: str = "") -> str:
-    """Write lines as they are, in a block; what is no printable character is escaped."""
-    lines = "\n".join(shown(line.replace("\t", "    ")) for line in text.split("\n"))
-    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", lines)), default=0) + 1)
-    return f"{fence}{kind}\n{lines}\n{fence}"
+    """Write lines as they are, in a block; what would not be seen in them stands there as a sign."""
+    return block([visible(line) for line in text.split("\n")], kind)
+
+
+def block(lines: Sequence[str], kind: str = "") -> str:
+    """Write lines that can all be seen, in a block that none of them ends."""
+    whole = "\n".join(lines)
+    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", whole)), default=0) + 1)
+    return f"{fence}{kind}\n{whole}\n{fence}"
 
 
 def cell(text: str, *, limit: int = _CELL) -> str:

@@ -367,7 +367,9 @@ class Operations:
         owned = self._owned
         if (link := running.fleet.link_of(pairing.pair_id)) is not None:
             link.close(Reason.REASON_NOT_PAIRED)  # first: nothing may slip in behind
-        cancelled = await owned.journal.step(lambda tx: steps.cancel_pairing(tx, owned.scribe, pairing.pair_id))
+        cancelled, ended = await owned.journal.step(lambda tx: steps.cancel_pairing(tx, owned.scribe, pairing.pair_id))
+        for _ in range(ended):
+            running.ended(State.CANCELLED)
         running.runner.moved_up()
         for task_id in cancelled:
             await running.runner.cancelled(task_id)

@@ -309,20 +309,21 @@ def interrupt_all(tx: Tx, scribe: Scribe, *, running: Reason.ValueType) -> int:
     return len(found)
 
 
-def cancel_pairing(tx: Tx, scribe: Scribe, pair_id: PairId) -> list[TaskId]:
-    """End the waiting tasks of a pairing that is being ended; gives those that run, for the runner to cancel.
+def cancel_pairing(tx: Tx, scribe: Scribe, pair_id: PairId) -> tuple[list[TaskId], int]:
+    """End the waiting tasks of a pairing that is being ended; gives those that run, for the runner to cancel, and how many ended.
 
     All of its thread's: some may be from before the same phone paired again.
     """
-    running, thread, before = [], threads.thread_of(tx, pair_id), _places(tx)
+    running, ended, thread, before = [], 0, threads.thread_of(tx, pair_id), _places(tx)
     for task in tasks.in_states(tx, OPEN):
         if task.thread == thread:
             if task.state in QUEUED:
                 _end(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
+                ended += 1
             else:
                 running.append(task.task_id)
     _tell_places(tx, scribe, before=before)
-    return running
+    return running, ended
 
 
 def _places(tx: Tx) -> dict[TaskId, int]:

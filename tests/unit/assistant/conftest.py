@@ -73,6 +73,13 @@ class Person:
             return Outcome(NotDone(NotDoneReason.PERSON_DENIED, "no", outcome.event.memory))
         return run(replace(request, plan=question.action), self.events.append)
 
+    def carries_out(self, plan: Plan) -> Result | NotDone:
+        """Have a plan carried out as if it had been approved, and give the end."""
+        request = Request(
+            "", self.folders, (), NOW, str(self.home), self.keep_out, task_id="given", records=self.records
+        )
+        return run(replace(request, plan=plan.to_bytes()), self.events.append).event
+
     def asks(self, text: str, *attached: str) -> str:
         """Ask for something that gets done, and give the answer."""
         end = self.end(text, *attached)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from dispatch_host.agents.builtin.browsing import Kind, understand
+from dispatch_host.agents.builtin.page_grammar import Kind, understand
 
 
 @pytest.mark.parametrize(

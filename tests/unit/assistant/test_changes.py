@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import stat
+import warnings
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+import openpyxl
 import pytest
 from dispatch_host.agents import NotDone, NotDoneReason
 from dispatch_host.agents.builtin.program import Outcome, Request
-from dispatch_host.changes import KEPT, MOST_STEPS, MOST_TEXT_BYTES
+from dispatch_host.changes import KEPT, MOST_STEPS, MOST_TEXT_BYTES, Convert, How, Plan
+from dispatch_host.scope import Facts
 
 from tests.unit.assistant.conftest import Person, put
 
@@ -513,7 +519,7 @@ def test_a_line_is_added_with_the_ends_that_the_file_has(home: Path, owner: Pers
 
     assert path.read_bytes() == b"one\r\ntwo\r\nthree, and four\r\n"
     assert "+three, and four␍" in owner.previews[-1]
-    assert "Add a line to `Documents/list.txt`" in answer
+    assert "Add a line to “Documents/list.txt”" in answer
 
 
 def test_words_are_replaced_everywhere_and_shown_as_a_difference(home: Path, owner: Person) -> None:
@@ -591,3 +597,88 @@ def test_a_folder_does_not_go_into_itself_nor_to_where_there_is_none(home: Path,
     assert "make a folder" in owner.end("move notes.txt to Documents/nowhere").text
     assert owner.is_refused("move notes.txt to ~/Private") is NotDoneReason.FOLDER_NOT_APPROVED
     assert owner.plans == []
+
+
+def test_of_two_entries_of_one_name_the_one_that_was_counted_is_unpacked(home: Path, owner: Person) -> None:
+    """The first was shown, with its 5 bytes; opened by its name it was the last, with as many as it liked."""
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(home / "Documents" / "box.zip", "w") as archive:
+        archive.writestr("a.txt", "hello")
+        archive.writestr("a.txt", b"\0" * 5_000_000)
+
+    answer = owner.asks("unzip box.zip")
+
+    assert (home / "Documents" / "box" / "a.txt").read_bytes() == b"hello"
+    assert "Writes at most 5 B." in owner.previews[-1]
+    assert "new file `box/a.txt` (5 B): `a.txt` out of `box.zip`" in owner.previews[-1]
+    assert "Unpack 1 file (5 B)" in answer
+
+
+@pytest.mark.parametrize("wrong", [{"entry": 1}, {"entry": 7}, {"crc": 1}, {"most_bytes": 4}, {"part": "b.txt"}])
+def test_an_entry_that_is_not_the_one_that_was_approved_is_not_unpacked(
+    home: Path, owner: Person, wrong: dict[str, Any]
+) -> None:
+    with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(home / "Documents" / "box.zip", "w") as archive:
+        archive.writestr("a.txt", "hello")
+        archive.writestr("a.txt", "other")
+    owner.says_yes = False
+    owner.end("unzip box.zip")
+    made, entry = owner.plans[-1].steps
+    assert isinstance(entry, Convert)
+
+    end = owner.carries_out(Plan("Unpack", (made, replace(entry, **wrong))))
+
+    assert isinstance(end, NotDone)
+    assert not list((home / "Documents" / "box").iterdir())
+
+
+def test_a_workbook_that_would_become_a_thousand_times_as_long_stops_at_what_was_shown(
+    home: Path, owner: Person
+) -> None:
+    """52 kB with a cell in the last column of each of 10,000 rows: 164 MB of commas."""
+    book = home / "Documents" / "budget.xlsx"
+    empty = io.BytesIO()
+    openpyxl.Workbook().save(empty)
+    rows_ = b"".join(b'<row r="%d"><c r="XFD%d"><v>1</v></c></row>' % (number, number) for number in range(1, 1001))
+    sheet = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>%b</sheetData></worksheet>'
+    with zipfile.ZipFile(empty) as whole, zipfile.ZipFile(book, "w", zipfile.ZIP_DEFLATED) as changed:
+        for name in whole.namelist():
+            changed.writestr(name, sheet % rows_ if name.endswith("sheet1.xml") else whole.read(name))
+
+    end = owner.end("convert budget.xlsx to csv")
+
+    assert isinstance(end, NotDone)
+    assert "larger than what was shown" in end.text
+    assert "`Documents/budget.csv`" in end.text
+    assert "new file `budget.csv` (at most 4.2 MB, 4,194,304 bytes)" in owner.previews[-1]
+    assert [path.name for path in (home / "Documents").iterdir()] == ["budget.xlsx"]
+
+
+def test_the_room_for_the_most_that_may_be_written_is_looked_at_before(home: Path, owner: Person) -> None:
+    put(home / "Documents" / "a.pdf", "x")
+    facts = (home / "Documents" / "a.pdf").stat()
+    step = Convert(
+        str(home / "Documents" / "a.pdf"),
+        str(home / "Documents" / "a.txt"),
+        Facts(facts.st_size, facts.st_mtime_ns, facts.st_ino),
+        How.TEXT,
+        2**62,
+        ".pdf",
+    )
+
+    end = owner.carries_out(Plan("Convert 1 file", (step,)))
+
+    assert isinstance(end, NotDone)
+    assert "too large for the space that is left on the disk" in end.text
+
+
+def test_photos_are_renamed_in_the_order_in_which_people_count(home: Path, owner: Person) -> None:
+    """Photo 10 came before photo 2, and what had been listed by size was numbered by size."""
+    for number, name in enumerate(("photo 10.jpg", "photo 2.jpg", "Photo 1.jpg", "photo 007.jpg")):
+        put(home / "Downloads" / name, "x" * (number + 1))
+
+    owner.asks("show the largest pictures in Downloads")
+    owner.asks("rename the pictures in Downloads to trip {n}")
+
+    sizes = {path.name: path.stat().st_size for path in (home / "Downloads").iterdir()}
+    assert sizes == {"trip 1.jpg": 3, "trip 2.jpg": 2, "trip 3.jpg": 4, "trip 4.jpg": 1}
+    assert "`Photo 1.jpg` \u2192 `trip 1.jpg`\n- `photo 2.jpg` \u2192 `trip 2.jpg`" in owner.previews[-1]

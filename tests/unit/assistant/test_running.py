@@ -401,3 +401,23 @@ def test_what_is_approved_is_canonical() -> None:
     action = canonical({"steps": [["a"]], "folder": "/x"})
 
     assert canonical(json.loads(action)) == action
+
+
+async def test_of_more_folders_than_a_question_holds_as_many_are_shown_as_fit(home: Path) -> None:
+    """Sixty-four long paths are more than 8 KiB: the question could not be made, and the agent broke."""
+    desk = Desk(home, found=NONE, without_sandbox=True)
+    desk.folders = []
+    for number in range(60):
+        project = home / "code" / ("x" * 200) / f"{number} {'y' * 200}"
+        project.mkdir(parents=True)
+        (project / "Makefile").write_text("test:\n\ttrue\n")
+        desk.folders.append(Folder(project, writable=True))
+
+    end = await desk.asks("run the tests")
+
+    (question,) = desk.asked
+    assert isinstance(question, Choice)
+    assert 0 < len(question.choices) < 60
+    left = 60 - len(question.choices)
+    assert f"{left} more did not fit into this question" in question.preview
+    assert f"{left} more did not fit into this question" in end.text

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -279,7 +280,7 @@ async def test_a_defect_is_logged_by_place_and_never_by_contents(home: Path, cap
     script = (
         "import sys\n"
         "from dispatch_host.agents.builtin import program, worker\n"
-        "def broken(request, emit): raise ValueError('canary ' + request.text)\n"
+        "def broken(request, emit, **bound): raise ValueError('canary ' + request.text)\n"
         "program.run = broken\n"
         "sys.exit(worker.main())"
     )
@@ -340,6 +341,7 @@ async def test_memory_does_not_grow_with_the_pages_of_a_pdf(home: Path, make_pdf
             str(home / "Downloads" / f"{name}.txt"),
             Facts(source.st_size, source.st_mtime_ns, source.st_ino),
             How.TEXT,
+            10_000_000,
             ".pdf",
         )
         plan = Plan("Convert 1 file to text", (step,)).to_bytes()
@@ -477,3 +479,24 @@ async def test_a_worker_that_asks_for_another_plan_than_is_sound_is_not_believed
 
     assert isinstance(end, NotDone)
     assert end.reason is NotDoneReason.AGENT_FAILED
+
+
+def test_no_file_becomes_longer_than_a_plan_may_write(tmp_path: Path) -> None:
+    """The second line: whatever the code above it thinks, the system refuses the byte beyond."""
+    script = """
+import os, sys
+from dispatch_host.agents.builtin import worker
+worker.bound(int(sys.argv[2]))
+with open(sys.argv[1], "wb") as file:
+    os.pwrite(file.fileno(), b"x", int(sys.argv[3]) - 1)
+"""
+
+    def write(most_bytes: int, length: int) -> str:
+        command = (sys.executable, "-c", script, str(tmp_path / "file"), str(most_bytes), str(length))
+        return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+    own = 64 * 1024 * 1024
+    assert write(0, own) == ""  # a record of its own fits in any case
+    assert "File too large" in write(0, own + 1)
+    assert write(own + 5, own + 5) == ""
+    assert "File too large" in write(own + 5, own + 6)

@@ -105,7 +105,7 @@ def world(tmp_path: Path) -> World:
     (root / "in" / "plain.txt").write_text("plain")
     (root / "in" / "deep" / "er" / "low.txt").write_text("low")
 
-    def shout(source: object, target: object, part: str, tell: object) -> None:
+    def shout(source: object, target: object, step: object, tell: object) -> None:
         target.write(source.read().upper())  # type: ignore[attr-defined]
 
     return World(root, {How.TEXT: shout})

@@ -45,7 +45,13 @@ def zip_of(world: World, target: str, *sources: str) -> Zip:
     with world.scope() as scope:
         packing = Packing.of(scope, paths, str(world.inside))
     return Zip(
-        tuple(paths), str(world.inside / target), str(world.inside), packing.files, packing.size, packing.listing
+        tuple(paths),
+        str(world.inside / target),
+        str(world.inside),
+        packing.files,
+        packing.size,
+        packing.most_bytes,
+        packing.listing,
     )
 
 
@@ -70,6 +76,7 @@ def everything(world: World) -> Plan:
                 str(world.inside / "low.upper"),
                 world.facts(world.inside / "deep/er/low.txt"),
                 How.TEXT,
+                1000,
             ),
             zip_of(world, "deep.zip", "deep"),
             Rewrite(str(notes), world.facts(notes), "one\ntwo\r\n", "one\n2\r\nthree"),
@@ -103,8 +110,8 @@ def test_a_plan_has_one_spelling_and_its_digest_stands_for_it(world: World) -> N
         (Move("/a", "/\u00e9", FACTS), Move("/b", "/e\u0301", FACTS)),
         (Move("/a", "/x", FACTS), Move("/b", "/\u212a", FACTS), Move("/c", "/k", FACTS)),
         (Move("/a", "/x", FACTS), Move("/a", "/y", FACTS)),
-        (Move("/a", "/x", FACTS), Convert("/a", "/y", FACTS, How.TEXT)),
-        (Zip(("/a", "../b"), "/c", "/", 1, 1, ""),),
+        (Move("/a", "/x", FACTS), Convert("/a", "/y", FACTS, How.TEXT, 1)),
+        (Zip(("/a", "../b"), "/c", "/", 1, 1, 1, ""),),
         (Delete("/a", FACTS), Delete("/a", FACTS)),
         (Delete("/a", FACTS), Move("/a", "/b", FACTS)),
         (Rewrite("/a", FACTS, "", "x"), Delete("/a", FACTS)),
@@ -128,11 +135,11 @@ def test_a_preview_shows_every_step(world: World) -> None:
         "In `in`:",
         "new folder `new`",
         "In `in`, into `new`:\n\n- `plain.txt`",
-        "`odd \\xff\\|.txt` → `plain.txt`",
+        "`odd \\xff|.txt` → `plain.txt`",
         "new file `words.txt` (7 B):\n\n```\nwörds\n\n```",
-        "the text of `low.txt`",
-        "new archive `deep.zip` of 1 file (3 B, 3 bytes): `deep`",
-        "```diff\n--- before\n+++ after\n@@ -1,2 +1,3 @@\n one\n-two␍\n+2␍\n+three␃\n```",
+        "(at most 1.0 kB, 1,000 bytes): the text of `low.txt`",
+        "new archive `deep.zip` of 1 file (3 B; packed at most ",
+        "```diff\n@@ line 1, then line 1 @@\n one\n-two␍\n+2␍\n+three␃\n```",
         "delete `old.txt` (3 B)",
         "remove folder `empty`",
         KEPT,
@@ -224,7 +231,7 @@ def test_a_step_that_can_not_be_done_stops_the_rest_and_what_was_done_is_undone(
     plan = everything(world)
     before = world.picture()
 
-    def fill_the_place(source: object, target: object, part: str, tell: object) -> None:
+    def fill_the_place(source: object, target: object, step: object, tell: object) -> None:
         (world.inside / "low.upper").write_text("somebody's")
 
     world.makers[How.TEXT] = fill_the_place

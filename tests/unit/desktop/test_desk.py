@@ -21,8 +21,9 @@ from dispatch_host.agents import (
     Step,
     Task,
 )
-from dispatch_host.agents.builtin import desk
-from dispatch_host.agents.builtin.desk import Desk, Kind, WantedOfDesktop
+from dispatch_host.agents.builtin import desk_grammar
+from dispatch_host.agents.builtin.desk import Desk
+from dispatch_host.agents.builtin.desk_grammar import Kind, WantedOfDesktop
 from dispatch_host.agents.toolbox import ToolFailed, Work
 from dispatch_host.desktop import opening
 from dispatch_host.desktop.desktop import Application, Window
@@ -56,14 +57,14 @@ PAINT = Application("Paint", ("paint",))
     ],
 )
 def test_the_desktop_is_asked_for(text: str, kind: Kind, name: str) -> None:
-    assert desk.understand(text) == WantedOfDesktop(kind, name)
+    assert desk_grammar.understand(text) == WantedOfDesktop(kind, name)
 
 
 @pytest.mark.parametrize(
     "text", ["summarise report.pdf", "open https://x.example", "which files are largest", "x" * 600]
 )
 def test_anything_else_is_not(text: str) -> None:
-    assert desk.understand(text) is None
+    assert desk_grammar.understand(text) is None
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ async def asks(
     desktop: RecordedDesktop, text: str, *, gate: OpenGate, ask: Nobody | None = None, home: Path | None = None
 ) -> list[AgentEvent]:
     """Ask the built-in assistant; gives its events."""
-    wanted = desk.understand(text)
+    wanted = desk_grammar.understand(text)
     assert wanted is not None
     assistant = Desk(desktop, home=home or Path("/home/nobody"), keep_out=[])
     assert await assistant.takes(wanted, gate)
@@ -116,10 +117,10 @@ async def test_open_means_what_it_meant_where_the_desktop_is_not_permitted() -> 
     assistant = Desk(RecordedDesktop(menu=[PAINT]), home=Path("/"), keep_out=[])
 
     for text in ("open report.pdf", "open paint"):
-        wanted = desk.understand(text)
+        wanted = desk_grammar.understand(text)
         assert wanted is not None
         assert not await assistant.takes(wanted, OpenGate(()))
-    wanted = desk.understand("open the second one")
+    wanted = desk_grammar.understand("open the second one")
     assert wanted is not None
     assert not await assistant.takes(wanted, OpenGate((), DESKTOP))
 

@@ -279,9 +279,9 @@ async def test_the_end_of_a_pairing_ends_the_tasks_that_its_phone_sent_before_it
         assert threads.join(tx, pairing(OTHER_PAIR)) is not None
 
     await journal.step(runs_one_while_another_waits_and_pairs_again)
-    running = await journal.step(lambda tx: steps.cancel_pairing(tx, scribe, OTHER_PAIR))
+    running, ended = await journal.step(lambda tx: steps.cancel_pairing(tx, scribe, OTHER_PAIR))
 
-    assert running == [TASK]
+    assert (running, ended) == ([TASK], 1)
     assert [task.task_id for task in await journal.step(lambda tx: tasks.in_states(tx, [State.CANCELLED]))] == [
         b"w" * 16
     ]

@@ -134,3 +134,25 @@ async def test_in_the_sandbox_its_own_folders_are_there_and_what_is_beside_them_
 
     async with talk(stage, *PYTHON, code, own=[Folder(own), Folder(settings, writable=True)]) as tool:
         assert await line_of(tool) == "mine|Read-only file system|1|No such file or directory"
+
+
+async def test_a_program_that_is_let_go_is_gone_however_often_that_is_cancelled(either: Stage) -> None:
+    """Cancelled a second time, whoever held the keeper went on without it, and it was left until the loop ended."""
+    before = asyncio.all_tasks()
+    begun = asyncio.Event()
+
+    async def holds() -> None:
+        async with talk(either, *PYTHON, "import time; print('up', flush=True); time.sleep(600)") as conversation:
+            await line_of(conversation)
+            begun.set()
+            await asyncio.Event().wait()
+
+    holding = asyncio.create_task(holds())
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await begun.wait()
+        while not holding.done():
+            holding.cancel()
+            await asyncio.sleep(0)
+
+    assert holding.cancelled()
+    assert asyncio.all_tasks() == before

@@ -23,11 +23,13 @@ from dispatch_host.changes.plan import (
     Step,
     Write,
     Zip,
+    keeps,
     makes,
     place,
     same,
+    writes,
 )
-from dispatch_host.changes.preview import KEPT, label, preview, touched
+from dispatch_host.changes.preview import KEPT, label, preview, titled, touched
 from dispatch_host.changes.record import MOST_KEPT_BYTES, Busy, Record, Records, State, TooMuch, kept_bytes
 from dispatch_host.changes.undo import Undone, undo
 
@@ -63,12 +65,15 @@ __all__ = [
     "Zip",
     "apply",
     "forgetting",
+    "keeps",
     "kept_bytes",
     "label",
     "makes",
     "place",
     "preview",
     "same",
+    "titled",
     "touched",
     "undo",
+    "writes",
 ]

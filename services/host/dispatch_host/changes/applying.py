@@ -7,11 +7,12 @@ one step that overwrites nothing, so that no half of it is ever seen. Runs in th
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from dispatch_host.changes.packing import Packing, pack
 from dispatch_host.changes.plan import (
@@ -29,6 +30,7 @@ from dispatch_host.changes.plan import (
     makes,
     place,
     takes,
+    writes,
 )
 from dispatch_host.changes.record import Busy, Made, Record, Records, State, TooMuch
 from dispatch_host.scope import Facts, Hands, Refusal, Refused, Scope
@@ -36,8 +38,8 @@ from dispatch_host.scope import Facts, Hands, Refusal, Refused, Scope
 Tell = Callable[[int, int, str], None]
 """Hears how far it is: done, total (0 while nobody knows), of what."""
 
-Maker = Callable[[BinaryIO, BinaryIO, str, Tell], None]
-"""Makes a file of another one, of a part of it if one is named. Raises CannotMake."""
+Maker = Callable[[BinaryIO, BinaryIO, Convert, Tell], None]
+"""Makes a file of another one as a step says. Raises CannotMake."""
 
 
 class CannotMake(Exception):
@@ -106,6 +108,7 @@ def _look(plan: Plan, hands: Hands, scope: Scope) -> None:
     """Look at everything before anything is changed. Raises Refused."""
     gone: set[str] = set()
     made: set[str] = set()
+    _look_for_room(plan, hands)
     for step in plan.steps:
         _look_at(step, hands, scope)
         target = makes(step)
@@ -117,6 +120,25 @@ def _look(plan: Plan, hands: Hands, scope: Scope) -> None:
             made.add(target)
         if (taken := takes(step)) is not None:
             gone.add(taken)
+
+
+def _look_for_room(plan: Plan, hands: Hands) -> None:
+    """Look whether each disk has room for the most that is written to it. Raises Refused."""
+    new = {step.path for step in plan.steps if isinstance(step, MakeFolder)}
+    written: dict[str, int] = {}
+    for step in plan.steps:
+        if most := writes(step):
+            folder = os.path.dirname(makes(step) or "")
+            while folder in new:
+                folder = os.path.dirname(folder)
+            written[folder] = written.get(folder, 0) + most
+    on_disk: dict[int, int] = {}
+    for folder, most in written.items():
+        path = os.path.join(folder, "x")
+        device = hands.device(path)
+        on_disk[device] = on_disk.get(device, 0) + most
+        if hands.room(path) < on_disk[device]:
+            raise Refused(Refusal.NO_SPACE, folder)
 
 
 def _look_at(step: Step, hands: Hands, scope: Scope) -> None:
@@ -140,8 +162,6 @@ def _look_at(step: Step, hands: Hands, scope: Scope) -> None:
         case Zip():
             if Packing.of(scope, step.sources, step.base).listing != step.listing:
                 raise Refused(Refusal.CHANGED, step.sources[0])
-            if hands.room(step.target) < step.size:
-                raise Refused(Refusal.NO_SPACE, step.target)
 
 
 @dataclass(slots=True)
@@ -161,32 +181,41 @@ class _Doing:
             case Move(source, target, expected):
                 self.hands.move(source, target, expected)
             case Write(target, content):
-                self._new(index, target, lambda file: _write(file, content))
+                self._new(index, target, writes(step), lambda file: _write(file, content))
             case Rewrite(path, expected, _, new):
-                self._new(index, path, lambda file: _write(file, new), instead_of=expected)
+                self._new(index, path, writes(step), lambda file: _write(file, new), instead_of=expected)
             case Delete(path, expected):
                 self._keep(index, path, expected)
             case RemoveFolder(path):
                 self.record.note_made(index, Made())
                 self.hands.remove_folder(path)
-            case Convert(source, target, expected, how, part):
+            case Convert(source, target, expected, how):
                 with _opened(self.scope, source, expected) as taken:
-                    self._new(index, target, lambda file: self.makers[how](taken, file, part, self.tell))
+                    self._new(index, target, writes(step), lambda file: self.makers[how](taken, file, step, self.tell))
             case Zip(sources, target, base):
                 packing = Packing.of(self.scope, sources, base)
                 if packing.listing != step.listing:
                     raise Refused(Refusal.CHANGED, sources[0])
-                self._new(index, target, lambda file: pack(packing, self.scope, file, self.tell))
+                self._new(index, target, writes(step), lambda file: pack(packing, self.scope, file, self.tell))
 
     def _new(
-        self, index: int, target: str, fill: Callable[[BinaryIO], None], *, instead_of: Facts | None = None
+        self,
+        index: int,
+        target: str,
+        most_bytes: int,
+        fill: Callable[[BinaryIO], None],
+        *,
+        instead_of: Facts | None = None,
     ) -> None:
         """Write a file aside, note what it became, keep the one in whose place it comes, and give it its name."""
         aside = os.path.join(os.path.dirname(target), self.record.aside(index))
-        with self.hands.create(aside, permissions_of=None if instead_of is None else target) as file:
-            fill(file)
-            file.flush()
-            sha256 = digest(file)
+        try:
+            with self.hands.create(aside, permissions_of=None if instead_of is None else target) as file:
+                fill(cast(BinaryIO, Bounded(file, most_bytes)))
+                file.flush()
+                sha256 = digest(file)
+        except Refused as refused:
+            raise Refused(refused.reason, target if refused.path == aside else refused.path) from refused
         facts = self.hands.facts(aside)
         self.record.note_made(index, Made(facts, sha256))
         try:
@@ -204,6 +233,24 @@ class _Doing:
         with self.record.opened() as folder:
             self.hands.move_out(path, expected, folder, self.record.kept(index), self.record.leaving(index))
             os.fsync(folder)
+
+
+class Bounded:
+    """A file that is written up to so many bytes, the most that a person was shown. Beyond, it raises OSError (EFBIG)."""
+
+    def __init__(self, file: BinaryIO, most_bytes: int) -> None:
+        self._file = file
+        self._most_bytes = most_bytes
+
+    def write(self, data: bytes) -> int:
+        """Write, if the end is not beyond the bound. Raises OSError."""
+        if self._file.tell() + len(data) > self._most_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        return self._file.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        """Give everything else as the file has it: an archive goes back to its headers, and none of that makes it longer."""
+        return getattr(self._file, name)
 
 
 def digest(file: BinaryIO) -> str:

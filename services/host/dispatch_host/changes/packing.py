@@ -16,6 +16,7 @@ from dispatch_host.scope import Entry, Refusal, Refused, Root, Scope, Tally, sho
 
 MOST_FILES = 100_000
 _BLOCK_BYTES = 1024 * 1024
+_ABOUT_ENTRY_BYTES = 512
 _OLDEST = datetime(1980, 1, 1, tzinfo=UTC)  # the format knows no earlier time, and none after 2107
 _NEWEST = datetime(2107, 12, 31, tzinfo=UTC)
 
@@ -32,6 +33,7 @@ class Packing:
     left_out: int = 0  # files that the scope does not open
     files: int = 0
     size: int = 0
+    most_bytes: int = 0  # of the archive: what can't be packed smaller is stored, and each name stands there twice
     listing: str = ""
 
     @classmethod
@@ -56,6 +58,8 @@ class Packing:
         for name, entry in packing.entries:
             facts = [] if entry.is_dir else [entry.size, entry.mtime_ns, entry.inode]
             whole.update(json.dumps([name, *facts]).encode("ascii") + b"\n")
+            packing.most_bytes += _ABOUT_ENTRY_BYTES + 2 * len(name.encode(errors="replace"))
+        packing.most_bytes += packing.size + packing.size // 1000
         packing.listing = whole.hexdigest()
         return packing
 

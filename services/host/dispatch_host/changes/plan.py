@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from dispatch_host.scope import Facts
+from dispatch_host.scope import Facts, shown
 
 MOST_STEPS = 50_000
 MOST_BYTES = 16 * 1024 * 1024
 MOST_TEXT_BYTES = 128 * 1024
 """Of the words that one step writes: a person reads all of them before they say yes."""
+TITLE_BYTES = 3 * 1024
+"""Of a plan's title: it is one line of plain text, the question in which it is asked for."""
 _PATH_CHARACTERS = 16 * 1024
 
 
@@ -88,13 +90,16 @@ class RemoveFolder:
 
 @dataclass(frozen=True, slots=True)
 class Convert:
-    """Make a new file of another one, which stays as it is."""
+    """Make a new file of another one, which stays as it is. Of an archive it is exactly one entry: two may have one name."""
 
     source: str
     target: str
     expected: Facts
     how: How
+    most_bytes: int  # that may be written; of an entry and a copy exactly so many
     part: str = ""
+    entry: int = 0  # its place in the archive, from 0
+    crc: int = 0  # what the archive says of the entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,7 @@ class Zip:
     base: str  # the folder from which the names in the archive begin
     files: int
     size: int  # bytes, before they are packed
+    most_bytes: int  # of the archive
     listing: str
 
 
@@ -199,6 +205,19 @@ def keeps(step: Step) -> Facts | None:
     return step.expected if isinstance(step, Rewrite | Delete) else None
 
 
+def writes(step: Step) -> int:
+    """Give how many bytes a step writes at most, without what it keeps for undoing."""
+    match step:
+        case Convert() | Zip():
+            return step.most_bytes
+        case Write(_, content):
+            return len(content.encode(errors="surrogateescape"))
+        case Rewrite(_, _, _, new):
+            return len(new.encode(errors="surrogateescape"))
+        case _:
+            return 0
+
+
 def same(path: str) -> str:
     """Fold a path as the file systems do that see no case and no Unicode forms: two that fold alike may be one file."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
@@ -206,6 +225,9 @@ def same(path: str) -> str:
 
 def check(plan: Plan) -> None:
     """Check what needs no look at the disk; raise BadPlan. No two steps make the same path, none takes a file twice."""
+    title = plan.title
+    if not title or title != shown(title).strip() or len(title.encode()) > TITLE_BYTES:
+        raise BadPlan("a title that is no line of text")
     if not plan.steps or len(plan.steps) > MOST_STEPS:
         raise BadPlan("no steps, or too many")
     made: set[str] = set()
@@ -215,6 +237,8 @@ def check(plan: Plan) -> None:
         for path in _paths(step):
             if not path.startswith("/") or os.path.normpath(path) != path or "\0" in path:
                 raise BadPlan("a path that is not spelled out")
+        if isinstance(step, Convert) and step.how is How.COPY and step.most_bytes != step.expected.size:
+            raise BadPlan("a copy of another size")
         source = reads(step)
         if source is not None and source in taken:
             raise BadPlan("a file that an earlier step has taken away")
@@ -254,7 +278,7 @@ def _fields(step: Step) -> dict[str, Any]:
 
 _TEXTS = ("path", "source", "target", "content", "old", "new", "part", "base", "listing")
 _WORDS = ("content", "old", "new")
-_COUNTS = ("files", "size")
+_COUNTS = ("files", "size", "most_bytes", "entry", "crc")
 
 
 def _step(said: dict[str, Any]) -> Step:
@@ -264,6 +288,8 @@ def _step(said: dict[str, Any]) -> Step:
             _is_text(value, MOST_TEXT_BYTES if name in _WORDS else _PATH_CHARACTERS)
         elif name in _COUNTS:
             _is_count(value)
+            if value < 0:
+                raise BadPlan("less than nothing")
         elif name == "expected":
             for number in value:
                 _is_count(number)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from dispatch_host.changes.plan import (
@@ -26,10 +27,11 @@ from dispatch_host.changes.plan import (
     place,
     reads,
     takes,
+    writes,
 )
 from dispatch_host.changes.record import MOST_CHANGES, MOST_DAYS, MOST_KEPT_BYTES
-from dispatch_host.markdown import code, fenced, number, plural, size
-from dispatch_host.scope import Folder
+from dispatch_host.markdown import block, cell, code, fenced, number, plural, size
+from dispatch_host.scope import END_MISSING, Folder, visible
 
 KEPT = (
     f"What is deleted or replaced is kept on this computer for {MOST_DAYS} days, so that “undo that” brings it back; less long "
@@ -37,6 +39,8 @@ KEPT = (
 )
 _LONG = 100  # steps: more are counted first
 _GROUPS = 60
+_AROUND = 2  # lines that are shown before and after what differs
+_MOST_COMPARED = 1_000_000  # pairs of lines that are the same
 _KINDS: dict[type[Step], str] = {
     MakeFolder: "new folder",
     Move: "moved here",
@@ -51,7 +55,9 @@ _KINDS: dict[type[Step], str] = {
 
 def preview(plan: Plan, folders: Sequence[Folder]) -> str:
     """Show the whole of a plan as Markdown. Of a long one it begins with what there is, how many, the first and the last."""
-    lines = [f"**{plan.title}**"]
+    lines = [f"**{titled(plan)}**"]
+    if written := sum(map(writes, plan.steps)):
+        lines += ["", f"Writes at most {_exactly(written)}."]
     if len(plan.steps) > _LONG:
         lines += ["", *_overview(plan, folders), "", "All of it:"]
     if any(keeps(step) is not None for step in plan.steps):
@@ -60,20 +66,28 @@ def preview(plan: Plan, folders: Sequence[Folder]) -> str:
     return "\n".join(lines)
 
 
+def titled(plan: Plan) -> str:
+    """Give a plan's title as Markdown: it is a worker's words, and none of it is markup."""
+    return cell(plan.title, limit=len(plan.title))
+
+
 def _whole(plan: Plan, folders: Sequence[Folder]) -> Iterator[str]:
-    """Say every step, in the order in which they are done; those of a long plan by their folders."""
-    steps = list(plan.steps)
+    """Say every step, in the order in which they are done; those of a long plan by their folders, with their numbers."""
+    steps = list(enumerate(plan.steps, start=1))
+    numbered = False
     if len(steps) > _LONG:
-        place_of = {where: index for index, where in enumerate(dict.fromkeys(map(_where, steps)))}
-        steps.sort(key=lambda step: place_of[_where(step)])
+        place_of = {where: index for index, where in enumerate(dict.fromkeys(map(_where, plan.steps)))}
+        steps.sort(key=lambda pair: place_of[_where(pair[1])])
+        numbered = [place for place, _ in steps] != list(range(1, len(steps) + 1))
     above: tuple[str, str] | None = None
-    for step in steps:
+    for place_in_plan, step in steps:
         here, to = _where(step)
         if (here, to) != above:
             into = f", into {code(_short(to, here))}" if to else ""
             yield f"\nIn {code(label(here, folders))}{into}:\n"
             above = here, to
-        yield f"- {code(os.path.basename(place(step)))}" if to else f"- {_line(step, here)}"
+        first = f"- no. {place_in_plan}: " if numbered else "- "
+        yield f"{first}{code(os.path.basename(place(step))) if to else _line(step, here)}"
 
 
 def _where(step: Step) -> tuple[str, str]:
@@ -131,44 +145,78 @@ def _line(step: Step, here: str) -> str:
         case Move(source, target):
             return f"{code(_short(source, here))} → {code(_short(target, here))}"
         case Write(target, content):
-            return f"new file {code(_short(target, here))} ({_bytes(content)}):\n\n{fenced(content)}\n"
+            return f"new file {code(_short(target, here))} ({_exactly(writes(step))}):\n\n{fenced(content)}\n"
         case Rewrite(path, _, old, new):
-            return f"{code(_short(path, here))} ({_bytes(old)}, then {_bytes(new)}):\n\n{fenced(_diff(old, new), 'diff')}\n"
+            return f"{code(_short(path, here))} ({_bytes(old)}, then {_bytes(new)}):\n\n{block(list(_diff(old, new)), 'diff')}\n"
         case Delete(path, expected):
             return f"delete {code(_short(path, here))} ({size(expected.size)})"
         case RemoveFolder(path):
             return f"remove folder {code(_short(path, here))}"
-        case Convert(source, target, _, How.COPY):
-            return f"{code(_short(source, here))} → a copy, {code(_short(target, here))}"
-        case Convert(source, target, _, How.ENTRY, part):
-            return f"new file {code(_short(target, here))}: {code(part)} out of {code(_short(source, here))}"
-        case Convert(source, target, _, how, part):
-            sheet = f", sheet {code(part)}" if part else ""
-            what = "the text of" if how is How.TEXT else "the rows of"
-            return f"new file {code(_short(target, here))}: {what} {code(_short(source, here))}{sheet}"
-        case Zip(sources, target, _, files, total):
+        case Convert(source, target, _, How.COPY, most):
+            return f"{code(_short(source, here))} → a copy, {code(_short(target, here))} ({_exactly(most)})"
+        case Convert(source, target, _, How.ENTRY, most, part):
+            of = code(_short(source, here))
+            return f"new file {code(_short(target, here))} ({_exactly(most)}): {code(part)} out of {of}"
+        case Convert(source, target, _, how, most, part):
+            what, of_it = ("the text of", "as") if how is How.TEXT else ("the rows of", "sheet")
+            piece = f", {of_it} {code(part)}" if part else ""
+            new = f"new file {code(_short(target, here))} (at most {_exactly(most)})"
+            return f"{new}: {what} {code(_short(source, here))}{piece}"
+        case Zip(sources, target, base, files, total, most):
             packed = ", ".join(code(_short(source, here)) for source in sources)
+            names = "" if base == here else f", under the names that they have in {code(base)}"
             return (
                 f"new archive {code(_short(target, here))} of {plural(files, 'file')} "
-                f"({size(total)}, {number(total)} bytes): {packed}"
+                f"({_exactly(total)}; packed at most {_exactly(most)}): {packed}{names}"
             )
+
+
+def _exactly(count: int) -> str:
+    return size(count) if count < 1000 else f"{size(count)}, {number(count)} bytes"
 
 
 def _bytes(words: str) -> str:
     return size(len(words.encode(errors="replace")))
 
 
-def _diff(old: str, new: str) -> str:
-    """Say line by line what differs. A last line without an end, and an end of another kind, are said, too."""
-    lines = difflib.unified_diff(_lines(old), _lines(new), "before", "after", lineterm="", n=2)
-    return "\n".join(lines)
+def _diff(old: str, new: str) -> Iterator[str]:
+    """Say line by line what differs. A last line without an end, and an end of another kind, are said, too.
+
+    Compared is what lies between the first and the last difference; where lines come again and again, a search for what both
+    have would not end, and all of that goes and comes.
+    """
+    before, after = _lines(old), _lines(new)
+    start = _alike(before, after)
+    end = _alike(before[start:][::-1], after[start:][::-1])
+    lead = max(start - _AROUND, 0)
+    gone, come = before[lead : len(before) - end], after[lead : len(after) - end]
+    counts = Counter(gone)
+    if sum(counts[line] * count for line, count in Counter(come).items()) <= _MOST_COMPARED:
+        around = before[len(before) - end :][:_AROUND]
+        gone, come = [*gone, *around], [*come, *around]
+        groups = difflib.SequenceMatcher(None, gone, come, autojunk=False).get_grouped_opcodes(_AROUND)
+    else:
+        groups = iter([[("replace", 0, len(gone), 0, len(come))]])
+    for group in groups:
+        yield f"@@ line {lead + group[0][1] + 1}, then line {lead + group[0][3] + 1} @@"
+        for what, from_old, to_old, from_new, to_new in group:
+            if what == "equal":
+                yield from (f" {line}" for line in gone[from_old:to_old])
+            else:
+                yield from (f"-{line}" for line in gone[from_old:to_old])
+                yield from (f"+{line}" for line in come[from_new:to_new])
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """Count the lines that both begin with."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 def _lines(words: str) -> list[str]:
     """Give the lines as they can be told apart when they are shown."""
-    lines = words.split("\n")
-    ends = [f"{line[:-1]}␍" if line.endswith("\r") else line for line in lines]
-    return ends[:-1] if not ends[-1] else [*ends[:-1], f"{ends[-1]}␃"]
+    lines = [visible(line) for line in words.split("\n")]
+    return lines[:-1] if not lines[-1] else [*lines[:-1], f"{lines[-1]}{END_MISSING}"]
 
 
 def _short(path: str, here: str) -> str:

@@ -73,6 +73,11 @@ class Artifacts:
             raise
         return file
 
+    def may(self, stored: StoredFile, folders: Sequence[Folder]) -> bool:
+        """Tell by its path alone whether a file may still be given: it was opened while it might be."""
+        own = [self._inbox.of(stored.thread), *([self._pictures.resolve()] if self._pictures is not None else [])]
+        return any(stored.path.is_relative_to(folder) for folder in (*own, *(one.path for one in folders)))
+
     def _open(self, path: Path, folders: Sequence[Folder], thread: int) -> OpenFile:
         inbox = self._inbox.of(thread)
         if self._pictures is not None and path.parent == self._pictures.resolve():

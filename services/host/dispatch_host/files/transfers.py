@@ -83,6 +83,7 @@ class Transfers:
         # Touched on the loop only.
         self._under_way: dict[tuple[PairId, bytes], list[asyncio.Task[None]]] = {}  # the newest last; the others end
         self._asked: dict[PairId, Allowance] = {}
+        self._given: dict[asyncio.Timeout, StoredFile] = {}  # what goes to a phone now, and what ends it
 
     async def __aenter__(self) -> Transfers:
         return self
@@ -143,6 +144,12 @@ class Transfers:
         """End the transfers of a pairing that is over; returns when none of them touches the disk any more."""
         await self._cut([task for (of, _), tasks in self._under_way.items() if of == pair_id for task in tasks])
         self._asked.pop(pair_id, None)
+
+    def permissions_changed(self, folders: Sequence[Folder]) -> None:
+        """End what is being given out of a folder that is not approved any more."""
+        for until, stored in self._given.items():
+            if not until.expired() and not self._shop.artifacts.may(stored, folders):
+                until.reschedule(asyncio.get_running_loop().time())
 
     async def _cut(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         for task in tasks:
@@ -207,11 +214,21 @@ class Transfers:
         if stored is None:
             raise errors.FileUnknown
         transfer_id = TransferId(wish.transfer_id)
-        async with (
-            held(lambda stopped: shop.artifacts.open(stored, folders, stopped=stopped), self._pool) as source,
-            self._joined(link, transfer_id) as carrier,
-        ):
-            await give(carrier, stored.file, source, transfer_id=transfer_id, rng=shop.rng, progress=_nobody)
+        until = asyncio.timeout(None)
+        self._given[until] = stored
+        try:
+            async with (
+                until,
+                held(lambda stopped: shop.artifacts.open(stored, folders, stopped=stopped), self._pool) as source,
+                self._joined(link, transfer_id) as carrier,
+            ):
+                await give(carrier, stored.file, source, transfer_id=transfer_id, rng=shop.rng, progress=_nobody)
+        except TimeoutError:
+            if not until.expired():
+                raise
+            raise errors.FolderNotApproved("its folder was taken back meanwhile") from None
+        finally:
+            del self._given[until]
 
     @contextlib.asynccontextmanager
     async def _joined(self, link: Thread, transfer_id: TransferId) -> AsyncIterator[RelayCarrier]:

@@ -12,10 +12,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dispatch_host.sandbox.pipes import Input, Tail, more, output_of
 from dispatch_host.sandbox.program import Conversation, Ended, Exit, Limits, Output, ProgramEvent
@@ -190,7 +191,20 @@ async def _keeper(
             await keeper.stdin.drain()
         yield keeper
     finally:
-        await asyncio.shield(_let_go(keeper))
+        await _whatever_comes(_let_go(keeper))
+
+
+async def _whatever_comes(work: Coroutine[Any, Any, None]) -> None:
+    """Do this to its end, however often whoever waits is cancelled meanwhile; the cancellation comes after it."""
+    doing, cancelled = asyncio.ensure_future(work), False
+    while not doing.done():
+        try:
+            await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+    doing.result()
 
 
 async def _let_go(keeper: asyncio.subprocess.Process) -> None:

@@ -9,12 +9,13 @@ from dispatch_host.scope.beneath import Beneath, ComponentWalk, OpenAt2, best_be
 from dispatch_host.scope.folder import Folder, FolderRefused
 from dispatch_host.scope.hands import Facts, Hands
 from dispatch_host.scope.kept import Identity, KeptOut
-from dispatch_host.scope.names import shown
+from dispatch_host.scope.names import END_MISSING, exact, shown, visible
 from dispatch_host.scope.renaming import LinkThenUnlink, Rename, RenameAt2, best_rename
 from dispatch_host.scope.resolve import FolderNotApproved, NoSuchFolder, Place, SeveralFolders, find_folder
 from dispatch_host.scope.scope import Entry, Refusal, Refused, Root, Scope, Tally
 
 __all__ = [
+    "END_MISSING",
     "Beneath",
     "ComponentWalk",
     "Entry",
@@ -39,6 +40,8 @@ __all__ = [
     "Tally",
     "best_beneath",
     "best_rename",
+    "exact",
     "find_folder",
     "shown",
+    "visible",
 ]

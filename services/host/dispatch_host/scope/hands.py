@@ -30,6 +30,7 @@ _WHY = {
     errno.EXDEV: Refusal.OTHER_DISK,
     errno.ENOSPC: Refusal.NO_SPACE,
     errno.EDQUOT: Refusal.NO_SPACE,
+    errno.EFBIG: Refusal.TOO_LARGE,
     errno.EACCES: Refusal.NOT_WRITABLE,
     errno.EPERM: Refusal.NOT_WRITABLE,
     errno.EROFS: Refusal.NOT_WRITABLE,

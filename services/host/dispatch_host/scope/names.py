@@ -1,11 +1,21 @@
-"""How a file name that may hold anything is shown to a person. Knows nothing of Markdown."""
+"""How a file name, or a line of text, that may hold anything is shown to a person. Knows nothing of Markdown."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Control, format (bidirectional overrides would reorder the rest of the line), lone surrogates, line and paragraph ends.
-_ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn"}
+# Spaces that are none of the keyboard's look like one.
+_ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs", "Co", "Cn"}
+# Drawn as nothing, though letters, marks or signs: fillers, joiners, variation selectors, the empty Braille cell.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_MARKS = {"\t": "⇥", "\r": "␍"}
+END_MISSING = "␃"
+"""Stands at the end of a text whose last line does not end."""
+_OWN = frozenset((*_MARKS.values(), END_MISSING, "⟦"))
 
 
 def shown(name: str) -> str:
@@ -15,11 +25,42 @@ def shown(name: str) -> str:
     return "".join(_escape(character) for character in name)
 
 
+def exact(name: str) -> str:
+    r"""Write a name so that no other one is written alike: as `shown`, with `\\` for a backslash and `\x20` for a space that the
+    eye would miss, at either end or beside another one.
+    """
+    said = shown(name.replace("\\", "\\\\"))
+    return re.sub(r"^ +| +$| {2,}", lambda spaces: r"\x20" * len(spaces[0]), said)
+
+
+def visible(line: str) -> str:
+    """Write a line of a text or a command as it is, and what would not be seen in it as a sign: ⇥ for a tab, ␍ for a carriage
+    return, ⟦U+202E⟧ for what turns a line around, and so for any other character that shows nothing. No two lines become one.
+    """
+    if line.isascii() and line.isprintable():
+        return line
+    return "".join(_sign(character) for character in line)
+
+
+def _sign(character: str) -> str:
+    if character in _MARKS:
+        return _MARKS[character]
+    if character in _OWN or _is_unseen(character):
+        return f"⟦U+{ord(character):04X}⟧"
+    return character
+
+
+def _is_unseen(character: str) -> bool:
+    if character == " ":
+        return False
+    return unicodedata.category(character) in _ESCAPED or _INVISIBLE.fullmatch(character) is not None
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # surrogateescape: the byte itself
         return f"\\x{code - 0xDC00:02x}"
-    if unicodedata.category(character) not in _ESCAPED:
+    if not _is_unseen(character):
         return character
     if code < 0x80:
         return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(character, f"\\x{code:02x}")

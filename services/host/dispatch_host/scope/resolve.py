@@ -11,7 +11,6 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-from dispatch_host.scope.names import shown
 from dispatch_host.scope.scope import Refused, Root, Scope, Tally
 
 _FOLDERS_SEARCHED = 20_000  # looking for a subfolder by its name gives up here and says it is not there
@@ -26,8 +25,8 @@ class Place:
 
     @property
     def label(self) -> str:
-        """The folder as a person reads it."""
-        return f"{self.root.label}/{shown(self.path)}" if self.path else self.root.label
+        """The folder by the name that a person knows it by. As it is: whoever writes it escapes it."""
+        return f"{self.root.label}/{self.path}" if self.path else self.root.label
 
 
 class FolderNotApproved(Exception):

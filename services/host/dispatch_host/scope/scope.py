@@ -50,6 +50,7 @@ class Refusal(StrEnum):
     CHANGED = "not what it was: somebody changed it meanwhile"
     OTHER_DISK = "on another disk"
     NO_SPACE = "too large for the space that is left on the disk"
+    TOO_LARGE = "larger than what was shown"
     BAD_NAME = "called by a name that this computer does not take"
 
 
@@ -106,7 +107,7 @@ class Root:
         kept: Collection[Identity] = frozenset(),
     ) -> None:
         self.folder = folder
-        self.label = shown(folder.path.name or str(folder.path))
+        self.label = folder.path.name or str(folder.path)  # as it is: whoever writes it escapes it
         self._fd = fd
         self._beneath = beneath
         self._blocked = tuple(_fold(path) for path in blocked)
@@ -381,7 +382,7 @@ class Scope:
         names = Counter(root.label for root in self.roots)
         for root in self.roots:
             if names[root.label] > 1:
-                root.label = shown(str(root.folder.path))
+                root.label = str(root.folder.path)
 
 
 def _leads_out(path: str) -> OSError:

@@ -29,10 +29,10 @@ from dispatch_host.changes import (
     preview,
     touched,
 )
-from dispatch_host.markdown import code
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, Hands, KeptOut, Refusal, Refused, Scope
+from dispatch_host.scope import Folder, Hands, KeptOut, Refusal, Refused, Scope, shown
 
+_TITLED = 200  # characters of a path in a plan's title; its steps have all of it
 READ_BYTES = 4 * 1024 * 1024
 _APPROVED = 100  # writes that were approved in a tool call and not made yet
 
@@ -145,7 +145,7 @@ class Files:
                     steps.append(_rewrite(path, content, scope, hands))
             except Refused as refused:
                 raise FileRefused(f"it is {refused.reason}") from None
-        plan = Plan(f"Write {code(label(path, folders))}".replace("`", ""), tuple(steps))
+        plan = Plan(f"Write {shown(label(path, folders))[:_TITLED]}".rstrip(), tuple(steps))
         try:
             return Plan.from_bytes(plan.to_bytes())
         except BadPlan as bad:

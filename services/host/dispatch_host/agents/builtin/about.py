@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dispatch_host.agents.builtin.markdown import code
-from dispatch_host.scope import Refusal, Refused, shown
+from dispatch_host.scope import Refusal, Refused
 
 CAN = """\
 - **Largest files**: \u201cWhich files in my Downloads are largest?\u201d
@@ -83,7 +83,7 @@ def nothing_to_undo() -> str:
 def not_writable(label: str, refused: Refused) -> str:
     """Answer a request to change something where that is not approved."""
     if refused.reason is not Refusal.READ_ONLY:
-        return f"Nothing was changed: {code(shown(refused.path))} is {refused.reason}."
+        return f"Nothing was changed: {code(refused.path)} is {refused.reason}."
     return f"{code(label)} is approved for reading only, so nothing was changed. {how_to_let_write()}"
 
 

@@ -11,7 +11,7 @@ from dispatch_host.agents.agent import AgentEvent, NotDoneReason, Progress, Step
 from dispatch_host.agents.builtin.markdown import code, plural
 from dispatch_host.agents.builtin.query import Query, Style
 from dispatch_host.changes import Plan
-from dispatch_host.scope import Entry, Place, Scope, Tally
+from dispatch_host.scope import Entry, Place, Scope, Tally, shown
 
 _PAUSE_SECONDS = 0.2  # between two progress events
 
@@ -105,7 +105,7 @@ class Bench:
 
     def around(self) -> str:
         """Name the places plainly, for the detail of a step."""
-        return ", ".join(place.label for place in self.places)
+        return ", ".join(shown(place.label) for place in self.places)
 
     def show(self, entry: Entry) -> str:
         """Name a file for a person: the folder it was approved by and the path in it."""

@@ -1,79 +1,24 @@
-"""A web page for the built-in assistant: "open https://… and summarise it", "screenshot of https://…". In the host's process.
+"""A web page for the built-in assistant, as page_grammar.py understood it: its summary, or a picture. In the host's process.
 
-What a page says is quoted and never followed. Called by the driver before the worker; the browser itself is in its sandbox.
+What a page says is quoted and never followed. Called by the driver; the browser itself is in its sandbox.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from dispatch_host.agents.agent import AgentEvent, Artifact, Gate, NotDone, NotDoneReason, Result, Step
 from dispatch_host.agents.asking import Ask
-from dispatch_host.agents.builtin.commands import impolite
 from dispatch_host.agents.builtin.markdown import Answer, cell
+from dispatch_host.agents.builtin.page_grammar import Kind, WantedPage
 from dispatch_host.agents.builtin.tools.summarise import summary
 from dispatch_host.browser import pictures
 from dispatch_host.browser.chamber import NoBrowser
 from dispatch_host.browser.reach import BadAddress, checked, origin
 from dispatch_host.browser.session import Browser, CannotOpen
 from dispatch_host.permissions.permission import BROWSER
-
-_LONGEST = 5000  # characters
-
-
-class Kind(StrEnum):
-    """What is asked for."""
-
-    SUMMARY = "summary"
-    PICTURE = "picture"
-
-
-@dataclass(frozen=True, slots=True)
-class WantedPage:
-    """A request for a page."""
-
-    kind: Kind
-    url: str = field(repr=False)
-
-
-# With its scheme or beginning with www., so that no name of a file is taken for a site.
-_URL = r"(?:the\s+)?(?:(?:web\s*)?(?:page|site)\s+)?(?:at\s+)?[<\"'“‘`]?(?P<url>(?:https?://|www\.)[^\s<>\"'“”‘’`]+)[>\"'”’`]?"
-_IT = r"(?:it|that|the\s+(?:web\s*)?(?:page|site)|this)"
-_SUM_UP = r"(?:summari[sz]e|sum\s+up|give\s+me\s+a\s+summary\s+of)"
-_OPEN = r"(?:open|visit|go\s+to|load|read|look\s+at|fetch|browse(?:\s+to)?)"
-_SHOT = (
-    r"(?:take|make|get|send(?:\s+me)?|give\s+me|show(?:\s+me)?)?\s*(?:me\s+)?(?:a\s+)?(?:screen\s*shot|picture|image)"
-)
-_AND = r"\s*(?:,|and|then|,?\s*and\s+then)\s+"
-_FORMS = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE))
-    for kind, pattern in (
-        (Kind.PICTURE, rf"{_SHOT}\s+(?:of|from)\s+{_URL}"),
-        (Kind.PICTURE, rf"screen\s*shot\s+{_URL}"),
-        (Kind.PICTURE, rf"{_OPEN}\s+{_URL}{_AND}{_SHOT}(?:\s+of\s+{_IT})?"),
-        (Kind.SUMMARY, rf"{_OPEN}\s+{_URL}{_AND}(?:{_SUM_UP}\s+{_IT}|tell\s+me\s+what\s+(?:it|that)\s+says)"),
-        (Kind.SUMMARY, rf"{_SUM_UP}\s+{_URL}"),
-        (Kind.SUMMARY, rf"{_OPEN}\s+{_URL}"),
-        (Kind.SUMMARY, rf"what\s+(?:does|is\s+(?:on|at))\s+{_URL}(?:\s+(?:say|about))?"),
-        (Kind.SUMMARY, rf"what(?:'s|’s|\s+is)\s+(?:on|at)\s+{_URL}"),
-    )
-)
-
-
-def understand(text: str) -> WantedPage | None:
-    """Tell which page a person asks for; None when they ask for none of these forms."""
-    if len(text) > _LONGEST:
-        return None
-    said = impolite(text)
-    for kind, form in _FORMS:
-        if (match := form.fullmatch(said)) is not None:
-            return WantedPage(kind, match["url"].rstrip(".,;!?"))
-    return None
 
 
 class Visits:

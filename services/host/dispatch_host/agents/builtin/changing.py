@@ -29,9 +29,10 @@ from dispatch_host.changes import (
     apply,
     label,
     makes,
+    titled,
     undo,
 )
-from dispatch_host.scope import Folder, Scope, shown
+from dispatch_host.scope import Folder, Scope
 
 _PAUSE_SECONDS = 0.2  # between two progress events
 _LISTED = 50
@@ -41,7 +42,7 @@ Emit = Callable[[AgentEvent], None]
 
 def carry_out(plan: Plan, scope: Scope, records: Path, task_id: str, emit: Emit) -> Result | NotDone:
     """Do what was approved, and say what was done."""
-    emit(Step(plan.title.replace("`", ""), "as approved"))
+    emit(Step(plan.title, "as approved"))
     applied = apply(plan, scope, Records(records), task_id, MAKERS, _telling(emit))
     steps = [step for step in plan.steps[: applied.done] if not isinstance(step, MakeFolder)]
     made = [path for step in steps if (path := makes(step)) is not None][:_REMEMBERED]
@@ -52,7 +53,7 @@ def carry_out(plan: Plan, scope: Scope, records: Path, task_id: str, emit: Emit)
 
 
 def _done(plan: Plan, folders: Sequence[Folder]) -> str:
-    lines = [f"Done: {plan.title}."]
+    lines = [f"Done: {titled(plan)}."]
     new = [path for step in plan.steps if not isinstance(step, MakeFolder | Move) and (path := makes(step))]
     lines += [f"- {code(label(path, folders))}" for path in new[:_LISTED]]
     if len(new) > _LISTED:
@@ -88,7 +89,7 @@ def take_back(records: Path, earlier: Sequence[str], scope: Scope, emit: Emit) -
 
 
 def _take_back(record: Record, scope: Scope, emit: Emit) -> Result:
-    emit(Step("Undoing", record.plan.title.replace("`", "")))
+    emit(Step("Undoing", record.plan.title))
     undone = undo(record, scope, _telling(emit))
     items = tuple(step.source for step in undone.restored if isinstance(step, Move))[:_REMEMBERED]
     memory = Memory(Query(action=Action.FIND), items, items[0] if len(items) == 1 else None)
@@ -99,20 +100,20 @@ def already(record: Record) -> Result | None:
     """Say that the last change was taken back before. What could only be restored in part is tried again."""
     if record.state is not State.UNDONE:
         return None
-    return Result(f"The last change in this thread is undone already: {record.plan.title}. Nothing was changed now.")
+    return Result(f"The last change in this thread is undone already: {titled(record.plan)}. Nothing was changed now.")
 
 
 def _taken_back(plan: Plan, undone: Undone, folders: Sequence[Folder]) -> str:
     answer = Answer()
     total = len(plan.steps)
     if not undone.restored and not undone.left:
-        return f"There was nothing left to undo of: {plan.title}."
+        return f"There was nothing left to undo of: {titled(plan)}."
     if not undone.left:
-        answer.add(f"Undone: {plan.title}. Everything is as it was before.")
+        answer.add(f"Undone: {titled(plan)}. Everything is as it was before.")
         return answer.text()
-    answer.add(f"Undone in part: {plan.title}. {len(undone.restored)} of {plural(total, 'step')} taken back.")
+    answer.add(f"Undone in part: {titled(plan)}. {len(undone.restored)} of {plural(total, 'step')} taken back.")
     answer.add(f"{plural(len(undone.left), 'step')} not taken back, and left as it is now:")
-    listed = [f"- {code(label(shown(path), folders))}: it is {why}." for path, why in undone.left[:_LISTED]]
+    listed = [f"- {code(label(path, folders))}: it is {why}." for path, why in undone.left[:_LISTED]]
     if len(undone.left) > _LISTED:
         listed.append(f"- … and {len(undone.left) - _LISTED} more.")
     answer.add("\n".join(listed))

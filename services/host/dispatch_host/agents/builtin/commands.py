@@ -1,7 +1,8 @@
 """From what a person wrote to a program to run, if that is what they ask for. Pure; a phrasing more is a line more in a table.
 
-Called by the driver before the worker: what is no program is everything else. Nothing is guessed: a request is one of these
-forms from its first word to its last, and what comes of it is shown and asked before anything starts.
+Runs in the worker: patterns over whatever a phone wrote have no place in the host's process. Called by errand.py: what is no
+program is everything else. Nothing is guessed: a request is one of these forms from its first word to its last, and what comes
+of it is shown and asked before anything starts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from enum import StrEnum
 
 from dispatch_host.agents.builtin import grammar
 
-_LONGEST = 2000  # characters
+LONGEST = 2000  # characters
 
 
 class Kind(StrEnum):
@@ -113,7 +114,7 @@ _FOR_A_SHELL = re.compile(r"[|&;<>$*?(){}\[\]~#\n\\]|^\w+=")
 
 def understand(text: str) -> Wanted | None:
     """Tell which program a person asks for; None when they ask for none of these forms."""
-    if len(text) > _LONGEST or "\0" in text:
+    if len(text) > LONGEST or "\0" in text:
         return None
     said = impolite(text)
     for kind, form in _FORMS_OF:

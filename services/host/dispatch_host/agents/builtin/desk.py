@@ -1,22 +1,19 @@
-"""The desktop for the built-in assistant: "which apps are open", "focus the terminal", "open report.pdf". In the host's process.
+"""The desktop for the built-in assistant, as desk_grammar.py understood it: windows, documents, apps. In the host's process.
 
-A person who names it in so many words is not asked again; what fits several is asked about. Called by the driver before the
-worker. "Open …" is for this only where the desktop is permitted: else it means what it meant before.
+A person who names it in so many words is not asked again; what fits several is asked about. Called by the driver.
+"Open …" is for this only where the desktop is permitted: else it means what it meant before.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Step
 from dispatch_host.agents.asking import Ask, Choice, Said
-from dispatch_host.agents.builtin.commands import impolite
+from dispatch_host.agents.builtin.desk_grammar import Kind, WantedOfDesktop
 from dispatch_host.agents.builtin.markdown import Answer, cell, code, plural
 from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
@@ -26,66 +23,7 @@ from dispatch_host.scope import KeptOut, shown
 
 T = TypeVar("T")
 
-_LONGEST = 500  # characters
 _MOST_CHOICES = 20
-
-
-class Kind(StrEnum):
-    """What is asked for."""
-
-    WINDOWS = "windows"
-    FOCUS = "focus"
-    DOCUMENT = "document"
-    APPLICATION = "application"
-
-
-@dataclass(frozen=True, slots=True)
-class WantedOfDesktop:
-    """A request for the desktop."""
-
-    kind: Kind
-    name: str = field(default="", repr=False)
-
-
-_APPS = r"(?:apps?|applications?|programs?|windows?)"
-_THE = r"(?:(?:the|my)\s+)?"
-_NAME = r"[\"'“‘`]?(?P<name>[^\"'“”‘’`]+?)[\"'”’`]?"
-_FILE = r"[\"'“‘`]?(?P<name>[^\"'“”‘’`?*|<>]+\.[A-Za-z0-9]{1,5})[\"'”’`]?"
-_FORMS = tuple(
-    (kind, re.compile(pattern, re.IGNORECASE))
-    for kind, pattern in (
-        (
-            Kind.WINDOWS,
-            rf"(?:which|what)\s+{_APPS}\s+(?:are|is|do\s+i\s+have)\s+(?:currently\s+)?(?:open|running)(?:\s+(?:right\s+)?now)?",
-        ),
-        (Kind.WINDOWS, rf"(?:list|show)\s+(?:me\s+)?(?:all\s+)?{_THE}(?:open|running)\s+{_APPS}"),
-        (Kind.WINDOWS, rf"what(?:'s|’s|\s+is)\s+(?:open|running)\s+on\s+{_THE}(?:desktop|screen|computer)"),
-        (
-            Kind.FOCUS,
-            rf"(?:focus|switch\s+to|activate|raise)\s+(?:on\s+)?{_THE}{_NAME}(?:\s+(?:window|app|application))?",
-        ),
-        (Kind.FOCUS, rf"bring\s+(?:up\s+)?{_THE}{_NAME}(?:\s+window)?\s+to\s+(?:the\s+)?(?:front|foreground)"),
-        (
-            Kind.DOCUMENT,
-            rf"open\s+(?:up\s+)?{_THE}(?:(?:file|document)\s+)?{_FILE}(?:\s+on\s+{_THE}(?:desktop|screen|computer))?",
-        ),
-        (
-            Kind.APPLICATION,
-            rf"(?:open|launch|start)\s+(?:up\s+)?{_THE}(?:(?:app|application|program)\s+)?{_NAME}(?:\s+(?:app|application|window))?",
-        ),
-    )
-)
-
-
-def understand(text: str) -> WantedOfDesktop | None:
-    """Tell what of the desktop a person asks for; None when they ask for none of these forms."""
-    if len(text) > _LONGEST or "://" in text:
-        return None
-    said = impolite(text)
-    for kind, form in _FORMS:
-        if (match := form.fullmatch(said)) is not None:
-            return WantedOfDesktop(kind, match.groupdict().get("name", ""))
-    return None
 
 
 class Desk:

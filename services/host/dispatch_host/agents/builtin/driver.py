@@ -30,9 +30,13 @@ from dispatch_host.agents.asking import (
     Said,
     canonical,
 )
-from dispatch_host.agents.builtin import browsing, commands, desk, wire, zone
+from dispatch_host.agents.builtin import wire, zone
 from dispatch_host.agents.builtin.browsing import Visits
+from dispatch_host.agents.builtin.commands import Wanted
 from dispatch_host.agents.builtin.desk import Desk
+from dispatch_host.agents.builtin.desk_grammar import WantedOfDesktop
+from dispatch_host.agents.builtin.errand import Errand, Part, part_of
+from dispatch_host.agents.builtin.page_grammar import WantedPage
 from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.query import Query
 from dispatch_host.agents.builtin.running import Runs
@@ -108,27 +112,9 @@ class BuiltIn:
             await gate.use(Permission(Kind.FOLDER, str(folder.path)), "looked through")
         memories: list[Mapping[str, JSON]] = [turn.memory for turn in history if turn.memory][-_MEMORIES:]
         text = task.text
-        wanted = commands.understand(text)
-        if self._runs is not None and wanted is not None and self._runs.takes(wanted, memories):
-            async with contextlib.aclosing(self._runs.run(wanted, gate=gate, ask=ask, memories=memories)) as running:
-                async for said in running:
-                    yield said
-            return
-        if self._pages is not None and (page := browsing.understand(text)) is not None:
-            async with contextlib.aclosing(self._pages.run(page, task_id=task.task_id, gate=gate, ask=ask)) as visiting:
-                async for said in visiting:
-                    yield said
-            return
-        if (
-            self._desk is not None
-            and (shown := desk.understand(text)) is not None
-            and await self._desk.takes(shown, gate)
-        ):
-            async with contextlib.aclosing(self._desk.run(shown, gate=gate, ask=ask)) as showing:
-                async for said in showing:
-                    yield said
-            return
-        for question in range(_QUESTIONS + 1):
+        parts = self._parts()
+        question = 0
+        while True:
             request = Request(
                 text,
                 folders,
@@ -141,6 +127,7 @@ class BuiltIn:
                 task_id=task.task_id,
                 earlier=[turn.task_id for turn in history if turn.task_id],
                 records=self._records,
+                parts=parts,
             )
             outcome: Outcome | None = None
             async with contextlib.aclosing(self._work(request)) as events:
@@ -149,6 +136,19 @@ class BuiltIn:
                         outcome = event
                     else:
                         yield event
+            if outcome is not None and outcome.errand is not None:
+                part = part_of(outcome.errand)
+                if part in parts and await self._takes(outcome.errand, memories, gate):
+                    errand = self._carry_out(outcome.errand, task=task, memories=memories, gate=gate, ask=ask)
+                    async with contextlib.aclosing(errand) as events:
+                        async for event in events:
+                            yield event
+                    return
+                if part not in parts:
+                    outcome = None  # nobody asked for that
+                else:
+                    parts -= {part}  # it meant something else
+                    continue
             if outcome is not None and outcome.plan is not None:
                 async with contextlib.aclosing(self._change(request, outcome, outcome.plan, gate, ask)) as events:
                     async for event in events:
@@ -163,7 +163,37 @@ class BuiltIn:
             if answer is None or not isinstance(outcome.event, Result):
                 yield outcome.event
                 return
-            memories, text = [*memories, outcome.event.memory], answer
+            memories, text, parts, question = [*memories, outcome.event.memory], answer, frozenset(), question + 1
+
+    def _parts(self) -> frozenset[Part]:
+        """Say what could be carried out here, so that the worker looks for it in the words."""
+        here = {Part.PROGRAMS: self._runs, Part.PAGES: self._pages, Part.DESKTOP: self._desk}
+        return frozenset(part for part, does in here.items() if does is not None)
+
+    async def _takes(self, errand: Errand, memories: Sequence[Mapping[str, JSON]], gate: Gate) -> bool:
+        """Tell whether an errand is one here and now: "again" only after a program, "open" only where the desktop is permitted."""
+        match errand:
+            case Wanted():
+                return self._runs is not None and self._runs.takes(errand, memories)
+            case WantedPage():
+                return self._pages is not None
+            case WantedOfDesktop():
+                return self._desk is not None and await self._desk.takes(errand, gate)
+
+    def _carry_out(
+        self, errand: Errand, *, task: Task, memories: Sequence[Mapping[str, JSON]], gate: Gate, ask: Ask
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """Do what the worker understood. Raises NotPermitted as the gate gave it."""
+        match errand:
+            case Wanted():
+                assert self._runs is not None  # noqa: S101  _takes said so
+                return self._runs.run(errand, gate=gate, ask=ask, memories=memories)
+            case WantedPage():
+                assert self._pages is not None  # noqa: S101  _takes said so
+                return self._pages.run(errand, task_id=task.task_id, gate=gate, ask=ask)
+            case WantedOfDesktop():
+                assert self._desk is not None  # noqa: S101  _takes said so
+                return self._desk.run(errand, gate=gate, ask=ask)
 
     async def consult(self, query: Query, work: Work) -> AsyncGenerator[AgentEvent, None]:
         """Do what a language model asks for as a task of a person's is done: the same worker, plans, questions and undoing.
@@ -313,23 +343,29 @@ def approval(plan: Plan, remarks: str, folders: Sequence[Folder]) -> Approval:
     """Write the question whether a plan may be carried out. A rule stands on one folder, or there is none."""
     where = touched(plan, folders)
     shown = preview(plan, folders)
-    rule = f"change files in {names.shown(str(where[0].path))}" if len(where) == 1 else ""
+    rule = f"change files in {names.exact(str(where[0].path))}" if len(where) == 1 else ""
     needed = [Permission(Kind.FOLDER, str(folder.path), write=True) for folder in where]
     ruled = len(rule.encode()) <= RULE_BYTES and rule != ""
     return Approval(
-        text=f"{plan.title.replace('`', '')}?",
+        text=f"{plan.title}?",
         action=plan.to_bytes(),
-        preview=f"{shown}\n\n{remarks}" if remarks else shown,
+        preview=f"{shown}\n\n{_remarked(remarks)}" if remarks else shown,
         rule=rule if ruled else "",
         permission=needed[0] if needed else None,
         also=needed[1:],
     )
 
 
+def _remarked(remarks: str) -> str:
+    """Quote what the worker says of a plan, below the plan: whatever it is, it is seen to be no part of it."""
+    lines = "\n".join(f"> {names.visible(line)}" for line in remarks.split("\n"))
+    return f"Remarks, which are no part of this:\n\n{lines}"
+
+
 def undoing(plan: Plan, folders: Sequence[Folder]) -> Approval:
     """Write the question whether a change may be taken back, which no yes to another one covers."""
     return Approval(
-        text=f"Undo: {plan.title.replace('`', '')}?",
+        text=f"Undo: {plan.title}?",
         action=canonical({"tool": "undo", "plan": plan.digest.hex()}),
         preview=f"Take this back:\n\n{preview(plan, folders)}",
     )

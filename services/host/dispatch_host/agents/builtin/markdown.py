@@ -15,6 +15,8 @@ from dispatch_host.scope import shown
 
 __all__ = ["LIMIT_BYTES", "Answer", "Table", "cell", "code", "moment", "number", "plural", "size"]
 
+_BAR = re.compile(r"(?<!\\)\|")  # ends a cell, also in a name
+
 LIMIT_BYTES = 48 * 1024  # of a whole answer, as UTF-8: a thread row must stay small
 _AFTERWORD = 2048  # kept free after a table: for how many rows did not fit, and the remarks
 _ROOM = 1024  # kept free for the remark that something was cut
@@ -46,7 +48,8 @@ class Table:
 
 
 def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    inside = " | ".join(_BAR.sub(r"\|", one) for one in cells)
+    return f"| {inside} |"
 
 
 class Answer:
@@ -88,7 +91,7 @@ class Answer:
         return rows
 
     def fenced(self, text: str) -> None:
-        """Add text as it is, in a code block."""
+        """Add text as it is, in a code block: for reading. What is asked for is written by `markdown.fenced`."""
         fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
         lines = [shown(line) if not line.isprintable() else line for line in text.replace("\t", "    ").splitlines()]
         room = self._room - 2 * len(fence) - 8

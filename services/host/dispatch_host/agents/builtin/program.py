@@ -13,14 +13,15 @@ from pathlib import Path
 
 from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason, Result
 from dispatch_host.agents.asking import JSON
-from dispatch_host.agents.builtin import about, changing, followup, matching
+from dispatch_host.agents.builtin import about, changing, errand, followup, matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, NothingThere, WhichOne
+from dispatch_host.agents.builtin.errand import Errand, Part
 from dispatch_host.agents.builtin.markdown import code, moment, plural, size
 from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import FILE_CHANGES, parse
 from dispatch_host.agents.builtin.query import Action, Query
 from dispatch_host.agents.builtin.slots import is_path
-from dispatch_host.changes import Plan
+from dispatch_host.changes import Plan, keeps, writes
 from dispatch_host.scope import (
     Entry,
     Folder,
@@ -58,6 +59,7 @@ class Request:
     plan: bytes | None = None  # what a person said yes to: it is carried out, and nothing else is done
     undo: bool = False  # take the last change back, as it was said
     query: Query | None = None  # what a language model asks for; the text is not looked at then
+    parts: frozenset[Part] = frozenset()  # what the host can carry out itself, if that is what the text asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +67,45 @@ class Outcome:
     """The end of a task. With choices the answer is a question, and one of them would answer it.
 
     With a plan the task is not at its end: the text are remarks on it, and it waits for a person's yes, or, where the plan
-    is only to be undone, for the leave to change those files again.
+    is only to be undone, for the leave to change those files again. With an errand nothing was done: it is for the host.
     """
 
     event: Result | NotDone
     choices: Sequence[str] = ()
     plan: bytes | None = None
     undo: bool = False
+    errand: Errand | None = None
 
 
-def run(request: Request, emit: Callable[[AgentEvent], None]) -> Outcome:
-    """Do one task. Raises only what is a defect."""
+def run(
+    request: Request, emit: Callable[[AgentEvent], None], *, bound: Callable[[int], None] = lambda most_bytes: None
+) -> Outcome:
+    """Do one task. Raises only what is a defect. `bound` hears how long any file that is written now may become."""
+    if (found := errand.understand(request.text, request.parts)) is not None:
+        return Outcome(Result(""), errand=found)
     with Scope(request.folders, keep_out=request.keep_out, inbox=request.inbox) as scope:
         try:
             if request.records is not None and (request.plan is not None or request.undo):
-                return Outcome(_change(request, request.records, scope, emit))
+                return Outcome(_change(request, request.records, scope, emit, bound))
             return _run(request, scope, emit)
         except CannotDo as cannot:
             return Outcome(NotDone(cannot.reason, cannot.text))
 
 
-def _change(request: Request, records: Path, scope: Scope, emit: Callable[[AgentEvent], None]) -> Result | NotDone:
+def _change(
+    request: Request,
+    records: Path,
+    scope: Scope,
+    emit: Callable[[AgentEvent], None],
+    bound: Callable[[int], None],
+) -> Result | NotDone:
     """Change files, now that it may be done."""
     if request.plan is not None:
-        return changing.carry_out(Plan.from_bytes(request.plan), scope, records, request.task_id, emit)
+        plan = Plan.from_bytes(request.plan)
+        bound(max(max(writes(step), getattr(keeps(step), "size", 0)) for step in plan.steps))
+        return changing.carry_out(plan, scope, records, request.task_id, emit)
+    if (record := changing.last_change(records, request.earlier)) is not None:
+        bound(max(getattr(keeps(step), "size", 0) for step in record.plan.steps))
     return changing.take_back(records, request.earlier, scope, emit)
 
 

@@ -1,7 +1,8 @@
 """Runs what commands.py understood: finds the folder, shows the exact command, asks, starts it, answers with the end of its output.
 
 In the host's process, where the sandbox is started from; what is read of files is their names and the head of few. Called by
-the driver. What a person approved is what runs: it is read back from the bytes that the answer is bound to.
+the driver with what the worker understood. What a person approved is what runs: it is read back from the bytes that the answer
+is bound to.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Step, Text
 from dispatch_host.agents.asking import (
+    CHOICES_BYTES,
     CHOICES_LIMIT,
     JSON,
     RULE_BYTES,
@@ -34,9 +36,10 @@ from dispatch_host.agents.builtin.commands import FOLLOWS, Kind, Wanted
 from dispatch_host.agents.builtin.markdown import Answer, code
 from dispatch_host.agents.builtin.projects import Order, Several, order
 from dispatch_host.agents.terminal import NoSandbox, Terminal
+from dispatch_host.markdown import fenced
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.program import Ended, Exit, NoProgram, Output
-from dispatch_host.scope import Folder, FolderNotApproved, KeptOut, NoSuchFolder, Scope, shown
+from dispatch_host.scope import Folder, FolderNotApproved, KeptOut, NoSuchFolder, Scope, shown, visible
 from dispatch_host.scope.given import given
 
 LINES = 40  # of the output, unless a person asks for more
@@ -166,10 +169,12 @@ class Runs:
 
         found = await asyncio.to_thread(look, wanted.folder)
         if isinstance(found, Several):
-            choices = found.paths[:CHOICES_LIMIT]
-            reply = await ask.which(Choice(text=found.question, choices=choices))
+            choices = _fitting(found.paths)
+            left = len(found.paths) - len(choices)
+            rest = f"{left} more did not fit into this question. Name the folder in the request to mean one of them."
+            reply = await ask.which(Choice(text=found.question, choices=choices, preview=rest if left else ""))
             if not isinstance(reply, Said):
-                listed = "\n".join(f"- {code(path)}" for path in choices)
+                listed = "\n".join([*(f"- {code(path)}" for path in choices), *([f"- … {rest}"] if left else [])])
                 return NotDone(NotDoneReason.NOBODY_ANSWERED, f"Nothing was started. {found.question}\n\n{listed}")
             found = await asyncio.to_thread(look, reply.text)
         return Result("There is more than one of that name.") if isinstance(found, Several) else found
@@ -180,13 +185,11 @@ class Runs:
         lines = "\n".join(shlex.join(step) for step in found.steps)
         kept = "in the sandbox" if confined else "WITHOUT a sandbox, as yourself"
         online = "with the network" if network or not confined else "without the network"
-        rule = ", ".join([f"run {lines} in {where}", kept, online, *self._rights(folders, str, confined=confined)])
-        preview = Answer(limit_bytes=len(lines) * 4 + 8192)
-        preview.fenced(lines)
-        preview.add(f"in {code(where)}, {kept}, {online}")
-        for line in self._rights(folders, code, confined=confined):
-            preview.add(f"It {line}.")
-        once = found.asks_anew or "\n" in rule or len(rule.encode(errors="replace")) > RULE_BYTES
+        rights = self._rights(folders, shown, confined=confined)
+        rule = ", ".join([f"run {visible(lines)} in {shown(where)}", kept, online, *rights])
+        preview = [fenced(lines), f"in {code(where)}, {kept}, {online}"]
+        preview += [f"It {line}." for line in self._rights(folders, code, confined=confined)]
+        once = found.asks_anew or "\n" in lines or len(rule.encode(errors="replace")) > RULE_BYTES
         action: JSON = {
             "tool": "run_program",
             "steps": [list(step) for step in found.steps],
@@ -198,7 +201,7 @@ class Runs:
         return Approval(
             text=f"Run {code(found.steps[0][0])}?" if len(found.steps) == 1 else f"Run {len(found.steps)} commands?",
             action=canonical(action),
-            preview=preview.text(),
+            preview="\n\n".join(preview),
             rule="" if once else rule,
             permission=TERMINAL if confined else UNCONFINED,
             also=(NETWORK,) if network else (),
@@ -260,8 +263,19 @@ class Runs:
     def _where(self, folder: Path) -> str:
         """Write a folder as people do."""
         if folder.is_relative_to(self._home):
-            return shown(str(Path("~") / folder.relative_to(self._home)))
-        return shown(str(folder))
+            return str(Path("~") / folder.relative_to(self._home))
+        return str(folder)
+
+
+def _fitting(paths: Sequence[str]) -> Sequence[str]:
+    """Give as many of them as one question holds, by their number and by their bytes."""
+    room, fitting = CHOICES_BYTES, []
+    for path in paths[:CHOICES_LIMIT]:
+        room -= len(path.encode(errors="replace"))
+        if room < 0:
+            break
+        fitting.append(path)
+    return fitting
 
 
 def _answer(head: str, output: str, lines: int) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneReason, Progress, Result, Step, Text
-from dispatch_host.agents.builtin import zone
+from dispatch_host.agents.builtin import errand, zone
+from dispatch_host.agents.builtin.errand import Part
 from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.query import Query
 from dispatch_host.changes import MOST_BYTES, Plan
@@ -52,6 +53,7 @@ def encode_request(request: Request) -> bytes:
             "plan": None if request.plan is None else request.plan.decode("ascii"),
             "undo": request.undo,
             "query": None if request.query is None else request.query.to_json(),
+            "parts": sorted(request.parts),
         }
     )
 
@@ -77,6 +79,7 @@ def decode_request(line: bytes) -> Request:
         plan=None if said["plan"] is None else said["plan"].encode("ascii"),
         undo=said["undo"],
         query=None if said["query"] is None else Query.from_json(said["query"]),
+        parts=frozenset(map(Part, said["parts"])),
     )
 
 
@@ -103,6 +106,8 @@ def encode_event(event: AgentEvent) -> bytes:
 
 def encode_outcome(outcome: Outcome) -> bytes:
     """Write the last event."""
+    if outcome.errand is not None:
+        return _line({"event": "errand", **errand.to_json(outcome.errand)})
     if isinstance(outcome.event, NotDone):
         return _line(
             {
@@ -152,6 +157,10 @@ def decode(line: bytes) -> AgentEvent | Outcome | Crashed:
                 )
             case "not_done":
                 return Outcome(NotDone(NotDoneReason(said["reason"]), _text(said, "text"), _memory(said)))
+            case "errand":
+                return Outcome(
+                    Result(""), errand=errand.from_json({name: said[name] for name in said if name != "event"})
+                )
             case "crashed":
                 return Crashed(_text(said, "kind"), _text(said, "where"))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

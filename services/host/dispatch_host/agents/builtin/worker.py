@@ -6,6 +6,7 @@ outlive the task. It lives no longer than its host: the end of standard input en
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import resource
@@ -18,11 +19,13 @@ from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason
 from dispatch_host.agents.builtin import program, wire
 
 _MEMORY_BYTES = 1024**3  # of address space: a decompression bomb ends the task, not the computer
+_OWN_BYTES = 64 * 1024 * 1024  # of a file that is not a person's: a record of what was changed has the whole plan
 
 
 def main() -> int:
     """Do one task."""
     _limit()
+    bound(0)
     source = sys.stdin.buffer
     line = source.readline()
     threading.Thread(target=_end_with_the_host, args=(source.fileno(),), daemon=True).start()
@@ -33,7 +36,7 @@ def main() -> int:
         out.flush()
 
     try:
-        outcome = program.run(wire.decode_request(line), emit)
+        outcome = program.run(wire.decode_request(line), emit, bound=bound)
         last = wire.encode_outcome(outcome)
     except MemoryError:
         gc.collect()
@@ -57,6 +60,15 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (most, hard))
     except (OSError, ValueError):  # macOS refuses some values; the limit is a second line of defence
         return
+
+
+def bound(most_bytes: int) -> None:
+    """Let no file become longer than what a plan may write at most, whatever the code above thinks: EFBIG, not a full disk."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    most = max(most_bytes, _OWN_BYTES)
+    # Beyond what the system can count, or this process may have, it is as bound as it was.
+    with contextlib.suppress(OSError, ValueError, OverflowError):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
 
 
 def _end_with_the_host(source: int) -> NoReturn:

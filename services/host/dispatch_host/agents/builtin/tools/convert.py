@@ -19,6 +19,8 @@ from dispatch_host.scope import Entry
 
 _TEXT = (".pdf", *office.ENDINGS)
 _CSV = (".xlsx", ".xlsm")
+_TIMES = 64  # as long as its source a text may become: a document is packed, and hardly any tighter
+_LEAST_BYTES = 4 * 1024 * 1024  # that it may have in any case
 _MOST = 200  # files looked into before anything is asked
 
 
@@ -57,7 +59,9 @@ def convert(query: Query, bench: Bench) -> Findings:
             name = planning.new_name(query.target)
             name = name if matching.extension(name) else f"{name}{ending}"
         how = How.CSV if into == "csv" else How.TEXT
-        steps.append(Convert(source, made.free(os.path.join(folder, name)), planning.facts(entry), how, chosen))
+        most_bytes = max(_LEAST_BYTES, _TIMES * entry.size)
+        target = made.free(os.path.join(folder, name))
+        steps.append(Convert(source, target, planning.facts(entry), how, most_bytes, chosen))
         remarks += filter(None, [remark])
     if not steps:
         raise CannotDo(NotDoneReason.INPUT_UNREADABLE, "\n\n".join(remarks))

@@ -30,7 +30,7 @@ def edit(query: Query, bench: Bench) -> Findings:
     if len(new.encode(errors="surrogateescape")) > MOST_TEXT_BYTES:
         raise _too_long(entry, bench)
     step = Rewrite(planning.absolute(entry), planning.facts(entry), old, new)
-    return Findings("", [entry], plan=Plan(f"{what} {code(bench.show(entry))}", (step,)))
+    return Findings("", [entry], plan=Plan(f"{what} {planning.quoted(bench.show(entry))}", (step,)))
 
 
 def _write(query: Query, bench: Bench) -> Findings:
@@ -46,7 +46,7 @@ def _write(query: Query, bench: Bench) -> Findings:
         )
     content = query.how[1]
     words = f"{content}\n" if content else ""
-    return Findings("", plan=Plan(f"Write {code(os.path.basename(path))}", (Write(path, words),)))
+    return Findings("", plan=Plan(f"Write {planning.quoted(os.path.basename(path))}", (Write(path, words),)))
 
 
 def _words(entry: Entry, bench: Bench) -> str:
@@ -90,7 +90,7 @@ def _changed(old: str, query: Query, entry: Entry, bench: Bench) -> tuple[str, s
             count = old.count(said) if said else 0
             if not count:
                 raise NothingThere(f"{code(said)} is not in {code(bench.show(entry))}. Nothing was changed.")
-            return old.replace(said, instead), f"Replace {code(said)} {plural(count, 'time')} in"
+            return old.replace(said, instead), f"Replace {planning.quoted(said)} {plural(count, 'time')} in"
         case ("drop", said):
             lines = old.splitlines(keepends=True)
             kept = [line for line in lines if said.casefold() not in line.casefold()]

@@ -35,6 +35,7 @@ from dispatch_host.scope import (
     SeveralFolders,
     Tally,
     find_folder,
+    shown,
 )
 
 
@@ -89,9 +90,9 @@ def move(query: Query, bench: Bench) -> Findings:
         if placing.device == entry.device:
             placing.steps.append(Move(source, target, facts))
         else:
-            placing.steps += [Convert(source, target, facts, How.COPY), Delete(source, facts)]
+            placing.steps += [Convert(source, target, facts, How.COPY, facts.size), Delete(source, facts)]
     placing.steps += [RemoveFolder(planning.absolute(entry)) for entry, _ in reversed(meant.folders)]
-    return _found(Plan(f"Move {_counted(meant)} to {code(placing.label)}", tuple(placing.steps)), meant)
+    return _found(Plan(f"Move {_counted(meant)} to {planning.quoted(placing.label)}", tuple(placing.steps)), meant)
 
 
 def copy(query: Query, bench: Bench) -> Findings:
@@ -105,8 +106,8 @@ def copy(query: Query, bench: Bench) -> Findings:
         raise CannotDo(NotDoneReason.INPUT_UNREADABLE, f"The disk has no room for {size(total)}. Nothing was changed.")
     for entry, inner in meant.files:
         source, facts = planning.absolute(entry), planning.facts(entry)
-        placing.steps.append(Convert(source, placing.target(inner), facts, How.COPY))
-    return _found(Plan(f"Copy {_counted(meant)} to {code(placing.label)}", tuple(placing.steps)), meant)
+        placing.steps.append(Convert(source, placing.target(inner), facts, How.COPY, facts.size))
+    return _found(Plan(f"Copy {_counted(meant)} to {planning.quoted(placing.label)}", tuple(placing.steps)), meant)
 
 
 def make_folder(query: Query, bench: Bench) -> Findings:
@@ -122,7 +123,7 @@ def make_folder(query: Query, bench: Bench) -> Findings:
     made.permits(path)
     if not made.hands.is_free(path):
         raise NothingThere(f"{code(said)} is there already.")
-    plan = Plan(f"Make the folder {code(os.path.basename(path))}", (MakeFolder(path),))
+    plan = Plan(f"Make the folder {planning.quoted(os.path.basename(path))}", (MakeFolder(path),))
     return Findings("", plan=plan)
 
 
@@ -218,7 +219,8 @@ def _copy_beside(query: Query, bench: Bench, meant: _Meant) -> Findings:
         stem, ending = os.path.splitext(entry.name)
         name = planning.new_name(query.target) if query.target else f"{stem} copy{ending}"
         folder = made.folder_for(os.path.dirname(source))
-        steps.append(Convert(source, made.free(os.path.join(folder, name)), planning.facts(entry), How.COPY))
+        target = made.free(os.path.join(folder, name))
+        steps.append(Convert(source, target, planning.facts(entry), How.COPY, entry.size))
     return _found(Plan(f"Copy {_counted(meant)}", tuple(steps)), meant)
 
 
@@ -262,8 +264,8 @@ def _folder_meant(query: Query, bench: Bench) -> _Meant:
     if not path:
         raise CannotDo(
             NotDoneReason.INPUT_UNREADABLE,
-            f"{code(place.label)} is an approved folder, which stays where it is. Say \u201call files in {place.label}\u201d "
-            "for what is in it. Nothing was changed.",
+            f"{code(place.label)} is an approved folder, which stays where it is. Say \u201call files in "
+            f"{shown(place.label)}\u201d for what is in it. Nothing was changed.",
         )
     top = root.stat(path)
     above = os.path.dirname(path)

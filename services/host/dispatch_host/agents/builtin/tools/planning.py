@@ -13,8 +13,9 @@ from dispatch_host.agents.builtin.bench import Bench, CannotDo
 from dispatch_host.agents.builtin.markdown import code
 from dispatch_host.agents.builtin.query import Query, Sort
 from dispatch_host.changes import MOST_BYTES, MOST_STEPS, same
-from dispatch_host.scope import Entry, Facts, Hands, Refused, Root
+from dispatch_host.scope import Entry, Facts, Hands, Refused, Root, shown
 
+_TITLED = 100  # characters of a name in a title
 ROOM_BYTES = MOST_BYTES // 2  # of a plan as it grows: written, a name may need more bytes. A step more is not begun
 
 
@@ -88,6 +89,12 @@ def facts(entry: Entry) -> Facts:
 def absolute(entry: Entry) -> str:
     """Give a file's path as a plan has it."""
     return entry.root.absolute(entry.path)
+
+
+def quoted(name: str) -> str:
+    """Write a name into a plan's title, which is plain text: a long one is cut there, for the steps have the whole of it."""
+    said = shown(name)
+    return f"“{said if len(said) <= _TITLED else said[: _TITLED - 1] + '…'}”"
 
 
 def new_name(said: str) -> str:

@@ -23,6 +23,8 @@ def rename(query: Query, bench: Bench) -> Findings:
     entries, total = planning.first(planning.directly_in(query, bench), query, MOST_STEPS)
     if query.paths and query.sort is None:
         entries = planning.selected(query, bench)
+    if query.sort is None:
+        entries.sort(key=lambda entry: _natural(entry.path))
     if not entries:
         raise NothingThere(_none(query, bench))
     if total > MOST_STEPS and not query.count:
@@ -43,6 +45,16 @@ def rename(query: Query, bench: Bench) -> Findings:
         [entry for entry, _ in changes],
         plan=Plan(f"Rename {plural(len(steps), 'file')}", tuple(steps)),
     )
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """Give what puts names in the order in which people count: photo 2 before photo 10."""
+    pieces = re.split(r"([0-9]+)", path.casefold())
+    # By their length without zeros in front: that is their order, and no name makes a number of thousands of digits.
+    return [
+        (len(piece.lstrip("0")) if place % 2 else 0, piece.lstrip("0") if place % 2 else piece)
+        for place, piece in enumerate(pieces)
+    ]
 
 
 def _none(query: Query, bench: Bench) -> str:

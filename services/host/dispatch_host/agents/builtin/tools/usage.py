@@ -13,7 +13,6 @@ from dispatch_host.agents.builtin.matching import matches, ordered
 from dispatch_host.agents.builtin.query import Action, Query, Sort, Style
 from dispatch_host.agents.builtin.tools.listing import looked, shown
 from dispatch_host.scope import Entry, Place
-from dispatch_host.scope import shown as readable
 
 _FOLDERS = 20
 _LARGEST = 5
@@ -83,4 +82,4 @@ def _child(place: Place, entry: Entry) -> str:
     """Name the folder directly below the place that a file belongs to."""
     below = entry.path[len(place.path) + 1 :] if place.path else entry.path
     first, inside, _ = below.partition("/")
-    return code(f"{place.label}/{readable(first)}") if inside else f"{code(place.label)} itself"
+    return code(f"{place.label}/{first}") if inside else f"{code(place.label)} itself"

@@ -49,11 +49,11 @@ def pack(query: Query, bench: Bench) -> Findings:
     # Beside what is packed; inside of it when it is an approved folder, for what lies around that is nobody's leave.
     wished = base if made.hands.may(os.path.join(base, "x")) else sources[0]
     target = made.free(os.path.join(made.folder_for(wished), _name(query, sources)))
-    if made.hands.room(target) < packing.size:
+    if made.hands.room(target) < packing.most_bytes:
         raise CannotDo(
             NotDoneReason.INPUT_UNREADABLE, f"The disk has no room for {size(packing.size)}. Nothing was changed."
         )
-    step = Zip(tuple(sources), target, base, packing.files, packing.size, packing.listing)
+    step = Zip(tuple(sources), target, base, packing.files, packing.size, packing.most_bytes, packing.listing)
     left = f"{plural(packing.left_out, 'file')} left out that I may not read." if packing.left_out else ""
     title = f"Zip {plural(packing.files, 'file')} ({size(packing.size)})"
     return Findings("\n\n".join(filter(None, (left, bench.remarks()))), entries, plan=Plan(title, (step,)))
@@ -91,7 +91,7 @@ def unpack(query: Query, bench: Bench) -> Findings:
     steps: list[Step] = [MakeFolder(top)]
     left_out = total = files = 0
     folders = {top}
-    for info in inside:
+    for place, info in enumerate(inside):
         parts = _parts(info)
         if parts is None:
             left_out += 1
@@ -113,7 +113,8 @@ def unpack(query: Query, bench: Bench) -> Findings:
         made.give(target)
         total += info.file_size
         files += 1
-        steps.append(Convert(source, target, planning.facts(entry), How.ENTRY, info.filename))
+        of = planning.facts(entry)
+        steps.append(Convert(source, target, of, How.ENTRY, info.file_size, info.filename, place, info.CRC))
     if not files:
         raise CannotDo(
             NotDoneReason.INPUT_UNREADABLE,
@@ -130,7 +131,7 @@ def unpack(query: Query, bench: Bench) -> Findings:
         f"{plural(left_out, 'entry', 'entries')} of the archive left out: links, encrypted ones, and names that lead out "
         "of the folder or stand there twice."
     )
-    title = f"Unpack {plural(files, 'file')} ({size(total)}) out of {code(entry.name)}"
+    title = f"Unpack {plural(files, 'file')} ({size(total)}) out of {planning.quoted(entry.name)}"
     return Findings(remark if left_out else "", [entry], plan=Plan(title, tuple(steps)))
 
 
