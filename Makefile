@@ -49,7 +49,7 @@ demo: dev ## Pair a phone with a host and send it real work; FOLDER=~/x for your
 	@$(BIN)/python -m deploy.demo $(if $(FOLDER),--folder "$(FOLDER)")
 
 .PHONY: test
-test: lint ## Lint, types and every test that needs nothing but .venv
+test: lint ## Lint, types and every quick test that needs nothing but .venv
 	@$(BIN)/pytest -q -n 4 --dist worksteal
 
 # Part of the laboratory's disks is mounted: as root, or where unshare lets a user do so.

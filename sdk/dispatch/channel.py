@@ -26,6 +26,9 @@ _BOUNDED: Options = [
 ]
 """How much of a transfer is under way to who reads it: docs/files.md "What is under way" has the figures."""
 
+CONNECT_WITHIN_MS = 5_000
+"""How long an attempt to connect may take: three round trips over a line where each takes more than a second."""
+
 MESSAGE_BYTES = 2 * 1024 * 1024
 """Largest gRPC message either way: a full batch of frames and some air."""
 
@@ -38,8 +41,9 @@ def client_options() -> Options:
         ("grpc.max_send_message_length", MESSAGE_BYTES),
         # We back off by ourselves, with jitter; grpc's own wait of up to two minutes would hide a host that is back.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1_000),
+        # Not what its name says: how long TCP, TLS and HTTP/2 may take to begin before the attempt is given up.
+        ("grpc.min_reconnect_backoff_ms", CONNECT_WITHIN_MS),
         ("grpc.enable_retries", 0),
     ]
 

@@ -36,6 +36,7 @@ from tests.support import device_end
 from tests.support.certificates import Certificates, is_shown, replaced, served, shown_by
 from tests.support.pairing_device import PASSWORD
 from tests.support.pairing_service import PairingService
+from tests.support.proxy import Proxy
 from tests.support.relay import Relay
 from tests.support.waiting import DEADLINE_SECONDS
 
@@ -176,6 +177,17 @@ async def why_not(address: str, dialler: Dialler) -> None:
             await stub.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE_SECONDS)
         except grpc.aio.AioRpcError as failure:
             raise await dialler.explain(address, from_rpc(failure)) from failure
+
+
+async def test_over_a_line_where_shaking_hands_takes_more_than_a_second_there_is_a_connection(
+    certificates: Certificates,
+) -> None:
+    async with server(served(certificates.server())) as address, Proxy(address) as line:
+        line.latency_seconds = 0.3
+
+        await why_not(line.address, certificates.dialler())
+
+        assert line.connections == 1
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
