@@ -17,7 +17,7 @@ from dispatch.api.relay.v1.relay_pb2 import PushHint
 from dispatch.ids import PairId
 from dispatch.tls import BY_THE_RULE, Dialler
 from dispatch_relay.app import Options, serve
-from dispatch_relay.push import PushOutcome
+from dispatch_relay.push import OwedCall, PushOutcome
 from dispatch_relay.settings import Settings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -38,13 +38,22 @@ test does: one that shall be too late says so itself."""
 class RecordingPush:
     """A push transport that calls nobody and remembers whom it should have."""
 
+    key = b""
+    takes_targets = False
+
     def __init__(self, outcome: PushOutcome = PushOutcome.SENT) -> None:
         self.calls: list[tuple[PairId, PushHint.ValueType]] = []
         self.outcome = outcome
 
-    async def call(self, pair_id: PairId, hint: PushHint.ValueType) -> PushOutcome:
-        self.calls.append((pair_id, hint))
+    async def call(self, pair_id: PairId, owed: OwedCall) -> PushOutcome:
+        self.calls.append((pair_id, owed.hint))
         return self.outcome
+
+    def looked(self, pair_id: PairId) -> None: ...
+
+    def changed(self, pair_id: PairId) -> None: ...
+
+    def forget(self, pair_id: PairId) -> None: ...
 
 
 class Pair:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dispatch import GRPC_EXPERIMENTS
@@ -23,6 +24,7 @@ from dispatch_relay.admission import Gate
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.place import Tools
 from dispatch_relay.push import NoPush, Push
+from dispatch_relay.push.opening import PushOptions, open_bell
 from dispatch_relay.reporter import Reporter
 from dispatch_relay.rooms import Rooms
 from dispatch_relay.service import SERVICE, ThreadService
@@ -59,6 +61,8 @@ class Options:
     """Whose certificate the pairing service must show."""
     services: KeyFiles | None = None
     """What it is shown."""
+    push: PushOptions = field(default_factory=PushOptions)
+    """How people are called."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
 
@@ -95,7 +99,7 @@ async def serve(
             trust_age_seconds=lambda: trust.age_ms / 1_000,
             clock_off_seconds=lambda: trust.clock_off_ms / 1_000,
         )
-        async with asyncio.TaskGroup() as group:
+        async with contextlib.AsyncExitStack() as closing, asyncio.TaskGroup() as group:
             beside: set[asyncio.Task[None]] = set()
 
             def spawn(work: Coroutine[object, object, None]) -> None:
@@ -110,12 +114,18 @@ async def serve(
             reporter = Reporter(
                 pairing=str(options.pairing), dialler=options.dialler, log=log, metrics=metrics, jitter=random.uniform
             )
+            bell = None
+            if options.push and push is None:
+                bell = open_bell(
+                    options.push, settings, data=options.data, log=log, clock=clock, metrics=metrics, spawn=spawn
+                )
+                closing.push_async_callback(bell.close)
             tools = Tools(
                 log=log,
                 clock=clock,
                 settings=settings,
                 metrics=metrics,
-                push=push or NoPush(),
+                push=push or bell or NoPush(),
                 spawn=spawn,
                 report=reporter.news,
             )
@@ -191,6 +201,8 @@ async def serve(
             await server.stop(grace_seconds=1.0)
             for loop in loops:
                 loop.cancel()
+            if bell is not None:
+                await bell.shut(within_seconds=_LAST_CALLS_SECONDS)
             # What was written last is told, and people called because of it, while there still is a relay to do so.
             await log.close()
             if beside:

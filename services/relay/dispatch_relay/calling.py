@@ -12,10 +12,10 @@ from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.ids import short
 from dispatch.runtime.logs import get_logger
 
-from dispatch_relay.log import Called, OwedCall
+from dispatch_relay.log import Called
 from dispatch_relay.place import Place, nothing
 from dispatch_relay.presence import End
-from dispatch_relay.push import PushOutcome
+from dispatch_relay.push import OwedCall, PushOutcome
 
 _log = get_logger()
 
@@ -35,7 +35,9 @@ class Calling:
         for owed in left:
             if not owed.seq:
                 self._held.append(owed)
-            elif owed.seq <= self._left_acked:
+            elif (
+                owed.seq <= self._left_acked and not owed.due_ms
+            ):  # else it was decided to call, whatever a phone in a pocket has
                 self._became(PushOutcome.SUPPRESSED_LOOKING, owed)  # the phone has it
             else:
                 self.call(owed)
@@ -71,16 +73,21 @@ class Calling:
             self.let_be()
             self.call(last)
 
+    def looked(self) -> None:
+        """A person looks: whatever they were to be called for, they see it."""
+        self._place.tools.push.looked(self._place.pair_id)
+
     def forget(self) -> None:
         """The pairing is over, and the store has forgotten what was owed."""
         self._held = []
+        self._place.tools.push.forget(self._place.pair_id)
 
     def _looked_at(self) -> bool:
         phone = self._place.streams.get(End.PHONE)
         return phone is not None and phone.looking and not self._place.presence[End.PHONE].absent
 
     async def _push(self, owed: OwedCall) -> None:
-        self._became(await self._place.tools.push.call(self._place.pair_id, owed.hint), owed)
+        self._became(await self._place.tools.push.call(self._place.pair_id, owed), owed)
 
     def _became(self, outcome: PushOutcome, owed: OwedCall) -> None:
         place = self._place

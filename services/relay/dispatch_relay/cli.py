@@ -50,6 +50,20 @@ def serve(
         Path | None, typer.Option(help="PEM file: the certificate that the pairing service is shown.")
     ] = None,
     services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    push_contact: Annotated[
+        str | None,
+        typer.Option(help="Call phones by Web Push; whom push services may write to: mailto:you@example.org."),
+    ] = None,
+    push_key: Annotated[
+        Path | None, typer.Option(help="PEM file: the VAPID key, if not the one that is made in the data folder.")
+    ] = None,
+    push_ca: Annotated[
+        Path | None,
+        typer.Option(help="PEM file: the authority of a push service of your own, in place of the usual ones."),
+    ] = None,
+    push_services: Annotated[
+        Path | None, typer.Option(help="Call people by the services that this file names (ntfy, mail ...).")
+    ] = None,
 ) -> None:
     """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
     console = Console.standard(as_json=context.obj)
@@ -60,6 +74,7 @@ def serve(
         from dispatch.tls import KeyFiles  # noqa: PLC0415
 
         from dispatch_relay.app import Options  # noqa: PLC0415
+        from dispatch_relay.push.opening import PushOptions  # noqa: PLC0415
 
         try:
             options = Options(
@@ -71,6 +86,7 @@ def serve(
                 certificate=CertificateFiles.given(tls_cert, tls_key, option="--tls"),
                 services_ca=services_ca,
                 services=KeyFiles.given(services_cert, services_key, option="--services"),
+                push=PushOptions(contact=push_contact, key=push_key, ca=push_ca, services=push_services),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
             )
             _check(options)
@@ -90,6 +106,8 @@ def _check(options: Any) -> None:
             refuse_plaintext(address, allowed=options.plaintext)
     if options.services is not None and options.services_ca is None:
         raise ValueError("--services-cert and --services-key need --services-ca")
+    if options.push.contact is None and (options.push.key is not None or options.push.ca is not None):
+        raise ValueError("--push-key and --push-ca need --push-contact")
     if options.services is None and not may_be_plaintext(options.pairing, allowed=options.plaintext):
         raise ValueError(
             f"the pairing service at {options.pairing} wants to see a certificate: "

@@ -27,6 +27,7 @@ MOST_SEQ = 2**63 - 1
 
 _VERDICTS = frozenset({"take", "decline"})
 _HOSTS_WORDS = _VERDICTS | {"notice"}
+_PHONES_WORD = "push_target"
 
 
 def check_post(post: pb.Post, *, author: End, sealed_bytes: int) -> errors.DispatchError | None:
@@ -61,6 +62,8 @@ def check_frame(frame: pb.DeviceFrame, *, author: End) -> str:
         raise errors.ProtocolViolation(f"{name} on a stream that is open")
     if name in _HOSTS_WORDS and author is End.PHONE:
         raise errors.ProtocolViolation(f"{name} is a host's word")
+    if name == _PHONES_WORD and author is End.HOST:
+        raise errors.ProtocolViolation(f"{name} is a phone's word")
     if name in _VERDICTS and len(getattr(frame, name).message_id) != ID_BYTES:
         # It would be looked for, and sent back, however long it is.
         raise errors.ProtocolViolation("message_id is not 16 bytes")

@@ -29,11 +29,19 @@ def challenge(*, nonce: bytes, protocol_version: int, server_time_ms: int) -> by
     )
 
 
-def opened(*, head_seq: int, oldest_seq: int, limits: pb.Limits, pending: Sequence[MessageId]) -> bytes:
+def opened(
+    *, head_seq: int, oldest_seq: int, limits: pb.Limits, pending: Sequence[MessageId], push_key: bytes = b""
+) -> bytes:
     """Say that the stream is open."""
     return _one(
         pb.RelayFrame(
-            opened=pb.Opened(head_seq=head_seq, oldest_seq=oldest_seq, limits=limits, pending_message_ids=pending)
+            opened=pb.Opened(
+                head_seq=head_seq,
+                oldest_seq=oldest_seq,
+                limits=limits,
+                pending_message_ids=pending,
+                push_key=push_key,
+            )
         )
     )
 
@@ -107,6 +115,14 @@ def presence(presence: Presence, *, of: End, last_heard_ms: int, lease_age_ms: i
 def peer_ack(through_seq: int) -> bytes:
     """Say up to where the peer has everything."""
     return _one(pb.RelayFrame(peer_ack=pb.PeerAck(through_seq=through_seq)))
+
+
+def push_target_kept(
+    reason: Reason.ValueType = Reason.REASON_UNSPECIFIED, *, retry_after_ms: int = 0, detail: str = ""
+) -> bytes:
+    """Tell a phone that its push target is kept, or why not."""
+    kept = pb.PushTargetKept(reason=reason, retry_after_ms=retry_after_ms, detail=detail)
+    return _one(pb.RelayFrame(push_target_kept=kept))
 
 
 def draining(*, reconnect_in_ms: int) -> bytes:

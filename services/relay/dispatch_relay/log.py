@@ -17,7 +17,8 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_relay.presence import End, Presence, Standing
-from dispatch_relay.push import PushOutcome
+from dispatch_relay.push import OwedCall, PushOutcome
+from dispatch_relay.push.target import Target
 from dispatch_relay.verdict import Effect, Event, Status
 
 NO_TASK = TaskId(b"")
@@ -61,15 +62,6 @@ class Pending:
     sealed: bytes = field(repr=False)
     arrived_ms: int
     valid_for_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class OwedCall:
-    """A call to the person of which nothing has become yet."""
-
-    number: int  # 0 when it could not be stored
-    seq: int  # of the row that it is for; 0 when a host is out of contact
-    hint: PushHint.ValueType
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +177,31 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
+class CallLater:
+    """A call waits, or came to nothing and is tried again."""
+
+    number: int
+    attempts: int
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetTarget:
+    """The phone said where and when it wants to be called; one that says nothing is forgotten."""
+
+    pair_id: PairId
+    target: Target
+
+
+@dataclass(frozen=True, slots=True)
+class DropTarget:
+    """A push service knows no such endpoint. Does nothing when the phone has another one by now; the quiet hours stay."""
+
+    pair_id: PairId
+    endpoint: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Erase:
     """The pairing is over: nothing of it stays, but for reports; tasks without an outcome are reported as such."""
 
@@ -206,7 +223,7 @@ class Reported:
     through: int
 
 
-Op = Decide | Keep | Note | Acked | Stood | Called | Erase | Sweep | Reported
+Op = Decide | Keep | Note | Acked | Stood | Called | CallLater | SetTarget | DropTarget | Erase | Sweep | Reported
 
 
 # ---- what came of it
@@ -258,6 +275,9 @@ class Log(Protocol):
 
     async def unsettled(self) -> Sequence[PairId]:
         """List the pairings that need somebody to watch over them: commands are pending, a call is owed, or an end was there."""
+
+    async def target(self, pair_id: PairId) -> Target:
+        """Read where and when the phone of a pairing wants to be called. Raises errors.StoreFailed."""
 
     async def standings(self) -> Mapping[Standing, int]:
         """Count the hosts by standing."""

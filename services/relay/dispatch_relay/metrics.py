@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from dispatch_relay.presence import CAUSES, End, Standing
 from dispatch_relay.push import PushOutcome
+from dispatch_relay.push.answers import Result
 
 # Waits of people: from a few ms on loopback to the longest valid_for.
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -19,6 +20,7 @@ _COMMIT_OPS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 BYE, BROKE = "bye", "broke"
 REFUSED = "refused"
+TRANSPORTS = ("web", "services")
 OUTCOMES: Mapping[Outcome.ValueType, str] = {
     value: name.removeprefix("OUTCOME_").lower() for name, value in Outcome.items() if value
 }
@@ -76,6 +78,21 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self._pushes = {outcome: pushes.labels(outcome.value) for outcome in PushOutcome}
+        attempts = Counter(
+            "dispatch_relay_push_attempts_total",
+            "Attempts to push, each for one or more calls, by transport and what came of it.",
+            ["transport", "result"],
+            registry=registry,
+        )
+        self._push_attempts = {
+            (transport, result): attempts.labels(transport, result.value)
+            for transport in TRANSPORTS
+            for result in Result
+        }
+        self.push_waiting = Gauge(
+            "dispatch_relay_push_waiting", "Calls to people that wait for their time, or to be tried again.",
+            registry=registry,
+        )  # fmt: skip
         self.live_dropped = Counter(
             "dispatch_relay_live_dropped_total", "Live frames dropped because the peer reads slowly.", registry=registry
         )
@@ -177,6 +194,10 @@ class Metrics:
     def transfer_ended(self, why: str) -> None:
         """`why` is the word of a reason, BYE (both ends said all) or BROKE."""
         self._transfer_ends[why].inc()
+
+    def push_tried(self, transport: str, result: Result) -> None:
+        """An attempt of one of `TRANSPORTS` is over."""
+        self._push_attempts[transport, result].inc()
 
     def pushed(self, outcome: PushOutcome) -> None:
         self._pushes[outcome].inc()

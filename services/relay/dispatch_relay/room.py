@@ -25,6 +25,7 @@ from dispatch_relay.place import RETRY_STORE_MS, Place, Tools, nothing
 from dispatch_relay.presence import End, Event, Presence, Standing
 from dispatch_relay.settings import Settings
 from dispatch_relay.stream import Caller, Stream
+from dispatch_relay.targets import Targets
 from dispatch_relay.watch import Watch
 
 _log = get_logger()
@@ -39,7 +40,9 @@ class Room:
         self._place = Place(pair_id, thread, tools, moved=self._settle)
         self._commands = Commands(self._place, thread.pending, end=self.end)
         calling = Calling(self._place, thread.owed_calls, phone_acked=thread.acked.get(End.PHONE, 0))
+        self._calling = calling
         self._keeping = Keeping(self._place, calling)
+        self._targets = Targets(self._place)
         self._watch = Watch(self._place, self._commands, calling, drop=self._drop)
         self._limits = _limits(tools.settings)
         self._closed = closed
@@ -52,6 +55,7 @@ class Room:
             "looking": lambda stream, frame: self._looking(stream, frame.looking),
             "notice": lambda stream, frame: self._notice(stream, frame.notice),
             "bye": lambda stream, frame: self._gone(stream, Event.BYE),
+            "push_target": lambda stream, frame: self._targets.said(stream, frame.push_target),
             "pong": lambda stream, frame: None,  # that it came is all it says
         }
         # Touched on the loop only.
@@ -96,6 +100,8 @@ class Room:
         place.tools.metrics.stream_opened(caller.end)
         self._greet(stream)
         self._watch.attached(stream)
+        if stream.looking and stream.end is End.PHONE:
+            self._calling.looked()
         self._settle()
         return stream
 
@@ -113,6 +119,7 @@ class Room:
                 oldest_seq=place.oldest_seq,
                 limits=self._limits,
                 pending=list(self._commands) if stream.end is End.PHONE else [],
+                push_key=place.tools.push.key if stream.end is End.PHONE else b"",
             )
         )
         self._watch.tell_again(stream)
@@ -223,6 +230,8 @@ class Room:
 
     def _looking(self, stream: Stream, looking: pb.Looking) -> None:
         stream.looking = looking.looking
+        if stream.looking and stream.end is End.PHONE:
+            self._calling.looked()
         self._watch.tell_again(stream)
         self._settle()
 

@@ -61,10 +61,25 @@ CREATE TABLE IF NOT EXISTS call (
     pairing INTEGER NOT NULL,
     seq INTEGER NOT NULL, -- of the row that it is for; 0 when the host is out of contact
     hint INTEGER NOT NULL,
+    task_outcome INTEGER NOT NULL, -- of the task that the row ended, 0 for none
     at_ms INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, -- that came to nothing
+    due_ms INTEGER NOT NULL DEFAULT 0, -- not before this; 0 while nothing holds it
     outcome TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX IF NOT EXISTS call_owed ON call (pairing) WHERE outcome = '';
+
+-- Where and when the phone of a pairing wants to be called (docs/push.md). The endpoint is a secret.
+CREATE TABLE IF NOT EXISTS push_target (
+    pairing INTEGER PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    p256dh BLOB NOT NULL,
+    auth BLOB NOT NULL,
+    time_zone TEXT NOT NULL, -- of the quiet hours; empty for none
+    from_minute INTEGER NOT NULL,
+    to_minute INTEGER NOT NULL,
+    questions_ring INTEGER NOT NULL
+) STRICT;
 
 -- What the pairing service is to be told. Names pairings itself: it outlives them.
 CREATE TABLE IF NOT EXISTS report (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_network
 
 PREFIX = "DISPATCH_RELAY_"
 
@@ -46,6 +47,15 @@ class Settings:
     transfer_bytes: int = _number(4_831_838_208, "most bytes that one transfer may carry: 4.5 GiB")
     transfer_join_ms: int = _number(10_000, "how long one end of a transfer waits for the other")
     transfer_idle_ms: int = _number(90_000, "how long a transfer may stand still")
+    push_group_ms: int = _number(2_000, "how long news wait for more, to be one push with them")
+    push_news_gap_ms: int = _number(60_000, "how long after a push the next news of that pairing wait")
+    push_question_gap_ms: int = _number(15_000, "how long after a push the next question of that pairing waits")
+    push_retry_ms: int = _number(5_000, "after how long a push that came to nothing is tried again at first")
+    push_timeout_ms: int = _number(10_000, "how long a push service has to answer")
+    push_networks: tuple[str, ...] = field(
+        default=(),
+        metadata={"about": "networks beside the internet in which push services may be, separated by commas"},
+    )
     sweep_seconds: int = _number(3_600, "how often old rows are looked for")
     trust_stale_seconds: int = _number(300, "how old the pairing service's word may be before nobody is let in")
     drain_ms: int = _number(2_000, "how long devices have to leave when the relay is stopped")
@@ -59,6 +69,14 @@ class Settings:
         return 2 * self.idle_ask_ms + self.lease_ms
 
 
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
 def read(environment: Mapping[str, str]) -> Settings:
     """Read the settings. Raises BadSettings."""
     values: dict[str, int | tuple[str, ...]] = {}
@@ -70,7 +88,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         if text is None:
             continue
         if "least" not in one.metadata:
-            values[one.name] = tuple(part.strip() for part in text.split(",") if part.strip())
+            parts = values[one.name] = tuple(part.strip() for part in text.split(",") if part.strip())
+            if one.name == "push_networks":
+                mistakes += [f"{name}: {part!r} is no network" for part in parts if not _is_network(part)]
         elif not text.isascii() or not text.isdigit() or int(text) < one.metadata["least"]:
             mistakes.append(f"{name} is {text!r}, not a whole number from {one.metadata['least']}")
         else:

@@ -22,9 +22,11 @@ from typing import TypeVar
 from dispatch import errors
 from dispatch.ids import Instance, MessageId, PairId, TaskId
 
-from dispatch_relay.log import Done, Failed, Op, OwedCall, Pending, Report, Row, Then, Untold
+from dispatch_relay.log import Done, Failed, Op, Pending, Report, Row, Then, Untold
 from dispatch_relay.log import Thread as ThreadState
 from dispatch_relay.presence import End, Presence, Standing
+from dispatch_relay.push import OwedCall
+from dispatch_relay.push.target import Quiet, Target
 from dispatch_relay.sqlite_writer import COLUMNS, ROW_OVERHEAD_BYTES, Writer, connect, row_of
 
 SCHEMA_VERSION = 1
@@ -151,6 +153,9 @@ class SqliteLog:
         )
         return [PairId(pair_id) for (pair_id,) in found]
 
+    async def target(self, pair_id: PairId) -> Target:
+        return await self._read(lambda db: _read_target(db, pair_id))
+
     async def standings(self) -> Mapping[Standing, int]:
         found = await self._read(
             lambda db: db.execute(
@@ -212,7 +217,9 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
         ).fetchall()
         tasks = db.execute("SELECT task_id, at_ms FROM task WHERE pairing = ? AND outcome = 0", (key,)).fetchall()
         calls = db.execute(
-            "SELECT number, seq, hint FROM call WHERE pairing = ? AND outcome = '' ORDER BY number", (key,)
+            "SELECT number, seq, hint, at_ms, task_outcome, attempts, due_ms FROM call"
+            " WHERE pairing = ? AND outcome = '' ORDER BY number",
+            (key,),
         ).fetchall()
     finally:
         db.execute("COMMIT")
@@ -229,8 +236,21 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
             for message_id, task_id, sealed, arrived_ms, valid_for_ms in pending
         ],
         open_tasks={TaskId(task_id): at_ms for task_id, at_ms in tasks},
-        owed_calls=[OwedCall(number, seq, hint) for number, seq, hint in calls],
+        owed_calls=[OwedCall(*values) for values in calls],
     )
+
+
+def _read_target(db: sqlite3.Connection, pair_id: PairId) -> Target:
+    found = db.execute(
+        "SELECT endpoint, p256dh, auth, time_zone, from_minute, to_minute, questions_ring FROM push_target"
+        " WHERE pairing = (SELECT id FROM pairing WHERE pair_id = ?)",
+        (pair_id,),
+    ).fetchone()
+    if found is None:
+        return Target()
+    endpoint, p256dh, auth, zone, from_minute, to_minute, ring = found
+    quiet = Quiet(zone, from_minute, to_minute, bool(ring)) if zone else None
+    return Target(endpoint, p256dh, auth, quiet)
 
 
 def _read_untold(db: sqlite3.Connection, limit: int) -> Untold:

@@ -19,21 +19,24 @@ from dispatch_relay import verdict
 from dispatch_relay.log import (
     Acked,
     Called,
+    CallLater,
     Decide,
     Done,
+    DropTarget,
     Erase,
     Failed,
     Keep,
     Note,
     Op,
-    OwedCall,
     Reported,
     Row,
     RowKind,
+    SetTarget,
     Stood,
     Sweep,
 )
 from dispatch_relay.presence import End
+from dispatch_relay.push import OwedCall
 from dispatch_relay.verdict import Effect, Status
 
 ROW_OVERHEAD_BYTES = 128
@@ -87,6 +90,9 @@ class Writer:
             Acked: self._acked,
             Stood: self._stood,
             Called: self._called,
+            CallLater: self._call_later,
+            SetTarget: self._set_target,
+            DropTarget: self._drop_target,
             Erase: self._erase,
             Sweep: self._sweep,
             Reported: self._reported,
@@ -221,7 +227,7 @@ class Writer:
             return Done(Effect.ANSWER_AGAIN, Status.ACCEPTED, self._find(thread, End.HOST, op.message_id))
         ended = op.outcome != Outcome.OUTCOME_UNSPECIFIED and self._end(thread, op)
         begun = op.is_go and self._go_elsewhere(thread, op)
-        owed = self._owe_call(thread, op.push_hint, seq=row.seq, now_ms=op.now_ms)
+        owed = self._owe_call(thread, op.push_hint, seq=row.seq, now_ms=op.now_ms, outcome=op.outcome)
         return Done(
             Effect.ACCEPT,
             Status.ACCEPTED,
@@ -243,17 +249,54 @@ class Writer:
             self._report(op.pair_id, op.task_id, posted_ms, reason=Reason.REASON_UNSPECIFIED)
         return bool(fresh)
 
-    def _owe_call(self, thread: _Thread, hint: PushHint.ValueType, *, seq: int, now_ms: int) -> OwedCall | None:
+    def _owe_call(
+        self,
+        thread: _Thread,
+        hint: PushHint.ValueType,
+        *,
+        seq: int,
+        now_ms: int,
+        outcome: Outcome.ValueType = Outcome.OUTCOME_UNSPECIFIED,
+    ) -> OwedCall | None:
         """Remember, in the transaction of what it is for, that the person is to be called."""
         if hint == PushHint.PUSH_HINT_UNSPECIFIED:
             return None
         number = self._db.execute(
-            "INSERT INTO call (pairing, seq, hint, at_ms) VALUES (?, ?, ?, ?)", (thread.key, seq, hint, now_ms)
+            "INSERT INTO call (pairing, seq, hint, task_outcome, at_ms) VALUES (?, ?, ?, ?, ?)",
+            (thread.key, seq, hint, outcome, now_ms),
         ).lastrowid
-        return OwedCall(number or 0, seq, hint)
+        return OwedCall(number or 0, seq, hint, at_ms=now_ms, outcome=outcome)
 
     def _called(self, op: Called) -> Done:
         self._db.execute("UPDATE call SET outcome = ? WHERE number = ?", (op.outcome.value, op.number))
+        return Done(Effect.NOTHING)
+
+    def _call_later(self, op: CallLater) -> Done:
+        self._db.execute(
+            "UPDATE call SET attempts = ?, due_ms = ? WHERE number = ? AND outcome = ''",
+            (op.attempts, op.due_ms, op.number),
+        )
+        return Done(Effect.NOTHING)
+
+    def _set_target(self, op: SetTarget) -> Done:
+        key, target = self._thread(op.pair_id).key, op.target
+        self._db.execute("DELETE FROM push_target WHERE pairing = ?", (key,))
+        if target:
+            quiet = target.quiet
+            hours = ("", 0, 0) if quiet is None else (quiet.time_zone, quiet.from_minute, quiet.to_minute)
+            self._db.execute(
+                "INSERT INTO push_target (pairing, endpoint, p256dh, auth, time_zone, from_minute, to_minute,"
+                " questions_ring) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (key, target.endpoint, target.p256dh, target.auth, *hours, bool(quiet and quiet.questions_ring)),
+            )
+        return Done(Effect.NOTHING)
+
+    def _drop_target(self, op: DropTarget) -> Done:
+        # Of a pairing that is over by now nothing is made again.
+        where = "WHERE pairing = (SELECT id FROM pairing WHERE pair_id = ?) AND endpoint = ?"
+        values = (op.pair_id, op.endpoint)
+        self._db.execute(f"DELETE FROM push_target {where} AND time_zone = ''", values)  # noqa: S608 -- constant
+        self._db.execute(f"UPDATE push_target SET endpoint = '', p256dh = x'', auth = x'' {where}", values)  # noqa: S608 -- constant
         return Done(Effect.NOTHING)
 
     def _end(self, thread: _Thread, op: Keep) -> bool:
@@ -331,8 +374,8 @@ class Writer:
             # What became of it the host can no longer say here.
             reason = Reason.REASON_NOT_PAIRED
             self._report(op.pair_id, TaskId(task_id), posted_ms, reason=reason, ended_ms=op.now_ms)
-        for table in ("thread_row", "pending", "task", "presence", "call"):
-            self._db.execute(f"DELETE FROM {table} WHERE pairing = ?", (key,))  # noqa: S608 -- one of five names
+        for table in ("thread_row", "pending", "task", "presence", "call", "push_target"):
+            self._db.execute(f"DELETE FROM {table} WHERE pairing = ?", (key,))  # noqa: S608 -- one of six names
         self._db.execute("DELETE FROM pairing WHERE id = ?", (key,))
         del self._touched[op.pair_id]
         return Done(Effect.NOTHING, to_report=bool(unended))

@@ -28,6 +28,9 @@ MOST_IN_FLIGHT = 256
 NOTICES_AT_ONCE = 20
 """Notices that a host may say at once, with one more each second: each is written, logged and told to the phone."""
 
+TARGETS_AT_ONCE = 5
+"""Push targets that a phone may say at once, with one more each second: each is a write."""
+
 ReadRows = Callable[[int], Awaitable[Sequence[Row]]]
 """Reads rows behind a seq from the log."""
 
@@ -62,6 +65,7 @@ class Stream:
         self.posts = Bucket(per_second=settings.posts_per_second, burst=2 * settings.posts_per_second, now_ms=now_ms)
         self.lives = Bucket(per_second=settings.live_per_second, burst=2 * settings.live_per_second, now_ms=now_ms)
         self.notices = Bucket(per_second=1, burst=NOTICES_AT_ONCE, now_ms=now_ms)
+        self.targets = Bucket(per_second=1, burst=TARGETS_AT_ONCE, now_ms=now_ms)
         self.acked_seq = 0
         # Filled by room, emptied by send.
         self._control: deque[bytes] = deque()

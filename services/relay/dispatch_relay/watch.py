@@ -18,9 +18,10 @@ from dispatch.runtime.logs import get_logger
 from dispatch_relay import frames, presence
 from dispatch_relay.calling import Calling
 from dispatch_relay.commands import Commands
-from dispatch_relay.log import Done, Failed, OwedCall, Stood
+from dispatch_relay.log import Done, Failed, Stood
 from dispatch_relay.place import Place
 from dispatch_relay.presence import End, Event, Presence, Standing
+from dispatch_relay.push import OwedCall
 from dispatch_relay.steadiness import Steadiness
 from dispatch_relay.stream import Stream
 
@@ -131,7 +132,9 @@ class Watch:
         if op.hint == PUSH_HINT_UNSPECIFIED:
             return
         stored = result.owed_call if isinstance(result, Done) else None
-        owed = stored or OwedCall(0, 0, op.hint)  # a store that is in trouble keeps nobody from being called
+        owed = stored or OwedCall(
+            0, 0, op.hint, at_ms=op.presence.since_ms
+        )  # a store that is in trouble keeps nobody from being called
         if held:
             self._calling.hold_back(owed)
         else:

@@ -262,6 +262,7 @@ class DeviceFrame(_message.Message):
     NOTICE_FIELD_NUMBER: _builtins.int
     BYE_FIELD_NUMBER: _builtins.int
     PONG_FIELD_NUMBER: _builtins.int
+    PUSH_TARGET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -286,6 +287,8 @@ class DeviceFrame(_message.Message):
     def bye(self) -> Global___Bye: ...
     @_builtins.property
     def pong(self) -> Global___Pong: ...
+    @_builtins.property
+    def push_target(self) -> Global___PushTarget: ...
     def __init__(
         self,
         *,
@@ -301,12 +304,13 @@ class DeviceFrame(_message.Message):
         notice: Global___Notice | None = ...,
         bye: Global___Bye | None = ...,
         pong: Global___Pong | None = ...,
+        push_target: Global___PushTarget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "bye", b"bye", "decline", b"decline", "frame", b"frame", "hello", b"hello", "live", b"live", "looking", b"looking", "notice", b"notice", "open", b"open", "pong", b"pong", "post", b"post", "proof", b"proof", "take", b"take"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "bye", b"bye", "decline", b"decline", "frame", b"frame", "hello", b"hello", "live", b"live", "looking", b"looking", "notice", b"notice", "open", b"open", "pong", b"pong", "post", b"post", "proof", b"proof", "push_target", b"push_target", "take", b"take"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "bye", b"bye", "decline", b"decline", "frame", b"frame", "hello", b"hello", "live", b"live", "looking", b"looking", "notice", b"notice", "open", b"open", "pong", b"pong", "post", b"post", "proof", b"proof", "take", b"take"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "bye", b"bye", "decline", b"decline", "frame", b"frame", "hello", b"hello", "live", b"live", "looking", b"looking", "notice", b"notice", "open", b"open", "pong", b"pong", "post", b"post", "proof", b"proof", "push_target", b"push_target", "take", b"take"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["hello", "proof", "open", "post", "live", "take", "decline", "ack", "looking", "notice", "bye", "pong"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["hello", "proof", "open", "post", "live", "take", "decline", "ack", "looking", "notice", "bye", "pong", "push_target"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -331,6 +335,7 @@ class RelayFrame(_message.Message):
     PEER_ACK_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     PING_FIELD_NUMBER: _builtins.int
+    PUSH_TARGET_KEPT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def challenge(self) -> Global___Challenge: ...
     @_builtins.property
@@ -357,6 +362,8 @@ class RelayFrame(_message.Message):
     def draining(self) -> Global___Draining: ...
     @_builtins.property
     def ping(self) -> Global___Ping: ...
+    @_builtins.property
+    def push_target_kept(self) -> Global___PushTargetKept: ...
     def __init__(
         self,
         *,
@@ -373,12 +380,13 @@ class RelayFrame(_message.Message):
         peer_ack: Global___PeerAck | None = ...,
         draining: Global___Draining | None = ...,
         ping: Global___Ping | None = ...,
+        push_target_kept: Global___PushTargetKept | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "deliver", b"deliver", "draining", b"draining", "frame", b"frame", "handed_over", b"handed_over", "handover", b"handover", "live", b"live", "opened", b"opened", "peer_ack", b"peer_ack", "ping", b"ping", "presence", b"presence", "receipt", b"receipt", "refusal", b"refusal", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "deliver", b"deliver", "draining", b"draining", "frame", b"frame", "handed_over", b"handed_over", "handover", b"handover", "live", b"live", "opened", b"opened", "peer_ack", b"peer_ack", "ping", b"ping", "presence", b"presence", "push_target_kept", b"push_target_kept", "receipt", b"receipt", "refusal", b"refusal", "withdrawn", b"withdrawn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "deliver", b"deliver", "draining", b"draining", "frame", b"frame", "handed_over", b"handed_over", "handover", b"handover", "live", b"live", "opened", b"opened", "peer_ack", b"peer_ack", "ping", b"ping", "presence", b"presence", "receipt", b"receipt", "refusal", b"refusal", "withdrawn", b"withdrawn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge", b"challenge", "deliver", b"deliver", "draining", b"draining", "frame", b"frame", "handed_over", b"handed_over", "handover", b"handover", "live", b"live", "opened", b"opened", "peer_ack", b"peer_ack", "ping", b"ping", "presence", b"presence", "push_target_kept", b"push_target_kept", "receipt", b"receipt", "refusal", b"refusal", "withdrawn", b"withdrawn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["challenge", "opened", "handover", "handed_over", "withdrawn", "deliver", "receipt", "refusal", "live", "presence", "peer_ack", "draining", "ping"]  # noqa: Y015
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["challenge", "opened", "handover", "handed_over", "withdrawn", "deliver", "receipt", "refusal", "live", "presence", "peer_ack", "draining", "ping", "push_target_kept"]  # noqa: Y015
     _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
 
@@ -524,10 +532,15 @@ class Opened(_message.Message):
     OLDEST_SEQ_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     PENDING_MESSAGE_IDS_FIELD_NUMBER: _builtins.int
+    PUSH_KEY_FIELD_NUMBER: _builtins.int
     head_seq: _builtins.int
     """The newest row of the pairing; 0 for none. What the device reads up to here is the past."""
     oldest_seq: _builtins.int
     """The oldest row that the relay still has; 0 when it has none."""
+    push_key: _builtins.bytes
+    """The relay's VAPID public key (RFC 8292), an uncompressed point of P-256: what a phone subscribes with. Empty when the relay
+    calls nobody by Web Push.
+    """
     @_builtins.property
     def limits(self) -> Global___Limits:
         """What the relay lets a device do on this stream."""
@@ -543,10 +556,11 @@ class Opened(_message.Message):
         oldest_seq: _builtins.int = ...,
         limits: Global___Limits | None = ...,
         pending_message_ids: _abc.Iterable[_builtins.bytes] | None = ...,
+        push_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_seq", b"head_seq", "limits", b"limits", "oldest_seq", b"oldest_seq", "pending_message_ids", b"pending_message_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_seq", b"head_seq", "limits", b"limits", "oldest_seq", b"oldest_seq", "pending_message_ids", b"pending_message_ids", "push_key", b"push_key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1103,6 +1117,111 @@ class Draining(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Draining: _TypeAlias = Draining  # noqa: Y015
+
+@_typing.final
+class PushTarget(_message.Message):
+    """PushTarget says where and when a phone wants to be called while nobody looks (docs/push.md). One for each pairing: a new one
+    replaces it, one without an endpoint and without quiet hours removes it, and it ends with the pairing. Answered by PushTargetKept.
+    Repeating it is safe. A host that says it breaks the protocol.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    P256DH_FIELD_NUMBER: _builtins.int
+    AUTH_FIELD_NUMBER: _builtins.int
+    QUIET_FIELD_NUMBER: _builtins.int
+    endpoint: _builtins.str
+    """Where: the endpoint of RFC 8030 that a browser or a UnifiedPush distributor gave, "https://...", at most 2,048 characters.
+    Empty: nowhere, but the quiet hours hold for whoever else is called for this pairing.
+    """
+    p256dh: _builtins.bytes
+    """The receiver's public key of RFC 8291 (`p256dh`), an uncompressed point of P-256, 65 bytes."""
+    auth: _builtins.bytes
+    """The receiver's secret of RFC 8291, 16 bytes."""
+    @_builtins.property
+    def quiet(self) -> Global___QuietHours:
+        """When not to call. Absence means that the person may be called at any time."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: _builtins.str = ...,
+        p256dh: _builtins.bytes = ...,
+        auth: _builtins.bytes = ...,
+        quiet: Global___QuietHours | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quiet", b"quiet"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auth", b"auth", "endpoint", b"endpoint", "p256dh", b"p256dh", "quiet", b"quiet"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PushTarget: _TypeAlias = PushTarget  # noqa: Y015
+
+@_typing.final
+class QuietHours(_message.Message):
+    """QuietHours is a part of each day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    FROM_MINUTE_FIELD_NUMBER: _builtins.int
+    TO_MINUTE_FIELD_NUMBER: _builtins.int
+    QUESTIONS_RING_FIELD_NUMBER: _builtins.int
+    time_zone: _builtins.str
+    """Where the phone is: a name of the IANA time zone database, "Europe/Berlin"."""
+    from_minute: _builtins.int
+    """From this minute of the day on, 0 to 1,439."""
+    to_minute: _builtins.int
+    """Up to this minute of the day, of the next one when it is not behind from_minute. Must not be the same."""
+    questions_ring: _builtins.bool
+    """Whether questions call all the same."""
+    def __init__(
+        self,
+        *,
+        time_zone: _builtins.str = ...,
+        from_minute: _builtins.int = ...,
+        to_minute: _builtins.int = ...,
+        questions_ring: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_minute", b"from_minute", "questions_ring", b"questions_ring", "time_zone", b"time_zone", "to_minute", b"to_minute"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuietHours: _TypeAlias = QuietHours  # noqa: Y015
+
+@_typing.final
+class PushTargetKept(_message.Message):
+    """PushTargetKept answers PushTarget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_MS_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    reason: _error_pb2.Reason.ValueType
+    """Absence: it is kept. Else why not: BAD_REQUEST, NOT_SUPPORTED (nobody is called by this relay), RATE_LIMITED, STORE_FAILED."""
+    retry_after_ms: _builtins.int
+    """When to come back, ms; 0 for no advice."""
+    detail: _builtins.str
+    """More words for an engineer, in English. May be empty."""
+    def __init__(
+        self,
+        *,
+        reason: _error_pb2.Reason.ValueType = ...,
+        retry_after_ms: _builtins.int = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "reason", b"reason", "retry_after_ms", b"retry_after_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PushTargetKept: _TypeAlias = PushTargetKept  # noqa: Y015
 
 @_typing.final
 class Ping(_message.Message):
