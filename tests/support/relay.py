@@ -99,9 +99,9 @@ class Relay:
         await self.stop()
         await self.trust.__aexit__(kind, error, trace)
 
-    async def start(self, *, until_serving: bool = True, **changed: int) -> None:
+    async def start(self, *, until_serving: bool = True, **changed: Any) -> None:
         """Start, at the address of the last time, and wait until it lets people in."""
-        self.settings = replace(self.settings, **changed)  # type: ignore[arg-type] # all but the names are numbers
+        self.settings = replace(self.settings, **changed)
         listening: asyncio.Future[tuple[Address, Address | None]] = asyncio.get_running_loop().create_future()
         said: dict[str, Any] = {
             "listen": Address.parse(self.address or address_to_come_back_to()),
@@ -119,7 +119,7 @@ class Relay:
                 self.settings,
                 ready=lambda *bound: listening.set_result(bound),
                 stopped=self._stopped,
-                push=self.push,
+                push=None if "push" in self._options else self.push,  # else it makes its own
             )
         )
         waited: list[asyncio.Future[Any]] = [self._serving, listening]
@@ -146,6 +146,11 @@ class Relay:
         if self._serving is not None:
             await self._serving
             self._serving = None
+
+    async def start_again(self, **changed: Any) -> None:
+        """Stop as SIGTERM does, and start with other settings."""
+        await self.stop()
+        await self.start(**changed)
 
     def pair(self) -> Pair:
         """Make a pairing that this relay has never heard of."""
