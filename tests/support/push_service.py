@@ -54,6 +54,7 @@ class Browser:
     endpoint: str
     private: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     auth: bytes = field(default_factory=lambda: os.urandom(16))
+    opens_here: bool = True  # else somebody else has the key, and `text` stays empty
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     tried: list[int] = field(default_factory=list)  # what each attempt was answered
     pushes: list[Pushed] = field(default_factory=list)  # those that were taken
@@ -110,10 +111,12 @@ class PushService:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def subscribe(self, answers: Sequence[int | tuple[int, dict[str, str]]] = ()) -> Browser:
+    def subscribe(
+        self, answers: Sequence[int | tuple[int, dict[str, str]]] = (), *, opens_here: bool = True
+    ) -> Browser:
         """Subscribe a browser. Its first pushes are answered with these."""
         path = f"/wpush/{os.urandom(12).hex()}"
-        browser = Browser(self.origin + path)
+        browser = Browser(self.origin + path, opens_here=opens_here)
         browser.answers = [(one, {}) if isinstance(one, int) else one for one in answers]
         self.subscribed[path] = browser
         return browser
@@ -141,7 +144,7 @@ class PushService:
         return Pushed(
             headers=dict(request.headers),
             body=body,
-            text=browser.opens(body),
+            text=browser.opens(body) if browser.opens_here else b"",
             claims=json.loads(_bytes(parts["t"].split(".")[1])),
             key=_bytes(parts["k"]),
         )

@@ -20,6 +20,7 @@ from mobile_sim.command import Event, Host, Probe, Request, Shared, run
 from mobile_sim.doctor_cli import doctor
 from mobile_sim.files_cli import absolute, files
 from mobile_sim.model_cli import model
+from mobile_sim.notifications_cli import notifications
 from mobile_sim.task_cli import add_task_commands
 
 app = program(
@@ -140,6 +141,7 @@ add_account_commands(app, run, this="phone")
 add_owner_commands(app, _with_the_account)
 app.add_typer(files)
 app.add_typer(model)
+app.add_typer(notifications)
 
 
 def _scanned(picture: Path) -> str:

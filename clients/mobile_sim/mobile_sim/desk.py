@@ -28,6 +28,7 @@ from mobile_sim.direct import Way
 from mobile_sim.files import Files
 from mobile_sim.hosts import Hosts
 from mobile_sim.line import Line
+from mobile_sim.notifying import Notifying
 from mobile_sim.outbox import Outbox
 from mobile_sim.owner import Hear, Request, Say
 from mobile_sim.patience import USUAL, Patience
@@ -48,6 +49,7 @@ class Desk:
         self._asking = Asking(phone, files=self._files, outbox=self._outbox, patience=patience)
         self._hosts = Hosts(phone, self._outbox, patience)
         self._answering = Answering(phone, patience)
+        self._notifying = Notifying(phone, patience)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -74,6 +76,9 @@ class Desk:
             "thread": self._thread,
             "status": self._hosts.status,
             "doctor": self._doctor,
+            "notifications": self._notifying.show,
+            "notifications_set": self._notifying.set,
+            "notifications_open": self._notifying.open,
             "unpair": self._unpair,
             "devices": self._account.as_owner,
             "rename": self._account.as_owner,

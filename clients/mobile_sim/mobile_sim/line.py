@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.relay.v1.relay_pb2 import Post
+from dispatch.api.relay.v1.relay_pb2 import Post, PushTarget, PushTargetKept
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
 from dispatch.failures import place_of
@@ -264,6 +264,20 @@ class Line:
         told = self.sight.times_told
         if self._relay.say_looking():
             await self.bell.until(lambda: self.final or not self.open or self.sight.times_told > told, within_seconds)
+
+    @property
+    def push_key(self) -> bytes:
+        """With which the relay calls; empty when it calls nobody, or was not met."""
+        return self._relay.push_key
+
+    async def tell_push_target(self, target: PushTarget, within_seconds: float) -> PushTargetKept | None:
+        """Tell the relay where and when to call; None when it did not answer in that time."""
+        if not self._relay.say_push_target(target):
+            return None
+        await self.bell.until(
+            lambda: self.final or not self.relay_open or self._relay.push_target_kept is not None, within_seconds
+        )
+        return self._relay.push_target_kept
 
     async def probe(self, within_seconds: float) -> Answer | None:
         """Ask the host to show that it lives, from end to end; None when there is no session or no answer in that time.

@@ -20,6 +20,8 @@ from dispatch.api.relay.v1.relay_pb2 import (
     Opened,
     Post,
     Presence,
+    PushTarget,
+    PushTargetKept,
     Refusal,
     RelayFrame,
 )
@@ -65,6 +67,10 @@ class RelaySide:
         self.is_open = False
         self.error: errors.DispatchError | None = None
         """Why there is no stream; None while there is one, or before the first try."""
+        self.push_key = b""
+        """With which the relay calls; empty when it calls nobody."""
+        self.push_target_kept: PushTargetKept | None = None
+        """What became of the push target that was said last; None before the answer."""
         # Touched by the stream's reader only.
         self._log_head = 0
         self._pending: frozenset[bytes] = frozenset()
@@ -128,6 +134,11 @@ class RelaySide:
         """Tell the relay whether a person looks; it answers how the host is. False when the stream is gone."""
         return self._client.send(DeviceFrame(looking=Looking(looking=self.looking())))
 
+    def say_push_target(self, target: PushTarget) -> bool:
+        """Tell the relay where and when to call. False when the stream is gone."""
+        self.push_target_kept = None
+        return self._client.send(DeviceFrame(push_target=target))
+
     async def shake_hands(self) -> None:
         """Begin a handshake."""
         grant = await self._talk.grant()
@@ -158,6 +169,7 @@ class RelaySide:
         if opened.limits.lease_ms:
             least_ms, most_ms = LEASE_LIMITS_MS
             common.ledger.word_within_ms = 2 * min(max(opened.limits.lease_ms, least_ms), most_ms)
+        self.push_key = opened.push_key
         self._log_head = places.checked(opened.head_seq)
         self._pending = frozenset(opened.pending_message_ids)
         self._posted_here.clear()
@@ -223,6 +235,8 @@ class RelaySide:
                 self._common.ledger.handed_over(MessageId(frame.handed_over.message_id))
             case "live":
                 self._talk.hear(frame.live.sealed, self.say)
+            case "push_target_kept":
+                self.push_target_kept = frame.push_target_kept
             case "presence":
                 self._take_presence(frame.presence)
 

@@ -267,6 +267,18 @@ class Screen:
         told = "" if event["service_told"] else " The service will hear of it when it can be reached."
         self._line(f"{one_line(event['host'], 64)} is no longer paired.{told}")
 
+    def _on_notifications(self, event: Event) -> None:
+        key = event["relay_key"]
+        words = f"subscribe with {key}" if key else "its relay calls nobody"
+        self._line(f"{one_line(event['host'], 64):<24} {words}")
+
+    def _on_notifications_set(self, event: Event) -> None:
+        words = "calls there" if event["on"] else "calls nowhere"
+        self._line(f"The relay of {one_line(event['host'], 64)} {words} while you do not look.")
+
+    def _on_notification(self, event: Event) -> None:
+        self._line(one_line(event["text"], 200))
+
     def _on_status(self, event: Event) -> None:
         if event["account"] is None:
             self._line("Not signed in.")
