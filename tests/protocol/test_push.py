@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,10 +16,13 @@ from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch_relay.push.opening import PushOptions
 
 from tests.protocol.test_calls import busy_host, recorded
+from tests.protocol.test_relay_process import words
 from tests.support.certificates import Certificates
 from tests.support.device_end import DeviceEnd
+from tests.support.processes import Process
 from tests.support.push_service import PLEASE_HANG, Browser, PushService
 from tests.support.relay import QUICK, Pair, Relay
+from tests.support.trust_service import TrustService
 from tests.support.waiting import until
 
 ATTEMPTS = "dispatch_relay_push_attempts_total"
@@ -460,6 +464,33 @@ async def test_the_next_relay_does_not_try_before_its_time(relay: Relay, service
     await other.got()
 
     assert browser.tried == [503]
+
+
+async def test_a_relay_that_is_killed_while_it_pushes_pushes_when_it_is_back(
+    tmp_path: Path, service: PushService, certificates: Certificates
+) -> None:
+    browser = service.subscribe([PLEASE_HANG])
+    options = {"push-contact": "mailto:operator@example.org", "push-ca": str(certificates.file)}
+    env = {"DISPATCH_RELAY_PUSH_NETWORKS": ",".join(LOOPBACK), "DISPATCH_RELAY_PUSH_GROUP_MS": "1"}
+    async with TrustService() as trust:
+        line = words(tmp_path / "killed", pairing=trust.address, **options)
+        relay = await Process.start(*line, env=env)
+        address, pair = (await relay.event("listening"))["address"], Pair(trust)
+        host = await DeviceEnd.attach_soon(pair.host, address)
+        phone = await DeviceEnd.attach_soon(pair.phone, address)
+        assert not (await says(phone, browser.target())).reason
+        await phone.bye()
+        seq = await news(host, b"news")
+        await browser.was_tried(1)
+
+        relay.signal(signal.SIGKILL)
+        await relay.ended()
+        relay = await Process.start(*line, env=env)
+
+        assert (await browser.got()).said["seq"] == seq
+        await host.drop()
+        assert await relay.stop() == 0
+        assert service.origin not in relay.stderr.decode()
 
 
 async def test_after_a_day_it_is_given_up(relay: Relay, service: PushService) -> None:

@@ -38,6 +38,9 @@ async def test_it_says_where_it_listens_and_ends_in_peace(tmp_path: Path) -> Non
         ({"pairing": "pairing.example:7301"}, {}, "--services-ca"),
         ({"listen": "0.0.0.0:0"}, {"DISPATCH_PLAINTEXT": "1"}, "--advertise"),
         ({}, {"DISPATCH_RELAY_LEASE_MS": "soon", "DISPATCH_RELAY_LEES_MS": "1"}, "DISPATCH_RELAY_LEES_MS"),
+        ({}, {"DISPATCH_RELAY_PUSH_NETWORKS": "home"}, "is no network"),
+        ({"push-contact": "nobody"}, {}, "mailto:"),
+        ({"push-ca": "some.pem"}, {}, "--push-contact"),
     ],
 )
 async def test_a_wrong_word_is_one_clear_refusal(

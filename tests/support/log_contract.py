@@ -12,8 +12,10 @@ from dispatch.ids import Instance, MessageId, PairId, TaskId
 from dispatch_relay.log import (
     Acked,
     Called,
+    CallLater,
     Decide,
     Done,
+    DropTarget,
     Erase,
     Failed,
     Keep,
@@ -22,11 +24,13 @@ from dispatch_relay.log import (
     Op,
     Reported,
     RowKind,
+    SetTarget,
     Stood,
     Sweep,
 )
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.push import PushOutcome
+from dispatch_relay.push.target import Quiet, Target
 from dispatch_relay.verdict import Effect, Event, Status
 
 Make = Callable[[int], Awaitable[Log]]
@@ -94,6 +98,8 @@ async def check_log(make: Make) -> None:
     await _rows_are_read_in_order_and_in_pieces(log)
     await _presence_is_kept(log)
     await _a_call_is_owed_until_its_outcome_is_kept(log)
+    await _a_call_that_waits_is_known_with_its_time(log)
+    await _a_push_target_is_replaced_dropped_and_gone_with_its_pairing(log)
     log = await _everything_is_there_after_a_restart(log, make)
     await _old_rows_go_when_both_have_them(log)
     await _tasks_that_nobody_ended_go_with_the_old_rows(log)
@@ -247,6 +253,45 @@ async def _a_call_is_owed_until_its_outcome_is_kept(log: Log) -> None:
     assert list((await log.thread(alone)).owed_calls) == [away.owed_call]
     await done(log, Called(away.owed_call.number, PushOutcome.SENT))
     assert alone not in await log.unsettled()
+
+
+async def _a_call_that_waits_is_known_with_its_time(log: Log) -> None:
+    waits = PairId(b"w" * 16)
+    owed = (await done(log, kept("waits", pair_id=waits, ends="waits"))).owed_call
+    assert owed is not None
+    assert (owed.at_ms, owed.outcome, owed.attempts, owed.due_ms) == (3, OUTCOME_DONE, 0, 0)
+    await done(log, CallLater(owed.number, 2, 99))
+    (later,) = (await log.thread(waits)).owed_calls
+    assert (later.attempts, later.due_ms, later.outcome) == (2, 99, OUTCOME_DONE)
+    await done(log, Called(owed.number, PushOutcome.SENT))
+    await done(log, CallLater(owed.number, 3, 100))
+    assert (await log.thread(waits)).owed_calls == []
+
+
+async def _a_push_target_is_replaced_dropped_and_gone_with_its_pairing(log: Log) -> None:
+    called = PairId(b"c" * 16)
+    quiet = Quiet("Europe/Berlin", 1_320, 420, questions_ring=True)
+    first, second = (
+        Target("https://push.example/1", b"k" * 65, b"a" * 16),
+        Target("https://push.example/2", b"k", b"a", quiet),
+    )
+    assert not await log.target(called)
+    for target in (first, second):
+        await done(log, SetTarget(called, target))
+        assert await log.target(called) == target
+    await done(log, DropTarget(called, first.endpoint))
+    assert await log.target(called) == second
+    await done(log, DropTarget(called, second.endpoint))
+    assert await log.target(called) == Target(quiet=quiet)
+    await done(log, SetTarget(called, Target()))
+    assert not await log.target(called)
+    await done(log, SetTarget(called, first))
+    await done(log, DropTarget(called, first.endpoint))
+    assert not await log.target(called)
+    await done(log, SetTarget(called, first))
+    await done(log, Erase(called, now_ms=9))
+    await done(log, DropTarget(called, first.endpoint))
+    assert not await log.target(called)
 
 
 async def _everything_is_there_after_a_restart(log: Log, make: Make) -> Log:
