@@ -466,6 +466,7 @@ async def test_the_next_relay_does_not_try_before_its_time(relay: Relay, service
     assert browser.tried == [503]
 
 
+@pytest.mark.big
 async def test_a_relay_that_is_killed_while_it_pushes_pushes_when_it_is_back(
     tmp_path: Path, service: PushService, certificates: Certificates
 ) -> None:
