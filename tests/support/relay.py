@@ -115,8 +115,7 @@ class Relay:
             "pairing": Address.parse(self.trust.address),
             "advertise": Address.parse(self.advertise) if self.advertise else None,
             "metrics": Address.parse("127.0.0.1:0"),
-            "web": self._web(),
-            **self._options,
+            **({"web": self._web()} | self._options),
         }
         options = Options(**said)
         self._stopped = asyncio.Event()

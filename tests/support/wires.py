@@ -102,7 +102,8 @@ class WebWire:
         self._opening.cancel()
         with contextlib.suppress(asyncio.CancelledError, OSError, WebSocketException):
             connection = await self._opening
-            connection.transport.abort()
+            if not connection.transport.is_closing():
+                connection.transport.abort()
             await connection.wait_closed()
 
 

@@ -1337,7 +1337,7 @@ class FollowTrustRequest(_message.Message):
     after_sequence: _builtins.int
     """The relay has everything up to here, from an earlier stream; 0 for nothing."""
     web_address: _builtins.str
-    """Where browsers reach it by WebSocket, "relay.example:7303" (docs/web.md); empty: nowhere."""
+    """Where browsers reach it by WebSocket, "relay.example:7305" (docs/web.md); empty: nowhere."""
     def __init__(
         self,
         *,
