@@ -101,7 +101,9 @@ class CallsGuard:
             away = Response(status_code=body.status, headers={"Connection": "close"})
             await away(scope, receive, send_guarded)
             return
-        await self._app(scope, replayed(body, receive), send_guarded)
+        # What is behind reads headers as UTF-8 and fails on others; of ours none has anything but ASCII.
+        readable = [(name, value) for name, value in scope["headers"] if value.isascii()]
+        await self._app({**scope, "headers": readable}, replayed(body, receive), send_guarded)
 
     async def _read(self, receive: Receive) -> bytes | Turned:
         try:
