@@ -177,6 +177,15 @@ async def test_the_newest_stream_of_a_device_wins_whatever_carries_it(relay: Rel
     await second.drop()
 
 
+async def test_a_port_that_is_taken_is_one_clear_error(relay: Relay, tmp_path: Path) -> None:
+    taken = WebOptions(listen=Address.parse(relay.web_address))
+    other = Relay(tmp_path / "other", carrier="web", web=taken)
+    other.trust = relay.trust
+
+    with pytest.raises(OSError, match="can't listen on"):
+        await other.start()
+
+
 async def test_one_connection_too_many_is_turned_away_and_those_inside_stay(relay: Relay) -> None:
     await relay.stop()
     await relay.start(web_connections=2)

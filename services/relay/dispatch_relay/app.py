@@ -173,7 +173,11 @@ async def serve(
                     connections=settings.web_connections,
                     metrics=metrics,
                 )
-                web_bound = await web.start(options.web.listen)
+                try:
+                    web_bound = await web.start(options.web.listen)
+                except OSError:
+                    await server.stop(grace_seconds=0)
+                    raise
                 web_advertise = options.web.advertise or web_bound
                 names |= {str(web_bound), str(web_advertise)}
             scraped = (
