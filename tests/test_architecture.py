@@ -45,6 +45,7 @@ PURE = (
     "dispatch.plain",
     "dispatch.proof",
     "dispatch.sealed",
+    "dispatch.runtime.origins",
     "dispatch.signatures",
     "dispatch.thread.backoff",
     "dispatch_pairing.relays",
@@ -68,6 +69,8 @@ PURE = (
     "dispatch_relay.steadiness",
     "dispatch_relay.tail",
     "dispatch_relay.verdict",
+    "dispatch_relay.web.close",
+    "dispatch_relay.web.guard",
     "dispatch_host.allowance",
     "dispatch_host.connectors.answer",
     "dispatch_host.connectors.definition",
@@ -145,6 +148,16 @@ EDGES = (
         importers=("dispatch_relay",),
         forbidden=("dispatch_pairing", "dispatch_host", "mobile_sim"),
         reason="installed on its own",
+    ),
+    Edge(
+        importers=("dispatch_relay.service", "dispatch_relay.transfer_service", "dispatch_relay.room"),
+        forbidden=("grpc", "websockets", "dispatch_relay.grpc_call", "dispatch_relay.web.call"),
+        reason="a stream is the same whatever carries it: that is what Call is for",
+    ),
+    Edge(
+        importers=("dispatch_pairing.api.desk",),
+        forbidden=("grpc", "connectrpc", "starlette", "dispatch_pairing.web"),
+        reason="a call is the same whatever carries it",
     ),
     Edge(
         importers=("dispatch_host",),

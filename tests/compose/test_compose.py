@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(900)
 
 ROOT = Path(__file__).resolve().parents[2]
 # A project and ports of its own, so that a person's own containers are left alone.
-PORTS = {f"DISPATCH_{name}_PORT": "0" for name in ("PAIRING", "RELAY", "PROMETHEUS")}
+PORTS = {f"DISPATCH_{name}_PORT": "0" for name in ("PAIRING", "PAIRING_WEB", "RELAY", "RELAY_WEB", "PROMETHEUS")}
 ENVIRONMENT = {**os.environ, **PORTS, "COMPOSE_PROJECT_NAME": "dispatch-test"}
 COMPOSE = (shutil.which("docker") or "docker", "compose", "-f", str(ROOT / "deploy" / "compose.yaml"))
 SCRAPED_SECONDS = 60.0

@@ -41,7 +41,7 @@ async def test_a_question_calls_a_person_who_does_not_look_and_is_answered_at_th
     await sending.ended()
 
     async def alone() -> bool:
-        return await world.sample('dispatch_relay_streams{kind="phone"}') == 0
+        return await world.sample('dispatch_relay_streams{carrier="grpc",kind="phone"}') == 0
 
     await until_so(alone)
     world.let_go()

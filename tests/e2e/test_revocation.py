@@ -82,8 +82,8 @@ async def test_a_phone_that_is_revoked_while_it_waits_is_cut_off_and_its_tasks_e
 
     for sent in (phone, waits):
         assert_revoked(await sent.ended(), sent.events)
-    assert await world.sample('dispatch_relay_stream_ends_total{reason="DEVICE_REVOKED"}') >= 1
-    assert await world.sample('dispatch_relay_streams{kind="phone"}') == 0
+    assert await world.sample('dispatch_relay_stream_ends_total{carrier="grpc",reason="DEVICE_REVOKED"}') >= 1
+    assert await world.sample('dispatch_relay_streams{carrier="grpc",kind="phone"}') == 0
     await host.event("unpaired")
     world.let_go()
     code, status = await on_host(world, "status")

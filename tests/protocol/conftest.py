@@ -13,16 +13,23 @@ from tests.support.relay import QUICK, Relay
 
 
 @pytest.fixture
-async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
+def carrier() -> str:
+    """Give what carries the streams of a test; a module that wants both says `BOTH_CARRIERS`."""
+    return "grpc"
+
+
+@pytest.fixture
+async def relay(tmp_path: Path, carrier: str) -> AsyncIterator[Relay]:
     """Give a relay that runs and is trusted."""
-    async with Relay(tmp_path / "relay") as relay:
+    async with Relay(tmp_path / "relay", carrier=carrier) as relay:
         yield relay
 
 
 @pytest.fixture
-async def calm_relay(tmp_path: Path) -> AsyncIterator[Relay]:
+async def calm_relay(tmp_path: Path, carrier: str) -> AsyncIterator[Relay]:
     """Give a relay that asks nobody anything while a test lasts, so that only what the test does ends a stream."""
-    async with Relay(tmp_path / "relay", settings=replace(QUICK, lease_ms=60_000, idle_ask_ms=60_000)) as relay:
+    calm = replace(QUICK, lease_ms=60_000, idle_ask_ms=60_000)
+    async with Relay(tmp_path / "relay", settings=calm, carrier=carrier) as relay:
         yield relay
 
 

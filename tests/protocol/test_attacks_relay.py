@@ -21,6 +21,9 @@ from tests.support.device_end import DeviceEnd, Identity
 from tests.support.relay import Pair, Relay
 from tests.support.trust_service import HOUR_MS
 from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.wires import BOTH_CARRIERS
+
+pytestmark = BOTH_CARRIERS
 
 ENDS = "dispatch_relay_stream_ends_total"
 
@@ -53,7 +56,9 @@ async def test_a_recorded_proof_opens_no_other_stream(calm_relay: Relay, watched
     await first.got("opened")
     keeps_secret(watched, victim, hello, recorded.signature, challenge.nonce)
 
-    async with watched.expects(ENDS, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")):
+    async with watched.expects(
+        ENDS, carrier=calm_relay.carrier, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")
+    ):
         thief = DeviceEnd(calm_relay.address)
         await thief.say(hello=hello, proof=recorded, open=pb.Open())  # all of it, byte for byte
         assert isinstance(await thief.ended(), errors.ProofInvalid)
@@ -101,7 +106,7 @@ async def test_a_grant_that_is_not_for_here_and_now_opens_no_stream(
     hello = victim.hello(grant=make(victim, calm_relay.pair()))
     keeps_secret(watched, victim, hello)
 
-    async with watched.expects(ENDS, reason=word, logged=refused(word)):
+    async with watched.expects(ENDS, carrier=calm_relay.carrier, reason=word, logged=refused(word)):
         with pytest.raises(errors.of_word(word).__class__):
             await calm_relay.attach(victim, hello=hello)
 
@@ -113,7 +118,9 @@ async def test_a_stolen_grant_is_worth_nothing_without_its_key(calm_relay: Relay
     thief.key = Ed25519PrivateKey.generate()
     keeps_secret(watched, victim, hello)
 
-    async with watched.expects(ENDS, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")):
+    async with watched.expects(
+        ENDS, carrier=calm_relay.carrier, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")
+    ):
         with pytest.raises(errors.ProofInvalid):
             await calm_relay.attach(thief, hello=hello)
 
@@ -126,7 +133,9 @@ async def test_a_stolen_grant_is_worth_nothing_under_a_device_key_of_the_thiefs(
     hello = thief.hello(grant=pair.phone.grant())
     keeps_secret(watched, thief, hello)
 
-    async with watched.expects(ENDS, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")):
+    async with watched.expects(
+        ENDS, carrier=calm_relay.carrier, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")
+    ):
         with pytest.raises(errors.ProofInvalid):
             await calm_relay.attach(thief, hello=hello)
 
@@ -139,7 +148,9 @@ async def test_a_proof_that_a_hostile_relay_was_given_is_worth_nothing_at_this_o
     hello = victim.hello()
     keeps_secret(watched, victim, hello)
 
-    async with watched.expects(ENDS, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")):
+    async with watched.expects(
+        ENDS, carrier=calm_relay.carrier, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")
+    ):
         with pytest.raises(errors.ProofInvalid):
             await DeviceEnd.attach(victim, calm_relay.address, hello=hello, dialled="hostile.example:7302")
 
@@ -175,7 +186,7 @@ async def test_an_unexpired_grant_is_worth_nothing_once_it_was_revoked(
     assert type(await stolen.ended()) is type(errors.of_word(word))
     keeps_secret(watched, pair.phone, hello)
 
-    async with watched.expects(ENDS, reason=word, logged=refused(word)):
+    async with watched.expects(ENDS, carrier=calm_relay.carrier, reason=word, logged=refused(word)):
         with pytest.raises(errors.of_word(word).__class__):
             await calm_relay.attach(pair.phone, hello=hello)
 
@@ -191,7 +202,7 @@ async def test_a_feed_that_is_held_back_lets_nobody_in_and_shows(calm_relay: Rel
     hello = pair.phone.hello()
     keeps_secret(watched, pair.phone, hello)
 
-    async with watched.expects(ENDS, reason="TRUST_STALE", logged=refused("TRUST_STALE")):
+    async with watched.expects(ENDS, carrier=calm_relay.carrier, reason="TRUST_STALE", logged=refused("TRUST_STALE")):
         with pytest.raises(errors.TrustStale) as told:
             await calm_relay.attach(pair.phone, hello=hello)
     assert told.value.retry_after_ms
@@ -215,7 +226,9 @@ async def test_a_feed_by_somebody_else_is_not_believed(calm_relay: Relay, watche
     said = [line["why"] for line in watched.log.lines if line["event"] == "trust feed broke"]
     assert said == ["no key that is known signed the offered keys"] * len(said) != []
     forged = victim.hello()
-    async with watched.expects(ENDS, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")):
+    async with watched.expects(
+        ENDS, carrier=calm_relay.carrier, reason="PROOF_INVALID", logged=refused("PROOF_INVALID")
+    ):
         with pytest.raises(errors.ProofInvalid):
             await calm_relay.attach(victim, hello=forged)
 
@@ -224,7 +237,9 @@ async def test_who_knocks_without_end_is_refused_without_end_and_keeps_nobody_ou
     calm_relay: Relay, watched: Watch
 ) -> None:
     pair = calm_relay.pair()
-    async with watched.expects(ENDS, reason="PROOF_INVALID", times=200, logged=refused("PROOF_INVALID")):
+    async with watched.expects(
+        ENDS, carrier=calm_relay.carrier, reason="PROOF_INVALID", times=200, logged=refused("PROOF_INVALID")
+    ):
         for _ in range(200):
             with pytest.raises(errors.ProofInvalid):
                 await calm_relay.attach(pair.phone, hello=pair.phone.hello(grant=os.urandom(200)))
@@ -244,7 +259,7 @@ async def test_streams_that_begin_and_say_nothing_are_bounded_and_cost_those_ins
         await end.say(hello=pair.phone.hello())
         await end.got("challenge")
 
-    async with watched.expects(ENDS, reason="RATE_LIMITED", logged=refused("RATE_LIMITED")):
+    async with watched.expects(ENDS, carrier=calm_relay.carrier, reason="RATE_LIMITED", logged=refused("RATE_LIMITED")):
         # Without a word: grpc would report the word that came too late in place of the refusal (docs/protocol.md).
         told = await DeviceEnd(calm_relay.address).ended()
 

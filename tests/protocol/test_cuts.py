@@ -46,6 +46,7 @@ async def converse(phone: SteadyPhone, host: SteadyHost, *, rows: int) -> None:
     assert [words[word] for _, word, _ in phone.rows] == [word for _, word, _ in host.rows]
 
 
+@pytest.mark.parametrize("carrier", ["grpc", pytest.param("web", marks=pytest.mark.big)])
 @pytest.mark.parametrize("cut_at", range(1, CHUNKS + 1))
 @pytest.mark.parametrize("cut", ["phone", "host"])
 async def test_cutting_a_device_anywhere_loses_nothing(calm_relay: Relay, cut: str, cut_at: int) -> None:

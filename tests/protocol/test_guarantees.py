@@ -12,6 +12,9 @@ from dispatch.api.relay.v1 import relay_pb2 as pb
 from tests.support.device_end import DeviceEnd
 from tests.support.relay import Pair, Relay
 from tests.support.trust_service import new_id
+from tests.support.wires import BOTH_CARRIERS
+
+pytestmark = BOTH_CARRIERS
 
 
 async def takes(host: DeviceEnd, message_id: bytes) -> None:

@@ -22,6 +22,9 @@ from tests.support.device_end import DeviceEnd, Identity
 from tests.support.relay import Relay
 from tests.support.trust_service import HOUR_MS, new_id
 from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.wires import BOTH_CARRIERS
+
+pytestmark = BOTH_CARRIERS
 
 
 def _garbled(grant: bytes, change: Callable[[pairing_pb2.SignedGrant], None]) -> bytes:
@@ -268,6 +271,7 @@ async def test_tasks_that_are_not_over_are_bounded(calm_relay: Relay) -> None:
 
     async def accepted(text: bytes, task_id: bytes) -> None:
         message_id = await phone.post(text, task_id=task_id)
+        await host.got("handover", lambda one: one.message_id == message_id)
         await host.say(take=pb.Take(message_id=message_id))
         await phone.receipt(message_id)
 
@@ -501,7 +505,8 @@ async def test_the_feed_goes_on_after_the_pairing_service_restarts(calm_relay: R
     await calm_relay.trust.end_pairing(pair.pair_id, ended_by=pb.DEVICE_KIND_PHONE)
     await calm_relay.trust.listen(address)
     assert isinstance(await phone.ended(), errors.NotPaired)
-    assert {one.relay_address for one in calm_relay.trust.asked} == {calm_relay.address}
+    asked = {(one.relay_address, one.web_address) for one in calm_relay.trust.asked}
+    assert asked == {(calm_relay.grpc_address, calm_relay.web_address)}
 
 
 async def test_a_service_restored_from_a_backup_is_heard_from_the_beginning(calm_relay: Relay) -> None:
@@ -570,7 +575,7 @@ async def test_what_was_pending_is_pending_after_a_restart_and_not_for_longer(re
 
 
 async def test_reflection_names_the_service(calm_relay: Relay) -> None:
-    async with dial(calm_relay.address) as channel:
+    async with dial(calm_relay.grpc_address) as channel:
         stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type] # typed as blocking only
         call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         answer = await call.read()

@@ -22,8 +22,10 @@ from dispatch.thread.client import Identity
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from tests.support import connect_end
 from tests.support.pairing_device import ACCOUNT, DEVICE, PAIRING, PASSWORD, TRUST, Call, Device, a_host, a_phone
 from tests.support.pairing_service import PairingService
+from tests.support.wires import BOTH_CARRIERS, WebAddress
 
 MINUTE_MS = 60_000
 
@@ -49,8 +51,8 @@ BY_THEIR_KEY = {f"{ACCOUNT}{name}" for name in ("SignUp", "SignIn", "BeginFedera
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[PairingService]:
-    async with PairingService(tmp_path / "pairing") as service:
+async def service(tmp_path: Path, carrier: str) -> AsyncIterator[PairingService]:
+    async with PairingService(tmp_path / "pairing", carrier=carrier) as service:
         await service.add_account("ada")
         yield service
 
@@ -61,6 +63,13 @@ def _raw(callable_: Any) -> Any:
 
 async def sent(device: Device, call: Call) -> errors.DispatchError:
     """Send a call that must be refused; gives the refusal."""
+    if call.method in STREAMED and isinstance(device.server, WebAddress):
+        async with connect_end.follow(
+            device.server, call.method, call.body, call.metadata, pb.FollowOfferResponse.FromString
+        ) as stream:
+            with pytest.raises(errors.DispatchError) as told:
+                await stream.next()
+        return told.value
     if call.method in STREAMED:
         async with dial(device.server) as channel:
             stream = _raw(channel.unary_stream(call.method))(call.body, metadata=call.metadata, timeout=20)
@@ -90,6 +99,7 @@ def test_every_method_for_devices_is_in_these_tables() -> None:
 
 
 @pytest.mark.parametrize("method", [*REQUESTS, *STREAMED])
+@BOTH_CARRIERS
 async def test_no_method_answers_without_a_proof(service: PairingService, method: str) -> None:
     host = await ready(service)
     proper = host.prepare(method, {**REQUESTS, **STREAMED}[method])
@@ -110,6 +120,7 @@ async def test_no_method_answers_without_a_proof(service: PairingService, method
 
 
 @pytest.mark.parametrize("method", [*REQUESTS, *STREAMED])
+@BOTH_CARRIERS
 async def test_a_proof_is_good_for_its_own_method_only(service: PairingService, method: str) -> None:
     host = await ready(service)
     table = {**REQUESTS, **STREAMED}
@@ -119,6 +130,7 @@ async def test_a_proof_is_good_for_its_own_method_only(service: PairingService, 
     assert type(await sent(host, replayed)) is errors.ProofInvalid
 
 
+@BOTH_CARRIERS
 async def test_a_proof_made_for_another_service_fits_no_name_of_this_one(service: PairingService) -> None:
     host = await ready(service)
     for_other = host.prepare(f"{ACCOUNT}SignOut", pb.SignOutRequest(), dialled="pairing.example:7301")
@@ -144,6 +156,7 @@ async def test_an_advertised_name_may_be_dialled(tmp_path: Path) -> None:
         assert service.name == "pairing.example:443"
 
 
+@BOTH_CARRIERS
 async def test_another_devices_key_proves_nothing(service: PairingService) -> None:
     host, thief = await ready(service), a_host(service.address)
     thief.nonce, thief.session = host.nonce, host.session
@@ -155,6 +168,7 @@ async def test_another_devices_key_proves_nothing(service: PairingService) -> No
     assert type(await sent(forged, forged.prepare(f"{ACCOUNT}SignOut", pb.SignOutRequest()))) is errors.SignInRequired
 
 
+@BOTH_CARRIERS
 async def test_a_nonce_is_good_for_ten_minutes_and_its_refusal_brings_a_fresh_one(service: PairingService) -> None:
     host = await ready(service)
     call = host.prepare(f"{ACCOUNT}SignOut", pb.SignOutRequest())
@@ -199,6 +213,7 @@ async def test_a_nonce_outlives_a_restart_of_the_service(service: PairingService
     await host.send(call)
 
 
+@BOTH_CARRIERS
 async def test_every_answer_brings_the_next_nonce(service: PairingService) -> None:
     host = await ready(service)
     await service.advance(1)
@@ -213,6 +228,7 @@ async def test_every_answer_brings_the_next_nonce(service: PairingService) -> No
     assert host.nonce != before
 
 
+@BOTH_CARRIERS
 async def test_metadata_that_stands_there_twice_is_refused(service: PairingService) -> None:
     host = await ready(service)
     call = host.prepare(f"{ACCOUNT}SignOut", pb.SignOutRequest())
@@ -225,6 +241,7 @@ async def test_metadata_that_stands_there_twice_is_refused(service: PairingServi
 
 @pytest.mark.parametrize("method", [*REQUESTS, *STREAMED, f"{ACCOUNT}SignIn"])
 @pytest.mark.parametrize("body", [b"\xff" * 32, b"\x0a\xff\xff\xff\xff\x0f", b"\x00"])
+@BOTH_CARRIERS
 async def test_garbage_is_one_clear_error(service: PairingService, method: str, body: bytes) -> None:
     host = await ready(service)
 
@@ -235,6 +252,7 @@ async def test_garbage_is_one_clear_error(service: PairingService, method: str, 
 
 
 @pytest.mark.parametrize("method", [*REQUESTS, *STREAMED, f"{ACCOUNT}SignIn"])
+@BOTH_CARRIERS
 async def test_requests_have_a_size(service: PairingService, method: str) -> None:
     host = await ready(service)
 
@@ -257,6 +275,7 @@ async def test_requests_have_a_size(service: PairingService, method: str) -> Non
         ("RenewGrant", pb.RenewGrantRequest(pair_id=b"x" * 1000), "pair_id"),
     ],
 )
+@BOTH_CARRIERS
 async def test_a_field_out_of_bounds_is_named(service: PairingService, method: str, request_: Any, field: str) -> None:
     host = await service.host()
 
@@ -277,6 +296,7 @@ async def test_a_relay_with_garbage_is_refused(service: PairingService) -> None:
             assert failure.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+@BOTH_CARRIERS
 async def test_refusals_are_counted_by_reason_from_zero(service: PairingService) -> None:
     assert service.metric("dispatch_pairing_refusals_total", reason="PROOF_INVALID") == 0
     host = await ready(service)

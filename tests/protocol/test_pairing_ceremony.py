@@ -18,6 +18,9 @@ from dispatch.api.pairing.v1 import pairing_pb2 as pb
 
 from tests.support.pairing_device import PAIRING, Code, Device, payload_of, signed_pairing, words
 from tests.support.pairing_service import PairingService, with_limits
+from tests.support.wires import BOTH_CARRIERS
+
+pytestmark = BOTH_CARRIERS
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
@@ -28,8 +31,8 @@ WHOLE_STORY_OF_PHONE = ["claimed", "step 2", "step 4", "step 6", "step 8", "comp
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[PairingService]:
-    async with PairingService(tmp_path / "pairing") as service:
+async def service(tmp_path: Path, carrier: str) -> AsyncIterator[PairingService]:
+    async with PairingService(tmp_path / "pairing", carrier=carrier) as service:
         await service.add_account("ada")
         yield service
 
@@ -393,8 +396,8 @@ async def test_an_offer_is_forgotten_after_a_day(service: PairingService) -> Non
         await host.told(code)
 
 
-async def test_a_device_has_a_bounded_number_of_streams(tmp_path: Path) -> None:
-    async with PairingService(tmp_path / "pairing", limits=with_limits(follows=1)) as service:
+async def test_a_device_has_a_bounded_number_of_streams(tmp_path: Path, carrier: str) -> None:
+    async with PairingService(tmp_path / "pairing", carrier=carrier, limits=with_limits(follows=1)) as service:
         await service.add_account("ada")
         host, _, code = await claimed(service)
         async with host.follow(*follow(code)) as feed:

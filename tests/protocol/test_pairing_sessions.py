@@ -15,6 +15,9 @@ from dispatch_pairing.revocation import revoke_device
 
 from tests.support.pairing_device import Device, a_phone
 from tests.support.pairing_service import PairingService
+from tests.support.wires import BOTH_CARRIERS
+
+pytestmark = BOTH_CARRIERS
 
 SECOND_MS = 1_000
 MINUTE_MS = 60_000
@@ -22,8 +25,8 @@ HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-async def service(tmp_path: Path) -> AsyncIterator[PairingService]:
-    async with PairingService(tmp_path / "pairing") as service:
+async def service(tmp_path: Path, carrier: str) -> AsyncIterator[PairingService]:
+    async with PairingService(tmp_path / "pairing", carrier=carrier) as service:
         await service.add_account("ada")
         yield service
 

@@ -41,7 +41,7 @@ async def test_a_computer_that_is_absent_at_the_relay_is_so_though_it_is_here(wo
     async with world.phone() as phone:
         await phone.is_on("direct")
         await world.relay.stop()
-        world.relay.address = ""  # the host has only the old one
+        world.relay.grpc_address = ""  # the host has only the old one
         await world.relay.start()
         world.by_relay.target = Address.parse(world.relay.address)
         await until(lambda: phone.line.sight.gone)

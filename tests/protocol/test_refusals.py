@@ -13,6 +13,9 @@ from tests.support.proxy import Proxy
 from tests.support.relay import Pair, Relay
 from tests.support.trust_service import new_id
 from tests.support.waiting import until
+from tests.support.wires import BOTH_CARRIERS
+
+pytestmark = BOTH_CARRIERS
 
 
 async def gone(relay: Relay, pair: Pair, how: str) -> None:
@@ -219,7 +222,7 @@ async def test_a_host_that_does_not_pong_loses_its_lease(relay: Relay) -> None:
     # No grace: that is for a stream that broke, and this one did not.
     assert [one.state for one in phone.all("presence")] == [pb.REACHABILITY_REACHABLE, pb.REACHABILITY_ABSENT]
     await host.ended()
-    assert await relay.metric("dispatch_relay_stream_ends_total", reason="LEASE_LOST") == 1
+    assert await relay.metric("dispatch_relay_stream_ends_total", reason="LEASE_LOST", carrier=relay.carrier) == 1
 
 
 async def test_a_phone_that_does_not_pong_is_absent_for_its_host(relay: Relay) -> None:
@@ -266,7 +269,7 @@ async def test_a_host_that_does_not_come_back_in_time_was_unreachable(relay: Rel
     assert (await phone.refusal(message_id)).reason == Reason.REASON_HOST_UNREACHABLE
     # It stayed on its stream, though it said that it restarts.
     await host.ended()
-    assert await relay.metric("dispatch_relay_stream_ends_total", reason="LEASE_LOST") == 1
+    assert await relay.metric("dispatch_relay_stream_ends_total", reason="LEASE_LOST", carrier=relay.carrier) == 1
 
 
 # ---- out of contact

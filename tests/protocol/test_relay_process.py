@@ -23,9 +23,9 @@ def words(data: Path, **options: str) -> list[str]:
 
 async def test_it_says_where_it_listens_and_ends_in_peace(tmp_path: Path) -> None:
     """Before there is any pairing service: either may start first."""
-    relay = await Process.start(*words(tmp_path, metrics="127.0.0.1:0"))
+    relay = await Process.start(*words(tmp_path, metrics="127.0.0.1:0", web="127.0.0.1:0"))
     listening = await relay.event("listening")
-    for name in ("address", "metrics"):
+    for name in ("address", "metrics", "web"):
         assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", listening[name])
     assert await relay.stop() == 0
 
@@ -37,6 +37,10 @@ async def test_it_says_where_it_listens_and_ends_in_peace(tmp_path: Path) -> Non
         ({"listen": "0.0.0.0:0"}, {}, "DISPATCH_PLAINTEXT"),
         ({"pairing": "pairing.example:7301"}, {}, "--services-ca"),
         ({"listen": "0.0.0.0:0"}, {"DISPATCH_PLAINTEXT": "1"}, "--advertise"),
+        ({"web": "0.0.0.0:0"}, {}, "DISPATCH_PLAINTEXT"),
+        ({"web": "0.0.0.0:0"}, {"DISPATCH_PLAINTEXT": "1"}, "--web-advertise"),
+        ({"web-origin": "https://phone.example"}, {}, "--web HOST:PORT"),
+        ({"web": "127.0.0.1:0", "web-origin": "*"}, {}, "not an origin"),
         ({}, {"DISPATCH_RELAY_LEASE_MS": "soon", "DISPATCH_RELAY_LEES_MS": "1"}, "DISPATCH_RELAY_LEES_MS"),
         ({}, {"DISPATCH_RELAY_PUSH_NETWORKS": "home"}, "is no network"),
         ({"push-contact": "nobody"}, {}, "mailto:"),

@@ -152,7 +152,7 @@ async def test_a_thread_is_carried_over_tls_with_the_address_that_was_dialled(
                 await end.open.wait()
 
             assert client.relay == relay.address
-            assert await relay.metric("dispatch_relay_streams", kind="phone") == 1
+            assert await relay.metric("dispatch_relay_streams", kind="phone", carrier="grpc") == 1
 
 
 async def test_without_an_authority_of_ones_own_those_of_the_computer_are_believed(

@@ -12,19 +12,17 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.api.relay.v1 import transfer_pb2
 
-from tests.support.device_end import DeviceEnd
-from tests.support.narrow import Narrow
 from tests.support.relay import QUICK, Pair, Relay
 from tests.support.transfer_end import TransferEnd
 from tests.support.trust_service import new_id
-from tests.support.waiting import until
+from tests.support.wires import BOTH_CARRIERS
+
+pytestmark = BOTH_CARRIERS
 
 ENDS = "dispatch_relay_transfer_ends_total"
 BYTES = "dispatch_relay_transfer_bytes_total"
 MOST_BETWEEN = 1_000
 """Chunks between two ends of which one reads nothing."""
-MOST_AHEAD_BYTES = 128 * 1024
-"""Of a transfer, on a line that takes all that is sent and carries it slowly. docs/files.md "What is under way"."""
 
 
 def ends(relay: Relay, pair: Pair) -> tuple[TransferEnd, TransferEnd]:
@@ -88,8 +86,8 @@ async def test_when_one_end_breaks_the_other_is_told_that_its_peer_is_gone(calm_
         assert isinstance(await phone.ended(), errors.PeerAbsent)
 
 
-async def test_an_end_whose_peer_does_not_come_is_told_so(tmp_path: Path) -> None:
-    async with Relay(tmp_path / "relay", settings=replace(QUICK, transfer_join_ms=100)) as relay:
+async def test_an_end_whose_peer_does_not_come_is_told_so(tmp_path: Path, carrier: str) -> None:
+    async with Relay(tmp_path / "relay", carrier=carrier, settings=replace(QUICK, transfer_join_ms=100)) as relay:
         phone = TransferEnd(relay.pair().phone, relay.address)
         async with phone:
             await phone.open(new_id())
@@ -110,8 +108,8 @@ async def test_a_phone_whose_host_is_away_is_refused_at_once_with_the_cause(calm
         assert isinstance(await phone.ended(), errors.HostAsleep)
 
 
-async def test_a_transfer_that_stands_still_is_ended(tmp_path: Path) -> None:
-    async with Relay(tmp_path / "relay", settings=replace(QUICK, transfer_idle_ms=100)) as relay:
+async def test_a_transfer_that_stands_still_is_ended(tmp_path: Path, carrier: str) -> None:
+    async with Relay(tmp_path / "relay", carrier=carrier, settings=replace(QUICK, transfer_idle_ms=100)) as relay:
         phone, host = ends(relay, relay.pair())
         async with phone, host:
             transfer_id = new_id()
@@ -146,41 +144,8 @@ async def test_who_reads_nothing_slows_the_other_down_and_the_relay_keeps_one_me
         await asyncio.gather(pouring, return_exceptions=True)
 
 
-@pytest.mark.parametrize("to", ["host", "phone"])
-async def test_little_of_a_transfer_is_ahead_of_what_a_thread_says_on_the_same_line(calm_relay: Relay, to: str) -> None:
-    pair, at = calm_relay.pair(), calm_relay.address
-    host_thread = await calm_relay.attach(pair.host)
-    async with Narrow(at, bytes_per_second=4_000_000) as line:
-        phone, host = TransferEnd(pair.phone, line.address, dialled=at), TransferEnd(pair.host, at)
-        giver, taker, way = (phone, host, line.up) if to == "host" else (host, phone, line.down)
-        async with phone, host:
-            await joined(phone, host)
-            thread = await DeviceEnd.attach(pair.phone, line.address, dialled=at)
-
-            async def pour() -> None:
-                while True:
-                    await giver.data(bytes(65_573))
-
-            async def swallow() -> None:
-                while True:
-                    await taker.heard()
-
-            moving = [asyncio.create_task(pour()), asyncio.create_task(swallow())]
-            for number in range(10):
-                await until(lambda: way.waiting > 0)  # a file is on its way just now
-                posted = await thread.post(b"a task %d" % number)
-                await host_thread.got("handover", lambda one, posted=posted: one.message_id == posted)  # type: ignore[misc]
-            for task in moving:
-                task.cancel()
-            await asyncio.gather(*moving, return_exceptions=True)
-            await thread.drop()
-
-            assert way.most_waiting > 65_573
-            assert way.most_waiting < MOST_AHEAD_BYTES
-
-
-async def test_a_stream_without_end_is_ended_by_the_relay(tmp_path: Path) -> None:
-    async with Relay(tmp_path / "relay", settings=replace(QUICK, transfer_bytes=1_000)) as relay:
+async def test_a_stream_without_end_is_ended_by_the_relay(tmp_path: Path, carrier: str) -> None:
+    async with Relay(tmp_path / "relay", carrier=carrier, settings=replace(QUICK, transfer_bytes=1_000)) as relay:
         phone, host = ends(relay, relay.pair())
         async with phone, host:
             await joined(phone, host)
@@ -208,8 +173,12 @@ async def test_a_message_that_is_too_large_or_no_word_of_a_transfer_ends_it(calm
             assert isinstance(await host.ended(), error)
 
 
-async def test_no_more_transfers_than_allowed_and_the_refusal_says_when_to_come_back(tmp_path: Path) -> None:
-    async with Relay(tmp_path / "relay", settings=replace(QUICK, transfers_of_pairing=1, transfers=2)) as relay:
+async def test_no_more_transfers_than_allowed_and_the_refusal_says_when_to_come_back(
+    tmp_path: Path, carrier: str
+) -> None:
+    async with Relay(
+        tmp_path / "relay", carrier=carrier, settings=replace(QUICK, transfers_of_pairing=1, transfers=2)
+    ) as relay:
         pair, other, third = relay.pair(), relay.pair(), relay.pair()
         async with TransferEnd(pair.phone, relay.address) as phone, TransferEnd(other.phone, relay.address) as second:
             await phone.open(new_id())
@@ -309,8 +278,8 @@ async def test_a_transfer_ends_with_the_grant_of_either_end(calm_relay: Relay) -
         assert isinstance(told, errors.GrantExpired)
 
 
-async def test_a_relay_that_stops_asks_both_ends_to_come_back(tmp_path: Path) -> None:
-    async with Relay(tmp_path / "relay", settings=replace(QUICK, drain_ms=60_000)) as relay:
+async def test_a_relay_that_stops_asks_both_ends_to_come_back(tmp_path: Path, carrier: str) -> None:
+    async with Relay(tmp_path / "relay", carrier=carrier, settings=replace(QUICK, drain_ms=60_000)) as relay:
         phone, host = ends(relay, relay.pair())
         async with phone, host:
             await joined(phone, host)

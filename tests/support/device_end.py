@@ -6,22 +6,21 @@ Answers pings unless it is told to be frozen. Everything that came is kept in or
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
-import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dispatch import errors, proof
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
-from dispatch.channel import dial
-from dispatch.status import from_rpc
 
 from tests.support.trust_service import TrustService, new_id
 from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.wires import open_wire
+
+ATTACH = "/dispatch.api.relay.v1.ThreadService/Attach"
 
 KINDS = {"phone": pb.DEVICE_KIND_PHONE, "host": pb.DEVICE_KIND_HOST}
 
@@ -95,10 +94,7 @@ class DeviceEnd:
         self.frozen = False
         self.error: errors.DispatchError | None = None
         self.closed = False  # the relay ended the stream, in peace or with `error`
-        self._channel = dial(address)
-        self._call: Any = self._channel.stream_stream(
-            "/dispatch.api.relay.v1.ThreadService/Attach", response_deserializer=pb.AttachResponse.FromString
-        )()
+        self.wire = open_wire(address, ATTACH)
         self._news = asyncio.Condition()
         self._writing = asyncio.Lock()
         self._reader: asyncio.Task[None] = asyncio.create_task(self._read())
@@ -152,8 +148,7 @@ class DeviceEnd:
         # A stream that the relay has ended takes no more; what ended it is in `error`.
         # One write at a time: grpc loses the second of two at once (a pong beside what the test says).
         async with self._writing:
-            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-                await self._call.write(request)
+            await self.wire.write(request)
 
     async def post(
         self, sealed: bytes, *, task_id: bytes = b"", kind: pb.Kind.ValueType = pb.KIND_COMMAND, **fields: Any
@@ -260,22 +255,22 @@ class DeviceEnd:
         """Break the stream without a word."""
         self._reader.cancel()
         await asyncio.wait([self._reader])
-        self._call.cancel()
-        await self._channel.close()
+        await self.wire.cut()
 
     async def _read(self) -> None:
         try:
-            while isinstance(response := await self._call.read(), pb.AttachResponse):
+            while (message := await self.wire.read()) is not None:
+                response = pb.AttachResponse.FromString(message)
                 for frame in response.frames:
                     if frame.WhichOneof("frame") == "ping" and not self.frozen:
                         await self.say(pong=pb.Pong(number=frame.ping.number))
                 async with self._news:
                     self.frames.extend(response.frames)
                     self._news.notify_all()
-        except grpc.aio.AioRpcError as failure:
+        except errors.DispatchError as error:
             # Internal when a Pong was written just as the relay ended the stream: grpc then keeps that, and not the status.
             # A test that asks for the reason uses a relay that does not ping (`calm_relay`).
-            self.error = from_rpc(failure)
+            self.error = error
         async with self._news:
             self.closed = True
             self._news.notify_all()

@@ -21,6 +21,9 @@ from dispatch.channel import dial
 from dispatch.status import from_rpc
 from google.protobuf.message import Message
 
+from tests.support import connect_end
+from tests.support.wires import WebAddress
+
 ACCOUNT = "/dispatch.api.pairing.v1.AccountService/"
 DEVICE = "/dispatch.api.pairing.v1.DeviceService/"
 HISTORY = "/dispatch.api.pairing.v1.HistoryService/"
@@ -119,6 +122,8 @@ class Device:
 
     async def send(self, call: Call) -> Any:
         """Send a call exactly so. Raises the error that the service gave."""
+        if isinstance(self.server, WebAddress):
+            return await self._send_by_connect(call)
         async with dial(self.server) as channel:
             sent = channel.unary_unary(
                 call.method, request_serializer=_as_is, response_deserializer=_parse(call.method)
@@ -130,6 +135,13 @@ class Device:
                 raise from_rpc(failure) from failure
             self._learn(await sent.initial_metadata())
             return answer
+
+    async def _send_by_connect(self, call: Call) -> Any:
+        came = await connect_end.call(self.server, call.method, call.body, call.metadata, _parse(call.method))
+        self.nonce = came.next_nonce or self.nonce
+        if came.error is not None:
+            raise came.error
+        return came.message
 
     async def call(self, method: str, request: Message) -> Any:
         """Make a call properly: with a fresh nonce when the one at hand is too old."""
@@ -145,6 +157,11 @@ class Device:
         if not self.nonce:
             await self.ask_nonce()
         call = self.prepare(method, request)
+        if isinstance(self.server, WebAddress):
+            parse = _parse(method)
+            async with connect_end.follow(self.server, method, call.body, call.metadata, parse) as stream_by_connect:
+                yield Feed(stream_by_connect)
+            return
         async with dial(self.server) as channel:
             stream = channel.unary_stream(method, request_serializer=_as_is, response_deserializer=_parse(method))(
                 call.body, metadata=call.metadata, timeout=CALL_SECONDS, wait_for_ready=True
@@ -290,6 +307,8 @@ class Feed:
 
     async def next(self) -> Any:
         """Give the next answer; None at the end."""
+        if isinstance(self.stream, connect_end.Stream):
+            return await self.stream.next()
         try:
             answer = await self.stream.read()
         except grpc.aio.AioRpcError as failure:

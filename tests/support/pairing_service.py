@@ -13,6 +13,7 @@ from urllib.request import urlopen
 from dispatch.address import Address
 from dispatch.clock import SystemClock
 from dispatch.runtime.certificate import CertificateFiles
+from dispatch.runtime.origins import Origins
 from dispatch_pairing.accounts import add
 from dispatch_pairing.app import DATABASE, Running, Settings, running
 from dispatch_pairing.limits import Limits
@@ -25,8 +26,10 @@ from dispatch_pairing.sql import open_sqlite
 from dispatch_pairing.store import Store
 from dispatch_pairing.web.provider import Provider
 
+from tests.support import connect_end
 from tests.support.pairing_device import PASSWORD, Code, Device, a_host, a_phone, signed_pairing
 from tests.support.ports import address_to_come_back_to
+from tests.support.wires import WebAddress
 
 CHEAP = Cost(memory_kib=32, iterations=1, lanes=1)
 
@@ -74,9 +77,13 @@ async def store_of(folder: Path) -> AsyncIterator[Store]:
 
 @dataclass(slots=True)
 class PairingService:
-    """The service on one folder; may be stopped and started again, and its folder put back to an older state."""
+    """The service on one folder; may be stopped and started again, and its folder put back to an older state.
+
+    With `carrier` "web" it takes calls of browsers, and its `address` is where: whatever a test calls comes by there.
+    """
 
     folder: Path
+    carrier: str = "grpc"
     limits: Limits = field(default_factory=with_limits)
     clock: HandClock = field(default_factory=HandClock)
     relay: str | None = "127.0.0.1:7302"
@@ -100,6 +107,8 @@ class PairingService:
 
     async def start(self) -> None:
         """Start it; from the second time on at the same address."""
+        if self.carrier == "web" and self.web is None:
+            self.web = WebListener(Address.parse(address_to_come_back_to()), origins=Origins.parse([connect_end.PAGE]))
         settings = Settings(
             listen=Address.parse(self.listen),
             data=self.folder,
@@ -144,6 +153,11 @@ class PairingService:
 
     @property
     def address(self) -> str:
+        """Where devices call it."""
+        return WebAddress(self.running.web) if self.carrier == "web" else self.grpc_address
+
+    @property
+    def grpc_address(self) -> str:
         return str(self.running.address)
 
     @property

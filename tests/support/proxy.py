@@ -25,6 +25,7 @@ class Proxy:
 
     def __init__(self, target: str) -> None:
         self.target = Address.parse(target)
+        self._kind = type(target)  # what carries a stream is the target's business
         self.address = ""
         self.latency_seconds = 0.0
         self.refuse = False
@@ -43,7 +44,7 @@ class Proxy:
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self.address = self._kind(f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}")
         return self
 
     async def __aexit__(

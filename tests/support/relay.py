@@ -16,7 +16,7 @@ from dispatch.address import Address
 from dispatch.api.relay.v1.relay_pb2 import PushHint
 from dispatch.ids import PairId
 from dispatch.tls import BY_THE_RULE, Dialler
-from dispatch_relay.app import Options, serve
+from dispatch_relay.app import Options, Running, WebOptions, serve
 from dispatch_relay.push import OwedCall, PushOutcome
 from dispatch_relay.settings import Settings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -25,6 +25,7 @@ from tests.support.device_end import DeviceEnd, Identity
 from tests.support.ports import address_to_come_back_to
 from tests.support.trust_service import TrustService, new_id
 from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.wires import WebAddress
 
 Health = health_pb2.HealthCheckResponse
 
@@ -68,19 +69,28 @@ class Pair:
 class Relay:
     """Starts, stops and starts again. Use as an async context manager.
 
-    `options` are those of the command line; with a certificate, `dialler` says how to ask the relay for its health.
+    `options` are those of the command line; with a certificate, `dialler` says how to ask the relay for its health. With
+    `carrier` "web" it listens for browsers as well, and its `address` is that one, so that whatever a test attaches comes by there.
     """
 
     def __init__(
-        self, data: Path, *, settings: Settings = QUICK, dialler: Dialler = BY_THE_RULE, **options: Any
+        self,
+        data: Path,
+        *,
+        settings: Settings = QUICK,
+        dialler: Dialler = BY_THE_RULE,
+        carrier: str = "grpc",
+        **options: Any,
     ) -> None:
+        self.carrier = carrier
         self._dialler = dialler
         self._options = options
         self.data = data
         self.settings = settings
         self.push = RecordingPush()
         self.trust = TrustService()
-        self.address = ""
+        self.grpc_address = ""
+        self.web_address = ""
         self.advertise = ""  # where devices reach it, when that is not where it listens
         self._metrics = ""
         self._stopped = asyncio.Event()
@@ -99,17 +109,22 @@ class Relay:
         await self.stop()
         await self.trust.__aexit__(kind, error, trace)
 
+    @property
+    def address(self) -> str:
+        """Where devices reach it."""
+        return WebAddress(self.web_address) if self.carrier == "web" else self.grpc_address
+
     async def start(self, *, until_serving: bool = True, **changed: Any) -> None:
         """Start, at the address of the last time, and wait until it lets people in."""
         self.settings = replace(self.settings, **changed)
-        listening: asyncio.Future[tuple[Address, Address | None]] = asyncio.get_running_loop().create_future()
+        listening: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
         said: dict[str, Any] = {
-            "listen": Address.parse(self.address or address_to_come_back_to()),
+            "listen": Address.parse(self.grpc_address or address_to_come_back_to()),
             "data": self.data,
             "pairing": Address.parse(self.trust.address),
             "advertise": Address.parse(self.advertise) if self.advertise else None,
             "metrics": Address.parse("127.0.0.1:0"),
-            **self._options,
+            **({"web": self._web()} | self._options),
         }
         options = Options(**said)
         self._stopped = asyncio.Event()
@@ -117,7 +132,7 @@ class Relay:
             serve(
                 options,
                 self.settings,
-                ready=lambda *bound: listening.set_result(bound),
+                ready=listening.set_result,
                 stopped=self._stopped,
                 push=None if "push" in self._options else self.push,  # else it makes its own
             )
@@ -126,15 +141,21 @@ class Relay:
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if not listening.done():
             await self._serving
-        bound, metrics = listening.result()
-        self.address, self._metrics = str(bound), str(metrics)
+        running = listening.result()
+        self.grpc_address, self._metrics = str(running.address), str(running.metrics)
+        self.web_address = "" if running.web is None else str(running.web)
         if until_serving:
             await self.serving()
+
+    def _web(self) -> WebOptions | None:
+        if self.carrier != "web":
+            return None
+        return WebOptions(listen=Address.parse(self.web_address or address_to_come_back_to()))
 
     async def serving(self, serving: bool = True) -> None:
         """Wait until the health protocol says so."""
         wanted = Health.SERVING if serving else Health.NOT_SERVING
-        async with self._dialler.dial(self.address) as channel, asyncio.timeout(DEADLINE_SECONDS):
+        async with self._dialler.dial(self.grpc_address) as channel, asyncio.timeout(DEADLINE_SECONDS):
             stub: Any = health_pb2_grpc.HealthStub(channel)  # the stubs know only Check, and only the blocking form
             async for health in stub.Watch(health_pb2.HealthCheckRequest()):
                 if health.status == wanted:
@@ -158,7 +179,8 @@ class Relay:
 
     async def attach(self, device: Identity, **options: object) -> DeviceEnd:
         """Attach a device; its stream is dropped when the test ends. Comes back while trust is not there yet."""
-        address = str(options.pop("through", self.address))
+        through = options.pop("through", self.address)
+        address = through if isinstance(through, str) else str(through)
         end = await DeviceEnd.attach(device, address, dialled=self.address, **options)  # type: ignore[arg-type]
         self._ends.append(end)
         return end
@@ -166,7 +188,7 @@ class Relay:
     async def metric(self, name: str, **labels: str) -> float:
         """Read a metric as Prometheus would."""
         text = await asyncio.to_thread(self.metrics_text)
-        inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        inside = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
         wanted = f"{name}{{{inside}}}" if labels else name
         values = [line.rpartition(" ")[2] for line in text.splitlines() if line.rpartition(" ")[0] == wanted]
         assert len(values) == 1, f"{wanted} is there {len(values)} times"

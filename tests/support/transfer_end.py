@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from types import TracebackType
 from typing import Any
 
-import grpc
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2, transfer_pb2
-from dispatch.api.relay.v1.transfer_pb2_grpc import TransferServiceStub
-from dispatch.channel import dial
-from dispatch.status import from_rpc
 
 from tests.support.device_end import Identity
 from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.wires import open_wire
+
+CARRY = "/dispatch.api.relay.v1.TransferService/Carry"
 
 
 class TransferEnd:
@@ -24,8 +22,7 @@ class TransferEnd:
     def __init__(self, device: Identity, address: str, *, dialled: str = "") -> None:
         self.device = device
         self._dialled = dialled or address
-        self._channel = dial(address, alone=True)
-        self._call: Any = TransferServiceStub(self._channel).Carry()
+        self._wire = open_wire(address, CARRY, alone=True)
 
     async def __aenter__(self) -> TransferEnd:
         return self
@@ -51,9 +48,8 @@ class TransferEnd:
 
     async def say(self, **word: Any) -> None:
         """Write one frame. What ended the stream, `hears` says."""
-        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                await self._call.write(transfer_pb2.CarryRequest(**word))
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await self._wire.write(transfer_pb2.CarryRequest(**word).SerializeToString())
 
     async def data(self, sealed: bytes) -> None:
         """Write a message for the other end."""
@@ -82,13 +78,9 @@ class TransferEnd:
 
     async def drop(self) -> None:
         """Break the stream without a word."""
-        self._call.cancel()
-        await self._channel.close()
+        await self._wire.cut()
 
     async def _next(self) -> transfer_pb2.CarryResponse | None:
-        try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                frame = await self._call.read()
-        except grpc.aio.AioRpcError as failure:
-            raise from_rpc(failure) from failure
-        return frame if isinstance(frame, transfer_pb2.CarryResponse) else None
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            message = await self._wire.read()
+        return None if message is None else transfer_pb2.CarryResponse.FromString(message)

@@ -29,6 +29,7 @@ ATTACKERS = (
     "A hostile skill",
     "A hostile web page",
     "Another web site, or somebody at the browser",
+    "A hostile page in a web phone's browser",
     "A provider of sign-ins, and who stands between",
     "Somebody on the network",
     "A stranger on the local network",

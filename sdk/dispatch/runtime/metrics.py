@@ -77,7 +77,10 @@ class CallMetrics(grpc.aio.ServerInterceptor):
 
     def __init__(self, registry: CollectorRegistry, *, prefix: str) -> None:
         self._calls = Counter(
-            f"{prefix}_calls", "Unary calls by method and gRPC code.", ["method", "code"], registry=registry
+            f"{prefix}_calls",
+            "Unary calls by method, gRPC code and what carried them.",
+            ["method", "code", "carrier"],
+            registry=registry,
         )
         self._seconds = Histogram(f"{prefix}_call_seconds", "How long unary calls took.", ["method"], registry=registry)
 
@@ -113,5 +116,9 @@ class CallMetrics(grpc.aio.ServerInterceptor):
     def _count(self, method: str, context: grpc.aio.ServicerContext[Any, Any], started: float, *, failed: bool) -> None:
         code = context.code()
         name = code.name if isinstance(code, grpc.StatusCode) else ("INTERNAL" if failed else "OK")
-        self._calls.labels(method, name).inc()
+        self.count(method, name, started, carrier="grpc")
+
+    def count(self, method: str, code: str, started: float, *, carrier: str) -> None:
+        """Count a call that began at `started`, by `time.perf_counter`. For calls that come by another way than gRPC."""
+        self._calls.labels(method, code, carrier).inc()
         self._seconds.labels(method).observe(time.perf_counter() - started)

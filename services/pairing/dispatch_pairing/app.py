@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,16 +16,18 @@ from dispatch.clock import Clock, SystemClock
 from dispatch.errors import HomeInUse, StoreFailed
 from dispatch.ids import Rng
 from dispatch.names import service_name as checked_name
-from dispatch.runtime.certificate import Certificate, CertificateFiles
+from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.logs import get_logger
+from dispatch.runtime.origins import host_of
 from prometheus_client import CollectorRegistry
 
+from dispatch_pairing.api import grpc_calls
 from dispatch_pairing.api.accounts import AccountApi
 from dispatch_pairing.api.desk import Desk
 from dispatch_pairing.api.devices import DeviceApi
 from dispatch_pairing.api.federated import FederatedApi
 from dispatch_pairing.api.history import HistoryApi
-from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES
+from dispatch_pairing.api.method import FOR_DEVICES, FOR_SERVICES, Feed, Method
 from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
 from dispatch_pairing.api.welcome import Welcome
@@ -74,6 +76,8 @@ class Settings:
     data: Path
     relay: str | None = None
     """The relay handed to devices; None means those that follow the trust feed."""
+    web_relay: str | None = None
+    """The same for browsers."""
     metrics: Address | None = None
     advertise: tuple[str, ...] = ()
     """Further addresses that callers may dial."""
@@ -84,7 +88,7 @@ class Settings:
     services: ServicesListener | None = None
     """Where relays connect; None: where devices do."""
     web: WebListener | None = None
-    """Where the account page is served; None: nowhere."""
+    """Where browsers come: to the account page, and with calls; None: nowhere."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
     policy: Policy = field(default_factory=Policy)
@@ -203,13 +207,18 @@ async def _serving(
     async with store.read() as kept:
         metrics.pairings_active.set(await kept.pairings.count_active())
 
-    relays = Relays(fixed=settings.relay, seen_ms=limits.relay_seen_ms, limit=limits.relays)
+    relays = Relays(
+        fixed=settings.relay, fixed_web=settings.web_relay, seen_ms=limits.relay_seen_ms, limit=limits.relays
+    )
+    names = set(
+        own_names(address, settings.advertise)
+    )  # those of the listener for browsers come when its port is known
     door = Door(
         store=store,
         clock=clock,
         limits=limits,
         nonces=Nonces(key=keys.secret("nonce"), lifetime_ms=limits.nonce_ms),
-        names=own_names(address, settings.advertise),
+        names=names,
         metrics=metrics,
     )
     streams = Streams(limit=limits.follows)
@@ -277,8 +286,8 @@ async def _serving(
     desk = Desk(door=door, limits=limits, metrics=metrics)
     methods = [method for api in apis for method in api.methods()]
     listeners.add(
-        for_devices=desk.handlers(one for one in methods if one.need is not Need.SERVICE),
-        for_services=desk.handlers(one for one in methods if one.need is Need.SERVICE),
+        for_devices=grpc_calls.handlers(desk, (one for one in methods if one.need is not Need.SERVICE)),
+        for_services=grpc_calls.handlers(desk, (one for one in methods if one.need is Need.SERVICE)),
     )
 
     measured = listeners.serve_metrics(settings.metrics)
@@ -294,9 +303,12 @@ async def _serving(
     )
     watching = asyncio.create_task(keys.watch())
     try:
-        async with _account_page(
+        async with _for_browsers(
             settings,
-            listeners.web_certificate,
+            listeners,
+            desk=desk,
+            methods=[one for one in methods if one.need is not Need.SERVICE],
+            door_names=names,
             store=store,
             bell=bell,
             clock=clock,
@@ -319,6 +331,9 @@ async def _serving(
                 service_name=service_name,
                 bell=bell,
             )
+            # Else the listener for browsers would wait out its grace for who follows an offer.
+            await listeners.drain()
+            bell.close()
     finally:
         await listeners.drain()
         bell.close()
@@ -328,10 +343,13 @@ async def _serving(
 
 
 @asynccontextmanager
-async def _account_page(
+async def _for_browsers(
     settings: Settings,
-    certificate: Certificate | None,
+    listeners: Listeners,
     *,
+    desk: Desk,
+    methods: Sequence[Method | Feed],
+    door_names: set[str],
     store: Store,
     bell: Bell,
     clock: Clock,
@@ -346,18 +364,20 @@ async def _account_page(
     service_name: str,
     web_provider: WebProvider | None,
 ) -> AsyncIterator[Address | None]:
-    """Serve the account page until the block ends, if there is to be one; gives its address."""
+    """Serve the account page, and calls from the pages that may, until the block ends; gives the address if there is one."""
     if settings.web is None:
         yield None
         return
     # Only here: what they import takes a start most of a second.
-    from dispatch_pairing.web.app import account_page  # noqa: PLC0415
-    from dispatch_pairing.web.guard import host_of  # noqa: PLC0415
+    from dispatch_pairing.web.app import account_page, with_calls  # noqa: PLC0415
     from dispatch_pairing.web.server import WebServer  # noqa: PLC0415
 
+    certificate = listeners.web_certificate
     server = WebServer(certificate=certificate, connections=limits.web_connections)
     address = server.bind(settings.web.listen)
-    page = account_page(
+    door_names |= own_names(address, settings.advertise)
+    names = frozenset(host_of(name) for name in own_names(address, settings.advertise))
+    app = account_page(
         store=store,
         bell=bell,
         clock=clock,
@@ -371,10 +391,21 @@ async def _account_page(
         provider=web_provider,
         form_key=form_key,
         service_name=service_name,
-        names=frozenset(host_of(name) for name in own_names(address, settings.advertise)),
+        names=names,
     )
+    if settings.web.origins.listed:
+        app = with_calls(
+            app,
+            desk=desk,
+            methods=methods,
+            origins=settings.web.origins,
+            names=names,
+            limits=limits,
+            metrics=metrics,
+            call_metrics=listeners.calls,
+        )
     behind_proxy = certificate is None and address.is_loopback
-    await server.start(page, behind_proxy=behind_proxy, grace_seconds=_GRACE_SECONDS)
+    await server.start(app, behind_proxy=behind_proxy, grace_seconds=_GRACE_SECONDS)
     try:
         yield address
     finally:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -46,6 +47,9 @@ def serve(
     relay: Annotated[
         str | None, typer.Option(help="The relay that devices are sent to, instead of those that register.")
     ] = None,
+    web_relay: Annotated[
+        str | None, typer.Option(help="The relay that browsers are sent to, instead of those that register.")
+    ] = None,
     metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
     advertise: Annotated[
         list[str] | None, typer.Option(help="A further HOST:PORT that devices may dial; may stand several times.")
@@ -64,7 +68,11 @@ def serve(
     ] = None,
     services_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate shown there.")] = None,
     services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
-    web: Annotated[str | None, typer.Option(help="HOST:PORT of the account page, for browsers.")] = None,
+    web: Annotated[str | None, typer.Option(help="HOST:PORT for browsers: the account page, and calls.")] = None,
+    web_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Pages of this origin may make calls, https://phone.example; may stand several times."),
+    ] = None,
     web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
     web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
     history_days: Annotated[int, typer.Option(min=1, max=3650, help="How long the history of tasks is kept.")] = 90,
@@ -85,6 +93,7 @@ def serve(
                 listen=Address.parse(listen),
                 data=data,
                 relay=None if relay is None else str(Address.parse(relay)),
+                web_relay=None if web_relay is None else str(Address.parse(web_relay)),
                 metrics=None if metrics is None else Address.parse(metrics),
                 advertise=tuple(str(Address.parse(one)) for one in advertise or ()),
                 name=name,
@@ -93,7 +102,7 @@ def serve(
                     services,
                     CertificateFiles.given(services_cert, services_key, option="--services", callers=services_ca),
                 ),
-                web=_web(web, CertificateFiles.given(web_cert, web_key, option="--web")),
+                web=_web(web, web_origin or [], CertificateFiles.given(web_cert, web_key, option="--web")),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
                 policy=operator.policy,
                 provider=operator.provider,
@@ -117,12 +126,18 @@ def _services(listen: str | None, certificate: Any) -> Any:
     return None if listen is None else ServicesListener(Address.parse(listen), certificate)
 
 
-def _web(listen: str | None, certificate: Any) -> Any:
+def _web(listen: str | None, origins: list[str], certificate: Any) -> Any:
+    from dispatch.runtime.origins import Origins  # noqa: PLC0415 -- as above
+
     from dispatch_pairing.listeners import WebListener  # noqa: PLC0415 -- as above
 
-    if listen is None and certificate is not None:
-        raise ValueError("--web-cert and --web-key are of --web HOST:PORT")
-    return None if listen is None else WebListener(Address.parse(listen), certificate)
+    if listen is None:
+        if certificate is not None or origins:
+            raise ValueError("--web-origin, --web-cert and --web-key are of --web HOST:PORT")
+        return None
+    if origins and find_spec("connectrpc") is None:
+        raise ValueError("--web-origin needs what the extra `web` installs: dispatch-pairing[web]")
+    return WebListener(Address.parse(listen), certificate, Origins.parse(origins))
 
 
 async def _serve(settings: Any, console: Console, *, history_days: int) -> Exit:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -19,7 +19,6 @@ from dispatch.errors import BadRequest, DeviceRevoked, NonceExpired, ProofInvali
 from dispatch.ids import ID_BYTES, DeviceId
 from dispatch.proof import call_proof_bytes, proves
 from dispatch.runtime.logs import get_logger
-from dispatch.runtime.peer import where
 
 from dispatch_pairing import sessions
 from dispatch_pairing.limits import Limits
@@ -35,6 +34,9 @@ NONCE = "dispatch-nonce-bin"
 PROOF = "dispatch-proof-bin"
 SESSION = "dispatch-session-bin"
 NEXT_NONCE = "dispatch-next-nonce-bin"
+
+Metadata = Iterable[tuple[str, str | bytes]]
+"""What a call brings along, by name; the names that end in -bin have bytes."""
 
 _OURS = frozenset({DEVICE, DIALLED, NONCE, PROOF, SESSION})
 
@@ -90,7 +92,7 @@ class Caller:
         return self.device
 
 
-def papers(metadata: Iterable[tuple[str, str | bytes]], *, peer: str) -> Papers:
+def papers(metadata: Metadata, *, address: str) -> Papers:
     """Read what a call brought along. Raises BadRequest for what is not well-formed; absent ones are empty."""
     found: dict[str, str | bytes] = {}
     for name, value in metadata:
@@ -111,7 +113,7 @@ def papers(metadata: Iterable[tuple[str, str | bytes]], *, peer: str) -> Papers:
         nonce=binary(NONCE),
         proof=binary(PROOF),
         token=binary(SESSION),
-        address=where(peer),
+        address=address,
     )
 
 
@@ -135,7 +137,7 @@ class Door:
     """Lets callers in, and notes that they were there."""
 
     def __init__(
-        self, *, store: Store, clock: Clock, limits: Limits, nonces: Nonces, names: frozenset[str], metrics: Metrics
+        self, *, store: Store, clock: Clock, limits: Limits, nonces: Nonces, names: Set[str], metrics: Metrics
     ) -> None:
         self._store = store
         self._clock = clock

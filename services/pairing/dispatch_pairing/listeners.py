@@ -7,12 +7,13 @@ one computer, where everybody who can connect is its user, do both share one. Ca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 from dispatch.address import Address, refuse_plaintext
 from dispatch.runtime.certificate import Certificate, CertificateFiles, CertificateMetrics
 from dispatch.runtime.metrics import CallMetrics, serve_metrics
+from dispatch.runtime.origins import Origins
 from dispatch.runtime.server import Server
 from prometheus_client import CollectorRegistry
 
@@ -34,11 +35,13 @@ class ServicesListener:
 
 @dataclass(frozen=True, slots=True)
 class WebListener:
-    """Where browsers ask for the account page."""
+    """Where browsers ask for the account page, and make calls."""
 
     listen: Address
     certificate: CertificateFiles | None = None
     """None: they are spoken to in the clear, which is for this computer alone, or for a proxy on it."""
+    origins: Origins = field(default_factory=Origins)
+    """Whose pages may make calls (docs/web.md); none: nobody makes any here."""
 
 
 def check(
@@ -92,7 +95,7 @@ class Listeners:
                 self._own = Certificate(services.certificate, listener="services", metrics=seen)
             if of_web is not None:
                 self.web_certificate = Certificate(of_web, listener="web", metrics=seen)
-        calls = CallMetrics(registry, prefix=_PREFIX)
+        self.calls = calls = CallMetrics(registry, prefix=_PREFIX)
         together = () if services is not None else tuple(for_services)
         self._devices_server = Server(services=(*for_devices, *together), interceptors=[calls])
         self._services_server = None if services is None else Server(services=tuple(for_services), interceptors=[calls])

@@ -54,6 +54,7 @@ class Renewed:
 
     grant: pb.SignedGrant
     relays: list[str]
+    web_relays: list[str]
     sequence: int
     now_ms: int
     min_phone_version: str
@@ -200,6 +201,7 @@ class Pairings:
         return Renewed(
             grant=grant,
             relays=relays,
+            web_relays=self._relays.live_for_browsers(now_ms=self._clock.steady_ms()),
             sequence=sequence,
             now_ms=now_ms,
             min_phone_version=self._rules.min_phone_version,

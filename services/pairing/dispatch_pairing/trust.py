@@ -44,10 +44,13 @@ class Trust:
         self._relays = relays
         self._metrics = metrics
 
-    async def follow(self, relay_address: str, after_sequence: int, tell: Callable[[News], Awaitable[None]]) -> None:
+    async def follow(
+        self, relay_address: str, after_sequence: int, tell: Callable[[News], Awaitable[None]], *, web_address: str = ""
+    ) -> None:
         """Tell everything after that place in the count, then what happens. Ends by Draining or cancellation only."""
-        address = _address(relay_address)
-        if not self._relays.opened(address, now_ms=self._clock.steady_ms()):
+        address = _address(relay_address, field="relay_address")
+        web = _address(web_address, field="web_address") if web_address else ""
+        if not self._relays.opened(address, web=web, now_ms=self._clock.steady_ms()):
             raise RateLimited("too many relays", retry_after_ms=_RETRY_MS)
         self._metrics.relays_live.set(self._relays.open_count())
         try:
@@ -77,10 +80,10 @@ class Trust:
                 return after
 
 
-def _address(text: str) -> str:
+def _address(text: str, *, field: str) -> str:
     if len(text) > _ADDRESS_CHARS:
-        raise BadRequest("longer than any address", metadata={"field": "relay_address"})
+        raise BadRequest("longer than any address", metadata={"field": field})
     try:
         return str(Address.parse(text))
     except ValueError as failure:
-        raise BadRequest("not an address", metadata={"field": "relay_address"}) from failure
+        raise BadRequest("not an address", metadata={"field": field}) from failure

@@ -1,6 +1,6 @@
 """The beginning of a stream: Hello, Challenge, Proof, and Open or Join. Gives who calls, or raises why they may not.
 
-Reads frames from whoever has them and writes one; knows no gRPC and no room. Nothing that a caller says is believed before
+Reads frames from whoever has them and writes one; knows no carrier and no room. Nothing that a caller says is believed before
 the proof, and a caller has little time for all of it. docs/protocol.md "Opening a stream".
 """
 

@@ -16,22 +16,24 @@ from dispatch.clock import SystemClock
 from dispatch.runtime.certificate import Certificate, CertificateFiles, CertificateMetrics
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
+from dispatch.runtime.origins import Origins
 from dispatch.runtime.server import Server
 from dispatch.tls import Dialler, KeyFiles, read_authorities
 from prometheus_client import CollectorRegistry
 
 from dispatch_relay.admission import Gate
+from dispatch_relay.grpc_call import handler
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.place import Tools
 from dispatch_relay.push import NoPush, Push
 from dispatch_relay.push.opening import PushOptions, open_bell
 from dispatch_relay.reporter import Reporter
 from dispatch_relay.rooms import Rooms
-from dispatch_relay.service import SERVICE, ThreadService
+from dispatch_relay.service import ATTACH, SERVICE, ThreadService
 from dispatch_relay.settings import Settings
 from dispatch_relay.sqlite_log import SqliteLog
+from dispatch_relay.transfer_service import CARRY, TransferService
 from dispatch_relay.transfer_service import SERVICE as TRANSFER_SERVICE
-from dispatch_relay.transfer_service import TransferService
 from dispatch_relay.transfers import Transfers
 from dispatch_relay.trust import News, Trust
 from dispatch_relay.trust_feed import TrustFeed
@@ -42,8 +44,22 @@ _log = get_logger()
 _HEALTH_SECONDS = 0.2
 _DRAIN_SHARE = 0.5
 """Devices are asked to leave within this part of the time for draining, so that the last still leaves in peace."""
+_GRACE_SECONDS = 1.0
+"""How long a stream that was ended has to tell its device why."""
 _LAST_CALLS_SECONDS = 1.0
 """How long the calls to people that the last rows asked for may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebOptions:
+    """Where browsers open streams, and from which pages (docs/web.md)."""
+
+    listen: Address
+    advertise: Address | None = None
+    """By which address they reach it, if not the one listened on."""
+    origins: Origins = field(default_factory=Origins)
+    certificate: CertificateFiles | None = None
+    """What they are shown; None: they are spoken to in the clear, which is for this computer alone, or for a proxy on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,8 @@ class Options:
     """What it is shown."""
     push: PushOptions = field(default_factory=PushOptions)
     """How people are called."""
+    web: WebOptions | None = None
+    """None: browsers open no streams here."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
 
@@ -72,8 +90,16 @@ class Options:
         return Dialler(ca=ca, identity=self.services, plaintext=self.plaintext)
 
 
-Ready = Callable[[Address, Address | None], None]
-"""Is told the addresses really bound, of the relay and of its metrics."""
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The addresses really bound."""
+
+    address: Address
+    metrics: Address | None
+    web: Address | None
+
+
+Ready = Callable[[Running], None]
 
 
 async def serve(
@@ -84,10 +110,7 @@ async def serve(
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     options.dialler()  # a mistake in the files is said now rather than in the log
-    certificate: Certificate | None = None
-    if options.certificate is not None:
-        seen = CertificateMetrics(registry, prefix="dispatch_relay")
-        certificate = Certificate(options.certificate, listener="devices", metrics=seen)
+    certificate, web_certificate = _certificates(options, registry)
     log = await SqliteLog.open(
         options.data / "relay.sqlite3", thread_bytes=settings.thread_bytes, on_commit=metrics.committed
     )
@@ -139,10 +162,34 @@ async def serve(
             transfer_service = TransferService(
                 gate=gate, rooms=rooms, transfers=transfers, clock=clock, settings=settings, metrics=metrics
             )
-            server.grpc.add_generic_rpc_handlers((service.handlers(), transfer_service.handlers()))
+            served = {
+                (SERVICE.full_name, ATTACH): service.attach,
+                (TRANSFER_SERVICE.full_name, CARRY): transfer_service.carry,
+            }
+            server.grpc.add_generic_rpc_handlers(tuple(handler(*name, serve) for name, serve in served.items()))
             bound = await server.start(options.listen, certificate=certificate)
             advertise = options.advertise or bound
             names |= {str(bound), str(advertise)}
+            web, web_bound, web_advertise = None, None, None
+            if options.web is not None:
+                # Only here: what it imports is there in installations for browsers only.
+                from dispatch_relay.web.listener import Listener  # noqa: PLC0415
+
+                web = Listener(
+                    {f"/{service_name}/{method}": serve for (service_name, method), serve in served.items()},
+                    names=names,
+                    origins=options.web.origins,
+                    certificate=web_certificate,
+                    connections=settings.web_connections,
+                    metrics=metrics,
+                )
+                try:
+                    web_bound = await web.start(options.web.listen)
+                except OSError:
+                    await server.stop(grace_seconds=0)
+                    raise
+                web_advertise = options.web.advertise or web_bound
+                names |= {str(web_bound), str(web_advertise)}
             scraped = (
                 None if options.metrics is None else serve_metrics(registry, options.metrics, certificate=certificate)
             )
@@ -171,6 +218,7 @@ async def serve(
                 pairing=str(options.pairing),
                 dialler=options.dialler,
                 advertise=str(advertise),
+                web_advertise="" if web_advertise is None else str(web_advertise),
                 state=trust,
                 store=store,
                 act=act,
@@ -184,10 +232,11 @@ async def serve(
                 "serving",
                 address=str(bound),
                 advertise=str(advertise),
+                web=None if web_advertise is None else str(web_advertise),
                 tls=certificate is not None,
                 grpc_experiments=GRPC_EXPERIMENTS,
             )
-            ready(bound, scraped)
+            ready(Running(address=bound, metrics=scraped, web=web_bound))
             await stopped.wait()
 
             _log.info("draining")
@@ -198,7 +247,10 @@ async def serve(
             spread_ms = int(settings.drain_ms * _DRAIN_SHARE)
             await rooms.drain(reconnect_in_ms=lambda: random.randint(0, spread_ms), within_ms=settings.drain_ms)
             rooms.shut()
-            await server.stop(grace_seconds=1.0)
+            stopping = [server.stop(grace_seconds=_GRACE_SECONDS)]
+            if web is not None:
+                stopping.append(web.stop(grace_seconds=_GRACE_SECONDS))
+            await asyncio.gather(*stopping)
             for loop in loops:
                 loop.cancel()
             if bell is not None:
@@ -217,3 +269,15 @@ async def serve(
     finally:
         await log.close()
     _log.info("stopped")
+
+
+def _certificates(options: Options, registry: CollectorRegistry) -> tuple[Certificate | None, Certificate | None]:
+    """Read what devices and browsers are shown. Raises ValueError."""
+    of_web = None if options.web is None else options.web.certificate
+    if options.certificate is None and of_web is None:
+        return None, None
+    seen = CertificateMetrics(registry, prefix="dispatch_relay")
+    return (
+        None if options.certificate is None else Certificate(options.certificate, listener="devices", metrics=seen),
+        None if of_web is None else Certificate(of_web, listener="web", metrics=seen),
+    )

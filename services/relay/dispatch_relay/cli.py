@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,6 +65,15 @@ def serve(
     push_services: Annotated[
         Path | None, typer.Option(help="Call people by the services that this file names (ntfy, mail ...).")
     ] = None,
+    web: Annotated[str | None, typer.Option(help="HOST:PORT where browsers open streams (docs/web.md).")] = None,
+    web_advertise: Annotated[
+        str | None, typer.Option(help="HOST:PORT by which browsers reach it, if not the one it listens on.")
+    ] = None,
+    web_origin: Annotated[
+        list[str] | None, typer.Option(help="Pages of this origin may, https://phone.example; may stand several times.")
+    ] = None,
+    web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
+    web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
 ) -> None:
     """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
     console = Console.standard(as_json=context.obj)
@@ -87,6 +97,9 @@ def serve(
                 services_ca=services_ca,
                 services=KeyFiles.given(services_cert, services_key, option="--services"),
                 push=PushOptions(contact=push_contact, key=push_key, ca=push_ca, services=push_services),
+                web=_web(
+                    web, web_advertise, web_origin or [], CertificateFiles.given(web_cert, web_key, option="--web")
+                ),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
             )
             _check(options)
@@ -98,6 +111,25 @@ def serve(
             return Exit.FAULT
 
     guarded(run, as_json=context.obj)
+
+
+def _web(listen: str | None, advertise: str | None, origins: list[str], certificate: Any) -> Any:
+    from dispatch.runtime.origins import Origins  # noqa: PLC0415 -- as above
+
+    from dispatch_relay.app import WebOptions  # noqa: PLC0415
+
+    if listen is None:
+        if advertise is not None or origins or certificate is not None:
+            raise ValueError("--web-advertise, --web-origin, --web-cert and --web-key are of --web HOST:PORT")
+        return None
+    if find_spec("websockets") is None:
+        raise ValueError("--web needs what the extra `web` installs: dispatch-relay[web]")
+    return WebOptions(
+        listen=Address.parse(listen),
+        advertise=None if advertise is None else Address.parse(advertise),
+        origins=Origins.parse(origins),
+        certificate=certificate,
+    )
 
 
 def _check(options: Any) -> None:
@@ -115,6 +147,11 @@ def _check(options: Any) -> None:
         )
     if options.listen.host in _EVERYWHERE and options.advertise is None:
         raise ValueError(f"--advertise is needed: no device can dial {options.listen}")
+    if options.web is not None:
+        if options.web.certificate is None:
+            refuse_plaintext(options.web.listen, allowed=options.plaintext)
+        if options.web.listen.host in _EVERYWHERE and options.web.advertise is None:
+            raise ValueError(f"--web-advertise is needed: no browser can dial {options.web.listen}")
 
 
 def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
@@ -125,11 +162,14 @@ def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
 
     configure(service="relay")
 
-    def ready(address: Address, scraped: Address | None) -> None:
-        where = None if scraped is None else str(scraped)
+    def ready(running: relay.Running) -> None:
+        metrics = None if running.metrics is None else str(running.metrics)
+        web = None if running.web is None else str(running.web)
         console.event(
-            {"event": "listening", "address": str(address), "metrics": where},
-            f"Listening on {address}" + (f", metrics on {where}" if where else ""),
+            {"event": "listening", "address": str(running.address), "metrics": metrics, "web": web},
+            f"Listening on {running.address}"
+            + (f", metrics on {metrics}" if metrics else "")
+            + (f", for browsers on {web}" if web else ""),
         )
 
     async def work() -> None:

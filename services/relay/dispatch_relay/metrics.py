@@ -9,9 +9,11 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from dispatch_relay.call import Carrier
 from dispatch_relay.presence import CAUSES, End, Standing
 from dispatch_relay.push import PushOutcome
 from dispatch_relay.push.answers import Result
+from dispatch_relay.web.guard import Turned
 
 # Waits of people: from a few ms on loopback to the longest valid_for.
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -56,12 +58,27 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self._changes = {standing: changes.labels(standing.value) for standing in Standing}
-        streams = Gauge("dispatch_relay_streams", "Open streams, by kind of device.", ["kind"], registry=registry)
-        self._streams = {end: streams.labels(end.name.lower()) for end in End}
+        streams = Gauge(
+            "dispatch_relay_streams", "Open streams, by kind of device and what carries them.", ["kind", "carrier"],
+            registry=registry,
+        )  # fmt: skip
+        self._streams = {(end, by): streams.labels(end.name.lower(), by) for end in End for by in Carrier}
         ends = Counter(
-            "dispatch_relay_stream_ends_total", "Streams refused or ended, by reason.", ["reason"], registry=registry
+            "dispatch_relay_stream_ends_total",
+            "Streams refused or ended, by reason and what carried them.",
+            ["reason", "carrier"],
+            registry=registry,
         )
-        self._ends = {word: ends.labels(word) for word in (*words, BYE, BROKE)}
+        self._ends = {(word, by): ends.labels(word, by) for word in (*words, BYE, BROKE) for by in Carrier}
+        turned_away = Counter(
+            "dispatch_relay_web_turned_away_total", "WebSockets that were not opened, by why.", ["why"],
+            registry=registry,
+        )  # fmt: skip
+        self._turned_away = {why: turned_away.labels(why.value) for why in Turned}
+        self.web_connections = Gauge(
+            "dispatch_relay_web_connections", "Connections to the listener for browsers, opened or not.",
+            registry=registry,
+        )  # fmt: skip
         verdicts = Histogram(
             "dispatch_relay_verdict_seconds",
             "From the arrival of a command to its verdict.",
@@ -181,15 +198,18 @@ class Metrics:
         for standing, gauge in self._hosts.items():
             gauge.set(counts.get(standing, 0))
 
-    def stream_opened(self, end: End) -> None:
-        self._streams[end].inc()
+    def stream_opened(self, end: End, carrier: Carrier) -> None:
+        self._streams[end, carrier].inc()
 
-    def stream_closed(self, end: End) -> None:
-        self._streams[end].dec()
+    def stream_closed(self, end: End, carrier: Carrier) -> None:
+        self._streams[end, carrier].dec()
 
-    def stream_ended(self, why: str) -> None:
+    def stream_ended(self, why: str, carrier: Carrier) -> None:
         """`why` is the word of a reason, BYE or BROKE."""
-        self._ends[why].inc()
+        self._ends[why, carrier].inc()
+
+    def turned_away(self, why: Turned) -> None:
+        self._turned_away[why].inc()
 
     def transfer_ended(self, why: str) -> None:
         """`why` is the word of a reason, BYE (both ends said all) or BROKE."""

@@ -16,6 +16,7 @@ from dispatch.ids import DeviceId, PairId, TaskId, short
 from dispatch.runtime.logs import get_logger
 
 from dispatch_relay import door, frames
+from dispatch_relay.call import Carrier
 from dispatch_relay.calling import Calling
 from dispatch_relay.commands import Commands
 from dispatch_relay.keeping import Keeping
@@ -79,7 +80,7 @@ class Room:
         self._watch.recover()
         self._settle()
 
-    def attach(self, caller: Caller) -> Stream:
+    def attach(self, caller: Caller, *, carrier: Carrier) -> Stream:
         """Open a stream; the older one of this end, if there is one, is over.
 
         Raises NotPaired, DeviceRevoked, ResumeTooOld.
@@ -94,10 +95,15 @@ class Room:
         if older is not None:
             self._drop(older, errors.StreamSuperseded())
         stream = Stream(
-            caller, tail=place.tail, read_rows=place.rows, settings=place.tools.settings, now_ms=place.now()
+            caller,
+            carrier=carrier,
+            tail=place.tail,
+            read_rows=place.rows,
+            settings=place.tools.settings,
+            now_ms=place.now(),
         )
         place.streams[caller.end] = stream
-        place.tools.metrics.stream_opened(caller.end)
+        place.tools.metrics.stream_opened(caller.end, carrier)
         self._greet(stream)
         self._watch.attached(stream)
         if stream.looking and stream.end is End.PHONE:
@@ -148,8 +154,8 @@ class Room:
         del self._place.streams[stream.end]
         self._watch.detached(stream)
         word = why if error is None else errors.word(error.reason)
-        self._place.tools.metrics.stream_closed(stream.end)
-        self._place.tools.metrics.stream_ended(word)
+        self._place.tools.metrics.stream_closed(stream.end, stream.carrier)
+        self._place.tools.metrics.stream_ended(word, stream.carrier)
         _log.info("stream ended", cause=word, end=stream.end.name.lower(), pairing=short(self.pair_id))
         stream.finish(error)
 

@@ -1,4 +1,4 @@
-"""ThreadService over gRPC: reads messages, writes batches, and is the one place that tells a stream why it ends.
+"""ThreadService: reads messages, writes batches, and is the one place that tells a stream why it ends. Knows no carrier.
 
 One task reads, one writes, and the handler waits for the stream's end. Messages are bytes in both directions: what a device
 sends is parsed here, so that garbage is refused in our words, and what goes out was serialized where it was made.
@@ -7,19 +7,15 @@ sends is parsed here, so that garbage is refused in our words, and what goes out
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
-from typing import Any
 
-import grpc
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.runtime.logs import get_logger
-from dispatch.runtime.peer import where
-from dispatch.status import refuse
 from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
+from dispatch_relay.call import Call, Gone
 from dispatch_relay.metrics import BROKE
 from dispatch_relay.openings import Openings
 from dispatch_relay.place import Tools
@@ -33,7 +29,7 @@ FLUSH_SECONDS = 0.5
 """How long a device has to read what was said before its stream ended."""
 
 SERVICE = pb.DESCRIPTOR.services_by_name["ThreadService"]
-Context = grpc.aio.ServicerContext[bytes, bytes]
+ATTACH = "Attach"
 
 
 class ThreadService:
@@ -47,37 +43,29 @@ class ThreadService:
         self._openings = Openings(limit=tools.settings.openings)
         self.draining = False
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        """Give what a gRPC server registers. Bytes stay bytes."""
-        behaviour: Any = self.attach  # the stubs know only the blocking form of a handler
-        method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(behaviour)
-        return grpc.method_handlers_generic_handler(SERVICE.full_name, {"Attach": method})
-
-    async def attach(self, _requests: object, context: Context) -> None:
+    async def attach(self, call: Call) -> None:
         """Carry one stream from Hello to its end."""
-        wire = _Wire(context, most_frames=self._settings.frames)
+        wire = _Wire(call, most_frames=self._settings.frames)
         try:
             room, stream, left_ms = await self._open(wire)
-        except _Gone:
-            self._tools.metrics.stream_ended(BROKE)
-            wire.leave()
+        except Gone:
+            self._tools.metrics.stream_ended(BROKE, call.carrier)
             return
         except errors.DispatchError as refused:
-            self._tools.metrics.stream_ended(errors.word(refused.reason))
             word = errors.word(refused.reason)
+            self._tools.metrics.stream_ended(word, call.carrier)
             _log.info("stream refused", claimed=wire.claimed, reason=word, detail=refused.detail)
-            await _tell(context, refused)
+            await call.refuse(refused)
             return
         ended = await self._carry(wire, room, stream, left_ms=left_ms)
-        wire.leave()
-        if ended is not None:
-            await _tell(context, ended)
+        if ended is not None and not wire.broken:
+            await call.refuse(ended)
 
     async def _open(self, wire: _Wire) -> tuple[Room, Stream, int]:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         try:
-            with self._openings.one(wire.address):
+            with self._openings.one(wire.call.address):
                 async with asyncio.timeout(self._settings.hello_ms / 1_000):
                     admitted, caller = await self._gate.admit(wire.frame, wire.write)
         except TimeoutError:
@@ -87,12 +75,13 @@ class ThreadService:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         self._gate.trust.still(admitted)
-        stream = room.attach(caller)
+        stream = room.attach(caller, carrier=wire.call.carrier)
         _log.info(
             "stream opened",
             pairing=admitted.pair_id,
             device=admitted.device_id,
             end=caller.end.name.lower(),
+            carrier=wire.call.carrier.value,
             resume_after=caller.resume_after,
         )
         return room, stream, admitted.left_ms
@@ -121,7 +110,7 @@ class ThreadService:
                 for frame in frames:
                     room.receive(stream, frame)
                 await stream.calm()
-        except _Gone:
+        except Gone:
             room.broke(stream)
         except errors.DispatchError as error:
             room.end(stream, error)
@@ -138,43 +127,31 @@ class ThreadService:
         try:
             while batch := await stream.batch():
                 await wire.write(batch)
-        except _Gone:
+        except Gone:
             room.broke(stream)
         except errors.DispatchError as error:
             room.end(stream, error)  # the log can't be read
 
 
-async def _tell(context: Context, error: errors.DispatchError) -> None:
-    """End the call with the error. It is nobody's fault when the caller has gone before it could hear it."""
-    with contextlib.suppress(grpc.aio.InternalError):
-        await refuse(context, error)
-
-
-class _Gone(Exception):
-    """The caller has gone away."""
-
-
 class _Wire:
     """Frames in, bytes out."""
 
-    def __init__(self, context: Context, *, most_frames: int) -> None:
-        self._context = context
+    def __init__(self, call: Call, *, most_frames: int) -> None:
+        self.call = call
         self._most_frames = most_frames
         self._frames: deque[pb.DeviceFrame] = deque()
-        self.address = where(context.peer())
-        self._broken = False  # whether writing failed; the end of reading may only be the caller's last word
+        self.broken = False
+        """Whether writing failed, so that nothing can be told; the end of reading may only be the caller's last word."""
         self.claimed = b""
         """Whom the caller says to be: for the log, and believed by nobody."""
 
     async def message(self) -> list[pb.DeviceFrame]:
-        """Give the frames of the next message, behind what is left of the last. Raises _Gone, ProtocolViolation."""
+        """Give the frames of the next message, behind what is left of the last. Raises Gone, ProtocolViolation."""
         if self._frames:
             left = list(self._frames)
             self._frames.clear()
             return left
-        data = await self._context.read()
-        if not isinstance(data, bytes):
-            raise _Gone
+        data = await self.call.read()
         try:
             frames = pb.AttachRequest.FromString(data).frames
         except DecodeError:
@@ -192,14 +169,9 @@ class _Wire:
         return frame
 
     async def write(self, batch: bytes) -> None:
-        """Write a batch. Raises _Gone."""
+        """Write a batch. Raises Gone."""
         try:
-            await self._context.write(batch)
-        except grpc.aio.InternalError:
-            self._broken = True
-            raise _Gone from None
-
-    def leave(self) -> None:
-        """End the handler without a status when none can be heard: gRPC prints a traceback of its own where it tries in vain."""
-        if self._broken:
-            raise asyncio.CancelledError
+            await self.call.write(batch)
+        except Gone:
+            self.broken = True
+            raise

@@ -59,6 +59,7 @@ class Settings:
     sweep_seconds: int = _number(3_600, "how often old rows are looked for")
     trust_stale_seconds: int = _number(300, "how old the pairing service's word may be before nobody is let in")
     drain_ms: int = _number(2_000, "how long devices have to leave when the relay is stopped")
+    web_connections: int = _number(4_096, "connections to the listener for browsers at once")
     names: tuple[str, ...] = field(
         default=(), metadata={"about": "more addresses by which devices may dial this relay, separated by commas"}
     )

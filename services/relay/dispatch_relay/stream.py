@@ -1,4 +1,4 @@
-"""One open stream as the room sees it: what goes to the device and in which order. Knows no gRPC.
+"""One open stream as the room sees it: what goes to the device and in which order. Carries nothing itself.
 
 Three things go down: control frames in order, rows by a cursor over the log, live frames while the device keeps up.
 `room` writes into it; the send loop of `service` takes batches out.
@@ -16,6 +16,7 @@ from dispatch.ids import DeviceId, Instance
 
 from dispatch_relay import frames
 from dispatch_relay.bucket import Bucket
+from dispatch_relay.call import Carrier
 from dispatch_relay.lease import Lease
 from dispatch_relay.log import Row
 from dispatch_relay.presence import End
@@ -49,9 +50,19 @@ class Caller:
 class Stream:
     """A device's stream from Opened to its end."""
 
-    def __init__(self, caller: Caller, *, tail: Tail, read_rows: ReadRows, settings: Settings, now_ms: int) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        *,
+        carrier: Carrier,
+        tail: Tail,
+        read_rows: ReadRows,
+        settings: Settings,
+        now_ms: int,
+    ) -> None:
         # Fixed after __init__.
         self.end = caller.end
+        self.carrier = carrier
         self.device_id = caller.device_id
         self.instance = caller.instance
         self.ended: asyncio.Future[errors.DispatchError | None] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""TransferService over gRPC: one handler for each end of a transfer, which reads its device and writes to the other one.
+"""TransferService: one handler for each end of a transfer, which reads its device and writes to the other one.
 
 What is read is written before more is read, so that a transfer holds one message each way, and whoever is slow slows the
 other down. Nothing is stored, and nothing of it waits on what a thread has to say: a transfer has a connection of its own.
@@ -7,19 +7,15 @@ other down. Nothing is stored, and nothing of it waits on what a thread has to s
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from typing import Any
 
-import grpc
 from dispatch import errors
 from dispatch.api.relay.v1 import transfer_pb2 as pb
 from dispatch.clock import Clock
 from dispatch.runtime.logs import get_logger
-from dispatch.runtime.peer import where
-from dispatch.status import refuse
 from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
+from dispatch_relay.call import Call, Gone
 from dispatch_relay.metrics import BROKE, Metrics
 from dispatch_relay.openings import Openings
 from dispatch_relay.presence import End
@@ -31,7 +27,7 @@ from dispatch_relay.trust import Admitted
 _log = get_logger()
 
 SERVICE = pb.DESCRIPTOR.services_by_name["TransferService"]
-Context = grpc.aio.ServicerContext[bytes, bytes]
+CARRY = "Carry"
 
 _JOINED = pb.CarryResponse(joined=pb.Joined()).SerializeToString()
 
@@ -51,37 +47,31 @@ class TransferService:
         self._openings = Openings(limit=settings.openings)
         self.draining = False
 
-    def handlers(self) -> grpc.GenericRpcHandler:
-        """Give what a gRPC server registers. Bytes stay bytes."""
-        behaviour: Any = self.carry  # the stubs know only the blocking form of a handler
-        method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(behaviour)
-        return grpc.method_handlers_generic_handler(SERVICE.full_name, {"Carry": method})
-
-    async def carry(self, _requests: object, context: Context) -> None:
+    async def carry(self, call: Call) -> None:
         """Carry one end of a transfer from Hello to its end."""
-        wire = _Wire(context, most_bytes=self._settings.sealed_bytes)
+        wire = _Wire(call)
         try:
             admitted, transfer = await self._join(wire)
-        except _Gone:
+        except Gone:
             self._metrics.transfer_ended(BROKE)
             return
         except errors.DispatchError as refused:
             word = errors.word(refused.reason)
             self._metrics.transfer_ended(word)
             _log.info("transfer refused", claimed=wire.claimed, reason=word, detail=refused.detail)
-            await _tell(context, refused)
+            await call.refuse(refused)
             return
         error = await self._hold(wire, admitted, transfer)
         if error is not None:
-            await _tell(context, error)
+            await call.refuse(error)
 
     async def _join(self, wire: _Wire) -> tuple[Admitted, Transfer]:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         try:
-            with self._openings.one(wire.address):
+            with self._openings.one(wire.call.address):
                 async with asyncio.timeout(self._settings.hello_ms / 1_000):
-                    admitted, transfer_id = await self._gate.admit_to_transfer(wire.frame, wire.write)
+                    admitted, transfer_id = await self._gate.admit_to_transfer(wire.frame, wire.call.write)
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Join took too long") from None
         if self.draining:
@@ -89,7 +79,7 @@ class TransferService:
         host = self._rooms.host(admitted.pair_id)
         if admitted.end is End.PHONE and host is not None and host.absent:
             raise errors.of(host.cause)
-        seat = Seat(admitted.device_id, wire.write)
+        seat = Seat(admitted.device_id, wire.call.write)
         now_ms = self._clock.steady_ms()
         return admitted, self._transfers.join(admitted.pair_id, transfer_id, admitted.end, seat, now_ms=now_ms)
 
@@ -105,7 +95,7 @@ class TransferService:
                 for work in works:
                     work.cancel()
         finally:
-            # Also when gRPC cancels this handler because its device has gone.
+            # Also when this handler is cancelled because its device has gone.
             transfer.finish(errors.PeerAbsent("the other device left the transfer"))
         return error
 
@@ -113,7 +103,7 @@ class TransferService:
         """Say that both are there, then pass on what this end says."""
         try:
             await transfer.both.wait()
-            await wire.write(_JOINED)
+            await wire.call.write(_JOINED)
             transfer.seats[end].told.set()
             other = transfer.seats[end.other]
             await other.told.wait()
@@ -127,7 +117,7 @@ class TransferService:
                         return
                     case _:
                         raise errors.ProtocolViolation("not a word of a transfer")
-        except _Gone:
+        except Gone:
             transfer.finish(errors.PeerAbsent("the other device left the transfer"))
         except errors.DispatchError as error:
             transfer.finish(error)
@@ -161,41 +151,20 @@ class TransferService:
         return errors.PeerAbsent("the other device did not join the transfer")
 
 
-async def _tell(context: Context, error: errors.DispatchError) -> None:
-    """End the call with the error. It is nobody's fault when the caller has gone before it could hear it."""
-    with contextlib.suppress(grpc.aio.InternalError):
-        await refuse(context, error)
-
-
-class _Gone(Exception):
-    """The device has gone away without a goodbye."""
-
-
 class _Wire:
-    """Frames in, bytes out."""
+    """Frames in."""
 
-    def __init__(self, context: Context, *, most_bytes: int) -> None:
-        self._context = context
-        self._most_bytes = most_bytes
-        self.address = where(context.peer())
+    def __init__(self, call: Call) -> None:
+        self.call = call
         self.claimed = b""
         """Whom the caller says to be: for the log, and believed by nobody."""
 
     async def frame(self) -> pb.CarryRequest:
-        """Give the next frame. Raises _Gone, ProtocolViolation."""
-        data = await self._context.read()
-        if not isinstance(data, bytes):
-            raise _Gone
+        """Give the next frame. Raises Gone, ProtocolViolation."""
+        data = await self.call.read()
         try:
             frame = pb.CarryRequest.FromString(data)
         except DecodeError:
             raise errors.ProtocolViolation("a message that can't be read") from None
         self.claimed = frame.hello.device_id or self.claimed
         return frame
-
-    async def write(self, message: bytes) -> None:
-        """Write a message. Raises _Gone."""
-        try:
-            await self._context.write(message)
-        except grpc.aio.InternalError:
-            raise _Gone from None

@@ -40,6 +40,7 @@ class TrustFeed:
         pairing: str,
         dialler: Callable[[], Dialler],
         advertise: str,
+        web_advertise: str,
         state: Trust,
         store: TrustStore,
         act: Act,
@@ -48,7 +49,7 @@ class TrustFeed:
     ) -> None:
         self._pairing = pairing
         self._dialler = dialler  # asked before each stream: certificates change
-        self._advertise = advertise
+        self._introduction = pb.FollowTrustRequest(relay_address=advertise, web_address=web_advertise)
         self._state = state
         self._store = store
         self._act = act
@@ -79,7 +80,8 @@ class TrustFeed:
             return str(failure)  # a certificate that can't be read; the next may be
 
     async def _stream(self, stub: pairing_pb2_grpc.TrustServiceAsyncStub, dialler: Dialler) -> str:
-        call = stub.FollowTrust(pb.FollowTrustRequest(relay_address=self._advertise, after_sequence=self._after))
+        self._introduction.after_sequence = self._after
+        call = stub.FollowTrust(self._introduction)
         try:
             while True:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):

@@ -10,10 +10,11 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.ids import AccountId, DeviceId, PairId, TaskId
+from dispatch.runtime.origins import host_of, same_origin
 from dispatch_pairing.metrics import WEB_TURNED_AWAY
 from dispatch_pairing.model import TaskRecord
 from dispatch_pairing.web import words
-from dispatch_pairing.web.guard import Turned, host_of, read_body, same_origin
+from dispatch_pairing.web.guard import Turned, read_body
 from starlette.types import Message
 
 NOW_MS = 1_800_000_000_000

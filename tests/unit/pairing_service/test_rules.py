@@ -154,14 +154,14 @@ class TestDoor:
                 ("dispatch-proof-bin", b"secret-proof"),
                 ("dispatch-session-bin", b"secret-token"),
             ],
-            peer="",
+            address="",
         )
 
         assert "secret" not in repr(shown)
 
     def test_text_where_bytes_belong_is_nothing(self) -> None:
         shown = papers(
-            [("dispatch-device-bin", PHONE), ("dispatch-proof-bin", "text"), ("dispatch-dialled", b"x")], peer=""
+            [("dispatch-device-bin", PHONE), ("dispatch-proof-bin", "text"), ("dispatch-dialled", b"x")], address=""
         )
 
         assert (shown.proof, shown.dialled) == (b"", "")

@@ -120,6 +120,7 @@ class PairingApi:
         return pb.RenewGrantResponse(
             grant=renewed.grant,
             relays=renewed.relays,
+            web_relays=renewed.web_relays,
             server_time_ms=renewed.now_ms,
             keys=self._keys.key_set(),
             revocation_sequence=renewed.sequence,

@@ -38,7 +38,9 @@ class TrustApi:
 
         _log.info("relay follows", relay=request.relay_address[:64])
         with self._streams.one(request.relay_address.encode()):
-            await self._trust.follow(request.relay_address, request.after_sequence, tell)
+            await self._trust.follow(
+                request.relay_address, request.after_sequence, tell, web_address=request.web_address
+            )
 
 
 def _news(news: News, *, keys: pb.KeySet | None) -> pb.FollowTrustResponse:

@@ -1,11 +1,18 @@
-"""Wires the account page together. Called by the service's app.py, when it is to serve one."""
+"""Wires together what browsers come for: the account page, and calls. Called by the service's app.py, when it is to serve them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dispatch.clock import Clock
 from dispatch.ids import Rng
+from dispatch.runtime.logs import get_logger
+from dispatch.runtime.metrics import CallMetrics
+from dispatch.runtime.origins import Origins
 from starlette.types import ASGIApp
 
+from dispatch_pairing.api.desk import Desk
+from dispatch_pairing.api.method import Feed, Method
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.credentials import Credentials
@@ -15,7 +22,10 @@ from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.store import Store
 from dispatch_pairing.web.account import AccountPages
+from dispatch_pairing.web.calls_guard import CallsGuard
 from dispatch_pairing.web.devices import DevicePages
+from dispatch_pairing.web.front import Front
+from dispatch_pairing.web.guard import Turned
 from dispatch_pairing.web.provider import Provider
 from dispatch_pairing.web.render import Renderer
 from dispatch_pairing.web.requests import RequestPages
@@ -23,6 +33,8 @@ from dispatch_pairing.web.sessions import Sessions
 from dispatch_pairing.web.signing import Signing
 from dispatch_pairing.web.site import Site
 from dispatch_pairing.web.tasks import TaskPages
+
+_log = get_logger()
 
 
 def account_page(
@@ -77,3 +89,36 @@ def account_page(
         metrics=metrics,
     )
     return site.app(names=names)
+
+
+def with_calls(
+    page: ASGIApp,
+    *,
+    desk: Desk,
+    methods: Iterable[Method | Feed],
+    origins: Origins,
+    names: frozenset[str],
+    limits: Limits,
+    metrics: Metrics,
+    call_metrics: CallMetrics,
+) -> ASGIApp:
+    """Give the page together with the calls that pages of these origins may make."""
+    # Only here: what it imports is there in installations for browsers' calls only.
+    from dispatch_pairing.web.calls import Calls  # noqa: PLC0415
+
+    # What is a little too large is refused with the reason, what is much too large without.
+    limit_bytes = 2 * limits.request_bytes
+
+    def turned_away(why: Turned) -> None:
+        metrics.web_turned_away.labels(why.value).inc()
+        _log.info("turned away", why=why.value)
+
+    calls = CallsGuard(
+        Calls(desk, methods, limit_bytes=limit_bytes, metrics=call_metrics),
+        names=names,
+        origins=origins,
+        limit_bytes=limit_bytes,
+        read_ms=limits.web_read_ms,
+        count=turned_away,
+    )
+    return Front(page, calls)

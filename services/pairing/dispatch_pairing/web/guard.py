@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
-from urllib.parse import urlsplit
 
-from dispatch.address import Address
+from dispatch.runtime.origins import host_of, same_origin
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,7 +30,6 @@ _HEADERS = {
 }
 _READ_BYTES_MOST = 1_024 * 1_024
 _HSTS = "max-age=31536000"
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Turned(StrEnum):
@@ -63,28 +61,6 @@ _ANSWERS = {
     Turned.TOO_SLOW: (408, "The form did not arrive in time. Nothing was changed."),
     Turned.MEDIA_TYPE: (415, "Only forms of this page are taken here. Nothing was changed."),
 }
-
-
-def host_of(value: str) -> str:
-    """Give the host of a Host header, lower case; empty for what is none."""
-    for text in (value, f"{value}:0"):
-        try:
-            return Address.parse(text).host.lower()
-        except ValueError:
-            continue
-    return ""
-
-
-def same_origin(origin: str, *, scheme: str, host: str) -> bool:
-    """Tell whether an Origin is the one that was asked. Over plain HTTP a proxy may have spoken TLS for us."""
-    try:
-        theirs, ours = urlsplit(origin), urlsplit(f"{scheme}://{host}")
-        ports = [one.port or _DEFAULT_PORTS.get(theirs.scheme) for one in (theirs, ours)]
-    except ValueError:
-        return False
-    if theirs.scheme not in _DEFAULT_PORTS or (scheme == "https" and theirs.scheme != "https"):
-        return False
-    return theirs.hostname == ours.hostname and ports[0] == ports[1]
 
 
 def judge(
@@ -160,7 +136,7 @@ class Guard:
             answer.headers["Connection"] = "close"
             await answer(scope, receive, send_guarded)
             return
-        await self._app(scope, _replayed(body, receive), send_guarded)
+        await self._app(scope, replayed(body, receive), send_guarded)
 
     async def _read(self, receive: Receive) -> bytes | Turned:
         try:
@@ -187,7 +163,8 @@ async def read_body(receive: Receive, *, limit_bytes: int) -> bytes | Turned:
             return bytes(body) if read_bytes <= limit_bytes else Turned.TOO_LARGE
 
 
-def _replayed(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
+def replayed(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
+    """Give the body again to who comes behind a guard, and then whatever else comes."""
     given = False
 
     async def again() -> Message:

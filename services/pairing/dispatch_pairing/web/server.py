@@ -1,4 +1,4 @@
-"""Serves the account page inside the service's own loop, over TLS with a certificate that may change. Knows no page."""
+"""Serves browsers inside the service's own loop, over TLS with a certificate that may change. Knows no page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import uvicorn
 from dispatch.address import Address
 from dispatch.runtime.certificate import Certificate
+from dispatch.runtime.sockets import bind
 from starlette.types import ASGIApp
 
 _BACKLOG = 128
@@ -49,18 +50,8 @@ class WebServer:
 
     def bind(self, listen: Address) -> Address:
         """Take the address before anything is served; gives the one really bound. Raises OSError."""
-        family, kind, number, _, where = socket.getaddrinfo(
-            listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        bound = socket.socket(family, kind, number)
-        try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(where)
-        except OSError as failure:
-            bound.close()
-            raise OSError(f"can't listen on {listen}: {failure.strerror}") from failure
-        self._socket = bound
-        return Address(host=listen.host, port=bound.getsockname()[1])
+        self._socket, address = bind(listen)
+        return address
 
     async def start(self, app: ASGIApp, *, behind_proxy: bool, grace_seconds: float) -> None:
         """Serve. `behind_proxy` believes a proxy on this computer about who asks and how (X-Forwarded-For and -Proto)."""

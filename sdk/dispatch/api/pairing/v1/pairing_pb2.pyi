@@ -1134,6 +1134,7 @@ class RenewGrantResponse(_message.Message):
     REVOCATION_SEQUENCE_FIELD_NUMBER: _builtins.int
     SESSION_FIELD_NUMBER: _builtins.int
     MINIMUM_PHONE_VERSION_FIELD_NUMBER: _builtins.int
+    WEB_RELAYS_FIELD_NUMBER: _builtins.int
     server_time_ms: _builtins.int
     """The service's clock, ms since 1970: what grants are judged by."""
     revocation_sequence: _builtins.int
@@ -1158,6 +1159,10 @@ class RenewGrantResponse(_message.Message):
     def keys(self) -> Global___KeySet:
         """The keys that sign grants."""
 
+    @_builtins.property
+    def web_relays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where a browser reaches the relays by WebSocket, best first (docs/web.md). Empty: no relay takes browsers."""
+
     def __init__(
         self,
         *,
@@ -1168,10 +1173,11 @@ class RenewGrantResponse(_message.Message):
         revocation_sequence: _builtins.int = ...,
         session: _builtins.bytes = ...,
         minimum_phone_version: _builtins.str = ...,
+        web_relays: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "keys", b"keys"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "keys", b"keys", "minimum_phone_version", b"minimum_phone_version", "relays", b"relays", "revocation_sequence", b"revocation_sequence", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant", b"grant", "keys", b"keys", "minimum_phone_version", b"minimum_phone_version", "relays", b"relays", "revocation_sequence", b"revocation_sequence", "server_time_ms", b"server_time_ms", "session", b"session", "web_relays", b"web_relays"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1325,19 +1331,23 @@ class FollowTrustRequest(_message.Message):
 
     RELAY_ADDRESS_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    WEB_ADDRESS_FIELD_NUMBER: _builtins.int
     relay_address: _builtins.str
     """Where devices reach it, "relay.example:7302"; given to devices with their grants."""
     after_sequence: _builtins.int
     """The relay has everything up to here, from an earlier stream; 0 for nothing."""
+    web_address: _builtins.str
+    """Where browsers reach it by WebSocket, "relay.example:7305" (docs/web.md); empty: nowhere."""
     def __init__(
         self,
         *,
         relay_address: _builtins.str = ...,
         after_sequence: _builtins.int = ...,
+        web_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "relay_address", b"relay_address"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "relay_address", b"relay_address", "web_address", b"web_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,43 @@
+"""One stream of a device as the services see it, however it is carried. The seam between them and gRPC or a WebSocket.
+
+`grpc_call` and `web.call` implement it; `service` and `transfer_service` use it and know no carrier.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from dispatch import errors
+
+
+class Carrier(StrEnum):
+    """What carries a stream: a label of the metrics, and nothing else depends on it."""
+
+    GRPC = "grpc"
+    WEB = "web"
+
+
+class Gone(Exception):
+    """The device has gone away without a goodbye."""
+
+
+class Call(Protocol):
+    """A stream of messages in both directions. One task reads, one writes, and whoever handles it ends it."""
+
+    @property
+    def carrier(self) -> Carrier:
+        """What carries it."""
+
+    @property
+    def address(self) -> str:
+        """Where it comes from, for counting."""
+
+    async def read(self) -> bytes:
+        """Give the next message. Raises Gone, ProtocolViolation."""
+
+    async def write(self, message: bytes) -> None:
+        """Write a message, and wait while the device reads slowly. Raises Gone."""
+
+    async def refuse(self, error: errors.DispatchError) -> None:
+        """End the stream with the error. It is nobody's fault when the device has gone before it could hear it."""

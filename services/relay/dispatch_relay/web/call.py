@@ -1,0 +1,46 @@
+"""A stream of a device over a WebSocket: one binary message is one message of the contract."""
+
+from __future__ import annotations
+
+import contextlib
+
+from dispatch import errors
+from dispatch.runtime.peer import network
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from dispatch_relay.call import Carrier, Gone
+from dispatch_relay.web import close
+
+
+class WebCall:
+    """A `Call` over a WebSocket. Nobody cancels its handler but the listener, when the connection is lost."""
+
+    carrier = Carrier.WEB
+
+    def __init__(self, connection: ServerConnection) -> None:
+        peer = connection.remote_address
+        self.address = network(peer[0]) if peer else ""
+        self._connection = connection
+
+    async def read(self) -> bytes:
+        """Give the next message. Raises Gone, ProtocolViolation."""
+        try:
+            message = await self._connection.recv(decode=None)
+        except ConnectionClosed:
+            raise Gone from None
+        if not isinstance(message, bytes):
+            raise errors.ProtocolViolation("a message that is not binary")
+        return message
+
+    async def write(self, message: bytes) -> None:
+        """Write a message, and wait while more than a little of it has not left. Raises Gone."""
+        try:
+            await self._connection.send(message)
+        except ConnectionClosed:
+            raise Gone from None
+
+    async def refuse(self, error: errors.DispatchError) -> None:
+        """Close with the error, and wait until the device has heard it or is gone."""
+        with contextlib.suppress(ConnectionClosed):
+            await self._connection.close(close.code_of(error), close.reason_of(error))
