@@ -5,7 +5,7 @@ const notPure = ["Date", "performance", "crypto", "setTimeout", "setInterval", "
 
 export default [
   // What protobuf-es wrote is its own affair.
-  { ignores: ["out/", "node_modules/", "src/protocol/dispatch/", "*.js"] },
+  { ignores: ["out/", "node_modules/", "src/protocol/dispatch/", "src/protocol/google/", "*.js"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { project: "./tsconfig.json", tsconfigRootDir: import.meta.dirname } },
