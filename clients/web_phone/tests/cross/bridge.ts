@@ -69,7 +69,7 @@ export class Bridge {
         if (closed !== null) throw closed;
         const line = await inbox.take();
         if (typeof line["message"] === "string") return bytes(line["message"]);
-        closed = refusalOf(Number(line["code"]), String(line["reason"]));
+        closed = refusalOf(Number(line["code"]), text(line["reason"]));
         throw closed;
       },
       write: async (message) => {
@@ -102,17 +102,17 @@ export class Bridge {
     return {
       unary: async (method, _signal, _timeoutMs, given, input) => {
         const request = toBinary(method.input, create(method.input, input));
-        const [, inbox] = ask(method, "call", request, new Headers(given));
+        const [, inbox] = ask(method, "call", request, new Headers(given as ConstructorParameters<typeof Headers>[0]));
         const line = answered(await inbox.take());
         return {
           stream: false, service: method.parent, method, header: new Headers(line["headers"] as Record<string, string>), trailer: new Headers(),
-          message: fromBinary(method.output, bytes(String(line["message"]))),
+          message: fromBinary(method.output, bytes(text(line["message"]))),
         };
       },
       stream: async (method, signal, _timeoutMs, given, input) => {
         let request: Bytes = new Uint8Array();
         for await (const one of input) request = toBinary(method.input, create(method.input, one));
-        const [number, inbox] = ask(method, "follow", request, new Headers(given));
+        const [number, inbox] = ask(method, "follow", request, new Headers(given as ConstructorParameters<typeof Headers>[0]));
         signal?.addEventListener("abort", () => {
           say({ from: number, close: true });
           inbox.put({ refused: "NO_NETWORK" });
@@ -133,7 +133,7 @@ async function* messages<O extends DescMessage>(output: O, inbox: Inbox) {
 
 function answered(line: Line): Line {
   if (line["refused"] === undefined) return line;
-  const word = String(line["refused"]) as keyof typeof Reason;
+  const word = text(line["refused"]) as keyof typeof Reason;
   throw new Refused(Reason[word], "", Number(line["retry_after_ms"] ?? 0), line["metadata"] as Record<string, string>);
 }
 
@@ -143,4 +143,8 @@ function base64(data: Bytes): string {
 
 function bytes(written: string): Bytes {
   return new Uint8Array(Buffer.from(written, "base64"));
+}
+
+function text(value: Line[string] | undefined): string {
+  return typeof value === "string" ? value : "";
 }

@@ -96,7 +96,10 @@ const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = 
         },
         changed: () => { say({ event: "changed", complete: line?.line.complete ?? false, ...states() }); },
         heard: () => undefined,
-        revoked: async () => Promise.resolve(say({ event: "revoked" })),
+        revoked: async () => {
+          say({ event: "revoked" });
+          return Promise.resolve();
+        },
       },
     );
     line.run().then(
