@@ -3,12 +3,15 @@
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { describe, expect, it } from "vitest";
 
+import { utf8 } from "../src/protocol/bytes.js";
 import { dhKey } from "../src/protocol/memory_keys.js";
 import { CeremonyFailed, PhoneCeremony } from "../src/protocol/pairing/ceremony.js";
 import { readLink } from "../src/protocol/pairing/link.js";
+import { sealBox } from "../src/protocol/sealed/box.js";
+import { counted } from "./support/host.js";
 import { draws, own, raw } from "./support/vectors.js";
 
-const vector = own<Record<"offer" | "phone" | "steps", Record<string, string>>>("pairing.json");
+const vector = own<Record<"offer" | "phone" | "steps" | "derived", Record<string, string>>>("pairing.json");
 const { phone, steps } = vector;
 const seed = raw(phone["ed25519_private"] ?? "");
 const sign = async (message: Uint8Array): Promise<Uint8Array> => Promise.resolve(ed25519.sign(message, seed));
@@ -55,6 +58,24 @@ describe.each([2, 4, 6, 8])("step %i", (number) => {
     const both = await Promise.allSettled([ceremony.receive(number, step(number)), ceremony.receive(number, step(number))]);
     expect(both.some(({ status }) => status === "rejected")).toBe(true);
   });
+});
+
+/** A step that the host itself seals, whatever it says. */
+function said(number: number, content: Uint8Array): Uint8Array {
+  const aad = Uint8Array.from([...utf8("dispatch/pair/1"), number]);
+  return sealBox(raw(vector.derived["h2p"] ?? ""), aad, content, counted("salt"));
+}
+
+it("a host that opens another number than it committed to shows no code", async () => {
+  const ceremony = await upTo(4);
+  await expect(ceremony.receive(6, said(6, new Uint8Array(32)))).rejects.toMatchObject({ why: "COMMITMENT" });
+  expect(ceremony.code).toBeNull();
+});
+
+it("a host that signs something else has no pair", async () => {
+  const ceremony = await upTo(7);
+  await expect(ceremony.receive(8, said(8, new Uint8Array(64)))).rejects.toMatchObject({ why: "SIGNATURE" });
+  expect(ceremony.result).toBeNull();
 });
 
 it("a no while the key signs ends it: there is no pair", async () => {
