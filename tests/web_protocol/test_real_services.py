@@ -85,7 +85,7 @@ async def test_a_host_that_was_stopped_is_refused_with_the_cause_and_comes_back(
     assert (refused["verdict"], refused["reason"]) == ("refused", "HOST_APP_CLOSED")
     await world.run_host("desk")
     again = await phone.wish("send", text="What are the largest files?", id=refused["task"])
-    # The phone may meet the host before it has shaken hands with its new process: that attempt is refused, and goes again by itself.
+    # An attempt that meets the new process before the handshake is refused, and goes again by itself.
     assert again["verdict"] == "taken"
     assert again["attempt"] >= 2
     await phone.line(lambda line: str(line.get(refused["task"], "")).startswith("done"))
