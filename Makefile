@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## Show what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp depends on everything that decides what is installed: a pull that changes none of it installs nothing.
 $(VENV)/.installed: requirements/dev.txt $(PARTS:%=%/pyproject.toml)
@@ -76,6 +76,21 @@ lint: dev ## Check style and types
 .PHONY: gen
 gen: dev ## Generate the Python stubs in sdk/dispatch/api from protos/
 	@$(BIN)/python protos/generate.py sdk
+
+WEB := clients/web_phone
+
+# Stamped by the lock file: an install costs half a minute. Nothing that a package brings is run.
+$(WEB)/node_modules/.installed: $(WEB)/package.json $(WEB)/package-lock.json
+	@cd $(WEB) && npm ci --silent --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: gen-web
+gen-web: dev $(WEB)/node_modules/.installed ## Generate the messages of the web phone from protos/
+	@$(BIN)/python protos/generate_web.py $(WEB)/src/protocol
+
+.PHONY: web-protocol
+web-protocol: $(WEB)/node_modules/.installed ## Types, lint, vectors and tests of the protocol in TypeScript
+	@cd $(WEB) && npm run --silent typecheck && npm run --silent lint && npm test --silent
 
 .PHONY: stubs
 stubs: $(VENV)/.stubs ## Generate stubs for another language: make stubs LANG=typescript

@@ -1,0 +1,90 @@
+/** What a person wants of the host: tasks, words for a running one, its end, an answer. And how an attempt of it is written. */
+
+import { create, toBinary } from "@bufbuild/protobuf";
+
+import { type Bytes, utf8 } from "../bytes.js";
+import { Reason } from "../dispatch/api/error/v1/error_pb.js";
+import {
+  ActionSchema, type Answer, AnswerSchema, Approval, type Attachment, type Question, UpCommandSchema,
+} from "../dispatch/api/thread/v1/thread_pb.js";
+import { Refused } from "../errors.js";
+import { ID_BYTES, type PairId, type Rng, type TaskId } from "../ids.js";
+import type { Signer } from "../keys.js";
+import type { Head } from "../sealed/head.js";
+import { taskWords } from "../sealed/history.js";
+import { answersTo } from "./facts.js";
+import type { What } from "./store.js";
+
+export const LONGEST_TEXT_BYTES = 48 * 1024;
+export const LONGEST_STEER_BYTES = 12 * 1024;
+
+/** What a person wants. `action` is a serialized Action: exactly what is signed, the same bytes in every attempt. */
+export interface Command {
+  readonly taskId: TaskId;
+  readonly what: What;
+  readonly action: Bytes;
+  /** Of a task: its words. */
+  readonly text: string;
+}
+
+/** Asks for work. Each attachment has arrived whole before the task is sent. Throws BAD_REQUEST. */
+export function task(taskId: TaskId, text: string, attachments: Attachment[] = []): Command {
+  checkWords(text, LONGEST_TEXT_BYTES);
+  const action = create(ActionSchema, { action: { case: "task", value: { text, attachments } }, actionId: taskId });
+  return { taskId, what: "task", text, action: toBinary(ActionSchema, action) };
+}
+
+/** Adds words to a task that runs. Throws BAD_REQUEST. */
+export function steer(taskId: TaskId, text: string, rng: Rng): Command {
+  checkWords(text, LONGEST_STEER_BYTES);
+  const action = create(ActionSchema, { action: { case: "steer", value: { text } }, actionId: rng(ID_BYTES) });
+  return { taskId, what: "steer", text: "", action: toBinary(ActionSchema, action) };
+}
+
+/** Ends a task, whether it waits or runs. */
+export function cancel(taskId: TaskId, rng: Rng): Command {
+  const action = create(ActionSchema, { action: { case: "cancel", value: {} }, actionId: rng(ID_BYTES) });
+  return { taskId, what: "cancel", text: "", action: toBinary(ActionSchema, action) };
+}
+
+/** Answers a question of a task: an approval's word, a choice, or any words where there are none to choose from. Throws BAD_REQUEST. */
+export function answer(taskId: TaskId, question: Question, said: string, rng: Rng): Command {
+  const value = answerOf(question, said.trim());
+  const action = create(ActionSchema, { action: { case: "answer", value }, actionId: rng(ID_BYTES) });
+  return { taskId, what: "answer", text: "", action: toBinary(ActionSchema, action) };
+}
+
+const APPROVALS: Readonly<Record<string, Approval>> = {
+  once: Approval.ONCE, task: Approval.TASK, always: Approval.ALWAYS, deny: Approval.DENY,
+};
+
+function answerOf(question: Question, said: string): Answer {
+  const possible = answersTo(question);
+  const { questionId } = question;
+  if (said === "" || (possible.length > 0 && !possible.includes(said))) throw new Refused(Reason.BAD_REQUEST, "no such answer", 0, { field: "answer" });
+  const approval = question.actionDigest.length > 0 ? APPROVALS[said] : undefined;
+  return create(AnswerSchema, approval === undefined ? { questionId, text: said } : { questionId, approval });
+}
+
+/** One attempt: what stands around the action. */
+export interface Attempt {
+  pairId: PairId;
+  attempt: number;
+  /** On the epoch clock, ms. */
+  deadlineMs: number;
+  /** The phone's head. */
+  head: Head;
+  sign: Signer;
+}
+
+/** Writes the body of an attempt, signed. */
+export async function bodyOf(command: Command, { pairId, attempt, deadlineMs, head, sign }: Attempt): Promise<Bytes> {
+  const { taskId, action } = command;
+  const signature = await sign(taskWords({ pairId, taskId, attempt, body: action, head }));
+  const body = create(UpCommandSchema, { pairId, taskId, attempt, deadlineMs: BigInt(Math.round(deadlineMs)), action, head: { ...head }, signature });
+  return toBinary(UpCommandSchema, body);
+}
+
+function checkWords(text: string, mostBytes: number): void {
+  if (text.trim() === "" || utf8(text).length > mostBytes) throw new Refused(Reason.BAD_REQUEST, `some words, at most ${mostBytes} bytes`, 0, { field: "text" });
+}

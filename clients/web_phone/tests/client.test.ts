@@ -1,0 +1,258 @@
+/** The drivers: a stream that is opened, lost and resumed; and that nothing is sent of what could not be committed. */
+
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { expect, it } from "vitest";
+
+import { type Bytes, EMPTY } from "../src/protocol/bytes.js";
+import { Reason } from "../src/protocol/dispatch/api/error/v1/error_pb.js";
+import {
+  AttachRequestSchema, AttachResponseSchema, type DeviceFrame, Reachability, type RelayFrameSchema,
+} from "../src/protocol/dispatch/api/relay/v1/relay_pb.js";
+import { Refused } from "../src/protocol/errors.js";
+import type { TaskId } from "../src/protocol/ids.js";
+import { deviceId, streamProofBytes } from "../src/protocol/proof.js";
+import { verify } from "../src/protocol/signatures.js";
+import { Backoff, EARLY_MAX_MS, FIRST_MS, LATE_MS, LONGEST_ADVISED_MS } from "../src/protocol/thread/backoff.js";
+import type { Carrier, Clock } from "../src/protocol/thread/carrier.js";
+import { refusalOf } from "../src/protocol/thread/close.js";
+import { task } from "../src/protocol/thread/commands.js";
+import { LineClient } from "../src/protocol/thread/line_client.js";
+import { MemoryStore } from "../src/protocol/thread/memory_store.js";
+import { type Change, StoreMoved } from "../src/protocol/thread/store.js";
+import { dialler, type Socket } from "../src/protocol/thread/web_socket.js";
+import { counted, makePair } from "./support/host.js";
+
+type Relay = NonNullable<Parameters<typeof create<typeof RelayFrameSchema>>[1]>;
+
+/** A clock that a test moves by hand. */
+class Hand implements Clock {
+  now = 1_000;
+  private timers: { at: number; call: () => void }[] = [];
+
+  nowMs = (): number => this.now;
+  wallMs = (): number => this.now;
+
+  after(ms: number, call: () => void): () => void {
+    const timer = { at: this.now + ms, call };
+    this.timers.push(timer);
+    return () => { this.timers = this.timers.filter((one) => one !== timer); };
+  }
+
+  move(ms: number): void {
+    this.now += ms;
+    const due = this.timers.filter((timer) => timer.at <= this.now);
+    this.timers = this.timers.filter((timer) => timer.at > this.now);
+    for (const { call } of due) call();
+  }
+}
+
+/** One stream, as the relay has it. */
+class Stream implements Carrier {
+  readonly said: DeviceFrame["frame"][] = [];
+  private readonly inbox: (Bytes | Refused)[] = [];
+  private wake: () => void = () => undefined;
+
+  async read(): Promise<Bytes> {
+    for (;;) {
+      const next = this.inbox.shift();
+      if (next instanceof Refused) throw next;
+      if (next !== undefined) return next;
+      await new Promise<void>((resolve) => { this.wake = resolve; });
+    }
+  }
+
+  async write(message: Bytes): Promise<void> {
+    this.said.push(...fromBinary(AttachRequestSchema, message).frames.map(({ frame }) => frame));
+    return Promise.resolve();
+  }
+
+  close(): void {
+    this.end(new Refused(Reason.NO_NETWORK, "closed here"));
+  }
+
+  end(why: Refused): void {
+    this.inbox.push(why);
+    this.wake();
+  }
+
+  tell(...frames: Relay[]): void {
+    this.inbox.push(toBinary(AttachResponseSchema, create(AttachResponseSchema, { frames })));
+    this.wake();
+  }
+
+  async says(kind: DeviceFrame["frame"]["case"]): Promise<DeviceFrame["frame"]> {
+    return until(() => this.said.find((frame) => frame.case === kind));
+  }
+
+  open(resumed = 0n): void {
+    this.tell({ frame: { case: "opened", value: { headSeq: resumed, limits: { silenceMs: 65_000, leaseMs: 5_000 } } } });
+  }
+}
+
+async function until<T>(look: () => T | undefined | false): Promise<T> {
+  for (;;) {
+    const found = look();
+    if (found !== undefined && found !== false) return found;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+class Failing extends MemoryStore {
+  fails = false;
+
+  override async commit(...given: Parameters<MemoryStore["commit"]>): Promise<void> {
+    if (this.fails) throw new StoreMoved("somebody else has written");
+    return super.commit(...given);
+  }
+}
+
+async function setUp() {
+  const { phone: keys, phoneSeed } = makePair();
+  const [clock, store, streams] = [new Hand(), new Failing(), [] as Stream[]];
+  const sign = async (message: Bytes): Promise<Bytes> => Promise.resolve(ed25519.sign(message, phoneSeed));
+  const rng = counted("client");
+  store.add(keys.pairId);
+  const asked: boolean[] = [];
+  const line = await LineClient.open(
+    { keys, sign, rng, signedFor: [keys.pairId] },
+    {
+      dial: async () => {
+        const stream = new Stream();
+        streams.push(stream);
+        return Promise.resolve(stream);
+      },
+      clock, rng, backoff: new Backoff(() => 0.5),
+      identity: { deviceId: deviceId(keys.ownEd25519), sign, appVersion: "0.1.0", instance: rng(16) },
+    },
+    {
+      store,
+      right: async (fresh) => {
+        asked.push(fresh);
+        return Promise.resolve({ grant: Uint8Array.of(7), relays: ["relay.example:7302"] });
+      },
+      changed: () => undefined, heard: () => undefined, revoked: async () => Promise.resolve(),
+    },
+  );
+  const over = line.run().then(() => null, (problem: unknown) => problem);
+  /** Gives the next stream, once it is dialled; time goes on until then. */
+  const next = async (number: number): Promise<Stream> => until(() => {
+    if (streams.length < number) clock.move(100);
+    return streams[number - 1];
+  });
+  return { keys, clock, store, line, over, next, asked };
+}
+
+it("opens with a proof over the address dialled, both nonces and the grant; answers pings; resumes behind the last row", async () => {
+  const { keys, line, next, over } = await setUp();
+  const first = await next(1);
+  const hello = await first.says("hello");
+  const serverNonce = new Uint8Array(32).fill(3);
+  first.tell({ frame: { case: "challenge", value: { nonce: serverNonce } } });
+  const proof = await first.says("proof");
+  if (hello.case !== "hello" || proof.case !== "proof") throw new Error("no proof");
+  const words = streamProofBytes({ dialled: "relay.example:7302", device: hello.value.deviceId, clientNonce: hello.value.nonce, serverNonce, grant: hello.value.grant });
+  expect(verify(keys.ownEd25519, proof.value.signature, words)).toBe(true);
+  first.open();
+  first.tell({ frame: { case: "ping", value: { number: 5n } } }, { frame: { case: "receipt", value: { seq: 4n, messageId: new Uint8Array(16) } } });
+  expect(await first.says("pong")).toMatchObject({ value: { number: 5n } });
+  expect(await first.says("ack")).toMatchObject({ value: { throughSeq: 4n } });
+
+  first.end(new Refused(Reason.NO_NETWORK));
+  const second = await next(2);
+  second.tell({ frame: { case: "challenge", value: { nonce: serverNonce } } });
+  expect(await second.says("open")).toMatchObject({ value: { resumeAfter: 4n } });
+  second.open(4n);
+  await until(() => line.error === null);
+  line.leave();
+  expect(await over).toBeNull();
+  expect(second.said.at(-1)).toMatchObject({ case: "bye" });
+});
+
+it("asks for a fresh grant once when the relay does not take the one it has, and ends when nothing is gained by coming back", async () => {
+  const { next, over, asked } = await setUp();
+  (await next(1)).end(new Refused(Reason.GRANT_EXPIRED));
+  (await next(2)).end(new Refused(Reason.STREAM_SUPERSEDED));
+  expect(await over).toMatchObject({ reason: Reason.STREAM_SUPERSEDED });
+  expect(asked).toEqual([false, true]);
+});
+
+it("takes a silent stream for lost", async () => {
+  const { clock, line, next } = await setUp();
+  const first = await next(1);
+  first.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
+  await first.says("open");
+  first.open();
+  await until(() => line.error === null && first.said.length > 0);
+  const second = until(() => {
+    clock.move(5_000);
+    return line.error?.reason === Reason.LEASE_LOST;
+  });
+  expect(await second).toBe(true);
+});
+
+it("sends nothing of what could not be committed, and goes back to what is stored on another stream", async () => {
+  const { line, next, store } = await setUp();
+  const first = await next(1);
+  first.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
+  await first.says("open");
+  first.open();
+  first.tell({ frame: { case: "presence", value: { state: Reachability.ABSENT, cause: Reason.HOST_ASLEEP } } });
+  await until(() => line.line.host !== null);
+  store.fails = true;
+
+  await expect(line.send(task(new Uint8Array(16) as TaskId, "build it"))).rejects.toMatchObject({ reason: Reason.STORE_FAILED });
+
+  expect(first.said.some((frame) => frame.case === "post")).toBe(false);
+  expect(line.line.ledger.all()).toEqual([]);
+  store.fails = false;
+  const second = await next(2);
+  second.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
+  expect(await second.says("open")).toBeDefined();
+});
+
+it("two pages on one store do not overwrite each other", async () => {
+  const store = new MemoryStore();
+  const { phone } = makePair();
+  store.add(phone.pairId);
+  const change: Change = { kind: "cursor", seq: 1n };
+  await store.commit(phone.pairId, 0, [change]);
+  await expect(store.commit(phone.pairId, 0, [{ kind: "cursor", seq: 9n }])).rejects.toThrow(StoreMoved);
+  expect((await store.load(phone.pairId))?.cursor).toBe(1n);
+});
+
+it("waits longer each time, as long as it is told, and never for good", () => {
+  const backoff = new Backoff(() => 0.5);
+  const waits = [0, 0, 0, 0, 0, 0].map(() => backoff.nextMs(0));
+  expect(waits[0]).toBe((FIRST_MS[0] + FIRST_MS[1]) / 2);
+  expect(waits.at(-1)).toBe(EARLY_MAX_MS);
+  expect([backoff.nextMs(61_000), backoff.nextMs(61_000, 60_000), backoff.nextMs(61_000, 1e12)]).toEqual([LATE_MS, 60_000, LONGEST_ADVISED_MS]);
+});
+
+it("reads the reason of a close, and takes any other end for the network", () => {
+  expect(refusalOf(4011, "reason=RESUME_TOO_OLD&retry_after_ms=20&oldest_seq=17&detail=a+b")).toMatchObject({
+    reason: Reason.RESUME_TOO_OLD, retryAfterMs: 20, metadata: { oldest_seq: "17" }, detail: "a b",
+  });
+  expect(refusalOf(4007, "reason=NO_SUCH_WORD").reason).toBe(Reason.INTERNAL);
+  for (const [code, reason] of [[1006, ""], [1000, "reason=NOT_PAIRED"], [4007, ""], [4100, "reason=NOT_PAIRED"]] as const) {
+    expect(refusalOf(code, reason).reason).toBe(Reason.NO_NETWORK);
+  }
+});
+
+it("carries messages over a WebSocket, and says why it was closed", async () => {
+  const socket: Socket & { sent: Bytes[] } = {
+    binaryType: "", bufferedAmount: 0, onopen: null, onmessage: null, onclose: null, onerror: null, sent: [],
+    send(message) { this.sent.push(message); },
+    close() { this.onclose?.({ code: 1006, reason: "" }); },
+  };
+  const urls: string[] = [];
+  const opening = dialler((url) => { urls.push(url); return socket; }, "wss", new Hand())("relay.example:7302", "/a/B");
+  socket.onopen?.({} as never);
+  const carrier = await opening;
+  await carrier.write(Uint8Array.of(1));
+  socket.onmessage?.({ data: Uint8Array.of(2).buffer });
+  expect([urls, socket.sent, await carrier.read()]).toEqual([["wss://relay.example:7302/a/B"], [Uint8Array.of(1)], Uint8Array.of(2)]);
+  socket.onclose?.({ code: 4009, reason: "reason=STREAM_SUPERSEDED" });
+  await expect(carrier.read()).rejects.toMatchObject({ reason: Reason.STREAM_SUPERSEDED });
+  await expect(carrier.write(EMPTY)).rejects.toMatchObject({ reason: Reason.STREAM_SUPERSEDED });
+});

@@ -1,0 +1,148 @@
+/** A phone without a screen: signs in, pairs, sends, by lines of JSON. tests/web_protocol drives it against the real services. */
+
+import { randomBytes } from "node:crypto";
+
+import { createClient } from "@connectrpc/connect";
+
+import { type Bytes, EMPTY, fromHex, hex } from "../../src/protocol/bytes.js";
+import { AccountService, PairingService, SignedGrantSchema } from "../../src/protocol/dispatch/api/pairing/v1/pairing_pb.js";
+import { DeviceKind } from "../../src/protocol/dispatch/api/relay/v1/relay_pb.js";
+import { type Event, EventSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
+import { Refused, word } from "../../src/protocol/errors.js";
+import { ID_BYTES, type Rng, type TaskId } from "../../src/protocol/ids.js";
+import { memoryKeys } from "../../src/protocol/memory_keys.js";
+import { readLink } from "../../src/protocol/pairing/link.js";
+import { meet } from "../../src/protocol/pairing/meeting.js";
+import { proven } from "../../src/protocol/pairing/proven.js";
+import { deviceId } from "../../src/protocol/proof.js";
+import type { PairKeys } from "../../src/protocol/sealed/pair_keys.js";
+import { Backoff } from "../../src/protocol/thread/backoff.js";
+import type { Clock } from "../../src/protocol/thread/carrier.js";
+import { answer, cancel, type Command, task } from "../../src/protocol/thread/commands.js";
+import { LineClient } from "../../src/protocol/thread/line_client.js";
+import { MemoryStore } from "../../src/protocol/thread/memory_store.js";
+import { shownState } from "../../src/protocol/thread/task_view.js";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Bridge, type Line, say } from "./bridge.js";
+
+const APP_VERSION = "0.1.0";
+const rng: Rng = (length) => new Uint8Array(randomBytes(length));
+const clock: Clock = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms);
+    return () => { clearTimeout(timer); };
+  },
+};
+const bridge = new Bridge();
+const keys = memoryKeys(rng(32), rng);
+const store = new MemoryStore();
+let session: Bytes = EMPTY;
+let server = "";
+let pairKeys: PairKeys | null = null;
+let line: LineClient | null = null;
+let decide: (yes: boolean) => void = () => undefined;
+
+function service() {
+  return proven(bridge.transport(server), { address: server, deviceId: deviceId(keys.signingKey), sign: keys.sign, session: () => session });
+}
+
+const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = {
+  sign_in: async ({ address = "", account = "", password = "" }) => {
+    server = address;
+    const response = await createClient(AccountService, service()).signIn({
+      account, password, deviceKey: keys.signingKey, deviceName: "browser", deviceKind: DeviceKind.PHONE, appVersion: APP_VERSION,
+    });
+    session = response.session;
+    return { service: response.serviceName };
+  },
+  pair: async ({ link = "" }) => {
+    const paired = await meet({
+      code: readLink(link), name: "browser", keys, rng, clock, transport: service(),
+      person: {
+        same: async (code, peer) => {
+          say({ event: "code", code, peer });
+          return new Promise((resolve) => { decide = resolve; });
+        },
+      },
+      commit: async ({ keys: fresh }) => {
+        store.add(fresh.pairId);
+        pairKeys = fresh;
+        return Promise.resolve();
+      },
+    });
+    return { peer: paired.peerName, pair_id: hex(paired.keys.pairId) };
+  },
+  yes: async () => {
+    decide(true);
+    return Promise.resolve({});
+  },
+  attach: async () => {
+    if (pairKeys === null) throw new Error("not paired");
+    const { pairId } = pairKeys;
+    line = await LineClient.open(
+      { keys: pairKeys, sign: keys.sign, rng, signedFor: [pairId] },
+      {
+        dial: bridge.dial, clock, rng, backoff: new Backoff(Math.random),
+        identity: { deviceId: deviceId(keys.signingKey), sign: keys.sign, appVersion: APP_VERSION, instance: rng(ID_BYTES) },
+      },
+      {
+        store,
+        right: async () => {
+          const { grant, relays, session: fresh } = await createClient(PairingService, service()).renewGrant({ pairId, appVersion: APP_VERSION });
+          if (fresh.length > 0) session = fresh;
+          return { grant: grant === undefined ? EMPTY : toBinary(SignedGrantSchema, grant), relays };
+        },
+        changed: () => { say({ event: "changed", complete: line?.line.complete ?? false, ...states() }); },
+        heard: () => undefined,
+        revoked: async () => {
+          say({ event: "revoked" });
+          return Promise.resolve();
+        },
+      },
+    );
+    line.run().then(
+      () => { say({ event: "left" }); },
+      (problem: unknown) => { say({ event: "gone", reason: problem instanceof Refused ? word(problem.reason) : String(problem) }); },
+    );
+    return {};
+  },
+  send: async ({ text = "", id }) => sent(task(id === undefined ? (rng(ID_BYTES) as TaskId) : (fromHex(id) as TaskId), text)),
+  cancel: async ({ id = "" }) => sent(cancel(fromHex(id) as TaskId, rng)),
+  answer: async ({ id = "", said = "" }) => {
+    const open = (await events()).reverse().find(({ event }) => event.case === "question");
+    if (open?.event.case !== "question") throw new Error("nothing is asked");
+    return sent(answer(fromHex(id) as TaskId, open.event.value, said, rng));
+  },
+  events: async () => ({ events: (await events()).map(({ event }) => event.case ?? "unknown").join(" ") }),
+  cut: async () => {
+    bridge.cut();
+    return Promise.resolve({});
+  },
+  leave: async () => Promise.resolve((line?.leave(), {})),
+};
+
+function states(): Line {
+  return Object.fromEntries((line?.line.ledger.all() ?? []).map(({ taskId, view }) => [hex(taskId), `${shownState(view)} ${view.reason} ${view.text}`]));
+}
+
+async function sent(command: Command): Promise<Line> {
+  const post = await line?.send(command);
+  return { task: hex(command.taskId), verdict: post?.verdict ?? "none", reason: post?.reason ?? "", attempt: post?.attempt ?? 0 };
+}
+
+async function events(): Promise<Event[]> {
+  if (pairKeys === null) return [];
+  const stored = await store.events(pairKeys.pairId, 0n);
+  return stored.flatMap(({ content }) => (content === null ? [] : [fromBinary(EventSchema, content)]));
+}
+
+for (;;) {
+  const { wish, ...rest } = (await bridge.wishes.take()) as Record<string, string>;
+  const number = rest["number"] ?? "";
+  WISHES[wish ?? ""]?.(rest).then(
+    (told) => { say({ done: number, ...told }); },
+    (problem: unknown) => { say({ done: number, refused: problem instanceof Refused ? word(problem.reason) : String(problem) }); },
+  );
+}

@@ -1,0 +1,294 @@
+/** A line, told what a relay and a host may do: what is committed, what is sent, and what a person is shown. */
+
+import { create } from "@bufbuild/protobuf";
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { beforeEach, describe, expect, it } from "vitest";
+
+import { type Bytes, hex } from "../src/protocol/bytes.js";
+import { Reason } from "../src/protocol/dispatch/api/error/v1/error_pb.js";
+import {
+  type DeviceFrame, OpenedSchema, Outcome, Reachability, RelayFrameSchema,
+} from "../src/protocol/dispatch/api/relay/v1/relay_pb.js";
+import { Refused } from "../src/protocol/errors.js";
+import type { TaskId } from "../src/protocol/ids.js";
+import { NO_HEAD } from "../src/protocol/sealed/head.js";
+import { verifyTask } from "../src/protocol/sealed/history.js";
+import { cancel, task } from "../src/protocol/thread/commands.js";
+import { Line, type Step } from "../src/protocol/thread/line.js";
+import { MemoryStore } from "../src/protocol/thread/memory_store.js";
+import type { Snapshot } from "../src/protocol/thread/store.js";
+import { shownState } from "../src/protocol/thread/task_view.js";
+import { counted, Host, makePair } from "./support/host.js";
+
+type Relay = NonNullable<Parameters<typeof create<typeof RelayFrameSchema>>[1]>["frame"];
+
+/** A line with a store, a host and a relay that forwards nothing by itself. */
+class World {
+  readonly pair = makePair();
+  readonly host = new Host(this.pair.host, this.pair.hostSeed);
+  readonly store = new MemoryStore();
+  line!: Line;
+  nowMs = 1_000;
+  seq = 0n;
+  private revision = 0;
+
+  async start(): Promise<this> {
+    this.store.add(this.pair.phone.pairId);
+    await this.anew();
+    return this;
+  }
+
+  /** A new page: everything that was not committed is gone. */
+  async anew(): Promise<void> {
+    const snapshot = await this.snapshot();
+    this.revision = snapshot.revision;
+    const { phone, phoneSeed } = this.pair;
+    const sign = async (message: Bytes): Promise<Bytes> => Promise.resolve(ed25519.sign(message, phoneSeed));
+    this.line = new Line({ keys: phone, sign, rng: counted(`phone ${this.nowMs}`), signedFor: [phone.pairId] }, snapshot);
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const snapshot = await this.store.load(this.pair.phone.pairId);
+    if (snapshot === null) throw new Error("not stored");
+    return snapshot;
+  }
+
+  get times() {
+    return { nowMs: this.nowMs, wallMs: this.nowMs };
+  }
+
+  async carry(step: Promise<Step>): Promise<DeviceFrame["frame"][]> {
+    const { changes, frames } = await step;
+    if (changes.length > 0) await this.store.commit(this.pair.phone.pairId, this.revision++, changes);
+    return frames.map(({ frame }) => frame);
+  }
+
+  async opens(headSeq = this.seq): Promise<DeviceFrame["frame"][]> {
+    return this.carry(this.line.opened(create(OpenedSchema, { headSeq }), this.times));
+  }
+
+  async hears(...frames: Relay[]): Promise<DeviceFrame["frame"][]> {
+    return this.carry(this.line.received(frames.map((frame) => create(RelayFrameSchema, { frame: frame ?? { case: undefined } })), this.times));
+  }
+
+  async row(sealed: Bytes): Promise<DeviceFrame["frame"][]> {
+    return this.hears({ case: "deliver", value: { seq: ++this.seq, sealed } });
+  }
+
+  async presence(state = Reachability.REACHABLE, cause = Reason.UNSPECIFIED): Promise<DeviceFrame["frame"][]> {
+    return this.hears({ case: "presence", value: { state, cause, instance: Uint8Array.of(1) } });
+  }
+
+  /** Opens a stream and shakes hands; the host has confirmed when this is over. */
+  async together(): Promise<void> {
+    await this.opens();
+    await this.presence();
+    await this.shake();
+  }
+
+  async shake(): Promise<void> {
+    const [hello] = await this.carry(this.line.shakeHands(Uint8Array.of(7), this.times));
+    if (hello?.case !== "live") throw new Error("no handshake");
+    const message2 = await this.host.answer(hello.value.sealed);
+    const [confirm] = await this.hears({ case: "live", value: { sealed: message2 } });
+    if (confirm?.case !== "live") throw new Error("no Confirm");
+    this.host.hears(confirm.value.sealed);
+    await this.row(this.host.begin());
+  }
+}
+
+let world: World;
+beforeEach(async () => { world = await new World().start(); });
+
+const TASK = new Uint8Array(16).fill(9) as TaskId;
+
+function posts(frames: DeviceFrame["frame"][]) {
+  return frames.flatMap((frame) => (frame.case === "post" ? [frame.value] : []));
+}
+
+async function state(): Promise<string> {
+  const [first] = (await world.snapshot()).tasks;
+  return first === undefined ? "none" : shownState(first.view);
+}
+
+describe("the thread", () => {
+  it("takes events in whatever order they come, and asks for those that are missing", async () => {
+    await world.together();
+    const events = [1, 2, 3].map((n) => world.host.event({ event: { case: "step", value: { title: `${n}` } } }));
+    const rowOf = (content: Bytes | undefined): Bytes => world.host.keeps({ item: { case: "event", value: content ?? new Uint8Array() } });
+
+    await world.row(rowOf(events[0]));
+    const said = await world.row(rowOf(events[2]));
+
+    expect(world.line.head.number).toBe(1n);
+    const words = said.flatMap((frame) => (frame.case === "live" ? world.host.hears(frame.value.sealed) : []));
+    expect(words.map(({ item }) => item.case === "resend" && [item.value.from, item.value.to])).toContainEqual([2n, 2n]);
+    await world.row(rowOf(events[1]));
+    expect(world.line.head).toEqual(world.host.head);
+    expect((await world.snapshot()).places.length).toBe(3);
+  });
+
+  it("counts a row that does not open as a hole, acknowledges it and never tries it again", async () => {
+    await world.together();
+    const sealed = world.host.keeps();
+    sealed[40] = (sealed[40] ?? 0) ^ 1;
+
+    const said = await world.row(sealed);
+
+    expect(said).toContainEqual(expect.objectContaining({ case: "ack" }));
+    expect((await world.snapshot()).cursor).toBe(world.seq);
+    await world.row(world.host.keeps({ item: { case: "event", value: world.host.event({}) } }));
+    expect(world.line.head.number).toBe(1n);
+  });
+
+  it("shows an event of a host that was set back once", async () => {
+    await world.together();
+    const eventId = new Uint8Array(16).fill(5);
+    for (let i = 0; i < 2; i++) await world.row(world.host.keeps({ item: { case: "event", value: world.host.event({ eventId }) } }));
+    const stored = await world.store.events(world.pair.phone.pairId, 0n);
+    expect(stored.map(({ shown }) => shown)).toEqual([true, false]);
+  });
+
+  it("counts a head that the host did not sign as a hole", async () => {
+    await world.together();
+    const good = await world.line.received([], world.times);
+    expect(good.changes).toEqual([]);
+    const event = world.host.event({});
+    const signed = world.host.signature();
+    const step = await world.line.received(
+      [create(RelayFrameSchema, { frame: { case: "deliver", value: { seq: ++world.seq, sealed: world.host.keeps({ item: { case: "event", value: event } }, signed) } } })],
+      world.times,
+    );
+    expect(step.changes.map(({ kind }) => kind)).toContain("signature");
+    const forged = { ...signed, item: { ...signed.item, value: { head: { ...world.host.head }, signature: new Uint8Array(64) } } } as typeof signed;
+    const next = await world.line.received(
+      [create(RelayFrameSchema, { frame: { case: "deliver", value: { seq: ++world.seq, sealed: world.host.keeps(forged) } } })], world.times,
+    );
+    expect(next.changes).toContainEqual({ kind: "holes", more: 1 });
+  });
+
+  it("goes on behind what the relay has lost", async () => {
+    await world.together();
+    world.seq = 0n;
+    await world.opens(0n);
+    expect(world.line.cursor).toBe(0n);
+    await world.carry(world.line.closed(new Refused(Reason.RESUME_TOO_OLD, "", 0, { oldest_seq: "17" }), false, world.times));
+    expect(world.line.cursor).toBe(16n);
+  });
+
+  it("ends with a place that no thread has", async () => {
+    await expect(world.hears({ case: "receipt", value: { seq: 2n ** 60n } })).rejects.toMatchObject({ reason: Reason.PROTOCOL_VIOLATION });
+  });
+});
+
+describe("the session", () => {
+  it("commits the new keep chain before Confirm goes out", async () => {
+    await world.opens();
+    await world.presence();
+    const [hello] = await world.carry(world.line.shakeHands(Uint8Array.of(7), world.times));
+    if (hello?.case !== "live") throw new Error("no handshake");
+    const sealed = await world.host.answer(hello.value.sealed);
+    const step = await world.line.received([create(RelayFrameSchema, { frame: { case: "live", value: { sealed } } })], world.times);
+    expect(step.changes.map(({ kind }) => kind)).toEqual(["chains", "pairing"]);
+    expect(step.frames.map(({ frame }) => frame.case)).toEqual(["live"]);
+  });
+
+  it("is not there in a new page, which reads what waits with the chains that it has kept", async () => {
+    await world.together();
+    const row = world.host.keeps({ item: { case: "event", value: world.host.event({}) } });
+    await world.anew();
+    expect(world.line.ready).toBe(false);
+    await world.row(row);
+    expect(world.line.head.number).toBe(1n);
+  });
+
+  it("is wanted anew when the host is another process, and not while it is away", async () => {
+    await world.together();
+    const away = await world.line.received([create(RelayFrameSchema, { frame: { case: "presence", value: { state: Reachability.ABSENT } } })], world.times);
+    expect(away.wantsHandshake).toBe(false);
+    world.nowMs += 60_000;
+    const back = await world.line.received(
+      [create(RelayFrameSchema, { frame: { case: "presence", value: { state: Reachability.REACHABLE, instance: Uint8Array.of(2) } } })], world.times,
+    );
+    expect(back.wantsHandshake).toBe(true);
+  });
+});
+
+describe("a command", () => {
+  it("is signed, sealed, committed and then posted, with what is left of its ten seconds", async () => {
+    await world.together();
+    const step = await world.line.begin(task(TASK, "build it"), world.times);
+    const [post] = posts(step.frames.map(({ frame }) => frame));
+    expect(step.changes.map(({ kind }) => kind)).toEqual(["task", "post", "fact"]);
+    expect(post?.validForMs).toBe(10_000);
+    const { action: body, attempt, deadlineMs, signature, pairId, taskId } = world.host.takes(post?.sealed ?? new Uint8Array());
+    expect([attempt, deadlineMs]).toEqual([1, 10_000n]);
+    expect(verifyTask(world.pair.phone.ownEd25519, signature, { pairId, taskId, attempt, body, head: NO_HEAD })).toBe(true);
+  });
+
+  it("is accepted by the host's own word, and done by it", async () => {
+    await world.together();
+    const [post] = posts(await world.carry(world.line.begin(task(TASK, "build it"), world.times)));
+    await world.hears({ case: "receipt", value: { messageId: post?.messageId ?? new Uint8Array(), seq: ++world.seq } });
+    expect(await state()).toBe("handed_over"); // the relay's word alone
+    for (const event of [{ case: "accepted", value: { attempt: 1 } }, { case: "ended", value: { outcome: Outcome.DONE } }] as const) {
+      await world.row(world.host.keeps({ item: { case: "event", value: world.host.event({ taskId: TASK, event }) } }));
+    }
+    expect(await state()).toBe("done");
+  });
+
+  it("goes out without a seal to a host that is away, and its refusal names the cause", async () => {
+    await world.opens();
+    await world.presence(Reachability.ABSENT, Reason.HOST_ASLEEP);
+    const [post] = posts(await world.carry(world.line.begin(task(TASK, "build it"), world.times)));
+    expect(post?.sealed.length).toBe(0);
+    await world.hears({ case: "refusal", value: { messageId: post?.messageId ?? new Uint8Array(), reason: Reason.HOST_ASLEEP, seq: ++world.seq } });
+    const [stored] = (await world.snapshot()).tasks;
+    expect([await state(), stored?.view.reason]).toEqual(["refused", "HOST_ASLEEP"]);
+  });
+
+  it("goes out once more after STALE_EPOCH, in another session, and keeps its id", async () => {
+    await world.together();
+    const [first] = posts(await world.carry(world.line.begin(task(TASK, "build it"), world.times)));
+    await world.hears({ case: "refusal", value: { messageId: first?.messageId ?? new Uint8Array(), reason: Reason.STALE_EPOCH, seq: ++world.seq } });
+    world.nowMs += 2_000;
+    const [hello] = await world.carry(world.line.shakeHands(Uint8Array.of(7), world.times));
+    if (hello?.case !== "live") throw new Error("no handshake");
+    const sealed = await world.host.answer(hello.value.sealed);
+    const [second] = posts(await world.hears({ case: "live", value: { sealed } }));
+    const taken = world.host.takes(second?.sealed ?? new Uint8Array());
+    expect([taken.attempt, hex(taken.taskId), second?.validForMs]).toEqual([2, hex(TASK), 8_000]);
+  });
+
+  it("is not sent when no path comes within five seconds, and nothing sends it by itself afterwards", async () => {
+    await world.carry(world.line.begin(task(TASK, "build it"), world.times));
+    world.nowMs += 5_000;
+    await world.carry(world.line.due(world.times));
+    expect(await state()).toBe("not_sent");
+    await world.together();
+    expect(posts(await world.carry(world.line.due(world.times)))).toEqual([]);
+  });
+
+  it("whose stream broke is unconfirmed, and never stored when the log knows nothing of it", async () => {
+    await world.together();
+    await world.carry(world.line.begin(task(TASK, "build it"), world.times));
+    await world.carry(world.line.closed(new Refused(Reason.NO_NETWORK), false, world.times));
+    expect(await state()).toBe("unconfirmed");
+    world.nowMs += 20_000;
+    await world.carry(world.line.due(world.times));
+    await world.opens();
+    expect(await state()).toBe("not_sent");
+    await world.row(world.host.keeps({ item: { case: "event", value: world.host.event({ taskId: TASK, event: { case: "accepted", value: { attempt: 1 } } }) } }));
+    const [stored] = (await world.snapshot()).tasks;
+    expect([await state(), stored?.view.tampering]).toEqual(["accepted", true]);
+  });
+
+  it("of another kind does not move its task", async () => {
+    await world.together();
+    await world.carry(world.line.begin(task(TASK, "build it"), world.times));
+    await world.row(world.host.keeps({ item: { case: "event", value: world.host.event({ taskId: TASK, event: { case: "accepted", value: { attempt: 1 } } }) } }));
+    const [post] = posts(await world.carry(world.line.begin(cancel(TASK, counted("cancel")), world.times)));
+    await world.hears({ case: "refusal", value: { messageId: post?.messageId ?? new Uint8Array(), reason: Reason.TASK_OVER, seq: ++world.seq } });
+    expect(await state()).toBe("accepted");
+  });
+});
