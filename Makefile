@@ -92,6 +92,10 @@ gen-web: dev $(WEB)/node_modules/.installed ## Generate the messages of the web 
 web-protocol: $(WEB)/node_modules/.installed ## Types, lint, vectors and tests of the protocol in TypeScript
 	@cd $(WEB) && npm run --silent typecheck && npm run --silent lint && npm test --silent
 
+.PHONY: phone-build
+phone-build: $(WEB)/node_modules/.installed ## Build the web phone into clients/web_phone/dist; fails when its first load is too large
+	@cd $(WEB) && npm run --silent typecheck && npm run --silent build
+
 .PHONY: stubs
 stubs: $(VENV)/.stubs ## Generate stubs for another language: make stubs LANG=typescript
 	@$(BIN)/python protos/stubs.py $(if $(filter command line,$(origin LANG)),$(LANG))

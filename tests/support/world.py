@@ -46,6 +46,7 @@ class World:
         self.pairing: Process
         self.relay: Process
         self.server = ""
+        self.pairing_web = ""
         self.pairing_metrics = ""
         self.relay_address = ""
         self.relay_metrics = ""
@@ -70,6 +71,12 @@ class World:
         await self.start_relay()
         await self.add_account(ACCOUNT)
 
+    async def services_for_browsers(self, origin: str) -> None:
+        """Start both services, with listeners for pages of that origin, and make the account."""
+        await self.start_pairing("--web", "127.0.0.1:0", "--web-origin", origin)
+        await self.start_relay("--web", address_to_come_back_to(), "--web-origin", origin)
+        await self.add_account(ACCOUNT)
+
     async def start_pairing(self, *options: str, listen: str = "") -> None:
         """Start the pairing service."""
         self.pairing = await self.start(
@@ -78,6 +85,7 @@ class World:
         )  # fmt: skip
         listening = await self.pairing.event("listening")
         self.server, self.pairing_metrics = listening["address"], listening["metrics"]
+        self.pairing_web = listening["web"] or ""
 
     async def start_relay(self, *options: str, listen: str = "") -> None:
         """Start the relay."""

@@ -8,10 +8,10 @@
 
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 
-import { hex } from "../bytes.js";
+import { type Bytes, EMPTY, hex } from "../bytes.js";
 import { Reason } from "../dispatch/api/error/v1/error_pb.js";
 import {
-  type DeviceFrame, DeviceFrameSchema, Kind, type Opened, type Presence, Reachability, type Refusal, type RelayFrame,
+  type DeviceFrame, DeviceFrameSchema, Kind, type Opened, type Presence, type PushTarget, type PushTargetKept, Reachability, type Refusal, type RelayFrame,
 } from "../dispatch/api/relay/v1/relay_pb.js";
 import type { DownLiveItem } from "../dispatch/api/thread/v1/thread_pb.js";
 import { messageId } from "../encoding.js";
@@ -84,6 +84,8 @@ export class Line {
   private presence: Presence | null = null;
   private noPathSinceMs: number | null = null;
   private looking = false;
+  private vapidKey: Bytes = EMPTY;
+  private targetKept: PushTargetKept | null = null;
   private sendings: Sending[] = [];
 
   constructor(
@@ -128,6 +130,16 @@ export class Line {
     return this.looking;
   }
 
+  /** What a browser subscribes with, by the relay's last word; empty when this relay calls nobody by Web Push. */
+  get pushKey(): Bytes {
+    return this.vapidKey;
+  }
+
+  /** The relay's answer to the last push target; null while there is none. */
+  get pushTargetKept(): PushTargetKept | null {
+    return this.targetKept;
+  }
+
   /** The host's newest answer to a probe. */
   get probeAnswer() {
     return this.talk.probeAnswer;
@@ -146,6 +158,7 @@ export class Line {
       [this.isOpen, this.presence, this.noPathSinceMs] = [true, null, null];
       const lease = opened.limits?.leaseMs ?? 0;
       if (lease > 0) this.ledger.wordWithinMs = 2 * Math.min(Math.max(lease, LEASE_LIMITS_MS[0]), LEASE_LIMITS_MS[1]);
+      this.vapidKey = opened.pushKey;
       this.logHead = checked(opened.headSeq);
       this.pending = new Set(opened.pendingMessageIds.map(hex));
       this.postedHere.clear();
@@ -236,6 +249,14 @@ export class Line {
   /** Has the host show that it lives; its answer is `probeAnswer`. Without a session it does nothing. */
   async probe(times: Times): Promise<Step> {
     return this.step(times, () => { if (this.isOpen && this.talk.session.ready) this.talk.probe(times.nowMs); });
+  }
+
+  /** Says where and when this phone is called (docs/push.md); the relay answers `pushTargetKept`. Without a stream it does nothing. */
+  async callAt(target: PushTarget, times: Times): Promise<Step> {
+    return this.step(times, () => {
+      this.targetKept = null;
+      if (this.isOpen) this.send({ case: "pushTarget", value: target });
+    });
   }
 
   /** Asks for a file, or offers one: what a host that is there is told of a transfer. Throws NoSession. */

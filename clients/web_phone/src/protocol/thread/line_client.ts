@@ -7,7 +7,7 @@
 
 import type { Bytes } from "../bytes.js";
 import { Reason } from "../dispatch/api/error/v1/error_pb.js";
-import type { Opened, RelayFrame } from "../dispatch/api/relay/v1/relay_pb.js";
+import type { Opened, PushTarget, RelayFrame } from "../dispatch/api/relay/v1/relay_pb.js";
 import type { DownLiveItem } from "../dispatch/api/thread/v1/thread_pb.js";
 import { Refused } from "../errors.js";
 import type { TaskId } from "../ids.js";
@@ -110,6 +110,11 @@ export class LineClient implements ThreadEnd {
   /** Has the host show that it lives; `line.probeAnswer` has what it says. */
   async probe(): Promise<void> {
     await this.input(async (line, times) => line.probe(times));
+  }
+
+  /** Says where and when this phone is called; `line.pushTargetKept` has the relay's answer. */
+  async callAt(target: PushTarget): Promise<void> {
+    await this.input(async (line, times) => line.callAt(target, times));
   }
 
   /** Tells the host of a transfer. Rejects with NoSession without a session. */

@@ -1,0 +1,59 @@
+/**
+ * Finishes a bundle: tells the service worker what is in it, writes down its digest, and refuses one whose first load is too large.
+ *
+ * The digest is SHA-256 over a line for each file in the order of names, "<sha256 of the file>  <name>\n": what
+ * `sha256sum` prints, so that anybody can compute it from the files. `bundle.json` says it and is not in it.
+ */
+
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+const DIST = new URL("../dist/", import.meta.url).pathname;
+const WORKER = "worker.js";
+const MOST_FIRST_LOAD_BYTES = 200 * 1000;
+
+const sha256 = (data) => createHash("sha256").update(data).digest("hex");
+const names = (folder = "") => readdirSync(join(DIST, folder)).flatMap((name) => {
+  const path = join(folder, name);
+  return statSync(join(DIST, path)).isDirectory() ? names(path) : [path];
+});
+const read = (name) => readFileSync(join(DIST, name));
+
+/** Lists what a browser loads before the first screen is there: the page, what it names, what that imports, and one language. */
+function firstLoad(files) {
+  const loaded = new Set(["index.html"]);
+  const follow = (name) => {
+    for (const [, found] of read(name).toString().matchAll(/["'](?:\.\/|assets\/|\.\/assets\/)([\w.-]+\.(?:js|css))["']/g)) {
+      const path = files.find((one) => one.endsWith(`/${found}`) || one === found);
+      const isStatic = name === "index.html" || new RegExp(`(?:from|import)\\s*["'][^"']*${found.replace(/\./g, "\\.")}["']`).test(read(name).toString());
+      if (path !== undefined && path !== WORKER && isStatic && !loaded.has(path)) {
+        loaded.add(path);
+        if (path.endsWith(".js")) follow(path);
+      }
+    }
+  };
+  follow("index.html");
+  for (const name of files) if (/assets\/en-.*\.js$/.test(name)) loaded.add(name);
+  return [...loaded];
+}
+
+const files = names().filter((name) => name !== "bundle.json").sort();
+const others = Object.fromEntries(files.filter((name) => name !== WORKER).map((name) => [name, sha256(read(name))]));
+const version = sha256(JSON.stringify(others)).slice(0, 16);
+const worker = read(WORKER).toString();
+const filled = worker.replace(/(["'`])\{\{BUNDLE\}\}\1/, JSON.stringify(JSON.stringify({ version, files: others })));
+if (filled === worker) throw new Error("the service worker has no place for what is in the bundle");
+writeFileSync(join(DIST, WORKER), filled);
+
+const lines = files.map((name) => `${sha256(read(name))}  ${name}\n`).join("");
+writeFileSync(join(DIST, "bundle.json"), `${JSON.stringify({ digest: sha256(lines), version })}\n`);
+
+const loaded = firstLoad(files);
+const bytes = loaded.reduce((sum, name) => sum + gzipSync(read(name), { level: 9 }).length, 0);
+console.log(`first load: ${Math.round(bytes / 1000)} kB compressed in ${loaded.length} files; digest ${sha256(lines)}`);
+if (bytes > MOST_FIRST_LOAD_BYTES) {
+  console.error(`too large: at most ${MOST_FIRST_LOAD_BYTES / 1000} kB`);
+  process.exit(1);
+}

@@ -1,0 +1,76 @@
+/** The screens, and which of them is shown. On a wide screen computers stand beside what was chosen. */
+
+import { useEffect, useRef } from "preact/hooks";
+
+import type { Phone } from "./model/phone.js";
+import { back, route } from "./route.js";
+import { Hosts } from "./screens/hosts.js";
+import { Pair } from "./screens/pair.js";
+import { Settings } from "./screens/settings.js";
+import { SignIn } from "./screens/sign_in.js";
+import { Thread } from "./screens/thread.js";
+import { applyUpdate, updateReady } from "./updates.js";
+import { t } from "./words.js";
+
+/** Everything on the page. */
+export function App({ phone }: { phone: Phone }) {
+  return (
+    <>
+      <Notices phone={phone} />
+      <Stage phone={phone} />
+    </>
+  );
+}
+
+function Stage({ phone }: { phone: Phone }) {
+  switch (phone.stage.value) {
+    case "starting": return <Plain text={t("app.starting")} />;
+    case "no_keys": return <Plain text={t("app.no_keys")} />;
+    case "no_store": return <Plain text={t("app.no_store")} />;
+    case "elsewhere": return <Plain text={t("app.elsewhere")} act={{ label: t("app.use_here"), do: () => void phone.start({ takeOver: true }) }} />;
+    case "signed_out": return <SignIn phone={phone} />;
+    case "ready": return <Screens phone={phone} />;
+  }
+}
+
+function Screens({ phone }: { phone: Phone }) {
+  const now = route.value;
+  const main = useRef<HTMLElement>(null);
+  const name = now.at === "thread" ? now.id : now.at;
+  // Who can't see that the screen is another one hears its title.
+  useEffect(() => { main.current?.querySelector<HTMLElement>("h1, h2")?.focus({ preventScroll: true }); }, [name]);
+  const chosen = now.at === "thread" ? phone.links.value.find(({ id }) => id === now.id) : undefined;
+  return (
+    <div class="screens" data-at={now.at}>
+      <nav class="side" aria-label={t("hosts.title")}><Hosts phone={phone} chosen={chosen?.id ?? ""} /></nav>
+      <main class="main" ref={main}>
+        {now.at === "pair" ? <Pair phone={phone} link={now.link} back={back} />
+          : now.at === "settings" ? <Settings phone={phone} back={back} />
+            : chosen === undefined ? <p class="hint middle">{t("hosts.pick")}</p> : <Thread key={chosen.id} link={chosen} back={back} />}
+      </main>
+    </div>
+  );
+}
+
+function Notices({ phone }: { phone: Phone }) {
+  return (
+    <div class="notices" role="status" aria-live="polite">
+      {phone.online.value ? null : <p class="notice warn">{t("app.no_network")}</p>}
+      {updateReady.value
+        ? <p class="notice">{t("app.new_version")} <button type="button" onClick={applyUpdate}>{t("app.take_version")}</button>
+          <button type="button" class="plain" onClick={() => { updateReady.value = false; }}>{t("app.later")}</button></p>
+        : null}
+    </div>
+  );
+}
+
+function Plain({ text, act }: { text: string; act?: { label: string; do(): void } }) {
+  return (
+    <main class="middle">
+      <h1 class="brand">Dispatch</h1>
+      <p>{text}</p>
+      {act === undefined ? null : <button type="button" class="primary" onClick={() => { act.do(); }}>{act.label}</button>}
+    </main>
+  );
+}
+

@@ -1,0 +1,356 @@
+/**
+ * One host as a screen sees it: its line, its thread, what it says in passing, and the files that go to and fro.
+ *
+ * `changed` counts up whenever something may look different. The line's rules are the protocol's; this carries a person's wishes to it.
+ */
+
+import { create, fromBinary } from "@bufbuild/protobuf";
+import { type Signal, signal } from "@preact/signals";
+
+import { type Carrying, join } from "../../ground/carrying.js";
+import { chance, clock, rng } from "../../ground/clock.js";
+import type { KeptPairing, KeptPairings, Known } from "../../ground/kept_pairings.js";
+import { fetched, given, type Told, type Way } from "../../ground/moving.js";
+import { digestOf } from "../../ground/parts.js";
+import { EMPTY, hex } from "../../protocol/bytes.js";
+import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
+import { type Presence, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
+import {
+  type Attachment, AttachmentSchema, type DownLiveItem, type Event, EventSchema, type KeepAwake, KeepAwakeSchema, type Progress,
+} from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
+import { Refused } from "../../protocol/errors.js";
+import { ID_BYTES, type PairId, type TaskId, type TransferId } from "../../protocol/ids.js";
+import { KEY_BYTES } from "../../protocol/sealed/file.js";
+import { Backoff } from "../../protocol/thread/backoff.js";
+import type { Dial } from "../../protocol/thread/carrier.js";
+import type { Identity, Right } from "../../protocol/thread/client.js";
+import { answer, cancel, type Command, steer, task } from "../../protocol/thread/commands.js";
+import { LineClient } from "../../protocol/thread/line_client.js";
+import type { Post, Task } from "../../protocol/thread/store.js";
+import type { Asked, Item } from "./story.js";
+import { thread } from "./story.js";
+
+/** How a host is, as it can be shown. */
+export type Standing = "over" | "stopped" | "connecting" | "no_network" | "reachable" | "unsteady" | "reconnecting" | "absent";
+
+/** For so long after the ceremony, ms, a service that knows of no pairing is asked again: the host tells it. */
+const FRESH_MS = 120_000;
+const AGAIN_MS = 1_000;
+/** After these there is no pairing any more; after others a person may mend something and connect again. */
+const NO_PAIRING: readonly Reason[] = [Reason.NOT_PAIRED, Reason.HOST_REVOKED, Reason.DEVICE_REVOKED];
+
+type Begin = NonNullable<Awaited<ReturnType<KeptPairings["keys"]>>>;
+
+/** What links share. */
+export interface Around {
+  pairings: KeptPairings;
+  dial: Dial;
+  identity: Identity;
+  sign: Identity["sign"];
+  right(pairId: PairId, fresh: boolean): Promise<Right>;
+  /** Hears that nothing goes on before the person has signed in again. */
+  signInNeeded(): void;
+}
+
+/** One pairing. */
+export class Link {
+  readonly id: string;
+  readonly changed: Signal<number> = signal(0);
+  /** Text that comes while a task runs, and how far a step is, by task. */
+  readonly partial = new Map<string, string>();
+  readonly progress = new Map<string, Progress>();
+  /** Why there will be no stream any more; null while there may. */
+  over: Refused | null = null;
+  private client: LineClient | null = null;
+  private ended = false;
+  private met = false; // whether there was a stream
+  private told: Event[] = [];
+  private toldUpTo = 0n;
+  private reading: Promise<void> = Promise.resolve();
+  private items: { at: number; items: readonly Item[] } = { at: -1, items: [] };
+  private restTasks: readonly Task[] = [];
+  private readonly refusals = new Map<string, (why: Refused) => void>();
+
+  constructor(
+    private kept: KeptPairing,
+    private readonly around: Around,
+  ) {
+    this.id = hex(kept.pairId);
+  }
+
+  get pairId(): PairId {
+    return this.kept.pairId;
+  }
+
+  get known(): Known {
+    return this.kept.known;
+  }
+
+  get name(): string {
+    return this.known.label || this.known.hostName;
+  }
+
+  /** Reads the thread, and holds the stream unless the pairing is over. */
+  async open(): Promise<void> {
+    await this.readOn();
+    const begin = await this.around.pairings.keys(this.pairId);
+    if (begin === null) {
+      this.over = new Refused(Reason.NOT_PAIRED);
+      this.restTasks = (await this.around.pairings.load(this.pairId))?.tasks ?? [];
+      this.touch();
+      return;
+    }
+    this.over = null;
+    void this.hold(begin);
+  }
+
+  /** Makes a line from what is kept. Rejects with Refused. */
+  private async line(begin: Begin): Promise<LineClient> {
+    const { identity, dial, pairings } = this.around;
+    return LineClient.open(
+      { keys: begin.keys, sign: this.around.sign, rng, signedFor: begin.signedFor },
+      { dial, identity, clock, rng, backoff: new Backoff(chance) },
+      {
+        store: pairings,
+        right: async (fresh) => this.around.right(this.pairId, fresh),
+        changed: () => { this.touch(); },
+        heard: (items) => { this.heard(items); },
+        revoked: async () => this.end(),
+      },
+    );
+  }
+
+  /** Leaves the stream. */
+  close(): void {
+    this.client?.leave();
+  }
+
+  /** Drops the keys: the pairing is over. */
+  async end(): Promise<void> {
+    this.ended = true;
+    this.restTasks = this.client?.line.ledger.all() ?? this.restTasks;
+    await this.around.pairings.end(this.pairId);
+  }
+
+  // ---- What is shown.
+
+  /** Has the screen that asks be drawn again when something changes; gives how often that was. */
+  watch(): number {
+    return this.changed.value;
+  }
+
+  /** The thread, oldest first. */
+  get thread(): readonly Item[] {
+    if (this.items.at !== this.changed.value) this.items = { at: this.changed.value, items: thread(this.tasks, this.told) };
+    return this.items.items;
+  }
+
+  get tasks(): readonly Task[] {
+    return this.client?.line.ledger.all() ?? this.restTasks;
+  }
+
+  get presence(): Presence | null {
+    return this.client?.line.host ?? null;
+  }
+
+  get standing(): Standing {
+    if (this.over !== null) return NO_PAIRING.includes(this.over.reason) ? "over" : "stopped";
+    const { presence } = this;
+    if (presence === null) return (this.client?.error ?? null) === null || (this.isFresh && !this.met) ? "connecting" : "no_network";
+    if (presence.state === Reachability.ABSENT) return "absent";
+    if (presence.state !== Reachability.REACHABLE) return "reconnecting";
+    return presence.unsteady ? "unsteady" : "reachable";
+  }
+
+  /** Why there is no stream, or why the host is away. */
+  get cause(): Reason {
+    if (this.over !== null) return this.over.reason;
+    return this.presence?.state === Reachability.ABSENT ? this.presence.cause : (this.client?.error?.reason ?? Reason.UNSPECIFIED);
+  }
+
+  /** Whether the host's computer is kept awake, as it said last; null when it has not. */
+  async keepAwake(): Promise<KeepAwake | null> {
+    const all = await this.around.pairings.all();
+    const said = all.find(({ pairId }) => hex(pairId) === this.id)?.core.keepAwake ?? EMPTY;
+    return said.length === 0 ? null : fromBinary(KeepAwakeSchema, said);
+  }
+
+  /** What a browser subscribes with at its push service; empty for none. */
+  get pushKey(): Uint8Array {
+    return this.client?.line.pushKey ?? EMPTY;
+  }
+
+  /** Questions that wait for the person. */
+  get waiting(): number {
+    return this.thread.filter((item) => "task" in item && item.task.asked !== null).length;
+  }
+
+  // ---- What a person wants. Each gives why it did not get through, or null.
+
+  async send(words: string, files: readonly Attachment[]): Promise<Refused | null> {
+    return this.through(task(rng(ID_BYTES) as TaskId, words, [...files]));
+  }
+
+  /** Sends a task again: its next attempt, with the same words, of which the host takes one. */
+  async resend(taskId: TaskId): Promise<Refused | null> {
+    const known = this.tasks.find((one) => hex(one.taskId) === hex(taskId));
+    if (known === undefined) return new Refused(Reason.TASK_UNKNOWN);
+    return this.through({ taskId, what: "task", text: known.text, action: known.action });
+  }
+
+  async cancel(taskId: TaskId): Promise<Refused | null> {
+    return this.through(cancel(taskId, rng));
+  }
+
+  async steer(taskId: TaskId, words: string): Promise<Refused | null> {
+    return this.through(steer(taskId, words, rng));
+  }
+
+  async answer(taskId: TaskId, { question }: Asked, said: string): Promise<Refused | null> {
+    return this.through(answer(taskId, question, said, rng));
+  }
+
+  async putAway(taskId: TaskId, how: "drop" | "dismiss"): Promise<Refused | null> {
+    return this.client?.putAway(taskId, how).then(() => null, refused) ?? null;
+  }
+
+  async look(looking: boolean): Promise<void> {
+    await this.client?.look(looking).catch(() => undefined); // said again when there is a stream
+  }
+
+  async rename(label: string): Promise<void> {
+    await this.around.pairings.rename(this.pairId, label);
+    this.kept = { ...this.kept, known: { ...this.known, label } };
+    this.touch();
+  }
+
+  /** Says where this phone is called. */
+  async callAt(target: { endpoint: string; p256dh: Uint8Array; auth: Uint8Array; quiet?: { timeZone: string; fromMinute: number; toMinute: number; questionsRing: boolean } }): Promise<void> {
+    await this.client?.callAt(create(PushTargetSchema, target)).catch(() => undefined);
+  }
+
+  // ---- Files.
+
+  /** Brings a file to the host; gives how a task names it. Rejects with Refused. */
+  async attach(file: File, told: Told, stop: AbortSignal): Promise<Attachment> {
+    const sha256 = await digestOf(file, () => undefined);
+    const attachment = create(AttachmentSchema, { fileId: rng(ID_BYTES), key: rng(KEY_BYTES), name: file.name, size: BigInt(file.size), sha256 });
+    await given(this.way(), attachment, file, told, stop);
+    return attachment;
+  }
+
+  /** Fetches an artifact. Rejects with Refused. */
+  async fetch(file: Attachment, told: Told, stop: AbortSignal): Promise<Blob> {
+    return fetched(this.way(), file, told, stop);
+  }
+
+  private way(): Way {
+    return { clock, rng, backoff: () => new Backoff(chance), join: async (...of) => this.join(...of) };
+  }
+
+  /** Tells the host of a transfer and joins it, unless the host goes away or says no meanwhile. */
+  private async join(transferId: TransferId, ask: "offer" | "want", file: Attachment, freshRight: boolean, stop: AbortSignal): Promise<Carrying> {
+    const { client } = this;
+    if (client === null || this.over !== null) throw this.over ?? new Refused(Reason.NOT_PAIRED);
+    if (this.standing === "absent") throw new Refused(this.cause);
+    if (!client.line.ready) throw new Refused(Reason.NO_NETWORK, "no session with the computer");
+    const right = await this.around.right(this.pairId, freshRight);
+    let close = (): void => undefined;
+    const ended = new Promise<never>((_, reject) => {
+      this.refusals.set(hex(transferId), (why) => { close(); reject(why); });
+      stop.addEventListener("abort", () => { close(); reject(new Refused(Reason.NO_NETWORK, "stopped here")); }, { once: true });
+    });
+    ended.catch(() => undefined); // the stream that it closes says so, too
+    await client.transfer({ item: ask === "offer"
+      ? { case: "fileOffer", value: { transferId, file } }
+      : { case: "fileWanted", value: { transferId, fileId: file.fileId } } });
+    const joining = join({ dial: this.around.dial, relay: client.relay, grant: right.grant, transferId, identity: this.around.identity, rng }, (how) => { close = how; });
+    const carrying = await Promise.race([joining, ended]);
+    const forget = (): void => void this.refusals.delete(hex(transferId));
+    return { ...carrying, hear: async () => Promise.race([carrying.hear(), ended]), close: () => { forget(); carrying.close(); } };
+  }
+
+  // ---- Within.
+
+  /** Holds the stream until it is left, or nothing is gained by coming back. */
+  private async hold(begin: Begin): Promise<void> {
+    for (;;) {
+      try {
+        this.client = await this.line(begin);
+        this.touch();
+        await this.client.run();
+        return;
+      } catch (problem) {
+        const why = refused(problem);
+        this.restTasks = this.client?.line.ledger.all() ?? this.restTasks;
+        if (why.reason !== Reason.NOT_PAIRED || !this.isFresh || this.ended) {
+          this.over = why;
+          break;
+        }
+      }
+      await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
+    }
+    if (this.over.reason === Reason.SIGN_IN_REQUIRED) this.around.signInNeeded();
+    this.touch();
+  }
+
+  /** Whether the host may be just about to tell the service of the pairing. */
+  private get isFresh(): boolean {
+    return clock.wallMs() - this.known.madeAtMs < FRESH_MS;
+  }
+
+  private async through(command: Command): Promise<Refused | null> {
+    if (this.client === null || this.over !== null) return this.over ?? new Refused(Reason.NOT_PAIRED);
+    return this.client.send(command).then((post) => verdict(post), refused);
+  }
+
+  private touch(): void {
+    this.met ||= this.presence !== null;
+    this.reading = this.reading.then(async () => this.readOn()).then(() => { this.changed.value++; }, () => undefined);
+  }
+
+  private async readOn(): Promise<void> {
+    const head = this.client?.line.head.number ?? null;
+    if (head !== null && head <= this.toldUpTo) return;
+    for (const { number, content, shown } of await this.around.pairings.events(this.pairId, this.toldUpTo)) {
+      this.toldUpTo = number;
+      if (content !== null && shown) this.tell(fromBinary(EventSchema, content));
+    }
+  }
+
+  private tell(event: Event): void {
+    this.told.push(event);
+    if (event.event.case === "resultText" || event.event.case === "ended") {
+      this.partial.delete(hex(event.taskId));
+      this.progress.delete(hex(event.taskId));
+    }
+  }
+
+  private heard(items: readonly DownLiveItem[]): void {
+    for (const { item } of items) {
+      if (item.case === "partialText") {
+        const { taskId, delta, offset } = item.value;
+        // Characters are the host's: code points, which is what spreading gives. What was missed stays out until the result, which repeats all of it.
+        // eslint-disable-next-line @typescript-eslint/no-misused-spread -- code points are what the host counts
+        const before = [...(this.partial.get(hex(taskId)) ?? "")].slice(0, Number(offset)).join("");
+        this.partial.set(hex(taskId), before + delta);
+      } else if (item.case === "progress") {
+        this.progress.set(hex(item.value.taskId), item.value);
+      } else if (item.case === "transferRefused") {
+        this.refusals.get(hex(item.value.transferId))?.(new Refused(item.value.reason, "the computer says so"));
+      }
+    }
+    this.touch();
+  }
+}
+
+function verdict(post: Post | null): Refused | null {
+  if (post === null) return new Refused(Reason.NO_NETWORK);
+  if (post.verdict === "refused") return new Refused(Reason[post.reason as keyof typeof Reason], "", post.retryAfterMs);
+  return post.verdict === "taken" || post.verdict === "open" ? null : new Refused(Reason.NO_NETWORK);
+}
+
+/** Takes whatever went wrong for a refusal. */
+export function refused(problem: unknown): Refused {
+  return problem instanceof Refused ? problem : new Refused(Reason.INTERNAL, problem instanceof Error ? problem.name : "");
+}

@@ -1,0 +1,250 @@
+/** The phone behind the screens: who is signed in, its hosts, and what it is doing. Wires the ground by hand; screens read its signals. */
+
+import { type Signal, signal } from "@preact/signals";
+
+import { Account, APP_VERSION } from "../../ground/account.js";
+import { clock, rng } from "../../ground/clock.js";
+import { openDatabase, type Database } from "../../ground/database.js";
+import { deviceKeys, NoDeviceKeys, type DeviceKeys } from "../../ground/device_keys.js";
+import { KeptPairings } from "../../ground/kept_pairings.js";
+import { own } from "../../ground/ownership.js";
+import { Preferences } from "../../ground/preferences.js";
+import { hex } from "../../protocol/bytes.js";
+import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
+import { Refused } from "../../protocol/errors.js";
+import { ID_BYTES, type PairId } from "../../protocol/ids.js";
+import { LinkError, readLink } from "../../protocol/pairing/link.js";
+import { meet } from "../../protocol/pairing/meeting.js";
+import { deviceId } from "../../protocol/proof.js";
+import { dialler, type Socket } from "../../protocol/thread/web_socket.js";
+import { Calling } from "./calling.js";
+import { Link, refused } from "./link.js";
+
+/** Where the phone is with itself. */
+export type Stage =
+  | "starting" | "no_keys" | "no_store"
+  /** Another tab has the device. */
+  | "elsewhere"
+  | "signed_out" | "ready";
+
+/** A provisional pairing that the host never completed is forgotten after so long, ms. */
+const PROVISIONAL_MS = 10 * 60_000;
+
+/** The code that both people compare, and the person's word. */
+export interface Comparing {
+  readonly code: string;
+  readonly peer: string;
+  answer(same: boolean): void;
+}
+
+interface Ground {
+  database: Database;
+  device: DeviceKeys;
+  account: Account;
+  pairings: KeptPairings;
+}
+
+/** This browser's phone. One per page. */
+export class Phone {
+  readonly stage: Signal<Stage> = signal("starting");
+  readonly links: Signal<readonly Link[]> = signal([]);
+  readonly comparing: Signal<Comparing | null> = signal(null);
+  /** Whether the browser says that there is a network. */
+  readonly online: Signal<boolean> = signal(navigator.onLine);
+  /** What of a person's sign-in the screens show. */
+  readonly signedIn: Signal<{ account: string; server: string; service: string; deviceName: string } | null> = signal(null);
+  readonly preferences = new Preferences();
+  private ground: Ground | null = null;
+  private calls: Calling | null = null;
+
+  /** Starts, or says why it can't. `takeOver` takes the device from another tab. */
+  async start({ takeOver = false } = {}): Promise<void> {
+    this.stage.value = "starting";
+    if (!(await own(takeOver, () => { this.leave(); }))) {
+      this.stage.value = "elsewhere";
+      return;
+    }
+    try {
+      this.ground = await broken();
+    } catch (problem) {
+      this.stage.value = problem instanceof NoDeviceKeys ? "no_keys" : "no_store";
+      return;
+    }
+    addEventListener("online", () => { this.online.value = true; });
+    addEventListener("offline", () => { this.online.value = false; });
+    document.addEventListener("visibilitychange", () => { void this.look(); });
+    this.showSignedIn();
+    if (this.ground.account.signedIn === null) {
+      this.stage.value = "signed_out";
+      return;
+    }
+    await this.openLinks();
+    this.stage.value = "ready";
+  }
+
+  /** How this phone is called. */
+  get calling(): Calling {
+    this.calls ??= new Calling(this.preferences, () => this.links.value);
+    return this.calls;
+  }
+
+  /** Signs in. Rejects with Refused. */
+  async signIn(of: { server: string; account: string; password: string; deviceName: string }): Promise<void> {
+    const { account } = this.there();
+    await account.signIn(of);
+    this.closeLinks(); // those that waited for a sign-in begin anew
+    // The browser may else throw everything away when its disk is full.
+    if ("storage" in navigator) void navigator.storage.persist();
+    this.showSignedIn();
+    await this.openLinks();
+    this.stage.value = "ready";
+  }
+
+  /** Signs out: the pairings and what was said stay on this phone, and nothing more is sent or heard. */
+  async signOut(): Promise<void> {
+    this.closeLinks();
+    await this.there().account.signOut();
+    this.showSignedIn();
+    this.stage.value = "signed_out";
+  }
+
+  /** Pairs with the host behind a code. Gives the link, or rejects with Refused. */
+  async pair(written: string): Promise<Link> {
+    const { account, device, pairings } = this.there();
+    const code = codeOf(written);
+    if (code.service !== account.signedIn?.service) throw new Refused(Reason.OTHER_SERVICE, "", 0, { service: code.service });
+    const begun: PairId[] = [];
+    try {
+      const paired = await meet({
+        code, name: account.signedIn.deviceName, keys: device.keys, rng, clock, transport: account.calls(),
+        person: { same: async (digits, peer, signal) => this.compare(digits, peer, signal) },
+        commit: async (so) => {
+          begun.push(so.keys.pairId);
+          await pairings.pair(so, Date.now());
+        },
+      });
+      await this.openLinks();
+      const link = this.links.value.find(({ id }) => id === hex(paired.keys.pairId));
+      if (link === undefined) throw new Refused(Reason.STORE_FAILED);
+      return link;
+    } catch (problem) {
+      const why = refused(problem);
+      // The host may have completed it when only the network went; a session will show that.
+      if (why.reason !== Reason.NO_NETWORK) for (const pairId of begun) await pairings.remove(pairId);
+      throw why;
+    } finally {
+      this.comparing.value = null;
+    }
+  }
+
+  /** Ends a pairing: at the service, if it can be told, and here in any case. */
+  async unpair(link: Link): Promise<void> {
+    const { account, pairings } = this.there();
+    if (link.over === null) await account.endPairing(link.pairId);
+    this.forget(link);
+    await pairings.remove(link.pairId);
+  }
+
+  /** Removes a pairing from this phone alone, whatever the service says: nobody is needed for that. */
+  async remove(link: Link): Promise<void> {
+    this.forget(link);
+    await this.there().pairings.remove(link.pairId);
+  }
+
+  /** Forgets everything: keys, pairings, threads. */
+  async reset(): Promise<void> {
+    this.closeLinks();
+    this.ground?.database.close();
+    await new Promise<void>((resolve, reject) => {
+      const deleting = indexedDB.deleteDatabase("dispatch");
+      deleting.onsuccess = () => { resolve(); };
+      deleting.onerror = () => { reject(new Refused(Reason.STORE_FAILED)); };
+    });
+    localStorage.clear();
+    location.reload();
+  }
+
+  private there(): Ground {
+    if (this.ground === null) throw new Refused(Reason.STORE_FAILED, "not started");
+    return this.ground;
+  }
+
+  private async compare(code: string, peer: string, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      const answer = (same: boolean): void => {
+        if (this.comparing.value !== null) this.comparing.value = null;
+        resolve(same);
+      };
+      signal.addEventListener("abort", () => { answer(false); }, { once: true });
+      this.comparing.value = { code, peer, answer };
+    });
+  }
+
+  /** Opens the links of all pairings that are not open yet. */
+  private async openLinks(): Promise<void> {
+    const { account, device, pairings } = this.there();
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const identity = { deviceId: deviceId(device.keys.signingKey), sign: device.keys.sign, appVersion: APP_VERSION, instance: this.instance };
+    const around = {
+      pairings, identity, sign: device.keys.sign, dial: dialler((url) => new WebSocket(url) as unknown as Socket, scheme, clock),
+      right: async (pairId: PairId, fresh: boolean) => account.right(pairId, fresh),
+      signInNeeded: () => { this.stage.value = "signed_out"; },
+    };
+    const kept = await pairings.all();
+    for (const { pairId, known, core } of kept) {
+      if (core.state === "provisional" && Date.now() - known.madeAtMs > PROVISIONAL_MS) await pairings.remove(pairId);
+    }
+    const shown = (await pairings.all()).filter(({ known }) => !known.replaced);
+    const open = new Map(this.links.value.map((link) => [link.id, link]));
+    const links = shown.map((one) => open.get(hex(one.pairId)) ?? new Link(one, around));
+    for (const gone of this.links.value.filter((link) => !links.includes(link))) gone.close();
+    this.links.value = links;
+    await Promise.all(links.filter(({ id }) => !open.has(id)).map(async (link) => link.open()));
+    await this.look();
+    this.calling.watch();
+  }
+
+  private readonly instance = rng(ID_BYTES);
+
+  private forget(link: Link): void {
+    link.close();
+    this.links.value = this.links.value.filter((one) => one !== link);
+  }
+
+  private closeLinks(): void {
+    for (const link of this.links.value) link.close();
+    this.links.value = [];
+  }
+
+  private leave(): void {
+    this.closeLinks();
+    this.stage.value = "elsewhere";
+  }
+
+  private async look(): Promise<void> {
+    await Promise.all(this.links.value.map(async (link) => link.look(document.visibilityState === "visible")));
+  }
+
+  private showSignedIn(): void {
+    const now = this.ground?.account.signedIn ?? null;
+    this.signedIn.value = now === null ? null : { account: now.account, server: now.server, service: now.service, deviceName: now.deviceName };
+    if (now?.session.length === 0) this.stage.value = "signed_out";
+  }
+}
+
+/** Lays the ground: the database, the keys in it, who is signed in. */
+async function broken(): Promise<Ground> {
+  const database = await openDatabase();
+  const device = await deviceKeys(database);
+  const account = new Account(database, device.vault, device.keys, clock, location.protocol === "https:" ? "https" : "http");
+  await account.open();
+  return { database, device, account, pairings: new KeptPairings(database, device.vault, device.keys.signingKey) };
+}
+
+function codeOf(written: string): ReturnType<typeof readLink> {
+  try {
+    return readLink(written);
+  } catch (problem) {
+    throw problem instanceof LinkError ? new Refused(problem.fault === "NEWER" ? Reason.APP_TOO_OLD : Reason.NOT_A_PAIRING_CODE, problem.fault) : problem;
+  }
+}

@@ -1,0 +1,59 @@
+/** A file that a task made: fetched when the person says so, with a bar, then saved under its name. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import type { Attachment } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
+import type { Refused } from "../../protocol/errors.js";
+import { type Link, refused } from "../model/link.js";
+import { bytesWords, t } from "../words.js";
+import { Bar, Icon, Trouble } from "./small.js";
+
+/** A line with a button. */
+export function Artifact({ file, link }: { file: Attachment; link: Link }) {
+  const [at, setAt] = useState<number | null>(null);
+  const [trouble, setTrouble] = useState<Refused | null>(null);
+  const [here, setHere] = useState("");
+  const stop = useRef<AbortController | null>(null);
+  const name = safeName(file.name);
+  useEffect(() => () => { stop.current?.abort(); if (here !== "") URL.revokeObjectURL(here); }, [here]);
+
+  const get = async (): Promise<void> => {
+    const ending = (stop.current = new AbortController());
+    setTrouble(null);
+    setAt(0);
+    try {
+      const blob = await link.fetch(file, (done, total) => { setAt(total === 0 ? 100 : Math.floor((100 * done) / total)); }, ending.signal);
+      const url = URL.createObjectURL(blob);
+      setHere(url);
+      save(url, name);
+    } catch (problem) {
+      if (!ending.signal.aborted) setTrouble(refused(problem));
+    }
+    setAt(null);
+  };
+  return (
+    <div class="artifact" data-file={file.name}>
+      <div class="row">
+        <Icon name="file" />
+        <span class="name">{name} <span class="small hint">{bytesWords(Number(file.size))}</span></span>
+        {at !== null ? <button type="button" onClick={() => stop.current?.abort()}>{t("file.stop")}</button>
+          : here !== "" ? <a class="button" href={here} download={name}>{t("file.save", { name: "" })}</a>
+            : <button type="button" aria-label={t("file.get", { name })} onClick={() => void get()}>{t("file.get", { name: "" })}</button>}
+      </div>
+      {at === null ? null : <Bar label={t("file.getting", { name, percent: at })} done={at} total={100} />}
+      <Trouble of={trouble} values={{ host: link.name }} />
+    </div>
+  );
+}
+
+function save(url: string, name: string): void {
+  const link = document.createElement("a");
+  [link.href, link.download] = [url, name];
+  link.click();
+}
+
+/** Makes a stranger's name one that leads nowhere and shows what it is: no folder, nothing hidden, no sign that turns the direction of writing. */
+export function safeName(name: string): string {
+  const bare = (name.split(/[/\\]/).at(-1) ?? "").replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "").replace(/^\.+/, "").trim();
+  return bare.slice(0, 200) || "file";
+}

@@ -1,0 +1,43 @@
+/** How a host is, and why: a dot for who sees it, words for everybody. */
+
+import type { Link, Standing } from "../model/link.js";
+import { hostWords, t, timeWords, why } from "../words.js";
+
+const DOTS: Readonly<Record<Standing, string>> = {
+  over: "off", stopped: "off", connecting: "wait", no_network: "off", reachable: "on", unsteady: "wait", reconnecting: "wait", absent: "off",
+};
+
+/** One line; `full` also says what to do. */
+export function Presence({ link, full = false }: { link: Link; full?: boolean }) {
+  link.watch();
+  const { standing } = link;
+  return (
+    <span class="presence small" data-standing={standing}>
+      <span class={`dot ${DOTS[standing]}`} aria-hidden="true" />
+      <span>{label(link)}{full ? ` ${advice(link)}` : ""}</span>
+    </span>
+  );
+}
+
+function label(link: Link): string {
+  switch (link.standing) {
+    case "over": return t("host.over");
+    case "stopped": return why(link.cause, { host: link.name }).sentence;
+    case "connecting": return t("host.connecting");
+    case "no_network": return t("host.no_network");
+    case "unsteady": return t("host.unsteady");
+    case "reachable":
+    case "reconnecting": return hostWords(link.standing).word;
+    case "absent": {
+      const since = Number(link.presence?.sinceMs ?? 0n);
+      return why(link.cause, { host: link.name }).sentence + (since > 0 ? ` (${t("host.since", { time: timeWords(since) })})` : "");
+    }
+  }
+}
+
+function advice(link: Link): string {
+  if (link.standing === "absent" || link.standing === "stopped") return why(link.cause, { host: link.name }).advice;
+  if (link.standing !== "over" && link.standing !== "no_network") return "";
+  const { sentence, advice: what } = why(link.cause, { host: link.name });
+  return `${sentence} ${what}`;
+}

@@ -1,0 +1,47 @@
+/** What a computer asks: what exactly would be done, and the answers. */
+
+import { useState } from "preact/hooks";
+
+import type { Refused } from "../../protocol/errors.js";
+import type { TaskId } from "../../protocol/ids.js";
+import type { Link } from "../model/link.js";
+import type { Asked } from "../model/story.js";
+import { type ScreenKey, t } from "../words.js";
+import { Markdown } from "./markdown.js";
+import { Trouble } from "./small.js";
+
+/** The question, until it is answered somewhere. */
+export function Question({ asked, taskId, link }: { asked: Asked; taskId: TaskId; link: Link }) {
+  const [busy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState<Refused | null>(null);
+  const { question, choices, isApproval } = asked;
+  const answer = async (said: string): Promise<void> => {
+    setBusy(true);
+    setTrouble(null);
+    const why = await link.answer(taskId, asked, said);
+    setTrouble(why);
+    if (why !== null) setBusy(false); // else it is answered, and goes when the computer says so
+  };
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const said = new FormData(event.currentTarget as HTMLFormElement).get("said");
+    if (typeof said === "string" && said.trim() !== "") void answer(said);
+  };
+  return (
+    <div class="card question" role="group" aria-label={t("ask.title", { host: link.name })}>
+      <p class="lead">{question.text}</p>
+      {question.preview === "" ? null : <div class="preview"><Markdown text={question.preview} /></div>}
+      {question.rule === "" ? null : <p class="small hint">{t("ask.remembered", { rule: question.rule })}</p>}
+      <Trouble of={trouble} values={{ host: link.name }} />
+      {choices.length > 0
+        ? <div class="row answers">
+          {choices.map((choice, at) => <button key={choice} type="button" class={at === 0 ? "primary" : ""} disabled={busy} data-answer={choice} onClick={() => void answer(choice)}>
+            {isApproval ? t(`ask.${choice}` as ScreenKey) : choice}</button>)}
+        </div>
+        : <form class="row" onSubmit={submit}>
+          <input name="said" aria-label={t("ask.words")} placeholder={t("ask.words")} autocomplete="off" disabled={busy} />
+          <button type="submit" class="primary" disabled={busy}>{t("ask.send")}</button>
+        </form>}
+    </div>
+  );
+}

@@ -1,0 +1,62 @@
+/** Small parts that several screens use. */
+
+import type { ComponentChildren } from "preact";
+
+import type { Refused } from "../../protocol/errors.js";
+import { t, why } from "../words.js";
+
+/** Says why something did not happen, and what to do. Read out at once. */
+export function Trouble({ of, values = {} }: { of: Refused | null; values?: Record<string, string> }) {
+  if (of === null) return null;
+  const { sentence, advice } = why(of.reason, { ...of.metadata, ...values });
+  return (
+    <div class="trouble" role="alert" data-reason={of.message}>
+      <strong>{sentence}</strong> <span>{advice}</span>
+    </div>
+  );
+}
+
+/** How far something is, as a bar. */
+export function Bar({ label, done, total }: { label: string; done: number; total: number }) {
+  return (
+    <div class="bar">
+      <span class="small">{label}</span>
+      {total > 0 ? <progress aria-label={label} value={done} max={total} /> : <progress aria-label={label} />}
+    </div>
+  );
+}
+
+/** A symbol that says nothing to who can't see it. */
+export function Icon({ name }: { name: "back" | "send" | "attach" | "settings" | "plus" | "file" | "close" | "camera" | "down" }) {
+  return <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d={PATHS[name]} /></svg>;
+}
+
+const PATHS = {
+  back: "M15 5l-7 7 7 7",
+  send: "M4 12l16-8-5 16-3-7-8-1z",
+  attach: "M8 12.5l6-6a3 3 0 014.2 4.2l-8 8a5 5 0 01-7-7l7.5-7.5",
+  settings: "M4 7h10M18 7h2M4 17h2M10 17h10M16 5v4M8 15v4",
+  plus: "M12 5v14M5 12h14",
+  file: "M7 3h7l4 4v14H7zM14 3v4h4",
+  close: "M6 6l12 12M18 6L6 18",
+  camera: "M4 8h4l2-2h4l2 2h4v11H4zM12 10a3.5 3.5 0 100 7 3.5 3.5 0 000-7",
+  down: "M12 5v14M6 13l6 6 6-6",
+} as const;
+
+/** The frame of a screen: a bar with a title and a way back, and what is below. */
+export function Frame({ title, back, actions, children }: { title: ComponentChildren; back?: () => void; actions?: ComponentChildren; children: ComponentChildren }) {
+  return (
+    <section class="frame">
+      <header class="top">
+        {back === undefined ? null : <BackButton go={back} />}
+        <div class="title">{title}</div>
+        {actions}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+function BackButton({ go }: { go: () => void }) {
+  return <button type="button" class="plain back" onClick={go} aria-label={t("app.back")}><Icon name="back" /></button>;
+}

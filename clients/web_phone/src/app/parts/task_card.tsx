@@ -1,0 +1,109 @@
+/** One task: the person's words, where it went, how it stands, and what may be done with it. */
+
+import { useState } from "preact/hooks";
+
+import { hex } from "../../protocol/bytes.js";
+import type { Refused } from "../../protocol/errors.js";
+import type { Link } from "../model/link.js";
+import type { Told, TaskStory } from "../model/story.js";
+import { bytesWords, type ScreenKey, stateWords, t, timeWords, whyOf } from "../words.js";
+import { Artifact } from "./artifact.js";
+import { Markdown } from "./markdown.js";
+import { Question } from "./question.js";
+import { Bar, Icon, Trouble } from "./small.js";
+
+/** The card. */
+export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
+  const { view, state, artifacts, asked } = story;
+  const values = { host: link.name, position: view.position };
+  const label = stateWords(state, values);
+  const partial = view.text === "" ? (link.partial.get(story.id) ?? "") : "";
+  return (
+    <article class="task" data-state={state} data-task={story.id} aria-label={story.words}>
+      <div class="mine">
+        <p class="words">{story.words || t("thread.scheduled", values)}</p>
+        {story.files.map((file) => <p key={hex(file.fileId)} class="file small"><Icon name="file" /> {file.name} · {bytesWords(Number(file.size))}</p>)}
+        <p class="small where">{t(view.scheduled ? "thread.scheduled" : "thread.to", values)} · <time>{timeWords(story.atMs)}</time></p>
+      </div>
+      <div class="theirs">
+        <p class={`state ${state}`}><span class="chip">{label.word}</span>{SILENT.has(state) ? null : <span class="small"> {label.sentence}</span>}</p>
+        <Cause story={story} link={link} />
+        {view.tampering ? <p class="trouble">{t("thread.tampering")}</p> : null}
+        <Steps steps={story.steps} />
+        <Passing story={story} link={link} />
+        {partial === "" ? null : <div class="partial" aria-label={t("thread.partial")}><Markdown text={partial} /></div>}
+        {view.text === "" ? null : <div class="result"><Markdown text={view.text} /></div>}
+        {view.said !== "" && view.said !== view.text ? <p class="said">{view.said}</p> : null}
+        {artifacts.map((file) => <Artifact key={hex(file.fileId)} file={file} link={link} />)}
+        {story.answers.map(({ text, by }, at) => <p key={at} class="small answer">{by === "" ? t("thread.answered_nobody") : t("thread.answered", { by, answer: answerWords(text) })}</p>)}
+        {asked === null ? null : <Question key={hex(asked.question.questionId)} asked={asked} taskId={story.taskId} link={link} />}
+        <Acts story={story} link={link} />
+      </div>
+    </article>
+  );
+}
+
+/** What goes without saying more than the label. */
+const SILENT: ReadonlySet<string> = new Set(["done", "running", "refused", "failed", "not_sent", "asking"]);
+
+/** Why it stands as it does, where there is a reason. */
+function Cause({ story, link }: { story: TaskStory; link: Link }) {
+  const reason = story.view.away !== "" && story.state === "out_of_contact" ? story.view.away : story.view.reason;
+  const said = whyOf(reason, { host: link.name });
+  if (said === null) return null;
+  return (
+    <div class={story.state === "done" ? "small" : "trouble"} data-reason={reason}>
+      {story.may.drop ? <strong>{t("thread.outbox")}. </strong> : null}{said.sentence} {said.advice}
+    </div>
+  );
+}
+
+function Steps({ steps }: { steps: readonly Told[] }) {
+  const last = steps.at(-1);
+  if (last === undefined) return null;
+  return (
+    <details class="steps">
+      <summary><span class="small">{steps.length === 1 ? t("thread.step") : t("thread.steps", { count: steps.length })}: {last.title}</span></summary>
+      <ol>{steps.map((step, at) => <li key={at} class="small">{step.title}{step.detail === "" ? null : <Markdown text={step.detail} />}</li>)}</ol>
+    </details>
+  );
+}
+
+function Passing({ story, link }: { story: TaskStory; link: Link }) {
+  const progress = link.progress.get(story.id);
+  if (progress === undefined || story.state !== "running") return null;
+  return <Bar label={story.steps.at(-1)?.title ?? t("thread.partial")} done={Number(progress.done)} total={Number(progress.total)} />;
+}
+
+function Acts({ story, link }: { story: TaskStory; link: Link }) {
+  const [busy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState<Refused | null>(null);
+  const { may, taskId } = story;
+  const does = (act: () => Promise<Refused | null>) => async (): Promise<void> => {
+    setBusy(true);
+    setTrouble(null);
+    setTrouble(await act());
+    setBusy(false);
+  };
+  if (!may.cancel && !may.resend && !may.drop && !may.dismiss) return null;
+  // The card itself says what became of a task that is sent again.
+  const resend = async (): Promise<null> => link.resend(taskId).then(() => null);
+  return (
+    <>
+      <Trouble of={trouble} values={{ host: link.name }} />
+      <div class="row acts">
+        {may.resend ? <button type="button" class="primary" disabled={busy} onClick={() => void does(resend)()}>{t("thread.resend")}</button> : null}
+        {may.drop ? <button type="button" disabled={busy} onClick={() => void does(async () => link.putAway(taskId, "drop"))()}>{t("thread.drop")}</button> : null}
+        {may.dismiss ? <button type="button" disabled={busy} onClick={() => void does(async () => link.putAway(taskId, "dismiss"))()}>{t("thread.dismiss")}</button> : null}
+        {may.cancel ? <button type="button" disabled={busy} onClick={() => void does(async () => link.cancel(taskId))()}>{t("thread.cancel")}</button> : null}
+      </div>
+    </>
+  );
+}
+
+/** Says an approval's word as people do; any other answer stands as it was given. */
+function answerWords(text: string): string {
+  const key = `answer.${text}`;
+  return APPROVALS.has(text) ? t(key as ScreenKey) : text;
+}
+const APPROVALS: ReadonlySet<string> = new Set(["once", "task", "always", "deny"]);

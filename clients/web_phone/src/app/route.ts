@@ -1,0 +1,46 @@
+/** Which screen is shown. In the browser's history, so that *back* goes back; never in the address, which is nobody's business. */
+
+import { type Signal, signal } from "@preact/signals";
+
+export type Route =
+  | { readonly at: "hosts" | "settings" }
+  | { readonly at: "pair"; readonly link: string }
+  | { readonly at: "thread"; readonly id: string };
+
+export const route: Signal<Route> = signal({ at: "hosts" });
+
+/** Goes to a screen. */
+export function go(to: Route): void {
+  // A code is a secret for as long as its offer stands: the history does not get it.
+  history.pushState(to.at === "pair" ? { at: "pair", link: "" } : to, "", location.pathname);
+  route.value = to;
+}
+
+/** Goes back to the screen before, or to the computers where there is none. */
+export function back(): void {
+  if (history.state === null) route.value = { at: "hosts" };
+  else history.back();
+}
+
+/** Follows the browser's own buttons. */
+export function follow(): void {
+  addEventListener("popstate", ({ state }) => { route.value = isRoute(state) ? state : { at: "hosts" }; });
+}
+
+function isRoute(state: unknown): state is Route {
+  return typeof state === "object" && state !== null && "at" in state;
+}
+
+/**
+ * Takes the pairing code out of the address that this page was opened with, and the fragment out of the address. Called before anything else.
+ * "https://phone.example/#dispatch:pair#..." is what a link to this page looks like.
+ */
+export function takeFragment(): string {
+  const written = location.hash.slice(1);
+  if (location.hash !== "") history.replaceState(null, "", location.pathname);
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,150 @@
+/** Settings: computers, notifications, language, about, and the ways out. */
+
+import { useEffect, useState } from "preact/hooks";
+
+import { APP_VERSION } from "../../ground/account.js";
+import type { Refused } from "../../protocol/errors.js";
+import { bundleDigest } from "../digest.js";
+import type { Called } from "../model/calling.js";
+import { type Link, refused } from "../model/link.js";
+import type { Phone } from "../model/phone.js";
+import { Presence } from "../parts/presence.js";
+import { Frame, Trouble } from "../parts/small.js";
+import { LANGUAGES, speak, t, why } from "../words.js";
+import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
+
+/** The screen. */
+export function Settings({ phone, back }: { phone: Phone; back: () => void }) {
+  return (
+    <Frame title={<h1 tabIndex={-1}>{t("settings.title")}</h1>} back={back}>
+      <div class="scroll page">
+        <section aria-labelledby="set-hosts">
+          <h2 id="set-hosts">{t("settings.hosts")}</h2>
+          {phone.links.value.length === 0 ? <p class="hint">{t("hosts.none")}</p> : phone.links.value.map((link) => <HostSettings key={link.id} phone={phone} link={link} />)}
+        </section>
+        <Notifications phone={phone} />
+        <LanguageChoice phone={phone} />
+        <About phone={phone} />
+      </div>
+    </Frame>
+  );
+}
+
+function HostSettings({ phone, link }: { phone: Phone; link: Link }) {
+  link.watch();
+  const [name, setName] = useState(link.name);
+  const [trouble, setTrouble] = useState<Refused | null>(null);
+  const [awake, setAwake] = useState("");
+  useEffect(() => {
+    void link.keepAwake().then((said) => {
+      if (said === null) return;
+      setAwake(said.reason !== Reason.UNSPECIFIED ? why(said.reason).sentence : said.held ? t("settings.awake") : "");
+    });
+  }, [link.changed.value]);
+  return (
+    <div class="card host-settings" data-host={link.known.hostName}>
+      <Presence link={link} full />
+      {awake === "" ? null : <p class="small hint">{awake}</p>}
+      <form class="row" onSubmit={(event) => { event.preventDefault(); void link.rename(name.trim()); }}>
+        <label class="grow">{t("settings.name")}<input value={name} maxLength={64} autocomplete="off" onInput={({ currentTarget }) => { setName(currentTarget.value); }} /></label>
+        <button type="submit" disabled={name.trim() === link.name}>{t("settings.rename")}</button>
+      </form>
+      <Trouble of={trouble} values={{ host: link.name }} />
+      {link.over === null
+        ? <Sure label={t("settings.unpair")} question={t("settings.unpair_sure", { host: link.name })} act={async () => phone.unpair(link).catch((problem: unknown) => { setTrouble(refused(problem)); })} />
+        : null}
+      {link.over !== null || trouble !== null ? <button type="button" class="danger" onClick={() => void phone.remove(link)}>{t("settings.remove")}</button> : null}
+    </div>
+  );
+}
+
+function Notifications({ phone }: { phone: Phone }) {
+  const chosen = phone.preferences.chosen.value;
+  const [called, setCalled] = useState<Called>(chosen.notify ? "on" : "off");
+  const turn = async (on: boolean): Promise<void> => { setCalled(on ? await phone.calling.turnOn() : await phone.calling.turnOff()); };
+  const said = called === "denied" ? t("settings.notify_denied") : called === "unsupported" ? t("settings.notify_unsupported") : called === "no_service" ? t("settings.notify_no_service") : "";
+  return (
+    <section aria-labelledby="set-notify">
+      <h2 id="set-notify">{t("settings.notify")}</h2>
+      <label class="check"><input type="checkbox" checked={chosen.notify} onChange={({ currentTarget }) => void turn(currentTarget.checked)} /> {t("settings.notify_on")}</label>
+      <p class="small hint">{t("settings.notify_what")}</p>
+      {said === "" ? null : <p class="trouble" role="alert">{said}</p>}
+      {chosen.notify ? <QuietHours phone={phone} /> : null}
+    </section>
+  );
+}
+
+function QuietHours({ phone }: { phone: Phone }) {
+  const { quiet, quietFrom, quietTo, questionsRing } = phone.preferences.chosen.value;
+  const choose = phone.preferences.choose.bind(phone.preferences);
+  return (
+    <>
+      <label class="check"><input type="checkbox" checked={quiet} onChange={({ currentTarget }) => { choose({ quiet: currentTarget.checked }); }} /> {t("settings.quiet")}</label>
+      {quiet ? <div class="row">
+        <label>{t("settings.quiet_from")}<input type="time" required value={clockOf(quietFrom)} onChange={({ currentTarget }) => { choose({ quietFrom: minutesOf(currentTarget.value, quietFrom) }); }} /></label>
+        <label>{t("settings.quiet_to")}<input type="time" required value={clockOf(quietTo)} onChange={({ currentTarget }) => { choose({ quietTo: minutesOf(currentTarget.value, quietTo) }); }} /></label>
+      </div> : null}
+      {quiet ? <label class="check"><input type="checkbox" checked={questionsRing} onChange={({ currentTarget }) => { choose({ questionsRing: currentTarget.checked }); }} /> {t("settings.questions_ring")}</label> : null}
+    </>
+  );
+}
+
+function LanguageChoice({ phone }: { phone: Phone }) {
+  const { language } = phone.preferences.chosen.value;
+  const choose = (wanted: string): void => {
+    phone.preferences.choose({ language: wanted });
+    void speak(wanted);
+  };
+  return (
+    <section>
+      <label class="heading">{t("settings.language")}
+        <select value={language} onChange={({ currentTarget }) => { choose(currentTarget.value); }}>
+          <option value="">{t("settings.language_auto")}</option>
+          {LANGUAGES.map(({ language: one, name }) => <option key={one} value={one}>{name}</option>)}
+        </select>
+      </label>
+    </section>
+  );
+}
+
+function About({ phone }: { phone: Phone }) {
+  const [digest, setDigest] = useState("");
+  useEffect(() => { void bundleDigest().then(setDigest); }, []);
+  const who = phone.signedIn.value;
+  return (
+    <section aria-labelledby="set-about">
+      <h2 id="set-about">{t("settings.about")}</h2>
+      {who === null ? null : <p>{t("settings.account", { account: who.account, server: who.service })}<br />{t("settings.device", { name: who.deviceName })}</p>}
+      <p>{t("settings.version", { version: APP_VERSION })}</p>
+      {digest === "" ? null : <><p class="small">{t("settings.digest")}</p><p class="digest"><code>{digest}</code></p><p class="small hint">{t("settings.digest_why")}</p></>}
+      <div class="row">
+        <button type="button" onClick={() => void phone.signOut()}>{t("settings.sign_out")}</button>
+      </div>
+      <Sure label={t("settings.reset")} question={t("settings.reset_sure")} act={async () => phone.reset()} />
+    </section>
+  );
+}
+
+/** A button that asks before it does something that can't be undone. */
+function Sure({ label, question, act }: { label: string; question: string; act: () => Promise<void> }) {
+  const [asks, setAsks] = useState(false);
+  if (!asks) return <button type="button" class="danger" onClick={() => { setAsks(true); }}>{label}</button>;
+  return (
+    <div class="card" role="alertdialog" aria-label={question}>
+      <p>{question}</p>
+      <div class="row">
+        <button type="button" onClick={() => { setAsks(false); }}>{t("settings.no")}</button>
+        <button type="button" class="danger" onClick={() => { setAsks(false); void act(); }}>{t("settings.yes")}</button>
+      </div>
+    </div>
+  );
+}
+
+function clockOf(minutes: number): string {
+  return `${String(Math.floor(minutes / 60)).padStart(2, "0")}:${String(minutes % 60).padStart(2, "0")}`;
+}
+
+function minutesOf(written: string, otherwise: number): number {
+  const [hours, minutes] = written.split(":").map(Number);
+  return hours === undefined || minutes === undefined || Number.isNaN(hours + minutes) ? otherwise : hours * 60 + minutes;
+}

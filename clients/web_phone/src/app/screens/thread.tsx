@@ -1,0 +1,71 @@
+/** The thread with one computer: what was asked, what came of it, and where to write the next. */
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+import type { Link, Standing } from "../model/link.js";
+import type { Item } from "../model/story.js";
+import { Composer } from "../parts/composer.js";
+import { Presence } from "../parts/presence.js";
+import { Frame, Icon } from "../parts/small.js";
+import { TaskCard } from "../parts/task_card.js";
+import { t, timeWords } from "../words.js";
+
+/** So many items are laid out at once; more on request. */
+const AT_ONCE = 60;
+const NEAR_PX = 120;
+const GONE: ReadonlySet<Standing> = new Set(["absent", "over", "stopped", "no_network"]);
+
+/** The screen. */
+export function Thread({ link, back }: { link: Link; back: () => void }) {
+  link.watch();
+  const [shown, setShown] = useState(AT_ONCE);
+  const { box, away, toNewest } = useNewest();
+  const items = link.thread.slice(-shown);
+  return (
+    <Frame title={<div><h1 tabIndex={-1}>{link.name}</h1><Presence link={link} /></div>} back={back}>
+      <div class="scroll thread" ref={box} role="log" aria-label={t("thread.label", { host: link.name })} tabIndex={0}>
+        {GONE.has(link.standing) ? <div class="notice warn"><Presence link={link} full />
+          {link.standing === "stopped" ? <button type="button" onClick={() => void link.open()}>{t("thread.connect")}</button> : null}</div> : null}
+        {link.thread.length > shown ? <button type="button" class="wide" onClick={() => { setShown(shown + AT_ONCE); }}>{t("thread.more")}</button> : null}
+        {items.some((item) => "task" in item) ? null : <p class="hint middle">{t("thread.empty", { host: link.name })}</p>}
+        {items.map((item) => <Line key={keyOf(item)} item={item} link={link} />)}
+      </div>
+      {away ? <button type="button" class="to-newest" aria-label={t("thread.to_newest")} onClick={toNewest}><Icon name="down" /></button> : null}
+      {link.over === null ? <Composer link={link} sent={toNewest} /> : null}
+    </Frame>
+  );
+}
+
+function Line({ item, link }: { item: Item; link: Link }) {
+  if ("task" in item) return <TaskCard story={item.task} link={link} />;
+  const { kind, name, atMs } = item.mark;
+  return <p class="mark small">{t(kind === "paired" ? "thread.paired" : "thread.paired_again", { name })} · {timeWords(atMs)}</p>;
+}
+
+function keyOf(item: Item): string {
+  return "task" in item ? item.task.id : `mark-${item.mark.atMs}`;
+}
+
+/** Stays at the newest while the reader is there, and leaves a reader of older things alone. */
+function useNewest() {
+  const box = useRef<HTMLDivElement>(null);
+  const near = useRef(true);
+  const [away, setAway] = useState(false);
+  useEffect(() => {
+    const { current } = box;
+    if (current === null) return;
+    const scrolled = (): void => {
+      near.current = current.scrollHeight - current.scrollTop - current.clientHeight < NEAR_PX;
+      setAway(!near.current);
+    };
+    current.addEventListener("scroll", scrolled, { passive: true });
+    return () => { current.removeEventListener("scroll", scrolled); };
+  }, []);
+  const toNewest = (): void => {
+    near.current = true;
+    setAway(false);
+    box.current?.scrollTo({ top: box.current.scrollHeight });
+  };
+  useLayoutEffect(() => { if (near.current) toNewest(); });
+  return { box, away, toNewest };
+}

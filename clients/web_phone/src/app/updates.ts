@@ -1,0 +1,38 @@
+/** The service worker from the page's side: a new version is asked about before it is taken. docs/web-phone.md "Versions". */
+
+import { type Signal, signal } from "@preact/signals";
+
+export const updateReady: Signal<boolean> = signal(false);
+let waiting: ServiceWorker | null = null;
+
+/** Registers the worker. `opened` hears which pairing a tapped notification is about. */
+export async function register(opened: (pairing: string) => void): Promise<void> {
+  if (!("serviceWorker" in navigator)) return;
+  const registration = await navigator.serviceWorker.register(url("./worker.js"), { scope: "./", updateViaCache: "none" });
+  const noticed = (worker: ServiceWorker | null): void => {
+    // The very first worker replaces nothing: there is nothing to ask.
+    if (worker === null || navigator.serviceWorker.controller === null) return;
+    waiting = worker;
+    updateReady.value = true;
+  };
+  noticed(registration.waiting);
+  registration.addEventListener("updatefound", () => {
+    const worker = registration.installing;
+    worker?.addEventListener("statechange", () => { if (worker.state === "installed") noticed(worker); });
+  });
+  navigator.serviceWorker.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+    if (typeof data === "object" && data !== null && "pairing" in data && typeof data.pairing === "string") opened(data.pairing);
+  });
+}
+
+/** Takes the version that waits, and starts the page anew with it. */
+export function applyUpdate(): void {
+  navigator.serviceWorker.addEventListener("controllerchange", () => { location.reload(); }, { once: true });
+  waiting?.postMessage("take-over");
+}
+
+/** The page's policy lets scripts be named by this one function alone (Trusted Types). */
+function url(script: "./worker.js"): string {
+  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string } } };
+  return trustedTypes?.createPolicy("dispatch-worker", { createScriptURL: (name) => name }).createScriptURL(script) ?? script;
+}

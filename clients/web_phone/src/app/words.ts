@@ -1,0 +1,86 @@
+/** Words on the screen, in the person's language: the catalogue's for reasons and states (docs/words.md), this app's own for everything else. */
+
+import { computed, type Signal, signal } from "@preact/signals";
+
+import type { Reason } from "../protocol/dispatch/api/error/v1/error_pb.js";
+import { word } from "../protocol/errors.js";
+import type { Language, ReachabilityKey, ReasonKey, Saying, Standing, StateKey, Words } from "../words/keys.js";
+import type { Screen, ScreenKey } from "./words/en.js";
+
+export type { ScreenKey };
+
+export const LANGUAGES: readonly { language: Language; name: string }[] = [{ language: "en", name: "English" }, { language: "de", name: "Deutsch" }];
+
+interface Spoken {
+  language: Language;
+  catalogue: Words;
+  screen: Screen;
+}
+
+const spoken: Signal<Spoken | null> = signal(null);
+
+/** The language that is spoken now. */
+export const language = computed(() => spoken.value?.language ?? "en");
+
+/** Speaks a language; nothing is said before the first one is there. Empty: the browser's, else English. */
+export async function speak(wanted: string): Promise<void> {
+  const heard = [wanted, ...navigator.languages].map((one) => one.slice(0, 2).toLowerCase());
+  const found = heard.find((one) => LANGUAGES.some(({ language: known }) => known === one));
+  spoken.value = found === "de"
+    ? { language: "de", catalogue: (await import("../words/de.json")).default, screen: (await import("./words/de.js")).default }
+    : { language: "en", catalogue: (await import("../words/en.json")).default, screen: (await import("./words/en.js")).default };
+  document.documentElement.lang = spoken.value.language;
+}
+
+/** What is put into a sentence; text and nothing else. */
+export type Values = Readonly<Record<string, string | number>>;
+
+/** Says something of this app's own. */
+export function t(key: ScreenKey, values: Values = {}): string {
+  return filled(spoken.value?.screen[key] ?? "", values);
+}
+
+/** Says why: what happened, and what to do. A reason that this version does not know is told as one that went wrong. */
+export function why(reason: Reason, values: Values = {}): Saying {
+  const all: Partial<Record<string, Saying>> = spoken.value?.catalogue.reason ?? {};
+  const { sentence, advice } = all[word(reason)] ?? all["INTERNAL"] ?? { sentence: "", advice: "" };
+  return { sentence: filled(sentence, values), advice: filled(advice, values) };
+}
+
+/** The same for a reason's word, as views have it; null for none. */
+export function whyOf(reason: string, values: Values = {}): Saying | null {
+  const said = spoken.value?.catalogue.reason[reason as ReasonKey];
+  return said === undefined ? null : { sentence: filled(said.sentence, values), advice: filled(said.advice, values) };
+}
+
+/** Says how a task stands. */
+export function stateWords(state: StateKey, values: Values = {}): Standing {
+  const { word: label, sentence } = spoken.value?.catalogue.state[state] ?? { word: "", sentence: "" };
+  return { word: label, sentence: filled(sentence, values) };
+}
+
+/** Says how a host is. */
+export function hostWords(key: ReachabilityKey, values: Values = {}): Standing {
+  const { word: label, sentence } = spoken.value?.catalogue.reachability[key] ?? { word: "", sentence: "" };
+  return { word: label, sentence: filled(sentence, values) };
+}
+
+/** Puts values in the places of a sentence; what was put in is not read again. */
+function filled(sentence: string, values: Values): string {
+  return sentence.replace(/\{([a-z_]+)\}/g, (place, name: string) => String(values[name] ?? place));
+}
+
+/** Writes a number of bytes for people. */
+export function bytesWords(bytes: number): string {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
+  const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  const value = bytes / 1000 ** at;
+  return new Intl.NumberFormat(language.value, { style: "unit", unit: units[at] ?? "byte", unitDisplay: "short", maximumFractionDigits: value < 10 && at > 0 ? 1 : 0 }).format(value);
+}
+
+/** Writes when: the time of today, else the day with it. */
+export function timeWords(atMs: number): string {
+  const [at, now] = [new Date(atMs), new Date()];
+  const today = at.toDateString() === now.toDateString();
+  return new Intl.DateTimeFormat(language.value, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(at);
+}

@@ -1,0 +1,99 @@
+"""A browser with the web phone in it, and a world for it: services that take browsers, and a host."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, async_playwright
+
+from tests.browser.conftest import FLAGS
+from tests.support.phone_site import PhoneSite
+from tests.support.processes import run
+from tests.support.world import World
+from tests.web_phone.screen import Screen
+
+ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "clients" / "web_phone" / "dist"
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Path:
+    """Give the bundle that `make phone-build` made."""
+    if not (BUNDLE / "bundle.json").is_file():
+        pytest.fail("the web phone is not built: make phone-build")
+    return BUNDLE
+
+
+@pytest.fixture
+def site(bundle: Path) -> Iterator[PhoneSite]:
+    with PhoneSite(bundle) as site:
+        yield site
+
+
+@pytest.fixture
+async def world(tmp_path: Path, site: PhoneSite) -> AsyncIterator[World]:
+    """Services that let the page's origin in, and a host that is signed in, with some files."""
+    async with World(tmp_path) as world:
+        await world.services_for_browsers(site.origin)
+        files = tmp_path / "files"
+        files.mkdir()
+        (files / "small.bin").write_bytes(b"x" * 10)
+        (files / "large.bin").write_bytes(b"x" * 5_000_000)
+        await world.sign_in("dispatch-host", "desk")
+        code, events = await run("dispatch-host", "folders", "add", str(files), "--home", world.home("desk"))
+        assert code == 0, events
+        yield world
+
+
+@pytest.fixture
+def camera_shows() -> Path | None:
+    """Give the video that the camera shows; None for a camera that nobody asks. Tests override it."""
+    return None
+
+
+@pytest.fixture
+async def chromium(camera_shows: Path | None) -> AsyncIterator[Browser]:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.fail("chromium is missing: apt-get install chromium")
+    camera = [f"--use-file-for-fake-video-capture={camera_shows}"] if camera_shows else []
+    flags = [*FLAGS, "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", *camera]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=flags)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@pytest.fixture
+async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
+    """Give a phone: a small screen, in English."""
+    context = await chromium.new_context(viewport={"width": 390, "height": 780}, locale="en-US", accept_downloads=True)
+    yield context
+    await context.close()
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Path:
+    """Give the folder for what the screens look like; git ignores it."""
+    default = ROOT / "out" / "web_phone"
+    name = re.sub(r"\W+", "-", request.node.name).strip("-")
+    folder = Path(os.environ.get("DISPATCH_SCREENSHOTS") or default) / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+async def screen(context: BrowserContext, site: PhoneSite, pictures: Path) -> AsyncIterator[Screen]:
+    """Give the phone's screen, opened."""
+    screen = Screen(await context.new_page(), site.origin, pictures)
+    await screen.open()
+    yield screen
+    assert screen.complaints == [], "the browser complained"

@@ -1,0 +1,96 @@
+"""What a person does on the web phone, in their words. Waits by the page's own conditions; the deadline is the tests' one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.async_api import ConsoleMessage, Locator, Page, Request, expect
+
+from tests.support.processes import Process
+from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.world import ACCOUNT, PASSWORD, World
+
+_MS = DEADLINE_SECONDS * 1000
+expect.set_options(timeout=_MS)
+# A connection that is refused or lost is no defect of the page, and browsers say it all the same.
+_USUAL = re.compile(r"WebSocket connection to|net::ERR_|Failed to load resource")
+
+
+class Screen:
+    """One page. `complaints` has what the browser says is wrong, `origins` whom the page talked to."""
+
+    def __init__(self, page: Page, origin: str, pictures: Path) -> None:
+        self.page = page
+        self.origin = origin
+        self.complaints: list[str] = []
+        self.origins: set[str] = set()
+        self._pictures = pictures
+        self._count = 0
+        page.set_default_timeout(_MS)
+        page.on("console", self._heard)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._asked)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not _USUAL.search(message.text):
+            self.complaints.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        if (found := re.match(r"[a-z]+://[^/]+", request.url)) is not None:
+            self.origins.add(found.group())
+
+    async def open(self, fragment: str = "") -> None:
+        await self.page.goto(f"{self.origin}/{fragment}")
+
+    async def picture(self, name: str) -> None:
+        """Take a picture for whoever wants to look."""
+        self._count += 1
+        await self.page.screenshot(path=self._pictures / f"{self._count:02}-{name}.png")
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name)
+
+    async def sign_in(self, world: World) -> None:
+        page = self.page
+        await page.get_by_label("Service").fill(world.pairing_web)
+        await page.get_by_label("Account").fill(ACCOUNT)
+        await page.get_by_label("Password").fill(PASSWORD)
+        await page.get_by_label("Name of this phone").fill("pocket")
+        await self.button("Sign in").click()
+        await expect(page.get_by_text("No computer is paired")).to_be_visible()
+
+    async def paste(self, link: str) -> None:
+        await self.button("Pair a computer").first.click()
+        await self.page.get_by_label("Or paste the link").fill(link)
+        await self.button("Use the link").click()
+
+    async def agree(self, host: Process) -> None:
+        """Compare the number on both sides, and say yes on both."""
+        shown = await self.page.locator("output.code").text_content()
+        assert shown == (await host.event("code"))["code"]
+        await self.picture("compare")
+        await self.button("Yes, the same").click()
+        await host.say("yes")
+        await host.event("paired")
+        assert await host.ended() == 0
+
+    async def pair(self, world: World) -> None:
+        """Sign in and pair with the host "desk", by the link."""
+        await self.sign_in(world)
+        host = await world.start("dispatch-host", "pair", "--home", world.home("desk"))
+        await self.paste((await host.event("qr"))["link"])
+        await self.agree(host)
+        await expect(self.page.get_by_role("heading", name="desk")).to_be_visible()
+
+    async def connected(self) -> None:
+        await expect(self.page.locator("header .presence[data-standing=reachable]")).to_be_visible()
+
+    async def send(self, words: str) -> Locator:
+        """Send a task; gives its card."""
+        await self.page.get_by_label("Message to desk").fill(words)
+        await self.button("Send").last.click()
+        return self.page.locator("article.task").filter(has_text=words).last
+
+    async def becomes(self, card: Locator, state: str) -> None:
+        await expect(card).to_have_attribute("data-state", state)
