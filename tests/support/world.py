@@ -49,6 +49,7 @@ class World:
         self.pairing_web = ""
         self.pairing_metrics = ""
         self.relay_address = ""
+        self.relay_web = ""
         self.relay_metrics = ""
 
     async def __aenter__(self) -> World:
@@ -71,10 +72,14 @@ class World:
         await self.start_relay()
         await self.add_account(ACCOUNT)
 
-    async def services_for_browsers(self, origin: str) -> None:
-        """Start both services, with listeners for pages of that origin, and make the account."""
+    async def services_for_browsers(self, origin: str, *, web: str = "", advertise: str = "") -> None:
+        """Start both services, with listeners for pages of that origin, and make the account.
+
+        `web` is where the relay listens for them, `advertise` what it tells them instead.
+        """
         await self.start_pairing("--web", "127.0.0.1:0", "--web-origin", origin)
-        await self.start_relay("--web", address_to_come_back_to(), "--web-origin", origin)
+        told = ("--web-advertise", advertise) if advertise else ()
+        await self.start_relay("--web", web or address_to_come_back_to(), "--web-origin", origin, *told)
         await self.add_account(ACCOUNT)
 
     async def start_pairing(self, *options: str, listen: str = "") -> None:
@@ -95,6 +100,7 @@ class World:
         )  # fmt: skip
         listening = await self.relay.event("listening")
         self.relay_address, self.relay_metrics = listening["address"], listening["metrics"]
+        self.relay_web = listening["web"] or ""
 
     async def add_account(self, name: str) -> None:
         """Make an account. Not by the command line, which has tests of its own: each start costs a second of this machine."""

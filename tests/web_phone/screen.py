@@ -10,6 +10,7 @@ from playwright.async_api import ConsoleMessage, Locator, Page, Request, expect
 from tests.support.processes import Process
 from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import ACCOUNT, PASSWORD, World
+from tests.web_phone.looks import SIZES, faults, violations
 
 _MS = DEADLINE_SECONDS * 1000
 expect.set_options(timeout=_MS)
@@ -91,6 +92,22 @@ class Screen:
         await self.page.get_by_label("Message to desk").fill(words)
         await self.button("Send").last.click()
         return self.page.locator("article.task").filter(has_text=words).last
+
+    async def looks_right(self, name: str) -> None:
+        """Look at the screen in every size, light and dark: nothing broken, and a picture of each."""
+        size = self.page.viewport_size
+        wrong: list[str] = []
+        for width, height in SIZES:
+            await self.page.set_viewport_size({"width": width, "height": height})
+            wrong += [f"{width} px: {fault}" for fault in await faults(self.page)]
+            for scheme in ("light", "dark"):
+                await self.page.emulate_media(color_scheme=scheme)
+                wrong += [f"{scheme}, {width} px: {fault}" for fault in await violations(self.page)]
+                await self.picture(f"{name}-{width}-{scheme}")
+        await self.page.emulate_media(color_scheme="light")
+        if size is not None:
+            await self.page.set_viewport_size(size)
+        assert not wrong, "\n".join(wrong)
 
     async def becomes(self, card: Locator, state: str) -> None:
         await expect(card).to_have_attribute("data-state", state)

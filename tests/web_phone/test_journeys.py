@@ -1,26 +1,279 @@
-"""What a person does with the web phone, from the first page to the result."""
+"""What a person does with the web phone, from the first page to the end of a pairing."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
 
-from playwright.async_api import expect
+import pytest
+from PIL import Image
+from playwright.async_api import BrowserContext, expect
 
+from tests.support.ports import address_to_come_back_to
+from tests.support.phone_site import PhoneSite
+from tests.support.processes import Process, run
+from tests.support.proxy import Proxy
 from tests.support.world import World
 from tests.web_phone.screen import Screen
 
+QUESTION = "What are the largest files?"
 
+
+async def together(world: World, screen: Screen) -> Process:
+    """Pair them and run the host."""
+    await screen.pair(world)
+    host = await world.run_host("desk")
+    await screen.connected()
+    return host
+
+
+async def stop(world: World, host: Process) -> None:
+    code, events = await run("dispatch-host", "stop", "--home", world.home("desk"))
+    assert code == 0, events
+    assert await host.ended() == 0
 
 
 async def test_a_person_signs_in_pairs_sends_and_reads_the_result(world: World, screen: Screen) -> None:
     await screen.picture("sign-in")
-    await screen.pair(world)
-    await screen.picture("paired")
-    await world.run_host("desk")
-    await screen.connected()
+    await together(world, screen)
 
-    card = await screen.send("What are the largest files?")
+    card = await screen.send(QUESTION)
 
     await screen.becomes(card, "done")
     rows = card.locator(".result tbody tr")
     await expect(rows.first).to_contain_text("large.bin")
     await screen.picture("done")
+    # The page talks to its own origin and to the two services, and to nobody else.
+    assert {origin.partition("://")[2] for origin in screen.origins} <= {
+        screen.origin.partition("://")[2], world.pairing_web, world.relay_web,
+    }  # fmt: skip
+
+
+class TestCamera:
+    """Pairing by what the camera sees."""
+
+    @pytest.fixture
+    def camera_shows(self, tmp_path: Path) -> Path:
+        return tmp_path / "camera.y4m"
+
+    async def test_a_code_that_the_camera_sees_pairs(self, world: World, screen: Screen, camera_shows: Path) -> None:
+        await screen.sign_in(world)
+        picture = world.folder / "code.png"
+        host = await world.start("dispatch-host", "pair", "--home", world.home("desk"), "--qr-png", str(picture))
+        await host.event("qr")
+        film(picture, camera_shows)
+
+        await screen.button("Pair a computer").first.click()
+        await screen.button("Scan with the camera").click()
+
+        await screen.agree(host)
+        await expect(screen.page.get_by_role("heading", name="desk")).to_be_visible()
+
+
+async def test_a_number_that_is_refused_pairs_nothing(world: World, screen: Screen) -> None:
+    await screen.sign_in(world)
+    host = await world.start("dispatch-host", "pair", "--home", world.home("desk"))
+    await screen.paste((await host.event("qr"))["link"])
+
+    await screen.button("Refuse").click()
+
+    await expect(screen.page.locator("[data-reason=PAIRING_REFUSED]")).to_be_visible()
+    await screen.button("Back").click()
+    await expect(screen.page.get_by_text("No computer is paired")).to_be_visible()
+
+
+async def test_a_link_in_the_address_is_gone_from_it_before_anything_is_asked(world: World, screen: Screen) -> None:
+    await screen.sign_in(world)
+    host = await world.start("dispatch-host", "pair", "--home", world.home("desk"))
+    link = (await host.event("qr"))["link"]
+
+    await screen.page.goto("about:blank")
+    await screen.open(f"#{link}")
+
+    await screen.agree(host)
+    assert await screen.page.evaluate("location.href") == f"{screen.origin}/"
+    assert link not in str(await screen.page.evaluate("JSON.stringify(history.state)"))
+
+
+async def test_a_closed_host_refuses_with_the_cause_and_takes_it_when_the_person_sends_again(
+    world: World, screen: Screen
+) -> None:
+    host = await together(world, screen)
+    await stop(world, host)
+    await expect(screen.page.locator("header .presence[data-standing=absent]")).to_be_visible()
+
+    card = await screen.send(QUESTION)
+
+    await screen.becomes(card, "refused")
+    await expect(card.locator("[data-reason=HOST_APP_CLOSED]")).to_contain_text("Nothing was sent")
+    await screen.picture("refused")
+    await world.run_host("desk")
+    await screen.connected()
+    await expect(card).to_have_attribute("data-state", "refused")
+    await card.get_by_role("button", name="Send again").click()
+    await screen.becomes(card, "done")
+    await expect(screen.page.locator("article.task")).to_have_count(1)
+
+
+async def test_without_a_network_nothing_is_sent_and_it_stays_so_in_a_new_page(
+    world: World, screen: Screen, context: BrowserContext
+) -> None:
+    await together(world, screen)
+    await context.set_offline(offline=True)
+    await world.relay.stop()
+    await expect(screen.page.locator("header .presence[data-standing=no_network]")).to_be_visible()
+
+    card = await screen.send(QUESTION)
+
+    await screen.becomes(card, "not_sent")
+    await expect(screen.page.get_by_text("There is no network").first).to_be_visible()
+    await screen.picture("nothing-was-sent")
+    await screen.page.reload()  # from what the service worker keeps
+    await screen.page.get_by_role("button", name="desk").click()
+    await screen.becomes(screen.page.locator("article.task"), "not_sent")
+    await screen.page.get_by_role("button", name="Delete").click()
+    await expect(screen.page.locator("article.task")).to_have_count(0)
+
+
+async def test_an_approval_is_shown_with_what_would_be_done_and_answered(world: World, screen: Screen) -> None:
+    await together(world, screen)
+    folder = world.folder / "files"
+    code, events = await run("dispatch-host", "folders", "add", str(folder), "--write", "--home", world.home("desk"))
+    assert code == 0, events
+
+    card = await screen.send(f"sort {folder} into folders by type")
+
+    await screen.becomes(card, "asking")
+    await expect(card.locator(".question")).to_contain_text("large.bin")
+    await screen.looks_right("approval")
+    await card.locator("[data-answer=once]").click()
+    await screen.becomes(card, "done")
+    await expect(card.locator(".question")).to_have_count(0)
+    assert not (folder / "large.bin").exists()
+
+
+async def test_a_running_task_is_cancelled(world: World, screen: Screen) -> None:
+    await screen.pair(world)
+    await world.run_host("desk", env=world.held())
+    await screen.connected()
+    card = await screen.send(QUESTION)
+    await screen.becomes(card, "running")
+
+    await card.get_by_role("button", name="Cancel").click()
+
+    await screen.becomes(card, "cancelled")
+
+
+async def test_an_attachment_goes_and_an_artifact_comes_back_whole(world: World, screen: Screen) -> None:
+    await together(world, screen)
+    content = os.urandom(3_000_001)
+    (world.folder / "files" / "large.bin").write_bytes(content)
+    await screen.page.locator("input[type=file]").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"one line\n" * 20_000}
+    )
+    attached = await screen.send("List attachments")
+    await screen.becomes(attached, "done")
+    await expect(attached.locator(".result")).to_contain_text("notes.txt")
+
+    card = await screen.send("Send me large.bin")
+    await screen.becomes(card, "done")
+    async with screen.page.expect_download() as downloading:
+        await card.get_by_role("button", name="Get large.bin").click()
+    download = await downloading.value
+
+    assert download.suggested_filename == "large.bin"
+    got = await download.path()
+    assert hashlib.sha256(got.read_bytes()).digest() == hashlib.sha256(content).digest()
+    await screen.looks_right("files")
+
+
+async def test_a_host_that_ends_the_pairing_is_said_and_what_was_said_stays(world: World, screen: Screen) -> None:
+    await together(world, screen)
+    await screen.becomes(await screen.send(QUESTION), "done")
+
+    code, events = await run("dispatch-host", "unpair", "--home", world.home("desk"))
+
+    assert code == 0, events
+    await expect(screen.page.locator("header .presence[data-standing=over]")).to_be_visible()
+    await expect(screen.page.get_by_label("Message to desk")).to_have_count(0)
+    await screen.page.reload()
+    await screen.page.get_by_role("button", name="desk").click()
+    await expect(screen.page.locator("article.task")).to_have_attribute("data-state", "done")
+    await screen.picture("over")
+
+
+async def test_a_second_tab_does_not_take_the_device_unless_it_is_told_to(
+    world: World, screen: Screen, context: BrowserContext, site: PhoneSite
+) -> None:
+    await together(world, screen)
+    other = await context.new_page()
+    await other.goto(site.origin)
+    await expect(other.get_by_text("open in another tab")).to_be_visible()
+    await screen.connected()
+
+    await other.get_by_role("button", name="Use it here").click()
+
+    await expect(other.get_by_role("button", name="desk")).to_be_visible()
+    await expect(screen.page.get_by_text("open in another tab")).to_be_visible()
+
+
+async def test_settings_rename_speak_german_and_unpair(world: World, screen: Screen) -> None:
+    await together(world, screen)
+    await screen.button("Back").click()
+    await screen.looks_right("computers")
+    await screen.button("Settings").click()
+    await expect(screen.page.locator(".digest")).to_be_visible()
+    await screen.looks_right("settings")
+
+    await screen.page.get_by_label("Name", exact=True).fill("Study")
+    await screen.button("Rename").click()
+    await screen.page.get_by_label("Language").select_option("de")
+    await expect(screen.page.get_by_role("heading", name="Einstellungen")).to_be_visible()
+    await screen.looks_right("einstellungen")
+    await screen.button("Zurück").click()
+    await expect(screen.page.get_by_role("button", name="Study")).to_be_visible()
+    await screen.button("Einstellungen").click()
+    await screen.button("Entkoppeln").click()
+    await screen.button("Ja").click()
+
+    await expect(screen.page.get_by_text("Noch ist kein Rechner")).to_have_count(2)
+
+
+class TestLine:
+    """A thread over a line that can be cut."""
+
+    @pytest.fixture
+    async def world(self, tmp_path: Path) -> World:
+        return World(tmp_path)
+
+    async def test_a_thread_that_was_cut_goes_on_and_shows_everything_once(
+        self, world: World, screen: Screen, site: PhoneSite, tmp_path: Path
+    ) -> None:
+        web = address_to_come_back_to()
+        async with world, Proxy(web) as proxy:
+            await world.services_for_browsers(site.origin, web=web, advertise=proxy.address)
+            (tmp_path / "files").mkdir()
+            (tmp_path / "files" / "a.bin").write_bytes(b"1")
+            await world.sign_in("dispatch-host", "desk")
+            await run("dispatch-host", "folders", "add", str(tmp_path / "files"), "--home", world.home("desk"))
+            await together(world, screen)
+            await screen.becomes(await screen.send(QUESTION), "done")
+
+            proxy.cut()
+
+            await screen.becomes(await screen.send("What are the 3 largest files?"), "done")
+            await expect(screen.page.locator("article.task")).to_have_count(2)
+            await expect(screen.page.locator("article.task .result")).to_have_count(2)
+            await screen.page.close()
+
+
+def film(picture: Path, into: Path) -> None:
+    """Make a film of one picture, as a camera with a grey wall behind the code gives it."""
+    wall = Image.new("L", (1280, 720), 200)
+    code = Image.open(picture).convert("L").resize((520, 520))
+    wall.paste(code, (380, 100))
+    frame = b"FRAME\n" + wall.tobytes() + b"\x80" * (1280 * 720 // 2)
+    made = into.with_suffix(".part")
+    made.write_bytes(b"YUV4MPEG2 W1280 H720 F5:1 Ip A0:0 C420jpeg\n" + frame * 2)
+    made.rename(into)

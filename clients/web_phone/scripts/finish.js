@@ -10,7 +10,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-const DIST = new URL("../dist/", import.meta.url).pathname;
+const DIST = process.argv[2] ?? new URL("../dist/", import.meta.url).pathname;
 const WORKER = "worker.js";
 const MOST_FIRST_LOAD_BYTES = 200 * 1000;
 
@@ -43,9 +43,10 @@ const files = names().filter((name) => name !== "bundle.json").sort();
 const others = Object.fromEntries(files.filter((name) => name !== WORKER).map((name) => [name, sha256(read(name))]));
 const version = sha256(JSON.stringify(others)).slice(0, 16);
 const worker = read(WORKER).toString();
-const filled = worker.replace(/(["'`])\{\{BUNDLE\}\}\1/, JSON.stringify(JSON.stringify({ version, files: others })));
-if (filled === worker) throw new Error("the service worker has no place for what is in the bundle");
-writeFileSync(join(DIST, WORKER), filled);
+// Where the build left a place, or where an earlier run filled it.
+const PLACE = /JSON\.parse\((["'`])(?:\{\{BUNDLE\}\}|\{\\"version\\".*?\}\})\1\)/;
+if (!PLACE.test(worker)) throw new Error("the service worker has no place for what is in the bundle");
+writeFileSync(join(DIST, WORKER), worker.replace(PLACE, () => `JSON.parse(${JSON.stringify(JSON.stringify({ version, files: others }))})`));
 
 const lines = files.map((name) => `${sha256(read(name))}  ${name}\n`).join("");
 writeFileSync(join(DIST, "bundle.json"), `${JSON.stringify({ digest: sha256(lines), version })}\n`);

@@ -35,19 +35,21 @@ function Stage({ phone }: { phone: Phone }) {
 
 function Screens({ phone }: { phone: Phone }) {
   const now = route.value;
-  const main = useRef<HTMLElement>(null);
+  const screens = useRef<HTMLDivElement>(null);
   const name = now.at === "thread" ? now.id : now.at;
   // Who can't see that the screen is another one hears its title.
-  useEffect(() => { main.current?.querySelector<HTMLElement>("h1, h2")?.focus({ preventScroll: true }); }, [name]);
+  useEffect(() => { screens.current?.querySelector<HTMLElement>("main h1, main h2")?.focus({ preventScroll: true }); }, [name]);
   const chosen = now.at === "thread" ? phone.links.value.find(({ id }) => id === now.id) : undefined;
+  // The computers are what the page is about until something is chosen; then they are the way to something else.
+  const [Side, Main] = now.at === "hosts" ? (["main", "section"] as const) : (["nav", "main"] as const);
   return (
-    <div class="screens" data-at={now.at}>
-      <nav class="side" aria-label={t("hosts.title")}><Hosts phone={phone} chosen={chosen?.id ?? ""} /></nav>
-      <main class="main" ref={main}>
+    <div class="screens" data-at={now.at} ref={screens}>
+      <Side class="side" aria-label={t("hosts.title")}><Hosts phone={phone} chosen={chosen?.id ?? ""} /></Side>
+      <Main class="main">
         {now.at === "pair" ? <Pair phone={phone} link={now.link} back={back} />
           : now.at === "settings" ? <Settings phone={phone} back={back} />
             : chosen === undefined ? <p class="hint middle">{t("hosts.pick")}</p> : <Thread key={chosen.id} link={chosen} back={back} />}
-      </main>
+      </Main>
     </div>
   );
 }

@@ -9,10 +9,12 @@ export type Route =
 
 export const route: Signal<Route> = signal({ at: "hosts" });
 
-/** Goes to a screen. */
-export function go(to: Route): void {
+/** Goes to a screen; `instead` of the one that is shown, where nobody wants to go back to that. */
+export function go(to: Route, { instead = false } = {}): void {
   // A code is a secret for as long as its offer stands: the history does not get it.
-  history.pushState(to.at === "pair" ? { at: "pair", link: "" } : to, "", location.pathname);
+  const kept = to.at === "pair" ? { at: "pair", link: "" } : to;
+  if (instead) history.replaceState(kept, "", location.pathname);
+  else history.pushState(kept, "", location.pathname);
   route.value = to;
 }
 

@@ -132,6 +132,12 @@ export type CaseKey =
   | "UNCONFIRMED"
   | "EARLIER_ATTEMPT"
   | "NOT_SENT"
+  | "STOPPED_WATCHING"
+  | "STOPPED_OUT_OF_CONTACT"
+  | "STOPPED_UNANSWERED"
+  | "STOPPED_UNSENT"
+  | "STOPPED_COMMAND"
+  | "RESEND"
   | "TAMPERING";
 
 export type StateKey =
@@ -169,6 +175,26 @@ export type OutcomeKey =
   | "denied"
   | "timed_out";
 
+export type LineKey =
+  | "sent"
+  | "sent_directly"
+  | "attempt"
+  | "handed_over"
+  | "accepted"
+  | "scheduled"
+  | "waiting"
+  | "started"
+  | "cancelling"
+  | "steering"
+  | "steered"
+  | "steered_too_late"
+  | "out_of_contact"
+  | "back"
+  | "answered"
+  | "answered_by_nobody"
+  | "answered_here"
+  | "heard";
+
 /** The catalogue in one language. */
 export interface Words {
   readonly reason: Readonly<Record<ReasonKey, Saying>>;
@@ -181,4 +207,5 @@ export interface Words {
     readonly away: string;
     readonly news: string;
   };
+  readonly line: Readonly<Record<LineKey, string>>;
 }

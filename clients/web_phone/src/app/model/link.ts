@@ -63,6 +63,7 @@ export class Link {
   over: Refused | null = null;
   private client: LineClient | null = null;
   private ended = false;
+  private looking = false;
   private met = false; // whether there was a stream
   private told: Event[] = [];
   private toldUpTo = 0n;
@@ -215,6 +216,7 @@ export class Link {
   }
 
   async look(looking: boolean): Promise<void> {
+    this.looking = looking;
     await this.client?.look(looking).catch(() => undefined); // said again when there is a stream
   }
 
@@ -278,6 +280,7 @@ export class Link {
       try {
         this.client = await this.line(begin);
         this.touch();
+        await this.client.look(this.looking);
         await this.client.run();
         return;
       } catch (problem) {

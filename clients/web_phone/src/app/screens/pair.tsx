@@ -24,7 +24,7 @@ export function Pair({ phone, link, back }: { phone: Phone; link: string; back: 
     setTrouble(null);
     try {
       const paired = await phone.pair(written);
-      go({ at: "thread", id: paired.id });
+      go({ at: "thread", id: paired.id }, { instead: true });
     } catch (problem) {
       setTrouble(refused(problem));
     } finally {

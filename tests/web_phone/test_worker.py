@@ -1,0 +1,133 @@
+"""The service worker: what it keeps, how a new version comes, and what a push becomes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from tests.support.phone_site import PhoneSite
+from tests.support.waiting import until_so
+from tests.web_phone.conftest import ROOT
+from tests.web_phone.screen import Screen
+
+PAIRING = "00112233445566778899aabbccddeeff"
+_KEPT = "async () => (await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).length))).reduce((a, b) => a + b, 0)"  # noqa: E501
+_SHOWN = "async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(({body, tag}) => ({body, tag}))"
+
+
+@pytest.fixture
+def bundle(bundle: Path, tmp_path: Path) -> Path:
+    """Give a copy, which a test may change."""
+    return Path(shutil.copytree(bundle, tmp_path / "served"))
+
+
+async def is_kept(screen: Screen) -> None:
+    async def kept() -> bool:
+        count: int = await screen.page.evaluate(_KEPT)
+        return count > 5
+
+    await until_so(kept)
+
+
+async def test_the_app_opens_without_its_server(screen: Screen, site: PhoneSite, context: BrowserContext) -> None:
+    await is_kept(screen)
+    await context.set_offline(offline=True)
+
+    await screen.page.reload()
+
+    await expect(screen.page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+async def test_a_new_version_waits_until_the_person_takes_it(screen: Screen, bundle: Path) -> None:
+    await is_kept(screen)
+    await screen.page.reload()  # from here on the worker serves the page
+    publish(bundle, title="Dispatch, newer")
+
+    await screen.page.evaluate("async () => (await navigator.serviceWorker.ready).update()")
+
+    await expect(screen.page.get_by_text("A new version is ready")).to_be_visible()
+    await screen.picture("new-version")
+    await expect(screen.page).to_have_title("Dispatch")
+    await screen.button("Use it now").click()
+    await expect(screen.page).to_have_title("Dispatch, newer")
+
+
+async def test_a_file_that_is_not_the_published_one_keeps_the_old_version(screen: Screen, bundle: Path) -> None:
+    await is_kept(screen)
+    await screen.page.reload()
+    publish(bundle, title="Dispatch, newer")
+    page = bundle / "index.html"
+    page.write_text(page.read_text().replace("newer", "other"))
+
+    await screen.page.evaluate("async () => (await navigator.serviceWorker.ready).update().catch(() => null)")
+    await screen.page.evaluate(
+        """async () => {
+            const {installing, waiting} = await navigator.serviceWorker.ready;
+            const worker = installing ?? waiting;
+            await new Promise((done) => {
+                if (worker === null || worker.state === 'redundant') done();
+                else worker.addEventListener('statechange', () => { if (worker.state !== 'installing') done(); });
+            });
+        }"""
+    )
+
+    await screen.page.reload()
+    await expect(screen.page).to_have_title("Dispatch")
+    await expect(screen.page.get_by_text("A new version is ready")).to_have_count(0)
+
+
+async def test_the_digest_is_what_anybody_computes_from_the_files(bundle: Path) -> None:
+    said = json.loads((bundle / "bundle.json").read_text())["digest"]
+    command = "find . -type f ! -name bundle.json | cut -c3- | LC_ALL=C sort | xargs sha256sum | sha256sum"
+    assert command in (ROOT / "docs" / "web-phone.md").read_text()
+    computed = subprocess.run(["sh", "-c", command], cwd=bundle, capture_output=True, text=True, check=True)
+    assert computed.stdout.split()[0] == said
+
+
+async def test_a_push_becomes_one_notification_with_fixed_words(screen: Screen, context: BrowserContext) -> None:
+    await context.grant_permissions(["notifications"], origin=screen.origin)
+    await is_kept(screen)
+    await screen.page.reload()
+    other = await context.new_page()  # the app is no longer looked at
+    await other.bring_to_front()
+    devtools = await context.new_cdp_session(screen.page)
+    registrations: list[dict[str, Any]] = []
+    devtools.on("ServiceWorker.workerRegistrationUpdated", lambda said: registrations.extend(said["registrations"]))
+    await devtools.send("ServiceWorker.enable")
+    registration = registrations[-1]["registrationId"]
+
+    async def push(**said: Any) -> None:
+        await devtools.send(
+            "ServiceWorker.deliverPushMessage",
+            {"origin": screen.origin, "registrationId": registration, "data": json.dumps(said)},
+        )
+
+    await push(v=1, pairing=PAIRING, hint="news", seq=4, calls=1)
+    await push(v=1, pairing=PAIRING, hint="news", seq=9, calls=3)
+    await push(v=1, pairing=PAIRING, hint="question", seq=10, calls=1)
+    await push(v=1, pairing="<b>", hint="news", seq=1, calls=1)
+
+    async def shown() -> bool:
+        said = {one["tag"]: one["body"] for one in await screen.page.evaluate(_SHOWN)}
+        return said == {
+            f"news/{PAIRING}": "There is news of 3 tasks.",
+            f"question/{PAIRING}": "Your computer asks you something.",
+        }
+
+    await until_so(shown)
+
+
+def publish(bundle: Path, *, title: str) -> None:
+    """Put another version there, as a build does."""
+    page = bundle / "index.html"
+    page.write_text(page.read_text().replace("<title>Dispatch</title>", f"<title>{title}</title>"))
+    worker = bundle / "worker.js"
+    source = ROOT / "clients" / "web_phone" / "scripts" / "finish.js"
+    subprocess.run(["node", str(source), str(bundle)], check=True, capture_output=True)
+    assert "newer" in page.read_text() and worker.is_file()
