@@ -1,4 +1,4 @@
-"""How a screen looks, as far as that can be measured: nothing clipped, nothing over something else, nothing that a screen reader can't use."""
+"""How a screen looks, as far as that can be measured: nothing clipped, nothing in the way, usable with a screen reader."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from playwright.async_api import BrowserContext, expect
 
-from tests.support.ports import address_to_come_back_to
 from tests.support.phone_site import PhoneSite
+from tests.support.ports import address_to_come_back_to
 from tests.support.processes import Process, run
 from tests.support.proxy import Proxy
 from tests.support.world import World

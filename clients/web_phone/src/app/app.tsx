@@ -45,7 +45,7 @@ function Screens({ phone }: { phone: Phone }) {
   return (
     <div class="screens" data-at={now.at} ref={screens}>
       <Side class="side" aria-label={t("hosts.title")}><Hosts phone={phone} chosen={chosen?.id ?? ""} /></Side>
-      <Main class="main">
+      <Main class="main" aria-label={Main === "section" ? "Dispatch" : undefined}>
         {now.at === "pair" ? <Pair phone={phone} link={now.link} back={back} />
           : now.at === "settings" ? <Settings phone={phone} back={back} />
             : chosen === undefined ? <p class="hint middle">{t("hosts.pick")}</p> : <Thread key={chosen.id} link={chosen} back={back} />}

@@ -1,0 +1,81 @@
+/** The thread as a person reads it, from tasks and events; and what of a commit goes where. */
+
+import { create, toBinary } from "@bufbuild/protobuf";
+import { expect, it } from "vitest";
+
+import { filesOf, story, thread } from "../../src/app/model/story.js";
+import { changed, EMPTY_CORE } from "../../src/ground/snapshots.js";
+import { read, write } from "../../src/ground/codec.js";
+import { EMPTY, hex } from "../../src/protocol/bytes.js";
+import { ActionSchema, Approval, type Event, EventSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
+import type { MessageId, TaskId } from "../../src/protocol/ids.js";
+import type { Post, Task } from "../../src/protocol/thread/store.js";
+import { NEW, type TaskView } from "../../src/protocol/thread/task_view.js";
+import { noticeOf } from "../../src/worker/notice.js";
+
+const taskId = new Uint8Array(16).fill(7) as TaskId;
+const questionId = new Uint8Array(16).fill(9);
+let number = 0;
+
+function event(said: Event["event"], atMs = ++number): Event {
+  return create(EventSchema, { taskId, atMs: BigInt(atMs), event: said });
+}
+
+function task(view: Partial<TaskView>): Task {
+  const action = toBinary(ActionSchema, create(ActionSchema, { action: { case: "task", value: { text: "sort", attachments: [{ name: "a.txt", size: 3n }] } } }));
+  return { taskId, text: "sort", madeAtMs: 5, action, view: { ...NEW, ...view } };
+}
+
+const asking = event({ case: "question", value: create(EventSchema, { event: { case: "question", value: { questionId, text: "May I?", actionDigest: new Uint8Array(32), rule: "sort files" } } }).event.value as never });
+
+it("a question is open until it is answered, and an approval has the answers that fit its rule", () => {
+  const open = story(task({ state: "asking" }), [asking]);
+  expect(open.asked?.choices).toEqual(["once", "task", "always", "deny"]);
+
+  const answered = event({ case: "answered", value: create(EventSchema, { event: { case: "answered", value: { questionId, approval: Approval.ONCE, by: "desk" } } }).event.value as never });
+  const closed = story(task({ state: "running" }), [asking, answered]);
+  expect([closed.asked, closed.answers]).toEqual([null, [{ text: "once", by: "desk" }]]);
+});
+
+it("a question of a task that is over asks nobody any more", () => {
+  expect(story(task({ state: "timed_out" }), [asking]).asked).toBeNull();
+});
+
+it("what never ran may be sent again or deleted, what runs may be cancelled, and what is done is done", () => {
+  expect(story(task({ state: "not_sent" }), []).may).toEqual({ cancel: false, resend: true, drop: true, dismiss: false });
+  expect(story(task({ state: "running" }), []).may).toEqual({ cancel: true, resend: false, drop: false, dismiss: false });
+  expect(story(task({ state: "done" }), []).may).toEqual({ cancel: false, resend: false, drop: false, dismiss: false });
+  expect(story(task({ state: "running", away: "HOST_ASLEEP" }), []).may).toEqual({ cancel: false, resend: false, drop: false, dismiss: true });
+});
+
+it("the thread is in the order of time, without what was deleted", () => {
+  const paired = create(EventSchema, { atMs: 1n, event: { case: "paired", value: { hostName: "desk" } } });
+  const items = thread([task({ state: "done" }), { ...task({ state: "dropped" }), taskId: new Uint8Array(16) as TaskId }], [paired]);
+  expect(items.map((item) => ("task" in item ? item.task.words : item.mark.kind))).toEqual(["paired", "sort"]);
+  expect(filesOf(task({}).action).map(({ name }) => name)).toEqual(["a.txt"]);
+});
+
+it("values go into the database and come out again as they were", () => {
+  const value = { list: [1n, -3n, new Uint8Array([0, 255]), "text", null], deep: { empty: EMPTY, flag: true } };
+  expect(read(write(value))).toEqual(value);
+});
+
+it("many posts of tasks that are over go; those without a verdict stay", () => {
+  const done = task({ state: "done" });
+  const post = (n: number, verdict: Post["verdict"]): Post => ({
+    messageId: new Uint8Array(16).map((_, at) => (at < 2 ? (n >> (8 * at)) & 255 : 1)) as MessageId, taskId, what: "task", attempt: n, verdict, reason: "", retryAfterMs: 0,
+  });
+  const posts = Array.from({ length: 600 }, (_, n) => post(n, n === 3 ? "open" : "taken"));
+
+  const { core } = changed({ ...EMPTY_CORE, posts }, new Map([[hex(taskId), done]]), [{ kind: "cursor", seq: 4n }]);
+
+  expect([core.posts.length, core.posts[0]?.attempt, core.cursor]).toEqual([501, 3, 4n]);
+});
+
+it("a push that is none of ours says nothing, and one that is says nothing of what was written", () => {
+  for (const written of ["", "{", "[]", '{"v":2}', '{"v":1,"pairing":"<b>","hint":"news"}']) expect(noticeOf(written, "en")).toBeNull();
+  const pairing = "0".repeat(32);
+  expect(noticeOf(`{"v":1,"pairing":"${pairing}","hint":"question","calls":2}`, "de-DE")).toEqual({
+    title: "Dispatch", body: "Dein Rechner fragt dich etwas.", tag: `question/${pairing}`, pairing, urgent: true,
+  });
+});
