@@ -1,4 +1,4 @@
-"""The service worker: what it keeps, how a new version comes, and what a push becomes."""
+"""The service worker: what it keeps, and how a new version comes."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import BrowserContext, expect
 
 from tests.support.phone_site import PhoneSite
-from tests.support.waiting import until, until_so
+from tests.support.waiting import until_so
 from tests.web_phone.conftest import ROOT
 from tests.web_phone.screen import Screen
 
-PAIRING = "00112233445566778899aabbccddeeff"
 _KEPT = "async () => (await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).length))).reduce((a, b) => a + b, 0)"  # noqa: E501
-_SHOWN = "async () => (await self.registration.getNotifications()).map(({body, tag}) => ({body, tag}))"
 
 
 @pytest.fixture
@@ -88,40 +85,6 @@ def test_the_digest_is_what_anybody_computes_from_the_files(bundle: Path) -> Non
     assert command in (ROOT / "docs" / "web-phone.md").read_text()
     computed = subprocess.run(["sh", "-c", command], cwd=bundle, capture_output=True, text=True, check=True)
     assert computed.stdout.split()[0] == said
-
-
-async def test_a_push_becomes_one_notification_with_fixed_words(screen: Screen, context: BrowserContext) -> None:
-    await context.grant_permissions(["notifications"], origin=screen.origin)
-    await is_kept(screen)
-    await screen.page.reload()
-    worker = context.service_workers[0]
-    devtools = await context.new_cdp_session(screen.page)
-    registrations: list[dict[str, Any]] = []
-    devtools.on("ServiceWorker.workerRegistrationUpdated", lambda said: registrations.extend(said["registrations"]))
-    await devtools.send("ServiceWorker.enable")
-    await until(lambda: len(registrations) > 0)
-    await screen.page.goto("about:blank")  # nobody looks at the app
-    registration = registrations[-1]["registrationId"]
-
-    async def push(**said: Any) -> None:
-        await devtools.send(
-            "ServiceWorker.deliverPushMessage",
-            {"origin": screen.origin, "registrationId": registration, "data": json.dumps(said)},
-        )
-
-    await push(v=1, pairing=PAIRING, hint="news", seq=4, calls=1)
-    await push(v=1, pairing=PAIRING, hint="news", seq=9, calls=3)
-    await push(v=1, pairing=PAIRING, hint="question", seq=10, calls=1)
-    await push(v=1, pairing="<b>", hint="news", seq=1, calls=1)
-
-    async def shown() -> bool:
-        said = {one["tag"]: one["body"] for one in await worker.evaluate(_SHOWN)}
-        return said == {
-            f"news/{PAIRING}": "There is news of 3 tasks.",
-            f"question/{PAIRING}": "Your computer asks you something.",
-        }
-
-    await until_so(shown)
 
 
 def publish(bundle: Path, *, title: str) -> None:
