@@ -58,8 +58,10 @@ def generate(out: Path) -> None:
     """Write the words of every language and their types into `out`."""
     out.mkdir(parents=True, exist_ok=True)
     for language in Language:
-        (out / f"{language.value}.json").write_text(file_of(language).read_text("utf-8"), "utf-8")
-    read: Mapping[str, Mapping[str, Any]] = json.loads(file_of(Language.ENGLISH).read_text("utf-8"))
+        (out / f"{language.value}.json").write_text(
+            json.dumps(_read(language), ensure_ascii=False, indent=1) + "\n", "utf-8"
+        )
+    read = _read(Language.ENGLISH)
     kinds = {
         "Language": Language,
         "ReasonKey": read["reason"],
@@ -71,6 +73,12 @@ def generate(out: Path) -> None:
     }
     types = "".join(_union(name, keys) for name, keys in kinds.items())
     (out / "keys.ts").write_text(_HEAD + types + _TAIL, "utf-8")
+
+
+def _read(language: Language) -> Mapping[str, Any]:
+    """Give what a phone says; the page of a computer is not its affair."""
+    read: Mapping[str, Mapping[str, Any]] = json.loads(file_of(language).read_text("utf-8"))
+    return {part: entries for part, entries in read.items() if part != "page"}
 
 
 def _union(name: str, keys: Iterable[str]) -> str:

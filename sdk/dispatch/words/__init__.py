@@ -78,6 +78,7 @@ class Words:
     away: str
     news: str
     lines: Mapping[str, str]
+    page: Mapping[str, str]
 
     @classmethod
     def of(cls, language: Language) -> Words:
@@ -95,6 +96,7 @@ class Words:
             away=push["away"],
             news=push["news"],
             lines=read["line"],
+            page=read["page"],
         )
 
     def line(self, key: str, **values: str) -> str:

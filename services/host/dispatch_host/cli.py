@@ -102,9 +102,21 @@ def pair(
 
 
 @app.command()
-def status(context: typer.Context) -> None:
+def status(
+    context: typer.Context,
+    page: Annotated[
+        bool, typer.Option("--page", help="Serve it as a page for this computer's browser, until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="With --page: the port; 0 for a free one.")
+    ] = 0,
+) -> None:
     """Say whether it runs, who is paired, what it works on and what agents may touch."""
     shared: Shared = context.obj
+    if page:
+        from dispatch_host.page_command import serve_page  # noqa: PLC0415 -- quick `--help`
+
+        do(shared, lambda: serve_page(shared, port=port))
 
     async def work(front: Front) -> Exit:
         from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
