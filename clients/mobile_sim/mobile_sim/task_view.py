@@ -214,7 +214,8 @@ def _next(view: TaskView, fact: Fact) -> State:
 _AWAY_ADVICE = ENGLISH.cases["OUT_OF_CONTACT"].advice
 _UNCONFIRMED = ENGLISH.cases["UNCONFIRMED"]
 _EARLIER_TEXT = ENGLISH.cases["EARLIER_ATTEMPT"].sentence
-_NOT_SENT = ENGLISH.cases["NOT_SENT"]
+_NOT_SENT = ENGLISH.cases["NOT_SENT"].sentence
+_RESEND = " ".join((ENGLISH.cases["RESEND"].sentence, ENGLISH.cases["RESEND"].advice))
 _TAMPERING = ENGLISH.cases["TAMPERING"]
 _ADVICE = {State.OUT_OF_CONTACT: _AWAY_ADVICE, State.UNCONFIRMED: _UNCONFIRMED.advice}
 
@@ -287,8 +288,8 @@ def last_line(view: TaskView) -> Event:
     words = "\n\n".join(part for part in parts if part)
     line["text"] = words or (view.said or (error.sentence if error else ""))
     if state is State.NOT_SENT:
-        line["text"] = f"{line['text']} {_NOT_SENT.sentence}".lstrip()
-        line["resend"] = _NOT_SENT.advice
+        line["text"] = f"{line['text']} {_NOT_SENT}".lstrip()
+        line["resend"] = _RESEND
     if error is not None and state is not State.DONE:
         line |= {"reason": reason, "advice": _ADVICE.get(state, error.advice)}
     if view.here:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-_LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")  # in the order of POSIX
+_VARIABLES = ("DISPATCH_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")  # ours, then in the order of POSIX
 
 
 class Language(StrEnum):
@@ -32,7 +32,7 @@ class Language(StrEnum):
     @classmethod
     def of_environment(cls, environment: Mapping[str, str]) -> Language:
         """Find the language of whoever started a program."""
-        said = next((environment[name] for name in _LOCALE_VARIABLES if environment.get(name)), "")
+        said = next((environment[name] for name in _VARIABLES if environment.get(name)), "")
         return cls.of(said)
 
 

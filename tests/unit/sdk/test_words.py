@@ -142,6 +142,7 @@ def test_a_value_is_text_and_is_not_read_for_placeholders() -> None:
         ({"LANG": "en_GB", "LC_MESSAGES": "de"}, Language.GERMAN),
         ({"LANG": "fr_FR.UTF-8"}, Language.ENGLISH),
         ({"LANG": "deutsch"}, Language.ENGLISH),
+        ({"LANG": "en_GB", "DISPATCH_LANGUAGE": "de"}, Language.GERMAN),
     ],
 )
 def test_the_language_is_the_one_of_whoever_started_the_program(

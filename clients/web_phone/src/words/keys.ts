@@ -132,6 +132,12 @@ export type CaseKey =
   | "UNCONFIRMED"
   | "EARLIER_ATTEMPT"
   | "NOT_SENT"
+  | "STOPPED_WATCHING"
+  | "STOPPED_OUT_OF_CONTACT"
+  | "STOPPED_UNANSWERED"
+  | "STOPPED_UNSENT"
+  | "STOPPED_COMMAND"
+  | "RESEND"
   | "TAMPERING";
 
 export type StateKey =
