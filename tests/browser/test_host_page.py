@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dispatch.words import Language
 from dispatch_host.agents import Result, Step
 from playwright.async_api import Browser, Page, expect
@@ -21,6 +22,7 @@ from tests.support.axe import violations
 from tests.support.host_bench import Bench
 from tests.support.host_page import ServedPage, served
 from tests.support.processes import run
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World
 
 WIDTHS = (320, 390, 768, 1280)
@@ -82,6 +84,7 @@ class Owner:
 async def owner(chromium: Browser, address: str, pictures: Path) -> AsyncIterator[Owner]:
     """Open the page; at its end nothing was complained of, and nothing was asked of anybody else or with the token in it."""
     context = await chromium.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(DEADLINE_SECONDS * 1_000)
     person = Owner(await context.new_page(), pictures)
     person.listen()
     await person.page.goto(address)
@@ -204,6 +207,25 @@ async def test_a_permission_is_given_and_taken_back_and_the_computer_kept_awake(
         await person.press("Never")
         await person.reads("that is switched off there.")
         await expect(person.page.get_by_role("button", name="Never")).to_have_attribute("aria-pressed", "true")
+
+
+async def test_each_phone_has_its_thread(chromium: Browser, bench: Bench, page: ServedPage, pictures: Path) -> None:
+    sent = await bench.phone.sends("asked from the pocket")
+    bench.agent.says("asked from the pocket", Result("Said."))
+    await bench.phone.sees(sent.task_id, "ended")
+    await bench.stops()
+    await bench.pairs_with(Ed25519PrivateKey.generate(), bench.relay, phone_name="tablet")
+    await bench.runs()
+    async with owner(chromium, page.address, pictures) as person:
+        await person.reads("tablet")
+        thread = person.page.get_by_role("list", name="Thread")
+        await person.press("pocket")
+        await expect(thread).to_contain_text("asked from the pocket")
+
+        await person.press("tablet")
+
+        await expect(thread).not_to_contain_text("asked from the pocket")
+        await expect(person.page.get_by_role("button", name="tablet")).to_have_attribute("aria-pressed", "true")
 
 
 async def test_the_token_leaves_the_address_bar_and_serves_a_reload(
