@@ -88,6 +88,10 @@ $(WEB)/node_modules/.installed: $(WEB)/package.json $(WEB)/package-lock.json
 gen-web: dev $(WEB)/node_modules/.installed ## Generate the messages of the web phone from protos/
 	@$(BIN)/python protos/generate_web.py $(WEB)/src/protocol
 
+.PHONY: gen-words
+gen-words: dev ## Give the web phone the words that people read, from sdk/dispatch/words
+	@$(BIN)/python $(WEB)/generate_words.py $(WEB)/src/words
+
 .PHONY: web-protocol
 web-protocol: $(WEB)/node_modules/.installed ## Types, lint, vectors and tests of the protocol in TypeScript
 	@cd $(WEB) && npm run --silent typecheck && npm run --silent lint && npm test --silent

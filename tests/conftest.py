@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+# Whoever runs the tests may speak another language than the tests read.
+os.environ["DISPATCH_LANGUAGE"] = "en"
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and every program that they start, which some are to hear.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -20,9 +20,10 @@ import typer
 
 from dispatch import errors
 from dispatch.plain import json_escaped, one_line
+from dispatch.words import ENGLISH, Language, Words
 
 _FLAGS = frozenset({"--json"})
-_WITH_VALUE = frozenset({"--home", "--passphrase-file", "--path"})  # the last is the phone's alone
+_WITH_VALUE = frozenset({"--home", "--passphrase-file", "--language", "--path"})  # the last is the phone's alone
 _CREDENTIAL = "dispatch-passphrase"
 
 PassphraseFile = Annotated[
@@ -31,6 +32,16 @@ PassphraseFile = Annotated[
         "--passphrase-file",
         envvar="DISPATCH_PASSPHRASE_FILE",
         help="File with the passphrase that seals this device's keys.",
+        show_default=False,
+    ),
+]
+
+Spoken = Annotated[
+    Language | None,
+    typer.Option(
+        "--language",
+        envvar="DISPATCH_LANGUAGE",
+        help="The language of what is said to you; without it that of LC_ALL, LC_MESSAGES or LANG.",
         show_default=False,
     ),
 ]
@@ -113,15 +124,19 @@ class Console:
     as_json: bool
     out: TextIO
     colour: bool
+    words: Words = ENGLISH
+    """In the person's language. Programs get English (docs/words.md)."""
 
     @classmethod
-    def standard(cls, *, as_json: bool) -> Console:
-        """Speak on standard output, in colour only to a terminal that wants it."""
+    def standard(cls, *, as_json: bool, language: Language | None = None) -> Console:
+        """Speak on standard output, in colour only to a terminal that wants it; without a language in that of the environment."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             # Programs get UTF-8 wherever they run; a terminal that lacks a sign shows another in its place.
             sys.stdout.reconfigure(encoding="utf-8" if as_json else None, errors="replace")
         colour = not as_json and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        return cls(as_json=as_json, out=sys.stdout, colour=colour)
+        spoken = language or Language.of_environment(os.environ)
+        words = ENGLISH if spoken is ENGLISH.language else Words.of(spoken)
+        return cls(as_json=as_json, out=sys.stdout, colour=colour, words=words)
 
     def event(self, event: Mapping[str, Any], words: str = "") -> None:
         """Say one thing: the object for programs, the words (if any) for people. Flushed at once."""
@@ -134,6 +149,16 @@ class Console:
         """Colour the text if this console has colour."""
         return typer.style(text, **style) if self.colour else text
 
+    def saying(self, error: errors.DispatchError) -> str:
+        """Give the sentence and the advice of an error as a person reads them."""
+        said = error.words_in(self.words)
+        return f"{said.sentence} {said.advice}"
+
+    def not_paired(self, before: str, error: errors.DispatchError) -> str:
+        """Give the line that ends a pairing that did not come about."""
+        said = error.words_in(self.words)
+        return " ".join(filter(None, (before, said.sentence, policy_words(error.metadata), said.advice)))
+
     def refusal(self, error: errors.DispatchError) -> Exit:
         """Say no with the reason, the sentence and the advice; gives the exit code."""
         word = errors.word(error.reason)
@@ -144,10 +169,11 @@ class Console:
         if error.retry_after_ms:
             event["retry_after_ms"] = error.retry_after_ms
         event.update({name: value for name, value in error.said().items() if name not in event and name != "nonce"})
+        said = error.words_in(self.words)
         lines = [
-            self.styled(error.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
+            self.styled(said.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
             *([f"  {policy}"] if (policy := policy_words(error.metadata)) else []),
-            f"  {error.advice}",
+            f"  {said.advice}",
         ]
         self.event(event, "\n".join(lines))
         return exit_of(error)
@@ -194,9 +220,9 @@ def start(app: typer.Typer) -> None:
     app(args=hoist(sys.argv[1:]))
 
 
-def guarded(run: Callable[[], Any], *, as_json: bool) -> None:
+def guarded(run: Callable[[], Any], *, as_json: bool, language: Language | None = None) -> None:
     """Run a command's body and leave with its exit code; a refusal is said, Ctrl-C and a closed pipe are quiet."""
-    console = Console.standard(as_json=as_json)
+    console = Console.standard(as_json=as_json, language=language)
     try:
         code = run()
     except errors.DispatchError as error:

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.support.waiting import DEADLINE_SECONDS
 
 # Nothing is looked up and nothing is fetched but from this computer.
 FLAGS = (
@@ -25,6 +27,7 @@ async def chromium() -> AsyncIterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.fail("chromium is missing: apt-get install chromium")
+    expect.set_options(timeout=DEADLINE_SECONDS * 1_000)  # however busy this machine is
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch_relay.push.opening import PushOptions
 from dispatch_relay.push.services import read
@@ -102,6 +103,22 @@ async def test_a_service_that_is_down_is_told_later(relay_with: Start, ntfy: Ntf
 
         await until(lambda: recorded(relay) == ["sent"])
         assert ntfy.got[-1]["message"] == "There is news."
+
+
+async def test_a_service_writes_in_the_language_that_the_phone_said(relay_with: Start, ntfy: Ntfy) -> None:
+    async with relay_with(f"ntfy://127.0.0.1:{ntfy.port}/topic") as relay:
+        pair = relay.pair()
+        host, phone = await relay.attach(pair.host), await relay.attach(pair.phone)
+        assert not (await says(phone, pb.PushTarget(language="de-AT"))).reason
+        assert (await says(phone, pb.PushTarget(language="x" * 36))).reason == Reason.REASON_BAD_REQUEST
+        await relay.stop()
+        await relay.start()  # the language is kept
+        host = await relay.attach(pair.host)
+
+        await news(host, b"news")
+
+        await until(lambda: recorded(relay) == ["sent"])
+        assert ntfy.got[-1]["message"] == "Es gibt Neues."
 
 
 async def test_quiet_hours_of_the_phone_hold_for_services(relay_with: Start, ntfy: Ntfy) -> None:

@@ -29,6 +29,7 @@ ATTACKERS = (
     "A hostile skill",
     "A hostile web page",
     "Another web site, or somebody at the browser",
+    "Another page in the browser of a host's computer",
     "A hostile page in a web phone's browser",
     "A provider of sign-ins, and who stands between",
     "Somebody on the network",

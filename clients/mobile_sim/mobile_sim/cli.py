@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 from dispatch import errors
-from dispatch.cli import Console, PassphraseFile, guarded, passphrase_file, program
+from dispatch.cli import Console, PassphraseFile, Spoken, guarded, passphrase_file, program
 from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 from dispatch.keyboard import read_line
@@ -36,6 +36,7 @@ def shared(
         str | None, typer.Option("--home", envvar="DISPATCH_HOME", help="Where all state of this phone lives.")
     ] = None,
     passphrase: PassphraseFile = None,
+    language: Spoken = None,
     path: Annotated[
         str,
         typer.Option(
@@ -49,7 +50,12 @@ def shared(
     if path not in ("auto", "relay", "direct"):
         raise typer.BadParameter("--path is auto, relay or direct")
     context.obj = Shared(
-        as_json=as_json, home=home, passphrase=passphrase_file(passphrase), way=path, environment=os.environ
+        as_json=as_json,
+        home=home,
+        passphrase=passphrase_file(passphrase),
+        way=path,
+        environment=os.environ,
+        language=language,
     )
 
 
@@ -97,7 +103,7 @@ def thread(
         raise typer.BadParameter("give --verify [--file FILE], or --export FILE [--force], or neither")
     if file is not None:
         options: Shared = context.obj
-        guarded(lambda: _check_file(options, file), as_json=options.as_json)
+        guarded(lambda: _check_file(options, file), as_json=options.as_json, language=options.language)
     request: Request = {"do": "thread", "host": host, "verify": verify, "force": force}
     if export is not None:
         request["export"] = absolute(export)
@@ -109,7 +115,7 @@ def _check_file(options: Shared, file: Path) -> int:
     from dispatch.device.thread_proof import read_lines, told  # noqa: PLC0415 -- as above
 
     event, words, code = told(checked(read_lines(file)), file=file)
-    Console.standard(as_json=options.as_json).event(event, words)
+    Console.standard(as_json=options.as_json, language=options.language).event(event, words)
     return code
 
 

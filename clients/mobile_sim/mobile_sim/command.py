@@ -17,6 +17,7 @@ import typer
 from dispatch import errors
 from dispatch.cli import Console, Exit, guarded
 from dispatch.device.home import Home
+from dispatch.words import Language
 
 Request = dict[str, Any]
 Event = dict[str, Any]
@@ -34,6 +35,7 @@ class Shared:
     passphrase: Path | None
     way: str
     environment: Mapping[str, str]
+    language: Language | None = None
 
     @property
     def plaintext(self) -> bool:
@@ -54,7 +56,7 @@ def run(
     def body() -> int:
         from mobile_sim.front import Front  # noqa: PLC0415 -- asyncio and what follows
 
-        console = Console.standard(as_json=shared.as_json)
+        console = Console.standard(as_json=shared.as_json, language=shared.language)
         terminal = sys.stdout.isatty()
         front = Front(
             console, terminal=terminal, asks=terminal and sys.stdin.isatty(), plaintext=shared.plaintext, way=shared.way
@@ -72,7 +74,7 @@ def run(
             typer.echo(nothing)
         return code
 
-    guarded(body, as_json=shared.as_json)
+    guarded(body, as_json=shared.as_json, language=shared.language)
 
 
 def task_id(text: str) -> str:

@@ -14,6 +14,7 @@ from dispatch.cli import Console, Exit
 from dispatch.clock import SystemClock
 from dispatch.device.home import Home
 from dispatch.keyboard import answer, forget_typed, is_yes, lines, read_line
+from dispatch.words import ENGLISH
 
 from mobile_sim.in_place import InPlace
 from mobile_sim.owner import carry_out
@@ -23,19 +24,16 @@ Request = dict[str, Any]
 Event = dict[str, Any]
 
 _SENDING = ("send", "resend")
-_GOES_ON = "You stopped watching; the computer goes on with it."
-_OUT_OF_CONTACT = "You stopped watching; what became of it the computer says when it is back."
-_NOT_THERE_YET = (
-    "You stopped watching before the computer had answered. Look at the thread, or send again with the same id."
-)
-_GOES_ON_LATER = "Stopped. The same command goes on where this one ended."
-_NOT_SENT = "You stopped before anything was sent. It will not be sent later."
+_GOES_ON = ENGLISH.cases["STOPPED_WATCHING"].sentence
+_NOT_THERE_YET = " ".join((ENGLISH.cases["STOPPED_UNANSWERED"].sentence, ENGLISH.cases["STOPPED_UNANSWERED"].advice))
+_STOPPED = " ".join((ENGLISH.cases["STOPPED_COMMAND"].sentence, ENGLISH.cases["STOPPED_COMMAND"].advice))
+_UNSENT = ENGLISH.cases["STOPPED_UNSENT"]
 _LEFT = {
-    "not_sent": _NOT_SENT,
+    "not_sent": _UNSENT.sentence,
     "sent": _NOT_THERE_YET,
     "handed_over": _NOT_THERE_YET,
     "unconfirmed": _NOT_THERE_YET,
-    "out_of_contact": _OUT_OF_CONTACT,
+    "out_of_contact": ENGLISH.cases["STOPPED_OUT_OF_CONTACT"].sentence,
 }
 
 
@@ -77,7 +75,7 @@ class Front:
             if request["do"] in _SENDING:
                 self._say_left(request)
             elif request["do"] == "files_get":
-                self.say({"event": "stopped", "text": _GOES_ON_LATER})
+                self.say({"event": "stopped", "text": _STOPPED})
             return Exit.INTERRUPTED
         else:
             return code
@@ -146,7 +144,7 @@ class Front:
         event: Event = {"event": state, "state": state, "task_id": self._last.get("task_id", request.get("id"))}
         event |= {"host": self._last.get("host"), "at": time.time_ns() // 1_000_000, "text": words}
         if state == "not_sent":
-            event |= {"reason": "NO_NETWORK", "advice": "Send it again: dispatch-phone resend."}
+            event |= {"reason": "NO_NETWORK", "advice": _UNSENT.advice}
         else:
             event |= {"reason": errors.word(errors.NotOver.reason), "advice": errors.NotOver.advice}
         self.say(event)

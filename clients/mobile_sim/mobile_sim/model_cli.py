@@ -68,7 +68,7 @@ def _do(context: typer.Context, work: Callable[[Home], None]) -> None:
         words = (
             f"{now.name} at {now.url} answers what needs no computer." if now else "Everything goes to the computer."
         )
-        Console.standard(as_json=shared.as_json).event(told, words)
+        Console.standard(as_json=shared.as_json, language=shared.language).event(told, words)
         return Exit.DONE
 
-    guarded(body, as_json=shared.as_json)
+    guarded(body, as_json=shared.as_json, language=shared.language)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 from dispatch.keyboard import read_line
+from dispatch.words import Language
 
-from mobile_sim.command import Host, Request, run
+from mobile_sim.command import Host, Request, Shared, run
 from mobile_sim.files_cli import absolute
 
 notifications = typer.Typer(name="notifications", help="Where and when this phone is called, and what is in a push.")
@@ -39,13 +40,13 @@ def on(
     questions_ring: Ring = False,
 ) -> None:
     """Be called there."""
-    hours = _hours(quiet, time_zone, questions_ring=questions_ring)
+    hours, language = _hours(quiet, time_zone, questions_ring=questions_ring), _language(context)
 
     def request() -> Request:
         where = read_line().strip() if endpoint == "-" else endpoint
         if not where:
             raise typer.BadParameter("give an endpoint")
-        return {"do": "notifications_set", "endpoint": where, "quiet": hours, "host": host}
+        return {"do": "notifications_set", "endpoint": where, "quiet": hours, "language": language, "host": host}
 
     run(context, request)
 
@@ -60,7 +61,11 @@ def off(
 ) -> None:
     """Be called nowhere. With --quiet the hours hold for whatever else the relay calls for this phone."""
     hours = _hours(quiet, time_zone, questions_ring=questions_ring)
-    run(context, lambda: {"do": "notifications_set", "endpoint": "", "quiet": hours, "host": host})
+    language = _language(context)
+    run(
+        context,
+        lambda: {"do": "notifications_set", "endpoint": "", "quiet": hours, "language": language, "host": host},
+    )
 
 
 @notifications.command(name="open")
@@ -86,3 +91,10 @@ def _hours(text: str | None, time_zone: str, *, questions_ring: bool) -> dict[st
         "to_minute": 60 * end + end_minute,
         "questions_ring": questions_ring,
     }
+
+
+def _language(context: typer.Context) -> str:
+    """Give the language that others are to write in; empty for English, which they do anyway."""
+    shared: Shared = context.obj
+    spoken = shared.language or Language.of_environment(shared.environment)
+    return "" if spoken is Language.ENGLISH else spoken.value

@@ -50,7 +50,7 @@ class Notifying:
 
     async def set(self, request: Request, say: Say, _: Hear) -> int:
         """Tell the relays where and when to call; without an endpoint and quiet hours: nowhere."""
-        target = PushTarget(endpoint=request["endpoint"], quiet=_quiet(request["quiet"]))
+        target = PushTarget(endpoint=request["endpoint"], quiet=_quiet(request["quiet"]), language=request["language"])
         if target.endpoint:
             key, auth = _Receiver.load_or_make(self._phone.secrets).public
             target.p256dh, target.auth = key, auth

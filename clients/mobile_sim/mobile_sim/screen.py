@@ -15,6 +15,8 @@ from dispatch.cli import Console, policy_words
 from dispatch.device import awake_words, key_words, permission_words, service_clock
 from dispatch.device.owner_words import words_of
 from dispatch.plain import one_line, plain, plain_markdown
+from dispatch.words import ENGLISH, Words
+from dispatch.words.spoken import spoken
 
 Event = dict[str, Any]
 
@@ -36,6 +38,7 @@ class Screen:
 
     def __init__(self, console: Console, *, terminal: bool) -> None:
         self._console = console
+        self._words = console.words
         self._terminal = terminal
         self._status_shown = False
         self._asking = False  # what was asked stands on the last line, which a person may be writing on
@@ -46,6 +49,7 @@ class Screen:
         if self._console.as_json:
             self._console.event(event)
             return
+        event = spoken(event, self._words)
         if "state" in event and "task_id" in event and event["event"] not in ("listed", "unsent"):
             self._ended(event)
             return
@@ -89,25 +93,26 @@ class Screen:
 
     def _on_routed(self, event: Event) -> None:
         if event["where"] == "here":
-            self._status(f"… answered here: {one_line(event['text'], 80)}")
+            self._status(f"… {self._words.line('answered_here')}: {one_line(event['text'], 80)}")
         else:
             self._line(
                 self._console.styled(f"→ to {one_line(event['host'], 64)}: {one_line(event['text'], 200)}", dim=True)
             )
 
     def _on_sent(self, event: Event) -> None:
-        again = f" (attempt {event['attempt']})" if event.get("attempt", 1) > 1 else ""
-        way = ", directly" if event.get("path") == "direct" else ""
-        self._status(f"→ sent to {one_line(event['host'], 64)}{way}{again}")
+        attempt = event.get("attempt", 1)
+        again = f" ({self._words.line('attempt', number=str(attempt))})" if attempt > 1 else ""
+        key = "sent_directly" if event.get("path") == "direct" else "sent"
+        self._status(f"→ {self._at_host(key, event)}{again}")
 
     def _on_handed_over(self, event: Event) -> None:
-        self._status(f"→ handed to {one_line(event['host'], 64)}, waiting for its word")
+        self._status(f"→ {self._at_host('handed_over', event)}")
 
     def _on_accepted(self, event: Event) -> None:
         if event.get("number"):  # in the thread it is where the person's words stand
             self._question(event)
             return
-        self._status(f"✓ on {one_line(event['host'], 64)}")
+        self._status(f"✓ {self._at_host('accepted', event)}")
         if event.get("tampering"):
             self._line(self._console.styled("! The relay had said that this attempt was refused. It lied.", fg="red"))
 
@@ -115,7 +120,7 @@ class Screen:
         if event.get("number"):
             self._question(event, beside=" (scheduled, late)" if event.get("late") else " (scheduled)")
         else:
-            self._status(f"✓ begun by {one_line(event['host'], 64)} itself")
+            self._status(f"✓ {self._at_host('scheduled', event)}")
 
     def _on_missed(self, event: Event) -> None:
         self._task = None
@@ -123,13 +128,13 @@ class Screen:
         span = _time_on(event["from"]) + (f" to {_time_on(event['to'])}" if event["count"] > 1 else "")
         self._line("")
         self._line(self._console.styled(f"— not done, {many}{span}: {one_line(event['text'], 80)} —", fg="yellow"))
-        self._line(f"  {errors.of_word(event['reason']).sentence}")
+        self._line(f"  {errors.of_word(event['reason']).words_in(self._words).sentence}")
 
     def _on_waiting(self, event: Event) -> None:
-        self._status(f"… waits, number {event['position']} in line")
+        self._status(f"… {self._words.line('waiting', position=str(event['position']))}")
 
     def _on_started(self, event: Event) -> None:
-        self._status(f"▸ {one_line(event['agent'], 40)} works on it")
+        self._status(f"▸ {self._words.line('started', agent=one_line(event['agent'], 40))}")
 
     def _on_step(self, event: Event) -> None:
         self._line(f"  · {one_line(event['title'], 200)}")
@@ -175,29 +180,33 @@ class Screen:
             self._line(f"  dispatch-phone answer {one_line(event['task_id'], 40)} …")
 
     def _on_out_of_contact(self, event: Event) -> None:
-        self._line(self._console.styled(f"! Out of contact: {event['text']} {event['advice']}", fg="yellow"))
+        away = self._words.line("out_of_contact")
+        self._line(self._console.styled(f"! {away} {event['text']} {event['advice']}", fg="yellow"))
 
     def _on_back(self, event: Event) -> None:
-        self._line(self._console.styled(f"✓ {one_line(event['host'], 64)} is back", fg="green"))
+        self._line(self._console.styled(f"✓ {self._at_host('back', event)}", fg="green"))
 
     def _on_unconfirmed(self, event: Event) -> None:
         self._line(f"? {event['text']}")
 
     def _on_cancelling(self, _: Event) -> None:
-        self._status("… the computer has the cancellation")
+        self._status(f"… {self._words.line('cancelling')}")
 
     def _on_answered(self, event: Event) -> None:
-        said = f"{one_line(event['text'], 200)}, by {one_line(event['by'], 64)}" if event["by"] else "nobody"
-        self._line(f"  · answered: {said}")
+        said = self._words.line("answered_by_nobody")
+        if event["by"]:
+            said = self._words.line("answered", text=one_line(event["text"], 200), by=one_line(event["by"], 64))
+        self._line(f"  · {said}")
 
     def _on_steering(self, _: Event) -> None:
-        self._line("… the computer has the words; its agent takes them when it gets to it")
+        self._line(f"… {self._words.line('steering')}")
 
     def _on_steered(self, event: Event) -> None:
-        self._line(f"  · was told: {one_line(event['text'], 200)}")
+        self._line(f"  · {self._words.line('steered', text=one_line(event['text'], 200))}")
 
     def _on_steer_refused(self, event: Event) -> None:
-        self._line(self._console.styled(f"! Came too late: {one_line(event['text'], 200)}", fg="yellow"))
+        late = self._words.line("steered_too_late", text=one_line(event["text"], 200))
+        self._line(self._console.styled(f"! {late}", fg="yellow"))
 
     def _ended(self, event: Event) -> None:
         self.clear()
@@ -205,9 +214,9 @@ class Screen:
         sign, colour = _OUTCOMES.get(state, ("…", "yellow"))
         if event.get("text"):
             self._markdown(event["text"])
-        words = state.replace("_", " ")
+        words = self._state(state)
         reason = f": {event['reason']}" if event.get("reason") else ""
-        here = ", answered here" if event.get("answered") == "here" else ""
+        here = f", {self._words.line('answered_here')}" if event.get("answered") == "here" else ""
         self._line(self._console.styled(f"{sign} {words}{here}{reason}", fg=colour, bold=True))
         self._policy(event)
         for said in ("advice", "resend"):
@@ -260,7 +269,7 @@ class Screen:
 
     def _on_host(self, event: Event) -> None:
         self._line(f"{one_line(event['host'], 64):<24} {event['state']:<12} since {_day(event['paired_at'])}")
-        self._line(f"  {how_it_is(event)}")
+        self._line(f"  {how_it_is(event, self._words)}")
         self._awake(event)
 
     def _on_unpaired(self, event: Event) -> None:
@@ -295,7 +304,7 @@ class Screen:
         if not event["hosts"]:
             self._line("Paired with no computer.")
         for host in event["hosts"]:
-            self._line(f"{one_line(host['host'], 64)}  {how_it_is(host)}")
+            self._line(f"{one_line(host['host'], 64)}  {how_it_is(host, self._words)}")
             self._awake(host)
             for task in host.get("tasks", []):
                 self._line(f"  {task['state']:<12} {one_line(task['text'], 80)}{_beside(task)}")
@@ -344,7 +353,7 @@ class Screen:
         reason = f": {event['reason']}" if event.get("reason") else ""
         if event.get("text"):
             self._markdown(event["text"], indent="  ")
-        self._line(self._console.styled(f"{sign} {event['outcome'].replace('_', ' ')}{reason}", fg=colour))
+        self._line(self._console.styled(f"{sign} {self._state(event['outcome'])}{reason}", fg=colour))
 
     def _on_verified(self, event: Event) -> None:
         lost = f", {event['lost']} of which nobody has any more" if event["lost"] else ""
@@ -383,6 +392,13 @@ class Screen:
                 self._line(f"  its agents {line}")
 
     # ---- How it is printed.
+
+    def _at_host(self, key: str, event: Event) -> str:
+        return self._words.line(key, host=one_line(event["host"], 64))
+
+    def _state(self, state: str) -> str:
+        standing = self._words.states.get(state)
+        return standing.word if standing is not None else state.replace("_", " ")
 
     def _policy(self, event: Event) -> None:
         if words := policy_words(event):
@@ -450,11 +466,14 @@ def bar(event: Event, width: int) -> str:
     return f"{sign} {name} {drawn}"
 
 
-def how_it_is(host: Event) -> str:
+def how_it_is(host: Event, spoken_words: Words = ENGLISH) -> str:
     """Say how a host is, in one line."""
-    words = str(host.get("reachability", "unknown"))
+    host = spoken(host, spoken_words)
+    known = spoken_words.reachability.get(host.get("reachability", "unknown"))
+    words = known.word if known is not None else str(host["reachability"])
     if host.get("heard_ms_ago") is not None:
-        words += f", heard {host['heard_ms_ago'] / 1000:.0f} s ago"
+        seconds = f"{host['heard_ms_ago'] / 1000:.0f}"
+        words += f", {spoken_words.line('heard', seconds=seconds)}"
     words += f": {host['text']}" if host.get("text") else ""
     words += f" ({host['warning']})" if host.get("warning") else ""
     if probe := host.get("probe"):

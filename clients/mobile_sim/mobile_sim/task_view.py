@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from dispatch import errors
+from dispatch.words import ENGLISH
 
 from mobile_sim.facts import Fact, Kind
 
@@ -210,13 +211,13 @@ def _next(view: TaskView, fact: Fact) -> State:
     return target if view.state in sources else view.state
 
 
-_AWAY_ADVICE = "What became of the task the computer says when it is back; nothing is lost."
-_UNCONFIRMED_TEXT = "There is no answer yet. It will be known when there is one."
-_EARLIER_TEXT = "But what was sent before may be with the computer, which has not said so yet."
-_UNCONFIRMED_ADVICE = "Look again when there is a connection; sending it again with the same id can't run it twice."
-_RESEND_ADVICE = "The words are kept: dispatch-phone resend sends them again, and nothing does so by itself."
-_ADVICE = {State.OUT_OF_CONTACT: _AWAY_ADVICE, State.UNCONFIRMED: _UNCONFIRMED_ADVICE}
-_TAMPERING = "The relay denied what the computer signed: what you read is the computer's word."
+_AWAY_ADVICE = ENGLISH.cases["OUT_OF_CONTACT"].advice
+_UNCONFIRMED = ENGLISH.cases["UNCONFIRMED"]
+_EARLIER_TEXT = ENGLISH.cases["EARLIER_ATTEMPT"].sentence
+_NOT_SENT = ENGLISH.cases["NOT_SENT"].sentence
+_RESEND = " ".join((ENGLISH.cases["RESEND"].sentence, ENGLISH.cases["RESEND"].advice))
+_TAMPERING = ENGLISH.cases["TAMPERING"]
+_ADVICE = {State.OUT_OF_CONTACT: _AWAY_ADVICE, State.UNCONFIRMED: _UNCONFIRMED.advice}
 
 Event = dict[str, Any]
 
@@ -232,7 +233,7 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
         case Kind.HANDED_OVER:
             event["attempt"] = fact.attempt
         case Kind.UNCONFIRMED:
-            event |= {"attempt": fact.attempt, "text": _UNCONFIRMED_TEXT}
+            event |= {"attempt": fact.attempt, "text": _UNCONFIRMED.sentence}
         case Kind.REFUSED | Kind.NOT_SENT if view.state is State.UNCONFIRMED and fact.attempt == view.attempt:
             event |= {
                 "event": Kind.UNCONFIRMED.value,
@@ -287,8 +288,8 @@ def last_line(view: TaskView) -> Event:
     words = "\n\n".join(part for part in parts if part)
     line["text"] = words or (view.said or (error.sentence if error else ""))
     if state is State.NOT_SENT:
-        line["text"] = f"{line['text']} Nothing was sent.".lstrip()
-        line["resend"] = _RESEND_ADVICE
+        line["text"] = f"{line['text']} {_NOT_SENT}".lstrip()
+        line["resend"] = _RESEND
     if error is not None and state is not State.DONE:
         line |= {"reason": reason, "advice": _ADVICE.get(state, error.advice)}
     if view.here:
@@ -296,5 +297,5 @@ def last_line(view: TaskView) -> Event:
     if view.retry_after_ms:
         line["retry_after_ms"] = view.retry_after_ms
     if view.tampering:
-        line |= {"tampering": True, "warning": _TAMPERING}
+        line |= {"tampering": True, "warning": f"{_TAMPERING.sentence} {_TAMPERING.advice}"}
     return line

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from dispatch import errors
-from dispatch.cli import Exit, PassphraseFile, policy_told, policy_words, program
+from dispatch.cli import Exit, PassphraseFile, Spoken, policy_told, program
 from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 
@@ -60,8 +60,9 @@ def _shared(
         str | None, typer.Option("--home", envvar="DISPATCH_HOME", help="Folder with all state of this device.")
     ] = None,
     passphrase: PassphraseFile = None,
+    language: Spoken = None,
 ) -> None:
-    context.obj = Shared(as_json=as_json, home=home, passphrase=passphrase, environment=os.environ)
+    context.obj = Shared(as_json=as_json, home=home, passphrase=passphrase, environment=os.environ, language=language)
     # Whatever this program writes is for its own user only; what agents write into approved folders, they decide.
     os.umask(0o077)
 
@@ -93,7 +94,7 @@ def pair(
                     "advice": error.advice,
                     **policy_told(error),
                 },
-                " ".join(filter(None, ("Not paired:", error.sentence, policy_words(error.metadata), error.advice))),
+                shared.console.not_paired("Not paired:", error),
             )
             return Exit.FAILED
 
@@ -101,15 +102,27 @@ def pair(
 
 
 @app.command()
-def status(context: typer.Context) -> None:
+def status(
+    context: typer.Context,
+    page: Annotated[
+        bool, typer.Option("--page", help="Serve it as a page for this computer's browser, until Ctrl-C.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="With --page: the port; 0 for a free one.")
+    ] = 0,
+) -> None:
     """Say whether it runs, who is paired, what it works on and what agents may touch."""
     shared: Shared = context.obj
+    if page:
+        from dispatch_host.page_command import serve_page  # noqa: PLC0415 -- quick `--help`
+
+        do(shared, lambda: serve_page(shared, port=port))
 
     async def work(front: Front) -> Exit:
         from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
 
         found = await front.status()
-        shared.console.event(telling.status(found), "\n".join(telling.status_lines(found)))
+        shared.console.event(telling.status(found), "\n".join(telling.status_lines(found, shared.console.words)))
         return Exit.DONE
 
     at_desk(shared, work)

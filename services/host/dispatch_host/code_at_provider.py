@@ -42,5 +42,8 @@ class AtConsole:
         """Tell what is in the way."""
         self._console.event(
             {"event": "warning", "reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice},
-            self._console.styled(f"{error.sentence} It is tried again until the code's time is over.", fg="yellow"),
+            self._console.styled(
+                f"{error.words_in(self._console.words).sentence} It is tried again until the code's time is over.",
+                fg="yellow",
+            ),
         )

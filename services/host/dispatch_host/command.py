@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dispatch import errors
 from dispatch.cli import Console, Exit, guarded, passphrase_file
+from dispatch.words import Language
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
@@ -27,10 +28,17 @@ class Shared:
     """The shared options, and what follows from them."""
 
     def __init__(
-        self, *, as_json: bool, home: str | None, passphrase: Path | None, environment: Mapping[str, str]
+        self,
+        *,
+        as_json: bool,
+        home: str | None,
+        passphrase: Path | None,
+        environment: Mapping[str, str],
+        language: Language | None = None,
     ) -> None:
         self.as_json = as_json
-        self.console = Console.standard(as_json=as_json)
+        self.language = language
+        self.console = Console.standard(as_json=as_json, language=language)
         self.environment = environment
         self._home = home
         self._passphrase = passphrase_file(passphrase)
@@ -53,7 +61,7 @@ def do(shared: Shared, work: Callable[[], Awaitable[Exit]]) -> None:
     async def body() -> Exit:
         return await work()
 
-    guarded(lambda: asyncio.run(body()), as_json=shared.as_json)
+    guarded(lambda: asyncio.run(body()), as_json=shared.as_json, language=shared.language)
 
 
 def at_desk(shared: Shared, work: Callable[[Front], Awaitable[Exit]]) -> None:

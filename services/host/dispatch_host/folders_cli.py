@@ -83,15 +83,19 @@ def remove_folder(
 
 def say_allowed(shared: Shared, told: dict[str, Any], words: str, path: str, *, writable: bool) -> None:
     """Say what is allowed from now on, and warn of a folder that holds this host's own home or code, or sockets."""
-    from dispatch_host.scope.looking import warnings_of  # noqa: PLC0415 -- quick `--help`
-    from dispatch_host.scope.own_code import own_code  # noqa: PLC0415
-
-    warnings = [_HOLDS_HOME] if Path(path) in shared.home.path.resolve().parents else []
-    warnings += warnings_of(Path(path), writable=writable, code=own_code())
-    if warnings:
+    if warnings := warnings_about(shared.home.path, path, writable=writable):
         told["warning"] = " ".join(warnings)
         words += "".join(f"\n{shared.console.styled(warning, fg='yellow')}" for warning in warnings)
     shared.console.event(told, words)
+
+
+def warnings_about(home: Path, path: str, *, writable: bool) -> list[str]:
+    """Give what to warn of in a folder: this host's own home or code in it, or sockets."""
+    from dispatch_host.scope.looking import warnings_of  # noqa: PLC0415 -- quick `--help`
+    from dispatch_host.scope.own_code import own_code  # noqa: PLC0415
+
+    warnings = [_HOLDS_HOME] if Path(path) in home.resolve().parents else []
+    return [*warnings, *warnings_of(Path(path), writable=writable, code=own_code())]
 
 
 def _absolute(path: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
-from dispatch.cli import Console, Exit, policy_told, policy_words
+from dispatch.cli import Console, Exit, policy_told
 from dispatch.keyboard import is_yes, read_line
 
 from dispatch_host.operations import Front
@@ -75,7 +75,7 @@ def _ask(console: Console, code: pb.PairCode, answers: asyncio.Queue[bool]) -> N
 def _warn(console: Console, error: errors.DispatchError) -> None:
     console.event(
         {"event": "warning", "reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice},
-        console.styled(f"{error.sentence} {error.advice}", fg="yellow"),
+        console.styled(console.saying(error), fg="yellow"),
     )
 
 
@@ -95,6 +95,6 @@ def _end(console: Console, ended: pb.PairEnded) -> Exit:
             "advice": error.advice,
             **policy_told(error),
         },
-        " ".join(filter(None, (said, error.sentence, policy_words(error.metadata), error.advice))),
+        console.not_paired(said, error),
     )
     return Exit.DENIED if isinstance(error, errors.RefusedByPerson) else Exit.FAILED

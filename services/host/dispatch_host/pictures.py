@@ -43,6 +43,11 @@ def drawn(link: str) -> str:
     return text.getvalue()
 
 
+def rows(link: str) -> list[str]:
+    """Draw the code as rows of 0 (light) and 1 (dark), with the border that a camera needs."""
+    return ["".join("1" if dark else "0" for dark in row) for row in _code(link).matrix_iter(border=_BORDER)]
+
+
 def _code(link: str) -> segno.QRCode:
     # The middle level of error correction: a photographed screen survives it, and the code stays small enough to scan.
     return segno.make(link, error="m", micro=False, boost_error=False)

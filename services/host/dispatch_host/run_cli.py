@@ -81,7 +81,7 @@ def run(
             )
             return Exit.FAULT
 
-    guarded(body, as_json=shared.as_json)
+    guarded(body, as_json=shared.as_json, language=shared.language)
 
 
 def _run(

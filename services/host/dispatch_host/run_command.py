@@ -45,7 +45,10 @@ def told_on(console: Console) -> Told:
                 "phone": pairing.phone_name,
                 "reason": errors.word(reason),
             },
-            console.styled(f"Not connected for {pairing.phone_name}: {errors.kind_of(reason).sentence}", fg="yellow"),
+            console.styled(
+                f"Not connected for {pairing.phone_name}: {errors.kind_of(reason).words_in(console.words).sentence}",
+                fg="yellow",
+            ),
         )
 
     def over(pairing: Pairing) -> None:

@@ -13,6 +13,7 @@ from dispatch.api.thread.v1 import thread_pb2 as thread
 from dispatch.device import awake_words, key_words, permission_words, question_words, service_clock
 from dispatch.device.telling import Told, event_told, reason_told, task_word
 from dispatch.plain import one_line, plain
+from dispatch.words import ENGLISH, Words
 
 
 def event(content: bytes) -> tuple[Told, str]:
@@ -58,14 +59,14 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
     }
 
 
-def status_lines(found: host.GetStatusResponse) -> Iterator[str]:
+def status_lines(found: host.GetStatusResponse, words: Words = ENGLISH) -> Iterator[str]:
     """Give a status as lines."""
     account = f"{found.account} at {found.server}" if found.account else "not signed in (dispatch-host login)"
     yield f"{found.device_name or 'This computer'}: {'running' if found.running else 'not running'}, {account}"
     if not found.pairings:
         yield "  no phone is paired (dispatch-host pair)"
     for pairing in found.pairings:
-        yield f"  {pairing.phone_name}: {_connection(pairing)}"
+        yield f"  {pairing.phone_name}: {_connection(pairing, words)}"
     if found.HasField("running_task"):
         by = f" ({one_line(found.running_task.agent, 80)})" if found.running_task.agent else ""
         yield f"  working on, for {found.running_task.phone_name}{by}: {_first_line(found.running_task.text)}"
@@ -180,12 +181,12 @@ def folder(one: host.Folder) -> dict[str, Any]:
     return {"path": one.path, "write": one.writable}
 
 
-def _connection(pairing: host.PairingStatus) -> str:
+def _connection(pairing: host.PairingStatus, words: Words) -> str:
     if pairing.direct:
         return f"Connected directly, on the local network{'' if pairing.connected else '; not by the relay'}"
     if pairing.connected:
         return f"Connected{', the phone too' if pairing.phone_attached else ''}"
-    why = errors.kind_of(pairing.reason).sentence if pairing.reason else "connecting"
+    why = errors.kind_of(pairing.reason).words_in(words).sentence if pairing.reason else "connecting"
     return f"not connected: {why}"
 
 

@@ -41,7 +41,7 @@ def add_thread(app: typer.Typer, at_desk: AtDesk) -> None:
             raise typer.BadParameter("give --verify [--file FILE], or --export FILE [--force], or neither")
         shared = context.obj
         if file is not None:
-            guarded(lambda: _check_file(shared, file), as_json=shared.as_json)
+            guarded(lambda: _check_file(shared, file), as_json=shared.as_json, language=shared.language)
 
         async def work(front: Front) -> Exit:
             if verify:

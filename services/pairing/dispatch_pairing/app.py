@@ -369,8 +369,9 @@ async def _for_browsers(
         yield None
         return
     # Only here: what they import takes a start most of a second.
+    from dispatch.runtime.web_server import WebServer  # noqa: PLC0415
+
     from dispatch_pairing.web.app import account_page, with_calls  # noqa: PLC0415
-    from dispatch_pairing.web.server import WebServer  # noqa: PLC0415
 
     certificate = listeners.web_certificate
     server = WebServer(certificate=certificate, connections=limits.web_connections)

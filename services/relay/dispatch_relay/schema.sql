@@ -78,7 +78,8 @@ CREATE TABLE IF NOT EXISTS push_target (
     time_zone TEXT NOT NULL, -- of the quiet hours; empty for none
     from_minute INTEGER NOT NULL,
     to_minute INTEGER NOT NULL,
-    questions_ring INTEGER NOT NULL
+    questions_ring INTEGER NOT NULL,
+    language TEXT NOT NULL -- of the person; empty for none said
 ) STRICT;
 
 -- What the pairing service is to be told. Names pairings itself: it outlives them.

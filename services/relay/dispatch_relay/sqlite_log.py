@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from dispatch import errors
 from dispatch.ids import Instance, MessageId, PairId, TaskId
+from dispatch.words import Language
 
 from dispatch_relay.log import Done, Failed, Op, Pending, Report, Row, Then, Untold
 from dispatch_relay.log import Thread as ThreadState
@@ -242,15 +243,15 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
 
 def _read_target(db: sqlite3.Connection, pair_id: PairId) -> Target:
     found = db.execute(
-        "SELECT endpoint, p256dh, auth, time_zone, from_minute, to_minute, questions_ring FROM push_target"
+        "SELECT endpoint, p256dh, auth, time_zone, from_minute, to_minute, questions_ring, language FROM push_target"
         " WHERE pairing = (SELECT id FROM pairing WHERE pair_id = ?)",
         (pair_id,),
     ).fetchone()
     if found is None:
         return Target()
-    endpoint, p256dh, auth, zone, from_minute, to_minute, ring = found
+    endpoint, p256dh, auth, zone, from_minute, to_minute, ring, language = found
     quiet = Quiet(zone, from_minute, to_minute, bool(ring)) if zone else None
-    return Target(endpoint, p256dh, auth, quiet)
+    return Target(endpoint, p256dh, auth, quiet, Language(language) if language else None)
 
 
 def _read_untold(db: sqlite3.Connection, limit: int) -> Untold:

@@ -286,8 +286,11 @@ class Writer:
             hours = ("", 0, 0) if quiet is None else (quiet.time_zone, quiet.from_minute, quiet.to_minute)
             self._db.execute(
                 "INSERT INTO push_target (pairing, endpoint, p256dh, auth, time_zone, from_minute, to_minute,"
-                " questions_ring) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (key, target.endpoint, target.p256dh, target.auth, *hours, bool(quiet and quiet.questions_ring)),
+                " questions_ring, language) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(key, target.endpoint, target.p256dh, target.auth, *hours),
+                    *(bool(quiet and quiet.questions_ring), target.language or ""),
+                ),
             )
         return Done(Effect.NOTHING)
 
@@ -295,7 +298,7 @@ class Writer:
         # Of a pairing that is over by now nothing is made again.
         where = "WHERE pairing = (SELECT id FROM pairing WHERE pair_id = ?) AND endpoint = ?"
         values = (op.pair_id, op.endpoint)
-        self._db.execute(f"DELETE FROM push_target {where} AND time_zone = ''", values)  # noqa: S608 -- constant
+        self._db.execute(f"DELETE FROM push_target {where} AND time_zone = '' AND language = ''", values)  # noqa: S608 -- constant
         self._db.execute(f"UPDATE push_target SET endpoint = '', p256dh = x'', auth = x'' {where}", values)  # noqa: S608 -- constant
         return Done(Effect.NOTHING)
 

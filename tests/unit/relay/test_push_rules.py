@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from dispatch.api.relay.v1.relay_pb2 import PUSH_HINT_NEWS, PUSH_HINT_QUESTION, Outcome
 from dispatch.ids import PairId
+from dispatch.words import Language, Words
 from dispatch_relay.push import OwedCall, schedule
 from dispatch_relay.push.answers import Answer, Result, judged
 from dispatch_relay.push.reach import Reach
@@ -131,6 +132,16 @@ def test_a_service_is_told_states_and_numbers_and_nothing_else() -> None:
     )
     assert sentence([call(seq=0)]) == "A computer with a task is out of contact."
     assert sentence([call()]) == "There is news."
+
+
+def test_a_service_is_told_it_in_the_language_of_the_phone() -> None:
+    german = Words.of(Language.GERMAN)
+    done = Outcome.OUTCOME_DONE
+
+    assert sentence([call(outcome=done), call(outcome=done), call(PUSH_HINT_QUESTION)], german) == (
+        "2 Aufgaben sind erledigt, eine Frage wartet."
+    )
+    assert sentence([call()], german) == "Es gibt Neues."
 
 
 def test_every_outcome_has_its_words() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import apprise
 from dispatch.ids import ID_BYTES, PairId
+from dispatch.words import Language, Words
 
 from dispatch_relay.push.answers import Answer, Result
 from dispatch_relay.push.target import Target
@@ -37,13 +38,15 @@ class Services:
 
     def __init__(self, services: Sequence[Service], *, timeout_ms: int) -> None:
         self._services = services
+        self._words = {language: Words.of(language) for language in Language}
         self._timeout_seconds = timeout_ms / 1_000
 
     def leads_to(self, pair_id: PairId, _target: Target) -> bool:
         return bool(self._of(pair_id))
 
-    async def send(self, message: Message, _target: Target) -> Answer:
-        body, kind = sentence(message.calls), _KINDS[message.question]
+    async def send(self, message: Message, target: Target) -> Answer:
+        words = self._words[target.language or Language.ENGLISH]
+        body, kind = sentence(message.calls, words), _KINDS[message.question]
         # One that took it is enough, and all are told at once: these are several ways to the same person.
         taken = await asyncio.gather(*(self._tell(one, body, kind) for one in self._of(message.pair_id)))
         return Answer(Result.SENT if any(taken) else Result.UNREACHABLE)

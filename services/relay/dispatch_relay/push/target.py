@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
+from dispatch.words import Language
 
 from dispatch_relay.push.reach import Reach
 
@@ -18,6 +19,7 @@ POINT_BYTES = 65
 AUTH_BYTES = 16
 MINUTES_OF_DAY = 24 * 60
 _ZONE_CHARACTERS = 64
+_TAG_CHARACTERS = 35  # RFC 5646, 4.4.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +40,20 @@ class Target:
     p256dh: bytes = field(default=b"", repr=False)
     auth: bytes = field(default=b"", repr=False)
     quiet: Quiet | None = None
+    language: Language | None = None
+    """The person's; None when it was not said."""
 
     def __bool__(self) -> bool:
         """Whether it says anything."""
-        return bool(self.endpoint) or self.quiet is not None
+        return bool(self.endpoint) or self.quiet is not None or self.language is not None
 
 
 def read(said: pb.PushTarget, *, reach: Reach) -> Target:
     """Read what a phone said. Raises BadRequest."""
     quiet = _quiet(said.quiet) if said.HasField("quiet") else None
+    language = _language(said.language) if said.language else None
     if not said.endpoint:
-        return Target(quiet=quiet)
+        return Target(quiet=quiet, language=language)
     _check_endpoint(said.endpoint, reach=reach)
     if len(said.auth) != AUTH_BYTES:
         raise errors.BadRequest(f"auth is not {AUTH_BYTES} bytes")
@@ -58,7 +63,7 @@ def read(said: pb.PushTarget, *, reach: Reach) -> Target:
         EllipticCurvePublicKey.from_encoded_point(SECP256R1(), said.p256dh)
     except ValueError:
         raise errors.BadRequest("p256dh is no point of P-256") from None
-    return Target(said.endpoint, said.p256dh, said.auth, quiet)
+    return Target(said.endpoint, said.p256dh, said.auth, quiet, language)
 
 
 def _check_endpoint(endpoint: str, *, reach: Reach) -> None:
@@ -78,6 +83,12 @@ def _check_endpoint(endpoint: str, *, reach: Reach) -> None:
     # An aud claim (RFC 8292) with colons in its host is not signed by the library, and no push service has one.
     if ":" in host or not reach.allows(host):
         raise errors.BadRequest("the endpoint is at an address that this relay does not call")
+
+
+def _language(tag: str) -> Language:
+    if len(tag) > _TAG_CHARACTERS:
+        raise errors.BadRequest("a language is a tag of BCP 47")
+    return Language.of(tag)
 
 
 def _quiet(said: pb.QuietHours) -> Quiet:

@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.ids import PairId
+from dispatch.words import ENGLISH, Words
 
 from dispatch_relay.push import OwedCall
 from dispatch_relay.push.schedule import is_question
@@ -25,15 +26,7 @@ _TOPIC_BYTES = 24
 _NEWS_TTL_SECONDS = 24 * 60 * 60
 _QUESTION_TTL_SECONDS = 60 * 60
 TITLE = "Dispatch"
-
-_ENDED = {
-    Outcome.OUTCOME_DONE: ("is done", "are done"),
-    Outcome.OUTCOME_FAILED: ("failed", "failed"),
-    Outcome.OUTCOME_CANCELLED: ("was cancelled", "were cancelled"),
-    Outcome.OUTCOME_INTERRUPTED: ("was interrupted", "were interrupted"),
-    Outcome.OUTCOME_DENIED: ("ended because somebody said no", "ended because somebody said no"),
-    Outcome.OUTCOME_TIMED_OUT: ("ended because nobody answered", "ended because nobody answered"),
-}
+_STATES = {value: name.removeprefix("OUTCOME_").lower() for name, value in Outcome.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +68,13 @@ def headers(message: Message, *, secret: bytes) -> dict[str, str]:
     }
 
 
-def sentence(calls: Sequence[OwedCall]) -> str:
-    """Write what a service is told: which states and how many, and nothing else."""
-    ended = Counter(owed.outcome for owed in calls if owed.outcome)
-    parts = [_many(ended[outcome], "task", words) for outcome, words in _ENDED.items() if ended[outcome]]
-    asked = sum(1 for owed in calls if is_question(owed))
-    if asked:
-        parts.append("a question waits" if asked == 1 else f"{asked} questions wait")
+def sentence(calls: Sequence[OwedCall], words: Words = ENGLISH) -> str:
+    """Write what a service is told, in the person's language: which states and how many, and nothing else."""
+    ended = Counter(_STATES.get(owed.outcome, "") for owed in calls if owed.outcome)
+    parts = [said.of(ended[state]) for state, said in words.ended.items() if ended[state]]
+    if asked := sum(1 for owed in calls if is_question(owed)):
+        parts.append(words.question.of(asked))
     if any(not owed.seq for owed in calls):
-        parts.append("a computer with a task is out of contact")
-    if not parts:
-        parts.append("there is news")
-    text = ", ".join(parts)
+        parts.append(words.away)
+    text = ", ".join(parts or [words.news])
     return text[0].upper() + text[1:] + "."
-
-
-def _many(count: int, noun: str, words: tuple[str, str]) -> str:
-    one, several = words
-    return f"1 {noun} {one}" if count == 1 else f"{count} {noun}s {several}"

@@ -1121,7 +1121,7 @@ Global___Draining: _TypeAlias = Draining  # noqa: Y015
 @_typing.final
 class PushTarget(_message.Message):
     """PushTarget says where and when a phone wants to be called while nobody looks (docs/push.md). One for each pairing: a new one
-    replaces it, one without an endpoint and without quiet hours removes it, and it ends with the pairing. Answered by PushTargetKept.
+    replaces it, one that says nothing removes it, and it ends with the pairing. Answered by PushTargetKept.
     Repeating it is safe. A host that says it breaks the protocol.
     """
 
@@ -1131,6 +1131,7 @@ class PushTarget(_message.Message):
     P256DH_FIELD_NUMBER: _builtins.int
     AUTH_FIELD_NUMBER: _builtins.int
     QUIET_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     """Where: the endpoint of RFC 8030 that a browser or a UnifiedPush distributor gave, "https://...", at most 2,048 characters.
     Empty: nowhere, but the quiet hours hold for whoever else is called for this pairing.
@@ -1139,6 +1140,10 @@ class PushTarget(_message.Message):
     """The receiver's public key of RFC 8291 (`p256dh`), an uncompressed point of P-256, 65 bytes."""
     auth: _builtins.bytes
     """The receiver's secret of RFC 8291, 16 bytes."""
+    language: _builtins.str
+    """The person's language, a tag of BCP 47 of at most 35 characters ("de-AT"), for services that are told a sentence: Web Push carries
+    none. Absence, and a language that the relay does not speak, mean English.
+    """
     @_builtins.property
     def quiet(self) -> Global___QuietHours:
         """When not to call. Absence means that the person may be called at any time."""
@@ -1150,10 +1155,11 @@ class PushTarget(_message.Message):
         p256dh: _builtins.bytes = ...,
         auth: _builtins.bytes = ...,
         quiet: Global___QuietHours | None = ...,
+        language: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quiet", b"quiet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["auth", b"auth", "endpoint", b"endpoint", "p256dh", b"p256dh", "quiet", b"quiet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auth", b"auth", "endpoint", b"endpoint", "language", b"language", "p256dh", b"p256dh", "quiet", b"quiet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

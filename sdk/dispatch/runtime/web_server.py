@@ -9,10 +9,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp
+
 from dispatch.address import Address
 from dispatch.runtime.certificate import Certificate
 from dispatch.runtime.sockets import bind
-from starlette.types import ASGIApp
 
 _BACKLOG = 128
 _HEAD_BYTES = 16 * 1_024

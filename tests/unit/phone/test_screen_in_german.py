@@ -1,0 +1,89 @@
+"""People read in their language; programs read English. docs/words.md."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dispatch import errors
+from dispatch.cli import Console
+from dispatch.words import ENGLISH, Language, Words
+from dispatch.words.spoken import spoken
+from mobile_sim.screen import Screen
+
+GERMAN = Words.of(Language.GERMAN)
+
+
+def shown(*events: dict[str, Any], as_json: bool = False) -> str:
+    out = io.StringIO()
+    screen = Screen(Console(as_json=as_json, out=out, colour=False, words=GERMAN), terminal=False)
+    for event in events:
+        screen.say(event)
+    return out.getvalue()
+
+
+def refused(text: str) -> dict[str, Any]:
+    said = ENGLISH.reasons["HOST_ASLEEP"]
+    return {"event": "refused", "state": "refused", "task_id": "t", "reason": "HOST_ASLEEP", "text": text} | {
+        "advice": said.advice
+    }
+
+
+def test_a_refusal_is_said_in_the_language_of_the_person() -> None:
+    text = shown({"event": "sent", "host": "Laptop", "attempt": 2}, refused(ENGLISH.reasons["HOST_ASLEEP"].sentence))
+
+    assert "gesendet an Laptop (Versuch 2)" in text
+    assert "Der Computer schläft." in text
+    assert "abgelehnt: HOST_ASLEEP" in text
+    assert "Weck ihn auf und sende noch einmal." in text
+    assert "asleep" not in text
+
+
+def test_programs_read_english_whatever_the_person_speaks() -> None:
+    event = refused("The computer is asleep.")
+
+    assert json.loads(shown(event, as_json=True)) == event
+
+
+def test_what_an_agent_wrote_stays_as_it_is() -> None:
+    text = spoken(refused("Half of it.\n\nThe computer is asleep. It was: folder Papers."), GERMAN)["text"]
+
+    assert text == "Half of it.\n\nDer Computer schläft. It was: folder Papers."
+    assert spoken(refused("I think: The computer is asleep."), GERMAN)["text"] == "I think: The computer is asleep."
+
+
+@pytest.mark.parametrize("error", [errors.HostAsleep(), errors.NotPairedYet()])
+def test_a_command_that_is_refused_says_so_in_the_language_of_the_person(error: errors.DispatchError) -> None:
+    out = io.StringIO()
+    Console(as_json=False, out=out, colour=False, words=GERMAN).refusal(error)
+
+    assert out.getvalue() == f"{error.words_in(GERMAN).sentence}\n  {error.words_in(GERMAN).advice}\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "option", "said"),
+    [
+        ({"LANG": "de_DE.UTF-8"}, [], "Dieses Gerät ist nicht angemeldet."),
+        ({"LANG": "de_DE.UTF-8", "DISPATCH_LANGUAGE": "en"}, [], "This device is not signed in."),
+        ({"DISPATCH_LANGUAGE": "en"}, ["--language", "de"], "Dieses Gerät ist nicht angemeldet."),
+    ],
+)
+def test_a_program_takes_the_language_from_its_option_and_its_environment(
+    tmp_path: Path, environment: dict[str, str], option: list[str], said: str
+) -> None:
+    kept = {name: value for name, value in os.environ.items() if name != "DISPATCH_LANGUAGE" and name[:3] != "LC_"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mobile_sim", "send", "--home", str(tmp_path), *option, "list my files"],
+        env=kept | environment | {"PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert said in done.stdout, done
