@@ -33,8 +33,9 @@ from dispatch_host.journal.values import Pairing
 from dispatch_host.known_tools import Tools
 from dispatch_host.limits import Limits
 from dispatch_host.metrics import HostMetrics
-from dispatch_host.operations import Operations, Running, tell_endings
+from dispatch_host.operations import Operations
 from dispatch_host.owned import Owned
+from dispatch_host.pairing_desk import tell_endings
 from dispatch_host.permissions import wire as permissions
 from dispatch_host.permissions.held import Held
 from dispatch_host.permissions.permission import Kind
@@ -42,6 +43,7 @@ from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
 from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
 from dispatch_host.runner import Runner
+from dispatch_host.running import Running
 from dispatch_host.schedule.runs import Looked
 from dispatch_host.schedule.scheduler import Scheduler
 from dispatch_host.shared import Common, Undecided
@@ -342,7 +344,7 @@ async def _drop_what_is_over(fleet: Fleet, operations: Operations, stop: _Stop, 
             stop(Condition.CONDITION_APP_CLOSED)
             return
         try:
-            await operations.heard_over(over.pairing)
+            await operations.pairings.heard_over(over.pairing)
         except errors.StoreFailed as failure:
             _LOG.error("pairing that is over can't be dropped", detail=failure.detail)
             await asyncio.sleep(_DROP_AGAIN_SECONDS)
