@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dispatch_host.agents.builtin import slots
 from dispatch_host.agents.builtin.query import Action
-from dispatch_host.agents.builtin.slots import KIND_WORDS, LITERAL
+from dispatch_host.agents.builtin.sentence import END, KIND_WORDS, LITERAL, VALUE
 from dispatch_host.agents.builtin.vocabulary import listed
 
 POLITE = (
@@ -391,47 +390,47 @@ FILES = r"(?:files?|documents?|docs?|notes?|lines?|places?|" + KIND_WORDS + ")"
 SEARCHES = (
     (
         rf"\b(?:search(?:ing)?|look(?:ing)?|scan|hunt|check"
-        rf"|grep)(?P<where>(?: (?!for\b)[^\s·]+){{0,8}}?) for (?:{TERM})?{slots.VALUE}{slots.END}"
+        rf"|grep)(?P<where>(?: (?!for\b)[^\s·]+){{0,8}}?) for (?:{TERM})?{VALUE}{END}"
     ),
     rf"\bgrep(?: -\w+)*(?: for)? (?P<value>{LITERAL}|\S+)(?P<keep> {LITERAL})$",
-    rf"\bgrep(?: -\w+)*(?: for)? (?:{TERM})?{slots.VALUE}{slots.END}",
+    rf"\bgrep(?: -\w+)*(?: for)? (?:{TERM})?{VALUE}{END}",
     (
         rf"\b(?:find |show |show me |list )?(?:all |every |the )*lines? (?:with|containing|having"
-        rf"|that (?:have|ha[sd]|contains?|says?|mentions?)) (?:{TERM})?{slots.VALUE}{slots.END}"
+        rf"|that (?:have|ha[sd]|contains?|says?|mentions?)) (?:{TERM})?{VALUE}{END}"
     ),
     (
-        rf"\bin (?:which|what) {FILES} (?:do|does|did|is|are|have|has) (?:i |we )?(?:{TERM})?{slots.VALUE}"
+        rf"\bin (?:which|what) {FILES} (?:do|does|did|is|are|have|has) (?:i |we )?(?:{TERM})?{VALUE}"
         rf" (?:appear|occur|stand|come up|show up|mentioned|written|found|used)\b"
     ),
     (
         rf"\bin (?:which|what) {FILES} (?:do|did|have) (?:i|we) (?:mention(?:ed)?|wr(?:ite|ote|itten)"
-        rf"|sa(?:y|id)|use[d]?)(?: about)? (?:{TERM})?{slots.VALUE}{slots.END}"
+        rf"|sa(?:y|id)|use[d]?)(?: about)? (?:{TERM})?{VALUE}{END}"
     ),
-    rf"\b(?:find|search|locate|show me|show|list|see)(?: me)? (?:{TERM}){slots.VALUE}{slots.END}",
-    rf"\bwhere {slots.VALUE} (?:is|are|was|were|gets?) (?:mentioned|found|used|written|discussed|referenced)\b",
+    rf"\b(?:find|search|locate|show me|show|list|see)(?: me)? (?:{TERM}){VALUE}{END}",
+    rf"\bwhere {VALUE} (?:is|are|was|were|gets?) (?:mentioned|found|used|written|discussed|referenced)\b",
     (
         rf"\bwhere (?:do i |did i |do we |have i "
-        rf"|else )?(?:(?:do|does|did|is|are|was|were) )?(?:{TERM})?{slots.VALUE} (?:appear(?:s"
+        rf"|else )?(?:(?:do|does|did|is|are|was|were) )?(?:{TERM})?{VALUE} (?:appear(?:s"
         rf"|ed)?"
         rf"|mentioned|occur(?:s|red)?|written|found|used|come up|comes up|show up|shows up)\b"
     ),
     (
-        rf"(?P<keep>\b{FILES}\b[^·]{{0,40}}?)\bwith (?:{TERM})?{slots.VALUE} (?:inside"
+        rf"(?P<keep>\b{FILES}\b[^·]{{0,40}}?)\bwith (?:{TERM})?{VALUE} (?:inside"
         rf"|in (?:them|it|their (?:text|contents?)|the text|the contents?|its text))\b"
     ),
     (
         rf"\bwhere (?:do|did|have) (?:i|we) (?:mention(?:ed)?|wr(?:ite|ote|itten)|sa(?:y|id)"
-        rf"|use[d]?)(?: about)? (?:{TERM})?{slots.VALUE}{slots.END}"
+        rf"|use[d]?)(?: about)? (?:{TERM})?{VALUE}{END}"
     ),
     (
         rf"(?P<keep>\b{FILES}\b[^·]{{0,40}}?)(?:\b(?:that|which|who) )?(?:\b(?:actually "
-        rf"|also )?){INSIDE}\s+(?:{TERM})?{slots.VALUE}(?:\s+(?:inside"
+        rf"|also )?){INSIDE}\s+(?:{TERM})?{VALUE}(?:\s+(?:inside"
         rf"|in (?:them|it|their (?:text|contents?)|the text|the contents?|its text)"
-        rf"|anywhere))?{slots.END}"
+        rf"|anywhere))?{END}"
     ),
     (
         rf"\b(?:what|which|anything|something|everything)(?: that| which)? (?:contain(?:s|ing)?"
-        rf"|mention(?:s|ing)?|say(?:s|ing)?) (?:{TERM})?{slots.VALUE}{slots.END}"
+        rf"|mention(?:s|ing)?|say(?:s|ing)?) (?:{TERM})?{VALUE}{END}"
     ),
     (
         rf"\b(?:find|search|look up"
@@ -439,7 +438,7 @@ SEARCHES = (
         rf"|through)\b"
         rf"|\s*$)"
     ),
-    rf"\bsearch (?P<value>(?!in\b|inside\b|through\b|my\b|the\b|all\b|within\b)[^·]+?){slots.END}",
+    rf"\bsearch (?P<value>(?!in\b|inside\b|through\b|my\b|the\b|all\b|within\b)[^·]+?){END}",
 )
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from dispatch_host.agents.builtin import change_grammar, grammar, slots, when
+from dispatch_host.agents.builtin import change_grammar, file_slots, grammar, slots, when
 from dispatch_host.agents.builtin.query import CHANGES, Action, Query, Sort
-from dispatch_host.agents.builtin.slots import LITERAL, Words
+from dispatch_host.agents.builtin.sentence import CUT, FILE_NAME, LITERAL, Words, is_file, is_path, literals
 
 FILE_CHANGES = "change files"  # what a refused request wanted, for the answer
 DESKTOP = "desktop"
@@ -74,7 +74,7 @@ def _with_longer_name(text: str, parsed: Parsed, *, now: datetime, folders: Sequ
     People don't quote. The fewest words that leave nothing unexplained are the name. It reaches back over no preposition,
     else "the average amount in orders.csv" were one; nor over the whole request, which must still say what to do.
     """
-    named = re.search(slots.FILE_NAME, text, re.IGNORECASE)
+    named = re.search(FILE_NAME, text, re.IGNORECASE)
     if named is None:
         return None
     at = named.start()
@@ -100,7 +100,7 @@ def _impolite(text: str) -> str:
 
 
 def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
-    words = slots.literals(text)
+    words = literals(text)
     words.text = _impolite(words.text)
     if re.fullmatch(grammar.RULES[0][1], words.text, re.IGNORECASE):
         return Parsed(Action.HELP)
@@ -123,7 +123,7 @@ def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
     if (count := slots.onward(words)) is not None:
         return Parsed(slots={"count": count}, joins=True, onward=True, left=tuple(words.left()))
     said["column"], said["measures"] = slots.measure(words)
-    said["name"] = slots.name(words)  # before the text that tells the action: a name may hold any word
+    said["name"] = file_slots.name(words)  # before the text that tells the action: a name may hold any word
     whole = re.sub(
         r"^(?:and |now |then |also |but |or )*(?:(?:what|how) about|same for)?\b", "", words.text, flags=re.IGNORECASE
     )
@@ -135,16 +135,16 @@ def _parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
         span, words.text = found
         said["since"], said["until"] = span.since, span.until
     said["count"], said["tail"] = slots.count(words)
-    said["file"] = slots.file(words)
+    said["file"] = file_slots.file(words)
     picked = slots.pick(words)
     if picked == slots.IT and said["attached"]:
         picked = None
-    said["places"] = slots.places(words, folders)
+    said["places"] = file_slots.places(words, folders)
     if said["name"] is None:
-        said["name"] = slots.name_by_noun(words)
+        said["name"] = file_slots.name_by_noun(words)
     if said["name"] is None:
-        said["name"] = slots.name_before(words)
-    said["kind"] = slots.kind(words)
+        said["name"] = file_slots.name_before(words)
+    said["kind"] = file_slots.kind(words)
     given = {name: value for name, value in said.items() if value not in (None, False, ())}
     action = _action(whole, words, given, picked, joins)
     return _finish(words, whole, action, given, picked, joins)
@@ -154,7 +154,7 @@ def _changing(words: Words, change: change_grammar.Change, now: datetime, folder
     """Understand which files are to be changed, from what is left when it was cut out what is to be done with them."""
     said: dict[str, Any] = dict(change.slots)
     said["attached"] = _attached(words)
-    said["name"] = slots.name(words)
+    said["name"] = file_slots.name(words)
     whole = words.text
     said["minimum_bytes"], said["maximum_bytes"] = slots.sizes(words)
     said["sort"] = slots.sort(words)
@@ -163,14 +163,14 @@ def _changing(words: Words, change: change_grammar.Change, now: datetime, folder
         span, words.text = found
         said["since"], said["until"] = span.since, span.until
     said["count"], said["tail"] = slots.count(words)
-    said["file"] = slots.file(words)
+    said["file"] = file_slots.file(words)
     picked = slots.pick(words)
-    said["places"] = slots.places(words, folders)
+    said["places"] = file_slots.places(words, folders)
     if said["name"] is None:
-        said["name"] = slots.name_by_noun(words)
+        said["name"] = file_slots.name_by_noun(words)
     if said["name"] is None:
-        said["name"] = slots.name_before(words)
-    said["kind"] = slots.kind(words)
+        said["name"] = file_slots.name_before(words)
+    said["kind"] = file_slots.kind(words)
     given = {name: value for name, value in said.items() if value not in (None, False, ())}
     return _finish(words, whole, change.action, given, picked, joins=False)
 
@@ -224,7 +224,7 @@ def _phrase(words: Words, folders: Sequence[str]) -> str | None:
         raw = match["value"].strip()
         value = words.plain(raw)
         quoted = re.fullmatch(LITERAL, raw) is not None
-        if not value or (quoted and (slots.is_file(value) or slots.is_path(value))):
+        if not value or (quoted and (is_file(value) or is_path(value))):
             continue
         if not quoted and re.search(
             rf"\b(?:{grammar.FILES}|folders?|duplicates?|dupes|director\w+|new|recent)\b",
@@ -236,9 +236,7 @@ def _phrase(words: Words, folders: Sequence[str]) -> str | None:
             continue
         groups = match.groupdict()
         keep = f"{groups.get('keep') or ''} {groups.get('where') or ''}"
-        words.text = (
-            f"{words.text[: match.start()]}{slots.CUT}{keep}{slots.CUT}search_for_phrase {words.text[match.end() :]}"
-        )
+        words.text = f"{words.text[: match.start()]}{CUT}{keep}{CUT}search_for_phrase {words.text[match.end() :]}"
         if not quoted and words.has(r"search_for_phrase\s+in (?:the )?(?:their |its )?(?:file ?)?(?:names?|titles?)\b"):
             return None
         return value
@@ -319,9 +317,7 @@ def _action(whole: str, words: Words, given: dict[str, Any], picked: int | None,
             if re.search(r"\b(?:files?|folders?)\b", whole, re.IGNORECASE) or "places" in given:
                 return Action.USAGE if "file" not in given else action
             return action
-        named = given.keys() & {"file", "name", "attached"} or any(
-            slots.is_path(place) for place in given.get("places", ())
-        )
+        named = given.keys() & {"file", "name", "attached"} or any(is_path(place) for place in given.get("places", ()))
         if action is Action.READ and picked is None and not named:
             continue
         if action is Action.USAGE and "file" in given:

@@ -20,7 +20,7 @@ from dispatch_host.agents.builtin.markdown import code, moment, plural, size
 from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import FILE_CHANGES, parse
 from dispatch_host.agents.builtin.query import Action, Query
-from dispatch_host.agents.builtin.slots import is_path
+from dispatch_host.agents.builtin.sentence import is_path
 from dispatch_host.changes import Plan, keeps, writes
 from dispatch_host.scope import (
     Entry,
