@@ -8,19 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from functools import partial
 from itertools import islice
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2 as pb
-from dispatch.device.pairing_client import PairingClient
-from dispatch.device.sign_in import SignIn
 from dispatch.device.thread_file import Keys, written
 from dispatch.ids import PairId
 
 from dispatch_host import steps
 from dispatch_host.changes import Records
+from dispatch_host.endings import tell_endings
 from dispatch_host.files import Inbox
 from dispatch_host.invite import invite
 from dispatch_host.journal import Tx, files, settings, tasks, threads
@@ -32,7 +30,6 @@ from dispatch_host.running import Running
 from dispatch_host.tasks import State
 
 REVOKED_SECONDS = 2.0
-TELL_SECONDS = 3.0
 _PAGE = 256
 
 
@@ -170,28 +167,3 @@ class PairingDesk:
         forget(self._owned.store, pair_id)
         await asyncio.to_thread(Inbox(self._owned.attachments, most_bytes=0).remove_thread, pairing.thread)
         await asyncio.to_thread(Records(self._owned.changes).forget_tasks, worked)
-
-
-async def tell_endings(owned: Owned) -> bool:
-    """Tell the pairing service of pairings that ended here; False when some are still to be told."""
-    endings = await owned.journal.step(settings.endings)
-    if not endings:
-        return True
-    signed_in = SignIn.load(owned.home)
-    if signed_in is None:
-        return False
-    try:
-        async with (
-            asyncio.timeout(TELL_SECONDS),
-            PairingClient(
-                server=signed_in.server,
-                identity=owned.identity(),
-                dialler=signed_in.dialler(plaintext=owned.plaintext),
-            ) as client,
-        ):
-            for pair_id in endings:
-                await client.end_pairing(pair_id)
-                await owned.journal.step(partial(settings.told_ending, pair_id))
-    except (errors.DispatchError, TimeoutError):
-        return False
-    return True
