@@ -19,7 +19,7 @@ from dispatch_host.scope.kept import Identity, KeptOut
 from dispatch_host.scope.refusal import Refusal, Refused, leads_out, refusal_of, special
 from dispatch_host.scope.root import DIRECTORY, FILE, THROUGH, Root, Tally
 
-INBOX = "Attachments"
+_INBOX = "Attachments"
 """What a person reads for the folder of a thread's attachments."""
 
 
@@ -136,7 +136,7 @@ class Scope:
         except OSError:
             return None
         root = Root(Folder(inbox), fd, self._beneath, ())
-        root.label = INBOX
+        root.label = _INBOX
         return root
 
     def _label(self) -> None:

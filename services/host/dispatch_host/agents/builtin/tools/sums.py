@@ -81,7 +81,6 @@ class Dates:
 
     times: bool = False
     iso: Range = field(default_factory=Range)
-    slashed: int = 0
     day_first: Range = field(default_factory=Range)
     month_first: Range = field(default_factory=Range)
 
@@ -95,7 +94,6 @@ class Dates:
                 continue
             reading.add((moment, value), (moment, value), times)
             fits = True
-        self.slashed += times if fits else 0
         return fits
 
     def whole(self, values: int) -> list[Range]:
