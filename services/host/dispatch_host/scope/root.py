@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dispatch_host.scope.beneath import Beneath
+from dispatch_host.scope.climbing import THROUGH
 from dispatch_host.scope.folder import Folder
 from dispatch_host.scope.kept import Identity
 from dispatch_host.scope.refusal import Refusal, Refused, leads_out, refusal_of, special
 
 FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: a FIFO without a writer must not hold the worker
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
-THROUGH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  # needs no leave to list it
 _PATH_BYTES = 3000  # below PATH_MAX (4096, macOS 1024 per name): longer paths are opened in several steps
 _CASE_BLIND = sys.platform == "darwin"  # its usual file system ignores case, so keep_out must too
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from dispatch_host.scope.beneath import Beneath, best_beneath
+from dispatch_host.scope.climbing import is_within
 from dispatch_host.scope.folder import Folder
-from dispatch_host.scope.kept import Identity, KeptOut
+from dispatch_host.scope.kept import KeptOut
 from dispatch_host.scope.refusal import Refusal, Refused, leads_out, refusal_of, special
-from dispatch_host.scope.root import DIRECTORY, FILE, THROUGH, Root, Tally
+from dispatch_host.scope.root import DIRECTORY, FILE, Root, Tally
 
 _INBOX = "Attachments"
 """What a person reads for the folder of a thread's attachments."""
@@ -123,7 +124,7 @@ class Scope:
         except OSError as error:
             self.missing.append((folder, refusal_of(error)))
             return
-        if _is_within(fd, kept):
+        if is_within(fd, kept):
             os.close(fd)
             self.missing.append((folder, Refusal.OUTSIDE))
             return
@@ -145,21 +146,3 @@ class Scope:
         for root in self.roots:
             if names[root.label] > 1:
                 root.label = str(root.folder.path)
-
-
-def _is_within(folder: int, kept: Collection[Identity]) -> bool:
-    """Tell whether an open folder is one of these, or lies in one."""
-    here, identity = os.dup(folder), None
-    try:
-        while True:
-            facts = os.fstat(here)
-            if (facts.st_dev, facts.st_ino) in kept:
-                return True
-            if (facts.st_dev, facts.st_ino) == identity:
-                return False
-            identity = facts.st_dev, facts.st_ino
-            above = os.open("..", THROUGH, dir_fd=here)
-            os.close(here)
-            here = above
-    finally:
-        os.close(here)
