@@ -17,7 +17,7 @@ from typing import Any
 import openpyxl
 import pytest
 from dispatch_host.agents import NotDone, NotDoneReason
-from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.agents.builtin.request import Outcome, Request
 from dispatch_host.changes import KEPT, MOST_STEPS, MOST_TEXT_BYTES, Convert, How, Plan
 from dispatch_host.scope import Facts
 
