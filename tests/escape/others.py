@@ -129,7 +129,7 @@ async def calls(toolbox: Toolbox, ground: Ground, gate: OpenGate, name: str, arg
     return "\n".join(shown)
 
 
-def model(name: str, **arguments: Any) -> Attempt:
+def model(name: str, /, **arguments: Any) -> Attempt:
     """Have a model call a tool over files; `{path}` and `{folder}` stand for the bait and the approved folder."""
 
     async def attempt(ground: Ground, path: str) -> str:
@@ -306,11 +306,19 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "rename_files": {"files": ["{path}"], "rule": "prefix", "text": "x"},
     "sort_files": {"folder": "{path}"},
     "write_file": {"file": "{path}", "content": "pwned"},
+    "delete_files": {"files": ["{path}"]},
+    "move_files": {"files": ["{path}"], "name": "renamed"},
+    "copy_files": {"files": ["{path}"], "name": "copied"},
+    "make_folder": {"folder": "{path}/pwned"},
+    "edit_file": {"file": "{path}", "how": "append", "text": "pwned"},
 }
 
 OTHERS: Mapping[str, Attempt] = {
     **{f"model: {name}": model(name, **arguments) for name, arguments in _MODELS.items()},
     "model: write_file into": model("write_file", file="{path}/pwned.txt", content="pwned"),
+    "model: delete_files in": model("delete_files", folder="{path}"),
+    "model: move_files into": model("move_files", files=["{folder}/plain.txt"], to="{path}"),
+    "model: copy_files into": model("copy_files", files=["{folder}/plain.txt"], to="{path}"),
     "model: read_file attached": model("read_file", file="attached:{path}"),
     "external agent: read": agent_reads,
     "external agent: write": agent_writes,
