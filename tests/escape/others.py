@@ -207,6 +207,7 @@ async def agent_runs(ground: Ground, path: str) -> str:
         ask=everybody,
         agent="Scripty",
         home=ground.root / "user",
+        keep_out=[KeptOut.at(ground.host)],
     )
     try:
         name = await terminals.create(["timeout", "2", "cat", path], ground.approved, {}, None)
@@ -262,12 +263,11 @@ def skill(tool: str) -> Attempt:
 
     async def attempt(ground: Ground, path: str) -> str:
         named = path.removeprefix(f"{ground.approved}/")
-        if named.casefold().startswith(ground.host.name) or _is_of(path, ground.host / "device"):
-            return ""  # nobody's skill is the folder that has the host's home in it
         (ground.approved / "SKILL.md").write_text("---\nname: approved\ndescription: Baits.\n---\nNothing.\n")
         runs = tool == "run_skill_script"
         terminal = await _terminal(ground) if runs else Terminal(_nothing, unconfined=Unconfined(home=ground.root))
-        skills = Skills(lambda: [ground.root / "user"], terminal=terminal)
+        home, keep_out = ground.root / "user", [KeptOut.at(ground.host)]
+        skills = Skills(lambda: [home], terminal=terminal, home=home, keep_out=keep_out)
         elsewhere = ground.root / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
         given = {"arguments": [], "folder": str(elsewhere)} if runs else {}
@@ -275,14 +275,6 @@ def skill(tool: str) -> Attempt:
         return await calls(skills, ground, gate, tool, {"name": "approved", "path": named, **given})
 
     return attempt
-
-
-def _is_of(path: str, file: Path) -> bool:
-    """Tell whether a path is another name of a file, and no link to it."""
-    try:
-        return os.path.samestat(os.lstat(path), os.lstat(file))
-    except OSError:
-        return False
 
 
 async def _nothing() -> Found:

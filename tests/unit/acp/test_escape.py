@@ -227,6 +227,39 @@ async def test_a_program_is_shown_asked_and_has_none_of_the_agents_own(desk: Des
     assert "in the sandbox, without the network" in question.preview
 
 
+async def test_a_program_is_given_what_the_question_says_and_no_other_approved_folder(desk: Desk) -> None:
+    papers, other = desk.home / "papers", desk.home / "other"
+    for folder in (papers, other):
+        folder.mkdir()
+        (folder / "words").write_text(f"of {folder.name}")
+    desk.folders += [Folder(papers), Folder(other, writable=True)]
+    script = f"cat {papers}/words; cat {desk.home}/oth''er/words; touch {papers}/new; touch made"
+
+    (told,) = await desk.tells({"run": ["/bin/sh", "-c", script]}, replies=[ONCE])
+
+    assert "of papers" in told["output"]
+    assert "of other" not in told["output"]
+    assert (desk.code / "made").exists()
+    assert not (papers / "new").exists()
+    (question,) = desk.asked
+    assert isinstance(question, Approval)
+    assert "It may change `~/code`." in question.preview
+    assert "It may only read `~/papers`." in question.preview
+    assert "other`" not in question.preview
+    assert question.rule.endswith("in the sandbox, without the network, may change ~/code, may only read ~/papers")
+
+
+@pytest.mark.parametrize("where", ["{home}", "{home}/code/../host", "{home}/host", "/etc", "code", "{home}/code/none"])
+async def test_a_program_that_would_start_elsewhere_is_refused_and_nobody_is_asked(desk: Desk, where: str) -> None:
+    if where.endswith("/host"):
+        desk.folders.append(Folder(desk.home))  # even then, the host's own folder is kept out
+
+    (told,) = await desk.tells({"run_in": [where.format(home=desk.home), ["pwd"]]}, replies=[ONCE])
+
+    assert "error" in told
+    assert desk.asked == []
+
+
 async def test_a_line_for_a_shell_is_one(desk: Desk) -> None:
     (told,) = await desk.tells({"run": ["echo one | tr o 0"]}, replies=[ONCE])
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 
 from acp.schema import AllowedOutcome, DeniedOutcome, PermissionOption, RequestPermissionResponse
 
+from dispatch_host.agents import places
 from dispatch_host.agents.acp.plain import line
 from dispatch_host.agents.acp.story import Call
 from dispatch_host.agents.agent import NotDoneReason
@@ -87,7 +88,7 @@ def change_rule(agent: str, folder: Folder, home: Path) -> tuple[str, Permission
 
 def where(path: Path, home: Path) -> str:
     """Write a folder as people do."""
-    return shown(str(Path("~") / path.relative_to(home)) if path.is_relative_to(home) else str(path))
+    return shown(places.where(path, home))
 
 
 def _yes(options: Sequence[PermissionOption], reach: Reach) -> PermissionOption | None:
