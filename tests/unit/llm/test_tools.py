@@ -206,10 +206,12 @@ async def test_the_question_shows_all_of_a_new_file_to_its_last_line(one_desk: D
 
     too_long = await called(one_desk, "write_file", ask, file="files/a.txt", content="x" * 100_001)
     no_text = await called(one_desk, "write_file", ask, file="files/a.txt", content="\ud800")
+    too_many_bytes = await called(one_desk, "write_file", ask, file="files/a.txt", content="é" * 70_000)
     await called(one_desk, "write_file", ask, file="files/a.txt", content="\n".join(lines))
 
     assert "at most 100000 characters" in too_long
     assert "half a character" in no_text
+    assert "at most 128 KiB" in too_many_bytes
     (question,) = ask.asked
     assert isinstance(question, Approval)
     assert "\n".join(lines) in question.preview

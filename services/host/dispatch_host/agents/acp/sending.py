@@ -5,6 +5,7 @@ Light to import; the tools over files are made when a task asks for them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from dispatch_host.agents.toolbox import Tool, Toolbox, Work
@@ -21,4 +22,5 @@ class Sending:
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give it where there is something to send."""
-        return [tool for tool in await self._files().tools(work) if tool.name == TOOL]
+        files = await asyncio.to_thread(self._files)  # what it imports takes a while
+        return [tool for tool in await files.tools(work) if tool.name == TOOL]

@@ -94,7 +94,9 @@ class FileTools:
         try:
             return await self._heard(self._assistant.propose(plan, work), work, quiet=False)
         except BadPlan:
-            raise ToolFailed("That can't be written.") from None
+            raise ToolFailed(
+                "That can't be written: a text has at most 128 KiB, and a path no more than 16,384 letters."
+            ) from None
 
     def _path(self, work: Work, said: str) -> str:
         if said.startswith(ATTACHED):
