@@ -23,6 +23,7 @@ from dispatch_host.scope import (
     Entry,
     FolderNotApproved,
     NoSuchFolder,
+    Refused,
     Scope,
     SeveralFolders,
 )
