@@ -112,7 +112,7 @@ def test_the_host_s_own_code_is_not_changed_wherever_it_lies(world: World, path:
     with Scope([Folder(world.inside, writable=True)]) as scope:
         hands = Hands(scope, only_read=[code])
 
-        assert every_way(hands, world, str(world.inside / path)) == {Refusal.READ_ONLY}
+        assert every_way(hands, world, str(world.inside / path)) == {Refusal.OWN_CODE}
 
 
 def test_attachments_are_not_changed(world: World) -> None:

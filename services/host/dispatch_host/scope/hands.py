@@ -235,8 +235,10 @@ class Hands:
         root, relative = located
         if root.blocks(relative):
             raise Refused(Refusal.OUTSIDE, path)
-        if root is self._scope.inbox or not root.folder.writable or holds_any(Path(path), self._only_read):
+        if root is self._scope.inbox or not root.folder.writable:
             raise Refused(Refusal.READ_ONLY, path)
+        if holds_any(Path(path), self._only_read):
+            raise Refused(Refusal.OWN_CODE, path)
         folder, _, name = relative.rpartition("/")
         if not name:
             raise Refused(Refusal.OUTSIDE, path)  # an approved folder itself stays where it is
