@@ -355,6 +355,7 @@ class Operations:
         if self._running is not None:
             await self._running.fleet.attach(pairing)
             self._running.endings.set()
+            self._running.schedule_changed()  # what is due for this thread may have waited for its phone
 
     async def _say_goodbye(self, running: Running, pairing: Pairing) -> None:
         await self._cancel_tasks(running, pairing)
