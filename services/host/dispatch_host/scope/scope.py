@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,7 +28,6 @@ _THROUGH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC  #
 _PATH_BYTES = 3000  # below PATH_MAX (4096, macOS 1024 per name): longer paths are opened in several steps
 INBOX = "Attachments"
 """What a person reads for the folder of a thread's attachments."""
-_CASE_BLIND = sys.platform == "darwin"  # its usual file system ignores case, so keep_out must too
 
 
 class Refusal(StrEnum):
@@ -114,7 +113,7 @@ class Root:
         self._blocked = tuple(_fold(path) for path in blocked)
         self._kept = kept
         facts = os.fstat(fd)
-        self._identity = facts.st_dev, facts.st_ino
+        self.identity: Identity = (facts.st_dev, facts.st_ino)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -131,6 +130,10 @@ class Root:
     def keeps_out(self, facts: os.stat_result) -> bool:
         """Tell whether this is what is kept out, whatever its path is by now."""
         return (facts.st_dev, facts.st_ino) in self._kept
+
+    def lies_in(self, places: Collection[Identity]) -> bool:
+        """Tell whether this folder is one of these, or lies in one, by what they are and not by their names."""
+        return _is_within(self._fd, places)
 
     def open(self, path: str, flags: int) -> int:
         """Open a path beneath this folder, and nothing that is kept out or lies in it."""
@@ -162,7 +165,7 @@ class Root:
                 if self.keeps_out(facts):
                     raise _leads_out(path)
                 identity = facts.st_dev, facts.st_ino
-                if identity == self._identity:
+                if identity == self.identity:
                     return
                 above = os.open("..", _THROUGH, dir_fd=here)
                 if here != folder:
@@ -333,6 +336,27 @@ class Scope:
         relative = os.fspath(path.relative_to(root.folder.path))
         return root, "" if relative == "." else relative
 
+    def met(self, folder: int, root: Root) -> tuple[Root, list[Identity]]:
+        """Give the innermost approved folder that an open folder of `root` lies in, and all that was passed on the way up there.
+
+        By what they are: a disk that does not tell upper from lower case, or one form of a letter from another, has more names
+        for a folder than the one that was approved.
+        """
+        approved: dict[Identity, Root] = {}
+        for one in self._all:
+            approved.setdefault(one.identity, one)
+        innermost, passed = None, []
+        for identity in _upwards(folder):
+            passed.append(identity)
+            innermost = innermost or approved.get(identity)
+            if identity == root.identity:
+                break
+        return (root if innermost is None or innermost.identity == root.identity else innermost), passed
+
+    def is_approved(self, facts: os.stat_result) -> bool:
+        """Tell whether this is an approved folder itself, by whatever name."""
+        return any(one.identity == (facts.st_dev, facts.st_ino) for one in self._all)
+
     def _judge(self, facts: os.stat_result) -> Refusal | None:
         """Judge what was opened, by its descriptor: whatever a race swapped in is seen here."""
         if not stat.S_ISREG(facts.st_mode):
@@ -392,15 +416,19 @@ def _leads_out(path: str) -> OSError:
 
 def _is_within(folder: int, kept: Collection[Identity]) -> bool:
     """Tell whether an open folder is one of these, or lies in one."""
+    return any(identity in kept for identity in _upwards(folder))
+
+
+def _upwards(folder: int) -> Iterator[Identity]:
+    """Give what an open folder is, what it lies in, and so on to the top."""
     here, identity = os.dup(folder), None
     try:
         while True:
             facts = os.fstat(here)
-            if (facts.st_dev, facts.st_ino) in kept:
-                return True
             if (facts.st_dev, facts.st_ino) == identity:
-                return False
+                return
             identity = facts.st_dev, facts.st_ino
+            yield identity
             above = os.open("..", _THROUGH, dir_fd=here)
             os.close(here)
             here = above
@@ -460,4 +488,7 @@ def _steps(path: str) -> list[str]:
 
 
 def _fold(path: str) -> str:
-    return path.casefold() if _CASE_BLIND else path
+    """Write alike what some disk takes for one name: of what is kept out and not there yet, the name is all that is known."""
+    return (
+        path.lower() if path.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+    )
