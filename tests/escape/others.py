@@ -23,9 +23,10 @@ from dispatch_host.agents import (
 )
 from dispatch_host.agents.acp.files import FileRefused, Files
 from dispatch_host.agents.acp.terminals import ProgramRefused, Terminals
-from dispatch_host.agents.builtin.driver import approval
-from dispatch_host.agents.builtin.program import Request, run
+from dispatch_host.agents.builtin.approvals import approval
+from dispatch_host.agents.builtin.program import run
 from dispatch_host.agents.builtin.query import Query
+from dispatch_host.agents.builtin.request import Request
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.toolbox import Toolbox, ToolFailed, Work
 from dispatch_host.agents.tools import FileTools, ProgramTools

@@ -18,8 +18,10 @@ from typing import BinaryIO, NamedTuple
 
 from dispatch_host.scope.kept import KeptOut
 from dispatch_host.scope.own_code import holds_any, own_code
+from dispatch_host.scope.refusal import Refusal, Refused, refusal_of, special
 from dispatch_host.scope.renaming import Rename, best_rename
-from dispatch_host.scope.scope import Refusal, Refused, Root, Scope, refusal_of, special
+from dispatch_host.scope.root import Root
+from dispatch_host.scope.scope import Scope
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

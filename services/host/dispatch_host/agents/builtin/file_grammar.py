@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from dispatch_host.agents.builtin.query import Action
-from dispatch_host.agents.builtin.slots import LITERAL, Words, is_file
+from dispatch_host.agents.builtin.sentence import LITERAL, Words, is_file
 
 _FIRST = r"^(?:and |now |then |also |but |please |just |so )*"
 _WHAT = r"(?P<what>.+?)"

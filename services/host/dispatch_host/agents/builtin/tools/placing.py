@@ -11,7 +11,7 @@ from dispatch_host.agents.builtin import about, matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, NothingThere
 from dispatch_host.agents.builtin.markdown import code, number, plural, size
 from dispatch_host.agents.builtin.query import Query, Sort
-from dispatch_host.agents.builtin.slots import is_file, is_path
+from dispatch_host.agents.builtin.sentence import is_file, is_path
 from dispatch_host.agents.builtin.tools import planning
 from dispatch_host.agents.builtin.tools.planning import Planning
 from dispatch_host.changes import (
