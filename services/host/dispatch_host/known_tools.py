@@ -11,6 +11,7 @@ from dispatch_host.agents.toolbox import Toolbox
 from dispatch_host.connectors.connectors import FILE, Connectors
 from dispatch_host.connectors.starting import Starter
 from dispatch_host.owned import Owned
+from dispatch_host.scope import KeptOut
 from dispatch_host.skills.shelves import Shelves
 from dispatch_host.skills.skills import Skills
 
@@ -34,4 +35,6 @@ def known_tools(owned: Owned, environment: Mapping[str, str]) -> Tools:
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
     starter = Starter(environment=environment, home=Path.home(), terminal=terminal)
     shelves = Shelves(owned.home.path)
-    return Tools(Connectors(owned.home / FILE, starter=starter), Skills(shelves.paths, terminal=terminal), shelves)
+    kept_out = [KeptOut.hold(path) for path in owned.keep_out]
+    skills = Skills(shelves.paths, terminal=terminal, home=Path.home(), keep_out=kept_out)
+    return Tools(Connectors(owned.home / FILE, starter=starter), skills, shelves)

@@ -145,6 +145,9 @@ def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
         return _ask_back(which, bench)
     except NothingThere as nothing:
         return Outcome(Result(nothing.text, Memory(query).to_json()))
+    except Refused as refused:  # it was looked at before, and is another since: somebody is at the same files
+        text = f"A file or a folder was changed while I looked at it: it is {refused.reason}. Nothing was changed."
+        raise CannotDo(NotDoneReason.INPUT_UNREADABLE, text) from refused
     if findings.plan is not None:
         if request.records is None:
             raise CannotDo(NotDoneReason.NEEDS_AGENT, about.needs_agent(changes_files=True))

@@ -225,9 +225,10 @@ def _copy_beside(query: Query, bench: Bench, meant: _Meant) -> Findings:
 
 
 def _is_new_name(query: Query, meant: _Meant) -> bool:
-    """Tell whether "to x.txt" names a file, not a folder."""
+    """Tell whether "to x.txt" names a file, not a folder; a model says so outright."""
     said = query.target or ""
-    return is_file(said) and not is_path(said) and "/" not in said and len(meant.files) == 1 and not meant.folders
+    names = "name" in query.how[1:] or (is_file(said) and not is_path(said) and "/" not in said)
+    return names and len(meant.files) == 1 and not meant.folders
 
 
 def _meant(query: Query, bench: Bench) -> _Meant:
