@@ -46,6 +46,9 @@ def run(
             return _run(request, scope, emit)
         except CannotDo as cannot:
             return Outcome(NotDone(cannot.reason, cannot.text))
+        except Refused as refused:  # what was there when it was looked for, and is not when it is used
+            text = f"{code(refused.path)} is {refused.reason}. Nothing was changed."
+            return Outcome(NotDone(NotDoneReason.INPUT_UNREADABLE, text))
 
 
 def _change(
