@@ -218,6 +218,12 @@ class QuestionClosed(CommandRefused):
     advice = "Look at the thread for what came of it."
 
 
+class QuestionUnseen(CommandRefused):
+    reason = Reason.REASON_QUESTION_UNSEEN
+    sentence = "The question that is open now is not the one that you were shown."
+    advice = "Read it, and answer again."
+
+
 class NotSteerable(CommandRefused):
     reason = Reason.REASON_NOT_STEERABLE
     sentence = "The task takes no words now."

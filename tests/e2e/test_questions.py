@@ -89,6 +89,9 @@ async def test_the_phone_answers_while_it_watches_and_the_first_answer_counts(wo
     code, wrong = await answer("east")
     assert (code, wrong[-1]["reason"]) == (2, "BAD_REQUEST")
 
+    code, unseen = await host(world, "answer", asked["task_id"], "1")
+    assert (code, unseen[0]["event"], unseen[-1]["reason"]) == (9, "asking", "QUESTION_UNSEEN")
+
     code, events = await answer("files/north.csv")
 
     assert (code, events[-1]["event"]) == (0, "answered"), events

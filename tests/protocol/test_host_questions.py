@@ -117,8 +117,10 @@ async def test_a_choice_is_answered_on_the_host_as_well(bench: Bench) -> None:
         assert (listed.task_id, listed.question, listed.task_text) == (task_id, question, "work")
         assert [one.task_id for one in (await control.status()).questions] == [task_id]
         with pytest.raises(errors.BadRequest):
-            await control.answer_question(task_id, pb.Answer(text="east"))
-        await control.answer_question(task_id, pb.Answer(text="south"))
+            await control.answer_question(task_id, pb.Answer(question_id=question.question_id, text="east"))
+        with pytest.raises(errors.QuestionClosed):
+            await control.answer_question(task_id, pb.Answer(text="south"))
+        await control.answer_question(task_id, pb.Answer(question_id=question.question_id, text="south"))
         await bench.phone.sees_end(task_id)
         with pytest.raises(errors.TaskOver):
             await control.answer_question(task_id, pb.Answer(text="south"))
@@ -127,6 +129,16 @@ async def test_a_choice_is_answered_on_the_host_as_well(bench: Bench) -> None:
 
     assert bench.agent.heard == [Said("south", "desk")]
     assert [(one.text, one.by) for one in answers_of(bench, task_id)] == [("south", "desk")]
+
+
+async def test_the_host_knows_which_question_was_shown_there(bench: Bench) -> None:
+    await asked(bench, choice(), Result("done"))
+
+    async def was_shown(*, shows: bool = False) -> list[bool]:
+        return [one.shown for one in (await control.list_questions(shows=shows)).questions]
+
+    async with bench.control() as control:
+        assert [await was_shown(), await was_shown(shows=True), await was_shown()] == [[False], [False], [True]]
 
 
 async def test_words_answer_a_question_without_choices(bench: Bench) -> None:
@@ -165,7 +177,8 @@ async def test_of_two_answers_that_cross_the_first_counts_and_the_thread_says_wh
     no = bench.phone.answer(task_id, question.question_id, approval=pb.APPROVAL_DENY)
     assert await bench.phone.posts(no) is None  # taken, and then somebody at the host is quicker
     async with bench.control() as control:
-        await control.answer_question(task_id, pb.Answer(approval=pb.APPROVAL_ONCE))
+        yes = pb.Answer(question_id=question.question_id, approval=pb.APPROVAL_ONCE)
+        await control.answer_question(task_id, yes)
     await bench.phone.sees_end(task_id)
 
     await bench.relay.go(no.message_id)

@@ -19,7 +19,7 @@ from mobile_sim.desk import Desk
 from tests.support.host_end import HostEnd
 from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import UNHURRIED, SeededPhone, send_request
-from tests.support.waiting import DEADLINE_SECONDS, until
+from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 
 Event = dict[str, Any]
 
@@ -35,6 +35,18 @@ class Working(HostEnd):
         self.other: words.Answered | None = None  # who was first instead
         self.takes = True
         self.answers: list[words.Answer] = []
+
+    async def asks(self, task_id: str, text: str) -> bytes:
+        """Ask another question; gives its id."""
+        asked = words.Question(question_id=os.urandom(16), text=text, action_digest=bytes(32))
+        await self.say(task_id=UUID(task_id).bytes, question=asked)
+        return asked.question_id
+
+    async def takes_back_and_asks(self, task_id: str, text: str) -> bytes:
+        """Be asked by an agent that withdraws its question, and has another at once."""
+        closed = words.Answered(question_id=self.question.question_id, reason=Reason.REASON_QUESTION_CLOSED)
+        await self.say(task_id=UUID(task_id).bytes, answered=closed)
+        return await self.asks(task_id, text)
 
     async def _run(self, command: words.UpCommand) -> None:
         action, task_id = words.Action.FromString(command.action), command.task_id
@@ -95,6 +107,16 @@ async def do(desk: Desk, **request: Any) -> tuple[int, list[Event]]:
     return await desk.do(request, say=events.append, hear=_nobody), events
 
 
+async def hears(desk: Desk, text: str) -> None:
+    """Wait until this phone knows that this is asked, without showing it to anybody."""
+
+    async def heard() -> bool:
+        _, listed = await do(desk, do="tasks", host=None, limit=9)
+        return text in {task.get("asks") for task in listed}
+
+    await until_so(heard)
+
+
 async def _nobody() -> bool:
     raise AssertionError("nobody was to be asked")
 
@@ -151,6 +173,62 @@ async def test_who_answers_second_hears_who_was_first(phone: SeededPhone, host: 
         assert (code, events[0]["text"], events[0]["by"]) == (9, "deny", "desk")
         with pytest.raises(errors.QuestionClosed):
             await do(desk, do="answer", id=task_id, answer="once")
+
+
+async def test_a_yes_is_for_the_question_that_was_read_and_not_for_one_that_was_put_in_its_place(
+    phone: SeededPhone, host: Working
+) -> None:
+    async with phone.desk() as desk:
+        task_id, read = await asked(desk)
+        harmful = await host.takes_back_and_asks(task_id, "Delete it?")
+        await hears(desk, "Delete it?")
+        with pytest.raises(errors.QuestionUnseen):
+            await do(desk, do="answer", id=task_id, answer="once")
+        assert host.answers == []
+
+        code, _ = await do(desk, do="answer", id=task_id, answer="deny")
+
+    assert code == 0
+    assert host.answers == [words.Answer(question_id=harmful, approval=words.APPROVAL_DENY)]
+    assert read["question_id"] != harmful.hex()
+
+
+async def test_also_where_the_task_is_watched_and_the_other_question_came_up_on_the_screen(
+    phone: SeededPhone, host: Working
+) -> None:
+    """While the person types their yes elsewhere, the watched task shows another question: they need not have seen it."""
+    events: list[Event] = []
+    request = send_request("build it")
+    async with phone.desk() as desk:
+        watching = asyncio.create_task(desk.do(request, say=events.append, hear=_nobody))
+        await until(lambda: [event for event in events if event["event"] == "asking"])
+        harmful = await host.takes_back_and_asks(request["id"], "Delete it?")
+        await until(lambda: [event for event in events if event.get("question_id") == harmful.hex()])
+
+        said: list[Event] = []
+        with pytest.raises(errors.QuestionUnseen):
+            await desk.do({"do": "answer", "id": request["id"], "answer": "once"}, say=said.append, hear=_nobody)
+
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert host.answers == []
+    assert [(event["event"], event["text"]) for event in said] == [("asking", "Delete it?")]
+
+
+async def test_after_an_answer_the_next_question_that_is_shown_can_be_answered(
+    phone: SeededPhone, host: Working
+) -> None:
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        await do(desk, do="answer", id=task_id, answer="once")
+        second = await host.asks(task_id, "Run it again?")
+        await hears(desk, "Run it again?")
+        await do(desk, do="thread", host=None)
+
+        code, _ = await do(desk, do="answer", id=task_id, answer="once")
+
+    assert code == 0
+    assert host.answers[-1].question_id == second
 
 
 async def test_what_is_no_answer_is_not_sent(phone: SeededPhone, host: Working) -> None:

@@ -85,6 +85,10 @@ class Fact:
     """Sent: "direct" or "relay"."""
     question_id: str = ""
     choices: tuple[str, ...] = ()
+    digest: str = ""
+    """Asking: of the action, in hex; empty where it is no approval."""
+    rule: str = ""
+    within_ms: int = 0
     by: str = ""
     """Answered: whose device said so."""
     due_at_ms: int = 0
@@ -117,6 +121,9 @@ def fact_of(event: Event) -> Fact | None:
                 detail=event.question.preview,
                 question_id=event.question.question_id.hex(),
                 choices=tuple(question_words.answers(event.question)),
+                digest=event.question.action_digest.hex(),
+                rule=event.question.rule,
+                within_ms=event.question.answer_within_ms,
             )
         case "answered":
             return Fact(

@@ -36,12 +36,16 @@ class InPlace:
         self._forget_typed = forget_typed
         # Touched by all, on one loop.
         self._open: Event | None = None
+        self._unanswered = False  # whether a question stood there that this person has not answered
+        self._is_another = False  # whether the one that stands there came in place of such a one
         self._asked = asyncio.Event()  # for the first time: before that nothing of standard input is read
 
     def heard(self, event: Event) -> None:
         """Hear what is shown of the task."""
         match event["event"]:
             case "asking":
+                self._is_another = self._unanswered
+                self._unanswered = True
                 self._open = event
                 self._forget_typed()
                 self._put()
@@ -67,6 +71,7 @@ class InPlace:
                         "question_id": question["question_id"],
                     }
                 )
+                self._unanswered = False
             except errors.QuestionClosed:
                 pass  # somebody was first, which is shown by itself
             except errors.DispatchError as error:
@@ -78,4 +83,5 @@ class InPlace:
         assert self._open is not None  # noqa: S101 -- the callers looked
         choices = self._open["choices"]
         words = " / ".join(f"{place}. {choice}" for place, choice in enumerate(choices, start=1))
-        self._ask(f"Answer{f' with {words}' if choices else ''}: ")
+        other = "This is another question. " if self._is_another else ""
+        self._ask(f"{other}Answer{f' with {words}' if choices else ''}: ")

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from dispatch import errors
 from dispatch.cli import Exit
-from dispatch.device.question_words import APPROVALS
 from dispatch.ids import PairId, TaskId
 
 from mobile_sim.ledger import Ledger
@@ -126,7 +125,7 @@ def _possible(view: TaskView) -> str:
     """Write what answers a question as the command line takes it; choices of an agent's own go by their numbers."""
     if not view.choices:
         return "WORDS"
-    if all(choice in APPROVALS for choice in view.choices):
+    if view.is_approval:
         return "|".join(view.choices)
     return "|".join(str(number) for number in range(1, len(view.choices) + 1))
 
@@ -139,6 +138,7 @@ def _now(view: TaskView, now_ms: int) -> Event:
         case State.ASKING:
             open_ms = max(0, now_ms - view.asked_at_ms)
             asks = view.question.strip().partition("\n")[0]
-            return {"asks": asks, "choices": list(view.choices), "asked_for_ms": open_ms}
+            asked = {"asks": asks, "choices": list(view.choices), "asked_for_ms": open_ms}
+            return asked | {"is_approval": view.is_approval}
         case _:
             return {}

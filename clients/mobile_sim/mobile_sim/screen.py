@@ -6,20 +6,22 @@ Everything that came from outside goes through `plain` first. Programs get the e
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from dispatch import errors
 from dispatch.cli import Console, policy_words
-from dispatch.device import awake_words, key_words, permission_words, service_clock
+from dispatch.device import awake_words, key_words, permission_words, question_words, service_clock
 from dispatch.device.owner_words import words_of
-from dispatch.device.question_words import APPROVALS
 from dispatch.plain import one_line, plain, plain_markdown
 
 Event = dict[str, Any]
 
 _CLEAR = "\r\x1b[2K"
+_INDENT = "  "
+_NARROWEST = 20
 _OUTCOMES = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -133,11 +135,13 @@ class Screen:
         self._status(f"▸ {one_line(event['agent'], 40)} works on it")
 
     def _on_step(self, event: Event) -> None:
-        self._line(f"  · {one_line(event['title'], 200)}")
+        self._line(self._folded(f"{_INDENT}· {one_line(event['title'], 200)}"))
+        if question_words.is_part_title(event["title"]):
+            self._markdown(event["detail"])
 
     def _on_text(self, event: Event) -> None:
         if self._task is not None or event.get("number"):
-            self._markdown(event["text"], indent="  ")
+            self._markdown(event["text"])
         elif event.get("partial"):
             self._status(f"▸ {one_line(event['delta'])}")
 
@@ -169,9 +173,13 @@ class Screen:
 
     def _on_asking(self, event: Event) -> None:
         choices = f" ({' / '.join(one_line(choice, 60) for choice in event['choices'])})" if event["choices"] else ""
-        self._line(self._console.styled(f"? {one_line(event['text'])}{choices}", fg="yellow"))
+        is_approval = "digest" in event
+        asked = question_words.asked(event["text"], is_approval=is_approval)
+        self._line(self._console.styled(self._folded(f"? {asked}{choices}"), fg="yellow"))
         if event.get("detail"):
-            self._markdown(event["detail"], indent="  ")
+            self._markdown(event["detail"])
+        if event.get("rule"):
+            self._line(f"  task and always hold for: {one_line(event['rule'], 2000)}")
         if self._task is None and "task_id" in event and not self._terminal:
             self._line(f"  dispatch-phone answer {one_line(event['task_id'], 40)} …")
 
@@ -189,13 +197,13 @@ class Screen:
 
     def _on_answered(self, event: Event) -> None:
         said = f"{one_line(event['text'], 200)}, by {one_line(event['by'], 64)}" if event["by"] else "nobody"
-        self._line(f"  · answered: {said}")
+        self._line(f"» answered: {said}")
 
     def _on_steering(self, _: Event) -> None:
         self._line("… the computer has the words; its agent takes them when it gets to it")
 
     def _on_steered(self, event: Event) -> None:
-        self._line(f"  · was told: {one_line(event['text'], 200)}")
+        self._line(f"» was told: {one_line(event['text'], 200)}")
 
     def _on_steer_refused(self, event: Event) -> None:
         self._line(self._console.styled(f"! Came too late: {one_line(event['text'], 200)}", fg="yellow"))
@@ -332,7 +340,7 @@ class Screen:
         sign, colour = _OUTCOMES.get(event["outcome"], ("·", "yellow"))
         reason = f": {event['reason']}" if event.get("reason") else ""
         if event.get("text"):
-            self._markdown(event["text"], indent="  ")
+            self._markdown(event["text"])
         self._line(self._console.styled(f"{sign} {event['outcome'].replace('_', ' ')}{reason}", fg=colour))
 
     def _on_verified(self, event: Event) -> None:
@@ -362,8 +370,9 @@ class Screen:
     def _asks(self, task: Event, *, indent: str) -> None:
         if "asks" in task:
             since = f"{task['asked_for_ms'] // 60_000} min" if task["asked_for_ms"] >= 60_000 else "less than a minute"
-            self._line(self._console.styled(f"{indent}? {one_line(task['asks'], 200)} (open for {since})", fg="yellow"))
-            if not set(task["choices"]) <= APPROVALS.keys():
+            asks = question_words.asked(one_line(task["asks"], 200), is_approval=task["is_approval"])
+            self._line(self._console.styled(f"{indent}? {asks} (open for {since})", fg="yellow"))
+            if not task["is_approval"]:
                 for number, choice in enumerate(task["choices"], start=1):
                     self._line(f"{indent}  {number}. {one_line(choice, 200)}")
             self._line(f"{indent}{one_line(task['advice'], 400)}")
@@ -400,17 +409,29 @@ class Screen:
         """Hear that the person sent their line off: the terminal is on a new one by itself."""
         self._asking = False
 
-    def _markdown(self, text: str, *, indent: str = "") -> None:
+    def _folded(self, words: str) -> str:
+        """Fold a line with an agent's words: what begins at the beginning of a line is the word of the computer or this phone.
+
+        A terminal would put the rest of one that is too long for it right there, where it may look like another's.
+        """
+        if not self._terminal:
+            return words
+        width = max(shutil.get_terminal_size().columns, _NARROWEST)
+        return textwrap.fill(words, width, subsequent_indent=_INDENT * 2)
+
+    def _markdown(self, text: str) -> None:
+        """Show what an agent wrote, no line of it at the beginning of one."""
         self.clear()
         if not self._terminal:
             for line in plain(text).splitlines():
-                self._line(indent + line)
+                self._line(_INDENT + line)
             return
         from rich.console import Console as Rich  # noqa: PLC0415 -- 100 ms that most commands need not pay
         from rich.markdown import Markdown  # noqa: PLC0415
+        from rich.padding import Padding  # noqa: PLC0415
 
         rich = Rich(file=self._console.out, no_color=not self._console.colour, highlight=False)
-        rich.print(Markdown(plain_markdown(text), hyperlinks=False))
+        rich.print(Padding(Markdown(plain_markdown(text), hyperlinks=False), (0, 0, 0, len(_INDENT))))
 
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")

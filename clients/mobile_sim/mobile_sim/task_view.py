@@ -97,6 +97,8 @@ class TaskView:
     """What it asks, while it asks."""
     choices: tuple[str, ...] = ()
     """The words that answer it; none where any words do."""
+    is_approval: bool = False
+    """Whether it asks for leave to do something; else it is a choice, in the agent's own words."""
     asked_at_ms: int = 0
     may_run: frozenset[int] = frozenset()
     """The attempts that were sent and of which nobody has said that they never run. With one of them the task is not over."""
@@ -154,7 +156,13 @@ def after(view: TaskView, fact: Fact) -> TaskView:
         case Kind.WAITING if moved.state is State.WAITING:
             return replace(moved, position=fact.position)
         case Kind.ASKING if moved.state is State.ASKING:
-            return replace(moved, question=fact.text, choices=fact.choices, asked_at_ms=fact.at_ms)
+            return replace(
+                moved,
+                question=fact.text,
+                choices=fact.choices,
+                is_approval=bool(fact.digest),
+                asked_at_ms=fact.at_ms,
+            )
         case Kind.TEXT:
             return replace(moved, text=view.text + fact.text)
         case Kind.OUT_OF_CONTACT if view.is_the_hosts:
@@ -260,8 +268,9 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
             event |= {"file_id": fact.detail, "name": fact.text, "size": fact.size}
         case Kind.ASKING:
             event |= {"question_id": fact.question_id, "text": fact.text, "choices": list(fact.choices)}
-            if fact.detail:
-                event["detail"] = fact.detail
+            event |= {"detail": fact.detail, "answer_within_ms": fact.within_ms}
+            if fact.digest:
+                event |= {"digest": fact.digest, "rule": fact.rule or None}
         case Kind.ANSWERED:
             event |= {"question_id": fact.question_id, "text": fact.text, "by": fact.by}
             if fact.reason:

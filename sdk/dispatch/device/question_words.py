@@ -17,6 +17,18 @@ APPROVALS = {
 }
 """The words of the command line, and what they mean."""
 
+_PART = "What is asked about, part"
+
+
+def part_title(number: int, many: int) -> str:
+    """Name a step that holds a part of what is too long for the event of its question."""
+    return f"{_PART} {number} of {many}"
+
+
+def is_part_title(title: str) -> bool:
+    """Tell whether a step is such a part, by its title. The host sees to it that no agent's own step has one."""
+    return title.startswith(_PART)
+
 
 def approval_word(approval: pb.Approval.ValueType) -> str:
     """Write an approval; empty for none, or one that is not known here."""
@@ -28,6 +40,11 @@ def answers(question: pb.Question) -> list[str]:
     if not question.action_digest:
         return list(question.choices)
     return list(APPROVALS) if question.rule else ["once", "deny"]
+
+
+def asked(text: str, *, is_approval: bool) -> str:
+    """Write what is asked, on one line. A choice is the agent's own words: whatever they are, they are seen to be no approval."""
+    return one_line(text, 2000) if is_approval else f"The agent asks: {one_line(text, 2000)}"
 
 
 def told(question: pb.Question) -> dict[str, Any]:
@@ -70,7 +87,7 @@ def read(question: pb.Question, said: str) -> pb.Answer:
 
 def lines(question: pb.Question) -> Iterator[str]:
     """Ask a person, with all that there is to know."""
-    yield one_line(question.text, 2000)
+    yield asked(question.text, is_approval=bool(question.action_digest))
     if question.preview:
         yield from (f"  {line}" for line in plain(question.preview).splitlines())
     if question.action_digest:

@@ -159,7 +159,7 @@ class AtWork:
                     watchdog.moved()
                     match event:
                         case Step(title=title, detail=detail):
-                            self.step(entries.clean(title), entries.clean(detail))
+                            self.step(entries.agents_title(title), entries.clean(detail))
                         case Text(delta=delta):
                             self._news.text(entries.clean(delta))
                             self._showing.set()

@@ -124,8 +124,8 @@ class Operations:
             async for line in lines:
                 yield line
 
-    async def list_questions(self) -> pb.ListQuestionsResponse:
-        return pb.ListQuestionsResponse(questions=await self._tasks.questions())
+    async def list_questions(self, *, shows: bool = False) -> pb.ListQuestionsResponse:
+        return pb.ListQuestionsResponse(questions=await self._tasks.questions(shows=shows))
 
     async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None:
         await self._tasks.answer(task_id, answer)

@@ -52,7 +52,7 @@ def answer(tx: Tx, scribe: Scribe, task: StoredTask, said: pb.Answer, *, by: str
 
 
 def answer_here(tx: Tx, scribe: Scribe, task_id: bytes, said: pb.Answer, *, by: str) -> int:
-    """Take an answer that was given on this computer, to the open question where it names none; gives the task's thread.
+    """Take an answer that was given on this computer; gives the task's thread.
 
     Raises TaskUnknown, TaskOver, QuestionClosed or BadRequest.
     """
@@ -61,12 +61,11 @@ def answer_here(tx: Tx, scribe: Scribe, task_id: bytes, said: pb.Answer, *, by: 
         raise errors.TaskUnknown
     if task.state not in OPEN:
         raise errors.TaskOver
-    found = [one for one in questions.open_of(tx, task.task_id) if said.question_id in {b"", one.question_id}]
-    if not found:
+    question = _open(tx, task, said.question_id)
+    if question is None:
         raise errors.QuestionClosed
-    meant = pb.Answer(question_id=found[0].question_id, approval=said.approval, text=said.text)
-    if not answer(tx, scribe, task, meant, by=by):
-        raise errors.BadRequest(_possible(pb.Question.FromString(found[0].content)), metadata={"field": "answer"})
+    if not answer(tx, scribe, task, said, by=by):
+        raise errors.BadRequest(_possible(pb.Question.FromString(question.content)), metadata={"field": "answer"})
     return task.thread
 
 

@@ -11,6 +11,10 @@ from dispatch.cli import Exit
 from dispatch_host.command import Shared, at_desk
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dispatch.api.host.v1.host_pb2 import OpenQuestion
+
     from dispatch_host.front import Front
 
 
@@ -19,16 +23,22 @@ def questions(context: typer.Context) -> None:
     shared: Shared = context.obj
 
     async def work(front: Front) -> Exit:
-        from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
-
-        found = (await front.list_questions()).questions
-        for one in found:
-            shared.console.event(telling.question(one), "\n".join(telling.question_lines(one)))
+        found = await _shown(front, shared)
         if not found and not shared.as_json:
             shared.console.event({}, "Nothing is asked.")
         return Exit.DONE
 
     at_desk(shared, work)
+
+
+async def _shown(front: Front, shared: Shared) -> Sequence[OpenQuestion]:
+    """Show all that is asked, the whole of it."""
+    from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
+
+    found = (await front.list_questions(shows=True)).questions
+    for one in found:
+        shared.console.event(telling.question(one), "\n".join(telling.question_lines(one)))
+    return found
 
 
 def answer(
@@ -52,6 +62,10 @@ def answer(
         asked = next((one for one in (await front.list_questions()).questions if one.task_id == wanted), None)
         if asked is None:
             raise errors.QuestionClosed
+        if not asked.shown:
+            # The words may be meant for one that was open before: an agent can take its question back and ask another.
+            await _shown(front, shared)
+            raise errors.QuestionUnseen
         said = question_words.read(asked.question, " ".join(words))
         await front.answer_question(wanted, said)
         told = {"event": "answered", "task_id": task_word(wanted), "question_id": said.question_id.hex()}

@@ -51,6 +51,7 @@ class TaskDesk:
         self._runner = runner
         self._fleet = fleet
         self._ended = ended
+        self._shown: frozenset[bytes] = frozenset()  # the open questions that a person was shown here, whole
 
     async def listed(self, *, limit: int) -> list[pb.TaskStatus]:
         """List the newest that are over, at most so many, and all that are open, in the order of acceptance."""
@@ -100,12 +101,19 @@ class TaskDesk:
         runner.look(task.task_id)
         fleet.wrote(task.thread)
 
-    async def questions(self) -> list[pb.OpenQuestion]:
-        """List what waits for an answer. Without a running host nothing does."""
-        return [] if self._runner is None else await self._owned.journal.step(_open_questions)
+    async def questions(self, *, shows: bool = False) -> list[pb.OpenQuestion]:
+        """List what waits for an answer, each with whether it was shown here before. Without a running host nothing does."""
+        if self._runner is None:
+            return []
+        found: list[pb.OpenQuestion] = await self._owned.journal.step(_open_questions)
+        for one in found:
+            one.shown = one.question.question_id in self._shown
+        if shows:
+            self._shown = frozenset(one.question.question_id for one in found)
+        return found
 
     async def answer(self, task_id: bytes, answer: thread.Answer) -> None:
-        """Answer the open question of a task. Raises NotRunning, TaskUnknown, TaskOver, QuestionClosed, BadRequest."""
+        """Answer the question that the answer names. Raises NotRunning, TaskUnknown, TaskOver, QuestionClosed, BadRequest."""
         runner, fleet = self._up()
         signed_in, owned = SignIn.load(self._owned.home), self._owned
         by = signed_in.device_name if signed_in else "this computer"

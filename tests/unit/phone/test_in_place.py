@@ -96,7 +96,7 @@ async def test_what_was_typed_before_a_question_came_up_is_not_for_it(terminal: 
     await until(lambda: terminal.brought)
     assert [one["question_id"] for one in terminal.brought] == ["2"]
     assert terminal.forgot == 2
-    assert terminal.asked[-1] == "Answer: "
+    assert terminal.asked[-1] == "This is another question. Answer: "
 
 
 async def test_what_is_no_answer_is_said_and_asked_again(terminal: Terminal, watched: InPlace) -> None:

@@ -81,7 +81,8 @@ CREATE TABLE tasks (
     after_number INTEGER NOT NULL,
     state TEXT NOT NULL,
     action BLOB NOT NULL,
-    here INTEGER NOT NULL DEFAULT 0
+    here INTEGER NOT NULL DEFAULT 0,
+    shown_question BLOB NOT NULL DEFAULT x''
 ) WITHOUT ROWID;
 CREATE INDEX tasks_by_pair ON tasks (pair_id, state);
 CREATE TABLE posts (

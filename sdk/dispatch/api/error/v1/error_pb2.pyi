@@ -75,6 +75,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The question is not open any more: it was answered, its time is over, or its task is."""
     REASON_NOT_STEERABLE: _Reason.ValueType  # 24
     """The task takes no words now: it waits, or its agent takes none while it works. Send them as the next task."""
+    REASON_QUESTION_UNSEEN: _Reason.ValueType  # 25
+    """The question that is open is not the one that this device has shown: the answer was meant for another. Read it, answer again."""
     REASON_GRANT_EXPIRED: _Reason.ValueType  # 30
     """---- A stream or a call was refused or ended. ----
 
@@ -320,6 +322,8 @@ REASON_QUESTION_CLOSED: Reason.ValueType  # 23
 """The question is not open any more: it was answered, its time is over, or its task is."""
 REASON_NOT_STEERABLE: Reason.ValueType  # 24
 """The task takes no words now: it waits, or its agent takes none while it works. Send them as the next task."""
+REASON_QUESTION_UNSEEN: Reason.ValueType  # 25
+"""The question that is open is not the one that this device has shown: the answer was meant for another. Read it, answer again."""
 REASON_GRANT_EXPIRED: Reason.ValueType  # 30
 """---- A stream or a call was refused or ended. ----
 

@@ -1261,6 +1261,7 @@ class OpenQuestion(_message.Message):
     PHONE_NAME_FIELD_NUMBER: _builtins.int
     QUESTION_FIELD_NUMBER: _builtins.int
     ASKED_AT_MS_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
     task_id: _builtins.bytes
     """Its task."""
     task_text: _builtins.str
@@ -1269,6 +1270,8 @@ class OpenQuestion(_message.Message):
     """The phone it came from."""
     asked_at_ms: _builtins.int
     """When, ms since 1970."""
+    shown: _builtins.bool
+    """Whether a person was shown the whole of it on this computer before this call."""
     @_builtins.property
     def question(self) -> _thread_pb2.Question:
         """What is asked."""
@@ -1281,10 +1284,11 @@ class OpenQuestion(_message.Message):
         phone_name: _builtins.str = ...,
         question: _thread_pb2.Question | None = ...,
         asked_at_ms: _builtins.int = ...,
+        shown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at_ms", b"asked_at_ms", "phone_name", b"phone_name", "question", b"question", "task_id", b"task_id", "task_text", b"task_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at_ms", b"asked_at_ms", "phone_name", b"phone_name", "question", b"question", "shown", b"shown", "task_id", b"task_id", "task_text", b"task_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1296,12 +1300,17 @@ class ListQuestionsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SHOWS_FIELD_NUMBER: _builtins.int
+    shows: _builtins.bool
+    """Whether all that is listed is shown to a person now, the whole of it."""
     def __init__(
         self,
+        *,
+        shows: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shows", b"shows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1343,7 +1352,7 @@ class AnswerQuestionRequest(_message.Message):
     """The task."""
     @_builtins.property
     def answer(self) -> _thread_pb2.Answer:
-        """What is said; without a question_id it is to the one that is open."""
+        """What is said, to the question that it names: another one may be open by now."""
 
     def __init__(
         self,
