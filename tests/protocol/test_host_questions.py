@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.device import question_words
 from dispatch_host.agents import (
     AgentEvent,
     Allowed,
@@ -29,6 +31,8 @@ from dispatch_host.agents import (
     Step,
     canonical,
 )
+from dispatch_host.asking import MOST_TAKEN_BACK
+from dispatch_host.at_work import STEPS
 from dispatch_host.limits import Limits
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.steps import Gone
@@ -46,6 +50,7 @@ def approval(action: bytes = ACTION, **changed: Any) -> Deed:
         "preview": "`pytest -q` in `/code/x`",
         "rule": "run pytest in /code/x",
         "permission": TERMINAL,
+        "of": "tests",
     }
     return lambda _gate, ask, _words: ask.may(Approval(**(said | changed)))
 
@@ -358,6 +363,50 @@ async def test_an_agent_that_does_not_wait_for_the_answer_leaves_no_question_ope
 
     assert ended.outcome == Outcome.OUTCOME_DONE
     assert [one.reason for one in answers_of(bench, task_id)] == [Reason.REASON_QUESTION_CLOSED]
+
+
+async def test_an_agent_that_takes_its_questions_back_asks_nobody_any_more_until_a_person_has_answered(
+    bench: Bench,
+) -> None:
+    """Each calls the person, and stands in the thread."""
+
+    def are_asked(many: int) -> bool:
+        return bench.phone.kinds(task_id).count("question") == many
+
+    async def floods(_gate: object, ask: Any, _words: object) -> str:
+        for many in range(1, MOST_TAKEN_BACK + 1):
+            asking = asyncio.ensure_future(ask.which(Choice(text="Which one?")))
+            await bench.until(partial(are_asked, many))
+            asking.cancel()
+            await asyncio.wait([asking])
+        return repr(await ask.which(Choice(text="One more?")))
+
+    task_id = (await bench.phone.sends("work")).task_id
+    bench.agent.says("work", floods, Result("done"))
+
+    await bench.phone.sees_end(task_id)
+
+    assert bench.agent.heard == [repr(NobodyAnswered())]
+    assert bench.phone.kinds(task_id).count("question") == MOST_TAKEN_BACK
+
+
+async def test_of_a_flood_of_steps_so_many_are_in_the_thread_and_a_question_is_still_shown_whole(bench: Bench) -> None:
+    flood = [Step(f"step {number}", "") for number in range(STEPS + 200)]
+
+    task_id, question = await asked(bench, *flood, approval(preview="x" * 100_000))
+
+    titles = [event.step.title for event in bench.phone.of(task_id) if event.HasField("step")]
+    parts = [title for title in titles if question_words.is_part_title(title)]
+    assert len(titles) == STEPS + len(parts)
+    assert titles[STEPS - 1] == "It does more than is told here"
+    assert f"in the {len(parts)} steps before" in question.preview
+
+
+async def test_no_step_of_an_agent_poses_as_a_part_of_what_the_host_asks_about(bench: Bench) -> None:
+    task_id, _ = await asked(bench, Step(question_words.part_title(1, 1), "harmless"), approval())
+
+    (step,) = [event.step for event in bench.phone.of(task_id) if event.HasField("step")]
+    assert not question_words.is_part_title(step.title)
 
 
 async def test_a_preview_that_is_too_long_for_one_event_stands_whole_before_the_question(bench: Bench) -> None:

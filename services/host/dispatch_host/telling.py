@@ -145,15 +145,21 @@ def audit_line(line: host.ReadAuditResponse) -> dict[str, Any]:
         "subject": line.subject,
         "verdict": _verdict(line),
     }
-    return told | ({"by": line.by} if line.by else {})
+    told |= {"by": line.by} if line.by else {}
+    return told | ({"times": line.times, "last_at": line.last_ms} if line.times > 1 else {})
 
 
 def audit_words(line: host.ReadAuditResponse) -> str:
     """Give it as a line."""
-    at = datetime.fromtimestamp(line.at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    at = _second(line.at_ms)
+    again = f" ({line.times} times, last {_second(line.last_ms)})" if line.times > 1 else ""
     by = f" by {one_line(line.by, 80)}" if line.by else ""
     verdict = _verdict(line).replace("_", " ")
-    return f"{at}  {verdict + by:24}  {one_line(line.permission, 200)}: {one_line(line.subject, 400)}"
+    return f"{at}  {verdict + by:24}  {one_line(line.permission, 200)}: {one_line(line.subject, 400)}{again}"
+
+
+def _second(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def task_id(said: str) -> bytes:

@@ -26,6 +26,7 @@ def question(sends: Sends) -> Approval | None:
         preview=f"{_fenced(f'{sends.method} {sends.url}')}{body}{asked_by}",
         rule=rule if len(rule.encode()) <= RULE_BYTES else "",
         permission=BROWSER,
+        of={"submit forms on": to},
     )
 
 

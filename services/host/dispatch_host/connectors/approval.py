@@ -38,4 +38,5 @@ def approval(connector: str, tool: Offered, arguments: Mapping[str, JSON]) -> Ap
         preview=f"{code(tool.name)} of the connector {code(connector)} with\n\n{fence}json\n{shown}\n{fence}",
         rule=f"use {subject} with any arguments, as the tool is now ({tool.digest})",
         permission=permission_of(connector, tool.name),
+        of={"use": [connector, tool.name, tool.digest]},
     )

@@ -120,6 +120,7 @@ def application_question(application: Application) -> Approval:
         preview=f"{code(application.name)}, started as {code(' '.join(application.start))}",
         rule=rule if len(rule.encode()) <= RULE_BYTES else "",
         permission=DESKTOP,
+        of={"open": application.name, "start": list(application.start)},
     )
 
 
@@ -132,6 +133,7 @@ def document_question(path: Path, folder: Path) -> Approval:
         preview=f"{code(str(path))}, in the application that you have for it",
         rule=rule if len(rule.encode()) <= RULE_BYTES else "",
         permission=DESKTOP,
+        of={"open documents in": str(folder)},
     )
 
 

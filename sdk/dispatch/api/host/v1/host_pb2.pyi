@@ -1220,6 +1220,8 @@ class ReadAuditResponse(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     BY_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    LAST_MS_FIELD_NUMBER: _builtins.int
     at_ms: _builtins.int
     """When, ms since 1970."""
     task_id: _builtins.bytes
@@ -1232,6 +1234,10 @@ class ReadAuditResponse(_message.Message):
     """What came of it."""
     by: _builtins.str
     """Who said so, where a person did."""
+    times: _builtins.int
+    """How often exactly this came in its task; at_ms is the first time."""
+    last_ms: _builtins.int
+    """The last time, ms since 1970."""
     def __init__(
         self,
         *,
@@ -1241,10 +1247,12 @@ class ReadAuditResponse(_message.Message):
         subject: _builtins.str = ...,
         verdict: Global___AuditVerdict.ValueType = ...,
         by: _builtins.str = ...,
+        times: _builtins.int = ...,
+        last_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "by", b"by", "permission", b"permission", "subject", b"subject", "task_id", b"task_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "by", b"by", "last_ms", b"last_ms", "permission", b"permission", "subject", b"subject", "task_id", b"task_id", "times", b"times", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

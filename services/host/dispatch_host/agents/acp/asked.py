@@ -15,7 +15,7 @@ from dispatch_host.agents import places
 from dispatch_host.agents.acp.plain import line
 from dispatch_host.agents.acp.story import Call
 from dispatch_host.agents.agent import NotDoneReason
-from dispatch_host.agents.asking import RULE_BYTES, Allowed, Approval, Denied, NobodyAnswered, Reach, canonical
+from dispatch_host.agents.asking import JSON, RULE_BYTES, Allowed, Approval, Denied, NobodyAnswered, Reach, canonical
 from dispatch_host.changes import difference
 from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import TERMINAL, Kind, Permission
@@ -42,12 +42,13 @@ def question(
     kind = str(call.get("kind") or "other")
     said = {name: value for name, value in call.items() if name not in ("toolCallId", "status", "rawOutput")}
     action = canonical({"agent": agent, "call": said})
-    rule, permission = _rule(action, call, kind, agent, folders, home)
+    rule, of, permission = _rule(action, call, kind, agent, folders, home)
     return Approval(
         text=f"May {agent} {_WANTS.get(kind, 'use a tool')}?",
         action=action,
         preview=_preview(call, options),
         rule=rule,
+        of=of,
         permission=permission,
     )
 
@@ -78,12 +79,15 @@ def written(call: Call) -> Sequence[tuple[str, str, str]]:
     ]
 
 
-def change_rule(agent: str, folder: Folder, home: Path) -> tuple[str, Permission]:
-    """Give the rule that files in a folder may be changed, and what it stands on."""
-    rule = f"let {agent} change files in {where(folder.path, home)}"
-    if len(rule.encode(errors="replace")) > RULE_BYTES:
-        return "", Permission(Kind.FOLDER, str(folder.path), write=True)
-    return rule, Permission(Kind.FOLDER, str(folder.path), write=True)
+def change_rule(agent: str, kind: str, folder: Folder, home: Path) -> tuple[str, JSON, Permission]:
+    """Give the rule that files in a folder may be changed in one way, what exactly it is about, and what it stands on.
+
+    `kind` is that of the tool call: a yes to changes is none to deleting.
+    """
+    rule = f"let {agent} {_WANTS[kind]} in {where(folder.path, home)}"
+    fits = len(rule.encode(errors="replace")) <= RULE_BYTES
+    of: JSON = {"agent": agent, "kind": kind, "folder": str(folder.path)}
+    return rule if fits else "", of, Permission(Kind.FOLDER, str(folder.path), write=True)
 
 
 def where(path: Path, home: Path) -> str:
@@ -104,15 +108,17 @@ def _first(options: Sequence[PermissionOption], kind: str) -> PermissionOption |
 
 def _rule(
     action: bytes, call: Call, kind: str, agent: str, folders: Sequence[Folder], home: Path
-) -> tuple[str, Permission | None]:
+) -> tuple[str, JSON, Permission | None]:
     """Give the rule: a folder's files, or the exact call while a person can read it; else there is none."""
     places = [one["path"] for one in call.get("locations", []) if isinstance(one.get("path"), str)]
     places += [path for path, _, _ in written(call)]
     if kind in _CHANGES and (folder := _holding(places, folders)) is not None:
-        rule, permission = change_rule(agent, folder, home)
-        return (rule, permission) if rule else ("", None)
+        rule, of, permission = change_rule(agent, kind, folder, home)
+        return (rule, of, permission) if rule else ("", None, None)
     rule = f"let {agent} do exactly this: {shown(action.decode())}"
-    return (rule, TERMINAL) if len(rule.encode()) <= RULE_BYTES else ("", None)
+    if len(rule.encode()) > RULE_BYTES:
+        return "", None, None
+    return rule, json.loads(action), TERMINAL
 
 
 def _holding(paths: Sequence[str], folders: Sequence[Folder]) -> Folder | None:

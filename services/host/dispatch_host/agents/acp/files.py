@@ -98,13 +98,14 @@ class Files:
             raise FileRefused(why)
 
     async def _may(self, plan: Plan, folders: Sequence[Folder]) -> None:
-        rule, permission = change_rule(self.agent, touched(plan, folders)[0], self.home)
+        rule, of, permission = change_rule(self.agent, "edit", touched(plan, folders)[0], self.home)
         question = Approval(
             text=f"May {self.agent} change files?",
             action=plan.to_bytes(),
             preview=preview(plan, folders),
             rule=rule,
             permission=permission if rule else None,
+            of=of,
         )
         match await self.ask.may(question):
             case Denied():

@@ -27,7 +27,6 @@ from dispatch_host.agents.agent import Progress, Step, Text
 RESULT_BYTES = 44 * 1024
 _DELTA_BYTES = 16 * 1024
 _LIVE_BYTES = 1024 * 1024
-_STEPS = 300
 _CALLS = 1000
 _DETAIL_BYTES = 4096
 _PLACES = 5
@@ -43,7 +42,6 @@ class Story:
         self._said = ""
         self._kept_bytes = 0
         self._live_bytes = 0
-        self._steps = 0
         self._over = 0  # tool calls that have ended
         self._calls: dict[str, dict[str, Any]] = {}
         self._plan: tuple[str, ...] = ()
@@ -63,7 +61,7 @@ class Story:
             case ToolCallStart() as call:
                 yield from self._before()
                 known = self.call(call)
-                yield from self._step(Step(line(call.title), _detail(known)))
+                yield Step(line(call.title), _detail(known))
             case ToolCallProgress() as call:
                 yield from self._moved(call)
             case AgentPlanUpdate(entries=entries):
@@ -96,7 +94,7 @@ class Story:
         said, self._said, self._kept_bytes = self._said.strip(), "", 0
         if said:
             title = line(said.partition("\n")[0], 160)
-            yield from self._step(Step(title, "" if said == title else plain(said, _DETAIL_BYTES)))
+            yield Step(title, "" if said == title else plain(said, _DETAIL_BYTES))
 
     def _moved(self, call: ToolCallProgress) -> Iterator[Step | Progress]:
         known = self.call(call)
@@ -104,7 +102,7 @@ class Story:
             return
         self._over += 1
         if call.status == "failed":
-            yield from self._step(Step(f"Failed: {line(str(known.get('title', 'a tool')))}", _detail(known)))
+            yield Step(f"Failed: {line(str(known.get('title', 'a tool')))}", _detail(known))
         yield Progress(self._over, 0, "steps")
 
     def _planned(self, entries: list[PlanEntry]) -> Iterator[Step | Progress]:
@@ -112,15 +110,8 @@ class Story:
         words = tuple(line(entry.content) for entry in entries[:100])
         if words and words != self._plan:
             self._plan = words
-            yield from self._step(Step("Plan", plain("\n".join(f"- {one}" for one in words), _DETAIL_BYTES)))
+            yield Step("Plan", plain("\n".join(f"- {one}" for one in words), _DETAIL_BYTES))
         yield Progress(sum(entry.status == "completed" for entry in entries), len(entries), "steps")
-
-    def _step(self, step: Step) -> Iterator[Step]:
-        self._steps += 1
-        if self._steps < _STEPS:
-            yield step
-        elif self._steps == _STEPS:
-            yield Step("It does more than is told here", f"The first {_STEPS} steps are in the thread.")
 
 
 def _detail(call: Call) -> str:

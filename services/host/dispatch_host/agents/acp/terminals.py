@@ -22,7 +22,7 @@ from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.program import Ended, Exit, NoProgram, Output
-from dispatch_host.scope import KeptOut, shown
+from dispatch_host.scope import KeptOut, shown, visible
 from dispatch_host.scope.given import given
 
 _MOST = 16  # at once
@@ -177,11 +177,13 @@ class Terminals:
         online = self.gate.has(NETWORK)
         kept = "in the sandbox" if confined else "WITHOUT a sandbox, as yourself"
         network = "with the network" if online or not confined else "without the network"
-        line = shlex.join([*(f"{name}={value}" for name, value in variables.items()), *argv])
+        line, beside = shlex.join(argv), [f"{name}={value}" for name, value in variables.items()]
+        having = [f"with {visible(shlex.join(beside))} set"] if beside else []
         at = places.where(folder, self.home)
         may = partial(places.rights, folders, home=self.home, confined=confined)
-        rule = ", ".join([f"let {self.agent} run {shown(line)} in {shown(at)}", kept, network, *may(shown)])
-        ruled = len(rule.encode(errors="replace")) <= RULE_BYTES
+        rule = ", ".join([f"let {self.agent} run {visible(line)} in {shown(at)}", *having, kept, network, *may(shown)])
+        several = "\n" in "".join([*argv, *beside])
+        ruled = not several and len(rule.encode(errors="replace")) <= RULE_BYTES
         action: JSON = {
             "argv": list(argv),
             "folder": str(folder),
@@ -196,6 +198,7 @@ class Terminals:
             preview="\n\n".join(
                 [
                     fenced(line),
+                    *([f"with these variables:\n\n{fenced(chr(10).join(map(shlex.quote, beside)))}"] if beside else []),
                     f"in {code(at)}, {kept}, {network}",
                     *(f"It {one}." for one in may(code)),
                 ]

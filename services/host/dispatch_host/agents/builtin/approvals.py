@@ -24,6 +24,7 @@ def approval(plan: Plan, remarks: str, folders: Sequence[Folder]) -> Approval:
         rule=rule if ruled else "",
         permission=needed[0] if needed else None,
         also=needed[1:],
+        of={"change files in": [str(folder.path) for folder in where]},
     )
 
 
