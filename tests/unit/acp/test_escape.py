@@ -243,6 +243,7 @@ async def test_a_yes_to_a_difference_from_words_that_are_not_there_covers_no_wri
 async def test_a_program_is_shown_asked_and_has_none_of_the_agents_own(desk: Desk) -> None:
     own = desk.home / ".scripty"
     own.mkdir()
+    (own / "token").touch(0o600)
     (own / "token").write_text("the token")
     desk.preset = scripted(sessions=own, secrets={"SCRIPTY_KEY": "~/.scripty/token"})
     script = f"cat {own}/token; echo key $SCRIPTY_KEY; echo hello > made; exit 3"

@@ -142,6 +142,7 @@ async def test_one_that_remembers_nothing_is_told_the_thread(desk: Desk) -> None
 
 
 async def test_its_variables_and_secrets_reach_it_and_no_others(desk: Desk) -> None:
+    (desk.home / "key").touch(0o600)
     (desk.home / "key").write_text("a secret\nmore\n")
     desk.environment |= {"SCRIPTY_REGION": "north", "OTHER_KEY": "not for it"}
     desk.preset = scripted(variables=("SCRIPTY_REGION", "UNSET"), secrets={"SCRIPTY_KEY": "~/key"})
