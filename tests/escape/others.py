@@ -267,7 +267,7 @@ def skill(tool: str) -> Attempt:
         (ground.approved / "SKILL.md").write_text("---\nname: approved\ndescription: Baits.\n---\nNothing.\n")
         runs = tool == "run_skill_script"
         terminal = await _terminal(ground) if runs else Terminal(_nothing, unconfined=Unconfined(home=ground.root))
-        skills = Skills(lambda: [ground.root / "user"], terminal=terminal)
+        skills = Skills(lambda: [ground.root / "user"], terminal=terminal, agents_own=list)
         elsewhere = ground.root / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
         given = {"arguments": [], "folder": str(elsewhere)} if runs else {}

@@ -38,8 +38,14 @@ class ConnectorWorld:
         self.told: list[Any] = []
         self.environment = {**ENVIRONMENT, "HOST_SECRET": HOST_SECRET, "TOKEN": "secret-token"}
         self.terminal = best_terminal(home=self.home, keep_out=[], environment=self.environment)
-        starter = Starter(environment=self.environment, home=self.home, terminal=self.terminal)
-        self.connectors = Connectors(self.file, starter=starter)
+        self.agents_own: list[Path] = []
+        self.starter = Starter(
+            environment=self.environment,
+            home=self.home,
+            terminal=self.terminal,
+            agents_own=lambda: self.agents_own,
+        )
+        self.connectors = Connectors(self.file, starter=self.starter)
         self.connectors.broke = self.broke.append
 
     async def __aenter__(self) -> ConnectorWorld:

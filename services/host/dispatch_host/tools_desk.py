@@ -30,7 +30,9 @@ class ToolsDesk:
 
     async def connectors(self, held: Held) -> pb.ListConnectorsResponse:
         """List the connectors, without starting any."""
-        return pb.ListConnectorsResponse(connectors=[_connector(one, held) for one in self._tools.connectors.seen()])
+        return pb.ListConnectorsResponse(
+            connectors=[_connector(one, held) for one in self._tools.connectors.seen(held.folders)]
+        )
 
     async def check(self, name: str, held: Held) -> pb.CheckConnectorResponse:
         """Start one. It is kept where the running host has it and agents may use it. Raises BadRequest."""

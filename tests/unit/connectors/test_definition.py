@@ -134,7 +134,10 @@ def test_a_file_that_is_none_is_told(text: str, said: str) -> None:
 def test_values_are_filled_in_from_the_environment_and_from_files() -> None:
     template = Template("Bearer ${A} ${env:B} ${file:/f}")
 
-    assert template.filled({"A": "1", "B": "2"}, lambda path: f"in {path}\n") == "Bearer 1 2 in /f"
+    filled = template.filled({"A": "1", "B": "2"}, lambda path: f"in {path}\n")
+    assert (filled.text, filled.secrets) == ("Bearer 1 2 in /f", ["1", "2", "in /f"])
+    assert "1" not in repr(filled)
+    assert template.filled_openly({"A": "1"}) == "Bearer 1  "
     with pytest.raises(Unfilled, match="the variable B is not set"):
         template.filled({"A": "1"}, lambda path: path)
     assert "Bearer" not in repr(template)

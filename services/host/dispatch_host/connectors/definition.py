@@ -31,22 +31,43 @@ class Unfilled(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """A value as its server gets it."""
+
+    text: str = field(repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """What its places were filled with: each is as secret as the whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """A value with places for variables (`${NAME}`) and files (`${file:PATH}`)."""
 
     text: str = field(repr=False)
 
-    def filled(self, environment: Mapping[str, str], read: Callable[[str], str]) -> str:
+    def filled(self, environment: Mapping[str, str], read: Callable[[str], str]) -> Filled:
         """Fill in what is there now; `read` gives what is in a file. Raises Unfilled."""
+        gave: list[str] = []
 
         def fill(place: re.Match[str]) -> str:
             kind, _, path = place[1].partition(":")
             if kind == "file":
-                return read(path).removesuffix("\n").removesuffix("\r")
+                gave.append(read(path).removesuffix("\n").removesuffix("\r"))
+                return gave[-1]
             name = path if kind == "env" else place[1]
             if name not in environment:
                 raise Unfilled(f"the variable {name} is not set for dispatch-host run")
-            return environment[name]
+            gave.append(environment[name])
+            return gave[-1]
+
+        return Filled(_PLACEHOLDER.sub(fill, self.text), gave)
+
+    def filled_openly(self, environment: Mapping[str, str]) -> str:
+        """Fill in the variables that are set, and nothing for the rest: for looking at paths in it. Reads no file."""
+
+        def fill(place: re.Match[str]) -> str:
+            kind, _, name = place[1].partition(":")
+            return "" if kind == "file" else environment.get(name if kind == "env" else place[1], "")
 
         return _PLACEHOLDER.sub(fill, self.text)
 

@@ -24,6 +24,7 @@ from dispatch_host.markdown import code
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.sandbox.program import Exit, NoProgram, Output
 from dispatch_host.scope import Folder
+from dispatch_host.scope.theirs import agents_may_write_to, where_agents_write
 from dispatch_host.skills.shelf import Found, NotRead, copied, files_of, found_in, read
 
 TEXT_BYTES = 64 * 1024
@@ -38,19 +39,30 @@ _TEXT: Mapping[str, JSON] = {"type": "string"}
 class Skills:
     """The skills of one host. As a `Toolbox`."""
 
-    def __init__(self, shelves: Callable[[], Sequence[Path]], *, terminal: Terminal) -> None:
-        """`shelves` gives the folders that skills lie in now; of two with the same name the first counts."""
+    def __init__(
+        self,
+        shelves: Callable[[], Sequence[Path]],
+        *,
+        terminal: Terminal,
+        agents_own: Callable[[], Sequence[Path]],
+    ) -> None:
+        """`shelves` gives the folders that skills lie in now; of two with the same name the first counts.
+
+        `agents_own` gives the folders that external agents have for themselves, to change.
+        """
         self._shelves = shelves
+        self._agents_own = agents_own
         self._terminal = terminal
 
     def found(self, folders: Sequence[Folder] = ()) -> list[Found]:
         """List all, the bad ones with what is wrong: a skill that agents may write to is no skill of the owner's."""
+        places = where_agents_write(folders, self._agents_own())
         seen: dict[str, Path] = {}
         every: list[Found] = []
         for shelf in self._shelves():
             for skill in found_in(shelf):
                 wrong = list(skill.wrong)
-                if any(folder.writable and _meet(folder.path, skill.folder) for folder in folders):
+                if agents_may_write_to(skill.folder, places):
                     wrong.append("agents may write to it")
                 if skill.name in seen:
                     wrong.append(f"there is one of this name in {seen[skill.name]}")
@@ -217,7 +229,3 @@ def _text(arguments: Mapping[str, JSON], name: str) -> str:
 def _cut(content: bytes) -> str:
     text = plain(content[:TEXT_BYTES].decode(errors="replace"))
     return text + (f"\n… and {len(content) - TEXT_BYTES} bytes more." if len(content) > TEXT_BYTES else "")
-
-
-def _meet(one: Path, other: Path) -> bool:
-    return one.is_relative_to(other) or other.is_relative_to(one)

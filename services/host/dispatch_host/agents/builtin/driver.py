@@ -45,7 +45,7 @@ from dispatch_host.agents.toolbox import Work
 from dispatch_host.agents.words import Words
 from dispatch_host.changes import Plan, preview, touched
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, KeptOut, names
+from dispatch_host.scope import Folder, KeptOut, kept, names
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class BuiltIn:
         does not run any, without `pages` it opens none, and without `desktop` it leaves the desktop alone.
         """
         self._home = home or Path.home()
-        self._keep_out = [one if isinstance(one, KeptOut) else KeptOut.hold(one) for one in keep_out]
+        self._keep_out = kept(keep_out)
         given = environment or {}
         self._environment = {name: given[name] for name in _PASSED_ON if name in given} | _ALWAYS
         self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))
