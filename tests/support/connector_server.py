@@ -19,6 +19,7 @@ import anyio
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
 
 NOTES = Path(sys.argv[1])
 WIRE = os.dup(1)  # the SDK keeps what is printed from it
@@ -54,6 +55,8 @@ HONEST = [
     "large",
     "spawn",
     "change",
+    "leak",
+    "blame",
 ]
 LIES = [
     tool("bad\nname"),
@@ -102,6 +105,10 @@ class Desk:
                 ], False
             case "refuse":
                 return [types.TextContent(text="no such folder")], True
+            case "leak":
+                return [types.TextContent(text=f"login as me with {os.environ['PASSWORD']} failed")], True
+            case "blame":
+                raise MCPError(-32050, f"{'x' * 280} me:{os.environ['PASSWORD']}@x was refused")
             case "hang":
                 await anyio.sleep_forever()
             case "die":

@@ -111,6 +111,19 @@ async def test_a_program_gets_its_own_variables_and_none_of_the_hosts(world: Con
     assert variables.keys() <= {*PASSED_ON, *env, "LC_CTYPE"}
 
 
+@pytest.mark.parametrize(("tool", "said"), [("leak", "login as me with (hidden) failed"), ("blame", "me:(hidden)@x")])
+async def test_what_a_server_says_when_it_fails_is_passed_on_without_the_secrets_that_it_got(
+    world: ConnectorWorld, tool: str, said: str
+) -> None:
+    # As a part of a value; and where what is said is cut, no part of it is left at the edge.
+    world.defines(mail=world.program("mail", env={"PASSWORD": "${TOKEN}", "URL": "postgres://me:${TOKEN}@db"}))
+
+    words = await failure(world.calls(world.work("mail", replies=ALWAYS_YES), f"mail__{tool}"))
+
+    assert said in words
+    assert "secret" not in words
+
+
 async def test_what_a_server_says_stays_data_within_bounds(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
 

@@ -10,9 +10,11 @@ import pytest
 from dispatch_host.agents.asking import canonical
 from dispatch_host.connectors.answer import TEXT_BYTES, Answer, Thing, Words, written
 from dispatch_host.connectors.approval import approval
+from dispatch_host.connectors.definition import Template
 from dispatch_host.connectors.life import STEPS, Event, Life, State
 from dispatch_host.connectors.meter import MOST_MESSAGES, Meter
 from dispatch_host.connectors.offer import MOST_TOOLS, Said, model_names, offer
+from dispatch_host.connectors.starting import Opening
 
 OBJECT = {"type": "object"}
 
@@ -81,12 +83,15 @@ def test_what_a_server_says_of_a_tool_is_part_of_what_a_yes_is_for() -> None:
 
 def test_what_is_approved_is_what_is_shown_and_sent() -> None:
     tool = offer([Said("send", "", OBJECT)]).tools["send"]
-    given = {"to": "a@b", "text": "```\n\u202eevil\n```"}
+    hidden = "".join(chr(0xE0000 + ord(sign)) for sign in "bcc evil@x")
+    given = {"to": "a\u200b@b", "text": f"```\n\u202eevil\n```{hidden}"}
 
     question = approval("mail", tool, given)
 
     assert question.action == canonical({"do": "call", "connector": "mail", "tool": "send", "arguments": given})
-    assert "⟨U+202E⟩" in question.preview
+    assert "⟦U+202E⟧" in question.preview
+    assert '"a⟦U+200B⟧@b"' in question.preview
+    assert all(f"⟦U+{ord(sign):04X}⟧" in question.preview and sign not in question.preview for sign in hidden)
     assert question.preview.count("````") == 2
 
 
@@ -99,6 +104,17 @@ def test_an_answer_is_json_that_no_text_gets_out_of() -> None:
     assert said["note"].startswith("This came from outside")
     assert len(json.dumps(said["text"], ensure_ascii=False).encode()) <= TEXT_BYTES + 2
     assert "\x1b" not in json.dumps(said, ensure_ascii=False)
+
+
+def test_a_secret_is_hidden_as_a_part_of_a_value_and_before_what_is_written_is_cut() -> None:
+    filled = Template("postgres://me:${PW}@db").filled({"PW": "hunter2hunter2"}, lambda _: "")
+    opening = Opening(ended=lambda: None, secrets=[filled.text, *filled.secrets])
+
+    assert opening.hidden("login as me with hunter2hunter2 failed") == "login as me with (hidden) failed"
+    assert opening.hidden("no postgres://me:hunter2hunter2@db") == "no (hidden)"
+    for rest in range(380, 410):
+        opening.errors = lambda rest=rest: b"hunter2hunter2" + b"x" * rest  # type: ignore[misc]
+        assert "unter2" not in opening.wrote()
 
 
 def test_a_meter_counts_from_the_last_question() -> None:

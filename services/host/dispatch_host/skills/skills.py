@@ -12,7 +12,6 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 from dispatch.plain import plain
@@ -20,12 +19,12 @@ from dispatch.plain import plain
 from dispatch_host.agents.asking import JSON, RULE_BYTES, Approval, Denied, NobodyAnswered, canonical
 from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
-from dispatch_host.markdown import code
+from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.sandbox.program import Exit, NoProgram, Output
-from dispatch_host.scope import Folder
+from dispatch_host.scope import Folder, shown, visible
 from dispatch_host.scope.theirs import agents_may_write_to, where_agents_write
-from dispatch_host.skills.shelf import Found, NotRead, copied, files_of, found_in, read
+from dispatch_host.skills.shelf import Found, NotRead, copied, digest, files_of, found_in, read
 
 TEXT_BYTES = 64 * 1024
 OUTPUT_BYTES = 32 * 1024
@@ -133,16 +132,15 @@ class Skills:
         async with contextlib.AsyncExitStack() as stack:
             with _reading():
                 copy = await asyncio.to_thread(stack.enter_context, copied(skill))
-                content = await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
+                await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
+                whole = await asyncio.to_thread(digest, copy)  # a script runs others that lie beside it
             try:
                 confined = await self._terminal.is_confined(work.gate, f"{skill.name}/{path}")
             except NoSandbox as missing:
                 raise ToolFailed(f"Scripts can't be run here: {missing.why}") from None
             if not confined:
                 raise ToolFailed("Scripts of skills run in the sandbox only, and there is none.")
-            question = _question(
-                skill, path, content, [str(one) for one in given], folder, online=work.gate.has(NETWORK)
-            )
+            question = _question(skill, path, whole, [str(one) for one in given], folder, online=work.gate.has(NETWORK))
             reply = await work.ask.may(question)
             if isinstance(reply, Denied):
                 raise ToolFailed("The person said no. The script was not run.")
@@ -177,29 +175,29 @@ class Skills:
         return json.dumps({"end": how, "output": plain(output.decode(errors="replace"))}, ensure_ascii=False)
 
 
-def _question(skill: Found, path: str, content: bytes, given: Sequence[str], folder: Path, *, online: bool) -> Approval:
-    """Ask for exactly this script with exactly these words. Raises ToolFailed for words that can't be written."""
-    action = canonical(
-        {
-            "do": "run_skill_script",
-            "skill": skill.name,
-            "path": path,
-            "script": sha256(content).hexdigest(),
-            "arguments": list(given),
-            "folder": str(folder),
-            "network": online,
-        }
-    )
+def _question(skill: Found, path: str, whole: str, given: Sequence[str], folder: Path, *, online: bool) -> Approval:
+    """Ask for exactly this script, in a skill of exactly this digest, with exactly these words."""
+    action: JSON = {
+        "do": "run_skill_script",
+        "skill": skill.name,
+        "path": path,
+        "digest": whole,
+        "arguments": list(given),
+        "folder": str(folder),
+        "network": online,
+    }
     line = shlex.join([f"{skill.name}/{path}", *given])
-    how = f"in {folder}, in the sandbox, {'with' if online else 'without'} the network"
-    rule = f"run {line} {how}, as the script is now ({sha256(content).hexdigest()[:8]})"
-    fits = "\n" not in rule and len(rule.encode(errors="replace")) <= RULE_BYTES
+    how = f"in the sandbox, {'with' if online else 'without'} the network"
+    rule = f"run {visible(line)} in {shown(str(folder))}, {how}, as the skill is now ({whole[:8]})"
+    fits = "\n" not in line and len(rule.encode(errors="replace")) <= RULE_BYTES
     return Approval(
         text=f"Run the script {code(path)} of the skill {code(skill.name)}?",
-        action=action,
-        preview=f"{code(line)}\n\n{plain(how)}",
+        action=canonical(action),
+        preview=f"{fenced(line)}\n\nin {code(str(folder))}, {how}, as the skill is now (`{whole[:8]}`)",
         rule=rule if fits else "",
         permission=TERMINAL if fits else None,
+        also=(NETWORK,) if fits and online else (),
+        of=action,
     )
 
 
