@@ -171,6 +171,7 @@ async def listen(server: Server[Any]) -> None:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", int(os.environ.get("PORT", "0"))))
+    listening.listen()  # who calls between this note and uvicorn's first step waits, and is not refused
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = Guarded(server.streamable_http_app(transport_security=security))
     running = uvicorn.Server(uvicorn.Config(app, log_level="critical"))

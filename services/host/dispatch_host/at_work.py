@@ -20,7 +20,7 @@ from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.failures import place_of
 from dispatch.runtime.logs import get_logger
 
-from dispatch_host import entries, steps
+from dispatch_host import entries
 from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
 from dispatch_host.asking import Asker, Floor, Steering, Watchdog
 from dispatch_host.entries import Entry
@@ -238,7 +238,7 @@ class AtWork:
                 continue
 
             def write(tx: Tx, batch: Sequence[Entry] = batch) -> None:
-                steps.tell(tx, self._floor.scribe, self.task, batch)
+                self._floor.scribe.tell(tx, self.task, batch)
 
             # Shielded: cut off in the middle, nobody would know whether these steps are written or still to write.
             writing = asyncio.ensure_future(self._floor.store(write))

@@ -35,7 +35,7 @@ from dispatch_host.thread_command import add_thread
 if TYPE_CHECKING:
     from dispatch.device.home import Home
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 app = program(
     name="dispatch-host", about="Does the work that your phone sends, on this computer, within the limits you set."

@@ -17,7 +17,7 @@ from dispatch.cli import Console, Exit, guarded, passphrase_file
 if TYPE_CHECKING:
     from dispatch.device.home import Home
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 _APP = "dispatch-host"
 _SOCKET_SECONDS = 3.0

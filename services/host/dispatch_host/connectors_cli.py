@@ -14,7 +14,7 @@ from dispatch_host.command import Shared, at_desk
 if TYPE_CHECKING:
     from dispatch.api.host.v1.host_pb2 import Connector
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 connectors = typer.Typer(help="The servers that agents may use: mail, calendars, chats.")
 

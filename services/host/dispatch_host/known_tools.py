@@ -37,5 +37,5 @@ def known_tools(owned: Owned, environment: Mapping[str, str]) -> Tools:
     agents_own = own_folders(owned.home.path / AGENTS, home=Path.home())
     starter = Starter(environment=environment, home=Path.home(), terminal=terminal, agents_own=agents_own)
     shelves = Shelves(owned.home.path)
-    skills = Skills(shelves.paths, terminal=terminal, agents_own=agents_own)
+    skills = Skills(shelves.paths, terminal=terminal, agents_own=agents_own, home=Path.home(), keep_out=owned.keep_out)
     return Tools(Connectors(owned.home / FILE, starter=starter), skills, shelves)

@@ -18,7 +18,7 @@ from dispatch_host.folders_cli import say_allowed
 if TYPE_CHECKING:
     from dispatch.api.thread.v1.thread_pb2 import Permission
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 permissions = typer.Typer(help="What agents may do on this computer.")
 

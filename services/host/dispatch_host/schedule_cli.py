@@ -12,7 +12,7 @@ from dispatch.cli import Exit
 from dispatch_host.command import Shared, at_desk
 
 if TYPE_CHECKING:
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 schedule = typer.Typer(name="schedule", help="What this computer does by itself, again and again or once.")
 

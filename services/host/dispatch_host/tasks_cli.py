@@ -10,7 +10,7 @@ from dispatch.cli import Exit
 from dispatch_host.command import Shared, at_desk
 
 if TYPE_CHECKING:
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 TASKS = 20
 

@@ -124,21 +124,26 @@ class Idler:
     """A server that offers nothing, and whose stream of events is comments without end."""
 
     def __init__(self) -> None:
-        self.sent_bytes = 0
+        self.open = 0  # connections
         self.left = asyncio.Event()
 
     async def come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                length = re.search(r"(?i)content-length: (\d+)", head)
-                body = json.loads(await reader.readexactly(int(length[1]))) if length and length[1] != "0" else {}
-                if head.startswith("GET"):
-                    await self._comment(writer)
-                    return
-                self._answer(writer, body)
-                await writer.drain()
+            await self._serve(reader, writer)
         writer.close()
+        self.open -= 1
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = re.search(r"(?i)content-length: (\d+)", head)
+            body = json.loads(await reader.readexactly(int(length[1]))) if length and length[1] != "0" else {}
+            if head.startswith("GET"):
+                await self._comment(writer)
+                return
+            self._answer(writer, body)
+            await writer.drain()
 
     async def _comment(self, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
@@ -146,7 +151,6 @@ class Idler:
             while True:
                 writer.write(b": x\n" * 1000)
                 await writer.drain()
-                self.sent_bytes += 4000
         except ConnectionError:
             self.left.set()
 
@@ -171,5 +175,6 @@ async def test_an_idle_stream_of_comments_without_end_is_counted_and_ends_the_co
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await ended.wait()
                 await idler.left.wait()
+        await until(lambda: idler.open == 0)
 
     assert meter.is_over

@@ -14,7 +14,7 @@ from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.permissions.permission import TERMINAL
 from dispatch_host.sandbox.probe import Found
 from dispatch_host.sandbox.unconfined import Unconfined
-from dispatch_host.scope import Folder
+from dispatch_host.scope import Folder, KeptOut
 from dispatch_host.skills.shelves import Shelves
 from dispatch_host.skills.skills import Skills
 
@@ -46,7 +46,16 @@ class World:
         self.terminal = best_terminal(home=root, keep_out=[self.home], environment={})
         self.shelves = Shelves(self.home)
         self.agents_own: list[Path] = []
-        self.skills = Skills(self.shelves.paths, terminal=self.terminal, agents_own=lambda: self.agents_own)
+        self.skills = self.made(self.terminal)
+
+    def made(self, terminal: Terminal) -> Skills:
+        return Skills(
+            self.shelves.paths,
+            terminal=terminal,
+            agents_own=lambda: self.agents_own,
+            home=self.home.parent,
+            keep_out=[KeptOut.at(self.home)],
+        )
 
     def put(self, name: str, about: str, *, shelf: Path | None = None) -> Path:
         folder = (shelf or self.shelf) / name
@@ -179,6 +188,65 @@ async def test_a_script_runs_in_the_sandbox_as_it_was_approved(world: World) -> 
     assert "without the network" in question.rule
 
 
+async def test_a_script_is_given_what_the_question_says_and_no_other_approved_folder(
+    world: World, tmp_path: Path
+) -> None:
+    if (await world.terminal.found()).programs is None:
+        pytest.skip("there is no sandbox here")
+    papers, other = tmp_path / "papers", tmp_path / "other"
+    for folder in (papers, other):
+        folder.mkdir()
+        (folder / "words").write_text(f"of {folder.name}")
+    (world.skill / "scripts" / "look.sh").write_text('cat "$1/words"; cat "${1%papers}other/words"; touch made')
+    work = world.work(YES, folders=[Folder(world.folder, writable=True), Folder(papers), Folder(other)])
+
+    said = await world.runs(work, "scripts/look.sh", str(papers))
+
+    assert "of papers" in said["output"]
+    assert "of other" not in said["output"]
+    assert (world.folder / "made").exists()
+    [question] = questions(work)
+    assert "It may change `~/work`." in question.preview
+    assert "It may only read `~/papers`." in question.preview
+    assert "other" not in question.preview
+
+
+@pytest.mark.parametrize("where", ["/etc", "work/../home", "{home}", "~", "nowhere"])
+async def test_a_script_that_would_start_elsewhere_is_refused_and_nobody_is_asked(world: World, where: str) -> None:
+    work = world.work(YES)
+    given = {"name": "notes", "path": "scripts/do.py", "arguments": [], "folder": where.format(home=world.home)}
+
+    with pytest.raises(ToolFailed, match="folder"):
+        await world.calls("run_skill_script", work, **given)
+
+    assert questions(work) == []
+
+
+async def test_what_is_kept_out_is_neither_read_nor_copied_though_it_lies_in_a_skill(
+    world: World, tmp_path: Path
+) -> None:
+    if (await world.terminal.found()).programs is None:
+        pytest.skip("there is no sandbox here")
+    shelf = tmp_path / "shelf"
+    skill = world.put("open", "Holds the keys.", shelf=shelf)
+    (skill / "keys").mkdir()
+    (skill / "keys" / "passphrase").write_text("the passphrase")
+    (skill / "look.sh").write_text('cat "$SKILL_FOLDER/keys/passphrase"')
+    home, keep_out = world.home.parent, [KeptOut.at(skill / "keys")]
+    world.skills = Skills(lambda: [shelf], terminal=world.terminal, agents_own=list, home=home, keep_out=keep_out)
+    work = world.work(YES)
+
+    with pytest.raises(ToolFailed):
+        await world.calls("read_skill_file", work, name="open", path="keys/passphrase")
+    listed = await world.calls("load_skill", work, name="open")
+    ran = await world.calls(
+        "run_skill_script", work, name="open", path="look.sh", arguments=[], folder=str(world.folder)
+    )
+
+    assert "passphrase" not in listed
+    assert "the passphrase" not in ran
+
+
 async def test_a_script_that_changes_is_asked_for_anew(world: World) -> None:
     if (await world.terminal.found()).programs is None:
         pytest.skip("there is no sandbox here")
@@ -246,7 +314,7 @@ async def test_scripts_need_the_terminal_and_are_never_run_without_a_sandbox(wor
 
     assert "run_skill_script" not in {tool.name for tool in await world.skills.tools(world.work(terminal=False))}
     unconfined = Terminal(nothing, unconfined=Unconfined(home=tmp_path))
-    world.skills = Skills(world.shelves.paths, terminal=unconfined, agents_own=list)
+    world.skills = world.made(unconfined)
     work = world.work(YES)
 
     with pytest.raises(ToolFailed, match="sandbox only"):

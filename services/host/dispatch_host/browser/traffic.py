@@ -1,0 +1,208 @@
+"""What the pages of a session ask for: when nothing moves any more, and what is held back until a person says yes.
+
+In the sandbox; called by pages.py, which says what the agent does. docs/browser.md, "What is asked, what is audited".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import BrowserContext, Error, Page, Request, Route
+
+from dispatch_host.browser import wire
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOOK_SECONDS = 0.05
+_QUIET_SECONDS = 0.3
+_LOADING_SECONDS = 8.0
+
+
+@dataclass(slots=True)
+class Acting:
+    """What the agent does just now, as far as it decides what is held back."""
+
+    link: bool = False
+    sends: bool = False  # it presses what sends a form
+    adopted: bool = False  # a page that was opened by it is the page now
+    new_document: bool = False
+
+
+class Traffic:
+    """The requests of one session's pages."""
+
+    def __init__(
+        self,
+        context: BrowserContext,
+        *,
+        tell: Callable[[Mapping[str, Any]], None],
+        note: Callable[[str], None],
+        address: Callable[[], str],
+    ) -> None:
+        """`tell` writes a line to the host, `note` to the agent; `address` gives that of the page that is meant."""
+        # Fixed after __init__.
+        self._context = context
+        self._tell = tell
+        self._note = note
+        self._address = address
+        self._numbers = itertools.count(1)
+        # Touched on one loop.
+        self.acting: Acting | None = None
+        self._touched = False  # since the last address that the agent opened
+        self._held: dict[int, asyncio.Future[bool]] = {}
+        self._loading: set[Request] = set()
+        self._moved = 0.0  # when something was last asked for or came
+
+    async def begin(self) -> None:
+        """Hear everything that a page asks for."""
+        await self._context.route("**/*", self._route)
+        await self._context.route_web_socket("**/*", lambda way: way.close())
+        self._context.on("request", self._asks)
+        self._context.on("requestfinished", self._came)
+        self._context.on("requestfailed", self._came)
+
+    def answered(self, number: int, *, yes: bool) -> None:
+        """Hear what became of a request that was held."""
+        if (held := self._held.get(number)) is not None and not held.done():
+            held.set_result(yes)
+
+    def goes_to_an_address(self) -> None:
+        """Hear that the agent opens an address: what that page does at first is not the agent's doing."""
+        self._touched = False
+
+    @contextlib.contextmanager
+    def act(self, *, link: bool, sends: bool) -> Iterator[None]:
+        """Hold what the body does on the page for the agent's doing. A link to a new page is as good as an address."""
+        before, self._touched = self._touched, True
+        self.acting = Acting(link=link, sends=sends)
+        try:
+            yield
+        finally:
+            if link and self.acting.new_document:
+                self._touched = before
+            self.acting = None
+
+    @contextlib.asynccontextmanager
+    async def patience(self, seconds: float) -> AsyncIterator[None]:
+        """Bound what is done, not counting the time in which a person is asked. Raises TimeoutError."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(seconds) as timeout:
+
+            async def keep() -> None:
+                while True:
+                    await asyncio.sleep(1)
+                    if self._held and (when := timeout.when()) is not None:
+                        timeout.reschedule(max(when, loop.time() + seconds / 2))
+
+            keeping = loop.create_task(keep())
+            try:
+                yield
+            finally:
+                keeping.cancel()
+
+    async def settle(self) -> None:
+        """Wait until nothing has moved for a moment, for some seconds at most; time in which a person is asked does not count."""
+        loop = asyncio.get_running_loop()
+        self._moved = loop.time()
+        deadline = loop.time() + _LOADING_SECONDS
+        while (now := loop.time()) < deadline:
+            if self._held:
+                deadline = now + _LOADING_SECONDS
+            elif not self._loading and now - self._moved > _QUIET_SECONDS:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        self._note("It was still loading.")
+
+    def loaded(self, _: Page) -> None:
+        """Hear that a page has a new document."""
+        if self.acting is not None:
+            self.acting.new_document = True
+
+    def closed(self, page: Page) -> None:
+        """Hear that a page is gone, and what it asked for with it."""
+        self._loading = {request for request in self._loading if not _is_from(request, page)}
+
+    def _asks(self, request: Request) -> None:
+        self._loading.add(request)
+        self._moved = asyncio.get_running_loop().time()
+        if _is_of_the_page(request) and request.url.startswith(("http:", "https:")):
+            self._tell({"visits": request.url[:16384]})
+
+    def _came(self, request: Request) -> None:
+        self._loading.discard(request)
+        self._moved = asyncio.get_running_loop().time()
+
+    async def _route(self, route: Route, request: Request) -> None:
+        with contextlib.suppress(Error):  # the page is gone, and its request with it
+            if request.resource_type in ("ping", "beacon", "cspviolationreport"):
+                await route.abort()
+            elif self._must_wait(request):
+                await self._hold(route, request)
+            else:
+                await route.continue_()
+
+    def _must_wait(self, request: Request) -> bool:
+        """Tell whether it sends something that the agent has a part in."""
+        if request.method not in _SAFE:
+            return self._touched
+        acting = self.acting
+        if acting is None or acting.link or "?" not in request.url:
+            return False
+        return _is_of_the_page(request) or (acting.sends and request.resource_type in ("document", "xhr", "fetch"))
+
+    async def _hold(self, route: Route, request: Request) -> None:
+        body = request.post_data_buffer or b""
+        url = request.url
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:
+            text = "\0"
+        if len(body) > wire.SENT_BYTES or len(url) > wire.SENT_BYTES or not wire.can_be_shown(text + url):
+            self._note("It wanted to send what can't be shown to a person, or too much; that was not sent.")
+            await route.abort()
+            return
+        number = next(self._numbers)
+        held = self._held[number] = asyncio.get_running_loop().create_future()
+        self._tell(
+            {
+                "sends": {
+                    "number": number,
+                    "method": request.method[:16],
+                    "url": url,
+                    "body": text,
+                    "kind": request.headers.get("content-type", "")[:256],
+                    "page": self._address()[:16384],
+                }
+            }
+        )
+        try:
+            yes = await held
+        finally:
+            del self._held[number]
+        if not yes:
+            self._note("The person did not allow what it wanted to send; that was not sent.")
+            await route.abort()
+        elif request.method in _SAFE:
+            await route.continue_()
+        else:
+            # By these bytes: what the browser would add, the contents of files, nobody was shown.
+            await route.continue_(post_data=body)
+
+
+def _is_of_the_page(request: Request) -> bool:
+    """Tell whether it is the page itself that goes there."""
+    try:
+        return bool(request.is_navigation_request()) and request.frame.parent_frame is None
+    except Error:  # of a page that is just being made
+        return bool(request.is_navigation_request())
+
+
+def _is_from(request: Request, page: Page) -> bool:
+    try:
+        return bool(request.frame.page == page)
+    except Error:  # of a page that never came to be, or is gone: nothing comes of it
+        return True
