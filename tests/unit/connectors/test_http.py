@@ -170,8 +170,7 @@ async def test_an_idle_stream_of_comments_without_end_is_counted_and_ends_the_co
     idler, meter, ended = Idler(), Meter(most_bytes=256 * 1024), asyncio.Event()
     async with await asyncio.start_server(idler.come, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
-        async with line(http(url, {}, meter, ended.set), meter, by_program=False, seconds=DEADLINE_SECONDS) as opened:
-            await opened.offer()
+        async with line(http(url, {}, meter, ended.set), meter, by_program=False, seconds=DEADLINE_SECONDS):
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await ended.wait()
                 await idler.left.wait()
