@@ -1,6 +1,6 @@
 """A server of the Model Context Protocol, in a process of its own, that does what its tools are called for: also ill.
 
-`python connector_server.py NOTES [--http] [--greets] [--never-ready] [--dies]`. It writes a line into NOTES for what happens to
+`python connector_server.py NOTES [--http] [--greets] [--wordy] [--never-ready] [--dies]`. It writes a line into NOTES for what happens to
 it, which a test reads. By HTTP it listens on port 0 and notes where. Runs alone: the SDK, and nothing of ours.
 """
 
@@ -76,8 +76,14 @@ class Desk:
 
     async def tools(self, _: ServerRequestContext[Any], __: Any) -> types.ListToolsResult:
         note("listed")
+        wordy = [tool(f"wordy{number}", schema={**ANYTHING, "description": "x" * 15_000}) for number in range(20)]
         return types.ListToolsResult(
-            tools=[*(tool(name, f"Does {name}.{self.changed}") for name in HONEST), tool("inject2", INJECTION), *LIES]
+            tools=[
+                *(wordy if "--wordy" in sys.argv else []),
+                *(tool(name, f"Does {name}.{self.changed}") for name in HONEST),
+                tool("inject2", INJECTION),
+                *LIES,
+            ]
         )
 
     async def call(

@@ -13,6 +13,8 @@ from dispatch_host.agents.terminal import best_terminal
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.connectors.connector import Ending
 from dispatch_host.connectors.connectors import Connectors
+from dispatch_host.connectors.offer import Said as Told
+from dispatch_host.connectors.offer import offer
 from dispatch_host.connectors.starting import Starter
 from dispatch_host.permissions.permission import Kind, Permission
 from dispatch_host.scope import Folder
@@ -114,3 +116,9 @@ def used(work: Work) -> list[tuple[str, str]]:
     """Give the uses of permissions, in words."""
     assert isinstance(work.gate, OpenGate)
     return [(permission.words, subject) for permission, subject in work.gate.used]
+
+
+def unasked(tool: str) -> dict[str, Any]:
+    """Write that a tool of our server need not be asked for, as it is before it changes."""
+    said = Told(tool, f"Does {tool}.", {"type": "object", "properties": {"text": {"type": "string"}}})
+    return {tool: {"ask": False, "digest": offer([said]).tools[tool].digest}}

@@ -73,7 +73,8 @@ def _connector(seen: Seen, held: Held) -> pb.Connector:
                 name=tool.name,
                 about=tool.about,
                 permitted=held.granted(permission_of(seen.name, tool.name)) is not None,
-                asks=tool.name not in seen.unasked,
+                asks=seen.unasked.get(tool.name) != tool.digest,
+                digest=tool.digest,
             )
             for tool in seen.offer.tools.values()
         ],

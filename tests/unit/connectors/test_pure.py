@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from dispatch_host.agents.asking import canonical
@@ -13,7 +14,7 @@ from dispatch_host.connectors.approval import approval
 from dispatch_host.connectors.definition import Template
 from dispatch_host.connectors.life import STEPS, Event, Life, State
 from dispatch_host.connectors.meter import MOST_MESSAGES, Meter
-from dispatch_host.connectors.offer import MOST_TOOLS, Said, model_names, offer
+from dispatch_host.connectors.offer import ALL_BYTES, MOST_TOOLS, Said, fitting, model_names, offer
 from dispatch_host.connectors.starting import Opening
 
 OBJECT = {"type": "object"}
@@ -72,6 +73,26 @@ def test_an_offer_has_bounds() -> None:
     assert not offer([Said("array", "", {"type": "array"}), Said("none", "", None)]).tools
 
 
+def test_all_tools_of_a_task_together_have_a_bound_and_each_connector_gets_its_turn() -> None:
+    large = {**OBJECT, "description": "x" * 16_000}
+    greedy = offer([Said(f"tool{number}", "", large) for number in range(100)]).tools
+    modest = offer([Said("search", "finds", OBJECT), Said("read", "", OBJECT)]).tools
+    permitted = {("a", name): tool for name, tool in greedy.items()} | {
+        ("b", name): tool for name, tool in modest.items()
+    }
+
+    taken, left_out = fitting(permitted)
+
+    assert sum(tool.size_bytes for tool in taken.values()) <= ALL_BYTES
+    assert [key for key in taken if key[0] == "a"] == [("a", f"tool{number}") for number in range(8)]
+    assert {("b", "search"), ("b", "read")} <= set(taken)
+    assert set(taken) | set(left_out) == set(permitted)
+    assert fitting({("b", name): tool for name, tool in modest.items()}) == (
+        {("b", name): tool for name, tool in modest.items()},
+        [],
+    )
+
+
 def test_what_a_server_says_of_a_tool_is_part_of_what_a_yes_is_for() -> None:
     rules = {
         approval("mail", offer([said]).tools["a"], {}).rule
@@ -79,6 +100,11 @@ def test_what_a_server_says_of_a_tool_is_part_of_what_a_yes_is_for() -> None:
     }
 
     assert len(rules) == 3
+    # The words have the beginning of the digest, for which a server could find two tools; the rule is the whole.
+    one = offer([Said("a", "x", OBJECT)]).tools["a"]
+    alike = replace(one, digest=one.mark + "0" * 24)
+    assert approval("mail", one, {}).rule == approval("mail", alike, {}).rule
+    assert approval("mail", one, {}).rule_digest != approval("mail", alike, {}).rule_digest
 
 
 def test_what_is_approved_is_what_is_shown_and_sent() -> None:

@@ -32,6 +32,7 @@ def approval(connector: str, tool: Offered, arguments: Mapping[str, JSON]) -> Ap
         text=f"Use {code(subject)}?",
         action=action,
         preview=f"{code(tool.name)} of the connector {code(connector)} with\n\n{fenced(given, 'json')}",
-        rule=f"use {subject} with any arguments, as the tool is now ({tool.digest})",
+        rule=f"use {subject} with any arguments, as the tool is now ({tool.mark})",
         permission=permission_of(connector, tool.name),
+        of=tool.digest,
     )

@@ -21,7 +21,7 @@ from dispatch_host.connectors.approval import approval, permission_of
 from dispatch_host.connectors.connector import Connector, Ending, Failed, Unavailable, why_theirs
 from dispatch_host.connectors.definition import TOP, ByUrl, Definition, Definitions, Mistake, read
 from dispatch_host.connectors.life import Life
-from dispatch_host.connectors.offer import Offer, Offered, model_names
+from dispatch_host.connectors.offer import ALL_BYTES, Offer, Offered, fitting, model_names
 from dispatch_host.connectors.starting import Starter
 from dispatch_host.permissions.permission import Kind
 from dispatch_host.scope import Folder
@@ -30,6 +30,7 @@ FILE = "connectors.json"
 FILE_BYTES = 1024 * 1024
 ARGUMENTS_BYTES = 64 * 1024
 _TOLD_TASKS = 16
+_NAMED_LEFT_OUT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ class Seen:
     disabled: bool = False
     mistakes: Sequence[Mistake] = ()
     offer: Offer = field(default_factory=Offer)
-    unasked: frozenset[str] = frozenset()
+    unasked: Mapping[str, str] = field(default_factory=dict)
     wrote: str = field(default="", repr=False)
 
 
@@ -62,7 +63,7 @@ class Connectors:
         self._stamp: tuple[int, int, int] | None = None
         self._read = Definitions()
         self._connectors: dict[str, Connector] = {}
-        self._told: dict[tuple[str, str], int] = {}  # failures that a task has heard of, by task and connector
+        self._told: dict[tuple[str, str], int] = {}  # what a task has heard, by task and connector; "" for all of them
 
     async def __aenter__(self) -> Connectors:
         await self._group.__aenter__()
@@ -88,8 +89,11 @@ class Connectors:
             for tool in offer.tools.values()
             if work.gate.has(permission_of(connector.definition.name, tool.name))
         }
-        called = model_names(list(found))
-        return [_tool(called[key], key[0], tool, self._run) for key, tool in found.items()]
+        taken, left_out = fitting(found)
+        if left_out:
+            await self._tell_left_out(left_out, work)
+        called = model_names(list(taken))
+        return [_tool(called[key], key[0], tool, self._run) for key, tool in taken.items()]
 
     def seen(self, folders: Sequence[Folder] = ()) -> Sequence[Seen]:
         """Tell how they are with these folders approved, without starting any."""
@@ -135,12 +139,26 @@ class Connectors:
 
     async def _tell_once(self, connector: Connector, work: Work, why: str) -> None:
         """Tell the person of a task that a connector is not there, once for each time that it broke."""
-        key = work.task.task_id, connector.definition.name
-        if self._told.get(key) != connector.life.failures:
-            self._told[key] = connector.life.failures
-            while len(self._told) > _TOLD_TASKS:
-                del self._told[next(iter(self._told))]
+        if self._is_news(work, connector.definition.name, connector.life.failures):
             await work.tell(Step(f"The connector {connector.definition.name} is not there", why))
+
+    async def _tell_left_out(self, left_out: Sequence[tuple[str, str]], work: Work) -> None:
+        """Tell the person of a task which tools there is no room for, once for each number of them."""
+        if self._is_news(work, "", len(left_out)):
+            names = ", ".join(f"{connector}/{tool}" for connector, tool in left_out[:_NAMED_LEFT_OUT])
+            more = f" and {len(left_out) - _NAMED_LEFT_OUT} more" if len(left_out) > _NAMED_LEFT_OUT else ""
+            why = f"{names}{more}: what is permitted says more of itself than {ALL_BYTES // 1024} KiB. Permit single tools."
+            await work.tell(Step("Not all tools of the connectors can be used", why))
+
+    def _is_news(self, work: Work, about: str, state: int) -> bool:
+        """Tell whether a task has not heard this of a connector, and count it as heard."""
+        key = work.task.task_id, about
+        if self._told.get(key) == state:
+            return False
+        self._told[key] = state
+        while len(self._told) > _TOLD_TASKS:
+            del self._told[next(iter(self._told))]
+        return True
 
     async def _run(self, name: str, tool: Offered, arguments: Mapping[str, JSON], work: Work) -> str:
         """Call a tool for a task: permitted, approved, audited, once."""
@@ -154,7 +172,7 @@ class Connectors:
         question = approval(name, tool, arguments)
         if len(question.action) > ARGUMENTS_BYTES:
             raise ToolFailed(f"The arguments have more than {ARGUMENTS_BYTES} bytes.")
-        if tool.name not in connector.definition.unasked:
+        if connector.definition.unasked.get(tool.name) != tool.digest:
             reply = await work.ask.may(question)
             if isinstance(reply, Denied):
                 raise ToolFailed("The person said no to this call. It was not made.")

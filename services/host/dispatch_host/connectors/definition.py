@@ -19,6 +19,7 @@ TOP = "mcpServers"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _FOR_ALL = {"type", "disabled", "tools", "startSeconds", "callSeconds"}
 _FOR_PROGRAMS = {"command", "args", "env", "cwd", "sandbox", "network"}
@@ -101,7 +102,7 @@ class Definition:
 
     name: str
     how: How
-    unasked: frozenset[str] = frozenset()  # tools that the owner need not be asked for
+    unasked: Mapping[str, str] = field(default_factory=dict)  # by tool that the owner need not be asked for, its digest
     start_seconds: float = START_SECONDS
     call_seconds: float = CALL_SECONDS
 
@@ -254,15 +255,24 @@ class _Reader:
                     self._wrong(f"{key}.{name}", wrong)
         return {name: Template(value) for name, value in said.items() if isinstance(value, str)}
 
-    def _unasked(self) -> frozenset[str]:
+    def _unasked(self) -> Mapping[str, str]:
         said = self._said.get("tools", {})
         if not isinstance(said, dict):
-            self._wrong("tools", 'it is an object by tool: {"search": {"ask": false}}')
-            return frozenset()
+            self._wrong("tools", 'it is an object by tool: {"search": {"ask": false, "digest": "…"}}')
+            return {}
+        found: dict[str, str] = {}
         for name, about in said.items():
-            if not isinstance(about, dict) or set(about) != {"ask"} or not isinstance(about["ask"], bool):
-                self._wrong(f"tools.{name}", 'it is {"ask": false} or {"ask": true}')
-        return frozenset(name for name, about in said.items() if isinstance(about, dict) and about.get("ask") is False)
+            match about:
+                case {"ask": True, **rest} if not rest:
+                    pass
+                case {"ask": False, "digest": str(digest), **rest} if not rest and _DIGEST.fullmatch(digest):
+                    found[name] = digest
+                case _:
+                    self._wrong(
+                        f"tools.{name}",
+                        'it is {"ask": true}, or {"ask": false, "digest": "…"} for the tool as connectors check tells it',
+                    )
+        return found
 
     def _flag(self, key: str) -> bool:
         said = self._said.get(key, False)
