@@ -1,7 +1,7 @@
 """A server of the Model Context Protocol, in a process of its own, that does what its tools are called for: also ill.
 
-`python connector_server.py NOTES [--http] [--greets] [--wordy] [--never-ready] [--dies]`. It writes a line into NOTES for what happens to
-it, which a test reads. By HTTP it listens on port 0 and notes where. Runs alone: the SDK, and nothing of ours.
+`python connector_server.py NOTES [--http] [--greets] [--wordy] [--never-ready] [--dies]`. It writes a line into NOTES for what
+happens to it, which a test reads. By HTTP it listens on port 0 and notes where. Runs alone: the SDK, and nothing of ours.
 """
 
 from __future__ import annotations
