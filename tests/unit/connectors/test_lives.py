@@ -19,7 +19,7 @@ from dispatch_host.scope import Folder
 
 from tests.support.agents import Nobody
 from tests.support.connector_world import YES, ConnectorWorld, failure
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 ALWAYS_YES = [YES] * 8
 
@@ -255,7 +255,8 @@ async def test_one_that_is_ended_before_its_start_began_is_off_and_holds_nobody_
             await asyncio.sleep(0)
         await connector.stop()
 
-        [gone] = await asyncio.gather(starting, return_exceptions=True)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            [gone] = await asyncio.gather(starting, return_exceptions=True)
         assert isinstance(gone, Unavailable)
         assert connector.life == Life()
         assert await connector.refreshed([])
