@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -33,6 +34,7 @@ class Working(HostEnd):
             question_id=os.urandom(16), text="Run it?", action_digest=bytes(32), preview="`make`", rule="run make"
         )
         self.other: words.Answered | None = None  # who was first instead
+        self.then = ""  # what is asked as soon as there is an answer
         self.takes = True
         self.answers: list[words.Answer] = []
 
@@ -62,6 +64,9 @@ class Working(HostEnd):
                     question_id=said.question_id, approval=said.approval, text=said.text, by="pocket"
                 )
                 await self.say(task_id=task_id, answered=self.other or answered)
+                if self.then:
+                    await self.asks(str(UUID(bytes=task_id)), self.then)
+                    self.then = ""
             case "steer":
                 if self.takes:
                     await self.say(task_id=task_id, steered=words.Steered(text=action.steer.text))
@@ -229,6 +234,42 @@ async def test_after_an_answer_the_next_question_that_is_shown_can_be_answered(
 
     assert code == 0
     assert host.answers[-1].question_id == second
+
+
+async def test_the_next_question_of_a_task_that_is_watched_can_be_answered_however_soon_it_comes(
+    phone: SeededPhone, host: Working
+) -> None:
+    events: list[Event] = []
+    request = send_request("build it")
+    async with phone.desk() as desk:
+        watching = asyncio.create_task(desk.do(request, say=events.append, hear=_nobody))
+        for asked_ones in (1, 2):
+            host.then = "Run it again?" if asked_ones == 1 else ""
+            await until(partial(_are_asked, events, asked_ones))
+            code, _ = await do(desk, do="answer", id=request["id"], answer="once")
+            assert code == 0
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert len(host.answers) == 2
+
+
+def _are_asked(events: list[Event], many: int) -> bool:
+    return len([event for event in events if event["event"] == "asking"]) == many
+
+
+async def test_an_answer_that_came_too_late_is_not_said_again_to_the_question_behind_it(
+    phone: SeededPhone, host: Working
+) -> None:
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        host.decide = lambda _: Reason.REASON_QUESTION_CLOSED
+        with pytest.raises(errors.QuestionClosed):
+            await do(desk, do="answer", id=task_id, answer="once")
+        await host.takes_back_and_asks(task_id, "Delete it?")
+        await hears(desk, "Delete it?")
+
+        with pytest.raises(errors.QuestionUnseen):
+            await do(desk, do="answer", id=task_id, answer="once")
 
 
 async def test_what_is_no_answer_is_not_sent(phone: SeededPhone, host: Working) -> None:

@@ -56,14 +56,19 @@ class Answering:
                 say(event_told(shown) | {"host": pairing.host_name})
             raise errors.QuestionUnseen
         said = question_words.read(question, request["answer"])
-        await self._bring(line, task, ANSWER, words.Action(answer=said, action_id=self._phone.rng(ID_BYTES)))
+        # Before it is sent: its agent may ask the next at once, and a watching `send` show it before we hear of our answer.
+        self._shown.is_answered(task.task_id)
+        try:
+            await self._bring(line, task, ANSWER, words.Action(answer=said, action_id=self._phone.rng(ID_BYTES)))
+        except errors.DispatchError:
+            self._shown.is_not_answered(task.task_id, question.question_id)
+            raise
         await line.bell.until(
             lambda: self._closed(task, question.question_id) is not None, self._patience.cancelled_seconds
         )
         event = self._closed(task, question.question_id)
         if event is None:
             raise errors.NotOver("the computer has the answer, and has not said yet that it counts")
-        self._shown.is_settled(task.task_id)
         say(event_told(event) | {"host": pairing.host_name})
         closed = event.answered
         ours = (closed.approval, closed.text) == (said.approval, said.text) and not closed.reason

@@ -62,6 +62,7 @@ class InPlace:
             question = self._open
             if question is None or not line.strip():
                 continue
+            self._unanswered = False  # before it is sent: the next may be asked at once
             try:
                 await self._bring(
                     {
@@ -71,11 +72,11 @@ class InPlace:
                         "question_id": question["question_id"],
                     }
                 )
-                self._unanswered = False
             except errors.QuestionClosed:
                 pass  # somebody was first, which is shown by itself
             except errors.DispatchError as error:
                 self._tell(f"! {error.detail or error.sentence} {error.advice}")
+                self._unanswered = True
                 if question is self._open:
                     self._put()
 

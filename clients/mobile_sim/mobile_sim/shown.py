@@ -30,10 +30,13 @@ class Shown:
         """Give the id of the question that an answer is for; empty for none."""
         return self._store.tasks.shown_question(task_id)
 
-    def is_settled(self, task_id: TaskId) -> None:
+    def is_answered(self, task_id: TaskId) -> None:
         """Hear that the person has answered: the next question that is shown is the one that they answer next."""
-        with self._store.transaction():
-            self._store.tasks.set_shown_question(task_id, b"")
+        self._keep({task_id: b""})
+
+    def is_not_answered(self, task_id: TaskId, question_id: bytes) -> None:
+        """Hear that the answer did not get there. What came up meanwhile may be what it would be said to when it is said again."""
+        self._keep({task_id: question_id})
 
     @contextlib.contextmanager
     def noted(self, request: Request, say: Say) -> Iterator[Say]:
