@@ -114,6 +114,33 @@ async def test_an_answer_is_signed_for_exactly_the_question_and_the_host_says_th
     assert host.answers == [words.Answer(question_id=host.question.question_id, approval=words.APPROVAL_ALWAYS)]
 
 
+@pytest.mark.parametrize(
+    ("question", "answers"),
+    [
+        (words.Question(action_digest=bytes(32), rule="run make"), "once|task|always|deny"),
+        (words.Question(action_digest=bytes(32)), "once|deny"),
+        (words.Question(choices=["north.csv", "south.csv"]), "1|2"),
+        (words.Question(), "WORDS"),
+    ],
+    ids=["approval with a rule", "approval", "choice", "words"],
+)
+async def test_a_list_says_of_a_task_that_asks_what_it_asks_and_how_to_answer(
+    phone: SeededPhone, host: Working, question: words.Question, answers: str
+) -> None:
+    question.text = "Run it?"
+    question.question_id = os.urandom(16)
+    host.question = question
+    async with phone.desk() as desk:
+        task_id, asking = await asked(desk)
+
+        (_, (listed,)), (_, (status,)) = await do(desk, do="tasks", host=None, limit=9), await do(desk, do="status")
+
+    for told in (listed, status["hosts"][0]["tasks"][0]):
+        assert (told["state"], told["asks"], told["choices"]) == ("asking", "Run it?", asking["choices"])
+        assert told["advice"] == f"Answer it: dispatch-phone answer {task_id} {answers}"
+        assert "reason" not in told
+
+
 async def test_who_answers_second_hears_who_was_first(phone: SeededPhone, host: Working) -> None:
     host.other = words.Answered(question_id=host.question.question_id, approval=words.APPROVAL_DENY, by="desk")
     async with phone.desk() as desk:

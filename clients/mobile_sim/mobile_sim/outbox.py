@@ -11,6 +11,7 @@ from uuid import UUID
 
 from dispatch import errors
 from dispatch.cli import Exit
+from dispatch.device.question_words import APPROVALS
 from dispatch.ids import PairId, TaskId
 
 from mobile_sim.ledger import Ledger
@@ -103,8 +104,12 @@ class Outbox:
         said: Event = {
             name: line[name] for name in ("reason", "advice", "resend", "tampering", "answered") if name in line
         }
+        task_id = str(UUID(bytes=task.task_id))
+        if view.shown_state is State.ASKING:
+            said.pop("reason", None)  # nothing is wrong with it: it waits for a person
+            said["advice"] = f"Answer it: dispatch-phone answer {task_id} {_possible(view)}"
         return {
-            "task_id": str(UUID(bytes=task.task_id)),
+            "task_id": task_id,
             "host": self._host_name(task),
             "state": view.shown_state.value,
             "text": task.text,
@@ -117,6 +122,15 @@ class Outbox:
         }
 
 
+def _possible(view: TaskView) -> str:
+    """Write what answers a question as the command line takes it; choices of an agent's own go by their numbers."""
+    if not view.choices:
+        return "WORDS"
+    if all(choice in APPROVALS for choice in view.choices):
+        return "|".join(view.choices)
+    return "|".join(str(number) for number in range(1, len(view.choices) + 1))
+
+
 def _now(view: TaskView, now_ms: int) -> Event:
     """Say what is only true while it waits or asks."""
     match view.state:
@@ -124,6 +138,7 @@ def _now(view: TaskView, now_ms: int) -> Event:
             return {"position": view.position}
         case State.ASKING:
             open_ms = max(0, now_ms - view.asked_at_ms)
-            return {"asks": view.question.strip().partition("\n")[0], "asked_for_ms": open_ms}
+            asks = view.question.strip().partition("\n")[0]
+            return {"asks": asks, "choices": list(view.choices), "asked_for_ms": open_ms}
         case _:
             return {}

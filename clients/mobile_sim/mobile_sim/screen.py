@@ -14,6 +14,7 @@ from dispatch import errors
 from dispatch.cli import Console, policy_words
 from dispatch.device import awake_words, key_words, permission_words, service_clock
 from dispatch.device.owner_words import words_of
+from dispatch.device.question_words import APPROVALS
 from dispatch.plain import one_line, plain, plain_markdown
 
 Event = dict[str, Any]
@@ -296,7 +297,7 @@ class Screen:
         self._line(f"{_time(event['asked_at'])}  {state:<28} {one_line(event['text'], 80)}{_beside(event)}")
         self._line(self._console.styled(f"       {event['task_id']}", dim=True))
         self._asks(event, indent="       ")
-        if event.get("advice"):
+        if event.get("advice") and "asks" not in event:
             self._line(f"       {event.get('resend') or event['advice']}")
 
     _on_unsent = _on_listed
@@ -362,6 +363,10 @@ class Screen:
         if "asks" in task:
             since = f"{task['asked_for_ms'] // 60_000} min" if task["asked_for_ms"] >= 60_000 else "less than a minute"
             self._line(self._console.styled(f"{indent}? {one_line(task['asks'], 200)} (open for {since})", fg="yellow"))
+            if not set(task["choices"]) <= APPROVALS.keys():
+                for number, choice in enumerate(task["choices"], start=1):
+                    self._line(f"{indent}  {number}. {one_line(choice, 200)}")
+            self._line(f"{indent}{one_line(task['advice'], 400)}")
 
     def _awake(self, host: Event) -> None:
         if (state := host.get("keep_awake")) is not None:

@@ -95,6 +95,8 @@ class TaskView:
     """Its place in line while it waits."""
     question: str = ""
     """What it asks, while it asks."""
+    choices: tuple[str, ...] = ()
+    """The words that answer it; none where any words do."""
     asked_at_ms: int = 0
     may_run: frozenset[int] = frozenset()
     """The attempts that were sent and of which nobody has said that they never run. With one of them the task is not over."""
@@ -152,7 +154,7 @@ def after(view: TaskView, fact: Fact) -> TaskView:
         case Kind.WAITING if moved.state is State.WAITING:
             return replace(moved, position=fact.position)
         case Kind.ASKING if moved.state is State.ASKING:
-            return replace(moved, question=fact.text, asked_at_ms=fact.at_ms)
+            return replace(moved, question=fact.text, choices=fact.choices, asked_at_ms=fact.at_ms)
         case Kind.TEXT:
             return replace(moved, text=view.text + fact.text)
         case Kind.OUT_OF_CONTACT if view.is_the_hosts:

@@ -129,6 +129,7 @@ class PairingDesk:
         if self._running is not None:
             await self._running.fleet.attach(pairing)
             self._running.endings.set()
+            self._running.schedule_changed()  # what is due for this thread may have waited for its phone
 
     async def _say_goodbye(self, running: Running, pairing: Pairing) -> None:
         await self._cancel_tasks(running, pairing)

@@ -13,7 +13,7 @@ import pytest
 from dispatch_host.agents import Approval, NobodyAnswered, NotDone, NotDoneReason, Result, Step, Task
 from dispatch_host.permissions.permission import TERMINAL
 
-from tests.support.acp_desk import ONCE, Desk, scripted
+from tests.support.acp_desk import ONCE, Desk, scripted, sending
 from tests.support.agents import IGNORE, Deeds, Nobody, SaidMeanwhile, check_agent, leaves_nothing
 from tests.support.waiting import until
 from tests.unit.sandbox.test_limits import running
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.big
 async def test_it_keeps_the_contract_of_all_agents(desk: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
+    desk.toolboxes = [sending(desk)]
     deeds = Deeds(
         makes=lambda path: script({"write": [str(path), "x"]}),
         reaches=lambda path: script(
@@ -31,11 +32,12 @@ async def test_it_keeps_the_contract_of_all_agents(desk: Desk, tmp_path: Path) -
             {"read": str(path)},
             {"open": str(path)},
             {"run": ["cat", str(path)]},
+            {"tool": ["send_file", {"file": str(path)}]},
             {"write": [str(path.with_name("new")), "x"]},
             {"own_write": str(path.with_name("new"))},
             {"run": ["touch", str(path.with_name("new"))]},
         ),
-        sends=None,  # it has no tool for that yet
+        sends=lambda path: script({"tool": ["send_file", {"file": str(path)}]}),
         remembers=("the word is heron", "what was the word?", "heron"),
     )
 

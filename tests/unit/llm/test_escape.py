@@ -80,6 +80,9 @@ def attempts(outside: Path, home: Path) -> Iterator[Call]:
         yield Call("zip_files", {"files": [way], "target": "out"})
         yield Call("rename_files", {"files": [way], "rule": "prefix", "text": "x"})
         yield Call("write_file", {"file": way, "content": "planted"})
+        yield Call("edit_file", {"file": way, "how": "append", "text": "planted"})
+        for name in ("delete_files", "move_files", "copy_files"):
+            yield Call(name, {"files": [way], **({} if name == "delete_files" else {"name": "out.txt"})})
     for folder in (
         str(outside),
         "../outside",
@@ -98,6 +101,11 @@ def attempts(outside: Path, home: Path) -> Iterator[Call]:
         yield Call("rename_files", {"folder": folder, "rule": "prefix", "text": "x"})
         yield Call("write_file", {"file": f"{folder}/planted.txt", "content": "planted"})
         yield Call("run_program", {"command": ["cat", str(secret)], "folder": folder})
+        yield Call("delete_files", {"folder": folder})
+        yield Call("make_folder", {"folder": f"{folder}/planted"})
+        for name in ("move_files", "copy_files"):
+            yield Call(name, {"files": ["files/inside.txt"], "to": folder})
+            yield Call(name, {"folder": folder, "to": "files"})
     for name in ("../planted.txt", f"{outside}/planted", "..", "a/b", "~/planted"):
         yield Call("rename_files", {"files": ["files/inside.txt"], "rule": "template", "text": name})
         yield Call("zip_files", {"files": ["files/inside.txt"], "target": name})

@@ -148,11 +148,16 @@ def test_a_file_that_came_back_says_how_it_is_fetched() -> None:
     assert "\x1b" not in said
 
 
+def _asking(asks: str, choices: list[str], advice: str) -> dict[str, Any]:
+    return {"state": "asking", "asks": asks, "choices": choices, "asked_for_ms": 180_000, "advice": advice}
+
+
 def test_a_list_says_what_a_task_asks_where_it_waits_and_who_began_it() -> None:
     listed = {"event": "listed", "asked_at": 1_700_000_000_000, "text": "look"}
     text = shown(
         [
-            listed | {"state": "asking", "asks": "Which one?", "asked_for_ms": 180_000},
+            listed | _asking("Which one?", ["north.csv", "south.csv"], "Answer it: dispatch-phone answer 1234 1|2"),
+            listed | _asking("Run it?", ["once", "deny"], "Answer it: dispatch-phone answer 1234 once|deny"),
             listed | {"state": "waiting", "position": 2, "scheduled": True},
             listed | {"state": "done", "answered": "here"},
         ],
@@ -160,6 +165,10 @@ def test_a_list_says_what_a_task_asks_where_it_waits_and_who_began_it() -> None:
     )
 
     assert "? Which one? (open for 3 min)" in text
+    assert "1. north.csv" in text
+    assert text.count("dispatch-phone answer 1234 1|2") == 1
+    assert "1. once" not in text
+    assert "dispatch-phone answer 1234 once|deny" in text
     assert "look, number 2 in line (scheduled)" in text
     assert "look (answered here)" in text
 

@@ -24,6 +24,7 @@ from dispatch_host.browser.reach import Network, Reach, origin
 from dispatch_host.permissions.permission import BROWSER
 from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import Found
+from dispatch_host.scope import KeptOut, kept
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +203,7 @@ class Browser:
         sandbox: Callable[[], Awaitable[Found]],
         *,
         home: Path,
-        keep_out: Sequence[Path] = (),
+        keep_out: Sequence[Path | KeptOut] = (),
         environment: Mapping[str, str] | None = None,
         reach: Reach | None = None,
         resolve: Resolve | None = None,
@@ -213,7 +214,7 @@ class Browser:
         """
         self._sandbox = sandbox
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [one.path for one in kept(keep_out)]
         self._environment = environment or {}
         self._reach = reach or Reach()
         self._resolve = resolve or Names().look_up

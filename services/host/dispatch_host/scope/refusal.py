@@ -23,6 +23,7 @@ class Refusal(StrEnum):
     NOT_A_FILE = "not a regular file"
     UNREADABLE = "not readable"
     READ_ONLY = "in a folder that is approved for reading only"
+    OWN_CODE = "part of this host's own code, which stays as it is"
     NOT_WRITABLE = "in a folder that this computer does not let anybody change"
     TAKEN = "already there"
     NOT_EMPTY = "not empty"

@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dispatch_host.scope.beneath import Beneath
-from dispatch_host.scope.climbing import THROUGH
+from dispatch_host.scope.climbing import THROUGH, is_within
 from dispatch_host.scope.folder import Folder
 from dispatch_host.scope.kept import Identity
 from dispatch_host.scope.refusal import Refusal, Refused, leads_out, refusal_of, special
@@ -23,7 +23,6 @@ from dispatch_host.scope.refusal import Refusal, Refused, leads_out, refusal_of,
 FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: a FIFO without a writer must not hold the worker
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _PATH_BYTES = 3000  # below PATH_MAX (4096, macOS 1024 per name): longer paths are opened in several steps
-_CASE_BLIND = sys.platform == "darwin"  # its usual file system ignores case, so keep_out must too
 
 
 class Entry(NamedTuple):
@@ -76,7 +75,7 @@ class Root:
         self._blocked = tuple(_fold(path) for path in blocked)
         self._kept = kept
         facts = os.fstat(fd)
-        self._identity = facts.st_dev, facts.st_ino
+        self.identity: Identity = (facts.st_dev, facts.st_ino)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -93,6 +92,10 @@ class Root:
     def keeps_out(self, facts: os.stat_result) -> bool:
         """Tell whether this is what is kept out, whatever its path is by now."""
         return (facts.st_dev, facts.st_ino) in self._kept
+
+    def lies_in(self, places: Collection[Identity]) -> bool:
+        """Tell whether this folder is one of these, or lies in one, by what they are and not by their names."""
+        return is_within(self._fd, places)
 
     def open(self, path: str, flags: int) -> int:
         """Open a path beneath this folder, and nothing that is kept out or lies in it."""
@@ -124,7 +127,7 @@ class Root:
                 if self.keeps_out(facts):
                     raise leads_out(path)
                 identity = facts.st_dev, facts.st_ino
-                if identity == self._identity:
+                if identity == self.identity:
                     return
                 above = os.open("..", THROUGH, dir_fd=here)
                 if here != folder:
@@ -249,4 +252,7 @@ def _steps(path: str) -> list[str]:
 
 
 def _fold(path: str) -> str:
-    return path.casefold() if _CASE_BLIND else path
+    """Write alike what some disk takes for one name: of what is kept out and not there yet, the name is all that is known."""
+    return (
+        path.lower() if path.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+    )

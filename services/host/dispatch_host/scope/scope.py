@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dispatch_host.scope.beneath import Beneath, best_beneath
-from dispatch_host.scope.climbing import is_within
+from dispatch_host.scope.climbing import is_within, upwards
 from dispatch_host.scope.folder import Folder
-from dispatch_host.scope.kept import KeptOut
+from dispatch_host.scope.kept import Identity, KeptOut
 from dispatch_host.scope.refusal import Refusal, Refused, leads_out, refusal_of, special
 from dispatch_host.scope.root import DIRECTORY, FILE, Root, Tally
 
@@ -94,6 +94,27 @@ class Scope:
         root = max(holding, key=lambda candidate: len(candidate.folder.path.parts))
         relative = os.fspath(path.relative_to(root.folder.path))
         return root, "" if relative == "." else relative
+
+    def met(self, folder: int, root: Root) -> tuple[Root, list[Identity]]:
+        """Give the innermost approved folder that an open folder of `root` lies in, and all that was passed on the way up there.
+
+        By what they are: a disk that does not tell upper from lower case, or one form of a letter from another, has more names
+        for a folder than the one that was approved.
+        """
+        approved: dict[Identity, Root] = {}
+        for one in self._all:
+            approved.setdefault(one.identity, one)
+        innermost, passed = None, []
+        for identity in upwards(folder):
+            passed.append(identity)
+            innermost = innermost or approved.get(identity)
+            if identity == root.identity:
+                break
+        return (root if innermost is None or innermost.identity == root.identity else innermost), passed
+
+    def is_approved(self, facts: os.stat_result) -> bool:
+        """Tell whether this is an approved folder itself, by whatever name."""
+        return any(one.identity == (facts.st_dev, facts.st_ino) for one in self._all)
 
     def _judge(self, facts: os.stat_result) -> Refusal | None:
         """Judge what was opened, by its descriptor: whatever a race swapped in is seen here."""

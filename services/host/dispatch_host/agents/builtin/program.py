@@ -23,6 +23,7 @@ from dispatch_host.scope import (
     Entry,
     FolderNotApproved,
     NoSuchFolder,
+    Refused,
     Scope,
     SeveralFolders,
 )
@@ -45,6 +46,9 @@ def run(
             return _run(request, scope, emit)
         except CannotDo as cannot:
             return Outcome(NotDone(cannot.reason, cannot.text))
+        except Refused as refused:  # what was there when it was looked for, and is not when it is used
+            text = f"{code(refused.path)} is {refused.reason}. Nothing was changed."
+            return Outcome(NotDone(NotDoneReason.INPUT_UNREADABLE, text))
 
 
 def _change(
@@ -141,6 +145,9 @@ def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
         return _ask_back(which, bench)
     except NothingThere as nothing:
         return Outcome(Result(nothing.text, Memory(query).to_json()))
+    except Refused as refused:  # it was looked at before, and is another since: somebody is at the same files
+        text = f"A file or a folder was changed while I looked at it: it is {refused.reason}. Nothing was changed."
+        raise CannotDo(NotDoneReason.INPUT_UNREADABLE, text) from refused
     if findings.plan is not None:
         if request.records is None:
             raise CannotDo(NotDoneReason.NEEDS_AGENT, about.needs_agent(changes_files=True))

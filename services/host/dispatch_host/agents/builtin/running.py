@@ -13,10 +13,11 @@ import contextlib
 import json
 import re
 import shlex
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dispatch_host.agents import places
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Step, Text
 from dispatch_host.agents.asking import (
     CHOICES_BYTES,
@@ -181,14 +182,14 @@ class Runs:
 
     def _question(self, found: Order, folders: Sequence[Folder], *, confined: bool, network: bool) -> Approval:
         """Ask for exactly this. The rule is the whole command with its folders; a commit's message never comes twice."""
-        where = self._where(found.folder)
+        where = places.where(found.folder, self._home)
         lines = "\n".join(shlex.join(step) for step in found.steps)
         kept = "in the sandbox" if confined else "WITHOUT a sandbox, as yourself"
         online = "with the network" if network or not confined else "without the network"
-        rights = self._rights(folders, shown, confined=confined)
+        rights = places.rights(folders, shown, home=self._home, confined=confined)
         rule = ", ".join([f"run {visible(lines)} in {shown(where)}", kept, online, *rights])
         preview = [fenced(lines), f"in {code(where)}, {kept}, {online}"]
-        preview += [f"It {line}." for line in self._rights(folders, code, confined=confined)]
+        preview += [f"It {line}." for line in places.rights(folders, code, home=self._home, confined=confined)]
         once = found.asks_anew or "\n" in lines or len(rule.encode(errors="replace")) > RULE_BYTES
         action: JSON = {
             "tool": "run_program",
@@ -196,7 +197,7 @@ class Runs:
             "folder": str(found.folder),
             "network": network,
             "confined": confined,
-            "folders": [[str(folder.path), folder.writable] for folder in folders],
+            "folders": places.to_json(folders),
         }
         return Approval(
             text=f"Run {code(found.steps[0][0])}?" if len(found.steps) == 1 else f"Run {len(found.steps)} commands?",
@@ -223,7 +224,7 @@ class Runs:
                 gate=gate,
                 network=said["network"],
                 confined=said["confined"],
-                folders=[Folder(Path(path), writable) for path, writable in said["folders"]],
+                folders=places.from_json(said["folders"]),
             )
             try:
                 async with contextlib.aclosing(running) as events:
@@ -250,21 +251,7 @@ class Runs:
             yield NotDone(NotDoneReason.AGENT_FAILED, text, memory)
             return
         end = f"ended with code {ended.code}" if ended.code else "ended well"
-        yield Result(_answer(f"{code(line)} in {code(self._where(folder))} {end}.", output, lines), memory)
-
-    def _rights(self, folders: Sequence[Folder], written: Callable[[str], str], *, confined: bool) -> list[str]:
-        """Say what it may do where; without a sandbox nothing of the kind can be said."""
-        kinds = (("change", True), ("only read", False)) if confined else ()
-        found = [
-            (verb, [written(self._where(one.path)) for one in folders if one.writable is kind]) for verb, kind in kinds
-        ]
-        return [f"may {verb} {' and '.join(paths)}" for verb, paths in found if paths]
-
-    def _where(self, folder: Path) -> str:
-        """Write a folder as people do."""
-        if folder.is_relative_to(self._home):
-            return str(Path("~") / folder.relative_to(self._home))
-        return str(folder)
+        yield Result(_answer(f"{code(line)} in {code(places.where(folder, self._home))} {end}.", output, lines), memory)
 
 
 def _fitting(paths: Sequence[str]) -> Sequence[str]:

@@ -79,7 +79,7 @@ def _in_order(changes: Sequence[tuple[Entry, str]], made: Planning, bench: Bench
             raise _taken(f"two files would be called {code(name)}")
         made.give(target)
         targets[source] = target
-        if target not in waiting and not made.hands.is_free(target) and not _is_itself(target, entry, made):
+        if target not in waiting and not made.is_free(target) and not _is_itself(target, entry, made):
             raise _taken(f"{code(bench.show(entry))} can't be called {code(name)}, for that is already there")
     steps: list[Move] = []
     while waiting:

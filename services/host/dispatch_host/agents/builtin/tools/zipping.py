@@ -50,7 +50,7 @@ def pack(query: Query, bench: Bench) -> Findings:
     # Beside what is packed; inside of it when it is an approved folder, for what lies around that is nobody's leave.
     wished = base if made.hands.may(os.path.join(base, "x")) else sources[0]
     target = made.free(os.path.join(made.folder_for(wished), _name(query, sources)))
-    if made.hands.room(target) < packing.most_bytes:
+    if made.room(target) < packing.most_bytes:
         raise CannotDo(
             NotDoneReason.INPUT_UNREADABLE, f"The disk has no room for {size(packing.size)}. Nothing was changed."
         )
@@ -126,7 +126,7 @@ def unpack(query: Query, bench: Bench) -> Findings:
             NotDoneReason.NEEDS_AGENT,
             f"{code(bench.show(entry))} holds {plural(files, 'file')}, more than I unpack at once.",
         )
-    if made.hands.room(top) < total:
+    if made.room(top) < total:
         raise CannotDo(NotDoneReason.INPUT_UNREADABLE, f"The disk has no room for {size(total)}. Nothing was changed.")
     remark = (
         f"{plural(left_out, 'entry', 'entries')} of the archive left out: links, encrypted ones, and names that lead out "
