@@ -68,6 +68,7 @@ _DENIED = (errors.SignInDenied, errors.SignInExpired)
 _USAGE = (
     errors.TargetNeeded,
     errors.TargetUnknown,
+    errors.ScheduleUnknown,
     errors.DeviceUnknown,
     errors.BadRequest,
     errors.NotAPairingCode,

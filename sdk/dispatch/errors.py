@@ -811,6 +811,13 @@ class RunOvertaken(DispatchError):
     advice = "Have it run less often."
 
 
+class ScheduleUnknown(DispatchError):
+    reason = Reason.REASON_SCHEDULE_UNKNOWN
+    code = Code.NOT_FOUND
+    sentence = "No entry of the schedule has an id that begins so."
+    advice = "Look for it: dispatch-host schedule list."
+
+
 class ModelFailed(DispatchError):
     reason = Reason.REASON_MODEL_FAILED
     sentence = "The model on the phone gave no answer."

@@ -330,6 +330,18 @@ async def test_an_answer_is_heard_though_the_stream_broke_when_it_was_on_the_dis
     assert bench.agent.heard == [Allowed(Reach.ONCE, "pocket")]
 
 
+async def test_who_waits_is_told_when_the_task_before_it_begins_to_ask(bench: Bench) -> None:
+    first = await bench.phone.sends("work")
+    await bench.phone.sees(first.task_id, "started")
+    second = await bench.phone.sends("quick one")
+    assert not (await bench.phone.sees(second.task_id, "waiting")).waiting.asking
+
+    bench.agent.says("work", choice(), Result("done"))
+
+    await bench.relay.until(lambda: [one for one in bench.phone.of(second.task_id) if one.waiting.asking])
+    assert bench.phone.of(second.task_id)[-1].waiting.asking_task_id == first.task_id
+
+
 async def test_an_agent_that_does_not_wait_for_the_answer_leaves_no_question_open(bench: Bench) -> None:
     async def impatient(_gate: object, ask: Any, _words: object) -> str:
         asking = asyncio.ensure_future(ask.which(Choice(text="Which one?")))

@@ -127,7 +127,7 @@ class Follow:
             self._view = after(self._view, fact)
             event = event_of(self._view, fact)
             if event is not None:
-                self._say(self._signed(event))
+                self._say(self._signed(event | self._asking_before(fact)))
 
     def _say_last(self) -> int:
         error = self._line.error if self._line.final else None
@@ -140,6 +140,13 @@ class Follow:
         if self._view.over or error is None:
             return exit_of_view(self._view)
         return exit_of(error)
+
+    def _asking_before(self, fact: Fact) -> Event:
+        """Give the words of the task that asks a person while this one waits for it."""
+        if fact.kind is not Kind.WAITING or not fact.detail:
+            return {}
+        before = self._store.tasks.get(TaskId(UUID(fact.detail).bytes))
+        return {"asking_text": before.text} if before is not None else {}
 
     def _signed(self, event: Event) -> Event:
         here = {"_place": self._place, "_state": self._view.shown_state.value}

@@ -118,8 +118,19 @@ class Outbox:
             "attempt": view.attempt,
             "scheduled": view.scheduled,
             **_now(view, self._phone.clock.wall_ms()),
+            **self._waits_for(view),
             **said,
         }
+
+    def _waits_for(self, view: TaskView) -> Event:
+        """Say which task asks a person while this one waits for it."""
+        if view.state is not State.WAITING:
+            return {}
+        if not view.waits_for_answer or not view.asking_task_id:
+            return {"asking": view.waits_for_answer}
+        told: Event = {"asking": True, "asking_task_id": view.asking_task_id}
+        before = self._store.tasks.get(TaskId(UUID(view.asking_task_id).bytes))
+        return told | ({"asking_text": before.text} if before is not None else {})
 
 
 def _possible(view: TaskView) -> str:

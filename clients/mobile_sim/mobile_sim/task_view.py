@@ -93,6 +93,10 @@ class TaskView:
     """Whether the host itself began it, as its owner set up there."""
     position: int = 0
     """Its place in line while it waits."""
+    waits_for_answer: bool = False
+    """Whether the task before all asks a person, while it waits."""
+    asking_task_id: str = ""
+    """Which, if it is this phone's."""
     question: str = ""
     """What it asks, while it asks."""
     choices: tuple[str, ...] = ()
@@ -152,7 +156,7 @@ def after(view: TaskView, fact: Fact) -> TaskView:
         case Kind.SCHEDULED:
             return replace(moved, scheduled=True)
         case Kind.WAITING if moved.state is State.WAITING:
-            return replace(moved, position=fact.position)
+            return replace(moved, position=fact.position, waits_for_answer=fact.asking, asking_task_id=fact.detail)
         case Kind.ASKING if moved.state is State.ASKING:
             return replace(moved, question=fact.text, choices=fact.choices, asked_at_ms=fact.at_ms)
         case Kind.TEXT:
@@ -249,7 +253,9 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
         case Kind.SCHEDULED:
             event |= {"text": fact.text, "due_at": fact.due_at_ms, "late": fact.late}
         case Kind.WAITING:
-            event["position"] = fact.position
+            event |= {"position": fact.position, "asking": fact.asking}
+            if fact.detail:
+                event["asking_task_id"] = fact.detail
         case Kind.STARTED:
             event["agent"] = fact.agent
         case Kind.STEP:

@@ -91,6 +91,7 @@ class Runner:
             held=held,
             answer_seconds=limits.answer_seconds,
             wrote=self._wrote,
+            wrote_anywhere=self.moved_up,
             counted=metrics.asked,
         )
         # Touched by run, end_running and cancel, all on one loop.
@@ -116,7 +117,7 @@ class Runner:
         self._woken.set()
 
     def moved_up(self) -> None:
-        """Hear that a task left the line without being run: what was written of that goes to whom it concerns."""
+        """Hear that those that wait were told something, of the line or of a question: it goes to whom it concerns."""
         self._audience.wrote_anywhere()
 
     def cancel(self, task_id: TaskId) -> None:

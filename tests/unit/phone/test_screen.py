@@ -159,6 +159,9 @@ def test_a_list_says_what_a_task_asks_where_it_waits_and_who_began_it() -> None:
             listed | _asking("Which one?", ["north.csv", "south.csv"], "Answer it: dispatch-phone answer 1234 1|2"),
             listed | _asking("Run it?", ["once", "deny"], "Answer it: dispatch-phone answer 1234 once|deny"),
             listed | {"state": "waiting", "position": 2, "scheduled": True},
+            listed
+            | {"state": "waiting", "position": 1, "asking": True, "asking_task_id": "42", "asking_text": "tidy up"},
+            listed | {"state": "waiting", "position": 1, "asking": True},
             listed | {"state": "done", "answered": "here"},
         ],
         terminal=False,
@@ -171,6 +174,8 @@ def test_a_list_says_what_a_task_asks_where_it_waits_and_who_began_it() -> None:
     assert "dispatch-phone answer 1234 once|deny" in text
     assert "look, number 2 in line (scheduled)" in text
     assert "look (answered here)" in text
+    assert "It waits for an answer: the task before it, 'tidy up', asks. dispatch-phone answer 42 …" in text
+    assert "It waits for an answer to another phone's task, which asks" in text
 
 
 def test_a_thread_says_what_the_computer_began_itself_and_what_it_missed() -> None:

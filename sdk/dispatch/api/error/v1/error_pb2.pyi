@@ -261,6 +261,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """
     REASON_RUN_OVERTAKEN: _Reason.ValueType  # 141
     """The run before of the same scheduled task was not over when it was due. Code FAILED_PRECONDITION. Have it run less often."""
+    REASON_SCHEDULE_UNKNOWN: _Reason.ValueType  # 142
+    """No entry of the schedule has an id that begins with what was given. Code NOT_FOUND."""
     REASON_MODEL_FAILED: _Reason.ValueType  # 145
     """---- A model on the phone (docs/phone.md, "Answered here"). ----
 
@@ -506,6 +508,8 @@ The computer was off or asleep when a scheduled task was due. Code FAILED_PRECON
 """
 REASON_RUN_OVERTAKEN: Reason.ValueType  # 141
 """The run before of the same scheduled task was not over when it was due. Code FAILED_PRECONDITION. Have it run less often."""
+REASON_SCHEDULE_UNKNOWN: Reason.ValueType  # 142
+"""No entry of the schedule has an id that begins with what was given. Code NOT_FOUND."""
 REASON_MODEL_FAILED: Reason.ValueType  # 145
 """---- A model on the phone (docs/phone.md, "Answered here"). ----
 
