@@ -561,7 +561,7 @@ class NotPermitted(TaskNotDone):
 
 class PermissionTakenBack(TaskNotDone):
     reason = Reason.REASON_PERMISSION_TAKEN_BACK
-    sentence = "A permission that the task used was taken back, or its time was over."
+    sentence = "A permission that the task needs was taken back, or its time was over."
     advice = "Send it again when it is permitted (dispatch-host permissions, on the computer)."
 
 
@@ -583,6 +583,12 @@ class LimitReached(TaskNotDone):
     reason = Reason.REASON_LIMIT_REACHED
     sentence = "The agent used as much as one task may, and was not done."
     advice = "Send it again with less to do, or raise the limit on the computer."
+
+
+class ToolUnavailable(TaskNotDone):
+    reason = Reason.REASON_TOOL_UNAVAILABLE
+    sentence = "The computer lacks something that the task needs."
+    advice = "dispatch-host doctor, on the computer, says what is missing."
 
 
 class FolderNotApproved(TaskNotDone):

@@ -402,6 +402,7 @@ async def test_what_is_taken_back_while_a_question_is_open_ends_its_task_and_no_
         await control.allow_permission(TERMINAL_PERMISSION, 0)
 
         assert ended.reason == Reason.REASON_PERMISSION_TAKEN_BACK
+        assert ended.text.endswith("It was: terminal. Nothing was done with it: a person was asked.")
         assert not (await control.list_permissions()).always
     assert bench.agent.heard == []
 
