@@ -50,6 +50,11 @@ class DispatchError(Exception):
         """Give what belongs to the reason, as programs read it on the command line."""
         return self.metadata
 
+    def words(self) -> str:
+        """Give what a person reads on one line: the sentence, the detail in brackets, the advice."""
+        detail = f" ({self.detail})" if self.detail and self.detail != self.sentence else ""
+        return f"{self.sentence}{detail} {self.advice}"
+
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if "reason" in cls.__dict__:
@@ -477,6 +482,13 @@ class BadRequest(PairingRefused):
     sentence = "A value is missing or out of bounds."
     advice = "Check what you entered."
 
+    def words(self) -> str:
+        """Give what is wrong, in its own words where there are some: they say more than the sentence and the advice."""
+        detail = self.detail.strip()
+        if not detail or detail == self.sentence:
+            return super().words()
+        return f"{detail[0].upper()}{detail[1:]}{'' if detail[-1] in '.!?' else '.'}"
+
 
 class SignInPending(PairingRefused):
     reason = Reason.REASON_SIGN_IN_PENDING
@@ -547,7 +559,7 @@ class NotUnderstood(TaskNotDone):
 class NeedsAgent(TaskNotDone):
     reason = Reason.REASON_NEEDS_AGENT
     sentence = "The assistant can't do this without an agent."
-    advice = "Configure an agent on the computer, or ask for something it can do."
+    advice = "Choose an agent on the computer (dispatch-host agent use), or ask it what it can do."
 
 
 class NotPermitted(TaskNotDone):
@@ -726,6 +738,13 @@ class StoreFailed(DeviceFault):
     code = Code.DATA_LOSS
     sentence = "The device's own files could not be written or read."
     advice = "Check that the disk has room and works."
+
+
+class StoreFailedThere(StoreFailed):
+    """The same reason, said to a phone of a command that was refused."""
+
+    sentence = "The other side, the computer or the relay, could not write or read its own files."
+    advice = "Check that its disk has room and works, then send it again; this phone's files are well."
 
 
 class NotRunning(DeviceFault):

@@ -531,3 +531,16 @@ async def test_a_task_that_waits_or_whose_agent_takes_no_words_is_not_steered(be
     await bench.phone.sees(again.task_id, "started")
 
     assert await bench.phone.posts(bench.phone.steer(again.task_id, "more")) == Reason.REASON_NOT_STEERABLE
+
+
+async def test_an_answer_to_a_task_that_never_was_says_so_and_one_to_a_task_that_asks_nothing_too(bench: Bench) -> None:
+    nothing = pb.Answer(question_id=bytes(16))
+    sent = await bench.phone.sends("work")
+    await bench.phone.sees(sent.task_id, "started")
+    async with bench.control() as control:
+        with pytest.raises(errors.TaskUnknown):
+            await control.answer_question(b"never was there!", nothing)
+        with pytest.raises(errors.QuestionClosed):
+            await control.answer_question(sent.task_id, nothing)
+    bench.agent.says("work", Result("done"))
+    await bench.phone.sees_end(sent.task_id)

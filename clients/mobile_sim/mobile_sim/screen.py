@@ -144,7 +144,7 @@ class Screen:
     def _on_text(self, event: Event) -> None:
         if self._task is not None or event.get("number"):
             self._markdown(event["text"], indent="  ")
-        elif event.get("partial"):
+        elif event.get("partial") and self._terminal:  # elsewhere it would stay, and come once more with the answer
             self._status(f"▸ {one_line(event['delta'])}")
 
     def _on_transfer(self, event: Event) -> None:

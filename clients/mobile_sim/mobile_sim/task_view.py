@@ -291,6 +291,8 @@ def last_line(view: TaskView) -> Event:
     if not view.over and not reason:
         reason = errors.word(errors.NotOver.reason)
     error = errors.of_word(reason) if reason else None
+    if state is State.REFUSED and isinstance(error, errors.StoreFailed):
+        error = errors.StoreFailedThere()
     parts = [view.text, view.said if state is not State.DONE else ""]
     words = "\n\n".join(part for part in parts if part)
     line["text"] = words or (view.said or (error.sentence if error else ""))

@@ -6,7 +6,7 @@ Added to the program by `cli`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from dispatch import errors
@@ -89,10 +89,26 @@ def allow(
         if given["permission"] == "folder":
             say_allowed(shared, told, words, given["name"], writable=given["write"])
         else:
-            shared.console.event(told, words)
+            note = await _without_effect(front, given)
+            shared.console.event(told | ({"note": note} if note else {}), f"{words}\n  {note}" if note else words)
         return Exit.DONE
 
     at_desk(shared, work)
+
+
+async def _without_effect(front: Front, given: dict[str, Any]) -> str:
+    """Say what a permission lacks to allow anything; empty for nothing."""
+    if given["permission"] == "network":
+        from dispatch.device import permission_words  # noqa: PLC0415 -- quick `--help`
+
+        held = map(permission_words.permission, (await front.list_permissions()).permissions)
+        if not any(one["permission"] == "terminal" for one in held):
+            return "It allows nothing yet: no program may be started (dispatch-host permissions allow terminal)."
+    if given["permission"] == "connector":
+        name = given["name"].partition("/")[0]
+        if name not in {one.name for one in (await front.list_connectors()).connectors}:
+            return f"It allows nothing yet: no connector is called {name} (dispatch-host connectors)."
+    return ""
 
 
 @permissions.command("revoke")

@@ -43,14 +43,18 @@ def answer(
     shared: Shared = context.obj
 
     async def work(front: Front) -> Exit:
-        from dispatch.device import question_words  # noqa: PLC0415 -- quick `--help`
+        from dispatch.api.thread.v1 import thread_pb2 as pb  # noqa: PLC0415 -- quick `--help`
+        from dispatch.device import question_words  # noqa: PLC0415
         from dispatch.device.telling import task_word  # noqa: PLC0415
+        from dispatch.ids import ID_BYTES  # noqa: PLC0415
 
         from dispatch_host import telling  # noqa: PLC0415
 
         wanted = telling.task_id(task_id)
         asked = next((one for one in (await front.list_questions()).questions if one.task_id == wanted), None)
         if asked is None:
+            # Names no question that there is, so it answers none: it says whether there is such a task, and whether it is over.
+            await front.answer_question(wanted, pb.Answer(question_id=bytes(ID_BYTES)))
             raise errors.QuestionClosed
         said = question_words.read(asked.question, " ".join(words))
         await front.answer_question(wanted, said)

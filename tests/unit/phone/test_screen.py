@@ -47,6 +47,7 @@ def test_off_a_terminal_there_are_plain_lines_and_no_control_signs() -> None:
     assert "\r" not in text
     assert "→ sent to desk\n" in text
     assert "| 1 | 2 |" in text
+    assert "Som" not in text  # what is told live is in the answer
 
 
 def test_on_a_terminal_the_status_line_is_gone_at_the_end() -> None:

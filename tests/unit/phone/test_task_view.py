@@ -290,3 +290,11 @@ def test_a_task_that_waits_for_an_answer_says_so_until_it_is_given() -> None:
 
     view = after(view, Fact(kind=Kind.WAITING, at_ms=2, position=1))
     assert (view.waits_for_answer, view.asking_task_id) == (False, "")
+
+
+def test_a_full_disk_that_refused_a_task_is_not_said_to_be_this_phones() -> None:
+    sent = view_of([Fact(kind=Kind.SENT, at_ms=0, attempt=1)])
+    line = last_line(after(sent, Fact(kind=Kind.REFUSED, at_ms=1, attempt=1, reason="STORE_FAILED")))
+
+    assert line["text"] == errors.StoreFailedThere.sentence
+    assert line["advice"] == errors.StoreFailedThere.advice
