@@ -597,6 +597,12 @@ class LimitReached(TaskNotDone):
     advice = "Send it again with less to do, or raise the limit on the computer."
 
 
+class ProgramFailed(TaskNotDone):
+    reason = Reason.REASON_PROGRAM_FAILED
+    sentence = "The program ran, and failed."
+    advice = "Its output says why."
+
+
 class ToolUnavailable(TaskNotDone):
     reason = Reason.REASON_TOOL_UNAVAILABLE
     sentence = "The computer lacks something that the task needs."

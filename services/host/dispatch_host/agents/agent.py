@@ -52,6 +52,8 @@ class NotDoneReason(StrEnum):
     AGENT_FAILED = "AGENT_FAILED"
     NOT_PERMITTED = "NOT_PERMITTED"
     SANDBOX_UNAVAILABLE = "SANDBOX_UNAVAILABLE"
+    PROGRAM_FAILED = "PROGRAM_FAILED"
+    """A program that the person asked for ended with a code other than 0."""
     TOOL_UNAVAILABLE = "TOOL_UNAVAILABLE"
     """The computer lacks a program or a session that the task needs."""
     AGENT_UNAVAILABLE = "AGENT_UNAVAILABLE"

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class Seen:
     offer: Offer = field(default_factory=Offer)
     unasked: frozenset[str] = frozenset()
     wrote: str = field(default="", repr=False)
+    lacks: str = ""
+    """Why it can't be started, as far as that is seen without starting it."""
 
 
 class Connectors:
@@ -95,7 +97,10 @@ class Connectors:
             wrong.setdefault(mistake.connector, []).append(mistake)
         return [
             *(Seen(name=name, mistakes=mistakes) for name, mistakes in wrong.items()),
-            *(_seen(connector) for connector in self._connectors.values()),
+            *(
+                replace(_seen(connector), lacks=self._starter.lacks(connector.definition.how))
+                for connector in self._connectors.values()
+            ),
             *(Seen(name=name, disabled=True) for name in self._read.disabled),
         ]
 

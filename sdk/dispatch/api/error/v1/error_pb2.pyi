@@ -216,6 +216,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The agent can't be used now: its settings are missing or refused, or what it needs is away. On the host: dispatch-host agent."""
     REASON_LIMIT_REACHED: _Reason.ValueType  # 109
     """The agent used as much as one task may, as the host's owner has set it, and was not done. Send it again with less to do."""
+    REASON_PROGRAM_FAILED: _Reason.ValueType  # 129
+    """A program that a person asked for ran and ended with a code other than 0. Its output says why."""
     REASON_TOOL_UNAVAILABLE: _Reason.ValueType  # 128
     """The task needs a program or a session that the computer lacks: a browser, a desktop. It says which."""
     REASON_HOME_IN_USE: _Reason.ValueType  # 110
@@ -465,6 +467,8 @@ REASON_AGENT_UNAVAILABLE: Reason.ValueType  # 108
 """The agent can't be used now: its settings are missing or refused, or what it needs is away. On the host: dispatch-host agent."""
 REASON_LIMIT_REACHED: Reason.ValueType  # 109
 """The agent used as much as one task may, as the host's owner has set it, and was not done. Send it again with less to do."""
+REASON_PROGRAM_FAILED: Reason.ValueType  # 129
+"""A program that a person asked for ran and ended with a code other than 0. Its output says why."""
 REASON_TOOL_UNAVAILABLE: Reason.ValueType  # 128
 """The task needs a program or a session that the computer lacks: a browser, a desktop. It says which."""
 REASON_HOME_IN_USE: Reason.ValueType  # 110
