@@ -14,6 +14,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.device.telling import task_word
 from dispatch_host.agents import (
     AgentEvent,
     Allowed,
@@ -29,6 +30,7 @@ from dispatch_host.agents import (
     Step,
     canonical,
 )
+from dispatch_host.command import task_meant
 from dispatch_host.limits import Limits
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.steps import Gone
@@ -542,5 +544,20 @@ async def test_an_answer_to_a_task_that_never_was_says_so_and_one_to_a_task_that
             await control.answer_question(b"never was there!", nothing)
         with pytest.raises(errors.QuestionClosed):
             await control.answer_question(sent.task_id, nothing)
+    bench.agent.says("work", Result("done"))
+    await bench.phone.sees_end(sent.task_id)
+
+
+async def test_a_task_is_meant_by_the_beginning_of_its_id(bench: Bench) -> None:
+    sent = await bench.phone.sends("work")
+    await bench.phone.sees(sent.task_id, "started")
+    whole = task_word(sent.task_id)
+    async with bench.control() as control:
+        for said in (whole, whole[:8], whole[:4].upper(), whole.replace("-", "")):
+            assert await task_meant(control, said) == sent.task_id
+        with pytest.raises(errors.TaskUnknown):
+            await task_meant(control, "0000" if not whole.startswith("0000") else "1111")
+        with pytest.raises(errors.BadRequest):
+            await task_meant(control, "work")
     bench.agent.says("work", Result("done"))
     await bench.phone.sees_end(sent.task_id)

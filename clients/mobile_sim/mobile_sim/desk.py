@@ -35,6 +35,8 @@ from mobile_sim.phone import Phone
 from mobile_sim.store import Pairing, PairingState
 from mobile_sim.thread_view import lines_of
 
+_ABOUT_A_TASK = frozenset({"resend", "drop", "dismiss", "cancel", "answer", "steer"})
+
 
 class Desk:
     """Carries out requests on one phone."""
@@ -80,6 +82,8 @@ class Desk:
             "revoke": self._account.as_owner,
             "history": self._account.as_owner,
         }
+        if request["do"] in _ABOUT_A_TASK:
+            request = request | {"id": self._outbox.whole(request["id"])}
         return await commands[request["do"]](request, say, hear)
 
     # ---- Pairings.

@@ -12,7 +12,7 @@ import typer
 from dispatch import errors
 from dispatch.cli import Exit
 
-from dispatch_host.command import Shared, at_desk
+from dispatch_host.command import Shared, at_desk, task_meant
 from dispatch_host.folders_cli import say_allowed
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def audit(
     async def work(front: Front) -> Exit:
         from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
 
-        async for line in front.read_audit(last, telling.task_id(task) if task else b""):
+        async for line in front.read_audit(last, await task_meant(front, task) if task else b""):
             shared.console.event(telling.audit_line(line), telling.audit_words(line))
         return Exit.DONE
 

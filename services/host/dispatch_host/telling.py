@@ -161,11 +161,11 @@ def audit_words(line: host.ReadAuditResponse) -> str:
 
 
 def task_id(said: str) -> bytes:
-    """Read a task's id as people and programs see it. Raises BadRequest."""
+    """Read a task's whole id as people and programs see it. Raises BadRequest."""
     try:
         return UUID(said).bytes
     except ValueError:
-        raise errors.BadRequest("that is no task id", metadata={"field": "task_id"}) from None
+        raise errors.BadRequest("that is no task's id", metadata={"field": "task_id"}) from None
 
 
 def keep_awake(found: host.KeepAwakeStatus) -> dict[str, Any]:
