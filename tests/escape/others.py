@@ -268,7 +268,7 @@ def skill(tool: str) -> Attempt:
         runs = tool == "run_skill_script"
         terminal = await _terminal(ground) if runs else Terminal(_nothing, unconfined=Unconfined(home=ground.root))
         home, keep_out = ground.root / "user", [KeptOut.at(ground.host)]
-        skills = Skills(lambda: [home], terminal=terminal, home=home, keep_out=keep_out)
+        skills = Skills(lambda: [home], terminal=terminal, agents_own=list, home=home, keep_out=keep_out)
         elsewhere = ground.root / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
         given = {"arguments": [], "folder": str(elsewhere)} if runs else {}

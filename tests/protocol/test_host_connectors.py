@@ -18,7 +18,7 @@ from dispatch_host.agents.toolbox import Work
 
 from tests.support import processes
 from tests.support.acp_desk import scripted
-from tests.support.connector_world import ConnectorWorld
+from tests.support.connector_world import ConnectorWorld, unasked
 from tests.support.host_bench import Bench
 from tests.support.processes import ENVIRONMENT
 
@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[ConnectorWorld]:
     root = tmp_path / "connectors"
     root.mkdir()
     async with ConnectorWorld(root) as world:
-        world.defines(mail=world.program("mail", tools={"hang": {"ask": False}}))
+        world.defines(mail=world.program("mail", tools=unasked("hang")))
         yield world
 
 
@@ -113,7 +113,7 @@ async def test_the_owner_lists_and_checks_connectors(world: ConnectorWorld, tmp_
     home.mkdir()
     world.file = home / "connectors.json"
     world.defines(
-        mail=world.program("mail", tools={"echo": {"ask": False}}),
+        mail=world.program("mail", tools=unasked("echo")),
         gone=world.program("gone", "--dies", env={"PASSWORD": "hidden-words"}),
         wrong={"command": "x", "sanbox": True},
         missing={"command": "no-such-program"},

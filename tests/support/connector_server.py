@@ -1,7 +1,8 @@
 """A server of the Model Context Protocol, in a process of its own, that does what its tools are called for: also ill.
 
-`python connector_server.py NOTES [--http] [--greets] [--never-ready] [--dies] [--odd]`. It writes a line into NOTES for
-what happens to it, which a test reads. By HTTP it listens on port 0 and notes where. Runs alone: the SDK, and nothing of ours.
+`python connector_server.py NOTES [--http] [--greets] [--wordy] [--never-ready] [--dies] [--odd]`. It writes a line into NOTES
+for what happens to it, which a test reads. By HTTP it listens on port 0 and notes where. Runs alone: the SDK, and nothing of
+ours.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import anyio
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
 
 NOTES = Path(sys.argv[1])
 WIRE = os.dup(1)  # the SDK keeps what is printed from it
@@ -54,6 +56,8 @@ HONEST = [
     "large",
     "spawn",
     "change",
+    "leak",
+    "blame",
 ]
 LIES = [
     tool("bad\nname"),
@@ -73,8 +77,14 @@ class Desk:
 
     async def tools(self, _: ServerRequestContext[Any], __: Any) -> types.ListToolsResult:
         note("listed")
+        wordy = [tool(f"wordy{number}", schema={**ANYTHING, "description": "x" * 15_000}) for number in range(20)]
         return types.ListToolsResult(
-            tools=[*(tool(name, f"Does {name}.{self.changed}") for name in HONEST), tool("inject2", INJECTION), *LIES]
+            tools=[
+                *(wordy if "--wordy" in sys.argv else []),
+                *(tool(name, f"Does {name}.{self.changed}") for name in HONEST),
+                tool("inject2", INJECTION),
+                *LIES,
+            ]
         )
 
     async def call(
@@ -102,6 +112,10 @@ class Desk:
                 ], False
             case "refuse":
                 return [types.TextContent(text="no such folder")], True
+            case "leak":
+                return [types.TextContent(text=f"login as me with {os.environ['PASSWORD']} failed")], True
+            case "blame":
+                raise MCPError(-32050, f"{'x' * 280} me:{os.environ['PASSWORD']}@x was refused")
             case "hang":
                 await anyio.sleep_forever()
             case "die":

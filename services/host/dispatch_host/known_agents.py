@@ -50,7 +50,6 @@ def known_agents(
     `toolboxes` are those that live as long as the host: a language model and external agents may call what is in them.
     """
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
-    kept_out = [KeptOut.hold(path) for path in owned.keep_out]  # once: an agent is made for each task
     browser = Browser(terminal.found, home=Path.home(), keep_out=owned.keep_out, environment=environment, reach=reach)
     desktop = best_desktop(environment, platform=sys.platform)
     others = [*_screens(owned, browser, desktop), *toolboxes]
@@ -59,12 +58,12 @@ def known_agents(
         home=Path.home(),
         environment=environment,
         terminal=terminal,
-        keep_out=kept_out,
+        keep_out=owned.keep_out,
         records=owned.changes,
-        toolboxes=[Sending(partial(_file_tools, owned, environment, terminal, kept_out)), *others],
+        toolboxes=[Sending(partial(_file_tools, owned, environment, terminal, owned.keep_out)), *others],
     )
-    built_in = _built_in(owned, environment, terminal, kept_out, browser, desktop)
-    llm = _llm(owned, environment, terminal, kept_out, others)
+    built_in = _built_in(owned, environment, terminal, owned.keep_out, browser, desktop)
+    llm = _llm(owned, environment, terminal, owned.keep_out, others)
     return Registry([built_in, llm, *external])
 
 

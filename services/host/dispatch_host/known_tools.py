@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dispatch_host.agents.acp.known import own_folders
+from dispatch_host.agents.acp.own import FILE as AGENTS
 from dispatch_host.agents.terminal import best_terminal
 from dispatch_host.agents.toolbox import Toolbox
 from dispatch_host.connectors.connectors import FILE, Connectors
 from dispatch_host.connectors.starting import Starter
 from dispatch_host.owned import Owned
-from dispatch_host.scope import KeptOut
 from dispatch_host.skills.shelves import Shelves
 from dispatch_host.skills.skills import Skills
 
@@ -33,8 +34,8 @@ class Tools:
 def known_tools(owned: Owned, environment: Mapping[str, str]) -> Tools:
     """Make the tools of a home. The connectors are to be entered before they are used."""
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
-    starter = Starter(environment=environment, home=Path.home(), terminal=terminal)
+    agents_own = own_folders(owned.home.path / AGENTS, home=Path.home())
+    starter = Starter(environment=environment, home=Path.home(), terminal=terminal, agents_own=agents_own)
     shelves = Shelves(owned.home.path)
-    kept_out = [KeptOut.hold(path) for path in owned.keep_out]
-    skills = Skills(shelves.paths, terminal=terminal, home=Path.home(), keep_out=kept_out)
+    skills = Skills(shelves.paths, terminal=terminal, agents_own=agents_own, home=Path.home(), keep_out=owned.keep_out)
     return Tools(Connectors(owned.home / FILE, starter=starter), skills, shelves)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from dispatch_host.agents.acp.finding import NotInstalled, find
-from dispatch_host.agents.acp.known import external_agents
+from dispatch_host.agents.acp.known import external_agents, own_folders
 from dispatch_host.agents.acp.own import read_own
 from dispatch_host.agents.acp.presets import PRESETS, Preset
 from dispatch_host.agents.registry import Known
@@ -156,3 +156,16 @@ def test_an_interpreter_of_an_environment_brings_that_environment(home: Path) ->
 
     assert ready.argv == (sys.executable, "-V")
     assert Folder(Path(sys.prefix)) in ready.own
+
+
+def test_what_agents_have_for_themselves_is_told_as_it_leads_now_installed_or_not(home: Path) -> None:
+    own_file = home / "agents.toml"
+    own_file.write_text(OWN)
+    own = own_folders(own_file, home=home)
+    assert {home / ".claude", home / ".codex", home / ".mine"} <= set(own())
+    assert home / "tools" not in own()
+
+    (home / "elsewhere").mkdir()
+    (home / ".claude").symlink_to(home / "elsewhere")
+
+    assert home / "elsewhere" in own()

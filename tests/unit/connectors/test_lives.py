@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dispatch_host.agents import Step
-from dispatch_host.connectors.connector import Ending
-from dispatch_host.connectors.life import State
+from dispatch_host.agents import Allowed, Approval, Denied, NobodyAnswered, Step
+from dispatch_host.connectors.connector import Connector, Ending, Unavailable
+from dispatch_host.connectors.definition import read
+from dispatch_host.connectors.life import Life, State
 from dispatch_host.scope import Folder
 
+from tests.support.agents import Nobody
 from tests.support.connector_world import YES, ConnectorWorld, failure
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 ALWAYS_YES = [YES] * 8
 
@@ -192,6 +195,72 @@ async def test_a_connector_that_is_written_otherwise_starts_as_it_is_now(world: 
     world.defines()
     assert "no connector mail any more" in await failure(echo.run({}, work))
     await until(lambda: not is_alive(pids(world)[1]))
+
+
+class TakenOut(Nobody):
+    """A person who says yes, while the owner writes the file otherwise."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(YES)
+        self._meanwhile = meanwhile
+
+    async def may(self, question: Approval) -> Allowed | Denied | NobodyAnswered:
+        self._meanwhile()
+        return await super().may(question)
+
+
+@pytest.mark.parametrize("looks", [True, False])
+@pytest.mark.parametrize("otherwise", [True, False])
+async def test_a_connector_that_is_taken_out_while_its_question_is_open_is_not_called_nor_started_again(
+    world: ConnectorWorld, *, looks: bool, otherwise: bool
+) -> None:
+    work = world.work("mail")
+    echo = await world.tool(work, "mail__echo")
+    [first] = pids(world)
+
+    def meanwhile() -> None:
+        world.defines(**({"mail": world.program("mail", env={"NEW": "1"})} if otherwise else {}))
+        if looks:
+            world.connectors.seen()
+
+    work = replace(work, ask=TakenOut(meanwhile))
+
+    assert "is another one now, or gone. The call was not made." in await failure(echo.run({"text": "hi"}, work))
+
+    await until(lambda: not is_alive(first))
+    assert "called echo" not in world.notes("mail")
+    assert pids(world) == [first]
+
+
+async def test_whoever_still_has_one_that_was_let_go_can_not_start_it_again(world: ConnectorWorld) -> None:
+    definition = read(world.file.read_text()).by_name["mail"]
+    async with asyncio.TaskGroup() as group:
+        connector = Connector(definition, starter=world.starter, group=group, broke=world.broke.append)
+        await connector.ready([])
+        connector.let_go()
+
+        with pytest.raises(Unavailable):
+            await connector.ready([])
+
+    assert [is_alive(pid) for pid in pids(world)] == [False]
+    assert connector.life.state is State.OFF
+
+
+async def test_one_that_is_ended_before_its_start_began_is_off_and_holds_nobody_up(world: ConnectorWorld) -> None:
+    definition = read(world.file.read_text()).by_name["mail"]
+    async with asyncio.TaskGroup() as group:
+        connector = Connector(definition, starter=world.starter, group=group, broke=world.broke.append)
+        starting = asyncio.create_task(connector.refreshed([]))
+        while connector.life.state is not State.STARTING:  # noqa: ASYNC110 -- the next step of the loop would be too late
+            await asyncio.sleep(0)
+        await connector.stop()
+
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            [gone] = await asyncio.gather(starting, return_exceptions=True)
+        assert isinstance(gone, Unavailable)
+        assert connector.life == Life()
+        assert await connector.refreshed([])
+        connector.let_go()
 
 
 async def test_a_greeting_among_the_messages_is_passed_over(world: ConnectorWorld) -> None:

@@ -23,6 +23,7 @@ from dispatch_host.browser.reach import Reach, origin
 from dispatch_host.permissions.permission import BROWSER
 from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import Found
+from dispatch_host.scope import KeptOut, kept
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +201,7 @@ class Browser:
         sandbox: Callable[[], Awaitable[Found]],
         *,
         home: Path,
-        keep_out: Sequence[Path] = (),
+        keep_out: Sequence[Path | KeptOut] = (),
         environment: Mapping[str, str] | None = None,
         reach: Reach | None = None,
         resolve: Resolve | None = None,
@@ -208,7 +209,7 @@ class Browser:
         """`sandbox` looks for bubblewrap, as the terminal does. `resolve` looks names up: a seam for tests."""
         self._sandbox = sandbox
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [one.path for one in kept(keep_out)]
         self._environment = environment or {}
         self._reach = reach or Reach()
         self._resolve = resolve

@@ -19,9 +19,11 @@ from dispatch.plain import one_line
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.connectors.definition import ByProgram, ByUrl, Definition, Unfilled
 from dispatch_host.connectors.meter import Meter
+from dispatch_host.connectors.owners import not_the_owners
 from dispatch_host.sandbox.keeping import Start, converse, keepers
 from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program
 from dispatch_host.scope import Folder
+from dispatch_host.scope.theirs import where_agents_write
 
 if TYPE_CHECKING:
     from dispatch_host.connectors.line import Line
@@ -49,11 +51,12 @@ class Opening:
 
     def wrote(self) -> str:
         """Give the end of what the program wrote to its standard error, without secrets."""
-        return self.hidden(one_line(self.errors().decode(errors="replace"))[-_ERRORS_CHARACTERS:])
+        # Hidden before it is cut: of a secret at the edge a part would be left.
+        return one_line(self.hidden(self.errors().decode(errors="replace")))[-_ERRORS_CHARACTERS:]
 
     def hidden(self, text: str) -> str:
         """Take the secrets out of a text."""
-        for secret in sorted(self.secrets, key=len, reverse=True):
+        for secret in sorted(set(self.secrets), key=len, reverse=True):
             if len(secret) >= _HIDDEN_FROM:
                 text = text.replace(secret, "(hidden)")
         return text
@@ -63,13 +66,31 @@ class Starter:
     """Starts connectors."""
 
     def __init__(
-        self, *, environment: Mapping[str, str], home: Path, terminal: Terminal, limits: Limits | None = None
+        self,
+        *,
+        environment: Mapping[str, str],
+        home: Path,
+        terminal: Terminal,
+        agents_own: Callable[[], Sequence[Path]],
+        limits: Limits | None = None,
     ) -> None:
-        """`environment` is the host's, `home` the folder of whoever runs it; `terminal` knows the sandbox."""
+        """`environment` is the host's, `home` the folder of whoever runs it; `terminal` knows the sandbox.
+
+        `agents_own` gives the folders that external agents have for themselves, to change.
+        """
+        self._agents_own = agents_own
         self._environment = environment
         self._home = home
         self._terminal = terminal
         self._limits = limits or Limits(seconds=_YEARS_SECONDS, output_bytes=_ANY_BYTES)
+
+    def not_the_owners(self, definition: Definition, folders: Sequence[Folder]) -> Sequence[str]:
+        """Name the keys by which a program outside of the sandbox leads to where agents may write, with these approved."""
+        how = definition.how
+        if isinstance(how, ByUrl) or how.sandbox:
+            return ()
+        places = where_agents_write(folders, self._agents_own())
+        return not_the_owners(how, places, home=self._home, environment=self._environment)
 
     @contextlib.asynccontextmanager
     async def started(self, definition: Definition, opening: Opening, folders: Sequence[Folder]) -> AsyncIterator[Line]:
@@ -79,12 +100,13 @@ class Starter:
         except ModuleNotFoundError:
             raise NotStarted("connectors need the extra mcp: pip install 'dispatch-host[mcp]'") from None
         try:
-            filled = {
+            values = {
                 name: template.filled(self._environment, self._read) for name, template in definition.templates.items()
             }
         except Unfilled as missing:
             raise NotStarted(str(missing)) from None
-        opening.secrets = list(filled.values())
+        filled = {name: value.text for name, value in values.items()}
+        opening.secrets = [secret for value in values.values() for secret in (value.text, *value.secrets)]
         how, meter = definition.how, opening.meter
         if isinstance(how, ByUrl):
             from dispatch_host.connectors.http import http  # noqa: PLC0415 -- as above

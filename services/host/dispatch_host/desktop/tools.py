@@ -14,7 +14,7 @@ from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
 from dispatch_host.markdown import code
 from dispatch_host.permissions.permission import DESKTOP
-from dispatch_host.scope import KeptOut, shown
+from dispatch_host.scope import KeptOut, kept, shown
 
 T = TypeVar("T")
 
@@ -25,11 +25,11 @@ _MOST_CHOICES = 20
 class DesktopTools:
     """As a Toolbox."""
 
-    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path]) -> None:
+    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut]) -> None:
         """`home` is what `~` means, `keep_out` is the scope's."""
         self._desktop = desktop
         self._home = home
-        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+        self._keep_out = kept(keep_out)
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give all of them, or none where the desktop may not be used."""

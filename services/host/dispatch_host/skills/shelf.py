@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
 from dispatch_host.scope import Entry, Folder, KeptOut, Refused, Root, Scope, Tally
@@ -79,6 +80,16 @@ def copied(skill: Found) -> Iterator[Path]:
         yield Path(os.path.realpath(target))
     finally:
         shutil.rmtree(target, ignore_errors=True)
+
+
+def digest(folder: Path) -> str:
+    """Give what a copy is known by, in hexadecimal: its names and all that is in them. Modes are the copy's, not the skill's."""
+    whole = sha256()
+    for path in sorted(folder.rglob("*"), key=os.fsencode):
+        name = os.fsencode(path.relative_to(folder))
+        content = b"" if path.is_dir() else sha256(path.read_bytes()).digest()
+        whole.update(len(name).to_bytes(4, "big") + name + len(content).to_bytes(1, "big") + content)
+    return whole.hexdigest()
 
 
 def _found(scope: Scope, root: Root, shelf: Path, name: str) -> Found:

@@ -13,7 +13,6 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from dispatch.plain import plain
@@ -28,7 +27,8 @@ from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.sandbox.program import Exit, NoProgram, Output
 from dispatch_host.scope import Folder, KeptOut, shown, visible
 from dispatch_host.scope.given import given
-from dispatch_host.skills.shelf import Found, NotRead, copied, files_of, found_in, read
+from dispatch_host.scope.theirs import agents_may_write_to, where_agents_write
+from dispatch_host.skills.shelf import Found, NotRead, copied, digest, files_of, found_in, read
 
 TEXT_BYTES = 64 * 1024
 OUTPUT_BYTES = 32 * 1024
@@ -45,7 +45,7 @@ class _Script:
 
     skill: Found
     path: str
-    digest: str  # SHA-256 of the script, in hexadecimal
+    digest: str  # of the whole skill, in hexadecimal: a script runs others that lie beside it
     words: Sequence[str]
     start: Path
 
@@ -54,25 +54,34 @@ class Skills:
     """The skills of one host. As a `Toolbox`."""
 
     def __init__(
-        self, shelves: Callable[[], Sequence[Path]], *, terminal: Terminal, home: Path, keep_out: Sequence[KeptOut]
+        self,
+        shelves: Callable[[], Sequence[Path]],
+        *,
+        terminal: Terminal,
+        agents_own: Callable[[], Sequence[Path]],
+        home: Path,
+        keep_out: Sequence[KeptOut],
     ) -> None:
         """`shelves` gives the folders that skills lie in now; of two with the same name the first counts.
 
-        `home` is what `~` means, and `keep_out` what is neither read nor copied, though it lie in a skill.
+        `agents_own` gives the folders that external agents have for themselves, to change. `home` is what `~` means, and
+        `keep_out` what is neither read nor copied, though it lie in a skill.
         """
         self._shelves = shelves
+        self._agents_own = agents_own
         self._terminal = terminal
         self._home = home
         self._keep_out = keep_out
 
     def found(self, folders: Sequence[Folder] = ()) -> list[Found]:
         """List all, the bad ones with what is wrong: a skill that agents may write to is no skill of the owner's."""
+        places = where_agents_write(folders, self._agents_own())
         seen: dict[str, Path] = {}
         every: list[Found] = []
         for shelf in self._shelves():
             for skill in found_in(shelf, self._keep_out):
                 wrong = list(skill.wrong)
-                if any(folder.writable and _meet(folder.path, skill.folder) for folder in folders):
+                if agents_may_write_to(skill.folder, places):
                     wrong.append("agents may write to it")
                 if skill.name in seen:
                     wrong.append(f"there is one of this name in {seen[skill.name]}")
@@ -144,14 +153,15 @@ class Skills:
         async with contextlib.AsyncExitStack() as stack:
             with _reading():
                 copy = await asyncio.to_thread(stack.enter_context, copied(skill))
-                content = await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
+                await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
+                whole = await asyncio.to_thread(digest, copy)
             try:
                 confined = await self._terminal.is_confined(work.gate, f"{skill.name}/{path}")
             except NoSandbox as missing:
                 raise ToolFailed(f"Scripts can't be run here: {missing.why}") from None
             if not confined:
                 raise ToolFailed("Scripts of skills run in the sandbox only, and there is none.")
-            run = _Script(skill, path, sha256(content).hexdigest(), [str(one) for one in words], start)
+            run = _Script(skill, path, whole, [str(one) for one in words], start)
             question = self._question(run, work)
             reply = await work.ask.may(question)
             if isinstance(reply, Denied):
@@ -176,7 +186,7 @@ class Skills:
             "do": "run_skill_script",
             "skill": run.skill.name,
             "path": run.path,
-            "script": run.digest,
+            "digest": run.digest,
             "arguments": list(run.words),
             "folder": str(run.start),
             "folders": places.to_json(folders),
@@ -187,7 +197,7 @@ class Skills:
         may = partial(places.rights, folders, home=self._home, confined=True)
         at = places.where(run.start, self._home)
         rule = ", ".join(
-            [f"run {visible(line)} in {shown(at)}", *how, *may(shown), f"as the script is now ({run.digest[:8]})"]
+            [f"run {visible(line)} in {shown(at)}", *how, *may(shown), f"as the skill is now ({run.digest[:8]})"]
         )
         fits = "\n" not in line and len(rule.encode(errors="replace")) <= RULE_BYTES
         return Approval(
@@ -256,7 +266,3 @@ def _text(arguments: Mapping[str, JSON], name: str) -> str:
 def _cut(content: bytes) -> str:
     text = plain(content[:TEXT_BYTES].decode(errors="replace"))
     return text + (f"\n… and {len(content) - TEXT_BYTES} bytes more." if len(content) > TEXT_BYTES else "")
-
-
-def _meet(one: Path, other: Path) -> bool:
-    return one.is_relative_to(other) or other.is_relative_to(one)

@@ -1529,6 +1529,7 @@ class ConnectorTool(_message.Message):
     ABOUT_FIELD_NUMBER: _builtins.int
     PERMITTED_FIELD_NUMBER: _builtins.int
     ASKS_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The server's name for it."""
     about: _builtins.str
@@ -1537,6 +1538,8 @@ class ConnectorTool(_message.Message):
     """Whether agents may use it."""
     asks: _builtins.bool
     """Whether each call is asked for."""
+    digest: _builtins.str
+    """What it is known by as it is now, in hexadecimal: a tool that need not be asked for is written down with it."""
     def __init__(
         self,
         *,
@@ -1544,10 +1547,11 @@ class ConnectorTool(_message.Message):
         about: _builtins.str = ...,
         permitted: _builtins.bool = ...,
         asks: _builtins.bool = ...,
+        digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "asks", b"asks", "name", b"name", "permitted", b"permitted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "asks", b"asks", "digest", b"digest", "name", b"name", "permitted", b"permitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,11 +45,16 @@ def find(preset: Preset, *, home: Path, environment: Mapping[str, str]) -> Ready
     given = [_within_reach(part, home) for part in parts]
     own = [Folder(part) for part in given if part is not None]
     own += [Folder(Path(_expanded(said, home)).resolve()) for said in preset.read]
-    own += [Folder(Path(_expanded(said, home)).resolve(), writable=True) for said in preset.write]
+    own += [Folder(path, writable=True) for path in changes(preset, home=home)]
     variables = {name: environment[name] for name in preset.variables if name in environment}
     variables |= {name: _expanded(value, home) for name, value in preset.fixed.items()}
     variables |= {name: _secret(said, name, home, preset.title) for name, said in preset.secrets.items()}
     return Ready((*argv, *rest), own, variables)
+
+
+def changes(preset: Preset, *, home: Path) -> Sequence[Path]:
+    """Give the folders that an agent has for itself, to change, whether it is installed or not."""
+    return [Path(_expanded(said, home)).resolve() for said in preset.write]
 
 
 def _expanded(said: str, home: Path) -> str:

@@ -19,7 +19,7 @@ from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
 from dispatch_host.desktop.tools import came, distinct, use_for
 from dispatch_host.permissions.permission import DESKTOP
-from dispatch_host.scope import KeptOut, shown
+from dispatch_host.scope import KeptOut, kept, shown
 
 T = TypeVar("T")
 
@@ -29,11 +29,11 @@ _MOST_CHOICES = 20
 class Desk:
     """What the built-in assistant does with the desktop."""
 
-    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path]) -> None:
+    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut]) -> None:
         """`home` is what `~` means, `keep_out` is the scope's."""
         self._desktop = desktop
         self._home = home
-        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+        self._keep_out = kept(keep_out)
 
     async def takes(self, wanted: WantedOfDesktop, gate: Gate) -> bool:
         """Tell whether a request is one for this: "open" may mean something else."""
