@@ -33,6 +33,7 @@ from dispatch_host.agents import (
 from dispatch_host.command import task_meant
 from dispatch_host.limits import Limits
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
+from dispatch_host.permissions_cli import without_effect
 from dispatch_host.steps import Gone
 
 from tests.support.host_bench import Bench, Deed
@@ -561,3 +562,14 @@ async def test_a_task_is_meant_by_the_beginning_of_its_id(bench: Bench) -> None:
             await task_meant(control, "work")
     bench.agent.says("work", Result("done"))
     await bench.phone.sees_end(sent.task_id)
+
+
+async def test_a_permission_that_allows_nothing_yet_is_said_to_when_it_is_given(bench: Bench) -> None:
+    network = {"permission": "network", "name": ""}
+    async with bench.control() as control:
+        assert await without_effect(control, network) == ""
+        await control.revoke_permission(TERMINAL_PERMISSION)
+        assert "permissions allow terminal" in await without_effect(control, network)
+        assert "no connector is called nosuch" in await without_effect(
+            control, {"permission": "connector", "name": "nosuch/read"}
+        )

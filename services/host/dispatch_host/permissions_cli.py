@@ -89,14 +89,14 @@ def allow(
         if given["permission"] == "folder":
             say_allowed(shared, told, words, given["name"], writable=given["write"])
         else:
-            note = await _without_effect(front, given)
+            note = await without_effect(front, given)
             shared.console.event(told | ({"note": note} if note else {}), f"{words}\n  {note}" if note else words)
         return Exit.DONE
 
     at_desk(shared, work)
 
 
-async def _without_effect(front: Front, given: dict[str, Any]) -> str:
+async def without_effect(front: Front, given: dict[str, Any]) -> str:
     """Say what a permission lacks to allow anything; empty for nothing."""
     if given["permission"] == "network":
         from dispatch.device import permission_words  # noqa: PLC0415 -- quick `--help`
