@@ -23,6 +23,7 @@ from dispatch_host.browser.traffic import Traffic
 
 MOST_PAGES = 5
 _GOTO_MS = 25_000
+_NOTHING = "about:blank"
 _ALIVE_SECONDS = 5.0
 _SHOT_PIXELS = 8_000
 _KEYS = re.compile(
@@ -48,7 +49,7 @@ class Pages:
         """`tell` writes a line to the host."""
         # Fixed after __init__.
         self._context = context
-        self._traffic = Traffic(context, tell=tell, note=self._note, address=self._address)
+        self._traffic = Traffic(context, tell=tell, note=self._note)
         # Touched on one loop.
         self._open: list[Page] = []
         self._parts: list[str] = [""]
@@ -73,8 +74,12 @@ class Pages:
     # ---- what an agent does
 
     async def open(self, url: str) -> Opened:
-        self._traffic.goes_to_an_address()
         page = await self._page()
+        if self._traffic.touched:
+            # What the page does when it is left is still for the person to see, and is done before the next one counts.
+            with self._traffic.leaves(page):
+                await self._go(page, _NOTHING)
+        self._traffic.goes_to_an_address()
         await self._go(page, url)
         return await self._read()
 
@@ -101,7 +106,7 @@ class Pages:
 
     async def fill(self, ref: str, text: str) -> Opened:
         element = await self._element(ref)
-        async with self._act():
+        async with self._act(types=True):
             kind = await element.evaluate("element => element.tagName + ' ' + (element.type || '')")
             if kind.startswith("SELECT"):
                 await element.select_option(label=text)
@@ -120,8 +125,10 @@ class Pages:
             )
         page = await self._page()
         element = await self._element(ref) if ref else page.locator("*:focus")
-        about = await element.evaluate(_ABOUT) if ref or await element.count() else {"form": False, "area": False}
-        async with self._act(sends=key in ("Enter", "Space") and bool(about["form"]) and not about["area"]):
+        about = await element.evaluate(_ABOUT) if ref or await element.count() else {}
+        follows = key == "Enter" and bool(about.get("link"))
+        sends = key in ("Enter", "Space") and bool(about.get("form")) and not about.get("area")
+        async with self._act(link=follows, sends=sends, types=not follows):
             await (element.press(key, no_wait_after=True) if ref else page.keyboard.press(key))
         return await self._read()
 
@@ -130,8 +137,13 @@ class Pages:
         if len(self._open) > 1:
             self._open.remove(page)
             await page.close()
-        elif await page.go_back(wait_until="commit", timeout=_GOTO_MS) is None:
-            self._note("There is nothing to go back to.")
+        else:
+            with self._traffic.leaves(page):
+                gone = await page.go_back(wait_until="commit", timeout=_GOTO_MS)
+                if page.url == _NOTHING:
+                    gone = await page.go_back(wait_until="commit", timeout=_GOTO_MS)
+                if gone is None:
+                    self._note("There is nothing to go back to.")
         await self._traffic.settle()
         return await self._read()
 
@@ -171,7 +183,8 @@ class Pages:
                 return download.suggested_filename, download.url, str(await download.path())
             page = await self._context.new_page()
             try:
-                response = await page.goto(str(url), wait_until="commit", timeout=_GOTO_MS)
+                with self._traffic.leaves(page):
+                    response = await page.goto(str(url), wait_until="commit", timeout=_GOTO_MS)
                 if response is None or not response.ok:
                     raise CannotDo(f"The site answered {response.status if response else 'nothing'}.")
                 name = page.url.partition("?")[0].rstrip("/").rpartition("/")[2]
@@ -193,9 +206,6 @@ class Pages:
     def _note(self, text: str) -> None:
         """Keep something for the agent to hear with the next answer."""
         self._notes.append(text)
-
-    def _address(self) -> str:
-        return self._open[-1].url if self._open else ""
 
     async def _page(self) -> Page:
         self._open = [page for page in self._open if not page.is_closed()] or [await self._context.new_page()]
@@ -222,9 +232,9 @@ class Pages:
         await self._traffic.settle()
 
     @contextlib.asynccontextmanager
-    async def _act(self, *, link: bool = False, sends: bool = False) -> AsyncIterator[None]:
+    async def _act(self, *, link: bool = False, sends: bool = False, types: bool = False) -> AsyncIterator[None]:
         """Do something on the page, and wait for what comes of it."""
-        with self._traffic.act(link=link, sends=sends):
+        with self._traffic.act(link=link, sends=sends, types=types):
             try:
                 yield
             except TooLong as failure:
@@ -240,8 +250,8 @@ class Pages:
 
     async def _read(self) -> Opened:
         page = await self._page()
-        if not page.url.startswith(("http://", "https://", "about:blank")):
-            await page.goto("about:blank")
+        if not page.url.startswith(("http://", "https://", _NOTHING)):
+            await page.goto(_NOTHING)
             self._note("It went to something that is no web page, which was closed.")
         self._parts = in_parts(await page.aria_snapshot(mode="ai"))
         return await self._said(1)
@@ -258,6 +268,7 @@ class Pages:
         page.on("dialog", self._dialog)
         page.on("download", self._download)
         page.on("domcontentloaded", self._traffic.loaded)
+        page.on("framenavigated", self._traffic.navigated)
         page.on("close", self._traffic.closed)
         if not self._open or self._saving is not None:
             return  # one of our own

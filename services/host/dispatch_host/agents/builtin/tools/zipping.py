@@ -19,6 +19,7 @@ from dispatch_host.changes import MOST_STEPS, Convert, How, MakeFolder, Packing,
 from dispatch_host.scope import Refused
 
 _MOST_SOURCES = 1000
+_LONGEST_NAME = 4096  # a file of a longer one can't be made on any system, and each part of it would be a folder
 
 
 def pack(query: Query, bench: Bench) -> Findings:
@@ -145,7 +146,13 @@ def _parts(info: zipfile.ZipInfo) -> list[str] | None:
     if info.flag_bits & 1 or (stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR)):
         return None
     name = info.filename
-    if name.startswith(("/", "\\")) or "\0" in info.orig_filename or "\\" in name or name[1:2] == ":":
+    if (
+        len(name) > _LONGEST_NAME
+        or name.startswith(("/", "\\"))
+        or "\0" in info.orig_filename
+        or "\\" in name
+        or name[1:2] == ":"
+    ):
         return None
     parts = name.rstrip("/").split("/")
     if any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts):
