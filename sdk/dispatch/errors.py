@@ -50,6 +50,11 @@ class DispatchError(Exception):
         """Give what belongs to the reason, as programs read it on the command line."""
         return self.metadata
 
+    def words(self) -> str:
+        """Give what a person reads on one line: the sentence, the detail in brackets, the advice."""
+        detail = f" ({self.detail})" if self.detail and self.detail != self.sentence else ""
+        return f"{self.sentence}{detail} {self.advice}"
+
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if "reason" in cls.__dict__:
@@ -483,6 +488,13 @@ class BadRequest(PairingRefused):
     sentence = "A value is missing or out of bounds."
     advice = "Check what you entered."
 
+    def words(self) -> str:
+        """Give what is wrong, in its own words where there are some: they say more than the sentence and the advice."""
+        detail = self.detail.strip()
+        if not detail or detail == self.sentence:
+            return super().words()
+        return f"{detail[0].upper()}{detail[1:]}{'' if detail[-1] in '.!?' else '.'}"
+
 
 class SignInPending(PairingRefused):
     reason = Reason.REASON_SIGN_IN_PENDING
@@ -553,7 +565,7 @@ class NotUnderstood(TaskNotDone):
 class NeedsAgent(TaskNotDone):
     reason = Reason.REASON_NEEDS_AGENT
     sentence = "The assistant can't do this without an agent."
-    advice = "Configure an agent on the computer, or ask for something it can do."
+    advice = "Choose an agent on the computer (dispatch-host agent use), or ask it what it can do."
 
 
 class NotPermitted(TaskNotDone):
@@ -567,7 +579,7 @@ class NotPermitted(TaskNotDone):
 
 class PermissionTakenBack(TaskNotDone):
     reason = Reason.REASON_PERMISSION_TAKEN_BACK
-    sentence = "A permission that the task used was taken back, or its time was over."
+    sentence = "A permission that the task needs was taken back, or its time was over."
     advice = "Send it again when it is permitted (dispatch-host permissions, on the computer)."
 
 
@@ -589,6 +601,18 @@ class LimitReached(TaskNotDone):
     reason = Reason.REASON_LIMIT_REACHED
     sentence = "The agent used as much as one task may, and was not done."
     advice = "Send it again with less to do, or raise the limit on the computer."
+
+
+class ProgramFailed(TaskNotDone):
+    reason = Reason.REASON_PROGRAM_FAILED
+    sentence = "The program ran, and failed."
+    advice = "Its output says why."
+
+
+class ToolUnavailable(TaskNotDone):
+    reason = Reason.REASON_TOOL_UNAVAILABLE
+    sentence = "The computer lacks something that the task needs."
+    advice = "dispatch-host doctor, on the computer, says what is missing."
 
 
 class FolderNotApproved(TaskNotDone):
@@ -728,6 +752,13 @@ class StoreFailed(DeviceFault):
     advice = "Check that the disk has room and works."
 
 
+class StoreFailedThere(StoreFailed):
+    """The same reason, said to a phone of a command that was refused."""
+
+    sentence = "The other side, the computer or the relay, could not write or read its own files."
+    advice = "Check that its disk has room and works, then send it again; this phone's files are well."
+
+
 class NotRunning(DeviceFault):
     reason = Reason.REASON_NOT_RUNNING
     sentence = "Dispatch is not running here."
@@ -815,6 +846,13 @@ class RunOvertaken(DispatchError):
     reason = Reason.REASON_RUN_OVERTAKEN
     sentence = "The run before was not over when it was due."
     advice = "Have it run less often."
+
+
+class ScheduleUnknown(DispatchError):
+    reason = Reason.REASON_SCHEDULE_UNKNOWN
+    code = Code.NOT_FOUND
+    sentence = "No entry of the schedule has an id that begins so."
+    advice = "Look for it: dispatch-host schedule list."
 
 
 class ModelFailed(DispatchError):

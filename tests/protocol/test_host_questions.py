@@ -16,6 +16,7 @@ from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.device import question_words
+from dispatch.device.telling import task_word
 from dispatch_host.agents import (
     AgentEvent,
     Allowed,
@@ -33,8 +34,10 @@ from dispatch_host.agents import (
 )
 from dispatch_host.asking import MOST_TAKEN_BACK
 from dispatch_host.at_work import STEPS
+from dispatch_host.command import task_meant
 from dispatch_host.limits import Limits
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
+from dispatch_host.permissions_cli import without_effect
 from dispatch_host.steps import Gone
 
 from tests.support.host_bench import Bench, Deed
@@ -348,6 +351,18 @@ async def test_an_answer_is_heard_though_the_stream_broke_when_it_was_on_the_dis
     assert bench.agent.heard == [Allowed(Reach.ONCE, "pocket")]
 
 
+async def test_who_waits_is_told_when_the_task_before_it_begins_to_ask(bench: Bench) -> None:
+    first = await bench.phone.sends("work")
+    await bench.phone.sees(first.task_id, "started")
+    second = await bench.phone.sends("quick one")
+    assert not (await bench.phone.sees(second.task_id, "waiting")).waiting.asking
+
+    bench.agent.says("work", choice(), Result("done"))
+
+    await bench.relay.until(lambda: [one for one in bench.phone.of(second.task_id) if one.waiting.asking])
+    assert bench.phone.of(second.task_id)[-1].waiting.asking_task_id == first.task_id
+
+
 async def test_an_agent_that_does_not_wait_for_the_answer_leaves_no_question_open(bench: Bench) -> None:
     async def impatient(_gate: object, ask: Any, _words: object) -> str:
         asking = asyncio.ensure_future(ask.which(Choice(text="Which one?")))
@@ -452,6 +467,7 @@ async def test_what_is_taken_back_while_a_question_is_open_ends_its_task_and_no_
         await control.allow_permission(TERMINAL_PERMISSION, 0)
 
         assert ended.reason == Reason.REASON_PERMISSION_TAKEN_BACK
+        assert ended.text.endswith("It was: terminal. Nothing was done with it: a person was asked.")
         assert not (await control.list_permissions()).always
     assert bench.agent.heard == []
 
@@ -580,3 +596,42 @@ async def test_a_task_that_waits_or_whose_agent_takes_no_words_is_not_steered(be
     await bench.phone.sees(again.task_id, "started")
 
     assert await bench.phone.posts(bench.phone.steer(again.task_id, "more")) == Reason.REASON_NOT_STEERABLE
+
+
+async def test_an_answer_to_a_task_that_never_was_says_so_and_one_to_a_task_that_asks_nothing_too(bench: Bench) -> None:
+    nothing = pb.Answer(question_id=bytes(16))
+    sent = await bench.phone.sends("work")
+    await bench.phone.sees(sent.task_id, "started")
+    async with bench.control() as control:
+        with pytest.raises(errors.TaskUnknown):
+            await control.answer_question(b"never was there!", nothing)
+        with pytest.raises(errors.QuestionClosed):
+            await control.answer_question(sent.task_id, nothing)
+    bench.agent.says("work", Result("done"))
+    await bench.phone.sees_end(sent.task_id)
+
+
+async def test_a_task_is_meant_by_the_beginning_of_its_id(bench: Bench) -> None:
+    sent = await bench.phone.sends("work")
+    await bench.phone.sees(sent.task_id, "started")
+    whole = task_word(sent.task_id)
+    async with bench.control() as control:
+        for said in (whole, whole[:8], whole[:4].upper(), whole.replace("-", "")):
+            assert await task_meant(control, said) == sent.task_id
+        with pytest.raises(errors.TaskUnknown):
+            await task_meant(control, "0000" if not whole.startswith("0000") else "1111")
+        with pytest.raises(errors.BadRequest):
+            await task_meant(control, "work")
+    bench.agent.says("work", Result("done"))
+    await bench.phone.sees_end(sent.task_id)
+
+
+async def test_a_permission_that_allows_nothing_yet_is_said_to_when_it_is_given(bench: Bench) -> None:
+    network = {"permission": "network", "name": ""}
+    async with bench.control() as control:
+        assert await without_effect(control, network) == ""
+        await control.revoke_permission(TERMINAL_PERMISSION)
+        assert "permissions allow terminal" in await without_effect(control, network)
+        assert "no connector is called nosuch" in await without_effect(
+            control, {"permission": "connector", "name": "nosuch/read"}
+        )

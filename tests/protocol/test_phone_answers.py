@@ -168,6 +168,18 @@ async def test_a_list_says_of_a_task_that_asks_what_it_asks_and_how_to_answer(
         assert "reason" not in told
 
 
+async def test_a_task_is_meant_by_the_beginning_of_its_id(phone: SeededPhone, host: Working) -> None:
+    del host
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        with pytest.raises(errors.TaskUnknown):
+            await do(desk, do="answer", id="0000" if not task_id.startswith("0000") else "1111", answer="once")
+
+        code, events = await do(desk, do="answer", id=task_id[:8], answer="once")
+
+    assert (code, events[0]["task_id"]) == (0, task_id)
+
+
 async def test_who_answers_second_hears_who_was_first(phone: SeededPhone, host: Working) -> None:
     host.other = words.Answered(question_id=host.question.question_id, approval=words.APPROVAL_DENY, by="desk")
     async with phone.desk() as desk:

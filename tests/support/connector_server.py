@@ -1,7 +1,8 @@
 """A server of the Model Context Protocol, in a process of its own, that does what its tools are called for: also ill.
 
-`python connector_server.py NOTES [--http] [--greets] [--wordy] [--never-ready] [--dies]`. It writes a line into NOTES for what
-happens to it, which a test reads. By HTTP it listens on port 0 and notes where. Runs alone: the SDK, and nothing of ours.
+`python connector_server.py NOTES [--http] [--greets] [--wordy] [--never-ready] [--dies] [--odd]`. It writes a line into NOTES
+for what happens to it, which a test reads. By HTTP it listens on port 0 and notes where. Runs alone: the SDK, and nothing of
+ours.
 """
 
 from __future__ import annotations
@@ -138,6 +139,35 @@ class Desk:
         return [types.TextContent(text=text)], False
 
 
+class Odd:
+    """Says of some tools what no SDK would: as servers do whose parts are of different versions."""
+
+    def __init__(self, said: Any) -> None:
+        self._said = said
+
+    async def send(self, message: Any) -> None:
+        result = getattr(message.message, "result", None)
+        if isinstance(result, dict) and "tools" in result:
+            schema = {"$schema": "http://json-schema.org/draft-07/schema#"}
+            result["tools"] += [
+                {"name": "untyped", "inputSchema": schema},
+                {"name": "list_of", "inputSchema": {"type": "object", "$schema": 7}},
+                {"inputSchema": ANYTHING},
+                "tool",
+                {"name": "titled", "title": 7, "inputSchema": ANYTHING},
+            ]
+        await self._said.send(message)
+
+    async def aclose(self) -> None:
+        await self._said.aclose()
+
+    async def __aenter__(self) -> Odd:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._said.aclose()
+
+
 async def main() -> None:
     note(f"started {os.getpid()}")
     os.write(2, b"secret-token and other words\n")
@@ -152,7 +182,8 @@ async def main() -> None:
     if "--greets" in sys.argv:
         os.write(WIRE, b"Welcome to a server that prints.\n")
     async with stdio_server() as (heard, said):
-        await server.run(heard, said, server.create_initialization_options())
+        options = server.create_initialization_options()
+        await server.run(heard, Odd(said) if "--odd" in sys.argv else said, options)
     note("left")
 
 

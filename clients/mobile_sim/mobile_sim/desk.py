@@ -36,6 +36,8 @@ from mobile_sim.shown import Shown
 from mobile_sim.store import Pairing, PairingState
 from mobile_sim.thread_view import lines_of
 
+_ABOUT_A_TASK = frozenset({"resend", "drop", "dismiss", "cancel", "answer", "steer"})
+
 
 class Desk:
     """Carries out requests on one phone."""
@@ -82,6 +84,8 @@ class Desk:
             "revoke": self._account.as_owner,
             "history": self._account.as_owner,
         }
+        if request["do"] in _ABOUT_A_TASK:
+            request = request | {"id": self._outbox.whole(request["id"])}
         with self._shown.noted(request, say) as say_and_note:
             return await commands[request["do"]](request, say_and_note, hear)
 

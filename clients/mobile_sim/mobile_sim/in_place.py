@@ -75,7 +75,7 @@ class InPlace:
             except errors.QuestionClosed:
                 pass  # somebody was first, which is shown by itself
             except errors.DispatchError as error:
-                self._tell(f"! {error.detail or error.sentence} {error.advice}")
+                self._tell(f"! {error.words()}")
                 self._unanswered = True
                 if question is self._open:
                     self._put()

@@ -6,6 +6,7 @@ The outbox holds what was never sent or was refused. It never ran, its words are
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -33,6 +34,17 @@ class Outbox:
         if task is None or task.state == State.DROPPED:
             raise errors.TaskUnknown
         return task
+
+    def whole(self, word: str) -> str:
+        """Complete a task's id that was begun. Raises TaskUnknown, and TargetNeeded where several begin so."""
+        with contextlib.suppress(ValueError):
+            return str(UUID(word))
+        found = [known for task in self._every(State) if (known := str(UUID(bytes=task.task_id))).startswith(word)]
+        if not found:
+            raise errors.TaskUnknown
+        if len(found) > 1:
+            raise errors.TargetNeeded("the ids of several tasks begin so")
+        return found[0]
 
     async def show(self, _request: Request, say: Say, _: Hear) -> int:
         """List what was not sent or was refused, oldest first."""
@@ -117,8 +129,19 @@ class Outbox:
             "attempt": view.attempt,
             "scheduled": view.scheduled,
             **_now(view, self._phone.clock.wall_ms()),
+            **self._waits_for(view),
             **said,
         }
+
+    def _waits_for(self, view: TaskView) -> Event:
+        """Say which task asks a person while this one waits for it."""
+        if view.state is not State.WAITING:
+            return {}
+        if not view.waits_for_answer or not view.asking_task_id:
+            return {"asking": view.waits_for_answer}
+        told: Event = {"asking": True, "asking_task_id": view.asking_task_id}
+        before = self._store.tasks.get(TaskId(UUID(view.asking_task_id).bytes))
+        return told | ({"asking_text": before.text} if before is not None else {})
 
 
 def _possible(view: TaskView) -> str:

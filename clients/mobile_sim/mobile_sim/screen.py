@@ -22,6 +22,8 @@ Event = dict[str, Any]
 _CLEAR = "\r\x1b[2K"
 _INDENT = "  "
 _NARROWEST = 20
+_OF_THE_MOMENT = frozenset({"accepted", "scheduled", "waiting", "started"})
+"""What heads a task itself, or is not shown of a task that is past."""
 _OUTCOMES = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -43,6 +45,7 @@ class Screen:
         self._status_shown = False
         self._asking = False  # what was asked stands on the last line, which a person may be writing on
         self._task: str | None = None
+        self._texts: dict[str, str] = {}  # of the tasks of a thread that is shown, by id
 
     def say(self, event: Event) -> None:
         """Show one event."""
@@ -60,6 +63,7 @@ class Screen:
             return
         show: Callable[[Event], None] | None = getattr(self, f"_on_{event['event']}", None)
         if show is not None:
+            self._goes_on(event)
             show(event)
 
     def tell(self, words: str) -> None:
@@ -130,6 +134,8 @@ class Screen:
 
     def _on_waiting(self, event: Event) -> None:
         self._status(f"… waits, number {event['position']} in line")
+        if words := waits_for(event):
+            self._line(self._console.styled(f"! {words}", fg="yellow"))
 
     def _on_started(self, event: Event) -> None:
         self._status(f"▸ {one_line(event['agent'], 40)} works on it")
@@ -142,7 +148,7 @@ class Screen:
     def _on_text(self, event: Event) -> None:
         if self._task is not None or event.get("number"):
             self._markdown(event["text"])
-        elif event.get("partial"):
+        elif event.get("partial") and self._terminal:  # elsewhere it would stay, and come once more with the answer
             self._status(f"▸ {one_line(event['delta'])}")
 
     def _on_transfer(self, event: Event) -> None:
@@ -331,8 +337,20 @@ class Screen:
     def _on_asked(self, event: Event) -> None:
         self._question(event)
 
+    def _goes_on(self, event: Event) -> None:
+        """Head what is said of another task than the lines above it: tasks overlap, and no line says whose it is."""
+        task_id = event.get("task_id")
+        if not event.get("number") or event["event"] in _OF_THE_MOMENT or task_id == self._task:
+            return
+        if (text := self._texts.get(task_id or "")) is not None:
+            self._task = task_id
+            words = f"{_time(event['at'])}  {one_line(text, 80)} (goes on)"
+            self._line("")
+            self._line(self._console.styled(words, bold=True))
+
     def _question(self, event: Event, *, beside: str = "") -> None:
         self._task = event["task_id"]
+        self._texts[event["task_id"]] = event["text"].strip().partition("\n")[0]
         self._line("")
         self._line(self._console.styled(f"{_time(event['at'])}  {plain(event['text'])}{beside}", bold=True))
 
@@ -368,6 +386,8 @@ class Screen:
         self._line(f"{event['text']} {event['advice']}")
 
     def _asks(self, task: Event, *, indent: str) -> None:
+        if words := waits_for(task):
+            self._line(self._console.styled(f"{indent}{words}", fg="yellow"))
         if "asks" in task:
             since = f"{task['asked_for_ms'] // 60_000} min" if task["asked_for_ms"] >= 60_000 else "less than a minute"
             asks = question_words.asked(one_line(task["asks"], 200), is_approval=task["is_approval"])
@@ -476,6 +496,16 @@ def how_it_is(host: Event) -> str:
         if probe["answered"]:
             words += f", {'busy' if probe['busy'] else 'idle'}, {probe['waiting_tasks']} waiting"
     return words
+
+
+def waits_for(task: Event) -> str:
+    """Say that a task which waits does so for a person's answer to another; empty for one that does not."""
+    if not task.get("asking"):
+        return ""
+    if not (known := task.get("asking_task_id")):
+        return "It waits for an answer to another phone's task, which asks: there, or on the computer (dispatch-host questions)."
+    named = f", {one_line(task['asking_text'].strip(), 80)!r}," if task.get("asking_text") else ""
+    return f"It waits for an answer: the task before it{named} asks. dispatch-phone answer {one_line(known, 40)} …"
 
 
 def _beside(task: Event) -> str:

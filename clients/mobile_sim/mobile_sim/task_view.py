@@ -93,6 +93,10 @@ class TaskView:
     """Whether the host itself began it, as its owner set up there."""
     position: int = 0
     """Its place in line while it waits."""
+    waits_for_answer: bool = False
+    """Whether the task before all asks a person, while it waits."""
+    asking_task_id: str = ""
+    """Which, if it is this phone's."""
     question: str = ""
     """What it asks, while it asks."""
     choices: tuple[str, ...] = ()
@@ -154,7 +158,7 @@ def after(view: TaskView, fact: Fact) -> TaskView:
         case Kind.SCHEDULED:
             return replace(moved, scheduled=True)
         case Kind.WAITING if moved.state is State.WAITING:
-            return replace(moved, position=fact.position)
+            return replace(moved, position=fact.position, waits_for_answer=fact.asking, asking_task_id=fact.detail)
         case Kind.ASKING if moved.state is State.ASKING:
             return replace(
                 moved,
@@ -257,7 +261,9 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
         case Kind.SCHEDULED:
             event |= {"text": fact.text, "due_at": fact.due_at_ms, "late": fact.late}
         case Kind.WAITING:
-            event["position"] = fact.position
+            event |= {"position": fact.position, "asking": fact.asking}
+            if fact.detail:
+                event["asking_task_id"] = fact.detail
         case Kind.STARTED:
             event["agent"] = fact.agent
         case Kind.STEP:
@@ -294,6 +300,8 @@ def last_line(view: TaskView) -> Event:
     if not view.over and not reason:
         reason = errors.word(errors.NotOver.reason)
     error = errors.of_word(reason) if reason else None
+    if state is State.REFUSED and isinstance(error, errors.StoreFailed):
+        error = errors.StoreFailedThere()
     parts = [view.text, view.said if state is not State.DONE else ""]
     words = "\n\n".join(part for part in parts if part)
     line["text"] = words or (view.said or (error.sentence if error else ""))

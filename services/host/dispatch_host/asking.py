@@ -90,6 +90,8 @@ class Floor:
     answer_seconds: float
     wrote: Callable[[int], None]
     """Hears that a thread has news in the outbox."""
+    wrote_anywhere: Callable[[], None]
+    """The same of any thread: all that wait hear of a question."""
     counted: Callable[[str], None]
     """Counts how a question ended."""
 
@@ -174,13 +176,15 @@ class Asker:
             with self.watchdog.stands_still():
                 if not await floor.store(lambda tx: questions.ask(tx, floor.scribe, task, stored)):
                     return NobodyAnswered()
-                floor.wrote(task.thread)
+                floor.wrote_anywhere()
                 _LOG.info("asked", task=task.task_id)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(floor.answer_seconds):
                         reply = await self._wait(question_id)
                 if reply is None:
                     reply = await self._give_up(question_id, errors.NobodyAnswered())
+                else:
+                    floor.wrote_anywhere()
         finally:
             if reply is None and not self.is_ending():
                 # The agent does not wait any longer, and works on: the question must not stay open.
@@ -205,7 +209,7 @@ class Asker:
         reply: Heard = await floor.store(
             lambda tx: questions.give_up(tx, floor.scribe, self.task, question_id, why.reason)
         )
-        floor.wrote(self.task.thread)
+        floor.wrote_anywhere()
         return reply
 
 

@@ -13,7 +13,7 @@ from dispatch.api.thread.v1.thread_pb2 import Action, Attachment, Question, UpCo
 from dispatch.files.description import checked
 from dispatch.ids import ID_BYTES, MessageId, PairId, TaskId
 
-from dispatch_host import admission, entries, questions, steps
+from dispatch_host import admission, entries, in_line, questions, steps
 from dispatch_host.admission import Readable, Situation
 from dispatch_host.journal import files, outbox, tasks, threads
 from dispatch_host.journal import questions as asked_ones
@@ -156,7 +156,7 @@ def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_ti
     written = [first]
     if others:
         tasks.step(tx, task.task_id, Event.WAIT)
-        written.append(entries.waiting(task.task_id, others))
+        written.append(in_line.waits(tx, task, others))
     scribe.tell(tx, task, written)
     return Gone(Then.RUN, task.task_id)
 

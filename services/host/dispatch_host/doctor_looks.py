@@ -48,10 +48,10 @@ def look_at_connectors(connectors: Sequence[pb.Connector]) -> Finding:
     """See whether one is written wrong or broke."""
     wrong = [mistake for one in connectors for mistake in one.mistakes]
     if wrong:
-        return broken(
+        # The others work, and so does the way to the phone.
+        return warning(
             one_line(f"{wrong[0]}; {len(wrong)} in all" if len(wrong) > 1 else wrong[0], 300),
             "Mend connectors.json in the home: dispatch-host connectors lists every mistake.",
-            reason=errors.ConnectorUnavailable.reason,
         )
     for one in connectors:
         if one.state == "broken":

@@ -74,9 +74,10 @@ def missed(schedule_id: bytes, text: str, tell: Tell) -> Entry:
     return Entry(b"", pb.Event(missed=event))
 
 
-def waiting(task_id: bytes, position: int) -> Entry:
-    """Say that others are before it."""
-    return Entry(task_id, pb.Event(waiting=pb.Waiting(position=position)))
+def waiting(task_id: bytes, position: int, *, asking: bool, asking_task_id: bytes) -> Entry:
+    """Say that others are before it, and whether the first of them asks a person."""
+    said = pb.Waiting(position=position, asking=asking, asking_task_id=asking_task_id)
+    return Entry(task_id, pb.Event(waiting=said))
 
 
 def started(task_id: bytes, agent: str) -> Entry:

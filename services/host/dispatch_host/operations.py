@@ -28,7 +28,7 @@ from dispatch_host.pairing_desk import PairingDesk
 from dispatch_host.permissions.desk import PermissionDesk
 from dispatch_host.power import wire
 from dispatch_host.running import Running
-from dispatch_host.schedule.desk import ScheduleDesk
+from dispatch_host.schedule.desk import ENDS_WITH_ITS_ENTRY, ScheduleDesk
 from dispatch_host.scope import OpenAt2, best_beneath
 from dispatch_host.task_desk import TaskDesk, task_status
 from dispatch_host.tasks import OPEN, QUEUED
@@ -147,7 +147,12 @@ class Operations:
         return await self._schedule.listed()
 
     async def remove_schedule(self, word: str) -> pb.Schedule:
-        return await self._schedule.remove(word)
+        """Take an entry out of the schedule, and end its run if that waits or asks. Raises TargetNeeded, ScheduleUnknown."""
+        removed = await self._schedule.remove(word)
+        if self._running is not None and removed.last.state in ENDS_WITH_ITS_ENTRY:
+            with contextlib.suppress(errors.TaskOver):
+                removed.last.CopyFrom(await self._tasks.cancel(removed.last.task_id))
+        return removed
 
     async def pause_schedule(self, word: str, paused: bool) -> pb.Schedule:
         return await self._schedule.pause(word, paused=paused)

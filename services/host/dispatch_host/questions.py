@@ -12,7 +12,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
 
-from dispatch_host import answers, entries
+from dispatch_host import answers, entries, in_line
 from dispatch_host.agents.asking import Allowed, Denied, NobodyAnswered, Reach, Said
 from dispatch_host.journal import audit, permissions, questions, tasks
 from dispatch_host.journal.values import AlwaysRule, AuditLine, AuditVerdict, StoredQuestion, StoredTask
@@ -31,6 +31,7 @@ def ask(tx: Tx, scribe: Scribe, task: StoredTask, question: StoredQuestion) -> b
     tasks.step(tx, task.task_id, Event.ASK)
     questions.add(tx, question)
     scribe.tell(tx, task, entries.question(task.task_id, pb.Question.FromString(question.content)))
+    in_line.asks_or_works_on(tx, scribe)
     return True
 
 
@@ -138,6 +139,7 @@ def _close(tx: Tx, scribe: Scribe, task: StoredTask, question: StoredQuestion, c
         permissions.add_rule(tx, rule, now_ms)
     tasks.step(tx, task.task_id, Event.ANSWERED)
     scribe.tell(tx, task, [entries.answered(task.task_id, closed)])
+    in_line.asks_or_works_on(tx, scribe)
 
 
 _SHOWN_BYTES = 8

@@ -6,7 +6,7 @@ rows are on the disk together or not at all. Called by the runner and the desks 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -15,7 +15,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import Action
 from dispatch.ids import PairId, TaskId
 
-from dispatch_host import entries, questions
+from dispatch_host import entries, in_line, questions
 from dispatch_host.entries import Entry
 from dispatch_host.journal import files, tasks, threads
 from dispatch_host.journal.values import FileKind, StoredFile, StoredTask
@@ -54,9 +54,9 @@ def named_files(action: bytes) -> list[bytes]:
 def cancel(tx: Tx, scribe: Scribe, task: StoredTask) -> Gone:
     """Cancel a task: at once where it waits; one that runs is the runner's to end."""
     if task.state in QUEUED:
-        before = _places(tx)
+        before = in_line.places(tx)
         ended = conclude(tx, scribe, task, Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
-        _tell_places(tx, scribe, before=before)
+        in_line.moved(tx, scribe, before=before)
         return Gone(task_id=task.task_id, ended=ended)
     return Gone(Then.CANCEL if task.state in OPEN else Then.NOTHING, task.task_id)
 
@@ -116,10 +116,10 @@ def end(
     known = tasks.find(tx, task.task_id)
     if known is None or known.state not in OPEN:
         return False
-    places = _places(tx)
+    places = in_line.places(tx)
     tasks.keep_result(tx, task.task_id, text=result, memory=memory)
     conclude(tx, scribe, task, event, reason=reason, text=text, before=[*before, *entries.result(task.task_id, result)])
-    _tell_places(tx, scribe, before=places)
+    in_line.moved(tx, scribe, before=places)
     return True
 
 
@@ -139,7 +139,7 @@ def cancel_pairing(tx: Tx, scribe: Scribe, pair_id: PairId) -> tuple[list[TaskId
 
     All of its thread's: some may be from before the same phone paired again.
     """
-    running, ended, thread, before = [], 0, threads.thread_of(tx, pair_id), _places(tx)
+    running, ended, thread, before = [], 0, threads.thread_of(tx, pair_id), in_line.places(tx)
     for task in tasks.in_states(tx, OPEN):
         if task.thread == thread:
             if task.state in QUEUED:
@@ -147,20 +147,8 @@ def cancel_pairing(tx: Tx, scribe: Scribe, pair_id: PairId) -> tuple[list[TaskId
                 ended += 1
             else:
                 running.append(task.task_id)
-    _tell_places(tx, scribe, before=before)
+    in_line.moved(tx, scribe, before=before)
     return running, ended
-
-
-def _places(tx: Tx) -> dict[TaskId, int]:
-    """Give where each open task stands: 0 for the one that runs or is about to."""
-    return {task.task_id: place for place, task in enumerate(tasks.in_states(tx, OPEN))}
-
-
-def _tell_places(tx: Tx, scribe: Scribe, *, before: Mapping[TaskId, int]) -> None:
-    """Tell the tasks that wait where they stand now, if that is elsewhere; at most as many as may wait."""
-    for place, task in enumerate(tasks.in_states(tx, OPEN)):
-        if place and task.state in QUEUED and place != before[task.task_id]:
-            scribe.tell(tx, task, [entries.waiting(task.task_id, place)])
 
 
 def conclude(

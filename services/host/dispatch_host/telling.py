@@ -14,13 +14,17 @@ from dispatch.device import awake_words, key_words, permission_words, question_w
 from dispatch.device.telling import Told, event_told, reason_told, task_word
 from dispatch.plain import one_line, plain
 
+_SHORT_ID = 8
+"""Enough of a task's id to tell whose a line is, and to name it."""
+
 
 def event(content: bytes) -> tuple[Told, str]:
     """Give an event of the thread as an object and as a line."""
     told = event_told(thread.Event.FromString(content))
     words = " ".join(str(told[name]) for name in ("text", "title", "outcome", "reason", "phone") if told.get(name))
     at = datetime.fromtimestamp(told["at"] / 1000).astimezone().strftime("%H:%M:%S")
-    return told, f"{at}  {told['event'].replace('_', ' '):12} {plain(words)}"
+    whose = str(told.get("task_id", ""))[:_SHORT_ID]
+    return told, f"{at}  {whose:{_SHORT_ID}}  {told['event'].replace('_', ' '):12} {plain(words)}"
 
 
 def status(found: host.GetStatusResponse) -> dict[str, Any]:
@@ -163,11 +167,11 @@ def _second(at_ms: int) -> str:
 
 
 def task_id(said: str) -> bytes:
-    """Read a task's id as people and programs see it. Raises BadRequest."""
+    """Read a task's whole id as people and programs see it. Raises BadRequest."""
     try:
         return UUID(said).bytes
     except ValueError:
-        raise errors.BadRequest("that is no task id", metadata={"field": "task_id"}) from None
+        raise errors.BadRequest("that is no task's id", metadata={"field": "task_id"}) from None
 
 
 def keep_awake(found: host.KeepAwakeStatus) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def _connector(seen: Seen, held: Held) -> pb.Connector:
     return pb.Connector(
         name=seen.name,
         state=state,
-        text=seen.life.why if seen.life.state is State.BROKEN else "",
+        text=seen.life.why if seen.life.state is State.BROKEN else seen.lacks,
         by_url=seen.by_url,
         tools=[
             pb.ConnectorTool(

@@ -195,6 +195,23 @@ async def test_lies_about_tools_are_left_out_with_the_reason(world: ConnectorWor
     assert "\u202e" not in about
 
 
+async def test_a_tool_that_the_protocol_does_not_have_is_left_out_and_the_others_are_there(
+    world: ConnectorWorld,
+) -> None:
+    world.defines(mail=world.program("mail", "--odd"))
+
+    names = [tool.name for tool in await world.connectors.tools(world.work("mail"))]
+
+    assert {"mail__echo", "mail__titled"} <= set(names)
+    [seen] = world.connectors.seen()
+    assert [(left.name, left.why) for left in seen.offer.left_out[:4]] == [
+        ("untyped", 'what it takes is no object (its schema lacks "type": "object")'),
+        ("list_of", "what it says of itself is not what the protocol has"),
+        ("?", "it has no name"),
+        ("?", "it has no name"),
+    ]
+
+
 async def test_arguments_that_are_no_json_or_too_many_are_not_asked_for(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
 

@@ -49,6 +49,7 @@ def test_off_a_terminal_there_are_plain_lines_and_no_control_signs() -> None:
     assert "\r" not in text
     assert "→ sent to desk\n" in text
     assert "| 1 | 2 |" in text
+    assert "Som" not in text  # what is told live is in the answer
 
 
 def test_on_a_terminal_the_status_line_is_gone_at_the_end() -> None:
@@ -204,6 +205,9 @@ def test_a_list_says_what_a_task_asks_where_it_waits_and_who_began_it() -> None:
             listed | _asking("Which one?", ["north.csv", "south.csv"], "Answer it: dispatch-phone answer 1234 1|2"),
             listed | _asking("Run it?", ["once", "deny"], "Answer it: dispatch-phone answer 1234 once|deny"),
             listed | {"state": "waiting", "position": 2, "scheduled": True},
+            listed
+            | {"state": "waiting", "position": 1, "asking": True, "asking_task_id": "42", "asking_text": "tidy up"},
+            listed | {"state": "waiting", "position": 1, "asking": True},
             listed | {"state": "done", "answered": "here"},
         ],
         terminal=False,
@@ -217,6 +221,8 @@ def test_a_list_says_what_a_task_asks_where_it_waits_and_who_began_it() -> None:
     assert "dispatch-phone answer 1234 once|deny" in text
     assert "look, number 2 in line (scheduled)" in text
     assert "look (answered here)" in text
+    assert "It waits for an answer: the task before it, 'tidy up', asks. dispatch-phone answer 42 …" in text
+    assert "It waits for an answer to another phone's task, which asks" in text
 
 
 def test_a_thread_says_what_the_computer_began_itself_and_what_it_missed() -> None:

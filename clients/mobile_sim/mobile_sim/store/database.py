@@ -34,6 +34,8 @@ CREATE TABLE pairings (
     head_hash BLOB NOT NULL,
     holes INTEGER NOT NULL DEFAULT 0,
     keep_awake BLOB NOT NULL DEFAULT x'',
+    warned TEXT NOT NULL DEFAULT '',
+    warned_at_ms INTEGER NOT NULL DEFAULT 0,
     permissions BLOB,
     service_told INTEGER NOT NULL DEFAULT 0,
     lan_addresses TEXT NOT NULL DEFAULT '[]'

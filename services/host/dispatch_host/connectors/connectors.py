@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +45,8 @@ class Seen:
     offer: Offer = field(default_factory=Offer)
     unasked: Mapping[str, str] = field(default_factory=dict)
     wrote: str = field(default="", repr=False)
+    lacks: str = ""
+    """Why it can't be started, as far as that is seen without starting it."""
 
 
 class Connectors:
@@ -103,7 +105,10 @@ class Connectors:
             wrong.setdefault(mistake.connector, []).append(mistake)
         return [
             *(Seen(name=name, mistakes=mistakes) for name, mistakes in wrong.items()),
-            *(_seen(connector, folders) for connector in self._connectors.values()),
+            *(
+                replace(_seen(connector, folders), lacks=self._starter.lacks(connector.definition.how))
+                for connector in self._connectors.values()
+            ),
             *(Seen(name=name, disabled=True) for name in self._read.disabled),
         ]
 

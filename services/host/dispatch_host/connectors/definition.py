@@ -187,8 +187,10 @@ class _Reader:
             self._wrong("", "it has either a command or a url")
             return None
         by_program = "command" in self._said
-        for key in sorted(set(self._said) - _FOR_ALL - (_FOR_PROGRAMS if by_program else _FOR_SERVERS)):
-            self._wrong(key, f"nothing is known by this name for a {'command' if by_program else 'url'}")
+        known = _FOR_ALL | (_FOR_PROGRAMS if by_program else _FOR_SERVERS)
+        for key in sorted(set(self._said) - known):
+            of = "command" if by_program else "url"
+            self._wrong(key, f"nothing is known by this name for a {of}; there are {', '.join(sorted(known))}")
         self._type(by_program=by_program)
         self._flag("disabled")
         how = self._program() if by_program else self._server()

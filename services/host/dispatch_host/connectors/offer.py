@@ -77,11 +77,11 @@ class Offer:
     left_out: Sequence[LeftOut] = ()
 
 
-def offer(said: Sequence[Said], *, more: bool = False) -> Offer:
-    """Take what can be used. `more` tells that the list went on and was not read."""
+def offer(said: Sequence[Said], *, more: bool = False, taken_out: Sequence[LeftOut] = ()) -> Offer:
+    """Take what can be used. `more` tells that the list went on and was not read; `taken_out` is what never got so far."""
     names = Counter(tool.name for tool in said)
     tools: dict[str, Offered] = {}
-    left_out: list[LeftOut] = []
+    left_out = list(taken_out)
     for tool in said:
         if why := _why_not(tool, names):
             left_out.append(LeftOut(shown(tool.name)[:80], why))

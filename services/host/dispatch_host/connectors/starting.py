@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -141,12 +142,24 @@ class Starter:
             except NoProgram as cannot:
                 raise NotStarted(f"in the sandbox {cannot}") from None
             return
+        if why := self.lacks(how):
+            raise NotStarted(why)
         passed = {name: self._environment[name] for name in PASSED_ON if name in self._environment}
         start = Start(
             argv=argv, environment={**passed, **variables}, folder=folder, confined=False, limits=self._limits
         )
         async with converse(start, environment=keepers(self._environment)) as conversation:
             yield conversation
+
+    def lacks(self, how: ByProgram | ByUrl) -> str:
+        """Say that its program isn't there, without starting anything; empty when it is. In the sandbox others see to that."""
+        if isinstance(how, ByUrl) or how.sandbox:
+            return ""
+        if "/" in how.command:
+            found = os.access(self._home / how.cwd.removeprefix("~/") / how.command, os.X_OK)
+        else:
+            found = shutil.which(how.command, path=self._environment.get("PATH")) is not None
+        return "" if found else f"there is no program {how.command} here"
 
     def _read(self, path: str) -> str:
         """Read a file with a secret. Raises Unfilled."""

@@ -75,7 +75,7 @@ class Desk:
                     else:
                         yield application
         except NoDesktop as missing:
-            yield NotDone(NotDoneReason.AGENT_FAILED, f"{missing.why} {missing.advice}".strip())
+            yield NotDone(NotDoneReason.TOOL_UNAVAILABLE, f"{missing.why} {missing.advice}".strip())
         except (OSError, TimeoutError):
             yield NotDone(NotDoneReason.AGENT_FAILED, "The desktop did not do it.")
 

@@ -59,7 +59,12 @@ async def converse(needs: Needs) -> Result | NotDone:
     spent = Spent(settings)
     async with opened(settings, needs.key) as model:
         speaker = Speaker(
-            model=model, answer_tokens=settings.answer_tokens, patience=needs.patience, spent=spent, say=needs.say
+            model=model,
+            answer_tokens=settings.answer_tokens,
+            patience=needs.patience,
+            spent=spent,
+            address=settings.at,
+            say=needs.say,
         )
         try:
             while True:

@@ -52,6 +52,8 @@ class _Failure:
     word: str  # in the log
     text: str  # to the person
     again: bool = False
+    mend: str = ""
+    """Set where the address belongs to it: what to look at."""
     reason: NotDoneReason = NotDoneReason.AGENT_UNAVAILABLE
 
 
@@ -73,8 +75,9 @@ _FAILURES = (
     _Failure(
         (failures.ModelConnectionError, failures.ModelRequestTimeout, httpx2.TransportError, httpx2.StreamError),
         "connection",
-        "The model provider can't be reached, or breaks off.",
+        "The model provider can't be reached, or breaks off",
         again=True,
+        mend=" Look whether it runs, and at base_url in agents.toml.",
     ),
     _Failure(
         (BrokenOff, failures.UnexpectedModelBehavior),
@@ -109,6 +112,8 @@ class Speaker:
     answer_tokens: int
     patience: Patience
     spent: Spent
+    address: str
+    """The provider's, for a person: without a path."""
     say: Callable[[Step | Text], Awaitable[None]]
 
     async def speak(self, messages: Sequence[ModelMessage], tools: Sequence[ToolDefinition]) -> ModelResponse:
@@ -158,10 +163,11 @@ class Speaker:
         _LOG.warning("model failed", cause=meant.word, tried=failed, where=place_of(failure))
         asked = getattr(failure, "retry_after", None)
         seconds = self.patience.wait_seconds(failed, asked) if meant.again else None
+        text = f"{meant.text}: {self.address}." if meant.mend else meant.text
         if seconds is None:
-            raise Stopped(meant.reason, _explained(meant.text, failed, asked)) from None
+            raise Stopped(meant.reason, _explained(text, failed, asked) + meant.mend) from None
         if seconds >= _SAID_SECONDS:
-            await self.say(Step(meant.text, f"Asked again in {seconds:.0f} s."))
+            await self.say(Step(f"{text} Asked again in {seconds:.0f} s."))
         await asyncio.sleep(seconds)
 
 

@@ -72,6 +72,8 @@ class ProgramTools:
                         await work.tell(event)
                     case Result(text=text):
                         return text
+                    case NotDone(reason=NotDoneReason.PROGRAM_FAILED, text=text):
+                        return text  # it ran: what it said is what the model asked for
                     case NotDone(reason=NotDoneReason.PERSON_DENIED):
                         raise ToolFailed("The person said no, so nothing was started. Do not try it another way.")
                     case NotDone(reason=NotDoneReason.NOBODY_ANSWERED):

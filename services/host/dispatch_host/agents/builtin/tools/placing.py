@@ -250,7 +250,7 @@ def _meant(query: Query, bench: Bench) -> _Meant:
         raise NothingThere(
             matching.missing(query, bench)
             if query.paths or query.file or query.name
-            else f"There are no {matching.described(query)} directly in {bench.where()}; subfolders were not looked into."
+            else f"There are no {matching.described(query)} directly in {bench.where()}; {planning.only_directly(bench)}"
         )
     _few_enough(len(found))
     return _Meant([], [(entry, entry.name) for entry in found])

@@ -20,6 +20,11 @@ _TITLED = 100  # characters of a name in a title
 ROOM_BYTES = MOST_BYTES // 2  # of a plan as it grows: written, a name may need more bytes. A step more is not begun
 
 
+def only_directly(bench: Bench) -> str:
+    """Say that subfolders were left alone, and how they are meant."""
+    return f"subfolders were not looked into: say which one is meant, as in \u201cin {bench.where().strip('`')}/NAME\u201d."
+
+
 @dataclass(slots=True)
 class Planning:
     """Where a plan is made: what may be changed, and which names it has given already."""

@@ -60,7 +60,7 @@ def _natural(path: str) -> list[tuple[int, str]]:
 def _none(query: Query, bench: Bench) -> str:
     if query.paths or query.file:
         return matching.missing(query, bench)
-    return f"There are no {matching.described(query)} directly in {bench.where()}; subfolders were not looked into."
+    return f"There are no {matching.described(query)} directly in {bench.where()}; {planning.only_directly(bench)}"
 
 
 def _kept(entries: Sequence[Entry], changes: Sequence[tuple[Entry, str]]) -> str:
