@@ -104,6 +104,7 @@ async def test_an_errand_that_nobody_offered_to_carry_out_is_a_failure(home: Pat
     assert end.reason is NotDoneReason.AGENT_FAILED
 
 
+@pytest.mark.big
 async def test_what_means_something_else_here_is_looked_at_again(home: Path) -> None:
     """“Again” without a program before, and “open report.pdf” without the permission for the desktop, are for the files."""
     (home / "Documents" / "report.txt").write_text("The needle lies in this haystack today.")

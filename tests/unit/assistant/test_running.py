@@ -205,6 +205,7 @@ async def test_a_yes_gives_nothing_that_was_taken_back_or_approved_since(desk: D
     assert await ends(*shown) == 0
 
 
+@pytest.mark.big
 async def test_a_yes_counts_for_the_same_command_in_the_same_folder_only(desk: Desk) -> None:
     rules, digests = set(), set()
     for text in ("run `touch a`", "run `touch b`", "run `touch a` in code", "run `touch a`"):
@@ -393,6 +394,7 @@ async def test_a_script_outside_is_refused_though_a_link_leads_to_it(desk: Desk)
         assert desk.asked == []
 
 
+@pytest.mark.big
 async def test_the_end_of_a_long_output_and_more_of_it_when_asked(desk: Desk) -> None:
     end = await desk.asks("run `seq 500`", ONCE)
     more = await desk.asks("show me the last 100 lines of the output")

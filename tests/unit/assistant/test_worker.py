@@ -448,6 +448,7 @@ async def test_without_a_yes_nothing_is_changed_and_it_is_said_which(
     assert question.permission == Permission(Kind.FOLDER, str(home / "Downloads"), write=True)
 
 
+@pytest.mark.big
 async def test_a_worker_killed_while_it_changes_files_leaves_what_undo_needs(home: Path) -> None:
     folder = home / "Downloads"
     for number in range(200):

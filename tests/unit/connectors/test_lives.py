@@ -49,6 +49,7 @@ def life_of(world: ConnectorWorld) -> Any:
     return seen.life
 
 
+@pytest.mark.big
 async def test_a_server_that_dies_in_a_call_is_started_anew_and_the_call_is_not_made_again(
     world: ConnectorWorld,
 ) -> None:
@@ -65,6 +66,7 @@ async def test_a_server_that_dies_in_a_call_is_started_anew_and_the_call_is_not_
     assert Step("The connector mail is not there", "The connector mail is not there: it ended.") in world.told
 
 
+@pytest.mark.big
 async def test_a_server_that_is_killed_between_two_calls_is_seen_to_be_gone(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
     await world.calls(work, "mail__echo")
@@ -75,6 +77,7 @@ async def test_a_server_that_is_killed_between_two_calls_is_seen_to_be_gone(worl
     assert (await world.calls(work, "mail__echo", text="back"))["text"] == "back"
 
 
+@pytest.mark.big
 async def test_a_call_without_an_answer_ends_and_the_server_is_told(world: ConnectorWorld) -> None:
     world.defines(mail=world.program("mail", callSeconds=0.3))
     work = world.work("mail", replies=ALWAYS_YES)
@@ -99,6 +102,7 @@ async def test_whoever_cancels_a_call_is_let_go_and_the_server_is_told(world: Co
     assert (await world.calls(work, "mail__echo", text="well"))["text"] == "well"
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("how", ["flood", "garbage"])
 async def test_a_server_that_says_more_than_was_asked_for_is_ended(world: ConnectorWorld, how: str) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
@@ -131,6 +135,7 @@ async def test_a_server_that_never_gets_ready_holds_nothing_up_and_is_left_alone
     assert by_name["mail"].failures == 4  # the fifth time it was not tried
 
 
+@pytest.mark.big
 async def test_what_a_server_says_when_it_fails_is_shown_to_its_owner_without_secrets(world: ConnectorWorld) -> None:
     world.defines(mail=world.program("mail", "--dies", env={"PASSWORD": "${TOKEN}"}))
 
@@ -162,6 +167,7 @@ async def test_a_secret_that_is_not_there_is_named_and_nothing_is_started(
     assert world.notes("mail") == []
 
 
+@pytest.mark.big
 async def test_all_that_a_server_started_ends_with_it(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
     child = int((await world.calls(work, "mail__spawn"))["text"])
@@ -174,6 +180,7 @@ async def test_all_that_a_server_started_ends_with_it(world: ConnectorWorld) -> 
     assert "left" in world.notes("mail")
 
 
+@pytest.mark.big
 async def test_a_server_is_kept_as_long_as_something_of_it_is_permitted(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
     await world.calls(work, "mail__echo")
@@ -184,6 +191,7 @@ async def test_a_server_is_kept_as_long_as_something_of_it_is_permitted(world: C
     assert len(pids(world)) == 1
 
 
+@pytest.mark.big
 async def test_a_connector_that_is_written_otherwise_starts_as_it_is_now(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
     echo = await world.tool(work, "mail__echo")
@@ -263,6 +271,7 @@ async def test_one_that_is_ended_before_its_start_began_is_off_and_holds_nobody_
         connector.let_go()
 
 
+@pytest.mark.big
 async def test_a_greeting_among_the_messages_is_passed_over(world: ConnectorWorld) -> None:
     world.defines(mail=world.program("mail", "--greets"))
 
@@ -271,6 +280,7 @@ async def test_a_greeting_among_the_messages_is_passed_over(world: ConnectorWorl
     assert said["text"] == "hello"
 
 
+@pytest.mark.big
 async def test_checking_one_starts_it_whatever_is_permitted_and_ends_it(world: ConnectorWorld) -> None:
     seen = await world.connectors.check("mail", keep=False, folders=[])
 

@@ -78,6 +78,7 @@ async def test_a_call_of_an_agent_ends_with_its_task(world: ConnectorWorld) -> N
     await world.noted("mail", "cancelled hang")
 
 
+@pytest.mark.big
 async def test_the_bridge_works_in_the_sandbox_without_the_network(world: ConnectorWorld, tmp_path: Path) -> None:
     programs = (await world.terminal.found()).programs
     if programs is None:

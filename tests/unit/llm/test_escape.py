@@ -152,6 +152,7 @@ async def test_every_way_out_leads_nowhere_though_somebody_says_yes_to_all_of_it
     assert (str(one_desk.home / "key"), "send_file") in refused
 
 
+@pytest.mark.big
 async def test_what_a_file_says_changes_no_limit(one_desk: Desk, outside: Path) -> None:
     one_desk.permit(Folder(one_desk.files))
 
@@ -193,6 +194,7 @@ async def test_a_permission_that_is_taken_back_meanwhile_counts_at_once(one_desk
     assert "hello" not in one_desk.given[1]
 
 
+@pytest.mark.big
 async def test_the_hosts_own_home_stays_shut_though_a_folder_above_it_is_approved(one_desk: Desk) -> None:
     one_desk.permit(Folder(one_desk.home.parent, writable=True))
     ways = [str(one_desk.home / "key"), f"{one_desk.home.parent.name}/home/key"]

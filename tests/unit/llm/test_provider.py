@@ -228,6 +228,7 @@ async def test_an_answer_without_words_or_one_that_is_cut_is_not_passed_off_as_d
     assert cut.text.startswith("It goes like th")
 
 
+@pytest.mark.big
 async def test_a_model_that_never_stops_calling_ends_by_the_limit(desk: Desk) -> None:
     desk.set(requests=7)
     desk.server.usual = lambda _: Say(calls=[Call("list_folder", {"folder": "files"})])
@@ -289,6 +290,7 @@ async def test_closing_it_ends_the_request(desk: Desk) -> None:
         await desk.server.left.wait()
 
 
+@pytest.mark.big
 async def test_calls_that_are_nonsense_are_told_to_the_model_and_nobody_else(desk: Desk) -> None:
     nonsense = [
         Call("no_such_tool", {"a": 1}),

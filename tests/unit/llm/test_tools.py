@@ -66,6 +66,7 @@ async def test_it_reads_pages_of_a_pdf(one_desk: Desk) -> None:
     assert "This is page 23." not in part
 
 
+@pytest.mark.big
 async def test_it_measures_and_searches(one_desk: Desk) -> None:
     (one_desk.files / "sales.csv").write_text("region,amount\nnorth,10\nsouth,32\n")
 
@@ -135,6 +136,7 @@ async def test_a_no_and_silence_are_told_apart_and_change_nothing(one_desk: Desk
     assert [path.name for path in one_desk.files.iterdir()] == ["a.txt"]
 
 
+@pytest.mark.big
 async def test_it_writes_a_new_file_and_never_over_one_that_is_there(one_desk: Desk) -> None:
     (one_desk.files / "old.txt").write_text("precious")
     ask = Nobody(YES, YES)
@@ -200,6 +202,7 @@ async def test_a_change_that_leads_out_or_over_something_is_refused_and_nothing_
     assert (Permission(Kind.FOLDER, str(outside), write=True), "move_files") in one_desk.gate.used
 
 
+@pytest.mark.big
 async def test_the_question_shows_all_of_a_new_file_to_its_last_line(one_desk: Desk) -> None:
     lines = [f"line {number} of many" for number in range(4000)]
     ask = Nobody(YES)
@@ -218,6 +221,7 @@ async def test_the_question_shows_all_of_a_new_file_to_its_last_line(one_desk: D
     assert (one_desk.files / "a.txt").read_text() == "\n".join(lines)
 
 
+@pytest.mark.big
 async def test_it_packs_unpacks_sorts_and_converts(one_desk: Desk) -> None:
     (one_desk.files / "a.txt").write_text("hello")
     _pdf(one_desk.files / "b.pdf", pages=2)
