@@ -262,7 +262,8 @@ async def test_who_waits_behind_a_question_of_the_schedule_is_told_so_and_again_
     said = (await bench.phone.sees(sent.task_id, "waiting")).waiting
     assert (said.position, said.asking, said.asking_task_id) == (1, True, asking)
     async with bench.control() as control:
-        await control.answer_question(asking, pb.Answer(text="north"))
+        question = (await bench.phone.sees(asking, "question")).question
+        await control.answer_question(asking, pb.Answer(question_id=question.question_id, text="north"))
     await bench.phone.sees_end(sent.task_id)
     waited = [event.waiting for event in bench.phone.of(sent.task_id) if event.HasField("waiting")]
     assert [(one.asking, one.asking_task_id) for one in waited] == [(True, asking), (False, b"")]
