@@ -131,7 +131,7 @@ async def test_a_server_that_never_gets_ready_holds_nothing_up_and_is_left_alone
 
     by_name = {seen.name: seen.life for seen in world.connectors.seen()}
     assert by_name["mail"].why == "it was not ready in 0.2 s"
-    assert by_name["gone"].why == "it ended before it was ready"
+    assert by_name["gone"].why == "there is no program /no here"
     assert by_name["mail"].failures == 4  # the fifth time it was not tried
 
 
