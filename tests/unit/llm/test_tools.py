@@ -206,6 +206,7 @@ async def test_a_change_that_leads_out_or_over_something_is_refused_and_nothing_
 async def test_the_question_shows_all_of_a_new_file_to_its_last_line(one_desk: Desk) -> None:
     lines = [f"line {number} of many" for number in range(4000)]
     ask = Nobody(YES)
+    one_desk.set(answer_tokens=32_000)  # what a model says is bounded, too
 
     too_long = await called(one_desk, "write_file", ask, file="files/a.txt", content="x" * 100_001)
     no_text = await called(one_desk, "write_file", ask, file="files/a.txt", content="\ud800")
