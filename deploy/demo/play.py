@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.demo.samples import write_samples
+from deploy.demo.samples import write_photos, write_samples
 from deploy.demo.screen import Screen
 from deploy.demo.tasks import Task, own_tasks, sample_tasks
 from tests.support.processes import Event, Process, run
@@ -16,6 +16,8 @@ from tests.support.processes import Event, Process, run
 ACCOUNT = "you"
 PASSWORD = "made up for this demo"  # noqa: S105 -- the account lives as long as the demo
 REFUSED = 3
+CHANGED = "Holiday"
+"""The one folder that may be changed: samples, also where the rest are a person's own."""
 OFFLINE = 'dispatch_relay_host_offline_failures_total{cause="app_closed"}'
 LONGEST_TASK_SECONDS = 60.0
 
@@ -36,12 +38,14 @@ class Play:
     def __init__(self, stage: Path, screen: Screen) -> None:
         self._stage = stage
         self._screen = screen
+        self._changed = stage / "files" / CHANGED
         self._running: list[Process] = []
         self._metrics = ""
 
     async def perform(self, own_folder: Path | None) -> None:
         """Do everything. Raises NotAsExpectedError."""
         folders, tasks = self._material(own_folder)
+        write_photos(self._changed)
         server = await self._start_services()
         await self._sign_in(server, folders)
         await self._pair()
@@ -50,6 +54,7 @@ class Play:
         self._screen.chapter("The thread, as the phone shows it")
         for task in tasks:
             await self._send_and_get(task, host)
+        await self._change_and_take_back(host)
         await self._send_to_a_closed_host(host, tasks[0])
 
     async def stop(self) -> None:
@@ -94,8 +99,11 @@ class Play:
             await self._do(f"dispatch-{device}", "login", *account, *self._home(device), stdin=PASSWORD)
         for folder in folders:
             await self._do("dispatch-host", "folders", "add", str(folder), *self._home("host"))
+        await self._do("dispatch-host", "folders", "add", str(self._changed), "--write", *self._home("host"))
         names = " and ".join(folder.name for folder in folders)
-        self._screen.fact(f"Desk and Pocket are signed in; the host may read {names}, and nothing else")
+        self._screen.fact(
+            f"Desk and Pocket are signed in; the host may read {names}, change {CHANGED}, and nothing else"
+        )
 
     async def _pair(self) -> None:
         picture = self._stage / "qr.png"
@@ -123,6 +131,16 @@ class Play:
             expect(words in rest, f"the answer to {task.text!r} has no {words!r} (in this place)")
             rest = rest.partition(words)[2]
 
+    async def _change_and_take_back(self, host: Process) -> None:
+        """Have files renamed after a question that the phone answers, and take that back."""
+        self._screen.chapter("A change is asked for before it is done, and taken back")
+        before = {path.name: path.read_bytes() for path in self._changed.iterdir()}
+        await self._send_and_get(Task(f"Rename the photos in {CHANGED} to trip 1, trip 2, …"), host)
+        after = {path.name: path.read_bytes() for path in self._changed.iterdir()}
+        expect(after.keys().isdisjoint(before) and sorted(after.values()) == sorted(before.values()), list(after))
+        await self._send_and_get(Task("Undo that"), host)
+        expect({path.name: path.read_bytes() for path in self._changed.iterdir()} == before, "it was not undone")
+
     async def _send_to_a_closed_host(self, host: Process, task: Task) -> None:
         self._screen.chapter("And when the computer is not there")
         before = await asyncio.to_thread(self._sample, OFFLINE)
@@ -149,6 +167,8 @@ class Play:
             async with asyncio.timeout(LONGEST_TASK_SECONDS):
                 async for event in phone.stream():
                     self._screen.event(event)
+                    if event["event"] == "asking":
+                        await self._do("dispatch-phone", "answer", event["task_id"], "once", *self._home("phone"))
         except TimeoutError:
             raise NotAsExpectedError(f"{text!r} was not over within {LONGEST_TASK_SECONDS:g} s: {phone}") from None
         code = await phone.ended()

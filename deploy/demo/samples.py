@@ -93,6 +93,14 @@ def write_samples(root: Path, *, seed: int = 2026, big_csv_bytes: int = 50 * MB,
     return samples
 
 
+def write_photos(folder: Path) -> None:
+    """Make a folder with three small files that are called as a camera does."""
+    folder.mkdir(parents=True)
+    rng = random.Random(7)
+    for number in (412, 413, 420):
+        (folder / f"IMG_{number:04}.jpg").write_bytes(rng.randbytes(20_000))
+
+
 def _fill_downloads(samples: Samples, rng: random.Random, big_csv_bytes: int) -> None:
     folder = samples.downloads
     (folder / "photos").mkdir(parents=True)

@@ -58,7 +58,12 @@ class Screen:
         if name in STAGES:
             self.say(f"        · {STAGES[name]}", DIM)
         elif name == "step":
-            self.say(f"        · {' '.join(filter(None, (event['title'], event.get('detail'))))}", DIM)
+            self.say(f"        · {': '.join(filter(None, (event['title'], event.get('detail'))))}", DIM)
+        elif name == "asking":
+            self.say(f"        ? {event['text']}", BOLD)
+            self.say(textwrap.indent(readable(event["detail"]), "          "))
+        elif name == "answered":
+            self.say(f"        · answered: {event['text']}, by {event['by']}", DIM)
 
     def outcome(self, event: dict[str, Any], *, seconds: float) -> None:
         """Show how a task ended, with its answer or with the reason why there is none."""

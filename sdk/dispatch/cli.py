@@ -26,6 +26,12 @@ _FLAGS = frozenset({"--json"})
 _WITH_VALUE = frozenset({"--home", "--passphrase-file", "--language", "--path"})  # the last is the phone's alone
 _CREDENTIAL = "dispatch-passphrase"
 
+HOME_HELP = (
+    "Folder with all state of this device. Else that of the system: on Linux ~/.local/share and the program's name, on macOS"
+    " ~/Library/Application Support and that."
+)
+"""Also what `status` says: connectors and agents of one's own are written there."""
+
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(
@@ -79,6 +85,7 @@ _DENIED = (errors.SignInDenied, errors.SignInExpired)
 _USAGE = (
     errors.TargetNeeded,
     errors.TargetUnknown,
+    errors.ScheduleUnknown,
     errors.DeviceUnknown,
     errors.BadRequest,
     errors.NotAPairingCode,
@@ -170,11 +177,14 @@ class Console:
             event["retry_after_ms"] = error.retry_after_ms
         event.update({name: value for name, value in error.said().items() if name not in event and name != "nonce"})
         said = error.words_in(self.words)
-        lines = [
-            self.styled(said.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
-            *([f"  {policy}"] if (policy := policy_words(error.metadata)) else []),
-            f"  {said.advice}",
-        ]
+        if isinstance(error, errors.BadRequest) and detail:
+            lines = [self.styled(one_line(error.line_in(self.words)), fg="red")]
+        else:
+            lines = [
+                self.styled(said.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
+                *([f"  {policy}"] if (policy := policy_words(error.metadata)) else []),
+                f"  {said.advice}",
+            ]
         self.event(event, "\n".join(lines))
         return exit_of(error)
 

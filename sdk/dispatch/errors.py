@@ -59,6 +59,12 @@ class DispatchError(Exception):
         """Give what a person reads, in their language."""
         return words.cases[cls.case] if cls.case else words.reasons[word(cls.reason)]
 
+    def line_in(self, words: Words) -> str:
+        """Give what a person reads on one line: the sentence, the detail in brackets, the advice."""
+        said = self.words_in(words)
+        detail = f" ({self.detail})" if self.detail and self.detail != self.sentence else ""
+        return f"{said.sentence}{detail} {said.advice}"
+
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if "reason" in cls.__dict__:
@@ -190,6 +196,10 @@ class NotSupported(CommandRefused):
 
 class QuestionClosed(CommandRefused):
     reason = Reason.REASON_QUESTION_CLOSED
+
+
+class QuestionUnseen(CommandRefused):
+    reason = Reason.REASON_QUESTION_UNSEEN
 
 
 class NotSteerable(CommandRefused):
@@ -378,6 +388,13 @@ class BadRequest(PairingRefused):
     reason = Reason.REASON_BAD_REQUEST
     code = Code.INVALID_ARGUMENT
 
+    def line_in(self, words: Words) -> str:
+        """Give what is wrong, in its own words where there are some: though in English, they say more than the catalogue."""
+        detail = self.detail.strip()
+        if not detail or detail == self.sentence:
+            return super().line_in(words)
+        return f"{detail[0].upper()}{detail[1:]}{'' if detail[-1] in '.!?' else '.'}"
+
 
 class SignInPending(PairingRefused):
     reason = Reason.REASON_SIGN_IN_PENDING
@@ -454,6 +471,14 @@ class AgentUnavailable(TaskNotDone):
 
 class LimitReached(TaskNotDone):
     reason = Reason.REASON_LIMIT_REACHED
+
+
+class ProgramFailed(TaskNotDone):
+    reason = Reason.REASON_PROGRAM_FAILED
+
+
+class ToolUnavailable(TaskNotDone):
+    reason = Reason.REASON_TOOL_UNAVAILABLE
 
 
 class FolderNotApproved(TaskNotDone):
@@ -559,6 +584,12 @@ class StoreFailed(DeviceFault):
     code = Code.DATA_LOSS
 
 
+class StoreFailedThere(StoreFailed):
+    """The same reason, said to a phone of a command that was refused."""
+
+    case = "STORE_FAILED_THERE"
+
+
 class NotRunning(DeviceFault):
     reason = Reason.REASON_NOT_RUNNING
 
@@ -622,6 +653,11 @@ class RunMissed(DispatchError):
 
 class RunOvertaken(DispatchError):
     reason = Reason.REASON_RUN_OVERTAKEN
+
+
+class ScheduleUnknown(DispatchError):
+    reason = Reason.REASON_SCHEDULE_UNKNOWN
+    code = Code.NOT_FOUND
 
 
 class ModelFailed(DispatchError):

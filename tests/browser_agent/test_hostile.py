@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from dispatch import errors
 from dispatch_host.agents.toolbox import ToolFailed
+from dispatch_host.browser import near
 from dispatch_host.browser.reach import Address
 from dispatch_host.browser.session import Browser
 from dispatch_host.permissions.permission import BROWSER
@@ -75,6 +76,10 @@ async def test_a_name_that_turns_private_on_the_second_look_gains_nothing(tmp_pa
 
     assert first.title == "first"
     assert [one.path for one in site.asked if one.path == "/"] == ["/"]
+
+
+def test_the_networks_of_this_computer_are_told() -> None:
+    assert any(ip_address("127.0.0.1") in network for network in near.networks())
 
 
 async def test_other_schemes_lead_nowhere(desk: Desk, site: Site) -> None:

@@ -64,7 +64,11 @@ def script(*steps: dict[str, Any]) -> str:
 async def test_the_phone_says_yes_to_exactly_what_the_agent_then_does(world: World) -> None:
     await world.run_host("desk")
     path = world.folder / "files" / "notes.txt"
-    wanted = script({"say": "I write it down."}, {"write": [str(path), "from afar\n"]})
+    wanted = script(
+        {"say": "I write it down."},
+        {"write": [str(path), "from afar\n"]},
+        {"tool": ["send_file", {"file": str(path)}]},
+    )
     sending = await world.start("dispatch-phone", "send", wanted, "--home", world.home("pocket"))
 
     question = await sending.event("asking")
@@ -75,7 +79,10 @@ async def test_the_phone_says_yes_to_exactly_what_the_agent_then_does(world: Wor
     assert code == 0, events
 
     done = await sending.event("done")
-    assert json.loads(done["text"].splitlines()[-1].removeprefix("I write it down.")) == {"written": str(path)}
+    wrote, sent = done["text"].splitlines()
+    assert json.loads(wrote.removeprefix("I write it down.")) == {"written": str(path)}
+    assert "Sent `files/notes.txt`" in json.loads(sent)["text"]
+    assert (await sending.event("artifact"))["name"] == "notes.txt"
     assert path.read_text() == "from afar\n"
     used = await desk(world, "audit", "--task", question["task_id"])
     assert {"terminal", f"folder {world.folder / 'files'} write"} <= {line["permission"] for line in used}

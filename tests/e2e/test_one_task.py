@@ -12,6 +12,9 @@ import pytest
 from tests.support.processes import run
 from tests.support.world import World
 
+TOO_LATE = {"NOT_TAKEN_IN_TIME", "DEADLINE_PASSED", "SESSION_NEEDED", "STALE_EPOCH"}
+"""Why a command is refused whose ten seconds a busy computer used up, for the command itself or for the handshake before it."""
+
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
@@ -308,4 +311,7 @@ async def test_a_stream_that_breaks_after_the_post_leaves_the_task_unconfirmed_u
         last = sending.events[-1]
         _, thread = await run("dispatch-host", "thread", "--home", world.home("desk"))
         runs = [event for event in thread if event.get("event") == "started"]
-        assert (last["event"], code, len(runs)) in {("done", 0, 1), ("refused", 3, 0), ("interrupted", 4, 0)}
+        said = {("done", 0, 1), ("refused", 3, 0), ("interrupted", 4, 0)}
+        if last.get("reason") in TOO_LATE:
+            said.add(("refused", 9, 0))
+        assert (last["event"], code, len(runs)) in said, last

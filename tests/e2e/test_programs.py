@@ -108,11 +108,10 @@ async def test_it_is_killed_when_the_owner_cancels_it_and_what_waits_is_cancelle
     _, sending = await started(world, "owned")
     running_id = sending.events[0]["task_id"]
     at_desk, at_pocket = ("--home", world.home("desk")), ("--home", world.home("pocket"))
-    behind = [
-        await world.start("dispatch-phone", "send", f"run long.py with --{mark}", *at_pocket)
-        for mark in ("two", "three")
-    ]
-    waiting = [await one.event("waiting") for one in behind]
+    behind, waiting = [], []
+    for mark in ("two", "three"):  # one after the other: which comes first is how the line stands
+        behind.append(await world.start("dispatch-phone", "send", f"run long.py with --{mark}", *at_pocket))
+        waiting.append(await behind[-1].event("waiting"))
     assert [one["position"] for one in waiting] == [1, 2]
     _, listed = await run("dispatch-phone", "tasks", *at_pocket)
     assert [one.get("position") for one in listed] == [None, 1, 2]

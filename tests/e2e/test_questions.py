@@ -68,7 +68,7 @@ async def test_a_question_calls_a_person_who_does_not_look_and_is_answered_at_th
     assert (code, events[-1]["event"]) == (0, "done")
     assert "south" in events[-1]["text"]
     code, again = await host(world, "answer", task_id, "1")
-    assert (code, again[-1]["reason"]) == (9, "QUESTION_CLOSED")
+    assert (code, again[-1]["reason"]) == (9, "TASK_OVER")
     _, used = await host(world, "audit", "--task", task_id)
     assert {(line["permission"], line["verdict"]) for line in used} == {
         (f"folder {world.folder / 'files'}", "allowed"),
@@ -88,6 +88,9 @@ async def test_the_phone_answers_while_it_watches_and_the_first_answer_counts(wo
 
     code, wrong = await answer("east")
     assert (code, wrong[-1]["reason"]) == (2, "BAD_REQUEST")
+
+    code, unseen = await host(world, "answer", asked["task_id"], "1")
+    assert (code, unseen[0]["event"], unseen[-1]["reason"]) == (9, "asking", "QUESTION_UNSEEN")
 
     code, events = await answer("files/north.csv")
 

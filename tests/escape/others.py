@@ -23,9 +23,10 @@ from dispatch_host.agents import (
 )
 from dispatch_host.agents.acp.files import FileRefused, Files
 from dispatch_host.agents.acp.terminals import ProgramRefused, Terminals
-from dispatch_host.agents.builtin.driver import approval
-from dispatch_host.agents.builtin.program import Request, run
+from dispatch_host.agents.builtin.approvals import approval
+from dispatch_host.agents.builtin.program import run
 from dispatch_host.agents.builtin.query import Query
+from dispatch_host.agents.builtin.request import Request
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.toolbox import Toolbox, ToolFailed, Work
 from dispatch_host.agents.tools import FileTools, ProgramTools
@@ -129,7 +130,7 @@ async def calls(toolbox: Toolbox, ground: Ground, gate: OpenGate, name: str, arg
     return "\n".join(shown)
 
 
-def model(name: str, **arguments: Any) -> Attempt:
+def model(name: str, /, **arguments: Any) -> Attempt:
     """Have a model call a tool over files; `{path}` and `{folder}` stand for the bait and the approved folder."""
 
     async def attempt(ground: Ground, path: str) -> str:
@@ -207,6 +208,7 @@ async def agent_runs(ground: Ground, path: str) -> str:
         ask=everybody,
         agent="Scripty",
         home=ground.root / "user",
+        keep_out=[KeptOut.at(ground.host)],
     )
     try:
         name = await terminals.create(["timeout", "2", "cat", path], ground.approved, {}, None)
@@ -262,12 +264,11 @@ def skill(tool: str) -> Attempt:
 
     async def attempt(ground: Ground, path: str) -> str:
         named = path.removeprefix(f"{ground.approved}/")
-        if named.casefold().startswith(ground.host.name) or _is_of(path, ground.host / "device"):
-            return ""  # nobody's skill is the folder that has the host's home in it
         (ground.approved / "SKILL.md").write_text("---\nname: approved\ndescription: Baits.\n---\nNothing.\n")
         runs = tool == "run_skill_script"
         terminal = await _terminal(ground) if runs else Terminal(_nothing, unconfined=Unconfined(home=ground.root))
-        skills = Skills(lambda: [ground.root / "user"], terminal=terminal)
+        home, keep_out = ground.root / "user", [KeptOut.at(ground.host)]
+        skills = Skills(lambda: [home], terminal=terminal, agents_own=list, home=home, keep_out=keep_out)
         elsewhere = ground.root / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
         given = {"arguments": [], "folder": str(elsewhere)} if runs else {}
@@ -275,14 +276,6 @@ def skill(tool: str) -> Attempt:
         return await calls(skills, ground, gate, tool, {"name": "approved", "path": named, **given})
 
     return attempt
-
-
-def _is_of(path: str, file: Path) -> bool:
-    """Tell whether a path is another name of a file, and no link to it."""
-    try:
-        return os.path.samestat(os.lstat(path), os.lstat(file))
-    except OSError:
-        return False
 
 
 async def _nothing() -> Found:
@@ -306,11 +299,19 @@ _MODELS: Mapping[str, Mapping[str, Any]] = {
     "rename_files": {"files": ["{path}"], "rule": "prefix", "text": "x"},
     "sort_files": {"folder": "{path}"},
     "write_file": {"file": "{path}", "content": "pwned"},
+    "delete_files": {"files": ["{path}"]},
+    "move_files": {"files": ["{path}"], "name": "renamed"},
+    "copy_files": {"files": ["{path}"], "name": "copied"},
+    "make_folder": {"folder": "{path}/pwned"},
+    "edit_file": {"file": "{path}", "how": "append", "text": "pwned"},
 }
 
 OTHERS: Mapping[str, Attempt] = {
     **{f"model: {name}": model(name, **arguments) for name, arguments in _MODELS.items()},
     "model: write_file into": model("write_file", file="{path}/pwned.txt", content="pwned"),
+    "model: delete_files in": model("delete_files", folder="{path}"),
+    "model: move_files into": model("move_files", files=["{folder}/plain.txt"], to="{path}"),
+    "model: copy_files into": model("copy_files", files=["{folder}/plain.txt"], to="{path}"),
     "model: read_file attached": model("read_file", file="attached:{path}"),
     "external agent: read": agent_reads,
     "external agent: write": agent_writes,

@@ -65,6 +65,22 @@ async def test_a_host_that_is_revoked_calls_who_does_not_look(relay: Relay) -> N
     await until(lambda: len(relay.push.calls) == 1)
 
 
+async def test_the_end_of_a_task_that_is_sealed_anew_calls_nobody_again(calm_relay: Relay) -> None:
+    """A host whose receipt was lost seals the row for the next session: other bytes, another id, the same hint."""
+    pair = calm_relay.pair()
+    host, phone = await busy_host(calm_relay, pair)
+    task_id = (await host.got("handover")).handover.task_id
+    await phone.drop()
+    ended = {"task_id": task_id, "push_hint": pb.PUSH_HINT_NEWS, "outcome": pb.OUTCOME_DONE}
+
+    await host.receipt(await host.keep(b"sealed in one session", **ended))
+    await host.receipt(await host.keep(b"sealed in the next", **ended))
+    await host.receipt(await host.keep(b"other news", push_hint=pb.PUSH_HINT_NEWS))
+
+    await until(lambda: recorded(calm_relay) == ["sent", "sent"])
+    assert len(calm_relay.push.calls) == 2  # for the end, and for the other news
+
+
 async def killed_before_it_was_known(relay: Relay) -> None:
     """Stop the relay and leave its store as a kill leaves it between the cause of a call and its outcome."""
     await relay.stop()

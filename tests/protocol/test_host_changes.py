@@ -96,6 +96,7 @@ async def test_a_no_changes_nothing(bench: Bench, photos: Path) -> None:
     assert picture(photos) == before
 
 
+@pytest.mark.big
 async def test_always_is_for_this_folder_and_ends_with_the_leave_to_write(bench: Bench, photos: Path) -> None:
     task_id, question = await asked(bench, "rename a.jpg to c.jpg")
     await answered(bench, task_id, question, pb.APPROVAL_ALWAYS)
@@ -122,6 +123,7 @@ async def test_a_folder_taken_back_while_it_is_asked_for_is_not_changed(bench: B
     assert picture(photos) == before
 
 
+@pytest.mark.big
 async def test_what_a_task_changed_is_undone_after_the_host_was_started_anew(bench: Bench, photos: Path) -> None:
     """Nothing but the disk remembers: the task's own end, with what the assistant keeps in mind, may never have been written."""
     before = picture(photos)

@@ -18,7 +18,7 @@ from dispatch_host.agents.toolbox import Work
 
 from tests.support import processes
 from tests.support.acp_desk import scripted
-from tests.support.connector_world import ConnectorWorld
+from tests.support.connector_world import ConnectorWorld, unasked
 from tests.support.host_bench import Bench
 from tests.support.processes import ENVIRONMENT
 
@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[ConnectorWorld]:
     root = tmp_path / "connectors"
     root.mkdir()
     async with ConnectorWorld(root) as world:
-        world.defines(mail=world.program("mail", tools={"hang": {"ask": False}}))
+        world.defines(mail=world.program("mail", tools=unasked("hang")))
         yield world
 
 
@@ -113,27 +113,39 @@ async def test_the_owner_lists_and_checks_connectors(world: ConnectorWorld, tmp_
     home.mkdir()
     world.file = home / "connectors.json"
     world.defines(
-        mail=world.program("mail", tools={"echo": {"ask": False}}),
+        mail=world.program("mail", tools=unasked("echo")),
         gone=world.program("gone", "--dies", env={"PASSWORD": "hidden-words"}),
         wrong={"command": "x", "sanbox": True},
+        missing={"command": "no-such-program"},
     )
     assert (await host(home, "permissions", "allow", "connector", "mail/echo"))[0] == 0
 
     listed = {event["connector"]: event for event in (await host(home, "connectors"))[1]}
     code, [mail] = await host(home, "connectors", "check", "mail")
     gone_code, [gone] = await host(home, "connectors", "check", "gone")
+    missing_code, [missing] = await host(home, "connectors", "check", "missing")
     unknown_code, _ = await host(home, "connectors", "check", "unknown")
     status = (await host(home, "status"))[1][0]
     findings = {event.get("link"): event for event in (await host(home, "doctor"))[1]}
 
-    assert {name: event["state"] for name, event in listed.items()} == {"mail": "off", "gone": "off", "wrong": "wrong"}
-    assert listed["wrong"]["mistakes"] == ["mcpServers.wrong.sanbox: nothing is known by this name for a command"]
+    assert {name: event["state"] for name, event in listed.items()} == {
+        "mail": "off",
+        "gone": "off",
+        "missing": "off",
+        "wrong": "wrong",
+    }
+    assert listed["missing"]["text"] == missing["text"] == "there is no program no-such-program here"
+    assert (missing_code, missing["state"]) == (4, "broken")
+    assert listed["wrong"]["mistakes"] == [
+        "mcpServers.wrong.sanbox: nothing is known by this name for a command; there are args, callSeconds, command, cwd,"
+        " disabled, env, network, sandbox, startSeconds, tools, type"
+    ]
     tools = {tool["tool"]: (tool["permitted"], tool["asks"]) for tool in mail["tools"]}
     assert (code, mail["state"], tools["echo"], tools["hang"]) == (0, "ready", (True, False), (False, True))
     assert (gone_code, gone["state"], unknown_code) == (4, "broken", 2)
     assert "the password is (hidden)" in gone["wrote"]
     assert {one["connector"]: one["state"] for one in status["connectors"]} == {"wrong": "wrong"}
-    assert findings["connectors"]["state"] == "broken"
+    assert findings["connectors"]["state"] == "warning"  # the others work, and so does the way to the phone
 
 
 @pytest.mark.big

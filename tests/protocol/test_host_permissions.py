@@ -166,6 +166,7 @@ async def test_what_can_not_be_permitted_is_refused(bench: Bench, wrong: pb.Perm
         assert not (await control.list_permissions()).permissions
 
 
+@pytest.mark.big
 async def test_more_permissions_than_fit_are_counted_and_the_session_begins_all_the_same(bench: Bench) -> None:
     async with bench.control() as control:
         for number in range(200):

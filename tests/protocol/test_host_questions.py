@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.device import question_words
+from dispatch.device.telling import task_word
 from dispatch_host.agents import (
     AgentEvent,
     Allowed,
@@ -29,8 +32,12 @@ from dispatch_host.agents import (
     Step,
     canonical,
 )
+from dispatch_host.asking import MOST_TAKEN_BACK
+from dispatch_host.at_work import STEPS
+from dispatch_host.command import task_meant
 from dispatch_host.limits import Limits
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
+from dispatch_host.permissions_cli import without_effect
 from dispatch_host.steps import Gone
 
 from tests.support.host_bench import Bench, Deed
@@ -46,6 +53,7 @@ def approval(action: bytes = ACTION, **changed: Any) -> Deed:
         "preview": "`pytest -q` in `/code/x`",
         "rule": "run pytest in /code/x",
         "permission": TERMINAL,
+        "of": "tests",
     }
     return lambda _gate, ask, _words: ask.may(Approval(**(said | changed)))
 
@@ -117,8 +125,10 @@ async def test_a_choice_is_answered_on_the_host_as_well(bench: Bench) -> None:
         assert (listed.task_id, listed.question, listed.task_text) == (task_id, question, "work")
         assert [one.task_id for one in (await control.status()).questions] == [task_id]
         with pytest.raises(errors.BadRequest):
-            await control.answer_question(task_id, pb.Answer(text="east"))
-        await control.answer_question(task_id, pb.Answer(text="south"))
+            await control.answer_question(task_id, pb.Answer(question_id=question.question_id, text="east"))
+        with pytest.raises(errors.QuestionClosed):
+            await control.answer_question(task_id, pb.Answer(text="south"))
+        await control.answer_question(task_id, pb.Answer(question_id=question.question_id, text="south"))
         await bench.phone.sees_end(task_id)
         with pytest.raises(errors.TaskOver):
             await control.answer_question(task_id, pb.Answer(text="south"))
@@ -127,6 +137,16 @@ async def test_a_choice_is_answered_on_the_host_as_well(bench: Bench) -> None:
 
     assert bench.agent.heard == [Said("south", "desk")]
     assert [(one.text, one.by) for one in answers_of(bench, task_id)] == [("south", "desk")]
+
+
+async def test_the_host_knows_which_question_was_shown_there(bench: Bench) -> None:
+    await asked(bench, choice(), Result("done"))
+
+    async def was_shown(*, shows: bool = False) -> list[bool]:
+        return [one.shown for one in (await control.list_questions(shows=shows)).questions]
+
+    async with bench.control() as control:
+        assert [await was_shown(), await was_shown(shows=True), await was_shown()] == [[False], [False], [True]]
 
 
 async def test_words_answer_a_question_without_choices(bench: Bench) -> None:
@@ -165,7 +185,8 @@ async def test_of_two_answers_that_cross_the_first_counts_and_the_thread_says_wh
     no = bench.phone.answer(task_id, question.question_id, approval=pb.APPROVAL_DENY)
     assert await bench.phone.posts(no) is None  # taken, and then somebody at the host is quicker
     async with bench.control() as control:
-        await control.answer_question(task_id, pb.Answer(approval=pb.APPROVAL_ONCE))
+        yes = pb.Answer(question_id=question.question_id, approval=pb.APPROVAL_ONCE)
+        await control.answer_question(task_id, yes)
     await bench.phone.sees_end(task_id)
 
     await bench.relay.go(no.message_id)
@@ -330,6 +351,18 @@ async def test_an_answer_is_heard_though_the_stream_broke_when_it_was_on_the_dis
     assert bench.agent.heard == [Allowed(Reach.ONCE, "pocket")]
 
 
+async def test_who_waits_is_told_when_the_task_before_it_begins_to_ask(bench: Bench) -> None:
+    first = await bench.phone.sends("work")
+    await bench.phone.sees(first.task_id, "started")
+    second = await bench.phone.sends("quick one")
+    assert not (await bench.phone.sees(second.task_id, "waiting")).waiting.asking
+
+    bench.agent.says("work", choice(), Result("done"))
+
+    await bench.relay.until(lambda: [one for one in bench.phone.of(second.task_id) if one.waiting.asking])
+    assert bench.phone.of(second.task_id)[-1].waiting.asking_task_id == first.task_id
+
+
 async def test_an_agent_that_does_not_wait_for_the_answer_leaves_no_question_open(bench: Bench) -> None:
     async def impatient(_gate: object, ask: Any, _words: object) -> str:
         asking = asyncio.ensure_future(ask.which(Choice(text="Which one?")))
@@ -345,6 +378,50 @@ async def test_an_agent_that_does_not_wait_for_the_answer_leaves_no_question_ope
 
     assert ended.outcome == Outcome.OUTCOME_DONE
     assert [one.reason for one in answers_of(bench, task_id)] == [Reason.REASON_QUESTION_CLOSED]
+
+
+async def test_an_agent_that_takes_its_questions_back_asks_nobody_any_more_until_a_person_has_answered(
+    bench: Bench,
+) -> None:
+    """Each calls the person, and stands in the thread."""
+
+    def are_asked(many: int) -> bool:
+        return bench.phone.kinds(task_id).count("question") == many
+
+    async def floods(_gate: object, ask: Any, _words: object) -> str:
+        for many in range(1, MOST_TAKEN_BACK + 1):
+            asking = asyncio.ensure_future(ask.which(Choice(text="Which one?")))
+            await bench.until(partial(are_asked, many))
+            asking.cancel()
+            await asyncio.wait([asking])
+        return repr(await ask.which(Choice(text="One more?")))
+
+    task_id = (await bench.phone.sends("work")).task_id
+    bench.agent.says("work", floods, Result("done"))
+
+    await bench.phone.sees_end(task_id)
+
+    assert bench.agent.heard == [repr(NobodyAnswered())]
+    assert bench.phone.kinds(task_id).count("question") == MOST_TAKEN_BACK
+
+
+async def test_of_a_flood_of_steps_so_many_are_in_the_thread_and_a_question_is_still_shown_whole(bench: Bench) -> None:
+    flood = [Step(f"step {number}", "") for number in range(STEPS + 200)]
+
+    task_id, question = await asked(bench, *flood, approval(preview="x" * 100_000))
+
+    titles = [event.step.title for event in bench.phone.of(task_id) if event.HasField("step")]
+    parts = [title for title in titles if question_words.is_part_title(title)]
+    assert len(titles) == STEPS + len(parts)
+    assert titles[STEPS - 1] == "It does more than is told here"
+    assert f"in the {len(parts)} steps before" in question.preview
+
+
+async def test_no_step_of_an_agent_poses_as_a_part_of_what_the_host_asks_about(bench: Bench) -> None:
+    task_id, _ = await asked(bench, Step(question_words.part_title(1, 1), "harmless"), approval())
+
+    (step,) = [event.step for event in bench.phone.of(task_id) if event.HasField("step")]
+    assert not question_words.is_part_title(step.title)
 
 
 async def test_a_preview_that_is_too_long_for_one_event_stands_whole_before_the_question(bench: Bench) -> None:
@@ -390,6 +467,7 @@ async def test_what_is_taken_back_while_a_question_is_open_ends_its_task_and_no_
         await control.allow_permission(TERMINAL_PERMISSION, 0)
 
         assert ended.reason == Reason.REASON_PERMISSION_TAKEN_BACK
+        assert ended.text.endswith("It was: terminal. Nothing was done with it: a person was asked.")
         assert not (await control.list_permissions()).always
     assert bench.agent.heard == []
 
@@ -518,3 +596,42 @@ async def test_a_task_that_waits_or_whose_agent_takes_no_words_is_not_steered(be
     await bench.phone.sees(again.task_id, "started")
 
     assert await bench.phone.posts(bench.phone.steer(again.task_id, "more")) == Reason.REASON_NOT_STEERABLE
+
+
+async def test_an_answer_to_a_task_that_never_was_says_so_and_one_to_a_task_that_asks_nothing_too(bench: Bench) -> None:
+    nothing = pb.Answer(question_id=bytes(16))
+    sent = await bench.phone.sends("work")
+    await bench.phone.sees(sent.task_id, "started")
+    async with bench.control() as control:
+        with pytest.raises(errors.TaskUnknown):
+            await control.answer_question(b"never was there!", nothing)
+        with pytest.raises(errors.QuestionClosed):
+            await control.answer_question(sent.task_id, nothing)
+    bench.agent.says("work", Result("done"))
+    await bench.phone.sees_end(sent.task_id)
+
+
+async def test_a_task_is_meant_by_the_beginning_of_its_id(bench: Bench) -> None:
+    sent = await bench.phone.sends("work")
+    await bench.phone.sees(sent.task_id, "started")
+    whole = task_word(sent.task_id)
+    async with bench.control() as control:
+        for said in (whole, whole[:8], whole[:4].upper(), whole.replace("-", "")):
+            assert await task_meant(control, said) == sent.task_id
+        with pytest.raises(errors.TaskUnknown):
+            await task_meant(control, "0000" if not whole.startswith("0000") else "1111")
+        with pytest.raises(errors.BadRequest):
+            await task_meant(control, "work")
+    bench.agent.says("work", Result("done"))
+    await bench.phone.sees_end(sent.task_id)
+
+
+async def test_a_permission_that_allows_nothing_yet_is_said_to_when_it_is_given(bench: Bench) -> None:
+    network = {"permission": "network", "name": ""}
+    async with bench.control() as control:
+        assert await without_effect(control, network) == ""
+        await control.revoke_permission(TERMINAL_PERMISSION)
+        assert "permissions allow terminal" in await without_effect(control, network)
+        assert "no connector is called nosuch" in await without_effect(
+            control, {"permission": "connector", "name": "nosuch/read"}
+        )

@@ -17,7 +17,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
-from dispatch_host.agents import Result
+from dispatch_host.agents import Choice, Result
 from dispatch_host.schedule.entry import task_id_of
 
 from tests.support.host_bench import Bench
@@ -233,12 +233,66 @@ async def test_a_run_that_is_not_over_is_not_overtaken_by_the_next(bench: Bench)
     bench.agent.says("slow", Result("done"))
     await bench.phone.sees_end(first.task_id)
 
-    # Back within the minute: four were missed, for one there is still time.
-    following = (await begins(bench, runs=2)).scheduled
     await bench.relay.until(lambda: told_missed(bench))
     (missed,) = told_missed(bench)
-    assert (missed.count, missed.reason) == (4, Reason.REASON_RUN_OVERTAKEN)
-    assert following.due_at_ms == missed.to_ms + MINUTE
+    assert (missed.count, missed.reason) == (5, Reason.REASON_RUN_OVERTAKEN)
+    moved(bench, to_ms=missed.to_ms + MINUTE)
+    async with bench.control() as control:
+        await control.pause_schedule(entry.schedule_id.hex(), False)  # looks
+    assert (await begins(bench, runs=2)).scheduled.due_at_ms == missed.to_ms + MINUTE
+
+
+async def asks(bench: Bench) -> tuple[host_pb2.Schedule, bytes]:
+    """Set up an entry whose run asks a person; give it, and the run."""
+    minute_comes(bench)
+    entry = await has(bench, "tidy up")
+    task_id = (await begins(bench)).task_id
+    bench.agent.says("tidy up", lambda _gate, ask, _words: ask.which(Choice(text="Which one?")), Result("done"))
+    await bench.phone.sees(task_id, "question")
+    return entry, task_id
+
+
+async def test_who_waits_behind_a_question_of_the_schedule_is_told_so_and_again_when_it_is_answered(
+    bench: Bench,
+) -> None:
+    _, asking = await asks(bench)
+
+    sent = await bench.phone.sends("quick one")
+
+    said = (await bench.phone.sees(sent.task_id, "waiting")).waiting
+    assert (said.position, said.asking, said.asking_task_id) == (1, True, asking)
+    async with bench.control() as control:
+        question = (await bench.phone.sees(asking, "question")).question
+        await control.answer_question(asking, pb.Answer(question_id=question.question_id, text="north"))
+    await bench.phone.sees_end(sent.task_id)
+    waited = [event.waiting for event in bench.phone.of(sent.task_id) if event.HasField("waiting")]
+    assert [(one.asking, one.asking_task_id) for one in waited] == [(True, asking), (False, b"")]
+
+
+async def test_a_run_that_asks_ends_with_its_entry_and_the_others_go_on(bench: Bench) -> None:
+    entry, asking = await asks(bench)
+    sent = await bench.phone.sends("quick one")
+
+    async with bench.control() as control:
+        removed = await control.remove_schedule(entry.schedule_id.hex())
+
+    assert removed.last.state == "cancelled"
+    assert (await bench.phone.sees_end(asking)).outcome == Outcome.OUTCOME_CANCELLED
+    assert (await bench.phone.sees_end(sent.task_id)).outcome == Outcome.OUTCOME_DONE
+
+
+async def test_a_run_that_works_goes_on_without_its_entry(bench: Bench) -> None:
+    minute_comes(bench)
+    entry = await has(bench, "slow")
+    first = await begins(bench)
+    await bench.phone.sees(first.task_id, "started")
+
+    async with bench.control() as control:
+        removed = await control.remove_schedule(entry.schedule_id.hex())
+
+    assert removed.last.state == "running"
+    bench.agent.says("slow", Result("done"))
+    assert (await bench.phone.sees_end(first.task_id)).outcome == Outcome.OUTCOME_DONE
 
 
 async def test_a_clock_that_is_set_back_runs_nothing_twice(bench: Bench) -> None:
@@ -274,9 +328,9 @@ async def test_paused_rests_resumed_goes_on_and_removed_is_gone(bench: Bench) ->
         assert resumed.next_at_ms > bench.clock.wall_ms()
         await looks(bench)
         assert (await control.remove_schedule(word)).schedule_id == entry.schedule_id
-        with pytest.raises(errors.TargetUnknown):
+        with pytest.raises(errors.ScheduleUnknown):
             await control.remove_schedule(word)
-        with pytest.raises(errors.TargetUnknown):
+        with pytest.raises(errors.ScheduleUnknown):
             await control.pause_schedule("", True)
         assert list((await control.list_schedules()).schedules) == []
     assert [event.scheduled.text for event in begun(bench)] == ["quick look"]

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from mobile_sim.desk import Desk
 from tests.support.host_end import HostEnd
 from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import UNHURRIED, SeededPhone, send_request
-from tests.support.waiting import DEADLINE_SECONDS, until
+from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 
 Event = dict[str, Any]
 
@@ -33,8 +34,21 @@ class Working(HostEnd):
             question_id=os.urandom(16), text="Run it?", action_digest=bytes(32), preview="`make`", rule="run make"
         )
         self.other: words.Answered | None = None  # who was first instead
+        self.then = ""  # what is asked as soon as there is an answer
         self.takes = True
         self.answers: list[words.Answer] = []
+
+    async def asks(self, task_id: str, text: str) -> bytes:
+        """Ask another question; gives its id."""
+        asked = words.Question(question_id=os.urandom(16), text=text, action_digest=bytes(32))
+        await self.say(task_id=UUID(task_id).bytes, question=asked)
+        return asked.question_id
+
+    async def takes_back_and_asks(self, task_id: str, text: str) -> bytes:
+        """Be asked by an agent that withdraws its question, and has another at once."""
+        closed = words.Answered(question_id=self.question.question_id, reason=Reason.REASON_QUESTION_CLOSED)
+        await self.say(task_id=UUID(task_id).bytes, answered=closed)
+        return await self.asks(task_id, text)
 
     async def _run(self, command: words.UpCommand) -> None:
         action, task_id = words.Action.FromString(command.action), command.task_id
@@ -50,6 +64,9 @@ class Working(HostEnd):
                     question_id=said.question_id, approval=said.approval, text=said.text, by="pocket"
                 )
                 await self.say(task_id=task_id, answered=self.other or answered)
+                if self.then:
+                    await self.asks(str(UUID(bytes=task_id)), self.then)
+                    self.then = ""
             case "steer":
                 if self.takes:
                     await self.say(task_id=task_id, steered=words.Steered(text=action.steer.text))
@@ -95,6 +112,16 @@ async def do(desk: Desk, **request: Any) -> tuple[int, list[Event]]:
     return await desk.do(request, say=events.append, hear=_nobody), events
 
 
+async def hears(desk: Desk, text: str) -> None:
+    """Wait until this phone knows that this is asked, without showing it to anybody."""
+
+    async def heard() -> bool:
+        _, listed = await do(desk, do="tasks", host=None, limit=9)
+        return text in {task.get("asks") for task in listed}
+
+    await until_so(heard)
+
+
 async def _nobody() -> bool:
     raise AssertionError("nobody was to be asked")
 
@@ -114,6 +141,45 @@ async def test_an_answer_is_signed_for_exactly_the_question_and_the_host_says_th
     assert host.answers == [words.Answer(question_id=host.question.question_id, approval=words.APPROVAL_ALWAYS)]
 
 
+@pytest.mark.parametrize(
+    ("question", "answers"),
+    [
+        (words.Question(action_digest=bytes(32), rule="run make"), "once|task|always|deny"),
+        (words.Question(action_digest=bytes(32)), "once|deny"),
+        (words.Question(choices=["north.csv", "south.csv"]), "1|2"),
+        (words.Question(), "WORDS"),
+    ],
+    ids=["approval with a rule", "approval", "choice", "words"],
+)
+async def test_a_list_says_of_a_task_that_asks_what_it_asks_and_how_to_answer(
+    phone: SeededPhone, host: Working, question: words.Question, answers: str
+) -> None:
+    question.text = "Run it?"
+    question.question_id = os.urandom(16)
+    host.question = question
+    async with phone.desk() as desk:
+        task_id, asking = await asked(desk)
+
+        (_, (listed,)), (_, (status,)) = await do(desk, do="tasks", host=None, limit=9), await do(desk, do="status")
+
+    for told in (listed, status["hosts"][0]["tasks"][0]):
+        assert (told["state"], told["asks"], told["choices"]) == ("asking", "Run it?", asking["choices"])
+        assert told["advice"] == f"Answer it: dispatch-phone answer {task_id} {answers}"
+        assert "reason" not in told
+
+
+async def test_a_task_is_meant_by_the_beginning_of_its_id(phone: SeededPhone, host: Working) -> None:
+    del host
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        with pytest.raises(errors.TaskUnknown):
+            await do(desk, do="answer", id="0000" if not task_id.startswith("0000") else "1111", answer="once")
+
+        code, events = await do(desk, do="answer", id=task_id[:8], answer="once")
+
+    assert (code, events[0]["task_id"]) == (0, task_id)
+
+
 async def test_who_answers_second_hears_who_was_first(phone: SeededPhone, host: Working) -> None:
     host.other = words.Answered(question_id=host.question.question_id, approval=words.APPROVAL_DENY, by="desk")
     async with phone.desk() as desk:
@@ -123,6 +189,98 @@ async def test_who_answers_second_hears_who_was_first(phone: SeededPhone, host: 
 
         assert (code, events[0]["text"], events[0]["by"]) == (9, "deny", "desk")
         with pytest.raises(errors.QuestionClosed):
+            await do(desk, do="answer", id=task_id, answer="once")
+
+
+async def test_a_yes_is_for_the_question_that_was_read_and_not_for_one_that_was_put_in_its_place(
+    phone: SeededPhone, host: Working
+) -> None:
+    async with phone.desk() as desk:
+        task_id, read = await asked(desk)
+        harmful = await host.takes_back_and_asks(task_id, "Delete it?")
+        await hears(desk, "Delete it?")
+        with pytest.raises(errors.QuestionUnseen):
+            await do(desk, do="answer", id=task_id, answer="once")
+        assert host.answers == []
+
+        code, _ = await do(desk, do="answer", id=task_id, answer="deny")
+
+    assert code == 0
+    assert host.answers == [words.Answer(question_id=harmful, approval=words.APPROVAL_DENY)]
+    assert read["question_id"] != harmful.hex()
+
+
+async def test_also_where_the_task_is_watched_and_the_other_question_came_up_on_the_screen(
+    phone: SeededPhone, host: Working
+) -> None:
+    """While the person types their yes elsewhere, the watched task shows another question: they need not have seen it."""
+    events: list[Event] = []
+    request = send_request("build it")
+    async with phone.desk() as desk:
+        watching = asyncio.create_task(desk.do(request, say=events.append, hear=_nobody))
+        await until(lambda: [event for event in events if event["event"] == "asking"])
+        harmful = await host.takes_back_and_asks(request["id"], "Delete it?")
+        await until(lambda: [event for event in events if event.get("question_id") == harmful.hex()])
+
+        said: list[Event] = []
+        with pytest.raises(errors.QuestionUnseen):
+            await desk.do({"do": "answer", "id": request["id"], "answer": "once"}, say=said.append, hear=_nobody)
+
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert host.answers == []
+    assert [(event["event"], event["text"]) for event in said] == [("asking", "Delete it?")]
+
+
+async def test_after_an_answer_the_next_question_that_is_shown_can_be_answered(
+    phone: SeededPhone, host: Working
+) -> None:
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        await do(desk, do="answer", id=task_id, answer="once")
+        second = await host.asks(task_id, "Run it again?")
+        await hears(desk, "Run it again?")
+        await do(desk, do="thread", host=None)
+
+        code, _ = await do(desk, do="answer", id=task_id, answer="once")
+
+    assert code == 0
+    assert host.answers[-1].question_id == second
+
+
+async def test_the_next_question_of_a_task_that_is_watched_can_be_answered_however_soon_it_comes(
+    phone: SeededPhone, host: Working
+) -> None:
+    events: list[Event] = []
+    request = send_request("build it")
+    async with phone.desk() as desk:
+        watching = asyncio.create_task(desk.do(request, say=events.append, hear=_nobody))
+        for asked_ones in (1, 2):
+            host.then = "Run it again?" if asked_ones == 1 else ""
+            await until(partial(_are_asked, events, asked_ones))
+            code, _ = await do(desk, do="answer", id=request["id"], answer="once")
+            assert code == 0
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    assert len(host.answers) == 2
+
+
+def _are_asked(events: list[Event], many: int) -> bool:
+    return len([event for event in events if event["event"] == "asking"]) == many
+
+
+async def test_an_answer_that_came_too_late_is_not_said_again_to_the_question_behind_it(
+    phone: SeededPhone, host: Working
+) -> None:
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        host.decide = lambda _: Reason.REASON_QUESTION_CLOSED
+        with pytest.raises(errors.QuestionClosed):
+            await do(desk, do="answer", id=task_id, answer="once")
+        await host.takes_back_and_asks(task_id, "Delete it?")
+        await hears(desk, "Delete it?")
+
+        with pytest.raises(errors.QuestionUnseen):
             await do(desk, do="answer", id=task_id, answer="once")
 
 

@@ -60,6 +60,16 @@ async def test_one_warning_is_said_with_a_task_when_nothing_keeps_the_computer_a
     assert [event["event"] for event in events].index("warning") < len(events) - 1
 
 
+async def test_it_is_said_once_and_again_when_it_has_changed(phone: SeededPhone, host: HostEnd) -> None:
+    said = []
+    for state in (OFF, OFF, HELD, OFF, DENIED, DENIED):
+        host.mind.awake = state
+        _, events = await phone.send("build it")
+        said.append([event["reason"] for event in events if event["event"] == "warning"])
+
+    assert said == [["KEEP_AWAKE_OFF"], [], [], ["KEEP_AWAKE_OFF"], ["KEEP_AWAKE_DENIED"], []]
+
+
 @pytest.mark.parametrize("state", [HELD, WHILE_RUNNING, None])
 async def test_nothing_is_said_when_there_is_nothing_to_warn_of(
     phone: SeededPhone, host: HostEnd, state: KeepAwake | None

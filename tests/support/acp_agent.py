@@ -178,8 +178,12 @@ class Scripted:
         return {"written": path}
 
     async def do_run(self, session_id: str, argv: list[str]) -> Any:
-        command, *args = argv
-        terminal = (await self._client.create_terminal(session_id=session_id, command=command, args=args)).terminal_id
+        return await self.do_run_in(session_id, [None, argv])
+
+    async def do_run_in(self, session_id: str, given: list[Any]) -> Any:
+        folder, (command, *args) = given
+        started = await self._client.create_terminal(session_id=session_id, command=command, args=args, cwd=folder)
+        terminal = started.terminal_id
         end = await self._client.wait_for_terminal_exit(session_id=session_id, terminal_id=terminal)
         said = await self._client.terminal_output(session_id=session_id, terminal_id=terminal)
         await self._client.release_terminal(session_id=session_id, terminal_id=terminal)

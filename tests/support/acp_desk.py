@@ -12,8 +12,11 @@ from typing import Any
 from dispatch_host.agents import AgentEvent, Allowed, Approval, Choice, Denied, NotDone, Reach, Result, Said, Step, Turn
 from dispatch_host.agents.acp.agent import External
 from dispatch_host.agents.acp.presets import Preset
+from dispatch_host.agents.acp.sending import Sending
+from dispatch_host.agents.builtin import BuiltIn
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.toolbox import Toolbox
+from dispatch_host.agents.tools import FileTools
 from dispatch_host.connectors.passing import SYSTEM_PATH
 from dispatch_host.permissions.permission import TERMINAL, Permission
 from dispatch_host.sandbox.probe import Found
@@ -40,6 +43,16 @@ def scripted(*options: str, network: bool = False, sessions: Path | None = None,
         fixed={} if sys.pycache_prefix is None else {"PYTHONPYCACHEPREFIX": sys.pycache_prefix},
         **more,
     )
+
+
+def sending(desk: Desk) -> Sending:
+    """Give the tool that sends files, as the host gives it to external agents."""
+
+    def files() -> FileTools:
+        assistant = BuiltIn(home=desk.home, keep_out=[desk.keep_out], records=desk.keep_out / "changes")
+        return FileTools(assistant, home=desk.home)
+
+    return Sending(files)
 
 
 class Desk:

@@ -1,7 +1,8 @@
 """A server of the Model Context Protocol, in a process of its own, that does what its tools are called for: also ill.
 
-`python connector_server.py NOTES [--http] [--greets] [--never-ready] [--dies]`. It writes a line into NOTES for what happens to
-it, which a test reads. By HTTP it listens on port 0 and notes where. Runs alone: the SDK, and nothing of ours.
+`python connector_server.py NOTES [--http] [--greets] [--wordy] [--never-ready] [--dies] [--odd]`. It writes a line into NOTES
+for what happens to it, which a test reads. By HTTP it listens on port 0 and notes where. Runs alone: the SDK, and nothing of
+ours.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import anyio
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
 from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
 
 NOTES = Path(sys.argv[1])
 WIRE = os.dup(1)  # the SDK keeps what is printed from it
@@ -54,6 +56,8 @@ HONEST = [
     "large",
     "spawn",
     "change",
+    "leak",
+    "blame",
 ]
 LIES = [
     tool("bad\nname"),
@@ -73,8 +77,14 @@ class Desk:
 
     async def tools(self, _: ServerRequestContext[Any], __: Any) -> types.ListToolsResult:
         note("listed")
+        wordy = [tool(f"wordy{number}", schema={**ANYTHING, "description": "x" * 15_000}) for number in range(20)]
         return types.ListToolsResult(
-            tools=[*(tool(name, f"Does {name}.{self.changed}") for name in HONEST), tool("inject2", INJECTION), *LIES]
+            tools=[
+                *(wordy if "--wordy" in sys.argv else []),
+                *(tool(name, f"Does {name}.{self.changed}") for name in HONEST),
+                tool("inject2", INJECTION),
+                *LIES,
+            ]
         )
 
     async def call(
@@ -102,6 +112,10 @@ class Desk:
                 ], False
             case "refuse":
                 return [types.TextContent(text="no such folder")], True
+            case "leak":
+                return [types.TextContent(text=f"login as me with {os.environ['PASSWORD']} failed")], True
+            case "blame":
+                raise MCPError(-32050, f"{'x' * 280} me:{os.environ['PASSWORD']}@x was refused")
             case "hang":
                 await anyio.sleep_forever()
             case "die":
@@ -125,6 +139,35 @@ class Desk:
         return [types.TextContent(text=text)], False
 
 
+class Odd:
+    """Says of some tools what no SDK would: as servers do whose parts are of different versions."""
+
+    def __init__(self, said: Any) -> None:
+        self._said = said
+
+    async def send(self, message: Any) -> None:
+        result = getattr(message.message, "result", None)
+        if isinstance(result, dict) and "tools" in result:
+            schema = {"$schema": "http://json-schema.org/draft-07/schema#"}
+            result["tools"] += [
+                {"name": "untyped", "inputSchema": schema},
+                {"name": "list_of", "inputSchema": {"type": "object", "$schema": 7}},
+                {"inputSchema": ANYTHING},
+                "tool",
+                {"name": "titled", "title": 7, "inputSchema": ANYTHING},
+            ]
+        await self._said.send(message)
+
+    async def aclose(self) -> None:
+        await self._said.aclose()
+
+    async def __aenter__(self) -> Odd:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._said.aclose()
+
+
 async def main() -> None:
     note(f"started {os.getpid()}")
     os.write(2, b"secret-token and other words\n")
@@ -139,7 +182,8 @@ async def main() -> None:
     if "--greets" in sys.argv:
         os.write(WIRE, b"Welcome to a server that prints.\n")
     async with stdio_server() as (heard, said):
-        await server.run(heard, said, server.create_initialization_options())
+        options = server.create_initialization_options()
+        await server.run(heard, Odd(said) if "--odd" in sys.argv else said, options)
     note("left")
 
 
@@ -164,6 +208,7 @@ async def listen(server: Server[Any]) -> None:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", int(os.environ.get("PORT", "0"))))
+    listening.listen()  # who calls between this note and uvicorn's first step waits, and is not refused
     security = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = Guarded(server.streamable_http_app(transport_security=security))
     running = uvicorn.Server(uvicorn.Config(app, log_level="critical"))

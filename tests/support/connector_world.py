@@ -13,6 +13,8 @@ from dispatch_host.agents.terminal import best_terminal
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.connectors.connector import Ending
 from dispatch_host.connectors.connectors import Connectors
+from dispatch_host.connectors.offer import Said as Told
+from dispatch_host.connectors.offer import offer
 from dispatch_host.connectors.starting import Starter
 from dispatch_host.permissions.permission import Kind, Permission
 from dispatch_host.scope import Folder
@@ -38,8 +40,14 @@ class ConnectorWorld:
         self.told: list[Any] = []
         self.environment = {**ENVIRONMENT, "HOST_SECRET": HOST_SECRET, "TOKEN": "secret-token"}
         self.terminal = best_terminal(home=self.home, keep_out=[], environment=self.environment)
-        starter = Starter(environment=self.environment, home=self.home, terminal=self.terminal)
-        self.connectors = Connectors(self.file, starter=starter)
+        self.agents_own: list[Path] = []
+        self.starter = Starter(
+            environment=self.environment,
+            home=self.home,
+            terminal=self.terminal,
+            agents_own=lambda: self.agents_own,
+        )
+        self.connectors = Connectors(self.file, starter=self.starter)
         self.connectors.broke = self.broke.append
 
     async def __aenter__(self) -> ConnectorWorld:
@@ -108,3 +116,9 @@ def used(work: Work) -> list[tuple[str, str]]:
     """Give the uses of permissions, in words."""
     assert isinstance(work.gate, OpenGate)
     return [(permission.words, subject) for permission, subject in work.gate.used]
+
+
+def unasked(tool: str) -> dict[str, Any]:
+    """Write that a tool of our server need not be asked for, as it is before it changes."""
+    said = Told(tool, f"Does {tool}.", {"type": "object", "properties": {"text": {"type": "string"}}})
+    return {tool: {"ask": False, "digest": offer([said]).tools[tool].digest}}

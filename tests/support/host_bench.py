@@ -57,7 +57,7 @@ from dispatch_host.limits import Limits
 from dispatch_host.owned import Owned, owning
 from dispatch_host.pairings import keep
 from dispatch_host.power.awake import Means
-from dispatch_host.power.sleep import NoSleepWatch, SleepWatch
+from dispatch_host.power.sleep import Heard, SleepWatch
 from dispatch_host.scope import Folder
 
 from tests.support.phone_end import PhoneEnd
@@ -67,6 +67,13 @@ from tests.support.waiting import DEADLINE_SECONDS
 HOUR_MS = 3_600_000
 
 T = TypeVar("T")
+
+
+class NoSleepWatch:
+    """A system that tells nothing."""
+
+    async def watch(self, heard: Heard) -> None:
+        del heard
 
 
 class PairingEnd(pairing_pb2_grpc.PairingServiceServicer):

@@ -74,7 +74,18 @@ class Never:
     text: str = ""
 
 
-Reply: TypeAlias = Say | Fault | Raw | CutOff | Never
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """The same bytes again and again, behind others, until the other side goes; `most` times, so that a test ends in any case."""
+
+    again: bytes
+    first: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    most: int = 100_000
+
+
+Reply: TypeAlias = Say | Fault | Raw | CutOff | Never | Endless
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,8 @@ class ModelServer:
         """What it says when the script is over."""
         self.left = asyncio.Event()
         """Set when a client went in the middle of an answer."""
+        self.sent_bytes = 0
+        """How much of endless answers was taken."""
         self._server: asyncio.Server
         self._serving: set[asyncio.Task[Any]] = set()
         self._writers: list[asyncio.StreamWriter] = []
@@ -186,6 +199,9 @@ class ModelServer:
             _write_fault(writer, reply, anthropic=anthropic)
             await writer.drain()
             return True
+        if isinstance(reply, Endless):
+            await self._flood(reply, writer)
+            return False
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nrequest-id: r1\r\n\r\n"
         )
@@ -216,6 +232,17 @@ class ModelServer:
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
+
+    async def _flood(self, reply: Endless, writer: asyncio.StreamWriter) -> None:
+        headers = {"content-type": "text/event-stream", "transfer-encoding": "chunked", **reply.headers}
+        writer.write(f"HTTP/1.1 {reply.status} X\r\n".encode())
+        writer.write("".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n")
+        if reply.first:
+            _chunk(writer, reply.first)
+        for _ in range(reply.most):
+            _chunk(writer, reply.again)
+            await writer.drain()
+            self.sent_bytes += len(reply.again)
 
 
 def _openai(reply: Say, *, whole: bool) -> Iterator[bytes]:

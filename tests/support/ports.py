@@ -1,28 +1,36 @@
 """Addresses for services that stop and come back at the same place.
 
 A port that the system chooses is one of those that it also gives to every connection that anybody opens: while its service is
-away, it may be taken. Those below that range are nobody's. Each process of a run of tests has a part of them to itself, and
-gives each once before it begins anew: no other test can have what is to come back.
+away, it may be taken. Those below that range are nobody's. Each process of a run of tests has a part of them to itself, also
+beside another run on the same computer, and gives each once before it begins anew: nobody else can have what is to come back.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import random
 import socket
 from collections.abc import Iterator
 
-_FIRST, _PARTS, _PORTS = 15_000, 16, 1_000
+_FIRST, _PARTS, _PORTS = 15_000, 32, 500
 """Up to 31,000: Linux gives away those from 32,768, macOS and Windows those from 49,152."""
 
 
 def _ports_of_this_process() -> Iterator[int]:
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    ports = range(_FIRST + worker % _PARTS * _PORTS, _FIRST + (worker % _PARTS + 1) * _PORTS)
-    begin = random.SystemRandom().randrange(_PORTS)
-    return itertools.cycle([*ports[begin:], *ports[:begin]])
+    chance = random.SystemRandom()
+    for part in chance.sample(range(_PARTS), _PARTS):
+        first = _FIRST + part * _PORTS
+        mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            mark.bind(("127.0.0.1", first))
+        except OSError:
+            mark.close()
+            continue
+        with mark:  # as long as the process lives: who finds it bound takes another part
+            begin = chance.randrange(_PORTS)
+            yield from itertools.cycle([*range(first + begin, first + _PORTS), *range(first, first + begin)])
+    raise RuntimeError(f"all {_PARTS} parts of the ports are taken by other runs of tests")
 
 
 _ports = _ports_of_this_process()

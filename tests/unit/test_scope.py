@@ -28,6 +28,8 @@ from dispatch_host.scope import (
     shown,
 )
 
+from tests.support.blind import Blind
+
 SECRET = "the secret outside"
 BENEATHS = [
     ComponentWalk,
@@ -356,6 +358,44 @@ def test_what_is_kept_out_is_neither_walked_nor_opened(world: Path, beneath: Ben
     with Scope([Folder(world / "in")], keep_out=[world / "in" / ".keys" / "device"], beneath=beneath) as scope:
         assert ".keys/device" not in walked(scope)
         assert refusal(scope, ".keys/device") is Refusal.OUTSIDE
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ("keys", "KEYS"),
+        ("keys", "Keys"),
+        ("Schlüssel", "schlu\u0308ssel"),
+        ("Schlu\u0308ssel", "SCHLÜSSEL"),
+        ("straße", "STRASSE"),
+    ],
+)
+@pytest.mark.parametrize("there", [True, False], ids=["there", "not there yet"])
+def test_what_is_kept_out_is_so_by_every_name_that_its_disk_has_for_it(
+    world: Path, beneath: Beneath, kept: str, said: str, there: bool
+) -> None:
+    """On a disk that does not tell upper from lower case. What is there is known by what it is, what comes later by its name."""
+
+    def put() -> None:
+        (world / "in" / kept).mkdir()
+        (world / "in" / kept / "device").write_text(SECRET)
+
+    if there:
+        put()
+    keep_out = [KeptOut.hold(world / "in" / kept)]
+    if not there:
+        put()
+    with Scope([Folder(world / "in", writable=True)], keep_out=keep_out, beneath=Blind(beneath)) as scope:
+        assert not any(kept in path for path in walked(scope))
+        for name in (kept, said):
+            assert refusal(scope, f"{name}/device") is Refusal.OUTSIDE
+            assert scope.roots[0].list(name, Tally()) == []
+            with pytest.raises(Refused) as refused, Hands(scope).create(str(world / "in" / name / "new.txt")):
+                pass
+            assert refused.value.reason is Refusal.OUTSIDE
+    approved = Folder(world / "IN" / said)
+    with Scope([approved], keep_out=keep_out if there else [world / "in" / kept], beneath=Blind(beneath)) as scope:
+        assert scope.missing == [(approved, Refusal.OUTSIDE)]
 
 
 def kept_deep(world: Path) -> list[KeptOut]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from uuid import UUID
 
 from dispatch import errors
@@ -17,6 +18,7 @@ from mobile_sim.owner import Hear, Request, Say
 from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
 from mobile_sim.sending import Command, Sender, refusal_of
+from mobile_sim.shown import Shown
 from mobile_sim.store import Pairing, Task, Verdict
 
 LONGEST_WORDS_BYTES = 12 * 1024
@@ -25,23 +27,42 @@ LONGEST_WORDS_BYTES = 12 * 1024
 class Answering:
     """One phone's word to tasks that run."""
 
-    def __init__(self, phone: Phone, patience: Patience) -> None:
+    def __init__(self, phone: Phone, patience: Patience, shown: Shown) -> None:
         self._phone = phone
         self._store = phone.store
         self._patience = patience
+        self._shown = shown
 
     async def answer(self, request: Request, say: Say, _: Hear) -> int:
-        """Answer what a task asks, and hear whose answer counts. Raises TaskUnknown, TaskOver, QuestionClosed, BadRequest."""
+        """Answer what a task asks, and hear whose answer counts.
+
+        Where the request names no question it is for the one that the person was shown. Raises TaskUnknown, TaskOver,
+        QuestionClosed, QuestionUnseen, BadRequest.
+        """
         task, pairing, line = self._about(request)
         await line.bell.until(
             lambda: self._asked(task) is not None or line.ledger.view(task.task_id).over or line.final or line.complete,
             self._patience.sync_seconds,
         )
-        question = self._asked(task)
-        if question is None or request.get("question_id", question.question_id.hex()) != question.question_id.hex():
+        asked = self._asked(task)
+        if asked is None:
             raise errors.QuestionClosed
+        question = asked.question
+        if "question_id" in request:
+            if request["question_id"] != question.question_id.hex():
+                raise errors.QuestionClosed
+        elif self._shown.of(task.task_id) != question.question_id:
+            for shown in self._whole(task, asked):
+                say(event_told(shown) | {"host": pairing.host_name})
+            raise errors.QuestionUnseen
         said = question_words.read(question, request["answer"])
-        await self._bring(line, task, ANSWER, words.Action(answer=said, action_id=self._phone.rng(ID_BYTES)))
+        # Before it is sent: its agent may ask the next at once, and a watching `send` show it before we hear of our answer.
+        self._shown.is_answered(task.task_id)
+        try:
+            await self._bring(line, task, ANSWER, words.Action(answer=said, action_id=self._phone.rng(ID_BYTES)))
+        except errors.DispatchError:
+            self._shown.is_not_answered(task.task_id, question.question_id)
+            raise
         await line.bell.until(
             lambda: self._closed(task, question.question_id) is not None, self._patience.cancelled_seconds
         )
@@ -101,18 +122,25 @@ class Answering:
         found = [words.Event.FromString(one.content) for one in stored if one.content is not None]
         return [event for event in found if event.task_id == task.task_id]
 
-    def _asked(self, task: Task) -> words.Question | None:
-        """Give the question that is open."""
-        asked: words.Question | None = None
+    def _asked(self, task: Task) -> words.Event | None:
+        """Give the event of the question that is open."""
+        asked: words.Event | None = None
         for event in self._of(task):
             match event.WhichOneof("event"):
                 case "question":
-                    asked = event.question
+                    asked = event
                 case "answered" | "ended":
                     asked = None
                 case _:
                     pass
         return asked
+
+    def _whole(self, task: Task, asked: words.Event) -> list[words.Event]:
+        """Give the event of a question behind the steps that hold what is too long for it."""
+        before = self._of(task)
+        before = before[: before.index(asked)]
+        parts = list(takewhile(lambda one: question_words.is_part_title(one.step.title), reversed(before)))
+        return [*reversed(parts), asked]
 
     def _closed(self, task: Task, question_id: bytes) -> words.Event | None:
         """Give the event that closed a question."""

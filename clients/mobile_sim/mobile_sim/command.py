@@ -6,6 +6,7 @@ first line.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -78,8 +79,16 @@ def run(
 
 
 def task_id(text: str) -> str:
-    """Read a task's id. Raises BadParameter."""
+    """Read a whole task's id. Raises BadParameter."""
     try:
         return str(UUID(text))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a task's id (a UUID)") from None
+
+
+def task_word(text: str) -> str:
+    """Read a task's id or its beginning, which the desk completes. Raises BadParameter."""
+    return text.lower() if _BEGINNING.fullmatch(text) else task_id(text)
+
+
+_BEGINNING = re.compile(r"[0-9a-fA-F-]{4,35}")

@@ -33,8 +33,11 @@ from mobile_sim.outbox import Outbox
 from mobile_sim.owner import Hear, Request, Say
 from mobile_sim.patience import USUAL, Patience
 from mobile_sim.phone import Phone
+from mobile_sim.shown import Shown
 from mobile_sim.store import Pairing, PairingState
 from mobile_sim.thread_view import lines_of
+
+_ABOUT_A_TASK = frozenset({"resend", "drop", "dismiss", "cancel", "answer", "steer"})
 
 
 class Desk:
@@ -48,7 +51,8 @@ class Desk:
         self._outbox = Outbox(phone)
         self._asking = Asking(phone, files=self._files, outbox=self._outbox, patience=patience)
         self._hosts = Hosts(phone, self._outbox, patience)
-        self._answering = Answering(phone, patience)
+        self._shown = Shown(phone.store)
+        self._answering = Answering(phone, patience, self._shown)
         self._notifying = Notifying(phone, patience)
         self._store = phone.store
 
@@ -85,7 +89,10 @@ class Desk:
             "revoke": self._account.as_owner,
             "history": self._account.as_owner,
         }
-        return await commands[request["do"]](request, say, hear)
+        if request["do"] in _ABOUT_A_TASK:
+            request = request | {"id": self._outbox.whole(request["id"])}
+        with self._shown.noted(request, say) as say_and_note:
+            return await commands[request["do"]](request, say_and_note, hear)
 
     # ---- Pairings.
 

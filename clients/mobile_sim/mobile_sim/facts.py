@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import Event
 from dispatch.device import question_words
+from dispatch.ids import ID_BYTES
 
 
 class Kind(StrEnum):
@@ -78,6 +80,8 @@ class Fact:
     outcome: str = ""
     """Ended: the word of an outcome, in small letters."""
     position: int = 0
+    asking: bool = False
+    """Waiting: whether the task before all asks a person. In `detail` its id, if it is this phone's."""
     size: int = 0
     """Of an artifact."""
     agent: str = ""
@@ -85,6 +89,10 @@ class Fact:
     """Sent: "direct" or "relay"."""
     question_id: str = ""
     choices: tuple[str, ...] = ()
+    digest: str = ""
+    """Asking: of the action, in hex; empty where it is no approval."""
+    rule: str = ""
+    within_ms: int = 0
     by: str = ""
     """Answered: whose device said so."""
     due_at_ms: int = 0
@@ -102,7 +110,14 @@ def fact_of(event: Event) -> Fact | None:
             said = event.scheduled
             return Fact(kind=Kind.SCHEDULED, at_ms=at_ms, text=said.text, due_at_ms=said.due_at_ms, late=said.late)
         case "waiting":
-            return Fact(kind=Kind.WAITING, at_ms=at_ms, position=event.waiting.position)
+            said_place = event.waiting
+            return Fact(
+                kind=Kind.WAITING,
+                at_ms=at_ms,
+                position=said_place.position,
+                asking=said_place.asking,
+                detail=_task_word(said_place.asking_task_id),
+            )
         case "started":
             return Fact(kind=Kind.STARTED, at_ms=at_ms, agent=event.started.agent)
         case "step":
@@ -117,6 +132,9 @@ def fact_of(event: Event) -> Fact | None:
                 detail=event.question.preview,
                 question_id=event.question.question_id.hex(),
                 choices=tuple(question_words.answers(event.question)),
+                digest=event.question.action_digest.hex(),
+                rule=event.question.rule,
+                within_ms=event.question.answer_within_ms,
             )
         case "answered":
             return Fact(
@@ -139,6 +157,11 @@ def fact_of(event: Event) -> Fact | None:
                 text=event.ended.text,
             )
     return None
+
+
+def _task_word(task_id: bytes) -> str:
+    """Give a task's id as people see it; empty for none, and for what is none."""
+    return str(UUID(bytes=task_id)) if len(task_id) == ID_BYTES else ""
 
 
 def _outcome_word(outcome: Outcome.ValueType) -> str:

@@ -31,6 +31,9 @@ from mobile_sim.task_view import (
     view_of,
 )
 
+WARNED_AGAIN_MS = 24 * 3_600_000
+"""After a day a person is told again that nothing keeps the computer awake."""
+
 
 class Follow:
     """One person's look at one task."""
@@ -112,12 +115,20 @@ class Follow:
         return self._view.over or self._line.final
 
     def _warn(self) -> None:
-        """Say once, before it matters, that the computer may fall asleep over the task: as soon as the host has said so."""
+        """Say before it matters that the computer may fall asleep over the task: as soon as the host has said so, once a day, and
+        when that has changed."""
         if self._warned or self._view.over or (awake := self._line.awake) is None:
             return
         self._warned = True
-        if (warning := awake_words.warning(awake)) is not None:
-            self._say(self._signed(warning | {"at": self._clock.wall_ms()}))
+        warning = awake_words.warning(awake)
+        reason, now_ms = warning["reason"] if warning else "", self._clock.wall_ms()
+        known, at_ms = self._store.pairings.warned(self._pair_id)
+        if reason == known and (not reason or abs(now_ms - at_ms) < WARNED_AGAIN_MS):
+            return
+        with self._store.transaction():
+            self._store.pairings.set_warned(self._pair_id, reason, now_ms)
+        if warning is not None:
+            self._say(self._signed(warning | {"at": now_ms}))
 
     def _say_news(self) -> None:
         self._warn()
@@ -127,7 +138,7 @@ class Follow:
             self._view = after(self._view, fact)
             event = event_of(self._view, fact)
             if event is not None:
-                self._say(self._signed(event))
+                self._say(self._signed(event | self._asking_before(fact)))
 
     def _say_last(self) -> int:
         error = self._line.error if self._line.final else None
@@ -140,6 +151,13 @@ class Follow:
         if self._view.over or error is None:
             return exit_of_view(self._view)
         return exit_of(error)
+
+    def _asking_before(self, fact: Fact) -> Event:
+        """Give the words of the task that asks a person while this one waits for it."""
+        if fact.kind is not Kind.WAITING or not fact.detail:
+            return {}
+        before = self._store.tasks.get(TaskId(UUID(fact.detail).bytes))
+        return {"asking_text": before.text} if before is not None else {}
 
     def _signed(self, event: Event) -> Event:
         here = {"_place": self._place, "_state": self._view.shown_state.value}

@@ -44,6 +44,7 @@ class Front:
         self._asks = asks and not console.as_json
         self._plaintext = plaintext
         self._way = way
+        self._words = console.words
         self._screen = Screen(console, terminal=terminal and not console.as_json)
         self._last: Event = {}
         self._state = "new"  # of the task that is followed, as its view has it
@@ -119,6 +120,7 @@ class Front:
             tell=self._screen.tell,
             lines=typed,
             forget_typed=forget_typed,
+            words=self._words,
         )
         answering = asyncio.create_task(self._in_place.run())
         try:

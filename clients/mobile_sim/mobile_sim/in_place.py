@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from dispatch import errors
+from dispatch.words import ENGLISH, Words
 
 Event = dict[str, Any]
 Request = dict[str, Any]
@@ -27,6 +28,7 @@ class InPlace:
         tell: Callable[[str], None],
         lines: Callable[[], AsyncIterator[str]],
         forget_typed: Callable[[], None],
+        words: Words = ENGLISH,
     ) -> None:
         # Fixed after __init__.
         self._bring = bring
@@ -34,14 +36,19 @@ class InPlace:
         self._tell = tell
         self._lines = lines
         self._forget_typed = forget_typed
+        self._words = words
         # Touched by all, on one loop.
         self._open: Event | None = None
+        self._unanswered = False  # whether a question stood there that this person has not answered
+        self._is_another = False  # whether the one that stands there came in place of such a one
         self._asked = asyncio.Event()  # for the first time: before that nothing of standard input is read
 
     def heard(self, event: Event) -> None:
         """Hear what is shown of the task."""
         match event["event"]:
             case "asking":
+                self._is_another = self._unanswered
+                self._unanswered = True
                 self._open = event
                 self._forget_typed()
                 self._put()
@@ -58,6 +65,7 @@ class InPlace:
             question = self._open
             if question is None or not line.strip():
                 continue
+            self._unanswered = False  # before it is sent: the next may be asked at once
             try:
                 await self._bring(
                     {
@@ -70,12 +78,15 @@ class InPlace:
             except errors.QuestionClosed:
                 pass  # somebody was first, which is shown by itself
             except errors.DispatchError as error:
-                self._tell(f"! {error.detail or error.sentence} {error.advice}")
+                self._tell(f"! {error.line_in(self._words)}")
+                self._unanswered = True
                 if question is self._open:
                     self._put()
 
     def _put(self) -> None:
         assert self._open is not None  # noqa: S101 -- the callers looked
         choices = self._open["choices"]
-        words = " / ".join(f"{place}. {choice}" for place, choice in enumerate(choices, start=1))
-        self._ask(f"Answer{f' with {words}' if choices else ''}: ")
+        possible = " / ".join(f"{place}. {choice}" for place, choice in enumerate(choices, start=1))
+        other = f"{self._words.line('another_question')} " if self._is_another else ""
+        answer = self._words.line("answer_with", choices=possible) if choices else self._words.line("answer_in_words")
+        self._ask(f"{other}{answer} ")

@@ -7,11 +7,12 @@ use, and goes to the one address that the person named, never along a redirect. 
 from __future__ import annotations
 
 import json
+import os
+import stat
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
 from http.client import HTTPException
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -92,7 +93,7 @@ class Model:
             f"{self.url.rstrip('/')}/chat/completions", data=json.dumps(body).encode(), headers=headers
         )
         try:
-            with urllib.request.build_opener(_NoRedirect).open(request, timeout=ANSWER_SECONDS) as answer:
+            with self._opener().open(request, timeout=ANSWER_SECONDS) as answer:
                 content = answer.read(ANSWER_BYTES + 1)
         except urllib.error.HTTPError as failure:
             failure.close()
@@ -101,11 +102,20 @@ class Model:
             raise errors.ModelFailed(_kind(failure)) from None
         return _text_of(content)
 
+    def _opener(self) -> urllib.request.OpenerDirector:
+        """Give the way to it. A proxy of the environment is for the network, and must not get what goes to this device."""
+        host = urlsplit(self.url).hostname or ""
+        proxies = [urllib.request.ProxyHandler({})] if Address(host, 0).is_loopback else []
+        return urllib.request.build_opener(_NoRedirect, *proxies)
+
     def _authorization(self) -> dict[str, str]:
         if not self.key_file:
             return {}
         try:
-            with Path(self.key_file).open("rb") as file:
+            with open(self.key_file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+                mode = os.fstat(file.fileno()).st_mode
+                if not stat.S_ISREG(mode) or mode & 0o077:
+                    raise errors.ModelFailed("its key file may be read by others: chmod 600")
                 key = file.read(KEY_BYTES).decode("ascii").strip()
         except (OSError, ValueError):
             raise errors.ModelFailed("its key file can't be read") from None

@@ -6,12 +6,15 @@ The outbox holds what was never sent or was refused. It never ran, its words are
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from uuid import UUID
 
 from dispatch import errors
 from dispatch.cli import Exit
+from dispatch.device import question_words
 from dispatch.ids import PairId, TaskId
+from dispatch.words import ENGLISH
 
 from mobile_sim.ledger import Ledger
 from mobile_sim.owner import Event, Hear, Request, Say
@@ -33,6 +36,17 @@ class Outbox:
         if task is None or task.state == State.DROPPED:
             raise errors.TaskUnknown
         return task
+
+    def whole(self, word: str) -> str:
+        """Complete a task's id that was begun. Raises TaskUnknown, and TargetNeeded where several begin so."""
+        with contextlib.suppress(ValueError):
+            return str(UUID(word))
+        found = [known for task in self._every(State) if (known := str(UUID(bytes=task.task_id))).startswith(word)]
+        if not found:
+            raise errors.TaskUnknown
+        if len(found) > 1:
+            raise errors.TargetNeeded("the ids of several tasks begin so")
+        return found[0]
 
     async def show(self, _request: Request, say: Say, _: Hear) -> int:
         """List what was not sent or was refused, oldest first."""
@@ -103,8 +117,13 @@ class Outbox:
         said: Event = {
             name: line[name] for name in ("reason", "advice", "resend", "tampering", "answered") if name in line
         }
+        task_id = str(UUID(bytes=task.task_id))
+        if view.shown_state is State.ASKING:
+            said.pop("reason", None)  # nothing is wrong with it: it waits for a person
+            command = question_words.answer_command(task_id, view.choices, is_approval=view.is_approval)
+            said["advice"] = ENGLISH.line("answer_it", command=command)
         return {
-            "task_id": str(UUID(bytes=task.task_id)),
+            "task_id": task_id,
             "host": self._host_name(task),
             "state": view.shown_state.value,
             "text": task.text,
@@ -113,8 +132,19 @@ class Outbox:
             "attempt": view.attempt,
             "scheduled": view.scheduled,
             **_now(view, self._phone.clock.wall_ms()),
+            **self._waits_for(view),
             **said,
         }
+
+    def _waits_for(self, view: TaskView) -> Event:
+        """Say which task asks a person while this one waits for it."""
+        if view.state is not State.WAITING:
+            return {}
+        if not view.waits_for_answer or not view.asking_task_id:
+            return {"asking": view.waits_for_answer}
+        told: Event = {"asking": True, "asking_task_id": view.asking_task_id}
+        before = self._store.tasks.get(TaskId(UUID(view.asking_task_id).bytes))
+        return told | ({"asking_text": before.text} if before is not None else {})
 
 
 def _now(view: TaskView, now_ms: int) -> Event:
@@ -124,6 +154,8 @@ def _now(view: TaskView, now_ms: int) -> Event:
             return {"position": view.position}
         case State.ASKING:
             open_ms = max(0, now_ms - view.asked_at_ms)
-            return {"asks": view.question.strip().partition("\n")[0], "asked_for_ms": open_ms}
+            asks = view.question.strip().partition("\n")[0]
+            asked = {"asks": asks, "choices": list(view.choices), "asked_for_ms": open_ms}
+            return asked | {"is_approval": view.is_approval}
         case _:
             return {}

@@ -6,13 +6,14 @@ Everything that came from outside goes through `plain` first. Programs get the e
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from dispatch import errors
 from dispatch.cli import Console, policy_words
-from dispatch.device import awake_words, key_words, permission_words, service_clock
+from dispatch.device import awake_words, key_words, permission_words, question_words, service_clock
 from dispatch.device.owner_words import words_of
 from dispatch.plain import one_line, plain, plain_markdown
 from dispatch.words import ENGLISH, Words
@@ -21,6 +22,10 @@ from dispatch.words.spoken import spoken
 Event = dict[str, Any]
 
 _CLEAR = "\r\x1b[2K"
+_INDENT = "  "
+_NARROWEST = 20
+_OF_THE_MOMENT = frozenset({"accepted", "scheduled", "waiting", "started"})
+"""What heads a task itself, or is not shown of a task that is past."""
 _OUTCOMES = {
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
@@ -43,6 +48,7 @@ class Screen:
         self._status_shown = False
         self._asking = False  # what was asked stands on the last line, which a person may be writing on
         self._task: str | None = None
+        self._texts: dict[str, str] = {}  # of the tasks of a thread that is shown, by id
 
     def say(self, event: Event) -> None:
         """Show one event."""
@@ -61,6 +67,7 @@ class Screen:
             return
         show: Callable[[Event], None] | None = getattr(self, f"_on_{event['event']}", None)
         if show is not None:
+            self._goes_on(event)
             show(event)
 
     def tell(self, words: str) -> None:
@@ -132,17 +139,22 @@ class Screen:
 
     def _on_waiting(self, event: Event) -> None:
         self._status(f"… {self._words.line('waiting', position=str(event['position']))}")
+        if words := waits_for(event, self._words):
+            self._line(self._console.styled(f"! {words}", fg="yellow"))
 
     def _on_started(self, event: Event) -> None:
         self._status(f"▸ {self._words.line('started', agent=one_line(event['agent'], 40))}")
 
     def _on_step(self, event: Event) -> None:
-        self._line(f"  · {one_line(event['title'], 200)}")
+        title = question_words.part_title_in(event["title"], self._words)
+        self._line(self._folded(f"{_INDENT}· {one_line(title, 200)}"))
+        if question_words.is_part_title(event["title"]):
+            self._markdown(event["detail"])
 
     def _on_text(self, event: Event) -> None:
         if self._task is not None or event.get("number"):
-            self._markdown(event["text"], indent="  ")
-        elif event.get("partial"):
+            self._markdown(event["text"])
+        elif event.get("partial") and self._terminal:  # elsewhere it would stay, and come once more with the answer
             self._status(f"▸ {one_line(event['delta'])}")
 
     def _on_transfer(self, event: Event) -> None:
@@ -173,9 +185,13 @@ class Screen:
 
     def _on_asking(self, event: Event) -> None:
         choices = f" ({' / '.join(one_line(choice, 60) for choice in event['choices'])})" if event["choices"] else ""
-        self._line(self._console.styled(f"? {one_line(event['text'])}{choices}", fg="yellow"))
+        is_approval = "digest" in event
+        asked = question_words.asked(event["text"], is_approval=is_approval, words=self._words)
+        self._line(self._console.styled(self._folded(f"? {asked}{choices}"), fg="yellow"))
         if event.get("detail"):
-            self._markdown(event["detail"], indent="  ")
+            self._markdown(event["detail"])
+        if event.get("rule"):
+            self._line(f"  {self._words.line('holds_for', rule=one_line(event['rule'], 2000))}")
         if self._task is None and "task_id" in event and not self._terminal:
             self._line(f"  dispatch-phone answer {one_line(event['task_id'], 40)} …")
 
@@ -196,13 +212,13 @@ class Screen:
         said = self._words.line("answered_by_nobody")
         if event["by"]:
             said = self._words.line("answered", text=one_line(event["text"], 200), by=one_line(event["by"], 64))
-        self._line(f"  · {said}")
+        self._line(f"» {said}")
 
     def _on_steering(self, _: Event) -> None:
         self._line(f"… {self._words.line('steering')}")
 
     def _on_steered(self, event: Event) -> None:
-        self._line(f"  · {self._words.line('steered', text=one_line(event['text'], 200))}")
+        self._line(f"» {self._words.line('steered', text=one_line(event['text'], 200))}")
 
     def _on_steer_refused(self, event: Event) -> None:
         late = self._words.line("steered_too_late", text=one_line(event["text"], 200))
@@ -317,7 +333,7 @@ class Screen:
         self._line(f"{_time(event['asked_at'])}  {state:<28} {one_line(event['text'], 80)}{_beside(event)}")
         self._line(self._console.styled(f"       {event['task_id']}", dim=True))
         self._asks(event, indent="       ")
-        if event.get("advice"):
+        if event.get("advice") and "asks" not in event:
             self._line(f"       {event.get('resend') or event['advice']}")
 
     _on_unsent = _on_listed
@@ -343,8 +359,20 @@ class Screen:
     def _on_asked(self, event: Event) -> None:
         self._question(event)
 
+    def _goes_on(self, event: Event) -> None:
+        """Head what is said of another task than the lines above it: tasks overlap, and no line says whose it is."""
+        task_id = event.get("task_id")
+        if not event.get("number") or event["event"] in _OF_THE_MOMENT or task_id == self._task:
+            return
+        if (text := self._texts.get(task_id or "")) is not None:
+            self._task = task_id
+            words = f"{_time(event['at'])}  {self._words.line('goes_on', text=one_line(text, 80))}"
+            self._line("")
+            self._line(self._console.styled(words, bold=True))
+
     def _question(self, event: Event, *, beside: str = "") -> None:
         self._task = event["task_id"]
+        self._texts[event["task_id"]] = event["text"].strip().partition("\n")[0]
         self._line("")
         self._line(self._console.styled(f"{_time(event['at'])}  {plain(event['text'])}{beside}", bold=True))
 
@@ -352,7 +380,7 @@ class Screen:
         sign, colour = _OUTCOMES.get(event["outcome"], ("·", "yellow"))
         reason = f": {event['reason']}" if event.get("reason") else ""
         if event.get("text"):
-            self._markdown(event["text"], indent="  ")
+            self._markdown(event["text"])
         self._line(self._console.styled(f"{sign} {self._state(event['outcome'])}{reason}", fg=colour))
 
     def _on_verified(self, event: Event) -> None:
@@ -380,9 +408,20 @@ class Screen:
         self._line(f"{event['text']} {event['advice']}")
 
     def _asks(self, task: Event, *, indent: str) -> None:
+        if words := waits_for(task, self._words):
+            self._line(self._console.styled(f"{indent}{words}", fg="yellow"))
         if "asks" in task:
-            since = f"{task['asked_for_ms'] // 60_000} min" if task["asked_for_ms"] >= 60_000 else "less than a minute"
-            self._line(self._console.styled(f"{indent}? {one_line(task['asks'], 200)} (open for {since})", fg="yellow"))
+            asks = question_words.asked(one_line(task["asks"], 200), is_approval=task["is_approval"], words=self._words)
+            self._line(self._console.styled(f"{indent}? {asks} ({self._open_for(task['asked_for_ms'])})", fg="yellow"))
+            if not task["is_approval"]:
+                for number, choice in enumerate(task["choices"], start=1):
+                    self._line(f"{indent}  {number}. {one_line(choice, 200)}")
+            command = question_words.answer_command(task["task_id"], task["choices"], is_approval=task["is_approval"])
+            self._line(f"{indent}{one_line(self._words.line('answer_it', command=command), 400)}")
+
+    def _open_for(self, since_ms: int) -> str:
+        minutes = since_ms // 60_000
+        return self._words.line("open_for", minutes=str(minutes)) if minutes else self._words.line("open_now")
 
     def _awake(self, host: Event) -> None:
         if (state := host.get("keep_awake")) is not None:
@@ -423,17 +462,29 @@ class Screen:
         """Hear that the person sent their line off: the terminal is on a new one by itself."""
         self._asking = False
 
-    def _markdown(self, text: str, *, indent: str = "") -> None:
+    def _folded(self, words: str) -> str:
+        """Fold a line with an agent's words: what begins at the beginning of a line is the word of the computer or this phone.
+
+        A terminal would put the rest of one that is too long for it right there, where it may look like another's.
+        """
+        if not self._terminal:
+            return words
+        width = max(shutil.get_terminal_size().columns, _NARROWEST)
+        return textwrap.fill(words, width, subsequent_indent=_INDENT * 2)
+
+    def _markdown(self, text: str) -> None:
+        """Show what an agent wrote, no line of it at the beginning of one."""
         self.clear()
         if not self._terminal:
             for line in plain(text).splitlines():
-                self._line(indent + line)
+                self._line(_INDENT + line)
             return
         from rich.console import Console as Rich  # noqa: PLC0415 -- 100 ms that most commands need not pay
         from rich.markdown import Markdown  # noqa: PLC0415
+        from rich.padding import Padding  # noqa: PLC0415
 
         rich = Rich(file=self._console.out, no_color=not self._console.colour, highlight=False)
-        rich.print(Markdown(plain_markdown(text), hyperlinks=False))
+        rich.print(Padding(Markdown(plain_markdown(text), hyperlinks=False), (0, 0, 0, len(_INDENT))))
 
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -481,6 +532,18 @@ def how_it_is(host: Event, spoken_words: Words = ENGLISH) -> str:
         if probe["answered"]:
             words += f", {'busy' if probe['busy'] else 'idle'}, {probe['waiting_tasks']} waiting"
     return words
+
+
+def waits_for(task: Event, words: Words = ENGLISH) -> str:
+    """Say that a task which waits does so for a person's answer to another; empty for one that does not."""
+    if not task.get("asking"):
+        return ""
+    if not (known := task.get("asking_task_id")):
+        return words.line("waits_for_another_phone")
+    said = words.line("waits_for_answer")
+    if text := task.get("asking_text"):
+        said = words.line("waits_for_answer_to", text=repr(one_line(text.strip(), 80)))
+    return f"{said} dispatch-phone answer {one_line(known, 40)} …"
 
 
 def _beside(task: Event) -> str:

@@ -185,4 +185,6 @@ class Sender:
 
 def refusal_of(post: Post) -> errors.DispatchError:
     """Rebuild the refusal of a post."""
+    if post.reason == errors.word(errors.StoreFailedThere.reason):
+        return errors.StoreFailedThere(retry_after_ms=post.retry_after_ms)
     return errors.of_word(post.reason, retry_after_ms=post.retry_after_ms)

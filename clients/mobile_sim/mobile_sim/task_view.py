@@ -94,8 +94,16 @@ class TaskView:
     """Whether the host itself began it, as its owner set up there."""
     position: int = 0
     """Its place in line while it waits."""
+    waits_for_answer: bool = False
+    """Whether the task before all asks a person, while it waits."""
+    asking_task_id: str = ""
+    """Which, if it is this phone's."""
     question: str = ""
     """What it asks, while it asks."""
+    choices: tuple[str, ...] = ()
+    """The words that answer it; none where any words do."""
+    is_approval: bool = False
+    """Whether it asks for leave to do something; else it is a choice, in the agent's own words."""
     asked_at_ms: int = 0
     may_run: frozenset[int] = frozenset()
     """The attempts that were sent and of which nobody has said that they never run. With one of them the task is not over."""
@@ -151,9 +159,15 @@ def after(view: TaskView, fact: Fact) -> TaskView:
         case Kind.SCHEDULED:
             return replace(moved, scheduled=True)
         case Kind.WAITING if moved.state is State.WAITING:
-            return replace(moved, position=fact.position)
+            return replace(moved, position=fact.position, waits_for_answer=fact.asking, asking_task_id=fact.detail)
         case Kind.ASKING if moved.state is State.ASKING:
-            return replace(moved, question=fact.text, asked_at_ms=fact.at_ms)
+            return replace(
+                moved,
+                question=fact.text,
+                choices=fact.choices,
+                is_approval=bool(fact.digest),
+                asked_at_ms=fact.at_ms,
+            )
         case Kind.TEXT:
             return replace(moved, text=view.text + fact.text)
         case Kind.OUT_OF_CONTACT if view.is_the_hosts:
@@ -248,7 +262,9 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
         case Kind.SCHEDULED:
             event |= {"text": fact.text, "due_at": fact.due_at_ms, "late": fact.late}
         case Kind.WAITING:
-            event["position"] = fact.position
+            event |= {"position": fact.position, "asking": fact.asking}
+            if fact.detail:
+                event["asking_task_id"] = fact.detail
         case Kind.STARTED:
             event["agent"] = fact.agent
         case Kind.STEP:
@@ -259,8 +275,9 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
             event |= {"file_id": fact.detail, "name": fact.text, "size": fact.size}
         case Kind.ASKING:
             event |= {"question_id": fact.question_id, "text": fact.text, "choices": list(fact.choices)}
-            if fact.detail:
-                event["detail"] = fact.detail
+            event |= {"detail": fact.detail, "answer_within_ms": fact.within_ms}
+            if fact.digest:
+                event |= {"digest": fact.digest, "rule": fact.rule or None}
         case Kind.ANSWERED:
             event |= {"question_id": fact.question_id, "text": fact.text, "by": fact.by}
             if fact.reason:
@@ -284,6 +301,8 @@ def last_line(view: TaskView) -> Event:
     if not view.over and not reason:
         reason = errors.word(errors.NotOver.reason)
     error = errors.of_word(reason) if reason else None
+    if state is State.REFUSED and isinstance(error, errors.StoreFailed):
+        error = errors.StoreFailedThere()
     parts = [view.text, view.said if state is not State.DONE else ""]
     words = "\n\n".join(part for part in parts if part)
     line["text"] = words or (view.said or (error.sentence if error else ""))

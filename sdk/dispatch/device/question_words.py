@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from dispatch import errors
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.plain import one_line, plain
+from dispatch.words import ENGLISH, Words
 
 APPROVALS = {
     "once": pb.APPROVAL_ONCE,
@@ -16,6 +18,25 @@ APPROVALS = {
     "deny": pb.APPROVAL_DENY,
 }
 """The words of the command line, and what they mean."""
+
+_PART, _PART_NUMBER = "What is asked about, part", re.compile(r" (\d{1,6}) of (\d{1,6})")
+"""As the host writes it into the thread, where phones know it by these words: so it does not go by the catalogue."""
+
+
+def part_title(number: int, many: int) -> str:
+    """Name a step that holds a part of what is too long for the event of its question."""
+    return f"{_PART} {number} of {many}"
+
+
+def part_title_in(title: str, words: Words) -> str:
+    """Give the title of a step in a person's language if it is such a part; all other titles are an agent's words, and stay."""
+    found = _PART_NUMBER.fullmatch(title.removeprefix(_PART)) if is_part_title(title) else None
+    return words.line("part", number=found[1], many=found[2]) if found is not None else title
+
+
+def is_part_title(title: str) -> bool:
+    """Tell whether a step is such a part, by its title. The host sees to it that no agent's own step has one."""
+    return title.startswith(_PART)
 
 
 def approval_word(approval: pb.Approval.ValueType) -> str:
@@ -28,6 +49,18 @@ def answers(question: pb.Question) -> list[str]:
     if not question.action_digest:
         return list(question.choices)
     return list(APPROVALS) if question.rule else ["once", "deny"]
+
+
+def answer_command(task_id: str, choices: Sequence[str], *, is_approval: bool) -> str:
+    """Write the phone's command that answers; choices of an agent's own go by their numbers."""
+    numbers = "|".join(str(number) for number in range(1, len(choices) + 1))
+    possible = "|".join(choices) if is_approval else numbers
+    return f"dispatch-phone answer {task_id} {possible or 'WORDS'}"
+
+
+def asked(text: str, *, is_approval: bool, words: Words = ENGLISH) -> str:
+    """Write what is asked, on one line. A choice is the agent's own words: whatever they are, they are seen to be no approval."""
+    return one_line(text, 2000) if is_approval else words.line("agent_asks", text=one_line(text, 2000))
 
 
 def told(question: pb.Question) -> dict[str, Any]:
@@ -70,12 +103,12 @@ def read(question: pb.Question, said: str) -> pb.Answer:
 
 def lines(question: pb.Question) -> Iterator[str]:
     """Ask a person, with all that there is to know."""
-    yield one_line(question.text, 2000)
+    yield asked(question.text, is_approval=bool(question.action_digest))
     if question.preview:
         yield from (f"  {line}" for line in plain(question.preview).splitlines())
     if question.action_digest:
         if question.rule:
-            yield f"  task and always hold for: {one_line(question.rule, 2000)}"
+            yield f"  {ENGLISH.line('holds_for', rule=one_line(question.rule, 2000))}"
     else:
         yield from (f"  {number}. {one_line(choice, 400)}" for number, choice in enumerate(question.choices, start=1))
     yield f"  Answer with {_possible(question)}."

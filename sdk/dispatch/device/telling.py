@@ -74,7 +74,9 @@ def _details(event: thread.Event, kind: str | None) -> Told:
                 "count": runs.count,
             } | reason_told(runs.reason)
         case "waiting":
-            return {"position": event.waiting.position}
+            place = event.waiting
+            told = {"position": place.position, "asking": place.asking}
+            return told | ({"asking_task_id": task_word(place.asking_task_id)} if place.asking_task_id else {})
         case "started":
             return {"agent": event.started.agent}
         case "step":

@@ -122,7 +122,7 @@ def clock(off_ms: int | None) -> Finding:
 def keys(kind: str) -> Finding:
     """Judge how this device's keys are kept."""
     if words := key_words.words(kind):
-        return warning(f"{kind}: {words}", "Seal them: --passphrase-file FILE (docs/operations.md, Keys at rest).")
+        return warning(f"{kind}: {words}", "Seal the keys: --passphrase-file FILE (docs/operations.md, Keys at rest).")
     return ok(kind)
 
 

@@ -39,17 +39,19 @@ def line_of(event: dict[str, Any], console: Console) -> str:
 
 
 def verdict_of(found: list[Found]) -> dict[str, Any]:
-    """Write the last object: whether all is well, and if not what to mend first."""
+    """Write the last object: whether all is well, and if not what to mend first, and what then."""
     warnings = [one for one in found if one.finding.state is State.WARNING]
     first = first_broken(found) or next(iter(warnings), None)
+    wrong = [one for one in found if one.finding.state is State.BROKEN] + warnings
     verdict: dict[str, Any] = {
         "event": "doctor",
         "ok": first is None,
         "broken": first.link if first is not None and first.finding.state is State.BROKEN else None,
         "warnings": len(warnings),
+        "then": [f"{one.link} {one.about}".strip() for one in wrong if one is not first],
     }
     if first is not None:
-        verdict |= {"about": first.about} if first.about else {}
+        verdict |= {"first": first.link} | ({"about": first.about} if first.about else {})
         verdict |= {"text": first.finding.text, "advice": first.finding.advice}
     return verdict
 
@@ -62,9 +64,10 @@ def last_line_of(verdict: dict[str, Any], console: Console) -> str:
     what = (
         f"Broken: {verdict['broken']}{about}."
         if verdict["broken"]
-        else f"Nothing is broken; {verdict['warnings']} to know of."
+        else f"Nothing is broken; {verdict['warnings']} to know of, first {verdict['first']}{about}."
     )
-    return console.styled(one_line(f"{what} {verdict['advice']}", _LONGEST), bold=True)
+    then = f" Then: {', '.join(verdict['then'])}." if verdict["then"] else ""
+    return console.styled(one_line(f"{what} {verdict['advice']}{then}", _LONGEST), bold=True)
 
 
 def exit_of_verdict(verdict: dict[str, Any]) -> Exit:

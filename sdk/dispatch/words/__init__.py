@@ -99,12 +99,12 @@ class Words:
             page=read["page"],
         )
 
-    def line(self, key: str, **values: str) -> str:
+    def line(self, key: str, /, **values: str) -> str:
         """Give a short line about how a task goes, with its values."""
         return filled(self.lines[key], **values)
 
 
-def filled(text: str, **values: str) -> str:
+def filled(text: str, /, **values: str) -> str:
     """Put values in the place of `{names}`. What is put in is not read for placeholders; a name without a value stays."""
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
 

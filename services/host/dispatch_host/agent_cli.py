@@ -13,7 +13,7 @@ from dispatch_host.command import Shared, at_desk
 if TYPE_CHECKING:
     from dispatch.api.host.v1.host_pb2 import AgentStatus
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 agent = typer.Typer(help="Which agents this computer knows, and which of them does the tasks.")
 

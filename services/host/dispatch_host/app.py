@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from dispatch import errors
 from dispatch.address import Address
@@ -20,8 +19,9 @@ from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.server import stop_signal
 
-from dispatch_host import steps
+from dispatch_host import endings, steps
 from dispatch_host.agents.registry import Registry
+from dispatch_host.beside import beside, first
 from dispatch_host.changes import Records, forgetting
 from dispatch_host.control import ControlServer
 from dispatch_host.direct.listener import Listener, Setting
@@ -33,7 +33,7 @@ from dispatch_host.journal.values import Pairing
 from dispatch_host.known_tools import Tools
 from dispatch_host.limits import Limits
 from dispatch_host.metrics import HostMetrics
-from dispatch_host.operations import Operations, Running, tell_endings
+from dispatch_host.operations import Operations
 from dispatch_host.owned import Owned
 from dispatch_host.permissions import wire as permissions
 from dispatch_host.permissions.held import Held
@@ -42,14 +42,13 @@ from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
 from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
 from dispatch_host.runner import Runner
+from dispatch_host.running import Running
 from dispatch_host.schedule.runs import Looked
 from dispatch_host.schedule.scheduler import Scheduler
 from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
 
-_ENDINGS_SECONDS = 30.0
 _CONTROL_GRACE_SECONDS = 0.2
-_DROP_AGAIN_SECONDS = 5.0
 
 _LOG = get_logger()
 
@@ -75,6 +74,11 @@ class _Stop:
     def __call__(self, condition: Condition.ValueType) -> None:
         self.condition = condition
         self.asked.set()
+
+    def revoked(self, word: errors.DeviceRevoked) -> None:
+        """Stop for good: the pairing service says that this host is no device any more."""
+        self.error = word
+        self(Condition.CONDITION_APP_CLOSED)
 
 
 async def run(
@@ -205,7 +209,7 @@ async def run(
         random=random.Random(owned.rng(16)),
     )
     fleet = Fleet(device, common=common)
-    endings, stopped = asyncio.Event(), asyncio.Event()
+    unpaired, stopped = asyncio.Event(), asyncio.Event()
     running = Running(
         fleet=fleet,
         runner=runner,
@@ -216,7 +220,7 @@ async def run(
         schedule_changed=scheduler.wake,
         stop=stop,
         stopped=stopped,
-        endings=endings,
+        endings=unpaired,
     )
     power = Heard(
         falling_asleep=lambda: fleet.notice(Condition.CONDITION_ASLEEP),
@@ -248,11 +252,11 @@ async def run(
         fleet,
         listener.open(fleet),
         ControlServer(owned.home, operations),
-        _beside(
+        beside(
             runner.run(fleet),
             scheduler.run(),
-            _tell_endings(owned, endings),
-            _drop_what_is_over(fleet, operations, stop, told),
+            endings.keep_telling(owned, unpaired),
+            endings.drop_what_is_over(fleet, drop=operations.pairings.heard_over, revoked=stop.revoked, over=told.over),
             attachments.sweeping(),
             forgetting(Records(owned.changes)),
             keep_awake.run(),
@@ -263,7 +267,7 @@ async def run(
     ):
         await fleet.attach_all()
         told.running(served)
-        await _first(stop.asked, broken)
+        await first(stop.asked, broken)
         # First: what came in behind the ending of all tasks would be left to run by nobody.
         fleet.close(Reason.REASON_HOST_APP_CLOSED)
         await scheduler.stop()
@@ -298,64 +302,3 @@ async def _end_all(owned: Owned, runner: Runner, *, within_seconds: float) -> in
     except (TimeoutError, errors.StoreFailed) as failure:
         _LOG.error("tasks are left to the next start", cause=type(failure).__name__)
         return 0
-
-
-@contextlib.asynccontextmanager
-async def _beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Future[None]]:
-    """Run these beside the body; gives a future that fails when one of them breaks. None outlives the body."""
-    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def look(done: asyncio.Task[None]) -> None:
-        if not done.cancelled() and (failure := done.exception()) is not None and not broken.done():
-            broken.set_exception(failure)
-
-    helpers = [asyncio.create_task(work) for work in works]
-    for helper in helpers:
-        helper.add_done_callback(look)
-    try:
-        yield broken
-    finally:
-        for helper in helpers:
-            helper.cancel()
-        await asyncio.gather(*helpers, return_exceptions=True)
-        broken.cancel()
-
-
-async def _first(event: asyncio.Event, broken: asyncio.Future[None]) -> None:
-    """Wait for the event. Raises what broke, if that comes first."""
-    waiting = asyncio.ensure_future(event.wait())
-    either: list[asyncio.Future[Any]] = [waiting, broken]
-    try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if broken.done():
-            await broken
-    finally:
-        waiting.cancel()
-
-
-async def _drop_what_is_over(fleet: Fleet, operations: Operations, stop: _Stop, told: Told) -> None:
-    """Act on what the pairing service said when it was asked."""
-    while True:
-        over = await fleet.over.get()
-        if isinstance(over.word, errors.DeviceRevoked):
-            stop.error = over.word
-            stop(Condition.CONDITION_APP_CLOSED)
-            return
-        try:
-            await operations.heard_over(over.pairing)
-        except errors.StoreFailed as failure:
-            _LOG.error("pairing that is over can't be dropped", detail=failure.detail)
-            await asyncio.sleep(_DROP_AGAIN_SECONDS)
-            await fleet.over.put(over)
-            continue
-        told.over(over.pairing)
-        _LOG.info("pairing over", pairing=over.pairing.pair_id)
-
-
-async def _tell_endings(owned: Owned, endings: asyncio.Event) -> None:
-    """Tell the pairing service of pairings that ended here, until it knows."""
-    while True:
-        endings.clear()
-        told = await tell_endings(owned)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(endings.wait(), None if told else _ENDINGS_SECONDS)

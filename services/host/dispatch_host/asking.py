@@ -28,6 +28,11 @@ from dispatch_host.scribe import Scribe
 _LOG = get_logger()
 
 
+MOST_TAKEN_BACK = 8
+"""Questions that an agent may take back before a person has answered one: each calls them, and stands in the thread. Behind
+these nobody is asked, which the agent hears as silence."""
+
+
 class Watchdog:
     """Ends a task whose agent says nothing for too long, or that runs for longer than any may.
 
@@ -85,6 +90,8 @@ class Floor:
     answer_seconds: float
     wrote: Callable[[int], None]
     """Hears that a thread has news in the outbox."""
+    wrote_anywhere: Callable[[], None]
+    """The same of any thread: all that wait hear of a question."""
     counted: Callable[[str], None]
     """Counts how a question ended."""
 
@@ -104,6 +111,7 @@ class Asker:
     _rules: dict[bytes, str] = field(default_factory=dict)  # allowed for this task, by whom
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one question at a time
     _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _taken_back: int = 0  # questions that the agent did not wait for, since a person answered one
 
     def look(self) -> None:
         """Hear that somebody may have answered."""
@@ -149,6 +157,8 @@ class Asker:
 
     async def _put(self, question: Question) -> Heard:
         """Ask, and wait for an answer, the end of the time, or the end of the task."""
+        if self._taken_back >= MOST_TAKEN_BACK:
+            return NobodyAnswered()
         floor, task = self.floor, self.task
         await self.settled()
         question_id = floor.rng(ID_BYTES)
@@ -166,19 +176,24 @@ class Asker:
             with self.watchdog.stands_still():
                 if not await floor.store(lambda tx: questions.ask(tx, floor.scribe, task, stored)):
                     return NobodyAnswered()
-                floor.wrote(task.thread)
+                floor.wrote_anywhere()
                 _LOG.info("asked", task=task.task_id)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(floor.answer_seconds):
                         reply = await self._wait(question_id)
                 if reply is None:
                     reply = await self._give_up(question_id, errors.NobodyAnswered())
+                else:
+                    floor.wrote_anywhere()
         finally:
             if reply is None and not self.is_ending():
                 # The agent does not wait any longer, and works on: the question must not stay open.
+                self._taken_back += 1
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.shield(asyncio.ensure_future(self._give_up(question_id, errors.QuestionClosed())))
             floor.counted(_word(reply))
+        if not isinstance(reply, NobodyAnswered):
+            self._taken_back = 0
         return reply
 
     async def _wait(self, question_id: bytes) -> Heard:
@@ -194,7 +209,7 @@ class Asker:
         reply: Heard = await floor.store(
             lambda tx: questions.give_up(tx, floor.scribe, self.task, question_id, why.reason)
         )
-        floor.wrote(self.task.thread)
+        floor.wrote_anywhere()
         return reply
 
 

@@ -20,7 +20,7 @@ from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.failures import place_of
 from dispatch.runtime.logs import get_logger
 
-from dispatch_host import entries, steps
+from dispatch_host import entries
 from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
 from dispatch_host.asking import Asker, Floor, Steering, Watchdog
 from dispatch_host.entries import Entry
@@ -34,6 +34,8 @@ from dispatch_host.steps import Ready
 from dispatch_host.tasks import Event
 
 MEMORY_BYTES = 1024 * 1024
+STEPS = 1000
+"""Of an agent's own in one task's thread: every one is a row here, at the relay and on the phone."""
 _LETTING_GO_SECONDS = 0.8
 """Within a second of a cancel the outcome is written, whatever the agent does."""
 
@@ -98,6 +100,7 @@ class AtWork:
         # Touched on one loop.
         self.left: list[Entry] = []  # what was done and is not in the thread yet
         self.over = asyncio.Event()  # set by the runner, when the outcome is written
+        self._steps = 0  # that its agent told of
         self._news = LiveNews(task.task_id, round(1000 / limits.live_per_second))
         self._stepped = asyncio.Event()
         self._written = asyncio.Event()
@@ -159,7 +162,7 @@ class AtWork:
                     watchdog.moved()
                     match event:
                         case Step(title=title, detail=detail):
-                            self.step(entries.clean(title), entries.clean(detail))
+                            self._agents_step(title, detail)
                         case Text(delta=delta):
                             self._news.text(entries.clean(delta))
                             self._showing.set()
@@ -195,6 +198,14 @@ class AtWork:
         except Exception as failure:
             return self._broken(place_of(failure))
         return self._broken("no result")
+
+    def _agents_step(self, title: str, detail: str) -> None:
+        """Tell of a step of the agent's own, as long as there are not too many."""
+        self._steps += 1
+        if self._steps < STEPS:
+            self.step(entries.agents_title(title), entries.clean(detail))
+        elif self._steps == STEPS:
+            self.step("It does more than is told here", f"The first {STEPS - 1:,} steps are in the thread.")
 
     def _for_agent(self, ready: Ready) -> Task:
         """Write what the agent is asked, with where its attachments are. Raises AttachmentMissing. Blocking."""
@@ -238,7 +249,7 @@ class AtWork:
                 continue
 
             def write(tx: Tx, batch: Sequence[Entry] = batch) -> None:
-                steps.tell(tx, self._floor.scribe, self.task, batch)
+                self._floor.scribe.tell(tx, self.task, batch)
 
             # Shielded: cut off in the middle, nobody would know whether these steps are written or still to write.
             writing = asyncio.ensure_future(self._floor.store(write))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from dispatch import errors
-from dispatch.cli import Exit, PassphraseFile, Spoken, policy_told, program
+from dispatch.cli import HOME_HELP, Exit, PassphraseFile, Spoken, policy_told, program
 from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 
@@ -35,7 +35,7 @@ from dispatch_host.thread_command import add_thread
 if TYPE_CHECKING:
     from dispatch.device.home import Home
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 app = program(
     name="dispatch-host", about="Does the work that your phone sends, on this computer, within the limits you set."
@@ -56,9 +56,7 @@ Phone = Annotated[str, typer.Option("--phone", help="The phone's name; not neede
 def _shared(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
-    home: Annotated[
-        str | None, typer.Option("--home", envvar="DISPATCH_HOME", help="Folder with all state of this device.")
-    ] = None,
+    home: Annotated[str | None, typer.Option("--home", envvar="DISPATCH_HOME", help=HOME_HELP)] = None,
     passphrase: PassphraseFile = None,
     language: Spoken = None,
 ) -> None:
@@ -122,7 +120,9 @@ def status(
         from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
 
         found = await front.status()
-        shared.console.event(telling.status(found), "\n".join(telling.status_lines(found, shared.console.words)))
+        home = str(shared.home.path)
+        lines = "\n".join([*telling.status_lines(found, shared.console.words), f"  home: {home}"])
+        shared.console.event({**telling.status(found), "home": home}, lines)
         return Exit.DONE
 
     at_desk(shared, work)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from dispatch.words import Language
 if TYPE_CHECKING:
     from dispatch.device.home import Home
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 _APP = "dispatch-host"
 _SOCKET_SECONDS = 3.0
@@ -102,6 +103,29 @@ async def front_desk(shared: Shared) -> AsyncIterator[Front]:
             return
     async with ControlClient(home) as client:
         yield client
+
+
+async def task_meant(front: Front, said: str) -> bytes:
+    """Read a task's id, or complete its beginning. Raises BadRequest, TaskUnknown, and TargetNeeded where several begin so."""
+    from dispatch.device.telling import task_word  # noqa: PLC0415 -- quick `--help`
+
+    from dispatch_host import telling  # noqa: PLC0415
+
+    with contextlib.suppress(errors.BadRequest):
+        return telling.task_id(said)
+    if not _BEGINNING.fullmatch(said):
+        raise errors.BadRequest("that is no task's id, nor the beginning of one", metadata={"field": "task_id"})
+    listed = (await front.list_tasks(_LOOKED_AT)).tasks
+    found = [one.task_id for one in listed if task_word(one.task_id).startswith(said.lower())]
+    if not found:
+        raise errors.TaskUnknown
+    if len(found) > 1:
+        raise errors.TargetNeeded("the ids of several tasks begin so")
+    return found[0]
+
+
+_BEGINNING = re.compile(r"[0-9a-fA-F-]{4,35}")
+_LOOKED_AT = 1_000  # tasks that are over; the open ones are looked at all
 
 
 async def _socket(home: Home, in_use: errors.HomeInUse) -> None:

@@ -14,7 +14,7 @@ from dispatch_host.command import Shared, at_desk
 if TYPE_CHECKING:
     from dispatch.api.host.v1.host_pb2 import Connector
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 connectors = typer.Typer(help="The servers that agents may use: mail, calendars, chats.")
 
@@ -67,7 +67,13 @@ def told(one: Connector) -> dict[str, Any]:
         "text": one.text,
         "by_url": one.by_url,
         "tools": [
-            {"tool": tool.name, "about": tool.about, "permitted": tool.permitted, "asks": tool.asks}
+            {
+                "tool": tool.name,
+                "about": tool.about,
+                "permitted": tool.permitted,
+                "asks": tool.asks,
+                "digest": tool.digest,
+            }
             for tool in one.tools
         ],
         "left_out": [{"tool": tool.name, "text": tool.text} for tool in one.left_out],
@@ -86,5 +92,5 @@ def _lines(one: Connector) -> Iterator[str]:
             if tool.permitted
             else "not permitted"
         )
-        yield f"  {tool.name} ({may}): {one_line(tool.about, 100)}"
+        yield f"  {tool.name} ({may}): {one_line(tool.about, 100)} [{tool.digest}]"
     yield from (f"  left out: {one_line(tool.name, 80)}, {tool.text}" for tool in one.left_out)

@@ -91,7 +91,7 @@ class ControlService(ControlServiceServicer):
 
     async def ListQuestions(self, request: pb.ListQuestionsRequest, context: _Context) -> pb.ListQuestionsResponse:
         async with _refusing(context):
-            return await self._operations.list_questions()
+            return await self._operations.list_questions(shows=request.shows)
         raise AssertionError("refusing ends the call")
 
     async def AnswerQuestion(self, request: pb.AnswerQuestionRequest, context: _Context) -> pb.AnswerQuestionResponse:

@@ -86,8 +86,9 @@ class ControlClient:
         async for line in _reading(call):
             yield line
 
-    async def list_questions(self) -> pb.ListQuestionsResponse:
-        listed: pb.ListQuestionsResponse = await self._call(self._stub.ListQuestions, pb.ListQuestionsRequest())
+    async def list_questions(self, *, shows: bool = False) -> pb.ListQuestionsResponse:
+        request = pb.ListQuestionsRequest(shows=shows)
+        listed: pb.ListQuestionsResponse = await self._call(self._stub.ListQuestions, request)
         return listed
 
     async def answer_question(self, task_id: bytes, answer: thread.Answer) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.device import question_words
 from dispatch.files.description import Described
 
 from dispatch_host.schedule.entry import Run, Tell
@@ -73,9 +74,10 @@ def missed(schedule_id: bytes, text: str, tell: Tell) -> Entry:
     return Entry(b"", pb.Event(missed=event))
 
 
-def waiting(task_id: bytes, position: int) -> Entry:
-    """Say that others are before it."""
-    return Entry(task_id, pb.Event(waiting=pb.Waiting(position=position)))
+def waiting(task_id: bytes, position: int, *, asking: bool, asking_task_id: bytes) -> Entry:
+    """Say that others are before it, and whether the first of them asks a person."""
+    said = pb.Waiting(position=position, asking=asking, asking_task_id=asking_task_id)
+    return Entry(task_id, pb.Event(waiting=said))
 
 
 def started(task_id: bytes, agent: str) -> Entry:
@@ -93,11 +95,17 @@ def question(task_id: bytes, asked: pb.Question) -> Iterator[Entry]:
     if len(asked.preview.encode()) > _PREVIEW_BYTES:
         shown = list(parts(asked.preview, TEXT_PART_BYTES - 2048))
         for number, part in enumerate(shown, start=1):
-            yield step(task_id, f"What is asked about, part {number} of {len(shown)}", part)
+            yield step(task_id, question_words.part_title(number, len(shown)), part)
         asked = pb.Question.FromString(asked.SerializeToString())
         beginning = next(parts(asked.preview, _BEGINNING_BYTES))
         asked.preview = f"{beginning}\n\n… All of it stands in the {len(shown)} steps before this question."
     yield Entry(task_id, pb.Event(question=asked))
+
+
+def agents_title(title: str) -> str:
+    """Give the title of an agent's own step, which is never that of a part of what the host asks about."""
+    said = clean(title)
+    return f"“{said}”" if question_words.is_part_title(said) else said
 
 
 def answered(task_id: bytes, closed: pb.Answered) -> Entry:

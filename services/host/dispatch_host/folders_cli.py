@@ -13,7 +13,7 @@ from dispatch.cli import Exit
 from dispatch_host.command import Shared, at_desk
 
 if TYPE_CHECKING:
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 folders = typer.Typer(help="Which folders agents may read or change.", no_args_is_help=True)
 

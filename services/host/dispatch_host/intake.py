@@ -22,13 +22,14 @@ from dispatch.sealed.head import Head
 from dispatch.sealed.history import verify_task
 from dispatch.sealed.session import Confirmed, HostSession, Unopened
 
-from dispatch_host import admission, steps
+from dispatch_host import admission, command_steps
 from dispatch_host.admission import Readable
+from dispatch_host.command_steps import Word
 from dispatch_host.journal import tasks
 from dispatch_host.journal.values import Pairing
 from dispatch_host.path import Heard, Path, shown_by
 from dispatch_host.shared import Common
-from dispatch_host.steps import Then, Word
+from dispatch_host.steps import Then
 
 Confirm = Callable[[Confirmed], Awaitable[Reason.ValueType | None]]
 """Switches to the epoch that a frame has confirmed; the reason when the old one stays."""
@@ -172,7 +173,7 @@ class Intake:
         common.undecided.deadlines_ms[message] = now_ms + left_ms
         try:
             reason = await common.journal.step(
-                lambda tx: steps.take(
+                lambda tx: command_steps.take(
                     tx,
                     self._pairing.pair_id,
                     message,
@@ -199,7 +200,7 @@ class Intake:
         in_time = self._closed is None and deadline_ms is not None and common.clock.boot_ms() <= deadline_ms
         now_ms = common.clock.wall_ms()
         gone = await common.journal.step(
-            lambda tx: steps.go(tx, common.scribe, self._pairing.pair_id, word, in_time=in_time, now_ms=now_ms)
+            lambda tx: command_steps.go(tx, common.scribe, self._pairing.pair_id, word, in_time=in_time, now_ms=now_ms)
         )
         if gone.decided:
             common.undecided.deadlines_ms.pop(message, None)
@@ -222,7 +223,7 @@ class Intake:
         common = self._common
         now_ms = common.clock.wall_ms()
         ended = await common.journal.step(
-            lambda tx: steps.withdraw(tx, common.scribe, self._pairing.pair_id, word, now_ms=now_ms)
+            lambda tx: command_steps.withdraw(tx, common.scribe, self._pairing.pair_id, word, now_ms=now_ms)
         )
         common.undecided.deadlines_ms.pop(word.message_id, None)
         if ended is not None:

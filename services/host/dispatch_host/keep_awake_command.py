@@ -10,7 +10,7 @@ import typer
 from dispatch.cli import Exit
 
 if TYPE_CHECKING:
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 AtDesk = Callable[[Any, Callable[["Front"], Awaitable[Exit]]], None]
 """Does something at the front desk of the call's shared options."""

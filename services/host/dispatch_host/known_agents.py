@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from dispatch_host.agents import Agent
 from dispatch_host.agents.acp.known import external_agents
 from dispatch_host.agents.acp.own import FILE
+from dispatch_host.agents.acp.sending import Sending
 from dispatch_host.agents.registry import BUILT_IN, Known, Registry
 from dispatch_host.agents.terminal import Terminal, best_terminal
 from dispatch_host.browser.session import Browser
@@ -49,7 +50,6 @@ def known_agents(
     `toolboxes` are those that live as long as the host: a language model and external agents may call what is in them.
     """
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
-    kept_out = [KeptOut.hold(path) for path in owned.keep_out]  # once: an agent is made for each task
     browser = Browser(terminal.found, home=Path.home(), keep_out=owned.keep_out, environment=environment, reach=reach)
     desktop = best_desktop(environment, platform=sys.platform)
     others = [*_screens(owned, browser, desktop), *toolboxes]
@@ -58,12 +58,12 @@ def known_agents(
         home=Path.home(),
         environment=environment,
         terminal=terminal,
-        keep_out=kept_out,
+        keep_out=owned.keep_out,
         records=owned.changes,
-        toolboxes=others,
+        toolboxes=[Sending(partial(_file_tools, owned, environment, terminal, owned.keep_out)), *others],
     )
-    built_in = _built_in(owned, environment, terminal, kept_out, browser, desktop)
-    llm = _llm(owned, environment, terminal, kept_out, others)
+    built_in = _built_in(owned, environment, terminal, owned.keep_out, browser, desktop)
+    llm = _llm(owned, environment, terminal, owned.keep_out, others)
     return Registry([built_in, llm, *external])
 
 
@@ -126,11 +126,19 @@ def _own_tools(
     owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]
 ) -> Sequence[Toolbox]:
     """Give the tools over what the host can do itself."""
-    from dispatch_host.agents.tools import FileTools, PersonTools, ProgramTools
+    from dispatch_host.agents.tools import PersonTools, ProgramTools
 
-    home = Path.home()
-    files = FileTools(_assistant(owned, environment, terminal, keep_out), home=home, zone=_clock(environment)().tzinfo)
-    return [files, ProgramTools(terminal, home=home, keep_out=keep_out), PersonTools()]
+    files = _file_tools(owned, environment, terminal, keep_out)
+    return [files, ProgramTools(terminal, home=Path.home(), keep_out=keep_out), PersonTools()]
+
+
+def _file_tools(
+    owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]
+) -> Toolbox:
+    from dispatch_host.agents.tools import FileTools
+
+    assistant = _assistant(owned, environment, terminal, keep_out)
+    return FileTools(assistant, home=Path.home(), zone=_clock(environment)().tzinfo)
 
 
 def _screens(owned: Owned, browser: Browser, desktop: Desktop) -> Sequence[Toolbox]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dispatch_host.agents.acp.known import own_folders
+from dispatch_host.agents.acp.own import FILE as AGENTS
 from dispatch_host.agents.terminal import best_terminal
 from dispatch_host.agents.toolbox import Toolbox
 from dispatch_host.connectors.connectors import FILE, Connectors
@@ -32,6 +34,8 @@ class Tools:
 def known_tools(owned: Owned, environment: Mapping[str, str]) -> Tools:
     """Make the tools of a home. The connectors are to be entered before they are used."""
     terminal = best_terminal(home=Path.home(), keep_out=owned.keep_out, environment=environment)
-    starter = Starter(environment=environment, home=Path.home(), terminal=terminal)
+    agents_own = own_folders(owned.home.path / AGENTS, home=Path.home())
+    starter = Starter(environment=environment, home=Path.home(), terminal=terminal, agents_own=agents_own)
     shelves = Shelves(owned.home.path)
-    return Tools(Connectors(owned.home / FILE, starter=starter), Skills(shelves.paths, terminal=terminal), shelves)
+    skills = Skills(shelves.paths, terminal=terminal, agents_own=agents_own, home=Path.home(), keep_out=owned.keep_out)
+    return Tools(Connectors(owned.home / FILE, starter=starter), skills, shelves)

@@ -21,6 +21,7 @@ from dispatch.runtime.logs import get_logger
 from dispatch.sealed.session import HostSession
 from dispatch.thread import Right, ThreadClient
 
+from dispatch_host.command_steps import Word
 from dispatch_host.direct.side import DirectSide
 from dispatch_host.intake import Intake
 from dispatch_host.journal import threads
@@ -29,7 +30,6 @@ from dispatch_host.path import Heard, Path, RelayPath
 from dispatch_host.posting import Posting
 from dispatch_host.rights import Rights
 from dispatch_host.shared import Common
-from dispatch_host.steps import Word
 from dispatch_host.talk import Talk
 
 _STORE_RETRY_MS = 1_000

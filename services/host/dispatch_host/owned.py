@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from pathlib import Path
@@ -19,7 +19,9 @@ from dispatch.thread import Identity
 
 from dispatch_host.journal import Writer
 from dispatch_host.schedule.zone import local_zone
+from dispatch_host.scope import KeepOut
 from dispatch_host.scribe import Scribe
+from dispatch_host.secret_files import SecretFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,9 @@ class Owned:
     """Whether services off this computer may be spoken to in the clear."""
     zone: Callable[[], tzinfo] = local_zone
     """Gives the zone of this computer's clock, as it is now."""
+    keep_out: KeepOut
+    """What no agent may read, whatever is approved: the keys, the journal, what opens them, and the files with secrets that the
+    settings name, as they are now."""
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of whoever started this process: what leads to their desktop."""
 
@@ -55,12 +60,6 @@ class Owned:
         """Give the folder of what was changed and can be undone."""
         return self.home / "changes"
 
-    @property
-    def keep_out(self) -> Sequence[Path]:
-        """Give what no agent may read, whatever is approved: the keys, the journal, and what opens them."""
-        passphrase = self.home.passphrase_file
-        return [Path(os.path.realpath(path)) for path in (self.home.path, passphrase) if path is not None]
-
     def identity(self) -> Identity:
         """Give what the services know this host by."""
         return self.key.identity(DeviceKind.DEVICE_KIND_HOST)
@@ -76,8 +75,11 @@ def owning(home: Home, *, plaintext: bool, environment: Mapping[str, str] | None
         journal.open()
         try:
             scribe = Scribe(sign=key.sign, key=key.public, clock=clock, rng=rng)
+            secrets = SecretFiles(home.path, environment=environment or {}, owners_home=Path.home())
+            always = [path for path in (home.path, home.passphrase_file) if path is not None]
             yield Owned(
                 home=home,
+                keep_out=KeepOut(always, secrets),
                 store=store,
                 key=key,
                 journal=journal,

@@ -12,7 +12,7 @@ from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.cli import Console, Exit, policy_told
 from dispatch.keyboard import is_yes, read_line
 
-from dispatch_host.operations import Front
+from dispatch_host.front import Front
 from dispatch_host.pictures import drawn, write_picture
 
 

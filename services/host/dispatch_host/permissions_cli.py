@@ -6,19 +6,19 @@ Added to the program by `cli`.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from dispatch import errors
 from dispatch.cli import Exit
 
-from dispatch_host.command import Shared, at_desk
+from dispatch_host.command import Shared, at_desk, task_meant
 from dispatch_host.folders_cli import say_allowed
 
 if TYPE_CHECKING:
     from dispatch.api.thread.v1.thread_pb2 import Permission
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 permissions = typer.Typer(help="What agents may do on this computer.")
 
@@ -89,10 +89,26 @@ def allow(
         if given["permission"] == "folder":
             say_allowed(shared, told, words, given["name"], writable=given["write"])
         else:
-            shared.console.event(told, words)
+            note = await without_effect(front, given)
+            shared.console.event(told | ({"note": note} if note else {}), f"{words}\n  {note}" if note else words)
         return Exit.DONE
 
     at_desk(shared, work)
+
+
+async def without_effect(front: Front, given: dict[str, Any]) -> str:
+    """Say what a permission lacks to allow anything; empty for nothing."""
+    if given["permission"] == "network":
+        from dispatch.device import permission_words  # noqa: PLC0415 -- quick `--help`
+
+        held = map(permission_words.permission, (await front.list_permissions()).permissions)
+        if not any(one["permission"] == "terminal" for one in held):
+            return "It allows nothing yet: no program may be started (dispatch-host permissions allow terminal)."
+    if given["permission"] == "connector":
+        name = given["name"].partition("/")[0]
+        if name not in {one.name for one in (await front.list_connectors()).connectors}:
+            return f"It allows nothing yet: no connector is called {name} (dispatch-host connectors)."
+    return ""
 
 
 @permissions.command("revoke")
@@ -130,7 +146,7 @@ def audit(
     async def work(front: Front) -> Exit:
         from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
 
-        async for line in front.read_audit(last, telling.task_id(task) if task else b""):
+        async for line in front.read_audit(last, await task_meant(front, task) if task else b""):
             shared.console.event(telling.audit_line(line), telling.audit_words(line))
         return Exit.DONE
 

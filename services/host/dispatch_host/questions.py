@@ -12,7 +12,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
 
-from dispatch_host import answers, entries
+from dispatch_host import answers, entries, in_line
 from dispatch_host.agents.asking import Allowed, Denied, NobodyAnswered, Reach, Said
 from dispatch_host.journal import audit, permissions, questions, tasks
 from dispatch_host.journal.values import AlwaysRule, AuditLine, AuditVerdict, StoredQuestion, StoredTask
@@ -31,6 +31,7 @@ def ask(tx: Tx, scribe: Scribe, task: StoredTask, question: StoredQuestion) -> b
     tasks.step(tx, task.task_id, Event.ASK)
     questions.add(tx, question)
     scribe.tell(tx, task, entries.question(task.task_id, pb.Question.FromString(question.content)))
+    in_line.asks_or_works_on(tx, scribe)
     return True
 
 
@@ -52,7 +53,7 @@ def answer(tx: Tx, scribe: Scribe, task: StoredTask, said: pb.Answer, *, by: str
 
 
 def answer_here(tx: Tx, scribe: Scribe, task_id: bytes, said: pb.Answer, *, by: str) -> int:
-    """Take an answer that was given on this computer, to the open question where it names none; gives the task's thread.
+    """Take an answer that was given on this computer; gives the task's thread.
 
     Raises TaskUnknown, TaskOver, QuestionClosed or BadRequest.
     """
@@ -61,12 +62,11 @@ def answer_here(tx: Tx, scribe: Scribe, task_id: bytes, said: pb.Answer, *, by: 
         raise errors.TaskUnknown
     if task.state not in OPEN:
         raise errors.TaskOver
-    found = [one for one in questions.open_of(tx, task.task_id) if said.question_id in {b"", one.question_id}]
-    if not found:
+    question = _open(tx, task, said.question_id)
+    if question is None:
         raise errors.QuestionClosed
-    meant = pb.Answer(question_id=found[0].question_id, approval=said.approval, text=said.text)
-    if not answer(tx, scribe, task, meant, by=by):
-        raise errors.BadRequest(_possible(pb.Question.FromString(found[0].content)), metadata={"field": "answer"})
+    if not answer(tx, scribe, task, said, by=by):
+        raise errors.BadRequest(_possible(pb.Question.FromString(question.content)), metadata={"field": "answer"})
     return task.thread
 
 
@@ -139,6 +139,7 @@ def _close(tx: Tx, scribe: Scribe, task: StoredTask, question: StoredQuestion, c
         permissions.add_rule(tx, rule, now_ms)
     tasks.step(tx, task.task_id, Event.ANSWERED)
     scribe.tell(tx, task, [entries.answered(task.task_id, closed)])
+    in_line.asks_or_works_on(tx, scribe)
 
 
 _SHOWN_BYTES = 8

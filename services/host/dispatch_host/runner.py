@@ -91,6 +91,7 @@ class Runner:
             held=held,
             answer_seconds=limits.answer_seconds,
             wrote=self._wrote,
+            wrote_anywhere=self.moved_up,
             counted=metrics.asked,
         )
         # Touched by run, end_running and cancel, all on one loop.
@@ -116,7 +117,7 @@ class Runner:
         self._woken.set()
 
     def moved_up(self) -> None:
-        """Hear that a task left the line without being run: what was written of that goes to whom it concerns."""
+        """Hear that those that wait were told something, of the line or of a question: it goes to whom it concerns."""
         self._audience.wrote_anywhere()
 
     def cancel(self, task_id: TaskId) -> None:
@@ -140,13 +141,9 @@ class Runner:
     def permissions_changed(self) -> None:
         """End the running task if it was given, or has used, what is not permitted any more."""
         if self._current is not None and (lost := self._current.gate.lost()) is not None:
-            self._force(
-                Ending(
-                    event=Event.FAIL,
-                    reason=Reason.REASON_PERMISSION_TAKEN_BACK,
-                    text=entries.clean(f"{errors.PermissionTakenBack.sentence} It was: {lost.words}."),
-                )
-            )
+            unused = "" if self._current.gate.has_used(lost) else " Nothing was done with it: a person was asked."
+            text = entries.clean(f"{errors.PermissionTakenBack.sentence} It was: {lost.words}.{unused}")
+            self._force(Ending(event=Event.FAIL, reason=Reason.REASON_PERMISSION_TAKEN_BACK, text=text))
 
     def paused(self, pause: Pause) -> None:
         """Hear that the computer slept, or the process stood still: the running task ends by it, or goes on and says so."""

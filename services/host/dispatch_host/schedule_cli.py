@@ -12,7 +12,7 @@ from dispatch.cli import Exit
 from dispatch_host.command import Shared, at_desk
 
 if TYPE_CHECKING:
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 schedule = typer.Typer(name="schedule", help="What this computer does by itself, again and again or once.")
 
@@ -91,14 +91,14 @@ def list_entries(context: typer.Context) -> None:
 
 @schedule.command()
 def remove(context: typer.Context, entry: EntryId) -> None:
-    """Take an entry out. A run that it has begun goes on."""
+    """Take an entry out, and end its run if that waits or asks. One that works goes on."""
     shared: Shared = context.obj
 
     async def work(front: Front) -> Exit:
         from dispatch_host.schedule import words as said  # noqa: PLC0415 -- quick `--help`
 
         removed = await front.remove_schedule(entry)
-        shared.console.event(said.told(removed, "removed"), f"Removed: {said.first_line(removed)}")
+        shared.console.event(said.told(removed, "removed"), "\n".join(said.removed(removed)))
         return Exit.DONE
 
     at_desk(shared, work)

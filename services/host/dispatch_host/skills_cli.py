@@ -13,7 +13,7 @@ from dispatch.plain import one_line
 from dispatch_host.command import Shared, at_desk
 
 if TYPE_CHECKING:
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 skills = typer.Typer(help="Skills: folders with instructions for a language model.")
 

@@ -1,4 +1,4 @@
-"""The host's tasks as its owner sees them, and the owner's word to one: cancelled, or told more. Called by the operations."""
+"""The host's tasks as their owner sees them, and the word to one: cancelled, told more, answered. Called by the operations."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
+from dispatch.api.thread.v1 import thread_pb2 as thread
+from dispatch.device.sign_in import SignIn
 from dispatch.ids import TaskId
 
 from dispatch_host import entries, questions, steps
 from dispatch_host.admission import STEER_BYTES
 from dispatch_host.fleet import Fleet
 from dispatch_host.journal import Tx, tasks, threads
+from dispatch_host.journal import questions as stored_questions
 from dispatch_host.journal.values import StoredTask
 from dispatch_host.owned import Owned
 from dispatch_host.runner import Runner
@@ -48,6 +51,7 @@ class TaskDesk:
         self._runner = runner
         self._fleet = fleet
         self._ended = ended
+        self._shown: frozenset[bytes] = frozenset()  # the open questions that a person was shown here, whole
 
     async def listed(self, *, limit: int) -> list[pb.TaskStatus]:
         """List the newest that are over, at most so many, and all that are open, in the order of acceptance."""
@@ -97,6 +101,26 @@ class TaskDesk:
         runner.look(task.task_id)
         fleet.wrote(task.thread)
 
+    async def questions(self, *, shows: bool = False) -> list[pb.OpenQuestion]:
+        """List what waits for an answer, each with whether it was shown here before. Without a running host nothing does."""
+        if self._runner is None:
+            return []
+        found: list[pb.OpenQuestion] = await self._owned.journal.step(_open_questions)
+        for one in found:
+            one.shown = one.question.question_id in self._shown
+        if shows:
+            self._shown = frozenset(one.question.question_id for one in found)
+        return found
+
+    async def answer(self, task_id: bytes, answer: thread.Answer) -> None:
+        """Answer the question that the answer names. Raises NotRunning, TaskUnknown, TaskOver, QuestionClosed, BadRequest."""
+        runner, fleet = self._up()
+        signed_in, owned = SignIn.load(self._owned.home), self._owned
+        by = signed_in.device_name if signed_in else "this computer"
+        about = await owned.journal.step(lambda tx: questions.answer_here(tx, owned.scribe, task_id, answer, by=by))
+        runner.look(TaskId(task_id))
+        fleet.wrote(about)
+
     def _up(self) -> tuple[Runner, Fleet]:
         if self._runner is None or self._fleet is None:
             raise errors.NotRunning
@@ -117,3 +141,21 @@ def _now(tx: Tx, task_id: TaskId) -> pb.TaskStatus:
     if task is None:
         raise errors.TaskUnknown
     return task_status(task, {pairing.thread: pairing.phone_name for pairing in threads.pairings(tx)})
+
+
+def _open_questions(tx: Tx) -> list[pb.OpenQuestion]:
+    names = {pairing.thread: pairing.phone_name for pairing in threads.pairings(tx)}
+    found = []
+    for question in stored_questions.open_ones(tx):
+        task = tasks.find(tx, question.task_id)
+        if task is not None:
+            found.append(
+                pb.OpenQuestion(
+                    task_id=task.task_id,
+                    task_text=task.text,
+                    phone_name=names.get(task.thread, ""),
+                    question=thread.Question.FromString(question.content),
+                    asked_at_ms=question.asked_at_ms,
+                )
+            )
+    return found

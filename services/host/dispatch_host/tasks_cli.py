@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from dispatch.cli import Exit
 
-from dispatch_host.command import Shared, at_desk
+from dispatch_host.command import Shared, at_desk, task_meant
 
 if TYPE_CHECKING:
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 TASKS = 20
 
-TaskWord = Annotated[str, typer.Argument(metavar="TASK_ID", help="The task's id.", show_default=False)]
+TaskWord = Annotated[
+    str, typer.Argument(metavar="TASK_ID", help="The task's id, or its beginning.", show_default=False)
+]
 
 
 def tasks(
@@ -46,7 +48,7 @@ def cancel(context: typer.Context, task: TaskWord) -> None:
     async def work(front: Front) -> Exit:
         from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
 
-        ended = await front.cancel_task(telling.task_id(task))
+        ended = await front.cancel_task(await task_meant(front, task))
         words = "Cancelled." if ended.state == "cancelled" else f"It was over already: {ended.state}."
         shared.console.event({"event": ended.state, **telling.task(ended)}, words)
         return Exit.DONE if ended.state == "cancelled" else Exit.REFUSED
@@ -65,9 +67,7 @@ def say(
     async def work(front: Front) -> Exit:
         from dispatch.device.telling import task_word  # noqa: PLC0415 -- quick `--help`
 
-        from dispatch_host import telling  # noqa: PLC0415
-
-        wanted = telling.task_id(task)
+        wanted = await task_meant(front, task)
         await front.steer_task(wanted, text)
         shared.console.event(
             {"event": "steering", "task_id": task_word(wanted)}, "Said; its agent takes it when it gets to it."

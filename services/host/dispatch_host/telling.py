@@ -15,13 +15,17 @@ from dispatch.device.telling import Told, event_told, reason_told, task_word
 from dispatch.plain import one_line, plain
 from dispatch.words import ENGLISH, Words
 
+_SHORT_ID = 8
+"""Enough of a task's id to tell whose a line is, and to name it."""
+
 
 def event(content: bytes) -> tuple[Told, str]:
     """Give an event of the thread as an object and as a line."""
     told = event_told(thread.Event.FromString(content))
     words = " ".join(str(told[name]) for name in ("text", "title", "outcome", "reason", "phone") if told.get(name))
     at = datetime.fromtimestamp(told["at"] / 1000).astimezone().strftime("%H:%M:%S")
-    return told, f"{at}  {told['event'].replace('_', ' '):12} {plain(words)}"
+    whose = str(told.get("task_id", ""))[:_SHORT_ID]
+    return told, f"{at}  {whose:{_SHORT_ID}}  {told['event'].replace('_', ' '):12} {plain(words)}"
 
 
 def status(found: host.GetStatusResponse) -> dict[str, Any]:
@@ -146,23 +150,29 @@ def audit_line(line: host.ReadAuditResponse) -> dict[str, Any]:
         "subject": line.subject,
         "verdict": _verdict(line),
     }
-    return told | ({"by": line.by} if line.by else {})
+    told |= {"by": line.by} if line.by else {}
+    return told | ({"times": line.times, "last_at": line.last_ms} if line.times > 1 else {})
 
 
 def audit_words(line: host.ReadAuditResponse) -> str:
     """Give it as a line."""
-    at = datetime.fromtimestamp(line.at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    at = _second(line.at_ms)
+    again = f" ({line.times} times, last {_second(line.last_ms)})" if line.times > 1 else ""
     by = f" by {one_line(line.by, 80)}" if line.by else ""
     verdict = _verdict(line).replace("_", " ")
-    return f"{at}  {verdict + by:24}  {one_line(line.permission, 200)}: {one_line(line.subject, 400)}"
+    return f"{at}  {verdict + by:24}  {one_line(line.permission, 200)}: {one_line(line.subject, 400)}{again}"
+
+
+def _second(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def task_id(said: str) -> bytes:
-    """Read a task's id as people and programs see it. Raises BadRequest."""
+    """Read a task's whole id as people and programs see it. Raises BadRequest."""
     try:
         return UUID(said).bytes
     except ValueError:
-        raise errors.BadRequest("that is no task id", metadata={"field": "task_id"}) from None
+        raise errors.BadRequest("that is no task's id", metadata={"field": "task_id"}) from None
 
 
 def keep_awake(found: host.KeepAwakeStatus) -> dict[str, Any]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dispatch.device.audit import Wrong
     from dispatch.device.thread_file import Checked
 
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 AtDesk = Callable[[Any, Callable[["Front"], Awaitable[Exit]]], None]
 """Does something at the front desk of the call's shared options."""

@@ -30,7 +30,9 @@ class ToolsDesk:
 
     async def connectors(self, held: Held) -> pb.ListConnectorsResponse:
         """List the connectors, without starting any."""
-        return pb.ListConnectorsResponse(connectors=[_connector(one, held) for one in self._tools.connectors.seen()])
+        return pb.ListConnectorsResponse(
+            connectors=[_connector(one, held) for one in self._tools.connectors.seen(held.folders)]
+        )
 
     async def check(self, name: str, held: Held) -> pb.CheckConnectorResponse:
         """Start one. It is kept where the running host has it and agents may use it. Raises BadRequest."""
@@ -64,14 +66,15 @@ def _connector(seen: Seen, held: Held) -> pb.Connector:
     return pb.Connector(
         name=seen.name,
         state=state,
-        text=seen.life.why if seen.life.state is State.BROKEN else "",
+        text=seen.life.why if seen.life.state is State.BROKEN else seen.lacks,
         by_url=seen.by_url,
         tools=[
             pb.ConnectorTool(
                 name=tool.name,
                 about=tool.about,
                 permitted=held.granted(permission_of(seen.name, tool.name)) is not None,
-                asks=tool.name not in seen.unasked,
+                asks=seen.unasked.get(tool.name) != tool.digest,
+                digest=tool.digest,
             )
             for tool in seen.offer.tools.values()
         ],

@@ -225,9 +225,12 @@ class Writer:
         )
         if not self._append(thread, row):
             return Done(Effect.ANSWER_AGAIN, Status.ACCEPTED, self._find(thread, End.HOST, op.message_id))
-        ended = op.outcome != Outcome.OUTCOME_UNSPECIFIED and self._end(thread, op)
+        is_end = op.outcome != Outcome.OUTCOME_UNSPECIFIED
+        ended = is_end and self._end(thread, op)
         begun = op.is_go and self._go_elsewhere(thread, op)
-        owed = self._owe_call(thread, op.push_hint, seq=row.seq, now_ms=op.now_ms, outcome=op.outcome)
+        # The end of a task calls once: its row is sealed anew, with the same hint, when a session begins before its receipt came.
+        hint = PushHint.PUSH_HINT_UNSPECIFIED if is_end and not ended else op.push_hint
+        owed = self._owe_call(thread, hint, seq=row.seq, now_ms=op.now_ms, outcome=op.outcome)
         return Done(
             Effect.ACCEPT,
             Status.ACCEPTED,

@@ -81,6 +81,16 @@ def test_a_rule_for_changes_is_one_folders_or_it_is_the_exact_call(
     assert written.permission == permission
 
 
+@pytest.mark.parametrize(("kind", "words"), [("edit", "change"), ("delete", "delete"), ("move", "move")])
+def test_a_rule_says_in_which_way_files_are_changed_and_is_for_no_other(kind: str, words: str) -> None:
+    call = {"title": "x", "locations": [{"path": "/home/ann/code/a"}]}
+
+    rules = {other: asked(kind=other, **call) for other in ("edit", "delete", "move")}
+
+    assert rules[kind].rule == f"let Scripty {words} files in ~/code"
+    assert [one for one, asking in rules.items() if asking.rule_digest == rules[kind].rule_digest] == [kind]
+
+
 def test_what_is_too_long_to_be_read_as_a_rule_has_none() -> None:
     assert asked(kind="execute", title="x", rawInput={"command": "x" * 2000}).rule == ""
     assert asked(kind="execute", title="x", rawInput={"command": "a b"}).rule.endswith(

@@ -55,3 +55,8 @@ def test_an_error_of_any_form_is_one_that_can_be_raised() -> None:
     error = {"jsonrpc": "2.0", "id": 1, "error": {"code": "x", "message": ["y"], "data": 7}}
 
     assert message(json.dumps(error).encode())["error"] == {"code": -32603, "message": "", "data": 7}
+
+
+def test_a_message_that_would_take_many_times_its_size_in_memory_is_broken() -> None:
+    with pytest.raises(Broken, match="too many parts"):
+        message(b'{"jsonrpc": "2.0", "method": "x", "params": {"a": [' + b"[]," * 200_000 + b"[]]}}")

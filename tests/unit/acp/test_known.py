@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from dispatch_host.agents.acp.finding import NotInstalled, find
-from dispatch_host.agents.acp.known import external_agents
+from dispatch_host.agents.acp.known import external_agents, own_folders
 from dispatch_host.agents.acp.own import read_own
 from dispatch_host.agents.acp.presets import PRESETS, Preset
 from dispatch_host.agents.registry import Known
@@ -34,6 +34,12 @@ def program(path: Path, text: str = "#!/bin/sh\n") -> Path:
     path.write_text(text)
     path.chmod(0o755)
     return path
+
+
+def secret(path: Path, text: str) -> None:
+    """Put a secret there, for its owner only."""
+    path.touch(0o600)
+    path.write_text(text)
 
 
 @pytest.fixture
@@ -71,7 +77,7 @@ async def test_each_preset_is_listed_with_what_it_gets_and_whether_it_is_there(h
 
 async def test_an_agent_of_ones_own_is_one_of_them_and_may_replace_a_preset(home: Path) -> None:
     (home / "host").mkdir()
-    (home / "mine.key").write_text("the key\n")
+    secret(home / "mine.key", "the key\n")
     (home / "host" / "agents.toml").write_text(OWN + OWN.replace("mine]", "goose]").replace("mine.s", "goose.s"))
 
     listed = known(home)
@@ -122,6 +128,29 @@ def test_a_secret_that_is_not_there_is_missing_and_its_path_is_not_told(home: Pa
     assert "mine.key" not in str(missing.value)
 
 
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_a_secret_that_others_can_read_or_write_is_not_used(home: Path, mode: int) -> None:
+    (home / "agents.toml").write_text(OWN)
+    secret(home / "mine.key", "the key\n")
+    (preset,) = read_own(home / "agents.toml").presets
+    assert find(preset, home=home, environment={}).variables == {"MINE_KEY": "the key"}
+
+    (home / "mine.key").chmod(mode)
+
+    with pytest.raises(NotInstalled, match="chmod 600"):
+        find(preset, home=home, environment={})
+
+
+def test_a_secret_is_a_file(home: Path) -> None:
+    """A pipe would have the host wait for whoever writes into it."""
+    (home / "agents.toml").write_text(OWN)
+    os.mkfifo(home / "mine.key", 0o600)
+    (preset,) = read_own(home / "agents.toml").presets
+
+    with pytest.raises(NotInstalled, match="no file of yours"):
+        find(preset, home=home, environment={})
+
+
 def test_a_program_gets_what_it_is_made_of(home: Path) -> None:
     script = program(
         home / "npm" / "lib" / "node_modules" / "@x" / "tool" / "cli.js", "#!/usr/bin/env -S thenode --flag\n"
@@ -156,3 +185,16 @@ def test_an_interpreter_of_an_environment_brings_that_environment(home: Path) ->
 
     assert ready.argv == (sys.executable, "-V")
     assert Folder(Path(sys.prefix)) in ready.own
+
+
+def test_what_agents_have_for_themselves_is_told_as_it_leads_now_installed_or_not(home: Path) -> None:
+    own_file = home / "agents.toml"
+    own_file.write_text(OWN)
+    own = own_folders(own_file, home=home)
+    assert {home / ".claude", home / ".codex", home / ".mine"} <= set(own())
+    assert home / "tools" not in own()
+
+    (home / "elsewhere").mkdir()
+    (home / ".claude").symlink_to(home / "elsewhere")
+
+    assert home / "elsewhere" in own()

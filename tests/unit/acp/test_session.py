@@ -42,6 +42,7 @@ async def test_it_works_where_it_may_change_things(desk: Desk) -> None:
     ]
 
 
+@pytest.mark.big
 @pytest.mark.parametrize(
     ("stop", "reason", "words"),
     [
@@ -92,6 +93,7 @@ async def test_one_that_is_not_installed_says_so(desk: Desk) -> None:
     assert "no-such-agent" in end.text
 
 
+@pytest.mark.big
 async def test_a_login_that_is_missing_is_told_with_what_to_do(desk: Desk) -> None:
     desk.preset = scripted("--login", log_in="scripty login", variables=("SCRIPTY_KEY",))
 
@@ -141,7 +143,9 @@ async def test_one_that_remembers_nothing_is_told_the_thread(desk: Desk) -> None
     assert end.memory == {}
 
 
+@pytest.mark.big
 async def test_its_variables_and_secrets_reach_it_and_no_others(desk: Desk) -> None:
+    (desk.home / "key").touch(0o600)
     (desk.home / "key").write_text("a secret\nmore\n")
     desk.environment |= {"SCRIPTY_REGION": "north", "OTHER_KEY": "not for it"}
     desk.preset = scripted(variables=("SCRIPTY_REGION", "UNSET"), secrets={"SCRIPTY_KEY": "~/key"})
@@ -174,6 +178,7 @@ async def test_without_a_sandbox_it_runs_only_for_an_owner_who_accepted_that(des
     assert await desk.asks("hello") == Result("You said: hello")
 
 
+@pytest.mark.big
 async def test_what_it_asks_is_put_to_the_person_and_the_answer_is_one_of_its_options(desk: Desk) -> None:
     call = {"kind": "execute", "title": "rm -r build", "rawInput": {"command": "rm -r build"}}
 

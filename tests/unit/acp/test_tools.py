@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from dispatch_host.agents import Allowed, Approval, Reach, Result, Step
+from dispatch_host.agents import Allowed, Approval, Artifact, Reach, Result, Step
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.toolbox import Tool, Work
 from dispatch_host.permissions.permission import Kind, Permission
 
-from tests.support.acp_desk import DENIED, ONCE, Desk, scripted
+from tests.support.acp_desk import DENIED, ONCE, Desk, scripted, sending
 from tests.support.connector_world import ConnectorWorld
 
 pytestmark = pytest.mark.big
@@ -75,6 +75,29 @@ async def test_a_grant_for_one_tool_is_for_that_one_whatever_is_said(desk: Desk,
     assert desk.asked == []
     assert "called environment" not in world.notes("mail")
     assert "secret-token" not in json.dumps(told)
+
+
+async def test_it_sends_a_file_of_the_folders_to_the_phone_and_no_other(desk: Desk) -> None:
+    (desk.code / "report.txt").write_text("all is well")
+    (desk.home / "secret.txt").write_text("the secret")
+    (desk.code / "link").symlink_to(desk.home / "secret.txt")
+    desk.toolboxes = [sending(desk)]
+
+    tools, sent, outside, linked, kept = await desk.tells(
+        {"tools": None},
+        {"tool": ["send_file", {"file": str(desk.code / "report.txt")}]},
+        {"tool": ["send_file", {"file": str(desk.home / "secret.txt")}]},
+        {"tool": ["send_file", {"file": str(desk.code / "link")}]},
+        {"tool": ["send_file", {"file": f"{desk.keep_out}/keys"}]},
+    )
+
+    assert tools == ["send_file"]
+    assert sent["text"].startswith("Sent `code/report.txt`")
+    assert all("failed" in one for one in (outside, linked, kept)), (outside, linked, kept)
+    assert [event.path for event in desk.events if isinstance(event, Artifact)] == [desk.code / "report.txt"]
+    refused = Permission(Kind.FOLDER, str(desk.home / "secret.txt"))
+    assert (refused, "send_file") in desk.gate.used
+    assert desk.asked == []
 
 
 async def test_it_gets_no_server_where_nothing_is_permitted(desk: Desk, world: ConnectorWorld) -> None:

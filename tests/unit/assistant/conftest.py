@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from dispatch_host.agents import JSON, AgentEvent, Artifact, NotDone, NotDoneReason, Result
-from dispatch_host.agents.builtin.driver import approval
-from dispatch_host.agents.builtin.program import Outcome, Request, run
+from dispatch_host.agents.builtin.approvals import approval
+from dispatch_host.agents.builtin.program import run
+from dispatch_host.agents.builtin.request import Outcome, Request
 from dispatch_host.changes import Plan
 from dispatch_host.scope import Folder
 

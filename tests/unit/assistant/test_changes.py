@@ -14,10 +14,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import dispatch_host
 import openpyxl
 import pytest
 from dispatch_host.agents import NotDone, NotDoneReason
-from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.agents.builtin.request import Outcome, Request
 from dispatch_host.changes import KEPT, MOST_STEPS, MOST_TEXT_BYTES, Convert, How, Plan
 from dispatch_host.scope import Facts
 
@@ -597,6 +598,69 @@ def test_a_folder_does_not_go_into_itself_nor_to_where_there_is_none(home: Path,
     assert "make a folder" in owner.end("move notes.txt to Documents/nowhere").text
     assert owner.is_refused("move notes.txt to ~/Private") is NotDoneReason.FOLDER_NOT_APPROVED
     assert owner.plans == []
+
+
+@pytest.mark.parametrize(
+    "text", ['mkdir "{}/My trip"', "make a folder '{}/My trip'", "make a folder {}/trip", "mkdir {}/trip"]
+)
+def test_a_folder_is_made_by_its_whole_path(home: Path, owner: Person, text: str) -> None:
+    """Said as the first thing, and after files were listed: it is about none of them."""
+    owner.asks(text.format(home / "Documents"))
+    put(home / "Downloads" / "notes.txt", "words")
+    owner.asks("find notes in Downloads")
+    owner.asks(text.format(home / "Downloads"))
+
+    assert picture(home).items() >= {(str(path), "folder") for path in _trips(home)}
+    assert len(_trips(home)) == 2
+    assert owner.is_refused(text.format(home / "Private")) is NotDoneReason.FOLDER_NOT_APPROVED
+
+
+def _trips(home: Path) -> list[Path]:
+    return [path.relative_to(home) for path in home.glob("*/*trip")]
+
+
+def test_a_folder_without_a_place_goes_where_there_is_but_one(home: Path, mixed: Path) -> None:
+    Person(home, "Documents", write=True).asks("make a folder Trip")
+
+    assert (home / "Documents" / "Trip").is_dir()
+    assert "Where shall the folder be?" in Person(home, "Documents", "Downloads", write=True).end("mkdir Trip").text
+
+
+OWN_CODE = Path(str(dispatch_host.__file__)).parent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "zip scope",
+        "zip own_code.py in scope",
+        "unzip the attached file",
+        "copy own_code.py to scope",
+        "make a copy of own_code.py",
+        "make a folder Trip in scope",
+        "create a file idea.txt in scope with the text 'a boat'",
+        "replace import with export in own_code.py",
+        "sort all files in scope into folders by type",
+        "rename own_code.py to titles.py",
+        "delete own_code.py",
+        "move own_code.py to scope",
+        "move own_code.py to a new folder called Trip",
+    ],
+)
+def test_that_the_host_s_own_code_stays_as_it_is_is_said_in_words(home: Path, text: str) -> None:
+    """Though its folder is approved for writing. Nothing is carried out here, whatever is planned."""
+    owner = Person(OWN_CODE.parent, OWN_CODE.name, write=True)
+    owner.records, owner.says_yes = home / "changes", False
+    attached = ["box.zip"] if "attached" in text else []
+    owner.inbox = home / "inbox" if attached else None
+    with zipfile.ZipFile(put(home / "inbox" / "box.zip"), "w") as archive:
+        archive.writestr("a.txt", "hello")
+
+    end = owner.end(text, *attached)
+
+    assert isinstance(end, NotDone)
+    assert (end.reason, owner.plans) == (NotDoneReason.FOLDER_NOT_APPROVED, [])
+    assert "part of this host's own code" in end.text
 
 
 def test_of_two_entries_of_one_name_the_one_that_was_counted_is_unpacked(home: Path, owner: Person) -> None:

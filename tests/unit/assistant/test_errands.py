@@ -16,7 +16,7 @@ from dispatch_host.agents.builtin.desk import Desk
 from dispatch_host.agents.builtin.desk_grammar import WantedOfDesktop
 from dispatch_host.agents.builtin.errand import Errand, Part, understand
 from dispatch_host.agents.builtin.page_grammar import WantedPage
-from dispatch_host.agents.builtin.program import Outcome
+from dispatch_host.agents.builtin.request import Outcome
 from dispatch_host.agents.builtin.wire import OutOfBounds, decode, encode_outcome
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.permissions.permission import TERMINAL
@@ -104,6 +104,7 @@ async def test_an_errand_that_nobody_offered_to_carry_out_is_a_failure(home: Pat
     assert end.reason is NotDoneReason.AGENT_FAILED
 
 
+@pytest.mark.big
 async def test_what_means_something_else_here_is_looked_at_again(home: Path) -> None:
     """“Again” without a program before, and “open report.pdf” without the permission for the desktop, are for the files."""
     (home / "Documents" / "report.txt").write_text("The needle lies in this haystack today.")
@@ -178,9 +179,9 @@ def test_no_words_at_all_keep_the_worker_for_ever(seed: int) -> None:
 
 def test_the_host_s_process_has_no_phrasings_of_its_own() -> None:
     """They are in errand.py, which program.py calls in the worker; driver.py and those that carry errands out call none."""
-    from dispatch_host.agents.builtin import browsing, desk, driver, running
+    from dispatch_host.agents.builtin import browsing, desk, driver, running, workers
 
-    for module in (browsing, desk, driver, running):
+    for module in (browsing, desk, driver, running, workers):
         source = Path(str(module.__file__)).read_text()
         assert "understand(" not in source
         assert "parse(" not in source

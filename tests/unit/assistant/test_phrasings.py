@@ -330,6 +330,11 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("make a folder Trip in Documents", {"target": "Trip", "places": ("Documents",)}),
         ("create a new folder called 'my trip' in Downloads", {"target": "my trip", "places": ("Downloads",)}),
         ("mkdir ~/Documents/trip", {"target": "~/Documents/trip"}),
+        ('mkdir "/home/me/Documents/My trip"', {"target": "/home/me/Documents/My trip"}),
+        ("make a folder /home/me/Documents/trip", {"target": "/home/me/Documents/trip"}),
+        ("make a folder at /home/me/Documents/trip", {"target": "/home/me/Documents/trip"}),
+        ("mkdir 'my trip' in Documents", {"target": "my trip", "places": ("Documents",)}),
+        ("create a folder in Documents called trip", {"target": "trip", "places": ("Documents",)}),
         ("create an empty folder named invoices", {"target": "invoices"}),
     ],
     Action.EDIT: [

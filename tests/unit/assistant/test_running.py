@@ -205,6 +205,7 @@ async def test_a_yes_gives_nothing_that_was_taken_back_or_approved_since(desk: D
     assert await ends(*shown) == 0
 
 
+@pytest.mark.big
 async def test_a_yes_counts_for_the_same_command_in_the_same_folder_only(desk: Desk) -> None:
     rules, digests = set(), set()
     for text in ("run `touch a`", "run `touch b`", "run `touch a` in code", "run `touch a`"):
@@ -252,14 +253,15 @@ async def test_a_project_s_tests_run_as_it_says_itself(desk: Desk) -> None:
         assert (said["steps"], said["folder"]) == ([command], str(desk.code / name))
 
 
-async def test_tests_that_fail_are_an_answer_with_their_output(desk: Desk) -> None:
+async def test_tests_that_fail_fail_their_task_with_their_output(desk: Desk) -> None:
     (desk.code / "test_it.py").write_text(
         "import unittest\nclass T(unittest.TestCase):\n    def test_sum(self): self.assertEqual(1 + 1, 3)\n"
     )
 
     end = await desk.asks("run the tests", ONCE)
 
-    assert isinstance(end, Result)
+    assert isinstance(end, NotDone)
+    assert end.reason is NotDoneReason.PROGRAM_FAILED
     assert "ended with code 1" in end.text
     assert "2 != 3" in end.text
 
@@ -275,6 +277,74 @@ async def test_git_status_and_commit(desk: Desk, repository: Path) -> None:
     (question,) = desk.asked
     assert isinstance(question, Approval)
     assert question.rule == ""  # a commit asks each time
+
+
+async def test_the_question_of_a_commit_lists_every_file_that_it_will_hold_and_its_title_says_what_is_run(
+    desk: Desk, repository: Path
+) -> None:
+    (repository / "gone.txt").write_text("old")
+    (repository / ".gitignore").write_text("*.pyc\n")
+    git(repository, "add", "--all")
+    git(repository, "commit", "-q", "-m", "first")
+    (repository / "notes.txt").write_text("two\n")
+    (repository / "gone.txt").unlink()
+    (repository / "__pycache__").mkdir()
+    (repository / "__pycache__" / "a.pyc").write_bytes(b"cache")
+    (repository / "new\nname").write_text("new")
+
+    await desk.asks("commit everything in x with message 'second'", Denied("pocket"))
+
+    (question,) = desk.asked
+    assert isinstance(question, Approval)
+    assert question.text == "Run `git add --all; git commit -m second`?"
+    listed = {line for line in question.preview.splitlines() if line.startswith("- ")}
+    assert listed == {r"- `gone.txt`: deleted", "- `notes.txt`: changed", r"- `new\nname`: not in git until now"}
+
+
+async def test_looking_at_what_a_commit_will_hold_lets_the_repository_change_nothing(
+    desk: Desk, repository: Path
+) -> None:
+    git(repository, "config", "filter.evil.clean", "sh -c 'touch ran; cat'")
+    (repository / ".gitattributes").write_text("* filter=evil\n")
+    git(repository, "config", "core.fsmonitor", "touch ran")
+
+    await desk.asks("commit everything in x with message 'fix'", Denied("pocket"))
+
+    assert desk.asked
+    assert not (repository / "ran").exists()
+
+
+async def test_git_without_a_folder_means_where_the_thread_worked_last_whatever_was_asked_since(
+    desk: Desk, repository: Path
+) -> None:
+    other = desk.code / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    desk.folders = [*desk.folders, Folder(desk.home / "Documents")]
+    await desk.asks("run `true` in ~/code/x", ONCE)
+    await desk.asks("which files are largest?")
+
+    end = await desk.asks("git status", ONCE)
+
+    assert [type(one) for one in desk.asked] == [Approval]
+    assert "notes.txt" in end.text
+    del repository
+
+
+async def test_git_where_nothing_ran_yet_asks_for_a_repository_and_for_no_other_folder(
+    desk: Desk, repository: Path
+) -> None:
+    desk.folders = [*desk.folders, Folder(desk.home / "Documents")]
+
+    end = await desk.asks("git status", ONCE)
+
+    assert [type(one) for one in desk.asked] == [Approval]  # there is one repository only
+    assert "notes.txt" in end.text
+    shutil.rmtree(repository / ".git")
+    desk.history = []
+    end = await desk.asks("git status", ONCE)
+    assert desk.asked == []
+    assert "a git repository" in end.text
 
 
 async def test_a_commit_without_a_message_asks_for_one(desk: Desk, repository: Path) -> None:
@@ -324,6 +394,7 @@ async def test_a_script_outside_is_refused_though_a_link_leads_to_it(desk: Desk)
         assert desk.asked == []
 
 
+@pytest.mark.big
 async def test_the_end_of_a_long_output_and_more_of_it_when_asked(desk: Desk) -> None:
     end = await desk.asks("run `seq 500`", ONCE)
     more = await desk.asks("show me the last 100 lines of the output")

@@ -34,9 +34,8 @@ from dispatch_host.agents import (
     Turn,
 )
 from dispatch_host.agents.builtin import BuiltIn
-from dispatch_host.agents.builtin.driver import COMMAND
 from dispatch_host.agents.builtin.markdown import LIMIT_BYTES
-from dispatch_host.agents.builtin.program import Outcome, Request
+from dispatch_host.agents.builtin.request import Outcome, Request
 from dispatch_host.agents.builtin.wire import (
     OutOfBounds,
     decode,
@@ -45,6 +44,7 @@ from dispatch_host.agents.builtin.wire import (
     encode_outcome,
     encode_request,
 )
+from dispatch_host.agents.builtin.workers import COMMAND
 from dispatch_host.changes import Convert, How, Plan
 from dispatch_host.permissions.permission import Kind, Permission
 from dispatch_host.scope import Facts, Folder, KeptOut
@@ -448,6 +448,7 @@ async def test_without_a_yes_nothing_is_changed_and_it_is_said_which(
     assert question.permission == Permission(Kind.FOLDER, str(home / "Downloads"), write=True)
 
 
+@pytest.mark.big
 async def test_a_worker_killed_while_it_changes_files_leaves_what_undo_needs(home: Path) -> None:
     folder = home / "Downloads"
     for number in range(200):

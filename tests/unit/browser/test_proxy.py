@@ -6,16 +6,21 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from dispatch_host.browser.proxy import Proxy, Reply, Target
-from dispatch_host.browser.reach import Address, Reach
+from dispatch_host.browser.reach import Address, Network, Reach
 
 from tests.support.site import Site, a_site
 
 GREETING = b"\x05\x01\x00"
 LOOPBACK = Reach.parse("127.0.0.1/32")
+
+
+def in_no_network() -> Sequence[Network]:
+    """A computer in no network."""
+    return ()
 
 
 @pytest.fixture
@@ -55,7 +60,7 @@ async def test_a_name_is_looked_up_once_and_the_very_address_is_dialled(site: Si
     names = Names({"site.example": ["127.0.0.1"]})
     site.page("/", "hello")
     way_out = listening()
-    async with Proxy(way_out, LOOPBACK, resolve=names.look_up):
+    async with Proxy(way_out, LOOPBACK, resolve=names.look_up, near=in_no_network):
         said, reader, writer = await reach(way_out, connect("site.example", site.port))
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         answer = said + await reader.read()
@@ -71,7 +76,7 @@ async def test_what_may_not_be_reached_is_refused_and_told(address: str) -> None
     names = Names({"evil.example": [address]})
     turned_away: list[Target] = []
     way_out = listening()
-    async with Proxy(way_out, LOOPBACK, resolve=names.look_up, refused=turned_away.append):
+    async with Proxy(way_out, LOOPBACK, resolve=names.look_up, near=in_no_network, refused=turned_away.append):
         said, _, writer = await reach(way_out, connect("evil.example", 80))
         writer.close()
         literal, _, writer = await reach(way_out, b"\x05\x01\x00\x01" + bytes([10, 0, 0, 1]) + b"\x00\x50")
@@ -84,7 +89,7 @@ async def test_what_may_not_be_reached_is_refused_and_told(address: str) -> None
 async def test_of_several_addresses_only_the_allowed_are_dialled(site: Site) -> None:
     names = Names({"both.example": ["127.0.0.9", "127.0.0.1"]})
     way_out = listening()
-    async with Proxy(way_out, LOOPBACK, resolve=names.look_up):
+    async with Proxy(way_out, LOOPBACK, resolve=names.look_up, near=in_no_network):
         said, _, writer = await reach(way_out, connect("both.example", site.port))
         writer.close()
 
@@ -105,7 +110,7 @@ async def test_of_several_addresses_only_the_allowed_are_dialled(site: Site) -> 
 )
 async def test_whatever_else_is_said_ends_the_connection_and_reaches_nobody(words: bytes, site: Site) -> None:
     way_out = listening()
-    async with Proxy(way_out, LOOPBACK):
+    async with Proxy(way_out, LOOPBACK, resolve=Names({}).look_up, near=in_no_network):
         reader, writer = await asyncio.open_connection(*way_out.getsockname())
         writer.write(words)
         answer = await reader.read()
@@ -118,10 +123,39 @@ async def test_whatever_else_is_said_ends_the_connection_and_reaches_nobody(word
 async def test_a_session_has_only_so_many_bytes(site: Site) -> None:
     site.pages["/"] = b"x" * 100_000
     way_out = listening()
-    async with Proxy(way_out, LOOPBACK, most_bytes=50_000):
+    async with Proxy(way_out, LOOPBACK, resolve=Names({}).look_up, near=in_no_network, most_bytes=50_000):
         _, reader, writer = await reach(way_out, connect("127.0.0.1", site.port))
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
         answer = await reader.read()
         writer.close()
 
     assert len(answer) < 60_000
+
+
+async def test_a_public_address_of_this_computers_own_network_is_refused_as_a_private_one(site: Site) -> None:
+    """Read at each dial: a network that comes later counts as well."""
+    here: list[Network] = []
+    names = Names({"neighbour.example": ["8.8.8.9"], "own.example": ["2600::5"]})
+    turned_away: list[Target] = []
+    way_out = listening()
+    async with Proxy(way_out, LOOPBACK, resolve=names.look_up, near=lambda: here, refused=turned_away.append):
+        here += [ip_network("8.8.8.0/24"), ip_network("2600::/64")]
+        for host in ("neighbour.example", "own.example"):
+            said, _, writer = await reach(way_out, connect(host, 443))
+            writer.close()
+            assert said[3] == Reply.NOT_ALLOWED
+
+    assert [target.host for target in turned_away] == ["neighbour.example", "own.example"]
+
+
+async def test_where_the_own_networks_can_not_be_told_nothing_is_dialled(site: Site) -> None:
+    def fails() -> Sequence[Network]:
+        raise OSError
+
+    way_out = listening()
+    async with Proxy(way_out, LOOPBACK, resolve=Names({}).look_up, near=fails):
+        said, _, writer = await reach(way_out, connect("127.0.0.1", site.port))
+        writer.close()
+
+    assert said[3] == Reply.HOST_UNREACHABLE
+    assert site.asked == []

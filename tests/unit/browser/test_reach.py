@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from dispatch_host.browser.reach import BadAddress, Reach, checked, origin
@@ -32,6 +32,7 @@ def test_the_public_internet_is_reached_on_the_ports_of_the_web(address: str) ->
             "0.0.0.0",  # noqa: S104 -- as something to be refused
             "100.64.0.1",
         ),
+        "168.63.129.16",
         *("224.0.0.1", "255.255.255.255", "192.0.0.8", "198.18.0.1", "240.0.0.1"),
         *("::1", "::", "fe80::1", "fc00::1", "fec0::1", "ff02::1", "2001:db8::1"),
         # an address of IPv4 written in one of IPv6
@@ -50,6 +51,15 @@ def test_a_network_that_the_owner_named_is_reached_on_every_port_and_its_neighbo
     assert reach.allows(ip_address("::ffff:192.168.1.7"), 80)
     assert not reach.allows(ip_address("127.0.0.2"), 80)
     assert not reach.allows(ip_address("192.168.2.1"), 80)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:2800:21f:cb07::5", "::ffff:8.8.8.8"])
+def test_the_networks_that_this_computer_is_in_are_not_the_public_internet(address: str) -> None:
+    near = [ip_network("8.8.8.0/24"), ip_network("2606:2800:21f:cb07::/64")]
+
+    assert not Reach().allows(ip_address(address), 443, near=near)
+    assert Reach().allows(ip_address("8.8.4.4"), 443, near=near)
+    assert Reach(near).allows(ip_address(address), 443, near=near)
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1/33", "localhost", "10.0.0.1/8", "all"])

@@ -58,9 +58,20 @@ def test_a_person_sees_the_whole_of_what_would_be_sent_and_the_rule_names_where_
     assert "POST https://shop.example/order?x=1" in asked.preview
     assert "````\na=```\nb=2\n````" in asked.preview
     assert "https://other.example" in asked.preview
-    assert asked.rule == "submit forms on https://shop.example"
+    assert asked.rule == "let pages of https://other.example submit forms on https://shop.example"
     assert asked.permission == BROWSER
     assert json.loads(asked.action)["body"] == "a=```\nb=2"
+
+
+@pytest.mark.parametrize("page", ["https://other.example/", "null", "", "data:text/html,x"])
+def test_a_yes_to_a_sites_own_forms_is_none_to_those_of_another(page: str) -> None:
+    own, other = (question(Sends(1, "POST", "https://x.example/", "a", "", at)) for at in ("https://x.example/y", page))
+
+    assert own is not None
+    assert other is not None
+    assert own.rule == "submit forms on https://x.example"
+    assert own.rule_digest != other.rule_digest
+    assert bool(other.rule) is (page == "https://other.example/")
 
 
 def test_another_byte_is_another_action() -> None:

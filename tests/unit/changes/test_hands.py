@@ -18,9 +18,11 @@ from dispatch_host.scope import (
     Rename,
     RenameAt2,
     Scope,
+    best_beneath,
     best_rename,
 )
 
+from tests.support.blind import Blind
 from tests.unit.changes.conftest import SECRET, World
 
 NEVER = Facts(0, 0, 0)
@@ -112,7 +114,31 @@ def test_the_host_s_own_code_is_not_changed_wherever_it_lies(world: World, path:
     with Scope([Folder(world.inside, writable=True)]) as scope:
         hands = Hands(scope, only_read=[code])
 
-        assert every_way(hands, world, str(world.inside / path)) == {Refusal.READ_ONLY}
+        assert every_way(hands, world, str(world.inside / path)) == {Refusal.OWN_CODE}
+
+
+@pytest.mark.parametrize("said", ["DEEP", "Deep", "ＤＥＥＰ/../DEEP"])
+@pytest.mark.parametrize(("kept", "reason"), [("code", Refusal.OWN_CODE), ("folder", Refusal.READ_ONLY)])
+def test_what_stays_as_it_is_does_so_by_every_name_that_its_disk_has_for_it(
+    world: World, said: str, kept: str, reason: Refusal
+) -> None:
+    """On a disk that does not tell upper from lower case: it is known by what it is."""
+    folders = [Folder(world.inside, writable=True), *([Folder(world.inside / "deep")] if kept == "folder" else [])]
+    code = [world.inside / "deep"] if kept == "code" else []
+    with Scope(folders, beneath=Blind(best_beneath())) as scope:
+        hands = Hands(scope, only_read=code)
+
+        refused = every_way(hands, world, str(world.inside / said / "new.txt"))
+
+    assert refused == {Refusal.OUTSIDE if ".." in said else reason}
+
+
+def test_a_folder_approved_in_the_host_s_own_code_is_not_changed_by_another_name(world: World) -> None:
+    approved = world.inside / "DEEP"
+    with Scope([Folder(approved, writable=True)], beneath=Blind(best_beneath())) as scope:
+        hands = Hands(scope, only_read=[world.inside / "deep"])
+
+        assert why(lambda: make(hands, str(approved / "new.txt"))) is Refusal.OWN_CODE
 
 
 def test_attachments_are_not_changed(world: World) -> None:

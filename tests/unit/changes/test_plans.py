@@ -514,6 +514,7 @@ def test_one_changes_files_at_a_time(world: World) -> None:
         raise AssertionError("two at once")
 
 
+@pytest.mark.big
 def test_a_long_plan_begins_with_what_there_is_and_still_shows_all_of_it(world: World) -> None:
     names = [f"{number:05}.jpg" for number in range(20_000)]
     steps = tuple(

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from dispatch_host.agents.builtin.driver import approval
+from dispatch_host.agents.builtin.approvals import approval
 from dispatch_host.changes import (
     BadPlan,
     Convert,

@@ -13,7 +13,7 @@ from dispatch import errors
 from dispatch_host.agents import Denied
 from dispatch_host.connectors.starting import PASSED_ON
 
-from tests.support.connector_world import HOST_SECRET, YES, ConnectorWorld, asked, failure, used
+from tests.support.connector_world import HOST_SECRET, YES, ConnectorWorld, asked, failure, unasked, used
 
 ALWAYS_YES = [YES] * 8
 
@@ -73,7 +73,7 @@ async def test_without_a_yes_nothing_is_called(world: ConnectorWorld, replies: l
 async def test_the_servers_word_that_a_tool_only_reads_counts_for_nothing_and_the_owners_does(
     world: ConnectorWorld,
 ) -> None:
-    world.defines(mail=world.program("mail", tools={"echo": {"ask": False}}))
+    world.defines(mail=world.program("mail", tools=unasked("echo")))
     work = world.work("mail", replies=[])
 
     assert (await world.calls(work, "mail__echo", text="hello"))["text"] == "hello"
@@ -81,6 +81,19 @@ async def test_the_servers_word_that_a_tool_only_reads_counts_for_nothing_and_th
 
     assert [question.text for question in asked(work)] == ["Use `mail/inject`?"]
     assert used(work) == [("connector mail/echo", "mail/echo")]
+
+
+async def test_a_tool_that_need_not_be_asked_for_is_asked_for_when_it_says_something_else_of_itself(
+    world: ConnectorWorld,
+) -> None:
+    world.defines(mail=world.program("mail", tools=unasked("echo")))
+    work = world.work("mail", replies=[YES])
+
+    await world.calls(work, "mail__echo", text="hello")
+    await world.calls(work, "mail__change")
+    assert "Nobody answered" in await failure(world.calls(work, "mail__echo", text="hello"))
+
+    assert [question.text for question in asked(work)] == ["Use `mail/change`?", "Use `mail/echo`?"]
 
 
 async def test_a_yes_is_for_the_tool_as_it_was_when_the_person_saw_it(world: ConnectorWorld) -> None:
@@ -111,6 +124,19 @@ async def test_a_program_gets_its_own_variables_and_none_of_the_hosts(world: Con
     assert variables.keys() <= {*PASSED_ON, *env, "LC_CTYPE"}
 
 
+@pytest.mark.parametrize(("tool", "said"), [("leak", "login as me with (hidden) failed"), ("blame", "me:(hidden)@x")])
+async def test_what_a_server_says_when_it_fails_is_passed_on_without_the_secrets_that_it_got(
+    world: ConnectorWorld, tool: str, said: str
+) -> None:
+    # As a part of a value; and where what is said is cut, no part of it is left at the edge.
+    world.defines(mail=world.program("mail", env={"PASSWORD": "${TOKEN}", "URL": "postgres://me:${TOKEN}@db"}))
+
+    words = await failure(world.calls(world.work("mail", replies=ALWAYS_YES), f"mail__{tool}"))
+
+    assert said in words
+    assert "secret" not in words
+
+
 async def test_what_a_server_says_stays_data_within_bounds(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
 
@@ -127,6 +153,26 @@ async def test_what_a_server_says_stays_data_within_bounds(world: ConnectorWorld
     assert picture["text"] == "here"
     assert picture["not_shown"] == ["picture image/png, 3 bytes", "link file:///etc/passwd"]
     assert (refused["failed"], refused["text"]) == (True, "no such folder")
+
+
+async def test_tools_that_say_too_much_of_themselves_are_left_out_and_the_person_is_told_once(
+    world: ConnectorWorld,
+) -> None:
+    world.defines(mail=world.program("mail"), wordy=world.program("wordy", "--wordy"))
+    work = world.work("mail", "wordy")
+
+    tools = {tool.name for tool in await world.connectors.tools(work)}
+    await world.connectors.tools(work)
+
+    assert "mail__echo" in tools
+    assert "wordy__wordy0" in tools
+    assert "wordy__wordy19" not in tools
+    [step] = world.told
+    assert step.title == "Not all tools of the connectors can be used"
+    assert "wordy/wordy" in step.detail
+    assert "Permit single tools" in step.detail
+    alone = await world.connectors.tools(world.work("wordy/wordy19"))
+    assert [tool.name for tool in alone] == ["wordy__wordy19"]
 
 
 async def test_lies_about_tools_are_left_out_with_the_reason(world: ConnectorWorld) -> None:
@@ -147,6 +193,23 @@ async def test_lies_about_tools_are_left_out_with_the_reason(world: ConnectorWor
     about = next(tool.about for tool in tools if tool.name == "mail__inject2")
     assert about.startswith("The tool inject2 of the connector mail. What its server says of it:")
     assert "\u202e" not in about
+
+
+async def test_a_tool_that_the_protocol_does_not_have_is_left_out_and_the_others_are_there(
+    world: ConnectorWorld,
+) -> None:
+    world.defines(mail=world.program("mail", "--odd"))
+
+    names = [tool.name for tool in await world.connectors.tools(world.work("mail"))]
+
+    assert {"mail__echo", "mail__titled"} <= set(names)
+    [seen] = world.connectors.seen()
+    assert [(left.name, left.why) for left in seen.offer.left_out[:4]] == [
+        ("untyped", 'what it takes is no object (its schema lacks "type": "object")'),
+        ("list_of", "what it says of itself is not what the protocol has"),
+        ("?", "it has no name"),
+        ("?", "it has no name"),
+    ]
 
 
 async def test_arguments_that_are_no_json_or_too_many_are_not_asked_for(world: ConnectorWorld) -> None:

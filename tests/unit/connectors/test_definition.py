@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from dispatch_host.connectors.definition import ByProgram, ByUrl, Template, Unfilled, read
 
+DIGEST = "0123456789abcdef" * 2
+
 
 def mistakes(**servers: Any) -> list[str]:
     return [str(mistake) for mistake in read(json.dumps({"mcpServers": servers})).mistakes]
@@ -35,7 +37,7 @@ def test_the_common_form_is_read() -> None:
                         "command": "x",
                         "sandbox": True,
                         "network": True,
-                        "tools": {"a": {"ask": False}},
+                        "tools": {"a": {"ask": False, "digest": DIGEST}, "b": {"ask": True}},
                         "callSeconds": 5,
                     },
                 }
@@ -48,7 +50,7 @@ def test_the_common_form_is_read() -> None:
     files, web, own = (found.by_name[name] for name in ("files", "web", "own"))
     assert files.how == ByProgram(command="npx", args=["-y", "server"], env={"A": Template("${B}")}, cwd="/x")
     assert isinstance(web.how, ByUrl)
-    assert (own.unasked, own.call_seconds) == (frozenset({"a"}), 5)
+    assert (own.unasked, own.call_seconds) == ({"a": DIGEST}, 5)
 
 
 def test_all_mistakes_are_told_at_once_and_take_no_other_with_them() -> None:
@@ -104,7 +106,10 @@ def test_all_mistakes_are_told_at_once_and_take_no_other_with_them() -> None:
         ({"command": "x", "env": {"A": "${file:relative}"}}, "is absolute"),
         ({"command": "x", "env": {"A": "${UNCLOSED"}}, "has no }"),
         ({"command": "x", "network": True}, "it is for the sandbox"),
-        ({"command": "x", "tools": {"a": {"ask": "no"}}}, '{"ask": false}'),
+        ({"command": "x", "tools": {"a": {"ask": "no"}}}, '{"ask": false, "digest"'),
+        ({"command": "x", "tools": {"a": {"ask": False}}}, "as connectors check tells it"),
+        ({"command": "x", "tools": {"a": {"ask": False, "digest": DIGEST[:8]}}}, "as connectors check tells it"),
+        ({"command": "x", "tools": {"a": {"ask": True, "digest": DIGEST}}}, "as connectors check tells it"),
         ({"command": "x", "disabled": "no"}, "true or false"),
         (["x"], "it is an object"),
     ],
@@ -134,7 +139,10 @@ def test_a_file_that_is_none_is_told(text: str, said: str) -> None:
 def test_values_are_filled_in_from_the_environment_and_from_files() -> None:
     template = Template("Bearer ${A} ${env:B} ${file:/f}")
 
-    assert template.filled({"A": "1", "B": "2"}, lambda path: f"in {path}\n") == "Bearer 1 2 in /f"
+    filled = template.filled({"A": "1", "B": "2"}, lambda path: f"in {path}\n")
+    assert (filled.text, filled.secrets) == ("Bearer 1 2 in /f", ["1", "2", "in /f"])
+    assert "1" not in repr(filled)
+    assert template.filled_openly({"A": "1"}) == "Bearer 1  "
     with pytest.raises(Unfilled, match="the variable B is not set"):
         template.filled({"A": "1"}, lambda path: path)
     assert "Bearer" not in repr(template)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from dispatch_host.connectors.http import http
 from dispatch_host.connectors.life import State
+from dispatch_host.connectors.line import line
+from dispatch_host.connectors.meter import Meter
 
 from tests.support.connector_world import SERVER, YES, ConnectorWorld, failure
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 ALWAYS_YES = [YES] * 8
 
@@ -111,3 +118,62 @@ async def test_a_server_that_answers_with_anything_else_is_not_there(world: Conn
     [seen] = world.connectors.seen()
     assert seen.life.state is State.BROKEN
     assert seen.life.why
+
+
+class Idler:
+    """A server that offers nothing, and whose stream of events is comments without end."""
+
+    def __init__(self) -> None:
+        self.open = 0  # connections
+        self.left = asyncio.Event()
+
+    async def come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await self._serve(reader, writer)
+        writer.close()
+        self.open -= 1
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = re.search(r"(?i)content-length: (\d+)", head)
+            body = json.loads(await reader.readexactly(int(length[1]))) if length and length[1] != "0" else {}
+            if head.startswith("GET"):
+                await self._comment(writer)
+                return
+            self._answer(writer, body)
+            await writer.drain()
+
+    async def _comment(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        try:
+            while True:
+                writer.write(b": x\n" * 1000)
+                await writer.drain()
+        except ConnectionError:
+            self.left.set()
+
+    def _answer(self, writer: asyncio.StreamWriter, asked: dict[str, Any]) -> None:
+        if "id" not in asked:
+            writer.write(b"HTTP/1.1 202 OK\r\ncontent-length: 0\r\n\r\n")
+            return
+        version = asked.get("params", {}).get("protocolVersion")
+        info = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": {"name": "x", "version": "1"}}
+        result = info if asked["method"] == "initialize" else {"tools": []}
+        body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}).encode()
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nmcp-session-id: 1\r\ncontent-length: {len(body)}\r\n\r\n"
+        writer.write(head.encode() + body)
+
+
+async def test_an_idle_stream_of_comments_without_end_is_counted_and_ends_the_connection() -> None:
+    idler, meter, ended = Idler(), Meter(most_bytes=256 * 1024), asyncio.Event()
+    async with await asyncio.start_server(idler.come, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/mcp"
+        async with line(http(url, {}, meter, ended.set), meter, by_program=False, seconds=DEADLINE_SECONDS):
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await ended.wait()
+                await idler.left.wait()
+        await until(lambda: idler.open == 0)
+
+    assert meter.is_over

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from dispatch_host.agents import Step
-from dispatch_host.connectors.connector import Ending
-from dispatch_host.connectors.life import State
+from dispatch_host.agents import Allowed, Approval, Denied, NobodyAnswered, Step
+from dispatch_host.connectors.connector import Connector, Ending, Unavailable
+from dispatch_host.connectors.definition import read
+from dispatch_host.connectors.life import Life, State
 from dispatch_host.scope import Folder
 
+from tests.support.agents import Nobody
 from tests.support.connector_world import YES, ConnectorWorld, failure
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 ALWAYS_YES = [YES] * 8
 
@@ -46,6 +49,7 @@ def life_of(world: ConnectorWorld) -> Any:
     return seen.life
 
 
+@pytest.mark.big
 async def test_a_server_that_dies_in_a_call_is_started_anew_and_the_call_is_not_made_again(
     world: ConnectorWorld,
 ) -> None:
@@ -62,6 +66,7 @@ async def test_a_server_that_dies_in_a_call_is_started_anew_and_the_call_is_not_
     assert Step("The connector mail is not there", "The connector mail is not there: it ended.") in world.told
 
 
+@pytest.mark.big
 async def test_a_server_that_is_killed_between_two_calls_is_seen_to_be_gone(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
     await world.calls(work, "mail__echo")
@@ -72,6 +77,7 @@ async def test_a_server_that_is_killed_between_two_calls_is_seen_to_be_gone(worl
     assert (await world.calls(work, "mail__echo", text="back"))["text"] == "back"
 
 
+@pytest.mark.big
 async def test_a_call_without_an_answer_ends_and_the_server_is_told(world: ConnectorWorld) -> None:
     world.defines(mail=world.program("mail", callSeconds=0.3))
     work = world.work("mail", replies=ALWAYS_YES)
@@ -96,6 +102,7 @@ async def test_whoever_cancels_a_call_is_let_go_and_the_server_is_told(world: Co
     assert (await world.calls(work, "mail__echo", text="well"))["text"] == "well"
 
 
+@pytest.mark.big
 @pytest.mark.parametrize("how", ["flood", "garbage"])
 async def test_a_server_that_says_more_than_was_asked_for_is_ended(world: ConnectorWorld, how: str) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
@@ -124,10 +131,11 @@ async def test_a_server_that_never_gets_ready_holds_nothing_up_and_is_left_alone
 
     by_name = {seen.name: seen.life for seen in world.connectors.seen()}
     assert by_name["mail"].why == "it was not ready in 0.2 s"
-    assert by_name["gone"].why == "it ended before it was ready"
+    assert by_name["gone"].why == "there is no program /no here"
     assert by_name["mail"].failures == 4  # the fifth time it was not tried
 
 
+@pytest.mark.big
 async def test_what_a_server_says_when_it_fails_is_shown_to_its_owner_without_secrets(world: ConnectorWorld) -> None:
     world.defines(mail=world.program("mail", "--dies", env={"PASSWORD": "${TOKEN}"}))
 
@@ -159,6 +167,7 @@ async def test_a_secret_that_is_not_there_is_named_and_nothing_is_started(
     assert world.notes("mail") == []
 
 
+@pytest.mark.big
 async def test_all_that_a_server_started_ends_with_it(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
     child = int((await world.calls(work, "mail__spawn"))["text"])
@@ -171,6 +180,7 @@ async def test_all_that_a_server_started_ends_with_it(world: ConnectorWorld) -> 
     assert "left" in world.notes("mail")
 
 
+@pytest.mark.big
 async def test_a_server_is_kept_as_long_as_something_of_it_is_permitted(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
     await world.calls(work, "mail__echo")
@@ -181,6 +191,7 @@ async def test_a_server_is_kept_as_long_as_something_of_it_is_permitted(world: C
     assert len(pids(world)) == 1
 
 
+@pytest.mark.big
 async def test_a_connector_that_is_written_otherwise_starts_as_it_is_now(world: ConnectorWorld) -> None:
     work = world.work("mail", replies=ALWAYS_YES)
     echo = await world.tool(work, "mail__echo")
@@ -194,6 +205,73 @@ async def test_a_connector_that_is_written_otherwise_starts_as_it_is_now(world: 
     await until(lambda: not is_alive(pids(world)[1]))
 
 
+class TakenOut(Nobody):
+    """A person who says yes, while the owner writes the file otherwise."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(YES)
+        self._meanwhile = meanwhile
+
+    async def may(self, question: Approval) -> Allowed | Denied | NobodyAnswered:
+        self._meanwhile()
+        return await super().may(question)
+
+
+@pytest.mark.parametrize("looks", [True, False])
+@pytest.mark.parametrize("otherwise", [True, False])
+async def test_a_connector_that_is_taken_out_while_its_question_is_open_is_not_called_nor_started_again(
+    world: ConnectorWorld, *, looks: bool, otherwise: bool
+) -> None:
+    work = world.work("mail")
+    echo = await world.tool(work, "mail__echo")
+    [first] = pids(world)
+
+    def meanwhile() -> None:
+        world.defines(**({"mail": world.program("mail", env={"NEW": "1"})} if otherwise else {}))
+        if looks:
+            world.connectors.seen()
+
+    work = replace(work, ask=TakenOut(meanwhile))
+
+    assert "is another one now, or gone. The call was not made." in await failure(echo.run({"text": "hi"}, work))
+
+    await until(lambda: not is_alive(first))
+    assert "called echo" not in world.notes("mail")
+    assert pids(world) == [first]
+
+
+async def test_whoever_still_has_one_that_was_let_go_can_not_start_it_again(world: ConnectorWorld) -> None:
+    definition = read(world.file.read_text()).by_name["mail"]
+    async with asyncio.TaskGroup() as group:
+        connector = Connector(definition, starter=world.starter, group=group, broke=world.broke.append)
+        await connector.ready([])
+        connector.let_go()
+
+        with pytest.raises(Unavailable):
+            await connector.ready([])
+
+    assert [is_alive(pid) for pid in pids(world)] == [False]
+    assert connector.life.state is State.OFF
+
+
+async def test_one_that_is_ended_before_its_start_began_is_off_and_holds_nobody_up(world: ConnectorWorld) -> None:
+    definition = read(world.file.read_text()).by_name["mail"]
+    async with asyncio.TaskGroup() as group:
+        connector = Connector(definition, starter=world.starter, group=group, broke=world.broke.append)
+        starting = asyncio.create_task(connector.refreshed([]))
+        while connector.life.state is not State.STARTING:  # noqa: ASYNC110 -- the next step of the loop would be too late
+            await asyncio.sleep(0)
+        await connector.stop()
+
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            [gone] = await asyncio.gather(starting, return_exceptions=True)
+        assert isinstance(gone, Unavailable)
+        assert connector.life == Life()
+        assert await connector.refreshed([])
+        connector.let_go()
+
+
+@pytest.mark.big
 async def test_a_greeting_among_the_messages_is_passed_over(world: ConnectorWorld) -> None:
     world.defines(mail=world.program("mail", "--greets"))
 
@@ -202,6 +280,7 @@ async def test_a_greeting_among_the_messages_is_passed_over(world: ConnectorWorl
     assert said["text"] == "hello"
 
 
+@pytest.mark.big
 async def test_checking_one_starts_it_whatever_is_permitted_and_ends_it(world: ConnectorWorld) -> None:
     seen = await world.connectors.check("mail", keep=False, folders=[])
 

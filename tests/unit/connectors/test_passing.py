@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from dispatch_host.agents.toolbox import Work
-from dispatch_host.connectors.passing import Passed, passing
+from dispatch_host.agents.asking import JSON
+from dispatch_host.agents.toolbox import Tool, Work
+from dispatch_host.connectors.meter import MOST_BYTES
+from dispatch_host.connectors.passing import LINE_BYTES, MOST_OPEN, MOST_OPEN_BYTES, Passed, passing
 from dispatch_host.permissions.permission import TERMINAL
 from dispatch_host.sandbox.program import Limits, Output, Program
 from dispatch_host.scope import Folder
+from dispatch_host.weight import MOST_VALUES
 from mcp import Client, StdioServerParameters
 
 from tests.support.agents import OpenGate
 from tests.support.connector_world import YES, ConnectorWorld, asked, used
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 
 @pytest.fixture
@@ -74,6 +78,7 @@ async def test_a_call_of_an_agent_ends_with_its_task(world: ConnectorWorld) -> N
     await world.noted("mail", "cancelled hang")
 
 
+@pytest.mark.big
 async def test_the_bridge_works_in_the_sandbox_without_the_network(world: ConnectorWorld, tmp_path: Path) -> None:
     programs = (await world.terminal.found()).programs
     if programs is None:
@@ -93,6 +98,130 @@ async def test_the_bridge_works_in_the_sandbox_without_the_network(world: Connec
 
     assert "mail__echo" in output
     await until(lambda: "listed" in world.notes("mail"))
+
+
+class Hanging:
+    """A toolbox with a tool that does not end, as one that waits for a person."""
+
+    def __init__(self) -> None:
+        self.began = 0
+
+    async def tools(self, work: Work) -> Sequence[Tool]:
+        del work
+        return [Tool("wait", "Waits.", {"type": "object"}, self._wait)]
+
+    async def _wait(self, given: Mapping[str, JSON], work: Work) -> str:
+        del given, work
+        self.began += 1
+        await asyncio.Event().wait()
+        return ""
+
+
+class Bridge:
+    """An agent that speaks to the host's socket by itself, whatever it likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._said = 0
+
+    async def begins(self) -> None:
+        await self.asks("initialize", protocolVersion="2025-06-18", capabilities={}, clientInfo=CLIENT)
+        assert await self.hears()
+        await self.writes({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    async def asks(self, method: str, **params: object) -> None:
+        self._said += 1
+        await self.writes({"jsonrpc": "2.0", "id": self._said, "method": method, "params": params})
+
+    async def calls(self, text: str = "") -> None:
+        await self.asks("tools/call", name="wait", arguments={"text": text})
+
+    async def writes(self, said: Mapping[str, object]) -> None:
+        self._writer.write(json.dumps(said).encode() + b"\n")
+        await self._writer.drain()
+
+    async def hears(self) -> str:
+        """Give a line of the host's; nothing when it has hung up."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            try:
+                return (await self._reader.readline()).decode()
+            except ConnectionError:
+                return ""
+
+
+CLIENT = {"name": "a", "version": "1"}
+
+
+@asynccontextmanager
+async def bridge(passed: Passed) -> AsyncIterator[Bridge]:
+    reader, writer = await asyncio.open_unix_connection(passed.args[-1], limit=8 * 1024 * 1024)
+    try:
+        speaking = Bridge(reader, writer)
+        await speaking.begins()
+        yield speaking
+    finally:
+        writer.close()
+
+
+@asynccontextmanager
+async def hanging(world: ConnectorWorld) -> AsyncIterator[tuple[Hanging, Passed]]:
+    box = Hanging()
+    async with passing([box], world.work()) as passed:
+        yield box, passed
+
+
+async def test_calls_that_wait_have_a_bound_for_the_task_whatever_many_connections_it_has(
+    world: ConnectorWorld,
+) -> None:
+    async with hanging(world) as (box, passed), bridge(passed) as one, bridge(passed) as other:
+        for number in range(MOST_OPEN + 1):
+            await (one, other)[number % 2].calls()
+
+        hearing = [asyncio.create_task(agent.hears()) for agent in (one, other)]
+        refused, rest = await asyncio.wait(hearing, return_when=asyncio.FIRST_COMPLETED)
+        assert ["Too many calls at once" in said.result() for said in refused] == [True]
+        assert box.began == 1
+        for waiting in rest:
+            waiting.cancel()
+
+
+async def test_what_waits_has_a_bound_in_bytes(world: ConnectorWorld) -> None:
+    size = LINE_BYTES - 1024
+    async with hanging(world) as (box, passed), bridge(passed) as agent:
+        for _ in range(MOST_OPEN_BYTES // size + 1):
+            await agent.calls("x" * size)
+
+        assert "Too many calls at once" in await agent.hears()
+        assert box.began == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["x" * LINE_BYTES], [[] for _ in range(MOST_VALUES)]], ids=["too long", "too many values"]
+)
+async def test_a_message_that_would_fill_the_memory_ends_its_connection(
+    world: ConnectorWorld, arguments: list[object]
+) -> None:
+    async with hanging(world) as (box, passed), bridge(passed) as agent:
+        await agent.asks("tools/call", name="wait", arguments={"all": arguments})
+
+        assert await agent.hears() == ""
+        assert box.began == 0
+
+
+@pytest.mark.big
+async def test_all_that_one_task_says_has_a_bound_also_on_a_new_connection(world: ConnectorWorld) -> None:
+    filler = {"jsonrpc": "2.0", "method": "notifications/of_nothing", "params": {"x": "x" * (LINE_BYTES - 1024)}}
+    async with hanging(world) as (_, passed):
+        async with bridge(passed) as agent:
+            with suppress(ConnectionError):
+                for _ in range(MOST_BYTES // LINE_BYTES + 8):
+                    await agent.writes(filler)
+            assert await agent.hears() == ""
+        reader, writer = await asyncio.open_unix_connection(passed.args[-1])
+        again = Bridge(reader, writer)
+        await again.asks("ping")
+        assert await again.hears() == ""
+        writer.close()
 
 
 AGENT = """\

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from dispatch_host.agents.asking import canonical
 from dispatch_host.connectors.answer import TEXT_BYTES, Answer, Thing, Words, written
 from dispatch_host.connectors.approval import approval
+from dispatch_host.connectors.definition import Template
 from dispatch_host.connectors.life import STEPS, Event, Life, State
 from dispatch_host.connectors.meter import MOST_MESSAGES, Meter
-from dispatch_host.connectors.offer import MOST_TOOLS, Said, model_names, offer
+from dispatch_host.connectors.offer import ALL_BYTES, MOST_TOOLS, Said, fitting, model_names, offer
+from dispatch_host.connectors.starting import Opening
 
 OBJECT = {"type": "object"}
 
@@ -70,6 +73,26 @@ def test_an_offer_has_bounds() -> None:
     assert not offer([Said("array", "", {"type": "array"}), Said("none", "", None)]).tools
 
 
+def test_all_tools_of_a_task_together_have_a_bound_and_each_connector_gets_its_turn() -> None:
+    large = {**OBJECT, "description": "x" * 16_000}
+    greedy = offer([Said(f"tool{number}", "", large) for number in range(100)]).tools
+    modest = offer([Said("search", "finds", OBJECT), Said("read", "", OBJECT)]).tools
+    permitted = {("a", name): tool for name, tool in greedy.items()} | {
+        ("b", name): tool for name, tool in modest.items()
+    }
+
+    taken, left_out = fitting(permitted)
+
+    assert sum(tool.size_bytes for tool in taken.values()) <= ALL_BYTES
+    assert [key for key in taken if key[0] == "a"] == [("a", f"tool{number}") for number in range(8)]
+    assert {("b", "search"), ("b", "read")} <= set(taken)
+    assert set(taken) | set(left_out) == set(permitted)
+    assert fitting({("b", name): tool for name, tool in modest.items()}) == (
+        {("b", name): tool for name, tool in modest.items()},
+        [],
+    )
+
+
 def test_what_a_server_says_of_a_tool_is_part_of_what_a_yes_is_for() -> None:
     rules = {
         approval("mail", offer([said]).tools["a"], {}).rule
@@ -77,16 +100,24 @@ def test_what_a_server_says_of_a_tool_is_part_of_what_a_yes_is_for() -> None:
     }
 
     assert len(rules) == 3
+    # The words have the beginning of the digest, for which a server could find two tools; the rule is the whole.
+    one = offer([Said("a", "x", OBJECT)]).tools["a"]
+    alike = replace(one, digest=one.mark + "0" * 24)
+    assert approval("mail", one, {}).rule == approval("mail", alike, {}).rule
+    assert approval("mail", one, {}).rule_digest != approval("mail", alike, {}).rule_digest
 
 
 def test_what_is_approved_is_what_is_shown_and_sent() -> None:
     tool = offer([Said("send", "", OBJECT)]).tools["send"]
-    given = {"to": "a@b", "text": "```\n\u202eevil\n```"}
+    hidden = "".join(chr(0xE0000 + ord(sign)) for sign in "bcc evil@x")
+    given = {"to": "a\u200b@b", "text": f"```\n\u202eevil\n```{hidden}"}
 
     question = approval("mail", tool, given)
 
     assert question.action == canonical({"do": "call", "connector": "mail", "tool": "send", "arguments": given})
-    assert "⟨U+202E⟩" in question.preview
+    assert "⟦U+202E⟧" in question.preview
+    assert '"a⟦U+200B⟧@b"' in question.preview
+    assert all(f"⟦U+{ord(sign):04X}⟧" in question.preview and sign not in question.preview for sign in hidden)
     assert question.preview.count("````") == 2
 
 
@@ -99,6 +130,17 @@ def test_an_answer_is_json_that_no_text_gets_out_of() -> None:
     assert said["note"].startswith("This came from outside")
     assert len(json.dumps(said["text"], ensure_ascii=False).encode()) <= TEXT_BYTES + 2
     assert "\x1b" not in json.dumps(said, ensure_ascii=False)
+
+
+def test_a_secret_is_hidden_as_a_part_of_a_value_and_before_what_is_written_is_cut() -> None:
+    filled = Template("postgres://me:${PW}@db").filled({"PW": "hunter2hunter2"}, lambda _: "")
+    opening = Opening(ended=lambda: None, secrets=[filled.text, *filled.secrets])
+
+    assert opening.hidden("login as me with hunter2hunter2 failed") == "login as me with (hidden) failed"
+    assert opening.hidden("no postgres://me:hunter2hunter2@db") == "no (hidden)"
+    for rest in range(380, 410):
+        opening.errors = lambda rest=rest: b"hunter2hunter2" + b"x" * rest  # type: ignore[misc]
+        assert "unter2" not in opening.wrote()
 
 
 def test_a_meter_counts_from_the_last_question() -> None:

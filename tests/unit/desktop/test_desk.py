@@ -13,6 +13,7 @@ from dispatch_host.agents import (
     Approval,
     Artifact,
     Denied,
+    NobodyAnswered,
     NotDone,
     Progress,
     Reach,
@@ -28,13 +29,14 @@ from dispatch_host.agents.toolbox import ToolFailed, Work
 from dispatch_host.desktop import opening
 from dispatch_host.desktop.desktop import Application, Window
 from dispatch_host.desktop.tools import DesktopTools
-from dispatch_host.permissions.permission import DESKTOP
+from dispatch_host.permissions.permission import BROWSER, DESKTOP
 from dispatch_host.scope import Folder
 
 from tests.support.agents import Nobody, OpenGate
 from tests.support.desktop_end import RecordedDesktop
 
 OPEN = [Window(1, "XTerm", "make"), Window(2, "Firefox", "News", is_active=True), Window(3, "XTerm", "vim")]
+YES = Allowed(Reach.ONCE, "phone")
 PAINT = Application("Paint", ("paint",))
 
 
@@ -71,8 +73,8 @@ def test_anything_else_is_not(text: str) -> None:
 def folder(tmp_path: Path) -> Path:
     for path in ("Documents/report.pdf", "Documents/old/notes.txt", "Documents/new/notes.txt", "Documents/run.sh"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text("words")
-    (tmp_path / "secret.pdf").write_text("secret")
+        (tmp_path / path).write_text("%PDF-words" if path.endswith("pdf") else "words")
+    (tmp_path / "secret.pdf").write_text("%PDF-secret")
     (tmp_path / "Documents/way.pdf").symlink_to(tmp_path / "secret.pdf")
     return tmp_path / "Documents"
 
@@ -207,7 +209,7 @@ class Model:
 
     def __init__(self, desktop: RecordedDesktop, folder: Path, *replies: Allowed | Denied | Said) -> None:
         self.ask = Nobody(*replies)
-        self.gate = OpenGate([Folder(folder)], DESKTOP)
+        self.gate = OpenGate([Folder(folder)], DESKTOP, BROWSER)
         self.box = DesktopTools(desktop, home=folder, keep_out=[])
         self.told: list[Step | Progress | Artifact] = []
 
@@ -221,7 +223,10 @@ class Model:
 
 
 def opens_another(desktop: RecordedDesktop) -> None:
-    desktop.open.append(Window(len(desktop.open) + 1, "paint", "report.pdf"))
+    _, subject = desktop.asked[-1]
+    desktop.open.append(
+        Window(len(desktop.open) + 1, "paint", subject.name if isinstance(subject, Path) else "Untitled")
+    )
 
 
 async def test_a_model_asks_before_it_opens_and_the_rule_is_no_wider_than_it_says(folder: Path) -> None:
@@ -234,6 +239,75 @@ async def test_a_model_asks_before_it_opens_and_the_rule_is_no_wider_than_it_say
     rules = [one.rule for one in model.ask.asked if isinstance(one, Approval)]
     assert rules == ["open Paint", f"open documents in {folder}"]
     assert desktop.asked == [("start", "Paint"), ("show", folder / "report.pdf")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [
+        ("x.html", "<script>location = 'http://127.0.0.1/'</script>", "web page"),
+        ("x.txt", "<html>", "web page"),
+        ("x.docx", "PK", "office document"),
+        ("x.foo", "words", "known to be harmless"),
+    ],
+)
+async def test_a_document_that_does_something_is_asked_about_each_time_by_what_it_is(
+    folder: Path, name: str, text: str, word: str
+) -> None:
+    """A rule for documents of a folder is none for a page that a model wrote into it."""
+    (folder / name).write_text(text)
+    desktop = RecordedDesktop(then=opens_another)
+    model = Model(desktop, folder, YES, YES)
+
+    await model.does("open_document", document=name)
+    await model.does("open_document", document=name)
+
+    questions = [one for one in model.ask.asked if isinstance(one, Approval)]
+    assert [one.rule for one in questions] == ["", ""]
+    assert word in questions[0].preview
+    assert (BROWSER in questions[0].stands_on) is (word == "web page")
+
+
+async def test_a_page_takes_the_permission_for_the_browser_as_well(folder: Path) -> None:
+    (folder / "x.html").write_text("<p>words")
+    desktop = RecordedDesktop()
+    model = Model(desktop, folder, YES)
+    model.gate = OpenGate([Folder(folder)], DESKTOP)
+
+    with pytest.raises(errors.NotPermitted):
+        await model.does("open_document", document="x.html")
+
+    assert desktop.asked == []
+
+
+async def test_what_turns_into_something_else_during_the_question_is_not_opened(folder: Path) -> None:
+    class Slow(Nobody):
+        async def may(self, question: Approval) -> Allowed | Denied | NobodyAnswered:
+            (folder / "report.pdf").write_text("<html><script>")
+            return await super().may(question)
+
+    desktop = RecordedDesktop()
+    model = Model(desktop, folder)
+    model.ask = Slow(YES)
+
+    with pytest.raises(ToolFailed, match="another than the one"):
+        await model.does("open_document", document="report.pdf")
+
+    assert desktop.asked == []
+
+
+@pytest.mark.parametrize("reply", [Allowed(Reach.ONCE, "phone"), Denied("phone"), None])
+async def test_a_person_who_names_a_page_is_told_what_it_does_before_it_is_opened(
+    folder: Path, reply: Allowed | Denied | None
+) -> None:
+    (folder / "x.html").write_text("<p>words")
+    desktop = RecordedDesktop(then=opens_another)
+    ask = Nobody(*([reply] if reply else []))
+
+    events = await asks(desktop, "open x.html", gate=OpenGate([Folder(folder)], DESKTOP, BROWSER), ask=ask)
+
+    assert isinstance(events[-1], Result) is isinstance(reply, Allowed)
+    assert desktop.asked == ([("show", folder / "x.html")] if isinstance(reply, Allowed) else [])
+    assert len(ask.asked) == 1
 
 
 @pytest.mark.parametrize("reply", [Denied("phone"), None])

@@ -11,7 +11,6 @@ from dispatch_host.desktop import entries
 from dispatch_host.desktop.desktop import Application, NoDesktop, Window, cut
 from dispatch_host.desktop.macos import MacOS
 from dispatch_host.desktop.matching import applications_of, is_of, windows_of
-from dispatch_host.desktop.opening import runs
 from dispatch_host.desktop.windows import Windows
 
 OPEN = [
@@ -105,16 +104,6 @@ def test_the_persons_own_entry_counts_before_the_systems(tmp_path: Path) -> None
 def test_titles_are_one_line_that_can_be_shown() -> None:
     assert cut("a\x1b[31m\n\u202eb\ud800") == "a [31m b?"
     assert len(cut("x" * 1000)) == 200
-
-
-@pytest.mark.parametrize("name", ["a.sh", "a.DESKTOP", "a.exe", "a.jar", "a.py", "a.lnk", "a.AppImage"])
-def test_what_would_run_is_not_opened(name: str) -> None:
-    assert runs(Path(name), 0o600)
-
-
-def test_a_document_is_opened_unless_it_may_be_run() -> None:
-    assert not runs(Path("a.pdf"), 0o640)
-    assert runs(Path("a.pdf"), 0o755)
 
 
 class Commands:

@@ -31,7 +31,18 @@ def test_an_approval_is_of_canonical_bytes_only(action: bytes) -> None:
 
 def test_a_rule_needs_a_permission_to_stand_on() -> None:
     with pytest.raises(ValueError, match="stands on a permission"):
-        Approval(text="May I?", action=canonical(1), preview="", rule="run make")
+        Approval(text="May I?", action=canonical(1), preview="", rule="run make", of="make")
+
+
+def test_a_rule_says_exactly_what_it_is_about_for_its_words_may_be_those_of_another() -> None:
+    with pytest.raises(ValueError, match="exactly what it is about"):
+        Approval(text="May I?", action=canonical(1), preview="", rule="run make", permission=TERMINAL)
+
+    one, other = (
+        Approval(text="May I?", action=canonical(1), preview="", rule="run make", permission=TERMINAL, of=of)
+        for of in ("make", "make\n")
+    )
+    assert one.rule_digest != other.rule_digest
 
 
 @pytest.mark.parametrize("choices", [["a", "a"], [""], [str(n) for n in range(CHOICES_LIMIT + 1)], ["x" * 9000]])
@@ -83,7 +94,7 @@ def test_what_the_agent_hears() -> None:
 
 def test_the_longest_question_fits_into_one_event() -> None:
     approval = Approval(
-        text="ä" * 2048, action=canonical("x"), preview="ä" * 16_384, rule="ä" * 512, permission=TERMINAL
+        text="ä" * 2048, action=canonical("x"), preview="ä" * 16_384, rule="ä" * 512, permission=TERMINAL, of=1
     )
     choice = Choice(text="ä" * 2048, choices=[f"{n:02}" * 64 for n in range(64)], preview="ä" * 16_384)
     for one in (approval, choice):

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from dispatch.doctor.chain import Finding, State, ok
-from dispatch_host.doctor import answered, look_at_folder
+from dispatch_host.doctor_looks import answered, look_at_folder
 from dispatch_host.scope import Folder
 
 

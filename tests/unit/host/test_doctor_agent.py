@@ -5,7 +5,7 @@ from __future__ import annotations
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.doctor.chain import State
 from dispatch_host.agents.registry import Listed
-from dispatch_host.doctor import look_at_agent
+from dispatch_host.doctor_looks import look_at_agent
 
 
 def test_an_agent_that_can_be_used_is_named() -> None:

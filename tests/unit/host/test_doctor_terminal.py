@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.doctor.chain import State
-from dispatch_host.doctor import look_at_sandbox
+from dispatch_host.doctor_looks import look_at_sandbox
 from dispatch_host.permissions.permission import TERMINAL, UNCONFINED, Grant
 from dispatch_host.sandbox.probe import Found
 from dispatch_host.sandbox.unconfined import Unconfined

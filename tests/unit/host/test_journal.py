@@ -124,14 +124,15 @@ async def test_a_full_disk_is_said_and_nothing_is_half_written(journal: Writer) 
 
 
 async def test_a_step_that_is_cancelled_before_its_turn_does_not_run(journal: Writer) -> None:
-    release = asyncio.Event()
+    in_its_turn, release = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def holds(_: Tx) -> None:
+        loop.call_soon_threadsafe(in_its_turn.set)
         asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
 
     first = asyncio.create_task(journal.step(holds))
-    await asyncio.sleep(0)
+    await in_its_turn.wait()  # else both may be taken together, and it is the turn of both
     second = asyncio.create_task(journal.step(lambda tx: settings.add_ending(tx, PAIR)))
     await asyncio.sleep(0)
     second.cancel()

@@ -16,13 +16,14 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import SystemClock
 from dispatch.ids import MessageId, PairId, TaskId
-from dispatch_host import answers, questions, steps
+from dispatch_host import answers, command_steps, questions, steps
 from dispatch_host.admission import Readable
+from dispatch_host.command_steps import Word
 from dispatch_host.journal import schema, tasks, threads
 from dispatch_host.journal.values import Pairing, StoredQuestion, StoredTask
 from dispatch_host.questions import Heard
 from dispatch_host.scribe import Scribe
-from dispatch_host.steps import Then, Word
+from dispatch_host.steps import Then
 from dispatch_host.tasks import OPEN, OUTCOMES, Event, State
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -81,7 +82,7 @@ class OneAnswer(RuleBasedStateMachine):
             pair_id=PAIR, task_id=task_id, attempt=1, action=action.SerializeToString(), direct=False
         )
         message_id = MessageId(os.urandom(16))
-        refused = steps.take(
+        refused = command_steps.take(
             self.tx, PAIR, message_id, Readable(command, action), undecided=0, direct=False, takes_words=True
         )
         if refused is None:
@@ -130,7 +131,7 @@ class OneAnswer(RuleBasedStateMachine):
             self.taken.append(message_id)  # the stream broke, and it comes again
 
     def goes(self, place: int) -> None:
-        gone = steps.go(self.tx, self.scribe, PAIR, Word(self.taken.pop(place)), in_time=True, now_ms=1)
+        gone = command_steps.go(self.tx, self.scribe, PAIR, Word(self.taken.pop(place)), in_time=True, now_ms=1)
         if gone.then is Then.CANCEL and self.task is not None and gone.task_id == self.task.task_id:
             self.cancelling = True
 

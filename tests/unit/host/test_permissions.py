@@ -11,7 +11,7 @@ from dispatch_host.journal import Tx, Writer, audit, permissions
 from dispatch_host.journal.values import AlwaysRule, AuditLine, AuditVerdict
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED, Grant, Kind, Permission, granted
 
-TASK = TaskId(b"t" * 16)
+TASK, OTHER = TaskId(b"t" * 16), TaskId(b"o" * 16)
 
 
 def folder(path: str, *, write: bool = False) -> Permission:
@@ -111,6 +111,43 @@ async def test_no_rule_outlives_the_permission_under_it(journal: Writer) -> None
     await journal.step(lambda tx: permissions.drop_over(tx, 100))
     await journal.step(lambda tx: permissions.allow(tx, Grant(permission=TERMINAL), 100))
     assert await left(100) == []
+
+
+async def test_what_a_task_does_again_and_again_is_one_line_with_how_often_and_when_last(journal: Writer) -> None:
+    def line(at_ms: int, subject: str, task: TaskId = TASK) -> AuditLine:
+        return AuditLine(
+            at_ms=at_ms, task_id=task, permission="folder /a", subject=subject, verdict=AuditVerdict.ALLOWED
+        )
+
+    def flood(tx: Tx) -> None:
+        audit.add(tx, line(1, "rm", OTHER))
+        for at_ms in range(2, 302):
+            audit.add(tx, line(at_ms, ("read", "list")[at_ms % 2]), most=100)
+
+    await journal.step(flood)
+
+    every = await journal.step(lambda tx: [one for _, one in audit.before(tx, None, limit=9)])
+    assert [(one.subject, one.at_ms, one.times, one.last_ms) for one in every] == [
+        ("list", 3, 150, 301),
+        ("read", 2, 150, 300),
+        ("rm", 1, 1, 1),
+    ]
+
+
+async def test_no_task_pushes_out_what_others_did_nor_by_refusals_what_it_was_allowed(journal: Writer) -> None:
+    def line(task: TaskId, subject: str, verdict: AuditVerdict) -> AuditLine:
+        return AuditLine(at_ms=1, task_id=task, permission="folder /a", subject=subject, verdict=verdict)
+
+    def flood(tx: Tx) -> None:
+        audit.add(tx, line(OTHER, "rm", AuditVerdict.ALLOWED))
+        audit.add(tx, line(TASK, "mine", AuditVerdict.ALLOWED))
+        for number in range(300):
+            audit.add(tx, line(TASK, str(number), AuditVerdict.REFUSED), most=100, of_task=10)
+
+    await journal.step(flood)
+
+    kept = await journal.step(lambda tx: [one.subject for _, one in audit.before(tx, None, limit=200)])
+    assert kept == [*(str(number) for number in range(299, 289, -1)), "mine", "rm"]
 
 
 async def test_the_oldest_lines_of_the_audit_log_go_first(journal: Writer) -> None:

@@ -60,6 +60,7 @@ async def test_it_is_an_agent(desk: Desk) -> None:
     await check_agent(desk.agent, desk.files, deeds)
 
 
+@pytest.mark.big
 async def test_names_that_are_no_text_reach_neither_model_nor_person_as_they_are(
     make_desk: Callable[[str], Desk],
 ) -> None:

@@ -80,6 +80,9 @@ def attempts(outside: Path, home: Path) -> Iterator[Call]:
         yield Call("zip_files", {"files": [way], "target": "out"})
         yield Call("rename_files", {"files": [way], "rule": "prefix", "text": "x"})
         yield Call("write_file", {"file": way, "content": "planted"})
+        yield Call("edit_file", {"file": way, "how": "append", "text": "planted"})
+        for name in ("delete_files", "move_files", "copy_files"):
+            yield Call(name, {"files": [way], **({} if name == "delete_files" else {"name": "out.txt"})})
     for folder in (
         str(outside),
         "../outside",
@@ -98,6 +101,11 @@ def attempts(outside: Path, home: Path) -> Iterator[Call]:
         yield Call("rename_files", {"folder": folder, "rule": "prefix", "text": "x"})
         yield Call("write_file", {"file": f"{folder}/planted.txt", "content": "planted"})
         yield Call("run_program", {"command": ["cat", str(secret)], "folder": folder})
+        yield Call("delete_files", {"folder": folder})
+        yield Call("make_folder", {"folder": f"{folder}/planted"})
+        for name in ("move_files", "copy_files"):
+            yield Call(name, {"files": ["files/inside.txt"], "to": folder})
+            yield Call(name, {"folder": folder, "to": "files"})
     for name in ("../planted.txt", f"{outside}/planted", "..", "a/b", "~/planted"):
         yield Call("rename_files", {"files": ["files/inside.txt"], "rule": "template", "text": name})
         yield Call("zip_files", {"files": ["files/inside.txt"], "target": name})
@@ -144,6 +152,7 @@ async def test_every_way_out_leads_nowhere_though_somebody_says_yes_to_all_of_it
     assert (str(one_desk.home / "key"), "send_file") in refused
 
 
+@pytest.mark.big
 async def test_what_a_file_says_changes_no_limit(one_desk: Desk, outside: Path) -> None:
     one_desk.permit(Folder(one_desk.files))
 
@@ -185,6 +194,7 @@ async def test_a_permission_that_is_taken_back_meanwhile_counts_at_once(one_desk
     assert "hello" not in one_desk.given[1]
 
 
+@pytest.mark.big
 async def test_the_hosts_own_home_stays_shut_though_a_folder_above_it_is_approved(one_desk: Desk) -> None:
     one_desk.permit(Folder(one_desk.home.parent, writable=True))
     ways = [str(one_desk.home / "key"), f"{one_desk.home.parent.name}/home/key"]

@@ -186,6 +186,8 @@ async def test_a_provider_that_nobody_can_reach_is_given_up(desk: Desk) -> None:
 
     assert isinstance(end, NotDone)
     assert (end.reason, "can't be reached" in end.text) == (NotDoneReason.AGENT_UNAVAILABLE, True)
+    assert "http://127.0.0.1:1. " in end.text
+    assert "base_url in agents.toml" in end.text
 
 
 async def test_a_break_is_as_long_as_the_provider_asks_and_too_long_a_one_ends_the_task(desk: Desk) -> None:
@@ -210,7 +212,7 @@ async def test_whoever_waits_for_a_provider_is_told(desk: Desk) -> None:
     async with leaves_nothing(), aclosing(running) as events:
         first = await anext(events)
 
-    assert first == Step("The model provider has a fault.", "Asked again in 3600 s.")
+    assert first == Step("The model provider has a fault. Asked again in 3600 s.")
 
 
 async def test_an_answer_without_words_or_one_that_is_cut_is_not_passed_off_as_done(desk: Desk) -> None:
@@ -226,6 +228,7 @@ async def test_an_answer_without_words_or_one_that_is_cut_is_not_passed_off_as_d
     assert cut.text.startswith("It goes like th")
 
 
+@pytest.mark.big
 async def test_a_model_that_never_stops_calling_ends_by_the_limit(desk: Desk) -> None:
     desk.set(requests=7)
     desk.server.usual = lambda _: Say(calls=[Call("list_folder", {"folder": "files"})])
@@ -287,6 +290,7 @@ async def test_closing_it_ends_the_request(desk: Desk) -> None:
         await desk.server.left.wait()
 
 
+@pytest.mark.big
 async def test_calls_that_are_nonsense_are_told_to_the_model_and_nobody_else(desk: Desk) -> None:
     nonsense = [
         Call("no_such_tool", {"a": 1}),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from dispatch_host.agents import Allowed, Approval, Choice, Denied, Reach, Result, Said, Task
 from dispatch_host.agents.asking import JSON
 from dispatch_host.permissions.permission import Kind, Permission
@@ -17,7 +19,7 @@ from tests.unit.llm.conftest import Desk
 YES = Allowed(Reach.ONCE, "pocket")
 
 
-async def called(desk: Desk, name: str, ask: Nobody | None = None, **arguments: JSON) -> str:
+async def called(desk: Desk, name: str, ask: Nobody | None = None, /, **arguments: JSON) -> str:
     """Let the model call one tool, and give what it was told."""
     desk.server.says(Say(calls=[Call(name, arguments)]), Say("Done."))
     assert isinstance(await desk.does("do it", ask=ask), Result)
@@ -64,6 +66,7 @@ async def test_it_reads_pages_of_a_pdf(one_desk: Desk) -> None:
     assert "This is page 23." not in part
 
 
+@pytest.mark.big
 async def test_it_measures_and_searches(one_desk: Desk) -> None:
     (one_desk.files / "sales.csv").write_text("region,amount\nnorth,10\nsouth,32\n")
 
@@ -133,6 +136,7 @@ async def test_a_no_and_silence_are_told_apart_and_change_nothing(one_desk: Desk
     assert [path.name for path in one_desk.files.iterdir()] == ["a.txt"]
 
 
+@pytest.mark.big
 async def test_it_writes_a_new_file_and_never_over_one_that_is_there(one_desk: Desk) -> None:
     (one_desk.files / "old.txt").write_text("precious")
     ask = Nobody(YES, YES)
@@ -146,6 +150,79 @@ async def test_it_writes_a_new_file_and_never_over_one_that_is_there(one_desk: D
     assert (one_desk.files / "old.txt").read_text() == "precious"
 
 
+@pytest.mark.big
+async def test_each_change_is_asked_for_made_and_undone_byte_for_byte(one_desk: Desk) -> None:
+    files = one_desk.files
+    (files / "trip" / "raw").mkdir(parents=True)
+    (files / "trip" / "raw" / "1.bin").write_bytes(bytes(range(256)))
+    (files / "trip" / "day.txt").write_bytes(b"sun\r\nsun and rain")
+    (files / "old").mkdir()
+    (files / "b.txt").write_text("b")
+    before = contents(files)
+    for name, arguments, told, shows, then in CHANGES:
+        ask = Nobody(YES, YES)
+
+        assert told in await called(one_desk, name, ask, **arguments), name
+
+        (question,) = ask.asked
+        assert isinstance(question, Approval)
+        assert shows in question.preview, name
+        assert question.rule == f"change files in {files}"
+        assert then(files), name
+        assert contents(files) != before
+        assert "Everything is as it was before" in await called(one_desk, "undo_change", ask)
+        assert contents(files) == before, name
+
+
+@pytest.mark.big
+async def test_a_change_that_leads_out_or_over_something_is_refused_and_nothing_is_asked(
+    one_desk: Desk, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.txt").write_text("not yours")
+    (one_desk.files / "a.txt").write_text("hello")
+    ask = Nobody(*[YES] * 10)
+
+    leading_out: dict[str, dict[str, JSON]] = {
+        "delete_files": {"files": [str(outside / "a.txt")]},
+        "move_files": {"files": ["files/a.txt"], "to": str(outside)},
+        "copy_files": {"files": [str(outside / "a.txt")], "to": "files"},
+        "make_folder": {"folder": f"{outside}/new"},
+        "edit_file": {"file": str(outside / "a.txt"), "how": "append", "text": "x"},
+    }
+    for name, arguments in leading_out.items():
+        assert (await called(one_desk, name, ask, **arguments)).startswith("Not permitted"), name
+    for name, arguments, told in REFUSED:
+        assert told in await called(one_desk, name, ask, **arguments), (name, arguments)
+
+    assert ask.asked == []
+    assert [path.name for path in one_desk.files.iterdir()] == ["a.txt"]
+    assert [path.read_text() for path in outside.iterdir()] == ["not yours"]
+    assert (Permission(Kind.FOLDER, str(outside), write=True), "move_files") in one_desk.gate.used
+
+
+@pytest.mark.big
+async def test_the_question_shows_all_of_a_new_file_to_its_last_line(one_desk: Desk) -> None:
+    lines = [f"line {number} of many" for number in range(4000)]
+    ask = Nobody(YES)
+    one_desk.set(answer_tokens=32_000)  # what a model says is bounded, too
+
+    too_long = await called(one_desk, "write_file", ask, file="files/a.txt", content="x" * 100_001)
+    no_text = await called(one_desk, "write_file", ask, file="files/a.txt", content="\ud800")
+    too_many_bytes = await called(one_desk, "write_file", ask, file="files/a.txt", content="é" * 70_000)
+    await called(one_desk, "write_file", ask, file="files/a.txt", content="\n".join(lines))
+
+    assert "at most 100000 characters" in too_long
+    assert "half a character" in no_text
+    assert "at most 128 KiB" in too_many_bytes
+    (question,) = ask.asked
+    assert isinstance(question, Approval)
+    assert "\n".join(lines) in question.preview
+    assert (one_desk.files / "a.txt").read_text() == "\n".join(lines)
+
+
+@pytest.mark.big
 async def test_it_packs_unpacks_sorts_and_converts(one_desk: Desk) -> None:
     (one_desk.files / "a.txt").write_text("hello")
     _pdf(one_desk.files / "b.pdf", pages=2)
@@ -214,6 +291,103 @@ async def test_a_toolbox_that_breaks_is_not_the_end_of_the_task(one_desk: Desk) 
     one_desk.toolboxes.append(Broken())  # type: ignore[arg-type]  # on purpose
 
     assert "0 folders and 0 files" in await called(one_desk, "list_folder", folder="files")
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Give what is in a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+Changes = tuple[str, dict[str, JSON], str, str, Callable[[Path], bool]]
+CHANGES: list[Changes] = [
+    (
+        "delete_files",
+        {"folder": "files/trip"},
+        "Done: Delete 2 folders with 2 files",
+        "delete `1.bin` (256 B)",
+        lambda files: not (files / "trip").exists(),
+    ),
+    (
+        "delete_files",
+        {"folder": "files", "only_files": True},
+        "Done: Delete 1 file",
+        "delete `b.txt`",
+        lambda files: (files / "trip").exists() and not (files / "b.txt").exists(),
+    ),
+    (
+        "move_files",
+        {"folder": "files/trip", "to": "files/old"},
+        "Done: Move 2 folders with 2 files",
+        "into `",
+        lambda files: (files / "old" / "trip" / "raw" / "1.bin").exists() and not (files / "trip").exists(),
+    ),
+    (
+        "move_files",
+        {"files": ["files/b.txt", "files/b.txt"], "name": "LICENCE"},
+        "Done: Rename 1 file",
+        "`b.txt` → `LICENCE`",
+        lambda files: (files / "LICENCE").read_text() == "b",
+    ),
+    (
+        "copy_files",
+        {"files": ["files/b.txt", "files/trip/day.txt"], "to": "files/old"},
+        "Done: Copy 2 files",
+        "a copy",
+        lambda files: {path.name for path in (files / "old").iterdir()} == {"b.txt", "day.txt"},
+    ),
+    (
+        "copy_files",
+        {"files": ["files/b.txt"], "name": "c"},
+        "Done: Copy 1 file",
+        "a copy, `c`",
+        lambda files: (files / "c").read_text() == (files / "b.txt").read_text(),
+    ),
+    (
+        "make_folder",
+        {"folder": "files/trip/new"},
+        "Done: Make the folder",
+        "new folder `new`",
+        lambda files: (files / "trip" / "new").is_dir(),
+    ),
+    (
+        "edit_file",
+        {"file": "files/trip/day.txt", "how": "replace", "text": "sun", "with": "snow"},
+        "Done: Replace “sun” 2 times in",
+        "+snow and rain␃",
+        lambda files: (files / "trip" / "day.txt").read_bytes() == b"snow\r\nsnow and rain",
+    ),
+    (
+        "edit_file",
+        {"file": "files/trip/day.txt", "how": "append", "text": "wind\n"},
+        "Done: Add a line to",
+        "+wind␍",
+        lambda files: (files / "trip" / "day.txt").read_bytes() == b"sun\r\nsun and rain\r\nwind\r\n",
+    ),
+    (
+        "edit_file",
+        {"file": "files/trip/day.txt", "how": "drop", "text": "rain"},
+        "Done: Remove 1 line from",
+        "-sun and rain␃",
+        lambda files: (files / "trip" / "day.txt").read_bytes() == b"sun\r\n",
+    ),
+]
+REFUSED: list[tuple[str, dict[str, JSON], str]] = [
+    ("delete_files", {}, "either files or folder"),
+    ("delete_files", {"folder": "files"}, "is an approved folder, which stays"),
+    ("delete_files", {"files": ["files/none.txt"]}, "There are no files"),
+    ("move_files", {"files": ["files/a.txt"]}, "to is missing"),
+    ("move_files", {"files": ["files/a.txt"], "to": "files/none"}, "There is no folder"),
+    ("move_files", {"files": ["files/a.txt"], "to": "none"}, "no whole path"),
+    ("move_files", {"files": ["files/a.txt"], "to": "files"}, "already"),
+    ("move_files", {"files": ["files/a.txt"], "name": "../b.txt"}, "can't be the name of a file"),
+    ("copy_files", {"folder": "files", "name": "b.txt"}, "name is for one file"),
+    ("make_folder", {"folder": "files/a.txt"}, "is there already"),
+    ("make_folder", {"folder": "files/x/y"}, "Not done"),
+    ("edit_file", {"file": "files/a.txt", "how": "replace", "text": "sun"}, "is not in"),
+    ("edit_file", {"file": "files/a.txt", "how": "append"}, "text is missing"),
+    ("edit_file", {"file": "files/a.txt", "how": "append", "text": "\ud800"}, "half a character"),
+    ("edit_file", {"file": "files/a.txt", "how": "append", "text": "x", "with": "y"}, "no argument with"),
+]
 
 
 def _pdf(path: Path, *, pages: int) -> None:

@@ -19,6 +19,7 @@ KEY = "sk-very-secret"
 @pytest.fixture
 def key_file(tmp_path: Path) -> str:
     (tmp_path / "key").write_text(f"{KEY}\n")
+    (tmp_path / "key").chmod(0o600)
     return str(tmp_path / "key")
 
 
@@ -89,6 +90,7 @@ def test_nobody_there_is_a_failure() -> None:
 def test_a_key_file_without_a_key_is_a_failure(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "key").write_text(content)
+        (tmp_path / "key").chmod(0o600)
     with ModelServer(says("Yes.")) as server, pytest.raises(errors.ModelFailed, match="key file"):
         Model(url=server.url, name="tiny", key_file=str(tmp_path / "key")).ask("Is it?")
     assert server.asked == []
@@ -135,3 +137,36 @@ def test_only_what_keeps_the_words_private_is_taken(url: str, fits: bool) -> Non
         return
     with pytest.raises(errors.BadRequest):
         model.check(plaintext=False)
+
+
+def test_a_proxy_of_the_environment_gets_nothing_of_what_goes_to_this_device(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.touch(mode=0o600)
+    key.write_text("sk-1")
+    with ModelServer(says("through the proxy")) as proxy, ModelServer(says("here")) as server:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url.removesuffix("/v1"))
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+
+        assert Model(url=server.url, name="tiny", key_file=str(key)).ask("private words") == "here"
+
+        assert proxy.asked == []
+        assert server.headers[0]["Authorization"] == "Bearer sk-1"
+
+
+@pytest.mark.parametrize("what", ["open to others", "a folder"])
+def test_a_key_that_others_may_read_is_not_used(tmp_path: Path, what: str) -> None:
+    key = tmp_path / "key"
+    if what == "a folder":
+        key.mkdir(mode=0o700)
+    else:
+        key.write_text("sk-1")
+        key.chmod(0o640)
+    with ModelServer(says("hello")) as server:
+        with pytest.raises(errors.ModelFailed, match=r"may be read by others|can't be read"):
+            Model(url=server.url, name="tiny", key_file=str(key)).ask("hello")
+
+        assert server.asked == []

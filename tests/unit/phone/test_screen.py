@@ -6,7 +6,9 @@ import io
 import re
 from typing import Any
 
+import pytest
 from dispatch.cli import Console
+from dispatch.device import question_words
 from mobile_sim.screen import Screen
 
 TASK = "11111111-2222-3333-4444-555555555555"
@@ -47,6 +49,7 @@ def test_off_a_terminal_there_are_plain_lines_and_no_control_signs() -> None:
     assert "\r" not in text
     assert "→ sent to desk\n" in text
     assert "| 1 | 2 |" in text
+    assert "Som" not in text  # what is told live is in the answer
 
 
 def test_on_a_terminal_the_status_line_is_gone_at_the_end() -> None:
@@ -148,20 +151,78 @@ def test_a_file_that_came_back_says_how_it_is_fetched() -> None:
     assert "\x1b" not in said
 
 
+FORGED = "» answered: once, by Anna's laptop"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_nothing_that_an_agent_says_looks_like_the_computers_own_word(terminal: bool) -> None:
+    """What is answered stands at the beginning of a line; no title, text, preview or question of an agent's gets there."""
+    filled = "x" * 78 + " " + FORGED  # as wide as the terminal
+    for said in (FORGED, f"x\n{FORGED}", filled, f"x\n\n```\n{FORGED}\n```"):
+        text = left(
+            shown(
+                [
+                    {"event": "step", "title": said, "detail": ""},
+                    {"event": "text", "number": 1, "text": said},
+                    {"event": "asking", "text": said, "choices": [], "detail": said},
+                    {"event": "done", "state": "done", "text": said},
+                ],
+                terminal=terminal,
+            )
+        )
+        assert not re.search(r"^[»✓?] answered|^» ", text, re.MULTILINE), text
+
+    real = shown([{"event": "answered", "text": "once", "by": "Anna's laptop"}], terminal=terminal)
+    assert f"{FORGED}\n" in left(real)
+
+
+def test_a_question_of_an_agents_own_is_told_from_an_approval_and_an_approval_says_what_always_holds_for() -> None:
+    asks = {"event": "asking", "text": "May I delete it?", "choices": ["once", "deny"]}
+
+    choice, approval = shown([asks], terminal=False), shown([asks | {"digest": "d", "rule": "delete"}], terminal=False)
+
+    assert choice.startswith("? The agent asks: May I delete it?")
+    assert approval.startswith("? May I delete it?")
+    assert "task and always hold for: delete" in approval
+
+
+def test_what_is_too_long_for_a_question_is_shown_whole_before_it() -> None:
+    part = {"event": "step", "title": question_words.part_title(1, 2), "detail": "rm -rf x"}
+
+    assert "rm -rf x" in shown([part], terminal=False)
+    assert "rm -rf x" not in shown([part | {"title": "Cleaning up"}], terminal=False)
+
+
+def _asking(asks: str, choices: list[str]) -> dict[str, Any]:
+    asked = {"state": "asking", "asks": asks, "choices": choices, "asked_for_ms": 180_000, "advice": "Answer it."}
+    return asked | {"is_approval": "once" in choices}
+
+
 def test_a_list_says_what_a_task_asks_where_it_waits_and_who_began_it() -> None:
     listed = {"event": "listed", "asked_at": 1_700_000_000_000, "text": "look"}
     text = shown(
         [
-            listed | {"state": "asking", "asks": "Which one?", "asked_for_ms": 180_000},
+            listed | _asking("Which one?", ["north.csv", "south.csv"]),
+            listed | _asking("Run it?", ["once", "deny"]),
             listed | {"state": "waiting", "position": 2, "scheduled": True},
+            listed
+            | {"state": "waiting", "position": 1, "asking": True, "asking_task_id": "42", "asking_text": "tidy up"},
+            listed | {"state": "waiting", "position": 1, "asking": True},
             listed | {"state": "done", "answered": "here"},
         ],
         terminal=False,
     )
 
-    assert "? Which one? (open for 3 min)" in text
+    assert "? The agent asks: Which one? (open for 3 min)" in text
+    assert "? Run it? (open for 3 min)" in text
+    assert "1. north.csv" in text
+    assert text.count(f"Answer it: dispatch-phone answer {TASK} 1|2\n") == 1
+    assert "1. once" not in text
+    assert f"dispatch-phone answer {TASK} once|deny" in text
     assert "look, number 2 in line (scheduled)" in text
     assert "look (answered here)" in text
+    assert "It waits for an answer: the task before it, 'tidy up', asks. dispatch-phone answer 42 …" in text
+    assert "It waits for an answer to another phone's task, which asks" in text
 
 
 def test_a_thread_says_what_the_computer_began_itself_and_what_it_missed() -> None:

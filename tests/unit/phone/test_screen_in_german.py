@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from dispatch import errors
 from dispatch.cli import Console
+from dispatch.device import question_words
 from dispatch.words import ENGLISH, Language, Words
 from dispatch.words.spoken import spoken
 from mobile_sim.screen import Screen
@@ -43,6 +44,56 @@ def test_a_refusal_is_said_in_the_language_of_the_person() -> None:
     assert "abgelehnt: HOST_ASLEEP" in text
     assert "Weck ihn auf und sende noch einmal." in text
     assert "asleep" not in text
+
+
+def test_what_goes_on_is_said_in_the_language_of_the_person_and_what_the_agent_says_as_it_said_it() -> None:
+    asks = {"event": "asking", "text": "May I?", "choices": ["once", "deny"], "detail": "", "answer_within_ms": 0}
+    text = shown(
+        {"event": "step", "title": question_words.part_title(1, 2), "detail": "rm -rf x"},
+        {"event": "step", "title": "What I do next", "detail": ""},
+        asks,
+        asks | {"digest": "d", "rule": "delete"},
+        {"event": "answered", "text": "once", "by": "Annas Telefon"},
+        {"event": "steered", "text": "only {text}"},
+        {"event": "waiting", "position": 2, "asking": True, "asking_task_id": "42", "asking_text": "tidy up"},
+    )
+
+    assert [line.strip() for line in text.splitlines()] == [
+        "· Worum es geht, Teil 1 von 2",
+        "rm -rf x",
+        "· What I do next",
+        "? Der Agent fragt: May I? (once / deny)",
+        "? May I? (once / deny)",
+        "task und always gelten für: delete",
+        "» beantwortet: once, von Annas Telefon",
+        "» dazu gesagt: only {text}",
+        "… wartet, an Stelle 2",
+        "! Sie wartet auf eine Antwort: die Aufgabe davor, 'tidy up', fragt. dispatch-phone answer 42 …",
+    ]
+
+
+def test_a_list_says_how_a_task_is_answered_in_the_language_of_the_person() -> None:
+    listed = {
+        "event": "listed",
+        "task_id": "42",
+        "state": "asking",
+        "asked_at": 0,
+        "text": "look",
+        "choices": ["a", "b"],
+    }
+
+    text = shown(listed | {"asks": "Which?", "asked_for_ms": 180_000, "is_approval": False, "advice": "Answer it."})
+
+    assert "? Der Agent fragt: Which? (seit 3 min offen)" in text
+    assert "Antworte: dispatch-phone answer 42 1|2" in text
+
+
+def test_a_full_disk_on_the_other_side_is_said_to_be_there() -> None:
+    there = errors.StoreFailedThere()
+    text = shown(refused(there.sentence) | {"reason": "STORE_FAILED", "advice": there.advice})
+
+    assert GERMAN.cases["STORE_FAILED_THERE"].sentence in text
+    assert GERMAN.cases["STORE_FAILED_THERE"].advice in text
 
 
 def test_programs_read_english_whatever_the_person_speaks() -> None:

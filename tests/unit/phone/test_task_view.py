@@ -278,3 +278,23 @@ def test_a_task_that_is_not_over_says_so_as_its_reason_with_what_to_do(kind: Kin
     assert line["advice"]
     assert line["text"]
     assert exit_of(errors.of_word(line["reason"])) is exit_of_view(view_of(facts)) is Exit.NOT_OVER
+
+
+def test_a_task_that_waits_for_an_answer_says_so_until_it_is_given() -> None:
+    asks = Fact(kind=Kind.WAITING, at_ms=1, position=1, asking=True, detail="11111111-2222-3333-4444-555555555555")
+    view = after(view_of([Fact(kind=Kind.ACCEPTED, at_ms=0, attempt=1)]), asks)
+    assert (view.waits_for_answer, view.asking_task_id) == (True, asks.detail)
+    assert event_of(view, asks) == {
+        "event": "waiting", "position": 1, "asking": True, "asking_task_id": asks.detail, "at": 1
+    }  # fmt: skip
+
+    view = after(view, Fact(kind=Kind.WAITING, at_ms=2, position=1))
+    assert (view.waits_for_answer, view.asking_task_id) == (False, "")
+
+
+def test_a_full_disk_that_refused_a_task_is_not_said_to_be_this_phones() -> None:
+    sent = view_of([Fact(kind=Kind.SENT, at_ms=0, attempt=1)])
+    line = last_line(after(sent, Fact(kind=Kind.REFUSED, at_ms=1, attempt=1, reason="STORE_FAILED")))
+
+    assert line["text"] == errors.StoreFailedThere.sentence
+    assert line["advice"] == errors.StoreFailedThere.advice

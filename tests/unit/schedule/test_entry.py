@@ -16,6 +16,7 @@ MINUTE, HOUR = 60_000, 3_600_000
 NOON = 1_800_014_400_000  # 2027-01-15 12:00 UTC
 FREE = Reason.REASON_UNSPECIFIED
 BUSY = Reason.REASON_RUN_OVERTAKEN
+FULL = Reason.REASON_QUEUE_FULL
 GONE = Reason.REASON_RUN_MISSED
 
 HOURLY = Entry(
@@ -58,10 +59,17 @@ def test_back_in_time_for_the_newest_that_one_is_run_and_the_others_told() -> No
 def test_what_can_not_begin_is_held_and_told_with_its_own_reason_afterwards() -> None:
     assert at(HOURLY, 1, BUSY) == Hold(BUSY)
     assert at(HOURLY, 5, BUSY) == Hold(BUSY)
-    assert at(replace(HOURLY, held=BUSY), 1.01) == Deal(until_ms=NOON + HOUR, run=Run(due_ms=NOON + HOUR))
+    assert at(replace(HOURLY, held=FULL), 1.01) == Deal(until_ms=NOON + HOUR, run=Run(due_ms=NOON + HOUR))
     after = at(replace(HOURLY, held=BUSY), 1.5)
     assert isinstance(after, Deal)
     assert after.tell == Tell(from_ms=NOON + HOUR, to_ms=NOON + HOUR, count=1, why=BUSY)
+
+
+def test_what_came_due_while_the_run_before_asked_is_missed_however_lately() -> None:
+    assert at(replace(HOURLY, held=BUSY), 1.01) == Deal(
+        until_ms=NOON + HOUR, tell=Tell(from_ms=NOON + HOUR, to_ms=NOON + HOUR, count=1, why=BUSY)
+    )
+    assert at(replace(ONCE, held=BUSY), 1.01) == Deal(until_ms=NOON + HOUR, run=Run(due_ms=NOON + HOUR))
 
 
 def test_a_clock_set_back_a_little_waits_and_one_set_back_far_goes_on_from_there() -> None:

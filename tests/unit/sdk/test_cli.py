@@ -26,6 +26,17 @@ def test_a_refusal_says_a_strangers_words_without_letting_them_command_the_termi
     assert json.loads(out.getvalue())["detail"] == said.detail
 
 
+def test_a_wrong_value_is_refused_by_what_is_wrong_with_it_and_nothing_around_that() -> None:
+    words, objects = io.StringIO(), io.StringIO()
+    said = errors.BadRequest("no permission is called terminl")
+
+    assert Console(as_json=False, out=words, colour=False).refusal(said) == Exit.USAGE
+    Console(as_json=True, out=objects, colour=False).refusal(said)
+
+    assert words.getvalue() == "No permission is called terminl.\n"
+    assert json.loads(objects.getvalue())["detail"] == said.detail
+
+
 def test_a_refusal_by_the_operators_policy_names_it_with_what_is_and_what_would_have_to_be() -> None:
     policy = {"policy": "plans", "current": "team\x1b[2J", "required": "pro or max"}
     said = errors.PlanNotAllowed(metadata=policy)

@@ -10,7 +10,7 @@ from dispatch.plain import json_escaped, one_line, plain, plain_markdown
 
 
 def test_words_stay_as_they_are_in_every_script() -> None:
-    for text in ("Größe: 3 MB", "資料", "עברית", "👩‍💻 done", "a\n\tb", ""):
+    for text in ("Größe: 3 MB", "資料", "עברית", "👩‍💻 done", "❤️‍🔥 ☎︎", "می‌خواهم", "a\n\tb", ""):
         assert plain(text) == text
 
 
@@ -19,6 +19,22 @@ def test_no_sign_that_commands_a_terminal_or_turns_text_comes_through(code: int)
     assert chr(code) not in plain(f"a{chr(code)}b")
     assert plain(f"a{chr(code)}b")[0] == "a"
     assert plain(f"a{chr(code)}b")[-1] == "b"
+
+
+HIDDEN = "".join(chr(0xE0000 + ord(sign)) for sign in "bcc evil@example.org")
+
+
+@pytest.mark.parametrize(
+    "unseen", ["\u200b", "\u2060", "\u00ad", "\ufeff", "\u2800", "\u3164", "\ufe01", HIDDEN, "\u200d" * 2, "\ufe0f" * 3]
+)
+def test_what_shows_nothing_is_shown_as_what_it_is(unseen: str) -> None:
+    for text in (f"bob{unseen}@x", unseen, f"a {unseen}"):
+        shown = plain(text)
+
+        assert f"⟨U+{ord(unseen[-1]):04X}⟩" in shown
+        assert sum(sign in unseen for sign in shown) <= 1
+        assert plain(shown) == shown
+    assert json.loads(json_escaped(f'"{unseen}"')) == unseen
 
 
 def test_one_line_is_one_line_and_not_too_long() -> None:
@@ -38,7 +54,7 @@ def test_markdown_keeps_the_entities_that_are_only_words() -> None:
 
 
 def test_a_line_of_json_is_one_line_for_every_reader_commands_no_terminal_and_says_the_same() -> None:
-    words = f"ü 資料 \x9b31m \u2028 \u2029 \x85 \u202e \udcff {string.printable}"
+    words = f"ü 資料 \x9b31m \u2028 \u2029 \x85 \u202e \udcff \U000e0041 {string.printable}"
     written = json_escaped(json.dumps(words, ensure_ascii=False))
     assert json.loads(written) == words
     assert len(written.splitlines()) == 1

@@ -62,6 +62,12 @@ def test_a_person_sees_all_of_the_question() -> None:
     ]
 
 
+def test_the_words_of_an_agent_are_told_from_a_question_of_the_hosts() -> None:
+    posing = pb.Question(question_id=ID, text="Run it?", choices=["once", "deny"])
+
+    assert next(question_words.lines(posing)) == "The agent asks: Run it?"
+
+
 @pytest.mark.parametrize(("said", "ms"), [("90s", 90_000), ("30m", 1_800_000), ("2h", 7_200_000), ("7d", 604_800_000)])
 def test_how_long_is_read(said: str, ms: int) -> None:
     assert permission_words.duration_ms(said) == ms

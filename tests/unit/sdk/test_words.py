@@ -130,6 +130,7 @@ def test_no_key_is_left_over() -> None:
 def test_a_value_is_text_and_is_not_read_for_placeholders() -> None:
     assert filled("{host} has it, {position}.", host="{position}", position="2") == "{position} has it, 2."
     assert filled("{host.name} {missing}", host="x") == "{host.name} {missing}"
+    assert ENGLISH.line("steered", text="{text}") == "was told: {text}"
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ CREATE TABLE pairings (
     head_hash BLOB NOT NULL,
     holes INTEGER NOT NULL DEFAULT 0,
     keep_awake BLOB NOT NULL DEFAULT x'',
+    warned TEXT NOT NULL DEFAULT '',
+    warned_at_ms INTEGER NOT NULL DEFAULT 0,
     permissions BLOB,
     service_told INTEGER NOT NULL DEFAULT 0,
     lan_addresses TEXT NOT NULL DEFAULT '[]'
@@ -81,7 +83,8 @@ CREATE TABLE tasks (
     after_number INTEGER NOT NULL,
     state TEXT NOT NULL,
     action BLOB NOT NULL,
-    here INTEGER NOT NULL DEFAULT 0
+    here INTEGER NOT NULL DEFAULT 0,
+    shown_question BLOB NOT NULL DEFAULT x''
 ) WITHOUT ROWID;
 CREATE INDEX tasks_by_pair ON tasks (pair_id, state);
 CREATE TABLE posts (

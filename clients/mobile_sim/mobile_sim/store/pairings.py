@@ -146,6 +146,19 @@ class PairingBook:
         """Note what the host says of being kept awake."""
         self._connection.execute("UPDATE pairings SET keep_awake = ? WHERE pair_id = ?", (state, pair_id))
 
+    def warned(self, pair_id: PairId) -> tuple[str, int]:
+        """Give the reason that the person was last warned for, and when (this phone's wall clock, ms); empty for never."""
+        row = self._connection.execute(
+            "SELECT warned, warned_at_ms FROM pairings WHERE pair_id = ?", (pair_id,)
+        ).fetchone()
+        return ("", 0) if row is None else (row[0], row[1])
+
+    def set_warned(self, pair_id: PairId, reason: str, at_ms: int) -> None:
+        """Note that the person was warned, or with no reason that there is nothing to warn of any more."""
+        self._connection.execute(
+            "UPDATE pairings SET warned = ?, warned_at_ms = ? WHERE pair_id = ?", (reason, at_ms, pair_id)
+        )
+
     def set_permissions(self, pair_id: PairId, permissions: bytes) -> None:
         """Note what the host says that agents may do."""
         self._connection.execute("UPDATE pairings SET permissions = ? WHERE pair_id = ?", (permissions, pair_id))

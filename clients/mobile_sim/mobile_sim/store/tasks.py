@@ -113,6 +113,15 @@ class TaskBook:
         """Note where it stands now."""
         self._connection.execute("UPDATE tasks SET state = ? WHERE task_id = ?", (state, task_id))
 
+    def shown_question(self, task_id: TaskId) -> bytes:
+        """Give the id of the question that the person was shown and has not answered; empty for none."""
+        row = self._connection.execute("SELECT shown_question FROM tasks WHERE task_id = ?", (task_id,)).fetchone()
+        return b"" if row is None else bytes(row[0])
+
+    def set_shown_question(self, task_id: TaskId, question_id: bytes) -> None:
+        """Note which question the person was shown."""
+        self._connection.execute("UPDATE tasks SET shown_question = ? WHERE task_id = ?", (question_id, task_id))
+
     def set_here(self, task_id: TaskId) -> None:
         """Note that it was answered on this phone."""
         self._connection.execute("UPDATE tasks SET here = 1 WHERE task_id = ?", (task_id,))

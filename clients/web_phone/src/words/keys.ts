@@ -43,6 +43,7 @@ export type ReasonKey =
   | "SIGNATURE_INVALID"
   | "NOT_SUPPORTED"
   | "QUESTION_CLOSED"
+  | "QUESTION_UNSEEN"
   | "NOT_STEERABLE"
   | "GRANT_EXPIRED"
   | "PROOF_INVALID"
@@ -107,6 +108,8 @@ export type ReasonKey =
   | "SANDBOX_UNAVAILABLE"
   | "AGENT_UNAVAILABLE"
   | "LIMIT_REACHED"
+  | "PROGRAM_FAILED"
+  | "TOOL_UNAVAILABLE"
   | "HOME_IN_USE"
   | "TARGET_NEEDED"
   | "TARGET_UNKNOWN"
@@ -123,6 +126,7 @@ export type ReasonKey =
   | "TRANSFER_FAILED"
   | "RUN_MISSED"
   | "RUN_OVERTAKEN"
+  | "SCHEDULE_UNKNOWN"
   | "MODEL_FAILED"
   | "INTERNAL";
 
@@ -138,7 +142,8 @@ export type CaseKey =
   | "STOPPED_UNSENT"
   | "STOPPED_COMMAND"
   | "RESEND"
-  | "TAMPERING";
+  | "TAMPERING"
+  | "STORE_FAILED_THERE";
 
 export type StateKey =
   | "new"
@@ -183,7 +188,11 @@ export type LineKey =
   | "accepted"
   | "scheduled"
   | "waiting"
+  | "waits_for_answer"
+  | "waits_for_answer_to"
+  | "waits_for_another_phone"
   | "started"
+  | "goes_on"
   | "cancelling"
   | "steering"
   | "steered"
@@ -193,6 +202,15 @@ export type LineKey =
   | "answered"
   | "answered_by_nobody"
   | "answered_here"
+  | "agent_asks"
+  | "part"
+  | "holds_for"
+  | "open_for"
+  | "open_now"
+  | "answer_it"
+  | "answer_with"
+  | "answer_in_words"
+  | "another_question"
   | "heard";
 
 /** The catalogue in one language. */

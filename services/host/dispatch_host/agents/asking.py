@@ -48,7 +48,8 @@ class Approval:
     also: Sequence[Permission] = ()
     """What else it takes, and the rule stands on."""
     of: JSON = None
-    """What the rule is about, where its words could be those of another: one rule is one of these under one wording."""
+    """What the rule is about, exactly, for its words may be those of another: one rule is one of these under one wording. A
+    rule needs one."""
 
     def __post_init__(self) -> None:
         """Refuse what could not be bound to or remembered. Raises ValueError."""
@@ -56,6 +57,8 @@ class Approval:
             raise ValueError("the action is not canonical JSON")
         if self.rule and self.permission is None:
             raise ValueError("a rule stands on a permission")
+        if self.rule and self.of is None:
+            raise ValueError("a rule says exactly what it is about")
         _fits("text", self.text, TEXT_BYTES)
         _fits("rule", self.rule, RULE_BYTES)
 

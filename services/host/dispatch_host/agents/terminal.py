@@ -18,7 +18,7 @@ from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.probe import Found, probe
 from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program, ProgramEvent, Programs
 from dispatch_host.sandbox.unconfined import Unconfined
-from dispatch_host.scope import Folder
+from dispatch_host.scope import Folder, KeptOut
 from dispatch_host.scope.given import given, still_given
 
 
@@ -143,7 +143,7 @@ def _seen(start: Path, chosen: Sequence[Folder] | None, approved: Sequence[Folde
     return seen
 
 
-def best_terminal(*, home: Path, keep_out: Sequence[Path], environment: Mapping[str, str]) -> Terminal:
+def best_terminal(*, home: Path, keep_out: Sequence[Path | KeptOut], environment: Mapping[str, str]) -> Terminal:
     """Make the terminal of this computer. `home` is what `~` is to programs; they never see `keep_out`, in the sandbox."""
     looking = partial(probe, home=home, keep_out=keep_out, environment=environment)
     return Terminal(looking, unconfined=Unconfined(home=home, keep_out=keep_out, environment=environment))

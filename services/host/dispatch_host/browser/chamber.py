@@ -63,7 +63,7 @@ class Worker:
 
 def installed() -> str:
     """Give the path of Chromium. Raises NoBrowser where it is missing, or Playwright is."""
-    if importlib.util.find_spec("playwright") is None:
+    if importlib.util.find_spec("playwright") is None or importlib.util.find_spec("ifaddr") is None:
         raise NoBrowser(
             "Playwright is not installed.", "Install the host's extra: pip install 'dispatch-host[browser]'."
         )

@@ -1,33 +1,31 @@
-"""What the worker does with Chromium's pages: opens, reads, acts, waits, and holds back what would be sent. In the sandbox.
+"""What the worker does with Chromium's pages: opens, reads, clicks and fills. In the sandbox.
 
-Playwright's accessibility snapshot is the page's text; the `ref` in it is how an element is meant. docs/browser.md.
+Playwright's accessibility snapshot is the page's text (reading.py); the `ref` in it is how an element is meant. What pages ask for
+is traffic.py. docs/browser.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from playwright.async_api import BrowserContext, Dialog, Download, Error, Locator, Page, Request, Route
+from playwright.async_api import BrowserContext, Dialog, Download, Error, Locator, Page
 from playwright.async_api import TimeoutError as TooLong
 
 from dispatch_host.browser import wire
+from dispatch_host.browser.reading import TABLE, Opened, as_markdown, in_parts
+from dispatch_host.browser.traffic import Traffic
 
 MOST_PAGES = 5
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOK_SECONDS = 0.05
-_QUIET_SECONDS = 0.3
-_LOADING_SECONDS = 8.0
 _GOTO_MS = 25_000
+_NOTHING = "about:blank"
 _ALIVE_SECONDS = 5.0
 _SHOT_PIXELS = 8_000
-_NOISE = re.compile(r" \[(?:cursor=pointer|active)\]")
 _KEYS = re.compile(
     r"[A-Za-z0-9]|Enter|Tab|Escape|Backspace|Delete|Space|Home|End|Page(?:Up|Down)|Arrow(?:Up|Down|Left|Right)"
 )
@@ -38,38 +36,10 @@ _ABOUT = """element => {
   const link = control.tagName === 'A' && !control.form;
   return {link, sends: Boolean(sends), form: Boolean(control.form), area: control.tagName === 'TEXTAREA'};
 }"""
-_TABLE = """element => {
-  const table = element.closest('table') || element.querySelector('table');
-  if (!table) return null;
-  return Array.from(table.rows).slice(0, 500).map(
-    row => Array.from(row.cells).slice(0, 50).map(cell => (cell.innerText || '').trim().slice(0, 500)));
-}"""
 
 
 class CannotDo(Exception):
     """What was asked can't be done on this page; the text says why."""
-
-
-@dataclass(slots=True)
-class Opened:
-    """A page, read."""
-
-    url: str = "about:blank"
-    title: str = ""
-    text: str = ""
-    part: int = 1
-    parts: int = 1
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Acting:
-    """What the agent does just now, as far as it decides what is held back."""
-
-    link: bool = False
-    sends: bool = False  # it presses what sends a form
-    adopted: bool = False  # a page that was opened by it is the page now
-    new_document: bool = False
 
 
 class Pages:
@@ -79,58 +49,37 @@ class Pages:
         """`tell` writes a line to the host."""
         # Fixed after __init__.
         self._context = context
-        self._tell = tell
-        self._numbers = itertools.count(1)
+        self._traffic = Traffic(context, tell=tell, note=self._note)
         # Touched on one loop.
         self._open: list[Page] = []
         self._parts: list[str] = [""]
         self._notes: list[str] = []
-        self._touched = False  # since the last address that the agent opened
-        self._acting: _Acting | None = None
         self._saving: asyncio.Future[Download] | None = None
-        self._held: dict[int, asyncio.Future[bool]] = {}
-        self._loading: set[Request] = set()
         self._background: set[asyncio.Task[None]] = set()
-        self._moved = 0.0  # when something was last asked for or came
 
     async def begin(self) -> None:
         """Open the first page, with an ear at everything that it may do."""
-        await self._context.route("**/*", self._route)
-        await self._context.route_web_socket("**/*", lambda way: way.close())
+        await self._traffic.begin()
         self._context.on("page", self._opened)
-        self._context.on("request", self._asks)
-        self._context.on("requestfinished", self._came)
-        self._context.on("requestfailed", self._came)
         self._open = [await self._context.new_page()]
 
     def answered(self, number: int, *, yes: bool) -> None:
         """Hear what became of a request that was held."""
-        if (held := self._held.get(number)) is not None and not held.done():
-            held.set_result(yes)
+        self._traffic.answered(number, yes=yes)
 
-    @contextlib.asynccontextmanager
-    async def patience(self, seconds: float) -> AsyncIterator[None]:
+    def patience(self, seconds: float) -> AbstractAsyncContextManager[None]:
         """Bound what is done, not counting the time in which a person is asked. Raises TimeoutError."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(seconds) as timeout:
-
-            async def keep() -> None:
-                while True:
-                    await asyncio.sleep(1)
-                    if self._held and (when := timeout.when()) is not None:
-                        timeout.reschedule(max(when, loop.time() + seconds / 2))
-
-            keeping = loop.create_task(keep())
-            try:
-                yield
-            finally:
-                keeping.cancel()
+        return self._traffic.patience(seconds)
 
     # ---- what an agent does
 
     async def open(self, url: str) -> Opened:
-        self._touched = False
         page = await self._page()
+        if self._traffic.touched:
+            # What the page does when it is left is still for the person to see, and is done before the next one counts.
+            with self._traffic.leaves(page):
+                await self._go(page, _NOTHING)
+        self._traffic.goes_to_an_address()
         await self._go(page, url)
         return await self._read()
 
@@ -157,7 +106,7 @@ class Pages:
 
     async def fill(self, ref: str, text: str) -> Opened:
         element = await self._element(ref)
-        async with self._act():
+        async with self._act(types=True):
             kind = await element.evaluate("element => element.tagName + ' ' + (element.type || '')")
             if kind.startswith("SELECT"):
                 await element.select_option(label=text)
@@ -176,8 +125,10 @@ class Pages:
             )
         page = await self._page()
         element = await self._element(ref) if ref else page.locator("*:focus")
-        about = await element.evaluate(_ABOUT) if ref or await element.count() else {"form": False, "area": False}
-        async with self._act(sends=key in ("Enter", "Space") and bool(about["form"]) and not about["area"]):
+        about = await element.evaluate(_ABOUT) if ref or await element.count() else {}
+        follows = key == "Enter" and bool(about.get("link"))
+        sends = key in ("Enter", "Space") and bool(about.get("form")) and not about.get("area")
+        async with self._act(link=follows, sends=sends, types=not follows):
             await (element.press(key, no_wait_after=True) if ref else page.keyboard.press(key))
         return await self._read()
 
@@ -186,9 +137,14 @@ class Pages:
         if len(self._open) > 1:
             self._open.remove(page)
             await page.close()
-        elif await page.go_back(wait_until="commit", timeout=_GOTO_MS) is None:
-            self._notes.append("There is nothing to go back to.")
-        await self._settle()
+        else:
+            with self._traffic.leaves(page):
+                gone = await page.go_back(wait_until="commit", timeout=_GOTO_MS)
+                if page.url == _NOTHING:
+                    gone = await page.go_back(wait_until="commit", timeout=_GOTO_MS)
+                if gone is None:
+                    self._note("There is nothing to go back to.")
+        await self._traffic.settle()
         return await self._read()
 
     async def table(self, ref: str) -> Opened:
@@ -196,15 +152,11 @@ class Pages:
         element = await self._element(ref) if ref else page.locator("table").first
         if not await element.count():
             raise CannotDo("There is no table on this page.")
-        rows = await element.evaluate(_TABLE)
+        rows = await element.evaluate(TABLE)
         if not rows:
             raise CannotDo("That is no table.")
         opened = await self._said(1)
-        lines = [
-            "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows if row
-        ]
-        lines.insert(1, "|" + "---|" * len(rows[0]))
-        opened.text = "\n".join(lines)[: wire.PART_CHARACTERS]
+        opened.text = as_markdown(rows)
         opened.part = opened.parts = 1
         return opened
 
@@ -212,7 +164,7 @@ class Pages:
         """Take a picture of the page from its top; gives a name, the address, and where it lies."""
         page = await self._page()
         async with self.patience(30):
-            await self._settle()
+            await self._traffic.settle()
             height = await page.evaluate("() => document.documentElement.scrollHeight")
             height = int(min(max(height, 100), _SHOT_PIXELS)) if isinstance(height, int | float) else 800
             data = await page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": 1280, "height": height})
@@ -231,7 +183,8 @@ class Pages:
                 return download.suggested_filename, download.url, str(await download.path())
             page = await self._context.new_page()
             try:
-                response = await page.goto(str(url), wait_until="commit", timeout=_GOTO_MS)
+                with self._traffic.leaves(page):
+                    response = await page.goto(str(url), wait_until="commit", timeout=_GOTO_MS)
                 if response is None or not response.ok:
                     raise CannotDo(f"The site answered {response.status if response else 'nothing'}.")
                 name = page.url.partition("?")[0].rstrip("/").rpartition("/")[2]
@@ -250,6 +203,10 @@ class Pages:
 
     # ---- how
 
+    def _note(self, text: str) -> None:
+        """Keep something for the agent to hear with the next answer."""
+        self._notes.append(text)
+
     async def _page(self) -> Page:
         self._open = [page for page in self._open if not page.is_closed()] or [await self._context.new_page()]
         return self._open[-1]
@@ -265,31 +222,25 @@ class Pages:
         try:
             await page.goto(url, wait_until="domcontentloaded", timeout=_GOTO_MS)
         except TooLong:
-            self._notes.append("It was still loading.")
+            self._note("It was still loading.")
             return
         except Error as failure:
             if "Download is starting" in failure.message:
                 raise CannotDo("That is a file and no page: browser_download saves it.") from failure
             why = next((word for word in failure.message.split() if "ERR_" in word), "an error")
             raise CannotDo(f"It can't be opened: {_WHY.get(why.rpartition(':')[2], why)}") from failure
-        await self._settle()
+        await self._traffic.settle()
 
     @contextlib.asynccontextmanager
-    async def _act(self, *, link: bool = False, sends: bool = False) -> AsyncIterator[None]:
+    async def _act(self, *, link: bool = False, sends: bool = False, types: bool = False) -> AsyncIterator[None]:
         """Do something on the page, and wait for what comes of it."""
-        before, self._touched = self._touched, True
-        self._acting = _Acting(link=link, sends=sends)
-        try:
+        with self._traffic.act(link=link, sends=sends, types=types):
             try:
                 yield
             except TooLong as failure:
                 await self._is_alive()
                 raise CannotDo("It can't be used: it is hidden, covered or disabled.") from failure
-            await self._settle()
-        finally:
-            if link and self._acting.new_document:
-                self._touched = before
-            self._acting = None
+            await self._traffic.settle()
 
     async def _is_alive(self) -> None:
         """Raise TimeoutError for a page that does nothing any more, not even answer."""
@@ -297,26 +248,12 @@ class Pages:
         async with asyncio.timeout(_ALIVE_SECONDS):
             await page.evaluate("() => 1")
 
-    async def _settle(self) -> None:
-        """Wait until nothing has moved for a moment, for some seconds at most; time in which a person is asked does not count."""
-        loop = asyncio.get_running_loop()
-        self._moved = loop.time()
-        deadline = loop.time() + _LOADING_SECONDS
-        while (now := loop.time()) < deadline:
-            if self._held:
-                deadline = now + _LOADING_SECONDS
-            elif not self._loading and now - self._moved > _QUIET_SECONDS:
-                return
-            await asyncio.sleep(_LOOK_SECONDS)
-        self._notes.append("It was still loading.")
-
     async def _read(self) -> Opened:
         page = await self._page()
-        if not page.url.startswith(("http://", "https://", "about:blank")):
-            await page.goto("about:blank")
-            self._notes.append("It went to something that is no web page, which was closed.")
-        said = _NOISE.sub("", await page.aria_snapshot(mode="ai"))
-        self._parts = _cut(said)
+        if not page.url.startswith(("http://", "https://", _NOTHING)):
+            await page.goto(_NOTHING)
+            self._note("It went to something that is no web page, which was closed.")
+        self._parts = in_parts(await page.aria_snapshot(mode="ai"))
         return await self._said(1)
 
     async def _said(self, part: int) -> Opened:
@@ -330,30 +267,25 @@ class Pages:
     def _opened(self, page: Page) -> None:
         page.on("dialog", self._dialog)
         page.on("download", self._download)
-        page.on("domcontentloaded", self._loaded)
-        page.on("close", self._closed)
+        page.on("domcontentloaded", self._traffic.loaded)
+        page.on("framenavigated", self._traffic.navigated)
+        page.on("close", self._traffic.closed)
         if not self._open or self._saving is not None:
             return  # one of our own
-        if self._acting is None or self._acting.adopted or len(self._open) >= MOST_PAGES:
+        acting = self._traffic.acting
+        if acting is None or acting.adopted or len(self._open) >= MOST_PAGES:
             self._later(page.close())
             return
-        self._acting.adopted = True
+        acting.adopted = True
         self._open.append(page)
-        self._notes.append("It opened in a page of its own; browser_back closes that.")
-
-    def _closed(self, page: Page) -> None:
-        self._loading = {request for request in self._loading if not _is_from(request, page)}
-
-    def _loaded(self, _: Page) -> None:
-        if self._acting is not None:
-            self._acting.new_document = True
+        self._note("It opened in a page of its own; browser_back closes that.")
 
     def _dialog(self, dialog: Dialog) -> None:
         if dialog.type == "beforeunload":
             self._later(dialog.accept())
             return
         if len(self._notes) < wire.MOST_NOTES:
-            self._notes.append(f"The page said ({dialog.type}, dismissed): {dialog.message[:500]}")
+            self._note(f"The page said ({dialog.type}, dismissed): {dialog.message[:500]}")
         self._later(dialog.dismiss())
 
     def _download(self, download: Download) -> None:
@@ -362,75 +294,7 @@ class Pages:
             return
         self._later(download.cancel())
         if len(self._notes) < wire.MOST_NOTES:
-            self._notes.append(f"It offers a file, {download.suggested_filename[:200]}: browser_download saves it.")
-
-    def _asks(self, request: Request) -> None:
-        self._loading.add(request)
-        self._moved = asyncio.get_running_loop().time()
-        if _is_of_the_page(request) and request.url.startswith(("http:", "https:")):
-            self._tell({"visits": request.url[:16384]})
-
-    def _came(self, request: Request) -> None:
-        self._loading.discard(request)
-        self._moved = asyncio.get_running_loop().time()
-
-    async def _route(self, route: Route, request: Request) -> None:
-        with contextlib.suppress(Error):  # the page is gone, and its request with it
-            if request.resource_type in ("ping", "beacon", "cspviolationreport"):
-                await route.abort()
-            elif self._must_wait(request):
-                await self._hold(route, request)
-            else:
-                await route.continue_()
-
-    def _must_wait(self, request: Request) -> bool:
-        """Tell whether it sends something that the agent has a part in."""
-        if request.method not in _SAFE:
-            return self._touched
-        acting = self._acting
-        if acting is None or acting.link or "?" not in request.url:
-            return False
-        return _is_of_the_page(request) or (acting.sends and request.resource_type in ("document", "xhr", "fetch"))
-
-    async def _hold(self, route: Route, request: Request) -> None:
-        body = request.post_data_buffer or b""
-        url = request.url
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            text = "\0"
-        if len(body) > wire.SENT_BYTES or len(url) > wire.SENT_BYTES or not wire.can_be_shown(text + url):
-            self._notes.append("It wanted to send what can't be shown to a person, or too much; that was not sent.")
-            await route.abort()
-            return
-        number = next(self._numbers)
-        held = self._held[number] = asyncio.get_running_loop().create_future()
-        page = self._open[-1].url if self._open else ""
-        kind = request.headers.get("content-type", "")[:256]
-        self._tell(
-            {
-                "sends": {
-                    "number": number,
-                    "method": request.method[:16],
-                    "url": url,
-                    "body": text,
-                    "kind": kind,
-                    "page": page[:16384],
-                }
-            }
-        )
-        try:
-            yes = await held
-        finally:
-            del self._held[number]
-        if not yes:
-            self._notes.append("The person did not allow what it wanted to send; that was not sent.")
-            await route.abort()
-        elif request.method in _SAFE:
-            await route.continue_()
-        else:
-            # By these bytes: what the browser would add, the contents of files, nobody was shown.
-            await route.continue_(post_data=body)
+            self._note(f"It offers a file, {download.suggested_filename[:200]}: browser_download saves it.")
 
     def _later(self, work: Any) -> None:
         async def quietly() -> None:
@@ -451,36 +315,6 @@ _WHY = {
     "ERR_TOO_MANY_REDIRECTS": "it leads round in circles.",
     "ERR_EMPTY_RESPONSE": "the site answered nothing.",
 }
-
-
-def _is_of_the_page(request: Request) -> bool:
-    """Tell whether it is the page itself that goes there."""
-    try:
-        return bool(request.is_navigation_request()) and request.frame.parent_frame is None
-    except Error:  # of a page that is just being made
-        return bool(request.is_navigation_request())
-
-
-def _is_from(request: Request, page: Page) -> bool:
-    try:
-        return bool(request.frame.page == page)
-    except Error:  # of a page that never came to be, or is gone: nothing comes of it
-        return True
-
-
-def _cut(text: str) -> list[str]:
-    """Cut a page into parts, between lines where that can be."""
-    parts: list[str] = []
-    current = ""
-    for line in text.splitlines(keepends=True):
-        while len(line) > wire.PART_CHARACTERS:
-            parts.append(current)
-            current, line = line[: wire.PART_CHARACTERS], line[wire.PART_CHARACTERS :]  # noqa: PLW2901 -- what is left of it
-        if len(current) + len(line) > wire.PART_CHARACTERS:
-            parts.append(current)
-            current = ""
-        current += line
-    return [part for part in [*parts, current] if part] or [""]
 
 
 def _put(data: bytes) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
 
-from dispatch_host.browser.reach import Address, Reach, literal
+from dispatch_host.browser.reach import Address, Network, Reach, literal
 
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 """Looks a name up. Raises OSError when there is none of it."""
@@ -59,15 +59,19 @@ class Proxy:
         listening: socket.socket,
         reach: Reach,
         *,
-        resolve: Resolve | None = None,
+        resolve: Resolve,
+        near: Callable[[], Sequence[Network]],
         refused: Callable[[Target], object] = lambda _: None,
         most_bytes: int = MOST_BYTES,
     ) -> None:
-        """`listening` is a bound socket that listens. `refused` hears what was not allowed."""
+        """`listening` is a bound socket that listens. `near` gives the networks that this computer is in; it may raise OSError.
+        `refused` hears what was not allowed.
+        """
         # Fixed after __init__.
         self._listening = listening
         self._reach = reach
-        self._resolve = resolve or look_up
+        self._resolve = resolve
+        self._near = near
         self._refused = refused
         # Touched on one loop.
         self._left_bytes = most_bytes
@@ -115,7 +119,8 @@ class Proxy:
         try:
             async with asyncio.timeout(_DIAL_SECONDS):
                 found = [address] if address is not None else await self._resolve(target.host)
-                allowed = [one for one in found if self._reach.allows(one, target.port)]
+                near = self._near()
+                allowed = [one for one in found if self._reach.allows(one, target.port, near=near)]
                 if found and not allowed:
                     self._refused(target)
                     return Reply.NOT_ALLOWED, None
@@ -151,12 +156,6 @@ class Proxy:
             await writer.drain()
         with contextlib.suppress(OSError, RuntimeError):
             writer.write_eof()
-
-
-async def look_up(name: str) -> Sequence[Address]:
-    """Look a name up with the system's resolver. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    return [address for *_, where in found if (address := literal(str(where[0]).partition("%")[0])) is not None]
 
 
 async def _greeting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Target | None:

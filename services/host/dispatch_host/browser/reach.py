@@ -23,6 +23,7 @@ _SPECIAL: Sequence[Network] = [
     ip_network(text)
     for text in (
         *("192.0.0.0/24", "192.88.99.0/24"),
+        "168.63.129.16/32",  # public by its number, and in each machine of one cloud the way to what runs it
         *("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2002::/16", "3fff::/20", "5f00::/16"),
     )
 ]
@@ -43,11 +44,13 @@ class Reach:
         """Read networks with commas between them: `127.0.0.1/32, 192.168.1.0/24`. Raises ValueError."""
         return cls([ip_network(part.strip()) for part in text.split(",") if part.strip()])
 
-    def allows(self, address: Address, port: int) -> bool:
-        """Tell whether this very address may be dialled."""
+    def allows(self, address: Address, port: int, *, near: Sequence[Network] = ()) -> bool:
+        """Tell whether this very address may be dialled. `near` are the networks that this computer is in, public or not."""
         address = _plain(address)
         if any(address in network for network in self.networks):
             return True
+        if any(address in network for network in near):
+            return False
         return is_public(address) and (port in _WEB.values() or port >= _FIRST_FREE_PORT)
 
 

@@ -130,4 +130,5 @@ def _question(path: Path, read: _Read, *, url: str, folder: Path, permission: Pe
         preview=f"{code(path.name)}, {size(read.size)}, from {of}\n\nto {code(str(path))}\n\nSHA-256 {read.sha256}",
         rule=rule if len(rule.encode()) <= RULE_BYTES else "",
         permission=permission,
+        of={"save downloads in": str(folder)},
     )

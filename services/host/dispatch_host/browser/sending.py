@@ -15,17 +15,26 @@ def question(sends: Sends) -> Approval | None:
     to, at = origin(sends.url), origin(sends.page)
     if not to:
         return None
-    rule = f"submit forms on {to}"
+    rule = f"submit forms on {to}" if at == to else f"let pages of {at} submit forms on {to}"
     body = f"\n\n{_fenced(sends.body)}" if sends.body else "\n\nwithout anything in it."
     asked_by = "" if at == to else f"\n\nIt is asked for by a page of {at or 'no origin'}."
     return Approval(
         text=f"Send this to {to}?",
         action=canonical(
-            {"tool": "browser_send", "method": sends.method, "url": sends.url, "type": sends.kind, "body": sends.body}
+            {
+                "tool": "browser_send",
+                "asked_by": at,
+                "method": sends.method,
+                "url": sends.url,
+                "type": sends.kind,
+                "body": sends.body,
+            }
         ),
         preview=f"{_fenced(f'{sends.method} {sends.url}')}{body}{asked_by}",
-        rule=rule if len(rule.encode()) <= RULE_BYTES else "",
+        # Without an origin it could be anybody's page: such a one is asked about each time.
+        rule=rule if at and len(rule.encode()) <= RULE_BYTES else "",
         permission=BROWSER,
+        of={"asked_by": at, "sent_to": to},
     )
 
 

@@ -16,13 +16,15 @@ from pathlib import Path
 
 from dispatch_host.agents.agent import Gate
 from dispatch_host.agents.asking import Allowed, Ask
-from dispatch_host.browser import sending, wire
+from dispatch_host.browser import near, sending, wire
 from dispatch_host.browser.chamber import NoBrowser, Worker, chamber, installed
+from dispatch_host.browser.names import Names
 from dispatch_host.browser.proxy import Proxy, Resolve, Target
-from dispatch_host.browser.reach import Reach, origin
+from dispatch_host.browser.reach import Network, Reach, origin
 from dispatch_host.permissions.permission import BROWSER
 from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import Found
+from dispatch_host.scope import KeptOut, kept
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,8 @@ _MOST_VISITS = 100  # in one call: a page that goes on by itself for ever
 _CALLS_FOR_FILES = {"download": DOWNLOAD_SECONDS, "screenshot": CALL_SECONDS}
 
 _PRIVATE = (
-    "It can't be opened: it is at an address of a private network or of this computer, or on a port that is not the web's. "
+    "It can't be opened: it is at an address of a private network, of this computer or of its neighbours, or on a port that is "
+    "not the web's. "
     "The owner of the host can allow a network: `dispatch-host run --browser-networks NETWORK`."
 )
 
@@ -200,18 +203,22 @@ class Browser:
         sandbox: Callable[[], Awaitable[Found]],
         *,
         home: Path,
-        keep_out: Sequence[Path] = (),
+        keep_out: Sequence[Path | KeptOut] = (),
         environment: Mapping[str, str] | None = None,
         reach: Reach | None = None,
         resolve: Resolve | None = None,
+        near: Callable[[], Sequence[Network]] = near.networks,
     ) -> None:
-        """`sandbox` looks for bubblewrap, as the terminal does. `resolve` looks names up: a seam for tests."""
+        """`sandbox` looks for bubblewrap, as the terminal does. `resolve` looks names up, `near` gives the networks that this
+        computer is in: seams for tests.
+        """
         self._sandbox = sandbox
         self._home = home
-        self._keep_out = [path.resolve() for path in keep_out]
+        self._keep_out = [one.path for one in kept(keep_out)]
         self._environment = environment or {}
         self._reach = reach or Reach()
-        self._resolve = resolve
+        self._resolve = resolve or Names().look_up
+        self._near = near
 
     @property
     def is_installed(self) -> bool:
@@ -239,7 +246,7 @@ class Browser:
         turned_away: list[Target] = []
         async with (
             self._worker() as worker,
-            Proxy(worker.listening, self._reach, resolve=self._resolve, refused=turned_away.append),
+            Proxy(worker.listening, self._reach, resolve=self._resolve, near=self._near, refused=turned_away.append),
         ):
             session = Session(worker, gate=gate, ask=ask, turned_away=turned_away)
             listening = asyncio.create_task(session.listen())

@@ -20,7 +20,7 @@ from dispatch_host.browser.session import Browser, CannotOpen, Session
 from dispatch_host.browser.tasks import Sessions
 from dispatch_host.browser.wire import Page
 from dispatch_host.permissions.permission import BROWSER
-from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Scope, SeveralFolders, find_folder
+from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Scope, SeveralFolders, find_folder, kept
 
 T = TypeVar("T")
 
@@ -32,13 +32,13 @@ _TYPED_CHARACTERS = 10_000
 class BrowserTools:
     """As a Toolbox."""
 
-    def __init__(self, browser: Browser, *, pictures: Path, home: Path, keep_out: Sequence[Path]) -> None:
+    def __init__(self, browser: Browser, *, pictures: Path, home: Path, keep_out: Sequence[Path | KeptOut]) -> None:
         """`pictures` is the folder for pictures of pages, `home` what `~` means; `keep_out` is the scope's."""
         self._browser = browser
         self._sessions = Sessions(browser)
         self._pictures = pictures
         self._home = home
-        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+        self._keep_out = kept(keep_out)
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give all of them, or none where pages may not or can't be opened."""

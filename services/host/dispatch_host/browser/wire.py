@@ -77,7 +77,7 @@ class Sends:
     url: str = field(repr=False)
     body: str = field(repr=False)
     kind: str  # the Content-Type
-    page: str = field(repr=False)  # on which it was
+    page: str = field(repr=False)  # whose doing it is: an address or an origin
 
 
 FromWorker: TypeAlias = Reply | Visits | Sends

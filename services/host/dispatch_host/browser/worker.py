@@ -18,7 +18,8 @@ from playwright.async_api import Error, async_playwright
 from playwright.async_api import TimeoutError as TooLong
 
 from dispatch_host.browser import wire
-from dispatch_host.browser.pages import CannotDo, Opened, Pages
+from dispatch_host.browser.pages import CannotDo, Pages
+from dispatch_host.browser.reading import Opened
 
 _FLAGS = (
     *("--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--disable-component-update"),

@@ -29,7 +29,7 @@ from dispatch_host.changes.plan import (
     same,
     writes,
 )
-from dispatch_host.changes.preview import KEPT, label, preview, titled, touched
+from dispatch_host.changes.preview import KEPT, difference, label, preview, titled, touched
 from dispatch_host.changes.record import MOST_KEPT_BYTES, Busy, Record, Records, State, TooMuch, kept_bytes
 from dispatch_host.changes.undo import Undone, undo
 
@@ -64,6 +64,7 @@ __all__ = [
     "Write",
     "Zip",
     "apply",
+    "difference",
     "forgetting",
     "keeps",
     "kept_bytes",

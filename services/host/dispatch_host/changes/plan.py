@@ -286,6 +286,8 @@ def _step(said: dict[str, Any]) -> Step:
     for name, value in given.items():
         if name in _TEXTS:
             _is_text(value, MOST_TEXT_BYTES if name in _WORDS else _PATH_CHARACTERS)
+            if name in _WORDS and len(value.encode(errors="surrogatepass")) > MOST_TEXT_BYTES:
+                raise BadPlan("too many words for a person to read")
         elif name in _COUNTS:
             _is_count(value)
             if value < 0:

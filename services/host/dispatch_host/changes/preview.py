@@ -147,7 +147,7 @@ def _line(step: Step, here: str) -> str:
         case Write(target, content):
             return f"new file {code(_short(target, here))} ({_exactly(writes(step))}):\n\n{fenced(content)}\n"
         case Rewrite(path, _, old, new):
-            return f"{code(_short(path, here))} ({_bytes(old)}, then {_bytes(new)}):\n\n{block(list(_diff(old, new)), 'diff')}\n"
+            return f"{code(_short(path, here))} ({_bytes(old)}, then {_bytes(new)}):\n\n{difference(old, new)}\n"
         case Delete(path, expected):
             return f"delete {code(_short(path, here))} ({size(expected.size)})"
         case RemoveFolder(path):
@@ -177,6 +177,11 @@ def _exactly(count: int) -> str:
 
 def _bytes(words: str) -> str:
     return size(len(words.encode(errors="replace")))
+
+
+def difference(old: str, new: str) -> str:
+    """Show as a block what differs between words, line by line: all of it, for whoever knows the old ones."""
+    return block(list(_diff(old, new)), "diff")
 
 
 def _diff(old: str, new: str) -> Iterator[str]:

@@ -6,8 +6,8 @@ Text goes into a JSON string, out of which no text gets, however it is worded. B
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from dispatch.plain import plain
 
@@ -39,6 +39,10 @@ class Answer:
 
     parts: Sequence[Words | Thing] = field(repr=False)
     failed: bool = False  # by the server's own word
+
+    def without(self, hidden: Callable[[str], str]) -> Answer:
+        """Give it with its text as `hidden` leaves it."""
+        return replace(self, parts=[Words(hidden(one.text)) if isinstance(one, Words) else one for one in self.parts])
 
 
 def written(answer: Answer, *, connector: str, tool: str) -> str:

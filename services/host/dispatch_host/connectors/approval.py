@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-
-from dispatch.plain import plain
 
 from dispatch_host.agents.asking import JSON, Approval, canonical
 from dispatch_host.agents.toolbox import ToolFailed
 from dispatch_host.connectors.offer import Offered
-from dispatch_host.markdown import code
+from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import Kind, Permission
 
 
@@ -29,13 +26,13 @@ def approval(connector: str, tool: Offered, arguments: Mapping[str, JSON]) -> Ap
         action = canonical({"do": "call", "connector": connector, "tool": tool.name, "arguments": dict(arguments)})
     except (ValueError, TypeError, RecursionError):
         raise ToolFailed("The arguments are no JSON.") from None
-    shown = plain(json.dumps(json.loads(action)["arguments"], indent=2, ensure_ascii=False))
-    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
+    given = json.dumps(json.loads(action)["arguments"], indent=2, ensure_ascii=False)
     subject = f"{connector}/{tool.name}"
     return Approval(
         text=f"Use {code(subject)}?",
         action=action,
-        preview=f"{code(tool.name)} of the connector {code(connector)} with\n\n{fence}json\n{shown}\n{fence}",
-        rule=f"use {subject} with any arguments, as the tool is now ({tool.digest})",
+        preview=f"{code(tool.name)} of the connector {code(connector)} with\n\n{fenced(given, 'json')}",
+        rule=f"use {subject} with any arguments, as the tool is now ({tool.mark})",
         permission=permission_of(connector, tool.name),
+        of={"use": [connector, tool.name, tool.digest]},
     )

@@ -79,6 +79,9 @@ class Connector:
         self._line: Line | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_ending = False
+        self._stops = 0  # how often somebody wanted it ended
+        self._is_let_go = False
+        self._hidden: Callable[[str], str] = str  # takes the secrets of the last start out of a text
         self._over = asyncio.Event()
         self._settled = asyncio.Event()
         self._one_start = asyncio.Lock()
@@ -91,9 +94,11 @@ class Connector:
     async def ready(self, folders: Sequence[Folder]) -> Line:
         """Give its connection; starts it when it is off, or broke and its pause is over or soon will be. Raises Unavailable.
 
-        Whoever is cancelled in here leaves the start to go on: the next to come finds it.
+        `folders` are all that are approved. Whoever is cancelled in here leaves the start to go on: the next to come finds it.
         """
         async with self._one_start:
+            if self._is_let_go:
+                raise Unavailable(self._not_there())
             if self.life.state in {State.OFF, State.BROKEN}:
                 await self._start(folders)
             await self._settled.wait()
@@ -117,33 +122,57 @@ class Connector:
             raise Failed("its tools have changed meanwhile: look at them again")
         answer = await self._asking(line.call(tool.name, arguments))
         self.life = self.life.worked()
-        return answer
+        return answer.without(self._hidden) if answer.failed else answer
 
     async def stop(self) -> None:
-        """End it, as its owner wants it."""
+        """End it, as its owner wants it; a start that waits for its turn does not come about."""
+        self._stops += 1
         if self._task is not None:
             self._end(self._task)
             await asyncio.wait({self._task})
 
+    def let_go(self) -> None:
+        """End it for good: it is not in the file any more as it is here, or the host ends. Whoever still has it can't start it."""
+        self._is_let_go = True
+        self._stops += 1
+        if self._task is not None:
+            self._end(self._task)
+
+    def outgrows(self, folders: Sequence[Folder]) -> bool:
+        """Tell whether it must not go on with these folders approved, and no others."""
+        if self.is_confined:
+            return any(not folder.is_within(folders) for folder in self.folders)
+        return bool(self._starter.not_the_owners(self.definition, folders))
+
+    def not_the_owners(self, folders: Sequence[Folder]) -> Sequence[str]:
+        """Name the keys of its definition for which it is not started with these folders approved."""
+        return self._starter.not_the_owners(self.definition, folders)
+
     async def _start(self, folders: Sequence[Folder]) -> None:
-        pause = self.life.wait_seconds(self._now())
+        pause, stops = self.life.wait_seconds(self._now()), self._stops
         if pause > PATIENCE_SECONDS:
             raise Unavailable(f"{self._not_there()} It is tried again in {pause:.0f} s.")
         await asyncio.sleep(pause)
         if self._task is not None:
             await asyncio.wait({self._task})  # the end of the last one
+        if self._stops != stops:
+            raise Unavailable(self._not_there())
+        # Here on the loop, a few looks at names: a folder that is approved from now on ends it.
+        if theirs := self._starter.not_the_owners(self.definition, folders):
+            raise Unavailable(f"The connector {self.definition.name} is not started: {why_theirs(theirs)}.")
         self._take(Event.WANTED)
-        self.folders = folders
+        self.folders = folders if self.is_confined else ()
         self._settled.clear()
         self._is_ending = False
-        self._task = self._group.create_task(self._live(folders))
+        self._task = self._group.create_task(self._live(self.folders))
+        self._task.add_done_callback(self._ended)
 
     async def _asking(self, asking: Awaitable[T]) -> T:
         """Ask the server something, and know what it means when that fails."""
         try:
             return await asking
         except CallFailed as failure:
-            raise Failed(str(failure), one_line(failure.said, _WHY_CHARACTERS)) from None
+            raise Failed(str(failure), one_line(self._hidden(failure.said), _WHY_CHARACTERS)) from None
         except LineBroken as broken:
             self._break(str(broken))
             raise Unavailable(self._not_there(), asked=True) from None
@@ -152,6 +181,7 @@ class Connector:
         """Hold the connection from its beginning to its end."""
         over = self._over = asyncio.Event()
         opening = Opening(ended=over.set)
+        self._hidden = opening.hidden
         seconds = self.definition.start_seconds
         too_slow = asyncio.get_running_loop().call_later(seconds, self._break, f"it was not ready in {seconds:g} s")
         try:
@@ -175,6 +205,11 @@ class Connector:
             too_slow.cancel()
             self.wrote = opening.wrote()
             self._settled.set()
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        """Be off also where it was cut off before it began."""
+        self._left()
+        self._settled.set()
 
     def _left(self) -> None:
         """Be off; unless it broke, and that is said already."""
@@ -216,6 +251,11 @@ class Connector:
 
     def _not_there(self) -> str:
         return f"The connector {self.definition.name} is not there: {self.life.why or 'it was ended'}."
+
+
+def why_theirs(keys: Sequence[str]) -> str:
+    """Say why a program that is not the owner's own is not started, without a path."""
+    return f'agents may write to what it is started from ({", ".join(keys)}), and it has no "sandbox": true'
 
 
 def _named(failure: BaseException) -> str:

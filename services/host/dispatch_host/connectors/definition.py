@@ -19,6 +19,7 @@ TOP = "mcpServers"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _FOR_ALL = {"type", "disabled", "tools", "startSeconds", "callSeconds"}
 _FOR_PROGRAMS = {"command", "args", "env", "cwd", "sandbox", "network"}
@@ -31,22 +32,43 @@ class Unfilled(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Filled:
+    """A value as its server gets it."""
+
+    text: str = field(repr=False)
+    secrets: Sequence[str] = field(default=(), repr=False)
+    """What its places were filled with: each is as secret as the whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """A value with places for variables (`${NAME}`) and files (`${file:PATH}`)."""
 
     text: str = field(repr=False)
 
-    def filled(self, environment: Mapping[str, str], read: Callable[[str], str]) -> str:
+    def filled(self, environment: Mapping[str, str], read: Callable[[str], str]) -> Filled:
         """Fill in what is there now; `read` gives what is in a file. Raises Unfilled."""
+        gave: list[str] = []
 
         def fill(place: re.Match[str]) -> str:
             kind, _, path = place[1].partition(":")
             if kind == "file":
-                return read(path).removesuffix("\n").removesuffix("\r")
+                gave.append(read(path).removesuffix("\n").removesuffix("\r"))
+                return gave[-1]
             name = path if kind == "env" else place[1]
             if name not in environment:
                 raise Unfilled(f"the variable {name} is not set for dispatch-host run")
-            return environment[name]
+            gave.append(environment[name])
+            return gave[-1]
+
+        return Filled(_PLACEHOLDER.sub(fill, self.text), gave)
+
+    def filled_openly(self, environment: Mapping[str, str]) -> str:
+        """Fill in the variables that are set, and nothing for the rest: for looking at paths in it. Reads no file."""
+
+        def fill(place: re.Match[str]) -> str:
+            kind, _, name = place[1].partition(":")
+            return "" if kind == "file" else environment.get(name if kind == "env" else place[1], "")
 
         return _PLACEHOLDER.sub(fill, self.text)
 
@@ -80,7 +102,7 @@ class Definition:
 
     name: str
     how: How
-    unasked: frozenset[str] = frozenset()  # tools that the owner need not be asked for
+    unasked: Mapping[str, str] = field(default_factory=dict)  # by tool that the owner need not be asked for, its digest
     start_seconds: float = START_SECONDS
     call_seconds: float = CALL_SECONDS
 
@@ -165,8 +187,10 @@ class _Reader:
             self._wrong("", "it has either a command or a url")
             return None
         by_program = "command" in self._said
-        for key in sorted(set(self._said) - _FOR_ALL - (_FOR_PROGRAMS if by_program else _FOR_SERVERS)):
-            self._wrong(key, f"nothing is known by this name for a {'command' if by_program else 'url'}")
+        known = _FOR_ALL | (_FOR_PROGRAMS if by_program else _FOR_SERVERS)
+        for key in sorted(set(self._said) - known):
+            of = "command" if by_program else "url"
+            self._wrong(key, f"nothing is known by this name for a {of}; there are {', '.join(sorted(known))}")
         self._type(by_program=by_program)
         self._flag("disabled")
         how = self._program() if by_program else self._server()
@@ -233,15 +257,24 @@ class _Reader:
                     self._wrong(f"{key}.{name}", wrong)
         return {name: Template(value) for name, value in said.items() if isinstance(value, str)}
 
-    def _unasked(self) -> frozenset[str]:
+    def _unasked(self) -> Mapping[str, str]:
         said = self._said.get("tools", {})
         if not isinstance(said, dict):
-            self._wrong("tools", 'it is an object by tool: {"search": {"ask": false}}')
-            return frozenset()
+            self._wrong("tools", 'it is an object by tool: {"search": {"ask": false, "digest": "…"}}')
+            return {}
+        found: dict[str, str] = {}
         for name, about in said.items():
-            if not isinstance(about, dict) or set(about) != {"ask"} or not isinstance(about["ask"], bool):
-                self._wrong(f"tools.{name}", 'it is {"ask": false} or {"ask": true}')
-        return frozenset(name for name, about in said.items() if isinstance(about, dict) and about.get("ask") is False)
+            match about:
+                case {"ask": True, **rest} if not rest:
+                    pass
+                case {"ask": False, "digest": str(digest), **rest} if not rest and _DIGEST.fullmatch(digest):
+                    found[name] = digest
+                case _:
+                    self._wrong(
+                        f"tools.{name}",
+                        'it is {"ask": true}, or {"ask": false, "digest": "…"} for the tool as connectors check tells it',
+                    )
+        return found
 
     def _flag(self, key: str) -> bool:
         said = self._said.get(key, False)

@@ -30,7 +30,7 @@ async def http(
 ) -> AsyncIterator[tuple[ReadStream[Heard], WriteStream[SessionMessage]]]:
     """Give the SDK its two streams. `ended` is called when nothing more is taken."""
     timeout = httpx2.Timeout(_CONNECT_SECONDS, read=_SILENT_SECONDS)
-    transport = _Bounded(httpx2.AsyncHTTPTransport(trust_env=False))
+    transport = _Bounded(httpx2.AsyncHTTPTransport(trust_env=False), meter, ended)
     wanted = {**headers, "Accept-Encoding": "identity"}
     async with (
         httpx2.AsyncClient(headers=wanted, timeout=timeout, transport=transport, trust_env=False) as client,
@@ -59,7 +59,7 @@ class _Metered:
     async def __anext__(self) -> Heard:
         try:
             one = await self._heard.__anext__()
-            # Its bytes are bounded one by one, where they come in.
+            # Its bytes are counted where they come in.
             if not self._meter.heard(0):
                 raise StopAsyncIteration
         except StopAsyncIteration:
@@ -78,38 +78,59 @@ class _Metered:
 
 
 class _Bounded(httpx2.AsyncBaseTransport):
-    """Takes no body that is longer than a message, but for a stream of events, each of which is bounded by itself."""
+    """Takes no body that is longer than a message, but for a stream of events, each of which is bounded by itself.
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+    The meter counts all bytes of all of them: a stream may be comments without end, of which the SDK says nothing.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, meter: Meter, ended: Callable[[], None]) -> None:
         self._inner = inner
+        self._meter = meter
+        self._ended = ended
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._inner.handle_async_request(request)
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
             raise httpx2.RemoteProtocolError("it is compressed, which nobody asked for", request=request)
-        if not response.headers.get("content-type", "").lower().startswith(_EVENTS):
-            assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101  this is an asynchronous transport
-            response.stream = _Cut(response.stream, request)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)  # noqa: S101  this is an asynchronous transport
+        is_stream = response.headers.get("content-type", "").lower().startswith(_EVENTS)
+        response.stream = _Cut(response.stream, None if is_stream else MESSAGE_BYTES, self._came, request)
         return response
+
+    def _came(self, size_bytes: int) -> bool:
+        if self._meter.came(size_bytes):
+            return True
+        self._ended()  # the SDK would open an idle stream again
+        return False
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
 class _Cut(httpx2.AsyncByteStream):
-    """A body, up to the bound."""
+    """A body, up to its bound and as long as `came` lets it."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream, request: httpx2.Request) -> None:
+    def __init__(
+        self,
+        inner: httpx2.AsyncByteStream,
+        most_bytes: int | None,
+        came: Callable[[int], bool],
+        request: httpx2.Request,
+    ) -> None:
         self._inner = inner
+        self._most_bytes = most_bytes
+        self._came = came
         self._request = request
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
         async for chunk in self._inner:
             size += len(chunk)
-            if size > MESSAGE_BYTES:
+            if self._most_bytes is not None and size > self._most_bytes:
                 raise httpx2.RemoteProtocolError("it is longer than a message may be", request=self._request)
+            if not self._came(len(chunk)):
+                return  # whoever was told so ends the connection
             yield chunk
 
     async def aclose(self) -> None:

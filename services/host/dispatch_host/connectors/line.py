@@ -22,6 +22,7 @@ from dispatch_host.connectors.answer import Answer, Thing, Words
 from dispatch_host.connectors.failures import CallFailed, LineBroken
 from dispatch_host.connectors.meter import Meter
 from dispatch_host.connectors.offer import MOST_TOOLS, Offer, Said, offer
+from dispatch_host.connectors.sieve import Sieve, sieved
 
 _PAGES = 20
 _ENDED = frozenset({types.CONNECTION_CLOSED, types.INTERNAL_ERROR, types.INVALID_REQUEST})
@@ -32,8 +33,9 @@ _STOP_SECONDS = 0.5  # for telling the server that a call is not wanted any more
 class Line:
     """An open connection."""
 
-    def __init__(self, session: ClientSession, meter: Meter, *, by_program: bool, seconds: float) -> None:
+    def __init__(self, session: ClientSession, meter: Meter, *, sieve: Sieve, by_program: bool, seconds: float) -> None:
         self._session = session
+        self._sieve = sieve
         self._meter = meter
         self._by_program = by_program
         self._seconds = seconds  # most for one answer
@@ -43,6 +45,7 @@ class Line:
         """Ask what the server offers now."""
         self._meter.asked()
         said: list[Said] = []
+        self._sieve.taken_out()  # of lists that were not asked for, or not to the end
         cursor: str | None = None
         for _ in range(_PAGES):
             try:
@@ -53,7 +56,7 @@ class Line:
             cursor = page.next_cursor
             if not cursor or len(said) > 2 * MOST_TOOLS:
                 break
-        return offer(said, more=bool(cursor))
+        return offer(said, more=bool(cursor), taken_out=self._sieve.taken_out())
 
     async def call(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
         """Call a tool. Cancelled, it tells the server and does not wait for it. Raises LineBroken and CallFailed."""
@@ -106,14 +109,16 @@ class Line:
 @contextlib.asynccontextmanager
 async def line(transport: Transport, meter: Meter, *, by_program: bool, seconds: float) -> AsyncIterator[Line]:
     """Hold a connection. Raises LineBroken where none comes about."""
-    client = Client(transport, read_timeout_seconds=seconds, cache=None)
+    sieve = Sieve()
+    client = Client(sieved(transport, sieve), read_timeout_seconds=seconds, cache=None)
     async with contextlib.AsyncExitStack() as stack:  # whatever breaks off one of its ends, the others come
         try:
             await stack.enter_async_context(client)
         except Exception as failure:
             # Whatever the SDK or its transport raises, alone or in groups of groups.
             raise LineBroken(_why_not_opened(failure, meter)) from None
-        opened = Line(client.session, meter, by_program=by_program, seconds=seconds)
+        sieve.version = lambda: client.session.protocol_version
+        opened = Line(client.session, meter, sieve=sieve, by_program=by_program, seconds=seconds)
         stack.push_async_callback(opened.leave)
         yield opened
 

@@ -15,10 +15,10 @@ from dispatch_host.connectors.meter import MESSAGE_BYTES
 Heard: TypeAlias = MemoryObjectSendStream[SessionMessage | Exception]
 
 
-async def hear(read: Callable[[], Awaitable[bytes]], heard: Heard, may_be_read: Callable[[int], bool]) -> bool:
+async def hear(read: Callable[[], Awaitable[bytes]], heard: Heard, may_be_read: Callable[[bytes], bool]) -> bool:
     """Pass on messages until nothing more is read, then close `heard`.
 
-    False where too much was said: a line longer than a message, or one of whose size `may_be_read` says no.
+    False where too much was said: a line longer than a message, or one to which `may_be_read` says no.
     """
     async with heard:
         unread = bytearray()
@@ -27,7 +27,7 @@ async def hear(read: Callable[[], Awaitable[bytes]], heard: Heard, may_be_read: 
             unread += data
             while (end := unread.find(b"\n", seen)) >= 0:
                 line, unread, seen = bytes(unread[:end]), unread[end + 1 :], 0
-                if not may_be_read(len(line)):
+                if not may_be_read(line):
                     return False
                 if not await _passed_on(line, heard):
                     return True

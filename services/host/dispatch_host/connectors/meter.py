@@ -10,7 +10,8 @@ MOST_BYTES = 64 * 1024 * 1024
 class Meter:
     """Counts what came of one server."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
         self._messages = 0
         self._bytes = 0
         self.is_over = False
@@ -22,6 +23,10 @@ class Meter:
     def heard(self, size_bytes: int) -> bool:
         """Count a message; tells whether it may still be read."""
         self._messages += 1
+        return self.came(size_bytes)
+
+    def came(self, size_bytes: int) -> bool:
+        """Count bytes, whatever they are; tells whether more may still be read."""
         self._bytes += size_bytes
-        self.is_over = self.is_over or self._messages > MOST_MESSAGES or self._bytes > MOST_BYTES
+        self.is_over = self.is_over or self._messages > MOST_MESSAGES or self._bytes > self._most_bytes
         return not self.is_over

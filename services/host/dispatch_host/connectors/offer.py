@@ -24,6 +24,9 @@ _SCHEMA_DEPTH = 32
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _MODEL_NAME_CHARACTERS = 64
 _DIGEST_CHARACTERS = 8
+_WHOLE_DIGEST_CHARACTERS = 32
+ALL_BYTES = 128 * 1024
+"""Of names, descriptions and schemas, for all tools of all connectors that a task has: each request to a model has them."""
 _LIKE_DIGEST = re.compile(r"_[0-9a-f]{8}$")
 
 
@@ -44,7 +47,18 @@ class Offered:
     about: str = field(repr=False)
     schema: Mapping[str, Any] = field(repr=False)
     digest: str
-    """Of all that the server says of it: one that says something else is another tool to a person's yes."""
+    """Of all that the server says of it: one that says something else is another tool to a person's yes. Long enough that no
+    server has two tools of one digest to exchange."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Give how much of a request to a model it takes."""
+        return len(self.name) + len(self.about.encode()) + len(_written(self.schema))
+
+    @property
+    def mark(self) -> str:
+        """Give the beginning of the digest, for people."""
+        return self.digest[:_DIGEST_CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +77,11 @@ class Offer:
     left_out: Sequence[LeftOut] = ()
 
 
-def offer(said: Sequence[Said], *, more: bool = False) -> Offer:
-    """Take what can be used. `more` tells that the list went on and was not read."""
+def offer(said: Sequence[Said], *, more: bool = False, taken_out: Sequence[LeftOut] = ()) -> Offer:
+    """Take what can be used. `more` tells that the list went on and was not read; `taken_out` is what never got so far."""
     names = Counter(tool.name for tool in said)
     tools: dict[str, Offered] = {}
-    left_out: list[LeftOut] = []
+    left_out = list(taken_out)
     for tool in said:
         if why := _why_not(tool, names):
             left_out.append(LeftOut(shown(tool.name)[:80], why))
@@ -78,6 +92,25 @@ def offer(said: Sequence[Said], *, more: bool = False) -> Offer:
     if more:
         left_out.append(LeftOut("…", "the list goes on, and the rest was not read"))
     return Offer(tools, left_out[:MOST_TOOLS])
+
+
+def fitting(
+    permitted: Mapping[tuple[str, str], Offered], most_bytes: int = ALL_BYTES
+) -> tuple[Mapping[tuple[str, str], Offered], Sequence[tuple[str, str]]]:
+    """Take what fits, each tool known by its connector and its name; gives the rest, too. Each connector gets its turn."""
+    turns = Counter[str]()
+    order: list[tuple[int, tuple[str, str]]] = []
+    for key in permitted:
+        order.append((turns[key[0]], key))
+        turns[key[0]] += 1
+    taken, left = set(), most_bytes
+    for _, key in sorted(order, key=lambda one: one[0]):
+        if (size := permitted[key].size_bytes) <= left:
+            left -= size
+            taken.add(key)
+    return {key: tool for key, tool in permitted.items() if key in taken}, [
+        key for key in permitted if key not in taken
+    ]
 
 
 def model_names(tools: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
@@ -129,7 +162,7 @@ def _about(text: str) -> str:
 
 
 def _digest(tool: Said) -> str:
-    return sha256(_written([tool.name, tool.about, tool.schema])).hexdigest()[:_DIGEST_CHARACTERS]
+    return sha256(_written([tool.name, tool.about, tool.schema])).hexdigest()[:_WHOLE_DIGEST_CHARACTERS]
 
 
 def _written(value: Any) -> bytes:

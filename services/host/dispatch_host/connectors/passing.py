@@ -22,6 +22,8 @@ from dispatch.plain import one_line
 
 from dispatch_host.agents.agent import Step
 from dispatch_host.agents.toolbox import Tool, Toolbox, ToolFailed, Work
+from dispatch_host.connectors.meter import Meter
+from dispatch_host.weight import is_heavy
 
 if TYPE_CHECKING:
     import mcp_types as types
@@ -31,8 +33,11 @@ NAME = "dispatch"
 _SOCKET, _BRIDGE = "tools.sock", "bridge.py"
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _MOST_CONNECTIONS = 8
-_SHOWN_CHARACTERS = 400
+_SHOWN_CHARACTERS, _READ_CHARACTERS = 400, 4000
 _CHUNK_BYTES = 64 * 1024
+LINE_BYTES = 1024 * 1024
+MOST_OPEN = 16  # requests of one task that wait for an answer: most of them for a person
+MOST_OPEN_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +79,13 @@ async def passing(toolboxes: Sequence[Toolbox], work: Work, *, system_path: str 
 @contextlib.asynccontextmanager
 async def _listening(socket: Path, toolboxes: Sequence[Toolbox], work: Work) -> AsyncIterator[None]:
     serving: set[asyncio.Task[None]] = set()
+    desk, meter = _Desk(toolboxes, work), Meter()
 
     def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(serving) >= _MOST_CONNECTIONS:
             writer.close()
             return
-        task = asyncio.create_task(_serve(reader, writer, toolboxes, work))
+        task = asyncio.create_task(_serve(reader, writer, desk, meter))
         serving.add(task)
         task.add_done_callback(serving.discard)
 
@@ -93,10 +99,8 @@ async def _listening(socket: Path, toolboxes: Sequence[Toolbox], work: Work) -> 
         await asyncio.gather(*serving, return_exceptions=True)
 
 
-async def _serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toolboxes: Sequence[Toolbox], work: Work
-) -> None:
-    """Speak the protocol with one bridge."""
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, desk: _Desk, meter: Meter) -> None:
+    """Speak the protocol with one bridge. All of a task's share a desk and a meter, which is never asked anything anew."""
     import anyio  # noqa: PLC0415 -- an extra, and slow to import
     from mcp.server import Server  # noqa: PLC0415
     from mcp.shared.message import SessionMessage  # noqa: PLC0415
@@ -107,13 +111,15 @@ async def _serve(
         writer.write(data)
         await writer.drain()
 
-    desk = _Desk(toolboxes, work)
+    def may_be_read(line: bytes) -> bool:
+        return len(line) <= LINE_BYTES and meter.heard(len(line)) and not is_heavy(line)
+
     server = Server[dict[str, object]](NAME, on_list_tools=desk.tools, on_call_tool=desk.call)
     heard_in, heard = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     said, said_out = anyio.create_memory_object_stream[SessionMessage](0)
     try:
         async with heard_in, heard, said, said_out, anyio.create_task_group() as both:
-            both.start_soon(hear, lambda: reader.read(_CHUNK_BYTES), heard_in, lambda _: True)
+            both.start_soon(hear, lambda: reader.read(_CHUNK_BYTES), heard_in, may_be_read)
             both.start_soon(speak, write, said_out)
             await server.run(heard, said, server.create_initialization_options())
             both.cancel_scope.cancel()
@@ -122,19 +128,28 @@ async def _serve(
 
 
 class _Desk:
-    """Answers an agent: lists what is permitted now, and carries calls out one after the other."""
+    """Answers an agent: lists what is permitted now, and carries calls out one after the other.
+
+    What waits for its turn has a bound for the task as a whole, whatever many connections the agent has; more is refused.
+    """
 
     def __init__(self, toolboxes: Sequence[Toolbox], work: Work) -> None:
         self._toolboxes = toolboxes
         self._work = work
-        self._one = asyncio.Lock()
+        self._one, self._listing = asyncio.Lock(), asyncio.Lock()  # a list does not wait for a person
+        self._open = self._open_bytes = 0
 
     async def tools(
         self, _: ServerRequestContext[dict[str, object]], __: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         import mcp_types as types  # noqa: PLC0415 -- an extra
+        from mcp.shared.exceptions import MCPError  # noqa: PLC0415
 
-        found = await self._found()
+        try:
+            async with self._turn(self._listing, 0):
+                found = await self._found()
+        except ToolFailed as failure:
+            raise MCPError(types.INVALID_REQUEST, str(failure)) from None
         return types.ListToolsResult(
             tools=[types.Tool(name=one.name, description=one.about, input_schema=dict(one.takes)) for one in found]
         )
@@ -145,20 +160,37 @@ class _Desk:
         import mcp_types as types  # noqa: PLC0415 -- an extra
         from dispatch import errors  # noqa: PLC0415
 
-        async with self._one:
-            tool = next((one for one in await self._found() if one.name == params.name), None)
-            try:
-                if tool is None:
-                    raise ToolFailed("There is no such tool, or it is not permitted.")
-                given = params.arguments or {}
-                shown = one_line(json.dumps(given, ensure_ascii=False), _SHOWN_CHARACTERS)
-                await self._work.tell(Step(tool.name.replace("_", " "), shown))
-                text, failed = await tool.run(given, self._work), False
-            except ToolFailed as failure:
-                text, failed = str(failure), True
-            except errors.NotPermitted as failure:
-                text, failed = failure.sentence, True
+        written = json.dumps(params.arguments or {}, ensure_ascii=False)
+        try:
+            async with self._turn(self._one, len(written)):
+                text, failed = await self._done(params.name, written), False
+        except ToolFailed as failure:
+            text, failed = str(failure), True
+        except errors.NotPermitted as failure:
+            text, failed = failure.sentence, True
         return types.CallToolResult(content=[types.TextContent(text=text)], is_error=failed)
+
+    async def _done(self, name: str, written: str) -> str:
+        """Carry a call out. Raises ToolFailed, NotPermitted."""
+        tool = next((one for one in await self._found() if one.name == name), None)
+        if tool is None:
+            raise ToolFailed("There is no such tool, or it is not permitted.")
+        await self._work.tell(
+            Step(tool.name.replace("_", " "), one_line(written[:_READ_CHARACTERS], _SHOWN_CHARACTERS))
+        )
+        return await tool.run(json.loads(written), self._work)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, turns: asyncio.Lock, size: int) -> AsyncIterator[None]:
+        """Wait for a request's turn, where there is room to wait. Raises ToolFailed."""
+        if self._open >= MOST_OPEN or self._open_bytes + size > MOST_OPEN_BYTES:
+            raise ToolFailed("Too many calls at once: wait for the answers of those before.")
+        self._open, self._open_bytes = self._open + 1, self._open_bytes + size
+        try:
+            async with turns:
+                yield
+        finally:
+            self._open, self._open_bytes = self._open - 1, self._open_bytes - size
 
     async def _found(self) -> list[Tool]:
         return [tool for toolbox in self._toolboxes for tool in await toolbox.tools(self._work)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ from dispatch.plain import one_line
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.connectors.definition import ByProgram, ByUrl, Definition, Unfilled
 from dispatch_host.connectors.meter import Meter
+from dispatch_host.connectors.owners import not_the_owners
 from dispatch_host.sandbox.keeping import Start, converse, keepers
 from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program
 from dispatch_host.scope import Folder
+from dispatch_host.scope.theirs import where_agents_write
 
 if TYPE_CHECKING:
     from dispatch_host.connectors.line import Line
@@ -48,11 +51,12 @@ class Opening:
 
     def wrote(self) -> str:
         """Give the end of what the program wrote to its standard error, without secrets."""
-        return self.hidden(one_line(self.errors().decode(errors="replace"))[-_ERRORS_CHARACTERS:])
+        # Hidden before it is cut: of a secret at the edge a part would be left.
+        return one_line(self.hidden(self.errors().decode(errors="replace")))[-_ERRORS_CHARACTERS:]
 
     def hidden(self, text: str) -> str:
         """Take the secrets out of a text."""
-        for secret in sorted(self.secrets, key=len, reverse=True):
+        for secret in sorted(set(self.secrets), key=len, reverse=True):
             if len(secret) >= _HIDDEN_FROM:
                 text = text.replace(secret, "(hidden)")
         return text
@@ -62,13 +66,31 @@ class Starter:
     """Starts connectors."""
 
     def __init__(
-        self, *, environment: Mapping[str, str], home: Path, terminal: Terminal, limits: Limits | None = None
+        self,
+        *,
+        environment: Mapping[str, str],
+        home: Path,
+        terminal: Terminal,
+        agents_own: Callable[[], Sequence[Path]],
+        limits: Limits | None = None,
     ) -> None:
-        """`environment` is the host's, `home` the folder of whoever runs it; `terminal` knows the sandbox."""
+        """`environment` is the host's, `home` the folder of whoever runs it; `terminal` knows the sandbox.
+
+        `agents_own` gives the folders that external agents have for themselves, to change.
+        """
+        self._agents_own = agents_own
         self._environment = environment
         self._home = home
         self._terminal = terminal
         self._limits = limits or Limits(seconds=_YEARS_SECONDS, output_bytes=_ANY_BYTES)
+
+    def not_the_owners(self, definition: Definition, folders: Sequence[Folder]) -> Sequence[str]:
+        """Name the keys by which a program outside of the sandbox leads to where agents may write, with these approved."""
+        how = definition.how
+        if isinstance(how, ByUrl) or how.sandbox:
+            return ()
+        places = where_agents_write(folders, self._agents_own())
+        return not_the_owners(how, places, home=self._home, environment=self._environment)
 
     @contextlib.asynccontextmanager
     async def started(self, definition: Definition, opening: Opening, folders: Sequence[Folder]) -> AsyncIterator[Line]:
@@ -78,12 +100,13 @@ class Starter:
         except ModuleNotFoundError:
             raise NotStarted("connectors need the extra mcp: pip install 'dispatch-host[mcp]'") from None
         try:
-            filled = {
+            values = {
                 name: template.filled(self._environment, self._read) for name, template in definition.templates.items()
             }
         except Unfilled as missing:
             raise NotStarted(str(missing)) from None
-        opening.secrets = list(filled.values())
+        filled = {name: value.text for name, value in values.items()}
+        opening.secrets = [secret for value in values.values() for secret in (value.text, *value.secrets)]
         how, meter = definition.how, opening.meter
         if isinstance(how, ByUrl):
             from dispatch_host.connectors.http import http  # noqa: PLC0415 -- as above
@@ -119,12 +142,24 @@ class Starter:
             except NoProgram as cannot:
                 raise NotStarted(f"in the sandbox {cannot}") from None
             return
+        if why := self.lacks(how):
+            raise NotStarted(why)
         passed = {name: self._environment[name] for name in PASSED_ON if name in self._environment}
         start = Start(
             argv=argv, environment={**passed, **variables}, folder=folder, confined=False, limits=self._limits
         )
         async with converse(start, environment=keepers(self._environment)) as conversation:
             yield conversation
+
+    def lacks(self, how: ByProgram | ByUrl) -> str:
+        """Say that its program isn't there, without starting anything; empty when it is. In the sandbox others see to that."""
+        if isinstance(how, ByUrl) or how.sandbox:
+            return ""
+        if "/" in how.command:
+            found = os.access(self._home / how.cwd.removeprefix("~/") / how.command, os.X_OK)
+        else:
+            found = shutil.which(how.command, path=self._environment.get("PATH")) is not None
+        return "" if found else f"there is no program {how.command} here"
 
     def _read(self, path: str) -> str:
         """Read a file with a secret. Raises Unfilled."""

@@ -49,7 +49,7 @@ async def stdio(
 
 async def _listen(program: Conversation, heard: Heard, meter: Meter, ended: Callable[[], None]) -> None:
     try:
-        if not await hear(program.read, heard, meter.heard):
+        if not await hear(program.read, heard, lambda line: meter.heard(len(line))):
             meter.is_over = True
     finally:
         ended()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from dispatch_host.desktop.opening import runs
+from dispatch_host.desktop.documents import BEGINNING_BYTES, Opens, opens
 from dispatch_host.scope import Folder, KeptOut, Refused, Scope, Tally
 
 _MOST_LOOKED_AT = 200_000
@@ -37,8 +38,17 @@ def documents(
         return found
 
 
-def check(path: Path, folders: Sequence[Folder], *, keep_out: Sequence[Path | KeptOut]) -> Folder:
-    """See that a document may be opened; gives the approved folder that it is in. Raises NoDocument."""
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that may be opened: the approved folder that it is in, and what opening it comes to."""
+
+    path: Path
+    folder: Folder
+    opens: Opens
+
+
+def check(path: Path, folders: Sequence[Folder], *, keep_out: Sequence[Path | KeptOut]) -> Document:
+    """See that a document may be opened, and what that comes to. Raises NoDocument."""
     with Scope(folders, keep_out=keep_out) as scope:
         located = scope.locate(os.fspath(path))
         if located is None:
@@ -46,8 +56,12 @@ def check(path: Path, folders: Sequence[Folder], *, keep_out: Sequence[Path | Ke
         try:
             with scope.open_file(*located, buffering=0) as file:
                 mode = os.fstat(file.fileno()).st_mode
+                beginning = file.read(BEGINNING_BYTES) or b""
         except Refused as refused:
             raise NoDocument(f"it is {refused.reason}") from refused
-        if runs(path, mode):
+        except OSError as failure:
+            raise NoDocument("it can't be read") from failure
+        does = opens(path, mode, beginning)
+        if does is Opens.AS_PROGRAM:
             raise NoDocument("opening it could run it: it is a program, a script or the like")
-        return located[0].folder
+        return Document(path, located[0].folder, does)

@@ -15,50 +15,7 @@ from dispatch_host.desktop.matching import is_of
 FOCUS_SECONDS = 3.0
 OPEN_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
-# What does something when it is opened, on one system or another.
-_RUNS = frozenset(
-    (
-        *(
-            ".app",
-            ".appimage",
-            ".bat",
-            ".cmd",
-            ".com",
-            ".command",
-            ".cpl",
-            ".deb",
-            ".desktop",
-            ".dmg",
-            ".exe",
-            ".flatpakref",
-        ),
-        *(
-            ".hta",
-            ".inf",
-            ".jar",
-            ".js",
-            ".jse",
-            ".lnk",
-            ".msc",
-            ".msi",
-            ".pkg",
-            ".pl",
-            ".ps1",
-            ".py",
-            ".rb",
-            ".reg",
-            ".rpm",
-        ),
-        *(".run", ".scpt", ".scr", ".sh", ".snap", ".terminal", ".url", ".vbe", ".vbs", ".webloc", ".workflow", ".wsf"),
-    )
-)
-
 Look = Callable[[Sequence[Window]], Window | None]
-
-
-def runs(document: Path, mode: int) -> bool:
-    """Tell whether opening it would rather run it. `mode` is the file's."""
-    return document.suffix.lower() in _RUNS or bool(mode & 0o111)
 
 
 async def focused(desktop: Desktop, window: Window, *, seconds: float = FOCUS_SECONDS) -> bool:

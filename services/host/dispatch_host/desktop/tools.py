@@ -12,9 +12,10 @@ from dispatch_host.agents.asking import JSON, RULE_BYTES, Allowed, Approval, Cho
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
+from dispatch_host.desktop.documents import Opens
 from dispatch_host.markdown import code
-from dispatch_host.permissions.permission import DESKTOP
-from dispatch_host.scope import KeptOut, shown
+from dispatch_host.permissions.permission import BROWSER, DESKTOP, Permission
+from dispatch_host.scope import KeptOut, kept, shown
 
 T = TypeVar("T")
 
@@ -25,11 +26,11 @@ _MOST_CHOICES = 20
 class DesktopTools:
     """As a Toolbox."""
 
-    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path]) -> None:
+    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut]) -> None:
         """`home` is what `~` means, `keep_out` is the scope's."""
         self._desktop = desktop
         self._home = home
-        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+        self._keep_out = kept(keep_out)
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give all of them, or none where the desktop may not be used."""
@@ -94,19 +95,25 @@ class DesktopTools:
             finding.documents, said, work.gate.folders, home=self._home, keep_out=self._keep_out
         )
         path = await _one(paths, [shown(str(one)) for one in paths], "Which document?", work)
-        try:
-            folder = await asyncio.to_thread(finding.check, path, work.gate.folders, keep_out=self._keep_out)
-        except finding.NoDocument as why:
-            raise ToolFailed(f"It can't be opened: {why}.") from why
-        await _may(work, document_question(path, folder.path))
-        await use_for(path, work.gate)
+        document = await self._checked(path, work)
+        await _may(work, document_question(document))
+        if await self._checked(path, work) != document:
+            raise ToolFailed("It can't be opened: it is another than the one that was asked about.")
+        await use_for(document, work.gate)
         await work.tell(Step(f"Opening {shown(path.name)}"))
         return came(path.name, await _answer(opening.shown(self._desktop, path)))
 
+    async def _checked(self, path: Path, work: Work) -> finding.Document:
+        try:
+            return await asyncio.to_thread(finding.check, path, work.gate.folders, keep_out=self._keep_out)
+        except finding.NoDocument as why:
+            raise ToolFailed(f"It can't be opened: {why}.") from why
 
-async def use_for(path: Path, gate: Gate) -> None:
-    """Use the permission for a document. Raises NotPermitted."""
-    await gate.use(DESKTOP, f"open {shown(str(path))}")
+
+async def use_for(document: finding.Document, gate: Gate) -> None:
+    """Use the permissions for a document. Raises NotPermitted."""
+    for permission in (DESKTOP, *_also(document)):
+        await gate.use(permission, f"open {shown(str(document.path))}")
 
 
 def application_question(application: Application) -> Approval:
@@ -120,19 +127,29 @@ def application_question(application: Application) -> Approval:
         preview=f"{code(application.name)}, started as {code(' '.join(application.start))}",
         rule=rule if len(rule.encode()) <= RULE_BYTES else "",
         permission=DESKTOP,
+        of={"application": application.name, "start": list(application.start)},
     )
 
 
-def document_question(path: Path, folder: Path) -> Approval:
-    """Ask whether a document may be opened."""
-    rule = f"open documents in {shown(str(folder))}"
+def document_question(document: finding.Document) -> Approval:
+    """Ask whether a document may be opened. There is a rule for what only shows; what does something is asked about each time."""
+    path, folder = document.path, document.folder.path
+    rule = f"open documents in {shown(str(folder))}" if document.opens is Opens.AS_SHOWN else ""
+    warning = f"\n\n{document.opens.value}" if document.opens.value else ""
     return Approval(
         text=f"Open {code(path.name)} on the desktop?",
-        action=canonical({"tool": "desktop_open_document", "path": str(path)}),
-        preview=f"{code(str(path))}, in the application that you have for it",
+        action=canonical({"tool": "desktop_open_document", "path": str(path), "opens": document.opens.name}),
+        preview=f"{code(str(path))}, in the application that you have for it{warning}",
         rule=rule if len(rule.encode()) <= RULE_BYTES else "",
         permission=DESKTOP,
+        also=_also(document),
+        of={"folder": str(folder)},
     )
+
+
+def _also(document: finding.Document) -> Sequence[Permission]:
+    """Give what a document takes besides the desktop: a page is opened in a browser, and the person's own at that."""
+    return (BROWSER,) if document.opens is Opens.AS_PAGE else ()
 
 
 def came(name: str, window: Window | None) -> str:

@@ -5,7 +5,10 @@ Each look is a connection of its own, on a thread that nobody waits for too long
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +21,7 @@ from dispatch_host.desktop.desktop import MOST_WINDOWS, Application, NoDesktop, 
 
 T = TypeVar("T")
 
+_HERE = re.compile(r":(?P<number>\d{1,5})(\.\d+)?")  # a display of this computer
 _SECONDS = 5.0
 _PATH = "/usr/local/bin:/usr/bin:/bin:/usr/games"
 _PASSED_ON = (
@@ -112,11 +116,21 @@ def _display(name: str) -> Any:
             "python-xlib is not installed.", "Install the host's extra: pip install 'dispatch-host[desktop]'."
         ) from missing
     try:
+        # Xlib forgets to close what did not connect, and goes on to TCP: so a display of this computer is looked for first.
+        if (here := _HERE.fullmatch(name)) is not None:
+            _knock(here["number"])
         return xlib.Display(name)
     except (DisplayError, XauthError, OSError) as failure:
         raise NoDesktop(
             "The desktop session can't be reached.", "See that DISPLAY and XAUTHORITY of the host are the session's."
         ) from failure
+
+
+def _knock(number: str) -> None:
+    """Connect to a display of this computer, by its file or its name without one, and hang up. Raises OSError."""
+    file = f"/tmp/.X11-unix/X{number}"  # noqa: S108 -- where X servers listen
+    with socket.socket(socket.AF_UNIX) as knocking:
+        knocking.connect(file if os.path.exists(file) else f"\0{file}")
 
 
 def _windows(display: Any) -> list[Window]:

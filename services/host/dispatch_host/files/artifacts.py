@@ -20,17 +20,23 @@ from dispatch.sealed.file import KEY_BYTES
 
 from dispatch_host.files.inbox import Inbox
 from dispatch_host.journal.values import FileKind, StoredFile
-from dispatch_host.scope import Folder, KeptOut, Refusal, Refused, Scope
+from dispatch_host.scope import Folder, KeptOut, Refusal, Refused, Scope, kept
 
 
 class Artifacts:
     """Names files for the phone, and opens what was named. Blocking, called in threads."""
 
     def __init__(
-        self, *, keep_out: Sequence[Path], inbox: Inbox, most_bytes: int, rng: Rng, pictures: Path | None = None
+        self,
+        *,
+        keep_out: Sequence[Path | KeptOut],
+        inbox: Inbox,
+        most_bytes: int,
+        rng: Rng,
+        pictures: Path | None = None,
     ) -> None:
         """`pictures` is where the host keeps pictures of web pages, which agents make and no task reads."""
-        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+        self._keep_out = kept(keep_out)
         self._inbox = inbox
         self._most_bytes = most_bytes
         self._rng = rng

@@ -160,8 +160,13 @@ CREATE TABLE audit (
     permission TEXT NOT NULL,            -- or the rule of an approval
     subject TEXT NOT NULL,               -- a path, a program, a tool, a question
     verdict TEXT NOT NULL,
-    who TEXT NOT NULL                    -- the device that said so; empty where nobody was asked
+    who TEXT NOT NULL,                   -- the device that said so; empty where nobody was asked
+    same BLOB NOT NULL,                  -- by which an equal line of the task is found
+    times INTEGER NOT NULL DEFAULT 1,    -- how often it came
+    last_ms INTEGER NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX audit_same ON audit (task_id, same);
+CREATE INDEX audit_share ON audit (task_id, verdict);
 
 CREATE TABLE schedule (                  -- what this computer does by itself (docs/schedule.md)
     schedule_id BLOB PRIMARY KEY,

@@ -159,3 +159,7 @@ class AuditLine:
     subject: str = field(repr=False)
     verdict: AuditVerdict
     by: str = ""
+    times: int = 1
+    """How often exactly this came in its task; `at_ms` is the first time."""
+    last_ms: int = 0
+    """The last time, where it came more than once."""

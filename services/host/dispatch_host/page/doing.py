@@ -13,7 +13,7 @@ from dispatch.device import awake_words, permission_words, question_words
 from dispatch_host import telling
 
 if TYPE_CHECKING:
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 Request = Mapping[str, Any]
 

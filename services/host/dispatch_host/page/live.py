@@ -20,7 +20,7 @@ from dispatch_host.page import shown
 from dispatch_host.pictures import rows
 
 if TYPE_CHECKING:
-    from dispatch_host.operations import Front
+    from dispatch_host.front import Front
 
 Desk = Callable[[], "AbstractAsyncContextManager[Front]"]
 """Comes to the front desk of the running host. Raises NotRunning."""

@@ -124,7 +124,7 @@ def _question(asked: pb.OpenQuestion, words: Words) -> Shown:
         "task_id": task_word(asked.task_id),
         "question_id": question.question_id.hex(),
         "about": one_line(asked.task_text.strip().partition("\n")[0], 80),
-        "text": plain(question.text),
+        "text": plain(question.text) if approval else words.line("agent_asks", text=plain(question.text)),
         "detail": plain(question.preview),
         "answers": [{"say": one, "label": names[one] if approval else one_line(one, _LINE)} for one in answers],
         "rule": _filled(page["always_for"], rule) if question.rule and approval else "",
@@ -167,7 +167,8 @@ def _awake(found: pb.KeepAwakeStatus, words: Words) -> Shown:
     return {"mode": mode, "held": False, "about": page["awake_not"] + later}
 
 
-_SIGNS = {"started": "▸", "step": "·", "artifact": "↓", "steered": "→", "answered": "·"}
+_SIGNS = {"started": "▸", "step": "·", "artifact": "↓", "steered": "»", "answered": "»"}
+# What an agent said never begins as what a person did.
 
 
 def _line(event: Shown, words: Words) -> Shown | None:
@@ -189,7 +190,11 @@ def _line(event: Shown, words: Words) -> Shown | None:
                 "good": event["outcome"] == "done",
             }
         case "asking":
-            return told | {"kind": "step", "text": f"? {plain(event['text'])}"}
+            asks = plain(event["text"])
+            return told | {
+                "kind": "step",
+                "text": f"? {asks if 'digest' in event else words.line('agent_asks', text=asks)}",
+            }
         case "started" | "step" | "artifact" | "steered" | "answered":
             said = event.get("title") or event.get("name") or event.get("agent") or event.get("text") or ""
             return told | {"kind": "step", "text": f"{_SIGNS[kind]} {plain(str(said))}"}

@@ -113,6 +113,8 @@ class PermissionDesk:
                 subject=line.subject,
                 verdict=_VERDICTS[line.verdict],
                 by=line.by,
+                times=line.times,
+                last_ms=line.last_ms,
             )
 
     async def held(self) -> Held:

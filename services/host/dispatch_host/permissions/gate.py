@@ -27,6 +27,7 @@ class TaskGate:
         self._store = store
         self._clock = clock
         self._used: set[Permission] = set()
+        self._needed: set[Permission] = set()  # by what a person is asked about; not used yet
         self._is_closed = False
 
     @property
@@ -40,8 +41,8 @@ class TaskGate:
         return self._granted(permission) is not None
 
     def needs(self, permissions: Iterable[Permission]) -> None:
-        """Count permissions as used from now on, before they are."""
-        self._used |= set(permissions)
+        """Count permissions as the task's own from now on, before they are used: what loses one of them ends."""
+        self._needed |= set(permissions)
 
     def close(self) -> None:
         """Allow nothing any more: the task is over, whatever its agent thinks."""
@@ -73,8 +74,12 @@ class TaskGate:
         await self._store(lambda tx: audit.add(tx, line))
 
     def lost(self) -> Permission | None:
-        """Give something that the task was given or has used, and that is not permitted any more."""
-        return next((one for one in self._used if self._held.granted(one) is None), None)
+        """Give something that the task was given, has used or asks for, and that is not permitted any more."""
+        return next((one for one in (*self._used, *self._needed) if self._held.granted(one) is None), None)
+
+    def has_used(self, permission: Permission) -> bool:
+        """Tell whether the task was given a permission or has used it, and not only asked a person."""
+        return permission in self._used
 
     def _granted(self, permission: Permission) -> Grant | None:
         return None if self._is_closed else self._held.granted(permission)

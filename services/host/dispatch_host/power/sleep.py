@@ -87,13 +87,6 @@ def teller(loop: asyncio.AbstractEventLoop) -> Tell:
     return tell
 
 
-class NoSleepWatch:
-    """A system that tells nothing."""
-
-    async def watch(self, heard: Heard) -> None:
-        del heard
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """How long nothing happened here."""

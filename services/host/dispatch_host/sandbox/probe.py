@@ -12,6 +12,7 @@ from pathlib import Path
 from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.program import Exit, Limits, NoProgram, Output, Program, Programs
 from dispatch_host.scope.folder import Folder
+from dispatch_host.scope.kept import KeptOut
 
 # Not the PATH of whoever starts the host: a folder of theirs could have another bwrap in it.
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/run/current-system/sw/bin"
@@ -39,7 +40,7 @@ class Found:
 async def probe(
     *,
     home: Path,
-    keep_out: Sequence[Path] = (),
+    keep_out: Sequence[Path | KeptOut] = (),
     environment: Mapping[str, str] | None = None,
     path: str = _SYSTEM_PATH,
     platform: str = sys.platform,

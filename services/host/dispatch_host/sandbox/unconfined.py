@@ -16,6 +16,7 @@ from dispatch_host.sandbox.keeping import Start, converse, keep, keepers
 from dispatch_host.sandbox.program import Conversation, Limits, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
+from dispatch_host.scope.keep_out import kept
 from dispatch_host.scope.kept import KeptOut
 
 
@@ -25,11 +26,11 @@ class Unconfined:
     confined = False
 
     def __init__(
-        self, *, home: Path, keep_out: Sequence[Path] = (), environment: Mapping[str, str] | None = None
+        self, *, home: Path, keep_out: Sequence[Path | KeptOut] = (), environment: Mapping[str, str] | None = None
     ) -> None:
         """The arguments are Bubblewrap's."""
         self._home = home
-        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+        self._keep_out = kept(keep_out)
         self._environment = keepers(environment or {})
 
     async def run(

@@ -20,6 +20,7 @@ from dispatch_host.owned import Owned
 from dispatch_host.schedule.entry import Entry, Missed
 from dispatch_host.schedule.times import Times, checked, first_after
 from dispatch_host.task_desk import task_status
+from dispatch_host.tasks import State
 
 MOST_ENTRIES = 64
 
@@ -29,6 +30,10 @@ _MISSED = {
     pb.MISSED_RUNS_ONCE: Missed.ONCE,
 }
 _MISSED_TOLD = {Missed.SKIP: pb.MISSED_RUNS_SKIP, Missed.ONCE: pb.MISSED_RUNS_ONCE}
+
+
+ENDS_WITH_ITS_ENTRY = frozenset({State.WAITING, State.ACCEPTED, State.ASKING})
+"""What becomes of an entry's run when the entry is taken out: one that works on goes on."""
 
 
 class ScheduleDesk:
@@ -74,7 +79,7 @@ class ScheduleDesk:
         return pb.ListSchedulesResponse(schedules=found, zone=str(self._owned.zone()))
 
     async def remove(self, word: str) -> pb.Schedule:
-        """Take an entry out. Raises TargetUnknown, TargetNeeded."""
+        """Take an entry out. Raises ScheduleUnknown, TargetNeeded."""
 
         def write(tx: Tx) -> pb.Schedule:
             entry = _meant(tx, word)
@@ -84,7 +89,7 @@ class ScheduleDesk:
         return await self._owned.journal.step(write)
 
     async def pause(self, word: str, *, paused: bool) -> pb.Schedule:
-        """Let an entry rest, or go on behind this moment. Raises TargetUnknown, TargetNeeded."""
+        """Let an entry rest, or go on behind this moment. Raises ScheduleUnknown, TargetNeeded."""
         now_ms = self._owned.clock.wall_ms()
 
         def write(tx: Tx) -> pb.Schedule:
@@ -123,7 +128,7 @@ def _meant(tx: Tx, word: str) -> Entry:
     """Find the entry whose id begins so."""
     found = [entry for entry in schedules.every(tx) if word and entry.schedule_id.hex().startswith(word.lower())]
     if not found:
-        raise errors.TargetUnknown("no entry of the schedule has this id")
+        raise errors.ScheduleUnknown
     if len(found) > 1:
         raise errors.TargetNeeded("the ids of several entries begin so")
     return found[0]

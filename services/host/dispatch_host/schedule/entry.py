@@ -108,7 +108,8 @@ def look(entry: Entry, *, now_ms: int, zone: tzinfo, hindered: Reason.ValueType)
     others = due.count - 1
     if entry.missed is Missed.ONCE:
         return Deal(until_ms=due.last, run=Run(due_ms=due.last, late=late, instead_of=others))
-    if late:
+    # What came due while the run before was not over is missed however lately: one that asks would ask again at once.
+    if late or why == Reason.REASON_RUN_OVERTAKEN:
         return Deal(until_ms=due.last, tell=Tell(from_ms=due.first, to_ms=due.last, count=due.count, why=why))
     tell = None
     if due.before_last is not None:

@@ -13,7 +13,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.ids import ID_BYTES, MessageId
 
-from dispatch_host import entries
+from dispatch_host import entries, in_line
 from dispatch_host.admission import WAITING_LIMIT
 from dispatch_host.journal import Tx, outbox, schedules, tasks, threads
 from dispatch_host.schedule.entry import Deal, Entry, Hold, Rest, Run, Tell, look, task_id_of
@@ -95,6 +95,6 @@ def _begin(tx: Tx, scribe: Scribe, entry: Entry, run: Run, *, now_ms: int) -> bo
     others = len(tasks.in_states(tx, OPEN)) - 1
     if others:
         tasks.step(tx, task_id, Event.WAIT)
-        written.append(entries.waiting(task_id, others))
+        written.append(in_line.waits(tx, task, others))
     scribe.tell(tx, task, written)
     return True

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from dispatch.api.host.v1 import host_pb2 as pb
+from dispatch.device.telling import task_word
 from dispatch.plain import one_line
 
 from dispatch_host.telling import task
@@ -41,6 +42,15 @@ def lines(entry: pb.Schedule) -> Iterator[str]:
     yield f"          {'paused' if entry.paused else due}; {who}{made_up}"
     if entry.HasField("last"):
         yield f"          last {_time(entry.last_due_at_ms)}: {entry.last.state.replace('_', ' ')}"
+
+
+def removed(entry: pb.Schedule) -> Iterator[str]:
+    """Give one that was taken out as lines, with what became of its run."""
+    yield f"Removed: {first_line(entry)}"
+    if entry.last.state == "cancelled":
+        yield "  Its run is cancelled."
+    elif entry.last.state == "running":
+        yield f"  Its run works on: dispatch-host cancel {task_word(entry.last.task_id)}"
 
 
 def first_line(entry: pb.Schedule) -> str:

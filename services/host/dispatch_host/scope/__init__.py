@@ -8,11 +8,14 @@ explains the rules and what they do not cover.
 from dispatch_host.scope.beneath import Beneath, ComponentWalk, OpenAt2, best_beneath
 from dispatch_host.scope.folder import Folder, FolderRefused
 from dispatch_host.scope.hands import Facts, Hands
+from dispatch_host.scope.keep_out import KeepOut, kept
 from dispatch_host.scope.kept import Identity, KeptOut
 from dispatch_host.scope.names import END_MISSING, exact, shown, visible
+from dispatch_host.scope.refusal import Refusal, Refused
 from dispatch_host.scope.renaming import LinkThenUnlink, Rename, RenameAt2, best_rename
 from dispatch_host.scope.resolve import FolderNotApproved, NoSuchFolder, Place, SeveralFolders, find_folder
-from dispatch_host.scope.scope import Entry, Refusal, Refused, Root, Scope, Tally
+from dispatch_host.scope.root import Entry, Root, Tally
+from dispatch_host.scope.scope import Scope
 
 __all__ = [
     "END_MISSING",
@@ -25,6 +28,7 @@ __all__ = [
     "FolderRefused",
     "Hands",
     "Identity",
+    "KeepOut",
     "KeptOut",
     "LinkThenUnlink",
     "NoSuchFolder",
@@ -42,6 +46,7 @@ __all__ = [
     "best_rename",
     "exact",
     "find_folder",
+    "kept",
     "shown",
     "visible",
 ]

@@ -16,9 +16,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from dispatch_host.scope.kept import KeptOut
 from dispatch_host.scope.own_code import holds_any, own_code
+from dispatch_host.scope.refusal import Refusal, Refused, refusal_of, special
 from dispatch_host.scope.renaming import Rename, best_rename
-from dispatch_host.scope.scope import Refusal, Refused, Root, Scope, refusal_of, special
+from dispatch_host.scope.root import Root
+from dispatch_host.scope.scope import Scope
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -53,6 +56,8 @@ class Hands:
         """`only_read` is what nobody changes here, whatever is approved: the host's own code unless it is given."""
         self._scope = scope
         self._only_read = own_code() if only_read is None else only_read
+        self._code = frozenset(one.identity for one in map(KeptOut.at, self._only_read) if one.identity is not None)
+        self._in_code = frozenset(root.identity for root in scope.roots if root.lies_in(self._code))
         self._rename = rename or best_rename()
 
     def facts(self, path: str) -> Facts:
@@ -235,8 +240,10 @@ class Hands:
         root, relative = located
         if root.blocks(relative):
             raise Refused(Refusal.OUTSIDE, path)
-        if root is self._scope.inbox or not root.folder.writable or holds_any(Path(path), self._only_read):
+        if root is self._scope.inbox or not root.folder.writable:
             raise Refused(Refusal.READ_ONLY, path)
+        if holds_any(Path(path), self._only_read):
+            raise Refused(Refusal.OWN_CODE, path)
         folder, _, name = relative.rpartition("/")
         if not name:
             raise Refused(Refusal.OUTSIDE, path)  # an approved folder itself stays where it is
@@ -253,12 +260,26 @@ class Hands:
         except OSError as error:
             raise Refused(refusal_of(error), path) from error
         try:
-            with contextlib.suppress(OSError):
-                if root.keeps_out(os.stat(name, dir_fd=fd, follow_symlinks=False)):
-                    raise Refused(Refusal.OUTSIDE, path)
+            self._look_around(fd, name, root, path)
             yield fd, name
         finally:
             os.close(fd)
+
+    def _look_around(self, folder: int, name: str, root: Root, path: str) -> None:
+        """Judge where a path has led by what is there: a name may be written in many ways. Raises Refused."""
+        innermost, passed = self._scope.met(folder, root)
+        if innermost is self._scope.inbox or not innermost.folder.writable:
+            raise Refused(Refusal.READ_ONLY, path)
+        if root.identity in self._in_code or not self._code.isdisjoint(passed):
+            raise Refused(Refusal.OWN_CODE, path)
+        try:
+            facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except OSError:
+            return
+        if root.keeps_out(facts) or self._scope.is_approved(facts):
+            raise Refused(Refusal.OUTSIDE, path)
+        if (facts.st_dev, facts.st_ino) in self._code:
+            raise Refused(Refusal.OWN_CODE, path)
 
     def _permissions(self, path: str) -> int:
         with self._parent(path) as (folder, name), _told(path):

@@ -57,6 +57,21 @@ class KeptOut:
         return cls(path, (facts.st_dev, facts.st_ino))
 
     @property
+    def is_gone(self) -> bool:
+        """Tell whether it is deleted, or can't be found any more."""
+        try:
+            facts = os.stat(self._path) if self._fd is None else os.fstat(self._fd)
+        except OSError:
+            return True
+        return facts.st_nlink == 0 or (facts.st_dev, facts.st_ino) != self.identity
+
+    def let_go(self) -> None:
+        """Hold it no longer."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    @property
     def path(self) -> Path:
         """Give where it is now; where it was where that can't be told."""
         with contextlib.suppress(OSError, ValueError):

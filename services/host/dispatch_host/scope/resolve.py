@@ -11,7 +11,9 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-from dispatch_host.scope.scope import Refused, Root, Scope, Tally
+from dispatch_host.scope.refusal import Refused
+from dispatch_host.scope.root import Root, Tally
+from dispatch_host.scope.scope import Scope
 
 _FOLDERS_SEARCHED = 20_000  # looking for a subfolder by its name gives up here and says it is not there
 

@@ -7,10 +7,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
-from dispatch_host.scope import Entry, Folder, Refused, Root, Scope, Tally
+from dispatch_host.scope import Entry, Folder, KeptOut, Refused, Root, Scope, Tally
 from dispatch_host.skills.front_matter import Unreadable, mistakes, split
 
 FILE_BYTES = 1024 * 1024
@@ -28,6 +29,8 @@ class Found:
     about: str = field(default="", repr=False)
     body: str = field(default="", repr=False)
     wrong: Sequence[str] = ()
+    keep_out: Sequence[KeptOut] = field(default=(), repr=False)
+    """What nobody may read, also where it lies in a skill."""
 
     @property
     def folder(self) -> Path:
@@ -38,16 +41,21 @@ class NotRead(Exception):
     """A file of a skill that can't be read. The text says why."""
 
 
-def found_in(shelf: Path) -> list[Found]:
-    """List the skills of a folder, the bad ones with what is wrong. A folder that is not there has none."""
-    with Scope([Folder(shelf)]) as scope:
+def found_in(shelf: Path, keep_out: Sequence[KeptOut] = ()) -> list[Found]:
+    """List the skills of a folder, the bad ones with what is wrong. A folder that is not there has none.
+
+    `keep_out` is what is not read, unless the shelf lies in it: that of the host's home does.
+    """
+    keep_out = [one for one in keep_out if not shelf.is_relative_to(one.path)]
+    with Scope([Folder(shelf)], keep_out=keep_out) as scope:
         if not scope.roots:
             return []
         [root] = scope.roots
         folders = sorted(
             entry.name for entry in root.list("", Tally()) if entry.is_dir and not entry.name.startswith(".")
         )
-        return [_found(scope, root, shelf, name) for name in folders[:MOST_SKILLS]]
+        found = [_found(scope, root, shelf, name) for name in folders[:MOST_SKILLS]]
+        return [replace(skill, keep_out=keep_out) for skill in found]
 
 
 def read(skill: Found, path: str) -> bytes:
@@ -74,6 +82,16 @@ def copied(skill: Found) -> Iterator[Path]:
         shutil.rmtree(target, ignore_errors=True)
 
 
+def digest(folder: Path) -> str:
+    """Give what a copy is known by, in hexadecimal: its names and all that is in them. Modes are the copy's, not the skill's."""
+    whole = sha256()
+    for path in sorted(folder.rglob("*"), key=os.fsencode):
+        name = os.fsencode(path.relative_to(folder))
+        content = b"" if path.is_dir() else sha256(path.read_bytes()).digest()
+        whole.update(len(name).to_bytes(4, "big") + name + len(content).to_bytes(1, "big") + content)
+    return whole.hexdigest()
+
+
 def _found(scope: Scope, root: Root, shelf: Path, name: str) -> Found:
     try:
         name.encode()
@@ -93,7 +111,7 @@ def _found(scope: Scope, root: Root, shelf: Path, name: str) -> Found:
 
 @contextmanager
 def _opened(skill: Found) -> Iterator[tuple[Scope, Root]]:
-    with Scope([Folder(skill.folder)]) as scope:
+    with Scope([Folder(skill.folder)], keep_out=skill.keep_out) as scope:
         if not scope.roots:
             raise NotRead("the skill is not there any more")
         yield scope, scope.roots[0]

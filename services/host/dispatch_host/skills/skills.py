@@ -11,20 +11,24 @@ import contextlib
 import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from hashlib import sha256
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from dispatch.plain import plain
 
+from dispatch_host.agents import places
 from dispatch_host.agents.asking import JSON, RULE_BYTES, Approval, Denied, NobodyAnswered, canonical
+from dispatch_host.agents.places import NoPlace
 from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
-from dispatch_host.markdown import code
+from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.sandbox.program import Exit, NoProgram, Output
-from dispatch_host.scope import Folder
-from dispatch_host.skills.shelf import Found, NotRead, copied, files_of, found_in, read
+from dispatch_host.scope import Folder, KeptOut, shown, visible
+from dispatch_host.scope.given import given
+from dispatch_host.scope.theirs import agents_may_write_to, where_agents_write
+from dispatch_host.skills.shelf import Found, NotRead, copied, digest, files_of, found_in, read
 
 TEXT_BYTES = 64 * 1024
 OUTPUT_BYTES = 32 * 1024
@@ -35,22 +39,49 @@ _BY_ENDING = {".py": ("python3",), ".sh": ("sh",), ".bash": ("bash",), ".js": ("
 _TEXT: Mapping[str, JSON] = {"type": "string"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """What is to be run."""
+
+    skill: Found
+    path: str
+    digest: str  # of the whole skill, in hexadecimal: a script runs others that lie beside it
+    words: Sequence[str]
+    start: Path
+
+
 class Skills:
     """The skills of one host. As a `Toolbox`."""
 
-    def __init__(self, shelves: Callable[[], Sequence[Path]], *, terminal: Terminal) -> None:
-        """`shelves` gives the folders that skills lie in now; of two with the same name the first counts."""
+    def __init__(
+        self,
+        shelves: Callable[[], Sequence[Path]],
+        *,
+        terminal: Terminal,
+        agents_own: Callable[[], Sequence[Path]],
+        home: Path,
+        keep_out: Sequence[KeptOut],
+    ) -> None:
+        """`shelves` gives the folders that skills lie in now; of two with the same name the first counts.
+
+        `agents_own` gives the folders that external agents have for themselves, to change. `home` is what `~` means, and
+        `keep_out` what is neither read nor copied, though it lie in a skill.
+        """
         self._shelves = shelves
+        self._agents_own = agents_own
         self._terminal = terminal
+        self._home = home
+        self._keep_out = keep_out
 
     def found(self, folders: Sequence[Folder] = ()) -> list[Found]:
         """List all, the bad ones with what is wrong: a skill that agents may write to is no skill of the owner's."""
+        places = where_agents_write(folders, self._agents_own())
         seen: dict[str, Path] = {}
         every: list[Found] = []
         for shelf in self._shelves():
-            for skill in found_in(shelf):
+            for skill in found_in(shelf, self._keep_out):
                 wrong = list(skill.wrong)
-                if any(folder.writable and _meet(folder.path, skill.folder) for folder in folders):
+                if agents_may_write_to(skill.folder, places):
                     wrong.append("agents may write to it")
                 if skill.name in seen:
                     wrong.append(f"there is one of this name in {seen[skill.name]}")
@@ -115,28 +146,71 @@ class Skills:
     async def _run(self, arguments: Mapping[str, JSON], work: Work) -> str:
         """Run a script as it is when the person says yes."""
         skill, path = await self._named(arguments, work), _text(arguments, "path")
-        given, folder = arguments.get("arguments", []), Path(_text(arguments, "folder"))
-        if not isinstance(given, list) or len(given) > _ARGUMENTS or not all(isinstance(one, str) for one in given):
+        words = arguments.get("arguments", [])
+        if not isinstance(words, list) or len(words) > _ARGUMENTS or not all(isinstance(one, str) for one in words):
             raise ToolFailed(f"The arguments are at most {_ARGUMENTS} texts.")
+        start = await self._start(_text(arguments, "folder"), work)
         async with contextlib.AsyncExitStack() as stack:
             with _reading():
                 copy = await asyncio.to_thread(stack.enter_context, copied(skill))
-                content = await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
+                await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
+                whole = await asyncio.to_thread(digest, copy)
             try:
                 confined = await self._terminal.is_confined(work.gate, f"{skill.name}/{path}")
             except NoSandbox as missing:
                 raise ToolFailed(f"Scripts can't be run here: {missing.why}") from None
             if not confined:
                 raise ToolFailed("Scripts of skills run in the sandbox only, and there is none.")
-            question = _question(
-                skill, path, content, [str(one) for one in given], folder, online=work.gate.has(NETWORK)
-            )
+            run = _Script(skill, path, whole, [str(one) for one in words], start)
+            question = self._question(run, work)
             reply = await work.ask.may(question)
             if isinstance(reply, Denied):
                 raise ToolFailed("The person said no. The script was not run.")
             if isinstance(reply, NobodyAnswered):
                 raise ToolFailed("Nobody answered whether it may be run. The script was not run.")
             return await self._carry_out(question.action, copy, work)
+
+    async def _start(self, said: str, work: Work) -> Path:
+        """Find where a script starts. Raises ToolFailed."""
+        folders = work.gate.folders
+        try:
+            return await asyncio.to_thread(places.start, said, folders, home=self._home, keep_out=self._keep_out)
+        except NoPlace as none:
+            raise ToolFailed(str(none)) from None
+
+    def _question(self, run: _Script, work: Work) -> Approval:
+        """Ask for exactly this script with exactly these words, in the folders that it starts in and that they name."""
+        online = work.gate.has(NETWORK)
+        folders = given(run.start, run.words, work.gate.folders, home=self._home)
+        action: JSON = {
+            "do": "run_skill_script",
+            "skill": run.skill.name,
+            "path": run.path,
+            "digest": run.digest,
+            "arguments": list(run.words),
+            "folder": str(run.start),
+            "folders": places.to_json(folders),
+            "network": online,
+        }
+        line = shlex.join([f"{run.skill.name}/{run.path}", *run.words])
+        how = ["in the sandbox", "with the network" if online else "without the network"]
+        may = partial(places.rights, folders, home=self._home, confined=True)
+        at = places.where(run.start, self._home)
+        rule = ", ".join(
+            [f"run {visible(line)} in {shown(at)}", *how, *may(shown), f"as the skill is now ({run.digest[:8]})"]
+        )
+        fits = "\n" not in line and len(rule.encode(errors="replace")) <= RULE_BYTES
+        return Approval(
+            text=f"Run the script {code(run.path)} of the skill {code(run.skill.name)}?",
+            action=canonical(action),
+            preview="\n\n".join(
+                [fenced(line), ", ".join([f"in {code(at)}", *how]), *(f"It {one}." for one in may(code))]
+            ),
+            rule=rule if fits else "",
+            permission=TERMINAL,
+            also=(NETWORK,) if online else (),
+            of=action,
+        )
 
     async def _carry_out(self, action: bytes, copy: Path, work: Work) -> str:
         said = json.loads(action)
@@ -147,6 +221,7 @@ class Skills:
             Path(said["folder"]),
             gate=work.gate,
             network=said["network"],
+            folders=places.from_json(said["folders"]),
             own=[Folder(copy)],
             variables={"SKILL_FOLDER": str(copy)},
         )
@@ -163,32 +238,6 @@ class Skills:
             raise ToolFailed(f"The script was not run: {missing.why}") from None
         how = "it ended" if ended is None else f"{ended.ended}, code {ended.code}"
         return json.dumps({"end": how, "output": plain(output.decode(errors="replace"))}, ensure_ascii=False)
-
-
-def _question(skill: Found, path: str, content: bytes, given: Sequence[str], folder: Path, *, online: bool) -> Approval:
-    """Ask for exactly this script with exactly these words. Raises ToolFailed for words that can't be written."""
-    action = canonical(
-        {
-            "do": "run_skill_script",
-            "skill": skill.name,
-            "path": path,
-            "script": sha256(content).hexdigest(),
-            "arguments": list(given),
-            "folder": str(folder),
-            "network": online,
-        }
-    )
-    line = shlex.join([f"{skill.name}/{path}", *given])
-    how = f"in {folder}, in the sandbox, {'with' if online else 'without'} the network"
-    rule = f"run {line} {how}, as the script is now ({sha256(content).hexdigest()[:8]})"
-    fits = "\n" not in rule and len(rule.encode(errors="replace")) <= RULE_BYTES
-    return Approval(
-        text=f"Run the script {code(path)} of the skill {code(skill.name)}?",
-        action=action,
-        preview=f"{code(line)}\n\n{plain(how)}",
-        rule=rule if fits else "",
-        permission=TERMINAL if fits else None,
-    )
 
 
 def _interpreter(path: str) -> Sequence[str]:
@@ -217,7 +266,3 @@ def _text(arguments: Mapping[str, JSON], name: str) -> str:
 def _cut(content: bytes) -> str:
     text = plain(content[:TEXT_BYTES].decode(errors="replace"))
     return text + (f"\n… and {len(content) - TEXT_BYTES} bytes more." if len(content) > TEXT_BYTES else "")
-
-
-def _meet(one: Path, other: Path) -> bool:
-    return one.is_relative_to(other) or other.is_relative_to(one)

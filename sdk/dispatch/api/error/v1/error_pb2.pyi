@@ -75,6 +75,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The question is not open any more: it was answered, its time is over, or its task is."""
     REASON_NOT_STEERABLE: _Reason.ValueType  # 24
     """The task takes no words now: it waits, or its agent takes none while it works. Send them as the next task."""
+    REASON_QUESTION_UNSEEN: _Reason.ValueType  # 25
+    """The question that is open is not the one that this device has shown: the answer was meant for another. Read it, answer again."""
     REASON_GRANT_EXPIRED: _Reason.ValueType  # 30
     """---- A stream or a call was refused or ended. ----
 
@@ -216,6 +218,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The agent can't be used now: its settings are missing or refused, or what it needs is away. On the host: dispatch-host agent."""
     REASON_LIMIT_REACHED: _Reason.ValueType  # 109
     """The agent used as much as one task may, as the host's owner has set it, and was not done. Send it again with less to do."""
+    REASON_PROGRAM_FAILED: _Reason.ValueType  # 129
+    """A program that a person asked for ran and ended with a code other than 0. Its output says why."""
+    REASON_TOOL_UNAVAILABLE: _Reason.ValueType  # 128
+    """The task needs a program or a session that the computer lacks: a browser, a desktop. It says which."""
     REASON_HOME_IN_USE: _Reason.ValueType  # 110
     """---- The device itself. ----
 
@@ -261,6 +267,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """
     REASON_RUN_OVERTAKEN: _Reason.ValueType  # 141
     """The run before of the same scheduled task was not over when it was due. Code FAILED_PRECONDITION. Have it run less often."""
+    REASON_SCHEDULE_UNKNOWN: _Reason.ValueType  # 142
+    """No entry of the schedule has an id that begins with what was given. Code NOT_FOUND."""
     REASON_MODEL_FAILED: _Reason.ValueType  # 145
     """---- A model on the phone (docs/phone.md, "Answered here"). ----
 
@@ -320,6 +328,8 @@ REASON_QUESTION_CLOSED: Reason.ValueType  # 23
 """The question is not open any more: it was answered, its time is over, or its task is."""
 REASON_NOT_STEERABLE: Reason.ValueType  # 24
 """The task takes no words now: it waits, or its agent takes none while it works. Send them as the next task."""
+REASON_QUESTION_UNSEEN: Reason.ValueType  # 25
+"""The question that is open is not the one that this device has shown: the answer was meant for another. Read it, answer again."""
 REASON_GRANT_EXPIRED: Reason.ValueType  # 30
 """---- A stream or a call was refused or ended. ----
 
@@ -461,6 +471,10 @@ REASON_AGENT_UNAVAILABLE: Reason.ValueType  # 108
 """The agent can't be used now: its settings are missing or refused, or what it needs is away. On the host: dispatch-host agent."""
 REASON_LIMIT_REACHED: Reason.ValueType  # 109
 """The agent used as much as one task may, as the host's owner has set it, and was not done. Send it again with less to do."""
+REASON_PROGRAM_FAILED: Reason.ValueType  # 129
+"""A program that a person asked for ran and ended with a code other than 0. Its output says why."""
+REASON_TOOL_UNAVAILABLE: Reason.ValueType  # 128
+"""The task needs a program or a session that the computer lacks: a browser, a desktop. It says which."""
 REASON_HOME_IN_USE: Reason.ValueType  # 110
 """---- The device itself. ----
 
@@ -506,6 +520,8 @@ The computer was off or asleep when a scheduled task was due. Code FAILED_PRECON
 """
 REASON_RUN_OVERTAKEN: Reason.ValueType  # 141
 """The run before of the same scheduled task was not over when it was due. Code FAILED_PRECONDITION. Have it run less often."""
+REASON_SCHEDULE_UNKNOWN: Reason.ValueType  # 142
+"""No entry of the schedule has an id that begins with what was given. Code NOT_FOUND."""
 REASON_MODEL_FAILED: Reason.ValueType  # 145
 """---- A model on the phone (docs/phone.md, "Answered here"). ----
 

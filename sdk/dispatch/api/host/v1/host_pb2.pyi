@@ -1220,6 +1220,8 @@ class ReadAuditResponse(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     BY_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    LAST_MS_FIELD_NUMBER: _builtins.int
     at_ms: _builtins.int
     """When, ms since 1970."""
     task_id: _builtins.bytes
@@ -1232,6 +1234,10 @@ class ReadAuditResponse(_message.Message):
     """What came of it."""
     by: _builtins.str
     """Who said so, where a person did."""
+    times: _builtins.int
+    """How often exactly this came in its task; at_ms is the first time."""
+    last_ms: _builtins.int
+    """The last time, ms since 1970."""
     def __init__(
         self,
         *,
@@ -1241,10 +1247,12 @@ class ReadAuditResponse(_message.Message):
         subject: _builtins.str = ...,
         verdict: Global___AuditVerdict.ValueType = ...,
         by: _builtins.str = ...,
+        times: _builtins.int = ...,
+        last_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "by", b"by", "permission", b"permission", "subject", b"subject", "task_id", b"task_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ms", b"at_ms", "by", b"by", "last_ms", b"last_ms", "permission", b"permission", "subject", b"subject", "task_id", b"task_id", "times", b"times", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1261,6 +1269,7 @@ class OpenQuestion(_message.Message):
     PHONE_NAME_FIELD_NUMBER: _builtins.int
     QUESTION_FIELD_NUMBER: _builtins.int
     ASKED_AT_MS_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
     task_id: _builtins.bytes
     """Its task."""
     task_text: _builtins.str
@@ -1269,6 +1278,8 @@ class OpenQuestion(_message.Message):
     """The phone it came from."""
     asked_at_ms: _builtins.int
     """When, ms since 1970."""
+    shown: _builtins.bool
+    """Whether a person was shown the whole of it on this computer before this call."""
     @_builtins.property
     def question(self) -> _thread_pb2.Question:
         """What is asked."""
@@ -1281,10 +1292,11 @@ class OpenQuestion(_message.Message):
         phone_name: _builtins.str = ...,
         question: _thread_pb2.Question | None = ...,
         asked_at_ms: _builtins.int = ...,
+        shown: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at_ms", b"asked_at_ms", "phone_name", b"phone_name", "question", b"question", "task_id", b"task_id", "task_text", b"task_text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_at_ms", b"asked_at_ms", "phone_name", b"phone_name", "question", b"question", "shown", b"shown", "task_id", b"task_id", "task_text", b"task_text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1296,12 +1308,17 @@ class ListQuestionsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SHOWS_FIELD_NUMBER: _builtins.int
+    shows: _builtins.bool
+    """Whether all that is listed is shown to a person now, the whole of it."""
     def __init__(
         self,
+        *,
+        shows: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shows", b"shows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1343,7 +1360,7 @@ class AnswerQuestionRequest(_message.Message):
     """The task."""
     @_builtins.property
     def answer(self) -> _thread_pb2.Answer:
-        """What is said; without a question_id it is to the one that is open."""
+        """What is said, to the question that it names: another one may be open by now."""
 
     def __init__(
         self,
@@ -1529,6 +1546,7 @@ class ConnectorTool(_message.Message):
     ABOUT_FIELD_NUMBER: _builtins.int
     PERMITTED_FIELD_NUMBER: _builtins.int
     ASKS_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The server's name for it."""
     about: _builtins.str
@@ -1537,6 +1555,8 @@ class ConnectorTool(_message.Message):
     """Whether agents may use it."""
     asks: _builtins.bool
     """Whether each call is asked for."""
+    digest: _builtins.str
+    """What it is known by as it is now, in hexadecimal: a tool that need not be asked for is written down with it."""
     def __init__(
         self,
         *,
@@ -1544,10 +1564,11 @@ class ConnectorTool(_message.Message):
         about: _builtins.str = ...,
         permitted: _builtins.bool = ...,
         asks: _builtins.bool = ...,
+        digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "asks", b"asks", "name", b"name", "permitted", b"permitted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "asks", b"asks", "digest", b"digest", "name", b"name", "permitted", b"permitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

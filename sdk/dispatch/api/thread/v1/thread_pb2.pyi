@@ -1499,16 +1499,24 @@ class Waiting(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
+    ASKING_FIELD_NUMBER: _builtins.int
+    ASKING_TASK_ID_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """1 for the next one. Told when the task is accepted, and anew whenever it changes."""
+    asking: _builtins.bool
+    """Whether the task that all wait for asks a person: nothing moves until somebody answers. Told anew when that changes."""
+    asking_task_id: _builtins.bytes
+    """That task, when it is of this thread; empty when it is another phone's, whose questions are not for this one."""
     def __init__(
         self,
         *,
         position: _builtins.int = ...,
+        asking: _builtins.bool = ...,
+        asking_task_id: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asking", b"asking", "asking_task_id", b"asking_task_id", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

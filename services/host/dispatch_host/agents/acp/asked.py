@@ -5,17 +5,18 @@ docs/external-agents.md, Its questions. What is approved is what the agent says 
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from acp.schema import AllowedOutcome, DeniedOutcome, PermissionOption, RequestPermissionResponse
 
+from dispatch_host.agents import places
 from dispatch_host.agents.acp.plain import line
 from dispatch_host.agents.acp.story import Call
 from dispatch_host.agents.agent import NotDoneReason
-from dispatch_host.agents.asking import RULE_BYTES, Allowed, Approval, Denied, NobodyAnswered, Reach, canonical
+from dispatch_host.agents.asking import JSON, RULE_BYTES, Allowed, Approval, Denied, NobodyAnswered, Reach, canonical
+from dispatch_host.changes import difference
 from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import TERMINAL, Kind, Permission
 from dispatch_host.scope import Folder, shown
@@ -41,12 +42,13 @@ def question(
     kind = str(call.get("kind") or "other")
     said = {name: value for name, value in call.items() if name not in ("toolCallId", "status", "rawOutput")}
     action = canonical({"agent": agent, "call": said})
-    rule, permission = _rule(action, call, kind, agent, folders, home)
+    rule, of, permission = _rule(action, call, kind, agent, folders, home)
     return Approval(
         text=f"May {agent} {_WANTS.get(kind, 'use a tool')}?",
         action=action,
         preview=_preview(call, options),
         rule=rule,
+        of=of,
         permission=permission,
     )
 
@@ -68,26 +70,29 @@ def answer(reply: Reply, options: Sequence[PermissionOption]) -> RequestPermissi
     return RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=chosen.option_id))
 
 
-def written(call: Call) -> Sequence[tuple[str, str]]:
-    """Give the paths with the words that a tool call would write there."""
+def written(call: Call) -> Sequence[tuple[str, str, str]]:
+    """Give the paths with the words that a tool call says are there, and those that it would write."""
     return [
-        (part["path"], part["newText"])
+        (part["path"], str(part.get("oldText") or ""), part["newText"])
         for part in call.get("content", [])
         if part.get("type") == "diff" and isinstance(part.get("newText"), str)
     ]
 
 
-def change_rule(agent: str, folder: Folder, home: Path) -> tuple[str, Permission]:
-    """Give the rule that files in a folder may be changed, and what it stands on."""
-    rule = f"let {agent} change files in {where(folder.path, home)}"
-    if len(rule.encode(errors="replace")) > RULE_BYTES:
-        return "", Permission(Kind.FOLDER, str(folder.path), write=True)
-    return rule, Permission(Kind.FOLDER, str(folder.path), write=True)
+def change_rule(agent: str, kind: str, folder: Folder, home: Path) -> tuple[str, JSON, Permission]:
+    """Give the rule that files in a folder may be changed in one way, what exactly it is about, and what it stands on.
+
+    `kind` is that of the tool call: a yes to changes is none to deleting.
+    """
+    rule = f"let {agent} {_WANTS[kind]} in {where(folder.path, home)}"
+    fits = len(rule.encode(errors="replace")) <= RULE_BYTES
+    of: JSON = {"agent": agent, "kind": kind, "folder": str(folder.path)}
+    return rule if fits else "", of, Permission(Kind.FOLDER, str(folder.path), write=True)
 
 
 def where(path: Path, home: Path) -> str:
     """Write a folder as people do."""
-    return shown(str(Path("~") / path.relative_to(home)) if path.is_relative_to(home) else str(path))
+    return shown(places.where(path, home))
 
 
 def _yes(options: Sequence[PermissionOption], reach: Reach) -> PermissionOption | None:
@@ -103,15 +108,17 @@ def _first(options: Sequence[PermissionOption], kind: str) -> PermissionOption |
 
 def _rule(
     action: bytes, call: Call, kind: str, agent: str, folders: Sequence[Folder], home: Path
-) -> tuple[str, Permission | None]:
+) -> tuple[str, JSON, Permission | None]:
     """Give the rule: a folder's files, or the exact call while a person can read it; else there is none."""
     places = [one["path"] for one in call.get("locations", []) if isinstance(one.get("path"), str)]
-    places += [path for path, _ in written(call)]
+    places += [path for path, _, _ in written(call)]
     if kind in _CHANGES and (folder := _holding(places, folders)) is not None:
-        rule, permission = change_rule(agent, folder, home)
-        return (rule, permission) if rule else ("", None)
+        rule, of, permission = change_rule(agent, kind, folder, home)
+        return (rule, of, permission) if rule else ("", None, None)
     rule = f"let {agent} do exactly this: {shown(action.decode())}"
-    return (rule, TERMINAL) if len(rule.encode()) <= RULE_BYTES else ("", None)
+    if len(rule.encode()) > RULE_BYTES:
+        return "", None, None
+    return rule, json.loads(action), TERMINAL
 
 
 def _holding(paths: Sequence[str], folders: Sequence[Folder]) -> Folder | None:
@@ -128,11 +135,11 @@ def _holding(paths: Sequence[str], folders: Sequence[Folder]) -> Folder | None:
 
 def _preview(call: Call, options: Sequence[PermissionOption]) -> str:
     """Show all of a tool call: what it is called, where, what would change, and what the tool is given."""
-    blocks = [f"**{code(line(str(call.get('title') or 'a tool call'), 2000))}**"]
+    blocks = [f"**{code(str(call.get('title') or 'a tool call'))}**"]
     blocks += [f"- {code(str(one.get('path', '')))}" for one in call.get("locations", [])]
     for part in call.get("content", []):
         if part.get("type") == "diff":
-            blocks += [f"{code(str(part.get('path', '')))}:", fenced(_difference(part))]
+            blocks += [f"{code(str(part.get('path', '')))}:", _difference(part)]
         elif part.get("type") == "content" and isinstance(part.get("content", {}).get("text"), str):
             blocks.append(fenced(part["content"]["text"]))
         else:
@@ -146,7 +153,4 @@ def _preview(call: Call, options: Sequence[PermissionOption]) -> str:
 
 def _difference(part: Call) -> str:
     old, new = str(part.get("oldText") or ""), str(part.get("newText") or "")
-    if not old:
-        return new
-    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "before", "after", lineterm="")
-    return "\n".join(lines) or new
+    return difference(old, new) if old else fenced(new)

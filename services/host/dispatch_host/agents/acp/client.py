@@ -97,9 +97,9 @@ class Client:
     ) -> RequestPermissionResponse:
         """Put a tool call to the person."""
         async with self._asking:
-            call = dict(self._story.call(tool_call))
             files = self._files
             try:
+                call = self._story.call(tool_call)
                 question = asked.question(call, options, agent=files.agent, folders=files.gate.folders, home=files.home)
             except (ValueError, RecursionError):
                 raise RequestError.invalid_params({"details": "this can't be shown to a person"}) from None

@@ -57,7 +57,7 @@ class Files:
     keep_out: Sequence[KeptOut]
     records: Path | None
     """Where it is kept what was changed, for undoing it; without it nothing is written."""
-    _approved: dict[tuple[str, bytes], None] = field(default_factory=dict)
+    _approved: dict[tuple[str, bytes], bytes] = field(default_factory=dict)  # with what was said to be there
 
     async def read(self, path: str, first_line: int | None, lines: int | None) -> str:
         """Give a text file, or some lines of it. Raises FileRefused, NotPermitted."""
@@ -71,10 +71,13 @@ class Files:
         cut = text.splitlines(keepends=True)[start : None if lines is None else start + max(lines, 0)]
         return "".join(cut)
 
-    def approved(self, writes: Sequence[tuple[str, str]]) -> None:
-        """Hear that a person said yes to these words in these files: each may be written once without another question."""
-        for path, content in writes:
-            self._approved[path, _digest(content)] = None
+    def approved(self, writes: Sequence[tuple[str, str, str]]) -> None:
+        """Hear that a person said yes to these words in these files: each may be written once without another question.
+
+        They saw what differs from the words that the agent said are there, and no more: it is a yes only where they are.
+        """
+        for path, old, content in writes:
+            self._approved[path, _digest(content)] = _digest(old)
         while len(self._approved) > _APPROVED:
             del self._approved[next(iter(self._approved))]
 
@@ -85,9 +88,7 @@ class Files:
         folders = self.gate.folders
         plan = await asyncio.to_thread(self._plan, path, content, folders)
         asked = (path, _digest(content))
-        if asked in self._approved:
-            del self._approved[asked]
-        else:
+        if self._approved.pop(asked, None) != _digest(_old(plan)):
             await self._may(plan, folders)
         folders = self.gate.folders  # as they are now: while the question was open, one may have been taken back
         for folder in touched(plan, folders):
@@ -97,13 +98,14 @@ class Files:
             raise FileRefused(why)
 
     async def _may(self, plan: Plan, folders: Sequence[Folder]) -> None:
-        rule, permission = change_rule(self.agent, touched(plan, folders)[0], self.home)
+        rule, of, permission = change_rule(self.agent, "edit", touched(plan, folders)[0], self.home)
         question = Approval(
             text=f"May {self.agent} change files?",
             action=plan.to_bytes(),
             preview=preview(plan, folders),
             rule=rule,
             permission=permission if rule else None,
+            of=of,
         )
         match await self.ask.may(question):
             case Denied():
@@ -154,6 +156,12 @@ class Files:
     def _apply(self, plan: Plan, folders: Sequence[Folder], records: Path) -> str:
         with Scope(folders, keep_out=self.keep_out) as scope:
             return apply(plan, scope, Records(records), self.task.task_id, {}, lambda *_: None).why
+
+
+def _old(plan: Plan) -> str:
+    """Give the words that a write takes the place of."""
+    last = plan.steps[-1]
+    return last.old if isinstance(last, Rewrite) else ""
 
 
 def _rewrite(path: str, content: str, scope: Scope, hands: Hands) -> Rewrite:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,11 +46,16 @@ def find(preset: Preset, *, home: Path, environment: Mapping[str, str]) -> Ready
     given = [_within_reach(part, home) for part in parts]
     own = [Folder(part) for part in given if part is not None]
     own += [Folder(Path(_expanded(said, home)).resolve()) for said in preset.read]
-    own += [Folder(Path(_expanded(said, home)).resolve(), writable=True) for said in preset.write]
+    own += [Folder(path, writable=True) for path in changes(preset, home=home)]
     variables = {name: environment[name] for name in preset.variables if name in environment}
     variables |= {name: _expanded(value, home) for name, value in preset.fixed.items()}
     variables |= {name: _secret(said, name, home, preset.title) for name, said in preset.secrets.items()}
     return Ready((*argv, *rest), own, variables)
+
+
+def changes(preset: Preset, *, home: Path) -> Sequence[Path]:
+    """Give the folders that an agent has for itself, to change, whether it is installed or not."""
+    return [Path(_expanded(said, home)).resolve() for said in preset.write]
 
 
 def _expanded(said: str, home: Path) -> str:
@@ -125,9 +131,16 @@ def _within_reach(folder: Path, home: Path) -> Path | None:
 
 
 def _secret(said: str, name: str, home: Path, title: str) -> str:
+    """Read a secret from the first line of its file, which only its owner may read. Raises NotInstalled."""
     try:
-        with open(_expanded(said, home), encoding="utf-8") as file:
-            value = file.readline(_SECRET_BYTES).strip()
+        descriptor = os.open(_expanded(said, home), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with open(descriptor, "rb") as file:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode) or facts.st_uid not in (0, os.geteuid()):
+                raise NotInstalled(f"{title} needs {name}, and what is named for it is no file of yours.")
+            if facts.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise NotInstalled(f"{title} needs {name}, and the file of it can be read by others: chmod 600 it.")
+            value = file.readline(_SECRET_BYTES).decode().strip()
     except (OSError, ValueError):
         raise NotInstalled(f"{title} needs {name}, and the file of it can't be read.") from None
     if not value or "\0" in value:

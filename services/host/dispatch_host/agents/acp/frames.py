@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn, TypeAlias
 
+from dispatch_host.weight import is_heavy
+
 LINE_BYTES = 8 * 1024 * 1024
 _TEXT_CHARACTERS = 4096
 
@@ -45,6 +47,8 @@ class Lines:
 
 def message(line: bytes) -> Message:
     """Read one line. Raises Broken for whatever is no request, notification or response."""
+    if is_heavy(line):
+        raise Broken("it sent a message of too many parts")
     try:
         said = json.loads(line, parse_constant=_no_number)
     except (ValueError, RecursionError):

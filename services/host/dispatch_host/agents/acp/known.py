@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dispatch_host.agents.acp.agent import External
-from dispatch_host.agents.acp.finding import NotInstalled, find
+from dispatch_host.agents.acp.finding import NotInstalled, changes, find
 from dispatch_host.agents.acp.own import FILE, read_own
 from dispatch_host.agents.acp.presets import PRESETS, Preset
 from dispatch_host.agents.registry import Known
@@ -56,6 +56,15 @@ def external_agents(
         if preset.name not in own.mistakes
     ]
     return [*found, *(_mistaken(name, text, make) for name, text in own.mistakes.items())]
+
+
+def own_folders(own_file: Path, *, home: Path) -> Callable[[], Sequence[Path]]:
+    """Give what tells the folders that external agents have for themselves, to change, as they lead now.
+
+    Of every agent that is known, installed or not: one that is chosen to-morrow, or was till yesterday, writes there as well.
+    """
+    presets = {preset.name: preset for preset in (*PRESETS, *read_own(own_file).presets)}
+    return lambda: [path for preset in presets.values() for path in changes(preset, home=home)]
 
 
 def about(preset: Preset) -> str:

@@ -123,7 +123,12 @@ class Session:
             records=means.records,
         )
         self._terminals = Terminals(
-            terminal=means.terminal, gate=errand.gate, ask=errand.ask, agent=self._title, home=means.home
+            terminal=means.terminal,
+            gate=errand.gate,
+            ask=errand.ask,
+            agent=self._title,
+            home=means.home,
+            keep_out=means.keep_out,
         )
         self._client = Client(story=self._story, files=files, terminals=self._terminals)
         self._memory: dict[str, JSON] = {}

@@ -6,6 +6,7 @@ the agent sends: live text, steps, tool calls that are remembered.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,10 +28,12 @@ from dispatch_host.agents.agent import Progress, Step, Text
 RESULT_BYTES = 44 * 1024
 _DELTA_BYTES = 16 * 1024
 _LIVE_BYTES = 1024 * 1024
-_STEPS = 300
 _CALLS = 1000
+CALL_BYTES = 1024 * 1024
+CALLS_BYTES = 16 * 1024 * 1024
 _DETAIL_BYTES = 4096
 _PLACES = 5
+_TOO_LARGE = "tooLarge"  # ours, and stays: what was left out of a call never comes back into it
 
 Call = Mapping[str, Any]
 """A tool call as far as the agent has told of it, in the words of the protocol."""
@@ -43,9 +46,9 @@ class Story:
         self._said = ""
         self._kept_bytes = 0
         self._live_bytes = 0
-        self._steps = 0
         self._over = 0  # tool calls that have ended
-        self._calls: dict[str, dict[str, Any]] = {}
+        self._calls: dict[str, dict[str, bytes]] = {}  # each part as JSON: read, it may be many times as large
+        self._calls_bytes = 0
         self._plan: tuple[str, ...] = ()
 
     @property
@@ -62,8 +65,8 @@ class Story:
                 yield Progress(self._over, 0, "steps")  # it lives; what it thinks is its own
             case ToolCallStart() as call:
                 yield from self._before()
-                known = self.call(call)
-                yield from self._step(Step(line(call.title), _detail(known)))
+                self._remember(call)
+                yield Step(line(call.title), _detail(self._known(call.tool_call_id)))
             case ToolCallProgress() as call:
                 yield from self._moved(call)
             case AgentPlanUpdate(entries=entries):
@@ -72,14 +75,31 @@ class Story:
                 pass
 
     def call(self, update: ToolCallUpdate | ToolCallStart) -> Call:
-        """Add what an update tells of a tool call to what is known, and give all of it."""
+        """Add what an update tells of a tool call to what is known, and give all of it. Raises ValueError for too much."""
+        if not self._remember(update):
+            raise ValueError("it is larger than what is kept of a tool call")
+        return self._known(update.tool_call_id)
+
+    def _remember(self, update: ToolCallUpdate | ToolCallStart) -> bool:
+        """Keep what is told of a tool call, the oldest going first; False when this one has become too large, and is not kept."""
+        parts = self._calls.pop(update.tool_call_id, {})
+        self._calls_bytes -= _size(parts)
         said = update.model_dump(mode="json", by_alias=True, exclude_none=True)
-        known = self._calls.pop(update.tool_call_id, {})
-        known.update({name: value for name, value in said.items() if name not in ("sessionUpdate", "_meta")})
-        self._calls[update.tool_call_id] = known
-        if len(self._calls) > _CALLS:
-            del self._calls[next(iter(self._calls))]
-        return known
+        parts |= {name: _json(value) for name, value in said.items() if name not in ("sessionUpdate", "_meta")}
+        fits = _size(parts) <= CALL_BYTES
+        if not fits:
+            parts = {
+                name: part for name, part in parts.items() if name in ("title", "kind") and len(part) <= _DETAIL_BYTES
+            }
+            parts[_TOO_LARGE] = b"true"
+        self._calls[update.tool_call_id] = parts
+        self._calls_bytes += _size(parts)
+        while len(self._calls) > _CALLS or self._calls_bytes > CALLS_BYTES:
+            self._calls_bytes -= _size(self._calls.pop(next(iter(self._calls))))
+        return _TOO_LARGE not in parts
+
+    def _known(self, tool_call_id: str) -> Call:
+        return {name: json.loads(part) for name, part in self._calls.get(tool_call_id, {}).items()}
 
     def _text(self, text: str) -> Iterator[Text]:
         if self._kept_bytes <= 2 * RESULT_BYTES:
@@ -96,15 +116,16 @@ class Story:
         said, self._said, self._kept_bytes = self._said.strip(), "", 0
         if said:
             title = line(said.partition("\n")[0], 160)
-            yield from self._step(Step(title, "" if said == title else plain(said, _DETAIL_BYTES)))
+            yield Step(title, "" if said == title else plain(said, _DETAIL_BYTES))
 
     def _moved(self, call: ToolCallProgress) -> Iterator[Step | Progress]:
-        known = self.call(call)
+        self._remember(call)
         if call.status not in ("completed", "failed"):
             return
         self._over += 1
         if call.status == "failed":
-            yield from self._step(Step(f"Failed: {line(str(known.get('title', 'a tool')))}", _detail(known)))
+            known = self._known(call.tool_call_id)
+            yield Step(f"Failed: {line(str(known.get('title', 'a tool')))}", _detail(known))
         yield Progress(self._over, 0, "steps")
 
     def _planned(self, entries: list[PlanEntry]) -> Iterator[Step | Progress]:
@@ -112,15 +133,16 @@ class Story:
         words = tuple(line(entry.content) for entry in entries[:100])
         if words and words != self._plan:
             self._plan = words
-            yield from self._step(Step("Plan", plain("\n".join(f"- {one}" for one in words), _DETAIL_BYTES)))
+            yield Step("Plan", plain("\n".join(f"- {one}" for one in words), _DETAIL_BYTES))
         yield Progress(sum(entry.status == "completed" for entry in entries), len(entries), "steps")
 
-    def _step(self, step: Step) -> Iterator[Step]:
-        self._steps += 1
-        if self._steps < _STEPS:
-            yield step
-        elif self._steps == _STEPS:
-            yield Step("It does more than is told here", f"The first {_STEPS} steps are in the thread.")
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _size(parts: Mapping[str, bytes]) -> int:
+    return sum(map(len, parts.values()))
 
 
 def _detail(call: Call) -> str:

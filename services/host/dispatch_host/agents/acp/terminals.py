@@ -11,16 +11,19 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from dispatch_host.agents.acp.asked import where
+from dispatch_host.agents import places
 from dispatch_host.agents.agent import Gate, NotDoneReason
-from dispatch_host.agents.asking import RULE_BYTES, Approval, Ask, Denied, NobodyAnswered, canonical
+from dispatch_host.agents.asking import JSON, RULE_BYTES, Approval, Ask, Denied, NobodyAnswered, canonical
+from dispatch_host.agents.places import NoPlace
 from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.markdown import code, fenced
-from dispatch_host.permissions.permission import NETWORK, TERMINAL
+from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
 from dispatch_host.sandbox.program import Ended, Exit, NoProgram, Output
-from dispatch_host.scope import shown
+from dispatch_host.scope import KeptOut, shown, visible
+from dispatch_host.scope.given import given
 
 _MOST = 16  # at once
 _OUTPUT_BYTES = 1024 * 1024
@@ -68,6 +71,7 @@ class Terminals:
     ask: Ask
     agent: str
     home: Path
+    keep_out: Sequence[KeptOut]
     _running: dict[str, _Running] = field(default_factory=dict)
     _made: int = 0
 
@@ -77,11 +81,12 @@ class Terminals:
         """Ask, start the program, and give its id. Raises ProgramRefused, NotPermitted."""
         if len(self._running) >= _MOST:
             raise ProgramRefused("too many programs at once")
+        start = await self._start(folder)
         try:
             confined = await self.terminal.is_confined(self.gate, argv[0])
         except NoSandbox as missing:
             raise ProgramRefused(missing.why, NotDoneReason.SANDBOX_UNAVAILABLE) from None
-        question = self._question(argv, folder, variables, confined=confined)
+        question = self._question(argv, start, variables, confined=confined)
         match await self.ask.may(question):
             case Denied():
                 raise ProgramRefused("the person said no", NotDoneReason.PERSON_DENIED)
@@ -138,6 +143,7 @@ class Terminals:
             network=said["network"],
             confined=said["confined"],
             variables=said["variables"],
+            folders=places.from_json(said["folders"]),
         )
         try:
             async with contextlib.aclosing(program) as events:
@@ -155,27 +161,52 @@ class Terminals:
         except Exception:
             running.exit = Exit(Ended.LOST)  # a permission that was taken back meanwhile: the task ends with it
 
+    async def _start(self, folder: Path) -> Path:
+        """Find where it starts, before anybody is asked. Raises ProgramRefused."""
+        if not folder.is_absolute():
+            raise ProgramRefused("a program starts in a folder that is said by its whole path")
+        folders = self.gate.folders
+        try:
+            return await asyncio.to_thread(places.start, str(folder), folders, home=self.home, keep_out=self.keep_out)
+        except NoPlace as none:
+            raise ProgramRefused(str(none)) from None
+
     def _question(self, argv: Sequence[str], folder: Path, variables: Mapping[str, str], *, confined: bool) -> Approval:
+        """Ask for exactly this. It is given the folder that it starts in, and those that its line names."""
+        folders = given(folder, [*argv, *variables.values()], self.gate.folders, home=self.home)
         online = self.gate.has(NETWORK)
         kept = "in the sandbox" if confined else "WITHOUT a sandbox, as yourself"
         network = "with the network" if online or not confined else "without the network"
-        line = shlex.join([*(f"{name}={value}" for name, value in variables.items()), *argv])
-        rule = f"let {self.agent} run {shown(line)} in {where(folder, self.home)}, {kept}, {network}"
-        ruled = len(rule.encode(errors="replace")) <= RULE_BYTES
+        line, beside = shlex.join(argv), [f"{name}={value}" for name, value in variables.items()]
+        having = [f"with {visible(shlex.join(beside))} set"] if beside else []
+        at = places.where(folder, self.home)
+        may = partial(places.rights, folders, home=self.home, confined=confined)
+        rule = ", ".join([f"let {self.agent} run {visible(line)} in {shown(at)}", *having, kept, network, *may(shown)])
+        several = "\n" in "".join([*argv, *beside])
+        ruled = not several and len(rule.encode(errors="replace")) <= RULE_BYTES
+        action: JSON = {
+            "argv": list(argv),
+            "folder": str(folder),
+            "variables": dict(variables),
+            "network": online,
+            "confined": confined,
+            "folders": places.to_json(folders),
+        }
         return Approval(
             text=f"May {self.agent} run a program?",
-            action=canonical(
-                {
-                    "argv": list(argv),
-                    "folder": str(folder),
-                    "variables": dict(variables),
-                    "network": online,
-                    "confined": confined,
-                }
+            action=canonical(action),
+            preview="\n\n".join(
+                [
+                    fenced(line),
+                    *([f"with these variables:\n\n{fenced(chr(10).join(map(shlex.quote, beside)))}"] if beside else []),
+                    f"in {code(at)}, {kept}, {network}",
+                    *(f"It {one}." for one in may(code)),
+                ]
             ),
-            preview=f"{fenced(line)}\n\nin {code(where(folder, self.home))}, {kept}, {network}",
             rule=rule if ruled else "",
-            permission=TERMINAL if ruled else None,
+            permission=TERMINAL if confined else UNCONFINED,
+            also=(NETWORK,) if online else (),
+            of=action,
         )
 
 

@@ -39,6 +39,7 @@ _CALLS: dict[str, type[BaseModel]] = {
     CLIENT_METHODS["terminal_release"]: ReleaseTerminalRequest,
 }
 _MOST_OPEN = 64  # requests of the agent that wait for an answer
+MOST_OPEN_BYTES = 16 * 1024 * 1024
 _NO_METHOD, _BAD_PARAMS, _TOO_MANY = -32601, -32602, -32000
 
 Updated = Callable[[SessionNotification], Awaitable[None]]
@@ -53,13 +54,13 @@ class Wire:
         self._conversation = conversation
         self._updated = updated
         self._writing = asyncio.Lock()
-        self._open: set[int | str] = set()
+        self._open: dict[int | str, int] = {}  # with the bytes of each
         self._incoming = self._read()
 
     async def send(self, message: Message) -> None:
         """Write one message. Raises ConnectionError for a request that nobody will answer."""
         if "method" not in message:
-            self._open.discard(message["id"])
+            self._open.pop(message["id"], None)
         try:
             await self._write(message)
         except BrokenPipeError:
@@ -79,12 +80,12 @@ class Wire:
             while data := await self._conversation.read():
                 for line in lines.feed(data):
                     said = message(line)
-                    if "method" not in said or await self._passes(said):
+                    if "method" not in said or await self._passes(said, len(line)):
                         yield said
         except Broken as broken:
             self.broken = str(broken)
 
-    async def _passes(self, call: Message) -> bool:
+    async def _passes(self, call: Message, size: int) -> bool:
         """Take an update, refuse what nobody knows, and let the SDK have the rest."""
         if "id" not in call:
             if call["method"] == CLIENT_METHODS["session_update"]:
@@ -93,7 +94,7 @@ class Wire:
         model = _CALLS.get(call["method"])
         if model is None:
             return await self._refuse(call, _NO_METHOD, "there is no such method")
-        if len(self._open) >= _MOST_OPEN:
+        if len(self._open) >= _MOST_OPEN or sum(self._open.values()) + size > MOST_OPEN_BYTES:
             return await self._refuse(call, _TOO_MANY, "too many requests at once")
         if call["id"] in self._open:
             raise Broken("it sent two requests with one id")
@@ -104,7 +105,7 @@ class Wire:
                 ".".join(map(str, error["loc"])) for error in wrong.errors(include_url=False, include_input=False)
             ]
             return await self._refuse(call, _BAD_PARAMS, f"not understood: {', '.join(places)[:500]}")
-        self._open.add(call["id"])
+        self._open[call["id"]] = size
         return True
 
     async def _update(self, params: dict[str, Any]) -> None:

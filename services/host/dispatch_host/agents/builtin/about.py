@@ -58,9 +58,10 @@ def needs_agent(changes_files: bool) -> str:
     why = (
         "That would change files in a way that the built-in assistant does not know: nothing was changed."
         if changes_files
-        else "That needs a desktop agent: the built-in assistant works with files in the approved folders. Nothing was done."
+        else "That needs another agent: the built-in assistant works with files, programs and pages. Nothing was done."
     )
-    return f"{why} What I can do:\n\n{CAN}"
+    how = "On the computer, `dispatch-host agent` lists those that there are, and `dispatch-host agent use NAME` chooses one."
+    return f"{why} {how} Or ask \u201cwhat can you do?\u201d"
 
 
 def nothing_earlier() -> str:

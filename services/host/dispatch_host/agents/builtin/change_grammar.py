@@ -16,7 +16,7 @@ from typing import Any
 
 from dispatch_host.agents.builtin import file_grammar
 from dispatch_host.agents.builtin.query import Action
-from dispatch_host.agents.builtin.slots import CUT, KIND_WORDS, LITERAL, Words
+from dispatch_host.agents.builtin.sentence import CUT, KIND_WORDS, LITERAL, Words
 
 _FIRST = r"^(?:and |now |then |also |but |please |just |so )*"
 _ARCHIVE = r"(?:zip(?:ped)?|archive)(?: ?(?:file|archive|folder))?"

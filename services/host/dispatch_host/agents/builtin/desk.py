@@ -1,6 +1,7 @@
 """The desktop for the built-in assistant, as desk_grammar.py understood it: windows, documents, apps. In the host's process.
 
-A person who names it in so many words is not asked again; what fits several is asked about. Called by the driver.
+A person who names it in so many words is not asked again, but about what does something when it is opened; what fits several
+is asked about. Called by the driver.
 "Open …" is for this only where the desktop is permitted: else it means what it meant before.
 """
 
@@ -12,14 +13,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Step
-from dispatch_host.agents.asking import Ask, Choice, Said
+from dispatch_host.agents.asking import Allowed, Ask, Choice, Denied, Said
 from dispatch_host.agents.builtin.desk_grammar import Kind, WantedOfDesktop
 from dispatch_host.agents.builtin.markdown import Answer, cell, code, plural
 from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
-from dispatch_host.desktop.tools import came, distinct, use_for
+from dispatch_host.desktop.documents import Opens
+from dispatch_host.desktop.tools import came, distinct, document_question, use_for
 from dispatch_host.permissions.permission import DESKTOP
-from dispatch_host.scope import KeptOut, shown
+from dispatch_host.scope import KeptOut, kept, shown
 
 T = TypeVar("T")
 
@@ -29,11 +31,11 @@ _MOST_CHOICES = 20
 class Desk:
     """What the built-in assistant does with the desktop."""
 
-    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path]) -> None:
+    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut]) -> None:
         """`home` is what `~` means, `keep_out` is the scope's."""
         self._desktop = desktop
         self._home = home
-        self._keep_out = [KeptOut.hold(path) for path in keep_out]
+        self._keep_out = kept(keep_out)
 
     async def takes(self, wanted: WantedOfDesktop, gate: Gate) -> bool:
         """Tell whether a request is one for this: "open" may mean something else."""
@@ -58,10 +60,10 @@ class Desk:
                     yield await self._focus(wanted.name, gate, ask)
                 case Kind.DOCUMENT:
                     found = await self._document(wanted.name, gate, ask)
-                    if isinstance(found, Path):
+                    if isinstance(found, finding.Document):
                         await use_for(found, gate)
-                        yield Step(f"Opening {shown(found.name)}")
-                        yield Result(came(found.name, await opening.shown(self._desktop, found)))
+                        yield Step(f"Opening {shown(found.path.name)}")
+                        yield Result(came(found.path.name, await opening.shown(self._desktop, found.path)))
                     else:
                         yield found
                 case Kind.APPLICATION:
@@ -73,7 +75,7 @@ class Desk:
                     else:
                         yield application
         except NoDesktop as missing:
-            yield NotDone(NotDoneReason.AGENT_FAILED, f"{missing.why} {missing.advice}".strip())
+            yield NotDone(NotDoneReason.TOOL_UNAVAILABLE, f"{missing.why} {missing.advice}".strip())
         except (OSError, TimeoutError):
             yield NotDone(NotDoneReason.AGENT_FAILED, "The desktop did not do it.")
 
@@ -102,18 +104,35 @@ class Desk:
             return Result(f"{code(_called(window))} is in front now.")
         return Result(f"I asked for {code(_called(window))} to come to the front, and it did not.")
 
-    async def _document(self, name: str, gate: Gate, ask: Ask) -> Path | Result | NotDone:
+    async def _document(self, name: str, gate: Gate, ask: Ask) -> finding.Document | Result | NotDone:
         folders = gate.folders
         paths = await asyncio.to_thread(finding.documents, name, folders, home=self._home, keep_out=self._keep_out)
         if not paths:
             return Result(f"There is no file {code(name)} in the approved folders.")
         path = await _which(paths, [shown(str(one)) for one in paths], "Which document do you mean?", ask)
-        if isinstance(path, Path):
-            try:
-                await asyncio.to_thread(finding.check, path, gate.folders, keep_out=self._keep_out)
-            except finding.NoDocument as why:
-                return Result(f"{code(path.name)} can't be opened: {why}.")
-        return path
+        if isinstance(path, NotDone):
+            return path
+        document = await self._checked(path, gate)
+        if isinstance(document, Result) or document.opens is Opens.AS_SHOWN:
+            return document
+        # The person has named it, and may not know what it does.
+        match await ask.may(document_question(document)):
+            case Allowed():
+                if await self._checked(path, gate) == document:
+                    return document
+                return Result(
+                    f"{code(path.name)} is another now than the one that was asked about. Nothing was opened."
+                )
+            case Denied():
+                return NotDone(NotDoneReason.PERSON_DENIED, f"You said no; {code(path.name)} was not opened.")
+            case _:
+                return NotDone(NotDoneReason.NOBODY_ANSWERED, f"Nobody answered; {code(path.name)} was not opened.")
+
+    async def _checked(self, path: Path, gate: Gate) -> finding.Document | Result:
+        try:
+            return await asyncio.to_thread(finding.check, path, gate.folders, keep_out=self._keep_out)
+        except finding.NoDocument as why:
+            return Result(f"{code(path.name)} can't be opened: {why}.")
 
     async def _application(self, name: str, ask: Ask) -> Application | NotDone:
         found = matching.applications_of(name, await self._desktop.applications())

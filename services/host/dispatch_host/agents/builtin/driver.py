@@ -1,60 +1,49 @@
-"""The built-in assistant as an Agent: starts a worker for each task, passes its events on, and ends it whatever happens.
+"""The built-in assistant as an Agent: has each task done in a worker, passes its events on, and asks what is to be asked.
 
-Knows processes and the wire, nothing of requests. The runner in app.py makes one BuiltIn and calls `run`.
+Knows nothing of what a request says. The runner in app.py makes one BuiltIn and calls `run`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
-import signal
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
 from dispatch_host.agents.asking import (
     JSON,
-    RULE_BYTES,
     Allowed,
-    Approval,
     Ask,
     Choice,
     Denied,
     NobodyAnswered,
     Said,
-    canonical,
 )
-from dispatch_host.agents.builtin import wire, zone
+from dispatch_host.agents.builtin import zone
+from dispatch_host.agents.builtin.approvals import approval, undoing
 from dispatch_host.agents.builtin.browsing import Visits
 from dispatch_host.agents.builtin.commands import Wanted
 from dispatch_host.agents.builtin.desk import Desk
 from dispatch_host.agents.builtin.desk_grammar import WantedOfDesktop
 from dispatch_host.agents.builtin.errand import Errand, Part, part_of
 from dispatch_host.agents.builtin.page_grammar import WantedPage
-from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.query import Query
+from dispatch_host.agents.builtin.request import Outcome, Request
 from dispatch_host.agents.builtin.running import Runs
+from dispatch_host.agents.builtin.workers import COMMAND, Workers
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.toolbox import Work
 from dispatch_host.agents.words import Words
-from dispatch_host.changes import Plan, preview, touched
+from dispatch_host.changes import Plan, touched
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, KeptOut, names
+from dispatch_host.scope import KeptOut, kept
 
-log = logging.getLogger(__name__)
-
-COMMAND = (sys.executable, "-P", "-m", "dispatch_host.agents.builtin.worker")
 LIMIT_SECONDS = 3600.0  # of one task: a person who waits longer has long cancelled
-_PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
-_ALWAYS = {"LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 _MEMORIES = 20  # turns that a follow-up may refer to
-_LONG_BYTES = 256 * 1024
 _QUESTIONS = 5  # answers taken within one task
 _WHICH = "Which one do you mean?"
 _FAILED_CHANGING = (
@@ -91,12 +80,10 @@ class BuiltIn:
         does not run any, without `pages` it opens none, and without `desktop` it leaves the desktop alone.
         """
         self._home = home or Path.home()
-        self._keep_out = [one if isinstance(one, KeptOut) else KeptOut.hold(one) for one in keep_out]
+        self._keep_out = kept(keep_out)
         given = environment or {}
-        self._environment = {name: given[name] for name in _PASSED_ON if name in given} | _ALWAYS
+        self._workers = Workers(command, environment=given, limit_seconds=limit_seconds)
         self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))
-        self._command = tuple(command)
-        self._limit_seconds = limit_seconds
         self._runs = None if terminal is None else Runs(terminal, home=self._home, keep_out=self._keep_out)
         self._records = records
         self._pages = pages
@@ -130,7 +117,7 @@ class BuiltIn:
                 parts=parts,
             )
             outcome: Outcome | None = None
-            async with contextlib.aclosing(self._work(request)) as events:
+            async with contextlib.aclosing(self._workers.work(request)) as events:
                 async for event in events:
                     if isinstance(event, Outcome):
                         outcome = event
@@ -202,7 +189,7 @@ class BuiltIn:
         """
         outcome: Outcome | None = None
         request = self._asked(work, query)
-        async with contextlib.aclosing(self._work(request)) as events:
+        async with contextlib.aclosing(self._workers.work(request)) as events:
             async for event in events:
                 if isinstance(event, Outcome):
                     outcome = event
@@ -253,7 +240,8 @@ class BuiltIn:
         memory = outcome.event.memory
         # A person who says "undo that" has said yes to it. A model that says so has not.
         if not outcome.undo or request.query is not None:
-            question = await asyncio.to_thread(_question, plan, outcome, gate.folders)
+            ask_for = partial(undoing, plan) if outcome.undo else partial(approval, plan, outcome.event.text)
+            question = await asyncio.to_thread(ask_for, gate.folders)
             match await ask.may(question):
                 case Denied():
                     yield NotDone(NotDoneReason.PERSON_DENIED, "You said no, so nothing was changed.", memory)
@@ -270,105 +258,13 @@ class BuiltIn:
             if folder.writable or gate.has(wanted):
                 await gate.use(wanted, "undone" if outcome.undo else "changed")
         doing = replace(request, folders=folders, plan=None if outcome.undo else written, undo=outcome.undo)
-        async with contextlib.aclosing(self._work(doing)) as events:
+        async with contextlib.aclosing(self._workers.work(doing)) as events:
             async for event in events:
                 if isinstance(event, Outcome):
                     yield event.event
                     return
                 yield event
         yield NotDone(NotDoneReason.AGENT_FAILED, _FAILED_CHANGING)
-
-    async def _work(self, request: Request) -> AsyncGenerator[AgentEvent | Outcome, None]:
-        """Give the events of one worker; without an Outcome at the end it failed."""
-        async with self._worker() as process:
-            assert process.stdin is not None  # noqa: S101  both are pipes
-            assert process.stdout is not None  # noqa: S101
-            deadline = asyncio.get_running_loop().time() + self._limit_seconds
-            try:
-                async with asyncio.timeout_at(deadline):
-                    _write(process.stdin, wire.encode_request(request))
-                    await process.stdin.drain()
-                while True:
-                    async with asyncio.timeout_at(deadline):
-                        line = await process.stdout.readline()
-                    said = await _decoded(line) if line else None
-                    if said is None or isinstance(said, wire.Crashed):
-                        where = {"kind": said.kind, "where": said.where} if said else {}
-                        log.warning("worker failed", extra={"cause": "crashed" if said else "died", **where})
-                        return
-                    yield said
-                    if isinstance(said, Outcome):
-                        return
-            except (wire.OutOfBounds, ValueError):  # ValueError: a line longer than LINE_BYTES
-                log.warning("worker failed", extra={"cause": "out of bounds"})
-            except TimeoutError:
-                log.warning("worker failed", extra={"cause": "out of time"})
-            except (BrokenPipeError, ConnectionResetError):
-                log.warning("worker failed", extra={"cause": "died"})
-
-    @asynccontextmanager
-    async def _worker(self) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Hold a worker in a process group of its own, and leave nothing of it."""
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,  # a traceback may hold contents; where it crashed comes over the wire
-            env=self._environment,
-            cwd="/",
-            start_new_session=True,
-            limit=wire.LINE_BYTES,
-        )
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            if process.stdin is not None:
-                process.stdin.close()
-            await process.wait()
-
-
-def _question(plan: Plan, outcome: Outcome, folders: Sequence[Folder]) -> Approval:
-    return undoing(plan, folders) if outcome.undo else approval(plan, outcome.event.text, folders)
-
-
-async def _decoded(line: bytes) -> AgentEvent | Outcome | wire.Crashed:
-    """Read what the worker wrote; a long plan aside, for the host has others to serve."""
-    return wire.decode(line) if len(line) < _LONG_BYTES else await asyncio.to_thread(wire.decode, line)
-
-
-def approval(plan: Plan, remarks: str, folders: Sequence[Folder]) -> Approval:
-    """Write the question whether a plan may be carried out. A rule stands on one folder, or there is none."""
-    where = touched(plan, folders)
-    shown = preview(plan, folders)
-    rule = f"change files in {names.exact(str(where[0].path))}" if len(where) == 1 else ""
-    needed = [Permission(Kind.FOLDER, str(folder.path), write=True) for folder in where]
-    ruled = len(rule.encode()) <= RULE_BYTES and rule != ""
-    return Approval(
-        text=f"{plan.title}?",
-        action=plan.to_bytes(),
-        preview=f"{shown}\n\n{_remarked(remarks)}" if remarks else shown,
-        rule=rule if ruled else "",
-        permission=needed[0] if needed else None,
-        also=needed[1:],
-    )
-
-
-def _remarked(remarks: str) -> str:
-    """Quote what the worker says of a plan, below the plan: whatever it is, it is seen to be no part of it."""
-    lines = "\n".join(f"> {names.visible(line)}" for line in remarks.split("\n"))
-    return f"Remarks, which are no part of this:\n\n{lines}"
-
-
-def undoing(plan: Plan, folders: Sequence[Folder]) -> Approval:
-    """Write the question whether a change may be taken back, which no yes to another one covers."""
-    return Approval(
-        text=f"Undo: {plan.title}?",
-        action=canonical({"tool": "undo", "plan": plan.digest.hex()}),
-        preview=f"Take this back:\n\n{preview(plan, folders)}",
-    )
 
 
 async def _answer(ask: Ask, text: str, choices: Sequence[str]) -> str | None:
@@ -379,11 +275,3 @@ async def _answer(ask: Ask, text: str, choices: Sequence[str]) -> str | None:
         return None
     reply = await ask.which(question)
     return reply.text if isinstance(reply, Said) else None
-
-
-def _write(pipe: asyncio.StreamWriter, line: bytes) -> None:
-    """Write to a worker. Raises BrokenPipeError when it has died before it was asked."""
-    try:
-        pipe.write(line)
-    except RuntimeError as closed:  # what uvloop raises; asyncio's own loop says it when the pipe is drained
-        raise BrokenPipeError from closed

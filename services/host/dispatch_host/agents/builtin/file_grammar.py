@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from dispatch_host.agents.builtin.query import Action
-from dispatch_host.agents.builtin.slots import LITERAL, Words, is_file
+from dispatch_host.agents.builtin.sentence import LITERAL, Words, is_file
 
 _FIRST = r"^(?:and |now |then |also |but |please |just |so )*"
 _WHAT = r"(?P<what>.+?)"
@@ -48,10 +48,13 @@ COPY = (
     rf"{_FIRST}(?:make|create)\s+(?:an? |the )?(?:copy|duplicate|backup)\s+of\s+{_WHAT}"
     rf"(?:\s+(?:called|named|as)\s+(?P<to>{LITERAL}|[\w.-]+))?$",
 )
+_MAKE = rf"{_FIRST}(?:make|create|add)(?: me)?\s+(?:an? |the )?(?:new |empty )*{_FOLDER}"
+_MADE = rf"(?P<made>{LITERAL}|[\w.&+-]+(?: [\w.&+-]+){{0,4}}?)"
 MAKE_FOLDER = (
-    rf"{_FIRST}(?:make|create|add)(?: me)?\s+(?:an? |the )?(?:new |empty )*{_FOLDER}\s+(?:called |named )?"
-    rf"(?P<made>{LITERAL}|[\w.&+-]+(?: [\w.&+-]+){{0,4}}?)(?:\s+(?=in\b|inside\b|under\b){_WHAT})?$",
-    rf"{_FIRST}mkdir\s+(?:-p\s+)?(?P<made>{LITERAL}|[^\s·]+)$",
+    rf"{_MAKE}\s+(?=in\b|inside\b|under\b){_WHAT}\s+(?:called|named)\s+{_MADE}$",
+    rf"{_MAKE}\s+at\s+(?P<made>{LITERAL})$",
+    rf"{_MAKE}\s+(?:called |named )?{_MADE}(?:\s+(?=in\b|inside\b|under\b){_WHAT})?$",
+    rf"{_FIRST}mkdir\s+(?:-p\s+)?(?P<made>{LITERAL}|[^\s·]+)(?:\s+(?=in\b|inside\b|under\b){_WHAT})?$",
 )
 
 _FILE = rf"(?P<what>(?:the |my )?(?:text )?(?:file )?(?:{LITERAL}|it|that|this)(?:\s+file)?(?:\s+(?:in|from|inside)\s+[^·]+)?)"

@@ -79,6 +79,8 @@ def _to_change(parsed: Parsed, text: str, memories: Sequence[Memory]) -> Complet
             return replace(found, query=replace(found.query, paths=(memory.focus,)))
         return found
     query = Query(action=parsed.action or Action.ZIP, **parsed.slots)
+    if query.action is Action.MAKE_FOLDER:
+        return Complete(query)  # about no file that is there
     last = memories[-1] if memories else None
     fitting = tuple(item for item in last.items if of_kind(item, query.kind)) if last else ()
     if fitting:

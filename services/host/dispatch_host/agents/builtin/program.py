@@ -5,76 +5,32 @@ Called by worker.py with a Request; gives exactly one Result or NotDone and emit
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason, Result
-from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin import about, changing, errand, followup, matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, NothingThere, WhichOne
-from dispatch_host.agents.builtin.errand import Errand, Part
+from dispatch_host.agents.builtin.locating import check_folders, locate, missing_folders
 from dispatch_host.agents.builtin.markdown import code, moment, plural, size
 from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import FILE_CHANGES, parse
 from dispatch_host.agents.builtin.query import Action, Query
-from dispatch_host.agents.builtin.slots import is_path
+from dispatch_host.agents.builtin.request import Outcome, Request
 from dispatch_host.changes import Plan, keeps, writes
 from dispatch_host.scope import (
     Entry,
-    Folder,
     FolderNotApproved,
-    KeptOut,
     NoSuchFolder,
-    Place,
-    Refusal,
     Refused,
     Scope,
     SeveralFolders,
-    find_folder,
 )
 
 Tool = Callable[[Query, Bench], Findings]
 _CHOICES = 20
 _REMEMBERED = 500  # files that a follow-up may refer to
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Everything one task needs."""
-
-    text: str
-    folders: Sequence[Folder]
-    memories: Sequence[Mapping[str, JSON]]  # of earlier turns, oldest first
-    now: datetime
-    home: str
-    keep_out: Sequence[Path | KeptOut] = ()
-    inbox: Path | None = None  # where the attachments of the thread are
-    attachments: Sequence[Path] = ()  # those of this task
-    task_id: str = ""
-    earlier: Sequence[str] = ()  # the ids of the earlier tasks of the thread, oldest first
-    records: Path | None = None  # where it is kept what was changed; nothing is changed without
-    plan: bytes | None = None  # what a person said yes to: it is carried out, and nothing else is done
-    undo: bool = False  # take the last change back, as it was said
-    query: Query | None = None  # what a language model asks for; the text is not looked at then
-    parts: frozenset[Part] = frozenset()  # what the host can carry out itself, if that is what the text asks for
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The end of a task. With choices the answer is a question, and one of them would answer it.
-
-    With a plan the task is not at its end: the text are remarks on it, and it waits for a person's yes, or, where the plan
-    is only to be undone, for the leave to change those files again. With an errand nothing was done: it is for the host.
-    """
-
-    event: Result | NotDone
-    choices: Sequence[str] = ()
-    plan: bytes | None = None
-    undo: bool = False
-    errand: Errand | None = None
 
 
 def run(
@@ -90,6 +46,9 @@ def run(
             return _run(request, scope, emit)
         except CannotDo as cannot:
             return Outcome(NotDone(cannot.reason, cannot.text))
+        except Refused as refused:  # what was there when it was looked for, and is not when it is used
+            text = f"{code(refused.path)} is {refused.reason}. Nothing was changed."
+            return Outcome(NotDone(NotDoneReason.INPUT_UNREADABLE, text))
 
 
 def _change(
@@ -172,10 +131,10 @@ def _consulted(request: Request, query: Query, scope: Scope, emit: Callable[[Age
 
 def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
     """Do a whole request. Raises CannotDo and FolderNotApproved."""
-    _check_folders(request, bench.scope)
+    check_folders(request, bench.scope)
     query = complete.query
     try:
-        query = _locate(_attached(query, request, bench.scope), request, bench)
+        query = locate(query, request, bench)
     except NothingThere as nothing:
         return Outcome(Result(nothing.text, Memory(query).to_json()))
     except (NoSuchFolder, SeveralFolders) as problem:
@@ -186,6 +145,9 @@ def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
         return _ask_back(which, bench)
     except NothingThere as nothing:
         return Outcome(Result(nothing.text, Memory(query).to_json()))
+    except Refused as refused:  # it was looked at before, and is another since: somebody is at the same files
+        text = f"A file or a folder was changed while I looked at it: it is {refused.reason}. Nothing was changed."
+        raise CannotDo(NotDoneReason.INPUT_UNREADABLE, text) from refused
     if findings.plan is not None:
         if request.records is None:
             raise CannotDo(NotDoneReason.NEEDS_AGENT, about.needs_agent(changes_files=True))
@@ -194,6 +156,10 @@ def _do(request: Request, complete: followup.Complete, bench: Bench) -> Outcome:
     if query.loose and not findings.items:
         raise CannotDo(NotDoneReason.NOT_UNDERSTOOD, about.not_understood([query.name or ""]))
     return Outcome(Result(_with_missing(findings.text, bench.scope), _remember(query, findings, complete).to_json()))
+
+
+def _with_missing(text: str, scope: Scope) -> str:
+    return f"{text}\n\n{missing_folders(scope)}" if scope.missing else text
 
 
 def tool_of(query: Query) -> Tool:
@@ -245,107 +211,6 @@ def tool_of(query: Query) -> Tool:
         Action.EXCERPT: excerpt.excerpt,
     }
     return tools[query.action]
-
-
-def _check_folders(request: Request, scope: Scope) -> None:
-    if scope.inbox is not None:
-        return
-    if not request.folders:
-        raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, about.none_approved())
-    if not scope.roots:
-        raise CannotDo(NotDoneReason.INPUT_UNREADABLE, _missing_folders(scope))
-
-
-def _missing_folders(scope: Scope) -> str:
-    listed = "; ".join(f"{code(str(folder.path))} ({reason})" for folder, reason in scope.missing)
-    return f"Approved, but can't be opened now: {listed}."
-
-
-def _with_missing(text: str, scope: Scope) -> str:
-    return f"{text}\n\n{_missing_folders(scope)}" if scope.missing else text
-
-
-_LISTS = (Action.FIND, Action.COUNT, Action.LARGEST, Action.CHANGED)
-
-
-def _attached(query: Query, request: Request, scope: Scope) -> Query:
-    """Take "the attached file" for what came with these words, if something did; a list is of all attachments of the thread."""
-    if not query.attached:
-        return query
-    if scope.inbox is None:
-        raise NothingThere("Nothing was attached in this thread.")
-    if query.paths or query.action in _LISTS or not request.attachments:
-        return query
-    return replace(query, paths=tuple(str(path) for path in request.attachments))
-
-
-def _looked_at(query: Query, request: Request, scope: Scope) -> list[Place]:
-    """Say where to look when the person did not: all approved folders, and the attachments if they may be meant."""
-    places = [Place(root, "") for root in scope.outermost]
-    if scope.inbox is None:
-        return places
-    inbox = Place(scope.inbox, "")
-    if query.attached:
-        return [inbox]
-    return [inbox, *places] if request.attachments or not places else places
-
-
-def _locate(query: Query, request: Request, bench: Bench) -> Query:
-    """Find the folders a request names; set them on the bench. A path to a file becomes that file."""
-    scope = bench.scope
-    if query.file is not None and (is_path(query.file) or query.file.startswith("..")):
-        query = _exact(query, query.file, bench)
-    places: list[Place] = []
-    for said in query.places:
-        try:
-            places.append(find_folder(scope, said, home=bench.home))
-        except NoSuchFolder:
-            if not is_path(said):
-                raise
-            query = _exact(query, said, bench, otherwise_folder=True)
-    if query.paths and query.places and not places:
-        query = replace(query, places=())
-    bench.places = _apart(places) or _looked_at(query, request, scope)
-    return query
-
-
-def _apart(places: Sequence[Place]) -> list[Place]:
-    """Drop places inside others, so that no file is met twice."""
-    paths = {os.path.join(place.root.folder.path, place.path).rstrip("/") + "/": place for place in places}
-    return [
-        place for path, place in paths.items() if not any(path != other and path.startswith(other) for other in paths)
-    ]
-
-
-def _exact(query: Query, said: str, bench: Bench, *, otherwise_folder: bool = False) -> Query:
-    """Take a path to one file."""
-    if said.startswith(".."):
-        raise FolderNotApproved(said)
-    absolute = os.path.join(bench.home, said[2:]) if said.startswith("~/") else said
-    if not absolute.startswith("/"):
-        return replace(query, file=said.removeprefix("./"))
-    located = bench.scope.locate(absolute)
-    if located is None:
-        raise FolderNotApproved(said)
-    root, path = located
-    try:
-        root.stat(path)
-    except Refused as refused:
-        if refused.reason is Refusal.NOT_THERE:
-            if otherwise_folder:
-                raise NoSuchFolder(said) from refused
-            raise NothingThere(f"There is no file {code(said)}.") from refused
-        raise CannotDo(
-            NotDoneReason.INPUT_UNREADABLE, f"{code(said)} was not read: it is {refused.reason}."
-        ) from refused
-    action = (
-        Action.READ
-        if query.action is Action.FIND
-        else Action.SUMMARISE
-        if query.action is Action.USAGE
-        else query.action
-    )
-    return replace(query, action=action, file=None, paths=(root.absolute(path),))
 
 
 def _folder_problem(problem: NoSuchFolder | SeveralFolders, query: Query) -> Outcome:

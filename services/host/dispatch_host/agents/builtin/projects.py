@@ -16,6 +16,8 @@ from dispatch_host.scope import NoSuchFolder, Place, Refused, Scope, SeveralFold
 
 _HEAD_BYTES = 64 * 1024
 _LOOKED_AT = 50_000  # files, for a script by its name
+_FOLDERS = 500  # of one approved folder, for repositories
+_OF_GIT = frozenset({Kind.STATUS, Kind.COMMIT})
 _INTERPRETERS = {
     ".py": "python3",
     ".sh": "sh",
@@ -31,13 +33,17 @@ _INTERPRETERS = {
 }
 
 
+class NoRepository(Exception):
+    """Nobody said in which folder, and none of those that come to mind is a git repository."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What to start, one after the other, in one folder."""
 
     steps: Sequence[Sequence[str]] = field(repr=False)
     folder: Path = field(repr=False)
-    asks_anew: bool = False  # no yes to it counts for another time
+    commits: bool = False  # what it holds is shown before, and no yes to it counts for another time
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +57,19 @@ class Several:
 def order(wanted: Wanted, scope: Scope, *, said: str | None, home: str, last: Path | None) -> Order | Several:
     """Make a request into an order. `said` names the folder, or was the answer to an earlier Several.
 
-    `last` is where a program ran before in the thread. Raises FolderNotApproved and NoSuchFolder.
+    `last` is where a program ran before in the thread. Raises FolderNotApproved, NoSuchFolder and NoRepository.
     """
     if wanted.kind is Kind.SCRIPT and (said is None or _is_script(said, wanted)):
         return _script(wanted, scope, said=said, home=home)
     if said is None:
         place = _usual(scope, last)
+        if wanted.kind in _OF_GIT and (place is None or not _is_in_repository(place)):
+            found = _repositories(scope)
+            if not found:
+                raise NoRepository
+            if len(found) > 1:
+                return Several("In which repository?", [one.root.absolute(one.path) for one in found])
+            place = found[0]
         if place is None:
             return Several("In which folder?", [str(root.folder.path) for root in scope.roots])
     else:
@@ -71,9 +84,7 @@ def order(wanted: Wanted, scope: Scope, *, said: str | None, home: str, last: Pa
         case Kind.STATUS:
             return Order([("git", "status")], folder)
         case Kind.COMMIT:
-            return Order(
-                [("git", "add", "--all"), ("git", "commit", "-m", wanted.message or "")], folder, asks_anew=True
-            )
+            return Order([("git", "add", "--all"), ("git", "commit", "-m", wanted.message or "")], folder, commits=True)
         case Kind.SCRIPT:
             return Order([_interpreted(wanted.words)], folder)
         case _:
@@ -85,6 +96,28 @@ def _usual(scope: Scope, last: Path | None) -> Place | None:
     if last is not None and (located := scope.locate(str(last))) is not None:
         return Place(*located)
     return Place(scope.roots[0], "") if len(scope.roots) == 1 else None
+
+
+def _is_in_repository(place: Place) -> bool:
+    """Tell whether git would find a repository there, without leaving the approved folder."""
+    path = PurePosixPath(place.path)
+    return any(_has_git(Place(place.root, "" if str(one) == "." else str(one))) for one in (path, *path.parents))
+
+
+def _repositories(scope: Scope) -> list[Place]:
+    """Find the repositories among the approved folders and the folders directly in them."""
+    found = []
+    for root in scope.outermost:
+        folders = [entry.path for entry in root.list("", Tally()) if entry.is_dir][:_FOLDERS]
+        found += [place for path in ("", *folders) if _has_git(place := Place(root, path))]
+    return found
+
+
+def _has_git(place: Place) -> bool:
+    try:
+        return any(entry.path.rpartition("/")[2] == ".git" for entry in place.root.list(place.path, Tally()))
+    except Refused:
+        return False
 
 
 def _is_script(said: str, wanted: Wanted) -> bool:

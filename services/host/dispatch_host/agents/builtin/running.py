@@ -13,10 +13,11 @@ import contextlib
 import json
 import re
 import shlex
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dispatch_host.agents import places
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Step, Text
 from dispatch_host.agents.asking import (
     CHOICES_BYTES,
@@ -31,10 +32,10 @@ from dispatch_host.agents.asking import (
     Said,
     canonical,
 )
-from dispatch_host.agents.builtin import about
+from dispatch_host.agents.builtin import about, committing
 from dispatch_host.agents.builtin.commands import FOLLOWS, Kind, Wanted
 from dispatch_host.agents.builtin.markdown import Answer, code
-from dispatch_host.agents.builtin.projects import Order, Several, order
+from dispatch_host.agents.builtin.projects import NoRepository, Order, Several, order
 from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.markdown import fenced
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED
@@ -42,6 +43,11 @@ from dispatch_host.sandbox.program import Ended, Exit, NoProgram, Output
 from dispatch_host.scope import Folder, FolderNotApproved, KeptOut, NoSuchFolder, Scope, shown, visible
 from dispatch_host.scope.given import given
 
+_TITLE_CHARACTERS = 80
+_NO_REPOSITORY = (
+    "None of the approved folders is a git repository, nor is one directly in them. Name it, as in"
+    " \u201cgit status in ~/code/x\u201d."
+)
 LINES = 40  # of the output, unless a person asks for more
 _TAIL_BYTES = 24 * 1024
 _LIVE_BYTES = 256 * 1024  # of output that is shown as it comes; the end is in the answer
@@ -100,7 +106,7 @@ class Runs:
         if wanted.kind is Kind.OUTPUT and earlier is not None:
             yield Result(_answer("The end of its output:", earlier.tail, wanted.lines or 10 * LINES), earlier.to_json())
             return
-        found = await self._order(wanted, earlier, gate, ask)
+        found = await self._order(wanted, earlier, _last_folder(memories), gate, ask)
         if not isinstance(found, Order):
             yield found
             return
@@ -122,7 +128,15 @@ class Runs:
             return
         words = [word for step in found.steps for word in step]
         folders = given(found.folder, words, gate.folders, home=self._home)
-        question = self._question(found, folders, confined=confined, network=gate.has(NETWORK))
+        held = ""
+        if found.commits:
+            if isinstance(
+                looked := await self._holds(found, gate, folders) if confined else committing.NOT_LOOKED, NotDone
+            ):
+                yield looked
+                return
+            held = looked
+        question = self._question(found, folders, confined=confined, network=gate.has(NETWORK), held=held)
         reply = await ask.may(question)
         if isinstance(reply, Denied):
             yield NotDone(NotDoneReason.PERSON_DENIED, "Nothing was started: the answer was no.")
@@ -133,11 +147,41 @@ class Runs:
                 async for event in events:
                     yield event
 
+    async def _holds(self, found: Order, gate: Gate, folders: Sequence[Folder]) -> str | NotDone:
+        """Have git say what a commit of everything would hold, in the sandbox and able to change nothing."""
+        output, ended = b"", Exit(Ended.LOST)
+        looking = self._terminal.run_program(
+            committing.LOOK,
+            found.folder,
+            committing.LIMITS,
+            gate=gate,
+            network=False,
+            folders=committing.to_read(folders),
+        )
+        try:
+            async with contextlib.aclosing(looking) as events:
+                async for event in events:
+                    if isinstance(event, Output):
+                        output += event.data
+                    else:
+                        ended = event
+        except NoProgram as cannot:
+            return NotDone(NotDoneReason.FOLDER_NOT_APPROVED, f"Nothing was started: {cannot}.")
+        except NoSandbox as missing:
+            return NotDone(NotDoneReason.SANDBOX_UNAVAILABLE, _no_sandbox(missing))
+        if ended.code == 0:
+            return committing.holds(output)
+        said = _plain(output[-_TAIL_BYTES:].decode(errors="replace"))
+        head = f"Nothing was committed: git can't say what the commit of {code(places.where(found.folder, self._home))} would hold."
+        return NotDone(NotDoneReason.PROGRAM_FAILED, _answer(head, said, LINES))
+
     def _earlier(self, memories: Sequence[Mapping[str, JSON]]) -> Earlier | None:
         return Earlier.from_json(memories[-1]) if memories else None
 
-    async def _order(self, wanted: Wanted, earlier: Earlier | None, gate: Gate, ask: Ask) -> Order | NotDone | Result:
-        """Find what to start, and where; asks where that is not clear."""
+    async def _order(
+        self, wanted: Wanted, earlier: Earlier | None, last: Path | None, gate: Gate, ask: Ask
+    ) -> Order | NotDone | Result:
+        """Find what to start, and where; asks where that is not clear. `last` is where a program of the thread ran last."""
         folders = gate.folders
         if not folders:
             return NotDone(NotDoneReason.FOLDER_NOT_APPROVED, about.none_approved())
@@ -148,8 +192,6 @@ class Runs:
             if not isinstance(reply, Said):
                 return NotDone(NotDoneReason.NOBODY_ANSWERED, "Nothing was committed: it has no message.")
             wanted = Wanted(kind=wanted.kind, folder=wanted.folder, message=reply.text)
-
-        last = None if earlier is None else earlier.order.folder
 
         def look(said: str | None) -> Order | Several | NotDone | Result:
             with Scope(folders, keep_out=self._keep_out) as scope:
@@ -166,6 +208,8 @@ class Runs:
                     return NotDone(NotDoneReason.FOLDER_NOT_APPROVED, about.not_approved(missing.said, labels))
                 except NoSuchFolder as missing:
                     return Result(f"There is no folder {code(missing.said)}.")
+                except NoRepository:
+                    return Result(_NO_REPOSITORY)
 
         found = await asyncio.to_thread(look, wanted.folder)
         if isinstance(found, Several):
@@ -179,27 +223,33 @@ class Runs:
             found = await asyncio.to_thread(look, reply.text)
         return Result("There is more than one of that name.") if isinstance(found, Several) else found
 
-    def _question(self, found: Order, folders: Sequence[Folder], *, confined: bool, network: bool) -> Approval:
-        """Ask for exactly this. The rule is the whole command with its folders; a commit's message never comes twice."""
-        where = self._where(found.folder)
+    def _question(
+        self, found: Order, folders: Sequence[Folder], *, confined: bool, network: bool, held: str = ""
+    ) -> Approval:
+        """Ask for exactly this. `held` is what a commit will hold.
+
+        The rule is the whole command with its folders; a commit's message never comes twice.
+        """
+        where = places.where(found.folder, self._home)
         lines = "\n".join(shlex.join(step) for step in found.steps)
         kept = "in the sandbox" if confined else "WITHOUT a sandbox, as yourself"
         online = "with the network" if network or not confined else "without the network"
-        rights = self._rights(folders, shown, confined=confined)
+        rights = places.rights(folders, shown, home=self._home, confined=confined)
         rule = ", ".join([f"run {visible(lines)} in {shown(where)}", kept, online, *rights])
         preview = [fenced(lines), f"in {code(where)}, {kept}, {online}"]
-        preview += [f"It {line}." for line in self._rights(folders, code, confined=confined)]
-        once = found.asks_anew or "\n" in lines or len(rule.encode(errors="replace")) > RULE_BYTES
+        preview += [f"It {line}." for line in places.rights(folders, code, home=self._home, confined=confined)]
+        preview += [held] if held else []
+        once = found.commits or "\n" in lines or len(rule.encode(errors="replace")) > RULE_BYTES
         action: JSON = {
             "tool": "run_program",
             "steps": [list(step) for step in found.steps],
             "folder": str(found.folder),
             "network": network,
             "confined": confined,
-            "folders": [[str(folder.path), folder.writable] for folder in folders],
+            "folders": places.to_json(folders),
         }
         return Approval(
-            text=f"Run {code(found.steps[0][0])}?" if len(found.steps) == 1 else f"Run {len(found.steps)} commands?",
+            text=_title(found.steps),
             action=canonical(action),
             preview="\n\n".join(preview),
             rule="" if once else rule,
@@ -223,7 +273,7 @@ class Runs:
                 gate=gate,
                 network=said["network"],
                 confined=said["confined"],
-                folders=[Folder(Path(path), writable) for path, writable in said["folders"]],
+                folders=places.from_json(said["folders"]),
             )
             try:
                 async with contextlib.aclosing(running) as events:
@@ -250,21 +300,20 @@ class Runs:
             yield NotDone(NotDoneReason.AGENT_FAILED, text, memory)
             return
         end = f"ended with code {ended.code}" if ended.code else "ended well"
-        yield Result(_answer(f"{code(line)} in {code(self._where(folder))} {end}.", output, lines), memory)
+        text = _answer(f"{code(line)} in {code(places.where(folder, self._home))} {end}.", output, lines)
+        yield NotDone(NotDoneReason.PROGRAM_FAILED, text, memory) if ended.code else Result(text, memory)
 
-    def _rights(self, folders: Sequence[Folder], written: Callable[[str], str], *, confined: bool) -> list[str]:
-        """Say what it may do where; without a sandbox nothing of the kind can be said."""
-        kinds = (("change", True), ("only read", False)) if confined else ()
-        found = [
-            (verb, [written(self._where(one.path)) for one in folders if one.writable is kind]) for verb, kind in kinds
-        ]
-        return [f"may {verb} {' and '.join(paths)}" for verb, paths in found if paths]
 
-    def _where(self, folder: Path) -> str:
-        """Write a folder as people do."""
-        if folder.is_relative_to(self._home):
-            return str(Path("~") / folder.relative_to(self._home))
-        return str(folder)
+def _last_folder(memories: Sequence[Mapping[str, JSON]]) -> Path | None:
+    """Give where the newest program of the thread ran, whatever was asked since."""
+    programs = (Earlier.from_json(memory) for memory in reversed(memories))
+    return next((one.order.folder for one in programs if one is not None), None)
+
+
+def _title(steps: Sequence[Sequence[str]]) -> str:
+    """Name what is to be started, so that it is known where only a title is shown. The preview has the whole."""
+    lines = "; ".join(shlex.join(step) for step in steps)
+    return f"Run {code(lines if len(lines) <= _TITLE_CHARACTERS else f'{lines[:_TITLE_CHARACTERS]}…')}?"
 
 
 def _fitting(paths: Sequence[str]) -> Sequence[str]:

@@ -11,8 +11,8 @@ from typing import Any
 from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneReason, Progress, Result, Step, Text
 from dispatch_host.agents.builtin import errand, zone
 from dispatch_host.agents.builtin.errand import Part
-from dispatch_host.agents.builtin.program import Outcome, Request
 from dispatch_host.agents.builtin.query import Query
+from dispatch_host.agents.builtin.request import Outcome, Request
 from dispatch_host.changes import MOST_BYTES, Plan
 from dispatch_host.scope import Folder, KeptOut
 

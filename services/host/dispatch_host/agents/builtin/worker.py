@@ -1,4 +1,4 @@
-"""The process in which one task runs: reads one request, writes events, ends. Started by driver.py.
+"""The process in which one task runs: reads one request, writes events, ends. Started by workers.py.
 
 A process of its own, because files are hostile: what a broken PDF does to a parser must neither hold up the host nor
 outlive the task. It lives no longer than its host: the end of standard input ends it at once.
@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from dispatch_host.agents.agent import AgentEvent, NotDone, NotDoneReason
 from dispatch_host.agents.builtin import program, wire
+from dispatch_host.agents.builtin.request import Outcome
 
 _MEMORY_BYTES = 1024**3  # of address space: a decompression bomb ends the task, not the computer
 _OWN_BYTES = 64 * 1024 * 1024  # of a file that is not a person's: a record of what was changed has the whole plan
@@ -41,7 +42,7 @@ def main() -> int:
     except MemoryError:
         gc.collect()
         text = "The task needed more memory than the assistant is allowed. Nothing was changed."
-        last = wire.encode_outcome(program.Outcome(NotDone(NotDoneReason.AGENT_FAILED, text)))
+        last = wire.encode_outcome(Outcome(NotDone(NotDoneReason.AGENT_FAILED, text)))
     except Exception as error:  # a defect: tell where, and never with what contents
         frame = traceback.extract_tb(error.__traceback__)[-1]
         last = wire.encode_crash(

@@ -59,7 +59,7 @@ class LanguageModel:
         loop = await asyncio.to_thread(_imported)
         events: asyncio.Queue[AgentEvent | BaseException] = asyncio.Queue(_AHEAD)
         tools = Work(task, gate, ask, events.put, earlier=[turn.task_id for turn in history if turn.task_id])
-        job = loop.Job(
+        needs = loop.Needs(
             settings=settings,
             key=key,
             work=tools,
@@ -74,7 +74,7 @@ class LanguageModel:
 
         async def work() -> None:
             try:
-                last: AgentEvent | BaseException = await loop.converse(job)
+                last: AgentEvent | BaseException = await loop.converse(needs)
             except BaseException as failure:
                 asked = asyncio.current_task()
                 if asked is not None and asked.cancelling():

@@ -31,7 +31,7 @@ _TITLE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Needs:
     """Everything that one task needs."""
 
     settings: LlmSettings
@@ -46,31 +46,36 @@ class Job:
     say: Callable[[AgentEvent], Awaitable[None]]
 
 
-async def converse(job: Job) -> Result | NotDone:
+async def converse(needs: Needs) -> Result | NotDone:
     """Do the task. Raises what is a defect."""
-    task, settings = job.work.task, job.settings
+    task, settings = needs.work.task, needs.settings
     names = [clean(path.name) for path in task.attachments]
     talk = Conversation(
-        instructions=instructions(now=job.now, folders=job.work.gate.folders, home=job.home),
-        history=job.history,
+        instructions=instructions(now=needs.now, folders=needs.work.gate.folders, home=needs.home),
+        history=needs.history,
         text=attached(names) + task.text,
         kept_bytes=settings.conversation_bytes,
     )
     spent = Spent(settings)
-    async with opened(settings, job.key) as model:
+    async with opened(settings, needs.key) as model:
         speaker = Speaker(
-            model=model, answer_tokens=settings.answer_tokens, patience=job.patience, spent=spent, say=job.say
+            model=model,
+            answer_tokens=settings.answer_tokens,
+            patience=needs.patience,
+            spent=spent,
+            address=settings.at,
+            say=needs.say,
         )
         try:
             while True:
-                answer, tools = await _ask(job, talk, speaker)
+                answer, tools = await _ask(needs, talk, speaker)
                 calls = [part for part in answer.parts if isinstance(part, ToolCallPart)]
                 if calls:
-                    await _tell(job, answer)
-                    talk.called([await _call(job, talk, tools, place, call) for place, call in enumerate(calls)])
-                elif said := await job.words.take():
+                    await _tell(needs, answer)
+                    talk.called([await _call(needs, talk, tools, place, call) for place, call in enumerate(calls)])
+                elif said := await needs.words.take():
                     # They came while it gave its answer: it hears them, and answers anew.
-                    await _tell(job, answer)
+                    await _tell(needs, answer)
                     talk.heard(said)
                 else:
                     return _end(answer, talk, settings)
@@ -78,10 +83,10 @@ async def converse(job: Job) -> Result | NotDone:
             return NotDone(stopped.reason, stopped.text, talk.memory())
 
 
-async def _ask(job: Job, talk: Conversation, speaker: Speaker) -> tuple[ModelResponse, dict[str, Tool]]:
+async def _ask(needs: Needs, talk: Conversation, speaker: Speaker) -> tuple[ModelResponse, dict[str, Tool]]:
     """Ask the model for what comes next. Raises Stopped."""
-    tools = await offered(job.toolboxes, job.work)
-    talk.heard(await job.words.take())
+    tools = await offered(needs.toolboxes, needs.work)
+    talk.heard(await needs.words.take())
     defined = [
         ToolDefinition(name=tool.name, description=tool.about, parameters_json_schema=dict(tool.takes))
         for tool in tools.values()
@@ -97,13 +102,15 @@ async def _ask(job: Job, talk: Conversation, speaker: Speaker) -> tuple[ModelRes
         return answer, tools
 
 
-async def _call(job: Job, talk: Conversation, tools: dict[str, Tool], place: int, call: ToolCallPart) -> ToolReturnPart:
+async def _call(
+    needs: Needs, talk: Conversation, tools: dict[str, Tool], place: int, call: ToolCallPart
+) -> ToolReturnPart:
     """Do one thing that the model called."""
     if place >= MOST_CALLS:
         given = f"Not done: at most {MOST_CALLS} tools in one answer."
     else:
         talk.did(_deed(call))
-        given = await carry_out(call.tool_name, call.args, tools, job.work)
+        given = await carry_out(call.tool_name, call.args, tools, needs.work)
     return ToolReturnPart(tool_name=call.tool_name, content=given, tool_call_id=call.tool_call_id)
 
 
@@ -115,13 +122,13 @@ def _deed(call: ToolCallPart) -> str:
     return f"{told.title} {told.detail}".strip()
 
 
-async def _tell(job: Job, answer: ModelResponse) -> None:
+async def _tell(needs: Needs, answer: ModelResponse) -> None:
     """Keep in the thread what the model said beside its calls: shown in passing only, nobody could read it later."""
     words = _words(answer)
     if words:
         title, _, rest = words.partition("\n")
-        await job.say(Step(title[:_TITLE], words if rest or len(title) > _TITLE else ""))
-        await job.say(Text("\n\n"))
+        await needs.say(Step(title[:_TITLE], words if rest or len(title) > _TITLE else ""))
+        await needs.say(Text("\n\n"))
 
 
 def _words(answer: ModelResponse) -> str:

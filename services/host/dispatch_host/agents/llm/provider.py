@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 import httpx2
 from pydantic_ai.models import Model
 
+from dispatch_host.agents.llm.bounds import Bounds
 from dispatch_host.agents.llm.settings import Api, LlmSettings
 
 CONNECT_SECONDS = 10.0
@@ -30,7 +31,13 @@ async def opened(settings: LlmSettings, key: str) -> AsyncIterator[Model]:
     """Hold a model for one task; its connections end with it."""
     timeout = httpx2.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
     # A proxy of the environment is for the network, and must not get what goes to this computer.
-    async with httpx2.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=not settings.is_here) as client:
+    async with httpx2.AsyncClient(
+        timeout=timeout,
+        follow_redirects=False,
+        trust_env=not settings.is_here,
+        headers={"Accept-Encoding": "identity"},
+        event_hooks={"response": [Bounds(settings.answer_tokens).on]},
+    ) as client:
         yield (
             _anthropic(settings, key, client) if settings.provider is Api.ANTHROPIC else _openai(settings, key, client)
         )

@@ -63,6 +63,12 @@ class LlmSettings:
         """Whether the model is asked on this computer, so that nothing leaves it."""
         return _address(self.base_url).is_loopback
 
+    @property
+    def at(self) -> str:
+        """Give where the model's server is, for a person: scheme, host and port, without the path."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
 
 _NUMBERS = ("requests", "tokens", "answer_tokens", "conversation_bytes")
 

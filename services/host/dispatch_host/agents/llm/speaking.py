@@ -28,6 +28,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from dispatch_host.agents.agent import NotDoneReason, Step, Text
+from dispatch_host.agents.llm.bounds import Bounds, TooMuch, characters
 from dispatch_host.agents.llm.calling import clean
 from dispatch_host.agents.llm.limits import Patience, Spent, Stopped
 
@@ -51,10 +52,18 @@ class _Failure:
     word: str  # in the log
     text: str  # to the person
     again: bool = False
+    mend: str = ""
+    """Set where the address belongs to it: what to look at."""
     reason: NotDoneReason = NotDoneReason.AGENT_UNAVAILABLE
 
 
 _FAILURES = (
+    _Failure(
+        TooMuch,
+        "endless",
+        "The model provider sends more than was asked for, and was broken off.",
+        reason=NotDoneReason.AGENT_FAILED,
+    ),
     _Failure(failures.ModelAuthenticationError, "key", "The model provider refused the key. Look at key_file."),
     _Failure(failures.ModelQuotaExceededError, "quota", "The account at the model provider has nothing left to spend."),
     _Failure(failures.ModelNotFoundError, "model", "The model provider does not know the model that is set."),
@@ -66,8 +75,9 @@ _FAILURES = (
     _Failure(
         (failures.ModelConnectionError, failures.ModelRequestTimeout, httpx2.TransportError, httpx2.StreamError),
         "connection",
-        "The model provider can't be reached, or breaks off.",
+        "The model provider can't be reached, or breaks off",
         again=True,
+        mend=" Look whether it runs, and at base_url in agents.toml.",
     ),
     _Failure(
         (BrokenOff, failures.UnexpectedModelBehavior),
@@ -102,6 +112,8 @@ class Speaker:
     answer_tokens: int
     patience: Patience
     spent: Spent
+    address: str
+    """The provider's, for a person: without a path."""
     say: Callable[[Step | Text], Awaitable[None]]
 
     async def speak(self, messages: Sequence[ModelMessage], tools: Sequence[ToolDefinition]) -> ModelResponse:
@@ -124,8 +136,12 @@ class Speaker:
             model_settings=ModelSettings(max_tokens=self.answer_tokens, max_retries=0),
             model_request_parameters=ModelRequestParameters(function_tools=list(tools), allow_text_output=True),
         )
+        said, most = 0, Bounds(self.answer_tokens).said_characters
         async with asked as stream:
             async for event in stream:
+                said += characters(event)
+                if said > most:
+                    raise TooMuch
                 match event:
                     case PartStartEvent(part=TextPart(content=words)) if words:
                         await self.say(Text(clean(words)))
@@ -140,17 +156,27 @@ class Speaker:
 
     async def _wait(self, failure: Exception, failed: int) -> None:
         """Wait until it may be tried again. Raises Stopped when that makes no sense."""
+        failure = _innermost(failure)
         meant = next((one for one in _FAILURES if isinstance(failure, one.kind)), None)
         if meant is None:
             raise failure
         _LOG.warning("model failed", cause=meant.word, tried=failed, where=place_of(failure))
         asked = getattr(failure, "retry_after", None)
         seconds = self.patience.wait_seconds(failed, asked) if meant.again else None
+        text = f"{meant.text}: {self.address}." if meant.mend else meant.text
         if seconds is None:
-            raise Stopped(meant.reason, _explained(meant.text, failed, asked)) from None
+            raise Stopped(meant.reason, _explained(text, failed, asked) + meant.mend) from None
         if seconds >= _SAID_SECONDS:
-            await self.say(Step(meant.text, f"Asked again in {seconds:.0f} s."))
+            await self.say(Step(f"{text} Asked again in {seconds:.0f} s."))
         await asyncio.sleep(seconds)
+
+
+def _innermost(failure: Exception) -> Exception:
+    """Give what a bound raised, whatever the provider's client made of it."""
+    cause: BaseException | None = failure
+    while cause is not None and not isinstance(cause, TooMuch):
+        cause = cause.__cause__ or cause.__context__
+    return cause or failure
 
 
 def _explained(text: str, failed: int, asked: float | None) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
+from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.query import Action, Query
 from dispatch_host.agents.toolbox import ToolFailed
-from dispatch_host.agents.tools.given import Given, choice, listed, schema, words
+from dispatch_host.agents.tools.given import Given, choice, listed, schema, words, yes
 from dispatch_host.agents.tools.reading import Looking, Path, file, kind, places
 
 _ASKED = "The person sees every step and is asked first; nothing is overwritten, and undo_change takes it back."
@@ -15,11 +16,23 @@ _FILES = listed("Files, as for read_file.")
 _FILE = words("A file, as for read_file.")
 _RULES = ("template", "replace", "prefix", "suffix", "ending", "lower", "upper")
 _BY = ("type", "year", "month", "day", "ending")
+_EDITS = ("replace", "append", "prepend", "drop")
+CONTENT_CHARACTERS = 100_000
+"""Of the words that one call writes into a file."""
+
+_KEPT = "The person sees every step and is asked first; undo_change brings back what was there."
+_TO = words("The folder where they go, which is there: its path, or an approved folder's name and what lies in it.")
+_WHAT: dict[str, JSON] = {
+    "folder": _FOLDER,
+    "files": _FILES,
+    "kind": words("Only files of this kind, directly in the folder."),
+    "only_files": yes("The files directly in the folder, and not the folder itself."),
+}
 
 
 def _which(given: Given, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Take the files, or the folder: one of the two."""
-    files = tuple(path(said) for said in given.texts("files", most=1000) if said)
+    files = tuple(dict.fromkeys(path(said) for said in given.texts("files", most=1000) if said))
     folders = places(given, path)
     if bool(files) == bool(folders):
         raise ToolFailed("Say either files or folder.")
@@ -70,6 +83,64 @@ def _convert(given: Given, path: Path, _zone: tzinfo | None) -> Query:
     )
 
 
+def _delete(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+    files, folders = _which(given, path)
+    return Query(action=Action.DELETE, paths=files, places=folders, kind=kind(given), how=(_whole(given),))
+
+
+def _move(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+    return _placed(Action.MOVE, given, path)
+
+
+def _copy(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+    return _placed(Action.COPY, given, path)
+
+
+def _placed(action: Action, given: Given, path: Path) -> Query:
+    """Take what goes, and where: into a folder that is there, or, of one file, to a new name beside it."""
+    files, folders = _which(given, path)
+    whole, of_kind, to, name = _whole(given), kind(given), given.text("to"), given.text("name", most=255)
+    if name is not None:
+        if to is not None or len(files) != 1:
+            raise ToolFailed("name is for one file that stays in its folder; to is for all else.")
+        return Query(action=action, paths=files, kind=of_kind, how=(whole, "name"), target=name)
+    if to is None:
+        raise ToolFailed("to is missing: the folder where it goes.")
+    return Query(action=action, paths=files, places=folders, kind=of_kind, how=(whole, ""), target=_place(path(to)))
+
+
+def _make_folder(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+    return Query(action=Action.MAKE_FOLDER, target=_place(path(given.needed("folder"))))
+
+
+def _edit(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+    how = given.one_of("how", _EDITS)
+    if how is None:
+        raise ToolFailed("how is missing.")
+    text = given.content("text", most=CONTENT_CHARACTERS)
+    if not text:
+        raise ToolFailed("text is missing.")
+    if how == "replace":
+        return Query(
+            action=Action.EDIT,
+            file=file(given, path),
+            how=(how, text, given.content("with", most=CONTENT_CHARACTERS)),
+        )
+    # What is added is lines, and gets its end as all lines of the file have it.
+    return Query(action=Action.EDIT, file=file(given, path), how=(how, text.removesuffix("\n")))
+
+
+def _whole(given: Given) -> str:
+    """Take whether the files in a folder are meant, or the folder itself with all that is in it."""
+    return "files" if given.flag("only_files") else ""
+
+
+def _place(said: str) -> str:
+    if not said.startswith("/"):
+        raise ToolFailed(f"{said[:200]} is no whole path.")
+    return said
+
+
 def _undo(_given: Given, _path: Path, _zone: tzinfo | None) -> Query:
     return Query(action=Action.UNDO)
 
@@ -117,6 +188,42 @@ CHANGING = (
             target=words("The new file's name."),
         ),
         _convert,
+    ),
+    Looking(
+        "delete_files",
+        f"Delete files, or a folder with all that is in it. {_KEPT}",
+        schema(**_WHAT),
+        _delete,
+    ),
+    Looking(
+        "move_files",
+        f"Move files, or a folder with all that is in it, into another folder; or give one file another name. {_ASKED}",
+        schema(**_WHAT, to=_TO, name=words("The new name of one file that stays in its folder.")),
+        _move,
+    ),
+    Looking(
+        "copy_files",
+        f"Copy files, or a folder with all that is in it, into another folder; or one file beside itself. {_ASKED}",
+        schema(**_WHAT, to=_TO, name=words("The name of a copy of one file, beside it.")),
+        _copy,
+    ),
+    Looking(
+        "make_folder",
+        f"Make a new folder, in one that is there. {_ASKED}",
+        schema(["folder"], folder=words("Its path, or an approved folder's name and what lies in it.")),
+        _make_folder,
+    ),
+    Looking(
+        "edit_file",
+        f"Change words in a text file of at most 128 KiB. {_KEPT}",
+        schema(
+            ["file", "how", "text"],
+            file=_FILE,
+            how=choice("replace text everywhere; add lines: append, prepend; drop the lines that have text.", *_EDITS),
+            text=words("What is replaced, to the letter; the lines that are added; what lines are dropped for."),
+            **{"with": words("What replace puts in its place.")},
+        ),
+        _edit,
     ),
     Looking(
         "undo_change",

@@ -17,15 +17,13 @@ from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneRea
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.query import CHANGES, Action, Query
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
-from dispatch_host.agents.tools.changing import CHANGING
+from dispatch_host.agents.tools.changing import CHANGING, CONTENT_CHARACTERS
 from dispatch_host.agents.tools.given import Given, schema, words
 from dispatch_host.agents.tools.naming import ATTACHED, absolute, attachment, meant, outside
 from dispatch_host.agents.tools.reading import LOOKING, Looking
 from dispatch_host.changes import BadPlan, Plan, Write
 from dispatch_host.permissions.permission import Kind, Permission
 from dispatch_host.scope import shown
-
-CONTENT_CHARACTERS = 100_000
 
 
 class Assistant(Protocol):
@@ -76,6 +74,8 @@ class FileTools:
         query = one.query(given, partial(self._path, work), self._zone)
         given.done()
         said = [*query.places, *query.paths, *([query.file] if query.file is not None else [])]
+        if query.target is not None and query.target.startswith("/"):  # a folder, and no new name
+            said.append(query.target)
         if query.action is not Action.UNDO:
             await self._note(one.name, said, work, changing=query.action in CHANGES)
         return await self._heard(self._assistant.consult(query, work), work, quiet=query.action not in CHANGES)
@@ -83,8 +83,10 @@ class FileTools:
     async def _write(self, arguments: Mapping[str, JSON], work: Work) -> str:
         given = Given(arguments)
         said = self._path(work, given.needed("file"))
-        content = given.needed("content", most=CONTENT_CHARACTERS)
+        content = given.content("content", most=CONTENT_CHARACTERS)
         given.done()
+        if not content:
+            raise ToolFailed("content is missing.")
         if not said.startswith("/"):
             raise ToolFailed("file is a path, or an approved folder's name and what lies in it.")
         await self._note("write_file", [said], work, changing=True)
@@ -92,7 +94,9 @@ class FileTools:
         try:
             return await self._heard(self._assistant.propose(plan, work), work, quiet=False)
         except BadPlan:
-            raise ToolFailed("That can't be written.") from None
+            raise ToolFailed(
+                "That can't be written: a text has at most 128 KiB, and a path no more than 16,384 letters."
+            ) from None
 
     def _path(self, work: Work, said: str) -> str:
         if said.startswith(ATTACHED):

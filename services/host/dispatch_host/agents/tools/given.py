@@ -36,6 +36,15 @@ class Given:
             raise ToolFailed(f"{name} is missing.")
         return said
 
+    def content(self, name: str, *, most: int) -> str:
+        """Take words for a file, empty when they were left out: those that UTF-8 can write."""
+        said = self.text(name, most=most) or ""
+        try:
+            said.encode()
+        except UnicodeEncodeError:
+            raise ToolFailed(f"{name} has half a character in it, which no file can hold.") from None
+        return said
+
     def texts(self, name: str, *, most: int, longest: int = 4096) -> Sequence[str]:
         """Take a list of words, empty ones among them; an empty list when it was left out."""
         said = self._left.pop(name, None)

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
+from dispatch_host.agents import places
 from dispatch_host.agents.agent import Artifact, NotDone, NotDoneReason, Progress, Result, Step
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.projects import Order
 from dispatch_host.agents.builtin.running import Runs
+from dispatch_host.agents.places import NoPlace
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.agents.tools.given import Given, listed, schema, words
 from dispatch_host.agents.tools.naming import absolute
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
-from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Refused, Scope, SeveralFolders, find_folder
+from dispatch_host.scope import KeptOut
 
 LINES = 300  # of the output, to the model
 _ARGUMENTS = 256
@@ -37,7 +39,8 @@ class ProgramTools:
             return []
         online = "It may use the network." if work.gate.has(NETWORK) else "It has no network."
         about = (
-            f"Start a program in an approved folder, in a sandbox that sees only those folders. {online} The person sees the "
+            "Start a program in an approved folder, in a sandbox that sees that one and those that the command names by their "
+            f"paths. {online} The person sees the "
             'command and is asked first. No shell, unless you start one: ["sh", "-c", "…"]. At most 10 minutes.'
         )
         takes = schema(
@@ -55,7 +58,12 @@ class ProgramTools:
         if not command or not command[0]:
             raise ToolFailed("command is a list that begins with a program.")
         await work.gate.use(TERMINAL, command[0])
-        folder = await asyncio.to_thread(self._folder, said, work)
+        folders = work.gate.folders
+        meant = absolute(said, folders, self._home)
+        try:
+            folder = await asyncio.to_thread(places.start, meant, folders, home=self._home, keep_out=self._keep_out)
+        except NoPlace as none:
+            raise ToolFailed(str(none)) from None
         running = self._runs.carry(Order([command], folder), gate=work.gate, ask=work.ask, lines=LINES)
         async with aclosing(running) as events:
             async for event in events:
@@ -64,6 +72,8 @@ class ProgramTools:
                         await work.tell(event)
                     case Result(text=text):
                         return text
+                    case NotDone(reason=NotDoneReason.PROGRAM_FAILED, text=text):
+                        return text  # it ran: what it said is what the model asked for
                     case NotDone(reason=NotDoneReason.PERSON_DENIED):
                         raise ToolFailed("The person said no, so nothing was started. Do not try it another way.")
                     case NotDone(reason=NotDoneReason.NOBODY_ANSWERED):
@@ -71,19 +81,3 @@ class ProgramTools:
                     case NotDone(text=text):
                         raise ToolFailed(text)
         raise ToolFailed("It ended without a word.")
-
-    def _folder(self, said: str, work: Work) -> Path:
-        """Find the folder. Blocking. Raises ToolFailed."""
-        folders = work.gate.folders
-        with Scope(folders, keep_out=self._keep_out) as scope:
-            try:
-                place = find_folder(scope, absolute(said, folders, self._home), home=str(self._home))
-                if not place.root.stat(place.path).is_dir:
-                    raise ToolFailed("That is no folder.")
-            except FolderNotApproved:
-                raise ToolFailed("That folder is not approved.") from None
-            except (NoSuchFolder, Refused):
-                raise ToolFailed("There is no such folder.") from None
-            except SeveralFolders:
-                raise ToolFailed("Several folders have this name. Say the whole path.") from None
-            return Path(place.root.absolute(place.path))

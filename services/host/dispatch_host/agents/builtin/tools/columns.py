@@ -1,8 +1,8 @@
 """The statistics of one column, exact and in bounded memory, fed by batches of cells.
 
 While a column has few different values they are counted, and everything follows from the counts. Above the limit the
-counts are folded into sums, and further batches are taken as a whole by functions that run in C. Numbers are exact:
-integers as integers, decimals as decimals (never binary fractions). Pure; called by profile.py.
+counts are folded into sums (sums.py), and further batches are taken as a whole by functions that run in C. Pure; called by
+profile.py.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import decimal
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import islice
+
+from dispatch_host.agents.builtin.tools.sums import EXACT, Dates, Numbers, exact_sum
 
 DISTINCT_LIMIT = 10_000  # up to here every value is counted
 _LONG = 200  # characters above which a value is remembered by its beginning and its digest
@@ -25,8 +26,6 @@ _PER_VALUE_BYTES = 150  # what remembering one value costs besides its character
 # Beside empty cells: what programs write for "no value". The answer says which were met.
 MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "Null", "None", "<NA>"})
 
-# Exact sums: enough digits for any sum of ordinary decimals; what still does not fit raises the Inexact flag.
-_EXACT = decimal.Context(prec=200, Emax=9999, Emin=-9999, traps=[decimal.InvalidOperation, decimal.Overflow])
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,1000}", re.ASCII)
 _COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+", re.ASCII)
@@ -46,97 +45,6 @@ class Type(StrEnum):
     BOOLEAN = "boolean"
     TEXT = "text"
     EMPTY = "empty"
-
-
-@dataclass(slots=True)
-class Numbers:
-    """Count, sum and extremes of numbers, exact."""
-
-    count: int = 0
-    integers: bool = True
-    total: int | Decimal = 0
-    least: int | Decimal | None = None
-    greatest: int | Decimal | None = None
-    exact: bool = True
-
-    def add(self, values: Sequence[int] | Sequence[Decimal], total: int | Decimal, count: int) -> None:
-        """Take in numbers, whose exact sum the caller knows."""
-        self.count += count
-        if isinstance(total, Decimal) or isinstance(self.total, Decimal):
-            self.total = self._sum(Decimal(self.total), Decimal(total))
-        else:
-            self.total += total
-        low, high = min(values), max(values)
-        self.least = low if self.least is None else min(self.least, low)
-        self.greatest = high if self.greatest is None else max(self.greatest, high)
-
-    def _sum(self, *values: Decimal) -> Decimal:
-        return exact_sum(values, self)
-
-    def mean(self) -> Decimal | None:
-        """Divide exactly, then round to 15 significant digits, or to whole numbers of any length."""
-        if not self.count:
-            return None
-        quotient = _EXACT.divide(Decimal(self.total), Decimal(self.count))
-        digits = max(15, quotient.adjusted() + 1)
-        return decimal.Context(prec=digits).plus(quotient).normalize()
-
-
-def exact_sum(values: Iterable[Decimal], into: Numbers) -> Decimal:
-    """Add decimals without rounding; note it in `into` where they are too far apart for that."""
-    context = _EXACT
-    context.clear_flags()
-    total = Decimal(0)
-    for value in values:
-        total = context.add(total, value)
-    if context.flags[decimal.Inexact]:
-        into.exact = False
-    return total
-
-
-@dataclass(slots=True)
-class Range:
-    """The first and the last of some dates, with how they are written."""
-
-    count: int = 0
-    first: tuple[datetime, str] | None = None
-    last: tuple[datetime, str] | None = None
-
-    def add(self, first: tuple[datetime, str], last: tuple[datetime, str], count: int) -> None:
-        """Take in dates by their extremes; raise TypeError where some have a zone and some have none."""
-        if self.first is None or first[0] < self.first[0]:
-            self.first = first
-        if self.last is None or last[0] > self.last[0]:
-            self.last = last
-        self.count += count
-
-
-@dataclass(slots=True)
-class Dates:
-    """Dates as ISO 8601 has them, or as 03/04/2026, which is read both ways until only one is left."""
-
-    times: bool = False
-    iso: Range = field(default_factory=Range)
-    slashed: int = 0
-    day_first: Range = field(default_factory=Range)
-    month_first: Range = field(default_factory=Range)
-
-    def add_slashed(self, value: str, left: int, middle: int, year: int, times: int) -> bool:
-        """Take in 03/04/2026 under both readings; False when it is no date under either."""
-        fits = False
-        for reading, month, day in ((self.day_first, middle, left), (self.month_first, left, middle)):
-            try:
-                moment = datetime(year, month, day)  # noqa: DTZ001  a date in a file has no zone
-            except ValueError:
-                continue
-            reading.add((moment, value), (moment, value), times)
-            fits = True
-        self.slashed += times if fits else 0
-        return fits
-
-    def whole(self, values: int) -> list[Range]:
-        """Give the readings under which every one of `values` is a date."""
-        return [reading for reading in (self.iso, self.day_first, self.month_first) if reading.count == values]
 
 
 class Column:
@@ -284,7 +192,7 @@ class Column:
             return False
         decimal_value = Decimal(value)
         numbers.integers = False
-        numbers.add((decimal_value,), exact_sum((_EXACT.multiply(decimal_value, Decimal(times)),), numbers), times)
+        numbers.add((decimal_value,), exact_sum((EXACT.multiply(decimal_value, Decimal(times)),), numbers), times)
         return True
 
     def _date(self, value: str, times: int) -> bool:
@@ -352,7 +260,7 @@ class Column:
         return True
 
     def _sum(self, values: Sequence[Decimal]) -> Decimal:
-        with decimal.localcontext(_EXACT) as context:
+        with decimal.localcontext(EXACT) as context:
             context.clear_flags()
             total = sum(values, Decimal(0))
             if context.flags[decimal.Inexact]:

@@ -40,7 +40,7 @@ def _write(query: Query, bench: Bench) -> Findings:
     folder = wished if query.places else made.folder_for(wished)
     path = os.path.join(folder, planning.new_name(query.target or ""))
     made.permits(path)
-    if not made.hands.is_free(path):
+    if not made.is_free(path):
         raise CannotDo(
             NotDoneReason.INPUT_UNREADABLE, f"{code(os.path.basename(path))} is there already. Nothing was changed."
         )

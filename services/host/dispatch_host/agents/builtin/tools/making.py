@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import BinaryIO
 
 from dispatch_host.agents.builtin.tools import office, pdf, sheet
+from dispatch_host.agents.builtin.tools.patience import WHOLE_SECONDS
 from dispatch_host.changes import CannotMake, Convert, How, Maker, Tell
 
 
@@ -27,7 +28,7 @@ def _texts(source: BinaryIO, ending: str, tell: Tell) -> Iterator[str]:
             tell(number, total, "pages")
             yield f"{text.rstrip()}\n\n"
         return
-    for number, piece in enumerate(office.pieces(source, ending), start=1):
+    for number, piece in enumerate(office.pieces(source, ending, seconds=WHOLE_SECONDS), start=1):
         if not number % 1000:
             tell(number, 0, "paragraphs")
         yield f"{piece}\n"

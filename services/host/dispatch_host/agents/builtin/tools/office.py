@@ -1,7 +1,7 @@
 """The text of office documents: paragraphs of a .docx, slides of a .pptx, rows of an .xlsx. Piece by piece, memory bounded.
 
 The first two are XML in a zip and are read as that; no entity is expanded, no DTD taken, and
-not more is unpacked than a person's document has; how long it takes is bounded with the task.
+not more is unpacked than a person's document has, and how long it takes is bounded.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import BinaryIO
 from xml.etree.ElementTree import Element
 
 from dispatch_host.agents.builtin.tools import sheet
+from dispatch_host.agents.builtin.tools.patience import FILE_SECONDS
 from dispatch_host.agents.builtin.tools.sheet import OfficeUnreadable
 
 __all__ = ["ENDINGS", "OfficeUnreadable", "pieces"]
@@ -23,8 +24,12 @@ _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _DRAWING = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 
 
-def pieces(file: BinaryIO, ending: str) -> Iterator[str]:
+def pieces(file: BinaryIO, ending: str, *, seconds: float = FILE_SECONDS) -> Iterator[str]:
     """Give the text of a document, a paragraph, a slide or a row at a time; raise OfficeUnreadable."""
+    return sheet.in_time(_pieces(file, ending), seconds)
+
+
+def _pieces(file: BinaryIO, ending: str) -> Iterator[str]:
     if ending in (".xlsx", ".xlsm"):
         yield from sheet.lines(file)
         return
@@ -63,17 +68,22 @@ def _paragraphs(archive: zipfile.ZipFile, part: str, space: str) -> Iterator[str
         raise OfficeUnreadable("is larger inside than is read")
     with archive.open(part) as stream:
         above: list[Element] = []
+        paragraphs = 0  # that are open: one may stand in another
         for event, element in iterparse(stream, events=("start", "end"), forbid_dtd=True):
+            is_one = element.tag == f"{space}p"
             if event == "start":
                 above.append(element)
+                paragraphs += is_one
                 continue
             above.pop()
-            if element.tag != f"{space}p" or any(outer.tag == f"{space}p" for outer in above):
+            paragraphs -= is_one
+            if paragraphs:
                 continue
-            yield _text(element, space)
-            element.clear()
+            if is_one:
+                yield _text(element, space)
+            # Whatever it was, nobody asks for it any more; taking it out of its parent alone would look for it there.
             if above:
-                above[-1].remove(element)
+                above[-1].clear()
 
 
 def _text(paragraph: Element, space: str) -> str:

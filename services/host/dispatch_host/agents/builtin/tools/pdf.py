@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import TYPE_CHECKING, BinaryIO
+
+from dispatch_host.agents.builtin.tools.patience import FILE_SECONDS, WHOLE_SECONDS, TooLong, limited
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
 
-_SECONDS = 30  # of work on one file; a damaged one can keep a parser busy for ever
 _CHARACTERS = 400_000
-WHOLE_SECONDS = 600  # of work on a file all of whose pages were asked for
 _PAGES_AT_ONCE = 250
 
 
@@ -34,11 +32,7 @@ class Pdf:
     failed: int  # pages among them that could not be read
 
 
-class _TooLong(BaseException):
-    """The time for one file is over. No Exception: nothing in the parser may swallow it."""
-
-
-def read(file: BinaryIO, *, page_limit: int, seconds: float = _SECONDS) -> Pdf:
+def read(file: BinaryIO, *, page_limit: int, seconds: float = FILE_SECONDS) -> Pdf:
     """Read the text of the first pages; raise PdfUnreadable."""
     import pypdf  # noqa: PLC0415  a tenth of a second that only PDFs cost
 
@@ -54,7 +48,7 @@ def _told(seconds: float) -> Iterator[None]:
         yield
     except PdfUnreadable:
         raise
-    except _TooLong:
+    except TooLong:
         raise PdfUnreadable(f"took longer than {seconds:g} seconds to read, so it was given up") from None
     except MemoryError:
         raise PdfUnreadable("needs more memory to be read than allowed") from None
@@ -79,7 +73,7 @@ def _read(reader: PdfReader, page_limit: int) -> Pdf:
     return Pdf(total, tuple(texts), failed)
 
 
-def part(file: BinaryIO, *, skip: int, most: int, seconds: float = _SECONDS) -> Pdf:
+def part(file: BinaryIO, *, skip: int, most: int, seconds: float = FILE_SECONDS) -> Pdf:
     """Read the text of some pages, those before them left out; raise PdfUnreadable."""
     import pypdf  # noqa: PLC0415
 
@@ -126,20 +120,3 @@ def _page(reader: PdfReader, index: int) -> str:
         return reader.pages[index].extract_text()[:_CHARACTERS]
     except Exception:  # one bad page of many
         return ""
-
-
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Interrupt what takes too long. The worker computes in one thread of pure Python, so an alarm does."""
-
-    def ring(_number: int, _frame: FrameType | None) -> None:
-        raise _TooLong
-
-    before = signal.signal(signal.SIGALRM, ring)
-    # Again and again: one that rings inside a destructor is lost, for Python ignores what is raised there.
-    rest = signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, *rest)
-        signal.signal(signal.SIGALRM, before)

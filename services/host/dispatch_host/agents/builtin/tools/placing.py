@@ -11,7 +11,7 @@ from dispatch_host.agents.builtin import about, matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, NothingThere
 from dispatch_host.agents.builtin.markdown import code, number, plural, size
 from dispatch_host.agents.builtin.query import Query, Sort
-from dispatch_host.agents.builtin.slots import is_file, is_path
+from dispatch_host.agents.builtin.sentence import is_file, is_path
 from dispatch_host.agents.builtin.tools import planning
 from dispatch_host.agents.builtin.tools.planning import Planning
 from dispatch_host.changes import (
@@ -102,7 +102,7 @@ def copy(query: Query, bench: Bench) -> Findings:
         return _copy_beside(query, bench, meant)
     placing = _Placing(query, bench, meant)
     total = sum(entry.size for entry in meant.shown)
-    if placing.made.hands.room(os.path.join(placing.there, "x")) < total:
+    if placing.made.room(os.path.join(placing.there, "x")) < total:
         raise CannotDo(NotDoneReason.INPUT_UNREADABLE, f"The disk has no room for {size(total)}. Nothing was changed.")
     for entry, inner in meant.files:
         source, facts = planning.absolute(entry), planning.facts(entry)
@@ -121,7 +121,7 @@ def make_folder(query: Query, bench: Bench) -> Findings:
     if bench.scope.locate(path) is None:
         raise FolderNotApproved(said)
     made.permits(path)
-    if not made.hands.is_free(path):
+    if not made.is_free(path):
         raise NothingThere(f"{code(said)} is there already.")
     plan = Plan(f"Make the folder {planning.quoted(os.path.basename(path))}", (MakeFolder(path),))
     return Findings("", plan=plan)
@@ -149,7 +149,7 @@ class _Placing:
         self._new: set[str] = set()
         self.there, self.label = self._folder(query, bench)
         self.made.permits(os.path.join(self.there, "x") if not self.steps else self.there)
-        self.device = self.made.hands.device(self.there if self.steps else os.path.join(self.there, "x"))
+        self.device = self.made.device(self.there if self.steps else os.path.join(self.there, "x"))
         self._folders: dict[str, str] = {"": self.there}
         for entry, inner in meant.folders:
             if self._lies_in(self.there, planning.absolute(entry)):
@@ -225,9 +225,10 @@ def _copy_beside(query: Query, bench: Bench, meant: _Meant) -> Findings:
 
 
 def _is_new_name(query: Query, meant: _Meant) -> bool:
-    """Tell whether "to x.txt" names a file, not a folder."""
+    """Tell whether "to x.txt" names a file, not a folder; a model says so outright."""
     said = query.target or ""
-    return is_file(said) and not is_path(said) and "/" not in said and len(meant.files) == 1 and not meant.folders
+    names = "name" in query.how[1:] or (is_file(said) and not is_path(said) and "/" not in said)
+    return names and len(meant.files) == 1 and not meant.folders
 
 
 def _meant(query: Query, bench: Bench) -> _Meant:
@@ -249,7 +250,7 @@ def _meant(query: Query, bench: Bench) -> _Meant:
         raise NothingThere(
             matching.missing(query, bench)
             if query.paths or query.file or query.name
-            else f"There are no {matching.described(query)} directly in {bench.where()}; subfolders were not looked into."
+            else f"There are no {matching.described(query)} directly in {bench.where()}; {planning.only_directly(bench)}"
         )
     _few_enough(len(found))
     return _Meant([], [(entry, entry.name) for entry in found])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dispatch_host.agents.agent import NotDoneReason
@@ -17,6 +18,11 @@ from dispatch_host.scope import Entry, Facts, Hands, Refused, Root, shown
 
 _TITLED = 100  # characters of a name in a title
 ROOM_BYTES = MOST_BYTES // 2  # of a plan as it grows: written, a name may need more bytes. A step more is not begun
+
+
+def only_directly(bench: Bench) -> str:
+    """Say that subfolders were left alone, and how they are meant."""
+    return f"subfolders were not looked into: say which one is meant, as in \u201cin {bench.where().strip('`')}/NAME\u201d."
 
 
 @dataclass(slots=True)
@@ -33,26 +39,43 @@ class Planning:
 
     def permits(self, path: str) -> None:
         """End the task where nothing may be changed."""
-        try:
-            self.hands.is_free(path)
-        except Refused as refused:
-            raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, about.not_writable(self._label(path), refused)) from None
+        self.is_free(path)
+
+    def is_free(self, path: str) -> bool:
+        """Tell whether nothing has this name; end the task where nothing may be changed."""
+        with self._in_words(path):
+            return self.hands.is_free(path)
+
+    def room(self, path: str) -> int:
+        """Tell how many bytes the disk of a path's folder has room for; end the task where nothing may be changed."""
+        with self._in_words(path):
+            return self.hands.room(path)
+
+    def device(self, path: str) -> int:
+        """Tell on which disk a path's folder is; end the task where nothing may be changed."""
+        with self._in_words(path):
+            return self.hands.device(path)
 
     def folder_for(self, wished: str) -> str:
         """Give a folder for a new file: the one wished for, else the first that may be changed; end the task without any."""
-        if self.hands.may(os.path.join(wished, "x")):
-            return wished
+        for folder in (wished, *(root.absolute("") for root in self.bench.scope.roots)):
+            if self.hands.may(os.path.join(folder, "x")):
+                return folder
         for root in self.bench.scope.roots:
             if root.folder.writable:
-                return root.absolute("")
+                self.permits(
+                    os.path.join(root.absolute(""), "x")
+                )  # ends it: no leave is missing, and this says what is
         raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, about.nowhere_to_write(code(self._label(wished))))
 
     def free(self, path: str, *, of_a_folder: bool = False) -> str:
-        """Give a name that nothing has and no step of the plan gives: the one wished for, or with a number behind it."""
+        """Give a name that nothing has and no step of the plan gives: the one wished for, or with a number behind it; end the
+        task where nothing may be changed.
+        """
         stem, ending = (path, "") if of_a_folder else os.path.splitext(path)
         number = 1
         candidate = path
-        while same(candidate) in self._given or not self.hands.is_free(candidate):
+        while same(candidate) in self._given or not self.is_free(candidate):
             number += 1
             candidate = f"{stem} {number}{ending}"
         self.give(candidate)
@@ -75,6 +98,14 @@ class Planning:
     def is_given(self, path: str) -> bool:
         """Tell whether a step of the plan gives this name."""
         return same(path) in self._given
+
+    @contextlib.contextmanager
+    def _in_words(self, path: str) -> Iterator[None]:
+        """Say to the person what the hands refuse."""
+        try:
+            yield
+        except Refused as refused:
+            raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, about.not_writable(self._label(path), refused)) from None
 
     def _label(self, path: str) -> str:
         located = self.bench.scope.locate(path)

@@ -60,7 +60,7 @@ def _natural(path: str) -> list[tuple[int, str]]:
 def _none(query: Query, bench: Bench) -> str:
     if query.paths or query.file:
         return matching.missing(query, bench)
-    return f"There are no {matching.described(query)} directly in {bench.where()}; subfolders were not looked into."
+    return f"There are no {matching.described(query)} directly in {bench.where()}; {planning.only_directly(bench)}"
 
 
 def _kept(entries: Sequence[Entry], changes: Sequence[tuple[Entry, str]]) -> str:
@@ -79,7 +79,7 @@ def _in_order(changes: Sequence[tuple[Entry, str]], made: Planning, bench: Bench
             raise _taken(f"two files would be called {code(name)}")
         made.give(target)
         targets[source] = target
-        if target not in waiting and not made.hands.is_free(target) and not _is_itself(target, entry, made):
+        if target not in waiting and not made.is_free(target) and not _is_itself(target, entry, made):
             raise _taken(f"{code(bench.show(entry))} can't be called {code(name)}, for that is already there")
     steps: list[Move] = []
     while waiting:

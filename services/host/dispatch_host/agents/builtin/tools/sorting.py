@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from dispatch_host.agents.builtin import matching
 from dispatch_host.agents.builtin.bench import Bench, Findings, NothingThere
@@ -57,7 +58,17 @@ def sort(query: Query, bench: Bench) -> Findings:
     if not moves:
         raise NothingThere("There is nothing to sort.")
     title = f"Sort {plural(len(moves), 'file')} into {plural(len(sorting.used), 'folder')}"
-    return Findings("\n\n".join(filter(None, remarks)), entries[:done], plan=Plan(title, tuple(sorting.steps)))
+    return Findings(
+        "\n\n".join(filter(None, remarks)), entries[:done], plan=Plan(title, tuple(_by_folder(sorting.steps)))
+    )
+
+
+def _by_folder(steps: Sequence[Step]) -> list[Step]:
+    """Order the steps as a person reads them: the new folders, then folder by folder what goes there. None needs another order."""
+    made = [step for step in steps if isinstance(step, MakeFolder)]
+    moves = [step for step in steps if isinstance(step, Move)]
+    places = {folder: place for place, folder in enumerate(dict.fromkeys(os.path.dirname(one.target) for one in moves))}
+    return [*made, *sorted(moves, key=lambda one: places[os.path.dirname(one.target)])]
 
 
 class _Sorting:

@@ -19,6 +19,7 @@ from dispatch_host.changes import MOST_STEPS, Convert, How, MakeFolder, Packing,
 from dispatch_host.scope import Refused
 
 _MOST_SOURCES = 1000
+_LONGEST_NAME = 4096  # a file of a longer one can't be made on any system, and each part of it would be a folder
 
 
 def pack(query: Query, bench: Bench) -> Findings:
@@ -49,7 +50,7 @@ def pack(query: Query, bench: Bench) -> Findings:
     # Beside what is packed; inside of it when it is an approved folder, for what lies around that is nobody's leave.
     wished = base if made.hands.may(os.path.join(base, "x")) else sources[0]
     target = made.free(os.path.join(made.folder_for(wished), _name(query, sources)))
-    if made.hands.room(target) < packing.most_bytes:
+    if made.room(target) < packing.most_bytes:
         raise CannotDo(
             NotDoneReason.INPUT_UNREADABLE, f"The disk has no room for {size(packing.size)}. Nothing was changed."
         )
@@ -125,7 +126,7 @@ def unpack(query: Query, bench: Bench) -> Findings:
             NotDoneReason.NEEDS_AGENT,
             f"{code(bench.show(entry))} holds {plural(files, 'file')}, more than I unpack at once.",
         )
-    if made.hands.room(top) < total:
+    if made.room(top) < total:
         raise CannotDo(NotDoneReason.INPUT_UNREADABLE, f"The disk has no room for {size(total)}. Nothing was changed.")
     remark = (
         f"{plural(left_out, 'entry', 'entries')} of the archive left out: links, encrypted ones, and names that lead out "
@@ -145,7 +146,13 @@ def _parts(info: zipfile.ZipInfo) -> list[str] | None:
     if info.flag_bits & 1 or (stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR)):
         return None
     name = info.filename
-    if name.startswith(("/", "\\")) or "\0" in info.orig_filename or "\\" in name or name[1:2] == ":":
+    if (
+        len(name) > _LONGEST_NAME
+        or name.startswith(("/", "\\"))
+        or "\0" in info.orig_filename
+        or "\\" in name
+        or name[1:2] == ":"
+    ):
         return None
     parts = name.rstrip("/").split("/")
     if any(part in ("", ".", "..") or len(os.fsencode(part)) > 255 for part in parts):

@@ -1,0 +1,167 @@
+"""What a page may send once an agent has a part in it: to whom, by which ways, and what another site gets of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from dispatch_host.agents import Approval
+
+from tests.browser_agent.conftest import NO, YES, Desk, ref
+from tests.support.site import Asked, Site, a_site
+
+FORM = """<form action="{action}" method="post"><input name="q" aria-label="Words"><button>Send</button></form>"""
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[Site]:
+    async with a_site() as other:
+        yield other
+
+
+def asked(desk: Desk) -> list[Approval]:
+    return [one for one in desk.ask.asked if isinstance(one, Approval)]
+
+
+async def typed(desk: Desk, url: str, text: str) -> str:
+    """Open a page and type into its field; gives the page then."""
+    page = await desk.does("open", url=url)
+    return await desk.does("fill", ref=ref(page, "Words"), text=text)
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_what_was_allowed_for_one_site_is_not_sent_on_to_another(
+    desk: Desk, site: Site, other: Site, status: int
+) -> None:
+    other.page("/steal", "got it")
+    site.leads("/go", other.url("/steal"))
+    site.status["/go"] = status
+    page = await typed(desk, site.page("/", FORM.format(action="/go")), "secret")
+    desk.answers(YES, YES)
+
+    said = await desk.does("click", ref=ref(page, "Send"))
+
+    assert [one.path for one in site.sent()] == ["/go"]
+    assert other.asked == []
+    assert "sent on to another" in said
+    assert len(asked(desk)) == 1
+
+
+async def test_a_site_may_send_on_within_itself_and_lead_elsewhere_without_it(
+    desk: Desk, site: Site, other: Site
+) -> None:
+    site.leads("/go", "/there")
+    site.status["/go"] = 307
+    site.leads("/there", other.page("/done", "<p>Thank you.</p>"))
+    page = await typed(desk, site.page("/", FORM.format(action="/go")), "words")
+    desk.answers(YES)
+
+    said = await desk.does("click", ref=ref(page, "Send"))
+
+    assert "Thank you." in said
+    assert site.sent() == [Asked("POST", "/go", "q=words"), Asked("POST", "/there", "q=words")]
+    assert [(one.method, one.body) for one in other.asked if one.path == "/done"] == [("GET", "")]
+
+
+PATH = """<form onsubmit="{script}; return false"><input id="q" aria-label="Words"><button>Send</button></form>"""
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "location = '/leak/' + q.value",
+        "fetch('/leak/' + q.value)",
+        "setTimeout(() => location = '/leak/' + q.value, 0)",
+        "document.body.append(Object.assign(document.createElement('iframe'), {src: '/leak/' + q.value}))",
+    ],
+)
+async def test_what_a_form_puts_into_a_path_waits_as_what_it_puts_behind_a_question_mark(
+    desk: Desk, site: Site, script: str
+) -> None:
+    page = await typed(desk, site.page("/", PATH.format(script=script)), "secret")
+    desk.answers(NO)
+
+    await desk.does("click", ref=ref(page, "Send"))
+
+    assert "/leak/secret" in asked(desk)[0].preview
+    assert not [one for one in site.asked if "secret" in one.path]
+
+
+async def test_a_page_that_leaves_by_itself_with_what_was_typed_waits_too(desk: Desk, site: Site) -> None:
+    """As long after it as it likes: what is held does not depend on when an agent's call was over."""
+    script = "q.oninput = () => setTimeout(() => location = '/leak/' + q.value, 1)"
+    desk.answers(NO)
+
+    await typed(desk, site.page("/", f"<input id='q' aria-label='Words'><script>{script}</script>"), "secret")
+
+    assert "/leak/secret" in asked(desk)[0].preview
+    assert not [one for one in site.asked if "secret" in one.path]
+
+
+async def test_links_and_ways_back_are_followed_without_a_question_after_typing(desk: Desk, site: Site) -> None:
+    site.page("/two", "<p>The second page.</p>")
+    page = await typed(desk, site.page("/", "<a href='/two?a=b'>onward</a><input aria-label='Words'>"), "words")
+
+    assert "The second page." in await desk.does("click", ref=ref(page, "onward"))
+    page = await desk.does("back")
+    page = await desk.does("fill", ref=ref(page, "Words"), text="other words")
+    assert "The second page." in await desk.does("press", key="Enter", ref=ref(page, "onward"))
+    assert asked(desk) == []
+
+
+async def test_where_the_person_let_a_form_go_its_answer_may_lead_on(desk: Desk, site: Site) -> None:
+    site.page("/go", "<script>location = '/home'</script>")
+    site.page("/home", "<p>Welcome.</p>")
+    page = await typed(desk, site.page("/", FORM.format(action="/go")), "words")
+    desk.answers(YES)
+
+    assert "Welcome." in await desk.does("click", ref=ref(page, "Send"))
+    assert len(asked(desk)) == 1
+
+
+async def test_a_shared_worker_sends_nothing(desk: Desk, site: Site) -> None:
+    site.page(
+        "/worker", "onconnect = event => event.ports[0].onmessage = () => fetch('/leak', {method: 'POST', body: 'x'})"
+    )
+    site.headers["/worker"] = ("Content-Type: text/javascript",)
+    script = "worker = new SharedWorker('/worker'); worker.port.start()"
+    page = f"<script>{script}</script><button onclick='worker.port.postMessage(1)'>Go</button>"
+    said = await desk.does("open", url=site.page("/", page))
+
+    said = await desk.does("click", ref=ref(said, "Go"))
+
+    assert "nobody could be asked about" in said
+    assert site.sent() == []
+
+
+async def test_the_rule_of_one_sites_pages_is_not_that_of_anothers(desk: Desk, site: Site, other: Site) -> None:
+    """An always for one's own forms is no leave for whoever else posts there."""
+    site.page("/go", "<p>Thank you.</p>")
+    frame = f"<iframe src='{other.page('/frame', FORM.format(action=site.url('/go')))}'></iframe>"
+    for url in (
+        site.page("/own", FORM.format(action="/go")),
+        other.page("/", FORM.format(action=site.url("/go"))),
+        site.page("/framed", frame),
+    ):
+        page = await typed(desk, url, "words")
+        desk.answers(NO)
+        await desk.does("click", ref=ref(page, "Send"))
+
+    own, foreign, framed = asked(desk)
+    assert own.rule == f"submit forms on {site.origin}"
+    assert foreign.rule == framed.rule == f"let pages of {other.origin} submit forms on {site.origin}"
+    assert own.rule_digest != foreign.rule_digest
+    assert f"a page of {other.origin}" in foreign.preview
+
+
+@pytest.mark.parametrize("event", ["onbeforeunload", "onpagehide"])
+async def test_what_a_page_sends_as_it_is_left_waits_too(desk: Desk, site: Site, event: str) -> None:
+    script = f"{event} = () => fetch('/leak', {{method: 'POST', body: q.value, keepalive: true}})"
+    await typed(desk, site.page("/", f"<input id='q' aria-label='Words'><script>{script}</script>"), "secret")
+    desk.answers(NO)
+
+    page = await desk.does("open", url=site.page("/two", "<p>The second page.</p>"))
+
+    assert "The second page." in page
+    assert site.sent() == []
+    assert "Words" in await desk.does("back")
