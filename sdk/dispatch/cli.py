@@ -144,13 +144,17 @@ class Console:
         if error.retry_after_ms:
             event["retry_after_ms"] = error.retry_after_ms
         event.update({name: value for name, value in error.said().items() if name not in event and name != "nonce"})
-        lines = [
-            self.styled(error.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
-            *([f"  {policy}"] if (policy := policy_words(error.metadata)) else []),
-            f"  {error.advice}",
-        ]
+        sentence, *more = refusal_lines(error)
+        lines = [sentence.replace(error.sentence, self.styled(error.sentence, fg="red"), 1), *more]
         self.event(event, "\n".join(lines))
         return exit_of(error)
+
+
+def refusal_lines(error: errors.DispatchError) -> list[str]:
+    """Say no to a person: the sentence with its detail, the operator's policy if there is one, the advice."""
+    detail = f" ({one_line(error.detail)})" if error.detail and error.detail != error.sentence else ""
+    policy = policy_words(error.metadata)
+    return [error.sentence + detail, *([f"  {policy}"] if policy else []), f"  {error.advice}"]
 
 
 def policy_words(told: Mapping[str, Any]) -> str:
