@@ -81,3 +81,12 @@ def task_id(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is not a task's id (a UUID)") from None
+
+
+def scanned(picture: Path) -> str:
+    """Read the pairing link in a picture. Raises NotAPairingCode."""
+    from dispatch.pairing.link import SCHEME  # noqa: PLC0415 -- only for pictures, as the library below
+
+    from mobile_sim.camera import find_link  # noqa: PLC0415
+
+    return find_link(picture, is_link=lambda text: text.startswith(SCHEME))

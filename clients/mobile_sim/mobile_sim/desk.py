@@ -35,6 +35,7 @@ from mobile_sim.patience import USUAL, Patience
 from mobile_sim.phone import Phone
 from mobile_sim.store import Pairing, PairingState
 from mobile_sim.thread_view import lines_of
+from mobile_sim.watching import Watching
 
 
 class Desk:
@@ -50,6 +51,7 @@ class Desk:
         self._hosts = Hosts(phone, self._outbox, patience)
         self._answering = Answering(phone, patience)
         self._notifying = Notifying(phone, patience)
+        self._watching = Watching(phone, self._hosts, self._outbox)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -85,7 +87,12 @@ class Desk:
             "revoke": self._account.as_owner,
             "history": self._account.as_owner,
         }
-        return await commands[request["do"]](request, say, hear)
+        if request["do"] == "watch":
+            return await self._watching.watch(request, say, hear)
+        try:
+            return await commands[request["do"]](request, say, hear)
+        finally:
+            self._watching.something_changed()
 
     # ---- Pairings.
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from dispatch import errors
 from dispatch.keyboard import read_line
 
 from mobile_sim.command import Host, Request, run
 from mobile_sim.files_cli import absolute
+from mobile_sim.quiet import Hours, quiet_hours
 
 notifications = typer.Typer(name="notifications", help="Where and when this phone is called, and what is in a push.")
 
@@ -72,17 +73,8 @@ def open_push(
     run(context, lambda: {"do": "notifications_open", "file": absolute(file)})
 
 
-def _hours(text: str | None, time_zone: str, *, questions_ring: bool) -> dict[str, Any] | None:
-    """Read "22:00-07:00". Raises BadParameter."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", text)
-    if found is None:
-        raise typer.BadParameter("--quiet is HH:MM-HH:MM")
-    begin, begin_minute, end, end_minute = map(int, found.groups())
-    return {
-        "time_zone": time_zone,
-        "from_minute": 60 * begin + begin_minute,
-        "to_minute": 60 * end + end_minute,
-        "questions_ring": questions_ring,
-    }
+def _hours(text: str | None, time_zone: str, *, questions_ring: bool) -> Hours | None:
+    try:
+        return quiet_hours(text, time_zone, questions_ring=questions_ring)
+    except errors.BadRequest as wrong:
+        raise typer.BadParameter(wrong.detail) from None

@@ -161,7 +161,7 @@ class Sayer:
         where = f"  {plain(event['path'])}" if event["state"] == "fetched" else ""
         yield _line(
             f"{way} {event['file_id'][:8]}  {one_line(event['name'], 60):<40} {size(event['size']):>9}"
-            f"  {FILE_STATES[event['state']]:<16} {_day(event['at'])}{where}"
+            f"  {FILE_STATES[event['state']]:<16} {day(event['at'])}{where}"
         )
 
     def _on_asking(self, event: Event) -> Iterator[Said]:
@@ -222,7 +222,7 @@ class Sayer:
 
     def _on_enter_code(self, event: Event) -> Iterator[Said]:
         code = one_line(event["code"], 64)
-        until = _time(event["expires_at"])
+        until = hour(event["expires_at"])
         yield _line(
             f"Open {one_line(event['url'], 512)} in any browser and enter {code} there, until {until}.", strong=code
         )
@@ -260,7 +260,7 @@ class Sayer:
         yield _line(f"  {event['advice']}")
 
     def _on_host(self, event: Event) -> Iterator[Said]:
-        yield _line(f"{one_line(event['host'], 64):<24} {event['state']:<12} since {_day(event['paired_at'])}")
+        yield _line(f"{one_line(event['host'], 64):<24} {event['state']:<12} since {day(event['paired_at'])}")
         yield _line(f"  {how_it_is(event)}")
         yield from self._awake(event)
 
@@ -306,7 +306,7 @@ class Sayer:
     def _on_listed(self, event: Event) -> Iterator[Said]:
         reason = f": {event['reason']}" if event.get("reason") else ""
         state = event["state"] + reason
-        yield _line(f"{_time(event['asked_at'])}  {state:<28} {one_line(event['text'], 80)}{_beside(event)}")
+        yield _line(f"{hour(event['asked_at'])}  {state:<28} {one_line(event['text'], 80)}{_beside(event)}")
         yield _line(f"       {event['task_id']}", dim=True)
         yield from self._asks(event, indent="       ")
         if event.get("advice"):
@@ -340,7 +340,7 @@ class Sayer:
     def _question(self, event: Event, *, beside: str = "") -> Iterator[Said]:
         self._task = event["task_id"]
         yield _line("")
-        yield _line(f"{_time(event['at'])}  {plain(event['text'])}{beside}", bold=True)
+        yield _line(f"{hour(event['at'])}  {plain(event['text'])}{beside}", bold=True)
 
     def _on_ended(self, event: Event) -> Iterator[Said]:
         sign, colour = OUTCOMES.get(event["outcome"], ("·", "yellow"))
@@ -453,12 +453,14 @@ def _beside(task: Event) -> str:
 
 
 def _time_on(at_ms: int) -> str:
-    return f"{_day(at_ms)} {_time(at_ms)}"
+    return f"{day(at_ms)} {hour(at_ms)}"
 
 
-def _time(at_ms: int) -> str:
+def hour(at_ms: int) -> str:
+    """Write when something was, for people: the hour."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%H:%M")
 
 
-def _day(at_ms: int) -> str:
+def day(at_ms: int) -> str:
+    """Write when something was, for people: the day."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d")

@@ -1,0 +1,71 @@
+"""What a task asks, on its card: the words, the whole preview, and the answers. None is marked until the person moves to it.
+
+docs/questions.md has what an answer means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dispatch.plain import one_line, plain
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.message import Message
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from mobile_sim.tui.rendering import markdown
+
+Event = dict[str, Any]
+
+
+class QuestionView(Vertical):
+    """One open question."""
+
+    @dataclass
+    class Answered(Message):
+        """The person's answer to exactly this question."""
+
+        question: Event
+        words: str
+
+    def __init__(self, question: Event) -> None:
+        super().__init__(classes="question")
+        self.question = question
+
+    def compose(self) -> ComposeResult:
+        asked = self.question
+        yield Static(f"? {plain(asked['text'])}", markup=False, classes="asked")
+        if asked.get("detail"):
+            with VerticalScroll(classes="preview"):
+                yield Static(markdown(asked["detail"]), markup=False)
+        if asked.get("rule"):
+            yield Static(f"task and always hold for: {one_line(asked['rule'], 2000)}", markup=False)
+        if asked["choices"]:
+            # By their place: two choices may read alike once they are plain.
+            options = [Option(one_line(choice, 400), id=f"n{place}") for place, choice in enumerate(asked["choices"])]
+            yield OptionList(*options, markup=False, compact=True, classes="answers")
+        else:
+            yield Input(placeholder="your answer", compact=True, classes="answers")
+
+    def begin(self) -> None:
+        """Go to the answers, without marking one."""
+        answers = self.query_one(".answers")
+        if isinstance(answers, OptionList):
+            answers.highlighted = None
+        answers.focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take a choice."""
+        event.stop()
+        self._answer(self.question["choices"][event.option_index])
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take words."""
+        event.stop()
+        if event.value.strip():
+            self._answer(event.value)
+
+    def _answer(self, words: str) -> None:
+        self.post_message(self.Answered(self.question, words))
