@@ -15,7 +15,7 @@ from typing import Any
 from dispatch import errors
 from dispatch.cli import policy_words, refusal_lines
 from dispatch.device import awake_words, key_words, permission_words, service_clock
-from dispatch.device.owner_words import words_of
+from dispatch.device.owner_words import YES_OR_NO, words_of
 from dispatch.plain import one_line, plain
 
 Event = dict[str, Any]
@@ -42,7 +42,7 @@ class How(Enum):
     MARKDOWN = "markdown"
     """As it came: whoever renders it makes it plain first."""
     ASKED = "asked"
-    """An answer goes behind it."""
+    """A yes or a no is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ class Sayer:
             yield from self._ended(event)
             return
         if words := words_of(event):
-            yield Said(words, how=How.ASKED if event["event"] == "confirm" else How.LINE)
+            asked = event["event"] == "confirm"
+            yield Said(words.removesuffix(YES_OR_NO), how=How.ASKED if asked else How.LINE)
             return
         say: Callable[[Event], Iterator[Said]] | None = getattr(self, f"_on_{event['event']}", None)
         if say is not None:
@@ -242,7 +243,7 @@ class Sayer:
     def _on_code(self, event: Event) -> Iterator[Said]:
         code = event["code"]
         yield _line(f"{one_line(event['peer'], 64)} should show the same code:  {code}", strong=code)
-        yield Said("The same? Type yes or no: ", how=How.ASKED)
+        yield Said("The same?", how=How.ASKED)
 
     def _on_warning(self, event: Event) -> Iterator[Said]:
         yield _line(f"! {event['text']} {event['advice']}", fg="yellow")

@@ -9,6 +9,7 @@ import shutil
 from typing import Any
 
 from dispatch.cli import Console
+from dispatch.device.owner_words import YES_OR_NO
 from dispatch.plain import one_line, plain, plain_markdown
 
 from mobile_sim.saying import How, Said, Sayer
@@ -72,7 +73,7 @@ class Screen:
             case How.MARKDOWN:
                 self._markdown(said.text, indent=said.indent)
             case How.ASKED:
-                self.ask(said.text)
+                self.ask(said.text + YES_OR_NO)
             case How.PASSING if self._terminal:
                 self._status(said.text)
             case How.PASSING if not said.terminal_only:

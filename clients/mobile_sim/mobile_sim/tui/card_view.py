@@ -114,7 +114,8 @@ class CardView(Vertical, can_focus=True):
         asked = self.card.question
         if shown is not None and (asked is None or asked["question_id"] != shown.question["question_id"]):
             if shown.has_focus_within:
-                self.focus()
+                # Somebody else was first: what the person is just writing must not become words to send, or a key of the card.
+                self.screen.set_focus(None)
             shown.remove()
             shown = None
         if shown is None and asked is not None:

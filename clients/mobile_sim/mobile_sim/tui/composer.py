@@ -15,7 +15,7 @@ class Composer(TextArea):
     """The words of the next task."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "Send", priority=True),
+        Binding("enter", "send", "Send", show=False, priority=True),
         Binding("ctrl+j", "break_line", "New line", show=False, priority=True),
     ]
 

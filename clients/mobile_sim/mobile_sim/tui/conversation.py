@@ -13,7 +13,7 @@ from typing import Any
 from dispatch import errors
 from dispatch.plain import one_line, plain
 
-from mobile_sim.saying import OUTCOMES, How, Said, Sayer, hour
+from mobile_sim.saying import OUTCOMES, How, Said, Sayer, hour, size
 from mobile_sim.task_view import ON_THE_WAY, UNSENT, WITH_HOST
 
 Event = dict[str, Any]
@@ -103,7 +103,7 @@ _STATES = {
     "unconfirmed": "unconfirmed: nobody has said yet whether it runs",
     "accepted": "on {host}",
     "running": "{host} works on it",
-    "asking": "{host} asks",
+    "asking": "{host} asks you: Up, then a",
     "not_sent": "not sent; the words are kept in the outbox",
     "refused": "refused; it never ran, and the words are kept in the outbox",
     "dismissed": "dismissed: you wait for it no longer",
@@ -183,6 +183,7 @@ class Conversation:
                 card.question = event
             case "artifact":
                 card.artifacts.append(event)
+                card.body.append(Said(f"  ↓ {one_line(event['name'], 80)} ({size(event['size'])}): f fetches it"))
             case "answered":
                 self._close(card)
                 card.body += self._sayer.say(event)

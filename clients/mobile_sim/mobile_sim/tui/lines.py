@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from textual.widget import Widget
 from textual.widgets import Static
 
 from mobile_sim.saying import How, Said
@@ -14,7 +15,6 @@ MOST = 200
 
 class Lines(Static):
     """What was said last. What passes is replaced by what is said next."""
-
 
     def __init__(self, *, most: int = MOST) -> None:
         super().__init__(markup=False)
@@ -45,3 +45,5 @@ class Lines(Static):
     def _show(self) -> None:
         self.display = bool(self.said)
         self.update(rendered(self.said))
+        if isinstance(self.parent, Widget):
+            self.call_after_refresh(self.parent.scroll_end, animate=False)

@@ -13,8 +13,9 @@ from textual.widget import Widget
 from textual.widgets import Footer, OptionList, Static
 from textual.widgets.option_list import Option
 
-from mobile_sim.saying import How, Said, Sayer
+from mobile_sim.saying import Said
 from mobile_sim.tui.lines import Lines
+from mobile_sim.tui.performing import performed
 from mobile_sim.tui.prompt import Ask, Confirm
 from mobile_sim.tui.rendering import text_of
 
@@ -34,8 +35,7 @@ class Page(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(self.NAME, markup=False, classes="title")
         yield from self.inside()
-        with VerticalScroll(classes="said", can_focus=False) as scroll:
-            scroll.anchor()
+        with VerticalScroll(classes="said", can_focus=False):
             yield Lines()
         yield Footer(show_command_palette=False, compact=True)
 
@@ -66,34 +66,6 @@ class Page(Screen[None]):
         """
         self.lines.forget()
         return await performed(self.phone, request, self.lines, heard)
-
-
-async def performed(
-    phone: PhoneApp, request: Request, lines: Lines, heard: Callable[[Event], None] | None = None
-) -> bool:
-    """Have something done, say on the lines what happens, and ask the person what it asks."""
-    sayer = Sayer(width=lambda: max(lines.size.width, 40), answerable=True)
-    asked: list[Said] = []
-
-    def say(event: Event) -> None:
-        event.pop("_state", None)
-        if heard is not None:
-            heard(event)
-            return
-        for said in sayer.say(event):
-            if said.how is How.ASKED or said.strong:
-                asked.append(said)
-            if said.how is not How.ASKED and lines.is_attached:
-                lines.say([said])
-
-    async def hear() -> bool:
-        question, asked[:] = list(asked), []
-        return await phone.push_screen_wait(Confirm(question))
-
-    refused = await phone.desk.do(request, say, hear)
-    if lines.is_attached:
-        lines.say(refused)
-    return not refused
 
 
 class ListPage(Page):

@@ -30,8 +30,8 @@ from mobile_sim.tui.help_page import HelpPage
 from mobile_sim.tui.hosts_page import HostsPage
 from mobile_sim.tui.lines import Lines
 from mobile_sim.tui.outbox_page import OutboxPage
-from mobile_sim.tui.page import performed
 from mobile_sim.tui.path import typed_path
+from mobile_sim.tui.performing import followed, quietly
 from mobile_sim.tui.prompt import Ask
 from mobile_sim.tui.question_view import QuestionView
 from mobile_sim.tui.rendering import text_of
@@ -41,8 +41,6 @@ from mobile_sim.tui.thread_view import ThreadView
 Event = dict[str, Any]
 
 _NEWS_LINES = 4
-_SHOWN_OF_A_SEND = ("transfer", "warning", "routed")
-"""The rest is on the task's card."""
 _ROUTES = (Choice.AUTO, Choice.HOST, Choice.HERE)
 _ROUTE_WORDS = {Choice.AUTO: "", Choice.HOST: "→ to the computer", Choice.HERE: "→ answered by this phone"}
 
@@ -62,7 +60,7 @@ class PhoneApp(App[None]):
         Binding("ctrl+o", "attach", "Attach", show=False),
         Binding("ctrl+r", "route", "Who answers", show=False),
         Binding("ctrl+t", "next_host", "Next computer", show=False),
-        Binding("ctrl+q", "quit", "Leave", priority=True),
+        Binding("ctrl+q", "quit", "Quit", priority=True),
     ]
     PAGES: ClassVar = {
         "help": HelpPage,
@@ -211,18 +209,18 @@ class PhoneApp(App[None]):
 
     @work(group="send", exclusive=False)
     async def _send(self, words: str, paths: list[str]) -> None:
-        task_id, host = str(uuid4()), self.host
-        kept = await self._follow(
+        kept = await followed(
+            self,
             {
                 "do": "send",
                 "text": words,
-                "host": host["pair_id"] if host is not None else None,
+                "host": self.host["pair_id"] if self.host is not None else None,
                 "wait": None,
-                "id": task_id,
+                "id": str(uuid4()),
                 "attach": paths,
                 "route": self._route.value,
                 "most_bytes": self.most_bytes,
-            }
+            },
         )
         composer = self._main.query_one(Composer)
         if not kept and not composer.text:  # nothing was kept of it: the words are the person's again
@@ -233,24 +231,7 @@ class PhoneApp(App[None]):
     @work(group="send", exclusive=False)
     async def resend(self, task_id: str) -> None:
         """Send a task again, as the same task."""
-        await self._follow({"do": "resend", "id": task_id, "wait": None, "most_bytes": self.most_bytes})
-
-    async def _follow(self, request: Event) -> bool:
-        """Have a task sent; tells whether the phone has it now. What becomes of it is on its card."""
-        sayer = Sayer(width=lambda: max(self.news.size.width, 40), answerable=True)
-        nowhere: list[Said] = []
-
-        def heard(event: Event) -> None:
-            event.pop("_state", None)
-            if event["event"] in _SHOWN_OF_A_SEND:
-                self.news.say(sayer.say(event))
-            elif "state" in event and not self.conversation.knows(event["task_id"]):
-                nowhere.extend(sayer.say(event))
-
-        refused = await self.desk.do(request, heard)
-        self.news.settle()
-        self.news.say([*nowhere, *refused])
-        return not refused and not nowhere
+        await followed(self, {"do": "resend", "id": task_id, "wait": None, "most_bytes": self.most_bytes})
 
     @work(exclusive=False)
     async def on_card_view_wished(self, event: CardView.Wished) -> None:
@@ -258,13 +239,13 @@ class PhoneApp(App[None]):
         card = event.card
         match event.what:
             case "cancel" | "drop" | "dismiss":
-                await self._quietly({"do": event.what, "id": card.task_id})
+                await quietly(self, {"do": event.what, "id": card.task_id})
             case "resend":
                 self.resend(card.task_id)
             case "steer":
                 words = await self.push_screen_wait(Ask("Say more to this task:"))
                 if words and words.strip():
-                    await self._quietly({"do": "steer", "id": card.task_id, "text": words})
+                    await quietly(self, {"do": "steer", "id": card.task_id, "text": words})
             case "fetch":
                 self.action_page("files")
 
@@ -272,19 +253,16 @@ class PhoneApp(App[None]):
     async def on_question_view_answered(self, event: QuestionView.Answered) -> None:
         """Answer what a task asks: exactly the question that was shown."""
         asked = event.question
-        await self._quietly(
+        self._main.query_one(Composer).focus()
+        await quietly(
+            self,
             {
                 "do": "answer",
                 "id": asked["task_id"],
                 "answer": event.words,
                 "question_id": asked["question_id"],
-            }
+            },
         )
-
-    async def _quietly(self, request: Event) -> None:
-        """Have something done of which the card says what came of it."""
-        self.news.forget()
-        await performed(self, request, self.news, _on_its_card)
 
     def on_card_view_moved(self, event: CardView.Moved) -> None:
         """Go on to another card, or to where the person writes."""
@@ -309,7 +287,3 @@ class PhoneApp(App[None]):
             with contextlib.suppress(WorkerError):  # that it was cancelled is what was wanted
                 await worker.wait()
         self.exit()
-
-
-def _on_its_card(_: Event) -> None:
-    """Show nothing: it is shown where it happens."""

@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList, Static
-from textual.widgets.option_list import Option
 
 from mobile_sim.saying import Said
+from mobile_sim.tui.choices import Choices
 from mobile_sim.tui.rendering import rendered
 
 
@@ -46,16 +46,14 @@ class Confirm(ModalScreen[bool]):
     def __init__(self, said: Sequence[Said], *, yes: str = "Yes", no: str = "No") -> None:
         super().__init__()
         self._said = list(said)
-        self._answers = {"yes": yes, "no": no}
+        self._answers = (yes, no)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="prompt"):
             yield Static(rendered(self._said), markup=False)
-            yield OptionList(
-                *(Option(words, id=word) for word, words in self._answers.items()), markup=False, compact=True
-            )
+            yield Choices(self._answers)
         yield Footer(show_command_palette=False, compact=True)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take the answer."""
-        self.dismiss(event.option_id == "yes")
+        self.dismiss(event.option_index == 0)

@@ -13,8 +13,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
 
+from mobile_sim.tui.choices import Choices
 from mobile_sim.tui.rendering import markdown
 
 Event = dict[str, Any]
@@ -43,18 +43,13 @@ class QuestionView(Vertical):
         if asked.get("rule"):
             yield Static(f"task and always hold for: {one_line(asked['rule'], 2000)}", markup=False)
         if asked["choices"]:
-            # By their place: two choices may read alike once they are plain.
-            options = [Option(one_line(choice, 400), id=f"n{place}") for place, choice in enumerate(asked["choices"])]
-            yield OptionList(*options, markup=False, compact=True, classes="answers")
+            yield Choices(asked["choices"])
         else:
             yield Input(placeholder="your answer", compact=True, classes="answers")
 
     def begin(self) -> None:
-        """Go to the answers, without marking one."""
-        answers = self.query_one(".answers")
-        if isinstance(answers, OptionList):
-            answers.highlighted = None
-        answers.focus()
+        """Go to the answers."""
+        self.query_one(".answers").focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take a choice."""
