@@ -101,7 +101,7 @@ async def test_a_person_signs_in_pairs_sends_answers_and_fetches_at_the_screen(t
             assert (got / "report.txt").read_text() == (files / "report.txt").read_text()
 
             await screen.press("f5", "end", "enter")
-            await screen.shows("All is well.")
+            await screen.shows("Nothing is broken")
             screen.picture("doctor")
             await screen.press("f1")
             await screen.shows("Write what is to be done")

@@ -31,6 +31,7 @@ from dispatch_host.schedule_cli import schedule
 from dispatch_host.skills_cli import skills
 from dispatch_host.tasks_cli import cancel, say, tasks
 from dispatch_host.thread_command import add_thread
+from dispatch_host.watch_command import watch_status
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
@@ -101,9 +102,15 @@ def pair(
 
 
 @app.command()
-def status(context: typer.Context) -> None:
+def status(
+    context: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, as a screen.")] = False,
+) -> None:
     """Say whether it runs, who is paired, what it works on and what agents may touch."""
     shared: Shared = context.obj
+    if watch:
+        watch_status(shared)
+        return
 
     async def work(front: Front) -> Exit:
         from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`

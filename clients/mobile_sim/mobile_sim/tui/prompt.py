@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from dispatch.tui.choices import Choices
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -12,7 +13,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, OptionList, Static
 
 from mobile_sim.saying import Said
-from mobile_sim.tui.choices import Choices
 from mobile_sim.tui.rendering import rendered
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dispatch.plain import one_line, plain
+from dispatch.tui.choices import Choices
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 
-from mobile_sim.tui.choices import Choices
 from mobile_sim.tui.rendering import markdown
 
 Event = dict[str, Any]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dispatch.plain import one_line
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
+
+from dispatch.plain import one_line
 
 _LONGEST = 400
 

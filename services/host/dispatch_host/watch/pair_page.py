@@ -1,0 +1,87 @@
+"""Pairing at the screen: the code as a picture, then the six digits, and the person's yes or no."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import ClassVar
+
+from dispatch import errors
+from dispatch.api.host.v1 import host_pb2 as pb
+from dispatch.cli import refusal_lines
+from dispatch.plain import one_line
+from dispatch.tui.choices import Choices
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList, Static
+
+from dispatch_host import telling
+from dispatch_host.pictures import drawn
+
+Pair = Callable[[asyncio.Queue[bool]], AsyncIterator[pb.PairResponse]]
+
+
+class PairPage(Screen[None]):
+    """One ceremony. Leaving ends it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.pop_screen", "Back")]
+
+    def __init__(self, pair: Pair) -> None:
+        super().__init__()
+        self._pair = pair
+        self._answers: asyncio.Queue[bool] = asyncio.Queue()
+
+    def compose(self) -> ComposeResult:
+        yield Static("Pair a phone", id="head", markup=False)
+        with VerticalScroll(id="body"):
+            yield Static(id="picture", markup=False)
+            yield Static(id="words", markup=False)
+            yield Choices(["Yes, the same", "No"])
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self.query_one(Choices).display = False
+        self._run()
+
+    @work
+    async def _run(self) -> None:
+        try:
+            async for event in self._pair(self._answers):
+                self._show(event)
+        except errors.DispatchError as error:
+            self._say("\n".join(refusal_lines(error)))
+
+    def _show(self, event: pb.PairResponse) -> None:
+        choices = self.query_one(Choices)
+        match event.WhichOneof("event"):
+            case "qr":
+                self.query_one("#picture", Static).update(Text(drawn(event.qr.link), no_wrap=True))
+                self._say(f"Scan this with the phone, or paste this link there:\n{event.qr.link}")
+            case "code":
+                self.query_one("#picture", Static).update("")
+                self._say(f"{one_line(event.code.peer, 64)} should show the same code:  {event.code.code}\nThe same?")
+                choices.display = True
+                choices.focus()
+            case "warning":
+                warning = errors.of(event.warning.reason)
+                self._say(f"! {warning.sentence} {warning.advice}\nSay no.")
+            case "ended":
+                _, said, more = telling.pairing_ended(event.ended)
+                self.query_one("#picture", Static).update("")
+                choices.display = False
+                self._say(f"{said} {more}".rstrip())
+            case _:
+                pass
+
+    def _say(self, words: str) -> None:
+        self.query_one("#words", Static).update(Text(words))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take the answer."""
+        self.query_one(Choices).display = False
+        self._answers.put_nowait(event.option_index == 0)
