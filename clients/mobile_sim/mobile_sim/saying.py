@@ -437,6 +437,8 @@ def how_it_is(host: Event) -> str:
     words = str(host.get("reachability", "unknown"))
     if host.get("heard_ms_ago") is not None:
         words += f", heard {host['heard_ms_ago'] / 1000:.0f} s ago"
+    elif host.get("since"):
+        words += f", since {hour(host['since'])}"
     words += f": {host['text']}" if host.get("text") else ""
     words += f" ({host['warning']})" if host.get("warning") else ""
     if probe := host.get("probe"):

@@ -90,7 +90,8 @@ class Card:
         reason = told.get("reason", "")
         yield Said(f"{sign} {words}{place}{here}", fg=colour)
         if reason and reason != _NOT_OVER:
-            yield Said(f"  {errors.of_word(reason).sentence} {told.get('advice', '')}".rstrip())
+            why = "" if told.get("answer") else errors.of_word(reason).sentence  # else that says it
+            yield Said("  " + " ".join(filter(None, (why, told.get("advice", "")))))
         if told.get("warning"):
             yield Said(f"! {told['warning']}", fg="red")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from dispatch.plain import one_line
 
-from mobile_sim.saying import Said, hour, how_it_is
+from mobile_sim.saying import Said, how_it_is
 
 Event = dict[str, Any]
 
@@ -26,7 +26,6 @@ def head(status: Event, host: Event | None, former: str) -> Said:
     sign, colour = _SIGNS.get(host.get("reachability", ""), ("○", "yellow"))
     # Its age would stand still until the next change; since when it is so does not grow old.
     words = how_it_is({name: value for name, value in host.items() if name != "heard_ms_ago"})
-    since = f", since {hour(host['since'])}" if host.get("since") else ""
     path = ", directly" if host.get("path") == "direct" else ""
     more = f"  [{len(status['hosts'])} computers]" if len(status["hosts"]) > 1 else ""
-    return Said(f"{sign} {one_line(host['host'], 64)}  {words}{since}{path}{more}{over}", fg=colour)
+    return Said(f"{sign} {one_line(host['host'], 64)}  {words}{path}{more}{over}", fg=colour)

@@ -74,6 +74,8 @@ class HostApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only what can be done now."""
+        if action in ("view", "next_phone", "pair") and isinstance(self.screen, PairPage):
+            return False
         if action == "next_phone":
             return self._look is not None and len(self._look.status.pairings) > 1
         if action == "pair":

@@ -22,6 +22,9 @@ from textual.widgets import Footer, OptionList, Static
 from dispatch_host import telling
 from dispatch_host.pictures import drawn
 
+_BESIDE, _ABOVE_AND_BELOW = 4, 5
+"""What else is in the window."""
+
 Pair = Callable[[asyncio.Queue[bool]], AsyncIterator[pb.PairResponse]]
 
 
@@ -34,6 +37,7 @@ class PairPage(Screen[None]):
         super().__init__()
         self._pair = pair
         self._answers: asyncio.Queue[bool] = asyncio.Queue()
+        self._link = ""  # while it is to be scanned
 
     def compose(self) -> ComposeResult:
         yield Static("Pair a phone", id="head", markup=False)
@@ -60,10 +64,11 @@ class PairPage(Screen[None]):
         choices = self.query_one(Choices)
         match event.WhichOneof("event"):
             case "qr":
-                self.query_one("#picture", Static).update(Text(drawn(event.qr.link), no_wrap=True))
-                self._say(f"Scan this with the phone, or paste this link there:\n{event.qr.link}")
+                self._link = event.qr.link
+                self._draw()
             case "code":
-                self.query_one("#picture", Static).update("")
+                self._link = ""
+                self._draw()
                 self._say(f"{one_line(event.code.peer, 64)} should show the same code:  {event.code.code}\nThe same?")
                 choices.display = True
                 choices.focus()
@@ -72,11 +77,35 @@ class PairPage(Screen[None]):
                 self._say(f"! {warning.sentence} {warning.advice}\nSay no.")
             case "ended":
                 _, said, more = telling.pairing_ended(event.ended)
-                self.query_one("#picture", Static).update("")
+                self._link = ""
+                self._draw()
                 choices.display = False
                 self._say(f"{said} {more}".rstrip())
             case _:
                 pass
+
+    def on_resize(self) -> None:
+        """Draw it anew: there may be room now."""
+        if self._link:
+            self._draw()
+
+    def _draw(self) -> None:
+        """Draw the code if it fits: half a code can't be scanned."""
+        picture = self.query_one("#picture", Static)
+        if not self._link:
+            picture.update("")
+            return
+        lines = drawn(self._link).splitlines()
+        width, height = max(map(len, lines)) + _BESIDE, len(lines) + _ABOVE_AND_BELOW
+        if self.size.width >= width and self.size.height >= height:
+            picture.update(Text("\n".join(lines), no_wrap=True))
+            self._say(f"Scan this with the phone, or paste this link there:\n{self._link}")
+        else:
+            picture.update("")
+            self._say(
+                f"Make this window {width} columns wide and {height} lines high to see the code as a picture, "
+                f"or paste this link on the phone:\n{self._link}"
+            )
 
     def _say(self, words: str) -> None:
         self.query_one("#words", Static).update(Text(words))
