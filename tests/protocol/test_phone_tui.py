@@ -163,9 +163,10 @@ async def test_without_a_network_nothing_is_sent_and_the_words_wait_for_the_pers
         await screen.press("f4")
         await screen.shows("Outbox", "build it  not sent")
         screen.picture("outbox")
-        await relay.start()
+        await relay.start(until_serving=False)
+        await screen.press("escape")
+        await screen.shows("desk  absent")  # the relay is there, and has not met the computer
         async with HostEnd(mind, device, relay.address) as host:
-            await screen.press("escape")
             await screen.shows("● desk  reachable")
             assert host.ran == []
 
