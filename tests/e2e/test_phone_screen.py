@@ -26,7 +26,7 @@ async def filled_in(screen: PhoneScreen, *values: str) -> None:
 async def signed_in(screen: PhoneScreen, world: World) -> None:
     await screen.shows("Not signed in: F5")
     await screen.press("f5")
-    await screen.shows("Doctor: what is wrong")
+    await screen.shows("Settings", "Not signed in.")
     screen.picture("settings")
     await screen.press("down", "enter")
     await screen.shows("The pairing service, HOST:PORT")
