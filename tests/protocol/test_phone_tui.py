@@ -152,6 +152,7 @@ async def test_words_for_a_running_task_and_its_cancellation(phone: SeededPhone,
     assert host.steered == ["only the PDFs"]
 
 
+@pytest.mark.big
 async def test_without_a_network_nothing_is_sent_and_the_words_wait_for_the_persons_own_resend(
     phone: SeededPhone, relay: Relay
 ) -> None:
@@ -208,6 +209,7 @@ async def test_a_computer_that_is_away_is_shown_with_its_cause_and_another_is_on
     assert (len(desk.ran), len(attic.ran)) == (0, 1)
 
 
+@pytest.mark.big
 async def test_the_screen_goes_on_when_the_process_that_owned_the_home_ends(phone: SeededPhone, relay: Relay) -> None:
     mind, device = phone.pair(relay.trust, [relay.address])
     async with HostEnd(mind, device, relay.address) as host:

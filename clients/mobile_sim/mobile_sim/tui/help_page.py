@@ -20,6 +20,7 @@ Up       from the first line: to the tasks above; Up and Down go on
 
 On a task:
   a  answer what it asks: Up and Down mark an answer, Enter gives it
+     Shift+Tab from the answers: to the preview, to scroll it
   c  cancel it            s  say more to it while it runs
   f  fetch its file       r  send it again
   x  drop it from the outbox, or wait for it no longer
