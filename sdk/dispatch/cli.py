@@ -176,17 +176,29 @@ class Console:
         if error.retry_after_ms:
             event["retry_after_ms"] = error.retry_after_ms
         event.update({name: value for name, value in error.said().items() if name not in event and name != "nonce"})
-        said = error.words_in(self.words)
-        if isinstance(error, errors.BadRequest) and detail:
-            lines = [self.styled(one_line(error.line_in(self.words)), fg="red")]
-        else:
-            lines = [
-                self.styled(said.sentence, fg="red") + (f" ({one_line(detail)})" if detail else ""),
-                *([f"  {policy}"] if (policy := policy_words(error.metadata)) else []),
-                f"  {said.advice}",
-            ]
+        sentence, *more = refusal_lines(error, self.words)
+        said = error.words_in(self.words).sentence
+        marked = said if sentence.startswith(said) else sentence
+        lines = [sentence.replace(marked, self.styled(marked, fg="red"), 1), *more]
         self.event(event, "\n".join(lines))
         return exit_of(error)
+
+
+def refusal_lines(error: errors.DispatchError, words: Words = ENGLISH) -> list[str]:
+    """Say no to a person: the sentence with its detail, the operator's policy if there is one, the advice.
+
+    Of a value that was typed wrong only what is wrong with it.
+    """
+    said = error.words_in(words)
+    detail = one_line(error.detail) if error.detail and error.detail != error.sentence else ""
+    if isinstance(error, errors.BadRequest) and detail:
+        return [one_line(error.line_in(words))]
+    policy = policy_words(error.metadata)
+    return [
+        said.sentence + (f" ({detail})" if detail else ""),
+        *([f"  {policy}"] if policy else []),
+        f"  {said.advice}",
+    ]
 
 
 def policy_words(told: Mapping[str, Any]) -> str:

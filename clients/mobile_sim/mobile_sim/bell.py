@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 class Bell:
@@ -12,11 +12,23 @@ class Bell:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._others: set[Bell] = set()
+
+    @contextlib.contextmanager
+    def also_ringing(self, other: Bell) -> Iterator[None]:
+        """Have another bell rung with this one, for as long as the context lasts: who waits for several misses none."""
+        self._others.add(other)
+        try:
+            yield
+        finally:
+            self._others.discard(other)
 
     def ring(self) -> None:
         """Wake all who wait."""
         self._event.set()
         self._event = asyncio.Event()
+        for other in list(self._others):
+            other.ring()
 
     async def heard(self, seconds: float | None = None) -> None:
         """Wait for the next ring, at most so long (None: for ever)."""

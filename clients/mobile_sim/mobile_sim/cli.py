@@ -16,12 +16,13 @@ from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 from dispatch.keyboard import read_line
 
-from mobile_sim.command import Event, Host, Probe, Request, Shared, run
+from mobile_sim.command import Event, Host, Probe, Request, Shared, run, scanned
 from mobile_sim.doctor_cli import doctor
 from mobile_sim.files_cli import absolute, files
 from mobile_sim.model_cli import model
 from mobile_sim.notifications_cli import notifications
 from mobile_sim.task_cli import add_task_commands
+from mobile_sim.tui_cli import tui
 
 app = program(
     name="dispatch-phone", about="A phone on the command line: sends work to your computer and shows what comes back."
@@ -70,7 +71,7 @@ def pair(
         raise typer.BadParameter("give either --qr FILE or --link TEXT")
 
     def request() -> Request:
-        return {"do": "pair", "link": _scanned(qr) if qr is not None else _pasted(link or "")}
+        return {"do": "pair", "link": scanned(qr) if qr is not None else _pasted(link or "")}
 
     run(context, request, refused=_not_paired)
 
@@ -140,20 +141,13 @@ def _with_the_account(context: typer.Context, request: Request, nothing: str) ->
 
 
 app.command()(doctor)
+app.command()(tui)
 add_task_commands(app)
 add_account_commands(app, run, this="phone")
 add_owner_commands(app, _with_the_account)
 app.add_typer(files)
 app.add_typer(model)
 app.add_typer(notifications)
-
-
-def _scanned(picture: Path) -> str:
-    from dispatch.pairing.link import SCHEME  # noqa: PLC0415
-
-    from mobile_sim.camera import find_link  # noqa: PLC0415 -- the picture library, only for pictures
-
-    return find_link(picture, is_link=lambda text: text.startswith(SCHEME))
 
 
 def _pasted(link: str) -> str:

@@ -92,3 +92,12 @@ def task_word(text: str) -> str:
 
 
 _BEGINNING = re.compile(r"[0-9a-fA-F-]{4,35}")
+
+
+def scanned(picture: Path) -> str:
+    """Read the pairing link in a picture. Raises NotAPairingCode."""
+    from dispatch.pairing.link import SCHEME  # noqa: PLC0415 -- only for pictures, as the library below
+
+    from mobile_sim.camera import find_link  # noqa: PLC0415
+
+    return find_link(picture, is_link=lambda text: text.startswith(SCHEME))

@@ -36,6 +36,7 @@ from mobile_sim.phone import Phone
 from mobile_sim.shown import Shown
 from mobile_sim.store import Pairing, PairingState
 from mobile_sim.thread_view import lines_of
+from mobile_sim.watching import Watching
 
 _ABOUT_A_TASK = frozenset({"resend", "drop", "dismiss", "cancel", "answer", "steer"})
 
@@ -54,6 +55,7 @@ class Desk:
         self._shown = Shown(phone.store)
         self._answering = Answering(phone, patience, self._shown)
         self._notifying = Notifying(phone, patience)
+        self._watching = Watching(phone, self._hosts, self._outbox)
         self._store = phone.store
 
     async def do(self, request: Request, *, say: Say, hear: Hear) -> int:
@@ -89,10 +91,15 @@ class Desk:
             "revoke": self._account.as_owner,
             "history": self._account.as_owner,
         }
+        if request["do"] == "watch":
+            return await self._watching.watch(request, say, hear)
         if request["do"] in _ABOUT_A_TASK:
             request = request | {"id": self._outbox.whole(request["id"])}
-        with self._shown.noted(request, say) as say_and_note:
-            return await commands[request["do"]](request, say_and_note, hear)
+        try:
+            with self._shown.noted(request, say) as say_and_note:
+                return await commands[request["do"]](request, say_and_note, hear)
+        finally:
+            self._watching.something_changed()
 
     # ---- Pairings.
 

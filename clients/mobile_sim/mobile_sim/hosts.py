@@ -6,7 +6,6 @@ import asyncio
 from uuid import UUID
 
 from dispatch import errors
-from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Reachability
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit
@@ -38,20 +37,32 @@ class Hosts:
 
     async def status(self, request: Request, say: Say, _: Hear) -> int:
         """Say who this phone is and how its computers are."""
+        hosts = await self._host_statuses(request)
+        say(self.who() | {"hosts": hosts})  # behind the lines, which may hear the time
+        return Exit.DONE
+
+    def who(self) -> Event:
+        """Say who this phone is."""
         signed_in = SignIn.load(self._phone.home)
-        status: Event = {
+        return {
             "event": "status",
             "signed_in": signed_in is not None and bool(self._phone.session.token),
             "account": signed_in.account if signed_in else None,
             "server": signed_in.server if signed_in else None,
             "device": signed_in.device_name if signed_in else None,
             "key_store": self._phone.secrets.kind,
-            "clock_off_ms": None,
+            "clock_off_ms": service_clock.off_ms(self._phone.home),
         }
-        status["hosts"] = await self._host_statuses(request)
-        status["clock_off_ms"] = service_clock.off_ms(self._phone.home)  # behind the lines, which may hear the time
-        say(status)
-        return Exit.DONE
+
+    def known(self, host: Pairing, line: Line | None) -> Event:
+        """Say how a computer is as far as is known now, without its tasks. Opens no line and waits for nothing."""
+        status = _host(self._phone.store.pairings.get(host.pair_id) or host)
+        status["path"] = line.path or None if line is not None else None
+        if line is not None and line.seen:
+            return status | _presence(line)
+        if line is not None and line.error is not None:
+            return status | _not_known(line.error)
+        return status | {"reachability": "unknown"}
 
     async def _probe(self, line: Line) -> Event:
         """Ask the host itself, from end to end."""
@@ -69,47 +80,29 @@ class Hosts:
             "waiting_tasks": asked.waiting_tasks,
         }
 
-    async def _said(self, line: Line) -> Event:
-        """Give what the host says of itself; one that is there has a moment to say how it is now."""
-        await line.bell.until(lambda: line.final or line.host_absent or line.complete, self._patience.status_seconds)
-        pairing = self._phone.store.pairings.get(line.pair_id)
-        return _host(pairing) if pairing is not None else {}
-
     async def _host_statuses(self, request: Request) -> list[Event]:
         probe = bool(request.get("probe"))
         return await asyncio.gather(*(self._host_status(host, probe=probe) for host in self._phone.hosts()))
 
     async def _host_status(self, host: Pairing, *, probe: bool) -> Event:
-        status = _host(host)
-        reason = ""
         try:
-            line = self._phone.line(host)
-            await line.bell.until(
-                lambda: line.final or line.seen or line.error is not None,
-                self._patience.status_seconds,
-            )
-            await line.bell.until(lambda: line.path_settled, self._patience.direct_seconds)
-            status["path"] = line.path or None
-            if line.seen:
-                await line.presence_now(self._patience.presence_seconds)
-                if probe:
-                    status["probe"] = await self._probe(line)
-                status |= _presence(line)
-                said = await self._said(line)
-                for name in _SAID:
-                    status.pop(name, None)
-                status |= {name: said[name] for name in _SAID if name in said}
-            elif line.error is not None:
-                reason = errors.word(line.error.reason)
-            else:
-                reason = errors.word(Reason.REASON_NO_NETWORK)
+            status = await self._met(self._phone.line(host), host, probe=probe)
         except errors.DispatchError as error:
-            reason = errors.word(error.reason)
-        if reason:
-            why = errors.of_word(reason)
-            status |= {"reachability": "unknown", "reason": reason, "text": why.sentence, "advice": why.advice}
+            status = self.known(host, None) | _not_known(error)
         status["tasks"] = [told for told in self._outbox.open_tasks(host.pair_id) if told["state"] != State.DISMISSED]
         return status
+
+    async def _met(self, line: Line, host: Pairing, *, probe: bool) -> Event:
+        """Give a host a moment to show itself, and the relay one to say how it is."""
+        await line.bell.until(lambda: line.final or line.seen or line.error is not None, self._patience.status_seconds)
+        await line.bell.until(lambda: line.path_settled, self._patience.direct_seconds)
+        if not line.seen:
+            return self.known(host, line) | ({} if line.error is not None else _not_known(errors.NoNetwork()))
+        await line.presence_now(self._patience.presence_seconds)
+        probed = {"probe": await self._probe(line)} if probe else {}
+        # One that is there has a moment to say what it says of itself.
+        await line.bell.until(lambda: line.final or line.host_absent or line.complete, self._patience.status_seconds)
+        return self.known(host, line) | probed
 
 
 def _host(host: Pairing) -> Event:
@@ -126,13 +119,21 @@ def _host(host: Pairing) -> Event:
     return event | ({"reason": host.reason} if host.reason else {})
 
 
-_SAID = ("keep_awake", "permissions", "always", "left_out")
 _UNSTEADY = "It comes and goes: its connection, or the relay's, is bad."
 _REACHABILITY = {
     Reachability.REACHABILITY_REACHABLE: "reachable",
     Reachability.REACHABILITY_RECONNECTING: "reconnecting",
     Reachability.REACHABILITY_ABSENT: "absent",
 }
+
+
+def _not_known(why: errors.DispatchError) -> Event:
+    return {
+        "reachability": "unknown",
+        "reason": errors.word(why.reason),
+        "text": why.sentence,
+        "advice": why.advice,
+    }
 
 
 def _presence(line: Line) -> Event:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from dispatch import errors
 from dispatch.keyboard import read_line
 from dispatch.words import Language
 
 from mobile_sim.command import Host, Request, Shared, run
 from mobile_sim.files_cli import absolute
+from mobile_sim.quiet import Hours, notified_in, quiet_hours
 
 notifications = typer.Typer(name="notifications", help="Where and when this phone is called, and what is in a push.")
 
@@ -77,24 +78,13 @@ def open_push(
     run(context, lambda: {"do": "notifications_open", "file": absolute(file)})
 
 
-def _hours(text: str | None, time_zone: str, *, questions_ring: bool) -> dict[str, Any] | None:
-    """Read "22:00-07:00". Raises BadParameter."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", text)
-    if found is None:
-        raise typer.BadParameter("--quiet is HH:MM-HH:MM")
-    begin, begin_minute, end, end_minute = map(int, found.groups())
-    return {
-        "time_zone": time_zone,
-        "from_minute": 60 * begin + begin_minute,
-        "to_minute": 60 * end + end_minute,
-        "questions_ring": questions_ring,
-    }
-
-
 def _language(context: typer.Context) -> str:
-    """Give the language that others are to write in; empty for English, which they do anyway."""
     shared: Shared = context.obj
-    spoken = shared.language or Language.of_environment(shared.environment)
-    return "" if spoken is Language.ENGLISH else spoken.value
+    return notified_in(shared.language or Language.of_environment(shared.environment))
+
+
+def _hours(text: str | None, time_zone: str, *, questions_ring: bool) -> Hours | None:
+    try:
+        return quiet_hours(text, time_zone, questions_ring=questions_ring)
+    except errors.BadRequest as wrong:
+        raise typer.BadParameter(wrong.detail) from None

@@ -20,7 +20,7 @@ from mobile_sim.ledger import Ledger
 from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.phone import Phone
 from mobile_sim.store import Task
-from mobile_sim.task_view import ON_THE_WAY, UNSENT, WITH_HOST, State, TaskView, last_line, view_of
+from mobile_sim.task_view import ON_THE_WAY, UNSENT, WITH_HOST, State, TaskView, last_line
 
 
 class Outbox:
@@ -51,7 +51,7 @@ class Outbox:
     async def show(self, _request: Request, say: Say, _: Hear) -> int:
         """List what was not sent or was refused, oldest first."""
         for task in self._every(UNSENT):
-            say(self._told(task) | {"event": "unsent"})
+            say(self.told(task) | {"event": "unsent"})
         return Exit.DONE
 
     async def drop(self, request: Request, say: Say, _: Hear) -> int:
@@ -84,33 +84,14 @@ class Outbox:
         if request["host"] is not None:
             every = [task for task in every if request["host"] in (self._host_name(task), task.pair_id.hex())]
         for task in every[-request["limit"] :]:
-            say(self._told(task) | {"event": "listed"})
+            say(self.told(task) | {"event": "listed"})
         return Exit.DONE
 
     def open_tasks(self, pair_id: PairId) -> list[Event]:
         """List a host's tasks that are not over, with how they stand."""
-        return [self._told(task) for task in self._store.tasks.in_states(pair_id, ON_THE_WAY | WITH_HOST)]
+        return [self.told(task) for task in self._store.tasks.in_states(pair_id, ON_THE_WAY | WITH_HOST)]
 
-    def _every(self, states: Iterable[State]) -> list[Task]:
-        wanted = list(states)
-        found = [
-            task for one in self._store.pairings.all() for task in self._store.tasks.in_states(one.pair_id, wanted)
-        ]
-        return sorted(found, key=lambda task: (task.made_at_ms, task.task_id))
-
-    def _view(self, task: Task) -> TaskView:
-        return view_of(self._store.tasks.facts(task.task_id))
-
-    def _ledger(self, task: Task) -> Ledger:
-        """Give the ledger that is in use: one keeps in mind what it has read."""
-        line = self._phone.open_line(task.pair_id)
-        return line.ledger if line is not None else Ledger(self._store, task.pair_id, self._phone.clock)
-
-    def _host_name(self, task: Task) -> str:
-        pairing = self._store.pairings.get(task.pair_id)
-        return pairing.host_name if pairing is not None else ""
-
-    def _told(self, task: Task) -> Event:
+    def told(self, task: Task) -> Event:
         """Write a task as it stands: its words, and unless it is done the reason and what to do."""
         view = self._view(task)
         line = last_line(view)
@@ -145,6 +126,33 @@ class Outbox:
         told: Event = {"asking": True, "asking_task_id": view.asking_task_id}
         before = self._store.tasks.get(TaskId(UUID(view.asking_task_id).bytes))
         return told | ({"asking_text": before.text} if before is not None else {})
+
+    def stands(self, task: Task) -> Event:
+        """Write a task as it stands for who watches it: as listed, with the words that end it here."""
+        view = self._view(task)
+        line = last_line(view)
+        said = {"answer": line["text"]} if view.over and (view.here or view.state in UNSENT) else {}
+        said |= {"warning": line["warning"]} if "warning" in line else {}
+        return self.told(task) | said | {"event": "stands", "dismissible": view.may_be_dismissed}
+
+    def _every(self, states: Iterable[State]) -> list[Task]:
+        wanted = list(states)
+        found = [
+            task for one in self._store.pairings.all() for task in self._store.tasks.in_states(one.pair_id, wanted)
+        ]
+        return sorted(found, key=lambda task: (task.made_at_ms, task.task_id))
+
+    def _view(self, task: Task) -> TaskView:
+        return self._ledger(task).view(task.task_id)
+
+    def _ledger(self, task: Task) -> Ledger:
+        """Give the ledger that is in use: one keeps in mind what it has read."""
+        line = self._phone.open_line(task.pair_id)
+        return line.ledger if line is not None else Ledger(self._store, task.pair_id, self._phone.clock)
+
+    def _host_name(self, task: Task) -> str:
+        pairing = self._store.pairings.get(task.pair_id)
+        return pairing.host_name if pairing is not None else ""
 
 
 def _now(view: TaskView, now_ms: int) -> Event:

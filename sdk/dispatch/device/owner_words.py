@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from dispatch.device.telling import Told
 from dispatch.plain import one_line
 
+YES_OR_NO = " Type yes or no: "
+"""Behind a question, where it is answered by typing."""
 _NAME = 64
 _SECOND_MS, _MINUTE_MS, _HOUR_MS = 1_000, 60_000, 3_600_000
 
@@ -40,7 +42,7 @@ def _renamed(told: Told) -> str:
 def _confirm(told: Told) -> str:
     name = one_line(told["name"], _NAME)
     what = f"Revoke this {told['kind']}, {name}?" if told["this_device"] else f"Revoke the {told['kind']} {name}?"
-    return f"{what} It is signed out and unpaired for good, wherever it is. Type yes or no: "
+    return f"{what} It is signed out and unpaired for good, wherever it is.{YES_OR_NO}"
 
 
 def _not_revoked(told: Told) -> str:

@@ -31,11 +31,17 @@ def event_of(found: Found) -> dict[str, Any]:
 
 def line_of(event: dict[str, Any], console: Console) -> str:
     """Write a finding as a line."""
+    words, style = worded(event)
+    return console.styled(words, **style)
+
+
+def worded(event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Give a finding's line and its style."""
     state = State(event["state"])
     name = one_line(f"{event['link']} {event.get('about', '')}".strip(), _LONGEST)
     said = "" if state is State.NOT_REACHED else state.value  # its text says so
     words = f"{_SIGNS[state]} {said:<8}{name:<18} {one_line(event['text'], _LONGEST)}"
-    return console.styled(words, fg=_COLOURS[state], dim=state is State.NOT_REACHED)
+    return words, {"fg": _COLOURS[state], "dim": state is State.NOT_REACHED}
 
 
 def verdict_of(found: list[Found]) -> dict[str, Any]:
@@ -58,8 +64,14 @@ def verdict_of(found: list[Found]) -> dict[str, Any]:
 
 def last_line_of(verdict: dict[str, Any], console: Console) -> str:
     """Write the last object as a line."""
+    words, style = verdict_worded(verdict)
+    return console.styled(words, **style)
+
+
+def verdict_worded(verdict: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Give the last object's line and its style."""
     if verdict["ok"]:
-        return console.styled("All is well.", fg="green", bold=True)
+        return "All is well.", {"fg": "green", "bold": True}
     about = f" {verdict['about']}" if verdict.get("about") else ""
     what = (
         f"Broken: {verdict['broken']}{about}."
@@ -67,7 +79,7 @@ def last_line_of(verdict: dict[str, Any], console: Console) -> str:
         else f"Nothing is broken; {verdict['warnings']} to know of, first {verdict['first']}{about}."
     )
     then = f" Then: {', '.join(verdict['then'])}." if verdict["then"] else ""
-    return console.styled(one_line(f"{what} {verdict['advice']}{then}", _LONGEST), bold=True)
+    return one_line(f"{what} {verdict['advice']}{then}", _LONGEST), {"bold": True}
 
 
 def exit_of_verdict(verdict: dict[str, Any]) -> Exit:

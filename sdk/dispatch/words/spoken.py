@@ -11,7 +11,7 @@ from typing import Any
 
 from dispatch.words import ENGLISH, Saying, Words
 
-_FIELDS = ("text", "advice", "resend", "warning")
+_FIELDS = ("text", "answer", "advice", "resend", "warning")
 _PARAGRAPH = "\n\n"
 
 

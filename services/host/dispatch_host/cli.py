@@ -31,6 +31,7 @@ from dispatch_host.schedule_cli import schedule
 from dispatch_host.skills_cli import skills
 from dispatch_host.tasks_cli import cancel, say, tasks
 from dispatch_host.thread_command import add_thread
+from dispatch_host.watch_command import watch_status
 
 if TYPE_CHECKING:
     from dispatch.device.home import Home
@@ -102,6 +103,7 @@ def pair(
 @app.command()
 def status(
     context: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, as a screen.")] = False,
     page: Annotated[
         bool, typer.Option("--page", help="Serve it as a page for this computer's browser, until Ctrl-C.")
     ] = False,
@@ -111,6 +113,11 @@ def status(
 ) -> None:
     """Say whether it runs, who is paired, what it works on and what agents may touch."""
     shared: Shared = context.obj
+    if watch and page:
+        raise typer.BadParameter("give --watch or --page")
+    if watch:
+        watch_status(shared)
+        return
     if page:
         from dispatch_host.page_command import serve_page  # noqa: PLC0415 -- quick `--help`
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
-from dispatch.cli import Console, Exit, policy_told
+from dispatch.cli import Console, Exit
 from dispatch.keyboard import is_yes, read_line
 
+from dispatch_host import telling
 from dispatch_host.front import Front
 from dispatch_host.pictures import drawn, write_picture
 
@@ -80,21 +81,8 @@ def _warn(console: Console, error: errors.DispatchError) -> None:
 
 
 def _end(console: Console, ended: pb.PairEnded) -> Exit:
+    told, said, more = telling.pairing_ended(ended, console.words)
+    console.event(told, " ".join(filter(None, (console.styled(said, fg="red" if more else "green"), more))))
     if not ended.reason:
-        console.event(
-            {"event": "paired", "phone": ended.peer, "pair_id": ended.pair_id.hex()},
-            console.styled(f"Paired with {ended.peer}.", fg="green"),
-        )
         return Exit.DONE
-    error, said = errors.of(ended.reason, metadata=ended.metadata), console.styled("Not paired:", fg="red")
-    console.event(
-        {
-            "event": "not_paired",
-            "reason": errors.word(error.reason),
-            "text": error.sentence,
-            "advice": error.advice,
-            **policy_told(error),
-        },
-        console.not_paired(said, error),
-    )
-    return Exit.DENIED if isinstance(error, errors.RefusedByPerson) else Exit.FAILED
+    return Exit.DENIED if isinstance(errors.of(ended.reason), errors.RefusedByPerson) else Exit.FAILED

@@ -10,6 +10,7 @@ from uuid import UUID
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as host
 from dispatch.api.thread.v1 import thread_pb2 as thread
+from dispatch.cli import policy_told, policy_words
 from dispatch.device import awake_words, key_words, permission_words, question_words, service_clock
 from dispatch.device.telling import Told, event_told, reason_told, task_word
 from dispatch.plain import one_line, plain
@@ -94,6 +95,45 @@ def status_lines(found: host.GetStatusResponse, words: Words = ENGLISH) -> Itera
         yield f"  {warning}"
     if found.HasField("clock_off_ms") and (wrong := service_clock.words(found.clock_off_ms)):
         yield f"  {wrong}"
+
+
+def connection_words(found: host.GetStatusResponse) -> tuple[str, bool]:
+    """Say in one line which phones this host is connected with, and whether with any."""
+    with_ = [one_line(one.phone_name, 64) for one in found.pairings if one.connected or one.direct]
+    if with_:
+        return f"Connected to {', '.join(with_)}", True
+    if not found.running:
+        return "Not running: dispatch-host run", False
+    if not found.pairings:
+        return "No phone is paired", False
+    return f"Not connected to {', '.join(one_line(one.phone_name, 64) for one in found.pairings)}", False
+
+
+def pairing_ended(ended: host.PairEnded, words: Words = ENGLISH) -> tuple[dict[str, Any], str, str]:
+    """Give how a pairing ended as an object, as the words that say so, and what else there is to say."""
+    if not ended.reason:
+        paired = {"event": "paired", "phone": ended.peer, "pair_id": ended.pair_id.hex()}
+        return paired, f"Paired with {one_line(ended.peer, 64)}.", ""
+    error = errors.of(ended.reason, metadata=ended.metadata)
+    told = {
+        "event": "not_paired",
+        "reason": errors.word(error.reason),
+        "text": error.sentence,
+        "advice": error.advice,
+        **policy_told(error),
+    }
+    said = error.words_in(words)
+    more = " ".join(filter(None, (said.sentence, policy_words(error.metadata), said.advice)))
+    return told, "Not paired:", more
+
+
+def file_line(told: Told) -> Iterator[str]:
+    """Give the files that an event of the thread tells of as lines: what came with a task, what a phone can fetch."""
+    at = datetime.fromtimestamp(told["at"] / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+    if told["event"] == "artifact":
+        yield f"{at}  to the phone    {one_line(told['name'], 80)} ({told['size']:,} bytes)"
+    for one in told.get("attachments", []):
+        yield f"{at}  from the phone  {one_line(one['name'], 80)} ({one['size']:,} bytes)"
 
 
 def task(one: host.TaskStatus) -> dict[str, Any]:

@@ -53,6 +53,13 @@ class ThreadBook:
             for row in rows
         ]
 
+    def last_number(self, pair_id: PairId) -> int:
+        """Give the number of the newest checked event, 0 for none."""
+        (number,) = self._connection.execute(
+            "SELECT coalesce(max(number), 0) FROM events WHERE pair_id = ?", (pair_id,)
+        ).fetchone()
+        return int(number)
+
     def knows(self, pair_id: PairId, event_id: EventId) -> bool:
         """Tell whether an event of this id has its place already."""
         row = self._connection.execute(

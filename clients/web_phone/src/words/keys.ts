@@ -202,6 +202,10 @@ export type LineKey =
   | "answered"
   | "answered_by_nobody"
   | "answered_here"
+  | "asks_above"
+  | "kept_unsent"
+  | "kept_refused"
+  | "fetched_by_key"
   | "agent_asks"
   | "part"
   | "holds_for"
@@ -211,7 +215,8 @@ export type LineKey =
   | "answer_with"
   | "answer_in_words"
   | "another_question"
-  | "heard";
+  | "heard"
+  | "since";
 
 /** The catalogue in one language. */
 export interface Words {

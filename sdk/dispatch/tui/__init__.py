@@ -1,0 +1,1 @@
+"""What the screens of phone and host share. Needs the extra `tui`; imported by nothing else."""
