@@ -40,6 +40,13 @@ describe("the host's word outranks the relay's", () => {
   });
 });
 
+it("a task that waits for an answer says so until it is given", () => {
+  const asks = all({ kind: "accepted", attempt: 1 }, { kind: "waiting", position: 1, waitsForAnswer: true, detail: "ab" });
+  expect([asks.waitsForAnswer, asks.askingTaskId]).toEqual([true, "ab"]);
+  const goesOn = after(asks, { kind: "waiting", atMs: 2, position: 1, waitsForAnswer: false, detail: "" });
+  expect([goesOn.waitsForAnswer, goesOn.askingTaskId]).toEqual([false, ""]);
+});
+
 it("a task is over only when none of its attempts may run", () => {
   const two = all({ kind: "sent", attempt: 1 }, { kind: "unconfirmed", attempt: 1 }, { kind: "sent", attempt: 2 }, { kind: "refused", attempt: 2 });
   expect([two.state, isOver(two)]).toEqual(["unconfirmed", false]);

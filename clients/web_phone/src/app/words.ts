@@ -4,7 +4,7 @@ import { computed, type Signal, signal } from "@preact/signals";
 
 import type { Reason } from "../protocol/dispatch/api/error/v1/error_pb.js";
 import { word } from "../protocol/errors.js";
-import type { Language, ReachabilityKey, ReasonKey, Saying, Standing, StateKey, Words } from "../words/keys.js";
+import type { CaseKey, Language, LineKey, ReachabilityKey, ReasonKey, Saying, Standing, StateKey, Words } from "../words/keys.js";
 import type { Screen, ScreenKey } from "./words/en.js";
 
 export type { ScreenKey };
@@ -51,6 +51,22 @@ export function why(reason: Reason, values: Values = {}): Saying {
 export function whyOf(reason: string, values: Values = {}): Saying | null {
   const said = spoken.value?.catalogue.reason[reason as ReasonKey];
   return said === undefined ? null : { sentence: filled(said.sentence, values), advice: filled(said.advice, values) };
+}
+
+/** Says what is no reason of its own. */
+export function caseWords(key: CaseKey): Saying {
+  return spoken.value?.catalogue.case[key] ?? { sentence: "", advice: "" };
+}
+
+/** Says on one line how a task goes. */
+export function line(key: LineKey, values: Values = {}): string {
+  return filled(spoken.value?.catalogue.line[key] ?? "", values);
+}
+
+/** Gives the title of a step; that of a part of what is asked about in the person's language, all others as the agent wrote them. */
+export function stepWords(title: string): string {
+  const [, number = "", many = ""] = /^What is asked about, part (\d{1,6}) of (\d{1,6})$/.exec(title) ?? [];
+  return number === "" ? title : line("part", { number, many });
 }
 
 /** Says how a task stands. */

@@ -37,6 +37,13 @@ it("a question is open until it is answered, and an approval has the answers tha
   expect([closed.asked, closed.answers]).toEqual([null, [{ text: "once", by: "desk" }]]);
 });
 
+it("what is too long for a question is shown whole with it, and not with the next", () => {
+  const part = (detail: string): Event => event({ case: "step", value: create(EventSchema, { event: { case: "step", value: { title: "What is asked about, part 1 of 2", detail } } }).event.value as never });
+
+  expect(story(task({ state: "asking" }), [part("rm "), part("-rf x"), asking]).asked?.preview).toBe("rm -rf x");
+  expect(story(task({ state: "asking" }), [part("rm -rf x"), asking, asking]).asked?.preview).toBe("");
+});
+
 it("a question of a task that is over asks nobody any more", () => {
   expect(story(task({ state: "timed_out" }), [asking]).asked).toBeNull();
 });

@@ -5,7 +5,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { type Bytes, hex } from "../../protocol/bytes.js";
 import { ActionSchema, type Attachment, type Event, type Question } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
 import type { TaskId } from "../../protocol/ids.js";
-import { answersTo } from "../../protocol/thread/facts.js";
+import { answersTo, isPart } from "../../protocol/thread/facts.js";
 import type { Task } from "../../protocol/thread/store.js";
 import { mayBeDismissed, OUTCOMES, shownState, type TaskView, UNSENT, WITH_HOST } from "../../protocol/thread/task_view.js";
 
@@ -23,6 +23,8 @@ export interface Asked {
   readonly question: Question;
   readonly choices: readonly string[];
   readonly isApproval: boolean;
+  /** The whole of it, also where it was too long for the question itself. */
+  readonly preview: string;
 }
 
 /** An answer that was given, and by whom. */
@@ -81,12 +83,16 @@ export function story(task: Task, events: readonly Event[]): TaskStory {
   const artifacts: Attachment[] = [];
   const answers: Said[] = [];
   let asked: Question | null = null;
+  let preview = "";
+  let parts = ""; // of what is too long for the question behind them
   for (const { event, atMs: at } of events) {
+    const before = parts;
+    parts = event.case === "step" && isPart(event.value.title) ? before + event.value.detail : "";
     switch (event.case) {
       case "step": steps.push({ atMs: Number(at), title: event.value.title, detail: event.value.detail }); break;
       case "steered": steps.push({ atMs: Number(at), title: event.value.text, detail: "" }); break;
       case "artifact": if (event.value.file !== undefined) artifacts.push(event.value.file); break;
-      case "question": asked = event.value; break;
+      case "question": asked = event.value; preview = before || asked.preview; break;
       case "answered":
         if (asked !== null && hex(asked.questionId) === hex(event.value.questionId)) asked = null;
         answers.push({ text: APPROVAL_WORDS[event.value.approval] ?? event.value.text, by: event.value.by });
@@ -99,7 +105,7 @@ export function story(task: Task, events: readonly Event[]): TaskStory {
   const state = shownState(view);
   return {
     id: hex(task.taskId), taskId: task.taskId, words: task.text, files: filesOf(task.action), atMs: task.madeAtMs || view.atMs, state, view, steps, artifacts, answers,
-    asked: asked === null || OUTCOMES.has(view.state) ? null : { question: asked, choices: answersTo(asked), isApproval: asked.actionDigest.length > 0 },
+    asked: asked === null || OUTCOMES.has(view.state) ? null : { question: asked, choices: answersTo(asked), isApproval: asked.actionDigest.length > 0, preview },
     may: {
       cancel: WITH_HOST.has(view.state) && state !== "out_of_contact",
       resend: (UNSENT.has(view.state) || view.state === "unconfirmed") && task.action.length > 0,

@@ -6,7 +6,7 @@ import type { Refused } from "../../protocol/errors.js";
 import type { TaskId } from "../../protocol/ids.js";
 import type { Link } from "../model/link.js";
 import type { Asked } from "../model/story.js";
-import { type ScreenKey, t } from "../words.js";
+import { line, type ScreenKey, t } from "../words.js";
 import { Markdown } from "./markdown.js";
 import { Trouble } from "./small.js";
 
@@ -14,7 +14,7 @@ import { Trouble } from "./small.js";
 export function Question({ asked, taskId, link }: { asked: Asked; taskId: TaskId; link: Link }) {
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<Refused | null>(null);
-  const { question, choices, isApproval } = asked;
+  const { question, choices, isApproval, preview } = asked;
   const answer = async (said: string): Promise<void> => {
     setBusy(true);
     setTrouble(null);
@@ -29,8 +29,9 @@ export function Question({ asked, taskId, link }: { asked: Asked; taskId: TaskId
   };
   return (
     <div class="card question" role="group" aria-label={t("ask.title", { host: link.name })}>
-      <p class="lead">{question.text}</p>
-      {question.preview === "" ? null : <div class="preview"><Markdown text={question.preview} /></div>}
+      {/* A choice is the agent's own words: whatever they are, they are seen to be no approval. */}
+      <p class="lead">{isApproval ? question.text : line("agent_asks", { text: question.text })}</p>
+      {preview === "" ? null : <div class="preview"><Markdown text={preview} /></div>}
       {question.rule === "" ? null : <p class="small hint">{t("ask.remembered", { rule: question.rule })}</p>}
       <Trouble of={trouble} values={{ host: link.name }} />
       {choices.length > 0

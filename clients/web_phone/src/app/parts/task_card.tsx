@@ -6,7 +6,7 @@ import { hex } from "../../protocol/bytes.js";
 import type { Refused } from "../../protocol/errors.js";
 import type { Link } from "../model/link.js";
 import type { Told, TaskStory } from "../model/story.js";
-import { bytesWords, type ScreenKey, stateWords, t, timeWords, whyOf } from "../words.js";
+import { bytesWords, caseWords, line, type ScreenKey, stateWords, stepWords, t, timeWords, whyOf } from "../words.js";
 import { Artifact } from "./artifact.js";
 import { Markdown } from "./markdown.js";
 import { Question } from "./question.js";
@@ -27,6 +27,7 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
       </div>
       <div class="theirs">
         <p class={`state ${state}`}><span class="chip">{label.word}</span>{SILENT.has(state) ? null : <span class="small"> {label.sentence}</span>}</p>
+        {view.state === "waiting" && view.waitsForAnswer ? <p class="small">{line(view.askingTaskId === "" ? "waits_for_another_phone" : "waits_for_answer")}</p> : null}
         <Cause story={story} link={link} />
         {view.tampering ? <p class="trouble">{t("thread.tampering")}</p> : null}
         <Steps steps={story.steps} />
@@ -49,7 +50,8 @@ const SILENT: ReadonlySet<string> = new Set(["done", "running", "refused", "fail
 /** Why it stands as it does, where there is a reason. */
 function Cause({ story, link }: { story: TaskStory; link: Link }) {
   const reason = story.view.away !== "" && story.state === "out_of_contact" ? story.view.away : story.view.reason;
-  const said = whyOf(reason, { host: link.name });
+  // Of a command that was refused it is the other side's disk.
+  const said = reason === "STORE_FAILED" && story.state === "refused" ? caseWords("STORE_FAILED_THERE") : whyOf(reason, { host: link.name });
   if (said === null) return null;
   return (
     <div class={story.state === "done" ? "small" : "trouble"} data-reason={reason}>
@@ -63,8 +65,8 @@ function Steps({ steps }: { steps: readonly Told[] }) {
   if (last === undefined) return null;
   return (
     <details class="steps">
-      <summary><span class="small">{steps.length === 1 ? t("thread.step") : t("thread.steps", { count: steps.length })}: {last.title}</span></summary>
-      <ol>{steps.map((step, at) => <li key={at} class="small">{step.title}{step.detail === "" ? null : <Markdown text={step.detail} />}</li>)}</ol>
+      <summary><span class="small">{steps.length === 1 ? t("thread.step") : t("thread.steps", { count: steps.length })}: {stepWords(last.title)}</span></summary>
+      <ol>{steps.map((step, at) => <li key={at} class="small">{stepWords(step.title)}{step.detail === "" ? null : <Markdown text={step.detail} />}</li>)}</ol>
     </details>
   );
 }

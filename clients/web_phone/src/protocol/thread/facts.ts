@@ -26,11 +26,13 @@ export interface Fact {
   readonly retryAfterMs?: number;
   /** Step: its title. Artifact: its name. Text: Markdown. Asking: the question. Answered: the answer. Ended: the host's sentence. */
   readonly text?: string;
-  /** Step: more. Asking: the preview. Artifact: the file's id. */
+  /** Step: more. Asking: the preview. Artifact: the file's id. Waiting: the task that asks, in hex, if it is this phone's. */
   readonly detail?: string;
   /** Ended: the word of an outcome, in small letters. */
   readonly outcome?: OutcomeWord;
   readonly position?: number;
+  /** Waiting: whether the task before all asks a person. */
+  readonly waitsForAnswer?: boolean;
   /** Of an artifact, bytes. */
   readonly size?: number;
   readonly agent?: string;
@@ -60,7 +62,7 @@ export function factOf({ event, atMs: at }: Event): Fact | null {
   switch (event.case) {
     case "accepted": return { kind: "accepted", atMs, attempt: event.value.attempt };
     case "scheduled": return { kind: "scheduled", atMs, text: event.value.text };
-    case "waiting": return { kind: "waiting", atMs, position: event.value.position };
+    case "waiting": return { kind: "waiting", atMs, position: event.value.position, waitsForAnswer: event.value.asking, detail: hex(event.value.askingTaskId) };
     case "started": return { kind: "started", atMs, agent: event.value.agent };
     case "step": return { kind: "step", atMs, text: event.value.title, detail: event.value.detail };
     case "resultText": return { kind: "text", atMs, text: event.value.text };
@@ -77,6 +79,11 @@ export function factOf({ event, atMs: at }: Event): Fact | null {
     }
     default: return null;
   }
+}
+
+/** Tells whether a step is a part of what is asked about: what is too long for the event of its question. The host sees to it that no agent's own step has such a title. */
+export function isPart(title: string): boolean {
+  return title.startsWith("What is asked about, part");
 }
 
 /** Lists the words that answer a question; none where any words do. */

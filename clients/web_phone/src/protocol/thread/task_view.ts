@@ -62,6 +62,9 @@ export interface TaskView {
   readonly scheduled: boolean;
   /** Its place in line while it waits. */
   readonly position: number;
+  /** Whether the task before all asks a person, while it waits; and which, in hex, if it is this phone's. */
+  readonly waitsForAnswer: boolean;
+  readonly askingTaskId: string;
   /** What it asks, while it asks. */
   readonly question: string;
   /** The attempts that were sent and of which nobody has said that they never run. With one of them the task is not over. */
@@ -75,7 +78,7 @@ export interface TaskView {
 
 export const NEW: TaskView = {
   state: "new", attempt: 0, reason: "", retryAfterMs: 0, text: "", said: "", away: "", dismissed: false, tampering: false,
-  scheduled: false, position: 0, question: "", mayRun: [], taken: [], denied: [], atMs: 0,
+  scheduled: false, position: 0, waitsForAnswer: false, askingTaskId: "", question: "", mayRun: [], taken: [], denied: [], atMs: 0,
 };
 
 /** Whether an attempt of it has its go and the host's own word is still to come. */
@@ -120,7 +123,7 @@ export function after(before: TaskView, fact: Fact): TaskView {
     case "accepted":
       return { ...moved, attempt, reason: "", retryAfterMs: 0, tampering: view.tampering || view.denied.includes(attempt) };
     case "scheduled": return { ...moved, scheduled: true };
-    case "waiting": return state === "waiting" ? { ...moved, position: fact.position ?? 0 } : moved;
+    case "waiting": return state === "waiting" ? { ...moved, position: fact.position ?? 0, waitsForAnswer: fact.waitsForAnswer ?? false, askingTaskId: fact.detail ?? "" } : moved;
     case "asking": return state === "asking" ? { ...moved, question: text } : moved;
     case "text": return { ...moved, text: view.text + text };
     case "out_of_contact": return isTheHosts(view) ? { ...moved, away: reason } : moved;
