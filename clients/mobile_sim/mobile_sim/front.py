@@ -97,7 +97,7 @@ class Front:
         return self._asks and request["do"] in _SENDING and unsent
 
     def _wants_again(self) -> bool:
-        self._screen.ask("Send it again? Type yes, or anything else to leave it in the outbox: ")
+        self._screen.ask(f"{self._words.line('send_again')} ")
         return is_yes(read_line())
 
     async def _answerable(self, home: Home, request: Request) -> int:

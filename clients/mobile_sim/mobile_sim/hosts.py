@@ -11,6 +11,7 @@ from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit
 from dispatch.device import awake_words, permission_words, service_clock
 from dispatch.device.sign_in import SignIn
+from dispatch.words import ENGLISH
 
 from mobile_sim.line import Line
 from mobile_sim.outbox import Outbox
@@ -119,7 +120,7 @@ def _host(host: Pairing) -> Event:
     return event | ({"reason": host.reason} if host.reason else {})
 
 
-_UNSTEADY = "It comes and goes: its connection, or the relay's, is bad."
+_UNSTEADY = ENGLISH.cases["UNSTEADY"].sentence
 _REACHABILITY = {
     Reachability.REACHABILITY_REACHABLE: "reachable",
     Reachability.REACHABILITY_RECONNECTING: "reconnecting",

@@ -104,7 +104,8 @@ class Sayer:
         if event["where"] == "here":
             yield from self._passing(f"… {self._words.line('answered_here')}: {one_line(event['text'], 80)}")
         else:
-            yield _line(f"→ to {one_line(event['host'], 64)}: {one_line(event['text'], 200)}", dim=True)
+            to = self._words.line("routed_to", host=one_line(event["host"], 64), text=one_line(event["text"], 200))
+            yield _line(f"→ {to}", dim=True)
 
     def _on_sent(self, event: Event) -> Iterator[Said]:
         attempt = event.get("attempt", 1)
@@ -121,20 +122,24 @@ class Sayer:
             return
         yield from self._passing(f"✓ {self._at_host('accepted', event)}")
         if event.get("tampering"):
-            yield _line("! The relay had said that this attempt was refused. It lied.", fg="red")
+            yield _line(f"! {self._words.cases['TAMPERING'].sentence}", fg="red")
 
     def _on_scheduled(self, event: Event) -> Iterator[Said]:
         if event.get("number"):
-            yield from self._question(event, beside=" (scheduled, late)" if event.get("late") else " (scheduled)")
+            late = self._words.line("by_schedule_late" if event.get("late") else "by_schedule")
+            yield from self._question(event, beside=f" ({late})")
         else:
             yield from self._passing(f"✓ {self._at_host('scheduled', event)}")
 
     def _on_missed(self, event: Event) -> Iterator[Said]:
         self._task = None
-        many = f"{event['count']} times, " if event["count"] > 1 else ""
-        span = _time_on(event["from"]) + (f" to {_time_on(event['to'])}" if event["count"] > 1 else "")
+        first, last, text = _time_on(event["from"]), _time_on(event["to"]), one_line(event["text"], 80)
+        count = str(event["count"])
+        missed = self._words.line("missed", at=first, text=text)
+        if event["count"] > 1:
+            missed = self._words.line("missed_often", count=count, first=first, last=last, text=text)
         yield _line("")
-        yield _line(f"— not done, {many}{span}: {one_line(event['text'], 80)} —", fg="yellow")
+        yield _line(f"— {missed} —", fg="yellow")
         yield _line(f"  {errors.of_word(event['reason']).words_in(self._words).sentence}")
 
     def _on_waiting(self, event: Event) -> Iterator[Said]:
@@ -162,15 +167,16 @@ class Sayer:
         yield Said(bar(event, self._width()), how=How.PASSING, terminal_only=True)
 
     def _on_attached(self, event: Event) -> Iterator[Said]:
-        yield Said(f"{_INDENT}· attached {one_line(event['name'], 80)} ({size(event['size'])})", folds=True)
+        attached = self._words.line("attached", name=one_line(event["name"], 80), size=size(event["size"]))
+        yield Said(f"{_INDENT}· {attached}", folds=True)
 
     def _on_artifact(self, event: Event) -> Iterator[Said]:
         fetch = f"dispatch-phone files get {event['file_id'][:8]}"
         yield Said(f"{_INDENT}↓ {one_line(event['name'], 80)} ({size(event['size'])}): {fetch}", folds=True)
 
     def _on_fetched(self, event: Event) -> Iterator[Said]:
-        words = f"✓ {one_line(event['name'], 80)} ({size(event['size'])}) is in {plain(event['path'])}"
-        yield _line(words, fg="green")
+        about = {"name": one_line(event["name"], 80), "size": size(event["size"]), "path": plain(event["path"])}
+        yield _line(f"✓ {self._words.line('fetched', **about)}", fg="green")
 
     def _on_stopped(self, event: Event) -> Iterator[Said]:
         yield _line(event["text"])
@@ -180,7 +186,7 @@ class Sayer:
         where = f"  {plain(event['path'])}" if event["state"] == "fetched" else ""
         yield _line(
             f"{way} {event['file_id'][:8]}  {one_line(event['name'], 60):<40} {size(event['size']):>9}"
-            f"  {FILE_STATES[event['state']]:<16} {day(event['at'])}{where}"
+            f"  {file_state(event, self._words):<16} {day(event['at'])}{where}"
         )
 
     def _on_asking(self, event: Event) -> Iterator[Said]:
@@ -273,13 +279,14 @@ class Sayer:
 
     def _on_paired(self, event: Event) -> Iterator[Said]:
         if event.get("number"):
-            yield _line("— paired again —" if event.get("again") else "— paired —", dim=True)
+            mark = self._words.line("paired_again" if event.get("again") else "paired_mark")
+            yield _line(f"— {mark} —", dim=True)
         else:
-            yield _line(f"✓ Paired with {one_line(event['host'], 64)}.", fg="green")
+            yield _line(f"✓ {self._at_host('paired_with', event)}", fg="green")
 
     def _on_not_paired(self, event: Event) -> Iterator[Said]:
         detail = f" ({one_line(event['detail'], 200)})" if event.get("detail") else ""
-        yield _line(f"✗ Not paired. {event['text']}{detail}", fg="red")
+        yield _line(f"✗ {self._words.line('not_paired')} {event['text']}{detail}", fg="red")
         yield from self._policy(event)
         yield _line(f"  {event['advice']}")
 
@@ -289,17 +296,15 @@ class Sayer:
         yield from self._awake(event)
 
     def _on_unpaired(self, event: Event) -> Iterator[Said]:
-        told = "" if event["service_told"] else " The service will hear of it when it can be reached."
-        yield _line(f"{one_line(event['host'], 64)} is no longer paired.{told}")
+        yield _line(self._at_host("unpaired" if event["service_told"] else "unpaired_untold", event))
 
     def _on_notifications(self, event: Event) -> Iterator[Said]:
         key = event["relay_key"]
-        words = f"subscribe with {key}" if key else "its relay calls nobody"
+        words = self._words.line("called_by", key=key) if key else self._words.line("called_never")
         yield _line(f"{one_line(event['host'], 64):<24} {words}")
 
     def _on_notifications_set(self, event: Event) -> Iterator[Said]:
-        words = "calls there" if event["on"] else "calls nowhere"
-        yield _line(f"The relay of {one_line(event['host'], 64)} {words} while you do not look.")
+        yield _line(self._at_host("called_there" if event["on"] else "called_nowhere", event))
 
     def _on_notification(self, event: Event) -> Iterator[Said]:
         yield _line(one_line(event["text"], 200))
@@ -323,14 +328,18 @@ class Sayer:
             yield _line(f"{one_line(host['host'], 64)}  {how_it_is(host, self._words)}")
             yield from self._awake(host)
             for task in host.get("tasks", []):
-                yield _line(f"  {task['state']:<12} {one_line(task['text'], 80)}{_beside(task)}")
-                yield _line(f"               {task['task_id']}", dim=True)
-                yield from self._asks(task, indent="               ")
+                yield _line(
+                    f"  {state_word(task['state'], self._words):<16} {one_line(task['text'], 80)}{_beside(task, self._words)}"
+                )
+                yield _line(f"{'':<19}{task['task_id']}", dim=True)
+                yield from self._asks(task, indent=" " * 19)
 
     def _on_listed(self, event: Event) -> Iterator[Said]:
         reason = f": {event['reason']}" if event.get("reason") else ""
-        state = event["state"] + reason
-        yield _line(f"{hour(event['asked_at'])}  {state:<28} {one_line(event['text'], 80)}{_beside(event)}")
+        state = state_word(event["state"], self._words) + reason
+        yield _line(
+            f"{hour(event['asked_at'])}  {state:<28} {one_line(event['text'], 80)}{_beside(event, self._words)}"
+        )
         yield _line(f"       {event['task_id']}", dim=True)
         yield from self._asks(event, indent="       ")
         if event.get("advice") and "asks" not in event:
@@ -339,10 +348,11 @@ class Sayer:
     _on_unsent = _on_listed
 
     def _on_dropped(self, _: Event) -> Iterator[Said]:
-        yield _line("Dropped. It was never done, and its words are deleted.")
+        yield _line(self._words.states["dropped"].sentence)
 
     def _on_dismissed(self, _: Event) -> Iterator[Said]:
-        yield _line("Dismissed. If the computer comes back, the thread says what became of it.")
+        said = self._words.reasons["DISMISSED"]
+        yield _line(f"{said.sentence} {said.advice}")
 
     def _on_link(self, event: Event) -> Iterator[Said]:
         from dispatch.doctor.telling import worded  # noqa: PLC0415 -- one command needs it
@@ -396,10 +406,10 @@ class Sayer:
         yield _line(f"Written to {plain(event['file'])}: {event['events']} events, with what proves them.")
 
     def _on_lost(self, event: Event) -> Iterator[Said]:
-        yield _line(f"— what stood here up to {event['number']} is gone on the computer —", dim=True)
+        yield _line(f"— {self._words.line('lost', number=str(event['number']))} —", dim=True)
 
     def _on_restored(self, _: Event) -> Iterator[Said]:
-        yield _line("— the computer was set back to an earlier state —", dim=True)
+        yield _line(f"— {self._words.line('restored')} —", dim=True)
 
     def _on_unknown(self, event: Event) -> Iterator[Said]:
         yield _line(f"{event['text']} {event['advice']}")
@@ -455,12 +465,13 @@ def _markdown(text: str) -> Said:
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _BAR = 24
 
-FILE_STATES = {
-    "begun": "not sent yet",
-    "sent": "on the computer",
-    "there": "can be fetched",
-    "fetched": "fetched",
-}
+
+def file_state(file: Event, words: Words) -> str:
+    """Say how a file of the list is."""
+    return words.line(_FILE_STATES[file["state"]])
+
+
+_FILE_STATES = {"begun": "file_begun", "sent": "file_sent", "there": "file_there", "fetched": "file_fetched"}
 
 
 def size(count: int) -> str:
@@ -524,11 +535,11 @@ def how_it_is(host: Event, spoken_words: Words = ENGLISH) -> str:
     return words
 
 
-def _beside(task: Event) -> str:
+def _beside(task: Event, words: Words) -> str:
     """Say what else a list tells of a task."""
-    place = f", number {task['position']} in line" if task.get("position") else ""
-    how = " (scheduled)" if task.get("scheduled") else " (answered here)" if task.get("answered") == "here" else ""
-    return place + how
+    place = f", {words.line('in_line', position=str(task['position']))}" if task.get("position") else ""
+    how = "by_schedule" if task.get("scheduled") else "answered_here" if task.get("answered") == "here" else ""
+    return place + (f" ({words.line(how)})" if how else "")
 
 
 def _time_on(at_ms: int) -> str:

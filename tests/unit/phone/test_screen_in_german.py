@@ -88,6 +88,31 @@ def test_a_list_says_how_a_task_is_answered_in_the_language_of_the_person() -> N
     assert "Antworte: dispatch-phone answer 42 1|2" in text
 
 
+def test_lists_and_marks_are_said_in_the_language_of_the_person() -> None:
+    about = {"host": "Laptop", "task_id": "42", "number": 7, "at": 0}
+    text = shown(
+        about | {"event": "paired", "again": True},
+        about | {"event": "scheduled", "text": "aufräumen", "late": True},
+        about | {"event": "missed", "from": 0, "to": 60_000, "count": 2, "text": "x", "reason": "RUN_OVERTAKEN"},
+        about | {"event": "lost"},
+        {"event": "fetched", "name": "a.txt", "size": 3, "path": "/got/a.txt"},
+        {"event": "dismissed", "task_id": "42"},
+        {"event": "listed", "task_id": "42", "state": "waiting", "asked_at": 0, "text": "x", "position": 2},
+    )
+
+    for said in (
+        "— neu gekoppelt —",
+        "aufräumen (nach Zeitplan, verspätet)",
+        "— nicht getan, 2 Mal, ",
+        GERMAN.reasons["RUN_OVERTAKEN"].sentence,
+        "— was hier bis 7 stand, ist auf dem Computer weg —",
+        "✓ a.txt (3 B) liegt in /got/a.txt",
+        GERMAN.reasons["DISMISSED"].sentence,
+        "x, an Stelle 2",
+    ):
+        assert said in text, text
+
+
 def test_a_full_disk_on_the_other_side_is_said_to_be_there() -> None:
     there = errors.StoreFailedThere()
     text = shown(refused(there.sentence) | {"reason": "STORE_FAILED", "advice": there.advice})

@@ -163,7 +163,7 @@ class Conversation:
         card = self._card(event, event["task_id"])
         card.task_id, card.words, card.at_ms = event["task_id"], event["text"], event["asked_at"]
         card.state, card.stands = event["state"], event
-        card.beside = " (scheduled)" if event.get("scheduled") else ""
+        card.beside = f" ({self._words.line('by_schedule')})" if event.get("scheduled") else ""
         if card.state in UNSENT:
             card.over = False  # what the thread never had can't have ended in it
         return card
@@ -183,7 +183,7 @@ class Conversation:
         match event["event"]:
             case "accepted" | "scheduled":
                 card.words, card.at_ms = event["text"], event["at"]
-                card.beside = " (scheduled)" if event["event"] == "scheduled" else ""
+                card.beside = f" ({self._words.line('by_schedule')})" if event["event"] == "scheduled" else ""
                 names = ", ".join(one_line(one["name"], 60) for one in event.get("attachments", []))
                 card.beside += f"  + {names}" if names else ""
                 card.state = card.state or "accepted"

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
 from mobile_sim.files_cli import absolute
-from mobile_sim.saying import FILE_STATES, Said, day, size
+from mobile_sim.saying import Said, day, file_state, size
 from mobile_sim.tui.page import Event, ListPage
 from mobile_sim.tui.path import typed_path
 
@@ -30,11 +30,11 @@ class FilesPage(ListPage):
     async def load(self) -> None:
         """Ask for what there is."""
         if (host := self.phone.host) is None:
-            self.show_rows([], _line)
+            self.show_rows([], self._line)
             return
         rows: list[Event] = []
         await self.perform({"do": "files", "host": host["pair_id"]}, rows.append)
-        self.show_rows(rows, _line)
+        self.show_rows(rows, self._line)
 
     def on_option_list_option_selected(self, _: OptionList.OptionSelected) -> None:
         """Fetch it."""
@@ -53,15 +53,13 @@ class FilesPage(ListPage):
             fetched = list(self.lines.said)
             rows: list[Event] = []
             await self.phone.desk.do({"do": "files", "host": host["pair_id"]}, rows.append)
-            self.show_rows(rows, _line)
+            self.show_rows(rows, self._line)
             self.lines.forget()
             self.lines.say(fetched)
 
-
-def _line(row: Event) -> Said:
-    way = "↓" if row["kind"] == "artifact" else "↑"
-    where = f"  {plain(row['path'])}" if row["state"] == "fetched" and row["path"] else ""
-    words = (
-        f"{way} {one_line(row['name'], 40)}  {size(row['size'])}  {FILE_STATES[row['state']]}  {day(row['at'])}{where}"
-    )
-    return Said(words, dim=row["kind"] != "artifact")
+    def _line(self, row: Event) -> Said:
+        way = "↓" if row["kind"] == "artifact" else "↑"
+        where = f"  {plain(row['path'])}" if row["state"] == "fetched" and row["path"] else ""
+        state = file_state(row, self.phone.words)
+        words = f"{way} {one_line(row['name'], 40)}  {size(row['size'])}  {state}  {day(row['at'])}{where}"
+        return Said(words, dim=row["kind"] != "artifact")

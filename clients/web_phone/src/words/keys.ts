@@ -143,7 +143,8 @@ export type CaseKey =
   | "STOPPED_COMMAND"
   | "RESEND"
   | "TAMPERING"
-  | "STORE_FAILED_THERE";
+  | "STORE_FAILED_THERE"
+  | "UNSTEADY";
 
 export type StateKey =
   | "new"
@@ -215,6 +216,31 @@ export type LineKey =
   | "answer_with"
   | "answer_in_words"
   | "another_question"
+  | "routed_to"
+  | "by_schedule"
+  | "by_schedule_late"
+  | "in_line"
+  | "missed"
+  | "missed_often"
+  | "attached"
+  | "fetched"
+  | "file_begun"
+  | "file_sent"
+  | "file_there"
+  | "file_fetched"
+  | "paired_mark"
+  | "paired_again"
+  | "paired_with"
+  | "not_paired"
+  | "unpaired"
+  | "unpaired_untold"
+  | "called_by"
+  | "called_never"
+  | "called_there"
+  | "called_nowhere"
+  | "lost"
+  | "restored"
+  | "send_again"
   | "heard"
   | "since";
 
