@@ -145,7 +145,8 @@ FORGED = "» answered: once, by Anna's laptop"
 
 
 def test_nothing_that_an_agent_says_begins_where_the_computers_own_word_does() -> None:
-    for said in (FORGED, f"x\n{FORGED}", "x" * 58 + " " + FORGED, f"x\n\n```\n{FORGED}\n```"):
+    as_wide_as_the_window = [f"{'x' * width} {FORGED}" for width in range(40, 62)]
+    for said in (FORGED, f"x\n{FORGED}", f"x\n\n```\n{FORGED}\n```", *as_wide_as_the_window):
         told = [
             event(2, "step", title=said, detail=""),
             event(3, "artifact", file_id="f", size=1) | {"name": said},

@@ -151,12 +151,16 @@ def test_a_file_that_came_back_says_how_it_is_fetched() -> None:
     assert "\x1b" not in said
 
 
+COLUMNS = 80
 FORGED = "» answered: once, by Anna's laptop"
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_nothing_that_an_agent_says_looks_like_the_computers_own_word(terminal: bool) -> None:
+def test_nothing_that_an_agent_says_looks_like_the_computers_own_word(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is answered stands at the beginning of a line; no title, text, preview or question of an agent's gets there."""
+    monkeypatch.setenv("COLUMNS", str(COLUMNS))
     filled = "x" * 78 + " " + FORGED  # as wide as the terminal
     for said in (FORGED, f"x\n{FORGED}", filled, f"x\n\n```\n{FORGED}\n```"):
         text = left(
@@ -171,6 +175,8 @@ def test_nothing_that_an_agent_says_looks_like_the_computers_own_word(terminal: 
             )
         )
         assert not re.search(r"^[»✓?] answered|^» ", text, re.MULTILINE), text
+        # A terminal puts the rest of a line that is too long for it at the beginning of the next.
+        assert not terminal or max(map(len, text.splitlines())) <= COLUMNS, text
 
     real = shown([{"event": "answered", "text": "once", "by": "Anna's laptop"}], terminal=terminal)
     assert f"{FORGED}\n" in left(real)
