@@ -32,6 +32,11 @@ async def is_kept(screen: Screen) -> None:
     await until_so(kept)
 
 
+async def is_served_by_the_worker(screen: Screen) -> None:
+    """From here on a new version has to wait: one that no page is in the way of does not."""
+    await until_so(lambda: screen.page.evaluate("navigator.serviceWorker.controller !== null"))
+
+
 async def test_the_app_opens_without_its_server(screen: Screen, site: PhoneSite, context: BrowserContext) -> None:
     await is_kept(screen)
     await context.set_offline(offline=True)
@@ -43,7 +48,8 @@ async def test_the_app_opens_without_its_server(screen: Screen, site: PhoneSite,
 
 async def test_a_new_version_waits_until_the_person_takes_it(screen: Screen, bundle: Path) -> None:
     await is_kept(screen)
-    await screen.page.reload()  # from here on the worker serves the page
+    await screen.page.reload()
+    await is_served_by_the_worker(screen)
     publish(bundle, title="Dispatch, newer")
 
     await screen.page.evaluate("async () => (await navigator.serviceWorker.ready).update()")
@@ -55,9 +61,26 @@ async def test_a_new_version_waits_until_the_person_takes_it(screen: Screen, bun
     await expect(screen.page).to_have_title("Dispatch, newer")
 
 
+async def test_a_page_that_was_reloaded_past_the_worker_is_asked_all_the_same(
+    screen: Screen, bundle: Path, context: BrowserContext
+) -> None:
+    await is_served_by_the_worker(screen)
+    browser = await context.new_cdp_session(screen.page)
+    async with screen.page.expect_event("load"):
+        await browser.send("Page.reload", {"ignoreCache": True})
+
+    await is_served_by_the_worker(screen)
+
+    publish(bundle, title="Dispatch, newer")
+    await screen.page.evaluate("async () => (await navigator.serviceWorker.ready).update()")
+    await expect(screen.page.get_by_text("A new version is ready")).to_be_visible()
+    await expect(screen.page).to_have_title("Dispatch")
+
+
 async def test_a_file_that_is_not_the_published_one_keeps_the_old_version(screen: Screen, bundle: Path) -> None:
     await is_kept(screen)
     await screen.page.reload()
+    await is_served_by_the_worker(screen)
     publish(bundle, title="Dispatch, newer")
     page = bundle / "index.html"
     page.write_text(page.read_text().replace("newer", "other"))

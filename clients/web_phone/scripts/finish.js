@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
@@ -20,6 +20,11 @@ const names = (folder = "") => readdirSync(join(DIST, folder)).flatMap((name) =>
   return statSync(join(DIST, path)).isDirectory() ? names(path) : [path];
 });
 const read = (name) => readFileSync(join(DIST, name));
+/** Whole or not at all: the folder may be served already, and half of a worker is a worker, too. */
+const write = (name, content) => {
+  writeFileSync(join(DIST, "..", `.${name}.part`), content);
+  renameSync(join(DIST, "..", `.${name}.part`), join(DIST, name));
+};
 
 /** Lists what a browser loads before the first screen is there: the page, what it names, what that imports, and one language. */
 function firstLoad(files) {
@@ -46,10 +51,10 @@ const worker = read(WORKER).toString();
 // Where the build left a place, or where an earlier run filled it.
 const PLACE = /JSON\.parse\((["'`])(?:\{\{BUNDLE\}\}|\{\\"version\\".*?\}\})\1\)/;
 if (!PLACE.test(worker)) throw new Error("the service worker has no place for what is in the bundle");
-writeFileSync(join(DIST, WORKER), worker.replace(PLACE, () => `JSON.parse(${JSON.stringify(JSON.stringify({ version, files: others }))})`));
+write(WORKER, worker.replace(PLACE, () => `JSON.parse(${JSON.stringify(JSON.stringify({ version, files: others }))})`));
 
 const lines = files.map((name) => `${sha256(read(name))}  ${name}\n`).join("");
-writeFileSync(join(DIST, "bundle.json"), `${JSON.stringify({ digest: sha256(lines), version })}\n`);
+write("bundle.json", `${JSON.stringify({ digest: sha256(lines), version })}\n`);
 
 const loaded = firstLoad(files);
 const bytes = loaded.reduce((sum, name) => sum + gzipSync(read(name), { level: 9 }).length, 0);

@@ -9,9 +9,11 @@ let waiting: ServiceWorker | null = null;
 export async function register(opened: (pairing: string) => void): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
   const registration = await navigator.serviceWorker.register(url("./worker.js"), { scope: "./", updateViaCache: "none" });
+  // A page that no worker serves, as after a forced reload, would not hold a new version back: it would be taken under the page's feet.
+  if (navigator.serviceWorker.controller === null) registration.active?.postMessage("serve");
   const noticed = (worker: ServiceWorker | null): void => {
     // The very first worker replaces nothing: there is nothing to ask.
-    if (worker === null || navigator.serviceWorker.controller === null) return;
+    if (worker === null || registration.active === null) return;
     waiting = worker;
     updateReady.value = true;
   };

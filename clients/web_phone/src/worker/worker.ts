@@ -15,7 +15,10 @@ const PAGE = "index.html";
 
 self.addEventListener("install", (event) => { event.waitUntil(keepAll()); });
 self.addEventListener("activate", (event) => { event.waitUntil(takeOver()); });
-self.addEventListener("message", ({ data }) => { if (data === "take-over") void self.skipWaiting(); });
+self.addEventListener("message", (event) => {
+  if (event.data === "take-over") event.waitUntil(self.skipWaiting());
+  if (event.data === "serve") event.waitUntil(self.clients.claim());
+});
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;
