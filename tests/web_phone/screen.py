@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.async_api import ConsoleMessage, Locator, Page, Request, expect
 
 from tests.support.processes import Process
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.waiting import DEADLINE_SECONDS, until_so
 from tests.support.world import ACCOUNT, PASSWORD, World
 from tests.web_phone.looks import SIZES, faults, violations
 
@@ -16,6 +16,16 @@ _MS = DEADLINE_SECONDS * 1000
 expect.set_options(timeout=_MS)
 # A connection that is refused or lost is no defect of the page, and browsers say it all the same.
 _USUAL = re.compile(r"WebSocket connection to|net::ERR_|Failed to load resource")
+
+_MOST_TABS = 60
+_LISTEN = """
+() => {
+  window.heardByTest = [];
+  const heard = (node) => { const said = (node.textContent ?? '').trim(); if (said !== '') window.heardByTest.push(said); };
+  new MutationObserver((changes) => { for (const { addedNodes } of changes) addedNodes.forEach(heard); })
+    .observe(document.querySelector('.heard'), { childList: true });
+}
+"""  # JavaScript
 
 
 class Screen:
@@ -66,10 +76,14 @@ class Screen:
         await self.page.get_by_label("Or paste the link").fill(link)
         await self.button("Use the link").click()
 
-    async def agree(self, host: Process) -> None:
-        """Compare the number on both sides, and say yes on both."""
+    async def compare(self, host: Process) -> None:
+        """See that both sides show the same number."""
         shown = await self.page.locator("output.code").text_content()
         assert shown == (await host.event("code"))["code"]
+
+    async def agree(self, host: Process) -> None:
+        """Compare the number on both sides, and say yes on both."""
+        await self.compare(host)
         await self.picture("compare")
         await self.button("Yes, the same").click()
         await host.say("yes")
@@ -93,12 +107,14 @@ class Screen:
         await self.button("Send").last.click()
         return self.page.locator("article.task").filter(has_text=words).last
 
-    async def looks_right(self, name: str) -> None:
-        """Look at the screen in every size, light and dark: nothing broken, and a picture of each."""
+    async def looks_right(self, name: str, *, with_in_view: Locator | None = None) -> None:
+        """Look at the screen in every size, light and dark: nothing broken, that in view, and a picture of each."""
         size = self.page.viewport_size
         wrong: list[str] = []
         for width, height in SIZES:
             await self.page.set_viewport_size({"width": width, "height": height})
+            if with_in_view is not None:
+                await expect(with_in_view).to_be_in_viewport(ratio=1)
             wrong += [f"{width} px: {fault}" for fault in await faults(self.page)]
             for scheme in ("light", "dark"):
                 await self.page.emulate_media(color_scheme=scheme)
@@ -108,6 +124,41 @@ class Screen:
         if size is not None:
             await self.page.set_viewport_size(size)
         assert not wrong, "\n".join(wrong)
+
+    async def listen(self) -> None:
+        """Note from here on what a screen reader is told to read."""
+        await self.page.evaluate(_LISTEN)
+
+    async def hears(self, *words: str) -> None:
+        """Wait until all of them were read."""
+
+        async def so() -> bool:
+            heard = " | ".join(await self.page.evaluate("window.heardByTest"))
+            return all(one in heard for one in words)
+
+        await until_so(so)
+
+    async def tab_to(self, wanted: Locator) -> None:
+        """Press Tab until it has the focus, as somebody without a mouse does."""
+        for _ in range(_MOST_TABS):
+            if await self.has_focus(wanted):
+                return
+            await self.page.keyboard.press("Tab")
+        raise AssertionError(f"Tab does not lead to {wanted}")
+
+    async def has_focus(self, wanted: Locator) -> bool:
+        return await wanted.count() == 1 and bool(await wanted.evaluate("(one) => one === document.activeElement"))
+
+    async def press(self, wanted: Locator) -> None:
+        """Go there by Tab and press Enter."""
+        await self.tab_to(wanted)
+        await self.page.keyboard.press("Enter")
+
+    async def write(self, wanted: Locator, words: str) -> None:
+        """Go there by Tab and type."""
+        await self.tab_to(wanted)
+        await self.page.keyboard.press("Control+A")
+        await self.page.keyboard.type(words)
 
     async def becomes(self, card: Locator, state: str) -> None:
         await expect(card).to_have_attribute("data-state", state)

@@ -55,7 +55,7 @@ async def test_a_new_version_waits_until_the_person_takes_it(screen: Screen, bun
     await screen.page.evaluate("async () => (await navigator.serviceWorker.ready).update()")
 
     await expect(screen.page.get_by_text("A new version is ready")).to_be_visible()
-    await screen.picture("new-version")
+    await screen.looks_right("new-version")
     await expect(screen.page).to_have_title("Dispatch")
     await screen.button("Use it now").click()
     await expect(screen.page).to_have_title("Dispatch, newer")

@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
 import type { Phone } from "./model/phone.js";
+import { Heard } from "./parts/heard.js";
 import { back, route } from "./route.js";
 import { Hosts } from "./screens/hosts.js";
 import { Pair } from "./screens/pair.js";
@@ -18,6 +19,7 @@ export function App({ phone }: { phone: Phone }) {
     <>
       <Notices phone={phone} />
       <Stage phone={phone} />
+      <Heard />
     </>
   );
 }

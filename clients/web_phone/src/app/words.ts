@@ -5,6 +5,7 @@ import { computed, type Signal, signal } from "@preact/signals";
 import type { Reason } from "../protocol/dispatch/api/error/v1/error_pb.js";
 import { word } from "../protocol/errors.js";
 import type { CaseKey, Language, LineKey, ReachabilityKey, ReasonKey, Saying, Standing, StateKey, Words } from "../words/keys.js";
+import type { TaskStory } from "./model/story.js";
 import type { Screen, ScreenKey } from "./words/en.js";
 
 export type { ScreenKey };
@@ -58,6 +59,13 @@ export function caseWords(key: CaseKey): Saying {
   return spoken.value?.catalogue.case[key] ?? { sentence: "", advice: "" };
 }
 
+/** Says why a task stands as it does; null where there is no reason. */
+export function causeOf({ state, view }: TaskStory, host: string): Saying | null {
+  const reason = view.away !== "" && state === "out_of_contact" ? view.away : view.reason;
+  // Of a command that was refused it is the other side's disk.
+  return reason === "STORE_FAILED" && state === "refused" ? caseWords("STORE_FAILED_THERE") : whyOf(reason, { host });
+}
+
 /** Says on one line how a task goes. */
 export function line(key: LineKey, values: Values = {}): string {
   return filled(spoken.value?.catalogue.line[key] ?? "", values);
@@ -68,6 +76,14 @@ export function stepWords(title: string): string {
   const [, number = "", many = ""] = /^What is asked about, part (\d{1,6}) of (\d{1,6})$/.exec(title) ?? [];
   return number === "" ? title : line("part", { number, many });
 }
+
+/** Quotes what a person wrote within a sentence: one line, not all of a long one. */
+export function quoted(text: string): string {
+  const bare = [...new Intl.Segmenter(language.value).segment(text.replace(/\s+/g, " ").trim())].map(({ segment }) => segment);
+  const short = bare.length > LONGEST_QUOTE ? [...bare.slice(0, LONGEST_QUOTE - 1), "…"] : bare;
+  return t("thread.quoted", { words: short.join("") });
+}
+const LONGEST_QUOTE = 80;
 
 /** Says how a task stands. */
 export function stateWords(state: StateKey, values: Values = {}): Standing {

@@ -55,6 +55,16 @@ it("what never ran may be sent again or deleted, what runs may be cancelled, and
   expect(story(task({ state: "running", away: "HOST_ASLEEP" }), []).may).toEqual({ cancel: false, resend: false, drop: false, dismiss: true });
 });
 
+it("a task that waits for an answer names the one that asks, where this phone knows it", () => {
+  const asks = { ...task({ state: "asking" }), taskId: new Uint8Array(16).fill(1) as TaskId, text: "tidy up" };
+  const waits = (askingTaskId: string): Task => task({ state: "waiting", waitsForAnswer: true, askingTaskId });
+
+  const told = (one: Task): string => thread([asks, one], []).flatMap((item) => ("task" in item && item.task.id === hex(taskId) ? [item.task.waitsFor] : [])).join();
+
+  expect(told(waits(hex(asks.taskId)))).toBe("tidy up");
+  expect([told(waits("")), told(waits("00".repeat(16)))]).toEqual(["", ""]);
+});
+
 it("the thread is in the order of time, without what was deleted", () => {
   const paired = create(EventSchema, { atMs: 1n, event: { case: "paired", value: { hostName: "desk" } } });
   const items = thread([task({ state: "done" }), { ...task({ state: "dropped" }), taskId: new Uint8Array(16) as TaskId }], [paired]);

@@ -46,6 +46,8 @@ export interface TaskStory {
   readonly artifacts: readonly Attachment[];
   readonly asked: Asked | null;
   readonly answers: readonly Said[];
+  /** The words of the task before it whose question it waits for; empty when it waits for none that this phone knows. */
+  readonly waitsFor: string;
   /** What a person may do with it. */
   readonly may: { cancel: boolean; resend: boolean; drop: boolean; dismiss: boolean };
 }
@@ -73,12 +75,16 @@ export function thread(tasks: readonly Task[], events: readonly Event[]): Item[]
       else known.push(event);
     }
   }
-  for (const task of tasks) if (task.view.state !== "dropped") items.push({ task: story(task, byTask.get(hex(task.taskId)) ?? []) });
+  const words = new Map(tasks.map((task) => [hex(task.taskId), task.text]));
+  for (const task of tasks) {
+    if (task.view.state === "dropped") continue;
+    items.push({ task: story(task, byTask.get(hex(task.taskId)) ?? [], words.get(task.view.askingTaskId) ?? "") });
+  }
   return items.sort((a, b) => atMs(a) - atMs(b));
 }
 
-/** Tells one task. */
-export function story(task: Task, events: readonly Event[]): TaskStory {
+/** Tells one task; `waitsFor` has the words of the one that it may wait for. */
+export function story(task: Task, events: readonly Event[], waitsFor = ""): TaskStory {
   const steps: Told[] = [];
   const artifacts: Attachment[] = [];
   const answers: Said[] = [];
@@ -104,7 +110,7 @@ export function story(task: Task, events: readonly Event[]): TaskStory {
   const { view } = task;
   const state = shownState(view);
   return {
-    id: hex(task.taskId), taskId: task.taskId, words: task.text, files: filesOf(task.action), atMs: task.madeAtMs || view.atMs, state, view, steps, artifacts, answers,
+    id: hex(task.taskId), taskId: task.taskId, words: task.text, files: filesOf(task.action), atMs: task.madeAtMs || view.atMs, state, view, steps, artifacts, answers, waitsFor,
     asked: asked === null || OUTCOMES.has(view.state) ? null : { question: asked, choices: answersTo(asked), isApproval: asked.actionDigest.length > 0, preview },
     may: {
       cancel: WITH_HOST.has(view.state) && state !== "out_of_contact",

@@ -6,6 +6,7 @@ import type { Attachment } from "../../protocol/dispatch/api/thread/v1/thread_pb
 import type { Refused } from "../../protocol/errors.js";
 import { type Link, refused } from "../model/link.js";
 import { bytesWords, t } from "../words.js";
+import { say } from "./heard.js";
 import { Bar, Icon, Trouble } from "./small.js";
 
 /** A line with a button. */
@@ -14,7 +15,10 @@ export function Artifact({ file, link }: { file: Attachment; link: Link }) {
   const [trouble, setTrouble] = useState<Refused | null>(null);
   const [here, setHere] = useState("");
   const stop = useRef<AbortController | null>(null);
+  const [row, saving] = [useRef<HTMLDivElement>(null), useRef<HTMLAnchorElement>(null)];
+  const wanted = useRef(false); // the focus was on what is gone now
   const name = safeName(file.name);
+  useEffect(() => { if (here !== "" && wanted.current) saving.current?.focus({ preventScroll: true }); }, [here]);
   useEffect(() => () => { stop.current?.abort(); if (here !== "") URL.revokeObjectURL(here); }, [here]);
 
   const get = async (): Promise<void> => {
@@ -24,8 +28,10 @@ export function Artifact({ file, link }: { file: Attachment; link: Link }) {
     try {
       const blob = await link.fetch(file, (done, total) => { setAt(total === 0 ? 100 : Math.floor((100 * done) / total)); }, ending.signal);
       const url = URL.createObjectURL(blob);
+      wanted.current = row.current?.contains(document.activeElement) ?? false;
       setHere(url);
       save(url, name);
+      say(t("file.here", { name }));
     } catch (problem) {
       if (!ending.signal.aborted) setTrouble(refused(problem));
     }
@@ -33,11 +39,11 @@ export function Artifact({ file, link }: { file: Attachment; link: Link }) {
   };
   return (
     <div class="artifact" data-file={file.name}>
-      <div class="row">
+      <div class="row" ref={row}>
         <Icon name="file" />
         <span class="name">{name} <span class="small hint">{bytesWords(Number(file.size))}</span></span>
-        {at !== null ? <button type="button" onClick={() => stop.current?.abort()}>{t("file.stop")}</button>
-          : here !== "" ? <a class="button" href={here} download={name}>{t("file.save", { name: "" })}</a>
+        {at !== null ? <button type="button" aria-label={t("file.stop_of", { name })} onClick={() => stop.current?.abort()}>{t("file.stop")}</button>
+          : here !== "" ? <a ref={saving} class="button" aria-label={t("file.save", { name })} href={here} download={name}>{t("file.save", { name: "" })}</a>
             : <button type="button" aria-label={t("file.get", { name })} onClick={() => void get()}>{t("file.get", { name: "" })}</button>}
       </div>
       {at === null ? null : <Bar label={t("file.getting", { name, percent: at })} done={at} total={100} />}

@@ -16,6 +16,7 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
   const [trouble, setTrouble] = useState<Refused | null>(null);
   const [hint, setHint] = useState("");
   const picker = useRef<HTMLInputElement>(null);
+  const box = useRef<HTMLTextAreaElement>(null); // where the focus goes from a button that has nothing more to do
   const brought = useRef(new Map<File, Attachment>()); // what the computer has already: a second try does not bring it again
   const running = link.thread.flatMap((item) => ("task" in item && item.task.state === "running" ? [item.task] : [])).at(-1);
 
@@ -36,6 +37,7 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
       // What becomes of it its card says: also that nothing was sent.
       void link.send(text, attachments).then((why) => { if (why !== null && !link.tasks.some((task) => task.text === text)) setTrouble(why); });
       sent();
+      if (document.activeElement instanceof HTMLButtonElement) box.current?.focus();
     } catch (problem) {
       setTrouble(refused(problem)); // words and files stay here
     } finally {
@@ -60,7 +62,9 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
     if (running === undefined || words.trim() === "") return;
     const why = await link.steer(running.taskId, words);
     setTrouble(why);
-    if (why === null) setWords("");
+    if (why !== null) return;
+    setWords("");
+    box.current?.focus();
   };
 
   return (
@@ -70,7 +74,7 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
       {files.length === 0 ? null
         : <ul class="files">{files.map((file) => <li key={`${file.name}/${file.size}`} class="small">
           <Icon name="file" /> <span class="name">{file.name} · {bytesWords(file.size)}</span>
-          <button type="button" class="plain" aria-label={t("compose.remove", { name: file.name })} disabled={moving !== null} onClick={() => { setFiles(files.filter((one) => one !== file)); }}><Icon name="close" /></button>
+          <button type="button" class="plain" aria-label={t("compose.remove", { name: file.name })} disabled={moving !== null} onClick={() => { setFiles(files.filter((one) => one !== file)); box.current?.focus(); }}><Icon name="close" /></button>
         </li>)}</ul>}
       {moving === null ? null : <Bar label={t("compose.sending_file", { name: moving.name, host: link.name, percent: moving.percent })} done={moving.percent} total={100} />}
       {running !== undefined && words.trim() !== "" && files.length === 0
@@ -79,7 +83,7 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
         <input ref={picker} type="file" multiple hidden tabIndex={-1} aria-label={t("compose.attach")}
           onChange={({ currentTarget }) => { setFiles([...files, ...(currentTarget.files ?? [])]); currentTarget.value = ""; }} />
         <button type="button" class="plain" aria-label={t("compose.attach")} onClick={() => picker.current?.click()}><Icon name="attach" /></button>
-        <textarea rows={1} aria-label={t("compose.label", { host: link.name })} placeholder={t("compose.placeholder", { host: link.name })} value={words}
+        <textarea ref={box} rows={1} aria-label={t("compose.label", { host: link.name })} placeholder={t("compose.placeholder", { host: link.name })} value={words}
           onInput={({ currentTarget }) => { setWords(currentTarget.value); }}
           onKeyDown={(event) => { if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); void send(); } }} />
         <button type="submit" class="primary round" aria-label={t("compose.send")} disabled={words.trim() === "" || moving !== null}><Icon name="send" /></button>

@@ -14,7 +14,7 @@ export function Presence({ link, full = false }: { link: Link; full?: boolean })
   return (
     <span class="presence small" data-standing={standing}>
       <span class={`dot ${DOTS[standing]}`} aria-hidden="true" />
-      <span>{label(link)}{full ? ` ${advice(link)}` : ""}</span>
+      <span>{full ? whole(link) : label(link)}</span>
     </span>
   );
 }
@@ -30,14 +30,18 @@ function label(link: Link): string {
     case "reconnecting": return hostWords(link.standing).word;
     case "absent": {
       const since = Number(link.presence?.sinceMs ?? 0n);
-      return why(link.cause, { host: link.name }).sentence + (since > 0 ? ` (${t("host.since", { time: timeWords(since) })})` : "");
+      const { sentence } = why(link.cause, { host: link.name });
+      return since > 0 ? `${sentence.replace(/\.$/, "")} (${t("host.since", { time: timeWords(since) })}).` : sentence;
     }
   }
 }
 
-function advice(link: Link): string {
-  if (link.standing === "absent" || link.standing === "stopped") return why(link.cause, { host: link.name }).advice;
-  if (link.standing !== "over" && link.standing !== "no_network") return "";
-  const { sentence, advice: what } = why(link.cause, { host: link.name });
-  return `${sentence} ${what}`;
+/** Says it in whole sentences, with what to do. */
+function whole(link: Link): string {
+  const { sentence, advice } = why(link.cause, { host: link.name });
+  switch (link.standing) {
+    case "absent": return `${label(link)} ${advice}`;
+    case "stopped": case "over": case "no_network": return `${sentence} ${advice}`;
+    default: return label(link);
+  }
 }

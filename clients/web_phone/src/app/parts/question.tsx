@@ -8,14 +8,15 @@ import type { Link } from "../model/link.js";
 import type { Asked } from "../model/story.js";
 import { line, type ScreenKey, t } from "../words.js";
 import { Markdown } from "./markdown.js";
-import { Trouble } from "./small.js";
+import { focusCard, Trouble } from "./small.js";
 
 /** The question, until it is answered somewhere. */
 export function Question({ asked, taskId, link }: { asked: Asked; taskId: TaskId; link: Link }) {
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<Refused | null>(null);
   const { question, choices, isApproval, preview } = asked;
-  const answer = async (said: string): Promise<void> => {
+  const answer = async (said: string, pressed: EventTarget | null): Promise<void> => {
+    focusCard(pressed);
     setBusy(true);
     setTrouble(null);
     const why = await link.answer(taskId, asked, said);
@@ -25,7 +26,7 @@ export function Question({ asked, taskId, link }: { asked: Asked; taskId: TaskId
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const said = new FormData(event.currentTarget as HTMLFormElement).get("said");
-    if (typeof said === "string" && said.trim() !== "") void answer(said);
+    if (typeof said === "string" && said.trim() !== "") void answer(said, event.currentTarget);
   };
   return (
     <div class="card question" role="group" aria-label={t("ask.title", { host: link.name })}>
@@ -36,7 +37,7 @@ export function Question({ asked, taskId, link }: { asked: Asked; taskId: TaskId
       <Trouble of={trouble} values={{ host: link.name }} />
       {choices.length > 0
         ? <div class="row answers">
-          {choices.map((choice, at) => <button key={choice} type="button" class={at === 0 ? "primary" : ""} disabled={busy} data-answer={choice} onClick={() => void answer(choice)}>
+          {choices.map((choice, at) => <button key={choice} type="button" class={at === 0 ? "primary" : ""} disabled={busy} data-answer={choice} onClick={({ currentTarget }) => void answer(choice, currentTarget)}>
             {isApproval ? t(`ask.${choice}` as ScreenKey) : choice}</button>)}
         </div>
         : <form class="row" onSubmit={submit}>

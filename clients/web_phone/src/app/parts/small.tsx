@@ -1,9 +1,11 @@
 /** Small parts that several screens use. */
 
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
 
 import type { Refused } from "../../protocol/errors.js";
 import { t, why } from "../words.js";
+import { say } from "./heard.js";
 
 /** Says why something did not happen, and what to do. Read out at once. */
 export function Trouble({ of, values = {} }: { of: Refused | null; values?: Record<string, string> }) {
@@ -16,11 +18,18 @@ export function Trouble({ of, values = {} }: { of: Refused | null; values?: Reco
   );
 }
 
-/** How far something is, as a bar. */
+/** Gives the focus to the card that something is on: what was pressed goes away, and the focus would go with it. */
+export function focusCard(pressed: EventTarget | null): void {
+  if (pressed instanceof Element) pressed.closest<HTMLElement>("article")?.focus({ preventScroll: true });
+}
+
+/** How far something is, as a bar; said aloud at each quarter, and not at each percent. */
 export function Bar({ label, done, total }: { label: string; done: number; total: number }) {
+  const quarter = total > 0 ? Math.floor((4 * done) / total) : 0;
+  useEffect(() => { say(label); }, [quarter]);
   return (
     <div class="bar">
-      <span class="small">{label}</span>
+      <span class="small" aria-hidden="true">{label}</span>
       {total > 0 ? <progress aria-label={label} value={done} max={total} /> : <progress aria-label={label} />}
     </div>
   );

@@ -6,11 +6,11 @@ import { hex } from "../../protocol/bytes.js";
 import type { Refused } from "../../protocol/errors.js";
 import type { Link } from "../model/link.js";
 import type { Told, TaskStory } from "../model/story.js";
-import { bytesWords, caseWords, line, type ScreenKey, stateWords, stepWords, t, timeWords, whyOf } from "../words.js";
+import { bytesWords, causeOf, line, quoted, type ScreenKey, stateWords, stepWords, t, timeWords } from "../words.js";
 import { Artifact } from "./artifact.js";
 import { Markdown } from "./markdown.js";
 import { Question } from "./question.js";
-import { Bar, Icon, Trouble } from "./small.js";
+import { Bar, focusCard, Icon, Trouble } from "./small.js";
 
 /** The card. */
 export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
@@ -19,7 +19,7 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
   const label = stateWords(state, values);
   const partial = view.text === "" ? (link.partial.get(story.id) ?? "") : "";
   return (
-    <article class="task" data-state={state} data-task={story.id} aria-label={story.words}>
+    <article class="task" data-state={state} data-task={story.id} aria-label={story.words || t("thread.scheduled", values)} tabIndex={-1}>
       <div class="mine">
         <p class="words">{story.words || t("thread.scheduled", values)}</p>
         {story.files.map((file) => <p key={hex(file.fileId)} class="file small"><Icon name="file" /> {file.name} · {bytesWords(Number(file.size))}</p>)}
@@ -27,7 +27,7 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
       </div>
       <div class="theirs">
         <p class={`state ${state}`}><span class="chip">{label.word}</span>{SILENT.has(state) ? null : <span class="small"> {label.sentence}</span>}</p>
-        {view.state === "waiting" && view.waitsForAnswer ? <p class="small">{line(view.askingTaskId === "" ? "waits_for_another_phone" : "waits_for_answer")}</p> : null}
+        {view.state === "waiting" && view.waitsForAnswer ? <p class="small waits">{waits(story)}</p> : null}
         <Cause story={story} link={link} />
         {view.tampering ? <p class="trouble">{t("thread.tampering")}</p> : null}
         <Steps steps={story.steps} />
@@ -47,14 +47,18 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
 /** What goes without saying more than the label. */
 const SILENT: ReadonlySet<string> = new Set(["done", "running", "refused", "failed", "not_sent", "asking"]);
 
+/** Says whose answer it waits for. */
+function waits({ view, waitsFor }: TaskStory): string {
+  if (view.askingTaskId === "") return line("waits_for_another_phone");
+  return waitsFor === "" ? line("waits_for_answer") : line("waits_for_answer_to", { text: quoted(waitsFor) });
+}
+
 /** Why it stands as it does, where there is a reason. */
 function Cause({ story, link }: { story: TaskStory; link: Link }) {
-  const reason = story.view.away !== "" && story.state === "out_of_contact" ? story.view.away : story.view.reason;
-  // Of a command that was refused it is the other side's disk.
-  const said = reason === "STORE_FAILED" && story.state === "refused" ? caseWords("STORE_FAILED_THERE") : whyOf(reason, { host: link.name });
+  const said = causeOf(story, link.name);
   if (said === null) return null;
   return (
-    <div class={story.state === "done" ? "small" : "trouble"} data-reason={reason}>
+    <div class={story.state === "done" ? "small" : "trouble"} data-reason={story.state === "out_of_contact" ? story.view.away : story.view.reason}>
       {story.may.drop ? <strong>{t("thread.outbox")}. </strong> : null}{said.sentence} {said.advice}
     </div>
   );
@@ -81,7 +85,8 @@ function Acts({ story, link }: { story: TaskStory; link: Link }) {
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<Refused | null>(null);
   const { may, taskId } = story;
-  const does = (act: () => Promise<Refused | null>) => async (): Promise<void> => {
+  const does = (act: () => Promise<Refused | null>) => async ({ currentTarget }: Event): Promise<void> => {
+    focusCard(currentTarget);
     setBusy(true);
     setTrouble(null);
     setTrouble(await act());
@@ -94,13 +99,19 @@ function Acts({ story, link }: { story: TaskStory; link: Link }) {
     <>
       <Trouble of={trouble} values={{ host: link.name }} />
       <div class="row acts">
-        {may.resend ? <button type="button" class="primary" disabled={busy} onClick={() => void does(resend)()}>{t("thread.resend")}</button> : null}
-        {may.drop ? <button type="button" disabled={busy} onClick={() => void does(async () => link.putAway(taskId, "drop"))()}>{t("thread.drop")}</button> : null}
-        {may.dismiss ? <button type="button" disabled={busy} onClick={() => void does(async () => link.putAway(taskId, "dismiss"))()}>{t("thread.dismiss")}</button> : null}
-        {may.cancel ? <button type="button" disabled={busy} onClick={() => void does(async () => link.cancel(taskId))()}>{t("thread.cancel")}</button> : null}
+        {may.resend ? <button type="button" class="primary" disabled={busy} onClick={does(resend)}>{t("thread.resend")}</button> : null}
+        {may.drop ? <button type="button" disabled={busy} onClick={does(async () => link.putAway(taskId, "drop").then(leftCard))}>{t("thread.drop")}</button> : null}
+        {may.dismiss ? <button type="button" disabled={busy} onClick={does(async () => link.putAway(taskId, "dismiss"))}>{t("thread.dismiss")}</button> : null}
+        {may.cancel ? <button type="button" disabled={busy} onClick={does(async () => link.cancel(taskId))}>{t("thread.cancel")}</button> : null}
       </div>
     </>
   );
+}
+
+/** A card that is deleted takes the focus along: it goes to where the next thing is written. */
+function leftCard(why: Refused | null): Refused | null {
+  if (why === null) document.querySelector<HTMLElement>(".composer textarea")?.focus();
+  return why;
 }
 
 /** Says an approval's word as people do; any other answer stands as it was given. */

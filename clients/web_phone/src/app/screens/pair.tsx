@@ -39,8 +39,8 @@ export function Pair({ phone, link, back }: { phone: Phone; link: string; back: 
       <div class="scroll page">
         <Trouble of={trouble} />
         {comparing !== null ? <Compare code={comparing.code} peer={comparing.peer} answer={(same) => { if (same) setSaidYes(comparing.peer); comparing.answer(same); }} />
-          : saidYes !== "" ? <p role="status" class="lead">{t("pair.wait", { peer: saidYes })}</p>
-            : busy ? <p role="status" class="lead">{t("pair.working")}</p>
+          : saidYes !== "" ? <Waits words={t("pair.wait", { peer: saidYes })} />
+            : busy ? <Waits words={t("pair.working")} />
               : <Ways scans={scans} setScans={setScans} found={(written) => void begin(written)} />}
       </div>
     </Frame>
@@ -86,15 +86,24 @@ function Scan({ found, stop }: { found: (written: string) => void; stop: () => v
     <div class="scan">
       <video ref={video} muted playsInline aria-label={t("pair.looking")} />
       <p role="status" class="small">{t("pair.looking")}</p>
-      <button type="button" class="wide" onClick={stop}>{t("pair.stop")}</button>
+      <button type="button" class="wide" ref={focused} onClick={stop}>{t("pair.stop")}</button>
     </div>
   );
+}
+
+/** What goes on without the person; it has the focus, since what they pressed is gone. */
+function Waits({ words }: { words: string }) {
+  return <h2 tabIndex={-1} ref={focused} class="lead">{words}</h2>;
+}
+
+function focused(shown: HTMLElement | null): void {
+  shown?.focus({ preventScroll: true });
 }
 
 function Compare({ code, peer, answer }: { code: string; peer: string; answer: (same: boolean) => void }) {
   return (
     <div class="card compare" role="group" aria-labelledby="compare">
-      <h2 id="compare">{t("pair.compare", { peer })}</h2>
+      <h2 id="compare" tabIndex={-1} ref={focused}>{t("pair.compare", { peer })}</h2>
       <output class="code" aria-label={code.split("").join(" ")}>{code}</output>
       <p class="hint">{t("pair.compare_how")}</p>
       <div class="row">

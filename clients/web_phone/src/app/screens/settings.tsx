@@ -1,6 +1,6 @@
 /** Settings: computers, notifications, language, about, and the ways out. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import { APP_VERSION } from "../../ground/account.js";
 import type { Refused } from "../../protocol/errors.js";
@@ -51,11 +51,16 @@ function HostSettings({ phone, link }: { phone: Phone; link: Link }) {
       </form>
       <Trouble of={trouble} values={{ host: link.name }} />
       {link.over === null
-        ? <Sure label={t("settings.unpair")} question={t("settings.unpair_sure", { host: link.name })} act={async () => phone.unpair(link).catch((problem: unknown) => { setTrouble(refused(problem)); })} />
+        ? <Sure label={t("settings.unpair")} question={t("settings.unpair_sure", { host: link.name })} act={async () => phone.unpair(link).then(focusTitle, (problem: unknown) => { setTrouble(refused(problem)); })} />
         : null}
-      {link.over !== null || trouble !== null ? <button type="button" class="danger" onClick={() => void phone.remove(link)}>{t("settings.remove")}</button> : null}
+      {link.over !== null || trouble !== null ? <button type="button" class="danger" onClick={() => void phone.remove(link).then(focusTitle)}>{t("settings.remove")}</button> : null}
     </div>
   );
+}
+
+/** The part that had the focus is gone with its computer. */
+function focusTitle(): void {
+  document.querySelector<HTMLElement>("main h1")?.focus();
 }
 
 function Notifications({ phone }: { phone: Phone }) {
@@ -117,9 +122,7 @@ function About({ phone }: { phone: Phone }) {
       {who === null ? null : <p>{t("settings.account", { account: who.account, server: who.service })}<br />{t("settings.device", { name: who.deviceName })}</p>}
       <p>{t("settings.version", { version: APP_VERSION })}</p>
       {digest === "" ? null : <><p class="small">{t("settings.digest")}</p><p class="digest"><code>{digest}</code></p><p class="small hint">{t("settings.digest_why")}</p></>}
-      <div class="row">
-        <button type="button" onClick={() => void phone.signOut()}>{t("settings.sign_out")}</button>
-      </div>
+      <button type="button" onClick={() => void phone.signOut()}>{t("settings.sign_out")}</button>
       <Sure label={t("settings.reset")} question={t("settings.reset_sure")} act={async () => phone.reset()} />
     </section>
   );
@@ -128,12 +131,19 @@ function About({ phone }: { phone: Phone }) {
 /** A button that asks before it does something that can't be undone. */
 function Sure({ label, question, act }: { label: string; question: string; act: () => Promise<void> }) {
   const [asks, setAsks] = useState(false);
-  if (!asks) return <button type="button" class="danger" onClick={() => { setAsks(true); }}>{label}</button>;
+  const [asked, no] = [useRef<HTMLButtonElement>(null), useRef<HTMLButtonElement>(null)];
+  const seen = useRef(false); // nothing takes the focus before the person has pressed anything
+  // In front of the answer that changes nothing; and back where it came from.
+  useEffect(() => {
+    if (seen.current) (asks ? no : asked).current?.focus();
+    seen.current = true;
+  }, [asks]);
+  if (!asks) return <button ref={asked} type="button" class="danger" onClick={() => { setAsks(true); }}>{label}</button>;
   return (
-    <div class="card" role="alertdialog" aria-label={question}>
+    <div class="card" role="alertdialog" aria-label={question} onKeyDown={({ key }) => { if (key === "Escape") setAsks(false); }}>
       <p>{question}</p>
       <div class="row">
-        <button type="button" onClick={() => { setAsks(false); }}>{t("settings.no")}</button>
+        <button ref={no} type="button" onClick={() => { setAsks(false); }}>{t("settings.no")}</button>
         <button type="button" class="danger" onClick={() => { setAsks(false); void act(); }}>{t("settings.yes")}</button>
       </div>
     </div>

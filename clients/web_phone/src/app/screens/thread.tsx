@@ -5,6 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Link, Standing } from "../model/link.js";
 import type { Item } from "../model/story.js";
 import { Composer } from "../parts/composer.js";
+import { useHeard } from "../parts/heard.js";
 import { Presence } from "../parts/presence.js";
 import { Frame, Icon } from "../parts/small.js";
 import { TaskCard } from "../parts/task_card.js";
@@ -18,12 +19,13 @@ const GONE: ReadonlySet<Standing> = new Set(["absent", "over", "stopped", "no_ne
 /** The screen. */
 export function Thread({ link, back }: { link: Link; back: () => void }) {
   link.watch();
+  useHeard(link);
   const [shown, setShown] = useState(AT_ONCE);
   const { box, away, toNewest } = useNewest();
   const items = link.thread.slice(-shown);
   return (
     <Frame title={<div><h1 tabIndex={-1}>{link.name}</h1><Presence link={link} /></div>} back={back}>
-      <div class="scroll thread" ref={box} role="log" aria-label={t("thread.label", { host: link.name })} tabIndex={0}>
+      <div class="scroll thread" ref={box} role="log" aria-live="off" aria-label={t("thread.label", { host: link.name })} tabIndex={0}>
         {GONE.has(link.standing) ? <div class="notice warn"><Presence link={link} full />
           {link.standing === "stopped" ? <button type="button" onClick={() => void link.open()}>{t("thread.connect")}</button> : null}</div> : null}
         {link.thread.length > shown ? <button type="button" class="wide" onClick={() => { setShown(shown + AT_ONCE); }}>{t("thread.more")}</button> : null}
@@ -59,7 +61,13 @@ function useNewest() {
       setAway(!near.current);
     };
     current.addEventListener("scroll", scrolled, { passive: true });
-    return () => { current.removeEventListener("scroll", scrolled); };
+    // A keyboard that opens, or a phone that is turned, leaves less room: who was at the newest stays there.
+    const resized = new ResizeObserver(() => { if (near.current) current.scrollTo({ top: current.scrollHeight }); });
+    resized.observe(current);
+    return () => {
+      current.removeEventListener("scroll", scrolled);
+      resized.disconnect();
+    };
   }, []);
   const toNewest = (): void => {
     near.current = true;

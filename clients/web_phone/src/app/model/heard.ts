@@ -1,0 +1,38 @@
+/** What of a thread is worth saying aloud to somebody who can't see it: pure, from how it stood to how it stands. Knows no screen and no words. */
+
+import type { Item, ShownState, TaskStory } from "./story.js";
+
+/** How a task stood when it was looked at last. */
+interface Stood {
+  readonly state: ShownState;
+  readonly steps: number;
+  readonly question: unknown;
+}
+
+/** How all of them stood, by id. */
+export type Stand = ReadonlyMap<string, Stood>;
+
+/** One thing to say. A question says itself, so its task's *asks you* is left out. */
+export type News =
+  | { readonly what: "asks" | "state"; readonly task: TaskStory }
+  | { readonly what: "step"; readonly task: TaskStory; readonly title: string };
+
+/** On its way: too short-lived, and what comes behind says it again. */
+const PASSING: ReadonlySet<ShownState> = new Set(["new", "sent", "handed_over"]);
+
+/** Gives what changed since. The first look has nothing to say: a reader reads what is there. */
+export function news(before: Stand | null, items: readonly Item[]): { now: Stand; said: readonly News[] } {
+  const now = new Map<string, Stood>();
+  const said: News[] = [];
+  for (const item of items) {
+    if (!("task" in item)) continue;
+    const { task } = item;
+    const [stood, stands] = [before?.get(task.id), { state: task.state, steps: task.steps.length, question: task.asked?.question.questionId ?? null }];
+    now.set(task.id, stands);
+    const step = task.steps.at(-1);
+    if (stands.question !== null && stands.question !== stood?.question) said.push({ what: "asks", task });
+    else if (stands.state !== stood?.state && !PASSING.has(stands.state)) said.push({ what: "state", task });
+    else if (step !== undefined && stands.steps > (stood?.steps ?? 0) && stands.state === "running") said.push({ what: "step", task, title: step.title });
+  }
+  return { now, said: before === null ? [] : said };
+}
