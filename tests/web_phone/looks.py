@@ -43,7 +43,7 @@ _FAULTS = """
     return [...range.getClientRects()].flatMap((rect) => { const at = seenOf(one, rect); return at === null ? [] : [{ one, at }]; });
   }));
   texts.forEach(({ one, at }, index) => {
-    const control = one.closest('button, .button, .chip, .badge')?.getBoundingClientRect();
+    const control = one.closest('button, .button, .chip, .badge, .mine, .card, .theirs, .notice, .trouble')?.getBoundingClientRect();
     if (control !== undefined && (at.left < control.left - 1 || at.right > control.right + 1 || at.top < control.top - 1 || at.bottom > control.bottom + 1)) faults.push(`spills over: ${name(one)}`);
     for (const { one: other, at: b } of texts.slice(index + 1)) {
       if (other !== one && at.left + 2 < b.right && b.left + 2 < at.right && at.top + 4 < b.bottom && b.top + 4 < at.bottom) faults.push(`written over each other: ${name(one)} and ${name(other)}`);

@@ -37,13 +37,16 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
       // What becomes of it its card says: also that nothing was sent.
       void link.send(text, attachments).then((why) => { if (why !== null && !link.tasks.some((task) => task.text === text)) setTrouble(why); });
       sent();
-      if (document.activeElement instanceof HTMLButtonElement) box.current?.focus();
+      focusBox();
     } catch (problem) {
       setTrouble(refused(problem)); // words and files stay here
     } finally {
       setMoving(null);
     }
   };
+
+  // For who uses a keyboard: on a phone it would open the one on the screen, over what comes.
+  const focusBox = (): void => { if (document.activeElement?.matches("button:focus-visible") ?? false) box.current?.focus(); };
 
   const bring = async (): Promise<Attachment[]> => {
     const attachments: Attachment[] = [];
@@ -64,7 +67,7 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
     setTrouble(why);
     if (why !== null) return;
     setWords("");
-    box.current?.focus();
+    focusBox();
   };
 
   return (
@@ -74,7 +77,7 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
       {files.length === 0 ? null
         : <ul class="files">{files.map((file) => <li key={`${file.name}/${file.size}`} class="small">
           <Icon name="file" /> <span class="name">{file.name} · {bytesWords(file.size)}</span>
-          <button type="button" class="plain" aria-label={t("compose.remove", { name: file.name })} disabled={moving !== null} onClick={() => { setFiles(files.filter((one) => one !== file)); box.current?.focus(); }}><Icon name="close" /></button>
+          <button type="button" class="plain" aria-label={t("compose.remove", { name: file.name })} disabled={moving !== null} onClick={() => { setFiles(files.filter((one) => one !== file)); focusBox(); }}><Icon name="close" /></button>
         </li>)}</ul>}
       {moving === null ? null : <Bar label={t("compose.sending_file", { name: moving.name, host: link.name, percent: moving.percent })} done={moving.percent} total={100} />}
       {running !== undefined && words.trim() !== "" && files.length === 0

@@ -108,9 +108,9 @@ function Acts({ story, link }: { story: TaskStory; link: Link }) {
   );
 }
 
-/** A card that is deleted takes the focus along: it goes to where the next thing is written. */
+/** A card that is deleted takes the focus along: the thread has it then. */
 function leftCard(why: Refused | null): Refused | null {
-  if (why === null) document.querySelector<HTMLElement>(".composer textarea")?.focus();
+  if (why === null) document.querySelector<HTMLElement>(".scroll.thread")?.focus({ preventScroll: true });
   return why;
 }
 
