@@ -1,7 +1,8 @@
-"""A phone in TypeScript and a host in Python are one pair: the ceremony, sessions, tasks, over the real services."""
+"""A phone in TypeScript and a host in Python are one pair: the ceremony, sessions, tasks, files, by Connect and WebSockets."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from tests.support.processes import Process, run
 from tests.support.world import ACCOUNT, PASSWORD, World
 from tests.web_protocol.web_phone import Line, WebPhone, running
+
+# That of some page: a program that is no browser says none, and is let in all the same.
+ORIGIN = "https://phone.example"
 
 
 @pytest.fixture
@@ -21,7 +25,7 @@ async def phone() -> AsyncIterator[WebPhone]:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with World(tmp_path) as world:
-        await world.services()
+        await world.services_for_browsers(ORIGIN)
         files = tmp_path / "files"
         files.mkdir()
         (files / "small.bin").write_bytes(b"x" * 10)
@@ -34,7 +38,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def pair(world: World, phone: WebPhone) -> Line:
     """Pair the two by the link, both people saying yes."""
-    signed_in = await phone.wish("sign_in", address=world.server, account=ACCOUNT, password=PASSWORD)
+    signed_in = await phone.wish("sign_in", address=world.pairing_web, account=ACCOUNT, password=PASSWORD)
     assert "refused" not in signed_in
     host = await world.start("dispatch-host", "pair", "--home", world.home("desk"))
     link = (await host.event("qr"))["link"]
@@ -67,11 +71,27 @@ async def test_a_phone_in_typescript_pairs_sends_a_task_and_reads_its_result(wor
     assert sent["verdict"] == "taken"
     task = sent["task"]
     done = await phone.line(lambda line: str(line.get(task, "")).startswith("done"))
+    assert await world.sample('dispatch_relay_streams{carrier="web",kind="phone"}') == 1
     assert done[task].index("large.bin") < done[task].index("small.bin")
     events = (await phone.wish("events"))["events"].split()
     assert [name for name in events if name in {"paired", "accepted", "started", "ended"}] == [
         "paired", "accepted", "started", "ended",
     ]  # fmt: skip
+
+
+async def test_files_go_both_ways_whole(world: World, phone: WebPhone) -> None:
+    await together(world, phone)
+
+    sent = await phone.wish("send_file", text="List attachments", name="notes.txt", content="one line\n" * 20_000)
+
+    assert sent["verdict"] == "taken"
+    done = await phone.line(lambda line: str(line.get(sent["task"], "")).startswith("done"))
+    assert "notes.txt" in done[sent["task"]]
+    asked = await phone.wish("send", text="Send me large.bin")
+    await phone.line(lambda line: str(line.get(asked["task"], "")).startswith("done"))
+    got = await phone.wish("fetch")
+    content = (world.folder / "files" / "large.bin").read_bytes()
+    assert (got["name"], got["sha256"]) == ("large.bin", hashlib.sha256(content).hexdigest())
 
 
 async def test_a_host_that_was_stopped_is_refused_with_the_cause_and_comes_back(world: World, phone: WebPhone) -> None:

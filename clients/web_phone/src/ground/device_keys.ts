@@ -1,9 +1,9 @@
 /** The device's keys as objects of WebCrypto, which can be used and not read: not by this script either. docs/encryption.md "Keys at rest". */
 
-import { type Bytes, equal } from "../protocol/bytes.js";
+import { type Bytes, equal, solid } from "../protocol/bytes.js";
 import type { DhKey, Keys } from "../protocol/keys.js";
 import type { Database, KeyRow } from "./database.js";
-import { solid, Vault } from "./vault.js";
+import { Vault } from "./vault.js";
 
 /** This browser can't keep keys that can't be read out. */
 export class NoDeviceKeys extends Error {}

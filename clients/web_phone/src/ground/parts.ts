@@ -2,9 +2,8 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 
-import type { Bytes } from "../protocol/bytes.js";
+import { type Bytes, solid } from "../protocol/bytes.js";
 import { CHUNK_BYTES } from "../protocol/sealed/file.js";
-import { solid } from "./vault.js";
 
 const FOLD_BYTES = 4 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 /** Seals what the browser keeps on its disk, under a key that no script can read out. docs/encryption.md "Keys at rest". */
 
-import { type Bytes, concat, utf8 } from "../protocol/bytes.js";
+import { type Bytes, concat, solid, utf8 } from "../protocol/bytes.js";
 import { read, write } from "./codec.js";
 
 const NONCE_BYTES = 12;
@@ -25,11 +25,6 @@ export class Vault {
     const nonce = sealed.slice(0, NONCE_BYTES);
     return read(new Uint8Array(await crypto.subtle.decrypt(how(nonce, place), this.key, solid(sealed.slice(NONCE_BYTES)))));
   }
-}
-
-/** Copies bytes into memory of their own, as WebCrypto's types want them. */
-export function solid(data: Bytes): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(data);
 }
 
 function how(nonce: Bytes, place: string): AesGcmParams {

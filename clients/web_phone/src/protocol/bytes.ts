@@ -76,3 +76,8 @@ export function readU32(data: Bytes, at = 0): number {
 function view(data: Bytes): DataView {
   return new DataView(data.buffer, data.byteOffset, data.byteLength);
 }
+
+/** Copies bytes into memory of their own, as the types of browsers want them. */
+export function solid(data: Bytes): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(data);
+}

@@ -1,13 +1,17 @@
-/** A phone without a screen: signs in, pairs, sends, by lines of JSON. tests/web_protocol drives it against the real services. */
+/** A phone without a screen: signs in, pairs, sends, moves files. tests/web_protocol drives it by lines of JSON against the real services. */
 
 import { randomBytes } from "node:crypto";
 
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 
+import { join } from "../../src/ground/carrying.js";
+import { fetched, given, type Way } from "../../src/ground/moving.js";
+import { digestOf } from "../../src/ground/parts.js";
 import { type Bytes, EMPTY, fromHex, hex } from "../../src/protocol/bytes.js";
 import { AccountService, PairingService, SignedGrantSchema } from "../../src/protocol/dispatch/api/pairing/v1/pairing_pb.js";
 import { DeviceKind } from "../../src/protocol/dispatch/api/relay/v1/relay_pb.js";
-import { type Event, EventSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
+import { AttachmentSchema, type Event, EventSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
 import { Refused, word } from "../../src/protocol/errors.js";
 import { ID_BYTES, type Rng, type TaskId } from "../../src/protocol/ids.js";
 import { memoryKeys } from "../../src/protocol/memory_keys.js";
@@ -15,15 +19,16 @@ import { readLink } from "../../src/protocol/pairing/link.js";
 import { meet } from "../../src/protocol/pairing/meeting.js";
 import { proven } from "../../src/protocol/pairing/proven.js";
 import { deviceId } from "../../src/protocol/proof.js";
+import { KEY_BYTES } from "../../src/protocol/sealed/file.js";
 import type { PairKeys } from "../../src/protocol/sealed/pair_keys.js";
 import { Backoff } from "../../src/protocol/thread/backoff.js";
 import type { Clock } from "../../src/protocol/thread/carrier.js";
 import { answer, cancel, type Command, task } from "../../src/protocol/thread/commands.js";
+import type { Right } from "../../src/protocol/thread/client.js";
 import { LineClient } from "../../src/protocol/thread/line_client.js";
 import { MemoryStore } from "../../src/protocol/thread/memory_store.js";
 import { shownState } from "../../src/protocol/thread/task_view.js";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
-import { Bridge, type Line, say } from "./bridge.js";
+import { type Line, say, Streams, transport, wishes } from "./ends.js";
 
 const APP_VERSION = "0.1.0";
 const rng: Rng = (length) => new Uint8Array(randomBytes(length));
@@ -35,18 +40,31 @@ const clock: Clock = {
     return () => { clearTimeout(timer); };
   },
 };
-const bridge = new Bridge();
+const streams = new Streams(clock);
 const keys = memoryKeys(rng(32), rng);
 const store = new MemoryStore();
 let session: Bytes = EMPTY;
 let server = "";
 let pairKeys: PairKeys | null = null;
 let line: LineClient | null = null;
+let right: Right = { grant: EMPTY, relays: [] };
 let decide: (yes: boolean) => void = () => undefined;
 
 function service() {
-  return proven(bridge.transport(server), { address: server, deviceId: deviceId(keys.signingKey), sign: keys.sign, session: () => session });
+  return proven(transport(server), { address: server, deviceId: deviceId(keys.signingKey), sign: keys.sign, session: () => session });
 }
+
+const identity = { deviceId: deviceId(keys.signingKey), sign: keys.sign, appVersion: APP_VERSION, instance: rng(ID_BYTES) };
+
+/** How files go: each transfer told to the host and joined, as the page does. */
+const way: Way = {
+  clock, rng, backoff: () => new Backoff(Math.random),
+  join: async (transferId, ask, file) => {
+    if (line === null) throw new Error("not attached");
+    await line.transfer({ item: ask === "offer" ? { case: "fileOffer", value: { transferId, file } } : { case: "fileWanted", value: { transferId, fileId: file.fileId } } });
+    return join({ dial: streams.dial, relay: line.relay, grant: right.grant, transferId, identity, rng }, () => undefined);
+  },
+};
 
 const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = {
   sign_in: async ({ address = "", account = "", password = "" }) => {
@@ -84,15 +102,15 @@ const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = 
     line = await LineClient.open(
       { keys: pairKeys, sign: keys.sign, rng, signedFor: [pairId] },
       {
-        dial: bridge.dial, clock, rng, backoff: new Backoff(Math.random),
-        identity: { deviceId: deviceId(keys.signingKey), sign: keys.sign, appVersion: APP_VERSION, instance: rng(ID_BYTES) },
+        dial: streams.dial, clock, rng, backoff: new Backoff(Math.random), identity,
       },
       {
         store,
         right: async () => {
-          const { grant, relays, session: fresh } = await createClient(PairingService, service()).renewGrant({ pairId, appVersion: APP_VERSION });
+          const { grant, webRelays, session: fresh } = await createClient(PairingService, service()).renewGrant({ pairId, appVersion: APP_VERSION });
           if (fresh.length > 0) session = fresh;
-          return { grant: grant === undefined ? EMPTY : toBinary(SignedGrantSchema, grant), relays };
+          right = { grant: grant === undefined ? EMPTY : toBinary(SignedGrantSchema, grant), relays: webRelays };
+          return right;
         },
         changed: () => { say({ event: "changed", complete: line?.line.complete ?? false, ...states() }); },
         heard: () => undefined,
@@ -115,9 +133,21 @@ const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = 
     if (open?.event.case !== "question") throw new Error("nothing is asked");
     return sent(answer(fromHex(id) as TaskId, open.event.value, said, rng));
   },
+  send_file: async ({ text = "", name = "", content = "" }) => {
+    const file = new Blob([content]);
+    const attachment = create(AttachmentSchema, { fileId: rng(ID_BYTES), key: rng(KEY_BYTES), name, size: BigInt(file.size), sha256: await digestOf(file, () => undefined) });
+    await given(way, attachment, file, () => undefined, new AbortController().signal);
+    return sent(task(rng(ID_BYTES) as TaskId, text, [attachment]));
+  },
+  fetch: async () => {
+    const made = (await events()).reverse().find(({ event }) => event.case === "artifact")?.event;
+    if (made?.case !== "artifact" || made.value.file === undefined) throw new Error("nothing was made");
+    const blob = await fetched(way, made.value.file, () => undefined, new AbortController().signal);
+    return { name: made.value.file.name, sha256: hex(await digestOf(blob, () => undefined)) };
+  },
   events: async () => ({ events: (await events()).map(({ event }) => event.case ?? "unknown").join(" ") }),
   cut: async () => {
-    bridge.cut();
+    streams.cut();
     return Promise.resolve({});
   },
   leave: async () => Promise.resolve((line?.leave(), {})),
@@ -138,10 +168,8 @@ async function events(): Promise<Event[]> {
   return stored.flatMap(({ content }) => (content === null ? [] : [fromBinary(EventSchema, content)]));
 }
 
-for (;;) {
-  const { wish, ...rest } = (await bridge.wishes.take()) as Record<string, string>;
-  const number = rest["number"] ?? "";
-  WISHES[wish ?? ""]?.(rest).then(
+for await (const { wish = "", number = "", ...rest } of wishes()) {
+  WISHES[wish]?.(rest).then(
     (told) => { say({ done: number, ...told }); },
     (problem: unknown) => { say({ done: number, refused: problem instanceof Refused ? word(problem.reason) : String(problem) }); },
   );

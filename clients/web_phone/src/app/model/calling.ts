@@ -3,8 +3,7 @@
 import { effect } from "@preact/signals";
 
 import type { Preferences } from "../../ground/preferences.js";
-import { solid } from "../../ground/vault.js";
-import { EMPTY, hex } from "../../protocol/bytes.js";
+import { EMPTY, hex, solid } from "../../protocol/bytes.js";
 import type { Link } from "./link.js";
 
 /** What came of wanting to be called. */
