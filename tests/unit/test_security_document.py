@@ -31,6 +31,7 @@ ATTACKERS = (
     "Another web site, or somebody at the browser",
     "Another page in the browser of a host's computer",
     "A hostile page in a web phone's browser",
+    "Somebody at a web phone's browser",
     "A provider of sign-ins, and who stands between",
     "Somebody on the network",
     "A stranger on the local network",
