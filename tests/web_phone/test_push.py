@@ -98,9 +98,11 @@ async def together(world: World, screen: Screen, *, held: bool = False) -> Proce
 
 
 async def asks(world: World, pocket: Pocket) -> None:
-    """Have the host ask, while the phone is away, whether it may sort files; the push is brought to the worker."""
-    await pocket.screen.send(f"sort {world.folder / 'files'} into folders by type")
+    """Have a host that is held ask, while the phone is away, whether it may sort files; the push is brought to the worker."""
+    card = await pocket.screen.send(f"sort {world.folder / 'files'} into folders by type")
+    await pocket.screen.becomes(card, "running")
     await pocket.is_put_away()
+    world.let_go()
     await pocket.is_brought()
 
 
@@ -156,7 +158,7 @@ async def test_pushes_of_a_pairing_are_one_notification_and_its_thread_takes_it_
 async def test_in_quiet_hours_questions_come_through_and_news_wait(
     world: World, screen: Screen, pocket: Pocket
 ) -> None:
-    await together(world, screen)
+    await together(world, screen, held=True)
     await pocket.wants_calls()
     await screen.button("Back").click()
     await screen.button("Settings").click()
@@ -187,7 +189,7 @@ async def holds(world: World, sample: str, value: float) -> bool:
 async def test_unless_the_person_chose_it_a_notification_shows_nothing_of_a_question(
     world: World, screen: Screen, pocket: Pocket
 ) -> None:
-    await together(world, screen)
+    await together(world, screen, held=True)
     await pocket.wants_calls()
 
     await asks(world, pocket)
@@ -205,7 +207,7 @@ async def test_unless_the_person_chose_it_a_notification_shows_nothing_of_a_ques
 async def test_an_approval_is_answered_from_the_notification_while_the_app_is_closed(
     world: World, screen: Screen, pocket: Pocket, tapped: str, state: str, *, done: bool
 ) -> None:
-    await together(world, screen)
+    await together(world, screen, held=True)
     await pocket.wants_calls(answers_there=True)
 
     shown = await is_asked(world, pocket)
@@ -245,7 +247,7 @@ async def test_an_approval_is_answered_through_a_page_that_has_the_device(
 async def test_an_answer_to_a_question_that_was_answered_meanwhile_does_nothing_and_says_so(
     world: World, screen: Screen, pocket: Pocket
 ) -> None:
-    await together(world, screen)
+    await together(world, screen, held=True)
     await pocket.wants_calls(answers_there=True)
     shown = await is_asked(world, pocket)
     code, events = await run("dispatch-host", "questions", "--home", world.home("desk"))
@@ -264,7 +266,7 @@ async def test_an_answer_to_a_question_that_was_answered_meanwhile_does_nothing_
 async def test_without_a_network_an_answer_is_said_to_have_come_to_nothing(
     world: World, screen: Screen, pocket: Pocket
 ) -> None:
-    await together(world, screen)
+    await together(world, screen, held=True)
     await pocket.wants_calls(answers_there=True)
     shown = await is_asked(world, pocket)
     await world.relay.stop()
