@@ -100,6 +100,10 @@ web-protocol: $(WEB)/node_modules/.installed ## Types, lint, vectors and tests o
 phone-build: $(WEB)/node_modules/.installed ## Build the web phone into clients/web_phone/dist; fails when its first load is too large
 	@cd $(WEB) && npm run --silent typecheck && npm run --silent build
 
+.PHONY: phone
+phone: dev phone-build ## Serve the web phone on https://localhost with services and a host; ADDRESS=192.168.1.20 for a real phone, FOLDER=~/x
+	@$(BIN)/python -m deploy.phone $(if $(ADDRESS),--address "$(ADDRESS)") $(if $(FOLDER),--folder "$(FOLDER)")
+
 .PHONY: stubs
 stubs: $(VENV)/.stubs ## Generate stubs for another language: make stubs LANG=typescript
 	@$(BIN)/python protos/stubs.py $(if $(filter command line,$(origin LANG)),$(LANG))
