@@ -97,7 +97,7 @@ async function answered(pairing: string, bound: Bound, said: Said): Promise<void
 
 async function show({ title, body, tag, data, urgent, actions }: Notice): Promise<void> {
   // `actions` is not in TypeScript's library: not every browser has it, and one without shows the rest.
-  const options: NotificationOptions & { actions: Notice["actions"] } = { body, tag, data, actions, icon: "icon.svg", badge: "icon.svg", requireInteraction: urgent };
+  const options: NotificationOptions & { actions: Notice["actions"] } = { body, tag, data, actions, icon: "icon-192.png", badge: "icon-192.png", requireInteraction: urgent };
   await self.registration.showNotification(title, options);
 }
 
