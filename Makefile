@@ -117,11 +117,11 @@ certs: dev ## Make certificates for development in out/certs (docs/operations.md
 	@$(BIN)/python -m deploy.certs --into out/certs
 
 .PHONY: up
-up: ## Build and start pairing, relay, a host and Prometheus in containers; DISPATCH_FILES=~/x for your own files
-	@$(COMPOSE) --profile certs --profile phone build --quiet
+up: $(if $(WEB_TOO),phone-build) ## Build and start pairing, relay, a host and Prometheus in containers; WEB_TOO=1 the web phone; DISPATCH_FILES=~/x for your files
+	@$(COMPOSE) --profile certs --profile phone $(if $(WEB_TOO),--profile web) build --quiet
 	@$(COMPOSE) run --rm --no-deps certs
-	@$(COMPOSE) up --detach --wait --quiet-pull
+	@$(COMPOSE) $(if $(WEB_TOO),--profile web) up --detach --wait --quiet-pull
 
 .PHONY: down
 down: ## Stop them; VOLUMES=1 also forgets the account, the pairing and the thread
-	@$(COMPOSE) --profile phone --profile certs down --remove-orphans $(if $(VOLUMES),--volumes)
+	@$(COMPOSE) --profile phone --profile certs --profile web down --remove-orphans $(if $(VOLUMES),--volumes)
