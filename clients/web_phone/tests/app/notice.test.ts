@@ -3,7 +3,8 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 
-import { MOST_CHARACTERS, newest, shown } from "../../src/app/model/approvals.js";
+import { MOST_CHARACTERS, newest, serve, shown } from "../../src/app/model/approvals.js";
+import type { Link } from "../../src/app/model/link.js";
 import type { Asked, Item } from "../../src/app/model/story.js";
 import { QuestionSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
 import { callOf, notice, question, unanswered } from "../../src/worker/notice.js";
@@ -65,4 +66,21 @@ it("an answer that came to nothing is said so, in place of the question", () => 
   expect(unanswered(pairing, "over", "en").body).toContain("already");
   expect(unanswered(pairing, "not_taken", "de").body).toContain("kam nicht an");
   expect(unanswered(pairing, "over", "en").tag).toBe(`question/${pairing}`);
+});
+
+it("an answer goes to the question that was shown, and to no other that is open", async () => {
+  const answered: [unknown, string][] = [];
+  const link = {
+    name: "Desk", thread: [item("aa", asked("Delete 3 files?", "", 2)), item("bb", asked("Long?", "x".repeat(MOST_CHARACTERS), 3))], complete: true, standing: "reachable",
+    watch: () => 0, answer: async (_: unknown, { question: of }: Asked, said: string) => { answered.push([of.questionId[0], said]); return Promise.resolve(null); },
+  } as unknown as Link; // all that is asked of it
+  const answer = async (task: string, id: string, said: "once" | "deny") => serve(link, { ask: "answer", pairing, task, question: id.repeat(16), said });
+
+  expect((await answer("aa", "01", "once")).became).toBe("over"); // of the same task, and closed meanwhile
+  expect((await answer("bb", "02", "once")).became).toBe("over");
+  expect((await answer("bb", "03", "once")).became).toBe("not_taken"); // was never shown whole
+  expect(answered).toEqual([]);
+  expect((await answer("aa", "02", "once")).became).toBe("taken");
+  expect((await answer("bb", "03", "deny")).became).toBe("taken");
+  expect(answered).toEqual([[2, "once"], [3, "deny"]]);
 });
