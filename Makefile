@@ -100,6 +100,10 @@ web-protocol: $(WEB)/node_modules/.installed ## Types, lint, vectors and tests o
 phone-build: $(WEB)/node_modules/.installed ## Build the web phone into clients/web_phone/dist; fails when its first load is too large
 	@cd $(WEB) && npm run --silent typecheck && npm run --silent build
 
+.PHONY: phone
+phone: dev phone-build ## Serve the web phone on https://localhost with services and a host; ADDRESS=192.168.1.20 for a real phone, FOLDER=~/x
+	@$(BIN)/python -m deploy.phone $(if $(ADDRESS),--address "$(ADDRESS)") $(if $(FOLDER),--folder "$(FOLDER)")
+
 .PHONY: stubs
 stubs: $(VENV)/.stubs ## Generate stubs for another language: make stubs LANG=typescript
 	@$(BIN)/python protos/stubs.py $(if $(filter command line,$(origin LANG)),$(LANG))
@@ -113,11 +117,11 @@ certs: dev ## Make certificates for development in out/certs (docs/operations.md
 	@$(BIN)/python -m deploy.certs --into out/certs
 
 .PHONY: up
-up: ## Build and start pairing, relay, a host and Prometheus in containers; DISPATCH_FILES=~/x for your own files
-	@$(COMPOSE) --profile certs --profile phone build --quiet
+up: $(if $(WEB_TOO),phone-build) ## Build and start pairing, relay, a host and Prometheus in containers; WEB_TOO=1 the web phone; DISPATCH_FILES=~/x for your files
+	@$(COMPOSE) --profile certs --profile phone $(if $(WEB_TOO),--profile web) build --quiet
 	@$(COMPOSE) run --rm --no-deps certs
-	@$(COMPOSE) up --detach --wait --quiet-pull
+	@$(COMPOSE) $(if $(WEB_TOO),--profile web) up --detach --wait --quiet-pull
 
 .PHONY: down
 down: ## Stop them; VOLUMES=1 also forgets the account, the pairing and the thread
-	@$(COMPOSE) --profile phone --profile certs down --remove-orphans $(if $(VOLUMES),--volumes)
+	@$(COMPOSE) --profile phone --profile certs --profile web down --remove-orphans $(if $(VOLUMES),--volumes)

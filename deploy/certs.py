@@ -29,7 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_DAYS, DAYS, RENEW_BEFORE_DAYS = 365, 30, 10
 HERE = ("localhost", "127.0.0.1", "::1")
-SERVERS = ("pairing", "relay", "host")
+SERVERS = ("pairing", "relay", "host", "web")
 CLOCK_SKEW = timedelta(hours=1)
 
 

@@ -1,6 +1,6 @@
 import { defineConfig } from "vite";
 
-// The page and its service worker. `scripts/finish.js` then writes down what is in the bundle, for the worker and for people.
+// The page; `vite.worker.config.js` adds the service worker. `scripts/finish.js` then writes down what is in the bundle, for the worker and for people.
 export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
@@ -10,8 +10,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // nothing inline: the page's policy lets none of it in
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: { main: "index.html", worker: "src/worker/worker.ts" },
-      output: { entryFileNames: ({ name }) => (name === "worker" ? "worker.js" : "assets/[name]-[hash].js") },
+      input: { main: "index.html" },
     },
   },
 });

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.timeout(900)
 
 ROOT = Path(__file__).resolve().parents[2]
 # A project and ports of its own, so that a person's own containers are left alone.
-PORTS = {f"DISPATCH_{name}_PORT": "0" for name in ("PAIRING", "PAIRING_WEB", "RELAY", "RELAY_WEB", "PROMETHEUS")}
+PORTS = {f"DISPATCH_{name}_PORT": "0" for name in ("PAIRING", "PAIRING_WEB", "RELAY", "RELAY_WEB", "WEB", "PROMETHEUS")}
 ENVIRONMENT = {**os.environ, **PORTS, "COMPOSE_PROJECT_NAME": "dispatch-test"}
 COMPOSE = (shutil.which("docker") or "docker", "compose", "-f", str(ROOT / "deploy" / "compose.yaml"))
 SCRAPED_SECONDS = 60.0
@@ -52,7 +53,7 @@ def up() -> Iterator[None]:
     make("down", "VOLUMES=1")
     try:
         try:
-            make("up")
+            make("up", "WEB_TOO=1")
             asyncio.run(pair())
         except (subprocess.CalledProcessError, AssertionError, TimeoutError) as failure:
             pytest.fail(f"{failure}\n{compose('logs', '--tail', '30')}")
@@ -125,6 +126,19 @@ def test_what_is_published_is_published_to_this_computer_only() -> None:
 
 
 @pytest.mark.usefixtures("up")
+def test_the_web_phone_is_the_bundle_that_was_built_with_a_policy_that_names_its_services() -> None:
+    authority = ssl.create_default_context(cadata=compose("exec", "-T", "host", "cat", "/ca/ca.pem"))
+    address = compose("port", "web", "7306").strip()
+
+    with urllib.request.urlopen(f"https://{address}/bundle.json", timeout=10, context=authority) as answer:
+        served, policy = answer.read(), answer.headers["Content-Security-Policy"]
+
+    assert served == (ROOT / "clients" / "web_phone" / "dist" / "bundle.json").read_bytes()
+    assert "default-src 'none'" in policy
+    assert "connect-src 'self' https://localhost:" in policy
+
+
+@pytest.mark.usefixtures("up")
 async def test_services_refuse_plaintext() -> None:
     code, events = await run(
         *COMPOSE, "run", "--rm", "-T", "--no-deps", "relay",
@@ -142,6 +156,7 @@ async def test_services_refuse_plaintext() -> None:
         ("pairing", {"/certs/services.key", "/certs/tls.key"}),
         ("relay", {"/certs/services.key", "/certs/tls.key"}),
         ("host", {"/certs/tls.key"}),
+        ("web", {"/certs/tls.key"}),
     ],
 )
 def test_each_container_sees_its_own_keys_only(service: str, keys: set[str]) -> None:

@@ -113,15 +113,15 @@ async def mute_bus(folder: Path) -> AsyncIterator[str]:
         yield f"unix:path={folder}/mute"
 
 
-class _Service(threading.Thread):
-    """A service on the bus that answers calls. Ends with the bus, or when it `goes`."""
+class BusService(threading.Thread):
+    """A service on a bus that answers calls. Ends with the bus, or when it `goes`."""
 
     name_on_bus = ""
 
     def __init__(self, bus: str) -> None:
         super().__init__(daemon=True)
         self.there = threading.Event()
-        self._bus = bus
+        self.address = bus
         self._connection: Any = None
         self.start()
 
@@ -131,7 +131,7 @@ class _Service(threading.Thread):
 
         with (
             contextlib.suppress(Exception),  # the bus has ended, or we go
-            open_dbus_connection(bus=self._bus, enable_fds=True) as connection,
+            open_dbus_connection(bus=self.address, enable_fds=True) as connection,
         ):
             connection.send_and_get_reply(jeepney.message_bus.RequestName(self.name_on_bus))
             self._connection = connection
@@ -156,7 +156,7 @@ class _Service(threading.Thread):
         self._connection.send(jeepney.message_bus.ReleaseName(self.name_on_bus))
 
 
-class Logind(_Service):
+class Logind(BusService):
     """As much of logind as a host needs: gives locks, says when it sleeps, knows when a lock was let go of."""
 
     name_on_bus = "org.freedesktop.login1"
@@ -256,7 +256,7 @@ class Stranger:
             self._connection.send(signal)
 
 
-class SessionManager(_Service):
+class SessionManager(BusService):
     """As much of GNOME's session manager as wakepy asks for."""
 
     name_on_bus = "org.gnome.SessionManager"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -72,14 +72,16 @@ class World:
         await self.start_relay()
         await self.add_account(ACCOUNT)
 
-    async def services_for_browsers(self, origin: str, *, web: str = "", advertise: str = "") -> None:
+    async def services_for_browsers(
+        self, origin: str, *, web: str = "", advertise: str = "", relay: Sequence[str] = ()
+    ) -> None:
         """Start both services, with listeners for pages of that origin, and make the account.
 
-        `web` is where the relay listens for them, `advertise` what it tells them instead.
+        `web` is where the relay listens for them, `advertise` what it tells them instead, `relay` more of its options.
         """
         await self.start_pairing("--web", "127.0.0.1:0", "--web-origin", origin)
         told = ("--web-advertise", advertise) if advertise else ()
-        await self.start_relay("--web", web or address_to_come_back_to(), "--web-origin", origin, *told)
+        await self.start_relay("--web", web or address_to_come_back_to(), "--web-origin", origin, *told, *relay)
         await self.add_account(ACCOUNT)
 
     async def start_pairing(self, *options: str, listen: str = "") -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from deploy.certs import AUTHORITY_DAYS, DAYS, Authority, main, make
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
-LEAVES = {"pairing/tls", "relay/tls", "host/tls", "pairing/services", "relay/services"}
+LEAVES = {"pairing/tls", "relay/tls", "host/tls", "web/tls", "pairing/services", "relay/services"}
 
 
 def made(folder: Path, *, renew: bool = False, now: datetime = NOW, names: tuple[str, ...] = ()) -> set[str]:

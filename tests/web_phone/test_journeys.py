@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -255,12 +257,13 @@ async def test_a_second_tab_does_not_take_the_device_unless_it_is_told_to(
     await expect(screen.page.get_by_text("open in another tab")).to_be_visible()
 
 
-async def test_settings_rename_speak_german_and_unpair(world: World, screen: Screen) -> None:
+async def test_settings_rename_speak_german_and_unpair(world: World, screen: Screen, site: PhoneSite) -> None:
     await together(world, screen)
     await screen.button("Back").click()
     await screen.looks_right("computers")
     await screen.button("Settings").click()
-    await expect(screen.page.locator(".digest")).to_be_visible()
+    said = json.loads((site.folder / "bundle.json").read_text())["digest"]
+    await expect(screen.page.locator(".digest")).to_have_text(" ".join(re.findall(".{8}", said)))
     await screen.looks_right("settings")
 
     await screen.page.get_by_label("Name", exact=True).fill("Study")

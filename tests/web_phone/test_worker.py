@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from playwright.async_api import BrowserContext, expect
 
 from tests.support.phone_site import PhoneSite
@@ -100,6 +101,28 @@ async def test_a_file_that_is_not_the_published_one_keeps_the_old_version(screen
     await screen.page.reload()
     await expect(screen.page).to_have_title("Dispatch")
     await expect(screen.page.get_by_text("A new version is ready")).to_have_count(0)
+
+
+async def test_a_browser_finds_it_installable_with_icons_as_large_as_they_say(
+    screen: Screen, bundle: Path, context: BrowserContext
+) -> None:
+    await is_kept(screen)
+    devtools = await context.new_cdp_session(screen.page)
+
+    said = await devtools.send("Page.getAppManifest")
+    found = await devtools.send("Page.getInstallabilityErrors")
+
+    assert said["errors"] == []
+    # A browser offers no installing in a window that keeps nothing, which is what tests have.
+    assert [one["errorId"] for one in found["installabilityErrors"]] in ([], ["in-incognito"])
+    icons = json.loads(said["data"])["icons"]
+    assert {(one["sizes"], one["purpose"]) for one in icons} >= {
+        ("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")
+    }  # fmt: skip
+    for one in icons:
+        if one["type"] == "image/png":
+            with Image.open(bundle / one["src"]) as picture:
+                assert "{}x{}".format(*picture.size) == one["sizes"]
 
 
 def test_the_digest_is_what_anybody_computes_from_the_files(bundle: Path) -> None:

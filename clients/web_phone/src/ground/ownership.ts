@@ -1,20 +1,47 @@
-/** One tab owns the device: two would take the stream from each other, and turn one chain twice. docs/web-phone.md "One tab". */
+/**
+ * One tab owns the device: two would take the stream from each other, and turn one chain twice. The service worker borrows it while no
+ * tab has it, to read what is asked and to answer, and gives it to the first tab that comes. docs/web-phone.md "One tab".
+ */
 
 const LOCK = "dispatch-device";
+const BORROWED = "dispatch-borrowed";
 
 /**
  * Takes the device for as long as this page lives. Gives whether it did: false while another tab has it, unless `takeOver`.
  * `lost` is called when another tab took it over.
  */
 export async function own(takeOver: boolean, lost: () => void): Promise<boolean> {
+  const { held = [] } = await navigator.locks.query();
+  const steal = takeOver || held.some(({ name }) => name === BORROWED);
   return new Promise((resolve, reject) => {
-    const held = navigator.locks.request(LOCK, takeOver ? { steal: true } : { ifAvailable: true }, async (lock) => {
+    const owning = navigator.locks.request(LOCK, steal ? { steal } : { ifAvailable: true }, async (lock) => {
       resolve(lock !== null);
       if (lock !== null) await new Promise<never>(() => undefined); // until the page ends
     });
-    held.catch((problem: unknown) => {
-      if (problem instanceof DOMException && problem.name === "AbortError") lost();
+    owning.catch((problem: unknown) => {
+      if (isStolen(problem)) lost();
       else reject(problem instanceof Error ? problem : new Error("no lock"));
     });
   });
+}
+
+/** Uses the device while no page has it; gives null when one has, or comes meanwhile: then `over` says that it is to be let go of. */
+export async function borrow<T>(use: (over: AbortSignal) => Promise<T>): Promise<T | null> {
+  const ending = new AbortController();
+  try {
+    return await navigator.locks.request(LOCK, { ifAvailable: true }, async (lock) => {
+      if (lock === null) return null;
+      // Under a name that says to pages that this may be taken.
+      return navigator.locks.request(BORROWED, async () => use(ending.signal));
+    });
+  } catch (problem) {
+    if (isStolen(problem)) return null;
+    throw problem;
+  } finally {
+    ending.abort();
+  }
+}
+
+function isStolen(problem: unknown): boolean {
+  return problem instanceof DOMException && problem.name === "AbortError";
 }

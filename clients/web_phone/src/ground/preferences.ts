@@ -12,12 +12,14 @@ export interface Chosen {
   readonly quietFrom: number;
   readonly quietTo: number;
   readonly questionsRing: boolean;
+  /** Whether a notification shows what is asked, and takes the answer. */
+  readonly answerThere: boolean;
   /** The service that was used last, "pairing.example:443". */
   readonly server: string;
 }
 
 const KEY = "dispatch.chosen";
-const NONE: Chosen = { language: "", notify: false, quiet: false, quietFrom: 22 * 60, quietTo: 7 * 60, questionsRing: true, server: "" };
+const NONE: Chosen = { language: "", notify: false, quiet: false, quietFrom: 22 * 60, quietTo: 7 * 60, questionsRing: true, answerThere: false, server: "" };
 
 /** The choices of this browser. */
 export class Preferences {

@@ -1,22 +1,54 @@
-/** What a push says, as a notification: fixed words and nothing of what was written, which no lock screen should show. Pure. docs/push.md. */
+/**
+ * What a push says, as a notification. Pure. docs/push.md, docs/web-phone.md "Notifications".
+ *
+ * Fixed words and nothing of what was written, which no lock screen should show; unless the person chose that what is asked is shown,
+ * and may be answered there.
+ */
 
-/** A notification. */
+import type { Became, Waiting } from "../app/model/approvals.js";
+
+/** What a push is about. */
+export interface Call {
+  readonly pairing: string;
+  /** Whether somebody waits for an answer. */
+  readonly urgent: boolean;
+  /** The number of the row that it is for. */
+  readonly seq: number;
+  readonly calls: number;
+}
+
+/** A question that a notification shows, and that its answers go to. */
+export type Bound = Pick<Waiting, "task" | "question">;
+
+export type Said = "once" | "deny";
+
+/** A notification. A newer one of the same tag takes the older one's place: one for each pairing and kind. */
 export interface Notice {
   readonly title: string;
   readonly body: string;
   readonly tag: string;
-  readonly pairing: string;
-  /** Whether somebody waits for an answer. */
   readonly urgent: boolean;
+  readonly data: { readonly pairing: string; readonly bound: Bound | null };
+  readonly actions: readonly { readonly action: Said; readonly title: string }[];
 }
 
 const WORDS = {
-  en: { question: "Your computer asks you something.", news: "There is news from your computer.", many: "There is news of {count} tasks." },
-  de: { question: "Dein Rechner fragt dich etwas.", news: "Dein Rechner hat Neuigkeiten.", many: "Es gibt Neuigkeiten zu {count} Aufgaben." },
+  en: {
+    question: "Your computer asks you something.", news: "There is news from your computer.", many: "There is news of {count} tasks.",
+    asks: "{host} asks", once: "Allow once", deny: "Don't allow", more: "There is more: tap to read it.",
+    over: "That was answered already, or is over. Nothing was done with your answer.",
+    not_taken: "Your answer did not get through. Tap to answer in the thread.",
+  },
+  de: {
+    question: "Dein Rechner fragt dich etwas.", news: "Dein Rechner hat Neuigkeiten.", many: "Es gibt Neuigkeiten zu {count} Aufgaben.",
+    asks: "{host} fragt", once: "Einmal erlauben", deny: "Nicht erlauben", more: "Es geht weiter: Tippen, um es zu lesen.",
+    over: "Das ist schon beantwortet oder vorbei. Mit deiner Antwort geschah nichts.",
+    not_taken: "Deine Antwort kam nicht an. Tippen, um im Verlauf zu antworten.",
+  },
 } as const;
 
 /** Reads a push; null for what is none of ours. */
-export function noticeOf(written: string, language: string): Notice | null {
+export function callOf(written: string): Call | null {
   let said: unknown;
   try {
     said = JSON.parse(written);
@@ -24,11 +56,42 @@ export function noticeOf(written: string, language: string): Notice | null {
     return null;
   }
   if (typeof said !== "object" || said === null) return null;
-  const { v, pairing, hint, calls } = said as Partial<Record<string, unknown>>;
+  const { v, pairing, hint, calls, seq } = said as Partial<Record<string, unknown>>;
   if (v !== 1 || typeof pairing !== "string" || !/^[0-9a-f]{32}$/.test(pairing)) return null;
-  const words = language.toLowerCase().startsWith("de") ? WORDS.de : WORDS.en;
-  const urgent = hint === "question";
-  const count = typeof calls === "number" && calls > 1 ? calls : 1;
-  const body = urgent ? words.question : count > 1 ? words.many.replace("{count}", String(count)) : words.news;
-  return { title: "Dispatch", body, tag: `${urgent ? "question" : "news"}/${pairing}`, pairing, urgent };
+  return { pairing, urgent: hint === "question", seq: counted(seq), calls: Math.max(1, counted(calls)) };
+}
+
+/** Says what a push is about, in fixed words. */
+export function notice({ pairing, urgent, calls }: Call, language: string): Notice {
+  const words = wordsOf(language);
+  const body = urgent ? words.question : calls > 1 ? words.many.replace("{count}", String(calls)) : words.news;
+  return { title: "Dispatch", body, tag: tagOf(pairing, urgent), urgent, data: { pairing, bound: null }, actions: [] };
+}
+
+/** Shows what is asked. Yes can be said only to what is shown whole. */
+export function question(pairing: string, { host, text, whole, task, question: id }: Waiting, language: string): Notice {
+  const words = wordsOf(language);
+  const [once, deny] = [{ action: "once", title: words.once }, { action: "deny", title: words.deny }] as const;
+  return {
+    title: words.asks.replace("{host}", () => host), body: whole ? text : `${text}\n${words.more}`, tag: tagOf(pairing, true), urgent: true,
+    data: { pairing, bound: { task, question: id } }, actions: whole ? [once, deny] : [deny],
+  };
+}
+
+/** Says that an answer came to nothing. */
+export function unanswered(pairing: string, became: Exclude<Became, "taken">, language: string): Notice {
+  return { title: "Dispatch", body: wordsOf(language)[became], tag: tagOf(pairing, true), urgent: false, data: { pairing, bound: null }, actions: [] };
+}
+
+/** The tag of all notifications of a kind. */
+export function tagOf(pairing: string, urgent: boolean): string {
+  return `${urgent ? "question" : "news"}/${pairing}`;
+}
+
+function wordsOf(language: string): (typeof WORDS)[keyof typeof WORDS] {
+  return language.toLowerCase().startsWith("de") ? WORDS.de : WORDS.en;
+}
+
+function counted(said: unknown): number {
+  return typeof said === "number" && Number.isSafeInteger(said) && said > 0 ? said : 0;
 }

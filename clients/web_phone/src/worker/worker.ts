@@ -2,16 +2,20 @@
  * The service worker: keeps the bundle so that the app opens without a network, and shows notifications.
  *
  * It serves the files that it was published with and no others: each is checked against its digest before it is kept. A new version
- * waits until the person takes it. It has no keys of the device and reads no thread. docs/web-phone.md "Versions", "Notifications".
+ * waits until the person takes it. It reads a thread only to show what is asked, where the person wants that (`asking`).
+ * docs/web-phone.md "Versions", "Notifications".
  */
 
+import { asked, choices } from "./asking.js";
 import { FILES, VERSION } from "./bundle.js";
-import { noticeOf } from "./notice.js";
+import { type Bound, callOf, type Notice, notice, question, type Said, unanswered } from "./notice.js";
 
 declare const self: ServiceWorkerGlobalScope;
 
 const CACHE = `dispatch-${VERSION}`;
 const PAGE = "index.html";
+/** After so long a push is shown in fixed words if what is asked is not there yet, ms. */
+const SOON_MS = 3_000;
 
 self.addEventListener("install", (event) => { event.waitUntil(keepAll()); });
 self.addEventListener("activate", (event) => { event.waitUntil(takeOver()); });
@@ -31,8 +35,10 @@ self.addEventListener("push", (event) => {
 });
 
 self.addEventListener("notificationclick", (event) => {
-  event.notification.close();
-  event.waitUntil(show((event.notification.data as { pairing: string }).pairing));
+  const { notification, action } = event;
+  const { pairing, bound } = notification.data as Notice["data"];
+  notification.close();
+  event.waitUntil(bound !== null && (action === "once" || action === "deny") ? answered(pairing, bound, action) : open(pairing));
 });
 
 /** Gives which file of the bundle a request is for; null for what is none of it. */
@@ -68,24 +74,45 @@ async function takeOver(): Promise<void> {
 
 /** Shows what a push says, unless somebody looks at the app. */
 async function called(written: string): Promise<void> {
-  const notice = noticeOf(written, self.navigator.language);
-  if (notice === null) return;
-  const open = await self.clients.matchAll({ type: "window" });
-  if (open.some((client) => client.visibilityState === "visible" && client.focused)) return;
-  const { title, body, tag, pairing, urgent } = notice;
-  // One for each pairing and kind: a newer one takes the older one's place.
-  await self.registration.showNotification(title, { body, tag, icon: "icon.svg", badge: "icon.svg", requireInteraction: urgent, data: { pairing } });
+  const call = callOf(written);
+  if (call === null) return;
+  const windows = await self.clients.matchAll({ type: "window" });
+  if (windows.some((client) => client.visibilityState === "visible" && client.focused)) return;
+  const { language, answerThere } = await choices();
+  const spoken = language || self.navigator.language;
+  const asking = call.urgent && answerThere ? asked({ ask: "newest", pairing: call.pairing, seq: call.seq }) : Promise.resolve(null);
+  // Soon, whatever comes of the rest: a browser ends workers that show nothing.
+  const soon = await Promise.race([asking, new Promise<null>((resolve) => { setTimeout(resolve, SOON_MS, null); })]);
+  if (soon === null || soon.waiting === null) await show(notice(call, spoken));
+  const reply = await asking;
+  if (reply !== null && reply.waiting !== null) await show(question(call.pairing, reply.waiting, spoken));
+}
+
+/** Gives the answer to the question that was shown, and says when it came to nothing. */
+async function answered(pairing: string, bound: Bound, said: Said): Promise<void> {
+  const { language } = await choices();
+  const spoken = language || self.navigator.language;
+  const reply = await asked({ ask: "answer", pairing, ...bound, said });
+  const became = reply?.became ?? "not_taken";
+  if (became !== "taken") await show(unanswered(pairing, became, spoken));
+  else if (reply !== null && reply.waiting !== null) await show(question(pairing, reply.waiting, spoken));
+}
+
+async function show({ title, body, tag, data, urgent, actions }: Notice): Promise<void> {
+  // `actions` is not in TypeScript's library: not every browser has it, and one without shows the rest.
+  const options: NotificationOptions & { actions: Notice["actions"] } = { body, tag, data, actions, icon: "icon-192.png", badge: "icon-192.png", requireInteraction: urgent };
+  await self.registration.showNotification(title, options);
 }
 
 /** Brings the app to the front, at the thread of that pairing. */
-async function show(pairing: string): Promise<void> {
-  const [open] = await self.clients.matchAll({ type: "window" });
-  if (open === undefined) {
+async function open(pairing: string): Promise<void> {
+  const [page] = await self.clients.matchAll({ type: "window" });
+  if (page === undefined) {
     await self.clients.openWindow(new URL(`./#thread=${pairing}`, self.registration.scope));
     return;
   }
-  open.postMessage({ pairing });
-  await open.focus();
+  page.postMessage({ pairing });
+  await page.focus();
 }
 
 function hex(digest: ArrayBuffer): string {

@@ -11,7 +11,6 @@ import { ActionSchema, Approval, type Event, EventSchema } from "../../src/proto
 import type { MessageId, TaskId } from "../../src/protocol/ids.js";
 import type { Post, Task } from "../../src/protocol/thread/store.js";
 import { NEW, type TaskView } from "../../src/protocol/thread/task_view.js";
-import { noticeOf } from "../../src/worker/notice.js";
 
 const taskId = new Uint8Array(16).fill(7) as TaskId;
 const questionId = new Uint8Array(16).fill(9);
@@ -87,12 +86,4 @@ it("many posts of tasks that are over go; those without a verdict stay", () => {
   const { core } = changed({ ...EMPTY_CORE, posts }, new Map([[hex(taskId), done]]), [{ kind: "cursor", seq: 4n }]);
 
   expect([core.posts.length, core.posts[0]?.attempt, core.cursor]).toEqual([501, 3, 4n]);
-});
-
-it("a push that is none of ours says nothing, and one that is says nothing of what was written", () => {
-  for (const written of ["", "{", "[]", '{"v":2}', '{"v":1,"pairing":"<b>","hint":"news"}']) expect(noticeOf(written, "en")).toBeNull();
-  const pairing = "0".repeat(32);
-  expect(noticeOf(`{"v":1,"pairing":"${pairing}","hint":"question","calls":2}`, "de-DE")).toEqual({
-    title: "Dispatch", body: "Dein Rechner fragt dich etwas.", tag: `question/${pairing}`, pairing, urgent: true,
-  });
 });

@@ -4,6 +4,7 @@ import { effect } from "@preact/signals";
 
 import type { Preferences } from "../../ground/preferences.js";
 import { EMPTY, hex, solid } from "../../protocol/bytes.js";
+import { tagOf } from "../../worker/notice.js";
 import type { Link } from "./link.js";
 
 /** What came of wanting to be called. */
@@ -41,6 +42,13 @@ export class Calling {
     return "off";
   }
 
+  /** Takes away what a notification said of a pairing whose thread is looked at. */
+  async seen(pairing: string): Promise<void> {
+    const worker = "serviceWorker" in navigator ? await navigator.serviceWorker.getRegistration() : undefined;
+    const shown = (await worker?.getNotifications()) ?? [];
+    for (const one of shown) if ([tagOf(pairing, true), tagOf(pairing, false)].includes(one.tag)) one.close();
+  }
+
   /** Tells relays when there is something new to tell: after a stream opened, after a choice. */
   watch(): void {
     if (this.watching || !this.supported) return;
@@ -54,7 +62,7 @@ export class Calling {
 
   /** Gives whether a browser's push service took this phone. */
   private async tell(): Promise<boolean> {
-    const { notify, quiet, quietFrom, quietTo, questionsRing } = this.preferences.chosen.peek();
+    const { notify, quiet, quietFrom, quietTo, questionsRing, language } = this.preferences.chosen.peek();
     let subscribed = false;
     for (const link of this.links()) {
       if (link.pushKey.length === 0 || (!notify && !this.said.has(link.id))) continue;
@@ -63,10 +71,11 @@ export class Calling {
       subscribed = true;
       const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
       const hours = quiet && quietFrom !== quietTo ? { quiet: { timeZone, fromMinute: quietFrom, toMinute: quietTo, questionsRing } } : {};
-      const saying = JSON.stringify([target.endpoint, hours]);
+      const more = { ...hours, language: language || navigator.language };
+      const saying = JSON.stringify([target.endpoint, more]);
       if (this.said.get(link.id) === saying) continue;
       this.said.set(link.id, saying);
-      await link.callAt({ ...target, ...hours });
+      await link.callAt({ ...target, ...more });
     }
     return subscribed;
   }

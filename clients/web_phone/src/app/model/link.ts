@@ -186,6 +186,17 @@ export class Link {
     return this.thread.filter((item) => "task" in item && item.task.asked !== null).length;
   }
 
+  /** The number of the relay's row that was read last. */
+  get readTo(): bigint {
+    return this.client?.line.cursor ?? 0n;
+  }
+
+  /** Whether all that the computer has said is here, and in the thread. */
+  get complete(): boolean {
+    const line = this.client?.line;
+    return line?.complete === true && line.head.number <= this.toldUpTo;
+  }
+
   // ---- What a person wants. Each gives why it did not get through, or null.
 
   async send(words: string, files: readonly Attachment[]): Promise<Refused | null> {
@@ -227,7 +238,7 @@ export class Link {
   }
 
   /** Says where this phone is called. */
-  async callAt(target: { endpoint: string; p256dh: Uint8Array; auth: Uint8Array; quiet?: { timeZone: string; fromMinute: number; toMinute: number; questionsRing: boolean } }): Promise<void> {
+  async callAt(target: { endpoint: string; p256dh: Uint8Array; auth: Uint8Array; quiet?: { timeZone: string; fromMinute: number; toMinute: number; questionsRing: boolean }; language: string }): Promise<void> {
     await this.client?.callAt(create(PushTargetSchema, target)).catch(() => undefined);
   }
 

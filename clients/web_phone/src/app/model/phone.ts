@@ -1,23 +1,21 @@
 /** The phone behind the screens: who is signed in, its hosts, and what it is doing. Wires the ground by hand; screens read its signals. */
 
-import { type Signal, signal } from "@preact/signals";
+import { effect, type Signal, signal } from "@preact/signals";
 
-import { Account, APP_VERSION } from "../../ground/account.js";
 import { clock, rng } from "../../ground/clock.js";
-import { openDatabase, type Database } from "../../ground/database.js";
-import { deviceKeys, NoDeviceKeys, type DeviceKeys } from "../../ground/device_keys.js";
-import { KeptPairings } from "../../ground/kept_pairings.js";
+import { NoDeviceKeys } from "../../ground/device_keys.js";
 import { own } from "../../ground/ownership.js";
 import { Preferences } from "../../ground/preferences.js";
+import { tellWorker } from "../../ground/worker_choices.js";
 import { hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 import { Refused } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId } from "../../protocol/ids.js";
 import { LinkError, readLink } from "../../protocol/pairing/link.js";
 import { meet } from "../../protocol/pairing/meeting.js";
-import { deviceId } from "../../protocol/proof.js";
-import { dialler, type Socket } from "../../protocol/thread/web_socket.js";
+import { answerWorker } from "./approvals.js";
 import { Calling } from "./calling.js";
+import { aroundLinks, type Ground, lay } from "./ground.js";
 import { Link, refused } from "./link.js";
 
 /** Where the phone is with itself. */
@@ -37,13 +35,6 @@ export interface Comparing {
   answer(same: boolean): void;
 }
 
-interface Ground {
-  database: Database;
-  device: DeviceKeys;
-  account: Account;
-  pairings: KeptPairings;
-}
-
 /** This browser's phone. One per page. */
 export class Phone {
   readonly stage: Signal<Stage> = signal("starting");
@@ -56,6 +47,11 @@ export class Phone {
   readonly preferences = new Preferences();
   private ground: Ground | null = null;
   private calls: Calling | null = null;
+  private shown = "";
+
+  constructor() {
+    if ("serviceWorker" in navigator) answerWorker(navigator.serviceWorker, (id) => this.links.peek().find((link) => link.id === id));
+  }
 
   /** Starts, or says why it can't. `takeOver` takes the device from another tab. */
   async start({ takeOver = false } = {}): Promise<void> {
@@ -65,11 +61,13 @@ export class Phone {
       return;
     }
     try {
-      this.ground = await broken();
+      this.ground = await lay();
     } catch (problem) {
       this.stage.value = problem instanceof NoDeviceKeys ? "no_keys" : "no_store";
       return;
     }
+    const { database, device } = this.ground;
+    effect(() => { void tellWorker(database, device.vault, this.preferences.watch()).catch(() => undefined); });
     addEventListener("online", () => { this.online.value = true; });
     addEventListener("offline", () => { this.online.value = false; });
     document.addEventListener("visibilitychange", () => { void this.look(); });
@@ -80,6 +78,12 @@ export class Phone {
     }
     await this.openLinks();
     this.stage.value = "ready";
+  }
+
+  /** Hears which thread is on the screen, if any. */
+  showing(pairing: string): void {
+    this.shown = pairing;
+    void this.look();
   }
 
   /** How this phone is called. */
@@ -182,14 +186,8 @@ export class Phone {
 
   /** Opens the links of all pairings that are not open yet. */
   private async openLinks(): Promise<void> {
-    const { account, device, pairings } = this.there();
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    const identity = { deviceId: deviceId(device.keys.signingKey), sign: device.keys.sign, appVersion: APP_VERSION, instance: this.instance };
-    const around = {
-      pairings, identity, sign: device.keys.sign, dial: dialler((url) => new WebSocket(url) as unknown as Socket, scheme, clock),
-      right: async (pairId: PairId, fresh: boolean) => account.right(pairId, fresh),
-      signInNeeded: () => { this.stage.value = "signed_out"; },
-    };
+    const { pairings } = this.there();
+    const around = aroundLinks(this.there(), this.instance, () => { this.stage.value = "signed_out"; });
     const kept = await pairings.all();
     for (const { pairId, known, core } of kept) {
       if (core.state === "provisional" && Date.now() - known.madeAtMs > PROVISIONAL_MS) await pairings.remove(pairId);
@@ -222,6 +220,7 @@ export class Phone {
   }
 
   private async look(): Promise<void> {
+    if (this.shown !== "" && document.visibilityState === "visible") void this.calling.seen(this.shown).catch(() => undefined);
     await Promise.all(this.links.value.map(async (link) => link.look(document.visibilityState === "visible")));
   }
 
@@ -230,15 +229,6 @@ export class Phone {
     this.signedIn.value = now === null ? null : { account: now.account, server: now.server, service: now.service, deviceName: now.deviceName };
     if (now?.session.length === 0) this.stage.value = "signed_out";
   }
-}
-
-/** Lays the ground: the database, the keys in it, who is signed in. */
-async function broken(): Promise<Ground> {
-  const database = await openDatabase();
-  const device = await deviceKeys(database);
-  const account = new Account(database, device.vault, device.keys, clock, location.protocol === "https:" ? "https" : "http");
-  await account.open();
-  return { database, device, account, pairings: new KeptPairings(database, device.vault, device.keys.signingKey) };
 }
 
 function codeOf(written: string): ReturnType<typeof readLink> {

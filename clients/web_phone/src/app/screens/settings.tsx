@@ -72,9 +72,12 @@ function Notifications({ phone }: { phone: Phone }) {
     <section aria-labelledby="set-notify">
       <h2 id="set-notify">{t("settings.notify")}</h2>
       <label class="check"><input type="checkbox" checked={chosen.notify} onChange={({ currentTarget }) => void turn(currentTarget.checked)} /> {t("settings.notify_on")}</label>
-      <p class="small hint">{t("settings.notify_what")}</p>
+      <p class="small hint">{t(chosen.answerThere ? "settings.answer_there_what" : "settings.notify_what")}</p>
       {said === "" ? null : <p class="trouble" role="alert">{said}</p>}
-      {chosen.notify ? <QuietHours phone={phone} /> : null}
+      {chosen.notify ? <>
+        <label class="check"><input type="checkbox" checked={chosen.answerThere} onChange={({ currentTarget }) => { phone.preferences.choose({ answerThere: currentTarget.checked }); }} /> {t("settings.answer_there")}</label>
+        <QuietHours phone={phone} />
+      </> : null}
     </section>
   );
 }

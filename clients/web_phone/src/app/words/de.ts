@@ -115,6 +115,8 @@ const screen: Screen = {
   "settings.notify": "Benachrichtigungen",
   "settings.notify_on": "Ruf mich, wenn eine Aufgabe endet, der Rechner verschwindet oder ich gefragt werde",
   "settings.notify_what": "Eine Benachrichtigung sagt nichts von dem, was geschrieben wurde.",
+  "settings.answer_there": "Zeig, was gefragt wird, und lass mich in der Benachrichtigung antworten",
+  "settings.answer_there_what": "Was getan würde, steht in der Benachrichtigung. Wer dieses Telefon hat, kann es lesen und antworten, auch wenn es gesperrt ist.",
   "settings.notify_denied": "Der Browser erlaubt es dieser Seite nicht. Ändere das in ihren Berechtigungen.",
   "settings.notify_unsupported": "Dieser Browser kann das nicht. Lege die Seite auf einem iPhone erst auf den Home-Bildschirm.",
   "settings.notify_no_service": "Kein Dienst war zu erreichen, der diesen Browser ruft.",

@@ -113,6 +113,8 @@ const screen = {
   "settings.notify": "Notifications",
   "settings.notify_on": "Call me when a task ends, the computer goes away, or I am asked",
   "settings.notify_what": "A notification says nothing of what was written.",
+  "settings.answer_there": "Show what is asked, and let me answer in the notification",
+  "settings.answer_there_what": "What would be done stands in the notification. Whoever holds this phone may read it and answer, even while it is locked.",
   "settings.notify_denied": "The browser does not allow it for this page. Change that in the page's permissions.",
   "settings.notify_unsupported": "This browser can't do that. On an iPhone, add the page to the home screen first.",
   "settings.notify_no_service": "No service could be reached that calls this browser.",

@@ -1,0 +1,103 @@
+/**
+ * Approvals that wait, as a notification shows and answers them: what is shown, and an answer that goes to that question and no other.
+ *
+ * The service worker asks for it, of the page that has the device, or of a link of its own. docs/web-phone.md "Notifications".
+ */
+
+import { effect } from "@preact/signals";
+
+import { clock } from "../../ground/clock.js";
+import { hex } from "../../protocol/bytes.js";
+import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
+import type { Link } from "./link.js";
+import type { Asked, Item, TaskStory } from "./story.js";
+
+/** An approval that waits. Plain data: it goes from a page to the worker, and with the notification. */
+export interface Waiting {
+  readonly host: string;
+  readonly task: string;
+  readonly question: string;
+  /** What would be done. */
+  readonly text: string;
+  /** Whether `text` is all of it. Nobody says yes to what they can't read. */
+  readonly whole: boolean;
+}
+
+/** What the worker wants. `seq` is the number of the row that the push was for. */
+export type Request =
+  | { readonly ask: "newest"; readonly pairing: string; readonly seq: number }
+  | { readonly ask: "answer"; readonly pairing: string; readonly task: string; readonly question: string; readonly said: "once" | "deny" };
+
+/** What came of it: an answer was taken, came too late, or did not get through. */
+export type Became = "taken" | "over" | "not_taken";
+
+/** The answer to a request, and what waits now. */
+export interface Reply {
+  readonly became: Became | null;
+  readonly waiting: Waiting | null;
+}
+
+/** A notification has room for so much, characters and lines. */
+export const MOST_CHARACTERS = 300;
+export const MOST_LINES = 8;
+/** For so long the worker waits for a line to the computer, ms. */
+const PATIENCE_MS = 15_000;
+const TOO_LATE: readonly Reason[] = [Reason.QUESTION_CLOSED, Reason.TASK_OVER, Reason.TASK_UNKNOWN];
+
+/** Gives the newest approval that waits, but for one. Pure. */
+export function newest(items: readonly Item[], host: string, but = ""): Waiting | null {
+  const found = open(items).filter(({ asked }) => hex(asked.question.questionId) !== but).at(-1);
+  return found === undefined ? null : { host, task: found.id, question: hex(found.asked.question.questionId), ...shown(found.asked) };
+}
+
+/** Writes what would be done, as far as there is room. What could make it look like something else is left out. Pure. */
+export function shown({ question, preview }: Asked): { text: string; whole: boolean } {
+  const all = `${question.text}\n${preview}`.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (one) => (one === "\n" ? one : " ")).replace(/\s*\n\s*/g, "\n").trim();
+  const lines = all.split("\n").slice(0, MOST_LINES).join("\n").slice(0, MOST_CHARACTERS);
+  return { text: lines === all ? all : `${lines} …`, whole: lines === all };
+}
+
+/** Does what the worker wants, with this link. */
+export async function serve(link: Link, request: Request): Promise<Reply> {
+  const name = link.name;
+  if (request.ask === "newest") {
+    await until(link, () => link.readTo >= BigInt(request.seq) && link.complete);
+    return { became: null, waiting: newest(link.thread, name) };
+  }
+  await until(link, () => link.complete && link.standing === "reachable");
+  const found = open(link.thread).find(({ id, asked }) => id === request.task && hex(asked.question.questionId) === request.question);
+  const rest = (): Waiting | null => newest(link.thread, name, request.question);
+  if (found === undefined) return { became: link.complete ? "over" : "not_taken", waiting: rest() };
+  if (request.said === "once" && !shown(found.asked).whole) return { became: "not_taken", waiting: null };
+  const why = await link.answer(found.taskId, found.asked, request.said);
+  return { became: why === null ? "taken" : TOO_LATE.includes(why.reason) ? "over" : "not_taken", waiting: rest() };
+}
+
+/** Has a page answer the worker, for the links that it has. */
+export function answerWorker(worker: ServiceWorkerContainer, linkOf: (pairing: string) => Link | undefined): void {
+  worker.addEventListener("message", ({ data, ports: [port] }: MessageEvent<unknown>) => {
+    if (port === undefined || typeof data !== "object" || data === null || !("ask" in data)) return;
+    const request = data as Request; // the worker is of this origin and of this bundle
+    const link = linkOf(request.pairing);
+    if (link === undefined) port.postMessage(null);
+    else void serve(link, request).then((reply) => { port.postMessage(reply); }, () => { port.postMessage(null); });
+  });
+}
+
+function open(items: readonly Item[]): (TaskStory & { asked: Asked })[] {
+  return items.flatMap((item) => ("task" in item && item.task.asked?.isApproval === true ? [{ ...item.task, asked: item.task.asked }] : []));
+}
+
+/** Waits until it is so, or for as long as there is patience. */
+async function until(link: Link, so: () => boolean): Promise<void> {
+  let stop = (): void => undefined;
+  await new Promise<void>((resolve) => {
+    const impatient = clock.after(PATIENCE_MS, resolve);
+    const watching = effect(() => {
+      link.watch();
+      if (so()) resolve();
+    });
+    stop = () => { impatient(); watching(); };
+  });
+  stop();
+}

@@ -1,0 +1,86 @@
+/** What a notification says, and to which question its answers go. */
+
+import { create } from "@bufbuild/protobuf";
+import { expect, it } from "vitest";
+
+import { MOST_CHARACTERS, newest, serve, shown } from "../../src/app/model/approvals.js";
+import type { Link } from "../../src/app/model/link.js";
+import type { Asked, Item } from "../../src/app/model/story.js";
+import { QuestionSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
+import { callOf, notice, question, unanswered } from "../../src/worker/notice.js";
+
+const pairing = "0".repeat(32);
+
+function asked(text: string, preview = "", id = 9, isApproval = true): Asked {
+  return { question: create(QuestionSchema, { questionId: new Uint8Array(16).fill(id), text }), choices: ["once", "deny"], isApproval, preview };
+}
+
+function item(id: string, of: Asked | null): Item {
+  return { task: { id, asked: of } } as unknown as Item; // all that is read of it
+}
+
+it("a push that is none of ours says nothing, and one that is says nothing of what was written", () => {
+  for (const written of ["", "{", "[]", "null", '{"v":2}', '{"v":1,"pairing":"<b>","hint":"news"}']) expect(callOf(written)).toBeNull();
+  const call = callOf(`{"v":1,"pairing":"${pairing}","hint":"question","seq":7,"calls":2,"text":"secret"}`);
+  expect(call).toEqual({ pairing, urgent: true, seq: 7, calls: 2 });
+  expect(call && notice(call, "de-DE")).toEqual({
+    title: "Dispatch", body: "Dein Rechner fragt dich etwas.", tag: `question/${pairing}`, urgent: true, data: { pairing, bound: null }, actions: [],
+  });
+});
+
+it("what a push counts is a number or one", () => {
+  for (const calls of ['"<b>"', "-3", "1e400", "0.5", "{}"]) expect(callOf(`{"v":1,"pairing":"${pairing}","hint":"news","calls":${calls}}`)?.calls).toBe(1);
+});
+
+it("a question that is shown whole can be answered both ways, and the answers are bound to it", () => {
+  const waiting = newest([item("aa", asked("Delete 3 files?", "- a.txt"))], "Desk");
+  expect(waiting).toEqual({ host: "Desk", task: "aa", question: "09".repeat(16), text: "Delete 3 files?\n- a.txt", whole: true });
+  const said = waiting && question(pairing, waiting, "en");
+  expect(said?.actions.map(({ action }) => action)).toEqual(["once", "deny"]);
+  expect(said?.data).toEqual({ pairing, bound: { task: "aa", question: "09".repeat(16) } });
+  expect(said?.body).toBe("Delete 3 files?\n- a.txt");
+});
+
+it("nobody says yes to what they can't read whole", () => {
+  for (const preview of ["x".repeat(MOST_CHARACTERS), "a\n".repeat(9)]) {
+    const { text, whole } = shown(asked("Run this?", preview));
+    expect(whole).toBe(false);
+    const said = question(pairing, { host: "Desk", task: "aa", question: "09", text, whole }, "en");
+    expect(said.actions.map(({ action }) => action)).toEqual(["deny"]);
+    expect(said.body).toContain("There is more");
+  }
+});
+
+it("what would make text look like other text is left out", () => {
+  expect(shown(asked("run a\u202etxt.exe\r\u0007\u2028now")).text).toBe("run a txt.exe   now");
+});
+
+it("the newest approval is shown; questions of an agent's own and that which was just answered are not", () => {
+  const items = [item("aa", asked("first", "", 1)), item("bb", asked("second", "", 2)), item("cc", asked("which colour?", "", 3, false)), item("dd", null)];
+  expect(newest(items, "Desk")?.task).toBe("bb");
+  expect(newest(items, "Desk", "02".repeat(16))?.task).toBe("aa");
+  expect(newest([], "Desk")).toBeNull();
+});
+
+it("an answer that came to nothing is said so, in place of the question", () => {
+  expect(unanswered(pairing, "over", "en").body).toContain("already");
+  expect(unanswered(pairing, "not_taken", "de").body).toContain("kam nicht an");
+  expect(unanswered(pairing, "over", "en").tag).toBe(`question/${pairing}`);
+});
+
+it("an answer goes to the question that was shown, and to no other that is open", async () => {
+  const answered: [unknown, string][] = [];
+  const link = {
+    name: "Desk", thread: [item("aa", asked("Delete 3 files?", "", 2)), item("bb", asked("Long?", "x".repeat(MOST_CHARACTERS), 3))], complete: true, standing: "reachable",
+    watch: () => 0, answer: async (_: unknown, { question: of }: Asked, said: string) => { answered.push([of.questionId[0], said]); return Promise.resolve(null); },
+  } as unknown as Link; // all that is asked of it
+  const answer = async (task: string, id: string, said: "once" | "deny") => serve(link, { ask: "answer", pairing, task, question: id.repeat(16), said });
+
+  expect((await answer("aa", "01", "once")).became).toBe("over"); // of the same task, and closed meanwhile
+  expect((await answer("bb", "02", "once")).became).toBe("over");
+  expect((await answer("bb", "03", "once")).became).toBe("not_taken"); // was never shown whole
+  expect(answered).toEqual([]);
+  expect((await answer("aa", "02", "once")).became).toBe("taken");
+  expect((await answer("bb", "03", "deny")).became).toBe("taken");
+  expect(answered).toEqual([[2, "once"], [3, "deny"]]);
+});

@@ -1,0 +1,290 @@
+"""From the relay's push to a person's tap: Chromium's worker shows it on the tests' own desktop, and hears what is tapped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, async_playwright, expect
+
+from tests.browser.conftest import FLAGS
+from tests.support.certificates import Certificates
+from tests.support.phone_site import PhoneSite
+from tests.support.power_end import private_bus
+from tests.support.processes import Process, run
+from tests.support.push_service import Browser, PushService
+from tests.support.tray import Shown, Tray
+from tests.support.waiting import until, until_so
+from tests.support.world import World
+from tests.web_phone.pocket import Pocket, reaches_a_push_service
+from tests.web_phone.screen import Screen
+
+ONCE, DENY = "Allow once", "Don't allow"
+QUESTION = "What are the largest files?"
+# Nobody waits for more to come, or for a minute to be over.
+PROMPT = {
+    "DISPATCH_RELAY_PUSH_NETWORKS": "127.0.0.0/8,::1/128",
+    "DISPATCH_RELAY_PUSH_GROUP_MS": "1",
+    "DISPATCH_RELAY_PUSH_NEWS_GAP_MS": "1",
+    "DISPATCH_RELAY_PUSH_QUESTION_GAP_MS": "1",
+}
+
+
+@pytest.fixture
+async def subscription(tmp_path: Path) -> AsyncIterator[Browser]:
+    """Give what the browser subscribes to, at a push service that runs."""
+    async with PushService(Certificates(tmp_path / "push")) as service:
+        yield service.subscribe()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, site: PhoneSite, subscription: Browser) -> AsyncIterator[World]:
+    """Services of which the relay calls by Web Push, and a host that is signed in and may change some files."""
+    async with World(tmp_path, relay_env=PROMPT) as world:
+        calls = ("--push-contact", "mailto:operator@example.org", "--push-ca", str(tmp_path / "push" / "authority.pem"))
+        await world.services_for_browsers(site.origin, relay=calls)
+        files = tmp_path / "files"
+        files.mkdir()
+        (files / "small.bin").write_bytes(b"x" * 10)
+        (files / "large.bin").write_bytes(b"x" * 5_000)
+        await world.sign_in("dispatch-host", "desk")
+        code, events = await run("dispatch-host", "folders", "add", str(files), "--write", "--home", world.home("desk"))
+        assert code == 0, events
+        yield world
+
+
+@pytest.fixture
+async def tray(tmp_path: Path) -> AsyncIterator[Tray]:
+    async with private_bus(tmp_path) as bus:
+        tray = Tray(bus)
+        await tray.comes()
+        yield tray
+
+
+@pytest.fixture
+async def context(tmp_path: Path, tray: Tray, site: PhoneSite, subscription: Browser) -> AsyncIterator[BrowserContext]:
+    """Give a phone that lets this page notify: a profile on the disk, since a tap opens no window of another."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.fail("chromium is missing: apt-get install chromium")
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            tmp_path / "profile", executable_path=program, args=list(FLAGS), locale="en-US", timezone_id="UTC",
+            viewport={"width": 390, "height": 780}, env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": tray.address},
+        )  # fmt: skip
+        try:
+            await context.grant_permissions(["notifications"], origin=site.origin)
+            await reaches_a_push_service(context, subscription)
+            yield context
+        finally:
+            await context.close()
+
+
+@pytest.fixture
+async def pocket(screen: Screen, subscription: Browser, tray: Tray) -> Pocket:
+    return Pocket(screen, subscription, tray)
+
+
+async def together(world: World, screen: Screen, *, held: bool = False) -> Process:
+    """Pair them and run the host; `held`: each task of it runs until it is let go."""
+    await screen.pair(world)
+    host = await world.run_host("desk", env=world.held() if held else None)
+    await screen.connected()
+    return host
+
+
+async def asks(world: World, pocket: Pocket) -> None:
+    """Have a host that is held ask, while the phone is away, whether it may sort files; the push is brought to the worker."""
+    card = await pocket.screen.send(f"sort {world.folder / 'files'} into folders by type")
+    await pocket.screen.becomes(card, "running")
+    await pocket.is_put_away()
+    world.let_go()
+    await pocket.is_brought()
+
+
+async def is_asked(world: World, pocket: Pocket) -> Shown:
+    """Do the same; gives the notification once it shows what is asked."""
+    await asks(world, pocket)
+    return await pocket.tray.shows(lambda one: ONCE in one.actions)
+
+
+def is_sorted(world: World) -> bool:
+    return not (world.folder / "files" / "large.bin").exists()
+
+
+async def test_a_push_is_shown_in_fixed_words_and_tapping_it_opens_the_task(
+    world: World, screen: Screen, pocket: Pocket
+) -> None:
+    await together(world, screen, held=True)
+    await pocket.wants_calls()
+    await screen.becomes(await screen.send(QUESTION), "running")
+    await pocket.is_put_away()
+    world.let_go()
+
+    await pocket.is_brought()
+
+    shown = await pocket.tray.shows(lambda one: True)
+    assert (shown.title, shown.body, shown.actions) == ("Dispatch", "There is news from your computer.", {})
+    page = await pocket.opens(shown)
+    await expect(page.locator("article.task").filter(has_text=QUESTION)).to_have_attribute("data-state", "done")
+    assert page.url == f"{screen.origin}/"  # which thread it is stands nowhere
+    await pocket.tray.is_empty()
+
+
+async def test_pushes_of_a_pairing_are_one_notification_and_its_thread_takes_it_away(
+    world: World, screen: Screen, pocket: Pocket
+) -> None:
+    await together(world, screen, held=True)
+    await pocket.wants_calls()
+    await screen.becomes(await screen.send(QUESTION), "running")
+    await screen.send("What are the 3 largest files?")
+    await pocket.is_put_away()
+    world.let_go()
+
+    await until(lambda: sum(one.said["calls"] for one in pocket.subscription.pushes) == 2)
+    await pocket.is_brought(len(pocket.subscription.pushes))
+    await pocket.brings(pocket.subscription.pushes[-1].text.decode())  # a push service may bring one twice
+
+    assert len(pocket.tray.shown) == 1
+    await screen.open()
+    await screen.page.get_by_role("button", name="desk").click()
+    await pocket.tray.is_empty()
+
+
+async def test_in_quiet_hours_questions_come_through_and_news_wait(
+    world: World, screen: Screen, pocket: Pocket
+) -> None:
+    await together(world, screen, held=True)
+    await pocket.wants_calls()
+    await screen.button("Back").click()
+    await screen.button("Settings").click()
+    now = datetime.now(UTC)
+    await screen.page.get_by_label("Quiet hours").check()
+    await screen.page.get_by_label("From").fill(f"{now - timedelta(hours=1):%H:%M}")
+    await screen.page.get_by_label("To", exact=True).fill(f"{now + timedelta(hours=6):%H:%M}")
+    await screen.page.get_by_role("button", name="Back").click()
+    await screen.page.get_by_role("button", name="desk").click()
+    await screen.connected()
+
+    await asks(world, pocket)
+    shown = await pocket.tray.shows(lambda one: one.body == "Your computer asks you something.")
+    page = await pocket.opens(shown)
+    await page.locator("[data-answer=once]").click()
+    await page.goto("about:blank")
+    await until(lambda: is_sorted(world))
+
+    # The end of the task is a call that waits for the morning.
+    await until_so(lambda: holds(world, "dispatch_relay_push_waiting", 1))
+    assert [one.said["hint"] for one in pocket.subscription.pushes] == ["question"]
+
+
+async def holds(world: World, sample: str, value: float) -> bool:
+    return await world.sample(sample) == value
+
+
+async def test_unless_the_person_chose_it_a_notification_shows_nothing_of_a_question(
+    world: World, screen: Screen, pocket: Pocket
+) -> None:
+    await together(world, screen, held=True)
+    await pocket.wants_calls()
+
+    await asks(world, pocket)
+
+    shown = await pocket.tray.shows(lambda one: True)
+    assert (shown.title, shown.body, shown.actions) == ("Dispatch", "Your computer asks you something.", {})
+    page = await pocket.opens(shown)
+    await expect(page.locator(".question")).to_contain_text("large.bin")
+    await page.locator("[data-answer=deny]").click()
+    await expect(page.locator(".question")).to_have_count(0)
+    assert [one.actions for one in pocket.tray.ever] == [{}]
+
+
+@pytest.mark.parametrize(("tapped", "state", "done"), [(ONCE, "done", True), (DENY, "denied", False)])
+async def test_an_approval_is_answered_from_the_notification_while_the_app_is_closed(
+    world: World, screen: Screen, pocket: Pocket, tapped: str, state: str, *, done: bool
+) -> None:
+    await together(world, screen, held=True)
+    await pocket.wants_calls(answers_there=True)
+
+    shown = await is_asked(world, pocket)
+
+    assert shown.title == "desk asks"
+    assert "large.bin" in shown.body
+    assert set(shown.actions) == {ONCE, DENY}
+    await pocket.tray.tap(shown, tapped)
+    await pocket.subscription.got(2)  # the end of the task
+    await screen.open()
+    await screen.page.get_by_role("button", name="desk").click()
+    await screen.becomes(screen.page.locator("article.task"), state)
+    assert is_sorted(world) is done
+    await pocket.tray.is_empty()
+    assert pocket.tray.ever[-1] == shown, "nothing was said of an answer that was taken"
+
+
+async def test_an_approval_is_answered_through_a_page_that_has_the_device(
+    world: World, screen: Screen, pocket: Pocket
+) -> None:
+    await together(world, screen)
+    await pocket.wants_calls(answers_there=True)
+    card = await screen.send(f"sort {world.folder / 'files'} into folders by type")
+    await screen.becomes(card, "asking")
+    await screen.page.evaluate("window.itself = true")
+    await pocket.is_behind()
+    await pocket.brings_question()
+
+    shown = await pocket.tray.shows(lambda one: ONCE in one.actions)
+    await pocket.tray.tap(shown, ONCE)
+
+    await screen.becomes(card, "done")
+    assert is_sorted(world)
+    assert await screen.page.evaluate("window.itself"), "the page was there all the time"
+
+
+async def test_an_answer_to_a_question_that_was_answered_meanwhile_does_nothing_and_says_so(
+    world: World, screen: Screen, pocket: Pocket
+) -> None:
+    await together(world, screen, held=True)
+    await pocket.wants_calls(answers_there=True)
+    shown = await is_asked(world, pocket)
+    code, events = await run("dispatch-host", "questions", "--home", world.home("desk"))
+    assert code == 0, events
+    task = events[0]["task_id"]
+    code, events = await run("dispatch-host", "answer", task, "deny", "--home", world.home("desk"))
+    assert code == 0, events
+    await pocket.subscription.got(2)
+
+    await pocket.tray.tap(shown, ONCE)
+
+    await pocket.tray.shows(lambda one: one.body.startswith("That was answered already"))
+    assert not is_sorted(world)
+
+
+async def test_without_a_network_an_answer_is_said_to_have_come_to_nothing(
+    world: World, screen: Screen, pocket: Pocket
+) -> None:
+    await together(world, screen, held=True)
+    await pocket.wants_calls(answers_there=True)
+    shown = await is_asked(world, pocket)
+    await world.relay.stop()
+
+    await pocket.tray.tap(shown, ONCE)
+
+    await pocket.tray.shows(lambda one: one.body.startswith("Your answer did not get through"))
+    assert not is_sorted(world)
+
+
+async def test_a_page_that_comes_takes_the_device_from_the_worker(world: World, screen: Screen, pocket: Pocket) -> None:
+    await together(world, screen)
+    await pocket.wants_calls(answers_there=True)
+    await pocket.is_put_away()
+    await world.relay.stop()  # so that the worker waits for a line
+    await pocket.brings_question()
+    await pocket.borrows()
+
+    await screen.open()
+
+    await expect(screen.page.get_by_role("button", name="desk")).to_be_visible()
