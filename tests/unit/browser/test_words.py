@@ -6,6 +6,7 @@ import json
 
 import pytest
 from dispatch_host.browser import wire
+from dispatch_host.browser.reading import links
 from dispatch_host.browser.sending import question
 from dispatch_host.browser.wire import Failed, OutOfBounds, Reply, Sends, Visits, heard
 from dispatch_host.permissions.permission import BROWSER
@@ -84,3 +85,23 @@ def test_another_byte_is_another_action() -> None:
 
 def test_nobody_is_asked_about_what_goes_nowhere() -> None:
     assert question(Sends(1, "POST", "data:x", "", "", "")) is None
+
+
+def test_where_a_link_leads_is_read_for_it_and_for_what_lies_in_it_and_for_nothing_else() -> None:
+    snapshot = """\
+- generic [active] [ref=e1]:
+  - link "one" [ref=e2] [cursor=pointer]:
+    - /url: /two?a=b
+    - heading "one" [level=2] [ref=e3]
+    - generic [ref=e4]:
+      - img "a" [ref=e5]
+  - 'link "x: y" [ref=f2e6]':
+    - /url: "#there"
+  - link "none" [ref=e7]: /url
+  - button "Send" [ref=e8]:
+    - text: "- /url: /three"
+  - link "odd" [ref=e9]:
+    - /url: "\\x01"
+  - button "last" [ref=e10]
+"""
+    assert links(snapshot) == {**dict.fromkeys(("e2", "e3", "e4", "e5"), "/two?a=b"), "f2e6": "#there"}
