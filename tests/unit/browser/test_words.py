@@ -40,6 +40,7 @@ def test_what_is_of_the_protocol_is_heard() -> None:
         line(reply=1, file={"name": "x" * 2000, "url": ""}),
         line(sends={**SENDS, "body": "x" * (wire.SENT_BYTES + 1)}),
         line(sends={**SENDS, "body": "unseen \u202e right to left"}),  # it could not be shown as it is sent
+        *(line(sends={**SENDS, "body": f"a{unseen}b"}) for unseen in "\u034f\u2065\u2800\u3164\ufe0f\ue000\U000e0100"),
         line(sends={**SENDS, "url": "https://x/\x1b"}),
         line(sends={**SENDS, "number": 1.5}),
         b"[" * 100_000,
@@ -59,6 +60,9 @@ def test_a_person_sees_the_whole_of_what_would_be_sent_and_the_rule_names_where_
     assert "POST https://shop.example/order?x=1" in asked.preview
     assert "````\na=```\nb=2\n````" in asked.preview
     assert "https://other.example" in asked.preview
+    tabbed = question(Sends(1, "POST", "https://x/", "a\tb\r\n", "text/plain", "https://x/"))
+    assert tabbed is not None
+    assert "a⇥b␍\n" in tabbed.preview
     assert asked.rule == "let pages of https://other.example submit forms on https://shop.example"
     assert asked.permission == BROWSER
     assert json.loads(asked.action)["body"] == "a=```\nb=2"
