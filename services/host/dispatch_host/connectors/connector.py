@@ -82,6 +82,7 @@ class Connector:
         self._stops = 0  # how often somebody wanted it ended
         self._is_let_go = False
         self._hidden: Callable[[str], str] = str  # takes the secrets of the last start out of a text
+        self._hidden_where_filled_in: Callable[[str], str] = str
         self._over = asyncio.Event()
         self._settled = asyncio.Event()
         self._one_start = asyncio.Lock()
@@ -122,7 +123,7 @@ class Connector:
             raise Failed("its tools have changed meanwhile: look at them again")
         answer = await self._asking(line.call(tool.name, arguments))
         self.life = self.life.worked()
-        return answer.without(self._hidden) if answer.failed else answer
+        return answer.without(self._hidden if answer.failed else self._hidden_where_filled_in)
 
     async def stop(self) -> None:
         """End it, as its owner wants it; a start that waits for its turn does not come about."""
@@ -181,7 +182,7 @@ class Connector:
         """Hold the connection from its beginning to its end."""
         over = self._over = asyncio.Event()
         opening = Opening(ended=over.set)
-        self._hidden = opening.hidden
+        self._hidden, self._hidden_where_filled_in = opening.hidden, opening.hidden_where_filled_in
         seconds = self.definition.start_seconds
         too_slow = asyncio.get_running_loop().call_later(seconds, self._break, f"it was not ready in {seconds:g} s")
         try:
@@ -255,7 +256,10 @@ class Connector:
 
 def why_theirs(keys: Sequence[str]) -> str:
     """Say why a program that is not the owner's own is not started, without a path."""
-    return f'agents may write to what it is started from ({", ".join(keys)}), and it has no "sandbox": true'
+    return (
+        f"agents may write to what it is started from ({', '.join(keys)}), and what they wrote would run with your rights or get "
+        "its secrets. Move it; or approve less, once you have looked at what is there"
+    )
 
 
 def _named(failure: BaseException) -> str:
