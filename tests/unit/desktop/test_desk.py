@@ -247,6 +247,9 @@ async def test_a_model_asks_before_it_opens_and_the_rule_is_no_wider_than_it_say
         ("x.html", "<script>location = 'http://127.0.0.1/'</script>", "web page"),
         ("x.txt", "<html>", "web page"),
         ("x.docx", "PK", "office document"),
+        ("x.csv", "=WEBSERVICE(A1)", "office document"),
+        ("x.md", "![](https://example.org/)", "fetch from the network"),
+        ("x.pdf", "%PDF-1.7" + " " * 9000 + "<</OpenAction 3 0 R>>", "fetch from the network"),
         ("x.foo", "words", "known to be harmless"),
     ],
 )

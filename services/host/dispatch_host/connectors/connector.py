@@ -18,6 +18,7 @@ from dispatch_host.connectors.definition import ByProgram, Definition
 from dispatch_host.connectors.failures import CallFailed, LineBroken
 from dispatch_host.connectors.life import PATIENCE_SECONDS, Event, Life, State
 from dispatch_host.connectors.offer import Offer, Offered
+from dispatch_host.connectors.owners import HAS_CODE
 from dispatch_host.connectors.starting import NotStarted, Opening, Starter
 from dispatch_host.scope import Folder
 
@@ -259,6 +260,7 @@ def why_theirs(keys: Sequence[str]) -> str:
     return (
         f"agents may write to what it is started from ({', '.join(keys)}), and what they wrote would run with your rights or get "
         "its secrets. Move it; or approve less, once you have looked at what is there"
+        + ('. If its code leads nowhere there, say "ours": true' if any(key.endswith(HAS_CODE) for key in keys) else "")
     )
 
 

@@ -15,6 +15,9 @@ from dispatch_host.connectors.definition import ByProgram
 from dispatch_host.scope.leading import code_in, paths_in
 from dispatch_host.scope.theirs import is_theirs
 
+HAS_CODE = " has code"
+"""Stands behind the key of a word that is refused for nothing but that."""
+
 
 def not_the_owners(
     how: ByProgram, places: Sequence[Path], *, home: Path, environment: Mapping[str, str]
@@ -27,7 +30,7 @@ def not_the_owners(
     """
     named = dict.fromkeys(key for key, path in _paths(how, home, environment) if is_theirs(path, places, home=home))
     code = code_in((how.command, *how.args)) if places and not how.ours else ()
-    return [*named, *(f"{f'args[{place - 1}]' if place else 'command'} has code" for place in code)]
+    return [*named, *(f"{f'args[{place - 1}]' if place else 'command'}{HAS_CODE}" for place in code)]
 
 
 def _paths(how: ByProgram, home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:

@@ -88,7 +88,10 @@ class Starter:
         self._limits = limits or Limits(seconds=_YEARS_SECONDS, output_bytes=_ANY_BYTES)
 
     def not_the_owners(self, definition: Definition, folders: Sequence[Folder]) -> Sequence[str]:
-        """Name the keys by which a program leads to where agents may write, with these approved; in the sandbox if it has secrets."""
+        """Name the keys by which a program leads to where agents may write, with these approved.
+
+        In the sandbox it may, unless it gets secrets.
+        """
         how = definition.how
         if isinstance(how, ByUrl) or (how.sandbox and not any(one.has_places for one in how.env.values())):
             return ()
