@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dispatch_host.agents import Agent
-from dispatch_host.agents.acp.known import external_agents
+from dispatch_host.agents.acp.known import external_agents, own_folders
 from dispatch_host.agents.acp.own import FILE
 from dispatch_host.agents.acp.sending import Sending
 from dispatch_host.agents.registry import BUILT_IN, Known, Registry
@@ -22,6 +22,7 @@ from dispatch_host.browser.session import Browser
 from dispatch_host.browser.tools import BrowserTools
 from dispatch_host.desktop.best import best_desktop
 from dispatch_host.desktop.desktop import Desktop
+from dispatch_host.desktop.planted import Planted
 from dispatch_host.desktop.tools import DesktopTools
 from dispatch_host.owned import Owned
 from dispatch_host.scope import KeptOut
@@ -85,7 +86,7 @@ def _built_in(
             terminal,
             keep_out,
             pages=Visits(browser, pictures=owned.pictures),
-            desktop=Desk(desktop, home=Path.home(), keep_out=owned.keep_out),
+            desktop=Desk(desktop, home=Path.home(), keep_out=owned.keep_out, planted=_planted(owned)),
         )
 
     return Known(
@@ -146,8 +147,13 @@ def _screens(owned: Owned, browser: Browser, desktop: Desktop) -> Sequence[Toolb
     home = Path.home()
     return [
         BrowserTools(browser, pictures=owned.pictures, home=home, keep_out=owned.keep_out),
-        DesktopTools(desktop, home=home, keep_out=owned.keep_out),
+        DesktopTools(desktop, home=home, keep_out=owned.keep_out, planted=_planted(owned)),
     ]
+
+
+def _planted(owned: Owned) -> Planted:
+    agents_own = own_folders(owned.home.path / FILE, home=Path.home())
+    return Planted(home=Path.home(), agents_own=agents_own, environment=owned.environment)
 
 
 def _assistant(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,7 @@ from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
 from dispatch_host.desktop.documents import Opens
+from dispatch_host.desktop.planted import IsPlanted
 from dispatch_host.markdown import code
 from dispatch_host.permissions.permission import BROWSER, DESKTOP, Permission
 from dispatch_host.scope import KeptOut, kept, shown
@@ -21,13 +23,15 @@ T = TypeVar("T")
 
 _SAID_CHARACTERS = 1000
 _MOST_CHOICES = 20
+_PLANTED = "\n\nAgents may write to what it is started from: what they wrote would run with your rights."
 
 
 class DesktopTools:
     """As a Toolbox."""
 
-    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut]) -> None:
-        """`home` is what `~` means, `keep_out` is the scope's."""
+    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut], planted: IsPlanted) -> None:
+        """`home` is what `~` means, `keep_out` is the scope's; `planted` tells the applications that agents may have written."""
+        self._planted = planted
         self._desktop = desktop
         self._home = home
         self._keep_out = kept(keep_out)
@@ -84,7 +88,8 @@ class DesktopTools:
     async def _open_application(self, given: Mapping[str, JSON], work: Work) -> str:
         found = matching.applications_of(_text(given, "application"), await _answer(self._desktop.applications()))
         application = await _one(found, [one.name for one in found], "Which application?", work)
-        await _may(work, application_question(application))
+        planted = await asyncio.to_thread(self._planted, application, work.gate.folders)
+        await _may(work, application_question(application, planted=planted))
         await work.gate.use(DESKTOP, f"open {application.name}")
         await work.tell(Step(f"Opening {shown(application.name)}"))
         return came(application.name, await _answer(opening.opened(self._desktop, application)))
@@ -116,15 +121,15 @@ async def use_for(document: finding.Document, gate: Gate) -> None:
         await gate.use(permission, f"open {shown(str(document.path))}")
 
 
-def application_question(application: Application) -> Approval:
-    """Ask whether an application may be opened."""
-    rule = f"open {shown(application.name)}"
+def application_question(application: Application, *, planted: bool) -> Approval:
+    """Ask whether an application may be opened. There is no rule for one that agents may have written, or write anew."""
+    rule = "" if planted else f"open {shown(application.name)}"
     return Approval(
         text=f"Open {code(application.name)} on the desktop?",
         action=canonical(
             {"tool": "desktop_open_application", "name": application.name, "start": list(application.start)}
         ),
-        preview=f"{code(application.name)}, started as {code(' '.join(application.start))}",
+        preview=f"{code(application.name)}, started as {code(shlex.join(application.start))}{_PLANTED * planted}",
         rule=rule if len(rule.encode()) <= RULE_BYTES else "",
         permission=DESKTOP,
         of={"application": application.name, "start": list(application.start)},
