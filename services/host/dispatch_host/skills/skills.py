@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import shlex
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -152,7 +153,10 @@ class Skills:
         start = await self._start(_text(arguments, "folder"), work)
         async with contextlib.AsyncExitStack() as stack:
             with _reading():
-                copy = await asyncio.to_thread(stack.enter_context, copied(skill))
+                theirs = where_agents_write(work.gate.folders, self._agents_own())
+                where = (Path(tempfile.gettempdir()), self._home / ".cache", self._home)
+                copying = copied(skill, where=where, theirs=theirs)
+                copy = await asyncio.to_thread(stack.enter_context, copying)
                 await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
                 whole = await asyncio.to_thread(digest, copy)
             try:
@@ -168,6 +172,11 @@ class Skills:
                 raise ToolFailed("The person said no. The script was not run.")
             if isinstance(reply, NobodyAnswered):
                 raise ToolFailed("Nobody answered whether it may be run. The script was not run.")
+            # A folder around it may have been approved meanwhile.
+            if await asyncio.to_thread(digest, copy) != whole:
+                raise ToolFailed(
+                    "Its copy is another by now than the one that was asked about. The script was not run."
+                )
             return await self._carry_out(question.action, copy, work)
 
     async def _start(self, said: str, work: Work) -> Path:
