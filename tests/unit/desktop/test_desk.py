@@ -225,9 +225,8 @@ class Model:
 
 def opens_another(desktop: RecordedDesktop) -> None:
     _, subject = desktop.asked[-1]
-    desktop.open.append(
-        Window(len(desktop.open) + 1, "paint", subject.name if isinstance(subject, Path) else "Untitled")
-    )
+    app, title = ("paint", subject.name) if isinstance(subject, Path) else (str(subject), "Untitled")
+    desktop.open.append(Window(len(desktop.open) + 1, app, title))
 
 
 async def test_a_model_asks_before_it_opens_and_the_rule_is_no_wider_than_it_says(folder: Path) -> None:
