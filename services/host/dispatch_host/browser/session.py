@@ -7,12 +7,13 @@ out.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from dispatch.runtime.logs import get_logger
 
 from dispatch_host.agents.agent import Gate
 from dispatch_host.agents.asking import Allowed, Ask
@@ -26,7 +27,7 @@ from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import Found
 from dispatch_host.scope import KeptOut, kept
 
-log = logging.getLogger(__name__)
+_LOG = get_logger()
 
 CALL_SECONDS = 45.0
 DOWNLOAD_SECONDS = 620.0
@@ -102,7 +103,7 @@ class Session:
                 while line := await self._worker.reader.readline():
                     await self._take(wire.heard(line), asking)
         except* (wire.OutOfBounds, ValueError):  # ValueError: a line longer than LINE_BYTES
-            log.warning("browser failed", extra={"cause": "out of bounds"})
+            _LOG.warning("browser failed", cause="out of bounds")
         except* OSError:
             pass  # it died: whoever waits hears so
         finally:
@@ -190,7 +191,7 @@ class Session:
         self._worker.writer.write(wire.line({"answer": sends.number, "yes": yes}))
 
     def _broken(self, why: str) -> SessionOver:
-        log.warning("browser failed", extra={"cause": why})
+        _LOG.warning("browser failed", cause=why)
         self.over = True
         return SessionOver("The browser does not answer any more and was ended. The next address opens a new one.")
 
