@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dispatch_host.scope.beneath import Beneath
-from dispatch_host.scope.climbing import THROUGH, is_within
+from dispatch_host.scope.climbing import THROUGH, is_within, upwards
 from dispatch_host.scope.folder import Folder
 from dispatch_host.scope.kept import Identity
 from dispatch_host.scope.refusal import Refusal, Refused, leads_out, refusal_of, special
@@ -120,25 +120,12 @@ class Root:
 
         Upwards, from what was opened: where a folder is now is told by it alone, whoever renames what meanwhile.
         """
-        here = folder
-        try:
-            while True:
-                facts = os.fstat(here)
-                if self.keeps_out(facts):
-                    raise leads_out(path)
-                identity = facts.st_dev, facts.st_ino
-                if identity == self.identity:
-                    return
-                above = os.open("..", THROUGH, dir_fd=here)
-                if here != folder:
-                    os.close(here)
-                here = above
-                over = os.fstat(here)
-                if (over.st_dev, over.st_ino) == identity:  # the top of the disk
-                    raise leads_out(path)
-        finally:
-            if here != folder:
-                os.close(here)
+        for identity in upwards(folder):
+            if identity in self._kept:
+                break
+            if identity == self.identity:
+                return
+        raise leads_out(path)
 
     def _reach(self, path: str, flags: int) -> int:
         """Open a path, in steps where it is longer than the system takes at once."""
