@@ -7,6 +7,7 @@ explains the rules and what they do not cover.
 
 from dispatch_host.scope.beneath import Beneath, ComponentWalk, OpenAt2, best_beneath
 from dispatch_host.scope.folder import Folder, FolderRefused
+from dispatch_host.scope.given import around
 from dispatch_host.scope.hands import Facts, Hands
 from dispatch_host.scope.keep_out import KeepOut, kept
 from dispatch_host.scope.kept import Identity, KeptOut
@@ -42,6 +43,7 @@ __all__ = [
     "Scope",
     "SeveralFolders",
     "Tally",
+    "around",
     "best_beneath",
     "best_rename",
     "exact",
