@@ -1,4 +1,4 @@
-"""Programs in bubblewrap: opens the folders, writes the arguments, lets a keeper start it. The app makes one."""
+"""Programs in bubblewrap: opens the folders, writes the arguments, lets a keeper start it. The probe makes one."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 class Bubblewrap:
     """Starts programs in namespaces of their own. `probe` tells whether this computer lets it."""
-
-    confined = True
 
     def __init__(
         self,

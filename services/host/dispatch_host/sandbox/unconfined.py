@@ -23,8 +23,6 @@ from dispatch_host.scope.kept import KeptOut
 class Unconfined:
     """Starts programs as they are. Only the folder they start in is checked."""
 
-    confined = False
-
     def __init__(
         self, *, home: Path, keep_out: Sequence[Path | KeptOut] = (), environment: Mapping[str, str] | None = None
     ) -> None:

@@ -17,7 +17,7 @@ from dispatch_host.agents.builtin import change_grammar, file_slots, grammar, se
 from dispatch_host.agents.builtin.action_grammar import ADJECTIVES, EXPLAINED, RULES
 from dispatch_host.agents.builtin.actions import Said, choose
 from dispatch_host.agents.builtin.mending import impolite, mended, with_longer_names
-from dispatch_host.agents.builtin.query import CHANGES, Action, Query, Sort
+from dispatch_host.agents.builtin.query import CHANGES, Action, Sort
 from dispatch_host.agents.builtin.sentence import Words, literals
 
 FILE_CHANGES = "change files"  # what a refused request wanted, for the answer
@@ -43,12 +43,6 @@ class Parsed:
     def understood(self) -> bool:
         """Tell whether every word was explained."""
         return not self.left and self.wants is None
-
-    def query(self) -> Query | None:
-        """Give the request as it stands alone, if it does."""
-        if self.action is None or not self.understood:
-            return None
-        return Query(action=self.action, **self.slots)
 
 
 def parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
