@@ -1,6 +1,6 @@
 """The built-in assistant as an Agent: has each task done in a worker, passes its events on, and asks what is to be asked.
 
-Knows nothing of what a request says. The runner in app.py makes one BuiltIn and calls `run`.
+Knows nothing of what a request says. Made by known_agents.py, anew for each task.
 """
 
 from __future__ import annotations
