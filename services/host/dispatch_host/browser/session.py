@@ -25,7 +25,7 @@ from dispatch_host.browser.reach import Network, Reach, origin
 from dispatch_host.permissions.permission import BROWSER
 from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import Found
-from dispatch_host.scope import KeptOut, kept
+from dispatch_host.scope import KeptOut, lasting
 
 _LOG = get_logger()
 
@@ -215,7 +215,7 @@ class Browser:
         """
         self._sandbox = sandbox
         self._home = home
-        self._keep_out = [one.path for one in kept(keep_out)]
+        self._keep_out = lasting(keep_out)
         self._environment = environment or {}
         self._reach = reach or Reach()
         self._resolve = resolve or Names().look_up
@@ -267,7 +267,7 @@ class Browser:
             raise NoBrowser(f"There is no sandbox for it. {found.why}".strip(), found.advice)
         bubblewrap = found.programs.executable
         async with chamber(
-            bubblewrap, home=self._home, keep_out=self._keep_out, environment=self._environment
+            bubblewrap, home=self._home, keep_out=[one.path for one in self._keep_out], environment=self._environment
         ) as worker:
             yield worker
 

@@ -14,7 +14,7 @@ from dispatch_host.sandbox.keeping import Start, converse, keep, keepers
 from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
-from dispatch_host.scope.keep_out import kept as kept_of
+from dispatch_host.scope.keep_out import lasting
 from dispatch_host.scope.kept import KeptOut
 from dispatch_host.scope.own_code import own_code
 
@@ -41,7 +41,7 @@ class Bubblewrap:
         """
         self.executable = executable
         self._home = home
-        self._keep_out = kept_of(keep_out)
+        self._keep_out = lasting(keep_out)
         self._only_read = own_code() if only_read is None else only_read
         self._environment = keepers(environment or {})
 
