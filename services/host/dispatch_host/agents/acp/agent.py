@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dispatch import errors
 
+from dispatch_host.agents.acp.earlier import earlier_session
 from dispatch_host.agents.acp.finding import NotInstalled, find
 from dispatch_host.agents.acp.presets import Preset
 from dispatch_host.agents.acp.tools import passed_on
@@ -143,9 +144,7 @@ class External:
 
     def _folder(self, folders: Sequence[Folder], history: Sequence[Turn]) -> Path:
         """Choose where it works: where it worked last, else the first folder that it may change."""
-        from dispatch_host.agents.acp.session import earlier_folder  # noqa: PLC0415 -- as above
-
-        last = earlier_folder(history, self._preset.name)
+        last = earlier_session(history, self._preset.name).folder
         if last is not None and any(folder.path == last for folder in folders):
             return last
         return next((folder for folder in folders if folder.writable), folders[0]).path
