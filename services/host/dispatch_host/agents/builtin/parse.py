@@ -21,7 +21,7 @@ from dispatch_host.agents.builtin.query import CHANGES, Action, Sort
 from dispatch_host.agents.builtin.sentence import Words, literals
 
 FILE_CHANGES = "change files"  # what a refused request wanted, for the answer
-DESKTOP = "desktop"
+ANOTHER_AGENT = "another agent"
 _LONGEST = 1000  # characters: nobody asks for a list of files in more, and patterns must not be kept busy
 
 
@@ -37,7 +37,7 @@ class Parsed:
     more: bool = False  # more of the same list
     reverse: bool = False  # the same list from its other end
     onward: bool = False  # what comes next of the same list
-    wants: str | None = None  # FILE_CHANGES or DESKTOP: clearly not for this assistant
+    wants: str | None = None  # FILE_CHANGES or ANOTHER_AGENT: clearly not for this assistant
 
     @property
     def understood(self) -> bool:
@@ -146,10 +146,10 @@ def _wants(words: Words) -> str | None:
                 rf"{grammar.CLAUSE}(?:write|create|make|fix|change|add|update|correct"
                 rf"|edit)\b(?!.*\b(?:files?|folders?|csv|pdf|names?)\b)"
             )
-            else DESKTOP
+            else ANOTHER_AGENT
         )
     if words.has(rf"{grammar.CLAUSE}(?:{grammar.DESKTOP_VERBS})\b(?=\s|$)"):
-        return DESKTOP
+        return ANOTHER_AGENT
     return None
 
 
