@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dispatch.runtime.logs import get_logger
 
-from dispatch_host.agents.agent import Gate
+from dispatch_host.agents.agent import Gate, NotDoneReason
 from dispatch_host.agents.asking import Allowed, Ask
 from dispatch_host.browser import near, sending, wire
 from dispatch_host.browser.chamber import NoBrowser, Worker, chamber, installed
@@ -264,7 +264,8 @@ class Browser:
         installed()
         found = await self._sandbox()
         if not isinstance(found.programs, Bubblewrap):
-            raise NoBrowser(f"There is no sandbox for it. {found.why}".strip(), found.advice)
+            why = f"There is no sandbox for it. {found.why}".strip()
+            raise NoBrowser(why, found.advice, reason=NotDoneReason.SANDBOX_UNAVAILABLE)
         bubblewrap = found.programs.executable
         async with chamber(
             bubblewrap, home=self._home, keep_out=[one.path for one in self._keep_out], environment=self._environment

@@ -10,7 +10,7 @@ from dispatch_host.scope.folder import Folder, FolderRefused
 from dispatch_host.scope.given import around
 from dispatch_host.scope.hands import Facts, Hands
 from dispatch_host.scope.keep_out import KeepOut, lasting
-from dispatch_host.scope.kept import KeptOut
+from dispatch_host.scope.kept import Identity, KeptOut
 from dispatch_host.scope.names import END_MISSING, exact, fold, shown, visible
 from dispatch_host.scope.refusal import Refusal, Refused
 from dispatch_host.scope.renaming import LinkThenUnlink, Rename, RenameAt2, best_rename
@@ -28,6 +28,7 @@ __all__ = [
     "FolderNotApproved",
     "FolderRefused",
     "Hands",
+    "Identity",
     "KeepOut",
     "KeptOut",
     "LinkThenUnlink",
