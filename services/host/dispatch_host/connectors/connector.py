@@ -21,6 +21,7 @@ from dispatch_host.connectors.offer import Offer, Offered
 from dispatch_host.connectors.owners import HAS_CODE
 from dispatch_host.connectors.starting import NotStarted, Opening, Starter
 from dispatch_host.scope import Folder
+from dispatch_host.scope.given import still_given
 
 if TYPE_CHECKING:
     from dispatch_host.connectors.line import Line
@@ -142,9 +143,9 @@ class Connector:
 
     def outgrows(self, folders: Sequence[Folder]) -> bool:
         """Tell whether it must not go on with these folders approved, and no others."""
-        if self.is_confined:
-            return any(not folder.is_within(folders) for folder in self.folders)
-        return bool(self._starter.not_the_owners(self.definition, folders))
+        if self.is_confined and still_given(self.folders, folders) != list(self.folders):
+            return True
+        return bool(self.not_the_owners(folders))
 
     def not_the_owners(self, folders: Sequence[Folder]) -> Sequence[str]:
         """Name the keys of its definition for which it is not started with these folders approved."""

@@ -131,7 +131,7 @@ class Connectors:
         """End what nothing is left for, what sees a folder that it may not see any more, and what agents may write to by now."""
         names = {name.partition("/")[0] for name in granted}
         for name, connector in self._connectors.items():
-            if name not in names or connector.outgrows(folders) or connector.not_the_owners(folders):
+            if name not in names or connector.outgrows(folders):
                 self._group.create_task(connector.stop())
 
     async def _offer(self, connector: Connector, work: Work) -> Offer:
