@@ -6,7 +6,7 @@ What is slow to import is imported when an agent is made, so that listing them i
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -109,7 +109,7 @@ def _llm(
             settings_home=owned.home.path,
             environment=environment,
             toolboxes=[*_own_tools(owned, environment, terminal, keep_out), *toolboxes],
-            clock=_clock(environment),
+            clock=_clock(owned),
         )
 
     async def why_not() -> str:
@@ -138,7 +138,7 @@ def _file_tools(
     from dispatch_host.agents.tools import FileTools
 
     assistant = _assistant(owned, environment, terminal, keep_out)
-    return FileTools(assistant, home=Path.home(), zone=_clock(environment)().tzinfo)
+    return FileTools(assistant, home=Path.home(), zone=owned.zone())
 
 
 def _screens(owned: Owned, browser: Browser, desktop: Desktop) -> Sequence[Toolbox]:
@@ -163,6 +163,7 @@ def _assistant(
 
     return BuiltIn(
         keep_out=keep_out,
+        clock=_clock(owned),
         environment=environment,
         records=owned.changes,
         terminal=terminal,
@@ -171,7 +172,6 @@ def _assistant(
     )
 
 
-def _clock(environment: Mapping[str, str]) -> partial[datetime]:
-    from dispatch_host.agents.builtin import zone
-
-    return partial(datetime.now, zone.local_zone(environment.get("TZ", "")))
+def _clock(owned: Owned) -> Callable[[], datetime]:
+    """Give a clock that shows the zone as it is then: a person who travels changes it."""
+    return lambda: datetime.now(owned.zone())
