@@ -277,5 +277,18 @@ def test_the_race_of_phone_and_host_is_won_by_whoever_is_written_first(gone: boo
     race.teardown()
 
 
+def test_of_a_command_that_never_began_its_owner_hears_that_there_is_no_such_task() -> None:
+    host = OneAnswer()
+    host.paired()
+    task_id = os.urandom(16)
+    assert host.takes(task_id, pb.Action(task=pb.Task(text="work"), action_id=task_id))
+
+    with pytest.raises(errors.TaskUnknown):
+        steps.cancel_here(host.tx, host.scribe, task_id)
+    with pytest.raises(errors.TaskUnknown):
+        questions.answer_here(host.tx, host.scribe, task_id, pb.Answer(question_id=b"q"), by="desk")
+    host.teardown()
+
+
 def test_whatever_comes_in_whatever_order() -> None:
     run_state_machine_as_test(OneAnswer, settings=settings(max_examples=60, stateful_step_count=40))
