@@ -16,9 +16,9 @@ from typing import Protocol
 from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneReason, Progress, Result, Step
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.query import CHANGES, Action, Query
+from dispatch_host.agents.given import Given, schema, words
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.agents.tools.changing import CHANGING, CONTENT_CHARACTERS
-from dispatch_host.agents.tools.given import Given, schema, words
 from dispatch_host.agents.tools.naming import ATTACHED, absolute, attachment, meant, outside
 from dispatch_host.agents.tools.reading import LOOKING, Looking
 from dispatch_host.changes import BadPlan, Plan, Write
