@@ -24,7 +24,6 @@ from dispatch_host.desktop.best import best_desktop
 from dispatch_host.desktop.desktop import Desktop
 from dispatch_host.desktop.tools import DesktopTools
 from dispatch_host.owned import Owned
-from dispatch_host.scope import KeptOut
 
 if TYPE_CHECKING:
     from dispatch_host.agents.builtin import BuiltIn
@@ -60,10 +59,10 @@ def known_agents(
         terminal=terminal,
         keep_out=owned.keep_out,
         records=owned.changes,
-        toolboxes=[Sending(partial(_file_tools, owned, environment, terminal, owned.keep_out)), *others],
+        toolboxes=[Sending(partial(_file_tools, owned, environment, terminal)), *others],
     )
-    built_in = _built_in(owned, environment, terminal, owned.keep_out, browser, desktop)
-    llm = _llm(owned, environment, terminal, owned.keep_out, others)
+    built_in = _built_in(owned, environment, terminal, browser, desktop)
+    llm = _llm(owned, environment, terminal, others)
     return Registry([built_in, llm, *external])
 
 
@@ -71,7 +70,6 @@ def _built_in(
     owned: Owned,
     environment: Mapping[str, str],
     terminal: Terminal,
-    keep_out: Sequence[KeptOut],
     browser: Browser,
     desktop: Desktop,
 ) -> Known:
@@ -83,7 +81,6 @@ def _built_in(
             owned,
             environment,
             terminal,
-            keep_out,
             pages=Visits(browser, pictures=owned.pictures),
             desktop=Desk(desktop, home=Path.home(), keep_out=owned.keep_out),
         )
@@ -99,7 +96,6 @@ def _llm(
     owned: Owned,
     environment: Mapping[str, str],
     terminal: Terminal,
-    keep_out: Sequence[KeptOut],
     toolboxes: Sequence[Toolbox],
 ) -> Known:
     def make() -> Agent:
@@ -108,7 +104,7 @@ def _llm(
         return LanguageModel(
             settings_home=owned.home.path,
             environment=environment,
-            toolboxes=[*_own_tools(owned, environment, terminal, keep_out), *toolboxes],
+            toolboxes=[*_own_tools(owned, environment, terminal), *toolboxes],
             clock=_clock(owned),
         )
 
@@ -122,22 +118,18 @@ def _llm(
     )
 
 
-def _own_tools(
-    owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]
-) -> Sequence[Toolbox]:
+def _own_tools(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Sequence[Toolbox]:
     """Give the tools over what the host can do itself."""
     from dispatch_host.agents.tools import PersonTools, ProgramTools
 
-    files = _file_tools(owned, environment, terminal, keep_out)
-    return [files, ProgramTools(terminal, home=Path.home(), keep_out=keep_out), PersonTools()]
+    files = _file_tools(owned, environment, terminal)
+    return [files, ProgramTools(terminal, home=Path.home(), keep_out=owned.keep_out), PersonTools()]
 
 
-def _file_tools(
-    owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]
-) -> Toolbox:
+def _file_tools(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Toolbox:
     from dispatch_host.agents.tools import FileTools
 
-    assistant = _assistant(owned, environment, terminal, keep_out)
+    assistant = _assistant(owned, environment, terminal)
     return FileTools(assistant, home=Path.home(), zone=owned.zone())
 
 
@@ -154,7 +146,6 @@ def _assistant(
     owned: Owned,
     environment: Mapping[str, str],
     terminal: Terminal,
-    keep_out: Sequence[KeptOut],
     *,
     pages: Visits | None = None,
     desktop: Desk | None = None,
@@ -162,7 +153,7 @@ def _assistant(
     from dispatch_host.agents.builtin import BuiltIn
 
     return BuiltIn(
-        keep_out=keep_out,
+        keep_out=owned.keep_out,
         clock=_clock(owned),
         environment=environment,
         records=owned.changes,
