@@ -15,12 +15,16 @@ import pytest
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
-from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind, Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.device.home import Home
+from dispatch.device.keys import DeviceKey
 from dispatch_host.agents import Choice, Result
 from dispatch_host.schedule.entry import task_id_of
 
+from tests.protocol.test_device_ceremony import Device
 from tests.support.host_bench import Bench
+from tests.support.pairing_service import PairingService
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 HALF = 30_000
@@ -358,6 +362,48 @@ async def test_what_a_phone_that_is_not_paired_any_more_had_is_not_done(bench: B
         await control.pause_schedule(listed.schedule_id.hex(), False)  # looks
     await bench.until(lambda: bench.rows("SELECT held FROM schedule")[0][0] == Reason.REASON_NOT_PAIRED)
     assert bench.agent.runs == []
+
+
+async def test_what_is_due_for_a_phone_begins_when_it_is_paired_anew(tmp_path: Path) -> None:
+    """Nothing else wakes the schedule within the hour."""
+    async with Bench(tmp_path) as bench:
+        bench.look_seconds = 3600.0
+        await bench.ready()
+        await has(bench, "quick report", cron="0 * * * *", once=True)
+        async with bench.control() as control:
+            await control.unpair("")
+            moved(bench, by_ms=3 * HOUR)
+            (listed,) = (await control.list_schedules()).schedules
+            await control.pause_schedule(listed.schedule_id.hex(), False)  # looks
+        await bench.until(lambda: bench.rows("SELECT held FROM schedule")[0][0] == Reason.REASON_NOT_PAIRED)
+        assert bench.agent.runs == []
+
+        async with PairingService(tmp_path / "pairing") as service:
+            await service.add_account()
+            await pairs_by_hand(bench, service, tmp_path / "pocket")
+
+            await bench.until(lambda: bench.agent.runs)
+
+        assert [task.text for task in bench.agent.runs] == ["quick report"]
+
+
+async def pairs_by_hand(bench: Bench, service: PairingService, pocket: Path) -> None:
+    """Let the running host show its code, and the phone that it knew scan it; both say yes."""
+    phone = Device(Home(pocket), DeviceKind.DEVICE_KIND_PHONE)
+    phone.home.create()
+    DeviceKey.load_or_make(phone.store, lambda _: bench.phone_key.private_bytes_raw())
+    await phone.sign_in(service.address)
+    desk = Device(bench.home, DeviceKind.DEVICE_KIND_HOST)
+    await desk.sign_in(service.address)
+    answers: asyncio.Queue[bool] = asyncio.Queue()
+    async with bench.control() as control, asyncio.TaskGroup() as both:
+        async for event in control.pair(host_pb2.PairStart(), answers):
+            if event.HasField("qr"):
+                both.create_task(phone.scan(event.qr.link))
+            elif event.HasField("code"):
+                answers.put_nowait(True)
+            elif event.HasField("ended"):
+                assert event.ended.pair_id, event
 
 
 @pytest.mark.parametrize(

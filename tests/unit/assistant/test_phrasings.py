@@ -53,6 +53,7 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("what's the single largest file in Documents", {**DOC, **LARGEST}),
     ],
     Action.FIND: [
+        ("find photo.bin", {"name": "photo.bin", "loose": True}),
         (
             'Find PDFs in Documents with "invoice" in the filename, list them, and summarise the first one.',
             {**DOC, **PDF, "name": "invoice", "summarise": 1},
@@ -187,6 +188,7 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("what is Aurora half-year report.pdf about?", {"file": "Aurora half-year report.pdf"}),
     ],
     Action.READ: [
+        ("read photo.bin", {"name": "photo.bin", "loose": True}),
         ("read notes.txt", {"file": "notes.txt"}),
         ("read reading list.txt", {"file": "reading list.txt"}),
         ("show me customer feedback q3.csv", {"file": "customer feedback q3.csv"}),
@@ -326,6 +328,14 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("make a copy of notes.txt", {"how": ("", ""), "file": "notes.txt"}),
         ("copy notes.txt as notes-old.txt", {"how": ("", ""), "target": "notes-old.txt", "file": "notes.txt"}),
     ],
+    Action.SEND: [
+        # a name is one by its ending, though that is not known, and though its beginning means a kind of file
+        ("Send me photo.bin", {"name": "photo.bin", "loose": True}),
+        ("send me the file photo.bin", {"name": "photo.bin", "loose": True}),
+        ("send notes.xyz to my phone", {"name": "notes.xyz", "loose": True}),
+        ("send me data.bin please", {"name": "data.bin", "loose": True}),
+        ("send me notes", {"kind": "text"}),
+    ],
     Action.MAKE_FOLDER: [
         ("make a folder Trip in Documents", {"target": "Trip", "places": ("Documents",)}),
         ("create a new folder called 'my trip' in Downloads", {"target": "my trip", "places": ("Downloads",)}),
@@ -336,6 +346,11 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("mkdir 'my trip' in Documents", {"target": "my trip", "places": ("Documents",)}),
         ("create a folder in Documents called trip", {"target": "trip", "places": ("Documents",)}),
         ("create an empty folder named invoices", {"target": "invoices"}),
+        ("mkdir a/b", {"target": "a/b"}),
+        ("mkdir -p a/b", {"target": "a/b"}),
+        ("mkdir --parents -v a/b in Documents", {"target": "a/b", "places": ("Documents",)}),
+        ("make a folder a/b/c", {"target": "a/b/c"}),
+        ("create a new folder called tax/2026 in Documents", {"target": "tax/2026", "places": ("Documents",)}),
     ],
     Action.EDIT: [
         ("add a line 'call Bob' to notes.txt", {"how": ("append", "call Bob"), "file": "notes.txt"}),

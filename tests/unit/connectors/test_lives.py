@@ -113,6 +113,15 @@ async def test_a_server_that_says_more_than_was_asked_for_is_ended(world: Connec
     await until(lambda: not is_alive(pids(world)[0]))
 
 
+async def test_a_server_whose_message_has_too_many_values_is_ended_before_it_is_read(world: ConnectorWorld) -> None:
+    work = world.work("mail", replies=ALWAYS_YES)
+
+    assert "says more than anybody asked for" in await failure(world.calls(work, "mail__heavy"))
+
+    assert life_of(world).state is State.BROKEN
+    await until(lambda: not is_alive(pids(world)[0]))
+
+
 @pytest.mark.big
 async def test_a_server_that_never_gets_ready_holds_nothing_up_and_is_left_alone_for_a_while(
     world: ConnectorWorld,

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from dispatch_host.agents.agent import Gate
+from dispatch_host.agents.agent import Gate, NotDoneReason
 from dispatch_host.agents.asking import Allowed, Ask
 from dispatch_host.browser import near, sending, wire
 from dispatch_host.browser.chamber import NoBrowser, Worker, chamber, installed
@@ -263,7 +263,8 @@ class Browser:
         installed()
         found = await self._sandbox()
         if not isinstance(found.programs, Bubblewrap):
-            raise NoBrowser(f"There is no sandbox for it. {found.why}".strip(), found.advice)
+            why = f"There is no sandbox for it. {found.why}".strip()
+            raise NoBrowser(why, found.advice, reason=NotDoneReason.SANDBOX_UNAVAILABLE)
         bubblewrap = found.programs.executable
         async with chamber(
             bubblewrap, home=self._home, keep_out=self._keep_out, environment=self._environment

@@ -72,7 +72,7 @@ class Root:
         self.label = folder.path.name or str(folder.path)  # as it is: whoever writes it escapes it
         self._fd = fd
         self._beneath = beneath
-        self._blocked = tuple(_fold(path) for path in blocked)
+        self._blocked = tuple(fold(path) for path in blocked)
         self._kept = kept
         facts = os.fstat(fd)
         self.identity: Identity = (facts.st_dev, facts.st_ino)
@@ -86,7 +86,7 @@ class Root:
 
     def blocks(self, path: str) -> bool:
         """Tell whether a path belongs to what is kept out, whatever folder was approved."""
-        folded = _fold(path)
+        folded = fold(path)
         return any(folded == blocked or folded.startswith(f"{blocked}/") for blocked in self._blocked)
 
     def keeps_out(self, facts: os.stat_result) -> bool:
@@ -251,7 +251,7 @@ def _steps(path: str) -> list[str]:
     return steps
 
 
-def _fold(path: str) -> str:
+def fold(path: str) -> str:
     """Write alike what some disk takes for one name: of what is kept out and not there yet, the name is all that is known."""
     return (
         path.lower() if path.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dispatch_host.agents.agent import NotDoneReason
@@ -14,7 +14,7 @@ from dispatch_host.agents.builtin.bench import Bench, CannotDo
 from dispatch_host.agents.builtin.markdown import code
 from dispatch_host.agents.builtin.query import Query, Sort
 from dispatch_host.changes import MOST_BYTES, MOST_STEPS, same
-from dispatch_host.scope import Entry, Facts, Hands, Refused, Root, shown
+from dispatch_host.scope import Entry, Facts, Hands, Refused, shown
 
 _TITLED = 100  # characters of a name in a title
 ROOM_BYTES = MOST_BYTES // 2  # of a plan as it grows: written, a name may need more bytes. A step more is not begun
@@ -187,10 +187,3 @@ def directly_in(query: Query, bench: Bench) -> Iterable[Entry]:
         return (id(entry.root), folder) in places and not entry.name.startswith(".")
 
     return (entry for entry in matching.select(query, bench.shallow()) if fits(entry))
-
-
-def one_folder(entries: Sequence[Entry]) -> tuple[Root, str]:
-    """Give the folder in which all of these are, as deep as it goes."""
-    root = entries[0].root
-    folders = [entry.path.rpartition("/")[0] for entry in entries if entry.root is root]
-    return root, os.path.commonpath(folders) if all(folders) else ""
