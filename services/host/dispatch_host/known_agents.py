@@ -130,7 +130,7 @@ def _file_tools(owned: Owned, environment: Mapping[str, str], terminal: Terminal
     from dispatch_host.agents.tools import FileTools
 
     assistant = _assistant(owned, environment, terminal)
-    return FileTools(assistant, home=Path.home(), zone=owned.zone())
+    return FileTools(assistant, home=Path.home(), zone=owned.zone)
 
 
 def _screens(owned: Owned, browser: Browser, desktop: Desktop) -> Sequence[Toolbox]:
