@@ -199,19 +199,10 @@ class Steering:
 
     task: StoredTask
     floor: Floor
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def look(self) -> None:
-        """Hear that somebody may have said something."""
-        self._news.set()
 
     async def take(self) -> Sequence[str]:
-        self._news.clear()
         floor, task = self.floor, self.task
         taken: Sequence[str] = await floor.store(lambda tx: questions.hand_words(tx, floor.scribe, task))
         if taken:
             floor.wrote(task.thread)
         return taken
-
-    async def wait(self) -> None:
-        await self._news.wait()

@@ -318,6 +318,37 @@ async def test_a_confined_server_sees_the_approved_folders_and_ends_when_one_is_
     await until(lambda: life_of(world).state is State.OFF)
 
 
+PROJECT, LIBRARY = Path("/home/p"), Path("/home/p/lib")
+
+
+@pytest.mark.parametrize(
+    ("seen", "approved", "must_end"),
+    [
+        ([Folder(PROJECT, writable=True)], [Folder(PROJECT, writable=True)], False),
+        ([Folder(PROJECT)], [Folder(PROJECT, writable=True), Folder(Path("/home/papers"))], False),
+        ([Folder(PROJECT, writable=True)], [Folder(PROJECT)], True),
+        ([Folder(PROJECT)], [], True),
+        # The owner makes a folder within a writable one read-only, and approves one read-only that was not there before.
+        (
+            [Folder(PROJECT, writable=True), Folder(LIBRARY, writable=True)],
+            [Folder(PROJECT, writable=True), Folder(LIBRARY)],
+            True,
+        ),
+        ([Folder(PROJECT, writable=True)], [Folder(PROJECT, writable=True), Folder(LIBRARY)], True),
+    ],
+)
+async def test_a_confined_server_does_not_go_on_with_more_than_is_approved_now(
+    world: ConnectorWorld, seen: list[Folder], approved: list[Folder], *, must_end: bool
+) -> None:
+    world.defines(mail={**world.program("mail"), "sandbox": True})
+    definition = read(world.file.read_text()).by_name["mail"]
+    async with asyncio.TaskGroup() as group:
+        connector = Connector(definition, starter=world.starter, group=group, broke=world.broke.append)
+        connector.folders = seen
+
+        assert connector.outgrows(approved) is must_end
+
+
 CONFINED = f"""\
 # A server by hand: the SDK is not in the sandbox.
 import json, os, sys

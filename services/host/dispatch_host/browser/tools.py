@@ -21,7 +21,7 @@ from dispatch_host.browser.session import Browser, CannotOpen, Session
 from dispatch_host.browser.tasks import Sessions
 from dispatch_host.browser.wire import Page
 from dispatch_host.permissions.permission import BROWSER
-from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Scope, SeveralFolders, find_folder, kept
+from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Scope, SeveralFolders, find_folder, lasting
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class BrowserTools:
         self._sessions = Sessions(browser)
         self._pictures = pictures
         self._home = home
-        self._keep_out = kept(keep_out)
+        self._keep_out = lasting(keep_out)
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give all of them, or none where pages may not or can't be opened."""

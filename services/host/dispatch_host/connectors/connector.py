@@ -20,6 +20,7 @@ from dispatch_host.connectors.life import PATIENCE_SECONDS, Event, Life, State
 from dispatch_host.connectors.offer import Offer, Offered
 from dispatch_host.connectors.starting import NotStarted, Opening, Starter
 from dispatch_host.scope import Folder
+from dispatch_host.scope.given import still_given
 
 if TYPE_CHECKING:
     from dispatch_host.connectors.line import Line
@@ -133,7 +134,7 @@ class Connector:
     def outgrows(self, folders: Sequence[Folder]) -> bool:
         """Tell whether it must not go on with these folders approved, and no others."""
         if self.is_confined:
-            return any(not folder.is_within(folders) for folder in self.folders)
+            return still_given(self.folders, folders) != list(self.folders)
         return bool(self._starter.not_the_owners(self.definition, folders))
 
     def not_the_owners(self, folders: Sequence[Folder]) -> Sequence[str]:

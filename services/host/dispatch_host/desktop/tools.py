@@ -16,7 +16,7 @@ from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Windo
 from dispatch_host.desktop.documents import Opens
 from dispatch_host.markdown import code
 from dispatch_host.permissions.permission import BROWSER, DESKTOP, Permission
-from dispatch_host.scope import KeptOut, kept, shown
+from dispatch_host.scope import KeptOut, lasting, shown
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ class DesktopTools:
         """`home` is what `~` means, `keep_out` is the scope's."""
         self._desktop = desktop
         self._home = home
-        self._keep_out = kept(keep_out)
+        self._keep_out = lasting(keep_out)
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give all of them, or none where the desktop may not be used."""

@@ -21,7 +21,7 @@ from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Windo
 from dispatch_host.desktop.documents import Opens
 from dispatch_host.desktop.tools import came, distinct, document_question, use_for
 from dispatch_host.permissions.permission import DESKTOP
-from dispatch_host.scope import KeptOut, kept, shown
+from dispatch_host.scope import KeptOut, lasting, shown
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Desk:
         """`home` is what `~` means, `keep_out` is the scope's."""
         self._desktop = desktop
         self._home = home
-        self._keep_out = kept(keep_out)
+        self._keep_out = lasting(keep_out)
 
     async def takes(self, wanted: WantedOfDesktop, gate: Gate) -> bool:
         """Tell whether a request is one for this: "open" may mean something else."""

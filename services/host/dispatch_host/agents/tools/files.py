@@ -20,7 +20,7 @@ from dispatch_host.agents.given import Given, schema, words
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.agents.tools.changing import CHANGING, CONTENT_CHARACTERS
 from dispatch_host.agents.tools.naming import ATTACHED, absolute, attachment, meant, outside
-from dispatch_host.agents.tools.reading import LOOKING, Looking
+from dispatch_host.agents.tools.reading import LOOKING, FileTool
 from dispatch_host.changes import BadPlan, Plan, Write
 from dispatch_host.permissions.permission import Kind, Permission
 from dispatch_host.scope import shown
@@ -64,11 +64,11 @@ class FileTools:
         )
         return [*(self._tool(one) for one in (*looking, *CHANGING)), write]
 
-    def _tool(self, one: Looking) -> Tool:
+    def _tool(self, one: FileTool) -> Tool:
         assert isinstance(one.takes, Mapping)  # noqa: S101 -- `schema` makes them
         return Tool(one.name, one.about, one.takes, partial(self._run, one))
 
-    async def _run(self, one: Looking, arguments: Mapping[str, JSON], work: Work) -> str:
+    async def _run(self, one: FileTool, arguments: Mapping[str, JSON], work: Work) -> str:
         """Do what a model asks for. Raises ToolFailed, and NotPermitted as the gate gave it."""
         given = Given(arguments)
         query = one.query(given, partial(self._path, work), self._zone())
