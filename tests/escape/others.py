@@ -134,7 +134,7 @@ def model(name: str, /, **arguments: Any) -> Attempt:
     """Have a model call a tool over files; `{path}` and `{folder}` stand for the bait and the approved folder."""
 
     async def attempt(ground: Ground, path: str) -> str:
-        toolbox = FileTools(Here(ground), home=ground.root / "user", zone=UTC)
+        toolbox = FileTools(Here(ground), home=ground.root / "user", zone=lambda: UTC)
         return await calls(toolbox, ground, OpenGate(ground.folders), name, _written(arguments, ground, path))
 
     return attempt

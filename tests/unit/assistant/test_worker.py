@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -186,13 +185,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def gone(*pids: int) -> bool:
-    deadline = time.monotonic() + 10
-    while any(map(alive, pids)) and time.monotonic() < deadline:  # noqa: ASYNC110  nothing tells when it is gone
-        await asyncio.sleep(0.01)
-    return not any(map(alive, pids))
-
-
 @pytest.mark.parametrize("how", ["close", "cancel"])
 async def test_ending_a_task_kills_the_worker_and_its_children(home: Path, how: str) -> None:
     pids: list[int] = []
@@ -218,7 +210,7 @@ async def test_ending_a_task_kills_the_worker_and_its_children(home: Path, how: 
             reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
 
-    assert await gone(*pids)
+    await until(lambda: not any(map(alive, pids)))
 
 
 async def test_the_host_goes_on_while_a_worker_computes(home: Path) -> None:
@@ -257,7 +249,7 @@ asyncio.run(main())
     process.send_signal(signal.SIGKILL)
     await process.wait()
 
-    assert await gone(worker)
+    await until(lambda: not alive(worker))
 
 
 async def test_a_worker_knows_nothing_of_the_hosts_environment(home: Path) -> None:

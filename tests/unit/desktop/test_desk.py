@@ -229,6 +229,27 @@ def opens_another(desktop: RecordedDesktop) -> None:
     desktop.open.append(Window(len(desktop.open) + 1, app, title))
 
 
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("windows", {"app": "x"}),
+        ("focus", {"window": 1, "app": "x"}),
+        ("open_application", {"application": "paint", "app": "x"}),
+        ("open_document", {"document": "report.pdf", "app": "x"}),
+    ],
+)
+async def test_a_misspelt_argument_is_refused_and_nothing_is_done(
+    folder: Path, tool: str, given: dict[str, object]
+) -> None:
+    desktop = RecordedDesktop(list(OPEN), menu=[PAINT])
+    model = Model(desktop, folder, YES)
+
+    with pytest.raises(ToolFailed, match="no argument app"):
+        await model.does(tool, **given)
+
+    assert (desktop.asked, model.ask.asked) == ([], [])
+
+
 async def test_a_model_asks_before_it_opens_and_the_rule_is_no_wider_than_it_says(folder: Path) -> None:
     desktop = RecordedDesktop(menu=[PAINT], then=opens_another)
     model = Model(desktop, folder, Allowed(Reach.ONCE, "phone"), Allowed(Reach.ONCE, "phone"))

@@ -48,14 +48,6 @@ class Unavailable(Exception):
         self.asked = asked
 
 
-class Failed(Exception):
-    """A call failed; the connector is there. The text is for a person, `said` the server's own word."""
-
-    def __init__(self, why: str, said: str = "") -> None:
-        super().__init__(why)
-        self.said = said
-
-
 class Connector:
     """One connector."""
 
@@ -114,15 +106,15 @@ class Connector:
         line = await self.ready(folders)
         try:
             self.offer = await self._asking(line.offer())
-        except Failed as failure:
+        except CallFailed as failure:
             raise Unavailable(f"The connector {self.definition.name} does not tell its tools: {failure}.") from None
         return self.offer
 
     async def call(self, tool: Offered, arguments: Mapping[str, Any], folders: Sequence[Folder]) -> Answer:
-        """Call a tool, once: what gets no answer is not called again. Raises Unavailable and Failed."""
+        """Call a tool, once: what gets no answer is not called again. Raises Unavailable and CallFailed."""
         line = await self.ready(folders)
         if self.offer.tools.get(tool.name) != tool:
-            raise Failed("its tools have changed meanwhile: look at them again")
+            raise CallFailed("its tools have changed meanwhile: look at them again")
         answer = await self._asking(line.call(tool.name, arguments))
         self.life = self.life.worked()
         return answer.without(self._hidden if answer.failed else self._hidden_where_filled_in)
@@ -175,7 +167,7 @@ class Connector:
         try:
             return await asking
         except CallFailed as failure:
-            raise Failed(str(failure), one_line(self._hidden(failure.said), _WHY_CHARACTERS)) from None
+            raise CallFailed(str(failure), one_line(self._hidden(failure.said), _WHY_CHARACTERS)) from None
         except LineBroken as broken:
             self._break(str(broken))
             raise Unavailable(self._not_there(), asked=True) from None

@@ -6,8 +6,8 @@ from datetime import tzinfo
 
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.query import Action, Query
+from dispatch_host.agents.given import Given, choice, listed, schema, words, yes
 from dispatch_host.agents.toolbox import ToolFailed
-from dispatch_host.agents.tools.given import Given, choice, listed, schema, words, yes
 from dispatch_host.agents.tools.reading import FileTool, Meant, file, kind, places
 
 _ASKED = "The person sees every step and is asked first; nothing is overwritten, and undo_change takes it back."

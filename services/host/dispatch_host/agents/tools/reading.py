@@ -13,8 +13,8 @@ from typing import TypeAlias
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.query import Action, Query, Sort
 from dispatch_host.agents.builtin.vocabulary import KINDS
+from dispatch_host.agents.given import Given, choice, count, listed, schema, words, yes
 from dispatch_host.agents.toolbox import ToolFailed
-from dispatch_host.agents.tools.given import Given, choice, count, listed, schema, words, yes
 
 Meant: TypeAlias = Callable[[str], str]
 """Makes the path that is meant of what a model calls a file or a folder."""
