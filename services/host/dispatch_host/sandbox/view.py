@@ -1,8 +1,9 @@
 """Opens what a program may see: the approved folders, by descriptors that no link and no swap redirects.
 
-Called by bubblewrap.py for each program. A folder is opened as the scope opens it, beneath `/` and through no link, and is
-bound by that descriptor. What is inside a folder and has a right of its own, a nested folder, what is kept out or the host's
-own code, would lose it if the program renamed a folder above it: each folder on the way becomes a mount, which can't be renamed.
+Called by bubblewrap.py, unconfined.py and the browser's chamber, for each program. A folder is opened as the scope opens it,
+beneath `/` and through no link, and is bound by that descriptor. What is inside a folder and has a right of its own, a nested
+folder, what is kept out or the host's own code, would lose it if the program renamed a folder above it: each folder on the way
+becomes a mount, which can't be renamed.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from pathlib import Path
 
 from dispatch_host.sandbox.arguments import SYSTEM, Bound, View, can_be_bound, wanted
 from dispatch_host.sandbox.program import NoProgram
-from dispatch_host.scope import Beneath, Folder, Identity, best_beneath
+from dispatch_host.scope import Beneath, Folder, Identity, best_beneath, fold
 from dispatch_host.scope.climbing import upwards
-from dispatch_host.scope.root import fold
 
 _OPEN = getattr(os, "O_PATH", os.O_RDONLY)
 _HOMELESS = Path("/home/dispatch")
