@@ -91,4 +91,3 @@ async def test_opencode_takes_a_task_without_a_login(desk: Desk) -> None:
     if isinstance(end, NotDone):
         assert end.reason is NotDoneReason.AGENT_FAILED, end.text
         assert end.text.startswith("OpenCode failed: "), end.text
-        assert "Cannot connect" in end.text
