@@ -21,7 +21,7 @@ from dispatch_host.skills.skills import Skills
 from tests.escape.ground import Ground
 from tests.escape.others import Everybody, Here
 from tests.support.agents import OpenGate
-from tests.support.desktop_end import RecordedDesktop
+from tests.support.desktop_end import RecordedDesktop, planted
 
 _A_PAGE = "acts on the page that is open, by a mark that the host gave it"
 WITHOUT_A_PATH: Mapping[str, str] = {
@@ -63,11 +63,11 @@ async def given(ground: Ground) -> set[str]:
     terminal = Terminal(nothing, unconfined=Unconfined(home=home))
     browser = cast("Browser", ThereIsABrowser())
     toolboxes: list[Toolbox] = [
-        FileTools(Here(ground), home=home, zone=UTC),
+        FileTools(Here(ground), home=home, zone=lambda: UTC),
         ProgramTools(terminal, home=home, keep_out=[]),
         PersonTools(),
         BrowserTools(browser, pictures=ground.root, home=home, keep_out=[]),
-        DesktopTools(RecordedDesktop(), home=home, keep_out=[]),
+        DesktopTools(RecordedDesktop(), home=home, keep_out=[], planted=planted(home)),
         Skills(lambda: [shelf], terminal=terminal, agents_own=list, home=home, keep_out=[]),
     ]
     gate = OpenGate(ground.folders, TERMINAL, BROWSER, DESKTOP)

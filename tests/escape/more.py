@@ -28,7 +28,7 @@ from dispatch_host.scope import KeptOut
 from tests.escape.ground import Ground
 from tests.escape.others import Attempt, Everybody, Here, calls, terminal_of
 from tests.support.agents import OpenGate
-from tests.support.desktop_end import RecordedDesktop
+from tests.support.desktop_end import RecordedDesktop, planted
 
 
 def assistant_runs(request: str) -> Attempt:
@@ -56,7 +56,8 @@ async def assistant_opens(ground: Ground, path: str) -> str:
         desktop.open = [*desktop.open, Window(len(desktop.open) + 1, "Reader", path[-20:])]
 
     desktop, everybody = RecordedDesktop(then=came), Everybody()
-    desk = Desk(desktop, home=ground.root / "user", keep_out=[ground.host])
+    home = ground.root / "user"
+    desk = Desk(desktop, home=home, keep_out=[ground.host], planted=planted(home))
     gate = OpenGate(ground.folders, DESKTOP)
     if not await desk.takes(wanted, gate):
         return ""
@@ -88,7 +89,7 @@ async def undone(ground: Ground, path: str | None) -> str:
     Without a path nothing is swapped.
     """
     call = partial(
-        calls, FileTools(Here(ground), home=ground.root / "user", zone=UTC), ground, OpenGate(ground.folders)
+        calls, FileTools(Here(ground), home=ground.root / "user", zone=lambda: UTC), ground, OpenGate(ground.folders)
     )
     edited, emptied = (_with_a_file(ground.approved / name) for name in ("edited", "emptied"))
     shown = [await call("edit_file", {"file": str(edited), "how": "append", "text": "pwned"})]
@@ -132,7 +133,7 @@ async def agent_sends(ground: Ground, path: str) -> str:
             case _:
                 pass
 
-    sending = Sending(lambda: FileTools(Here(ground), home=ground.root / "user", zone=UTC))
+    sending = Sending(lambda: FileTools(Here(ground), home=ground.root / "user", zone=lambda: UTC))
     work = Work(Task("task-1", "", ground.inbox), OpenGate(ground.folders), everybody, tell)
     async with passing([sending], work) as passed:
         reader, writer = await asyncio.open_unix_connection(passed.args[-1], limit=2**20)

@@ -15,7 +15,8 @@ from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import SystemClock
 from dispatch.files.description import Described
 from dispatch.ids import FileId
-from dispatch_host.agents import NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch_host.agents import Artifact, NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch_host.at_work import FILES
 from dispatch_host.journal import files
 from dispatch_host.journal.values import FileKind, StoredFile
 from dispatch_host.limits import Limits
@@ -43,6 +44,24 @@ async def test_a_task_runs_and_its_result_is_in_the_thread(bench: Bench) -> None
     assert (accepted.accepted.text, accepted.accepted.attempt) == ("count the files", 1)
     assert (step.step.title, step.step.detail) == ("Looking", "in Downloads")
     assert result.result_text.text == "**42** files"
+
+
+async def test_one_task_sends_so_many_files_to_the_phone_and_no_more(bench: Bench, tmp_path: Path) -> None:
+    (sending := tmp_path / "sending").mkdir()
+    (sending / "a.txt").write_text("words")
+    async with bench.control() as control:
+        await control.add_folder(host_pb2.Folder(path=str(sending)))
+    floods, sends = await bench.phone.sends("floods"), await bench.phone.sends("sends")
+
+    bench.agent.says("floods", *[Artifact(sending / "a.txt")] * (FILES + 1), Result("done"))
+    bench.agent.says("sends", *[Artifact(sending / "a.txt")] * FILES, Result("done"))
+
+    ended = await bench.phone.sees_end(floods.task_id)
+    assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_LIMIT_REACHED)
+    assert "100 files" in ended.text
+    assert bench.phone.kinds(floods.task_id).count("artifact") == FILES
+    assert (await bench.phone.sees_end(sends.task_id)).outcome == Outcome.OUTCOME_DONE
+    assert bench.phone.kinds(sends.task_id).count("artifact") == FILES
 
 
 async def test_only_the_last_row_of_a_task_says_in_clear_how_it_ended(bench: Bench) -> None:

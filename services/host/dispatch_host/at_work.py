@@ -22,7 +22,7 @@ from dispatch.runtime.logs import get_logger
 
 from dispatch_host import entries
 from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
-from dispatch_host.asking import Asker, Floor, Steering, Watchdog
+from dispatch_host.asking import Asker, Floor, Steering
 from dispatch_host.entries import Entry
 from dispatch_host.files import Artifacts, Inbox
 from dispatch_host.journal import Tx, files
@@ -32,10 +32,13 @@ from dispatch_host.live import LiveNews
 from dispatch_host.permissions.gate import TaskGate
 from dispatch_host.steps import Ready
 from dispatch_host.tasks import Event
+from dispatch_host.watchdog import Watchdog
 
 MEMORY_BYTES = 1024 * 1024
 STEPS = 1000
 """Of an agent's own in one task's thread: every one is a row here, at the relay and on the phone."""
+FILES = 100
+"""Of one task, sent to the phone: each is read for its digest, and is a row here, at the relay and on the phone."""
 _LETTING_GO_SECONDS = 0.8
 """Within a second of a cancel the outcome is written, whatever the agent does."""
 
@@ -57,6 +60,11 @@ CANCELLED = Ending(event=Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
 STOPPED = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_STOPPED)
 SILENT = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG)
 ENDLESS = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG, text="It ran for longer than a task may.")
+TOO_MANY_FILES = Ending(
+    event=Event.FAIL,
+    reason=Reason.REASON_LIMIT_REACHED,
+    text=f"It sent {FILES} files to the phone, and one task sends no more. Those are there; the rest would fit in a zip.",
+)
 BROKEN = Ending(event=Event.FAIL, reason=Reason.REASON_AGENT_FAILED)
 
 _EVENTS = {
@@ -100,7 +108,7 @@ class AtWork:
         # Touched on one loop.
         self.left: list[Entry] = []  # what was done and is not in the thread yet
         self.over = asyncio.Event()  # set by the runner, when the outcome is written
-        self._steps = 0  # that its agent told of
+        self._steps = self._files = 0  # that its agent told of, and sent
         self._news = LiveNews(task.task_id, round(1000 / limits.live_per_second))
         self._stepped = asyncio.Event()
         self._written = asyncio.Event()
@@ -169,7 +177,10 @@ class AtWork:
                         case Progress(done=done, total=total, unit=unit):
                             self._news.progress(done=done, total=total, unit=unit)
                             self._showing.set()
+                        case Artifact() if self._files >= FILES:
+                            return TOO_MANY_FILES
                         case Artifact(path=path):
+                            self._files += 1
                             self.left.append(await self._named(path))
                             self._stepped.set()
                         case Result(text=text, memory=memory):

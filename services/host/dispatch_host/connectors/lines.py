@@ -11,6 +11,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
 from dispatch_host.connectors.meter import MESSAGE_BYTES
+from dispatch_host.weight import is_heavy
 
 Heard: TypeAlias = MemoryObjectSendStream[SessionMessage | Exception]
 
@@ -18,7 +19,7 @@ Heard: TypeAlias = MemoryObjectSendStream[SessionMessage | Exception]
 async def hear(read: Callable[[], Awaitable[bytes]], heard: Heard, may_be_read: Callable[[bytes], bool]) -> bool:
     """Pass on messages until nothing more is read, then close `heard`.
 
-    False where too much was said: a line longer than a message, or one to which `may_be_read` says no.
+    False where too much was said: a line longer than a message, one of too many values, or one to which `may_be_read` says no.
     """
     async with heard:
         unread = bytearray()
@@ -27,7 +28,7 @@ async def hear(read: Callable[[], Awaitable[bytes]], heard: Heard, may_be_read: 
             unread += data
             while (end := unread.find(b"\n", seen)) >= 0:
                 line, unread, seen = bytes(unread[:end]), unread[end + 1 :], 0
-                if not may_be_read(line):
+                if not may_be_read(line) or is_heavy(line):
                     return False
                 if not await _passed_on(line, heard):
                     return True

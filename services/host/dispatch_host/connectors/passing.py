@@ -23,7 +23,6 @@ from dispatch.plain import one_line
 from dispatch_host.agents.agent import Step
 from dispatch_host.agents.toolbox import Tool, Toolbox, ToolFailed, Work
 from dispatch_host.connectors.meter import Meter
-from dispatch_host.weight import is_heavy
 
 if TYPE_CHECKING:
     import mcp_types as types
@@ -112,7 +111,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, des
         await writer.drain()
 
     def may_be_read(line: bytes) -> bool:
-        return len(line) <= LINE_BYTES and meter.heard(len(line)) and not is_heavy(line)
+        return len(line) <= LINE_BYTES and meter.heard(len(line))
 
     server = Server[dict[str, object]](NAME, on_list_tools=desk.tools, on_call_tool=desk.call)
     heard_in, heard = anyio.create_memory_object_stream[SessionMessage | Exception](0)

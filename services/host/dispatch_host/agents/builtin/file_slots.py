@@ -26,6 +26,8 @@ from dispatch_host.agents.builtin.sentence import (
 from dispatch_host.agents.builtin.vocabulary import EXTENSIONS, FILLERS, KINDS, NUMBERS, ORDINALS, USUAL_FOLDERS, listed
 
 _WORD = r"[^\s·,;]+"
+_NO_ENDING = r"(?!\.\w)"
+"""Behind the word for a kind of file: with an ending it is a name, as in photo.bin, whatever the ending."""
 
 
 def places(words: Words, known: Sequence[str]) -> tuple[str, ...]:
@@ -171,7 +173,7 @@ _NAME_VERBS_AND_ADJECTIVES = listed("""
     other another next previous top first last summarise summarize summarising summary describe profile analyse
     analyze search find locate count read preview open compare unused double repeated empty hidden matching
     relevant respective dupe dupes space most more less than without not no longest giant enormous hefty sum
-    stats statistics of me sums through scan grep hunt
+    stats statistics of me sums through scan grep hunt send_file
 """)
 # Words before `pdfs` or `files` that are not part of a name.
 _NOT_A_NAME = (
@@ -185,7 +187,7 @@ _NOT_A_NAME = (
 def name_before(words: Words) -> str | None:
     """Cut out a name before a noun: `the sales report csv`, `my tax PDFs`."""
     noun = rf"(?:{FILE_WORDS}|{KIND_WORDS})"
-    for match in re.finditer(rf"(?P<before>(?:[\w'&-]+\s+){{1,5}})(?={noun}\b)", words.text, re.IGNORECASE):
+    for match in re.finditer(rf"(?P<before>(?:[\w'&-]+\s+){{1,5}})(?={noun}\b{_NO_ENDING})", words.text, re.IGNORECASE):
         kept: list[str] = []
         for word in reversed(match["before"].split()):
             if word.casefold() in _NOT_A_NAME or re.fullmatch(
@@ -223,7 +225,7 @@ def kind(words: Words) -> str | None:
             "text": r"text(?= files?| documents?)|txts?|notes|markdown",
             "code": r"code(?= files?)|source(?: code)?(?= files?)|scripts",
         }.get(key, known.words)
-        if words.take(rf"(?<![\w-])(?:{words_of})(?:[- ]+(?:files?|documents?))?(?![\w-])"):
+        if words.take(rf"(?<![\w-])(?:{words_of})(?:[- ]+(?:files?|documents?))?(?![\w-]){_NO_ENDING}"):
             return key
     match = words.take(rf"\b(?P<extension>{ENDINGS})(?:s|'s)?(?:[- ]+files?)\b") or words.take(
         r"\b(?P<extension>json|xlsx|docx|pptx|xml|mp3|mp4|jpe?g|png|gif|html?|yaml|zip|txt|md)s?\b"
