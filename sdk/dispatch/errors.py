@@ -781,14 +781,6 @@ class KeepAwakeDenied(DeviceFault):
     advice = "If it may fall asleep, set its own sleep to never (dispatch-host status says more)."
 
 
-class ConnectorUnavailable(DeviceFault):
-    """As KeepAwakeOff: said, never raised. `detail` says why."""
-
-    reason = Reason.REASON_CONNECTOR_UNAVAILABLE
-    sentence = "A connector can't be used."
-    advice = "dispatch-host connectors, on the computer, says why."
-
-
 class KeepAwakeUnavailable(DeviceFault):
     """As KeepAwakeOff: said, never raised."""
 

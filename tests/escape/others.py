@@ -43,7 +43,7 @@ from dispatch_host.skills.skills import Skills
 
 from tests.escape.ground import Ground, NotHere
 from tests.support.agents import OpenGate
-from tests.support.desktop_end import RecordedDesktop
+from tests.support.desktop_end import RecordedDesktop, planted
 
 Attempt: TypeAlias = Callable[[Ground, str], Awaitable[str]]
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -134,7 +134,7 @@ def model(name: str, /, **arguments: Any) -> Attempt:
     """Have a model call a tool over files; `{path}` and `{folder}` stand for the bait and the approved folder."""
 
     async def attempt(ground: Ground, path: str) -> str:
-        toolbox = FileTools(Here(ground), home=ground.root / "user", zone=UTC)
+        toolbox = FileTools(Here(ground), home=ground.root / "user", zone=lambda: UTC)
         return await calls(toolbox, ground, OpenGate(ground.folders), name, _written(arguments, ground, path))
 
     return attempt
@@ -253,7 +253,8 @@ async def desktop_opens(ground: Ground, path: str) -> str:
         desktop.open = [*desktop.open, Window(len(desktop.open) + 1, "Reader", path[-20:])]
 
     desktop = RecordedDesktop(then=came)
-    toolbox = DesktopTools(desktop, home=ground.root / "user", keep_out=[ground.host])
+    home = ground.root / "user"
+    toolbox = DesktopTools(desktop, home=home, keep_out=[ground.host], planted=planted(home))
     said = await calls(toolbox, ground, OpenGate(ground.folders, DESKTOP), "desktop_open_document", {"document": path})
     opened = [subject.read_text(errors="replace") for what, subject in desktop.asked if what == "show"]  # type: ignore[attr-defined]
     return "\n".join((said, *opened))

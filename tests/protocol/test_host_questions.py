@@ -41,6 +41,7 @@ from dispatch_host.permissions_cli import without_effect
 from dispatch_host.steps import Gone
 
 from tests.support.host_bench import Bench, Deed
+from tests.support.waiting import until_so
 
 ACTION = canonical({"run": ["pytest", "-q"], "in": "/code/x"})
 TERMINAL_PERMISSION = pb.Permission(kind=pb.PERMISSION_KIND_TERMINAL)
@@ -553,8 +554,14 @@ async def test_a_cancel_does_not_wait_for_an_agent_that_takes_its_time_and_nothi
 
 async def test_words_reach_the_running_agent_and_the_thread_says_so(bench: Bench) -> None:
     async def listens(_gate: object, _ask: object, words: Any) -> object:
-        await words.wait()
-        return list(await words.take())
+        heard: list[str] = []
+
+        async def hears() -> bool:
+            heard.extend(await words.take())
+            return bool(heard)
+
+        await until_so(hears)
+        return heard
 
     sent = await bench.phone.sends("work")
     await bench.phone.sees(sent.task_id, "started")

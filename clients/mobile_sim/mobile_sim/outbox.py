@@ -12,6 +12,7 @@ from uuid import UUID
 
 from dispatch import errors
 from dispatch.cli import Exit
+from dispatch.device.telling import task_word
 from dispatch.ids import PairId, TaskId
 
 from mobile_sim.ledger import Ledger
@@ -39,7 +40,7 @@ class Outbox:
         """Complete a task's id that was begun. Raises TaskUnknown, and TargetNeeded where several begin so."""
         with contextlib.suppress(ValueError):
             return str(UUID(word))
-        found = [known for task in self._every(State) if (known := str(UUID(bytes=task.task_id))).startswith(word)]
+        found = [known for task in self._every(State) if (known := task_word(task.task_id)).startswith(word)]
         if not found:
             raise errors.TaskUnknown
         if len(found) > 1:
@@ -115,7 +116,7 @@ class Outbox:
         said: Event = {
             name: line[name] for name in ("reason", "advice", "resend", "tampering", "answered") if name in line
         }
-        task_id = str(UUID(bytes=task.task_id))
+        task_id = task_word(task.task_id)
         if view.shown_state is State.ASKING:
             said.pop("reason", None)  # nothing is wrong with it: it waits for a person
             said["advice"] = f"Answer it: dispatch-phone answer {task_id} {_possible(view)}"

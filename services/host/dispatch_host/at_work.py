@@ -22,7 +22,7 @@ from dispatch.runtime.logs import get_logger
 
 from dispatch_host import entries
 from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
-from dispatch_host.asking import Asker, Floor, Steering, Watchdog
+from dispatch_host.asking import Asker, Floor, Steering
 from dispatch_host.entries import Entry
 from dispatch_host.files import Artifacts, Inbox
 from dispatch_host.journal import Tx, files
@@ -32,6 +32,7 @@ from dispatch_host.live import LiveNews
 from dispatch_host.permissions.gate import TaskGate
 from dispatch_host.steps import Ready
 from dispatch_host.tasks import Event
+from dispatch_host.watchdog import Watchdog
 
 MEMORY_BYTES = 1024 * 1024
 STEPS = 1000

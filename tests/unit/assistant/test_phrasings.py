@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from dispatch_host.agents.builtin.parse import DESKTOP, FILE_CHANGES, parse
+from dispatch_host.agents.builtin.parse import ANOTHER_AGENT, FILE_CHANGES, parse
 from dispatch_host.agents.builtin.query import Action, Sort, Style
 from dispatch_host.agents.builtin.slots import NEXT, OTHER
 
@@ -574,17 +574,17 @@ def test_what_is_not_understood_is_never_guessed(text: str) -> None:
         ("delete the second column of prices.csv", FILE_CHANGES),
         ("delete the duplicates in Downloads", FILE_CHANGES),
         ("convert report.docx to pdf", FILE_CHANGES),
-        ("open the browser and go to example.com", DESKTOP),
-        ("send an email to bob", DESKTOP),
-        ("find the newest pdf and email it to bob", DESKTOP),
-        ("write a python script that prints hello", DESKTOP),
-        ("run the tests", DESKTOP),
-        ("git status", DESKTOP),
-        ("book a flight to Paris", DESKTOP),
-        ("take a screenshot", DESKTOP),
-        ("search the web for cats", DESKTOP),
-        ("check the weather", DESKTOP),
-        ("remind me to call mum tomorrow", DESKTOP),
+        ("open the browser and go to example.com", ANOTHER_AGENT),
+        ("send an email to bob", ANOTHER_AGENT),
+        ("find the newest pdf and email it to bob", ANOTHER_AGENT),
+        ("write a python script that prints hello", ANOTHER_AGENT),
+        ("run the tests", ANOTHER_AGENT),
+        ("git status", ANOTHER_AGENT),
+        ("book a flight to Paris", ANOTHER_AGENT),
+        ("take a screenshot", ANOTHER_AGENT),
+        ("search the web for cats", ANOTHER_AGENT),
+        ("check the weather", ANOTHER_AGENT),
+        ("remind me to call mum tomorrow", ANOTHER_AGENT),
     ],
 )  # fmt: skip
 def test_what_needs_another_agent_is_told_apart(text: str, wants: str) -> None:

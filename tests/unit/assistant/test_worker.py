@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -48,6 +47,7 @@ from dispatch_host.agents.builtin.workers import COMMAND
 from dispatch_host.changes import Convert, How, Plan
 from dispatch_host.permissions.permission import Kind, Permission
 from dispatch_host.scope import Facts, Folder, KeptOut
+from structlog.testing import capture_logs
 
 from tests.support.agents import Deeds, Nobody, OpenGate, SaidMeanwhile, check_agent, last, leaves_nothing, run, turn
 from tests.support.waiting import until
@@ -185,13 +185,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def gone(*pids: int) -> bool:
-    deadline = time.monotonic() + 10
-    while any(map(alive, pids)) and time.monotonic() < deadline:  # noqa: ASYNC110  nothing tells when it is gone
-        await asyncio.sleep(0.01)
-    return not any(map(alive, pids))
-
-
 @pytest.mark.parametrize("how", ["close", "cancel"])
 async def test_ending_a_task_kills_the_worker_and_its_children(home: Path, how: str) -> None:
     pids: list[int] = []
@@ -217,7 +210,7 @@ async def test_ending_a_task_kills_the_worker_and_its_children(home: Path, how: 
             reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
 
-    assert await gone(*pids)
+    await until(lambda: not any(map(alive, pids)))
 
 
 async def test_the_host_goes_on_while_a_worker_computes(home: Path) -> None:
@@ -256,7 +249,7 @@ asyncio.run(main())
     process.send_signal(signal.SIGKILL)
     await process.wait()
 
-    assert await gone(worker)
+    await until(lambda: not alive(worker))
 
 
 async def test_a_worker_knows_nothing_of_the_hosts_environment(home: Path) -> None:
@@ -276,7 +269,7 @@ async def test_a_worker_knows_nothing_of_the_hosts_environment(home: Path) -> No
     assert set(events[0].title.split()) <= {"PATH", "LANG", "PYTHONUTF8", "LC_CTYPE"}
 
 
-async def test_a_defect_is_logged_by_place_and_never_by_contents(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_defect_is_logged_by_place_and_never_by_contents(home: Path) -> None:
     script = (
         "import sys\n"
         "from dispatch_host.agents.builtin import program, worker\n"
@@ -285,13 +278,15 @@ async def test_a_defect_is_logged_by_place_and_never_by_contents(home: Path, cap
         "sys.exit(worker.main())"
     )
 
-    end = last(await run(agent(home, script), "a canary in the request"))
+    with capture_logs() as logged:
+        end = last(await run(agent(home, script), "a canary in the request"))
 
     assert isinstance(end, NotDone)
     assert "canary" not in end.text
-    assert "worker failed" in caplog.text
-    assert [getattr(record, "kind", None) for record in caplog.records] == ["ValueError"]
-    assert not any("canary" in repr(record.__dict__) for record in caplog.records)
+    [line] = logged
+    assert (line["event"], line["cause"], line["kind"]) == ("worker failed", "crashed", "ValueError")
+    assert "where" in line
+    assert "canary" not in repr(line)
 
 
 async def test_long_work_tells_how_far_it_is(home: Path) -> None:
@@ -416,7 +411,20 @@ def test_what_could_not_be_sent_on_is_replaced() -> None:
     assert said == Step("?", "")
 
 
-@pytest.mark.parametrize("line", [b"", b"7", b"null", b'{"event": "step"}', b'{"event": ["step"]}', b"\xff"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"7",
+        b"null",
+        b'{"event": "step"}',
+        b'{"event": ["step"]}',
+        b"\xff",
+        # What is logged of a crash is no place for what a file says.
+        b'{"event": "crashed", "kind": "words of a file", "where": "x.py:1"}',
+        b'{"event": "crashed", "kind": "ValueError", "where": "words of a file"}',
+    ],
+)
 def test_nonsense_is_out_of_bounds(line: bytes) -> None:
     with pytest.raises(OutOfBounds):
         decode(line)

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dispatch.clock import SystemClock
 from dispatch.ids import TaskId
 from dispatch_host.journal import Tx, Writer, audit, permissions
 from dispatch_host.journal.values import AlwaysRule, AuditLine, AuditVerdict
+from dispatch_host.permissions.gate import TaskGate
+from dispatch_host.permissions.held import Held
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED, Grant, Kind, Permission, granted
 
 TASK, OTHER = TaskId(b"t" * 16), TaskId(b"o" * 16)
@@ -111,6 +114,19 @@ async def test_no_rule_outlives_the_permission_under_it(journal: Writer) -> None
     await journal.step(lambda tx: permissions.drop_over(tx, 100))
     await journal.step(lambda tx: permissions.allow(tx, Grant(permission=TERMINAL), 100))
     assert await left(100) == []
+
+
+async def test_a_gate_that_is_closed_allows_nothing_and_names_nothing(journal: Writer) -> None:
+    """What it names is started, a connector for instance: for a task that is over nothing is."""
+    held = await Held(journal, SystemClock()).load()
+    for permission in (folder("/a"), connector("mail")):
+        await held.allow(Grant(permission=permission))
+    gate = TaskGate(TASK, held=held, store=journal.step, clock=SystemClock())
+    assert (list(gate.named(Kind.CONNECTOR)), [str(one.path) for one in gate.folders]) == (["mail"], ["/a"])
+
+    gate.close()
+
+    assert (list(gate.named(Kind.CONNECTOR)), list(gate.folders), gate.has(connector("mail"))) == ([], [], False)
 
 
 async def test_what_a_task_does_again_and_again_is_one_line_with_how_often_and_when_last(journal: Writer) -> None:

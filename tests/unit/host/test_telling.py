@@ -84,6 +84,7 @@ def test_a_host_goes_on_when_nobody_reads_any_more_what_it_says() -> None:
     told.running("")
     told.connected(pairing)
     told.disconnected(pairing, Reason.REASON_NO_NETWORK)
+    told.over(pairing)
 
     with pytest.raises(BrokenPipeError):
         out.close()

@@ -23,13 +23,13 @@ _CONNECT_SECONDS = 30.0
 _SILENT_SECONDS = 3600.0  # a call has its own end
 _EVENTS = "text/event-stream"
 
-Heard: TypeAlias = SessionMessage | Exception
+Message: TypeAlias = SessionMessage | Exception
 
 
 @contextlib.asynccontextmanager
 async def http(
     url: str, headers: Mapping[str, str], meter: Meter, ended: Callable[[], None]
-) -> AsyncIterator[tuple[ReadStream[Heard], WriteStream[SessionMessage]]]:
+) -> AsyncIterator[tuple[ReadStream[Message], WriteStream[SessionMessage]]]:
     """Give the SDK its two streams. `ended` is called when nothing more is taken."""
     timeout = httpx2.Timeout(_CONNECT_SECONDS, read=_SILENT_SECONDS)
     transport = _Bounded(httpx2.AsyncHTTPTransport(trust_env=False), meter, ended)
@@ -44,12 +44,12 @@ async def http(
 class _Metered:
     """The SDK's stream, up to what the meter lets through."""
 
-    def __init__(self, heard: ReadStream[Heard], meter: Meter, ended: Callable[[], None]) -> None:
+    def __init__(self, heard: ReadStream[Message], meter: Meter, ended: Callable[[], None]) -> None:
         self._heard = heard
         self._meter = meter
         self._ended = ended
 
-    async def receive(self) -> Heard:
+    async def receive(self) -> Message:
         return await self._heard.receive()
 
     async def aclose(self) -> None:
@@ -58,7 +58,7 @@ class _Metered:
     def __aiter__(self) -> _Metered:
         return self
 
-    async def __anext__(self) -> Heard:
+    async def __anext__(self) -> Message:
         try:
             one = await self._heard.__anext__()
             # Its bytes are counted where they come in.

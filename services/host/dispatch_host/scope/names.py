@@ -1,4 +1,7 @@
-"""How a file name, or a line of text, that may hold anything is shown to a person. Knows nothing of Markdown."""
+"""How a file name, or a line of text, that may hold anything is shown to a person; and which names a disk may take for one.
+
+Knows nothing of Markdown.
+"""
 
 from __future__ import annotations
 
@@ -40,6 +43,13 @@ def visible(line: str) -> str:
     if line.isascii() and line.isprintable():
         return line
     return "".join(_sign(character) for character in line)
+
+
+def fold(path: str) -> str:
+    """Write a path as the disks see it that know no case and no Unicode forms: two that fold alike may be one file."""
+    return (
+        path.lower() if path.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+    )
 
 
 def _sign(character: str) -> str:

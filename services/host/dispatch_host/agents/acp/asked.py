@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from acp.schema import AllowedOutcome, DeniedOutcome, PermissionOption, RequestPermissionResponse
 
@@ -19,7 +19,7 @@ from dispatch_host.agents.asking import JSON, RULE_BYTES, Allowed, Approval, Den
 from dispatch_host.changes import difference
 from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import TERMINAL, Kind, Permission
-from dispatch_host.scope import Folder, shown
+from dispatch_host.scope import Folder, around, shown
 
 _WANTS = {
     "read": "read",
@@ -110,9 +110,9 @@ def _rule(
     action: bytes, call: Call, kind: str, agent: str, folders: Sequence[Folder], home: Path
 ) -> tuple[str, JSON, Permission | None]:
     """Give the rule: a folder's files, or the exact call while a person can read it; else there is none."""
-    places = [one["path"] for one in call.get("locations", []) if isinstance(one.get("path"), str)]
-    places += [path for path, _, _ in written(call)]
-    if kind in _CHANGES and (folder := _holding(places, folders)) is not None:
+    paths = [one["path"] for one in call.get("locations", []) if isinstance(one.get("path"), str)]
+    paths += [path for path, _, _ in written(call)]
+    if kind in _CHANGES and (folder := _holding(paths, folders)) is not None:
         rule, of, permission = change_rule(agent, kind, folder, home)
         return (rule, of, permission) if rule else ("", None, None)
     rule = f"let {agent} do exactly this: {shown(action.decode())}"
@@ -124,11 +124,11 @@ def _rule(
 def _holding(paths: Sequence[str], folders: Sequence[Folder]) -> Folder | None:
     """Give the one folder that may be changed and in which all of these lie."""
     found: set[Folder] = set()
-    for path in map(PurePath, paths):
-        holding = [folder for folder in folders if path.is_relative_to(folder.path) and ".." not in path.parts]
-        if not holding:
+    for path in map(Path, paths):
+        holding = around(path, folders)
+        if holding is None or ".." in path.parts:
             return None
-        found.add(max(holding, key=lambda folder: len(folder.path.parts)))
+        found.add(holding)
     only = next(iter(found)) if len(found) == 1 else None
     return only if only is not None and only.writable else None
 

@@ -6,7 +6,6 @@ Whatever goes wrong in a call is its answer, and nobody else's trouble: the SDK 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from acp.schema import (
     WriteTextFileResponse,
 )
 from dispatch import errors
+from dispatch.runtime.logs import get_logger
 
 from dispatch_host.agents.acp import asked
 from dispatch_host.agents.acp.files import FileRefused, Files
@@ -38,7 +38,7 @@ from dispatch_host.agents.agent import NotDoneReason
 from dispatch_host.agents.asking import Allowed, Denied, NobodyAnswered
 from dispatch_host.sandbox.program import Exit
 
-log = logging.getLogger(__name__)
+_LOG = get_logger()
 
 _R = TypeVar("_R")
 _REFUSED = -32000
@@ -65,7 +65,7 @@ def _answered(
         except RequestError:
             raise
         except Exception as failure:
-            log.warning("a request of an external agent failed", extra={"cause": type(failure).__name__})
+            _LOG.warning("a request of an external agent failed", cause=type(failure).__name__)
             raise RequestError.internal_error() from None
 
     return call
