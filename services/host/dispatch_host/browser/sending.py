@@ -5,7 +5,7 @@ from __future__ import annotations
 from dispatch_host.agents.asking import RULE_BYTES, Approval, canonical
 from dispatch_host.browser.reach import origin
 from dispatch_host.browser.wire import Sends
-from dispatch_host.markdown import block
+from dispatch_host.markdown import fenced
 from dispatch_host.permissions.permission import BROWSER
 
 
@@ -15,7 +15,7 @@ def question(sends: Sends) -> Approval | None:
     if not to:
         return None
     rule = f"submit forms on {to}" if at == to else f"let pages of {at} submit forms on {to}"
-    body = f"\n\n{block([sends.body])}" if sends.body else "\n\nwithout anything in it."
+    body = f"\n\n{fenced(sends.body)}" if sends.body else "\n\nwithout anything in it."
     asked_by = "" if at == to else f"\n\nIt is asked for by a page of {at or 'no origin'}."
     return Approval(
         text=f"Send this to {to}?",
@@ -29,7 +29,7 @@ def question(sends: Sends) -> Approval | None:
                 "body": sends.body,
             }
         ),
-        preview=f"{block([f'{sends.method} {sends.url}'])}{body}{asked_by}",
+        preview=f"{fenced(f'{sends.method} {sends.url}')}{body}{asked_by}",
         # Without an origin it could be anybody's page: such a one is asked about each time.
         rule=rule if at and len(rule.encode()) <= RULE_BYTES else "",
         permission=BROWSER,

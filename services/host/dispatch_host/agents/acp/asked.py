@@ -31,7 +31,8 @@ _WANTS = {
     "fetch": "fetch from the network",
     "switch_mode": "go on in another way",
 }
-_CHANGES = ("edit", "delete", "move")
+_EDIT = "edit"
+_CHANGES = (_EDIT, "delete", "move")
 Reply = Allowed | Denied | NobodyAnswered
 
 
@@ -70,13 +71,9 @@ def answer(reply: Reply, options: Sequence[PermissionOption]) -> RequestPermissi
     return RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=chosen.option_id))
 
 
-def written(call: Call) -> Sequence[tuple[str, str, str]]:
-    """Give the paths with the words that a tool call says are there, and those that it would write."""
-    return [
-        (part["path"], str(part.get("oldText") or ""), part["newText"])
-        for part in call.get("content", [])
-        if part.get("type") == "diff" and isinstance(part.get("newText"), str)
-    ]
+def approved(call: Call) -> Sequence[tuple[str, str, str]]:
+    """Give the writes that a yes to a tool call is a yes to: an edit's. A yes to deleting or moving files is none to writing."""
+    return _written(call) if call.get("kind") == _EDIT else []
 
 
 def change_rule(agent: str, kind: str, folder: Folder, home: Path) -> tuple[str, JSON, Permission]:
@@ -111,14 +108,25 @@ def _rule(
 ) -> tuple[str, JSON, Permission | None]:
     """Give the rule: a folder's files, or the exact call while a person can read it; else there is none."""
     paths = [one["path"] for one in call.get("locations", []) if isinstance(one.get("path"), str)]
-    paths += [path for path, _, _ in written(call)]
-    if kind in _CHANGES and (folder := _holding(paths, folders)) is not None:
+    paths += [path for path, _, _ in _written(call)]
+    # A difference in a call to delete or move files is more than the rule of its kind would say.
+    says_all = kind == _EDIT or not any(part.get("type") == "diff" for part in call.get("content", []))
+    if kind in _CHANGES and says_all and (folder := _holding(paths, folders)) is not None:
         rule, of, permission = change_rule(agent, kind, folder, home)
         return (rule, of, permission) if rule else ("", None, None)
     rule = f"let {agent} do exactly this: {shown(action.decode())}"
     if len(rule.encode()) > RULE_BYTES:
         return "", None, None
     return rule, json.loads(action), TERMINAL
+
+
+def _written(call: Call) -> Sequence[tuple[str, str, str]]:
+    """Give the paths with the words that a tool call says are there, and those that it would write."""
+    return [
+        (part["path"], str(part.get("oldText") or ""), part["newText"])
+        for part in call.get("content", [])
+        if part.get("type") == "diff" and isinstance(part.get("newText"), str)
+    ]
 
 
 def _holding(paths: Sequence[str], folders: Sequence[Folder]) -> Folder | None:

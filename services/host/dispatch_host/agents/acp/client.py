@@ -108,7 +108,7 @@ class Client:
                 raise RequestError.invalid_params({"details": "this can't be shown to a person"}) from None
             reply = await files.ask.may(question)
         if isinstance(reply, Allowed):
-            files.approved(asked.written(call))
+            files.approved(asked.approved(call))
         elif isinstance(reply, Denied):
             self.refusals.add(NotDoneReason.PERSON_DENIED)
         elif isinstance(reply, NobodyAnswered):
