@@ -150,20 +150,31 @@ async def test_what_a_task_does_again_and_again_is_one_line_with_how_often_and_w
     ]
 
 
-async def test_no_task_pushes_out_what_others_did_nor_by_refusals_what_it_was_allowed(journal: Writer) -> None:
-    def line(task: TaskId, subject: str, verdict: AuditVerdict) -> AuditLine:
-        return AuditLine(at_ms=1, task_id=task, permission="folder /a", subject=subject, verdict=verdict)
+async def test_no_task_pushes_out_what_it_did_nor_what_others_did(journal: Writer) -> None:
+    def line(task: TaskId, subject: str, verdict: AuditVerdict, at_ms: int = 1) -> AuditLine:
+        return AuditLine(at_ms=at_ms, task_id=task, permission="folder /a", subject=subject, verdict=verdict)
 
     def flood(tx: Tx) -> None:
         audit.add(tx, line(OTHER, "rm", AuditVerdict.ALLOWED))
         audit.add(tx, line(TASK, "mine", AuditVerdict.ALLOWED))
-        for number in range(300):
-            audit.add(tx, line(TASK, str(number), AuditVerdict.REFUSED), most=100, of_task=10)
+        for verdict in (AuditVerdict.ALLOWED, AuditVerdict.REFUSED):
+            for number in range(300):
+                audit.add(tx, line(TASK, str(number), verdict, number), most=100, of_task=10)
+        audit.add(tx, line(TASK, "mine", AuditVerdict.ALLOWED), most=100, of_task=10)
 
     await journal.step(flood)
 
-    kept = await journal.step(lambda tx: [one.subject for _, one in audit.before(tx, None, limit=200)])
-    assert kept == [*(str(number) for number in range(299, 289, -1)), "mine", "rm"]
+    kept = await journal.step(lambda tx: [one for _, one in audit.before(tx, None, limit=200)])
+    assert [(one.permission, one.times, one.last_ms) for one in kept if one.permission == audit.MORE] == [
+        (audit.MORE, 290, 299),
+        (audit.MORE, 291, 299),
+    ]
+    assert [one.subject for one in kept if one.permission != audit.MORE] == [
+        *(str(number) for number in range(9, -1, -1)),
+        *(str(number) for number in range(8, -1, -1)),
+        "mine",
+        "rm",
+    ]
 
 
 async def test_the_oldest_lines_of_the_audit_log_go_first(journal: Writer) -> None:

@@ -164,6 +164,7 @@ class Session:
     async def _connected(self, wire: Wire) -> AsyncIterator[ClientSideConnection]:
         """Hold the SDK's connection; whatever the agent still has running ends with it."""
         # The SDK takes any object with the methods that an agent may call; its Protocol also wants those that are never called.
+        self._client.taken = wire.taken
         connection = ClientSideConnection(self._client, wire)  # type: ignore[arg-type]
         try:
             yield connection
