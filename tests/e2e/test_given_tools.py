@@ -173,7 +173,7 @@ async def test_a_language_model_uses_a_connector_and_a_skill_as_the_phone_allows
         ]
         assert [one for one in used if one[0].startswith(("connector", "terminal"))] == [
             ("connector mail/echo", "mail/echo", "allowed"),
-            ("terminal", "sh", "allowed"),
+            ("terminal", "tidy/tidy.sh", "allowed"),
             ("connector mail/leak", "mail/leak", "allowed"),
             ("connector mail/die", "mail/die", "allowed"),
         ]

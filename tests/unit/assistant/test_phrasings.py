@@ -279,6 +279,12 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
     Action.COUNT: [
         ("how many pdfs do I have in Documents?", {**DOC, **PDF}),
         ("how many files are in Downloads?", DL),
+        ("how many files are in many?", {"places": ("many",)}),
+        ("how many files are in data", {"places": ("data",)}),
+        ("how many files are in the reports folder", {"places": ("reports",)}),
+        ("how many files are in the folder called many", {"places": ("many",)}),
+        ("how many pdfs are in the data folder?", {**PDF, "places": ("data",)}),
+        ("how many files are in there in total", {}),
         ("count the csv files", CSV),
         ("what types of files are in Downloads?", DL),
     ],

@@ -177,7 +177,7 @@ class Skills:
                 await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
                 whole = await asyncio.to_thread(digest, copy)
             try:
-                confined = await self._terminal.is_confined(work.gate, f"{skill.name}/{path}")
+                confined = await self._terminal.is_confined(work.gate, _subject(skill.name, path))
             except NoSandbox as missing:
                 raise ToolFailed(f"Scripts can't be run here: {missing.why}") from None
             if not confined:
@@ -218,7 +218,7 @@ class Skills:
             "folders": places.to_json(folders),
             "network": online,
         }
-        line = shlex.join([f"{run.skill.name}/{run.path}", *run.words])
+        line = shlex.join([_subject(run.skill.name, run.path), *run.words])
         how = ["in the sandbox", "with the network" if online else "without the network"]
         may = partial(places.rights, folders, home=self._home, confined=True)
         at = places.where(run.start, self._home)
@@ -250,6 +250,7 @@ class Skills:
             folders=places.from_json(said["folders"]),
             own=[Folder(copy)],
             variables={"SKILL_FOLDER": str(copy)},
+            subject=_subject(said["skill"], said["path"]),
         )
         try:
             async with contextlib.aclosing(running) as events:
@@ -264,6 +265,11 @@ class Skills:
             raise ToolFailed(f"The script was not run: {missing.why}") from None
         how = "it ended" if ended is None else f"{ended.ended}, code {ended.code}"
         return json.dumps({"end": how, "output": plain(output.decode(errors="replace"))}, ensure_ascii=False)
+
+
+def _subject(skill: str, path: str) -> str:
+    """Name a script as the question and the audit log do: which interpreter it takes says nothing."""
+    return f"{skill}/{path}"
 
 
 def _interpreter(path: str) -> Sequence[str]:

@@ -23,9 +23,20 @@ from dispatch_host.agents.builtin.sentence import (
     is_file,
     is_path,
 )
-from dispatch_host.agents.builtin.vocabulary import EXTENSIONS, FILLERS, KINDS, NUMBERS, ORDINALS, USUAL_FOLDERS, listed
+from dispatch_host.agents.builtin.vocabulary import (
+    CONTENTS,
+    EXTENSIONS,
+    FILLERS,
+    KINDS,
+    NUMBERS,
+    ORDINALS,
+    QUANTITIES,
+    USUAL_FOLDERS,
+    listed,
+)
 
 _WORD = r"[^\s·,;]+"
+_WITHIN = r"(?:in|inside|under|within)\s+"
 _NO_ENDING = r"(?!\.\w)"
 """Behind the word for a kind of file: with an ending it is a name, as in photo.bin, whatever the ending."""
 
@@ -93,10 +104,22 @@ def _is_place(words: Words, match: re.Match[str]) -> bool:
     said = words.plain(match["place"])
     if literal:
         return not is_file(said)
-    return not all(
+    if all(
         word.casefold() in FILLERS or re.fullmatch(rf"{KIND_WORDS}|{ROWS}", word, re.IGNORECASE) or word.isdigit()
         for word in said.split()
-    ) or bool(re.fullmatch("|".join((*USUAL_FOLDERS, r"documents?")), said, re.IGNORECASE))
+    ):
+        return _is_all_the_same(said, match[0])
+    return True
+
+
+def _is_all_the_same(said: str, around: str) -> bool:
+    """Tell whether a word that mostly says nothing is a folder here: else "delete everything in data" is of all folders."""
+    if re.fullmatch("|".join((*USUAL_FOLDERS, r"documents?")), said, re.IGNORECASE):
+        return True
+    if said.casefold() in QUANTITIES:  # "in many folders" is no place
+        alone = rf"(?:{_WITHIN}(?:my |our )?|.*\b(?:called|named) ){re.escape(said)}"
+        return re.fullmatch(alone, around, re.IGNORECASE) is not None
+    return said.casefold() in CONTENTS and re.match(_WITHIN, around, re.IGNORECASE) is not None
 
 
 def _loose(name: str) -> str:
@@ -108,6 +131,13 @@ def _loose(name: str) -> str:
 
 _NAME = r"(?:file ?)?(?:names?|titles?)"
 _TERM = r"(?:(?:the |an? )?(?:words?|phrase|text|term|string|expression)\s+)?"
+_NO_PLACE = "".join(
+    f"(?<!{preposition} {article}{folder} )"
+    for preposition in ("in", "inside", "under", "within", "from", "of")
+    for article in ("", "the ", "my ")
+    for folder in ("folder", "directory")
+)
+"""Before "called": "in the folder called tax" names a folder, and no file."""
 _NAMES = (
     # the sentence says that it is the name
     (
@@ -124,7 +154,7 @@ _NAMES = (
         rf"|with)\s+{_TERM}{VALUE}{END}"
     ),
     (
-        rf"\b(?:that (?:are|is) |which (?:are|is) |something )?(?:named|called|titled"
+        rf"\b{_NO_PLACE}(?:that (?:are|is) |which (?:are|is) |something )?(?:named|called|titled"
         rf"|entitled)\s+(?:something )?(?:like |as )?{_TERM}{VALUE}{END}"
     ),
     rf"\bin (?:the|their|its) {_NAME}\s*:?\s*(?P<value>{LITERAL})",
