@@ -107,6 +107,7 @@ async def test_what_nobody_means_is_not_approved_and_a_folder_that_holds_the_hom
     assert [event["path"] for event in (await host(world, "folders", "list"))[1]] == [str(home.parent)]
 
 
+@pytest.mark.big
 async def test_a_second_run_is_refused_and_each_way_to_end_leaves_a_home_that_works(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
     socket = Path(world.home("desk")) / "control.sock"
