@@ -209,7 +209,7 @@ CHANGING = (
     ),
     FileTool(
         "make_folder",
-        f"Make a new folder, in one that is there. {_ASKED}",
+        f"Make a new folder, and what is missing of the folders on the way to it. {_ASKED}",
         schema(["folder"], folder=words("Its path, or an approved folder's name and what lies in it.")),
         _make_folder,
     ),
