@@ -6,6 +6,7 @@ Reads the source with `ast` and runs none of it. If an arrow is in the way, ask 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -323,6 +324,39 @@ def test_all_five_parts_are_looked_at() -> None:
         "dispatch_host",
         "mobile_sim",
     }
+
+
+def say_pure(roots: Sequence[Path]) -> list[str]:
+    """List the modules whose docstring says that they are pure."""
+    return sorted(
+        module
+        for module, path in modules(roots).items()
+        if re.search(r"\bPure\b(?! but)", ast.get_docstring(ast.parse(path.read_text())) or "")
+    )
+
+
+def by_its_own_word(roots: Sequence[Path]) -> Edge:
+    return Edge(
+        importers=say_pure(roots),
+        forbidden=(*DRIVERS, *STORES, *CLOCKS, *ENVIRONMENT, *CHANCE),
+        reason="its docstring says that it is pure",
+    )
+
+
+def test_a_module_that_says_that_it_is_pure_is() -> None:
+    """In itself: what it imports answers for itself, by its own docstring or in PURE."""
+    roots = [ROOT / part for part in PARTS]
+
+    assert violations(roots, [by_its_own_word(roots)]) == []
+
+
+def test_a_module_that_is_not_what_its_docstring_says_is_found(tmp_path: Path) -> None:
+    plant(tmp_path, "dispatch_host.planted", '"""Decides from its arguments. Pure."""\n\nimport asyncio\n')
+    plant(tmp_path, "dispatch_host.beside", '"""Pure but for the clock."""\n\nimport time\n')
+
+    found = violations([tmp_path], [by_its_own_word([tmp_path])])
+
+    assert [line.partition(":")[0] for line in found] == ["dispatch_host.planted uses asyncio"]
 
 
 def plant(root: Path, module: str, text: str) -> None:

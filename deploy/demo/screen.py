@@ -1,4 +1,7 @@
-"""Show the demo to a person: chapters, what processes do, and the thread as a phone would show it."""
+"""Show the demo to a person: chapters, what processes do, and the thread with the signs of the phone's own screen.
+
+As there, what an agent says is further in than any `?`, `»`, `✓` or `✗`, which are the computer's and the phone's.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
+
+from dispatch.device import question_words
 
 BOLD, DIM, RED, GREEN, BLUE = 1, 2, 31, 32, 34
 
@@ -50,7 +55,7 @@ class Screen:
     def asked(self, text: str) -> None:
         """Show what the person typed."""
         self.say("")
-        self.say(f"  You ▸ {text}", BOLD, BLUE)
+        self.say(f"  → {text}", BOLD, BLUE)
 
     def event(self, event: dict[str, Any]) -> None:
         """Show an event of a task, as it comes."""
@@ -60,21 +65,17 @@ class Screen:
         elif name == "step":
             self.say(f"        · {': '.join(filter(None, (event['title'], event.get('detail'))))}", DIM)
         elif name == "asking":
-            self.say(f"        ? {event['text']}", BOLD)
-            self.say(textwrap.indent(readable(event["detail"]), "          "))
+            self.say(f"      ? {question_words.asked(event['text'], is_approval='digest' in event)}", BOLD)
+            self.say(textwrap.indent(readable(event["detail"]), "        "))
         elif name == "answered":
-            self.say(f"        · answered: {event['text']}, by {event['by']}", DIM)
+            self.say(f"      » answered: {event['text']}, by {event['by']}", DIM)
 
     def outcome(self, event: dict[str, Any], *, seconds: float) -> None:
         """Show how a task ended, with its answer or with the reason why there is none."""
         done = event["event"] == "done"
-        self.say(
-            f"  {'Relay' if event['event'] == 'refused' else 'Host'} ◂ {event['event']} in {seconds:.1f} s",
-            BOLD,
-            GREEN if done else RED,
-        )
-        if not done:
-            self.say(f"        {event.get('reason', '')}", RED)
+        words = event["event"].replace("_", " ") + (f": {event['reason']}" if event.get("reason") else "")
+        said_by = "relay" if event["event"] == "refused" else "host"
+        self.say(f"  {'✓' if done else '✗'} {words} (the {said_by}, {seconds:.1f} s)", BOLD, GREEN if done else RED)
         for text in (event.get("text", ""), event.get("advice", "") if not done else ""):
             if text:
                 self.say(textwrap.indent(readable(text), "        "))

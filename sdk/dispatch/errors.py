@@ -606,12 +606,6 @@ class KeepAwakeDenied(DeviceFault):
     reason = Reason.REASON_KEEP_AWAKE_DENIED
 
 
-class ConnectorUnavailable(DeviceFault):
-    """As KeepAwakeOff: said, never raised. `detail` says why."""
-
-    reason = Reason.REASON_CONNECTOR_UNAVAILABLE
-
-
 class KeepAwakeUnavailable(DeviceFault):
     """As KeepAwakeOff: said, never raised."""
 

@@ -1,4 +1,4 @@
-"""Gemini CLI, Codex and Claude Code, as published: each starts in the sandbox, says what it can, and wants a login."""
+"""Gemini CLI, Codex, Claude Code and OpenCode, as published: each starts in the sandbox, and says what it wants."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from dispatch_host.sandbox.probe import Found, probe
 
 from tests.support.acp_desk import Desk
 
-PROGRAMS = Path(__file__).parent / "node_modules" / ".bin"
+MODULES = Path(__file__).parent / "node_modules"
+PROGRAMS = MODULES / ".bin"
+OPENCODE = MODULES / "opencode-linux-x64-baseline" / "bin"
+"""Its maker's program itself: the package `opencode-ai` only picks it by a script at installation, and none runs here."""
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +42,7 @@ def desk(found: Found, tmp_path: Path) -> Desk:
 
     desk = Desk(home, looked)
     desk.permissions.append(NETWORK)
-    desk.environment["PATH"] = f"{PROGRAMS}:{os.environ['PATH']}"
+    desk.environment["PATH"] = f"{PROGRAMS}:{OPENCODE}:{os.environ['PATH']}"
     return desk
 
 
@@ -74,3 +77,17 @@ async def test_it_starts_though_its_folders_are_not_there_yet(desk: Desk, name: 
 
     assert isinstance(end, NotDone)
     assert "not the Agent Client Protocol" not in end.text
+
+
+@pytest.mark.skipif(not OPENCODE.exists(), reason="OpenCode is here for Linux on x86-64 only")
+async def test_opencode_takes_a_task_without_a_login(desk: Desk) -> None:
+    """It wants none: it asks a model of its maker's, which is reached from here or not. Either is its own word on the task."""
+    desk.preset = next(preset for preset in PRESETS if preset.name == "opencode")
+    for folder in desk.preset.write:
+        (desk.home / folder.removeprefix("~/")).mkdir(parents=True)
+
+    end = await desk.asks("What is in this folder?")
+
+    if isinstance(end, NotDone):
+        assert end.reason is NotDoneReason.AGENT_FAILED, end.text
+        assert end.text.startswith("OpenCode failed: "), end.text

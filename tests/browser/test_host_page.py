@@ -17,11 +17,11 @@ from dispatch.words import Language
 from dispatch_host.agents import Result, Step
 from playwright.async_api import Browser, Page, expect
 
-from tests.protocol.test_host_questions import approval, asked, choice
 from tests.support.axe import violations
 from tests.support.host_bench import Bench
 from tests.support.host_page import ServedPage, served
 from tests.support.processes import run
+from tests.support.questions import approval, asked, choice
 from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World
 

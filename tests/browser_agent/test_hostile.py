@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from dispatch import errors
+from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.toolbox import ToolFailed
 from dispatch_host.browser import near
 from dispatch_host.browser.reach import Address
@@ -42,6 +43,29 @@ def chambers(home: Path) -> list[int]:
 async def test_private_addresses_are_not_reached(desk: Desk, url: str) -> None:
     with pytest.raises(ToolFailed, match="private network"):
         await desk.does("open", url=url)
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("open", {"url": "http://127.0.0.1/"}),
+        ("read", {}),
+        ("click", {"ref": "e1"}),
+        ("fill", {"ref": "e1", "text": "x"}),
+        ("press", {"key": "Enter"}),
+        ("back", {}),
+        ("table", {}),
+        ("screenshot", {}),
+        ("download", {"url": "http://127.0.0.1/", "folder": "Downloads"}),
+    ],
+)
+async def test_a_misspelt_argument_is_refused_and_no_browser_begun(
+    desk: Desk, tool: str, given: dict[str, JSON]
+) -> None:
+    with pytest.raises(ToolFailed, match="no argument reff"):
+        await desk.does(tool, **given, reff="e2")
+
+    assert desk.gate.used == []
 
 
 async def test_a_page_leads_to_no_private_address_either(desk: Desk, site: Site) -> None:

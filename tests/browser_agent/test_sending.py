@@ -9,6 +9,7 @@ from dispatch_host.agents import Approval
 
 from tests.browser_agent.conftest import NO, YES, Desk, ref
 from tests.support.site import Asked, Site, a_site
+from tests.support.waiting import until
 
 FORM = """<form action="{action}" method="post"><input name="q" aria-label="Words"><button>Send</button></form>"""
 
@@ -106,6 +107,95 @@ async def test_links_and_ways_back_are_followed_without_a_question_after_typing(
     page = await desk.does("back")
     page = await desk.does("fill", ref=ref(page, "Words"), text="other words")
     assert "The second page." in await desk.does("press", key="Enter", ref=ref(page, "onward"))
+    assert asked(desk) == []
+
+
+async def test_a_form_that_is_sent_by_a_download_of_its_button_waits_too(desk: Desk, site: Site, other: Site) -> None:
+    action = other.file("/take", b"data", "data.bin")
+    page = await typed(desk, site.page("/", FORM.format(action=action).replace("post", "get")), "secret")
+    desk.answers(YES, YES)
+
+    await desk.does("download", ref=ref(page, "Send"), folder=str(desk.folder))
+
+    sending, saving = asked(desk)
+    assert f"{action}?q=secret" in sending.preview
+    assert "data.bin" in saving.preview
+
+
+# What a page writes anew is the document that it was: its links are not read as if it were another.
+ANEW = "let at = q.form.action + `?q=` + q.value; document.open(); document.write(`<a href=${at}>onward</a>`)"
+LINK = """<form action="{action}"><input name="q" id="q" aria-label="Words"><a id="a" href="{href}" {more}>onward</a></form>"""
+
+
+@pytest.mark.parametrize(
+    ("href", "more"),
+    [
+        ("#", "onclick='q.form.submit(); return false'"),
+        ("/two", "onclick='a.href = q.form.action + `?q=` + q.value'"),
+        ("/two", "onclick='location = q.form.action + `?q=` + q.value; return false'"),
+        ("/two", f"onclick='{ANEW}; return false'"),
+    ],
+)
+async def test_a_link_is_followed_only_to_where_it_led_before_something_was_typed(
+    desk: Desk, site: Site, other: Site, href: str, more: str
+) -> None:
+    site.page("/two", "<p>The second page.</p>")
+    url = site.page("/", LINK.format(action=other.page("/leak", "got it"), href=href, more=more))
+    page = await typed(desk, url, "secret")
+    desk.answers(NO)
+
+    page = await desk.does("click", ref=ref(page, "onward"))
+    if ANEW in more:
+        await desk.does("click", ref=ref(page, "onward"))
+
+    assert "/leak?q=secret" in asked(desk)[0].preview
+    assert other.asked == []
+
+
+async def test_a_link_is_followed_once(desk: Desk, site: Site) -> None:
+    """How often a page goes somewhere could say something, too."""
+    site.page("/two", "")
+    site.status["/two"] = 204  # the page stays where it is
+    again = "onclick='setTimeout(() => location = `/two`, 100)'"
+    page = await typed(desk, site.page("/", LINK.format(action="/", href="/two", more=again)), "secret")
+    desk.answers(NO)
+
+    await desk.does("click", ref=ref(page, "onward"))
+
+    await until(lambda: len(asked(desk)) == 1)
+    assert "/two" in asked(desk)[0].preview
+    assert len([one for one in site.asked if one.path == "/two"]) == 1
+
+
+async def test_nothing_is_put_behind_the_hash_of_a_link_that_is_followed(desk: Desk, site: Site, other: Site) -> None:
+    """It is not sent, and the other site's script reads it all the same."""
+    url = other.page("/two", "<script>fetch('/leak/' + location.hash.slice(1))</script>")
+    page = LINK.format(action="/", href=f"{url}#there", more="onclick='if (q.value) a.hash = q.value'")
+
+    said = await desk.does("open", url=site.page("/", page))
+    said = await desk.does("fill", ref=ref(said, "Words"), text="secret")
+    said = await desk.does("click", ref=ref(said, "onward"))
+
+    assert "changed by the page" in said
+    assert other.asked == []
+    said = await desk.does("open", url=site.url("/"))
+    await desk.does("click", ref=ref(said, "onward"))
+    assert [one.path for one in other.asked if "leak" in one.path] == ["/leak/there"]
+    assert asked(desk) == []
+
+
+async def test_what_lies_in_a_link_and_what_is_next_to_it_on_the_next_page_is_followed_as_well(
+    desk: Desk, site: Site
+) -> None:
+    site.page("/three", "<p>The third page.</p>")
+    site.page("/two", "<a href='/three?c=%20d&amp;e'><h2>further</h2></a>")
+    page = await typed(desk, site.page("/", LINK.format(action="/", href="two?a=b", more="")), "words")
+
+    page = await desk.does("click", ref=ref(page, "onward"))
+
+    assert "The third page." in await desk.does(
+        "click", ref=ref(page.partition("heading")[1] + page.partition("heading")[2], "further")
+    )
     assert asked(desk) == []
 
 

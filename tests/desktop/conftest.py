@@ -8,7 +8,7 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,17 @@ async def running(*argv: str, environment: Mapping[str, str], pass_fds: tuple[in
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+
+
+async def opens(stack: AsyncExitStack, session: Session, name: str, document: str = "") -> None:
+    """Open an application, and wait for its window."""
+    argv = [*session.program(name).split(), *([document] if document else [])]
+    await stack.enter_async_context(running(*argv, environment=session.environment))
+
+    async def there() -> bool:
+        return any(window.app == name for window in await session.desktop.windows())
+
+    await until_so(there)
 
 
 @pytest.fixture

@@ -11,19 +11,8 @@ from dispatch_host.desktop.desktop import Application, NoDesktop
 from dispatch_host.desktop.matching import applications_of, windows_of
 from dispatch_host.desktop.x11 import X11
 
-from tests.desktop.conftest import Session, running
+from tests.desktop.conftest import Session, opens
 from tests.support.waiting import until_so
-
-
-async def opens(stack: AsyncExitStack, session: Session, name: str, document: str = "") -> None:
-    """Open an application, and wait for its window."""
-    argv = [*session.program(name).split(), *([document] if document else [])]
-    await stack.enter_async_context(running(*argv, environment=session.environment))
-
-    async def there() -> bool:
-        return any(window.app == name for window in await session.desktop.windows())
-
-    await until_so(there)
 
 
 async def test_what_is_open_is_listed_with_its_titles_and_which_is_in_front(session: Session) -> None:

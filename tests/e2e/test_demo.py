@@ -65,8 +65,8 @@ async def test_the_demo_does_its_tasks_changes_and_undoes_and_shows_a_refusal_wi
     output = await said(demo)
 
     assert demo.returncode == 0, output
-    assert output.count("Host ◂ done") == 6, output
-    assert "answered: once, by Pocket" in output
+    assert output.count("✓ done (the host, ") == 6, output
+    assert "» answered: once, by Pocket" in output
     assert "both said yes to the same code" in output
     assert "HOST_APP_CLOSED" in output
     assert 'dispatch_relay_host_offline_failures_total{cause="app_closed"} 0 → 1' in output
@@ -87,7 +87,7 @@ async def test_the_demo_works_on_a_folder_of_ones_own_and_changes_nothing_in_it(
     output = await said(demo)
 
     assert demo.returncode == 0, output
-    assert output.count("Host ◂ done") == 6, output
+    assert output.count("✓ done (the host, ") == 6, output
     assert "holiday plan.pdf" in output
     assert {path.name: path.read_bytes() for path in own.iterdir()} == before
     assert left_by(stage) == []

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.acp_desk import scripted
+from tests.support.acp_desk import written_down
 from tests.support.processes import Event, Process, run
 from tests.support.waiting import until
 from tests.support.world import World
@@ -36,19 +36,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await desk(world, "permissions", "allow", "terminal")
         await desk(world, "agent", "use", "acp:scripted")
         yield world
-
-
-def written_down() -> str:
-    preset = scripted()
-    return "\n".join(
-        (
-            "[acp.scripted]",
-            f"title = {json.dumps(preset.title)}",
-            f"command = {json.dumps(preset.command)}",
-            f"read = {json.dumps(preset.read)}",
-            "network = false",
-        )
-    )
 
 
 async def desk(world: World, *words: str) -> list[Event]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.canary import find, find_in_files
+from tests.support.model_host import KEY, host, takes_model
 from tests.support.model_server import Asked, Call, Fault, ModelServer, Reply, Say
-from tests.support.processes import Event, Process, run
+from tests.support.processes import run
 from tests.support.world import World, scrape
 
-KEY = "Kestrel-in-the-key"
 IN_FILE = "Merlin-in-the-file"
 OUTSIDE = "Osprey-outside"
 
@@ -26,28 +25,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def host(world: World, *words: str) -> tuple[int, list[Event]]:
-    return await run("dispatch-host", *words, "--home", world.home("desk"))
-
-
-async def set_up(world: World, server: ModelServer) -> Process:
-    """Run the host with the language model as its agent, chosen while it runs; gives its process."""
-    running = await world.devices()
-    code, events = await host(world, "folders", "add", str(world.folder / "files"), "--write")
-    assert code == 0, events
-    code, events = await host(world, "agent", "use", "llm")
-    assert (code, events[-1]["reason"]) == (9, "AGENT_UNAVAILABLE")
-    key = world.folder / "key"
-    key.write_text(KEY)
-    key.chmod(0o600)
-    said = {"provider": "anthropic", "model": "scripted", "base_url": server.address, "key_file": str(key)}
-    lines = [f"{name} = {json.dumps(value)}" for name, value in said.items()]
-    (world.folder / "desk" / "agents.toml").write_text("\n".join(["[llm]", *lines]))
-    code, events = await host(world, "agent", "use", "llm")
-    assert (code, events) == (0, [{"event": "agent_chosen", "agent": "llm"}])
-    return running
-
-
 @pytest.mark.big
 async def test_a_task_of_a_phone_is_done_with_tools_asked_about_and_shown_as_it_goes(world: World) -> None:
     (world.folder / "files").mkdir()
@@ -55,7 +32,8 @@ async def test_a_task_of_a_phone_is_done_with_tools_asked_about_and_shown_as_it_
     outside = world.folder / "outside.txt"
     outside.write_text(OUTSIDE)
     async with ModelServer() as server:
-        running = await set_up(world, server)
+        running = await world.devices()
+        await takes_model(world, server)
 
         def writes(asked: Asked) -> Reply:
             assert IN_FILE in asked.given[0]
@@ -105,3 +83,34 @@ async def test_a_task_of_a_phone_is_done_with_tools_asked_about_and_shown_as_it_
             assert find_in_files(canary, world.folder / "relay") == []
             assert find_in_files(canary, world.folder / "pairing") == []
         assert find_in_files(KEY, world.folder / "desk") == []
+
+
+@pytest.mark.big
+async def test_words_that_the_phone_adds_reach_the_model_in_the_middle_of_its_task(world: World) -> None:
+    (world.folder / "files").mkdir()
+    pocket = world.home("pocket")
+    async with ModelServer() as server:
+        await world.devices()
+        await takes_model(world, server)
+        server.says(
+            Say("I write.", [Call("write_file", {"file": "files/list.txt", "content": "milk\n"})]),
+            Say("Milk and eggs."),
+        )
+        sending = await world.start("dispatch-phone", "send", "make a list", "--home", pocket)
+        task_id = (await sending.event("asking"))["task_id"]
+
+        code, added = await run("dispatch-phone", "send", "eggs as well", "--into", task_id, "--home", pocket)
+        assert (code, added[0]["event"]) == (0, "steering"), added
+        code, answered = await run("dispatch-phone", "answer", task_id, "once", "--home", pocket)
+        assert (code, answered[-1]["event"]) == (0, "answered"), answered
+
+        assert (await sending.event("done"))["text"] == "Milk and eggs."
+        assert (await sending.event("steered"))["text"] == "eggs as well"
+        first, second = server.asked
+        assert "eggs" not in first.said
+        assert "eggs as well" in second.said
+        assert len(second.given) == 1
+
+        code, late = await run("dispatch-phone", "send", "and bread", "--into", task_id, "--home", pocket)
+        assert (code, late[-1]["reason"]) == (9, "TASK_OVER"), late
+        assert len(server.asked) == 2

@@ -154,3 +154,36 @@ async def test_ctrl_c_at_a_question_stops_watching_and_leaves_the_task(world: Wo
     ((question),) = (await host(world, "questions"))[1]
     code, _ = await host(world, "cancel", question["task_id"])
     assert code == 0
+
+
+@pytest.mark.big
+async def test_a_question_outlasts_relay_pairing_service_and_whoever_watched(world: World) -> None:
+    desk = world.processes[-1]
+    assert "run" in desk.words
+    world.let_go()
+    watching = await world.start("dispatch-phone", "send", QUESTION, "--home", world.home("pocket"))
+    question = await watching.event("asking")
+    relay, server, seen = world.relay_address, world.server, len(desk.events)
+
+    watching.signal(signal.SIGKILL)
+    await watching.ended()
+    await world.relay.stop()
+    await world.pairing.stop()
+    ((open_one),) = (await host(world, "questions"))[1]
+    assert open_one["question_id"] == question["question_id"], "nobody was there, and it is open"
+    await world.start_pairing(listen=server)
+    await world.start_relay(listen=relay)
+    await desk.event("connected", after=seen)
+    _, listed = await run("dispatch-phone", "tasks", "--home", world.home("pocket"))
+    assert [(one["task_id"], one["state"]) for one in listed] == [(question["task_id"], "asking")]
+
+    code, answered = await run("dispatch-phone", "answer", question["task_id"], "2", "--home", world.home("pocket"))
+
+    assert (code, answered[-1]["event"]) == (0, "answered"), answered
+    code, events = await world.send(QUESTION, "--id", question["task_id"])
+    assert (code, events[-1]["event"]) == (0, "done")
+    assert "south" in events[-1]["text"]
+    _, thread = await run("dispatch-host", "thread", "--home", world.home("desk"))
+    assert [event["event"] for event in thread if event["event"] in {"started", "asking", "answered"}] == [
+        "started", "asking", "answered",
+    ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,55 @@ async def test_from_the_phone_it_is_refused_with_the_pointer(world: World) -> No
 
     assert (code, events[-1]["reason"]) == (9, "SCHEDULE_ON_HOST")
     assert "dispatch-host schedule add" in events[-1]["advice"]
+
+
+async def test_what_was_missed_is_made_up_for_once_and_an_entry_rests_goes_on_and_is_taken_out(world: World) -> None:
+    at_desk = ("--home", world.home("desk"))
+
+    async def schedule(*words: str) -> tuple[int, list[Event]]:
+        return await run("dispatch-host", "schedule", *words, *at_desk)
+
+    in_an_hour = datetime.now().astimezone() + timedelta(hours=1)
+    moment = in_an_hour.strftime("%Y-%m-%d %H:%M")
+    due_ms = int(in_an_hour.replace(second=0, microsecond=0).timestamp() * 1000)
+    code, (once,) = await schedule("add", "--at", moment, "What are the largest files?", "--missed", "once")
+    assert (code, once["event"], once["when"], once["missed"]) == (0, "added", moment, "once")
+    far = in_an_hour + timedelta(days=180)
+    cron = f"0 8 {far.day} {far.month} *"
+    code, (again,) = await schedule("add", cron, "How much disk do my folders use?")
+    assert (code, again["event"], again["missed"]) == (0, "added", "skip")
+
+    _, listed = await schedule("list")
+    assert [(one["when"], one["cron"], one["last"]) for one in listed] == [
+        (moment, None, None),
+        (None, cron, None),
+    ]
+    assert listed[0]["next_at"] == due_ms
+    next_at = datetime.fromtimestamp(listed[1]["next_at"] / 1000).astimezone()
+    assert (next_at.date(), next_at.hour, next_at.minute) == (far.date(), 8, 0)
+
+    # Off when it was due, and back an hour later: one run makes up for it, and says so.
+    await host_at(world, 2 * 60 * MINUTE)
+
+    async def made_up() -> object:
+        _, entries = await schedule("list")
+        return entries[0]["last"] is not None and entries[0]["last"]["state"] == "done"
+
+    await until_so(made_up)
+    _, listed = await schedule("list")
+    assert (listed[0]["next_at"], listed[0]["last"]["due_at"]) == (None, due_ms)
+    (ran,) = await thread(world, "scheduled")
+    assert (ran["text"], ran["late"]) == ("What are the largest files?", True)
+
+    name = again["schedule_id"][:8]
+    code, (paused,) = await schedule("pause", name)
+    assert (code, paused["event"], paused["paused"]) == (0, "paused", True)
+    code, (resumed,) = await schedule("resume", name)
+    assert (code, resumed["event"], resumed["paused"]) == (0, "resumed", False)
+    assert resumed["next_at"] == listed[1]["next_at"]
+    code, (removed,) = await schedule("remove", name)
+    assert (code, removed["event"], removed["schedule_id"]) == (0, "removed", again["schedule_id"])
+    code, (refused,) = await schedule("remove", name)
+    assert (code, refused["event"], refused["reason"]) == (2, "refused", "SCHEDULE_UNKNOWN")
+    _, listed = await schedule("list")
+    assert [one["schedule_id"] for one in listed] == [once["schedule_id"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class Ground:
     def _files(*tops: Path) -> Iterator[Path]:
         for top in tops:
             for path in top.rglob("*"):
-                if path.is_file() and not path.is_symlink():
+                if not path.is_symlink() and path.is_file():
                     yield path
 
 
@@ -115,7 +116,7 @@ class Bait:
     """A second name of the canary itself, beneath the approved folder: only what opens by our scope can tell it."""
 
     def lay(self, ground: Ground) -> str:
-        """Make it; give the path to try."""
+        """Make it; give the path to try. Raises NotHere."""
         path = self.path.replace("{inbox}", str(ground.inbox))
         for made in (_LINKS, _SPECIALS):
             if self.name in made:
@@ -148,6 +149,13 @@ def _socket(ground: Ground, path: Path) -> None:
             os.chdir(here)
 
 
+def _device(_: Ground, path: Path) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))  # what never ends, as /dev/zero
+    except PermissionError:
+        raise NotHere("only root may make a device") from None
+
+
 _LINKS: dict[str, Lay] = {
     "absolute link": _link("{outside}/secret.txt"),
     "relative link": _link("../outside/secret.txt"),
@@ -167,6 +175,7 @@ _LINKS: dict[str, Lay] = {
 _SPECIALS: dict[str, Lay] = {
     "pipe": lambda ground, path: os.mkfifo(path),
     "socket": _socket,
+    "device": _device,
 }
 
 BAITS = (
@@ -188,6 +197,7 @@ BAITS = (
     Bait("another thread's attachments", "{inbox}/../other-inbox/secret.txt"),
     Bait("pipe", "bait.txt"),
     Bait("socket", "bait.txt"),
+    Bait("device", "bait.txt"),
     Bait("dots", "../outside/secret.txt"),
     Bait("dots from below", "deep/../../outside/secret.txt"),
     Bait("the host's keys", ".dispatch/device"),

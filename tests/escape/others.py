@@ -23,7 +23,7 @@ from dispatch_host.agents import (
 )
 from dispatch_host.agents.acp.files import FileRefused, Files
 from dispatch_host.agents.acp.terminals import ProgramRefused, Terminals
-from dispatch_host.agents.builtin.approvals import approval
+from dispatch_host.agents.builtin.approvals import approval, undoing
 from dispatch_host.agents.builtin.program import run
 from dispatch_host.agents.builtin.query import Query
 from dispatch_host.agents.builtin.request import Request
@@ -43,7 +43,7 @@ from dispatch_host.skills.skills import Skills
 
 from tests.escape.ground import Ground, NotHere
 from tests.support.agents import OpenGate
-from tests.support.desktop_end import RecordedDesktop
+from tests.support.desktop_end import RecordedDesktop, planted
 
 Attempt: TypeAlias = Callable[[Ground, str], Awaitable[str]]
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -78,6 +78,14 @@ class Here:
         if outcome.plan is None:
             yield outcome.event
             return
+        if outcome.undo:
+            await work.ask.may(undoing(Plan.from_bytes(outcome.plan), work.gate.folders))
+            events.clear()
+            undone = run(self._request(work, undo=True), events.append)
+            for event in events:
+                yield event
+            yield undone.event
+            return
         async with aclosing(self.propose(Plan.from_bytes(outcome.plan), work)) as carried:
             async for event in carried:
                 yield event
@@ -102,6 +110,7 @@ class Here:
             [ground.host],
             inbox=ground.inbox,
             task_id="task-1",
+            earlier=["task-1"],
             records=ground.records,
             **more,
         )
@@ -134,7 +143,7 @@ def model(name: str, /, **arguments: Any) -> Attempt:
     """Have a model call a tool over files; `{path}` and `{folder}` stand for the bait and the approved folder."""
 
     async def attempt(ground: Ground, path: str) -> str:
-        toolbox = FileTools(Here(ground), home=ground.root / "user", zone=UTC)
+        toolbox = FileTools(Here(ground), home=ground.root / "user", zone=lambda: UTC)
         return await calls(toolbox, ground, OpenGate(ground.folders), name, _written(arguments, ground, path))
 
     return attempt
@@ -148,7 +157,7 @@ def _written(value: Any, ground: Ground, path: str) -> Any:
     return {name: _written(one, ground, path) for name, one in value.items()} if isinstance(value, dict) else value
 
 
-async def _terminal(ground: Ground) -> Terminal:
+async def terminal_of(ground: Ground) -> Terminal:
     found = await probe(home=ground.root / "user")
     if not isinstance(found.programs, Bubblewrap):
         raise NotHere(found.why)
@@ -162,7 +171,7 @@ async def _terminal(ground: Ground) -> Terminal:
 
 async def model_runs(ground: Ground, path: str) -> str:
     """Have a model start a program."""
-    terminal = await _terminal(ground)
+    terminal = await terminal_of(ground)
     toolbox = ProgramTools(terminal, home=ground.root / "user", keep_out=[KeptOut.at(ground.host)])
     gate = OpenGate(ground.folders, TERMINAL)
     command = ["timeout", "2", "cat", path]
@@ -203,7 +212,7 @@ async def agent_runs(ground: Ground, path: str) -> str:
     """Have the host start a program for an external agent."""
     everybody = Everybody()
     terminals = Terminals(
-        terminal=await _terminal(ground),
+        terminal=await terminal_of(ground),
         gate=OpenGate(ground.folders, TERMINAL),
         ask=everybody,
         agent="Scripty",
@@ -253,7 +262,8 @@ async def desktop_opens(ground: Ground, path: str) -> str:
         desktop.open = [*desktop.open, Window(len(desktop.open) + 1, "Reader", path[-20:])]
 
     desktop = RecordedDesktop(then=came)
-    toolbox = DesktopTools(desktop, home=ground.root / "user", keep_out=[ground.host])
+    home = ground.root / "user"
+    toolbox = DesktopTools(desktop, home=home, keep_out=[ground.host], planted=planted(home))
     said = await calls(toolbox, ground, OpenGate(ground.folders, DESKTOP), "desktop_open_document", {"document": path})
     opened = [subject.read_text(errors="replace") for what, subject in desktop.asked if what == "show"]  # type: ignore[attr-defined]
     return "\n".join((said, *opened))
@@ -266,7 +276,7 @@ def skill(tool: str) -> Attempt:
         named = path.removeprefix(f"{ground.approved}/")
         (ground.approved / "SKILL.md").write_text("---\nname: approved\ndescription: Baits.\n---\nNothing.\n")
         runs = tool == "run_skill_script"
-        terminal = await _terminal(ground) if runs else Terminal(_nothing, unconfined=Unconfined(home=ground.root))
+        terminal = await terminal_of(ground) if runs else Terminal(_nothing, unconfined=Unconfined(home=ground.root))
         home, keep_out = ground.root / "user", [KeptOut.at(ground.host)]
         skills = Skills(lambda: [home], terminal=terminal, agents_own=list, home=home, keep_out=keep_out)
         elsewhere = ground.root / "elsewhere"
@@ -315,14 +325,14 @@ OTHERS: Mapping[str, Attempt] = {
     "model: read_file attached": model("read_file", file="attached:{path}"),
     "external agent: read": agent_reads,
     "external agent: write": agent_writes,
-    "browser: download as": download(into=False),
-    "browser: download into": download(into=True),
-    "skill: file": skill("read_skill_file"),
+    "browser: browser_download as": download(into=False),
+    "browser: browser_download into": download(into=True),
+    "skill: read_skill_file": skill("read_skill_file"),
 }
-OPENED_BY_PATH: Mapping[str, Attempt] = {"desktop: open document": desktop_opens}
+OPENED_BY_PATH: Mapping[str, Attempt] = {"desktop: desktop_open_document": desktop_opens}
 """An application is given a path: who may write to the folder can swap what is there in that moment (docs/desktop.md)."""
 PROGRAMS: Mapping[str, Attempt] = {
     "model: run_program": model_runs,
     "external agent: terminal": agent_runs,
-    "skill: script": skill("run_skill_script"),
+    "skill: run_skill_script": skill("run_skill_script"),
 }

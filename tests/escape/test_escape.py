@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.escape.given import WITHOUT_A_PATH, given
 from tests.escape.ground import BAITS, CANARY, Bait, Ground, NotHere, archive
+from tests.escape.more import undone
 from tests.escape.tools import BY_THE_KERNEL, RACED, TOOLS
 
 TURNS = 100
@@ -44,7 +46,11 @@ async def tries(tool: str, ground: Ground, path: str) -> None:
 async def test_no_tool_gets_out(ground: Ground, tool: str, bait: Bait) -> None:
     if bait.is_the_file and tool in BY_THE_KERNEL:
         pytest.skip("a hard link in an approved folder is a file of that folder to a program")
-    await tries(tool, ground, bait.lay(ground))
+    try:
+        path = bait.lay(ground)
+    except NotHere as missing:
+        pytest.skip(f"NOT TESTED: {missing}")
+    await tries(tool, ground, path)
 
 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool not in BY_THE_KERNEL])
@@ -55,7 +61,8 @@ async def test_no_tool_gets_out_with_all_baits_at_once(ground: Ground, tool: str
             within = ground.approved / bait.name.replace(" ", "-").replace("'", "")
             within.mkdir()
             if len(bait.path) < 200:
-                Bait(bait.name, f"{within.name}/{bait.path}").lay(ground)
+                with suppress(NotHere):
+                    Bait(bait.name, f"{within.name}/{bait.path}").lay(ground)
 
     await tries(tool, ground, f"{ground.approved}/plain.txt")
 
@@ -128,12 +135,55 @@ async def test_no_tool_gets_out_by_a_race(ground: Ground, tool: str, what: str) 
 
 @pytest.mark.parametrize(
     "tool",
-    ["model: read_file", "model: search_in_files", "external agent: read", "skill: file", "desktop: open document"],
+    [
+        "model: read_file",
+        "model: search_in_files",
+        "external agent: read",
+        "skill: read_skill_file",
+        "desktop: desktop_open_document",
+    ],
 )
 async def test_a_tool_that_gets_nowhere_does_get_to_what_is_approved(ground: Ground, tool: str) -> None:
     (ground.approved / "plain.txt").write_text("canary words, nothing else\n")
 
     assert "canary words" in await TOOLS[tool](ground, f"{ground.approved}/plain.txt")
+
+
+async def test_what_sends_and_what_opens_does_get_to_what_is_approved(ground: Ground) -> None:
+    plain = f"{ground.approved}/plain.txt"
+
+    assert "Sent `approved/plain.txt`" in await TOOLS["external agent: send_file"](ground, plain)
+    assert "plain words" in await TOOLS["assistant opens"](ground, plain)
+
+
+async def test_a_model_does_undo_what_nobody_swapped(ground: Ground) -> None:
+    said = await undone(ground, None)
+
+    assert said.count("Everything is as it was before") == 2
+    assert (ground.approved / "edited" / "inner.txt").read_text() == "harmless"
+    assert (ground.approved / "emptied" / "inner.txt").read_text() == "harmless"
+
+
+@pytest.mark.big
+async def test_a_program_of_the_assistants_does_get_to_what_is_approved(ground: Ground) -> None:
+    try:
+        said = await TOOLS["assistant runs: cat"](ground, f"{ground.approved}/plain.txt")
+    except NotHere as missing:
+        pytest.skip(f"NOT TESTED: {missing}")
+
+    assert "plain words" in said
+
+
+async def test_each_tool_that_an_agent_can_be_given_is_in_the_suite_or_says_why_not(ground: Ground) -> None:
+    """A tool more is an attempt more. Tools of connectors are their servers': they get words, and nothing of ours."""
+    tried = {
+        name.partition(": ")[2].split()[0]
+        for name in TOOLS
+        if name.startswith(("model: ", "browser: ", "desktop: ", "skill: "))
+    }
+
+    assert not tried & set(WITHOUT_A_PATH)
+    assert await given(ground) == tried | set(WITHOUT_A_PATH)
 
 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool.startswith("assistant: ")])
@@ -145,7 +195,7 @@ async def test_each_request_to_the_assistant_is_understood(ground: Ground, tool:
 
 
 async def test_what_may_be_written_is_written(ground: Ground) -> None:
-    for name, tool in enumerate(("model: write_file", "external agent: write", "browser: download as")):
+    for name, tool in enumerate(("model: write_file", "external agent: write", "browser: browser_download as")):
         await TOOLS[tool](ground, f"{ground.approved}/new-{name}.txt")
 
     written = sorted(path.name for path in ground.approved.iterdir() if path.is_file() and "pwned" in path.read_text())

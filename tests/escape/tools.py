@@ -20,6 +20,7 @@ from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import probe
 
 from tests.escape.ground import CANARY, Ground, NotHere
+from tests.escape.more import MORE, MORE_OPENED_BY_PATH, MORE_PROGRAMS
 from tests.escape.others import OPENED_BY_PATH, OTHERS, PROGRAMS
 from tests.support.programs import PYTHON, Stage
 from tests.unit.assistant.conftest import Person
@@ -118,10 +119,19 @@ TOOLS: Mapping[str, Attempt] = {
     **{f"sandbox: {name}": partial(_runs, code) for name, code in SANDBOXED.items()},
     "artifact": _names,
     **OTHERS,
+    **MORE,
     **OPENED_BY_PATH,
+    **MORE_OPENED_BY_PATH,
     **PROGRAMS,
+    **MORE_PROGRAMS,
 }
 
-RACED = [name for name in TOOLS if "{path}" in name or name == "artifact" or name in OTHERS]
-BY_THE_KERNEL = frozenset(name for name in TOOLS if name.startswith("sandbox: ") or name in PROGRAMS)
+RACED = [
+    name
+    for name in TOOLS
+    if "{path}" in name or name == "artifact" or name in OTHERS or name == "external agent: send_file"
+]
+BY_THE_KERNEL = frozenset(
+    name for name in TOOLS if name.startswith("sandbox: ") or name in PROGRAMS or name in MORE_PROGRAMS
+)
 """These see the approved folders as they are: a hard link in them is the file itself, and looks like any other."""

@@ -134,7 +134,7 @@ class Laboratory(World):
         self.to_relay.target, self.relay_metrics = listening["address"], listening["metrics"]
         self.relay_address = self.to_relay.address
 
-    async def run_host(self, host: str = "desk", *, env: Mapping[str, str] | None = None) -> Process:
+    async def run_host(self, host: str = "desk", *options: str, env: Mapping[str, str] | None = None) -> Process:
         """Run the host; gives it when it runs, connected or not. Phones are told the network in front of where it listens."""
         customs = {"PYTHONPATH": str(self.folder / "customs")}
         self.host = await self.start(
@@ -146,6 +146,7 @@ class Laboratory(World):
             self.lan.target,
             "--direct-advertise",
             self.lan.address,
+            *options,
             env={**customs, **self.clocks.environment(Part.HOST), **(env or {})},
         )
         await self.host.event("running")

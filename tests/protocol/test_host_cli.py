@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import stat
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -106,6 +107,7 @@ async def test_what_nobody_means_is_not_approved_and_a_folder_that_holds_the_hom
     assert [event["path"] for event in (await host(world, "folders", "list"))[1]] == [str(home.parent)]
 
 
+@pytest.mark.big
 async def test_a_second_run_is_refused_and_each_way_to_end_leaves_a_home_that_works(world: World) -> None:
     await world.sign_in("dispatch-host", "desk")
     socket = Path(world.home("desk")) / "control.sock"
@@ -237,3 +239,70 @@ async def test_keep_awake_is_chosen_with_and_without_a_running_host(world: World
     assert while_running[1][0]["mode"] == "while-running"
     assert status[1][0]["keep_awake"]["mode"] == "while-running"
     assert (await host(world, "keep-awake"))[1][0]["mode"] == "while-running"
+
+
+@pytest.mark.big
+async def test_permissions_change_and_the_audit_is_read_while_nothing_runs(world: World) -> None:
+    await (await world.devices()).stop()
+    files = world.folder / "files"
+    (files / "count.py").write_text("print(6 * 7)\n")
+    code, (terminal,) = await host(world, "permissions", "allow", "terminal", "--without-sandbox")
+    assert (code, terminal) == (0, {"event": "permission", "permission": "terminal", "without_sandbox": True})
+    before_ms = time.time_ns() // 1_000_000
+    code, (browser,) = await host(world, "permissions", "allow", "browser", "--for", "2h")
+    after_ms = time.time_ns() // 1_000_000
+    assert (code, browser["permission"]) == (0, "browser")
+    assert before_ms <= browser["ends_at"] - 2 * 60 * 60 * 1000 <= after_ms
+    folder = {"event": "permission", "permission": "folder", "name": str(files), "write": False}
+    assert (await host(world, "permissions"))[1] == (await host(world, "permissions", "list"))[1]
+    given = [folder, terminal, browser]
+    assert sorted((await host(world, "permissions"))[1], key=given.index) == given
+
+    for words in (
+        ("allow", "everything"),
+        ("allow", "folder"),
+        ("allow", "terminal", "--for", "soon"),
+        ("allow", "terminal", "--write"),
+        ("allow", "browser", "--without-sandbox"),
+        ("revoke", "everything"),
+        ("revoke", "always"),
+    ):
+        code, events = await host(world, "permissions", *words)
+        assert (code, events[-1]["reason"]) == (2, "BAD_REQUEST"), words
+    assert sorted((await host(world, "permissions"))[1], key=given.index) == given
+
+    code, (revoked,) = await host(world, "permissions", "revoke", "browser")
+    assert (code, revoked) == (0, {"event": "revoked", "permission": "browser", "revoked": True})
+    code, (again,) = await host(world, "permissions", "revoke", "browser")
+    assert (code, again["revoked"]) == (0, False)
+
+    running = await world.run_host("desk")
+    question = await asked_to_run(world)
+    code, events = await host(world, "answer", question["task_id"], "always")
+    assert code == 0, events
+    assert (await world.send("run count.py"))[0] == 0, "it need not ask any more"
+    await running.stop()
+    always = [event for event in (await host(world, "permissions"))[1] if event["event"] == "always"]
+    assert [one["rule"] for one in always] == [question["rule"]]
+
+    _, every = await host(world, "audit", "--last", "0")
+    assert (every[0]["task_id"], len({line["task_id"] for line in every})) == (question["task_id"], 2)
+    assert {line["permission"] for line in every} >= {"terminal"}
+    assert await host(world, "audit", "--last", "1") == (0, every[-1:])
+    code, events = await host(world, "audit", "--last", "-1")
+    assert code == 2
+
+    code, (revoked,) = await host(world, "permissions", "revoke", "always", *question["rule"].split(" "))
+    assert (code, revoked) == (0, {"event": "revoked", "rule": question["rule"], "revoked": True})
+    code, (again,) = await host(world, "permissions", "revoke", "always", question["rule"])
+    assert (code, again["revoked"]) == (0, False)
+    await world.run_host("desk")
+    assert (await asked_to_run(world))["rule"] == question["rule"], "it asks again"
+
+
+async def asked_to_run(world: World) -> Event:
+    """Have a program wanted by a phone; gives the question, which the host has shown."""
+    sending = await world.start("dispatch-phone", "send", "run count.py", "--home", world.home("pocket"))
+    await sending.event("asking")
+    _, (question,) = await host(world, "questions")
+    return question

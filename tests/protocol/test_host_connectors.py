@@ -138,7 +138,7 @@ async def test_the_owner_lists_and_checks_connectors(world: ConnectorWorld, tmp_
     assert (missing_code, missing["state"]) == (4, "broken")
     assert listed["wrong"]["mistakes"] == [
         "mcpServers.wrong.sanbox: nothing is known by this name for a command; there are args, callSeconds, command, cwd,"
-        " disabled, env, network, sandbox, startSeconds, tools, type"
+        " disabled, env, network, ours, sandbox, startSeconds, tools, type"
     ]
     tools = {tool["tool"]: (tool["permitted"], tool["asks"]) for tool in mail["tools"]}
     assert (code, mail["state"], tools["echo"], tools["hang"]) == (0, "ready", (True, False), (False, True))

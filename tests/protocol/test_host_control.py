@@ -17,7 +17,10 @@ from dispatch.api.host.v1.host_pb2_grpc import ControlServiceStub
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1.thread_pb2 import Event
 from dispatch.device.keys import PlainFiles
+from dispatch.device.telling import task_word
+from dispatch_host.agents import Result
 from dispatch_host.agents.registry import Registry
+from dispatch_host.command import task_meant
 from dispatch_host.control_client import ControlClient
 from dispatch_host.operations import Operations
 from dispatch_host.pairings import keys_of
@@ -233,3 +236,18 @@ async def test_stop_comes_back_when_the_phone_was_told_and_within_five_seconds(b
 
     assert bench.phone.kinds(sent.task_id)[-1] == "ended"
     assert not bench.home.socket().exists()
+
+
+async def test_a_task_is_meant_by_the_beginning_of_its_id(bench: Bench) -> None:
+    sent = await bench.phone.sends("work")
+    await bench.phone.sees(sent.task_id, "started")
+    whole = task_word(sent.task_id)
+    async with bench.control() as control:
+        for said in (whole, whole[:8], whole[:4].upper(), whole.replace("-", "")):
+            assert await task_meant(control, said) == sent.task_id
+        with pytest.raises(errors.TaskUnknown):
+            await task_meant(control, "0000" if not whole.startswith("0000") else "1111")
+        with pytest.raises(errors.BadRequest):
+            await task_meant(control, "work")
+    bench.agent.says("work", Result("done"))
+    await bench.phone.sees_end(sent.task_id)

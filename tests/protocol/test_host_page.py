@@ -11,9 +11,9 @@ import pytest
 from dispatch.words import Language, Words
 from dispatch_host.agents import Result
 
-from tests.protocol.test_host_questions import approval, asked, choice
 from tests.support.host_bench import Bench
 from tests.support.host_page import ServedPage, served
+from tests.support.questions import approval, asked, choice
 from tests.support.waiting import until_so
 
 

@@ -14,6 +14,7 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch_host.agents import Result
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED, Kind, Permission
+from dispatch_host.permissions_cli import without_effect
 
 from tests.support.host_bench import Bench, Deed
 
@@ -183,3 +184,15 @@ async def test_more_permissions_than_fit_are_counted_and_the_session_begins_all_
 
 def test_a_folder_permission_names_its_folder() -> None:
     assert Permission(Kind.FOLDER, "/a", write=True).words == "folder /a write"
+
+
+async def test_a_permission_that_allows_nothing_yet_is_said_to_when_it_is_given(bench: Bench) -> None:
+    network = {"permission": "network", "name": ""}
+    async with bench.control() as control:
+        await control.allow_permission(TERMINAL_GIVEN, 0)
+        assert await without_effect(control, network) == ""
+        await control.revoke_permission(TERMINAL_GIVEN)
+        assert "permissions allow terminal" in await without_effect(control, network)
+        assert "no connector is called nosuch" in await without_effect(
+            control, {"permission": "connector", "name": "nosuch/read"}
+        )

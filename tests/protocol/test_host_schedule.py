@@ -1,6 +1,6 @@
 """A host that does things by itself: begun once when due, in the thread like any task, and told when it was not.
 
-The clock is moved by hand: to right before a minute, so that what is due comes soon, and over hours in which the host was off.
+The clock is moved by hand: to the minute in which something is due, and over hours in which the host was off.
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ import pytest
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
-from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind, Outcome, PushHint
 from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.device.home import Home
+from dispatch.device.keys import DeviceKey
 from dispatch_host.agents import Choice, Result
 from dispatch_host.schedule.entry import task_id_of
 
+from tests.protocol.test_device_ceremony import Device
 from tests.support.host_bench import Bench
+from tests.support.pairing_service import PairingService
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-SOON_MS = 200
+HALF = 30_000
+"""Before the minute, so that an entry is set up in time however slow the computer is; the minute itself is made to come."""
 
 
 @pytest.fixture
@@ -42,9 +47,9 @@ def moved(bench: Bench, *, to_ms: int = 0, by_ms: int = 0) -> int:
 
 
 def minute_comes(bench: Bench) -> int:
-    """Move the clock to right before the next minute; gives that."""
+    """Move the clock to half a minute before the next minute; gives that."""
     following = (bench.clock.wall_ms() // MINUTE + 1) * MINUTE
-    moved(bench, to_ms=following - SOON_MS)
+    moved(bench, to_ms=following - HALF)
     return following
 
 
@@ -60,6 +65,13 @@ async def has(
         wanted.cron = cron
     async with bench.control() as control:
         return await control.add_schedule(wanted)
+
+
+async def falls_due(bench: Bench, entry: host_pb2.Schedule) -> None:
+    """Move the clock to when an entry is due, and have the host look."""
+    moved(bench, to_ms=entry.next_at_ms)
+    async with bench.control() as control:
+        await control.pause_schedule(entry.schedule_id.hex(), False)  # changes nothing, and wakes
 
 
 def begun(bench: Bench) -> list[pb.Event]:
@@ -81,9 +93,7 @@ async def looks(bench: Bench) -> None:
     async with bench.control() as control:
         entry = await control.add_schedule(host_pb2.Schedule(text="quick look", at=_soon(bench)))
     before = bench.clock.wall_ahead_ms
-    moved(bench, to_ms=entry.next_at_ms)
-    async with bench.control() as control:
-        await control.pause_schedule(entry.schedule_id.hex(), False)  # changes nothing, and wakes
+    await falls_due(bench, entry)
     task_id = task_id_of(entry.schedule_id, entry.next_at_ms)
     await bench.phone.sees_end(task_id)
     async with bench.control() as control:
@@ -99,6 +109,7 @@ def _soon(bench: Bench) -> str:
 async def test_what_is_due_is_a_task_in_the_thread_like_any(bench: Bench) -> None:
     due_ms = minute_comes(bench)
     entry = await has(bench, "quick report")
+    await falls_due(bench, entry)
 
     first = await begins(bench)
     ended = await bench.phone.sees_end(first.task_id)
@@ -123,7 +134,7 @@ async def test_what_is_due_is_a_task_in_the_thread_like_any(bench: Bench) -> Non
 async def test_the_relay_hears_its_go_and_its_end_and_calls_who_does_not_look(bench: Bench) -> None:
     """So it is in the account's history, and somebody is called should this computer go away in the middle."""
     minute_comes(bench)
-    await has(bench, "works")
+    await falls_due(bench, await has(bench, "works"))
     first = await begins(bench)
     await bench.relay.until(
         lambda: [row for row in bench.relay.kept if row.task_id == first.task_id and not row.sealed]
@@ -145,6 +156,7 @@ async def test_before_the_first_session_the_relay_hears_of_it_and_the_phone_late
         due_ms = minute_comes(bench)
         entry = await has(bench, "quick report", at=_soon(bench))
         task_id = task_id_of(entry.schedule_id, due_ms)
+        await falls_due(bench, entry)
 
         await bench.relay.until(lambda: [row for row in bench.relay.kept if row.outcome])
 
@@ -163,7 +175,7 @@ async def test_behind_a_running_task_it_waits_with_its_place_and_is_cancelled_fr
     await bench.phone.sees(sent.task_id, "started")
     minute_comes(bench)
     await has(bench, "quick one", at=_soon(bench))
-    await has(bench, "quick two", at=_soon(bench))
+    await falls_due(bench, await has(bench, "quick two", at=_soon(bench)))
     await begins(bench, runs=2)
     one, two = (event.task_id for event in begun(bench))
     assert (await bench.phone.sees(one, "waiting")).waiting.position == 1
@@ -182,7 +194,7 @@ async def test_behind_a_running_task_it_waits_with_its_place_and_is_cancelled_fr
 
 async def test_its_id_can_not_be_taken_by_a_phone(bench: Bench) -> None:
     minute_comes(bench)
-    await has(bench, "quick report")
+    await falls_due(bench, await has(bench, "quick report"))
     first = await begins(bench)
     await bench.phone.sees_end(first.task_id)
 
@@ -223,6 +235,7 @@ async def test_what_was_due_while_it_was_off_is_told_or_made_up_for_by_one_run(b
 async def test_a_run_that_is_not_over_is_not_overtaken_by_the_next(bench: Bench) -> None:
     minute_comes(bench)
     entry = await has(bench, "slow")
+    await falls_due(bench, entry)
     first = await begins(bench)
     await bench.phone.sees(first.task_id, "started")
     moved(bench, by_ms=5 * MINUTE)
@@ -246,6 +259,7 @@ async def asks(bench: Bench) -> tuple[host_pb2.Schedule, bytes]:
     """Set up an entry whose run asks a person; give it, and the run."""
     minute_comes(bench)
     entry = await has(bench, "tidy up")
+    await falls_due(bench, entry)
     task_id = (await begins(bench)).task_id
     bench.agent.says("tidy up", lambda _gate, ask, _words: ask.which(Choice(text="Which one?")), Result("done"))
     await bench.phone.sees(task_id, "question")
@@ -284,6 +298,7 @@ async def test_a_run_that_asks_ends_with_its_entry_and_the_others_go_on(bench: B
 async def test_a_run_that_works_goes_on_without_its_entry(bench: Bench) -> None:
     minute_comes(bench)
     entry = await has(bench, "slow")
+    await falls_due(bench, entry)
     first = await begins(bench)
     await bench.phone.sees(first.task_id, "started")
 
@@ -297,7 +312,7 @@ async def test_a_run_that_works_goes_on_without_its_entry(bench: Bench) -> None:
 
 async def test_a_clock_that_is_set_back_runs_nothing_twice(bench: Bench) -> None:
     due_ms = minute_comes(bench)
-    await has(bench, "quick report")
+    await falls_due(bench, await has(bench, "quick report"))
     await bench.phone.sees_end((await begins(bench)).task_id)
 
     for back_ms in (30 * MINUTE, 3 * DAY):
@@ -347,6 +362,48 @@ async def test_what_a_phone_that_is_not_paired_any_more_had_is_not_done(bench: B
         await control.pause_schedule(listed.schedule_id.hex(), False)  # looks
     await bench.until(lambda: bench.rows("SELECT held FROM schedule")[0][0] == Reason.REASON_NOT_PAIRED)
     assert bench.agent.runs == []
+
+
+async def test_what_is_due_for_a_phone_begins_when_it_is_paired_anew(tmp_path: Path) -> None:
+    """Nothing else wakes the schedule within the hour."""
+    async with Bench(tmp_path) as bench:
+        bench.look_seconds = 3600.0
+        await bench.ready()
+        await has(bench, "quick report", cron="0 * * * *", once=True)
+        async with bench.control() as control:
+            await control.unpair("")
+            moved(bench, by_ms=3 * HOUR)
+            (listed,) = (await control.list_schedules()).schedules
+            await control.pause_schedule(listed.schedule_id.hex(), False)  # looks
+        await bench.until(lambda: bench.rows("SELECT held FROM schedule")[0][0] == Reason.REASON_NOT_PAIRED)
+        assert bench.agent.runs == []
+
+        async with PairingService(tmp_path / "pairing") as service:
+            await service.add_account()
+            await pairs_by_hand(bench, service, tmp_path / "pocket")
+
+            await bench.until(lambda: bench.agent.runs)
+
+        assert [task.text for task in bench.agent.runs] == ["quick report"]
+
+
+async def pairs_by_hand(bench: Bench, service: PairingService, pocket: Path) -> None:
+    """Let the running host show its code, and the phone that it knew scan it; both say yes."""
+    phone = Device(Home(pocket), DeviceKind.DEVICE_KIND_PHONE)
+    phone.home.create()
+    DeviceKey.load_or_make(phone.store, lambda _: bench.phone_key.private_bytes_raw())
+    await phone.sign_in(service.address)
+    desk = Device(bench.home, DeviceKind.DEVICE_KIND_HOST)
+    await desk.sign_in(service.address)
+    answers: asyncio.Queue[bool] = asyncio.Queue()
+    async with bench.control() as control, asyncio.TaskGroup() as both:
+        async for event in control.pair(host_pb2.PairStart(), answers):
+            if event.HasField("qr"):
+                both.create_task(phone.scan(event.qr.link))
+            elif event.HasField("code"):
+                answers.put_nowait(True)
+            elif event.HasField("ended"):
+                assert event.ended.pair_id, event
 
 
 @pytest.mark.parametrize(

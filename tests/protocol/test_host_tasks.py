@@ -15,7 +15,8 @@ from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.clock import SystemClock
 from dispatch.files.description import Described
 from dispatch.ids import FileId
-from dispatch_host.agents import NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch_host.agents import Artifact, NotDone, NotDoneReason, Progress, Result, Step, Text
+from dispatch_host.at_work import FILES
 from dispatch_host.journal import files
 from dispatch_host.journal.values import FileKind, StoredFile
 from dispatch_host.limits import Limits
@@ -43,6 +44,42 @@ async def test_a_task_runs_and_its_result_is_in_the_thread(bench: Bench) -> None
     assert (accepted.accepted.text, accepted.accepted.attempt) == ("count the files", 1)
     assert (step.step.title, step.step.detail) == ("Looking", "in Downloads")
     assert result.result_text.text == "**42** files"
+
+
+async def test_one_task_sends_so_many_files_to_the_phone_and_no_more(bench: Bench, tmp_path: Path) -> None:
+    (sending := tmp_path / "sending").mkdir()
+    for number in range(FILES + 1):
+        (sending / f"{number}.txt").write_text("words")
+    every = [Artifact(sending / f"{number}.txt") for number in range(FILES + 1)]
+    async with bench.control() as control:
+        await control.add_folder(host_pb2.Folder(path=str(sending)))
+    floods, sends = await bench.phone.sends("floods"), await bench.phone.sends("sends")
+
+    bench.agent.says("floods", *every, Result("done"))
+    bench.agent.says("sends", *every[:-1], *every[:-1], Result("done"))
+
+    ended = await bench.phone.sees_end(floods.task_id)
+    assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_LIMIT_REACHED)
+    assert "100 files" in ended.text
+    assert bench.phone.kinds(floods.task_id).count("artifact") == FILES
+    assert (await bench.phone.sees_end(sends.task_id)).outcome == Outcome.OUTCOME_DONE
+    assert bench.phone.kinds(sends.task_id).count("artifact") == FILES
+
+
+async def test_a_file_that_is_sent_again_as_it_was_is_in_the_thread_once(bench: Bench, tmp_path: Path) -> None:
+    (sending := tmp_path / "sending").mkdir()
+    (file := sending / "a.txt").write_text("words")
+    async with bench.control() as control:
+        await control.add_folder(host_pb2.Folder(path=str(sending)))
+    sent = await bench.phone.sends("again")
+
+    async def changes_it(*_: object) -> None:
+        file.write_text("other words")
+
+    bench.agent.says("again", *[Artifact(file)] * 2 * FILES, changes_it, Artifact(file), Result("done"))
+
+    assert (await bench.phone.sees_end(sent.task_id)).outcome == Outcome.OUTCOME_DONE
+    assert bench.phone.kinds(sent.task_id).count("artifact") == 2
 
 
 async def test_only_the_last_row_of_a_task_says_in_clear_how_it_ended(bench: Bench) -> None:

@@ -84,6 +84,7 @@ async def test_an_account_that_can_not_be_is_refused_with_a_reason(tmp_path: Pat
         assert (left, events[0]["event"], events[0]["reason"]) == (code, "refused", reason)
 
 
+@pytest.mark.big
 async def test_the_password_is_never_an_argument(tmp_path: Path) -> None:
     code, events = await run("dispatch-pairing", "account", "add", "ada", "--data", str(tmp_path / "data"))
 
@@ -223,6 +224,7 @@ def test_the_search_finds_what_is_planted() -> None:
         assert found(secret, {"here": b"before" + shape + b"after"})
 
 
+@pytest.mark.big
 async def test_no_secret_is_lying_about(tmp_path: Path, start: Start) -> None:
     password = "the canary sings at midnight"
     await add(tmp_path, "ada", password)
@@ -280,6 +282,7 @@ async def test_the_account_page_is_where_the_service_says(tmp_path: Path, start:
     assert b"Traceback" not in service.stderr
 
 
+@pytest.mark.big
 @pytest.mark.parametrize(
     "words",
     [

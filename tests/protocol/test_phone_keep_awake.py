@@ -60,6 +60,7 @@ async def test_one_warning_is_said_with_a_task_when_nothing_keeps_the_computer_a
     assert [event["event"] for event in events].index("warning") < len(events) - 1
 
 
+@pytest.mark.big
 async def test_it_is_said_once_and_again_when_it_has_changed(phone: SeededPhone, host: HostEnd) -> None:
     said = []
     for state in (OFF, OFF, HELD, OFF, DENIED, DENIED):

@@ -99,6 +99,7 @@ async def test_it_is_one_way_in_or_the_other(tmp_path: Path, program: str, words
     assert (code, events) == (2, [])
 
 
+@pytest.mark.big
 async def test_a_service_with_wrong_settings_says_all_that_is_wrong_and_does_not_start(tmp_path: Path) -> None:
     code, events = await run(
         "dispatch-pairing", "serve", "--listen", "127.0.0.1:0", "--data", str(tmp_path / "data"),

@@ -56,6 +56,7 @@ async def test_a_wrong_word_is_one_clear_refusal(
     assert [event["event"] for event in events] == ["refused"]
 
 
+@pytest.mark.big
 async def test_a_taken_port_is_a_failure_that_names_it(tmp_path: Path) -> None:
     first = await Process.start(*words(tmp_path / "first"))
     address = (await first.event("listening"))["address"]

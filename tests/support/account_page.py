@@ -74,6 +74,11 @@ async def rename_in_store(service: PairingService, device: Device, name: str) ->
         await repositories.devices.put(replace(found, name=name))
 
 
+def turned_away(service: PairingService, reason: str) -> float:
+    """Give how many requests were turned away for a reason."""
+    return service.metric("dispatch_pairing_web_turned_away_total", reason=reason)
+
+
 def everything_kept(folder: Path) -> bytes:
     """Give every value of every row of the service's database, as one string of bytes."""
     connection = sqlite3.connect(folder / DATABASE)

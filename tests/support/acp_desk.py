@@ -45,6 +45,13 @@ def scripted(*options: str, network: bool = False, sessions: Path | None = None,
     )
 
 
+def written_down() -> str:
+    """Write the scripted agent down as an owner writes down an agent of their own, for `agents.toml`."""
+    preset = scripted()
+    lines = {"title": preset.title, "command": preset.command, "read": preset.read, "network": False}
+    return "\n".join(["[acp.scripted]", *(f"{name} = {json.dumps(value)}" for name, value in lines.items())])
+
+
 def sending(desk: Desk) -> Sending:
     """Give the tool that sends files, as the host gives it to external agents."""
 

@@ -121,10 +121,6 @@ class SaidMeanwhile:
         taken, self._texts = self._texts, ()
         return taken
 
-    async def wait(self) -> None:
-        if not self._texts:
-            await asyncio.Event().wait()
-
 
 class OpenGate:
     """Allows these folders and permissions, and remembers each use, refused ones too."""

@@ -58,6 +58,7 @@ HONEST = [
     "change",
     "leak",
     "blame",
+    "heavy",
 ]
 LIES = [
     tool("bad\nname"),
@@ -126,6 +127,11 @@ class Desk:
                     os.write(WIRE, FLOOD)
             case "garbage":
                 os.write(WIRE, b"x" * (9 * 1024 * 1024))
+                await anyio.sleep_forever()
+            case "heavy":  # not long: to be read it takes twenty times that
+                os.write(
+                    WIRE, b'{"jsonrpc":"2.0","method":"notifications/x","params":{"x":[' + b"[]," * 100_000 + b"[]]}}\n"
+                )
                 await anyio.sleep_forever()
             case "inject":
                 text = INJECTION

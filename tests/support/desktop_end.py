@@ -7,6 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dispatch_host.desktop.desktop import Application, NoDesktop, Window
+from dispatch_host.desktop.planted import Planted
+
+
+def planted(home: Path) -> Planted:
+    """Tell the applications that lie in approved folders."""
+    return Planted(home=home, agents_own=list, environment={"PATH": "/usr/bin:/bin", "HOME": str(home)})
 
 
 @dataclass

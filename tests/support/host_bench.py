@@ -58,6 +58,7 @@ from dispatch_host.owned import Owned, owning
 from dispatch_host.pairings import keep
 from dispatch_host.power.awake import Means
 from dispatch_host.power.sleep import Heard, SleepWatch
+from dispatch_host.schedule.scheduler import LOOK_SECONDS
 from dispatch_host.scope import Folder
 
 from tests.support.phone_end import PhoneEnd
@@ -399,6 +400,7 @@ class Bench:
         self.sleep: SleepWatch = sleep or NoSleepWatch()
         self.direct: Setting | None = None
         self.zone: tzinfo = UTC
+        self.look_seconds = LOOK_SECONDS
         self.awake_means = awake_means
         self.relay = RelayEnd()
         self.pairing = PairingEnd()  # type: ignore[abstract]  # a paired host calls three of its methods
@@ -624,6 +626,7 @@ class Bench:
                 agents=self.agents,
                 sleep=self.sleep,
                 awake_means=self.awake_means,
+                look_seconds=self.look_seconds,
                 limits=self.limits,
                 metrics_at=Address.parse("127.0.0.1:0"),
                 told=told,

@@ -141,9 +141,9 @@ class World:
         assert [await on_host.ended(), await on_phone.ended()] == [0, 0]
         return ends
 
-    async def run_host(self, host: str, *, env: Mapping[str, str] | None = None) -> Process:
+    async def run_host(self, host: str, *options: str, env: Mapping[str, str] | None = None) -> Process:
         """Run a paired host until the relay has accepted it."""
-        process = await self.start("dispatch-host", "run", "--home", self.home(host), env=env)
+        process = await self.start("dispatch-host", "run", "--home", self.home(host), *options, env=env)
         await process.event("connected")
         return process
 

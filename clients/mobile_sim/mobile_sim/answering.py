@@ -1,4 +1,4 @@
-"""What a person says to a task that runs: an answer to what it asks, or words for it (*steer*). Called by `desk`."""
+"""What a person says to a task of theirs: an answer to what it asks, words for it (*steer*), or cancel. Called by `desk`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from dispatch import errors
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit
 from dispatch.device import question_words
-from dispatch.device.telling import event_told
+from dispatch.device.telling import event_told, task_word
 from dispatch.ids import ID_BYTES, TaskId
 
-from mobile_sim.ledger import ANSWER, STEER
+from mobile_sim.ledger import ANSWER, CANCEL, STEER
 from mobile_sim.line import Line
 from mobile_sim.owner import Hear, Request, Say
 from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
 from mobile_sim.sending import Command, Sender, refusal_of
 from mobile_sim.shown import Shown
-from mobile_sim.store import Pairing, Task, Verdict
+from mobile_sim.store import Pairing, Post, Task, Verdict
+from mobile_sim.task_view import State, last_line
 
 LONGEST_WORDS_BYTES = 12 * 1024
 
@@ -59,7 +60,7 @@ class Answering:
         # Before it is sent: its agent may ask the next at once, and a watching `send` show it before we hear of our answer.
         self._shown.is_answered(task.task_id)
         try:
-            await self._bring(line, task, ANSWER, words.Action(answer=said, action_id=self._phone.rng(ID_BYTES)))
+            await self._bring(line, task, ANSWER, words.Action(answer=said, action_id=self._new_id()))
         except errors.DispatchError:
             self._shown.is_not_answered(task.task_id, question.question_id)
             raise
@@ -81,10 +82,8 @@ class Answering:
         if not text.strip() or len(text.encode()) > LONGEST_WORDS_BYTES:
             raise errors.BadRequest(f"some words, at most {LONGEST_WORDS_BYTES:,} bytes", metadata={"field": "text"})
         known = len(self._of(task))
-        await self._bring(
-            line, task, STEER, words.Action(steer=words.Steer(text=text), action_id=self._phone.rng(ID_BYTES))
-        )
-        here = {"task_id": str(UUID(bytes=task.task_id)), "host": pairing.host_name}
+        await self._bring(line, task, STEER, words.Action(steer=words.Steer(text=text), action_id=self._new_id()))
+        here = {"task_id": task_word(task.task_id), "host": pairing.host_name}
         say({"event": "steering", "at": self._phone.clock.wall_ms()} | here)
 
         def came_of_it() -> words.Event | None:
@@ -98,6 +97,23 @@ class Answering:
         say(event_told(event) | here)
         return Exit.DONE if event.HasField("steered") else Exit.REFUSED
 
+    async def cancel(self, request: Request, say: Say, _: Hear) -> int:
+        """Cancel a task and wait for its outcome, for a while. Raises TaskUnknown, TaskOver, and why it could not be said."""
+        task, pairing, line = self._about(request)
+        task_id = task.task_id
+        post = await self._bring(line, task, CANCEL, words.Action(cancel=words.Cancel(), action_id=self._new_id()))
+        if post.verdict is Verdict.TAKEN:
+            say({"event": "cancelling", "task_id": task_word(task_id), "at": self._phone.clock.wall_ms()})
+        await line.bell.until(lambda: line.ledger.view(task_id).over, self._patience.cancelled_seconds)
+        view = line.ledger.view(task_id)
+        say(last_line(view) | {"task_id": task_word(task_id), "host": pairing.host_name})
+        if view.state is State.CANCELLED:
+            return Exit.DONE
+        return Exit.REFUSED if view.over else Exit.NOT_OVER
+
+    def _new_id(self) -> bytes:
+        return self._phone.rng(ID_BYTES)
+
     def _about(self, request: Request) -> tuple[Task, Pairing, Line]:
         task = self._store.tasks.get(TaskId(UUID(request["id"]).bytes))
         pairing = self._store.pairings.get(task.pair_id) if task is not None else None
@@ -108,13 +124,15 @@ class Answering:
             raise errors.TaskOver
         return task, pairing, line
 
-    async def _bring(self, line: Line, task: Task, what: str, action: words.Action) -> None:
+    async def _bring(self, line: Line, task: Task, what: str, action: words.Action) -> Post:
+        """Bring a command to the host. Raises why it did not get there, or was refused."""
         sender = Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng, patience=self._patience)
         post = await sender.send(Command(task_id=task.task_id, what=what, action=action.SerializeToString()))
         if post is None or post.verdict is Verdict.NEVER_STORED:
             raise errors.NoNetwork
         if post.verdict is Verdict.REFUSED:
             raise refusal_of(post)
+        return post
 
     def _of(self, task: Task) -> list[words.Event]:
         """Give a task's events, as far as this phone has them."""

@@ -1,4 +1,4 @@
-"""What a person asks of a computer: a task to be sent, sent again, or cancelled. Called by `desk`; docs/phone.md "Sending"."""
+"""What a person asks of a computer: a task to be sent, or sent again. Called by `desk`; docs/phone.md "Sending"."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from uuid import UUID
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as words
-from dispatch.cli import Exit, exit_of
-from dispatch.ids import ID_BYTES, TaskId
+from dispatch.cli import exit_of
+from dispatch.device.telling import task_word
+from dispatch.ids import TaskId
 
 from mobile_sim.files import Attached, Files
 from mobile_sim.follow import Follow
 from mobile_sim.here import Here
-from mobile_sim.ledger import CANCEL, TASK
+from mobile_sim.ledger import TASK
 from mobile_sim.line import Line
 from mobile_sim.outbox import Outbox
 from mobile_sim.owner import Event, Hear, Request, Say
 from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
 from mobile_sim.routing import Choice
-from mobile_sim.sending import Command, Sender, refusal_of
-from mobile_sim.store import Pairing, Post, Task, Verdict
-from mobile_sim.task_view import State, last_line
+from mobile_sim.sending import Command, Sender
+from mobile_sim.store import Pairing, Post, Task
+from mobile_sim.task_view import State
 
 LONGEST_TEXT_BYTES = 48 * 1024
 
@@ -82,10 +83,7 @@ class Asking:
             line.attended.add(task_id)
 
             def say_of_task(event: Event) -> None:
-                say(
-                    {"task_id": str(UUID(bytes=task_id)), "host": host.host_name, "at": self._phone.clock.wall_ms()}
-                    | event
-                )
+                say({"task_id": task_word(task_id), "host": host.host_name, "at": self._phone.clock.wall_ms()} | event)
 
             sending = asyncio.create_task(self._answer_or_bring(line, command, text, choice, attached, say_of_task))
         else:
@@ -158,31 +156,6 @@ class Asking:
             with self._store.transaction():
                 line.ledger.not_sent(task_id, Reason.REASON_NO_NETWORK)
 
-    async def cancel(self, request: Request, say: Say, _: Hear) -> int:
-        """Cancel a task and wait for its outcome, for a while. Raises TaskUnknown, TaskOver, and why it could not be said."""
-        task = self._store.tasks.get(TaskId(UUID(request["id"]).bytes))
-        pairing = self._store.pairings.get(task.pair_id) if task is not None else None
-        if task is None or pairing is None:
-            raise errors.TaskUnknown
-        line = self._phone.line(pairing)
-        if line.ledger.view(task.task_id).over:
-            raise errors.TaskOver
-        action = words.Action(cancel=words.Cancel(), action_id=self._phone.rng(ID_BYTES))
-        command = Command(task_id=task.task_id, what=CANCEL, action=action.SerializeToString())
-        post = await self._sender(line).send(command)
-        if post is None or post.verdict is Verdict.NEVER_STORED:
-            raise errors.NoNetwork
-        if post.verdict is Verdict.REFUSED:
-            raise refusal_of(post)
-        if post.verdict is Verdict.TAKEN:
-            say({"event": "cancelling", "task_id": str(UUID(bytes=task.task_id)), "at": self._phone.clock.wall_ms()})
-        await line.bell.until(lambda: line.ledger.view(task.task_id).over, self._patience.cancelled_seconds)
-        view = line.ledger.view(task.task_id)
-        say(last_line(view) | {"task_id": str(UUID(bytes=task.task_id)), "host": pairing.host_name})
-        if view.state is State.CANCELLED:
-            return Exit.DONE
-        return Exit.REFUSED if view.over else Exit.NOT_OVER
-
 
 def _action(task_id: TaskId, text: str, attached: Sequence[Attached]) -> bytes:
     """Write what is asked of the host: exactly what is signed."""
@@ -209,7 +182,7 @@ def _last_of(task_id: TaskId, host: Pairing, error: errors.DispatchError, at_ms:
     return {
         "event": "refused",
         "state": "refused",
-        "task_id": str(UUID(bytes=task_id)),
+        "task_id": task_word(task_id),
         "host": host.host_name,
         "at": at_ms,
         "text": error.sentence,

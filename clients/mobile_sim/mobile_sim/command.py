@@ -86,7 +86,7 @@ def task_id(text: str) -> str:
         raise typer.BadParameter(f"{text!r} is not a task's id (a UUID)") from None
 
 
-def task_word(text: str) -> str:
+def task_said(text: str) -> str:
     """Read a task's id or its beginning, which the desk completes. Raises BadParameter."""
     return text.lower() if _BEGINNING.fullmatch(text) else task_id(text)
 

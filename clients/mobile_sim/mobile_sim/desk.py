@@ -76,7 +76,7 @@ class Desk:
             "drop": self._outbox.drop,
             "tasks": self._tasks,
             "dismiss": self._outbox.dismiss,
-            "cancel": self._asking.cancel,
+            "cancel": self._answering.cancel,
             "answer": self._answering.answer,
             "steer": self._answering.steer,
             "thread": self._thread,

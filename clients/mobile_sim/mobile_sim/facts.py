@@ -59,6 +59,8 @@ class Kind(StrEnum):
     ASKING = "asking"
     ANSWERED = "answered"
     ARTIFACT = "artifact"
+    STEERED = "steered"
+    STEER_REFUSED = "steer_refused"
     ENDED = "ended"
 
 
@@ -148,6 +150,11 @@ def fact_of(event: Event) -> Fact | None:
         case "artifact":
             file = event.artifact.file
             return Fact(kind=Kind.ARTIFACT, at_ms=at_ms, text=file.name, detail=file.file_id.hex(), size=file.size)
+        case "steered":
+            return Fact(kind=Kind.STEERED, at_ms=at_ms, text=event.steered.text)
+        case "steer_refused":
+            refused = event.steer_refused
+            return Fact(kind=Kind.STEER_REFUSED, at_ms=at_ms, text=refused.text, reason=_reason_word(refused.reason))
         case "ended":
             return Fact(
                 kind=Kind.ENDED,

@@ -11,6 +11,7 @@ from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.cli import exit_of, policy_told
 from dispatch.clock import Clock
 from dispatch.device import awake_words
+from dispatch.device.telling import task_word
 from dispatch.ids import TaskId
 
 from mobile_sim.exits import exit_of_view
@@ -161,7 +162,7 @@ class Follow:
 
     def _signed(self, event: Event) -> Event:
         here = {"_place": self._place, "_state": self._view.shown_state.value}
-        return event | {"task_id": str(UUID(bytes=self._task_id)), "host": self._host} | here
+        return event | {"task_id": task_word(self._task_id), "host": self._host} | here
 
     def _partial(self, task_id: TaskId, item: DownLiveItem) -> None:
         if task_id == self._task_id:

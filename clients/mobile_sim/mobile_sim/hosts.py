@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
 
 from dispatch import errors
 from dispatch.api.relay.v1.relay_pb2 import Reachability
@@ -11,6 +10,7 @@ from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.cli import Exit
 from dispatch.device import awake_words, permission_words, service_clock
 from dispatch.device.sign_in import SignIn
+from dispatch.device.telling import task_word
 from dispatch.words import ENGLISH
 
 from mobile_sim.line import Line
@@ -72,7 +72,7 @@ class Hosts:
         if asked is None:
             why = errors.of(line.sight.cause) if line.host_absent else errors.PeerAbsent("the computer did not answer")
             return {"answered": False, "reason": errors.word(why.reason), "text": why.sentence, "advice": why.advice}
-        running = str(UUID(bytes=asked.running_task_id)) if asked.running_task_id else None
+        running = task_word(asked.running_task_id) if asked.running_task_id else None
         return {
             "answered": True,
             "round_trip_ms": asked.round_trip_ms,

@@ -13,6 +13,7 @@ from uuid import UUID
 from dispatch import errors
 from dispatch.cli import Exit
 from dispatch.device import question_words
+from dispatch.device.telling import task_word
 from dispatch.ids import PairId, TaskId
 from dispatch.words import ENGLISH
 
@@ -41,7 +42,7 @@ class Outbox:
         """Complete a task's id that was begun. Raises TaskUnknown, and TargetNeeded where several begin so."""
         with contextlib.suppress(ValueError):
             return str(UUID(word))
-        found = [known for task in self._every(State) if (known := str(UUID(bytes=task.task_id))).startswith(word)]
+        found = [known for task in self._every(State) if (known := task_word(task.task_id)).startswith(word)]
         if not found:
             raise errors.TaskUnknown
         if len(found) > 1:
@@ -98,7 +99,7 @@ class Outbox:
         said: Event = {
             name: line[name] for name in ("reason", "advice", "resend", "tampering", "answered") if name in line
         }
-        task_id = str(UUID(bytes=task.task_id))
+        task_id = task_word(task.task_id)
         if view.shown_state is State.ASKING:
             said.pop("reason", None)  # nothing is wrong with it: it waits for a person
             command = question_words.answer_command(task_id, view.choices, is_approval=view.is_approval)

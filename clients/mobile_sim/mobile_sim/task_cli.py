@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import typer
 
-from mobile_sim.command import Host, Request, run, task_id, task_word
+from mobile_sim.command import Host, Request, run, task_id, task_said
 from mobile_sim.files_cli import absolute, most_bytes
 
 TASKS = 50
@@ -51,7 +51,7 @@ def send(
 ) -> None:
     """Send a task and watch it to its end. Ctrl-C stops watching, not the task."""
     if into is not None:
-        _steer(context, text, task_word(into), alone=not (host or wait or task or attach or here is not None))
+        _steer(context, text, task_said(into), alone=not (host or wait or task or attach or here is not None))
         return
     # Made here: when another process that does this for us ends, we go on with the same task.
     known = task_id(task) if task is not None else str(uuid4())
@@ -90,13 +90,13 @@ def resend(
     wait: Wait = None,
 ) -> None:
     """Send a task of the outbox again, as the same task: it can't run twice."""
-    known = None if task is None else task_word(task)
+    known = None if task is None else task_said(task)
     run(context, lambda: {"do": "resend", "id": known, "wait": wait} | most_bytes(context))
 
 
 def cancel(context: typer.Context, task: TaskWord) -> None:
     """Cancel a task that waits or runs."""
-    known = task_word(task)
+    known = task_said(task)
     run(context, lambda: {"do": "cancel", "id": known})
 
 
@@ -109,13 +109,13 @@ def answer(
     ],
 ) -> None:
     """Answer what a task asks; the first answer, here or at the computer, counts."""
-    known = task_word(task)
+    known = task_said(task)
     run(context, lambda: {"do": "answer", "id": known, "answer": " ".join(words)})
 
 
 def dismiss(context: typer.Context, task: TaskWord) -> None:
     """Wait no longer for a task whose computer does not come back."""
-    known = task_word(task)
+    known = task_said(task)
     run(context, lambda: {"do": "dismiss", "id": known})
 
 
@@ -148,5 +148,5 @@ def list_outbox(context: typer.Context) -> None:
 @outbox.command("drop")
 def drop(context: typer.Context, task: TaskWord) -> None:
     """Take a task out of the outbox; its words are deleted."""
-    known = task_word(task)
+    known = task_said(task)
     run(context, lambda: {"do": "drop", "id": known})

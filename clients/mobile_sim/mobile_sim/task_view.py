@@ -282,6 +282,10 @@ def event_of(view: TaskView, fact: Fact) -> Event | None:
             event |= {"question_id": fact.question_id, "text": fact.text, "by": fact.by}
             if fact.reason:
                 event |= {"reason": fact.reason, "advice": errors.of_word(fact.reason).advice}
+        case Kind.STEERED:
+            event["text"] = fact.text
+        case Kind.STEER_REFUSED:
+            event |= {"text": fact.text, "reason": fact.reason, "advice": errors.of_word(fact.reason).advice}
         case Kind.OUT_OF_CONTACT:
             event |= {"reason": fact.reason, "text": errors.of_word(fact.reason).sentence, "advice": _AWAY_ADVICE}
         case Kind.BACK:

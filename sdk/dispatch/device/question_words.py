@@ -58,6 +58,13 @@ def answer_command(task_id: str, choices: Sequence[str], *, is_approval: bool) -
     return f"dispatch-phone answer {task_id} {possible or 'WORDS'}"
 
 
+def possible(question: pb.Question) -> str:
+    """Say what answers it, as the end of a sentence."""
+    if question.action_digest:
+        return "once, task, always or deny" if question.rule else "once or deny"
+    return "one of the choices, or its number" if question.choices else "some words"
+
+
 def asked(text: str, *, is_approval: bool, words: Words = ENGLISH) -> str:
     """Write what is asked, on one line. A choice is the agent's own words: whatever they are, they are seen to be no approval."""
     return one_line(text, 2000) if is_approval else words.line("agent_asks", text=one_line(text, 2000))
@@ -90,15 +97,15 @@ def answered(closed: pb.Answered) -> dict[str, Any]:
 def read(question: pb.Question, said: str) -> pb.Answer:
     """Read an answer to a question: a word of an approval, a choice or its number, or any words. Raises BadRequest."""
     words = said.strip()
-    possible = answers(question)
+    choices = answers(question)
     if question.action_digest:
-        if words.lower() in possible:
+        if words.lower() in choices:
             return pb.Answer(question_id=question.question_id, approval=APPROVALS[words.lower()])
-    elif words in possible or (words and not possible):
+    elif words in choices or (words and not choices):
         return pb.Answer(question_id=question.question_id, text=words)
-    elif words.isascii() and words.isdecimal() and 1 <= int(words[:6]) <= len(possible):
-        return pb.Answer(question_id=question.question_id, text=possible[int(words[:6]) - 1])
-    raise errors.BadRequest(f"the answer is {_possible(question)}", metadata={"field": "answer"})
+    elif words.isascii() and words.isdecimal() and 1 <= int(words[:6]) <= len(choices):
+        return pb.Answer(question_id=question.question_id, text=choices[int(words[:6]) - 1])
+    raise errors.BadRequest(f"the answer is {possible(question)}", metadata={"field": "answer"})
 
 
 def lines(question: pb.Question) -> Iterator[str]:
@@ -111,10 +118,4 @@ def lines(question: pb.Question) -> Iterator[str]:
             yield f"  {ENGLISH.line('holds_for', rule=one_line(question.rule, 2000))}"
     else:
         yield from (f"  {number}. {one_line(choice, 400)}" for number, choice in enumerate(question.choices, start=1))
-    yield f"  Answer with {_possible(question)}."
-
-
-def _possible(question: pb.Question) -> str:
-    if question.action_digest:
-        return "once, task, always or deny" if question.rule else "once or deny"
-    return "one of the choices, or its number" if question.choices else "some words"
+    yield f"  Answer with {possible(question)}."

@@ -9,6 +9,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
 
 from dispatch_host.agents.asking import Allowed, Approval, Denied, NobodyAnswered, Question, Reach, Said
+from dispatch_host.entries import clean
 
 ANSWER_BYTES = 12 * 1024
 
@@ -68,8 +69,3 @@ def asked(question_id: bytes, question: Question, *, within_ms: int) -> pb.Quest
     else:
         written.choices.extend(clean(choice) for choice in question.choices)
     return written
-
-
-def clean(text: str) -> str:
-    """Give a text as the thread has it: what is no UTF-8 in it becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()

@@ -44,7 +44,7 @@ from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, wa
 from dispatch_host.runner import Runner
 from dispatch_host.running import Running
 from dispatch_host.schedule.runs import Looked
-from dispatch_host.schedule.scheduler import Scheduler
+from dispatch_host.schedule.scheduler import LOOK_SECONDS, Scheduler
 from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
 
@@ -93,10 +93,12 @@ async def run(
     metrics_certificate: CertificateFiles | None = None,
     direct: Setting | None = None,
     tools: Tools | None = None,
+    look_seconds: float = LOOK_SECONDS,
 ) -> None:
     """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
 
-    `direct` says where phones can come on the local network; None for nowhere.
+    `direct` says where phones can come on the local network; None for nowhere. `look_seconds` is how often the schedule is looked
+    at by itself: a seam for tests.
 
     Raises DeviceRevoked when the pairing service says so, ValueError for a certificate that can't be used, OSError when the
     metrics' address is taken.
@@ -163,6 +165,7 @@ async def run(
         zone=owned.zone,
         undecided=lambda: undecided.count(owned.clock.boot_ms()),
         began=scheduled,
+        look_seconds=look_seconds,
     )
 
     def busy(works: bool) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from dispatch_host.permissions.gate import TaskGate
 from dispatch_host.permissions.held import Held
 from dispatch_host.questions import Heard
 from dispatch_host.scribe import Scribe
+from dispatch_host.watchdog import Watchdog
 
 _LOG = get_logger()
 
@@ -31,45 +32,6 @@ _LOG = get_logger()
 MOST_TAKEN_BACK = 8
 """Questions that an agent may take back before a person has answered one: each calls them, and stands in the thread. Behind
 these nobody is asked, which the agent hears as silence."""
-
-
-class Watchdog:
-    """Ends a task whose agent says nothing for too long, or that runs for longer than any may.
-
-    While a person is asked the agent need not say anything.
-    """
-
-    def __init__(self, silence_seconds: float, longest_seconds: float) -> None:
-        self._now = asyncio.get_running_loop().time
-        self._silence = silence_seconds
-        self._longest = self._now() + longest_seconds
-        self._still = 0
-        self.timeout = asyncio.timeout_at(self._next())
-        """To be entered once, by whoever reads the agent."""
-
-    @property
-    def is_endless(self) -> bool:
-        """Whether the task has run for longer than any may."""
-        return self._now() >= self._longest
-
-    def moved(self) -> None:
-        """Hear from the agent."""
-        self.timeout.reschedule(self._next())
-
-    @contextlib.contextmanager
-    def stands_still(self) -> Iterator[None]:
-        """Let the agent say nothing for as long as the body takes."""
-        self._still += 1
-        self.moved()
-        try:
-            yield
-        finally:
-            self._still -= 1
-            with contextlib.suppress(RuntimeError):  # it has ended, with the task
-                self.moved()
-
-    def _next(self) -> float:
-        return self._longest if self._still else min(self._now() + self._silence, self._longest)
 
 
 class Store(Protocol):
@@ -237,19 +199,10 @@ class Steering:
 
     task: StoredTask
     floor: Floor
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def look(self) -> None:
-        """Hear that somebody may have said something."""
-        self._news.set()
 
     async def take(self) -> Sequence[str]:
-        self._news.clear()
         floor, task = self.floor, self.task
         taken: Sequence[str] = await floor.store(lambda tx: questions.hand_words(tx, floor.scribe, task))
         if taken:
             floor.wrote(task.thread)
         return taken
-
-    async def wait(self) -> None:
-        await self._news.wait()

@@ -22,7 +22,7 @@ from dispatch.runtime.logs import get_logger
 
 from dispatch_host import entries
 from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
-from dispatch_host.asking import Asker, Floor, Steering, Watchdog
+from dispatch_host.asking import Asker, Floor, Steering
 from dispatch_host.entries import Entry
 from dispatch_host.files import Artifacts, Inbox
 from dispatch_host.journal import Tx, files
@@ -32,10 +32,13 @@ from dispatch_host.live import LiveNews
 from dispatch_host.permissions.gate import TaskGate
 from dispatch_host.steps import Ready
 from dispatch_host.tasks import Event
+from dispatch_host.watchdog import Watchdog
 
 MEMORY_BYTES = 1024 * 1024
 STEPS = 1000
 """Of an agent's own in one task's thread: every one is a row here, at the relay and on the phone."""
+FILES = 100
+"""Of one task, sent to the phone: each is a row here, at the relay and on the phone."""
 _LETTING_GO_SECONDS = 0.8
 """Within a second of a cancel the outcome is written, whatever the agent does."""
 
@@ -57,6 +60,11 @@ CANCELLED = Ending(event=Event.CANCEL, reason=Reason.REASON_CANCELLED_BY_PERSON)
 STOPPED = Ending(event=Event.INTERRUPT, reason=Reason.REASON_HOST_STOPPED)
 SILENT = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG)
 ENDLESS = Ending(event=Event.FAIL, reason=Reason.REASON_WATCHDOG, text="It ran for longer than a task may.")
+TOO_MANY_FILES = Ending(
+    event=Event.FAIL,
+    reason=Reason.REASON_LIMIT_REACHED,
+    text=f"It sent {FILES} files to the phone, and one task sends no more. Those are there; the rest would fit in a zip.",
+)
 BROKEN = Ending(event=Event.FAIL, reason=Reason.REASON_AGENT_FAILED)
 
 _EVENTS = {
@@ -101,6 +109,7 @@ class AtWork:
         self.left: list[Entry] = []  # what was done and is not in the thread yet
         self.over = asyncio.Event()  # set by the runner, when the outcome is written
         self._steps = 0  # that its agent told of
+        self._sent: set[tuple[Path, bytes]] = set()  # files, each as it was then
         self._news = LiveNews(task.task_id, round(1000 / limits.live_per_second))
         self._stepped = asyncio.Event()
         self._written = asyncio.Event()
@@ -170,8 +179,8 @@ class AtWork:
                             self._news.progress(done=done, total=total, unit=unit)
                             self._showing.set()
                         case Artifact(path=path):
-                            self.left.append(await self._named(path))
-                            self._stepped.set()
+                            if not await self._send(path):
+                                return TOO_MANY_FILES
                         case Result(text=text, memory=memory):
                             return Ending(event=Event.DONE, result=entries.clean(text), memory=_remembered(memory))
                         case NotDone(reason=reason, text=text, memory=memory):
@@ -220,8 +229,11 @@ class AtWork:
             attachments=paths,
         )
 
-    async def _named(self, path: Path) -> Entry:
-        """Give a file for the phone its id, key and digest. Raises FolderNotApproved, FileUnknown, TooLarge."""
+    async def _send(self, path: Path) -> bool:
+        """Tell the phone of a file, with its id, key and digest; once as it is. False when the task has sent too many.
+
+        Raises FolderNotApproved, FileUnknown, TooLarge.
+        """
         task = self.task
         stored = await asyncio.to_thread(
             self._artifacts.name,
@@ -230,10 +242,17 @@ class AtWork:
             thread=task.thread,
             at_ms=self._floor.clock.wall_ms(),
         )
-        # Before the event that names it: a phone may ask for it as soon as it hears of it.
-        await self._floor.store(lambda tx: files.add(tx, stored))
+        sent = (path, stored.file.sha256)
+        if sent not in self._sent and len(self._sent) >= FILES:
+            return False
+        if sent not in self._sent:
+            self._sent.add(sent)
+            # Before the event that names it: a phone may ask for it as soon as it hears of it.
+            await self._floor.store(lambda tx: files.add(tx, stored))
+            self.left.append(entries.artifact(task.task_id, stored.file))
         await self.gate.note(f"folder {path.parent}", f"{path.name}: sent to the phone", AuditVerdict.ALLOWED)
-        return entries.artifact(task.task_id, stored.file)
+        self._stepped.set()
+        return True
 
     def _broken(self, where: str) -> Ending:
         _LOG.error("agent broke", task=self.task.task_id, where=where)

@@ -23,14 +23,14 @@ from dispatch_host.command import Shared, at_desk, do, front_desk
 from dispatch_host.connectors_cli import connectors
 from dispatch_host.doctor_cli import doctor
 from dispatch_host.folders_cli import folders
-from dispatch_host.keep_awake_command import add_keep_awake
+from dispatch_host.keep_awake_cli import keep_awake
 from dispatch_host.permissions_cli import audit, permissions
 from dispatch_host.questions_cli import answer, questions
 from dispatch_host.run_cli import run
 from dispatch_host.schedule_cli import schedule
 from dispatch_host.skills_cli import skills
 from dispatch_host.tasks_cli import cancel, say, tasks
-from dispatch_host.thread_command import add_thread
+from dispatch_host.thread_cli import thread
 from dispatch_host.watch_command import watch_status
 
 if TYPE_CHECKING:
@@ -212,8 +212,8 @@ app.command()(cancel)
 app.command()(say)
 add_account_commands(app, _in_the_account, this="computer")
 add_owner_commands(app, _with_the_account)
-add_keep_awake(app, at_desk)
-add_thread(app, at_desk)
+app.command("keep-awake")(keep_awake)
+app.command()(thread)
 
 
 async def _until_free(home: Home) -> None:

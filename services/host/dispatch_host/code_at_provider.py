@@ -9,7 +9,7 @@ from dispatch.cli import Console
 from dispatch.device.federated import Code
 from dispatch.plain import one_line
 
-from dispatch_host.pictures import drawn
+from dispatch_host.qr import drawn
 
 _URL_CHARS = 512
 

@@ -21,7 +21,7 @@ from dispatch_host.journal.values import StoredCommand, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
 from dispatch_host.scribe import Scribe
 from dispatch_host.steps import Gone, Then
-from dispatch_host.tasks import OPEN, QUEUED, Event, State
+from dispatch_host.tasks import QUEUED, Event, State
 
 UNDECIDED_LIMIT = 64
 """Commands of one pairing of which its phone, which came directly, has still to say what becomes of them: kept until it does."""
@@ -152,12 +152,7 @@ def _accept(tx: Tx, scribe: Scribe, task: StoredTask, words: UpCommand, *, in_ti
     first = entries.accepted(words, text=task.text)
     if not in_time:
         return Gone(ended=steps.conclude(tx, scribe, task, Event.INTERRUPT, reason=steps.NEVER_STARTED, before=[first]))
-    others = len(tasks.in_states(tx, OPEN)) - 1
-    written = [first]
-    if others:
-        tasks.step(tx, task.task_id, Event.WAIT)
-        written.append(in_line.waits(tx, task, others))
-    scribe.tell(tx, task, written)
+    scribe.tell(tx, task, [first, *in_line.joins(tx, task)])
     return Gone(Then.RUN, task.task_id)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, TypeVar
 
 import grpc
 from dispatch import errors
@@ -26,6 +26,8 @@ from dispatch.status import refuse
 from dispatch_host import finding_wire
 from dispatch_host.operations import Operations
 
+T = TypeVar("T")
+
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -36,50 +38,36 @@ class ControlService(ControlServiceServicer):
         self._operations = operations
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
-        async with _refusing(context):
-            return await self._operations.status()
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.status())
 
     async def AddFolder(self, request: pb.AddFolderRequest, context: _Context) -> pb.AddFolderResponse:
-        async with _refusing(context):
-            return pb.AddFolderResponse(folder=await self._operations.add_folder(request.folder))
-        raise AssertionError("refusing ends the call")
+        return pb.AddFolderResponse(folder=await _answered(context, self._operations.add_folder(request.folder)))
 
     async def ListFolders(self, request: pb.ListFoldersRequest, context: _Context) -> pb.ListFoldersResponse:
-        async with _refusing(context):
-            return await self._operations.list_folders()
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.list_folders())
 
     async def RemoveFolder(self, request: pb.RemoveFolderRequest, context: _Context) -> pb.RemoveFolderResponse:
-        async with _refusing(context):
-            return pb.RemoveFolderResponse(removed=await self._operations.remove_folder(request.path))
-        raise AssertionError("refusing ends the call")
+        return pb.RemoveFolderResponse(removed=await _answered(context, self._operations.remove_folder(request.path)))
 
     async def ListPermissions(
         self, request: pb.ListPermissionsRequest, context: _Context
     ) -> pb.ListPermissionsResponse:
-        async with _refusing(context):
-            return pb.ListPermissionsResponse(permissions=await self._operations.list_permissions())
-        raise AssertionError("refusing ends the call")
+        return pb.ListPermissionsResponse(permissions=await _answered(context, self._operations.list_permissions()))
 
     async def AllowPermission(
         self, request: pb.AllowPermissionRequest, context: _Context
     ) -> pb.AllowPermissionResponse:
-        async with _refusing(context):
-            given = await self._operations.allow_permission(request.permission, request.for_ms)
-            return pb.AllowPermissionResponse(permission=given)
-        raise AssertionError("refusing ends the call")
+        given = await _answered(context, self._operations.allow_permission(request.permission, request.for_ms))
+        return pb.AllowPermissionResponse(permission=given)
 
     async def RevokePermission(
         self, request: pb.RevokePermissionRequest, context: _Context
     ) -> pb.RevokePermissionResponse:
-        async with _refusing(context):
-            if request.WhichOneof("what") == "rule":
-                revoked = await self._operations.revoke_rule(request.rule)
-            else:
-                revoked = await self._operations.revoke_permission(request.permission)
-            return pb.RevokePermissionResponse(revoked=revoked)
-        raise AssertionError("refusing ends the call")
+        if request.WhichOneof("what") == "rule":
+            revoking = self._operations.revoke_rule(request.rule)
+        else:
+            revoking = self._operations.revoke_permission(request.permission)
+        return pb.RevokePermissionResponse(revoked=await _answered(context, revoking))
 
     async def ReadAudit(  # type: ignore[override]  # the stubs know no coroutine that writes its stream itself
         self, request: pb.ReadAuditRequest, context: _Context
@@ -90,94 +78,67 @@ class ControlService(ControlServiceServicer):
                 await context.write(line)
 
     async def ListQuestions(self, request: pb.ListQuestionsRequest, context: _Context) -> pb.ListQuestionsResponse:
-        async with _refusing(context):
-            return await self._operations.list_questions(shows=request.shows)
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.list_questions(shows=request.shows))
 
     async def AnswerQuestion(self, request: pb.AnswerQuestionRequest, context: _Context) -> pb.AnswerQuestionResponse:
-        async with _refusing(context):
-            await self._operations.answer_question(request.task_id, request.answer)
+        await _answered(context, self._operations.answer_question(request.task_id, request.answer))
         return pb.AnswerQuestionResponse()
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: _Context) -> pb.ListTasksResponse:
-        async with _refusing(context):
-            return await self._operations.list_tasks(request.limit)
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.list_tasks(request.limit))
 
     async def CancelTask(self, request: pb.CancelTaskRequest, context: _Context) -> pb.CancelTaskResponse:
-        async with _refusing(context):
-            return pb.CancelTaskResponse(task=await self._operations.cancel_task(request.task_id))
-        raise AssertionError("refusing ends the call")
+        return pb.CancelTaskResponse(task=await _answered(context, self._operations.cancel_task(request.task_id)))
 
     async def SteerTask(self, request: pb.SteerTaskRequest, context: _Context) -> pb.SteerTaskResponse:
-        async with _refusing(context):
-            await self._operations.steer_task(request.task_id, request.text)
+        await _answered(context, self._operations.steer_task(request.task_id, request.text))
         return pb.SteerTaskResponse()
 
     async def AddSchedule(self, request: pb.AddScheduleRequest, context: _Context) -> pb.AddScheduleResponse:
-        async with _refusing(context):
-            return pb.AddScheduleResponse(schedule=await self._operations.add_schedule(request.schedule))
-        raise AssertionError("refusing ends the call")
+        return pb.AddScheduleResponse(
+            schedule=await _answered(context, self._operations.add_schedule(request.schedule))
+        )
 
     async def ListSchedules(self, request: pb.ListSchedulesRequest, context: _Context) -> pb.ListSchedulesResponse:
-        async with _refusing(context):
-            return await self._operations.list_schedules()
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.list_schedules())
 
     async def RemoveSchedule(self, request: pb.RemoveScheduleRequest, context: _Context) -> pb.RemoveScheduleResponse:
-        async with _refusing(context):
-            return pb.RemoveScheduleResponse(schedule=await self._operations.remove_schedule(request.id))
-        raise AssertionError("refusing ends the call")
+        return pb.RemoveScheduleResponse(
+            schedule=await _answered(context, self._operations.remove_schedule(request.id))
+        )
 
     async def PauseSchedule(self, request: pb.PauseScheduleRequest, context: _Context) -> pb.PauseScheduleResponse:
-        async with _refusing(context):
-            now = await self._operations.pause_schedule(request.id, request.paused)
-            return pb.PauseScheduleResponse(schedule=now)
-        raise AssertionError("refusing ends the call")
+        now = await _answered(context, self._operations.pause_schedule(request.id, request.paused))
+        return pb.PauseScheduleResponse(schedule=now)
 
     async def ListAgents(self, request: pb.ListAgentsRequest, context: _Context) -> pb.ListAgentsResponse:
-        async with _refusing(context):
-            return await self._operations.list_agents()
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.list_agents())
 
     async def ChooseAgent(self, request: pb.ChooseAgentRequest, context: _Context) -> pb.ChooseAgentResponse:
-        async with _refusing(context):
-            return pb.ChooseAgentResponse(name=await self._operations.choose_agent(request.name))
-        raise AssertionError("refusing ends the call")
+        return pb.ChooseAgentResponse(name=await _answered(context, self._operations.choose_agent(request.name)))
 
     async def ListConnectors(self, request: pb.ListConnectorsRequest, context: _Context) -> pb.ListConnectorsResponse:
-        async with _refusing(context):
-            return await self._operations.list_connectors()
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.list_connectors())
 
     async def CheckConnector(self, request: pb.CheckConnectorRequest, context: _Context) -> pb.CheckConnectorResponse:
-        async with _refusing(context):
-            return await self._operations.check_connector(request.name)
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.check_connector(request.name))
 
     async def ListSkills(self, request: pb.ListSkillsRequest, context: _Context) -> pb.ListSkillsResponse:
-        async with _refusing(context):
-            return await self._operations.list_skills()
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.list_skills())
 
     async def SetSkillFolder(self, request: pb.SetSkillFolderRequest, context: _Context) -> pb.SetSkillFolderResponse:
-        async with _refusing(context):
-            return await self._operations.set_skill_folder(request.path, remove=request.remove)
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.set_skill_folder(request.path, remove=request.remove))
 
     async def SetKeepAwake(self, request: pb.SetKeepAwakeRequest, context: _Context) -> pb.SetKeepAwakeResponse:
-        async with _refusing(context):
-            return pb.SetKeepAwakeResponse(keep_awake=await self._operations.set_keep_awake(request.mode))
-        raise AssertionError("refusing ends the call")
+        return pb.SetKeepAwakeResponse(
+            keep_awake=await _answered(context, self._operations.set_keep_awake(request.mode))
+        )
 
     async def Unpair(self, request: pb.UnpairRequest, context: _Context) -> pb.UnpairResponse:
-        async with _refusing(context):
-            return await self._operations.unpair(request.phone_name)
-        raise AssertionError("refusing ends the call")
+        return await _answered(context, self._operations.unpair(request.phone_name))
 
     async def Stop(self, request: pb.StopRequest, context: _Context) -> pb.StopResponse:
-        async with _refusing(context):
-            await self._operations.stop(request.condition)
+        await _answered(context, self._operations.stop(request.condition))
         return pb.StopResponse()
 
     async def Pair(  # type: ignore[override]  # the stubs know no coroutine that writes its stream itself
@@ -219,9 +180,17 @@ class ControlService(ControlServiceServicer):
                 await context.write(pb.ExportThreadResponse(line=line))
 
 
+async def _answered(context: _Context, work: Awaitable[T]) -> T:
+    """Give what the work comes to; ends the call with the reason when it is refused."""
+    try:
+        return await work
+    except errors.DispatchError as error:
+        await refuse(context, error)
+
+
 @contextlib.asynccontextmanager
 async def _refusing(context: _Context) -> AsyncIterator[None]:
-    """End the call with the reason when the body is refused."""
+    """End the call with the reason when the body, which writes its stream, is refused."""
     try:
         yield
     except errors.DispatchError as error:

@@ -142,7 +142,7 @@ class Patient:
         if await self._granted(BROWSER) is None:
             return ok("agents may not open web pages")
         sandbox = partial(probe, home=Path.home(), keep_out=self.owned.keep_out)
-        return await look_at_browser(Browser(sandbox, home=Path.home(), keep_out=self.owned.keep_out))
+        return await look_at_browser(Browser(sandbox, home=Path.home(), keep_out=self.owned.keep_out).probe)
 
     async def desktop(self) -> Finding:
         """See whether the desktop can be spoken to, if agents may, by listing its windows."""

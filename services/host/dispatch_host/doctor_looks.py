@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
@@ -14,7 +14,6 @@ from dispatch.plain import one_line
 
 from dispatch_host.agents.registry import Listed
 from dispatch_host.browser.chamber import NoBrowser
-from dispatch_host.browser.session import Browser
 from dispatch_host.desktop.desktop import Desktop, NoDesktop
 from dispatch_host.permissions.permission import Grant
 from dispatch_host.sandbox.probe import Found as SandboxFound
@@ -60,13 +59,14 @@ def look_at_connectors(connectors: Sequence[pb.Connector]) -> Finding:
     return ok(f"{len(there)} written" if there else "there are none")
 
 
-async def look_at_browser(browser: Browser) -> Finding:
-    """Start a browser, and end it."""
+async def look_at_browser(probe: Callable[[], Awaitable[None]]) -> Finding:
+    """Start a browser, and end it: `probe` is that of a Browser."""
     try:
-        await browser.probe()
+        await probe()
     except NoBrowser as missing:
         advice = missing.advice or "See docs/browser.md."
-        return broken(f"no web page can be opened: {missing.why}", advice, reason=errors.SandboxUnavailable.reason)
+        reason = errors.of_word(missing.reason).reason
+        return broken(f"no web page can be opened: {missing.why}", advice, reason=reason)
     return ok("web pages are opened in the sandbox")
 
 
@@ -76,7 +76,7 @@ async def look_at_desktop(desktop: Desktop) -> Finding:
         windows = await desktop.windows()
     except NoDesktop as missing:
         advice = missing.advice or "See docs/desktop.md."
-        return broken(f"the desktop can't be reached: {missing.why}", advice, reason=errors.NotPermitted.reason)
+        return broken(f"the desktop can't be reached: {missing.why}", advice, reason=errors.ToolUnavailable.reason)
     return ok(f"{len(windows)} windows are open")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from dispatch.api.relay.v1.relay_pb2 import Condition, DeviceFrame, Notice
 from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.device.home import Home
 from dispatch.device.keys import KeyStore
+from dispatch.failures import place_of
 from dispatch.ids import Instance, PairId, Rng
 from dispatch.runtime.logs import get_logger
 from dispatch.sealed.keys import PairKeys
@@ -203,13 +203,7 @@ class Fleet:
             # A defect of ours. The other links go on; `status` and the log say that this one does not, without the
             # error's own words: they may quote what a phone wrote. Nothing that it took could be told, so it takes nothing.
             link.shut()
-            where = traceback.extract_tb(failure.__traceback__)[-1]
-            _LOG.error(
-                "link broke",
-                pairing=link.pairing.pair_id,
-                cause=type(failure).__name__,
-                where=f"{where.name}:{where.lineno}",
-            )
+            _LOG.error("link broke", pairing=link.pairing.pair_id, where=place_of(failure))
             await link.closed(errors.Internal(type(failure).__name__))
         finally:
             for work in works:

@@ -15,7 +15,7 @@ from dispatch_host.journal import tasks
 from dispatch_host.journal.values import StoredTask
 from dispatch_host.journal.writer import Tx
 from dispatch_host.scribe import Scribe
-from dispatch_host.tasks import OPEN, QUEUED, State
+from dispatch_host.tasks import OPEN, QUEUED, Event, State
 
 
 def places(tx: Tx) -> dict[TaskId, int]:
@@ -28,6 +28,15 @@ def waits(tx: Tx, task: StoredTask, position: int) -> Entry:
     asking = next(iter(tasks.in_states(tx, (State.ASKING,))), None)
     named = asking.task_id if asking is not None and asking.thread == task.thread else b""
     return entries.waiting(task.task_id, position, asking=asking is not None, asking_task_id=named)
+
+
+def joins(tx: Tx, task: StoredTask) -> list[Entry]:
+    """Have a task that was just accepted wait, if others are before it; gives what says so."""
+    others = len(tasks.in_states(tx, OPEN)) - 1
+    if not others:
+        return []
+    tasks.step(tx, task.task_id, Event.WAIT)
+    return [waits(tx, task, others)]
 
 
 def moved(tx: Tx, scribe: Scribe, *, before: Mapping[TaskId, int]) -> None:

@@ -6,14 +6,14 @@ What is slow to import is imported when an agent is made, so that listing them i
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dispatch_host.agents import Agent
-from dispatch_host.agents.acp.known import external_agents
+from dispatch_host.agents.acp.known import external_agents, own_folders
 from dispatch_host.agents.acp.own import FILE
 from dispatch_host.agents.acp.sending import Sending
 from dispatch_host.agents.registry import BUILT_IN, Known, Registry
@@ -22,9 +22,9 @@ from dispatch_host.browser.session import Browser
 from dispatch_host.browser.tools import BrowserTools
 from dispatch_host.desktop.best import best_desktop
 from dispatch_host.desktop.desktop import Desktop
+from dispatch_host.desktop.planted import Planted
 from dispatch_host.desktop.tools import DesktopTools
 from dispatch_host.owned import Owned
-from dispatch_host.scope import KeptOut
 
 if TYPE_CHECKING:
     from dispatch_host.agents.builtin import BuiltIn
@@ -60,10 +60,10 @@ def known_agents(
         terminal=terminal,
         keep_out=owned.keep_out,
         records=owned.changes,
-        toolboxes=[Sending(partial(_file_tools, owned, environment, terminal, owned.keep_out)), *others],
+        toolboxes=[Sending(partial(_file_tools, owned, environment, terminal)), *others],
     )
-    built_in = _built_in(owned, environment, terminal, owned.keep_out, browser, desktop)
-    llm = _llm(owned, environment, terminal, owned.keep_out, others)
+    built_in = _built_in(owned, environment, terminal, browser, desktop)
+    llm = _llm(owned, environment, terminal, others)
     return Registry([built_in, llm, *external])
 
 
@@ -71,7 +71,6 @@ def _built_in(
     owned: Owned,
     environment: Mapping[str, str],
     terminal: Terminal,
-    keep_out: Sequence[KeptOut],
     browser: Browser,
     desktop: Desktop,
 ) -> Known:
@@ -83,9 +82,8 @@ def _built_in(
             owned,
             environment,
             terminal,
-            keep_out,
             pages=Visits(browser, pictures=owned.pictures),
-            desktop=Desk(desktop, home=Path.home(), keep_out=owned.keep_out),
+            desktop=Desk(desktop, home=Path.home(), keep_out=owned.keep_out, planted=_planted(owned)),
         )
 
     return Known(
@@ -99,7 +97,6 @@ def _llm(
     owned: Owned,
     environment: Mapping[str, str],
     terminal: Terminal,
-    keep_out: Sequence[KeptOut],
     toolboxes: Sequence[Toolbox],
 ) -> Known:
     def make() -> Agent:
@@ -108,8 +105,8 @@ def _llm(
         return LanguageModel(
             settings_home=owned.home.path,
             environment=environment,
-            toolboxes=[*_own_tools(owned, environment, terminal, keep_out), *toolboxes],
-            clock=_clock(environment),
+            toolboxes=[*_own_tools(owned, environment, terminal), *toolboxes],
+            clock=_clock(owned),
         )
 
     async def why_not() -> str:
@@ -122,23 +119,19 @@ def _llm(
     )
 
 
-def _own_tools(
-    owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]
-) -> Sequence[Toolbox]:
+def _own_tools(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Sequence[Toolbox]:
     """Give the tools over what the host can do itself."""
     from dispatch_host.agents.tools import PersonTools, ProgramTools
 
-    files = _file_tools(owned, environment, terminal, keep_out)
-    return [files, ProgramTools(terminal, home=Path.home(), keep_out=keep_out), PersonTools()]
+    files = _file_tools(owned, environment, terminal)
+    return [files, ProgramTools(terminal, home=Path.home(), keep_out=owned.keep_out), PersonTools()]
 
 
-def _file_tools(
-    owned: Owned, environment: Mapping[str, str], terminal: Terminal, keep_out: Sequence[KeptOut]
-) -> Toolbox:
+def _file_tools(owned: Owned, environment: Mapping[str, str], terminal: Terminal) -> Toolbox:
     from dispatch_host.agents.tools import FileTools
 
-    assistant = _assistant(owned, environment, terminal, keep_out)
-    return FileTools(assistant, home=Path.home(), zone=_clock(environment)().tzinfo)
+    assistant = _assistant(owned, environment, terminal)
+    return FileTools(assistant, home=Path.home(), zone=owned.zone)
 
 
 def _screens(owned: Owned, browser: Browser, desktop: Desktop) -> Sequence[Toolbox]:
@@ -146,15 +139,19 @@ def _screens(owned: Owned, browser: Browser, desktop: Desktop) -> Sequence[Toolb
     home = Path.home()
     return [
         BrowserTools(browser, pictures=owned.pictures, home=home, keep_out=owned.keep_out),
-        DesktopTools(desktop, home=home, keep_out=owned.keep_out),
+        DesktopTools(desktop, home=home, keep_out=owned.keep_out, planted=_planted(owned)),
     ]
+
+
+def _planted(owned: Owned) -> Planted:
+    agents_own = own_folders(owned.home.path / FILE, home=Path.home())
+    return Planted(home=Path.home(), agents_own=agents_own, environment=owned.environment)
 
 
 def _assistant(
     owned: Owned,
     environment: Mapping[str, str],
     terminal: Terminal,
-    keep_out: Sequence[KeptOut],
     *,
     pages: Visits | None = None,
     desktop: Desk | None = None,
@@ -162,7 +159,8 @@ def _assistant(
     from dispatch_host.agents.builtin import BuiltIn
 
     return BuiltIn(
-        keep_out=keep_out,
+        keep_out=owned.keep_out,
+        clock=_clock(owned),
         environment=environment,
         records=owned.changes,
         terminal=terminal,
@@ -171,7 +169,6 @@ def _assistant(
     )
 
 
-def _clock(environment: Mapping[str, str]) -> partial[datetime]:
-    from dispatch_host.agents.builtin import zone
-
-    return partial(datetime.now, zone.local_zone(environment.get("TZ", "")))
+def _clock(owned: Owned) -> Callable[[], datetime]:
+    """Give a clock that shows the zone as it is then: a person who travels changes it."""
+    return lambda: datetime.now(owned.zone())

@@ -14,7 +14,7 @@ from dispatch.keyboard import is_yes, read_line
 
 from dispatch_host import telling
 from dispatch_host.front import Front
-from dispatch_host.pictures import drawn, write_picture
+from dispatch_host.qr import drawn, write_picture
 
 
 async def pair_at(

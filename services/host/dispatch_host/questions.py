@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
+from dispatch.device import question_words
 
 from dispatch_host import answers, entries, in_line
 from dispatch_host.agents.asking import Allowed, Denied, NobodyAnswered, Reach, Said
@@ -57,16 +58,13 @@ def answer_here(tx: Tx, scribe: Scribe, task_id: bytes, said: pb.Answer, *, by: 
 
     Raises TaskUnknown, TaskOver, QuestionClosed or BadRequest.
     """
-    task = tasks.find(tx, task_id)
-    if task is None:
-        raise errors.TaskUnknown
-    if task.state not in OPEN:
-        raise errors.TaskOver
+    task = tasks.open_task(tx, task_id)
     question = _open(tx, task, said.question_id)
     if question is None:
         raise errors.QuestionClosed
     if not answer(tx, scribe, task, said, by=by):
-        raise errors.BadRequest(_possible(pb.Question.FromString(question.content)), metadata={"field": "answer"})
+        possible = question_words.possible(pb.Question.FromString(question.content))
+        raise errors.BadRequest(f"the answer is {possible}", metadata={"field": "answer"})
     return task.thread
 
 
@@ -161,9 +159,3 @@ def _note(tx: Tx, question: StoredQuestion, closed: pb.Answered, *, at_ms: int) 
         by=closed.by,
     )
     audit.add(tx, line)
-
-
-def _possible(question: pb.Question) -> str:
-    if question.action_digest:
-        return "once, task, always or deny" if question.rule else "once or deny"
-    return f"one of: {', '.join(question.choices)}" if question.choices else "some words, at most 12 KiB"

@@ -52,7 +52,7 @@ def told_on(console: Console) -> Told:
         )
 
     def over(pairing: Pairing) -> None:
-        console.event(
+        say(
             {"event": "unpaired", "pair_ids": [pairing.pair_id.hex()], "phone": pairing.phone_name},
             console.styled(
                 f"{pairing.phone_name} is no longer paired: it was revoked, or unpaired itself.", fg="yellow"

@@ -133,10 +133,9 @@ class Runner:
             await current.over.wait()
 
     def look(self, task_id: TaskId) -> None:
-        """Hear that the journal has something for the task if it is the one that runs: an answer, or words."""
+        """Hear that the journal has something for the task if it is the one that runs: an answer."""
         if self._current is not None and self._current.task.task_id == task_id:
             self._current.asker.look()
-            self._current.steering.look()
 
     def permissions_changed(self) -> None:
         """End the running task if it was given, or has used, what is not permitted any more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +9,7 @@ from dispatch import errors
 from dispatch.cli import Exit
 
 from dispatch_host.command import Shared, at_desk
+from dispatch_host.schedule.missed import Missed
 
 if TYPE_CHECKING:
     from dispatch_host.front import Front
@@ -19,13 +19,6 @@ schedule = typer.Typer(name="schedule", help="What this computer does by itself,
 EntryId = Annotated[
     str, typer.Argument(metavar="ID", help="As it is listed; its beginning is enough.", show_default=False)
 ]
-
-
-class MissedRuns(StrEnum):
-    """What becomes of missed times, as people write it."""
-
-    SKIP = "skip"
-    ONCE = "once"
 
 
 @schedule.command()
@@ -44,9 +37,9 @@ def add(
         str, typer.Option("--for", metavar="PHONE", help="In whose thread; not needed with one phone only.")
     ] = "",
     missed: Annotated[
-        MissedRuns,
+        Missed,
         typer.Option("--missed", help="What is done about times when this computer was off or asleep."),
-    ] = MissedRuns.SKIP,
+    ] = Missed.SKIP,
 ) -> None:
     """Have something done by itself. Results come into the thread of the phone."""
     shared: Shared = context.obj

@@ -63,12 +63,7 @@ def cancel(tx: Tx, scribe: Scribe, task: StoredTask) -> Gone:
 
 def cancel_here(tx: Tx, scribe: Scribe, task_id: bytes) -> Gone:
     """Cancel a task by its owner's word on this computer. Raises TaskUnknown, TaskOver."""
-    task = tasks.find(tx, task_id)
-    if task is None or task.state in {State.HANDED_OVER, State.REFUSED}:
-        raise errors.TaskUnknown
-    if task.state not in OPEN:
-        raise errors.TaskOver
-    return cancel(tx, scribe, task)
+    return cancel(tx, scribe, tasks.open_task(tx, task_id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,7 +91,7 @@ class TaskDesk:
             raise errors.TooLarge
 
         def write(tx: Tx) -> StoredTask:
-            task = _open(tx, task_id)
+            task = tasks.open_task(tx, task_id)
             if task.state in QUEUED or not runner.takes_words:
                 raise errors.NotSteerable
             questions.steer(tx, self._owned.scribe, task, said)
@@ -125,15 +125,6 @@ class TaskDesk:
         if self._runner is None or self._fleet is None:
             raise errors.NotRunning
         return self._runner, self._fleet
-
-
-def _open(tx: Tx, task_id: bytes) -> StoredTask:
-    task = tasks.find(tx, task_id)
-    if task is None or task.state in {State.HANDED_OVER, State.REFUSED}:
-        raise errors.TaskUnknown
-    if task.state not in OPEN:
-        raise errors.TaskOver
-    return task
 
 
 def _now(tx: Tx, task_id: TaskId) -> pb.TaskStatus:

@@ -24,6 +24,8 @@ def event(content: bytes) -> tuple[Told, str]:
     """Give an event of the thread as an object and as a line."""
     told = event_told(thread.Event.FromString(content))
     words = " ".join(str(told[name]) for name in ("text", "title", "outcome", "reason", "phone") if told.get(name))
+    if told["event"] == "asking":
+        words = question_words.asked(words, is_approval="digest" in told)
     at = datetime.fromtimestamp(told["at"] / 1000).astimezone().strftime("%H:%M:%S")
     whose = str(told.get("task_id", ""))[:_SHORT_ID]
     return told, f"{at}  {whose:{_SHORT_ID}}  {told['event'].replace('_', ' '):12} {plain(words)}"
@@ -78,7 +80,7 @@ def status_lines(found: host.GetStatusResponse, words: Words = ENGLISH) -> Itera
     for one in found.waiting_tasks:
         yield f"  waiting, {one.position}., for {one.phone_name}: {_first_line(one.text)}"
     for asked in found.questions:
-        yield f"  asks: {one_line(asked.question.text, 80)} (dispatch-host questions)"
+        yield f"  asks: {_question(asked)} (dispatch-host questions)"
     if not found.folders:
         yield "  no folder is approved (dispatch-host folders add PATH)"
     for line in permission_words.lines(permission_words.told(found.permissions)):
@@ -165,7 +167,7 @@ def listed_lines(one: host.TaskStatus, asked: host.OpenQuestion | None) -> Itera
     yield f"{at}  {state:<28} {_first_line(one.text)} ({whose}for {one_line(one.phone_name, 80)})"
     yield f"       {task_word(one.task_id)}"
     if asked is not None:
-        yield f"       asks: {one_line(asked.question.text, 80)} (dispatch-host answer)"
+        yield f"       asks: {_question(asked)} (dispatch-host answer)"
 
 
 def question(asked: host.OpenQuestion) -> dict[str, Any]:
@@ -247,6 +249,12 @@ def _asked(asked: host.OpenQuestion) -> dict[str, Any]:
         "at": asked.asked_at_ms,
         **question_words.told(asked.question),
     }
+
+
+def _question(asked: host.OpenQuestion) -> str:
+    """Write what is asked in short, and whether in the agent's own words."""
+    question = asked.question
+    return one_line(question_words.asked(question.text, is_approval=bool(question.action_digest)), 100)
 
 
 def _verdict(line: host.ReadAuditResponse) -> str:

@@ -1,6 +1,6 @@
 """How much memory JSON takes once it is read: eight megabytes of `[],[],` are two hundred then. Pure; looked at before reading.
 
-Called by whoever reads what an external agent writes.
+Called by whoever reads what an external agent or a connector writes.
 """
 
 from __future__ import annotations

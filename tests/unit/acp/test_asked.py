@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from acp.schema import PermissionOption
 from dispatch_host.agents import Allowed, Denied, NobodyAnswered, Reach
-from dispatch_host.agents.acp.asked import Reply, answer, question
+from dispatch_host.agents.acp.asked import Reply, answer, approved, question
 from dispatch_host.agents.asking import Approval
 from dispatch_host.permissions.permission import TERMINAL, Kind, Permission
 from dispatch_host.scope import Folder
@@ -89,6 +89,18 @@ def test_a_rule_says_in_which_way_files_are_changed_and_is_for_no_other(kind: st
 
     assert rules[kind].rule == f"let Scripty {words} files in ~/code"
     assert [one for one, asking in rules.items() if asking.rule_digest == rules[kind].rule_digest] == [kind]
+
+
+@pytest.mark.parametrize("kind", ["delete", "move", "other", "read"])
+def test_a_difference_in_a_call_that_is_no_edit_has_no_rule_but_its_own_and_a_yes_to_it_writes_nothing(
+    kind: str,
+) -> None:
+    content = [{"type": "diff", "path": "/home/ann/code/a", "oldText": "one\n", "newText": "two\n"}]
+    call = {"kind": kind, "title": "x", "content": content}
+
+    assert asked(**call).rule.startswith("let Scripty do exactly this: ")
+    assert approved(call) == []
+    assert approved({**call, "kind": "edit"}) == [("/home/ann/code/a", "one\n", "two\n")]
 
 
 def test_what_is_too_long_to_be_read_as_a_rule_has_none() -> None:

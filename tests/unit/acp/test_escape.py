@@ -12,7 +12,7 @@ from dispatch_host.changes import Records, undo
 from dispatch_host.permissions.permission import NETWORK
 from dispatch_host.scope import Folder, Scope
 
-from tests.support.acp_desk import DENIED, ONCE, Desk, scripted
+from tests.support.acp_desk import DENIED, ONCE, TASK, Desk, scripted
 from tests.support.agents import Nobody, SaidMeanwhile
 
 pytestmark = pytest.mark.big
@@ -205,6 +205,27 @@ async def test_a_change_that_was_approved_in_a_call_is_not_asked_for_again_and_a
     assert len(desk.asked) == 2
     assert isinstance(desk.asked[0], Approval)
     assert desk.asked[0].rule == "let Scripty change files in ~/code"
+
+
+async def test_a_yes_to_deleting_files_is_none_to_writing_them(desk: Desk) -> None:
+    path = desk.code / "main.py"
+    path.write_text("x = 1\n")
+    diff = {"type": "diff", "path": str(path), "oldText": "x = 1\n", "newText": "y = 2\n"}
+    calls = [
+        {"kind": "delete", "title": "Delete old.log", "locations": [{"path": str(desk.code / "old.log")}]},
+        {"kind": "delete", "title": "Delete", "content": [diff]},
+    ]
+
+    told = await desk.tells(
+        *({"ask": call} for call in calls), {"write": [str(path), "y = 2\n"]}, replies=[TASK, TASK, DENIED]
+    )
+
+    rules = [asked.rule for asked in desk.asked if isinstance(asked, Approval)]
+    assert rules[0] == "let Scripty delete files in ~/code"
+    assert rules[1].startswith("let Scripty do exactly this: ")
+    assert rules[2] == "let Scripty change files in ~/code"
+    assert told[2]["error"] == "the person said no"
+    assert path.read_text() == "x = 1\n"
 
 
 async def test_a_yes_to_a_difference_from_words_that_are_not_there_covers_no_write(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from dispatch_host.agents import Approval, NobodyAnswered, NotDone, NotDoneReason, Result, Task
 from dispatch_host.permissions.permission import TERMINAL
+from structlog.testing import capture_logs
 
 from tests.support.acp_desk import ONCE, Desk, scripted, sending
 from tests.support.agents import IGNORE, Deeds, Nobody, SaidMeanwhile, check_agent, leaves_nothing
@@ -69,13 +70,13 @@ CALL = {"jsonrpc": "2.0", "id": 7, "method": "fs/read_text_file", "params": {"se
     ids=lambda line: line[:40],
 )
 async def test_what_is_no_protocol_ends_it(desk: Desk, line: str, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), capture_logs() as logged:
         end = await desk.plays({"raw": line}, {"hang": None})
 
     assert isinstance(end, NotDone)
     assert end.reason is NotDoneReason.AGENT_FAILED
     assert "not the Agent Client Protocol" in end.text
-    assert "secret word" not in caplog.text
+    assert "secret word" not in caplog.text + repr(logged)
 
 
 @pytest.mark.parametrize(
@@ -95,11 +96,12 @@ async def test_what_is_no_protocol_ends_it(desk: Desk, line: str, caplog: pytest
 async def test_what_is_only_strange_is_refused_or_passed_over(
     desk: Desk, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), capture_logs() as logged:
         end = await desk.plays({"raw": line}, {"say": "still here"})
 
     assert end == Result("still here")
     assert "secret word" not in caplog.text
+    assert logged == []
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 

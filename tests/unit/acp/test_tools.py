@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from dispatch_host.permissions.permission import Kind, Permission
 
 from tests.support.acp_desk import DENIED, ONCE, Desk, scripted, sending
 from tests.support.connector_world import ConnectorWorld
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.big
 
@@ -152,3 +154,21 @@ async def test_what_a_tool_began_ends_with_the_task_and_a_loaded_session_has_the
         assert json.loads(end.text.splitlines()[-1]) == {"text": "open"}
         assert opener.open == 0
     assert len(list(sessions.iterdir())) == 1
+
+
+class Torn:
+    """A toolbox in which something was cancelled that nobody asked to be: a connection that broke, for instance."""
+
+    async def tools(self, work: Work) -> Sequence[Tool]:
+        del work
+        gone: asyncio.Future[Sequence[Tool]] = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        return await gone
+
+
+async def test_a_cancellation_that_nobody_asked_for_ends_the_task_and_is_not_silence(desk: Desk) -> None:
+    desk.toolboxes = [Torn()]
+
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await desk.tells({"tools": None})

@@ -206,6 +206,21 @@ def test_files_are_counted_by_kind(home: Path, person: Person) -> None:
     assert "There are **2 PDFs** in `Documents`" in person.asks("how many pdfs are in Documents?")
 
 
+@pytest.mark.parametrize("name", ["many", "lots", "data", "output", "things"])
+def test_a_folder_that_is_called_as_a_quantity_is_that_folder_and_never_all_of_them(
+    home: Path, owner: Person, name: str
+) -> None:
+    beside = put(home / "Documents" / "beside.txt", "x")
+    within = put(home / "Documents" / name / "within.txt", "x")
+    there = f"There is **1 file** in `Documents/{name}`"
+
+    for where in (f"in {name}", f"inside {name}", f"in the folder called {name}"):
+        assert there in owner.asks(f"how many files are {where}?"), where
+    owner.asks(f"delete everything in {name}")
+
+    assert (beside.exists(), within.exists()) == (True, False)
+
+
 def test_rows_and_lines_are_counted(home: Path, person: Person) -> None:
     put(home / "Downloads" / "t.csv", 'a,b\n1,"two\nlines"\n2,x\n')
     put(home / "Downloads" / "t.txt", "one\ntwo\nthree")

@@ -626,6 +626,37 @@ def test_a_folder_without_a_place_goes_where_there_is_but_one(home: Path, mixed:
     assert "Where shall the folder be?" in Person(home, "Documents", "Downloads", write=True).end("mkdir Trip").text
 
 
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("mkdir -p a/b/c", "Documents/a/b/c"),
+        ("mkdir a/b", "Documents/a/b"),
+        ("make a folder work/new/deep in Documents", "Documents/work/new/deep"),
+        ("mkdir documents/tax/2026", "Documents/tax/2026"),
+        ("mkdir -p {home}/Documents/x/y", "Documents/x/y"),
+    ],
+)
+def test_a_folder_is_made_with_those_on_the_way_to_it_and_undone_with_them(home: Path, text: str, made: str) -> None:
+    (home / "Documents" / "work").mkdir()
+    owner = Person(home, "Documents", write=True)
+    before = picture(home)
+
+    owner.asks(text.format(home=home))
+
+    assert (home / made).is_dir()
+    assert "is there already" in owner.end(text.format(home=home)).text
+    owner.asks("undo that")
+    assert picture(home) == before
+
+
+def test_an_option_is_no_name_of_a_folder(home: Path) -> None:
+    owner = Person(home, "Documents", write=True)
+
+    assert owner.is_refused("mkdir -p") is NotDoneReason.NEEDS_AGENT
+    assert owner.is_refused("mkdir -p ../x") is NotDoneReason.FOLDER_NOT_APPROVED
+    assert owner.plans == []
+
+
 OWN_CODE = Path(str(dispatch_host.__file__)).parent
 
 

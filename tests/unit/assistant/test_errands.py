@@ -25,7 +25,7 @@ from dispatch_host.sandbox.unconfined import Unconfined
 from dispatch_host.scope import Folder
 
 from tests.support.agents import Nobody, OpenGate, last, leaves_nothing, run
-from tests.support.desktop_end import RecordedDesktop
+from tests.support.desktop_end import RecordedDesktop, planted
 
 ERRANDS: list[Errand] = [
     Wanted(kind=commands.Kind.COMMAND, words=("git", "log"), folder="code"),
@@ -48,7 +48,8 @@ def terminal(home: Path) -> Terminal:
 def assistant(home: Path, *script: str) -> BuiltIn:
     """Make the assistant with a terminal; with a script, one whose worker is that program instead."""
     if not script:
-        return BuiltIn(home=home, terminal=terminal(home), desktop=Desk(RecordedDesktop(), home=home, keep_out=[]))
+        desk = Desk(RecordedDesktop(), home=home, keep_out=[], planted=planted(home))
+        return BuiltIn(home=home, terminal=terminal(home), desktop=desk)
     return BuiltIn(home=home, terminal=terminal(home), command=(sys.executable, "-c", "\n".join(script)))
 
 

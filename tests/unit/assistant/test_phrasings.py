@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from dispatch_host.agents.builtin.parse import DESKTOP, FILE_CHANGES, parse
+from dispatch_host.agents.builtin.parse import ANOTHER_AGENT, FILE_CHANGES, parse
 from dispatch_host.agents.builtin.query import Action, Sort, Style
 from dispatch_host.agents.builtin.slots import NEXT, OTHER
 
@@ -53,6 +53,7 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("what's the single largest file in Documents", {**DOC, **LARGEST}),
     ],
     Action.FIND: [
+        ("find photo.bin", {"name": "photo.bin", "loose": True}),
         (
             'Find PDFs in Documents with "invoice" in the filename, list them, and summarise the first one.',
             {**DOC, **PDF, "name": "invoice", "summarise": 1},
@@ -187,6 +188,7 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("what is Aurora half-year report.pdf about?", {"file": "Aurora half-year report.pdf"}),
     ],
     Action.READ: [
+        ("read photo.bin", {"name": "photo.bin", "loose": True}),
         ("read notes.txt", {"file": "notes.txt"}),
         ("read reading list.txt", {"file": "reading list.txt"}),
         ("show me customer feedback q3.csv", {"file": "customer feedback q3.csv"}),
@@ -277,6 +279,12 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
     Action.COUNT: [
         ("how many pdfs do I have in Documents?", {**DOC, **PDF}),
         ("how many files are in Downloads?", DL),
+        ("how many files are in many?", {"places": ("many",)}),
+        ("how many files are in data", {"places": ("data",)}),
+        ("how many files are in the reports folder", {"places": ("reports",)}),
+        ("how many files are in the folder called many", {"places": ("many",)}),
+        ("how many pdfs are in the data folder?", {**PDF, "places": ("data",)}),
+        ("how many files are in there in total", {}),
         ("count the csv files", CSV),
         ("what types of files are in Downloads?", DL),
     ],
@@ -326,6 +334,14 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("make a copy of notes.txt", {"how": ("", ""), "file": "notes.txt"}),
         ("copy notes.txt as notes-old.txt", {"how": ("", ""), "target": "notes-old.txt", "file": "notes.txt"}),
     ],
+    Action.SEND: [
+        # a name is one by its ending, though that is not known, and though its beginning means a kind of file
+        ("Send me photo.bin", {"name": "photo.bin", "loose": True}),
+        ("send me the file photo.bin", {"name": "photo.bin", "loose": True}),
+        ("send notes.xyz to my phone", {"name": "notes.xyz", "loose": True}),
+        ("send me data.bin please", {"name": "data.bin", "loose": True}),
+        ("send me notes", {"kind": "text"}),
+    ],
     Action.MAKE_FOLDER: [
         ("make a folder Trip in Documents", {"target": "Trip", "places": ("Documents",)}),
         ("create a new folder called 'my trip' in Downloads", {"target": "my trip", "places": ("Downloads",)}),
@@ -336,6 +352,11 @@ UNDERSTOOD: dict[Action, list[tuple[str, dict[str, Any]]]] = {
         ("mkdir 'my trip' in Documents", {"target": "my trip", "places": ("Documents",)}),
         ("create a folder in Documents called trip", {"target": "trip", "places": ("Documents",)}),
         ("create an empty folder named invoices", {"target": "invoices"}),
+        ("mkdir a/b", {"target": "a/b"}),
+        ("mkdir -p a/b", {"target": "a/b"}),
+        ("mkdir --parents -v a/b in Documents", {"target": "a/b", "places": ("Documents",)}),
+        ("make a folder a/b/c", {"target": "a/b/c"}),
+        ("create a new folder called tax/2026 in Documents", {"target": "tax/2026", "places": ("Documents",)}),
     ],
     Action.EDIT: [
         ("add a line 'call Bob' to notes.txt", {"how": ("append", "call Bob"), "file": "notes.txt"}),
@@ -559,17 +580,17 @@ def test_what_is_not_understood_is_never_guessed(text: str) -> None:
         ("delete the second column of prices.csv", FILE_CHANGES),
         ("delete the duplicates in Downloads", FILE_CHANGES),
         ("convert report.docx to pdf", FILE_CHANGES),
-        ("open the browser and go to example.com", DESKTOP),
-        ("send an email to bob", DESKTOP),
-        ("find the newest pdf and email it to bob", DESKTOP),
-        ("write a python script that prints hello", DESKTOP),
-        ("run the tests", DESKTOP),
-        ("git status", DESKTOP),
-        ("book a flight to Paris", DESKTOP),
-        ("take a screenshot", DESKTOP),
-        ("search the web for cats", DESKTOP),
-        ("check the weather", DESKTOP),
-        ("remind me to call mum tomorrow", DESKTOP),
+        ("open the browser and go to example.com", ANOTHER_AGENT),
+        ("send an email to bob", ANOTHER_AGENT),
+        ("find the newest pdf and email it to bob", ANOTHER_AGENT),
+        ("write a python script that prints hello", ANOTHER_AGENT),
+        ("run the tests", ANOTHER_AGENT),
+        ("git status", ANOTHER_AGENT),
+        ("book a flight to Paris", ANOTHER_AGENT),
+        ("take a screenshot", ANOTHER_AGENT),
+        ("search the web for cats", ANOTHER_AGENT),
+        ("check the weather", ANOTHER_AGENT),
+        ("remind me to call mum tomorrow", ANOTHER_AGENT),
     ],
 )  # fmt: skip
 def test_what_needs_another_agent_is_told_apart(text: str, wants: str) -> None:

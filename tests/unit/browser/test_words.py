@@ -6,6 +6,7 @@ import json
 
 import pytest
 from dispatch_host.browser import wire
+from dispatch_host.browser.reading import links
 from dispatch_host.browser.sending import question
 from dispatch_host.browser.wire import Failed, OutOfBounds, Reply, Sends, Visits, heard
 from dispatch_host.permissions.permission import BROWSER
@@ -39,6 +40,7 @@ def test_what_is_of_the_protocol_is_heard() -> None:
         line(reply=1, file={"name": "x" * 2000, "url": ""}),
         line(sends={**SENDS, "body": "x" * (wire.SENT_BYTES + 1)}),
         line(sends={**SENDS, "body": "unseen \u202e right to left"}),  # it could not be shown as it is sent
+        *(line(sends={**SENDS, "body": f"a{unseen}b"}) for unseen in "\u034f\u2065\u2800\u3164\ufe0f\ue000\U000e0100"),
         line(sends={**SENDS, "url": "https://x/\x1b"}),
         line(sends={**SENDS, "number": 1.5}),
         b"[" * 100_000,
@@ -58,6 +60,9 @@ def test_a_person_sees_the_whole_of_what_would_be_sent_and_the_rule_names_where_
     assert "POST https://shop.example/order?x=1" in asked.preview
     assert "````\na=```\nb=2\n````" in asked.preview
     assert "https://other.example" in asked.preview
+    tabbed = question(Sends(1, "POST", "https://x/", "a\tb\r\n", "text/plain", "https://x/"))
+    assert tabbed is not None
+    assert "a⇥b␍\n" in tabbed.preview
     assert asked.rule == "let pages of https://other.example submit forms on https://shop.example"
     assert asked.permission == BROWSER
     assert json.loads(asked.action)["body"] == "a=```\nb=2"
@@ -84,3 +89,23 @@ def test_another_byte_is_another_action() -> None:
 
 def test_nobody_is_asked_about_what_goes_nowhere() -> None:
     assert question(Sends(1, "POST", "data:x", "", "", "")) is None
+
+
+def test_where_a_link_leads_is_read_for_it_and_for_what_lies_in_it_and_for_nothing_else() -> None:
+    snapshot = """\
+- generic [active] [ref=e1]:
+  - link "one" [ref=e2] [cursor=pointer]:
+    - /url: /two?a=b
+    - heading "one" [level=2] [ref=e3]
+    - generic [ref=e4]:
+      - img "a" [ref=e5]
+  - 'link "x: y" [ref=f2e6]':
+    - /url: "#there"
+  - link "none" [ref=e7]: /url
+  - button "Send" [ref=e8]:
+    - text: "- /url: /three"
+  - link "odd" [ref=e9]:
+    - /url: "\\x01"
+  - button "last" [ref=e10]
+"""
+    assert links(snapshot) == {**dict.fromkeys(("e2", "e3", "e4", "e5"), "/two?a=b"), "f2e6": "#there"}

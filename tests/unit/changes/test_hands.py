@@ -253,6 +253,7 @@ def test_no_descriptor_is_left_behind(hands: Hands, world: World) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.big
 def test_a_folder_swapped_for_a_link_while_writing_lets_nothing_out(hands: Hands, world: World) -> None:
     """A name that is looked at and then used would be met by the swap; a descriptor is not."""
     swap, trap, aside = (world.inside / name for name in ("swap", "trap", "aside"))

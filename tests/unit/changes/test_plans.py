@@ -109,6 +109,7 @@ def test_a_plan_has_one_spelling_and_its_digest_stands_for_it(world: World) -> N
         (Move("/a", "/x", FACTS), Move("/b", "/X", FACTS)),
         (Move("/a", "/\u00e9", FACTS), Move("/b", "/e\u0301", FACTS)),
         (Move("/a", "/x", FACTS), Move("/b", "/\u212a", FACTS), Move("/c", "/k", FACTS)),
+        (MakeFolder("/\u0386\u0301\u0345"), MakeFolder("/\u03ac\u0301\u0345")),
         (Move("/a", "/x", FACTS), Move("/a", "/y", FACTS)),
         (Move("/a", "/x", FACTS), Convert("/a", "/y", FACTS, How.TEXT, 1)),
         (Zip(("/a", "../b"), "/c", "/", 1, 1, 1, ""),),

@@ -19,6 +19,7 @@ from dispatch_host.connectors.http import http
 from dispatch_host.connectors.life import State
 from dispatch_host.connectors.line import line
 from dispatch_host.connectors.meter import Meter
+from dispatch_host.weight import MOST_VALUES
 
 from tests.support.connector_world import SERVER, YES, ConnectorWorld, failure
 from tests.support.waiting import DEADLINE_SECONDS, until
@@ -118,6 +119,43 @@ async def test_a_server_that_answers_with_anything_else_is_not_there(world: Conn
     [seen] = world.connectors.seen()
     assert seen.life.state is State.BROKEN
     assert seen.life.why
+
+
+VALUES = b"[]," * MOST_VALUES
+HEAVY = b'{"jsonrpc":"2.0","id":1,"result":{"x":[' + VALUES + b"\n[]]}}"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"content-type: application/json\r\n\r\n" + HEAVY,
+        b"content-type: text/event-stream\r\n\r\ndata: " + HEAVY.replace(b"\n", b"\r\ndata: ") + b"\r\n\r\n",
+        b"content-type: text/event-stream\r\n\r\n: hello\n\ndata: "
+        + HEAVY.replace(VALUES, VALUES.replace(b",", b",\rdata:"))
+        + b"\r",
+        # Read as UTF-16 this would be another event, whose end is elsewhere.
+        b"content-type: text/event-stream; charset=utf-16\r\n\r\ndata: " + HEAVY + b"\n\n",
+    ],
+    ids=["body", "event", "event of many lines", "another character set"],
+)
+async def test_a_server_whose_message_has_too_many_values_is_ended_before_it_is_read(
+    world: ConnectorWorld, answer: bytes
+) -> None:
+    async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\n" + answer)
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(come, "127.0.0.1", 0) as server:
+        world.defines(web=entry(server.sockets[0].getsockname()[1]))
+
+        assert not await world.connectors.tools(world.work("web"))
+
+    [seen] = world.connectors.seen()
+    assert seen.life.state is State.BROKEN
+    assert seen.life.why == "it says more than anybody asked for"
 
 
 class Idler:

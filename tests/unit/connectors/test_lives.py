@@ -113,6 +113,15 @@ async def test_a_server_that_says_more_than_was_asked_for_is_ended(world: Connec
     await until(lambda: not is_alive(pids(world)[0]))
 
 
+async def test_a_server_whose_message_has_too_many_values_is_ended_before_it_is_read(world: ConnectorWorld) -> None:
+    work = world.work("mail", replies=ALWAYS_YES)
+
+    assert "says more than anybody asked for" in await failure(world.calls(work, "mail__heavy"))
+
+    assert life_of(world).state is State.BROKEN
+    await until(lambda: not is_alive(pids(world)[0]))
+
+
 @pytest.mark.big
 async def test_a_server_that_never_gets_ready_holds_nothing_up_and_is_left_alone_for_a_while(
     world: ConnectorWorld,
@@ -300,13 +309,68 @@ async def test_a_confined_server_sees_the_approved_folders_and_ends_when_one_is_
     (folder / "server.py").write_text(CONFINED)
     how = {"command": "python3", "args": ["server.py"], "cwd": str(folder), "sandbox": True, "env": {"A": "${TOKEN}"}}
     world.defines(mail=how)
-    work = world.work("mail", replies=ALWAYS_YES, folders=[Folder(folder, writable=True)])
+    work = world.work("mail", replies=ALWAYS_YES, folders=[Folder(folder)])
 
     said = (await world.calls(work, "mail__look"))["text"]
 
-    assert said == f"secret-token False {folder}"
+    assert said == f"(hidden) False {folder}"
     world.connectors.permissions_changed(["mail"], [])
     await until(lambda: life_of(world).state is State.OFF)
+
+
+async def test_a_confined_server_that_agents_may_change_gets_no_secret(world: ConnectorWorld, tmp_path: Path) -> None:
+    if (await world.terminal.found()).programs is None:
+        pytest.skip("there is no sandbox here")
+    folder = tmp_path / "approved"
+    folder.mkdir()
+    (folder / "server.py").write_text(CONFINED)
+    how = {"command": "python3", "args": ["server.py"], "cwd": str(folder), "sandbox": True}
+    world.defines(mail={**how, "env": {"A": "${TOKEN}"}}, plain={**how, "env": {"A": "a word"}})
+    writable, only_read = [Folder(folder, writable=True)], [Folder(folder)]
+
+    work = world.work("mail", "plain", replies=ALWAYS_YES, folders=writable)
+    assert [tool.name for tool in await world.connectors.tools(work)] == ["plain__look"]
+    assert (await world.calls(work, "plain__look"))["text"].startswith("a word ")
+    assert "get its secrets" in world.told[0].detail
+    [mail, plain] = world.connectors.seen(writable)
+    assert (len(mail.mistakes), len(plain.mistakes)) == (1, 0)
+
+    # And one that runs ends when agents may change it from then on.
+    await world.connectors.tools(world.work("mail", folders=only_read))
+    assert world.connectors.seen()[0].life.state is State.READY
+    world.connectors.permissions_changed(["mail", "plain"], writable)
+    await until(lambda: world.connectors.seen()[0].life.state is State.OFF)
+
+
+PROJECT, LIBRARY = Path("/home/p"), Path("/home/p/lib")
+
+
+@pytest.mark.parametrize(
+    ("seen", "approved", "must_end"),
+    [
+        ([Folder(PROJECT, writable=True)], [Folder(PROJECT, writable=True)], False),
+        ([Folder(PROJECT)], [Folder(PROJECT, writable=True), Folder(Path("/home/papers"))], False),
+        ([Folder(PROJECT, writable=True)], [Folder(PROJECT)], True),
+        ([Folder(PROJECT)], [], True),
+        # The owner makes a folder within a writable one read-only, and approves one read-only that was not there before.
+        (
+            [Folder(PROJECT, writable=True), Folder(LIBRARY, writable=True)],
+            [Folder(PROJECT, writable=True), Folder(LIBRARY)],
+            True,
+        ),
+        ([Folder(PROJECT, writable=True)], [Folder(PROJECT, writable=True), Folder(LIBRARY)], True),
+    ],
+)
+async def test_a_confined_server_does_not_go_on_with_more_than_is_approved_now(
+    world: ConnectorWorld, seen: list[Folder], approved: list[Folder], *, must_end: bool
+) -> None:
+    world.defines(mail={**world.program("mail"), "sandbox": True})
+    definition = read(world.file.read_text()).by_name["mail"]
+    async with asyncio.TaskGroup() as group:
+        connector = Connector(definition, starter=world.starter, group=group, broke=world.broke.append)
+        connector.folders = seen
+
+        assert connector.outgrows(approved) is must_end
 
 
 CONFINED = f"""\

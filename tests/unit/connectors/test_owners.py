@@ -34,9 +34,10 @@ class Computer:
     def leads(self, *, places: list[Path] | None = None, command: str = "mine", **how: Any) -> list[str]:
         """Give the keys by which a program leads to where agents write: the project, unless other places are said."""
         env = {name: Template(value) for name, value in how.pop("env", {}).items()}
+        environment = how.pop("environment", {})
         program = ByProgram(command=command, env=env, **how)
         where = [self.project] if places is None else places
-        return list(not_the_owners(program, where, home=self.home, environment={"PATH": self.path}))
+        return list(not_the_owners(program, where, home=self.home, environment={"PATH": self.path, **environment}))
 
 
 @pytest.fixture
@@ -65,6 +66,66 @@ def test_a_program_that_leads_to_a_folder_of_agents_is_not_the_owners(computer: 
     assert computer.leads(command="planted") == ["command", "PATH"]
 
 
+def test_a_path_leads_there_in_whatever_word_it_stands(computer: Computer) -> None:
+    project = computer.project
+    assert computer.leads(command="make", args=[f"-C{project}", "serve"]) == ["args[0]"]
+    assert computer.leads(command="make", args=["-Cproj"]) == ["args[0]"]
+    assert computer.leads(args=[f"-r{project}/x.js"]) == ["args[0]"]
+    assert computer.leads(command="python3", args=["-mproj.server"]) == ["args[0]"]
+    assert computer.leads(command="python3", args=["-Bmproj.server"]) == ["args[0]"]
+    assert computer.leads(args=["--app", "proj.server:app"]) == ["args[1]"]
+    assert computer.leads(args=[f"file://localhost{project}/x.ts"]) == ["args[0]"]
+    assert computer.leads(args=[f"file://{computer.home}/pr%6fj/x.ts"]) == ["args[0]"]
+    assert computer.leads(args=[f"run '{project}/x'; true"]) == ["args[0]"]
+    assert computer.leads(args=[f'{computer.home}/pr"o"j/x']) == ["args[0]"]
+    assert computer.leads(args=["$WHERE/x"], env={"WHERE": str(project)}) == ["args[0]", "env.WHERE"]
+    assert computer.leads(args=["${WHERE:-x}/proj/x"], env={"WHERE": str(computer.home)}) == ["args[0]"]
+    assert computer.leads(env={"BASH_ENV": "$HOME/proj/x"}, environment={"HOME": str(computer.home)}) == [
+        "env.BASH_ENV"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        (["sh", "-c", "cd; cd pr*; exec python3 s*"], "args[0]"),
+        (["bash", "-lc", "x"], "args[0]"),
+        (["bash", "-o", "pipefail", "--norc", "-ec", "x"], "args[3]"),
+        (["/usr/bin/python3.12", "-Ic", "import x"], "args[0]"),
+        (["python3", "-W", "ignore", "-cimport x"], "args[2]"),
+        (["node", "--no-warnings", "-pe", "x"], "args[1]"),
+        (["node", "--eval=x"], "args[0]"),
+        (["deno", "eval", "x"], "args[0]"),
+        (["perl", "-ne", "x"], "args[0]"),
+        (["npx", "-c", "x"], "args[0]"),
+        (["env", "-i", "A=b", "ruby", "-e", "x"], "args[3]"),
+        (["env", "-S", "sh -c x"], "args[1]"),
+        (["run", "x" * 5000], "args[0]"),
+    ],
+)
+def test_code_among_the_words_leads_everywhere_unless_the_owner_says_otherwise(
+    computer: Computer, words: list[str], place: str
+) -> None:
+    [command, *args] = words
+    assert f"{place} has code" in computer.leads(command=command, args=args)
+    assert computer.leads(command=command, args=args, ours=True) == []
+    assert computer.leads(command=command, args=args, places=[]) == []
+
+
+def test_by_the_owners_word_what_leads_there_in_sight_still_does(computer: Computer) -> None:
+    assert computer.leads(command="sh", args=["-c", "exec ~/proj/x"], ours=True) == ["args[1]"]
+
+
+def test_a_folder_is_the_same_by_each_of_its_names(computer: Computer) -> None:
+    """As on a disk that does not tell upper from lower case: there a path can name it in another way than the approval did."""
+    (computer.home / "alias").symlink_to(computer.project)
+    for place in (computer.home / "alias", Path(f"/{computer.project}")):
+        assert computer.leads(args=["own/x", "proj/server.py"], places=[place]) == ["args[1]"]
+    inner = Path(f"/{computer.own / 'bin'}")
+    assert agents_may_write_to(computer.own, [inner])
+    assert not agents_may_write_to(computer.project, [inner])
+
+
 def test_a_folder_that_has_one_of_agents_in_it_is_not_the_owners_but_a_home_may_have(computer: Computer) -> None:
     inner = computer.own / "packages"
 
@@ -87,6 +148,10 @@ def test_a_link_leads_where_it_leads_and_whoever_may_change_it_chooses_where(com
 
 def test_what_is_the_owners_is_started(computer: Computer) -> None:
     assert computer.leads(args=["-y", "@scope/server@1.2.3", "own/server.py", "--name", "projects", ""]) == []
+    assert computer.leads(command="npx", args=["-y", "server@1", "-c", "own/config.json"]) == []
+    assert computer.leads(command="python3", args=["-m", "server", "-c", "own/config.json"]) == []
+    assert computer.leads(command="python3", args=["own/server.py", "-e", "production"]) == []
+    assert computer.leads(command="bash", args=["own/start.sh", "-c", "own/config"]) == []
     assert computer.leads(env={"TOKEN": "${MISSING}${file:/nowhere}", "URL": "https://example.org/x"}) == []
     assert computer.leads(places=[], args=["proj/server.py"]) == []
 

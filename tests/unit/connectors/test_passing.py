@@ -12,7 +12,8 @@ import pytest
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.toolbox import Tool, Work
 from dispatch_host.connectors.meter import MOST_BYTES
-from dispatch_host.connectors.passing import LINE_BYTES, MOST_OPEN, MOST_OPEN_BYTES, Passed, passing
+from dispatch_host.connectors.owed import MOST_OPEN, MOST_OPEN_BYTES
+from dispatch_host.connectors.passing import LINE_BYTES, Passed, passing
 from dispatch_host.permissions.permission import TERMINAL
 from dispatch_host.sandbox.program import Limits, Output, Program
 from dispatch_host.scope import Folder
@@ -21,7 +22,7 @@ from mcp import Client, StdioServerParameters
 
 from tests.support.agents import OpenGate
 from tests.support.connector_world import YES, ConnectorWorld, asked, used
-from tests.support.waiting import DEADLINE_SECONDS, until
+from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 
 
 @pytest.fixture
@@ -192,6 +193,52 @@ async def test_what_waits_has_a_bound_in_bytes(world: ConnectorWorld) -> None:
             await agent.calls("x" * size)
 
         assert "Too many calls at once" in await agent.hears()
+        assert box.began == 1
+
+
+class Wordy:
+    """A toolbox whose list is long."""
+
+    async def tools(self, work: Work) -> Sequence[Tool]:
+        del work
+        return [Tool("read", "x" * LINE_BYTES, {"type": "object"}, self._read)]
+
+    async def _read(self, given: Mapping[str, JSON], work: Work) -> str:
+        raise AssertionError("nothing is called")
+
+
+async def test_answers_that_an_agent_does_not_read_count_as_calls_that_wait(world: ConnectorWorld) -> None:
+    async with passing([Wordy()], world.work()) as passed, bridge(passed) as agent:
+        for _ in range(3 * MOST_OPEN):
+            await agent.asks("tools/list")
+
+        answers = [json.loads(await agent.hears()) for _ in range(3 * MOST_OPEN)]
+
+    assert sorted(one["id"] for one in answers) == [number + 2 for number in range(3 * MOST_OPEN)]
+    assert ["Too many calls at once" in one["error"]["message"] for one in answers if "error" in one]
+
+
+async def test_a_call_that_an_agent_takes_back_makes_room(world: ConnectorWorld) -> None:
+    async with hanging(world) as (_, passed), bridge(passed) as agent:
+        for _ in range(MOST_OPEN):
+            await agent.calls()
+        for number in range(MOST_OPEN):
+            taken_back = {"requestId": number + 2}
+            await agent.writes({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": taken_back})
+
+        async def is_answered() -> bool:
+            await agent.asks("tools/list")
+            return '"name":"wait"' in await agent.hears()
+
+        await until_so(is_answered)
+
+
+async def test_a_call_with_the_id_of_one_that_waits_is_refused_by_no_id(world: ConnectorWorld) -> None:
+    async with hanging(world) as (box, passed), bridge(passed) as agent:
+        for _ in range(2):
+            await agent.writes({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": {"name": "wait"}})
+
+        assert '"id":null' in await agent.hears()
         assert box.began == 1
 
 

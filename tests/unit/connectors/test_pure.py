@@ -12,6 +12,7 @@ from dispatch_host.agents.asking import canonical
 from dispatch_host.connectors.answer import TEXT_BYTES, Answer, Thing, Words, written
 from dispatch_host.connectors.approval import approval
 from dispatch_host.connectors.definition import Template
+from dispatch_host.connectors.events import Events
 from dispatch_host.connectors.life import STEPS, Event, Life, State
 from dispatch_host.connectors.meter import MOST_MESSAGES, Meter
 from dispatch_host.connectors.offer import ALL_BYTES, MOST_TOOLS, Said, fitting, model_names, offer
@@ -155,3 +156,16 @@ def test_a_meter_counts_from_the_last_question() -> None:
     assert meter.is_over
     meter.asked()
     assert not meter.heard(1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_an_event_ends_where_a_reader_of_the_stream_sees_its_end_however_it_comes_in(size: int) -> None:
+    sent = b"data: a\ndata: b\n\ndata: c\r\ndata: d\r\n\r\n: e\rdata: f\r\rdata: g\n\r\ndata: h\r\n"
+    parts = [sent[start : start + size] for start in range(0, len(sent), size)]
+
+    events = Events()
+    cut = [event for part in parts for event in events.feed(part)]
+
+    assert b"".join((*cut, events.rest)) == sent
+    assert [b"".join(event.split()) for event in cut] == [b"data:adata:b", b"data:cdata:d", b":edata:f", b"data:g"]
+    assert bytes(events.rest).split() == [b"data:", b"h"]

@@ -33,7 +33,7 @@ from dispatch_host.permissions.permission import BROWSER, DESKTOP
 from dispatch_host.scope import Folder
 
 from tests.support.agents import Nobody, OpenGate
-from tests.support.desktop_end import RecordedDesktop
+from tests.support.desktop_end import RecordedDesktop, planted
 
 OPEN = [Window(1, "XTerm", "make"), Window(2, "Firefox", "News", is_active=True), Window(3, "XTerm", "vim")]
 YES = Allowed(Reach.ONCE, "phone")
@@ -85,7 +85,8 @@ async def asks(
     """Ask the built-in assistant; gives its events."""
     wanted = desk_grammar.understand(text)
     assert wanted is not None
-    assistant = Desk(desktop, home=home or Path("/home/nobody"), keep_out=[])
+    home = home or Path("/home/nobody")
+    assistant = Desk(desktop, home=home, keep_out=[], planted=planted(home))
     assert await assistant.takes(wanted, gate)
     async with aclosing(assistant.run(wanted, gate=gate, ask=ask or Nobody())) as events:
         return [event async for event in events]
@@ -116,7 +117,7 @@ async def test_without_the_permission_nothing_is_looked_at() -> None:
 
 
 async def test_open_means_what_it_meant_where_the_desktop_is_not_permitted() -> None:
-    assistant = Desk(RecordedDesktop(menu=[PAINT]), home=Path("/"), keep_out=[])
+    assistant = Desk(RecordedDesktop(menu=[PAINT]), home=Path("/"), keep_out=[], planted=planted(Path("/")))
 
     for text in ("open report.pdf", "open paint"):
         wanted = desk_grammar.understand(text)
@@ -210,7 +211,7 @@ class Model:
     def __init__(self, desktop: RecordedDesktop, folder: Path, *replies: Allowed | Denied | Said) -> None:
         self.ask = Nobody(*replies)
         self.gate = OpenGate([Folder(folder)], DESKTOP, BROWSER)
-        self.box = DesktopTools(desktop, home=folder, keep_out=[])
+        self.box = DesktopTools(desktop, home=folder, keep_out=[], planted=planted(folder))
         self.told: list[Step | Progress | Artifact] = []
 
     async def does(self, tool: str, **given: object) -> str:
@@ -224,9 +225,29 @@ class Model:
 
 def opens_another(desktop: RecordedDesktop) -> None:
     _, subject = desktop.asked[-1]
-    desktop.open.append(
-        Window(len(desktop.open) + 1, "paint", subject.name if isinstance(subject, Path) else "Untitled")
-    )
+    app, title = ("paint", subject.name) if isinstance(subject, Path) else (str(subject), "Untitled")
+    desktop.open.append(Window(len(desktop.open) + 1, app, title))
+
+
+@pytest.mark.parametrize(
+    ("tool", "given"),
+    [
+        ("windows", {"app": "x"}),
+        ("focus", {"window": 1, "app": "x"}),
+        ("open_application", {"application": "paint", "app": "x"}),
+        ("open_document", {"document": "report.pdf", "app": "x"}),
+    ],
+)
+async def test_a_misspelt_argument_is_refused_and_nothing_is_done(
+    folder: Path, tool: str, given: dict[str, object]
+) -> None:
+    desktop = RecordedDesktop(list(OPEN), menu=[PAINT])
+    model = Model(desktop, folder, YES)
+
+    with pytest.raises(ToolFailed, match="no argument app"):
+        await model.does(tool, **given)
+
+    assert (desktop.asked, model.ask.asked) == ([], [])
 
 
 async def test_a_model_asks_before_it_opens_and_the_rule_is_no_wider_than_it_says(folder: Path) -> None:
@@ -241,12 +262,52 @@ async def test_a_model_asks_before_it_opens_and_the_rule_is_no_wider_than_it_say
     assert desktop.asked == [("start", "Paint"), ("show", folder / "report.pdf")]
 
 
+async def test_an_application_that_agents_may_have_written_is_asked_about_each_time_with_that_said(
+    folder: Path,
+) -> None:
+    """A rule for it would be one for whatever an agent makes of it."""
+    theirs = [
+        Application("Mine", (str(folder / "run.sh"),)),
+        Application("Joined", ("env", f"-C{folder}", "./run.sh")),
+        Application("Shell", ("sh", "-c", "exec ~/Doc*/run.sh")),
+    ]
+    plain = Application("Plain", ("sh", "--name", "Words"))
+    desktop = RecordedDesktop(menu=[*theirs, plain], then=opens_another)
+    model = Model(desktop, folder, *[YES] * 4)
+    model.gate = OpenGate([Folder(folder, writable=True)], DESKTOP)
+
+    for application in desktop.menu:
+        await model.does("open_application", application=application.name)
+
+    questions = [one for one in model.ask.asked if isinstance(one, Approval)]
+    assert [one.rule for one in questions] == ["", "", "", "open Plain"]
+    assert ["Agents may write to" in one.preview for one in questions] == [True, True, True, False]
+    assert "sh -c 'exec ~/Doc*/run.sh'" in questions[2].preview
+
+
+@pytest.mark.parametrize("reply", [YES, Denied("phone"), None])
+async def test_a_person_who_names_an_application_of_agents_is_asked(
+    folder: Path, reply: Allowed | Denied | None
+) -> None:
+    desktop = RecordedDesktop(menu=[Application("Mine", (str(folder / "run.sh"),))], then=opens_another)
+    ask = Nobody(*([reply] if reply else []))
+
+    events = await asks(desktop, "open mine", gate=OpenGate([Folder(folder, writable=True)], DESKTOP), ask=ask)
+
+    assert isinstance(events[-1], Result) is isinstance(reply, Allowed)
+    assert desktop.asked == ([("start", "Mine")] if isinstance(reply, Allowed) else [])
+    assert len(ask.asked) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "text", "word"),
     [
         ("x.html", "<script>location = 'http://127.0.0.1/'</script>", "web page"),
         ("x.txt", "<html>", "web page"),
         ("x.docx", "PK", "office document"),
+        ("x.csv", "=WEBSERVICE(A1)", "office document"),
+        ("x.md", "![](https://example.org/)", "fetch from the network"),
+        ("x.pdf", "%PDF-1.7" + " " * 9000 + "<</OpenAction 3 0 R>>", "fetch from the network"),
         ("x.foo", "words", "known to be harmless"),
     ],
 )

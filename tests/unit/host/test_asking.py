@@ -11,8 +11,8 @@ from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch_host import answers, entries
 from dispatch_host.agents import Allowed, Approval, Choice, Denied, NobodyAnswered, Reach, Said, canonical
 from dispatch_host.agents.asking import CHOICES_LIMIT
-from dispatch_host.asking import Watchdog
 from dispatch_host.permissions.permission import TERMINAL
+from dispatch_host.watchdog import Watchdog
 
 
 def test_one_action_has_one_way_to_be_written() -> None:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
@@ -55,6 +56,7 @@ class OneAnswer(RuleBasedStateMachine):
         self.asked: list[tuple[TaskId, bytes]] = []
         self.taken: list[MessageId] = []  # commands that wait for their go
         self.heard: dict[bytes, Heard] = {}  # what the agent was told first
+        self.answered_by: list[str] = []  # who was first with an answer, by question
         self.cancelling = False  # the runner was told to cancel, and has not written the end yet
 
     def teardown(self) -> None:
@@ -137,12 +139,26 @@ class OneAnswer(RuleBasedStateMachine):
 
     # ---- The host's owner, the clock and the agent.
 
-    @precondition(lambda self: self.task)
+    @precondition(lambda self: self.asked)
     @rule(said=st.sampled_from(["north", "south", "west"]))
     def the_host_answers(self, said: str) -> None:
-        assert self.task is not None
+        task_id, question_id = self.asked[-1]
+        answer = pb.Answer(question_id=question_id, text=said)
         with contextlib.suppress(errors.TaskOver, errors.QuestionClosed, errors.BadRequest):
-            questions.answer_here(self.tx, self.scribe, self.task.task_id, pb.Answer(text=said), by="desk")
+            questions.answer_here(self.tx, self.scribe, task_id, answer, by="desk")
+
+    @precondition(lambda self: self.state() is State.ASKING)
+    @rule(
+        phone=st.sampled_from(["north", "south"]), host=st.sampled_from(["north", "south", "west"]), gone=st.booleans()
+    )
+    def both_answer(self, phone: str, host: str, gone: bool) -> None:
+        """The race itself, which the single steps seldom come to: the host's answer is behind the phone's go, or before it."""
+        self.the_phone_answers(0, phone)
+        if gone:
+            self.goes(len(self.taken) - 1)
+        self.the_host_answers(host)
+        if not gone:
+            self.goes(len(self.taken) - 1)
 
     @precondition(lambda self: self.task)
     @rule()
@@ -240,9 +256,38 @@ class OneAnswer(RuleBasedStateMachine):
         if known.state in OUTCOMES:
             assert set(kinds[kinds.index("ended") + 1 :]) <= {"steer_refused"}
             assert OUTCOMES[known.state] == next(event.ended.outcome for event in events if event.HasField("ended"))
+        self.answered_by = [one.by for one in closed]
         for one in closed:
             if (heard := self.heard.get(one.question_id)) is not None:
                 assert heard == answers.heard(one)
+
+
+@pytest.mark.parametrize(("gone", "first"), [(True, "pocket"), (False, "desk")])
+def test_the_race_of_phone_and_host_is_won_by_whoever_is_written_first(gone: bool, first: str) -> None:
+    """That the steps of the run below do lead to answers, which its randomness alone does not promise."""
+    race = OneAnswer()
+    race.paired()
+    race.the_phone_sends_a_task_that_starts()
+    race.the_agent_asks()
+
+    race.both_answer("north", "south", gone)
+
+    race.one_answer_one_outcome()
+    assert race.answered_by == [first]
+    race.teardown()
+
+
+def test_of_a_command_that_never_began_its_owner_hears_that_there_is_no_such_task() -> None:
+    host = OneAnswer()
+    host.paired()
+    task_id = os.urandom(16)
+    assert host.takes(task_id, pb.Action(task=pb.Task(text="work"), action_id=task_id))
+
+    with pytest.raises(errors.TaskUnknown):
+        steps.cancel_here(host.tx, host.scribe, task_id)
+    with pytest.raises(errors.TaskUnknown):
+        questions.answer_here(host.tx, host.scribe, task_id, pb.Answer(question_id=b"q"), by="desk")
+    host.teardown()
 
 
 def test_whatever_comes_in_whatever_order() -> None:

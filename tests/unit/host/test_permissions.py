@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dispatch.clock import SystemClock
 from dispatch.ids import TaskId
 from dispatch_host.journal import Tx, Writer, audit, permissions
 from dispatch_host.journal.values import AlwaysRule, AuditLine, AuditVerdict
+from dispatch_host.permissions.gate import TaskGate
+from dispatch_host.permissions.held import Held
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, UNCONFINED, Grant, Kind, Permission, granted
 
 TASK, OTHER = TaskId(b"t" * 16), TaskId(b"o" * 16)
@@ -113,6 +116,19 @@ async def test_no_rule_outlives_the_permission_under_it(journal: Writer) -> None
     assert await left(100) == []
 
 
+async def test_a_gate_that_is_closed_allows_nothing_and_names_nothing(journal: Writer) -> None:
+    """What it names is started, a connector for instance: for a task that is over nothing is."""
+    held = await Held(journal, SystemClock()).load()
+    for permission in (folder("/a"), connector("mail")):
+        await held.allow(Grant(permission=permission))
+    gate = TaskGate(TASK, held=held, store=journal.step, clock=SystemClock())
+    assert (list(gate.named(Kind.CONNECTOR)), [str(one.path) for one in gate.folders]) == (["mail"], ["/a"])
+
+    gate.close()
+
+    assert (list(gate.named(Kind.CONNECTOR)), list(gate.folders), gate.has(connector("mail"))) == ([], [], False)
+
+
 async def test_what_a_task_does_again_and_again_is_one_line_with_how_often_and_when_last(journal: Writer) -> None:
     def line(at_ms: int, subject: str, task: TaskId = TASK) -> AuditLine:
         return AuditLine(
@@ -134,20 +150,31 @@ async def test_what_a_task_does_again_and_again_is_one_line_with_how_often_and_w
     ]
 
 
-async def test_no_task_pushes_out_what_others_did_nor_by_refusals_what_it_was_allowed(journal: Writer) -> None:
-    def line(task: TaskId, subject: str, verdict: AuditVerdict) -> AuditLine:
-        return AuditLine(at_ms=1, task_id=task, permission="folder /a", subject=subject, verdict=verdict)
+async def test_no_task_pushes_out_what_it_did_nor_what_others_did(journal: Writer) -> None:
+    def line(task: TaskId, subject: str, verdict: AuditVerdict, at_ms: int = 1) -> AuditLine:
+        return AuditLine(at_ms=at_ms, task_id=task, permission="folder /a", subject=subject, verdict=verdict)
 
     def flood(tx: Tx) -> None:
         audit.add(tx, line(OTHER, "rm", AuditVerdict.ALLOWED))
         audit.add(tx, line(TASK, "mine", AuditVerdict.ALLOWED))
-        for number in range(300):
-            audit.add(tx, line(TASK, str(number), AuditVerdict.REFUSED), most=100, of_task=10)
+        for verdict in (AuditVerdict.ALLOWED, AuditVerdict.REFUSED):
+            for number in range(300):
+                audit.add(tx, line(TASK, str(number), verdict, number), most=100, of_task=10)
+        audit.add(tx, line(TASK, "mine", AuditVerdict.ALLOWED), most=100, of_task=10)
 
     await journal.step(flood)
 
-    kept = await journal.step(lambda tx: [one.subject for _, one in audit.before(tx, None, limit=200)])
-    assert kept == [*(str(number) for number in range(299, 289, -1)), "mine", "rm"]
+    kept = await journal.step(lambda tx: [one for _, one in audit.before(tx, None, limit=200)])
+    assert [(one.permission, one.times, one.last_ms) for one in kept if one.permission == audit.MORE] == [
+        (audit.MORE, 290, 299),
+        (audit.MORE, 291, 299),
+    ]
+    assert [one.subject for one in kept if one.permission != audit.MORE] == [
+        *(str(number) for number in range(9, -1, -1)),
+        *(str(number) for number in range(8, -1, -1)),
+        "mine",
+        "rm",
+    ]
 
 
 async def test_the_oldest_lines_of_the_audit_log_go_first(journal: Writer) -> None:

@@ -96,6 +96,34 @@ def test_a_mistake_in_the_settings_opens_nothing(computer: Computer) -> None:
     assert computer.readable() == ["notes", "openai.key"]
 
 
+@pytest.mark.parametrize(
+    ("agents", "connectors"),
+    [
+        (AGENTS + "model = claude\n", None),
+        (AGENTS.replace('anthropic.key"', "anthropic.key"), '{"mcpServers": {"a": "~/.config/mail", "b": "%s",}}'),
+        (AGENTS.replace('"', ""), '{"a": "${file:~\\/.config/mail}", "b": "Bearer ${file:%s'),
+        (AGENTS.replace('"', "'") + "[acp", "a: ${file:~/.config/mail}\nb: x ${file:%s} # mine"),
+    ],
+)
+def test_a_mistake_that_was_there_before_the_host_was_opens_nothing_either(
+    computer: Computer, agents: str, connectors: str | None
+) -> None:
+    """A file that does not parse was never read: whatever in it could name a file with a secret does."""
+    computer.says(agents)
+    if connectors is not None:
+        (computer.host / "connectors.json").write_text(connectors.replace("%s", str(computer.config / "token")))
+
+    assert computer.readable() == ["notes", "openai.key"]
+
+
+def test_a_mistake_closes_no_folder_and_no_program(computer: Computer) -> None:
+    program = computer.config / "notes"
+    program.chmod(0o755)
+    computer.says(f'[llm\nkey_file = "~/.config/mine.key"\n"{computer.config}"\n"{program}"\n"/"\n"/\0"\n')
+
+    assert computer.readable() == ["anthropic.key", "notes", "openai.key"]
+
+
 def test_a_key_of_the_environment_is_one(computer: Computer) -> None:
     computer.environment["DISPATCH_HOST_LLM_KEY_FILE"] = str(computer.config / "openai.key")
     computer.keep_out = computer.made()

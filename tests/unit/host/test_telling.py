@@ -55,6 +55,20 @@ def test_questions_and_the_audit_log_command_no_terminal() -> None:
     assert all(plain(line) == line for line in lines)
 
 
+def test_a_choice_is_seen_to_be_in_the_agents_own_words_wherever_it_is_asked() -> None:
+    for digest, said in ((b"", "The agent asks: May I?"), (bytes(32), "May I?")):
+        question = thread.Question(text="May I?", action_digest=digest)
+        asked = host.OpenQuestion(task_id=bytes(16), question=question)
+
+        status = telling.status_lines(host.GetStatusResponse(questions=[asked]))
+        listed = telling.listed_lines(host.TaskStatus(task_id=bytes(16)), asked)
+        _, line = telling.event(thread.Event(question=question).SerializeToString())
+
+        assert f"  asks: {said} (dispatch-host questions)" in status
+        assert f"       asks: {said} (dispatch-host answer)" in listed
+        assert line.endswith(f"asking       {said}")
+
+
 def test_the_status_on_the_host_warns_of_keys_that_are_plain() -> None:
     plain_keys, sealed = (
         "\n".join(telling.status_lines(host.GetStatusResponse(key_store=kind)))
@@ -84,6 +98,7 @@ def test_a_host_goes_on_when_nobody_reads_any_more_what_it_says() -> None:
     told.running("")
     told.connected(pairing)
     told.disconnected(pairing, Reason.REASON_NO_NETWORK)
+    told.over(pairing)
 
     with pytest.raises(BrokenPipeError):
         out.close()

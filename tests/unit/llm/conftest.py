@@ -74,7 +74,11 @@ class Desk:
             terminal=self.terminal,
             records=self.home / "changes",
         )
-        boxes: list[Toolbox] = [FileTools(worker, home=self.files.parent, zone=UTC), PersonTools(), *self.toolboxes]
+        boxes: list[Toolbox] = [
+            FileTools(worker, home=self.files.parent, zone=lambda: UTC),
+            PersonTools(),
+            *self.toolboxes,
+        ]
         if self.terminal is not None:
             boxes.append(ProgramTools(self.terminal, home=self.files.parent, keep_out=[KeptOut.at(self.home)]))
         return LanguageModel(

@@ -31,9 +31,9 @@ def test_a_model_is_set_by_the_file_and_the_environment_outweighs_it(tmp_path: P
     assert settings.tokens == 1_000_000
 
 
-def test_a_local_server_needs_an_address_and_no_key(tmp_path: Path) -> None:
+def test_a_server_on_this_computer_needs_an_address_and_no_key(tmp_path: Path) -> None:
     local = {
-        "DISPATCH_HOST_LLM_PROVIDER": "local",
+        "DISPATCH_HOST_LLM_PROVIDER": "openai-compatible",
         "DISPATCH_HOST_LLM_MODEL": "qwen",
         "DISPATCH_HOST_LLM_BASE_URL": "http://127.0.0.1:11434/v1",
     }
@@ -42,6 +42,19 @@ def test_a_local_server_needs_an_address_and_no_key(tmp_path: Path) -> None:
 
     assert settings.is_here
     assert read_key(settings) == ""
+
+
+def test_another_provider_is_spoken_to_at_its_own_address_with_its_key(tmp_path: Path) -> None:
+    said = '[llm]\nprovider = "openai-compatible"\nmodel = "theirs"\nbase_url = "https://models.example/v1"\nkey_file = "key"\n'
+
+    settings = read(written(tmp_path, said), {})
+
+    assert (settings.base_url, settings.is_here) == ("https://models.example/v1", False)
+
+
+def test_openai_compatible_without_an_address_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotSet, match="base_url"):
+        read(written(tmp_path, '[llm]\nprovider = "openai-compatible"\nmodel = "theirs"\n'), {})
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:

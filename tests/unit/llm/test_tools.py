@@ -344,6 +344,13 @@ CHANGES: list[Changes] = [
     ),
     (
         "make_folder",
+        {"folder": "files/there/not/yet"},
+        "Done: Make the folder",
+        "new folder `yet`",
+        lambda files: (files / "there" / "not" / "yet").is_dir(),
+    ),
+    (
+        "make_folder",
         {"folder": "files/trip/new"},
         "Done: Make the folder",
         "new folder `new`",
@@ -382,7 +389,7 @@ REFUSED: list[tuple[str, dict[str, JSON], str]] = [
     ("move_files", {"files": ["files/a.txt"], "name": "../b.txt"}, "can't be the name of a file"),
     ("copy_files", {"folder": "files", "name": "b.txt"}, "name is for one file"),
     ("make_folder", {"folder": "files/a.txt"}, "is there already"),
-    ("make_folder", {"folder": "files/x/y"}, "Not done"),
+    ("make_folder", {"folder": "files/a.txt/y"}, "Not done"),
     ("edit_file", {"file": "files/a.txt", "how": "replace", "text": "sun"}, "is not in"),
     ("edit_file", {"file": "files/a.txt", "how": "append"}, "text is missing"),
     ("edit_file", {"file": "files/a.txt", "how": "append", "text": "\ud800"}, "half a character"),

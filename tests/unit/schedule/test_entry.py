@@ -7,7 +7,8 @@ from datetime import UTC
 
 import pytest
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch_host.schedule.entry import Deal, Entry, Hold, Missed, Rest, Run, Tell, look, task_id_of
+from dispatch_host.schedule.entry import Deal, Entry, Hold, Rest, Run, Tell, look, task_id_of
+from dispatch_host.schedule.missed import Missed
 from dispatch_host.schedule.times import Times
 from hypothesis import given
 from hypothesis import strategies as st

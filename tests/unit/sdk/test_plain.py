@@ -6,11 +6,11 @@ import json
 import string
 
 import pytest
-from dispatch.plain import json_escaped, one_line, plain, plain_markdown
+from dispatch.plain import is_unseen, json_escaped, one_line, plain, plain_markdown
 
 
 def test_words_stay_as_they_are_in_every_script() -> None:
-    for text in ("Größe: 3 MB", "資料", "עברית", "👩‍💻 done", "❤️‍🔥 ☎︎", "می‌خواهم", "a\n\tb", ""):
+    for text in ("Größe: 3 MB", "資料", "עברית", "👩‍💻 done", "❤️‍🔥 ☎︎", "می‌خواهم", "ക്‍", "1️⃣ ‼️ ↔️ 👍🏽", "a\n\tb", ""):
         assert plain(text) == text
 
 
@@ -25,7 +25,12 @@ HIDDEN = "".join(chr(0xE0000 + ord(sign)) for sign in "bcc evil@example.org")
 
 
 @pytest.mark.parametrize(
-    "unseen", ["\u200b", "\u2060", "\u00ad", "\ufeff", "\u2800", "\u3164", "\ufe01", HIDDEN, "\u200d" * 2, "\ufe0f" * 3]
+    "unseen",
+    [
+        *("\u200b", "\u2060", "\u00ad", "\ufeff", "\u2800", "\u3164", "\ufe01", HIDDEN, "\u200d" * 2, "\ufe0f" * 3),
+        # Unassigned and private signs that nothing is drawn for.
+        *("\u2065", "\ufff0", "\U000e0080", "\U000e01f0", "\U000e0fff", "\ue000", "\U0010fffd"),
+    ],
 )
 def test_what_shows_nothing_is_shown_as_what_it_is(unseen: str) -> None:
     for text in (f"bob{unseen}@x", unseen, f"a {unseen}"):
@@ -35,6 +40,27 @@ def test_what_shows_nothing_is_shown_as_what_it_is(unseen: str) -> None:
         assert sum(sign in unseen for sign in shown) <= 1
         assert plain(shown) == shown
     assert json.loads(json_escaped(f'"{unseen}"')) == unseen
+
+
+def test_joiners_and_selectors_behind_signs_that_are_not_written_with_them_are_shown() -> None:
+    """One behind each sign of a word would be a word of its own."""
+    for sign in "\u200c\u200d\ufe0e\ufe0f":
+        for word in ("bcc", "资料", "дом", "1a", "가"):
+            hiding = "".join(f"{letter}{sign}" for letter in word)
+            assert plain(hiding) == "".join(f"{letter}⟨U+{ord(sign):04X}⟩" for letter in word)
+    assert plain("👩\u200dx") == "👩⟨U+200D⟩x"
+
+
+def test_what_is_seen_is_seen_and_nothing_else_is() -> None:
+    """Every sign that Unicode has drawn as nothing unless a font knows better (Default_Ignorable_Code_Point)."""
+    ignorable = [0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0]
+    for first, last in (
+        *((0x180B, 0x180F), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0xFE00, 0xFE0F), (0xFFF0, 0xFFF8)),
+        *((0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF)),
+    ):
+        ignorable += range(first, last + 1)
+    assert [hex(code) for code in ignorable if not is_unseen(chr(code))] == []
+    assert [sign for sign in "a ü資\u00a0\u3000👍🏽\u0301" if is_unseen(sign)] == []
 
 
 def test_one_line_is_one_line_and_not_too_long() -> None:

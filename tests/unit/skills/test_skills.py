@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dispatch import errors
-from dispatch_host.agents import Allowed, Approval, Denied, Reach, Task
+from dispatch_host.agents import Allowed, Approval, Denied, NobodyAnswered, Reach, Task
 from dispatch_host.agents.terminal import Terminal, best_terminal
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.permissions.permission import TERMINAL
 from dispatch_host.sandbox.probe import Found
 from dispatch_host.sandbox.unconfined import Unconfined
 from dispatch_host.scope import Folder, KeptOut
+from dispatch_host.skills.shelf import NotRead, copied, found_in
 from dispatch_host.skills.shelves import Shelves
 from dispatch_host.skills.skills import Skills
 
@@ -135,6 +138,20 @@ async def test_no_file_outside_a_skill_is_read(world: World, path: str) -> None:
 
     with pytest.raises(ToolFailed):
         await world.calls("read_skill_file", world.work(), name="notes", path=path)
+
+
+async def test_a_misspelt_argument_is_refused_and_nothing_is_read_or_run(world: World) -> None:
+    work = world.work()
+    script = {"name": "notes", "path": "scripts/do.py", "folder": str(world.folder)}
+
+    with pytest.raises(ToolFailed, match="no argument pth"):
+        await world.calls("load_skill", work, name="notes", pth="x")
+    with pytest.raises(ToolFailed, match="no argument part"):
+        await world.calls("read_skill_file", work, name="notes", path="data.txt", part=2)
+    with pytest.raises(ToolFailed, match="no argument argument"):
+        await world.calls("run_skill_script", work, **script, argument=["x"])
+
+    assert questions(work) == []
 
 
 async def test_what_agents_may_write_to_is_no_skill(world: World, tmp_path: Path) -> None:
@@ -291,6 +308,40 @@ async def test_a_yes_is_for_the_whole_skill_whatever_beside_the_script_changes(w
     assert first.digest != other.digest
     assert first.rule_digest != other.rule_digest
     assert first.rule != other.rule
+
+
+async def test_a_copy_that_was_changed_while_its_question_was_open_does_not_run(world: World) -> None:
+    if (await world.terminal.found()).programs is None:
+        pytest.skip("there is no sandbox here")
+    script = (world.skill / "scripts" / "do.py").read_text()
+
+    def change() -> None:
+        copies = Path(tempfile.gettempdir()).glob("dispatch-skill-*/scripts/do.py")
+        [copy] = [one for one in copies if one.read_text() == script]  # by the path in it, this test's
+        copy.write_text("print('evil')")
+
+    class Meanwhile(Nobody):
+        async def may(self, question: Approval) -> Allowed | Denied | NobodyAnswered:
+            change()
+            return await super().may(question)
+
+    work = replace(world.work(), ask=Meanwhile(YES))
+
+    with pytest.raises(ToolFailed, match="another by now"):
+        await world.runs(work)
+
+
+def test_a_copy_lies_where_agents_may_not_write(world: World, tmp_path: Path) -> None:
+    [skill] = found_in(world.shelf)
+    theirs, own = tmp_path / "theirs", tmp_path / "own"
+    for folder in (theirs, own):
+        folder.mkdir()
+
+    with copied(skill, where=[tmp_path / "missing", theirs, own], theirs=[theirs]) as copy:
+        assert copy.parent == own
+    with pytest.raises(NotRead), copied(skill, where=[theirs, own], theirs=[tmp_path]):
+        pass
+    assert [*theirs.iterdir(), *own.iterdir()] == []
 
 
 async def test_a_folder_says_nothing_of_its_own_in_the_question(world: World) -> None:

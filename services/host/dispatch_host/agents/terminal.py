@@ -77,9 +77,11 @@ class Terminal:
         variables: Mapping[str, str] | None = None,
         folders: Sequence[Folder] | None = None,
         own: Sequence[Folder] = (),
+        subject: str | None = None,
     ) -> AsyncGenerator[ProgramEvent, None]:
         """Start a program and give its output and its end. Closing the generator kills all of it. `variables` are of its
-        environment, beside what all programs have, and `own` the folders that it needs beside the approved ones.
+        environment, beside what all programs have, and `own` the folders that it needs beside the approved ones. `subject` is
+        what the audit log calls it: the program, unless it is said.
 
         `folders` is what it is given, as the person was shown: not more than is approved, nor what was approved since. Unless
         they are said, it is given the approved folder that it starts in.
@@ -88,7 +90,7 @@ class Terminal:
         person was shown: a sandbox that is gone since is not done without. Raises NotPermitted, NoSandbox and NoProgram.
         """
         program = Program(tuple(command), folder, own=own, variables=variables or {})
-        programs, online = await self._chosen(program, gate, network, confined=confined)
+        programs, online = await self._chosen(program, gate, network, confined=confined, subject=subject)
         seen = _seen(folder, folders, gate.folders)
         events = programs.run(program, folders=seen, network=online, limits=limits or self._limits)
         async with contextlib.aclosing(events):
@@ -116,10 +118,11 @@ class Terminal:
             yield conversation
 
     async def _chosen(
-        self, program: Program, gate: Gate, network: bool | None, *, confined: bool
+        self, program: Program, gate: Gate, network: bool | None, *, confined: bool, subject: str | None = None
     ) -> tuple[Programs, bool]:
         """Use the permissions that starting it takes, and choose how it is started: the way, and whether with the network."""
-        subject = program.argv[0] if program.argv else ""
+        if subject is None:
+            subject = program.argv[0] if program.argv else ""
         await gate.use(TERMINAL, subject)
         programs = (await self.found()).programs
         if programs is None:

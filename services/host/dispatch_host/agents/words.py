@@ -12,7 +12,3 @@ class Words(Protocol):
     async def take(self) -> Sequence[str]:
         """Take all of it, which may be nothing. The thread says *steered* from then on; what is never taken came too late."""
         ...
-
-    async def wait(self) -> None:
-        """Wait until there may be something to take."""
-        ...

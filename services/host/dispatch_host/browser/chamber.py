@@ -21,6 +21,7 @@ from pathlib import Path
 import dispatch
 
 import dispatch_host
+from dispatch_host.agents.agent import NotDoneReason
 from dispatch_host.browser import wire
 from dispatch_host.sandbox.arguments import SYSTEM, arguments
 from dispatch_host.sandbox.keeping import Start, keep, keepers
@@ -39,12 +40,14 @@ _BEGIN = "import sys; sys.path[:0] = sys.argv.pop().split(':'); from dispatch_ho
 
 
 class NoBrowser(Exception):
-    """Pages can't be opened on this computer. `advice` is what its owner can do."""
+    """Pages can't be opened on this computer. `advice` is what its owner can do; `reason` tells a sandbox that is missing from a
+    browser."""
 
-    def __init__(self, why: str, advice: str = "") -> None:
+    def __init__(self, why: str, advice: str = "", *, reason: NotDoneReason = NotDoneReason.TOOL_UNAVAILABLE) -> None:
         super().__init__(why)
         self.why = why
         self.advice = advice
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Guard:
         self._note = note
         # Touched on one loop.
         self._let_go: Counter[_Kind] = Counter()
+        self._leads: dict[str, str] = {}  # a link's address that is being followed: what stands behind its #
         self._sent: dict[str, str] = {}  # the request that was let go, by its number in Chromium: its origin
         self._answering: set[asyncio.Task[None]] = set()
 
@@ -46,6 +47,10 @@ class Guard:
         """Hear that one request of this kind may leave: with just this body, or, for None, with whatever is in it."""
         if method not in SAFE:
             self._let_go[method, _whole(url), body] += 1
+
+    def leads(self, url: str, fragment: str) -> None:
+        """Hear that a link is followed, whose address has this behind its #: routes do not see it, the site's script does."""
+        self._leads = {url: fragment}
 
     def forget(self) -> None:
         """Take back what was let go and has not left: the agent takes part from now on."""
@@ -62,7 +67,7 @@ class Guard:
     def _may_leave(self, event: Mapping[str, Any]) -> bool:
         method, url = event["request"]["method"], _whole(event["request"]["url"])
         if method in SAFE:
-            return True
+            return event.get("resourceType") != "Document" or self._is_as_it_led(event["request"], url)
         site = origin(url)
         led_from = self._sent.pop(event.get("redirectedRequestId", ""), None)
         if led_from is None and (kind := self._known(method, url, _body(event["request"]))) is not None:
@@ -78,6 +83,13 @@ class Guard:
         while len(self._sent) > _MOST_REMEMBERED:
             del self._sent[next(iter(self._sent))]
         return True
+
+    def _is_as_it_led(self, request: Mapping[str, Any], url: str) -> bool:
+        fragment = self._leads.pop(url, None)
+        if fragment is None or request.get("urlFragment", "").removeprefix("#") == fragment:
+            return True
+        self._note("The link was changed by the page as it was followed, which was not done.")
+        return False
 
     def _known(self, method: str, url: str, body: bytes) -> _Kind | None:
         return next((kind for kind in ((method, url, body), (method, url, None)) if kind in self._let_go), None)

@@ -18,6 +18,7 @@ from playwright.async_api import BrowserContext, Dialog, Download, Error, Locato
 from playwright.async_api import TimeoutError as TooLong
 
 from dispatch_host.browser import wire
+from dispatch_host.browser.links import Links
 from dispatch_host.browser.reading import TABLE, Opened, as_markdown, in_parts
 from dispatch_host.browser.traffic import Traffic
 
@@ -50,6 +51,7 @@ class Pages:
         # Fixed after __init__.
         self._context = context
         self._traffic = Traffic(context, tell=tell, note=self._note)
+        self._links = Links(context)
         # Touched on one loop.
         self._open: list[Page] = []
         self._parts: list[str] = [""]
@@ -98,10 +100,7 @@ class Pages:
         return opened
 
     async def click(self, ref: str) -> Opened:
-        element = await self._element(ref)
-        about = await element.evaluate(_ABOUT)
-        async with self._act(link=bool(about["link"]), sends=bool(about["sends"])):
-            await element.click(no_wait_after=True)
+        await self._click(ref)
         return await self._read()
 
     async def fill(self, ref: str, text: str) -> Opened:
@@ -127,8 +126,9 @@ class Pages:
         element = await self._element(ref) if ref else page.locator("*:focus")
         about = await element.evaluate(_ABOUT) if ref or await element.count() else {}
         follows = key == "Enter" and bool(about.get("link"))
+        link = self._links.address(page, ref) if follows else ""
         sends = key in ("Enter", "Space") and bool(about.get("form")) and not about.get("area")
-        async with self._act(link=follows, sends=sends, types=not follows):
+        async with self._act(link=link, sends=sends, types=not follows):
             await (element.press(key, no_wait_after=True) if ref else page.keyboard.press(key))
         return await self._read()
 
@@ -175,9 +175,7 @@ class Pages:
         self._saving = asyncio.get_running_loop().create_future()
         try:
             if ref is not None:
-                element = await self._element(ref)
-                async with self._act(link=True):
-                    await element.click(no_wait_after=True)
+                await self._click(ref)
                 async with asyncio.timeout(20):
                     download = await self._saving
                 return download.suggested_filename, download.url, str(await download.path())
@@ -218,6 +216,12 @@ class Pages:
             raise CannotDo("There is no such ref on the page as it was last read.")
         return element
 
+    async def _click(self, ref: str) -> None:
+        element = await self._element(ref)
+        about = await element.evaluate(_ABOUT)
+        async with self._act(link=self._links.address(await self._page(), ref), sends=bool(about["sends"])):
+            await element.click(no_wait_after=True)
+
     async def _go(self, page: Page, url: str) -> None:
         try:
             await page.goto(url, wait_until="domcontentloaded", timeout=_GOTO_MS)
@@ -232,8 +236,9 @@ class Pages:
         await self._traffic.settle()
 
     @contextlib.asynccontextmanager
-    async def _act(self, *, link: bool = False, sends: bool = False, types: bool = False) -> AsyncIterator[None]:
+    async def _act(self, *, link: str = "", sends: bool = False, types: bool = False) -> AsyncIterator[None]:
         """Do something on the page, and wait for what comes of it."""
+        await self._links.touch(await self._page())
         with self._traffic.act(link=link, sends=sends, types=types):
             try:
                 yield
@@ -253,7 +258,7 @@ class Pages:
         if not page.url.startswith(("http://", "https://", _NOTHING)):
             await page.goto(_NOTHING)
             self._note("It went to something that is no web page, which was closed.")
-        self._parts = in_parts(await page.aria_snapshot(mode="ai"))
+        self._parts = in_parts(await self._links.read(page))
         return await self._said(1)
 
     async def _said(self, part: int) -> Opened:
@@ -270,6 +275,7 @@ class Pages:
         page.on("domcontentloaded", self._traffic.loaded)
         page.on("framenavigated", self._traffic.navigated)
         page.on("close", self._traffic.closed)
+        page.on("close", self._links.closed)
         if not self._open or self._saving is not None:
             return  # one of our own
         acting = self._traffic.acting

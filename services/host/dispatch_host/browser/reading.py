@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from dispatch_host.browser import wire
 
 _NOISE = re.compile(r" \[(?:cursor=pointer|active)\]")
+_REF = re.compile(r"\[ref=((?:f\d{1,4})?e\d{1,7})\]")
+_URL = re.compile(r" *- /url: (.+)")
 TABLE = """element => {
   const table = element.closest('table') || element.querySelector('table');
   if (!table) return null;
@@ -45,6 +48,24 @@ def in_parts(snapshot: str) -> list[str]:
     return [part for part in [*parts, current] if part] or [""]
 
 
+def links(snapshot: str) -> dict[str, str]:
+    """Give where links lead, as it is written in the page, by the refs of the links and of all that lies in them."""
+    found: dict[str, str] = {}
+    depth, above, href = 0, "", ""  # of the link that lines lie in; `above` is the ref of the line before
+    for line in snapshot.splitlines():
+        deep = len(line) - len(line.lstrip(" "))
+        if (written := _URL.fullmatch(line)) is not None:
+            depth, href = deep, _unquoted(written[1])
+            found |= {above: href} if above and href else {}
+            continue
+        if deep < depth:
+            depth, href = 0, ""
+        above = ref[1] if (ref := _REF.search(line)) is not None else ""
+        if href and above:
+            found[above] = href
+    return found
+
+
 def as_markdown(rows: Sequence[Sequence[str]]) -> str:
     """Write a table's cells as Markdown, no longer than a part. Its first row is the head."""
     lines = [
@@ -52,3 +73,13 @@ def as_markdown(rows: Sequence[Sequence[str]]) -> str:
     ]
     lines.insert(1, "|" + "---|" * len(rows[0]))
     return "\n".join(lines)[: wire.PART_CHARACTERS]
+
+
+def _unquoted(value: str) -> str:
+    """Read a value of YAML as Playwright writes it; empty for what no address has."""
+    if not value.startswith('"'):
+        return value
+    try:
+        return str(json.loads(value))
+    except ValueError:
+        return ""

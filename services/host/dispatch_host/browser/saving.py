@@ -22,7 +22,7 @@ from dispatch_host.agents.asking import RULE_BYTES, Allowed, Approval, Ask, Deni
 from dispatch_host.browser.reach import origin
 from dispatch_host.markdown import code, size
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, Hands, KeptOut, Refused, Scope, shown
+from dispatch_host.scope import Hands, KeptOut, Refused, Scope, around, shown
 
 MOST_BYTES = 200 * 1024**2
 _COPY_BYTES = 1024**2
@@ -52,7 +52,7 @@ async def save(
     with contextlib.ExitStack() as stack:
         read = await asyncio.to_thread(_read, descriptor, stack)
         path = folder / (safe_name(name) or "download")
-        held = _held(path, gate.folders)
+        held = around(path, gate.folders)
         wanted = Permission(Kind.FOLDER, str(held.path if held else folder), write=True)
         if held is None or not gate.has(wanted):
             await gate.use(wanted, "a download")  # raises, and the audit log has it
@@ -73,11 +73,6 @@ async def save(
 
 def _scope(gate: Gate, keep_out: Sequence[Path | KeptOut]) -> Scope:
     return Scope(gate.folders, keep_out=keep_out)
-
-
-def _held(path: Path, folders: Sequence[Folder]) -> Folder | None:
-    holding = [one for one in folders if path.is_relative_to(one.path)]
-    return max(holding, key=lambda one: len(one.path.parts)) if holding else None
 
 
 def _read(descriptor: int, stack: contextlib.ExitStack) -> _Read:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from dispatch_host.agents.asking import RULE_BYTES, Approval, canonical
 from dispatch_host.browser.reach import origin
 from dispatch_host.browser.wire import Sends
+from dispatch_host.markdown import fenced
 from dispatch_host.permissions.permission import BROWSER
 
 
@@ -16,7 +15,7 @@ def question(sends: Sends) -> Approval | None:
     if not to:
         return None
     rule = f"submit forms on {to}" if at == to else f"let pages of {at} submit forms on {to}"
-    body = f"\n\n{_fenced(sends.body)}" if sends.body else "\n\nwithout anything in it."
+    body = f"\n\n{fenced(sends.body)}" if sends.body else "\n\nwithout anything in it."
     asked_by = "" if at == to else f"\n\nIt is asked for by a page of {at or 'no origin'}."
     return Approval(
         text=f"Send this to {to}?",
@@ -30,15 +29,9 @@ def question(sends: Sends) -> Approval | None:
                 "body": sends.body,
             }
         ),
-        preview=f"{_fenced(f'{sends.method} {sends.url}')}{body}{asked_by}",
+        preview=f"{fenced(f'{sends.method} {sends.url}')}{body}{asked_by}",
         # Without an origin it could be anybody's page: such a one is asked about each time.
         rule=rule if at and len(rule.encode()) <= RULE_BYTES else "",
         permission=BROWSER,
         of={"asked_by": at, "sent_to": to},
     )
-
-
-def _fenced(text: str) -> str:
-    """Show it as it is: a fence that is longer than any in it."""
-    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", text)), default=0) + 1)
-    return f"{fence}\n{text}\n{fence}"

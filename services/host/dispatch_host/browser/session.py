@@ -7,14 +7,15 @@ out.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from dispatch_host.agents.agent import Gate
+from dispatch.runtime.logs import get_logger
+
+from dispatch_host.agents.agent import Gate, NotDoneReason
 from dispatch_host.agents.asking import Allowed, Ask
 from dispatch_host.browser import near, sending, wire
 from dispatch_host.browser.chamber import NoBrowser, Worker, chamber, installed
@@ -24,9 +25,9 @@ from dispatch_host.browser.reach import Network, Reach, origin
 from dispatch_host.permissions.permission import BROWSER
 from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import Found
-from dispatch_host.scope import KeptOut, kept
+from dispatch_host.scope import KeptOut, lasting
 
-log = logging.getLogger(__name__)
+_LOG = get_logger()
 
 CALL_SECONDS = 45.0
 DOWNLOAD_SECONDS = 620.0
@@ -102,7 +103,7 @@ class Session:
                 while line := await self._worker.reader.readline():
                     await self._take(wire.heard(line), asking)
         except* (wire.OutOfBounds, ValueError):  # ValueError: a line longer than LINE_BYTES
-            log.warning("browser failed", extra={"cause": "out of bounds"})
+            _LOG.warning("browser failed", cause="out of bounds")
         except* OSError:
             pass  # it died: whoever waits hears so
         finally:
@@ -190,7 +191,7 @@ class Session:
         self._worker.writer.write(wire.line({"answer": sends.number, "yes": yes}))
 
     def _broken(self, why: str) -> SessionOver:
-        log.warning("browser failed", extra={"cause": why})
+        _LOG.warning("browser failed", cause=why)
         self.over = True
         return SessionOver("The browser does not answer any more and was ended. The next address opens a new one.")
 
@@ -214,7 +215,7 @@ class Browser:
         """
         self._sandbox = sandbox
         self._home = home
-        self._keep_out = [one.path for one in kept(keep_out)]
+        self._keep_out = lasting(keep_out)
         self._environment = environment or {}
         self._reach = reach or Reach()
         self._resolve = resolve or Names().look_up
@@ -263,10 +264,11 @@ class Browser:
         installed()
         found = await self._sandbox()
         if not isinstance(found.programs, Bubblewrap):
-            raise NoBrowser(f"There is no sandbox for it. {found.why}".strip(), found.advice)
+            why = f"There is no sandbox for it. {found.why}".strip()
+            raise NoBrowser(why, found.advice, reason=NotDoneReason.SANDBOX_UNAVAILABLE)
         bubblewrap = found.programs.executable
         async with chamber(
-            bubblewrap, home=self._home, keep_out=self._keep_out, environment=self._environment
+            bubblewrap, home=self._home, keep_out=[one.path for one in self._keep_out], environment=self._environment
         ) as worker:
             yield worker
 

@@ -6,12 +6,13 @@ Called by the agent; each call uses the permission. docs/browser.md lists the to
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from dispatch_host.agents.agent import Artifact, Step
 from dispatch_host.agents.asking import JSON
+from dispatch_host.agents.given import Given, count, schema, words
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.browser import pictures, saving
 from dispatch_host.browser.chamber import NoBrowser
@@ -20,12 +21,12 @@ from dispatch_host.browser.session import Browser, CannotOpen, Session
 from dispatch_host.browser.tasks import Sessions
 from dispatch_host.browser.wire import Page
 from dispatch_host.permissions.permission import BROWSER
-from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Scope, SeveralFolders, find_folder, kept
+from dispatch_host.scope import FolderNotApproved, KeptOut, NoSuchFolder, Scope, SeveralFolders, find_folder, lasting
 
 T = TypeVar("T")
 
-_REF: Mapping[str, JSON] = {"type": "string", "description": "The ref of an element in the page's text, such as e12."}
-_URL: Mapping[str, JSON] = {"type": "string", "description": "An http: or https: address."}
+_REF = words("The ref of an element in the page's text, such as e12.")
+_URL = words("An http: or https: address.")
 _TYPED_CHARACTERS = 10_000
 
 
@@ -38,115 +39,131 @@ class BrowserTools:
         self._sessions = Sessions(browser)
         self._pictures = pictures
         self._home = home
-        self._keep_out = kept(keep_out)
+        self._keep_out = lasting(keep_out)
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give all of them, or none where pages may not or can't be opened."""
         if not work.gate.has(BROWSER) or not self._browser.is_installed:
             return []
         return [
-            _tool(
+            Tool(
                 "browser_open",
                 "Open a web page and read it. Begins a browser without any sign-in.",
+                schema(("url",), url=_URL),
                 self._open,
-                url=_URL,
             ),
-            _tool(
+            Tool(
                 "browser_read",
                 "Read the open page as it is now, or the next part of a long one.",
+                schema(part=count("The part, from 1 on.")),
                 self._read,
-                optional=("part",),
-                part={"type": "integer", "minimum": 1},
             ),
-            _tool(
+            Tool(
                 "browser_click",
                 "Click an element of the open page. The person is asked before anything is sent.",
+                schema(("ref",), ref=_REF),
                 self._click,
-                ref=_REF,
             ),
-            _tool(
+            Tool(
                 "browser_fill",
                 "Type into a field, choose an option by its label, or set a checkbox with true or false.",
+                schema(("ref", "text"), ref=_REF, text=words("What to type or choose.")),
                 self._fill,
-                ref=_REF,
-                text={"type": "string"},
             ),
-            _tool(
+            Tool(
                 "browser_press",
-                "Press a key (Enter, Tab, Escape, ArrowDown, a letter) in an element, or where the page has its focus.",
+                "Press a key in an element, or where the page has its focus.",
+                schema(("key",), key=words("Enter, Tab, Escape, ArrowDown, a letter."), ref=_REF),
                 self._press,
-                optional=("ref",),
-                key={"type": "string"},
-                ref=_REF,
             ),
-            _tool("browser_back", "Go back to the page before.", self._back),
-            _tool(
+            Tool("browser_back", "Go back to the page before.", schema(), self._back),
+            Tool(
                 "browser_table",
                 "Give a table of the open page as Markdown: the one at ref, or the first.",
+                schema(ref=_REF),
                 self._table,
-                optional=("ref",),
-                ref=_REF,
             ),
-            _tool("browser_screenshot", "Send a picture of the open page to the person's phone.", self._screenshot),
-            _tool(
+            Tool(
+                "browser_screenshot",
+                "Send a picture of the open page to the person's phone.",
+                schema(),
+                self._screenshot,
+            ),
+            Tool(
                 "browser_download",
                 "Save a file from an address or an element into an approved folder. The person is asked before.",
+                schema(
+                    ("folder",),
+                    url=_URL,
+                    ref=_REF,
+                    folder=words("An approved folder, or a folder in one."),
+                    name=words("Another name for it than the site's."),
+                ),
                 self._download,
-                optional=("url", "ref", "name"),
-                url=_URL,
-                ref=_REF,
-                folder={"type": "string", "description": "An approved folder, or a folder in one."},
-                name={"type": "string", "description": "Another name for it than the site's."},
             ),
         ]
 
-    async def _open(self, given: Mapping[str, JSON], work: Work) -> str:
+    async def _open(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        given = Given(arguments)
+        said = _whole(given.needed("url", most=URL_CHARACTERS))
+        given.done()
         try:
-            url = checked(_text(given, "url", URL_CHARACTERS))
+            url = checked(said)
         except BadAddress as wrong:
             raise ToolFailed(str(wrong)) from wrong
         session = await self._session(work, new=True)
         await work.tell(Step(f"Opening {origin(url)}"))
         return _written(await _done(session.page("open", url=url)))
 
-    async def _read(self, given: Mapping[str, JSON], work: Work) -> str:
-        part = given.get("part", 1)
-        if not isinstance(part, int) or isinstance(part, bool) or not 1 <= part <= 10_000:
-            raise ToolFailed("part is a number from 1 on.")
+    async def _read(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        given = Given(arguments)
+        part = given.whole("part", least=1, most=10_000) or 1
+        given.done()
         return _written(await _done((await self._session(work)).page("read", part=part)))
 
-    async def _click(self, given: Mapping[str, JSON], work: Work) -> str:
-        return _written(await _done((await self._session(work)).page("click", ref=_text(given, "ref", 32))))
+    async def _click(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        given = Given(arguments)
+        ref = _whole(given.needed("ref", most=32))
+        given.done()
+        return _written(await _done((await self._session(work)).page("click", ref=ref)))
 
-    async def _fill(self, given: Mapping[str, JSON], work: Work) -> str:
-        ref, text = _text(given, "ref", 32), _text(given, "text", _TYPED_CHARACTERS, empty=True)
+    async def _fill(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        given = Given(arguments)
+        ref, text = _whole(given.needed("ref", most=32)), _whole(given.text("text", most=_TYPED_CHARACTERS))
+        given.done()
         return _written(await _done((await self._session(work)).page("fill", ref=ref, text=text)))
 
-    async def _press(self, given: Mapping[str, JSON], work: Work) -> str:
-        key, ref = _text(given, "key", 32), _text(given, "ref", 32, empty=True)
+    async def _press(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        given = Given(arguments)
+        key, ref = _whole(given.needed("key", most=32)), _whole(given.text("ref", most=32))
+        given.done()
         return _written(await _done((await self._session(work)).page("press", key=key, ref=ref)))
 
-    async def _back(self, given: Mapping[str, JSON], work: Work) -> str:
-        del given
+    async def _back(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        Given(arguments).done()
         return _written(await _done((await self._session(work)).page("back")))
 
-    async def _table(self, given: Mapping[str, JSON], work: Work) -> str:
-        ref = _text(given, "ref", 32, empty=True)
+    async def _table(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        given = Given(arguments)
+        ref = _whole(given.text("ref", most=32))
+        given.done()
         return _written(await _done((await self._session(work)).page("table", ref=ref)))
 
-    async def _screenshot(self, given: Mapping[str, JSON], work: Work) -> str:
-        del given
+    async def _screenshot(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        Given(arguments).done()
         session = await self._session(work)
         picture = await take_picture(session, self._pictures, task_id=work.task.task_id)
         await work.tell(Artifact(picture))
         return "The picture is on its way to the phone."
 
-    async def _download(self, given: Mapping[str, JSON], work: Work) -> str:
-        url, ref = _text(given, "url", URL_CHARACTERS, empty=True), _text(given, "ref", 32, empty=True)
+    async def _download(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        given = Given(arguments)
+        url, ref = _whole(given.text("url", most=URL_CHARACTERS)), _whole(given.text("ref", most=32))
+        into, name = _whole(given.needed("folder")), _whole(given.text("name", most=200))
+        given.done()
         if bool(url) == bool(ref):
             raise ToolFailed("Say either url or ref.")
-        folder = await asyncio.to_thread(self._folder, _text(given, "folder", 4096), work)
-        name = _text(given, "name", 200, empty=True)
+        folder = await asyncio.to_thread(self._folder, into, work)
         try:
             where: dict[str, str] = {"url": checked(url)} if url else {"ref": ref}
         except BadAddress as wrong:
@@ -219,27 +236,6 @@ def _written(page: Page) -> str:
     )
 
 
-def _text(given: Mapping[str, JSON], name: str, most: int, *, empty: bool = False) -> str:
-    """Take an argument that a model wrote. Raises ToolFailed."""
-    text = given.get(name, "")
-    if not isinstance(text, str) or len(text) > most or not (text or empty):
-        raise ToolFailed(f"{name} is a text of at most {most} characters.")
-    return text.encode(errors="replace").decode()
-
-
-def _tool(
-    name: str,
-    about: str,
-    run: Callable[[Mapping[str, JSON], Work], Awaitable[str]],
-    /,
-    *,
-    optional: Sequence[str] = (),
-    **takes: Mapping[str, JSON],
-) -> Tool:
-    schema: Mapping[str, JSON] = {
-        "type": "object",
-        "properties": takes,
-        "required": [one for one in takes if one not in optional],
-        "additionalProperties": False,
-    }
-    return Tool(name=name, about=about, takes=schema, run=run)
+def _whole(text: str | None) -> str:
+    """Give words that a page can be told: without half characters; none for those that were left out."""
+    return (text or "").encode(errors="replace").decode()

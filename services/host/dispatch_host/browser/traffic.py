@@ -27,7 +27,8 @@ _LOADING_SECONDS = 8.0
 class Acting:
     """What the agent does just now, as far as it decides what is held back."""
 
-    link: bool = False
+    link: str = ""  # where the link that it follows led before it did anything on the page; it is followed once
+    followed: bool = False
     sends: bool = False  # it presses what sends a form
     adopted: bool = False  # a page that was opened by it is the page now
     new_document: bool = False
@@ -94,8 +95,11 @@ class Traffic:
             self.acting = None
 
     @contextlib.contextmanager
-    def act(self, *, link: bool, sends: bool, types: bool) -> Iterator[None]:
-        """Hold what the body does on the page for the agent's doing. A link to a new page is as good as an address."""
+    def act(self, *, link: str, sends: bool, types: bool) -> Iterator[None]:
+        """Hold what the body does on the page for the agent's doing. A link to a new page is as good as an address.
+
+        `link` is where it leads as links.py knows it, or empty.
+        """
         before, self._touched = self._touched, True
         self._typed = self._typed or types
         if not before:
@@ -104,7 +108,7 @@ class Traffic:
         try:
             yield
         finally:
-            if link and self.acting.new_document:
+            if self.acting.followed and self.acting.new_document:
                 self._touched = before
             self.acting = None
 
@@ -180,7 +184,7 @@ class Traffic:
         if request.method not in SAFE:
             return self._touched
         acting = self.acting
-        if acting is not None and acting.link:
+        if acting is not None and self._follows(request, acting):
             return False
         if acting is not None and acting.sends and request.resource_type in _CARRIES:
             return True
@@ -188,6 +192,15 @@ class Traffic:
             return False
         # What was typed may stand anywhere in an address, and a script may take its time: whatever the page itself goes to waits.
         return _is_of_the_page(request) and (self._typed or (acting is not None and "?" in request.url))
+
+    def _follows(self, request: Request, acting: Acting) -> bool:
+        """Tell whether it is the page that goes where the link leads: once, and to that very address."""
+        address, _, fragment = acting.link.partition("#")
+        if not address or request.url != address or not _is_of_the_page(request):
+            return False
+        acting.link, acting.followed = "", True
+        self._guard.leads(address, fragment)
+        return True
 
     async def _hold(self, route: Route, request: Request) -> None:
         body = request.post_data_buffer or b""

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from dispatch.plain import is_unseen
+
 LINE_BYTES = 1024 * 1024  # JSON may need twelve bytes for one character
 PART_CHARACTERS = 16 * 1024  # of a page that is read at once
 TEXT_CHARACTERS = 48 * 1024  # of a page's plain text, for summaries
@@ -145,7 +147,7 @@ def _exact(text: Any, most: int) -> str:
 
 def can_be_shown(text: str) -> bool:
     """Tell whether a person can see the whole of a text."""
-    return all(char in "\n\r\t" or char.isprintable() for char in text)
+    return all(char in "\n\r\t" or (char.isprintable() and not is_unseen(char)) for char in text)
 
 
 def _count(count: Any) -> int:

@@ -26,7 +26,6 @@ from dispatch_host.changes.plan import (
     keeps,
     makes,
     place,
-    same,
     writes,
 )
 from dispatch_host.changes.preview import KEPT, difference, label, preview, titled, touched
@@ -72,7 +71,6 @@ __all__ = [
     "makes",
     "place",
     "preview",
-    "same",
     "titled",
     "touched",
     "undo",

@@ -27,6 +27,7 @@ from dispatch_host.changes.plan import (
     Step,
     Write,
     Zip,
+    encoded,
     makes,
     place,
     takes,
@@ -262,11 +263,6 @@ def digest(file: BinaryIO) -> str:
     return whole.hexdigest()
 
 
-def encoded(words: str) -> bytes:
-    """Give the bytes of words; those that are no UTF-8 are what they were."""
-    return words.encode(errors="surrogateescape")
-
-
 def _write(file: BinaryIO, content: str) -> None:
     file.write(encoded(content))
 
@@ -278,7 +274,6 @@ def _opened(scope: Scope, path: str, expected: Facts) -> Iterator[BinaryIO]:
     if located is None:
         raise Refused(Refusal.OUTSIDE, path)
     with scope.open_file(*located) as file:
-        found = os.fstat(file.fileno())
-        if Facts(found.st_size, found.st_mtime_ns, found.st_ino) != expected:
+        if Facts.of(os.fstat(file.fileno())) != expected:
             raise Refused(Refusal.CHANGED, path)
         yield file

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from dispatch_host.scope import Facts, shown
+from dispatch_host.scope import Facts, fold, shown
 
 MOST_STEPS = 50_000
 MOST_BYTES = 16 * 1024 * 1024
@@ -211,16 +210,16 @@ def writes(step: Step) -> int:
         case Convert() | Zip():
             return step.most_bytes
         case Write(_, content):
-            return len(content.encode(errors="surrogateescape"))
+            return len(encoded(content))
         case Rewrite(_, _, _, new):
-            return len(new.encode(errors="surrogateescape"))
+            return len(encoded(new))
         case _:
             return 0
 
 
-def same(path: str) -> str:
-    """Fold a path as the file systems do that see no case and no Unicode forms: two that fold alike may be one file."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+def encoded(words: str) -> bytes:
+    """Give the bytes of words; those that are no UTF-8 are what they were."""
+    return words.encode(errors="surrogateescape")
 
 
 def check(plan: Plan) -> None:
@@ -245,10 +244,10 @@ def check(plan: Plan) -> None:
         if source is not None and source in exact:
             raise BadPlan("a file that an earlier step makes")
         target, gone = makes(step), takes(step)
-        if target is not None and same(target) in made:
+        if target is not None and fold(target) in made:
             raise BadPlan("two steps make the same path")
         if target is not None:
-            made.add(same(target))
+            made.add(fold(target))
             exact.add(target)
         if gone is not None:
             if gone in taken:

@@ -9,6 +9,7 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from dispatch_host.changes.plan import (
     Convert,
@@ -31,7 +32,7 @@ from dispatch_host.changes.plan import (
 )
 from dispatch_host.changes.record import MOST_CHANGES, MOST_DAYS, MOST_KEPT_BYTES
 from dispatch_host.markdown import block, cell, code, fenced, number, plural, size
-from dispatch_host.scope import END_MISSING, Folder, visible
+from dispatch_host.scope import END_MISSING, Folder, around, visible
 
 KEPT = (
     f"What is deleted or replaced is kept on this computer for {MOST_DAYS} days, so that “undo that” brings it back; less long "
@@ -113,10 +114,9 @@ def _overview(plan: Plan, folders: Sequence[Folder]) -> Iterator[str]:
 
 def label(path: str, folders: Sequence[Folder]) -> str:
     """Name a path for a person: the approved folder and the path in it."""
-    holding = [folder for folder in folders if folder.path == type(folder.path)(path) or _within(path, folder)]
-    if not holding:
+    folder = around(Path(path), folders)
+    if folder is None:
         return path
-    folder = max(holding, key=lambda candidate: len(candidate.path.parts))
     if [other.path.name for other in folders].count(folder.path.name) > 1 or not folder.path.name:
         return path
     return os.path.join(folder.path.name, os.path.relpath(path, folder.path)).removesuffix("/.")
@@ -125,17 +125,12 @@ def label(path: str, folders: Sequence[Folder]) -> str:
 def touched(plan: Plan, folders: Sequence[Folder]) -> list[Folder]:
     """Give the approved folders in which a plan changes something, the innermost that hold it."""
     paths = {path for step in plan.steps for path in _changed(step)}
-    holding = [[folder for folder in folders if _within(path, folder)] for path in paths]
-    held = {max(found, key=lambda folder: len(folder.path.parts)) for found in holding if found}
-    return sorted(held, key=lambda folder: folder.path)
+    held = {around(Path(path).parent, folders) for path in paths}
+    return sorted((folder for folder in held if folder is not None), key=lambda folder: folder.path)
 
 
 def _changed(step: Step) -> Sequence[str]:
     return [path for path in (makes(step), takes(step)) if path is not None]
-
-
-def _within(path: str, folder: Folder) -> bool:
-    return path.startswith(f"{str(folder.path).rstrip('/')}/")
 
 
 def _line(step: Step, here: str) -> str:

@@ -41,8 +41,14 @@ class Answer:
     failed: bool = False  # by the server's own word
 
     def without(self, hidden: Callable[[str], str]) -> Answer:
-        """Give it with its text as `hidden` leaves it."""
-        return replace(self, parts=[Words(hidden(one.text)) if isinstance(one, Words) else one for one in self.parts])
+        """Give it with its text and its names as `hidden` leaves them."""
+        return replace(
+            self,
+            parts=[
+                Words(hidden(one.text)) if isinstance(one, Words) else replace(one, name=hidden(one.name))
+                for one in self.parts
+            ],
+        )
 
 
 def written(answer: Answer, *, connector: str, tool: str) -> str:

@@ -18,8 +18,10 @@ from dispatch_host.connectors.definition import ByProgram, Definition
 from dispatch_host.connectors.failures import CallFailed, LineBroken
 from dispatch_host.connectors.life import PATIENCE_SECONDS, Event, Life, State
 from dispatch_host.connectors.offer import Offer, Offered
+from dispatch_host.connectors.owners import HAS_CODE
 from dispatch_host.connectors.starting import NotStarted, Opening, Starter
 from dispatch_host.scope import Folder
+from dispatch_host.scope.given import still_given
 
 if TYPE_CHECKING:
     from dispatch_host.connectors.line import Line
@@ -44,14 +46,6 @@ class Unavailable(Exception):
     def __init__(self, why: str, *, asked: bool = False) -> None:
         super().__init__(why)
         self.asked = asked
-
-
-class Failed(Exception):
-    """A call failed; the connector is there. The text is for a person, `said` the server's own word."""
-
-    def __init__(self, why: str, said: str = "") -> None:
-        super().__init__(why)
-        self.said = said
 
 
 class Connector:
@@ -82,6 +76,7 @@ class Connector:
         self._stops = 0  # how often somebody wanted it ended
         self._is_let_go = False
         self._hidden: Callable[[str], str] = str  # takes the secrets of the last start out of a text
+        self._hidden_where_filled_in: Callable[[str], str] = str
         self._over = asyncio.Event()
         self._settled = asyncio.Event()
         self._one_start = asyncio.Lock()
@@ -111,18 +106,18 @@ class Connector:
         line = await self.ready(folders)
         try:
             self.offer = await self._asking(line.offer())
-        except Failed as failure:
+        except CallFailed as failure:
             raise Unavailable(f"The connector {self.definition.name} does not tell its tools: {failure}.") from None
         return self.offer
 
     async def call(self, tool: Offered, arguments: Mapping[str, Any], folders: Sequence[Folder]) -> Answer:
-        """Call a tool, once: what gets no answer is not called again. Raises Unavailable and Failed."""
+        """Call a tool, once: what gets no answer is not called again. Raises Unavailable and CallFailed."""
         line = await self.ready(folders)
         if self.offer.tools.get(tool.name) != tool:
-            raise Failed("its tools have changed meanwhile: look at them again")
+            raise CallFailed("its tools have changed meanwhile: look at them again")
         answer = await self._asking(line.call(tool.name, arguments))
         self.life = self.life.worked()
-        return answer.without(self._hidden) if answer.failed else answer
+        return answer.without(self._hidden if answer.failed else self._hidden_where_filled_in)
 
     async def stop(self) -> None:
         """End it, as its owner wants it; a start that waits for its turn does not come about."""
@@ -140,9 +135,9 @@ class Connector:
 
     def outgrows(self, folders: Sequence[Folder]) -> bool:
         """Tell whether it must not go on with these folders approved, and no others."""
-        if self.is_confined:
-            return any(not folder.is_within(folders) for folder in self.folders)
-        return bool(self._starter.not_the_owners(self.definition, folders))
+        if self.is_confined and still_given(self.folders, folders) != list(self.folders):
+            return True
+        return bool(self.not_the_owners(folders))
 
     def not_the_owners(self, folders: Sequence[Folder]) -> Sequence[str]:
         """Name the keys of its definition for which it is not started with these folders approved."""
@@ -172,7 +167,7 @@ class Connector:
         try:
             return await asking
         except CallFailed as failure:
-            raise Failed(str(failure), one_line(self._hidden(failure.said), _WHY_CHARACTERS)) from None
+            raise CallFailed(str(failure), one_line(self._hidden(failure.said), _WHY_CHARACTERS)) from None
         except LineBroken as broken:
             self._break(str(broken))
             raise Unavailable(self._not_there(), asked=True) from None
@@ -181,7 +176,7 @@ class Connector:
         """Hold the connection from its beginning to its end."""
         over = self._over = asyncio.Event()
         opening = Opening(ended=over.set)
-        self._hidden = opening.hidden
+        self._hidden, self._hidden_where_filled_in = opening.hidden, opening.hidden_where_filled_in
         seconds = self.definition.start_seconds
         too_slow = asyncio.get_running_loop().call_later(seconds, self._break, f"it was not ready in {seconds:g} s")
         try:
@@ -255,7 +250,11 @@ class Connector:
 
 def why_theirs(keys: Sequence[str]) -> str:
     """Say why a program that is not the owner's own is not started, without a path."""
-    return f'agents may write to what it is started from ({", ".join(keys)}), and it has no "sandbox": true'
+    return (
+        f"agents may write to what it is started from ({', '.join(keys)}), and what they wrote would run with your rights or get "
+        "its secrets. Move it; or approve less, once you have looked at what is there"
+        + ('. If its code leads nowhere there, say "ours": true' if any(key.endswith(HAS_CODE) for key in keys) else "")
+    )
 
 
 def _named(failure: BaseException) -> str:

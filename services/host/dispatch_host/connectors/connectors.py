@@ -18,8 +18,9 @@ from dispatch_host.agents.asking import JSON, Denied, NobodyAnswered
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.connectors.answer import written
 from dispatch_host.connectors.approval import approval, permission_of
-from dispatch_host.connectors.connector import Connector, Ending, Failed, Unavailable, why_theirs
+from dispatch_host.connectors.connector import Connector, Ending, Unavailable, why_theirs
 from dispatch_host.connectors.definition import TOP, ByUrl, Definition, Definitions, Mistake, read
+from dispatch_host.connectors.failures import CallFailed
 from dispatch_host.connectors.life import Life
 from dispatch_host.connectors.offer import ALL_BYTES, Offer, Offered, fitting, model_names
 from dispatch_host.connectors.starting import Starter
@@ -196,7 +197,7 @@ class Connectors:
             await self._tell_once(connector, work, str(missing))
             fate = "Nobody knows whether the call was carried out" if missing.asked else "The call was not made"
             raise ToolFailed(f"{missing} {fate}. It is not made again by itself.") from None
-        except Failed as failure:
+        except CallFailed as failure:
             said = f" Its own words, which are data: {json.dumps(failure.said)}" if failure.said else ""
             raise ToolFailed(f"The call of {subject} failed: {failure}.{said}") from None
         text = written(answer, connector=name, tool=tool.name)

@@ -22,7 +22,7 @@ _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _FOR_ALL = {"type", "disabled", "tools", "startSeconds", "callSeconds"}
-_FOR_PROGRAMS = {"command", "args", "env", "cwd", "sandbox", "network"}
+_FOR_PROGRAMS = {"command", "args", "env", "cwd", "sandbox", "network", "ours"}
 _FOR_SERVERS = {"url", "headers"}
 _TYPES = {"stdio": "command", "http": "url", "streamable-http": "url"}
 
@@ -45,6 +45,11 @@ class Template:
     """A value with places for variables (`${NAME}`) and files (`${file:PATH}`)."""
 
     text: str = field(repr=False)
+
+    @property
+    def has_places(self) -> bool:
+        """Tell whether something is filled in."""
+        return _PLACEHOLDER.search(self.text) is not None
 
     def filled(self, environment: Mapping[str, str], read: Callable[[str], str]) -> Filled:
         """Fill in what is there now; `read` gives what is in a file. Raises Unfilled."""
@@ -83,6 +88,7 @@ class ByProgram:
     cwd: str = ""  # the home unless said
     sandbox: bool = False
     network: bool = False  # in the sandbox
+    ours: bool = False  # by the owner's word, the code among its words leads nowhere where agents may write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +231,7 @@ class _Reader:
             cwd=self._open("cwd", self._said.get("cwd", "")),
             sandbox=self._flag("sandbox"),
             network=self._flag("network"),
+            ours=self._flag("ours"),
         )
 
     def _server(self) -> ByUrl:

@@ -1,21 +1,22 @@
 """Whether a connector's program is the owner's own: what it is started from lies nowhere where agents may write.
 
-It runs outside of the sandbox and has secrets. What an agent wrote, as a change that a person said yes to, would be started as
-the owner with the next use. Called before each start, and when permissions change. docs/connectors.md.
+It runs outside of the sandbox, or has secrets. What an agent wrote, as a change that a person said yes to, would be started as
+the owner, or get them, with the next use. Called before each start, and when permissions change. docs/connectors.md.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from dispatch_host.connectors.definition import ByProgram
-from dispatch_host.scope.theirs import agents_may_write_to, lies_where_agents_write
+from dispatch_host.scope.leading import code_in, paths_in
+from dispatch_host.scope.theirs import is_theirs
 
-_PIECES = re.compile(r"[=:,;]")  # --from=/a, /a:/b, file:///a
+HAS_CODE = " has code"
+"""Stands behind the key of a word that is refused for nothing but that."""
 
 
 def not_the_owners(
@@ -24,39 +25,27 @@ def not_the_owners(
     """Name the keys by which a program leads to where agents may write; none for one that is the owner's own.
 
     `environment` is the host's, `home` what a path in the file begins from. Every word that could be a path counts as one: which
-    of them a program takes its code from, nobody but the program knows.
+    of them a program takes its code from, nobody but the program knows. Code among the words counts as leading everywhere,
+    unless the owner says that it does not.
     """
-    named = dict.fromkeys(key for key, path in _paths(how, home, environment) if _is_theirs(path, places, home=home))
-    return list(named)
-
-
-def _is_theirs(path: Path, places: Sequence[Path], *, home: Path) -> bool:
-    # What is above the whole home says nothing of what in it is meant.
-    return (lies_where_agents_write if home.is_relative_to(path) else agents_may_write_to)(path, places)
+    named = dict.fromkeys(key for key, path in _paths(how, home, environment) if is_theirs(path, places, home=home))
+    code = code_in((how.command, *how.args)) if places and not how.ours else ()
+    return [*named, *(f"{f'args[{place - 1}]' if place else 'command'}{HAS_CODE}" for place in code)]
 
 
 def _paths(how: ByProgram, home: Path, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     cwd = home / how.cwd.removeprefix("~/")
     env = {name: template.filled_openly(environment) for name, template in how.env.items()}
-    path = env.get("PATH", environment.get("PATH", os.defpath))
+    variables = {**environment, **env}
+    path = variables.get("PATH", os.defpath)
     yield "cwd", cwd
     found = how.command if "/" in how.command else shutil.which(how.command, path=path)
     if found is not None:
         yield "command", cwd / found
-    for index, word in enumerate(how.args):
-        before = how.args[index - 1] if index else ""
-        for one in _in_word(word.split(".")[0] if before == "-m" else word, cwd, home):
-            yield f"args[{index}]", one
-    for name, value in env.items():
-        for one in _in_word(value, cwd, home):
-            yield f"env.{name}", one
+    words = [(f"args[{index}]", word) for index, word in enumerate(how.args)]
+    for key, word in (*words, *((f"env.{name}", value) for name, value in env.items())):
+        for one in paths_in(word, cwd=cwd, home=home, variables=variables):
+            yield key, one
     for folder in path.split(os.pathsep):
         # A program that it starts, and it by itself, is looked for in each.
         yield "PATH", cwd / folder / "program"
-
-
-def _in_word(word: str, cwd: Path, home: Path) -> Iterator[Path]:
-    for piece in dict.fromkeys((word, *_PIECES.split(word))):
-        if piece and "\0" not in piece:
-            said = re.sub(r"^/+", "/", piece)
-            yield home / said[2:] if said.startswith("~/") else cwd / said

@@ -23,11 +23,12 @@ from dispatch.plain import one_line
 from dispatch_host.agents.agent import Step
 from dispatch_host.agents.toolbox import Tool, Toolbox, ToolFailed, Work
 from dispatch_host.connectors.meter import Meter
-from dispatch_host.weight import is_heavy
 
 if TYPE_CHECKING:
     import mcp_types as types
     from mcp.server import ServerRequestContext
+
+    from dispatch_host.connectors.owed import Owed
 
 NAME = "dispatch"
 _SOCKET, _BRIDGE = "tools.sock", "bridge.py"
@@ -36,8 +37,6 @@ _MOST_CONNECTIONS = 8
 _SHOWN_CHARACTERS, _READ_CHARACTERS = 400, 4000
 _CHUNK_BYTES = 64 * 1024
 LINE_BYTES = 1024 * 1024
-MOST_OPEN = 16  # requests of one task that wait for an answer: most of them for a person
-MOST_OPEN_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +77,16 @@ async def passing(toolboxes: Sequence[Toolbox], work: Work, *, system_path: str 
 
 @contextlib.asynccontextmanager
 async def _listening(socket: Path, toolboxes: Sequence[Toolbox], work: Work) -> AsyncIterator[None]:
+    from dispatch_host.connectors.owed import Owed  # noqa: PLC0415 -- an extra
+
     serving: set[asyncio.Task[None]] = set()
-    desk, meter = _Desk(toolboxes, work), Meter()
+    desk, meter, owed = _Desk(toolboxes, work), Meter(), Owed()
 
     def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(serving) >= _MOST_CONNECTIONS:
             writer.close()
             return
-        task = asyncio.create_task(_serve(reader, writer, desk, meter))
+        task = asyncio.create_task(_serve(reader, writer, desk, meter, owed))
         serving.add(task)
         task.add_done_callback(serving.discard)
 
@@ -99,45 +100,47 @@ async def _listening(socket: Path, toolboxes: Sequence[Toolbox], work: Work) -> 
         await asyncio.gather(*serving, return_exceptions=True)
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, desk: _Desk, meter: Meter) -> None:
-    """Speak the protocol with one bridge. All of a task's share a desk and a meter, which is never asked anything anew."""
+async def _serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, desk: _Desk, meter: Meter, owed: Owed
+) -> None:
+    """Speak the protocol with one bridge. All of a task's share a desk, what is owed, and a meter, which is never asked anew."""
     import anyio  # noqa: PLC0415 -- an extra, and slow to import
     from mcp.server import Server  # noqa: PLC0415
     from mcp.shared.message import SessionMessage  # noqa: PLC0415
 
     from dispatch_host.connectors.lines import hear, speak  # noqa: PLC0415
+    from dispatch_host.connectors.owed import Connection  # noqa: PLC0415
 
     async def write(data: bytes) -> None:
         writer.write(data)
         await writer.drain()
 
     def may_be_read(line: bytes) -> bool:
-        return len(line) <= LINE_BYTES and meter.heard(len(line)) and not is_heavy(line)
+        return len(line) <= LINE_BYTES and meter.heard(len(line))
 
     server = Server[dict[str, object]](NAME, on_list_tools=desk.tools, on_call_tool=desk.call)
     heard_in, heard = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     said, said_out = anyio.create_memory_object_stream[SessionMessage](0)
+    refusals = said.clone()  # the SDK closes its own
+    connection = Connection(owed, refusals)
     try:
-        async with heard_in, heard, said, said_out, anyio.create_task_group() as both:
-            both.start_soon(hear, lambda: reader.read(_CHUNK_BYTES), heard_in, may_be_read)
-            both.start_soon(speak, write, said_out)
+        async with heard_in, heard, said, said_out, refusals, anyio.create_task_group() as both:
+            both.start_soon(hear, lambda: reader.read(_CHUNK_BYTES), heard_in, may_be_read, connection.admit)
+            both.start_soon(speak, write, said_out, connection.written)
             await server.run(heard, said, server.create_initialization_options())
             both.cancel_scope.cancel()
     finally:
+        owed.ended(connection)
         writer.close()
 
 
 class _Desk:
-    """Answers an agent: lists what is permitted now, and carries calls out one after the other.
-
-    What waits for its turn has a bound for the task as a whole, whatever many connections the agent has; more is refused.
-    """
+    """Answers an agent: lists what is permitted now, and carries calls out one after the other."""
 
     def __init__(self, toolboxes: Sequence[Toolbox], work: Work) -> None:
         self._toolboxes = toolboxes
         self._work = work
         self._one, self._listing = asyncio.Lock(), asyncio.Lock()  # a list does not wait for a person
-        self._open = self._open_bytes = 0
 
     async def tools(
         self, _: ServerRequestContext[dict[str, object]], __: types.PaginatedRequestParams | None
@@ -146,7 +149,7 @@ class _Desk:
         from mcp.shared.exceptions import MCPError  # noqa: PLC0415
 
         try:
-            async with self._turn(self._listing, 0):
+            async with self._listing:
                 found = await self._found()
         except ToolFailed as failure:
             raise MCPError(types.INVALID_REQUEST, str(failure)) from None
@@ -162,7 +165,7 @@ class _Desk:
 
         written = json.dumps(params.arguments or {}, ensure_ascii=False)
         try:
-            async with self._turn(self._one, len(written)):
+            async with self._one:
                 text, failed = await self._done(params.name, written), False
         except ToolFailed as failure:
             text, failed = str(failure), True
@@ -179,18 +182,6 @@ class _Desk:
             Step(tool.name.replace("_", " "), one_line(written[:_READ_CHARACTERS], _SHOWN_CHARACTERS))
         )
         return await tool.run(json.loads(written), self._work)
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, turns: asyncio.Lock, size: int) -> AsyncIterator[None]:
-        """Wait for a request's turn, where there is room to wait. Raises ToolFailed."""
-        if self._open >= MOST_OPEN or self._open_bytes + size > MOST_OPEN_BYTES:
-            raise ToolFailed("Too many calls at once: wait for the answers of those before.")
-        self._open, self._open_bytes = self._open + 1, self._open_bytes + size
-        try:
-            async with turns:
-                yield
-        finally:
-            self._open, self._open_bytes = self._open - 1, self._open_bytes - size
 
     async def _found(self) -> list[Tool]:
         return [tool for toolbox in self._toolboxes for tool in await toolbox.tools(self._work)]

@@ -47,6 +47,8 @@ class Opening:
     ended: Callable[[], None]  # called when the server says nothing more
     meter: Meter = field(default_factory=Meter)
     secrets: Sequence[str] = field(default=(), repr=False)
+    filled_in: Sequence[str] = field(default=(), repr=False)
+    """Of the secrets those that stood in no setting: what is written there openly may be a word like any."""
     errors: Callable[[], bytes] = field(default=lambda: b"", repr=False)
 
     def wrote(self) -> str:
@@ -56,10 +58,11 @@ class Opening:
 
     def hidden(self, text: str) -> str:
         """Take the secrets out of a text."""
-        for secret in sorted(set(self.secrets), key=len, reverse=True):
-            if len(secret) >= _HIDDEN_FROM:
-                text = text.replace(secret, "(hidden)")
-        return text
+        return _without(self.secrets, text)
+
+    def hidden_where_filled_in(self, text: str) -> str:
+        """Take out of an answer what its places were filled with."""
+        return _without(self.filled_in, text)
 
 
 class Starter:
@@ -85,9 +88,12 @@ class Starter:
         self._limits = limits or Limits(seconds=_YEARS_SECONDS, output_bytes=_ANY_BYTES)
 
     def not_the_owners(self, definition: Definition, folders: Sequence[Folder]) -> Sequence[str]:
-        """Name the keys by which a program outside of the sandbox leads to where agents may write, with these approved."""
+        """Name the keys by which a program leads to where agents may write, with these approved.
+
+        In the sandbox it may, unless it gets secrets.
+        """
         how = definition.how
-        if isinstance(how, ByUrl) or how.sandbox:
+        if isinstance(how, ByUrl) or (how.sandbox and not any(one.has_places for one in how.env.values())):
             return ()
         places = where_agents_write(folders, self._agents_own())
         return not_the_owners(how, places, home=self._home, environment=self._environment)
@@ -107,6 +113,8 @@ class Starter:
             raise NotStarted(str(missing)) from None
         filled = {name: value.text for name, value in values.items()}
         opening.secrets = [secret for value in values.values() for secret in (value.text, *value.secrets)]
+        known = {self._environment[name] for name in PASSED_ON if name in self._environment}
+        opening.filled_in = [one for value in values.values() for one in value.secrets if one not in known]
         how, meter = definition.how, opening.meter
         if isinstance(how, ByUrl):
             from dispatch_host.connectors.http import http  # noqa: PLC0415 -- as above
@@ -181,3 +189,10 @@ class Starter:
         if any(sign in text.strip("\r\n") for sign in "\0\r\n"):
             raise Unfilled(f"the file {path} has more than one line")
         return text
+
+
+def _without(secrets: Sequence[str], text: str) -> str:
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= _HIDDEN_FROM:
+            text = text.replace(secret, "(hidden)")
+    return text

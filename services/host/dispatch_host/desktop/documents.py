@@ -7,12 +7,16 @@ be harmless is not taken for it. Called by finding.py. docs/desktop.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import PurePath
 
+from dispatch_host.desktop import pdf
+
 BEGINNING_BYTES = 8192
-"""How much of a file is looked at: as far as any system looks for what it is."""
+"""How much of a file is looked at for what it is: as far as any system does."""
+WHOLE_BYTES = 8 * 1024 * 1024
+"""How much is looked at of a document for what it does. A longer one could do it further on."""
 
 
 class Opens(Enum):
@@ -23,23 +27,36 @@ class Opens(Enum):
     AS_PAGE = (
         "It is a web page: your own browser does what is in it, with your sign-ins and in this computer's network."
     )
+    AS_FETCHING = "It may fetch from the network, or do something by itself, in the application that you have for it."
     AS_UNKNOWN = "It is no document that is known to be harmless: what opening it does depends on what you have for it."
     AS_PROGRAM = "Opening it could run it."
 
 
-def opens(document: PurePath, mode: int, beginning: bytes) -> Opens:
-    """Tell what opening it comes to. `mode` is the file's, `beginning` its first BEGINNING_BYTES."""
+def opens(document: PurePath, mode: int, content: bytes) -> Opens:
+    """Tell what opening it comes to. `mode` is the file's, `content` its first `looked_at_bytes`."""
     # Windows takes no notice of dots and spaces at the end of a name.
     ending = PurePath(document.name.rstrip(". ")).suffix.lower()
+    beginning = content[:BEGINNING_BYTES]
     if ending in _PROGRAMS or mode & 0o111 or beginning.startswith(_PROGRAM_BEGINNINGS):
         return Opens.AS_PROGRAM
     if ending in _PAGES or _PAGE.search(beginning):
         return Opens.AS_PAGE
-    if ending in _OFFICE:
+    if ending in _OFFICE or beginning.lstrip().startswith(b"{\\rtf"):
         return Opens.AS_OFFICE
-    if document.name == document.name.rstrip(". ") and _is_what_it_is_called(ending, beginning):
-        return Opens.AS_SHOWN
-    return Opens.AS_UNKNOWN
+    if document.name != document.name.rstrip(". ") or not _is_what_it_is_called(ending, beginning):
+        return Opens.AS_UNKNOWN
+    if ending in _DOES and (len(content) > WHOLE_BYTES or _DOES[ending](content)):
+        return Opens.AS_FETCHING
+    return Opens.AS_SHOWN
+
+
+def looked_at_bytes(document: PurePath) -> int:
+    """Give how much of a document `opens` wants to see."""
+    return WHOLE_BYTES + 1 if document.suffix.lower() in _DOES else BEGINNING_BYTES
+
+
+def _markdown_does(content: bytes) -> bool:
+    return _FETCHED.search(content) is not None
 
 
 def _is_what_it_is_called(ending: str, beginning: bytes) -> bool:
@@ -79,11 +96,13 @@ _PAGES = _words(
 )
 _OFFICE = _words(
     """
-    .doc .docm .docx .dot .dotm .dotx .fodp .fods .fodt .key .numbers .odb .odf .odg .odp .ods .odt .one .otp .ots .ott .pages
-    .pot .potm .potx .pps .ppsm .ppsx .ppt .pptm .pptx .pub .rtf .slk .vsd .vsdx .xla .xlam .xls .xlsb .xlsm .xlsx .xlt .xltm
+    .csv .doc .docm .docx .dot .dotm .dotx .fodp .fods .fodt .key .numbers .odb .odf .odg .odp .ods .odt .one .otp .ots .ott .pages
+    .pot .potm .potx .pps .ppsm .ppsx .ppt .pptm .pptx .pub .rtf .slk .tsv .vsd .vsdx .xla .xlam .xls .xlsb .xlsm .xlsx .xlt .xltm
     .xltx
     """
 )
+# In Markdown, a picture, which is fetched from where it says, a link, of which some show a preview, and markup.
+_FETCHED = re.compile(rb"\]\s*[(:\[]|<[A-Za-z!?]")
 # Markup anywhere in what is looked at: some systems take such a text for a page, whatever it is called. Of no tag so short that
 # the bytes of a picture have it by chance.
 _PAGE = re.compile(
@@ -92,7 +111,7 @@ _PAGE = re.compile(
 )
 _TEXTS = _words(
     """
-    .csv .log .md .text .tsv .txt
+    .log .md .text .txt
     """
 )
 _BEGINS: Mapping[str, re.Pattern[bytes]] = {
@@ -104,7 +123,7 @@ _BEGINS: Mapping[str, re.Pattern[bytes]] = {
         (".gif", rb"GIF8"),
         (".webp", rb"RIFF....WEBP"),
         (".wav", rb"RIFF....WAVE"),
-        (".mp3", rb"ID3|\xff[\xe2-\xff]"),
+        (".mp3", rb"ID3|\xff[\xe2-\xfb]"),
         (".ogg .opus", rb"OggS"),
         (".flac", rb"fLaC"),
         (".mp4 .m4a .m4v .mov", rb"....ftyp"),
@@ -112,3 +131,4 @@ _BEGINS: Mapping[str, re.Pattern[bytes]] = {
     )
     for ending in endings.split()
 }
+_DOES: Mapping[str, Callable[[bytes], bool]] = {".md": _markdown_does, ".pdf": pdf.acts}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dispatch_host.desktop.documents import BEGINNING_BYTES, Opens, opens
+from dispatch_host.desktop.documents import Opens, looked_at_bytes, opens
 from dispatch_host.scope import Folder, KeptOut, Refused, Scope, Tally
 
 _MOST_LOOKED_AT = 200_000
@@ -54,14 +54,14 @@ def check(path: Path, folders: Sequence[Folder], *, keep_out: Sequence[Path | Ke
         if located is None:
             raise NoDocument("it is in no approved folder")
         try:
-            with scope.open_file(*located, buffering=0) as file:
+            with scope.open_file(*located) as file:
                 mode = os.fstat(file.fileno()).st_mode
-                beginning = file.read(BEGINNING_BYTES) or b""
+                content = file.read(looked_at_bytes(path))
         except Refused as refused:
             raise NoDocument(f"it is {refused.reason}") from refused
         except OSError as failure:
             raise NoDocument("it can't be read") from failure
-        does = opens(path, mode, beginning)
+        does = opens(path, mode, content)
         if does is Opens.AS_PROGRAM:
             raise NoDocument("opening it could run it: it is a program, a script or the like")
         return Document(path, located[0].folder, does)

@@ -3,63 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import shlex
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from dispatch_host.agents.agent import Gate, Step
 from dispatch_host.agents.asking import JSON, RULE_BYTES, Allowed, Approval, Choice, Denied, Said, canonical
+from dispatch_host.agents.given import Given, schema, words
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
 from dispatch_host.desktop.documents import Opens
+from dispatch_host.desktop.planted import IsPlanted
 from dispatch_host.markdown import code
 from dispatch_host.permissions.permission import BROWSER, DESKTOP, Permission
-from dispatch_host.scope import KeptOut, kept, shown
+from dispatch_host.scope import KeptOut, lasting, shown
 
 T = TypeVar("T")
 
 _SAID_CHARACTERS = 1000
 _MOST_CHOICES = 20
+_PLANTED = "\n\nAgents may write to what it is started from: what they wrote would run with your rights."
 
 
 class DesktopTools:
     """As a Toolbox."""
 
-    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut]) -> None:
-        """`home` is what `~` means, `keep_out` is the scope's."""
+    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut], planted: IsPlanted) -> None:
+        """`home` is what `~` means, `keep_out` is the scope's; `planted` tells the applications that agents may have written."""
+        self._planted = planted
         self._desktop = desktop
         self._home = home
-        self._keep_out = kept(keep_out)
+        self._keep_out = lasting(keep_out)
 
     async def tools(self, work: Work) -> Sequence[Tool]:
         """Give all of them, or none where the desktop may not be used."""
         if not work.gate.has(DESKTOP):
             return []
         return [
-            _tool("desktop_windows", "List the windows that are open on the person's desktop.", self._windows),
-            _tool(
+            Tool("desktop_windows", "List the windows that are open on the person's desktop.", schema(), self._windows),
+            Tool(
                 "desktop_focus",
-                "Bring a window of the person's desktop to the front: an application, a title, or a number of the list.",
+                "Bring a window of the person's desktop to the front.",
+                schema(("window",), window=words("An application, a title, or a number of the list.")),
                 self._focus,
-                "window",
             ),
-            _tool(
+            Tool(
                 "desktop_open_application",
                 "Open an application on the person's desktop. Best effort: the answer says whether a window came. They are asked.",
+                schema(("application",), application=words("Its name.")),
                 self._open_application,
-                "application",
             ),
-            _tool(
+            Tool(
                 "desktop_open_document",
-                "Open a document of an approved folder on the person's desktop: a file name or a path. They are asked.",
+                "Open a document of an approved folder on the person's desktop. They are asked.",
+                schema(("document",), document=words("A file name or a path.")),
                 self._open_document,
-                "document",
             ),
         ]
 
-    async def _windows(self, given: Mapping[str, JSON], work: Work) -> str:
-        del given
+    async def _windows(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        Given(arguments).done()
         await work.gate.use(DESKTOP, "list of windows")
         lines = [
             f"{window.number}{' (in front)' if window.is_active else ''}: {window.app}: {window.title}"
@@ -71,8 +76,8 @@ class DesktopTools:
             else "No window is open."
         )
 
-    async def _focus(self, given: Mapping[str, JSON], work: Work) -> str:
-        said = _text(given, "window")
+    async def _focus(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        said = _only(arguments, "window")
         windows = await _answer(self._desktop.windows())
         found = [one for one in windows if str(one.number) == said] or matching.windows_of(said, windows)
         window = await _one(found, [_called(one) for one in found], "Which window?", work)
@@ -81,16 +86,17 @@ class DesktopTools:
             return f"{_called(window)} is in front."
         return f"{_called(window)} was asked to come to the front, and did not."
 
-    async def _open_application(self, given: Mapping[str, JSON], work: Work) -> str:
-        found = matching.applications_of(_text(given, "application"), await _answer(self._desktop.applications()))
+    async def _open_application(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        found = matching.applications_of(_only(arguments, "application"), await _answer(self._desktop.applications()))
         application = await _one(found, [one.name for one in found], "Which application?", work)
-        await _may(work, application_question(application))
+        planted = await asyncio.to_thread(self._planted, application, work.gate.folders)
+        await _may(work, application_question(application, planted=planted))
         await work.gate.use(DESKTOP, f"open {application.name}")
         await work.tell(Step(f"Opening {shown(application.name)}"))
         return came(application.name, await _answer(opening.opened(self._desktop, application)))
 
-    async def _open_document(self, given: Mapping[str, JSON], work: Work) -> str:
-        said = _text(given, "document")
+    async def _open_document(self, arguments: Mapping[str, JSON], work: Work) -> str:
+        said = _only(arguments, "document")
         paths = await asyncio.to_thread(
             finding.documents, said, work.gate.folders, home=self._home, keep_out=self._keep_out
         )
@@ -116,15 +122,15 @@ async def use_for(document: finding.Document, gate: Gate) -> None:
         await gate.use(permission, f"open {shown(str(document.path))}")
 
 
-def application_question(application: Application) -> Approval:
-    """Ask whether an application may be opened."""
-    rule = f"open {shown(application.name)}"
+def application_question(application: Application, *, planted: bool) -> Approval:
+    """Ask whether an application may be opened. There is no rule for one that agents may have written, or write anew."""
+    rule = "" if planted else f"open {shown(application.name)}"
     return Approval(
         text=f"Open {code(application.name)} on the desktop?",
         action=canonical(
             {"tool": "desktop_open_application", "name": application.name, "start": list(application.start)}
         ),
-        preview=f"{code(application.name)}, started as {code(' '.join(application.start))}",
+        preview=f"{code(application.name)}, started as {code(shlex.join(application.start))}{_PLANTED * planted}",
         rule=rule if len(rule.encode()) <= RULE_BYTES else "",
         permission=DESKTOP,
         of={"application": application.name, "start": list(application.start)},
@@ -211,20 +217,12 @@ def _called(window: Window) -> str:
     return f"{window.app}: {window.title}" if window.title else window.app
 
 
-def _text(given: Mapping[str, JSON], name: str) -> str:
-    text = given.get(name)
-    if isinstance(text, int) and not isinstance(text, bool):
-        text = str(text)
-    if not isinstance(text, str) or not text.strip() or len(text) > _SAID_CHARACTERS or "\0" in text:
-        raise ToolFailed(f"{name} is a text of at most {_SAID_CHARACTERS} characters.")
-    return text.strip()
-
-
-def _tool(name: str, about: str, run: Callable[[Mapping[str, JSON], Work], Awaitable[str]], *takes: str) -> Tool:
-    schema: Mapping[str, JSON] = {
-        "type": "object",
-        "properties": {one: {"type": "string"} for one in takes},
-        "required": list(takes),
-        "additionalProperties": False,
-    }
-    return Tool(name=name, about=about, takes=schema, run=run)
+def _only(arguments: Mapping[str, JSON], name: str) -> str:
+    """Take the one argument. A number of the list of windows may be written as one."""
+    said = arguments.get(name)
+    given = Given({**arguments, name: str(said)} if isinstance(said, int) and not isinstance(said, bool) else arguments)
+    text = given.needed(name, most=_SAID_CHARACTERS).strip()
+    given.done()
+    if not text:
+        raise ToolFailed(f"{name} is missing.")
+    return text

@@ -20,7 +20,7 @@ from dispatch.sealed.file import KEY_BYTES
 
 from dispatch_host.files.inbox import Inbox
 from dispatch_host.journal.values import FileKind, StoredFile
-from dispatch_host.scope import Folder, KeptOut, Refusal, Refused, Scope, kept
+from dispatch_host.scope import Folder, KeptOut, Refusal, Refused, Scope, lasting
 
 
 class Artifacts:
@@ -36,7 +36,7 @@ class Artifacts:
         pictures: Path | None = None,
     ) -> None:
         """`pictures` is where the host keeps pictures of web pages, which agents make and no task reads."""
-        self._keep_out = kept(keep_out)
+        self._keep_out = lasting(keep_out)
         self._inbox = inbox
         self._most_bytes = most_bytes
         self._rng = rng

@@ -8,7 +8,8 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.ids import TaskId
 
 from dispatch_host.journal.writer import Tx
-from dispatch_host.schedule.entry import Entry, Missed
+from dispatch_host.schedule.entry import Entry
+from dispatch_host.schedule.missed import Missed
 from dispatch_host.schedule.times import Times
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_host.journal.values import StoredCommand, StoredTask, Verdict
 from dispatch_host.journal.writer import Tx
-from dispatch_host.tasks import OUTCOMES, QUEUED, Event, State, after
+from dispatch_host.tasks import OPEN, OUTCOMES, QUEUED, Event, State, after
 
 NO_REASON = Reason.REASON_UNSPECIFIED
 
@@ -18,6 +19,16 @@ NO_REASON = Reason.REASON_UNSPECIFIED
 def find(tx: Tx, task_id: bytes) -> StoredTask | None:
     """Give a task."""
     return _one(tx.execute("SELECT * FROM task WHERE task_id = ?", (task_id,)).fetchone())
+
+
+def open_task(tx: Tx, task_id: bytes) -> StoredTask:
+    """Give a task that its owner may say something about. Raises TaskOver; TaskUnknown also of a command that never began."""
+    task = find(tx, task_id)
+    if task is None or task.state in {State.HANDED_OVER, State.REFUSED}:
+        raise errors.TaskUnknown
+    if task.state not in OPEN:
+        raise errors.TaskOver
+    return task
 
 
 def in_states(tx: Tx, states: Iterable[State]) -> list[StoredTask]:

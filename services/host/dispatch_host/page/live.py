@@ -17,7 +17,7 @@ from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.words import Words
 
 from dispatch_host.page import shown
-from dispatch_host.pictures import rows
+from dispatch_host.qr import rows
 
 if TYPE_CHECKING:
     from dispatch_host.front import Front

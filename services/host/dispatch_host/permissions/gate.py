@@ -49,7 +49,7 @@ class TaskGate:
         self._is_closed = True
 
     def named(self, kind: Kind) -> Sequence[str]:
-        return self._held.named(kind)
+        return () if self._is_closed else self._held.named(kind)
 
     async def use(self, permission: Permission, subject: str) -> Grant:
         allowed = self.has(permission)

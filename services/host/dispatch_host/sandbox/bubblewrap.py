@@ -1,4 +1,4 @@
-"""Programs in bubblewrap: opens the folders, writes the arguments, lets a keeper start it. The app makes one."""
+"""Programs in bubblewrap: opens the folders, writes the arguments, lets a keeper start it. The probe makes one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dispatch_host.sandbox.keeping import Start, converse, keep, keepers
 from dispatch_host.sandbox.program import Conversation, Limits, NoProgram, Program, ProgramEvent
 from dispatch_host.sandbox.view import opened
 from dispatch_host.scope.folder import Folder
-from dispatch_host.scope.keep_out import kept as kept_of
+from dispatch_host.scope.keep_out import lasting
 from dispatch_host.scope.kept import KeptOut
 from dispatch_host.scope.own_code import own_code
 
@@ -23,8 +23,6 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 class Bubblewrap:
     """Starts programs in namespaces of their own. `probe` tells whether this computer lets it."""
-
-    confined = True
 
     def __init__(
         self,
@@ -43,7 +41,7 @@ class Bubblewrap:
         """
         self.executable = executable
         self._home = home
-        self._keep_out = kept_of(keep_out)
+        self._keep_out = lasting(keep_out)
         self._only_read = own_code() if only_read is None else only_read
         self._environment = keepers(environment or {})
 

@@ -5,7 +5,7 @@ input is the order to kill: the host closes it to cancel, and the kernel does wh
 the program leaves behind (PR_SET_CHILD_SUBREAPER), so a process that makes a session of its own does not get away.
 
 Bubblewrap alone does not promise that: what it starts outlives it when it dies before that has set PR_SET_PDEATHSIG. So the
-program waits at a gate, a byte that only the keeper writes, and should the keeper be killed before, it waits for ever: a pipe
+program waits at a latch, a byte that only the keeper writes, and should the keeper be killed before, it waits for ever: a pipe
 that its reader holds open for writing never ends.
 
 Runs alone: standard library only, nothing of the host.
@@ -40,7 +40,7 @@ class _Kept:
 
     first: int  # the process that this one started: bubblewrap, or the program itself
     status: int | None = None  # where bubblewrap tells of the program
-    gate: int | None = None
+    latch: int | None = None
     said: bytes = b""
     exit_status: int | None = None  # of `first`, as waitpid gives it
     kept_in_memory: Mapping[str, int] = field(
@@ -53,7 +53,7 @@ class _Kept:
 
     def places(self) -> dict[str, int]:
         """Give the ways to the program's folders in memory; none before there is a process that could have them."""
-        child = self.child() if self.gate is None else None
+        child = self.child() if self.latch is None else None
         return (
             {} if child is None else {f"/proc/{child}/root{path}": size for path, size in self.kept_in_memory.items()}
         )
@@ -98,11 +98,11 @@ def _start(request: Mapping[str, Any]) -> _Kept:
     kept = _Kept(first=-1, kept_in_memory=request["places"])
     if request["confined"]:
         kept.status, status = os.pipe()
-        closed, kept.gate = os.pipe()
-        gate = os.open(f"/proc/self/fd/{closed}", os.O_RDWR)  # its reader holds it open for writing: it never ends
+        closed, kept.latch = os.pipe()
+        latch = os.open(f"/proc/self/fd/{closed}", os.O_RDWR)  # its reader holds it open for writing: it never ends
         os.close(closed)
-        passed = [*passed, status, gate]
-        argv = [argv[0], "--json-status-fd", str(status), "--block-fd", str(gate), *argv[1:]]
+        passed = [*passed, status, latch]
+        argv = [argv[0], "--json-status-fd", str(status), "--block-fd", str(latch), *argv[1:]]
         if (rules := kernel.seccomp_rules(sockets=request["sockets"])) is not None:
             passed.append(rules)
             argv[1:1] = ["--seccomp", str(rules)]
@@ -195,7 +195,7 @@ def _watch(kept: _Kept, limits: Mapping[str, float], order: int, woken: int) -> 
 
 
 def _hear(kept: _Kept, limits: Mapping[str, float]) -> bool:
-    """Read bubblewrap's words. Open the gate when it has named its child, with the limit on processes in it.
+    """Read bubblewrap's words. Lift the latch when it has named its child, with the limit on processes in it.
 
     Set from outside and only now: by then it is in a user namespace of its own, whose processes alone are counted.
     """
@@ -203,13 +203,13 @@ def _hear(kept: _Kept, limits: Mapping[str, float]) -> bool:
     data = os.read(kept.status, 4096)
     kept.said = (kept.said + data)[:_STATUS_BYTES]
     child = kept.child()
-    if child is not None and kept.gate is not None:
+    if child is not None and kept.latch is not None:
         most = int(limits["processes"])
         with contextlib.suppress(ProcessLookupError):
             resource.prlimit(child, resource.RLIMIT_NPROC, (most, most))
-        os.write(kept.gate, b"!")
-        os.close(kept.gate)
-        kept.gate = None
+        os.write(kept.latch, b"!")
+        os.close(kept.latch)
+        kept.latch = None
     return bool(data)
 
 

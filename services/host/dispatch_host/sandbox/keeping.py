@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import signal
 import sys
@@ -18,10 +17,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dispatch.runtime.logs import get_logger
+
 from dispatch_host.sandbox.pipes import Input, Tail, more, output_of
 from dispatch_host.sandbox.program import Conversation, Ended, Exit, Limits, Output, ProgramEvent
 
-log = logging.getLogger(__name__)
+_LOG = get_logger()
 
 KEEPER = (sys.executable, "-P", "-m", "dispatch_host.sandbox.keeper")
 _PASSED_ON = (
@@ -215,7 +216,7 @@ async def _let_go(keeper: asyncio.subprocess.Process) -> None:
         await asyncio.wait_for(keeper.wait(), _LETTING_GO_SECONDS)
     except TimeoutError:
         # Bubblewrap and what it started die with it by the kernel's hand.
-        log.warning("keeper does not let go")
+        _LOG.warning("keeper does not let go")
         with contextlib.suppress(ProcessLookupError):
             os.killpg(keeper.pid, signal.SIGKILL)
         await keeper.wait()

@@ -1,4 +1,7 @@
-"""Whether this computer can confine programs: found by confining one. Called once by the app when the host starts."""
+"""Whether this computer can confine programs: found by confining one.
+
+Called by the terminal when the first program is to start, and until there is a sandbox at each; and by doctor.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ async def probe(
         return Found(
             None,
             "bubblewrap is not installed.",
-            "Install it (the package is called bubblewrap) and start the host again.",
+            "Install it (the package is called bubblewrap).",
         )
     programs = Bubblewrap(executable, home=home, keep_out=keep_out, environment=environment)
     said = b""

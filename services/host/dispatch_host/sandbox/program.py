@@ -103,9 +103,7 @@ class Conversation(Protocol):
 
 
 class Programs(Protocol):
-    """A way to start programs. `confined` tells whether it keeps them in."""
-
-    confined: bool
+    """A way to start programs."""
 
     def run(
         self, program: Program, *, folders: Sequence[Folder], network: bool, limits: Limits

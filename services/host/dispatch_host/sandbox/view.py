@@ -1,8 +1,9 @@
 """Opens what a program may see: the approved folders, by descriptors that no link and no swap redirects.
 
-Called by bubblewrap.py for each program. A folder is opened as the scope opens it, beneath `/` and through no link, and is
-bound by that descriptor. What is inside a folder and has a right of its own, a nested folder, what is kept out or the host's
-own code, would lose it if the program renamed a folder above it: each folder on the way becomes a mount, which can't be renamed.
+Called by bubblewrap.py, unconfined.py and the browser's chamber, for each program. A folder is opened as the scope opens it,
+beneath `/` and through no link, and is bound by that descriptor. What is inside a folder and has a right of its own, a nested
+folder, what is kept out or the host's own code, would lose it if the program renamed a folder above it: each folder on the way
+becomes a mount, which can't be renamed.
 """
 
 from __future__ import annotations
@@ -11,19 +12,34 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from dispatch_host.sandbox.arguments import SYSTEM, Bound, View, can_be_bound, wanted
 from dispatch_host.sandbox.program import NoProgram
-from dispatch_host.scope import Beneath, Folder, best_beneath
+from dispatch_host.scope import Beneath, Folder, Identity, best_beneath, fold
+from dispatch_host.scope.climbing import upwards
 
 _OPEN = getattr(os, "O_PATH", os.O_RDONLY)
 _HOMELESS = Path("/home/dispatch")
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A path, and what is there: that itself, the folder it lies in, and so on to the top. Empty for what is not there."""
+
+    path: Path
+    upwards: Sequence[Identity]
+
+
 @contextmanager
 def opened(
-    folders: Sequence[Folder], *, keep_out: Sequence[Path], home: Path, only_read: Sequence[Path] = ()
+    folders: Sequence[Folder],
+    *,
+    keep_out: Sequence[Path],
+    home: Path,
+    only_read: Sequence[Path] = (),
+    beneath: Beneath | None = None,
 ) -> Iterator[View]:
     """Hold the folders open. One that is gone, a link, kept out or nothing for programs is left out.
 
@@ -31,26 +47,34 @@ def opened(
     Raises NoProgram when something in a folder is kept out and can't be hidden: it is never shown for that.
     """
     with ExitStack() as stack:
-        opening = _Opening(stack)
-        rights = [
-            Folder(folder.path, folder.writable and not _is_of(folder.path, only_read))
-            for folder in _outermost_right(folders)
-            if can_be_bound(folder.path) and not _is_of(folder.path, keep_out)
+        opening = _Opening(stack, beneath or best_beneath())
+        kept, code = [[opening.place(path) for path in paths] for paths in (keep_out, only_read)]
+        bound: list[Bound] = []
+        places: list[_Place] = []
+        for folder in _outermost_right(folders):
+            descriptor = opening.folder(folder.path) if can_be_bound(folder.path) else None
+            place = None if descriptor is None else _where(folder.path, descriptor)
+            if descriptor is not None and place is not None and not _is_of(place, kept):
+                places.append(place)
+                bound.append(Bound(folder.path, descriptor, folder.writable and not _is_of(place, code)))
+        writable = [place for place, one in zip(places, bound, strict=True) if one.writable]
+        # A nested folder keeps its right by each name that the outer one gives it.
+        given = {one.path for one in bound}
+        bound += [
+            Bound(path, one.descriptor, one.writable)
+            for place, one in list(zip(places, bound, strict=True))
+            for path in _seen_at(place, places)
+            if path not in given
         ]
-        bound = [
-            Bound(folder.path, descriptor, folder.writable)
-            for folder in rights
-            if (descriptor := opening.folder(folder.path)) is not None
-        ]
-        hidden, covered = opening.kept_out([path for path in keep_out if _is_inside(path, bound)])
-        code = [
+        hidden, covered = opening.kept_out([path for place in kept for path in _seen_at(place, places)])
+        fixed = [
             Bound(path, opening.must(path), False)
-            for path in only_read
-            if _is_inside(path, [one for one in bound if one.writable])
-            and not _is_of(path, (*hidden, *covered))
-            and os.path.exists(path)
+            for place in code
+            for path in _seen_at(place, writable)
+            if not any(path.is_relative_to(one) for one in (*hidden, *covered))
+            and os.path.exists(place.path)
+            and all(path != one.path for one in bound)
         ]
-        fixed = [one for one in code if all(one.path != other.path for other in bound)]
         inner = [*hidden, *covered, *(one.path for one in (*bound, *fixed))]
         pins = [Bound(path, opening.must(path), writable) for path, writable in _between([*bound, *fixed], inner)]
         yield View(
@@ -65,11 +89,24 @@ def opened(
 class _Opening:
     """Opens paths beneath `/`, for as long as the stack."""
 
-    def __init__(self, stack: ExitStack) -> None:
+    def __init__(self, stack: ExitStack, beneath: Beneath) -> None:
         self._stack = stack
-        self._beneath: Beneath = best_beneath()
+        self._beneath = beneath
         self._top = os.open("/", _OPEN | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, self._top)
+
+    def place(self, path: Path) -> _Place:
+        """Look what is at a path."""
+        try:
+            with ExitStack() as stack:
+                descriptor = self._open(path, 0, stack)
+                facts = os.fstat(descriptor)
+                if stat.S_ISDIR(facts.st_mode):
+                    return _Place(path, tuple(upwards(descriptor)))
+                above = self._open(path.parent, os.O_DIRECTORY, stack)
+                return _Place(path, ((facts.st_dev, facts.st_ino), *upwards(above)))
+        except OSError:
+            return _Place(path, ())
 
     def folder(self, path: Path) -> int | None:
         """Open a folder; None for what is none, or is gone, or lies behind a link."""
@@ -98,9 +135,9 @@ class _Opening:
                 raise NoProgram("something in the folder that programs may not touch is a link by now")
         return hidden, covered
 
-    def _open(self, path: Path, kind: int) -> int:
+    def _open(self, path: Path, kind: int, stack: ExitStack | None = None) -> int:
         descriptor = self._beneath.open(self._top, str(path).lstrip("/"), _OPEN | kind)
-        self._stack.callback(os.close, descriptor)
+        (stack or self._stack).callback(os.close, descriptor)
         return descriptor
 
 
@@ -132,9 +169,36 @@ def _between(bound: Sequence[Bound], inner: Sequence[Path]) -> list[tuple[Path, 
     return list(between.items())
 
 
-def _is_of(path: Path, places: Sequence[Path]) -> bool:
-    return any(path.is_relative_to(place) for place in places)
+def _where(path: Path, descriptor: int) -> _Place | None:
+    """Tell where an open folder is; None where that can't be told, for then it might be anywhere."""
+    try:
+        return _Place(path, tuple(upwards(descriptor)))
+    except OSError:
+        return None
 
 
-def _is_inside(path: Path, bound: Sequence[Bound]) -> bool:
-    return any(path != one.path and path.is_relative_to(one.path) for one in bound)
+def _is_of(folder: _Place, places: Sequence[_Place]) -> bool:
+    """Tell whether a folder is one of these, or lies in one: by what they are, for a disk may have more names for one of them."""
+    return any(
+        folder.path.is_relative_to(one.path)
+        or (one.upwards[0] in folder.upwards if one.upwards else _lies(folder, one))
+        for one in places
+    )
+
+
+def _seen_at(place: _Place, bound: Sequence[_Place]) -> list[Path]:
+    """Give the paths at which a program would find a place in bound folders, whatever each of them is called."""
+    if not place.upwards:
+        return [place.path] if any(_lies(place, one) for one in bound) else []
+    named = [place.path] if any(one.path in place.path.parents for one in bound) else []
+    found = (
+        one.path.joinpath(*place.path.parts[-place.upwards.index(one.upwards[0], 1) :])
+        for one in bound
+        if one.upwards[0] in place.upwards[1:]
+    )
+    return list(dict.fromkeys([*named, *found]))
+
+
+def _lies(inner: _Place, outer: _Place) -> bool:
+    """Tell by the names alone, as the blindest disk compares them: of what is not there they are all that is known."""
+    return inner.path != outer.path and Path(fold(str(inner.path))).is_relative_to(fold(str(outer.path)))

@@ -17,20 +17,13 @@ from dispatch_host.admission import TEXT_BYTES
 from dispatch_host.journal import Tx, schedules, tasks, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.owned import Owned
-from dispatch_host.schedule.entry import Entry, Missed
+from dispatch_host.schedule import words
+from dispatch_host.schedule.entry import Entry
 from dispatch_host.schedule.times import Times, checked, first_after
 from dispatch_host.task_desk import task_status
 from dispatch_host.tasks import State
 
 MOST_ENTRIES = 64
-
-_MISSED = {
-    pb.MISSED_RUNS_UNSPECIFIED: Missed.SKIP,
-    pb.MISSED_RUNS_SKIP: Missed.SKIP,
-    pb.MISSED_RUNS_ONCE: Missed.ONCE,
-}
-_MISSED_TOLD = {Missed.SKIP: pb.MISSED_RUNS_SKIP, Missed.ONCE: pb.MISSED_RUNS_ONCE}
-
 
 ENDS_WITH_ITS_ENTRY = frozenset({State.WAITING, State.ACCEPTED, State.ASKING})
 """What becomes of an entry's run when the entry is taken out: one that works on goes on."""
@@ -51,14 +44,15 @@ class ScheduleDesk:
             raise errors.BadRequest("there is nothing to do", metadata={"field": "text"})
         if len(text.encode()) > TEXT_BYTES:
             raise errors.TooLarge
-        if wanted.missed not in _MISSED:
+        missed = words.missed(wanted)
+        if missed is None:
             raise errors.BadRequest("missed is skip or once", metadata={"field": "missed"})
         entry = Entry(
             schedule_id=self._owned.rng(ID_BYTES),
             thread=pairing.thread,
             text=text,
             times=checked(Times(cron=wanted.cron, at=wanted.at), now_ms=now_ms, zone=zone),
-            missed=_MISSED[wanted.missed],
+            missed=missed,
             made_at_ms=now_ms,
             dealt_ms=now_ms,
         )
@@ -110,7 +104,7 @@ class ScheduleDesk:
             schedule_id=entry.schedule_id,
             phone_name=names.get(entry.thread, ""),
             text=entry.text,
-            missed=_MISSED_TOLD[entry.missed],
+            missed=words.MISSED[entry.missed],
             paused=entry.paused,
             next_at_ms=following or 0,
             last_due_at_ms=entry.last_due_ms,

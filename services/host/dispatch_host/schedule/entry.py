@@ -5,24 +5,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from enum import StrEnum
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.ids import ID_BYTES, TaskId
 
+from dispatch_host.schedule.missed import Missed
 from dispatch_host.schedule.times import Times, due_between, first_after
 
 ON_TIME_MS = 60_000
 """What is due no longer than that is run as planned; what is due longer was missed."""
 SET_BACK_MS = 24 * 3_600_000
 """A clock that is set back further was wrong before."""
-
-
-class Missed(StrEnum):
-    """What becomes of missed times."""
-
-    SKIP = "skip"
-    ONCE = "once"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

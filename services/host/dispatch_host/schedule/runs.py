@@ -18,7 +18,7 @@ from dispatch_host.admission import WAITING_LIMIT
 from dispatch_host.journal import Tx, outbox, schedules, tasks, threads
 from dispatch_host.schedule.entry import Deal, Entry, Hold, Rest, Run, Tell, look, task_id_of
 from dispatch_host.scribe import Scribe
-from dispatch_host.tasks import OPEN, Event
+from dispatch_host.tasks import OPEN
 
 NO_REASON = Reason.REASON_UNSPECIFIED
 
@@ -91,10 +91,6 @@ def _begin(tx: Tx, scribe: Scribe, entry: Entry, run: Run, *, now_ms: int) -> bo
     schedules.ran(tx, entry.schedule_id, task_id, due_ms=run.due_ms)
     # The relay has not seen it, and is to report it, and to call the person should this host go away in the middle.
     outbox.add_go(tx, pair_id, MessageId(scribe.rng(ID_BYTES)), task_id)
-    written = [entries.scheduled(task_id, entry.schedule_id, entry.text, run)]
-    others = len(tasks.in_states(tx, OPEN)) - 1
-    if others:
-        tasks.step(tx, task_id, Event.WAIT)
-        written.append(in_line.waits(tx, task, others))
-    scribe.tell(tx, task, written)
+    first = entries.scheduled(task_id, entry.schedule_id, entry.text, run)
+    scribe.tell(tx, task, [first, *in_line.joins(tx, task)])
     return True

@@ -37,6 +37,7 @@ class Scheduler:
         zone: Callable[[], tzinfo],
         undecided: Callable[[], int],
         began: Callable[[Looked], None],
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         # Fixed after __init__.
         self._journal = journal
@@ -45,6 +46,7 @@ class Scheduler:
         self._zone = zone
         self._undecided = undecided
         self._began = began
+        self._look_seconds = look_seconds
         # Touched by all.
         self._woken = asyncio.Event()
         self._looking = asyncio.Lock()
@@ -66,7 +68,7 @@ class Scheduler:
         while not self._stopping:
             self._woken.clear()
             async with self._looking:
-                wait_seconds = LOOK_SECONDS if self._stopping else await self._look()
+                wait_seconds = self._look_seconds if self._stopping else await self._look()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_seconds):
                     await self._woken.wait()
@@ -82,10 +84,10 @@ class Scheduler:
             )
         except errors.StoreFailed as failure:
             _LOG.error("schedule can't be looked at", detail=failure.detail)
-            return LOOK_SECONDS
+            return self._look_seconds
         if looked.wrote:
             _LOG.info("scheduled", on_time=looked.on_time, late=looked.late, missed=looked.missed)
             self._began(looked)
         if looked.next_ms is None:
-            return LOOK_SECONDS
-        return min(max(0.0, (looked.next_ms - self._clock.wall_ms()) / 1000), LOOK_SECONDS)
+            return self._look_seconds
+        return min(max(0.0, (looked.next_ms - self._clock.wall_ms()) / 1000), self._look_seconds)

@@ -10,10 +10,19 @@ from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.device.telling import task_word
 from dispatch.plain import one_line
 
+from dispatch_host.schedule.missed import Missed
 from dispatch_host.telling import task
 
-MISSED = {"skip": pb.MISSED_RUNS_SKIP, "once": pb.MISSED_RUNS_ONCE}
+MISSED = {Missed.SKIP: pb.MISSED_RUNS_SKIP, Missed.ONCE: pb.MISSED_RUNS_ONCE}
+"""What becomes of missed times, in the contract."""
 _SHORT_ID = 8
+
+
+def missed(entry: pb.Schedule) -> Missed | None:
+    """Read what becomes of missed times: skipped where nothing is said, None for what is not known here."""
+    if entry.missed == pb.MISSED_RUNS_UNSPECIFIED:
+        return Missed.SKIP
+    return next((one for one, known in MISSED.items() if known == entry.missed), None)
 
 
 def told(entry: pb.Schedule, event: str, *, zone: str = "") -> dict[str, Any]:
@@ -25,7 +34,7 @@ def told(entry: pb.Schedule, event: str, *, zone: str = "") -> dict[str, Any]:
         "text": entry.text,
         "cron": entry.cron or None,
         "when": entry.at or None,
-        "missed": next((word for word, known in MISSED.items() if known == entry.missed), "skip"),
+        "missed": missed(entry) or Missed.SKIP,
         "paused": entry.paused,
         "next_at": entry.next_at_ms or None,
         "last": task(entry.last) | {"due_at": entry.last_due_at_ms} if entry.HasField("last") else None,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, tzinfo
+from datetime import datetime, tzinfo
 
 
 def local_zone() -> tzinfo:
-    """Give the zone; UTC where it can't be told. Read anew each time: a person who travels changes it."""
+    """Give the zone; where it has no name (TZ=CET-1CEST) today's offset. Read anew each time: a person who travels changes it."""
     import tzlocal  # noqa: PLC0415 -- quick `--help`
 
     try:
         return tzlocal.reload_localzone()
     except (OSError, ValueError, LookupError):
-        return UTC
+        zone = datetime.now().astimezone().tzinfo
+        assert zone is not None  # noqa: S101 -- astimezone() always sets one
+        return zone

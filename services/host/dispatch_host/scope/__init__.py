@@ -7,10 +7,11 @@ explains the rules and what they do not cover.
 
 from dispatch_host.scope.beneath import Beneath, ComponentWalk, OpenAt2, best_beneath
 from dispatch_host.scope.folder import Folder, FolderRefused
+from dispatch_host.scope.given import around
 from dispatch_host.scope.hands import Facts, Hands
-from dispatch_host.scope.keep_out import KeepOut, kept
+from dispatch_host.scope.keep_out import KeepOut, lasting
 from dispatch_host.scope.kept import Identity, KeptOut
-from dispatch_host.scope.names import END_MISSING, exact, shown, visible
+from dispatch_host.scope.names import END_MISSING, exact, fold, shown, visible
 from dispatch_host.scope.refusal import Refusal, Refused
 from dispatch_host.scope.renaming import LinkThenUnlink, Rename, RenameAt2, best_rename
 from dispatch_host.scope.resolve import FolderNotApproved, NoSuchFolder, Place, SeveralFolders, find_folder
@@ -42,11 +43,13 @@ __all__ = [
     "Scope",
     "SeveralFolders",
     "Tally",
+    "around",
     "best_beneath",
     "best_rename",
     "exact",
     "find_folder",
-    "kept",
+    "fold",
+    "lasting",
     "shown",
     "visible",
 ]

@@ -2,7 +2,8 @@
 
 Two implementations of one rule, which one conformance function tests: the kernel's openat2 where it is there, and one
 component at a time with O_NOFOLLOW elsewhere. Links are not followed at all, also those that stay inside: then a path
-says where a file is, the same on every system. Knows nothing of who asks; called by scope.py only.
+says where a file is, the same on every system. Knows nothing of who asks; called by the scope, and by the sandbox for
+what a program may see.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +30,3 @@ class Folder:
             cause = error.strerror if isinstance(error, OSError) else str(error)
             raise FolderRefused(f"{said} can't be approved: {cause}") from error
         return cls(path, writable)
-
-    def is_within(self, approved: Sequence[Folder]) -> bool:
-        """Tell whether all that this folder lets an agent do is approved."""
-        return any(
-            self.path.is_relative_to(folder.path) and (folder.writable or not self.writable) for folder in approved
-        )

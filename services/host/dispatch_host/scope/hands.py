@@ -48,6 +48,11 @@ class Facts(NamedTuple):
     mtime_ns: int
     inode: int
 
+    @classmethod
+    def of(cls, found: os.stat_result) -> Facts:
+        """Take them from what the system says."""
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+
 
 class Hands:
     """Changes files within a scope. Holds nothing open but the scope."""
@@ -199,8 +204,7 @@ class Hands:
         if located is None:
             raise Refused(Refusal.OUTSIDE, path)
         with self._scope.open_file(*located) as file, _told(path):
-            found = os.fstat(file.fileno())
-            if Facts(found.st_size, found.st_mtime_ns, found.st_ino) != expected:
+            if Facts.of(os.fstat(file.fileno())) != expected:
                 raise Refused(Refusal.CHANGED, path)
             _copy_into(file.fileno(), away, f"{kept}.part")
         with _told(path):
@@ -294,7 +298,7 @@ class Hands:
             raise Refused(Refusal.LINK, path)
         if not stat.S_ISREG(found.st_mode):
             raise Refused(special(found) or Refusal.NOT_A_FILE, path)
-        return Facts(found.st_size, found.st_mtime_ns, found.st_ino)
+        return Facts.of(found)
 
 
 def _copy(from_fd: int, old: str, to_fd: int, new: str) -> None:

@@ -64,7 +64,7 @@ class KeepOut(Sequence[KeptOut]):
             self._named[key] = KeptOut.hold(path) if len(self._named) < _HELD else KeptOut(*key)
 
 
-def kept(keep_out: Sequence[Path | KeptOut]) -> Sequence[KeptOut]:
+def lasting(keep_out: Sequence[Path | KeptOut]) -> Sequence[KeptOut]:
     """Give what can be kept over many uses: what looks anew each time as it is, and paths held from now on."""
     if isinstance(keep_out, KeepOut):
         return keep_out

@@ -1,7 +1,7 @@
 """What no agent may read, whatever is approved: the host's own keys and journal. Known by what it is, not only by its path.
 
-A path is a word that anybody who may rename a folder above it can change; a device and an inode stay. Made once when the host
-starts, for later the path may lead elsewhere. Called by whoever opens a scope, and by the sandbox.
+A path is a word that anybody who may rename a folder above it can change; a device and an inode stay. Held from the moment it is
+named, for later the path may lead elsewhere. Made by keep_out.py; used by whoever opens a scope, and by the sandbox.
 """
 
 from __future__ import annotations

@@ -1,17 +1,15 @@
-"""How a file name, or a line of text, that may hold anything is shown to a person. Knows nothing of Markdown."""
+"""How a file name, or a line of text, that may hold anything is shown to a person; and which names a disk may take for one.
+
+Knows nothing of Markdown.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# Control, format (bidirectional overrides would reorder the rest of the line), lone surrogates, line and paragraph ends.
-# Spaces that are none of the keyboard's look like one.
-_ESCAPED = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs", "Co", "Cn"}
-# Drawn as nothing, though letters, marks or signs: fillers, joiners, variation selectors, the empty Braille cell.
-_INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
-)
+from dispatch.plain import is_unseen
+
 _MARKS = {"\t": "⇥", "\r": "␍"}
 END_MISSING = "␃"
 """Stands at the end of a text whose last line does not end."""
@@ -42,6 +40,13 @@ def visible(line: str) -> str:
     return "".join(_sign(character) for character in line)
 
 
+def fold(path: str) -> str:
+    """Write a path as the disks see it that know no case and no Unicode forms: two that fold alike may be one file."""
+    return (
+        path.lower() if path.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
+    )
+
+
 def _sign(character: str) -> str:
     if character in _MARKS:
         return _MARKS[character]
@@ -51,9 +56,8 @@ def _sign(character: str) -> str:
 
 
 def _is_unseen(character: str) -> bool:
-    if character == " ":
-        return False
-    return unicodedata.category(character) in _ESCAPED or _INVISIBLE.fullmatch(character) is not None
+    # Spaces that are none of the keyboard's look like one.
+    return is_unseen(character) or (character != " " and unicodedata.category(character) == "Zs")
 
 
 def _escape(character: str) -> str:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dispatch_host.scope.beneath import Beneath
-from dispatch_host.scope.climbing import THROUGH, is_within
+from dispatch_host.scope.climbing import THROUGH, is_within, upwards
 from dispatch_host.scope.folder import Folder
 from dispatch_host.scope.kept import Identity
+from dispatch_host.scope.names import fold
 from dispatch_host.scope.refusal import Refusal, Refused, leads_out, refusal_of, special
 
 FILE = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: a FIFO without a writer must not hold the worker
@@ -72,7 +72,7 @@ class Root:
         self.label = folder.path.name or str(folder.path)  # as it is: whoever writes it escapes it
         self._fd = fd
         self._beneath = beneath
-        self._blocked = tuple(_fold(path) for path in blocked)
+        self._blocked = tuple(fold(path) for path in blocked)  # what is not there yet is known by its name alone
         self._kept = kept
         facts = os.fstat(fd)
         self.identity: Identity = (facts.st_dev, facts.st_ino)
@@ -86,7 +86,7 @@ class Root:
 
     def blocks(self, path: str) -> bool:
         """Tell whether a path belongs to what is kept out, whatever folder was approved."""
-        folded = _fold(path)
+        folded = fold(path)
         return any(folded == blocked or folded.startswith(f"{blocked}/") for blocked in self._blocked)
 
     def keeps_out(self, facts: os.stat_result) -> bool:
@@ -120,25 +120,12 @@ class Root:
 
         Upwards, from what was opened: where a folder is now is told by it alone, whoever renames what meanwhile.
         """
-        here = folder
-        try:
-            while True:
-                facts = os.fstat(here)
-                if self.keeps_out(facts):
-                    raise leads_out(path)
-                identity = facts.st_dev, facts.st_ino
-                if identity == self.identity:
-                    return
-                above = os.open("..", THROUGH, dir_fd=here)
-                if here != folder:
-                    os.close(here)
-                here = above
-                over = os.fstat(here)
-                if (over.st_dev, over.st_ino) == identity:  # the top of the disk
-                    raise leads_out(path)
-        finally:
-            if here != folder:
-                os.close(here)
+        for identity in upwards(folder):
+            if identity in self._kept:
+                break
+            if identity == self.identity:
+                return
+        raise leads_out(path)
 
     def _reach(self, path: str, flags: int) -> int:
         """Open a path, in steps where it is longer than the system takes at once."""
@@ -249,10 +236,3 @@ def _steps(path: str) -> list[str]:
         else:
             steps.append(part)
     return steps
-
-
-def _fold(path: str) -> str:
-    """Write alike what some disk takes for one name: of what is kept out and not there yet, the name is all that is known."""
-    return (
-        path.lower() if path.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
-    )

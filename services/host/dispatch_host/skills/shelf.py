@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dispatch_host.scope import Entry, Folder, KeptOut, Refused, Root, Scope, Tally
+from dispatch_host.scope.theirs import lies_where_agents_write
 from dispatch_host.skills.front_matter import Unreadable, mistakes, split
 
 FILE_BYTES = 1024 * 1024
@@ -71,9 +72,18 @@ def files_of(skill: Found) -> list[str]:
 
 
 @contextmanager
-def copied(skill: Found) -> Iterator[Path]:
-    """Hold a copy of a skill's folder, which changes no more: what was approved is what runs. Raises NotRead."""
-    target = tempfile.mkdtemp(prefix="dispatch-skill-")
+def copied(skill: Found, *, where: Sequence[Path], theirs: Sequence[Path]) -> Iterator[Path]:
+    """Hold a copy of a skill's folder, which changes no more: what was approved is what runs. Raises NotRead.
+
+    It lies in the first of the folders `where` that is there and not where agents may write (`theirs`): one that approves the
+    folder for temporary files must not have it changed while its question is open.
+    """
+    above = next(
+        (one for one in where if os.access(one, os.W_OK) and not lies_where_agents_write(one.resolve(), theirs)), None
+    )
+    if above is None:
+        raise NotRead("there is no folder for its copy in which agents may not write")
+    target = tempfile.mkdtemp(prefix="dispatch-skill-", dir=above)
     try:
         with _opened(skill) as (scope, root):
             _copy(scope, root, target)

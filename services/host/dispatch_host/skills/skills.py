@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import shlex
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from dispatch.plain import plain
 
 from dispatch_host.agents import places
 from dispatch_host.agents.asking import JSON, RULE_BYTES, Approval, Denied, NobodyAnswered, canonical
+from dispatch_host.agents.given import Given, choice, listed, schema, words
 from dispatch_host.agents.places import NoPlace
 from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
@@ -36,7 +38,6 @@ _ABOUT_BYTES = 16 * 1024
 _FILES_SHOWN = 100
 _ARGUMENTS = 64
 _BY_ENDING = {".py": ("python3",), ".sh": ("sh",), ".bash": ("bash",), ".js": ("node",), ".mjs": ("node",)}
-_TEXT: Mapping[str, JSON] = {"type": "string"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,78 +97,103 @@ class Skills:
         if not good:
             return []
         names = [skill.name for skill in good]
-        listed, cut = "", 0
+        told, cut = "", 0
         for skill in good:
             line = f"\n- {skill.name}: {plain(skill.about)}"
-            if len((listed + line).encode()) > _ABOUT_BYTES:
+            if len((told + line).encode()) > _ABOUT_BYTES:
                 cut += 1
             else:
-                listed += line
+                told += line
         more = f"\n{cut} more are left out." if cut else ""
-        which: Mapping[str, JSON] = {"type": "string", "enum": names}
+        which = choice("The skill.", *names)
         found = [
             Tool(
                 "load_skill",
-                f"Load the instructions of a skill before you do what it is for. The skills:{listed}{more}",
-                _takes(name=which),
+                f"Load the instructions of a skill before you do what it is for. The skills:{told}{more}",
+                schema(("name",), name=which),
                 self._load,
             ),
-            Tool("read_skill_file", "Read a file of a skill.", _takes(name=which, path=_TEXT), self._read),
+            Tool(
+                "read_skill_file",
+                "Read a file of a skill.",
+                schema(("name", "path"), name=which, path=words("The file, as load_skill lists it.")),
+                self._read,
+            ),
         ]
         if work.gate.has(TERMINAL) and work.gate.folders:
-            arguments: Mapping[str, JSON] = {"type": "array", "items": {"type": "string"}}
             about = "Run a script of a skill, in the sandbox, in one of the approved folders. The person is asked."
-            takes = _takes(name=which, path=_TEXT, arguments=arguments, folder=_TEXT)
+            takes = schema(
+                ("name", "path", "folder"),
+                name=which,
+                path=words("The script, as load_skill lists it."),
+                arguments=listed("What it is given, each word for itself."),
+                folder=words("The folder that it starts in."),
+            )
             found.append(Tool("run_skill_script", about, takes, self._run))
         return found
 
     async def _good(self, work: Work) -> list[Found]:
         return [skill for skill in await asyncio.to_thread(self.found, work.gate.folders) if not skill.wrong]
 
-    async def _named(self, arguments: Mapping[str, JSON], work: Work) -> Found:
-        skill = next((one for one in await self._good(work) if one.name == arguments.get("name")), None)
+    async def _named(self, name: str, work: Work) -> Found:
+        skill = next((one for one in await self._good(work) if one.name == name), None)
         if skill is None:
             raise ToolFailed("There is no skill of this name.")
         return skill
 
     async def _load(self, arguments: Mapping[str, JSON], work: Work) -> str:
-        skill = await self._named(arguments, work)
+        taken = Given(arguments)
+        name = taken.needed("name")
+        taken.done()
+        skill = await self._named(name, work)
         with _reading():
             files = await asyncio.to_thread(files_of, skill)
-        listed = "\n".join(f"- {plain(path)}" for path in files[:_FILES_SHOWN])
+        shown_files = "\n".join(f"- {plain(path)}" for path in files[:_FILES_SHOWN])
         more = f"\n{len(files) - _FILES_SHOWN} more." if len(files) > _FILES_SHOWN else ""
-        return f"{_cut(skill.body.encode())}\n\nThe files of the skill, for read_skill_file:\n{listed}{more}"
+        return f"{_cut(skill.body.encode())}\n\nThe files of the skill, for read_skill_file:\n{shown_files}{more}"
 
     async def _read(self, arguments: Mapping[str, JSON], work: Work) -> str:
-        skill = await self._named(arguments, work)
+        taken = Given(arguments)
+        name, path = taken.needed("name"), taken.needed("path")
+        taken.done()
+        skill = await self._named(name, work)
         with _reading():
-            return _cut(await asyncio.to_thread(read, skill, _text(arguments, "path")))
+            return _cut(await asyncio.to_thread(read, skill, path))
 
     async def _run(self, arguments: Mapping[str, JSON], work: Work) -> str:
         """Run a script as it is when the person says yes."""
-        skill, path = await self._named(arguments, work), _text(arguments, "path")
-        words = arguments.get("arguments", [])
-        if not isinstance(words, list) or len(words) > _ARGUMENTS or not all(isinstance(one, str) for one in words):
-            raise ToolFailed(f"The arguments are at most {_ARGUMENTS} texts.")
-        start = await self._start(_text(arguments, "folder"), work)
+        taken = Given(arguments)
+        name, path, folder = taken.needed("name"), taken.needed("path"), taken.needed("folder")
+        handed = taken.texts("arguments", most=_ARGUMENTS, longest=TEXT_BYTES)
+        taken.done()
+        skill = await self._named(name, work)
+        start = await self._start(folder, work)
         async with contextlib.AsyncExitStack() as stack:
             with _reading():
-                copy = await asyncio.to_thread(stack.enter_context, copied(skill))
+                theirs = where_agents_write(work.gate.folders, self._agents_own())
+                where = (Path(tempfile.gettempdir()), self._home / ".cache", self._home)
+                copying = copied(skill, where=where, theirs=theirs)
+                copy = await asyncio.to_thread(stack.enter_context, copying)
                 await asyncio.to_thread(read, replace(skill, shelf=copy.parent, name=copy.name), path)
                 whole = await asyncio.to_thread(digest, copy)
             try:
-                confined = await self._terminal.is_confined(work.gate, f"{skill.name}/{path}")
+                confined = await self._terminal.is_confined(work.gate, _subject(skill.name, path))
             except NoSandbox as missing:
                 raise ToolFailed(f"Scripts can't be run here: {missing.why}") from None
             if not confined:
                 raise ToolFailed("Scripts of skills run in the sandbox only, and there is none.")
-            run = _Script(skill, path, whole, [str(one) for one in words], start)
+            run = _Script(skill, path, whole, handed, start)
             question = self._question(run, work)
             reply = await work.ask.may(question)
             if isinstance(reply, Denied):
                 raise ToolFailed("The person said no. The script was not run.")
             if isinstance(reply, NobodyAnswered):
                 raise ToolFailed("Nobody answered whether it may be run. The script was not run.")
+            # A folder around it may have been approved meanwhile.
+            if await asyncio.to_thread(digest, copy) != whole:
+                raise ToolFailed(
+                    "Its copy is another by now than the one that was asked about. The script was not run."
+                )
             return await self._carry_out(question.action, copy, work)
 
     async def _start(self, said: str, work: Work) -> Path:
@@ -192,7 +218,7 @@ class Skills:
             "folders": places.to_json(folders),
             "network": online,
         }
-        line = shlex.join([f"{run.skill.name}/{run.path}", *run.words])
+        line = shlex.join([_subject(run.skill.name, run.path), *run.words])
         how = ["in the sandbox", "with the network" if online else "without the network"]
         may = partial(places.rights, folders, home=self._home, confined=True)
         at = places.where(run.start, self._home)
@@ -224,6 +250,7 @@ class Skills:
             folders=places.from_json(said["folders"]),
             own=[Folder(copy)],
             variables={"SKILL_FOLDER": str(copy)},
+            subject=_subject(said["skill"], said["path"]),
         )
         try:
             async with contextlib.aclosing(running) as events:
@@ -240,6 +267,11 @@ class Skills:
         return json.dumps({"end": how, "output": plain(output.decode(errors="replace"))}, ensure_ascii=False)
 
 
+def _subject(skill: str, path: str) -> str:
+    """Name a script as the question and the audit log do: which interpreter it takes says nothing."""
+    return f"{skill}/{path}"
+
+
 def _interpreter(path: str) -> Sequence[str]:
     return _BY_ENDING.get(Path(path).suffix, ("sh",))
 
@@ -250,17 +282,6 @@ def _reading() -> Iterator[None]:
         yield
     except NotRead as why:
         raise ToolFailed(f"It can't be read: {why}.") from None
-
-
-def _takes(**properties: Mapping[str, JSON]) -> Mapping[str, JSON]:
-    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
-
-
-def _text(arguments: Mapping[str, JSON], name: str) -> str:
-    value = arguments.get(name)
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise ToolFailed(f"{name} is a text.")
-    return value
 
 
 def _cut(content: bytes) -> str:

@@ -21,7 +21,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, OptionList, Static
 
 from dispatch_host import telling
-from dispatch_host.pictures import drawn
+from dispatch_host.qr import drawn
 
 _BESIDE, _ABOVE_AND_BELOW = 4, 5
 """What else is in the window."""

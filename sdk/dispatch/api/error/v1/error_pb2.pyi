@@ -243,8 +243,6 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Nothing keeps the computer awake, because its system does not allow the host to. A warning, as above."""
     REASON_KEEP_AWAKE_UNAVAILABLE: _Reason.ValueType  # 117
     """Nothing keeps the computer awake, because there is nothing on it that could. A warning, as above."""
-    REASON_CONNECTOR_UNAVAILABLE: _Reason.ValueType  # 118
-    """A connector can't be used: it is written wrong, or its server does not start or ended. Nothing is refused by it alone."""
     REASON_ATTACHMENT_MISSING: _Reason.ValueType  # 120
     """---- Files. ----
 
@@ -496,8 +494,6 @@ REASON_KEEP_AWAKE_DENIED: Reason.ValueType  # 116
 """Nothing keeps the computer awake, because its system does not allow the host to. A warning, as above."""
 REASON_KEEP_AWAKE_UNAVAILABLE: Reason.ValueType  # 117
 """Nothing keeps the computer awake, because there is nothing on it that could. A warning, as above."""
-REASON_CONNECTOR_UNAVAILABLE: Reason.ValueType  # 118
-"""A connector can't be used: it is written wrong, or its server does not start or ended. Nothing is refused by it alone."""
 REASON_ATTACHMENT_MISSING: Reason.ValueType  # 120
 """---- Files. ----
 

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dispatch import errors
 
+from dispatch_host.agents.acp.earlier import earlier_session
 from dispatch_host.agents.acp.finding import NotInstalled, find
 from dispatch_host.agents.acp.presets import Preset
 from dispatch_host.agents.acp.tools import passed_on
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
 from dispatch_host.agents.asking import Ask
+from dispatch_host.agents.driving import Events, driven
 from dispatch_host.agents.terminal import NoSandbox, Terminal
 from dispatch_host.agents.toolbox import Toolbox, Work
 from dispatch_host.agents.words import Words
@@ -26,7 +29,7 @@ from dispatch_host.sandbox.program import NoProgram
 from dispatch_host.scope import Folder, KeptOut
 
 if TYPE_CHECKING:
-    from dispatch_host.agents.acp.session import Session
+    from dispatch_host.agents.acp.session import Session, Tell
     from dispatch_host.connectors.passing import Passed
 
 START_SECONDS = 60.0
@@ -71,32 +74,16 @@ class External:
     ) -> AsyncGenerator[AgentEvent, None]:
         """Do one task. Closing this generator, or cancelling its reader, kills the agent's program with all that it started."""
         del words
-        events: asyncio.Queue[AgentEvent | Exception] = asyncio.Queue(_EVENTS)
+        events: Events = asyncio.Queue(_EVENTS)
         tools = Work(task, gate, ask, events.put, earlier=[turn.task_id for turn in history if turn.task_id])
-
-        async def work() -> None:
-            try:
-                await events.put(await self._work(tools, history, events))
-            except Exception as failure:  # raised where the events are read
-                await events.put(failure)
-
-        working = asyncio.create_task(work())
         try:
-            while True:
-                event = await events.get()
-                if isinstance(event, Exception):
-                    raise event
-                yield event
-                if isinstance(event, Result | NotDone):
-                    return
+            async with aclosing(driven(lambda: self._work(tools, history, events.put), events)) as told:
+                async for event in told:
+                    yield event
         finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
             await tools.closing.aclose()
 
-    async def _work(
-        self, work: Work, history: Sequence[Turn], events: asyncio.Queue[AgentEvent | Exception]
-    ) -> Result | NotDone:
+    async def _work(self, work: Work, history: Sequence[Turn], tell: Tell) -> Result | NotDone:
         title, gate = self._preset.title, work.gate
         folders = gate.folders
         if not folders:
@@ -118,7 +105,7 @@ class External:
             await gate.use(Permission(Kind.FOLDER, str(folder.path), folder.writable), f"given to {title}")
         try:
             async with passed_on(self._toolboxes, work, system_path=self._system_path) as passed:
-                session = await asyncio.to_thread(self._session, work, history, events, confined, passed)
+                session = await asyncio.to_thread(self._session, work, history, tell, confined, passed)
                 return await session.run(ready, self._folder(folders, history))
         except NoProgram as cannot:
             return NotDone(NotDoneReason.FOLDER_NOT_APPROVED, f"{title} was not started: {cannot}.")
@@ -129,7 +116,7 @@ class External:
         self,
         work: Work,
         history: Sequence[Turn],
-        events: asyncio.Queue[AgentEvent | Exception],
+        tell: Tell,
         confined: bool,
         passed: Passed | None,
     ) -> Session:
@@ -149,7 +136,7 @@ class External:
             gate=work.gate,
             history=history,
             ask=work.ask,
-            tell=events.put,
+            tell=tell,
             confined=confined,
             passed=passed,
         )
@@ -157,9 +144,7 @@ class External:
 
     def _folder(self, folders: Sequence[Folder], history: Sequence[Turn]) -> Path:
         """Choose where it works: where it worked last, else the first folder that it may change."""
-        from dispatch_host.agents.acp.session import earlier_folder  # noqa: PLC0415 -- as above
-
-        last = earlier_folder(history, self._preset.name)
+        last = earlier_session(history, self._preset.name).folder
         if last is not None and any(folder.path == last for folder in folders):
             return last
         return next((folder for folder in folders if folder.writable), folders[0]).path

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from acp.schema import AllowedOutcome, DeniedOutcome, PermissionOption, RequestPermissionResponse
 
@@ -19,7 +19,7 @@ from dispatch_host.agents.asking import JSON, RULE_BYTES, Allowed, Approval, Den
 from dispatch_host.changes import difference
 from dispatch_host.markdown import code, fenced
 from dispatch_host.permissions.permission import TERMINAL, Kind, Permission
-from dispatch_host.scope import Folder, shown
+from dispatch_host.scope import Folder, around, shown
 
 _WANTS = {
     "read": "read",
@@ -31,7 +31,8 @@ _WANTS = {
     "fetch": "fetch from the network",
     "switch_mode": "go on in another way",
 }
-_CHANGES = ("edit", "delete", "move")
+_EDIT = "edit"
+_CHANGES = (_EDIT, "delete", "move")
 Reply = Allowed | Denied | NobodyAnswered
 
 
@@ -70,13 +71,9 @@ def answer(reply: Reply, options: Sequence[PermissionOption]) -> RequestPermissi
     return RequestPermissionResponse(outcome=AllowedOutcome(outcome="selected", option_id=chosen.option_id))
 
 
-def written(call: Call) -> Sequence[tuple[str, str, str]]:
-    """Give the paths with the words that a tool call says are there, and those that it would write."""
-    return [
-        (part["path"], str(part.get("oldText") or ""), part["newText"])
-        for part in call.get("content", [])
-        if part.get("type") == "diff" and isinstance(part.get("newText"), str)
-    ]
+def approved(call: Call) -> Sequence[tuple[str, str, str]]:
+    """Give the writes that a yes to a tool call is a yes to: an edit's. A yes to deleting or moving files is none to writing."""
+    return _written(call) if call.get("kind") == _EDIT else []
 
 
 def change_rule(agent: str, kind: str, folder: Folder, home: Path) -> tuple[str, JSON, Permission]:
@@ -110,9 +107,11 @@ def _rule(
     action: bytes, call: Call, kind: str, agent: str, folders: Sequence[Folder], home: Path
 ) -> tuple[str, JSON, Permission | None]:
     """Give the rule: a folder's files, or the exact call while a person can read it; else there is none."""
-    places = [one["path"] for one in call.get("locations", []) if isinstance(one.get("path"), str)]
-    places += [path for path, _, _ in written(call)]
-    if kind in _CHANGES and (folder := _holding(places, folders)) is not None:
+    paths = [one["path"] for one in call.get("locations", []) if isinstance(one.get("path"), str)]
+    paths += [path for path, _, _ in _written(call)]
+    # A difference in a call to delete or move files is more than the rule of its kind would say.
+    says_all = kind == _EDIT or not any(part.get("type") == "diff" for part in call.get("content", []))
+    if kind in _CHANGES and says_all and (folder := _holding(paths, folders)) is not None:
         rule, of, permission = change_rule(agent, kind, folder, home)
         return (rule, of, permission) if rule else ("", None, None)
     rule = f"let {agent} do exactly this: {shown(action.decode())}"
@@ -121,14 +120,23 @@ def _rule(
     return rule, json.loads(action), TERMINAL
 
 
+def _written(call: Call) -> Sequence[tuple[str, str, str]]:
+    """Give the paths with the words that a tool call says are there, and those that it would write."""
+    return [
+        (part["path"], str(part.get("oldText") or ""), part["newText"])
+        for part in call.get("content", [])
+        if part.get("type") == "diff" and isinstance(part.get("newText"), str)
+    ]
+
+
 def _holding(paths: Sequence[str], folders: Sequence[Folder]) -> Folder | None:
     """Give the one folder that may be changed and in which all of these lie."""
     found: set[Folder] = set()
-    for path in map(PurePath, paths):
-        holding = [folder for folder in folders if path.is_relative_to(folder.path) and ".." not in path.parts]
-        if not holding:
+    for path in map(Path, paths):
+        holding = around(path, folders)
+        if holding is None or ".." in path.parts:
             return None
-        found.add(max(holding, key=lambda folder: len(folder.path.parts)))
+        found.add(holding)
     only = next(iter(found)) if len(found) == 1 else None
     return only if only is not None and only.writable else None
 

@@ -6,8 +6,8 @@ Whatever goes wrong in a call is its answer, and nobody else's trouble: the SDK 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from acp.schema import (
     WriteTextFileResponse,
 )
 from dispatch import errors
+from dispatch.runtime.logs import get_logger
 
 from dispatch_host.agents.acp import asked
 from dispatch_host.agents.acp.files import FileRefused, Files
@@ -37,7 +38,7 @@ from dispatch_host.agents.agent import NotDoneReason
 from dispatch_host.agents.asking import Allowed, Denied, NobodyAnswered
 from dispatch_host.sandbox.program import Exit
 
-log = logging.getLogger(__name__)
+_LOG = get_logger()
 
 _R = TypeVar("_R")
 _REFUSED = -32000
@@ -64,7 +65,7 @@ def _answered(
         except RequestError:
             raise
         except Exception as failure:
-            log.warning("a request of an external agent failed", extra={"cause": type(failure).__name__})
+            _LOG.warning("a request of an external agent failed", cause=type(failure).__name__)
             raise RequestError.internal_error() from None
 
     return call
@@ -86,10 +87,12 @@ class Client:
         """Set once, before the prompt: until then nothing is answered."""
         self.refusals: set[NotDoneReason] = set()
         """What a person said no to, or nobody said anything to."""
+        self.taken: Callable[[], Awaitable[None]] = _at_once
+        """Waits until the agent has taken what was said to it before. Set once, with the connection."""
         self._story = story
         self._files = files
         self._terminals = terminals
-        self._asking = asyncio.Lock()
+        self._asking, self._answering = asyncio.Lock(), asyncio.Lock()
 
     @_answered
     async def request_permission(
@@ -105,7 +108,7 @@ class Client:
                 raise RequestError.invalid_params({"details": "this can't be shown to a person"}) from None
             reply = await files.ask.may(question)
         if isinstance(reply, Allowed):
-            files.approved(asked.written(call))
+            files.approved(asked.approved(call))
         elif isinstance(reply, Denied):
             self.refusals.add(NotDoneReason.PERSON_DENIED)
         elif isinstance(reply, NobodyAnswered):
@@ -117,7 +120,8 @@ class Client:
         self, path: str, line: int | None = None, limit: int | None = None
     ) -> ReadTextFileResponse:
         """Read a file for it."""
-        return ReadTextFileResponse(content=await self._files.read(path, line, limit))
+        async with self._large():
+            return ReadTextFileResponse(content=await self._files.read(path, line, limit))
 
     @_answered
     async def write_text_file(self, path: str, content: str) -> WriteTextFileResponse:
@@ -147,9 +151,10 @@ class Client:
     @_answered
     async def terminal_output(self, terminal_id: str) -> TerminalOutputResponse:
         """Tell a program's output so far."""
-        text, truncated, end = self._terminals.look(terminal_id)
-        status = None if end is None else TerminalExitStatus(**_ended(end))
-        return TerminalOutputResponse(output=text, truncated=truncated, exit_status=status)
+        async with self._large():
+            text, truncated, end = self._terminals.look(terminal_id)
+            status = None if end is None else TerminalExitStatus(**_ended(end))
+            return TerminalOutputResponse(output=text, truncated=truncated, exit_status=status)
 
     @_answered
     async def wait_for_terminal_exit(self, terminal_id: str) -> WaitForTerminalExitResponse:
@@ -168,9 +173,20 @@ class Client:
         await self._terminals.release(terminal_id)
         return ReleaseTerminalResponse()
 
+    @asynccontextmanager
+    async def _large(self) -> AsyncIterator[None]:
+        """Wait to make an answer that may be megabytes: one at a time, and none while others wait to be taken."""
+        async with self._answering:
+            await self.taken()
+            yield
+
     def _folder(self) -> Path:
         assert self.opened is not None  # noqa: S101  nothing is answered before
         return self.opened.folder
+
+
+async def _at_once() -> None:
+    """Wait for nothing: nothing was said yet."""
 
 
 def _ended(end: Exit) -> dict[str, Any]:

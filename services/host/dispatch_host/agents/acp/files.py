@@ -30,7 +30,7 @@ from dispatch_host.changes import (
     touched,
 )
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import Folder, Hands, KeptOut, Refusal, Refused, Scope, shown
+from dispatch_host.scope import Folder, Hands, KeptOut, Refusal, Refused, Scope, around, shown
 
 _TITLED = 200  # characters of a path in a plan's title; its steps have all of it
 READ_BYTES = 4 * 1024 * 1024
@@ -63,7 +63,7 @@ class Files:
         """Give a text file, or some lines of it. Raises FileRefused, NotPermitted."""
         folders = self.gate.folders
         text = await asyncio.to_thread(self._read, path, folders)
-        for folder in _holding(path, folders):
+        if (folder := around(Path(path), folders)) is not None:
             await self.gate.use(Permission(Kind.FOLDER, str(folder.path)), "read for an external agent")
         if first_line is None and lines is None:
             return text
@@ -192,12 +192,6 @@ def _is_missing(folder: str, hands: Hands) -> bool:
 
 def _is_spelled_out(path: str) -> bool:
     return path.startswith("/") and os.path.normpath(path) == path and "\0" not in path
-
-
-def _holding(path: str, folders: Sequence[Folder]) -> Sequence[Folder]:
-    """Give the innermost approved folder that a path lies in, or none."""
-    found = [folder for folder in folders if Path(path).is_relative_to(folder.path)]
-    return [max(found, key=lambda folder: len(folder.path.parts))] if found else []
 
 
 def _digest(content: str) -> bytes:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -34,6 +34,7 @@ from pydantic import ValidationError
 
 from dispatch_host.agents.acp import endings
 from dispatch_host.agents.acp.client import Client, Opened
+from dispatch_host.agents.acp.earlier import earlier_session, memory_of
 from dispatch_host.agents.acp.files import Files
 from dispatch_host.agents.acp.finding import Ready
 from dispatch_host.agents.acp.presets import Preset
@@ -94,15 +95,6 @@ class _Failed(Exception):
     def __init__(self, reason: NotDoneReason, text: str) -> None:
         super().__init__(text)
         self.reason = reason
-
-
-@dataclass(frozen=True, slots=True)
-class _Earlier:
-    """A session that this agent had in the thread, and the turns since."""
-
-    session_id: str = ""
-    folder: Path | None = None
-    missed: Sequence[Turn] = field(default=(), repr=False)
 
 
 class Session:
@@ -172,6 +164,7 @@ class Session:
     async def _connected(self, wire: Wire) -> AsyncIterator[ClientSideConnection]:
         """Hold the SDK's connection; whatever the agent still has running ends with it."""
         # The SDK takes any object with the methods that an agent may call; its Protocol also wants those that are never called.
+        self._client.taken = wire.taken
         connection = ClientSideConnection(self._client, wire)  # type: ignore[arg-type]
         try:
             yield connection
@@ -222,7 +215,7 @@ class Session:
         folders = [one.path for one in self._errand.gate.folders]
         more = [str(one) for one in folders if one != folder] if sessions.additional_directories is not None else None
         servers = _servers(self._errand.passed)
-        earlier = _earlier(self._errand.history, self._means.preset.name)
+        earlier = earlier_session(self._errand.history, self._means.preset.name)
         session_id = ""
         if earlier.session_id and earlier.folder == folder and (resumes or loads):
             continued = connection.resume_session if resumes else connection.load_session
@@ -245,7 +238,7 @@ class Session:
             )
             session_id = opened.session_id
         if (resumes or loads) and len(session_id) <= _SESSION_CHARACTERS:
-            self._memory = {"acp": {"agent": self._means.preset.name, "session": session_id, "folder": str(folder)}}
+            self._memory = memory_of(self._means.preset.name, session_id, folder)
         return Opened(session_id, folder), missed
 
     async def _updated(self, notification: SessionNotification) -> None:
@@ -288,19 +281,3 @@ def _servers(passed: Passed | None) -> list[Server]:
         return []
     variables = [EnvVariable(name=name, value=value) for name, value in passed.env.items()]
     return [McpServerStdio(name=passed.name, command=passed.command, args=list(passed.args), env=variables)]
-
-
-def _earlier(history: Sequence[Turn], agent: str) -> _Earlier:
-    """Find the last session of this agent in the thread. What is in memories is read as if anybody had written it."""
-    for at in range(len(history) - 1, -1, -1):
-        said = history[at].memory.get("acp")
-        if isinstance(said, Mapping) and said.get("agent") == agent:
-            session_id, folder = said.get("session"), said.get("folder")
-            if isinstance(session_id, str) and session_id and isinstance(folder, str):
-                return _Earlier(session_id, Path(folder), history[at + 1 :])
-    return _Earlier()
-
-
-def earlier_folder(history: Sequence[Turn], agent: str) -> Path | None:
-    """Give the folder in which this agent worked last in the thread."""
-    return _earlier(history, agent).folder

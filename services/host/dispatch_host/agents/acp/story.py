@@ -27,7 +27,8 @@ from dispatch_host.agents.agent import Progress, Step, Text
 
 RESULT_BYTES = 44 * 1024
 _DELTA_BYTES = 16 * 1024
-_LIVE_BYTES = 1024 * 1024
+_LIVE_CHARACTERS = 1024 * 1024
+_KEPT_CHARACTERS = 2 * RESULT_BYTES  # of what may become the result: white space at its ends goes
 _CALLS = 1000
 CALL_BYTES = 1024 * 1024
 CALLS_BYTES = 16 * 1024 * 1024
@@ -44,8 +45,7 @@ class Story:
 
     def __init__(self) -> None:
         self._said = ""
-        self._kept_bytes = 0
-        self._live_bytes = 0
+        self._live_characters = 0
         self._over = 0  # tool calls that have ended
         self._calls: dict[str, dict[str, bytes]] = {}  # each part as JSON: read, it may be many times as large
         self._calls_bytes = 0
@@ -102,18 +102,17 @@ class Story:
         return {name: json.loads(part) for name, part in self._calls.get(tool_call_id, {}).items()}
 
     def _text(self, text: str) -> Iterator[Text]:
-        if self._kept_bytes <= 2 * RESULT_BYTES:
+        if len(self._said) <= _KEPT_CHARACTERS:
             self._said += text
-            self._kept_bytes += len(text)
-        if self._live_bytes < _LIVE_BYTES:
+        if self._live_characters < _LIVE_CHARACTERS:
             delta = plain(text, _DELTA_BYTES)
-            self._live_bytes += len(delta)
+            self._live_characters += len(delta)
             if delta:
                 yield Text(delta)
 
     def _before(self) -> Iterator[Step]:
         """Keep what it said before a tool call."""
-        said, self._said, self._kept_bytes = self._said.strip(), "", 0
+        said, self._said = self._said.strip(), ""
         if said:
             title = line(said.partition("\n")[0], 160)
             yield Step(title, "" if said == title else plain(said, _DETAIL_BYTES))

@@ -38,7 +38,7 @@ _CALLS: dict[str, type[BaseModel]] = {
     CLIENT_METHODS["terminal_kill"]: KillTerminalRequest,
     CLIENT_METHODS["terminal_release"]: ReleaseTerminalRequest,
 }
-_MOST_OPEN = 64  # requests of the agent that wait for an answer
+_MOST_OPEN = 64  # requests of the agent whose answer is not written
 MOST_OPEN_BYTES = 16 * 1024 * 1024
 _NO_METHOD, _BAD_PARAMS, _TOO_MANY = -32601, -32602, -32000
 
@@ -59,13 +59,20 @@ class Wire:
 
     async def send(self, message: Message) -> None:
         """Write one message. Raises ConnectionError for a request that nobody will answer."""
-        if "method" not in message:
-            self._open.pop(message["id"], None)
         try:
             await self._write(message)
         except BrokenPipeError:
             if "method" in message:
                 raise ConnectionError from None
+        finally:
+            # Not before: an answer that the agent does not take waits here as its request did.
+            if "method" not in message:
+                self._open.pop(message["id"], None)
+
+    async def taken(self) -> None:
+        """Wait until the agent has taken all that was said to it before: who makes a large answer waits for this first."""
+        async with self._writing:
+            pass
 
     async def receive(self) -> Message | None:
         """Give the next message for the SDK; None at the end."""
@@ -91,13 +98,13 @@ class Wire:
             if call["method"] == CLIENT_METHODS["session_update"]:
                 await self._update(call["params"])
             return False
+        if call["id"] in self._open:
+            raise Broken("it sent two requests with one id")
         model = _CALLS.get(call["method"])
         if model is None:
             return await self._refuse(call, _NO_METHOD, "there is no such method")
         if len(self._open) >= _MOST_OPEN or sum(self._open.values()) + size > MOST_OPEN_BYTES:
             return await self._refuse(call, _TOO_MANY, "too many requests at once")
-        if call["id"] in self._open:
-            raise Broken("it sent two requests with one id")
         try:
             model.model_validate(call["params"])
         except ValidationError as wrong:
@@ -120,6 +127,5 @@ class Wire:
         return False
 
     async def _write(self, message: Message) -> None:
-        data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
-        async with self._writing:
-            await self._conversation.write(data)
+        async with self._writing:  # written as bytes only when it has its turn: those are up to six times as many
+            await self._conversation.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")

@@ -23,6 +23,10 @@ _OF_CHANGED = (
 )
 
 
+_NAMED = r"(?<!\S)[\w&-]+(?:\.[\w-]+)*\.[A-Za-z]\w{0,7}(?!\S)"
+"""A file's name by its form: an ending that is not known is one all the same. Where no file is called so, nobody meant one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A request, and what was cut out of it."""
@@ -87,7 +91,7 @@ def _fits(action: Action, pattern: str, said: Said) -> bool:
             return said.targets or said.has(_OF_CHANGED)
         case Action.READ:
             paths = any(is_path(place) for place in said.given.get("places", ()))
-            return said.picked is not None or said.gives("file", "name", "attached") or paths
+            return said.picked is not None or said.gives("file", "name", "attached") or paths or said.words.has(_NAMED)
         case Action.HEAD:
             return said.one_file or said.gives("count")
         case Action.COUNT:
@@ -131,7 +135,7 @@ def _bare_find(said: Said) -> Action | None:
     """`find invoices`, `where is my passport scan`: one or two words after a verb of finding are a name."""
     match = said.words.take(
         r"^(?:find|locate|where(?:'s| is| are)|do i have|look for|search for)(?: me)?(?: my| the"
-        r"| an?| any| all)?\s+(?P<name>[\w&-]+(?: [\w&-]+)?)$"
+        r"| an?| any| all)?\s+(?P<name>[\w&-]+(?: [\w&-]+)?(?:\.[\w-]+)*)$"
     )
     if match is None or re.search(rf"\b(?:{ADJECTIVES})\b", match["name"], re.IGNORECASE):
         return None

@@ -50,7 +50,7 @@ class Visits:
                 opened = await session.page("text")
         except NoBrowser as missing:
             text = f"Pages can't be opened on this computer. {missing.why} {missing.advice}".strip()
-            yield NotDone(NotDoneReason.TOOL_UNAVAILABLE, text)
+            yield NotDone(missing.reason, text)
             return
         except CannotOpen as failure:
             yield Result(f"{origin(url)}: {cell(str(failure), limit=1000)}")

@@ -1,7 +1,7 @@
 """The desktop for the built-in assistant, as desk_grammar.py understood it: windows, documents, apps. In the host's process.
 
-A person who names it in so many words is not asked again, but about what does something when it is opened; what fits several
-is asked about. Called by the driver.
+A person who names it in so many words is not asked again, but about what does something when it is opened, or what agents may have
+written; what fits several is asked about. Called by the driver.
 "Open …" is for this only where the desktop is permitted: else it means what it meant before.
 """
 
@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Step
-from dispatch_host.agents.asking import Allowed, Ask, Choice, Denied, Said
+from dispatch_host.agents.asking import Allowed, Ask, Choice, Denied, NobodyAnswered, Said
 from dispatch_host.agents.builtin.desk_grammar import Kind, WantedOfDesktop
 from dispatch_host.agents.builtin.markdown import Answer, cell, code, plural
 from dispatch_host.desktop import finding, matching, opening
 from dispatch_host.desktop.desktop import Application, Desktop, NoDesktop, Window
 from dispatch_host.desktop.documents import Opens
-from dispatch_host.desktop.tools import came, distinct, document_question, use_for
+from dispatch_host.desktop.planted import IsPlanted
+from dispatch_host.desktop.tools import application_question, came, distinct, document_question, use_for
 from dispatch_host.permissions.permission import DESKTOP
-from dispatch_host.scope import KeptOut, kept, shown
+from dispatch_host.scope import KeptOut, lasting, shown
 
 T = TypeVar("T")
 
@@ -31,11 +32,12 @@ _MOST_CHOICES = 20
 class Desk:
     """What the built-in assistant does with the desktop."""
 
-    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut]) -> None:
-        """`home` is what `~` means, `keep_out` is the scope's."""
+    def __init__(self, desktop: Desktop, *, home: Path, keep_out: Sequence[Path | KeptOut], planted: IsPlanted) -> None:
+        """`home` is what `~` means, `keep_out` is the scope's; `planted` tells the applications that agents may have written."""
+        self._planted = planted
         self._desktop = desktop
         self._home = home
-        self._keep_out = kept(keep_out)
+        self._keep_out = lasting(keep_out)
 
     async def takes(self, wanted: WantedOfDesktop, gate: Gate) -> bool:
         """Tell whether a request is one for this: "open" may mean something else."""
@@ -67,7 +69,7 @@ class Desk:
                     else:
                         yield found
                 case Kind.APPLICATION:
-                    application = await self._application(wanted.name, ask)
+                    application = await self._application(wanted.name, gate, ask)
                     if isinstance(application, Application):
                         await gate.use(DESKTOP, f"open {shown(application.name)}")
                         yield Step(f"Opening {shown(application.name)}")
@@ -123,10 +125,8 @@ class Desk:
                 return Result(
                     f"{code(path.name)} is another now than the one that was asked about. Nothing was opened."
                 )
-            case Denied():
-                return NotDone(NotDoneReason.PERSON_DENIED, f"You said no; {code(path.name)} was not opened.")
-            case _:
-                return NotDone(NotDoneReason.NOBODY_ANSWERED, f"Nobody answered; {code(path.name)} was not opened.")
+            case reply:
+                return _not_opened(reply, path.name)
 
     async def _checked(self, path: Path, gate: Gate) -> finding.Document | Result:
         try:
@@ -134,9 +134,23 @@ class Desk:
         except finding.NoDocument as why:
             return Result(f"{code(path.name)} can't be opened: {why}.")
 
-    async def _application(self, name: str, ask: Ask) -> Application | NotDone:
+    async def _application(self, name: str, gate: Gate, ask: Ask) -> Application | NotDone:
         found = matching.applications_of(name, await self._desktop.applications())
-        return await _which(found, [one.name for one in found], "Which application do you mean?", ask)
+        application = await _which(found, [one.name for one in found], "Which application do you mean?", ask)
+        if isinstance(application, NotDone) or not await asyncio.to_thread(self._planted, application, gate.folders):
+            return application
+        # The person has named it, and may not know what would run by now.
+        match await ask.may(application_question(application, planted=True)):
+            case Allowed():
+                return application
+            case reply:
+                return _not_opened(reply, application.name)
+
+
+def _not_opened(reply: Denied | NobodyAnswered, name: str) -> NotDone:
+    if isinstance(reply, Denied):
+        return NotDone(NotDoneReason.PERSON_DENIED, f"You said no; {code(name)} was not opened.")
+    return NotDone(NotDoneReason.NOBODY_ANSWERED, f"Nobody answered; {code(name)} was not opened.")
 
 
 async def _which(found: Sequence[T], names: Sequence[str], question: str, ask: Ask) -> T | NotDone:

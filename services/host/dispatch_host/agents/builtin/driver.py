@@ -1,6 +1,6 @@
 """The built-in assistant as an Agent: has each task done in a worker, passes its events on, and asks what is to be asked.
 
-Knows nothing of what a request says. The runner in app.py makes one BuiltIn and calls `run`.
+Knows nothing of what a request says. Made by known_agents.py, anew for each task.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from dispatch_host.agents.toolbox import Work
 from dispatch_host.agents.words import Words
 from dispatch_host.changes import Plan, touched
 from dispatch_host.permissions.permission import Kind, Permission
-from dispatch_host.scope import KeptOut, kept
+from dispatch_host.scope import KeptOut, lasting
 
 LIMIT_SECONDS = 3600.0  # of one task: a person who waits longer has long cancelled
 _MEMORIES = 20  # turns that a follow-up may refer to
@@ -80,7 +80,7 @@ class BuiltIn:
         does not run any, without `pages` it opens none, and without `desktop` it leaves the desktop alone.
         """
         self._home = home or Path.home()
-        self._keep_out = kept(keep_out)
+        self._keep_out = lasting(keep_out)
         given = environment or {}
         self._workers = Workers(command, environment=given, limit_seconds=limit_seconds)
         self._clock = clock or (lambda: datetime.now(zone.local_zone(given.get("TZ", ""))))

@@ -49,12 +49,12 @@ COPY = (
     rf"(?:\s+(?:called|named|as)\s+(?P<to>{LITERAL}|[\w.-]+))?$",
 )
 _MAKE = rf"{_FIRST}(?:make|create|add)(?: me)?\s+(?:an? |the )?(?:new |empty )*{_FOLDER}"
-_MADE = rf"(?P<made>{LITERAL}|[\w.&+-]+(?: [\w.&+-]+){{0,4}}?)"
+_MADE = rf"(?P<made>{LITERAL}|[\w.&+][\w.&+/-]*(?: [\w.&+/-]+){{0,4}}?)"
 MAKE_FOLDER = (
     rf"{_MAKE}\s+(?=in\b|inside\b|under\b){_WHAT}\s+(?:called|named)\s+{_MADE}$",
     rf"{_MAKE}\s+at\s+(?P<made>{LITERAL})$",
     rf"{_MAKE}\s+(?:called |named )?{_MADE}(?:\s+(?=in\b|inside\b|under\b){_WHAT})?$",
-    rf"{_FIRST}mkdir\s+(?:-p\s+)?(?P<made>{LITERAL}|[^\s·]+)(?:\s+(?=in\b|inside\b|under\b){_WHAT})?$",
+    rf"{_FIRST}mkdir\s+(?:(?:-p|-v|-pv|--parents)\s+)*(?P<made>{LITERAL}|(?!-)[^\s·]+)(?:\s+(?=in\b|inside\b|under\b){_WHAT})?$",
 )
 
 _FILE = rf"(?P<what>(?:the |my )?(?:text )?(?:file )?(?:{LITERAL}|it|that|this)(?:\s+file)?(?:\s+(?:in|from|inside)\s+[^·]+)?)"

@@ -23,9 +23,22 @@ from dispatch_host.agents.builtin.sentence import (
     is_file,
     is_path,
 )
-from dispatch_host.agents.builtin.vocabulary import EXTENSIONS, FILLERS, KINDS, NUMBERS, ORDINALS, USUAL_FOLDERS, listed
+from dispatch_host.agents.builtin.vocabulary import (
+    CONTENTS,
+    EXTENSIONS,
+    FILLERS,
+    KINDS,
+    NUMBERS,
+    ORDINALS,
+    QUANTITIES,
+    USUAL_FOLDERS,
+    listed,
+)
 
 _WORD = r"[^\s·,;]+"
+_WITHIN = r"(?:in|inside|under|within)\s+"
+_NO_ENDING = r"(?!\.\w)"
+"""Behind the word for a kind of file: with an ending it is a name, as in photo.bin, whatever the ending."""
 
 
 def places(words: Words, known: Sequence[str]) -> tuple[str, ...]:
@@ -91,10 +104,22 @@ def _is_place(words: Words, match: re.Match[str]) -> bool:
     said = words.plain(match["place"])
     if literal:
         return not is_file(said)
-    return not all(
+    if all(
         word.casefold() in FILLERS or re.fullmatch(rf"{KIND_WORDS}|{ROWS}", word, re.IGNORECASE) or word.isdigit()
         for word in said.split()
-    ) or bool(re.fullmatch("|".join((*USUAL_FOLDERS, r"documents?")), said, re.IGNORECASE))
+    ):
+        return _is_all_the_same(said, match[0])
+    return True
+
+
+def _is_all_the_same(said: str, around: str) -> bool:
+    """Tell whether a word that mostly says nothing is a folder here: else "delete everything in data" is of all folders."""
+    if re.fullmatch("|".join((*USUAL_FOLDERS, r"documents?")), said, re.IGNORECASE):
+        return True
+    if said.casefold() in QUANTITIES:  # "in many folders" is no place
+        alone = rf"(?:{_WITHIN}(?:my |our )?|.*\b(?:called|named) ){re.escape(said)}"
+        return re.fullmatch(alone, around, re.IGNORECASE) is not None
+    return said.casefold() in CONTENTS and re.match(_WITHIN, around, re.IGNORECASE) is not None
 
 
 def _loose(name: str) -> str:
@@ -106,6 +131,13 @@ def _loose(name: str) -> str:
 
 _NAME = r"(?:file ?)?(?:names?|titles?)"
 _TERM = r"(?:(?:the |an? )?(?:words?|phrase|text|term|string|expression)\s+)?"
+_NO_PLACE = "".join(
+    f"(?<!{preposition} {article}{folder} )"
+    for preposition in ("in", "inside", "under", "within", "from", "of")
+    for article in ("", "the ", "my ")
+    for folder in ("folder", "directory")
+)
+"""Before "called": "in the folder called tax" names a folder, and no file."""
 _NAMES = (
     # the sentence says that it is the name
     (
@@ -122,7 +154,7 @@ _NAMES = (
         rf"|with)\s+{_TERM}{VALUE}{END}"
     ),
     (
-        rf"\b(?:that (?:are|is) |which (?:are|is) |something )?(?:named|called|titled"
+        rf"\b{_NO_PLACE}(?:that (?:are|is) |which (?:are|is) |something )?(?:named|called|titled"
         rf"|entitled)\s+(?:something )?(?:like |as )?{_TERM}{VALUE}{END}"
     ),
     rf"\bin (?:the|their|its) {_NAME}\s*:?\s*(?P<value>{LITERAL})",
@@ -171,7 +203,7 @@ _NAME_VERBS_AND_ADJECTIVES = listed("""
     other another next previous top first last summarise summarize summarising summary describe profile analyse
     analyze search find locate count read preview open compare unused double repeated empty hidden matching
     relevant respective dupe dupes space most more less than without not no longest giant enormous hefty sum
-    stats statistics of me sums through scan grep hunt
+    stats statistics of me sums through scan grep hunt send_file
 """)
 # Words before `pdfs` or `files` that are not part of a name.
 _NOT_A_NAME = (
@@ -185,7 +217,7 @@ _NOT_A_NAME = (
 def name_before(words: Words) -> str | None:
     """Cut out a name before a noun: `the sales report csv`, `my tax PDFs`."""
     noun = rf"(?:{FILE_WORDS}|{KIND_WORDS})"
-    for match in re.finditer(rf"(?P<before>(?:[\w'&-]+\s+){{1,5}})(?={noun}\b)", words.text, re.IGNORECASE):
+    for match in re.finditer(rf"(?P<before>(?:[\w'&-]+\s+){{1,5}})(?={noun}\b{_NO_ENDING})", words.text, re.IGNORECASE):
         kept: list[str] = []
         for word in reversed(match["before"].split()):
             if word.casefold() in _NOT_A_NAME or re.fullmatch(
@@ -223,7 +255,7 @@ def kind(words: Words) -> str | None:
             "text": r"text(?= files?| documents?)|txts?|notes|markdown",
             "code": r"code(?= files?)|source(?: code)?(?= files?)|scripts",
         }.get(key, known.words)
-        if words.take(rf"(?<![\w-])(?:{words_of})(?:[- ]+(?:files?|documents?))?(?![\w-])"):
+        if words.take(rf"(?<![\w-])(?:{words_of})(?:[- ]+(?:files?|documents?))?(?![\w-]){_NO_ENDING}"):
             return key
     match = words.take(rf"\b(?P<extension>{ENDINGS})(?:s|'s)?(?:[- ]+files?)\b") or words.take(
         r"\b(?P<extension>json|xlsx|docx|pptx|xml|mp3|mp4|jpe?g|png|gif|html?|yaml|zip|txt|md)s?\b"

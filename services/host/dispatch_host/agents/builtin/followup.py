@@ -13,12 +13,11 @@ from dispatch_host.agents.builtin import slots
 from dispatch_host.agents.builtin.matching import named, of_kind
 from dispatch_host.agents.builtin.memory import Memory
 from dispatch_host.agents.builtin.parse import Parsed
-from dispatch_host.agents.builtin.query import CHANGES, Action, Query, Sort
+from dispatch_host.agents.builtin.query import CHANGES, USUAL, Action, Query, Sort
 
 _ONE_FILE = frozenset({Action.HEAD, Action.ROWS, Action.SUMMARISE, Action.READ, Action.MEASURE, Action.SEND})
 _TARGETS = frozenset({"name", "file", "attached", "places", "since", "until", "minimum_bytes", "maximum_bytes"})
 _PAGED = frozenset({Action.LARGEST, Action.CHANGED, Action.FIND, Action.HEAD})
-_USUAL = {Action.LARGEST: 10, Action.CHANGED: 20, Action.FIND: 50, Action.HEAD: 5, Action.SEARCH: 50}
 
 
 class NothingEarlier(Exception):
@@ -159,11 +158,11 @@ def _changed(parsed: Parsed, last: Memory | None) -> Complete | None:
     query = last.query
     changes = dict(parsed.slots)
     if parsed.more:
-        changes["count"] = 2 * (query.count or _USUAL.get(query.action, 20))
+        changes["count"] = 2 * (query.count or USUAL.get(query.action, 20))
     if parsed.onward:
         if query.action not in _PAGED or query.tail:
             return None
-        changes["skip"] = query.skip + (query.count or _USUAL[query.action])
+        changes["skip"] = query.skip + (query.count or USUAL[query.action])
     elif changes.keys() & {"count", "sort", "places", "kind", "name"} or parsed.more or parsed.reverse:
         changes["skip"] = 0
     if parsed.reverse:

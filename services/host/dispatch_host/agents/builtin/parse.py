@@ -17,11 +17,11 @@ from dispatch_host.agents.builtin import change_grammar, file_slots, grammar, se
 from dispatch_host.agents.builtin.action_grammar import ADJECTIVES, EXPLAINED, RULES
 from dispatch_host.agents.builtin.actions import Said, choose
 from dispatch_host.agents.builtin.mending import impolite, mended, with_longer_names
-from dispatch_host.agents.builtin.query import CHANGES, Action, Query, Sort
+from dispatch_host.agents.builtin.query import CHANGES, Action, Sort
 from dispatch_host.agents.builtin.sentence import Words, literals
 
 FILE_CHANGES = "change files"  # what a refused request wanted, for the answer
-DESKTOP = "desktop"
+ANOTHER_AGENT = "another agent"
 _LONGEST = 1000  # characters: nobody asks for a list of files in more, and patterns must not be kept busy
 
 
@@ -37,18 +37,12 @@ class Parsed:
     more: bool = False  # more of the same list
     reverse: bool = False  # the same list from its other end
     onward: bool = False  # what comes next of the same list
-    wants: str | None = None  # FILE_CHANGES or DESKTOP: clearly not for this assistant
+    wants: str | None = None  # FILE_CHANGES or ANOTHER_AGENT: clearly not for this assistant
 
     @property
     def understood(self) -> bool:
         """Tell whether every word was explained."""
         return not self.left and self.wants is None
-
-    def query(self) -> Query | None:
-        """Give the request as it stands alone, if it does."""
-        if self.action is None or not self.understood:
-            return None
-        return Query(action=self.action, **self.slots)
 
 
 def parse(text: str, *, now: datetime, folders: Sequence[str]) -> Parsed:
@@ -152,10 +146,10 @@ def _wants(words: Words) -> str | None:
                 rf"{grammar.CLAUSE}(?:write|create|make|fix|change|add|update|correct"
                 rf"|edit)\b(?!.*\b(?:files?|folders?|csv|pdf|names?)\b)"
             )
-            else DESKTOP
+            else ANOTHER_AGENT
         )
     if words.has(rf"{grammar.CLAUSE}(?:{grammar.DESKTOP_VERBS})\b(?=\s|$)"):
-        return DESKTOP
+        return ANOTHER_AGENT
     return None
 
 

@@ -114,10 +114,7 @@ def _repositories(scope: Scope) -> list[Place]:
 
 
 def _has_git(place: Place) -> bool:
-    try:
-        return any(entry.path.rpartition("/")[2] == ".git" for entry in place.root.list(place.path, Tally()))
-    except Refused:
-        return False
+    return any(entry.name == ".git" for entry in place.root.list(place.path, Tally()))
 
 
 def _is_script(said: str, wanted: Wanted) -> bool:

@@ -14,7 +14,7 @@ from dispatch_host.agents.asking import JSON
 
 
 class Action(StrEnum):
-    """What the assistant can do. help.py describes each to a person."""
+    """What the assistant can do. about.py describes each to a person."""
 
     HELP = "help"
     LARGEST = "largest"
@@ -78,6 +78,10 @@ class Style(StrEnum):
 
     TABLE = "table"
     LIST = "list"
+
+
+USUAL = {Action.LARGEST: 10, Action.CHANGED: 20, Action.FIND: 50, Action.HEAD: 5, Action.SEARCH: 50}
+"""How many are shown where nobody said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

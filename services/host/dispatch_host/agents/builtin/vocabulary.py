@@ -100,6 +100,10 @@ USUAL_FOLDERS = (
     "templates",
 )
 
+# Words of FILLERS that folders are called by, too. Where they stand for a folder is for file_slots.py to tell.
+QUANTITIES = frozenset(listed("many much most some lot lots bit"))
+CONTENTS = frozenset(listed("data output outputs report result results stuff things"))
+
 # What may be left of a request when everything that carries meaning was understood. Anything else that is left over
 # means that the request was not understood: the assistant never guesses around a word it does not know.
 FILLERS = frozenset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ LINE_BYTES = 2 * MOST_BYTES  # of one line from the worker: a plan in it has eac
 TEXT_BYTES = 64 * 1024  # of one text in an event
 MEMORY_BYTES = 256 * 1024
 PATH_CHARACTERS = 16 * 1024
+_KIND = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_PLACE = re.compile(r"(?:[A-Za-z0-9_-]{1,64}\.pyx?|<[A-Za-z_. ]{1,64}>):[0-9]{1,6}")
 
 
 class OutOfBounds(Exception):
@@ -28,7 +31,7 @@ class OutOfBounds(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The program raised. Its kind and place are safe to log; its words may hold contents, and stay there."""
+    """The program raised. Its kind and place, a name and a line, are safe to log; its words may hold contents, and stay there."""
 
     kind: str
     where: str
@@ -162,7 +165,7 @@ def decode(line: bytes) -> AgentEvent | Outcome | Crashed:
                     Result(""), errand=errand.from_json({name: said[name] for name in said if name != "event"})
                 )
             case "crashed":
-                return Crashed(_text(said, "kind"), _text(said, "where"))
+                return Crashed(_formed(said, "kind", _KIND), _formed(said, "where", _PLACE))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise OutOfBounds from error
     raise OutOfBounds
@@ -171,6 +174,14 @@ def decode(line: bytes) -> AgentEvent | Outcome | Crashed:
 def _text(said: Mapping[str, Any], name: str) -> str:
     text = _plain(said[name])
     if len(text.encode()) > TEXT_BYTES:
+        raise OutOfBounds
+    return text
+
+
+def _formed(said: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
+    """Take what is logged only in its form: a worker that a file has taken over must not write a file's words there."""
+    text = said[name]
+    if not isinstance(text, str) or form.fullmatch(text) is None:
         raise OutOfBounds
     return text
 

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from dispatch.runtime.logs import get_logger
+
 from dispatch_host.agents.agent import AgentEvent
 from dispatch_host.agents.builtin import wire
 from dispatch_host.agents.builtin.request import Outcome, Request
 
-log = logging.getLogger(__name__)
+_LOG = get_logger()
 
 COMMAND = (sys.executable, "-P", "-m", "dispatch_host.agents.builtin.worker")
 _PASSED_ON = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
@@ -51,17 +52,17 @@ class Workers:
                     said = await _decoded(line) if line else None
                     if said is None or isinstance(said, wire.Crashed):
                         where = {"kind": said.kind, "where": said.where} if said else {}
-                        log.warning("worker failed", extra={"cause": "crashed" if said else "died", **where})
+                        _LOG.warning("worker failed", cause="crashed" if said else "died", **where)
                         return
                     yield said
                     if isinstance(said, Outcome):
                         return
             except (wire.OutOfBounds, ValueError):  # ValueError: a line longer than LINE_BYTES
-                log.warning("worker failed", extra={"cause": "out of bounds"})
+                _LOG.warning("worker failed", cause="out of bounds")
             except TimeoutError:
-                log.warning("worker failed", extra={"cause": "out of time"})
+                _LOG.warning("worker failed", cause="out of time")
             except (BrokenPipeError, ConnectionResetError):
-                log.warning("worker failed", extra={"cause": "died"})
+                _LOG.warning("worker failed", cause="died")
 
     @asynccontextmanager
     async def _worker(self) -> AsyncIterator[asyncio.subprocess.Process]:

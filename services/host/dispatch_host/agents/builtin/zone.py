@@ -17,7 +17,7 @@ def local_zone(named: str = "") -> tzinfo:
             return ZoneInfo(named)
         with Path("/etc/localtime").open("rb") as file:
             return ZoneInfo.from_file(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, LookupError):
         zone = datetime.now().astimezone().tzinfo
         assert zone is not None  # noqa: S101  astimezone() always sets one
         return zone

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Result, Task, Turn
+from dispatch_host.agents.agent import AgentEvent, Gate, NotDone, NotDoneReason, Task, Turn
 from dispatch_host.agents.asking import Ask
+from dispatch_host.agents.driving import Events, driven
 from dispatch_host.agents.llm.limits import Patience
 from dispatch_host.agents.llm.settings import LlmSettings, NotSet, check_installed, read, read_key
 from dispatch_host.agents.toolbox import Toolbox, Work
@@ -57,7 +59,7 @@ class LanguageModel:
             yield NotDone(NotDoneReason.AGENT_UNAVAILABLE, missing.why)
             return
         loop = await asyncio.to_thread(_imported)
-        events: asyncio.Queue[AgentEvent | BaseException] = asyncio.Queue(_AHEAD)
+        events: Events = asyncio.Queue(_AHEAD)
         tools = Work(task, gate, ask, events.put, earlier=[turn.task_id for turn in history if turn.task_id])
         needs = loop.Needs(
             settings=settings,
@@ -71,29 +73,11 @@ class LanguageModel:
             home=self._home,
             say=events.put,
         )
-
-        async def work() -> None:
-            try:
-                last: AgentEvent | BaseException = await loop.converse(needs)
-            except BaseException as failure:
-                asked = asyncio.current_task()
-                if asked is not None and asked.cancelling():
-                    raise
-                last = failure  # also a cancellation that nobody asked for: whoever reads must hear of it
-            await events.put(last)
-
-        working = asyncio.create_task(work())
         try:
-            while True:
-                event = await events.get()
-                if isinstance(event, BaseException):
-                    raise event
-                yield event
-                if isinstance(event, Result | NotDone):
-                    return
+            async with aclosing(driven(lambda: loop.converse(needs), events)) as told:
+                async for event in told:
+                    yield event
         finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
             await tools.closing.aclose()
 
 

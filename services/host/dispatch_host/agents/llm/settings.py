@@ -38,11 +38,13 @@ class Api(StrEnum):
 
     ANTHROPIC = "anthropic"
     OPENAI = "openai"
-    LOCAL = "local"  # those of OpenAI, at an address of the owner's: Ollama, llama.cpp, vLLM, LM Studio
+    OPENAI_COMPATIBLE = (
+        "openai-compatible"  # those of OpenAI, at an address of the owner's: Ollama, vLLM, or another provider
+    )
 
 
 _USUAL = {Api.ANTHROPIC: "https://api.anthropic.com", Api.OPENAI: "https://api.openai.com/v1"}
-_PACKAGES = {Api.ANTHROPIC: "anthropic", Api.OPENAI: "openai", Api.LOCAL: "openai"}
+_PACKAGES = {Api.ANTHROPIC: "anthropic", Api.OPENAI: "openai", Api.OPENAI_COMPATIBLE: "openai"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from datetime import tzinfo
 
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.query import Action, Query
+from dispatch_host.agents.given import Given, choice, listed, schema, words, yes
 from dispatch_host.agents.toolbox import ToolFailed
-from dispatch_host.agents.tools.given import Given, choice, listed, schema, words, yes
-from dispatch_host.agents.tools.reading import Looking, Path, file, kind, places
+from dispatch_host.agents.tools.reading import FileTool, Meant, file, kind, places
 
 _ASKED = "The person sees every step and is asked first; nothing is overwritten, and undo_change takes it back."
 _FOLDER = words("A folder: its path, or an approved folder's name and what lies in it.")
@@ -30,7 +30,7 @@ _WHAT: dict[str, JSON] = {
 }
 
 
-def _which(given: Given, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _which(given: Given, path: Meant) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Take the files, or the folder: one of the two."""
     files = tuple(dict.fromkeys(path(said) for said in given.texts("files", most=1000) if said))
     folders = places(given, path)
@@ -41,18 +41,18 @@ def _which(given: Given, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return files, folders
 
 
-def _zip(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _zip(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     files, folders = _which(given, path)
     return Query(
         action=Action.ZIP, paths=files, places=folders, kind=kind(given), target=given.text("target", most=255)
     )
 
 
-def _unzip(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _unzip(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return Query(action=Action.UNZIP, file=file(given, path))
 
 
-def _rename(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _rename(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     files, folders = _which(given, path)
     rule = given.one_of("rule", _RULES)
     if rule is None:
@@ -68,12 +68,12 @@ def _rename(given: Given, path: Path, _zone: tzinfo | None) -> Query:
     return Query(action=Action.RENAME, paths=files, places=folders, kind=kind(given), how=how)
 
 
-def _sort(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _sort(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     folder = path(given.needed("folder"))
     return Query(action=Action.SORT, places=(folder,), how=(given.one_of("by", _BY) or "type",))
 
 
-def _convert(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _convert(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     into = given.one_of("into", ("text", "csv")) or "text"
     return Query(
         action=Action.CONVERT,
@@ -83,20 +83,20 @@ def _convert(given: Given, path: Path, _zone: tzinfo | None) -> Query:
     )
 
 
-def _delete(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _delete(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     files, folders = _which(given, path)
     return Query(action=Action.DELETE, paths=files, places=folders, kind=kind(given), how=(_whole(given),))
 
 
-def _move(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _move(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return _placed(Action.MOVE, given, path)
 
 
-def _copy(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _copy(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return _placed(Action.COPY, given, path)
 
 
-def _placed(action: Action, given: Given, path: Path) -> Query:
+def _placed(action: Action, given: Given, path: Meant) -> Query:
     """Take what goes, and where: into a folder that is there, or, of one file, to a new name beside it."""
     files, folders = _which(given, path)
     whole, of_kind, to, name = _whole(given), kind(given), given.text("to"), given.text("name", most=255)
@@ -109,11 +109,11 @@ def _placed(action: Action, given: Given, path: Path) -> Query:
     return Query(action=action, paths=files, places=folders, kind=of_kind, how=(whole, ""), target=_place(path(to)))
 
 
-def _make_folder(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _make_folder(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return Query(action=Action.MAKE_FOLDER, target=_place(path(given.needed("folder"))))
 
 
-def _edit(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _edit(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     how = given.one_of("how", _EDITS)
     if how is None:
         raise ToolFailed("how is missing.")
@@ -141,19 +141,19 @@ def _place(said: str) -> str:
     return said
 
 
-def _undo(_given: Given, _path: Path, _zone: tzinfo | None) -> Query:
+def _undo(_given: Given, _path: Meant, _zone: tzinfo | None) -> Query:
     return Query(action=Action.UNDO)
 
 
 CHANGING = (
-    Looking(
+    FileTool(
         "zip_files",
         f"Pack a folder, or files, into a new zip beside them. {_ASKED}",
         schema(folder=_FOLDER, files=_FILES, kind=words("Only files of this kind."), target=words("The zip's name.")),
         _zip,
     ),
-    Looking("unzip_file", f"Unpack a zip into a new folder beside it. {_ASKED}", schema(["file"], file=_FILE), _unzip),
-    Looking(
+    FileTool("unzip_file", f"Unpack a zip into a new folder beside it. {_ASKED}", schema(["file"], file=_FILE), _unzip),
+    FileTool(
         "rename_files",
         f"Rename files by one rule: those named, or those directly in a folder. {_ASKED}",
         schema(
@@ -171,13 +171,13 @@ CHANGING = (
         ),
         _rename,
     ),
-    Looking(
+    FileTool(
         "sort_files",
         f"Move the files directly in a folder into subfolders. {_ASKED}",
         schema(["folder"], folder=_FOLDER, by=choice("By what.", *_BY)),
         _sort,
     ),
-    Looking(
+    FileTool(
         "convert_file",
         f"Make a new file of a file's text (PDF, .docx, .pptx, .xlsx), or a CSV of a sheet. {_ASKED}",
         schema(
@@ -189,31 +189,31 @@ CHANGING = (
         ),
         _convert,
     ),
-    Looking(
+    FileTool(
         "delete_files",
         f"Delete files, or a folder with all that is in it. {_KEPT}",
         schema(**_WHAT),
         _delete,
     ),
-    Looking(
+    FileTool(
         "move_files",
         f"Move files, or a folder with all that is in it, into another folder; or give one file another name. {_ASKED}",
         schema(**_WHAT, to=_TO, name=words("The new name of one file that stays in its folder.")),
         _move,
     ),
-    Looking(
+    FileTool(
         "copy_files",
         f"Copy files, or a folder with all that is in it, into another folder; or one file beside itself. {_ASKED}",
         schema(**_WHAT, to=_TO, name=words("The name of a copy of one file, beside it.")),
         _copy,
     ),
-    Looking(
+    FileTool(
         "make_folder",
-        f"Make a new folder, in one that is there. {_ASKED}",
+        f"Make a new folder, and what is missing of the folders on the way to it. {_ASKED}",
         schema(["folder"], folder=words("Its path, or an approved folder's name and what lies in it.")),
         _make_folder,
     ),
-    Looking(
+    FileTool(
         "edit_file",
         f"Change words in a text file of at most 128 KiB. {_KEPT}",
         schema(
@@ -225,7 +225,7 @@ CHANGING = (
         ),
         _edit,
     ),
-    Looking(
+    FileTool(
         "undo_change",
         "Take back the last change of this conversation, by you or before. The person sees it and is asked first.",
         schema(),

@@ -6,7 +6,7 @@ What is said here is checked there again: this decides only what is meant, and w
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import tzinfo
 from functools import partial
@@ -16,11 +16,11 @@ from typing import Protocol
 from dispatch_host.agents.agent import AgentEvent, Artifact, NotDone, NotDoneReason, Progress, Result, Step
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.query import CHANGES, Action, Query
+from dispatch_host.agents.given import Given, schema, words
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
 from dispatch_host.agents.tools.changing import CHANGING, CONTENT_CHARACTERS
-from dispatch_host.agents.tools.given import Given, schema, words
 from dispatch_host.agents.tools.naming import ATTACHED, absolute, attachment, meant, outside
-from dispatch_host.agents.tools.reading import LOOKING, Looking
+from dispatch_host.agents.tools.reading import LOOKING, FileTool
 from dispatch_host.changes import BadPlan, Plan, Write
 from dispatch_host.permissions.permission import Kind, Permission
 from dispatch_host.scope import shown
@@ -41,8 +41,8 @@ class Assistant(Protocol):
 class FileTools:
     """Looks at files and changes them."""
 
-    def __init__(self, assistant: Assistant, *, home: Path, zone: tzinfo | None = None) -> None:
-        """`home` is what `~` means, `zone` the one that times are of."""
+    def __init__(self, assistant: Assistant, *, home: Path, zone: Callable[[], tzinfo | None] = lambda: None) -> None:
+        """`home` is what `~` means, `zone` gives the one that times are of, as it is then."""
         self._assistant = assistant
         self._home = home
         self._zone = zone
@@ -64,14 +64,14 @@ class FileTools:
         )
         return [*(self._tool(one) for one in (*looking, *CHANGING)), write]
 
-    def _tool(self, one: Looking) -> Tool:
+    def _tool(self, one: FileTool) -> Tool:
         assert isinstance(one.takes, Mapping)  # noqa: S101 -- `schema` makes them
         return Tool(one.name, one.about, one.takes, partial(self._run, one))
 
-    async def _run(self, one: Looking, arguments: Mapping[str, JSON], work: Work) -> str:
+    async def _run(self, one: FileTool, arguments: Mapping[str, JSON], work: Work) -> str:
         """Do what a model asks for. Raises ToolFailed, and NotPermitted as the gate gave it."""
         given = Given(arguments)
-        query = one.query(given, partial(self._path, work), self._zone)
+        query = one.query(given, partial(self._path, work), self._zone())
         given.done()
         said = [*query.places, *query.paths, *([query.file] if query.file is not None else [])]
         if query.target is not None and query.target.startswith("/"):  # a folder, and no new name

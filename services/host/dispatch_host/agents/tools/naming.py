@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dispatch_host.agents.agent import Task
 from dispatch_host.agents.toolbox import ToolFailed
-from dispatch_host.scope import Folder
+from dispatch_host.scope import Folder, around
 
 ATTACHED = "attached:"
 """Before the name of a file that came with the task: the inbox is in the host's own home, and its path is nobody's business."""
@@ -47,10 +47,8 @@ def meant(paths: Sequence[str], folders: Sequence[Folder]) -> Sequence[Folder]:
     for path in paths:
         if not path.startswith("/"):
             return folders
-        plain = Path(os.path.normpath(path))
-        holding = [folder for folder in folders if plain.is_relative_to(folder.path)]
-        if holding:
-            found.add(max(holding, key=lambda folder: len(folder.path.parts)))
+        if (holding := around(Path(os.path.normpath(path)), folders)) is not None:
+            found.add(holding)
     return [folder for folder in folders if folder in found] if paths else folders
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dispatch_host.agents.asking import CHOICES_LIMIT, JSON, TEXT_BYTES, Choice, Said
+from dispatch_host.agents.given import Given, listed, schema, words
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
-from dispatch_host.agents.tools.given import Given, listed, schema, words
 
 
 class PersonTools:

@@ -12,10 +12,10 @@ from dispatch_host.agents.agent import Artifact, NotDone, NotDoneReason, Progres
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.projects import Order
 from dispatch_host.agents.builtin.running import Runs
+from dispatch_host.agents.given import Given, listed, schema, words
 from dispatch_host.agents.places import NoPlace
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.toolbox import Tool, ToolFailed, Work
-from dispatch_host.agents.tools.given import Given, listed, schema, words
 from dispatch_host.agents.tools.naming import absolute
 from dispatch_host.permissions.permission import NETWORK, TERMINAL
 from dispatch_host.scope import KeptOut

@@ -13,21 +13,21 @@ from typing import TypeAlias
 from dispatch_host.agents.asking import JSON
 from dispatch_host.agents.builtin.query import Action, Query, Sort
 from dispatch_host.agents.builtin.vocabulary import KINDS
+from dispatch_host.agents.given import Given, choice, count, listed, schema, words, yes
 from dispatch_host.agents.toolbox import ToolFailed
-from dispatch_host.agents.tools.given import Given, choice, count, listed, schema, words, yes
 
-Path: TypeAlias = Callable[[str], str]
+Meant: TypeAlias = Callable[[str], str]
 """Makes the path that is meant of what a model calls a file or a folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
-    """A tool of this kind."""
+class FileTool:
+    """A tool that looks at files, or changes them."""
 
     name: str
     about: str
     takes: JSON
-    query: Callable[[Given, Path, tzinfo | None], Query]
+    query: Callable[[Given, Meant, tzinfo | None], Query]
 
 
 _FOLDER = words(
@@ -54,13 +54,13 @@ _WHICH: dict[str, JSON] = {
 }
 
 
-def places(given: Given, path: Path) -> tuple[str, ...]:
+def places(given: Given, path: Meant) -> tuple[str, ...]:
     """Take the folder, where one is said."""
     said = given.text("folder")
     return () if said is None else (path(said),)
 
 
-def file(given: Given, path: Path) -> str:
+def file(given: Given, path: Meant) -> str:
     """Take the file."""
     return path(given.needed("file"))
 
@@ -73,7 +73,7 @@ def kind(given: Given) -> str | None:
     raise ToolFailed(f"kind is one of {', '.join(KINDS)}, or an ending as .log.")
 
 
-def _list(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _list(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return Query(
         action=Action.LIST,
         places=(path(given.needed("folder")),),
@@ -82,7 +82,7 @@ def _list(given: Given, path: Path, _zone: tzinfo | None) -> Query:
     )
 
 
-def _find(given: Given, path: Path, zone: tzinfo | None) -> Query:
+def _find(given: Given, path: Meant, zone: tzinfo | None) -> Query:
     sort = given.one_of("sort", tuple(_SORTS))
     return Query(
         action=Action.FIND,
@@ -99,7 +99,7 @@ def _find(given: Given, path: Path, zone: tzinfo | None) -> Query:
     )
 
 
-def _read(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _read(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return Query(
         action=Action.EXCERPT,
         file=file(given, path),
@@ -108,7 +108,7 @@ def _read(given: Given, path: Path, _zone: tzinfo | None) -> Query:
     )
 
 
-def _search(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _search(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     said = given.text("file")
     return Query(
         action=Action.SEARCH,
@@ -120,11 +120,11 @@ def _search(given: Given, path: Path, _zone: tzinfo | None) -> Query:
     )
 
 
-def _describe(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _describe(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return Query(action=Action.SUMMARISE, file=file(given, path))
 
 
-def _rows(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _rows(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return Query(
         action=Action.HEAD,
         file=file(given, path),
@@ -134,7 +134,7 @@ def _rows(given: Given, path: Path, _zone: tzinfo | None) -> Query:
     )
 
 
-def _column(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _column(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     said = given.texts("measures", most=len(_MEASURES))
     if not set(said) <= set(_MEASURES):
         raise ToolFailed(f"measures are of: {', '.join(_MEASURES)}.")
@@ -146,26 +146,26 @@ def _column(given: Given, path: Path, _zone: tzinfo | None) -> Query:
     )
 
 
-def _usage(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _usage(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return Query(action=Action.USAGE, places=places(given, path))
 
 
-def _duplicates(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _duplicates(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return Query(action=Action.DUPLICATES, places=places(given, path))
 
 
-def _send(given: Given, path: Path, _zone: tzinfo | None) -> Query:
+def _send(given: Given, path: Meant, _zone: tzinfo | None) -> Query:
     return Query(action=Action.SEND, file=file(given, path))
 
 
 LOOKING = (
-    Looking(
+    FileTool(
         "list_folder",
         "List what is directly in a folder: subfolders and files, with sizes and times.",
         schema(["folder"], folder=_FOLDER, skip=count("How many to leave out."), count=count("How many to list.")),
         _list,
     ),
-    Looking(
+    FileTool(
         "find_files",
         "Find files by name, kind, size and time, in a folder and all below it; also the largest or the newest.",
         schema(
@@ -177,7 +177,7 @@ LOOKING = (
         ),
         _find,
     ),
-    Looking(
+    FileTool(
         "read_file",
         "Read the text of a file, a part at a time: lines of a text, pages of a PDF, paragraphs or rows of an office document.",
         schema(
@@ -188,7 +188,7 @@ LOOKING = (
         ),
         _read,
     ),
-    Looking(
+    FileTool(
         "search_in_files",
         "Find where words stand inside files: texts, PDFs and office documents. No pattern, and no case.",
         schema(
@@ -201,13 +201,13 @@ LOOKING = (
         ),
         _search,
     ),
-    Looking(
+    FileTool(
         "describe_file",
         "Describe one file: a CSV by the exact statistics of its columns, a PDF or a text by its most telling sentences.",
         schema(["file"], file=_FILE),
         _describe,
     ),
-    Looking(
+    FileTool(
         "read_rows",
         "Read rows of a CSV as a table, the first or the last ones.",
         schema(
@@ -219,7 +219,7 @@ LOOKING = (
         ),
         _rows,
     ),
-    Looking(
+    FileTool(
         "measure_column",
         "Measure a column of a CSV exactly.",
         schema(
@@ -230,9 +230,9 @@ LOOKING = (
         ),
         _column,
     ),
-    Looking("disk_usage", "Add up what the folders in a folder hold.", schema(folder=_FOLDER), _usage),
-    Looking("find_duplicates", "Find files of the same contents.", schema(folder=_FOLDER), _duplicates),
-    Looking(
+    FileTool("disk_usage", "Add up what the folders in a folder hold.", schema(folder=_FOLDER), _usage),
+    FileTool("find_duplicates", "Find files of the same contents.", schema(folder=_FOLDER), _duplicates),
+    FileTool(
         "send_file",
         "Send a file to the person's phone. Whatever is not sent stays on this computer, and they can't see it.",
         schema(["file"], file=_FILE),

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 
 from dispatch_host.agents.builtin.bench import Bench, Findings, style
 from dispatch_host.agents.builtin.markdown import Answer, Table, code, moment, number, plural, size
-from dispatch_host.agents.builtin.matching import described, missing, ordered, select
-from dispatch_host.agents.builtin.query import Action, Query, Sort, Style
+from dispatch_host.agents.builtin.matching import described, missing, select, sort_key
+from dispatch_host.agents.builtin.query import USUAL, Action, Query, Sort, Style
 from dispatch_host.scope import Entry
 
-_USUAL = {Action.LARGEST: 10, Action.CHANGED: 20, Action.FIND: 50}
 _MOST = 500  # rows of one answer, whatever was asked for
 REMEMBERED = 100  # files that "the third one" can mean
 
@@ -64,7 +63,7 @@ def find(query: Query, bench: Bench) -> Findings:
 
 
 def _top(query: Query, bench: Bench, order: Sort) -> Findings:
-    limit = min(query.count or _USUAL[query.action], _MOST)
+    limit = min(query.count or USUAL[query.action], _MOST)
     total_bytes = 0
     total = 0
 
@@ -75,7 +74,8 @@ def _top(query: Query, bench: Bench, order: Sort) -> Findings:
             total_bytes += entry.size
             yield entry
 
-    found = _best(counted(), order, query.skip + limit)[query.skip :]
+    # The best, without holding all: a folder may have millions of files.
+    found = heapq.nsmallest(query.skip + limit, counted(), key=lambda entry: sort_key(entry, order))[query.skip :]
     if not found and total:
         return Findings(f"There are no more: all {number(total)} were shown.")
     if not found:
@@ -92,24 +92,6 @@ def _top(query: Query, bench: Bench, order: Sort) -> Findings:
         if remark:
             answer.add(remark)
     return Findings(answer.text(), found[:REMEMBERED], follow=Query(action=Action.SUMMARISE))
-
-
-def _best(entries: Iterable[Entry], order: Sort, limit: int) -> list[Entry]:
-    """Keep the best without holding all: a folder may have millions of files."""
-    if order is Sort.NAME:
-        return ordered(entries, order)[:limit]
-    keep = heapq.nsmallest(limit, entries, key=lambda entry: _key(entry, order))
-    return ordered(keep, order)
-
-
-def _key(entry: Entry, order: Sort) -> tuple[int, str, str, str]:
-    value = {
-        Sort.LARGEST: -entry.size,
-        Sort.SMALLEST: entry.size,
-        Sort.NEWEST: -entry.mtime_ns,
-        Sort.OLDEST: entry.mtime_ns,
-    }[order]
-    return value, entry.root.label, entry.path.casefold(), entry.path
 
 
 def _title(query: Query, bench: Bench, order: Sort, total: int, total_bytes: int, count: int) -> str:

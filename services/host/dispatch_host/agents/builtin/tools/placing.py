@@ -37,6 +37,7 @@ from dispatch_host.scope import (
     find_folder,
     shown,
 )
+from dispatch_host.scope.resolve import same_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,28 +112,45 @@ def copy(query: Query, bench: Bench) -> Findings:
 
 
 def make_folder(query: Query, bench: Bench) -> Findings:
-    """Plan a new folder; where the person did not say, in the only folder that may be changed."""
+    """Plan a new folder, and those on the way to it that are not there; where the person did not say, in the only folder that
+    may be changed.
+    """
     made = Planning(bench)
     said = query.target or ""
     if is_path(said):
         path = os.path.normpath(os.path.join(bench.home, said[2:]) if said.startswith("~/") else said)
     else:
-        path = os.path.join(_above(query, bench), *(planning.new_name(part) for part in said.split("/")))
-    if bench.scope.locate(path) is None:
-        raise FolderNotApproved(said)
-    made.permits(path)
-    if not made.is_free(path):
+        above, parts = _above(query, bench, [planning.new_name(part) for part in said.rstrip("/").split("/")])
+        path = os.path.join(above, *parts)
+    missing = _missing(path, said, made)
+    if not missing:
         raise NothingThere(f"{code(said)} is there already.")
-    plan = Plan(f"Make the folder {planning.quoted(os.path.basename(path))}", (MakeFolder(path),))
+    plan = Plan(f"Make the folder {planning.quoted(os.path.basename(path))}", tuple(map(MakeFolder, missing)))
     return Findings("", plan=plan)
 
 
-def _above(query: Query, bench: Bench) -> str:
+def _missing(path: str, said: str, made: Planning) -> list[str]:
+    """List what is not there of the folders down to a path; end the task where nothing may be changed."""
+    located = made.bench.scope.locate(path)
+    if located is None:
+        raise FolderNotApproved(said)
+    root, inner = located
+    parts = inner.split("/") if inner else []
+    down = [os.path.join(root.absolute(""), *parts[:deep]) for deep in range(1, len(parts) + 1)]
+    # Below the first that is not there nothing is, and nothing can be looked at.
+    return next((down[place:] for place, folder in enumerate(down) if made.is_free(folder)), [])
+
+
+def _above(query: Query, bench: Bench, parts: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Give the folder that a new one comes into, and what is left of its path: the first part may name an approved folder."""
     if query.places:
-        return bench.places[0].root.absolute(bench.places[0].path)
+        return bench.places[0].root.absolute(bench.places[0].path), parts
+    named = [root for root in bench.scope.roots if same_name(root.folder.path.name, parts[0])]
+    if len(named) == 1 and len(parts) > 1:
+        return named[0].absolute(""), parts[1:]
     writable = [root for root in bench.scope.roots if root.folder.writable]
     if len(writable) == 1:
-        return writable[0].absolute("")
+        return writable[0].absolute(""), parts
     if not writable:
         raise CannotDo(NotDoneReason.FOLDER_NOT_APPROVED, about.nowhere_to_write(bench.where()))
     raise CannotDo(

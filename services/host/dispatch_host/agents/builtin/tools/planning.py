@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dispatch_host.agents.agent import NotDoneReason
@@ -13,8 +13,8 @@ from dispatch_host.agents.builtin import about, matching
 from dispatch_host.agents.builtin.bench import Bench, CannotDo
 from dispatch_host.agents.builtin.markdown import code
 from dispatch_host.agents.builtin.query import Query, Sort
-from dispatch_host.changes import MOST_BYTES, MOST_STEPS, same
-from dispatch_host.scope import Entry, Facts, Hands, Refused, Root, shown
+from dispatch_host.changes import MOST_BYTES, MOST_STEPS
+from dispatch_host.scope import Entry, Facts, Hands, Refused, fold, shown
 
 _TITLED = 100  # characters of a name in a title
 ROOM_BYTES = MOST_BYTES // 2  # of a plan as it grows: written, a name may need more bytes. A step more is not begun
@@ -75,7 +75,7 @@ class Planning:
         stem, ending = (path, "") if of_a_folder else os.path.splitext(path)
         number = 1
         candidate = path
-        while same(candidate) in self._given or not self.is_free(candidate):
+        while fold(candidate) in self._given or not self.is_free(candidate):
             number += 1
             candidate = f"{stem} {number}{ending}"
         self.give(candidate)
@@ -93,11 +93,11 @@ class Planning:
 
     def give(self, path: str) -> None:
         """Note that the plan gives a name."""
-        self._given.add(same(path))
+        self._given.add(fold(path))
 
     def is_given(self, path: str) -> bool:
         """Tell whether a step of the plan gives this name."""
-        return same(path) in self._given
+        return fold(path) in self._given
 
     @contextlib.contextmanager
     def _in_words(self, path: str) -> Iterator[None]:
@@ -187,10 +187,3 @@ def directly_in(query: Query, bench: Bench) -> Iterable[Entry]:
         return (id(entry.root), folder) in places and not entry.name.startswith(".")
 
     return (entry for entry in matching.select(query, bench.shallow()) if fits(entry))
-
-
-def one_folder(entries: Sequence[Entry]) -> tuple[Root, str]:
-    """Give the folder in which all of these are, as deep as it goes."""
-    root = entries[0].root
-    folders = [entry.path.rpartition("/")[0] for entry in entries if entry.root is root]
-    return root, os.path.commonpath(folders) if all(folders) else ""

@@ -12,12 +12,11 @@ from dispatch_host.agents.agent import NotDoneReason
 from dispatch_host.agents.builtin.bench import Bench, CannotDo, Findings, style
 from dispatch_host.agents.builtin.markdown import Answer, Table, cell, code, number, plural, size
 from dispatch_host.agents.builtin.matching import missing, of_kind, one
-from dispatch_host.agents.builtin.query import Query, Style
+from dispatch_host.agents.builtin.query import USUAL, Action, Query, Style
 from dispatch_host.agents.builtin.tools import text
 from dispatch_host.agents.builtin.tools.csvfile import NotCsv, Reader, look
 from dispatch_host.scope import Entry, Refused
 
-_USUAL = 5
 _MOST = 500
 _COLUMNS = 50  # a wider table is no help on a phone
 
@@ -38,7 +37,7 @@ def head(query: Query, bench: Bench) -> Findings:
     entry = one(csv_unless_said(query), bench)
     if entry is None:
         return Findings(missing(csv_unless_said(query), bench))
-    limit = min(query.count or _USUAL, _MOST)
+    limit = min(query.count or USUAL[Action.HEAD], _MOST)
     bench.step("Reading rows", bench.show(entry))
     with open_or_say(entry, bench) as file:
         answer = Answer()

@@ -15,14 +15,13 @@ from typing import BinaryIO
 from dispatch_host.agents.builtin.bench import Bench, Findings, style
 from dispatch_host.agents.builtin.markdown import Answer, Table, cell, code, number, plural
 from dispatch_host.agents.builtin.matching import described, extension, missing, of_kind, ordered, select
-from dispatch_host.agents.builtin.query import Action, Query, Sort, Style
+from dispatch_host.agents.builtin.query import USUAL, Action, Query, Sort, Style
 from dispatch_host.agents.builtin.tools import office, pdf
 from dispatch_host.agents.builtin.tools.encoding import HEAD_BYTES, detect
 from dispatch_host.agents.builtin.tools.listing import REMEMBERED, looked
 from dispatch_host.agents.builtin.tools.text import blocks
 from dispatch_host.scope import Entry, Refused
 
-_SHOWN = 50  # places of all files together, unless more are asked for
 _SHOWN_EACH = 5  # of one file
 _AROUND = 70  # characters of context on each side
 _OFFICE_PIECES = 20_000
@@ -206,7 +205,7 @@ def _findings(query: Query, bench: Bench, found: list[Hits], left: _Left, search
 
 
 def _show(answer: Answer, query: Query, bench: Bench, found: list[Hits]) -> int:
-    limit = query.count or _SHOWN
+    limit = query.count or USUAL[Action.SEARCH]  # places of all files together
     rows: list[tuple[Hits, str, str]] = []
     for hits in found:
         rows += [(hits, where, text) for where, text in hits.shown]

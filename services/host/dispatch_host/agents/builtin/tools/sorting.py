@@ -12,8 +12,8 @@ from dispatch_host.agents.builtin.query import Query
 from dispatch_host.agents.builtin.tools import planning
 from dispatch_host.agents.builtin.tools.planning import Planning
 from dispatch_host.agents.builtin.vocabulary import KINDS
-from dispatch_host.changes import MOST_STEPS, MakeFolder, Move, Plan, Step, same
-from dispatch_host.scope import Entry, Refused, Tally
+from dispatch_host.changes import MOST_STEPS, MakeFolder, Move, Plan, Step
+from dispatch_host.scope import Entry, Refused, Tally, fold
 
 _FOLDERS = {
     "pdf": "PDFs",
@@ -113,8 +113,8 @@ class _Sorting:
             return known, False
         if above not in self._there:
             listed = entry.root.list(os.path.dirname(entry.path), Tally())
-            self._there[above] = {same(other.name): other.name for other in listed if other.is_dir}
-        there = self._there[above].get(same(wished))
+            self._there[above] = {fold(other.name): other.name for other in listed if other.is_dir}
+        there = self._there[above].get(fold(wished))
         if there is not None:
             found, is_new = os.path.join(above, there), False
         else:

@@ -153,9 +153,7 @@ def _text(answer: Answer, entry: Entry, bench: Bench) -> None:
     try:
         with open_or_say(entry, bench) as file:
             lines = list(islice(text.lines(file, bench, entry), _LINES + 1))
-    except CannotDo as cannot:
-        if "not a text file" not in cannot.text:
-            raise
+    except text.NotText:
         answer.add("This is not a text file, a PDF or a CSV, so there is nothing here that can summarise it.")
         return
     summary(answer, "\n".join(lines[:_LINES]))

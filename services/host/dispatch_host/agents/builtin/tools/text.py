@@ -16,6 +16,10 @@ _BLOCK_BYTES = 256 * 1024
 _LINE = 1024 * 1024  # characters kept of one line; the rest of it is dropped
 
 
+class NotText(CannotDo):
+    """The file is binary."""
+
+
 def blocks(file: BinaryIO, encoding: Encoding) -> Iterator[str]:
     """Give a file's text piece by piece, line ends as newlines."""
     decoder = codecs.getincrementaldecoder(encoding.codec)(encoding.errors)
@@ -38,11 +42,11 @@ def blocks(file: BinaryIO, encoding: Encoding) -> Iterator[str]:
 
 
 def lines(file: BinaryIO, bench: Bench, entry: Entry) -> Iterator[str]:
-    """Give the lines of a text file; end the task when it is binary."""
+    """Give the lines of a text file. Raises NotText, which ends the task, when it is binary."""
     head = file.read(HEAD_BYTES)
     encoding = detect(head)
     if encoding is None:
-        raise CannotDo(
+        raise NotText(
             NotDoneReason.INPUT_UNREADABLE, f"{code(bench.show(entry))} is not a text file, so it has no lines to show."
         )
     file.seek(0)

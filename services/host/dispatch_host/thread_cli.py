@@ -1,14 +1,15 @@
-"""The words `dispatch-host thread`: shows a phone's thread, checks it, writes it to a file, checks such a file. Added by `cli`."""
+"""`dispatch-host thread`: shows a phone's thread, checks it, writes it to a file, checks such a file. Added by `cli`."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from dispatch.cli import Exit, guarded
+
+from dispatch_host.command import Shared, at_desk
 
 if TYPE_CHECKING:
     from dispatch.device.audit import Wrong
@@ -16,44 +17,35 @@ if TYPE_CHECKING:
 
     from dispatch_host.front import Front
 
-AtDesk = Callable[[Any, Callable[["Front"], Awaitable[Exit]]], None]
-"""Does something at the front desk of the call's shared options."""
+
+def thread(
+    context: typer.Context,
+    phone: Annotated[str, typer.Option("--phone", help="The phone's name; not needed with one phone only.")] = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Check every hash, link and signature.")] = False,
+    export: Annotated[Path | None, typer.Option("--export", help="Write it to this file, with what proves it.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="With --verify: check this file, and no thread of ours.")
+    ] = None,
+) -> None:
+    """Show a phone's thread: every event, oldest first."""
+    if (verify and export) or (file and not verify) or (force and not export) or (file and phone):
+        raise typer.BadParameter("give --verify [--file FILE], or --export FILE [--force], or neither")
+    shared: Shared = context.obj
+    if file is not None:
+        guarded(lambda: _check_file(shared, file), as_json=shared.as_json, language=shared.language)
+
+    async def work(front: Front) -> Exit:
+        if verify:
+            return _say(shared, await _check(front, phone))
+        if export is not None:
+            return _exported(shared, await _export(front, phone, export, replace=force), export)
+        return await _show(shared, front, phone)
+
+    at_desk(shared, work)
 
 
-def add_thread(app: typer.Typer, at_desk: AtDesk) -> None:
-    """Add the command."""
-
-    @app.command()
-    def thread(
-        context: typer.Context,
-        phone: Annotated[str, typer.Option("--phone", help="The phone's name; not needed with one phone only.")] = "",
-        verify: Annotated[bool, typer.Option("--verify", help="Check every hash, link and signature.")] = False,
-        export: Annotated[
-            Path | None, typer.Option("--export", help="Write it to this file, with what proves it.")
-        ] = None,
-        force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
-        file: Annotated[
-            Path | None, typer.Option("--file", help="With --verify: check this file, and no thread of ours.")
-        ] = None,
-    ) -> None:
-        """Show a phone's thread: every event, oldest first."""
-        if (verify and export) or (file and not verify) or (force and not export) or (file and phone):
-            raise typer.BadParameter("give --verify [--file FILE], or --export FILE [--force], or neither")
-        shared = context.obj
-        if file is not None:
-            guarded(lambda: _check_file(shared, file), as_json=shared.as_json, language=shared.language)
-
-        async def work(front: Front) -> Exit:
-            if verify:
-                return _say(shared, await _check(front, phone))
-            if export is not None:
-                return _exported(shared, await _export(front, phone, export, replace=force), export)
-            return await _show(shared, front, phone)
-
-        at_desk(shared, work)
-
-
-async def _show(shared: Any, front: Front, phone: str) -> Exit:
+async def _show(shared: Shared, front: Front, phone: str) -> Exit:
     from dispatch_host import telling  # noqa: PLC0415 -- quick `--help`
 
     async with contextlib.aclosing(front.read_thread(phone)) as events:
@@ -91,14 +83,14 @@ async def _export(front: Front, phone: str, path: Path, *, replace: bool) -> Che
     return found
 
 
-def _check_file(shared: Any, file: Path) -> Exit:
+def _check_file(shared: Shared, file: Path) -> Exit:
     from dispatch.device.thread_file import checked  # noqa: PLC0415 -- quick `--help`
     from dispatch.device.thread_proof import read_lines  # noqa: PLC0415 -- as above
 
     return _say(shared, checked(read_lines(file)), file=file)
 
 
-def _say(shared: Any, found: Checked | Wrong, *, file: Path | None = None) -> Exit:
+def _say(shared: Shared, found: Checked | Wrong, *, file: Path | None = None) -> Exit:
     from dispatch.device.thread_proof import told  # noqa: PLC0415 -- quick `--help`
 
     event, words, code = told(found, file=file)
@@ -106,7 +98,7 @@ def _say(shared: Any, found: Checked | Wrong, *, file: Path | None = None) -> Ex
     return code
 
 
-def _exported(shared: Any, found: Checked | Wrong, path: Path) -> Exit:
+def _exported(shared: Shared, found: Checked | Wrong, path: Path) -> Exit:
     from dispatch.device.thread_file import Checked as Whole  # noqa: PLC0415 -- quick `--help`
 
     if not isinstance(found, Whole):
