@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.async_api import BrowserContext, expect
 
 from tests.support.phone_site import PhoneSite
@@ -18,6 +17,7 @@ from tests.support.processes import Process, run
 from tests.support.proxy import Proxy
 from tests.support.waiting import until, until_so
 from tests.support.world import World
+from tests.web_phone.camera import film
 from tests.web_phone.screen import Screen
 
 QUESTION = "What are the largest files?"
@@ -342,14 +342,3 @@ class TestLine:
         await world.sign_in("dispatch-host", "desk")
         code, events = await run("dispatch-host", "folders", "add", str(files), "--home", world.home("desk"))
         assert code == 0, events
-
-
-def film(picture: Path, into: Path) -> None:
-    """Make a film of one picture, as a camera with a grey wall behind the code gives it."""
-    wall = Image.new("L", (1280, 720), 200)
-    code = Image.open(picture).convert("L").resize((520, 520))
-    wall.paste(code, (380, 100))
-    frame = b"FRAME\n" + wall.tobytes() + b"\x80" * (1280 * 720 // 2)
-    made = into.with_suffix(".part")
-    made.write_bytes(b"YUV4MPEG2 W1280 H720 F5:1 Ip A0:0 C420jpeg\n" + frame * 2)
-    made.rename(into)
