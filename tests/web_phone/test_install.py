@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pytest
 from playwright.async_api import BrowserContext, CDPSession, async_playwright, expect
 
+from deploy.demo.samples import write_pdf
 from tests.browser.conftest import FLAGS
 from tests.support.phone_site import PhoneSite
 from tests.support.world import World
@@ -68,6 +69,7 @@ async def test_it_is_installed_opened_paired_by_its_camera_and_brings_a_result(
     screen = await installed(device.browser, site, pictures)
     assert await screen.page.evaluate("matchMedia('(display-mode: standalone)').matches")
     await screen.sign_in(world)
+    write_pdf(world.folder / "files" / "invoice-march.pdf", "Invoice", ["Acme delivered forty chairs in March."])
     picture = world.folder / "code.png"
     host = await world.start("dispatch-host", "pair", "--home", world.home("desk"), "--qr-png", str(picture))
     await host.event("qr")
@@ -78,9 +80,10 @@ async def test_it_is_installed_opened_paired_by_its_camera_and_brings_a_result(
     await world.run_host("desk")
     await screen.connected()
 
-    card = await screen.send("Which are the 3 largest files?")
+    card = await screen.send("Find PDFs with invoice in the filename, list them, and summarise the first")
 
     await screen.becomes(card, "done")
-    await expect(card.locator(".result")).to_contain_text("large.bin")
+    await expect(card.locator(".result tbody tr")).to_contain_text("invoice-march.pdf")
+    await expect(card.locator(".result blockquote")).to_contain_text("Acme delivered forty chairs in March.")
     await screen.picture("installed")
     assert screen.complaints == []
