@@ -213,7 +213,7 @@ async def test_every_answer_says_what_a_browser_may_do_with_it(page: ServedPage)
         assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_a_request_that_says_less_than_it_sends_is_not_read_to_its_end(page: ServedPage) -> None:
+async def test_a_request_that_is_too_large_is_turned_away(page: ServedPage) -> None:
     answer = await page.post("/do", {"do": "x" * 70_000})
 
     assert (answer.status_code, answer.text) == (413, "too_large")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dispatch_host.page.guard import ASSETS, LIMIT_BYTES, Turned, judge
+from dispatch_host.page.guard import ASSETS, LIMIT_BYTES, Guard, Turned, judge
+from starlette.types import Message, Receive, Scope, Send
 
 TOKEN = "t" * 43
 GOOD = {
@@ -74,3 +75,24 @@ def test_a_link_or_a_form_of_another_site_reaches_nothing(path: str) -> None:
 
 def test_another_site_does_not_learn_whether_it_knows_the_token() -> None:
     assert judged(origin="http://evil.example") is judged(origin="http://evil.example", authorization="Bearer x")
+
+
+async def test_a_request_that_says_less_than_it_sends_is_not_read_to_its_end() -> None:
+    piece = b"x" * (40 * 1_024)
+    coming: list[Message] = [{"type": "http.request", "body": piece, "more_body": more} for more in (True, False)]
+    read: list[Message] = []
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        read.extend([await receive(), await receive()])
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def send(_message: Message) -> None:
+        raise AssertionError("it was turned away")
+
+    headers = [(name.encode(), value.encode()) for name, value in GOOD.items()]
+    scope = {"type": "http", "method": "POST", "path": "/do", "headers": headers}
+    await Guard(app, port=4711, token=TOKEN)(scope, receive, send)
+
+    assert read == [{"type": "http.request", "body": piece, "more_body": True}, {"type": "http.disconnect"}]
