@@ -12,11 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from dispatch.api.relay.v1.relay_pb2 import PUSH_HINT_NEWS, PUSH_HINT_QUESTION, Outcome
 from dispatch.ids import PairId
-from dispatch.words import Language, Words
+from dispatch.words import ENGLISH, Language, Words
 from dispatch_relay.push import OwedCall, schedule
 from dispatch_relay.push.answers import Answer, Result, judged
 from dispatch_relay.push.reach import Reach
-from dispatch_relay.push.schedule import Pace, Rung
+from dispatch_relay.push.schedule import Pace
 from dispatch_relay.push.target import Quiet
 from dispatch_relay.push.words import PAYLOAD_BYTES, Message, headers, payload, sentence
 
@@ -33,7 +33,7 @@ def call(hint: int = PUSH_HINT_NEWS, **fields: int) -> OwedCall:
 
 def due(owed: OwedCall, *, rung_ms: int = 0, quiet: Quiet | None = None) -> int:
     """Say in how many ms it may go when it comes now."""
-    return schedule.due_ms(owed, came_ms=NOW, rung=Rung(rung_ms), quiet=quiet, pace=PACE, now_ms=NOW) - NOW
+    return schedule.due_ms(owed, came_ms=NOW, rung_ms=rung_ms, quiet=quiet, pace=PACE, now_ms=NOW) - NOW
 
 
 def test_news_wait_for_more_and_a_question_does_not() -> None:
@@ -126,12 +126,11 @@ def test_a_topic_groups_what_is_of_one_pairing_and_one_kind_and_leads_to_no_pair
 
 def test_a_service_is_told_states_and_numbers_and_nothing_else() -> None:
     done, failed = Outcome.OUTCOME_DONE, Outcome.OUTCOME_FAILED
-    assert sentence([call(outcome=done)]) == "1 task is done."
-    assert sentence([call(outcome=done), call(outcome=failed), call(outcome=done), call(PUSH_HINT_QUESTION)]) == (
-        "2 tasks are done, 1 task failed, a question waits."
-    )
-    assert sentence([call(seq=0)]) == "A computer with a task is out of contact."
-    assert sentence([call()]) == "There is news."
+    assert sentence([call(outcome=done)], ENGLISH) == "1 task is done."
+    several = [call(outcome=done), call(outcome=failed), call(outcome=done), call(PUSH_HINT_QUESTION)]
+    assert sentence(several, ENGLISH) == ("2 tasks are done, 1 task failed, a question waits.")
+    assert sentence([call(seq=0)], ENGLISH) == "A computer with a task is out of contact."
+    assert sentence([call()], ENGLISH) == "There is news."
 
 
 def test_a_service_is_told_it_in_the_language_of_the_phone() -> None:
@@ -147,7 +146,7 @@ def test_a_service_is_told_it_in_the_language_of_the_phone() -> None:
 def test_every_outcome_has_its_words() -> None:
     for outcome in Outcome.values():
         if outcome:
-            assert sentence([call(outcome=outcome)]).startswith("1 task ")
+            assert sentence([call(outcome=outcome)], ENGLISH).startswith("1 task ")
 
 
 @pytest.mark.parametrize(

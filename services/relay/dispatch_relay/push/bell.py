@@ -21,7 +21,7 @@ from dispatch_relay.log import CallLater, Done, DropTarget, Failed, Log
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.push import OwedCall, PushOutcome, schedule
 from dispatch_relay.push.answers import Answer, Result
-from dispatch_relay.push.schedule import Pace, Rung
+from dispatch_relay.push.schedule import Pace
 from dispatch_relay.push.target import Target
 from dispatch_relay.push.words import Message
 
@@ -100,16 +100,13 @@ class Bell:
         self._jitter = jitter
         # Touched on the loop only.
         self._waiting: dict[PairId, _Waiting] = {}
-        self._rung: dict[PairId, Rung] = {}
+        self._rung_ms: dict[PairId, int] = {}  # when a person was called last
         self._ringing: set[asyncio.Future[None]] = set()
         self._shut = False
 
     async def call(self, pair_id: PairId, owed: OwedCall) -> PushOutcome:
-        try:
-            target = await self._log.target(pair_id)
-        except errors.StoreFailed:
-            return PushOutcome.FAILED
-        if not self._ways(pair_id, target):
+        target = await self._target(pair_id)
+        if target is not None and not self._ways(pair_id, target):
             return PushOutcome.NO_TARGET
         waiting = self._waiting.get(pair_id)
         if waiting is not None and len(waiting.calls) >= MOST_WAITING:
@@ -142,7 +139,7 @@ class Bell:
 
     def forget(self, pair_id: PairId) -> None:
         self._settle_all(pair_id, PushOutcome.NO_TARGET)
-        self._rung.pop(pair_id, None)
+        self._rung_ms.pop(pair_id, None)
 
     async def shut(self, *, within_seconds: float) -> None:
         """Begin no push any more, and wait for those under way: what waits stays owed, and is the next relay's."""
@@ -176,6 +173,9 @@ class Bell:
             while waiting.calls and not self._shut:
                 waiting.news.clear()
                 target = await self._target(pair_id)
+                if target is None:
+                    await _until(waiting.news, self._pace.retry_ms / 1_000)
+                    continue
                 now = self._clock.wall_ms()
                 due = {call: self._due_ms(pair_id, waiting, call, target, now_ms=now) for call in waiting.calls}
                 ready = [call for call, due_ms in due.items() if due_ms <= now]
@@ -197,17 +197,18 @@ class Bell:
             self._ringing.discard(ended)
             ended.set_result(None)
 
-    async def _target(self, pair_id: PairId) -> Target:
+    async def _target(self, pair_id: PairId) -> Target | None:
+        """Read where and when to call; None while the store can not be read: that closes no call, and lets none ring at night."""
         try:
             return await self._log.target(pair_id)
         except errors.StoreFailed:
-            return Target()
+            return None
 
     def _due_ms(self, pair_id: PairId, waiting: _Waiting, call: _Call, target: Target, *, now_ms: int) -> int:
         due = schedule.due_ms(
             call.owed,
             came_ms=call.came_ms,
-            rung=self._rung.get(pair_id, Rung()),
+            rung_ms=self._rung_ms.get(pair_id, 0),
             quiet=target.quiet,
             pace=self._pace,
             now_ms=now_ms,
@@ -249,7 +250,7 @@ class Bell:
             attempts = 1 + max(call.owed.attempts for call in ready)
             advised_ms = max(answer.retry_after_ms for answer in answers)
             wait_ms = schedule.retry_ms(attempts, advised_ms=advised_ms, pace=self._pace, jitter=self._jitter)
-            worth = [call for call in ready if not schedule.over([call.owed], at_ms=now + wait_ms)]
+            worth = [call for call in ready if not schedule.over(call.owed, at_ms=now + wait_ms)]
             self._settle(waiting, [call for call in ready if call not in worth], PushOutcome.FAILED)
             waiting.not_before_ms = now + wait_ms
             for call in worth:
@@ -271,9 +272,9 @@ class Bell:
 
     def _rang(self, pair_id: PairId, *, now_ms: int) -> None:
         oldest_ms = now_ms - max(self._pace.news_gap_ms, self._pace.question_gap_ms)
-        for other in [one for one, rung in self._rung.items() if rung.last_ms < oldest_ms]:
-            del self._rung[other]
-        self._rung[pair_id] = Rung(now_ms)
+        for other in [one for one, rung_ms in self._rung_ms.items() if rung_ms < oldest_ms]:
+            del self._rung_ms[other]
+        self._rung_ms[pair_id] = now_ms
 
 
 async def _until(news: asyncio.Event, seconds: float) -> None:

@@ -5,7 +5,7 @@ All times are ms since 1970: they are kept over a restart. docs/push.md "When".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -33,34 +33,29 @@ class Pace:
     retry_ms: int = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """When the person of a pairing was called last; 0 for never."""
-
-    last_ms: int = 0
-
-
 def is_question(owed: OwedCall) -> bool:
     """Tell whether somebody is asked."""
     return owed.hint == PUSH_HINT_QUESTION
 
 
-def due_ms(owed: OwedCall, *, came_ms: int, rung: Rung, quiet: Quiet | None, pace: Pace, now_ms: int) -> int:
-    """Say when a call may go. `came_ms`: since when it waits here."""
+def due_ms(owed: OwedCall, *, came_ms: int, rung_ms: int, quiet: Quiet | None, pace: Pace, now_ms: int) -> int:
+    """Say when a call may go. `came_ms`: since when it waits here; `rung_ms`: when the person was called last, 0 for never."""
     if is_question(owed):
-        due = max(came_ms, rung.last_ms + pace.question_gap_ms)
+        due = max(came_ms, rung_ms + pace.question_gap_ms)
     else:
-        due = max(came_ms + pace.group_ms, rung.last_ms + pace.news_gap_ms)
-    if rung.last_ms > now_ms:  # the clock was set back: what it said is worth nothing
+        due = max(came_ms + pace.group_ms, rung_ms + pace.news_gap_ms)
+    if rung_ms > now_ms:  # the clock was set back: what it said is worth nothing
         due = came_ms
-    return due if quiet is None or (quiet.questions_ring and is_question(owed)) else after_quiet(quiet, due)
+    return _let_through(owed, quiet, due)
 
 
 def held(owed: OwedCall, quiet: Quiet | None, *, now_ms: int) -> bool:
     """Tell whether the quiet hours hold a call."""
-    if quiet is None or (quiet.questions_ring and is_question(owed)):
-        return False
-    return after_quiet(quiet, now_ms) > now_ms
+    return _let_through(owed, quiet, now_ms) > now_ms
+
+
+def _let_through(owed: OwedCall, quiet: Quiet | None, at_ms: int) -> int:
+    return at_ms if quiet is None or (quiet.questions_ring and is_question(owed)) else after_quiet(quiet, at_ms)
 
 
 def after_quiet(quiet: Quiet, at_ms: int) -> int:
@@ -86,6 +81,6 @@ def retry_ms(attempts: int, *, advised_ms: int, pace: Pace, jitter: Callable[[fl
     return max(wait, min(advised_ms, LONGEST_ADVICE_MS))
 
 
-def over(calls: Sequence[OwedCall], *, at_ms: int) -> bool:
-    """Tell whether it is not worth to try these calls again at that time."""
-    return all(at_ms - owed.at_ms > WORTH_MS for owed in calls)
+def over(owed: OwedCall, *, at_ms: int) -> bool:
+    """Tell whether it is not worth to try a call again at that time."""
+    return at_ms - owed.at_ms > WORTH_MS

@@ -20,8 +20,6 @@ from dispatch_relay.push.answers import Answer, Result
 from dispatch_relay.push.target import Target
 from dispatch_relay.push.words import TITLE, Message, sentence
 
-_KINDS = {True: apprise.NotifyType.WARNING, False: apprise.NotifyType.INFO}
-
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -46,7 +44,8 @@ class Services:
 
     async def send(self, message: Message, target: Target) -> Answer:
         words = self._words[target.language or Language.ENGLISH]
-        body, kind = sentence(message.calls, words), _KINDS[message.question]
+        body = sentence(message.calls, words)
+        kind = apprise.NotifyType.WARNING if message.question else apprise.NotifyType.INFO
         # One that took it is enough, and all are told at once: these are several ways to the same person.
         taken = await asyncio.gather(*(self._tell(one, body, kind) for one in self._of(message.pair_id)))
         return Answer(Result.SENT if any(taken) else Result.UNREACHABLE)

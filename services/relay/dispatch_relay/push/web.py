@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
-import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -96,7 +95,7 @@ class WebPush:
 
     def _token(self, audience: str) -> dict[str, str]:
         # New claims each time: what is signed for one push service must never name another.
-        expiry = int(time.time()) + _TOKEN_SECONDS
+        expiry = self._clock.wall_ms() // 1_000 + _TOKEN_SECONDS
         try:
             signed: dict[str, str] = self._vapid.sign({"aud": audience, "exp": expiry, "sub": self._contact})
         except Exception as failure:

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.ids import PairId
-from dispatch.words import ENGLISH, Words
+from dispatch.words import Words
 
 from dispatch_relay.push import OwedCall
 from dispatch_relay.push.schedule import is_question
@@ -68,7 +68,7 @@ def headers(message: Message, *, secret: bytes) -> dict[str, str]:
     }
 
 
-def sentence(calls: Sequence[OwedCall], words: Words = ENGLISH) -> str:
+def sentence(calls: Sequence[OwedCall], words: Words) -> str:
     """Write what a service is told, in the person's language: which states and how many, and nothing else."""
     ended = Counter(_STATES.get(owed.outcome, "") for owed in calls if owed.outcome)
     parts = [said.of(ended[state]) for state, said in words.ended.items() if ended[state]]

@@ -1,0 +1,106 @@
+"""The bell with a store that can not be read for a moment: no call is closed by that, and none goes at night."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from dispatch import errors
+from dispatch.api.relay.v1.relay_pb2 import PUSH_HINT_NEWS
+from dispatch.clock import SystemClock
+from dispatch.ids import PairId
+from dispatch_relay.metrics import Metrics
+from dispatch_relay.push import OwedCall, PushOutcome
+from dispatch_relay.push.answers import Answer, Result
+from dispatch_relay.push.bell import Bell
+from dispatch_relay.push.schedule import Pace
+from dispatch_relay.push.target import Quiet, Target
+from dispatch_relay.push.words import Message
+from prometheus_client import CollectorRegistry
+
+from tests.support.waiting import until
+
+PAIR = PairId(b"p" * 16)
+HERE = Target(endpoint="https://push.example/a")
+AT_NIGHT = Target(endpoint="https://push.example/a", quiet=Quiet("UTC", 1, 0))  # all but a minute of the day
+AT_ONCE = Pace(group_ms=0, news_gap_ms=0, question_gap_ms=0, retry_ms=1)
+
+
+class Store:
+    """Knows one target, and fails at the reads that the test names."""
+
+    def __init__(self, target: Target, *, fails: set[int]) -> None:
+        self.target_said = target
+        self.fails = fails
+        self.reads = 0
+
+    async def target(self, _pair_id: PairId) -> Target:
+        self.reads += 1
+        if self.reads in self.fails:
+            raise errors.StoreFailed
+        return self.target_said
+
+    def submit(self, _what: object, _heard: object) -> None: ...
+
+
+class Way:
+    """A transport that takes everything."""
+
+    name = "web"
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def leads_to(self, _pair_id: PairId, target: Target) -> bool:
+        return bool(target.endpoint)
+
+    async def send(self, message: Message, _target: Target) -> Answer:
+        self.sent.append(message)
+        return Answer(Result.SENT)
+
+    async def close(self) -> None: ...
+
+
+def a_bell(store: Any, way: Way, group: asyncio.TaskGroup) -> Bell:
+    """Give a bell that rings by one way."""
+
+    def spawn(work: Coroutine[object, object, None]) -> None:
+        group.create_task(work)
+
+    return Bell(
+        [way],
+        key=b"",
+        log=store,
+        clock=SystemClock(),
+        pace=AT_ONCE,
+        metrics=Metrics(CollectorRegistry()),
+        spawn=spawn,
+        jitter=lambda least, _most: least,
+    )
+
+
+@pytest.mark.parametrize("fails", [{1}, {2, 3}, {1, 2, 3}])
+async def test_a_store_that_can_not_be_read_for_a_moment_costs_no_call(fails: set[int]) -> None:
+    store, way = Store(HERE, fails=fails), Way()
+
+    async with asyncio.TaskGroup() as group:
+        became = await a_bell(store, way, group).call(PAIR, OwedCall(1, 1, PUSH_HINT_NEWS))
+
+    assert became is PushOutcome.SENT
+    assert len(way.sent) == 1
+
+
+async def test_nobody_is_called_at_night_because_the_store_can_not_say_when_night_is() -> None:
+    store, way = Store(AT_NIGHT, fails={2, 3, 4}), Way()
+
+    async with asyncio.TaskGroup() as group:
+        bell = a_bell(store, way, group)
+        call = group.create_task(bell.call(PAIR, OwedCall(1, 1, PUSH_HINT_NEWS)))
+        await until(lambda: store.reads >= 5)
+        assert (way.sent, call.done()) == ([], False)
+
+        store.target_said = HERE  # the person is awake after all
+        bell.changed(PAIR)
+        assert await call is PushOutcome.SENT
