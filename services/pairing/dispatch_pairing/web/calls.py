@@ -123,10 +123,13 @@ def _stream(desk: Desk, feed: Feed) -> Any:
         said: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=1)
 
         async def work() -> None:
+            # Cancelled, it says nothing more: nobody takes it, and there is room for one.
             try:
                 await desk.follow(feed, body, WebCall(context), said.put)
-            finally:
+            except DispatchError:
                 await said.put(None)
+                raise
+            await said.put(None)
 
         following = asyncio.create_task(work())
         try:
