@@ -155,8 +155,8 @@ EDGES = (
     ),
     Edge(
         importers=("dispatch_relay.service", "dispatch_relay.transfer_service", "dispatch_relay.room"),
-        forbidden=("grpc", "websockets", "dispatch_relay.grpc_call", "dispatch_relay.web.call"),
-        reason="a stream is the same whatever carries it: that is what Call is for",
+        forbidden=("grpc", "websockets", "dispatch_relay.grpc_wire", "dispatch_relay.web.wire"),
+        reason="a stream is the same whatever carries it: that is what Wire is for",
     ),
     Edge(
         importers=("dispatch_pairing.api.desk",),

@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -72,6 +73,13 @@ class _Quiet(WSGIRequestHandler):
         """Log nothing: a scrape is no event."""
 
 
+class Carrier(StrEnum):
+    """What carries a call or a stream: a label of the metrics, and nothing else depends on it."""
+
+    GRPC = "grpc"
+    WEB = "web"
+
+
 class CallMetrics(grpc.aio.ServerInterceptor):
     """Counts unary calls by method and status, and how long they took. Streams are counted by their services."""
 
@@ -116,9 +124,9 @@ class CallMetrics(grpc.aio.ServerInterceptor):
     def _count(self, method: str, context: grpc.aio.ServicerContext[Any, Any], started: float, *, failed: bool) -> None:
         code = context.code()
         name = code.name if isinstance(code, grpc.StatusCode) else ("INTERNAL" if failed else "OK")
-        self.count(method, name, started, carrier="grpc")
+        self.count(method, name, started, carrier=Carrier.GRPC)
 
-    def count(self, method: str, code: str, started: float, *, carrier: str) -> None:
+    def count(self, method: str, code: str, started: float, *, carrier: Carrier) -> None:
         """Count a call that began at `started`, by `time.perf_counter`. For calls that come by another way than gRPC."""
         self._calls.labels(method, code, carrier).inc()
         self._seconds.labels(method).observe(time.perf_counter() - started)

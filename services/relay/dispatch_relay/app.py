@@ -22,7 +22,7 @@ from dispatch.tls import Dialler, KeyFiles, read_authorities
 from prometheus_client import CollectorRegistry
 
 from dispatch_relay.admission import Gate
-from dispatch_relay.grpc_call import handler
+from dispatch_relay.grpc_wire import handler
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.place import Tools
 from dispatch_relay.push import NoPush, Push

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
+from dispatch.runtime.metrics import Carrier
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from dispatch_relay.call import Carrier
 from dispatch_relay.presence import CAUSES, End, Standing
 from dispatch_relay.push import PushOutcome
 from dispatch_relay.push.answers import Result

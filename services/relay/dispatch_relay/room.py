@@ -14,9 +14,9 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.ids import DeviceId, PairId, TaskId, short
 from dispatch.runtime.logs import get_logger
+from dispatch.runtime.metrics import Carrier
 
 from dispatch_relay import door, frames
-from dispatch_relay.call import Carrier
 from dispatch_relay.calling import Calling
 from dispatch_relay.commands import Commands
 from dispatch_relay.keeping import Keeping

@@ -15,13 +15,13 @@ from dispatch.runtime.logs import get_logger
 from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
-from dispatch_relay.call import Call, Gone
 from dispatch_relay.metrics import BROKE
 from dispatch_relay.openings import Openings
 from dispatch_relay.place import Tools
 from dispatch_relay.room import Room
 from dispatch_relay.rooms import Rooms
 from dispatch_relay.stream import Stream
+from dispatch_relay.wire import Gone, Wire
 
 _log = get_logger()
 
@@ -43,31 +43,31 @@ class ThreadService:
         self._openings = Openings(limit=tools.settings.openings)
         self.draining = False
 
-    async def attach(self, call: Call) -> None:
+    async def attach(self, wire: Wire) -> None:
         """Carry one stream from Hello to its end."""
-        wire = _Wire(call, most_frames=self._settings.frames)
+        framed = _Framed(wire, most_frames=self._settings.frames)
         try:
-            room, stream, left_ms = await self._open(wire)
+            room, stream, left_ms = await self._open(framed)
         except Gone:
-            self._tools.metrics.stream_ended(BROKE, call.carrier)
+            self._tools.metrics.stream_ended(BROKE, wire.carrier)
             return
         except errors.DispatchError as refused:
             word = errors.word(refused.reason)
-            self._tools.metrics.stream_ended(word, call.carrier)
-            _log.info("stream refused", claimed=wire.claimed, reason=word, detail=refused.detail)
-            await call.refuse(refused)
+            self._tools.metrics.stream_ended(word, wire.carrier)
+            _log.info("stream refused", claimed=framed.claimed, reason=word, detail=refused.detail)
+            await wire.refuse(refused)
             return
-        ended = await self._carry(wire, room, stream, left_ms=left_ms)
-        if ended is not None and not wire.broken:
-            await call.refuse(ended)
+        ended = await self._carry(framed, room, stream, left_ms=left_ms)
+        if ended is not None and not framed.broken:
+            await wire.refuse(ended)
 
-    async def _open(self, wire: _Wire) -> tuple[Room, Stream, int]:
+    async def _open(self, framed: _Framed) -> tuple[Room, Stream, int]:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         try:
-            with self._openings.one(wire.call.address):
+            with self._openings.one(framed.wire.address):
                 async with asyncio.timeout(self._settings.hello_ms / 1_000):
-                    admitted, caller = await self._gate.admit(wire.frame, wire.write)
+                    admitted, caller = await self._gate.admit(framed.frame, framed.write)
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Open took too long") from None
         room = await self._rooms.enter(admitted.pair_id)
@@ -75,23 +75,23 @@ class ThreadService:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         self._gate.trust.still(admitted)
-        stream = room.attach(caller, carrier=wire.call.carrier)
+        stream = room.attach(caller, carrier=framed.wire.carrier)
         _log.info(
             "stream opened",
             pairing=admitted.pair_id,
             device=admitted.device_id,
             end=caller.end.name.lower(),
-            carrier=wire.call.carrier.value,
+            carrier=framed.wire.carrier.value,
             resume_after=caller.resume_after,
         )
         return room, stream, admitted.left_ms
 
-    async def _carry(self, wire: _Wire, room: Room, stream: Stream, *, left_ms: int) -> errors.DispatchError | None:
+    async def _carry(self, framed: _Framed, room: Room, stream: Stream, *, left_ms: int) -> errors.DispatchError | None:
         """Read and write until the stream ends or its grant is over; gives why, None for in peace."""
         try:
             async with asyncio.TaskGroup() as group:
-                receiving = group.create_task(self._receive(wire, room, stream))
-                sending = group.create_task(self._send(wire, room, stream))
+                receiving = group.create_task(self._receive(framed, room, stream))
+                sending = group.create_task(self._send(framed, room, stream))
                 expiring = group.create_task(self._expire(room, stream, left_ms=left_ms))
                 error = await stream.ended
                 expiring.cancel()
@@ -102,10 +102,10 @@ class ThreadService:
             room.broke(stream)
         return error
 
-    async def _receive(self, wire: _Wire, room: Room, stream: Stream) -> None:
+    async def _receive(self, framed: _Framed, room: Room, stream: Stream) -> None:
         try:
             while True:
-                frames = await wire.message()
+                frames = await framed.message()
                 room.heard(stream)
                 for frame in frames:
                     room.receive(stream, frame)
@@ -123,21 +123,21 @@ class ThreadService:
         await asyncio.sleep(max(0, left_ms) / 1_000)
         room.end(stream, errors.GrantExpired())
 
-    async def _send(self, wire: _Wire, room: Room, stream: Stream) -> None:
+    async def _send(self, framed: _Framed, room: Room, stream: Stream) -> None:
         try:
             while batch := await stream.batch():
-                await wire.write(batch)
+                await framed.write(batch)
         except Gone:
             room.broke(stream)
         except errors.DispatchError as error:
             room.end(stream, error)  # the log can't be read
 
 
-class _Wire:
+class _Framed:
     """Frames in, bytes out."""
 
-    def __init__(self, call: Call, *, most_frames: int) -> None:
-        self.call = call
+    def __init__(self, wire: Wire, *, most_frames: int) -> None:
+        self.wire = wire
         self._most_frames = most_frames
         self._frames: deque[pb.DeviceFrame] = deque()
         self.broken = False
@@ -151,7 +151,7 @@ class _Wire:
             left = list(self._frames)
             self._frames.clear()
             return left
-        data = await self.call.read()
+        data = await self.wire.read()
         try:
             frames = pb.AttachRequest.FromString(data).frames
         except DecodeError:
@@ -171,7 +171,7 @@ class _Wire:
     async def write(self, batch: bytes) -> None:
         """Write a batch. Raises Gone."""
         try:
-            await self.call.write(batch)
+            await self.wire.write(batch)
         except Gone:
             self.broken = True
             raise

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from dispatch import errors
 from dispatch.ids import DeviceId, Instance
+from dispatch.runtime.metrics import Carrier
 
 from dispatch_relay import frames
 from dispatch_relay.bucket import Bucket
-from dispatch_relay.call import Carrier
 from dispatch_relay.lease import Lease
 from dispatch_relay.log import Row
 from dispatch_relay.presence import End

@@ -15,7 +15,6 @@ from dispatch.runtime.logs import get_logger
 from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
-from dispatch_relay.call import Call, Gone
 from dispatch_relay.metrics import BROKE, Metrics
 from dispatch_relay.openings import Openings
 from dispatch_relay.presence import End
@@ -23,6 +22,7 @@ from dispatch_relay.rooms import Rooms
 from dispatch_relay.settings import Settings
 from dispatch_relay.transfers import Seat, Transfer, Transfers
 from dispatch_relay.trust import Admitted
+from dispatch_relay.wire import Gone, Wire
 
 _log = get_logger()
 
@@ -47,31 +47,31 @@ class TransferService:
         self._openings = Openings(limit=settings.openings)
         self.draining = False
 
-    async def carry(self, call: Call) -> None:
+    async def carry(self, wire: Wire) -> None:
         """Carry one end of a transfer from Hello to its end."""
-        wire = _Wire(call)
+        framed = _Framed(wire)
         try:
-            admitted, transfer = await self._join(wire)
+            admitted, transfer = await self._join(framed)
         except Gone:
             self._metrics.transfer_ended(BROKE)
             return
         except errors.DispatchError as refused:
             word = errors.word(refused.reason)
             self._metrics.transfer_ended(word)
-            _log.info("transfer refused", claimed=wire.claimed, reason=word, detail=refused.detail)
-            await call.refuse(refused)
+            _log.info("transfer refused", claimed=framed.claimed, reason=word, detail=refused.detail)
+            await wire.refuse(refused)
             return
-        error = await self._hold(wire, admitted, transfer)
+        error = await self._hold(framed, admitted, transfer)
         if error is not None:
-            await call.refuse(error)
+            await wire.refuse(error)
 
-    async def _join(self, wire: _Wire) -> tuple[Admitted, Transfer]:
+    async def _join(self, framed: _Framed) -> tuple[Admitted, Transfer]:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         try:
-            with self._openings.one(wire.call.address):
+            with self._openings.one(framed.wire.address):
                 async with asyncio.timeout(self._settings.hello_ms / 1_000):
-                    admitted, transfer_id = await self._gate.admit_to_transfer(wire.frame, wire.call.write)
+                    admitted, transfer_id = await self._gate.admit_to_transfer(framed.frame, framed.wire.write)
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Join took too long") from None
         if self.draining:
@@ -79,16 +79,16 @@ class TransferService:
         host = self._rooms.host(admitted.pair_id)
         if admitted.end is End.PHONE and host is not None and host.absent:
             raise errors.of(host.cause)
-        seat = Seat(admitted.device_id, wire.call.write)
+        seat = Seat(admitted.device_id, framed.wire.write)
         now_ms = self._clock.steady_ms()
         return admitted, self._transfers.join(admitted.pair_id, transfer_id, admitted.end, seat, now_ms=now_ms)
 
-    async def _hold(self, wire: _Wire, admitted: Admitted, transfer: Transfer) -> errors.DispatchError | None:
+    async def _hold(self, framed: _Framed, admitted: Admitted, transfer: Transfer) -> errors.DispatchError | None:
         """Forward until the transfer is over; gives why, None for in peace."""
         try:
             async with asyncio.TaskGroup() as group:
                 works = [
-                    group.create_task(self._forward(wire, admitted.end, transfer)),
+                    group.create_task(self._forward(framed, admitted.end, transfer)),
                     group.create_task(self._watch(transfer, admitted)),
                 ]
                 error = await asyncio.shield(transfer.ended)
@@ -99,16 +99,16 @@ class TransferService:
             transfer.finish(errors.PeerAbsent("the other device left the transfer"))
         return error
 
-    async def _forward(self, wire: _Wire, end: End, transfer: Transfer) -> None:
+    async def _forward(self, framed: _Framed, end: End, transfer: Transfer) -> None:
         """Say that both are there, then pass on what this end says."""
         try:
             await transfer.both.wait()
-            await wire.call.write(_JOINED)
+            await framed.wire.write(_JOINED)
             transfer.seats[end].told.set()
             other = transfer.seats[end.other]
             await other.told.wait()
             while True:
-                frame = await wire.frame()
+                frame = await framed.frame()
                 match frame.WhichOneof("frame"):
                     case "data":
                         await self._pass_on(frame.data, transfer, other, to=end.other)
@@ -151,17 +151,17 @@ class TransferService:
         return errors.PeerAbsent("the other device did not join the transfer")
 
 
-class _Wire:
+class _Framed:
     """Frames in."""
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
         self.claimed = b""
         """Whom the caller says to be: for the log, and believed by nobody."""
 
     async def frame(self) -> pb.CarryRequest:
         """Give the next frame. Raises Gone, ProtocolViolation."""
-        data = await self.call.read()
+        data = await self.wire.read()
         try:
             frame = pb.CarryRequest.FromString(data)
         except DecodeError:

@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
+from dispatch.runtime.metrics import CallMetrics
 from dispatch_pairing.api.method import Feed, Write
 from dispatch_pairing.door import Need
 from dispatch_pairing.web.calls import Calls
+from prometheus_client import CollectorRegistry
 
 from tests.support.waiting import until
 
@@ -42,9 +44,8 @@ async def test_who_follows_for_a_browser_that_went_in_the_middle_of_an_answer_en
     coming = [{"type": "http.request", "body": bytes(5), "more_body": False}]
 
     async def receive() -> Any:
-        if coming:
-            return coming.pop()
-        await asyncio.Event().wait()  # that the browser is gone is seen by who sends
+        # That the browser is gone is seen by who sends.
+        return coming.pop() if coming else await asyncio.Future()
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.body":
@@ -55,7 +56,7 @@ async def test_who_follows_for_a_browser_that_went_in_the_middle_of_an_answer_en
         "type": "http", "http_version": "1.1", "method": "POST", "path": FEED.full, "root_path": "", "query_string": b"",
         "headers": [(b"content-type", b"application/connect+proto")], "client": ("127.0.0.1", 1), "scheme": "http",
     }  # fmt: skip
-    calls = Calls(desk, [FEED], limit_bytes=1_000, metrics=None)
+    calls = Calls(desk, [FEED], limit_bytes=1_000, metrics=CallMetrics(CollectorRegistry(), prefix="test"))
     serving = asyncio.create_task(calls(scope, receive, send))
     await until(lambda: desk.said == 3)  # one is on its way, one waits, and the third finds no room
 

@@ -64,14 +64,13 @@ def test_no_close_is_too_long_or_unreadable_whatever_is_said(detail: str, metada
         ({"origin": ["null"]}, Turned.ORIGIN),
         ({"origin": [""]}, Turned.ORIGIN),
         ({"origin": [PAGE, "https://hostile.example"]}, Turned.ORIGIN),
-        ({"origin": ["https://relay.example:7305"]}, None),  # the relay's own
+        ({"origin": ["https://relay.example:7305"]}, Turned.ORIGIN),  # the relay's own: no page is served there
     ],
 )
 def test_who_may_open_a_stream(change: dict[str, list[str]], turned: Turned | None) -> None:
     decided = judge(
         ATTACH,
         HEAD | change,
-        scheme="https",
         names={"relay.example"},
         paths={ATTACH},
         origins=Origins.parse([PAGE]),
@@ -83,6 +82,6 @@ def test_who_may_open_a_stream(change: dict[str, list[str]], turned: Turned | No
 @pytest.mark.parametrize("path", ["/", "", f"{ATTACH}?", f"{ATTACH}/", ATTACH.lower(), f"/{ATTACH}", "/%2e" + ATTACH])
 def test_a_path_that_is_not_exactly_a_streams_is_none(path: str) -> None:
     origins = Origins.parse([PAGE])
-    decided = judge(path, HEAD, scheme="https", names={"relay.example"}, paths={ATTACH}, origins=origins)
+    decided = judge(path, HEAD, names={"relay.example"}, paths={ATTACH}, origins=origins)
 
     assert decided is Turned.PATH

@@ -6,7 +6,6 @@ Requests arrive here as bytes, because a proof is over exactly those. Called by 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import Any, Protocol
 
 from dispatch.errors import BadRequest, DispatchError, Internal, NonceExpired, TooLarge, word
@@ -20,13 +19,6 @@ from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
 
 _log = get_logger()
-
-
-class Carrier(StrEnum):
-    """What carries calls: a label of the metrics, and nothing else depends on it."""
-
-    GRPC = "grpc"
-    WEB = "web"
 
 
 class Call(Protocol):

@@ -19,13 +19,13 @@ from connectrpc.method import IdempotencyLevel, MethodInfo, StreamType
 from connectrpc.request import RequestContext
 from connectrpc.server import ConnectASGIApplication, Endpoint
 from dispatch.errors import BadRequest, DispatchError
-from dispatch.runtime.metrics import CallMetrics
+from dispatch.runtime.metrics import CallMetrics, Carrier
 from dispatch.runtime.peer import network
 from dispatch.status import to_status
 from google.protobuf.message import Message
 from protobuf.wkt import Any as Detail
 
-from dispatch_pairing.api.desk import Carrier, Desk
+from dispatch_pairing.api.desk import Desk
 from dispatch_pairing.api.method import Feed, Method
 from dispatch_pairing.door import NEXT_NONCE, Metadata
 
@@ -36,9 +36,7 @@ Context = RequestContext[bytes, Message]
 class Calls(ConnectASGIApplication[Desk]):
     """The calls as an ASGI application."""
 
-    def __init__(
-        self, desk: Desk, methods: Iterable[Method | Feed], *, limit_bytes: int, metrics: CallMetrics | None
-    ) -> None:
+    def __init__(self, desk: Desk, methods: Iterable[Method | Feed], *, limit_bytes: int, metrics: CallMetrics) -> None:
         """Take what is answered. Requests of more than `limit_bytes` are not even read."""
         table: Mapping[str, Any] = {method.full: _endpoint(desk, method, metrics) for method in methods}
         super().__init__(
@@ -87,7 +85,7 @@ class _Bytes:
         return bytes(data)
 
 
-def _endpoint(desk: Desk, method: Method | Feed, metrics: CallMetrics | None) -> Any:
+def _endpoint(desk: Desk, method: Method | Feed, metrics: CallMetrics) -> Any:
     info = MethodInfo(
         name=method.name,
         service_name=method.service,
@@ -101,7 +99,7 @@ def _endpoint(desk: Desk, method: Method | Feed, metrics: CallMetrics | None) ->
     return Endpoint.unary(method=info, function=_unary(desk, method, metrics))
 
 
-def _unary(desk: Desk, method: Method, metrics: CallMetrics | None) -> Any:
+def _unary(desk: Desk, method: Method, metrics: CallMetrics) -> Any:
     async def answer(body: bytes, context: Context) -> Message:
         started, code = time.perf_counter(), "INTERNAL"
         try:
@@ -111,8 +109,7 @@ def _unary(desk: Desk, method: Method, metrics: CallMetrics | None) -> Any:
             code = error.code.value
             raise _connect_error(error) from error
         finally:
-            if metrics is not None:
-                metrics.count(method.name, code, started, carrier=Carrier.WEB)
+            metrics.count(method.name, code, started, carrier=Carrier.WEB)
         return answered
 
     return answer

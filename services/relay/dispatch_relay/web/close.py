@@ -10,7 +10,6 @@ from urllib.parse import quote_plus
 from dispatch import errors
 from google.rpc import code_pb2
 
-IN_PEACE = 1000
 FIRST = 4000
 """What is the application's own begins here: the gRPC status is added."""
 

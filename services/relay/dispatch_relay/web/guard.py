@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from enum import StrEnum
 
-from dispatch.runtime.origins import Origins, host_of, same_origin
+from dispatch.runtime.origins import Origins, host_of
 
 
 class Turned(StrEnum):
@@ -23,7 +23,7 @@ class Turned(StrEnum):
 
 
 def judge(
-    path: str, headers: Mapping[str, Sequence[str]], *, scheme: str, names: Set[str], paths: Set[str], origins: Origins
+    path: str, headers: Mapping[str, Sequence[str]], *, names: Set[str], paths: Set[str], origins: Origins
 ) -> Turned | None:
     """Decide whether a request may become a stream; None means yes. Header names are in lower case, with all their values.
 
@@ -32,10 +32,6 @@ def judge(
     hosts, pages = headers.get("host", ()), headers.get("origin", ())
     if len(hosts) != 1 or host_of(hosts[0]) not in names:
         return Turned.HOST
-    if len(pages) > 1 or not all(origins.allow(one) or _own(one, scheme=scheme, host=hosts[0]) for one in pages):
+    if len(pages) > 1 or not all(origins.allow(one) for one in pages):
         return Turned.ORIGIN
     return None if path in paths else Turned.PATH
-
-
-def _own(origin: str, *, scheme: str, host: str) -> bool:
-    return same_origin(origin, scheme=scheme, host=host)

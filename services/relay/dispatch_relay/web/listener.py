@@ -22,14 +22,14 @@ from dispatch.runtime.sockets import bind
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from dispatch_relay.call import Call
 from dispatch_relay.metrics import Metrics
-from dispatch_relay.web.call import WebCall
 from dispatch_relay.web.guard import Turned, judge
+from dispatch_relay.web.wire import WebWire
+from dispatch_relay.wire import Wire
 
 _log = get_logger()
 
-Serve = Callable[[Call], Coroutine[object, object, None]]
+Serve = Callable[[Wire], Coroutine[object, object, None]]
 
 _OPEN_SECONDS = 10.0
 """How long TLS, and then the request, may take."""
@@ -127,7 +127,6 @@ class Listener:
         turned = judge(
             request.path,
             {name.lower(): request.headers.get_all(name) for name in request.headers},
-            scheme="http" if self._certificate is None else "https",
             names={host_of(name) for name in self._names},
             paths=self._streams.keys(),
             origins=self._origins,
@@ -144,7 +143,7 @@ class Listener:
         request = connection.request
         if request is None:
             raise AssertionError("opened without a request")
-        handling = asyncio.create_task(self._streams[request.path](WebCall(connection)))
+        handling = asyncio.create_task(self._streams[request.path](WebWire(connection)))
         lost = asyncio.create_task(connection.wait_closed())
         try:
             await asyncio.wait((handling, lost), return_when=asyncio.FIRST_COMPLETED)

@@ -1,28 +1,21 @@
 """One stream of a device as the services see it, however it is carried. The seam between them and gRPC or a WebSocket.
 
-`grpc_call` and `web.call` implement it; `service` and `transfer_service` use it and know no carrier.
+`grpc_wire` and `web.wire` implement it; `service` and `transfer_service` use it and know no carrier.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Protocol
 
 from dispatch import errors
-
-
-class Carrier(StrEnum):
-    """What carries a stream: a label of the metrics, and nothing else depends on it."""
-
-    GRPC = "grpc"
-    WEB = "web"
+from dispatch.runtime.metrics import Carrier
 
 
 class Gone(Exception):
     """The device has gone away without a goodbye."""
 
 
-class Call(Protocol):
+class Wire(Protocol):
     """A stream of messages in both directions. One task reads, one writes, and whoever handles it ends it."""
 
     @property

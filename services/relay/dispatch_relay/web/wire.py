@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 
 from dispatch import errors
+from dispatch.runtime.metrics import Carrier
 from dispatch.runtime.peer import network
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
-from dispatch_relay.call import Carrier, Gone
 from dispatch_relay.web import close
+from dispatch_relay.wire import Gone
 
 
-class WebCall:
-    """A `Call` over a WebSocket. Nobody cancels its handler but the listener, when the connection is lost."""
+class WebWire:
+    """A `Wire` over a WebSocket. Nobody cancels its handler but the listener, when the connection is lost."""
 
     carrier = Carrier.WEB
 

@@ -9,30 +9,31 @@ from typing import Any
 
 import grpc
 from dispatch import errors
+from dispatch.runtime.metrics import Carrier
 from dispatch.runtime.peer import where
 from dispatch.status import refuse
 
-from dispatch_relay.call import Call, Carrier, Gone
+from dispatch_relay.wire import Gone, Wire
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
-Serve = Callable[[Call], Awaitable[None]]
+Serve = Callable[[Wire], Awaitable[None]]
 
 
 def handler(service: str, method: str, serve: Serve) -> grpc.GenericRpcHandler:
     """Give what a gRPC server registers for a method. Bytes stay bytes."""
 
     async def behaviour(_requests: object, context: Context) -> None:
-        call = GrpcCall(context)
-        await serve(call)
-        call.leave()
+        wire = GrpcWire(context)
+        await serve(wire)
+        wire.leave()
 
     of_any: Any = behaviour  # the stubs know only the blocking form of a handler
     registered: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(of_any)
     return grpc.method_handlers_generic_handler(service, {method: registered})
 
 
-class GrpcCall:
-    """A `Call` over gRPC. gRPC cancels the handler when the device has gone."""
+class GrpcWire:
+    """A `Wire` over gRPC. gRPC cancels the handler when the device has gone."""
 
     carrier = Carrier.GRPC
 
@@ -57,7 +58,7 @@ class GrpcCall:
             raise Gone from None
 
     async def refuse(self, error: errors.DispatchError) -> None:
-        """End the call with the error."""
+        """End the stream with the error."""
         with contextlib.suppress(grpc.aio.InternalError):
             await refuse(self._context, error)
 
