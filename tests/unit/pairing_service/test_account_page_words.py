@@ -39,7 +39,7 @@ async def read(messages: Sequence[Message], *, limit_bytes: int = 10) -> bytes |
     async def receive() -> Message:
         return next(rest)
 
-    return await read_body(receive, limit_bytes=limit_bytes)
+    return await read_body(receive, limit_bytes=limit_bytes, within_ms=MINUTE_MS)
 
 
 def part(body: bytes, *, more: bool) -> Message:

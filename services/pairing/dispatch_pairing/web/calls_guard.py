@@ -5,17 +5,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 
 from dispatch.runtime.origins import Origins, host_of
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dispatch_pairing.door import DEVICE, DIALLED, NEXT_NONCE, NONCE, PROOF, SESSION
-from dispatch_pairing.web.guard import Turned, read_body, replayed
+from dispatch_pairing.web.guard import Turned, answering_with, read_body, replayed
 
 MEDIA = frozenset({"application/proto", "application/connect+proto"})
 _PREFLIGHT_SECONDS = 7_200
@@ -25,7 +24,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_HSTS = "max-age=31536000"
 
 
 def judge(
@@ -82,19 +80,11 @@ class CallsGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-                if scope["scheme"] == "https":
-                    MutableHeaders(scope=message)["Strict-Transport-Security"] = _HSTS
-            await send(message)
-
-        method, headers = scope["method"], Headers(scope=scope)
+        method, headers, send_guarded = scope["method"], Headers(scope=scope), answering_with(_HEADERS, scope, send)
         turned = judge(method, headers, names=self._names, origins=self._origins, limit_bytes=self._limit_bytes)
         body: bytes | Turned = turned or b""
         if turned is None and method != "OPTIONS":
-            body = await self._read(receive)
+            body = await read_body(receive, limit_bytes=self._limit_bytes, within_ms=self._read_ms)
         if isinstance(body, Turned):
             self._count(body)
             # Whatever else comes on this connection is not read.
@@ -104,10 +94,3 @@ class CallsGuard:
         # What is behind reads headers as UTF-8 and fails on others; of ours none has anything but ASCII.
         readable = [(name, value) for name, value in scope["headers"] if value.isascii()]
         await self._app({**scope, "headers": readable}, replayed(body, receive), send_guarded)
-
-    async def _read(self, receive: Receive) -> bytes | Turned:
-        try:
-            async with asyncio.timeout(self._read_ms / 1_000):
-                return await read_body(receive, limit_bytes=self._limit_bytes)
-        except TimeoutError:
-            return Turned.TOO_SLOW

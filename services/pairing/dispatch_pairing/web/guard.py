@@ -112,20 +112,12 @@ class Guard:
         """Answer a request."""
         if scope["type"] != "http":
             return
-        scheme, headers = scope["scheme"], Headers(scope=scope)
-
-        async def send_guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
-                if scheme == "https":
-                    MutableHeaders(scope=message)["Strict-Transport-Security"] = _HSTS
-            await send(message)
-
+        scheme, headers, send_guarded = scope["scheme"], Headers(scope=scope), answering_with(_HEADERS, scope, send)
         turned = judge(scope["method"], headers, scheme=scheme, names=self._names, limit_bytes=self._limit_bytes)
         body = b""
         if scope["method"] not in READING:
             # Also of one that is turned away: who hears nothing but a reset does not know why.
-            read = await self._read(receive)
+            read = await read_body(receive, limit_bytes=self._limit_bytes, within_ms=self._read_ms)
             if isinstance(read, Turned):
                 turned = turned or read
             else:
@@ -138,19 +130,32 @@ class Guard:
             return
         await self._app(scope, replayed(body, receive), send_guarded)
 
-    async def _read(self, receive: Receive) -> bytes | Turned:
-        try:
-            async with asyncio.timeout(self._read_ms / 1_000):
-                return await read_body(receive, limit_bytes=self._limit_bytes)
-        except TimeoutError:
-            return Turned.TOO_SLOW
+
+def answering_with(headers: Mapping[str, str], scope: Scope, send: Send) -> Send:
+    """Give a `send` that adds these headers to the answer, and over TLS that the browser is to stay with it."""
+    added = {**headers, "Strict-Transport-Security": _HSTS} if scope["scheme"] == "https" else headers
+
+    async def send_guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(added)
+        await send(message)
+
+    return send_guarded
 
 
-async def read_body(receive: Receive, *, limit_bytes: int) -> bytes | Turned:
-    """Read a request's whole body. Half a form is none: whoever hangs up in the middle changes nothing.
+async def read_body(receive: Receive, *, limit_bytes: int, within_ms: int) -> bytes | Turned:
+    """Read a request's whole body, in time. Half a form is none: whoever hangs up in the middle changes nothing.
 
     What is too large is read a while longer and thrown away, so that the browser hears the answer.
     """
+    try:
+        async with asyncio.timeout(within_ms / 1_000):
+            return await _read_to_the_end(receive, limit_bytes=limit_bytes)
+    except TimeoutError:
+        return Turned.TOO_SLOW
+
+
+async def _read_to_the_end(receive: Receive, *, limit_bytes: int) -> bytes | Turned:
     body, read_bytes = bytearray(), 0
     while True:
         message = await receive()
