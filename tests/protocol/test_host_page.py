@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.words import Language, Words
 from dispatch_host.agents import Result
 
 from tests.support.host_bench import Bench
 from tests.support.host_page import ServedPage, served
 from tests.support.questions import approval, asked, choice
-from tests.support.waiting import until_so
+from tests.support.waiting import until, until_so
 
 
 @pytest.fixture
@@ -32,15 +35,22 @@ async def page(bench: Bench) -> AsyncIterator[ServedPage]:
         yield page
 
 
-async def shown(page: ServedPage) -> dict[str, Any]:
-    """Give what the page is told first."""
+@asynccontextmanager
+async def opened(page: ServedPage, path: str) -> AsyncIterator[dict[str, Any]]:
+    """Open what goes to the page by itself, and give what it says first; it is left when the body is over."""
     headers = {"Origin": page.origin, "Authorization": f"Bearer {page.address.partition('#')[2]}"}
-    async with page.http.stream("POST", "/live", json={}, headers=headers) as stream:
+    async with page.http.stream("POST", path, json={}, headers=headers) as stream:
         async for line in stream.aiter_lines():
             if line.startswith("data: "):
-                told: dict[str, Any] = json.loads(line.removeprefix("data: "))
-                return told
+                yield json.loads(line.removeprefix("data: "))
+                return
     raise AssertionError("the stream ended")
+
+
+async def shown(page: ServedPage) -> dict[str, Any]:
+    """Give what the page is told first."""
+    async with opened(page, "/live") as told:
+        return told
 
 
 async def test_a_page_is_told_who_is_connected_and_what_is_permitted(bench: Bench, page: ServedPage) -> None:
@@ -185,6 +195,40 @@ async def test_the_page_speaks_the_language_of_the_command(bench: Bench) -> None
     assert told["phones"][0]["title"] == "Verbunden mit pocket"
     assert (words["language"], words["words"]["history"]) == ("de", "Frühere Aufgaben")
     assert refused["advice"] == "Prüfe deine Eingabe."
+
+
+class Inviting:
+    """A front desk that pairs: it shows a code, and hears what the person says until nobody listens."""
+
+    def __init__(self) -> None:
+        self.codes = 0
+        self.left = 0
+
+    async def pair(self, _start: pb.PairStart, answers: asyncio.Queue[bool]) -> AsyncGenerator[pb.PairResponse, None]:
+        self.codes += 1
+        try:
+            yield pb.PairResponse(qr=pb.PairQr(link="https://pair.example/#x"))
+            await answers.get()
+            yield pb.PairResponse(ended=pb.PairEnded(peer="tablet"))
+        finally:
+            self.left += 1
+
+
+async def test_one_pairing_goes_on_at_a_time_and_closing_its_page_ends_it() -> None:
+    inviting = Inviting()
+    desk: Any = lambda: nullcontext(inviting)  # noqa: E731 -- the seam is one call
+    async with served(desk) as page:
+        async with opened(page, "/pair") as first:
+            assert first["link"] == "https://pair.example/#x"
+
+            async with opened(page, "/pair") as second:
+                assert second["sentence"].startswith("A phone is being paired on another page")
+                assert second["reason"] == "BAD_REQUEST"
+            assert (inviting.codes, inviting.left) == (1, 0)
+
+        await until(lambda: inviting.left == 1)
+        async with opened(page, "/pair") as again:
+            assert again["link"] == first["link"]
 
 
 async def test_without_the_token_nothing_of_the_host_is_told(page: ServedPage) -> None:

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 
 async def serve_page(shared: Shared, *, port: int) -> Exit:
-    """Serve until Ctrl-C. Raises BadRequest where the extra is missing or the port is taken."""
+    """Serve until Ctrl-C. Raises NotSupported where the extra is missing, BadRequest where the port is taken."""
     try:
         from dispatch_host.page.serving import serve  # noqa: PLC0415 -- an extra
-    except ModuleNotFoundError as missing:
-        raise errors.BadRequest(f"the page needs {missing.name}: install dispatch-host[page]") from missing
+    except ImportError as missing:
+        if (missing.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
+            raise
+        raise errors.NotSupported("the page needs more: pip install 'dispatch-host[page]'") from None
 
     def serving(address: str) -> None:
         shared.console.event(

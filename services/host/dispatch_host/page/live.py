@@ -74,7 +74,7 @@ class Pairing:
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Pair, for as long as the page listens; without it somebody said no."""
         if self._answers is not None:
-            yield event("ended", shown.problem(errors.HomeInUse(), self._words))
+            yield event("ended", shown.pairing_already(self._words))
             return
         answers = self._answers = asyncio.Queue()
         try:

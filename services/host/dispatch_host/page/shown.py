@@ -8,9 +8,10 @@ from typing import Any
 
 from dispatch import errors
 from dispatch.api.host.v1 import host_pb2 as pb
+from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as thread
 from dispatch.device import awake_words, permission_words, question_words
-from dispatch.device.telling import event_told, task_word
+from dispatch.device.telling import event_told, outcome_word, task_word
 from dispatch.plain import one_line, plain
 from dispatch.words import Words, filled
 from dispatch.words.spoken import spoken
@@ -22,6 +23,8 @@ EVENTS = 200
 FILES = 50
 TASKS = 50
 _LINE = 300
+_OVER = frozenset(outcome_word(outcome) for outcome in Outcome.values() if outcome)
+"""How a task stands that has ended."""
 
 
 def state(status: pb.GetStatusResponse, tasks: Sequence[pb.TaskStatus], words: Words) -> Shown:
@@ -40,7 +43,7 @@ def state(status: pb.GetStatusResponse, tasks: Sequence[pb.TaskStatus], words: W
             *(_always(one, words) for one in status.permissions.always),
         ],
         "awake": _awake(status.keep_awake, words),
-        "history": [_task(one, words) for one in reversed(tasks) if one.state in words.ended][:TASKS],
+        "history": [_task(one, words) for one in reversed(tasks) if one.state in _OVER][:TASKS],
     }
 
 
@@ -78,6 +81,11 @@ def pairing(event: pb.PairResponse, words: Words, *, rows: Sequence[str] = ()) -
         case _:
             peer = one_line(event.ended.peer, _LINE)
             return "ended", {"sentence": _filled(words.page["paired"], {"phone": peer}), "advice": ""}
+
+
+def pairing_already(words: Words) -> Shown:
+    """Say that one pairing goes on, and where: not in the words of a reason, for none is about pages."""
+    return {"reason": errors.word(errors.BadRequest.reason), "sentence": words.page["pairing_already"], "advice": ""}
 
 
 def problem(error: errors.DispatchError, words: Words) -> Shown:
