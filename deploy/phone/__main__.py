@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deploy.demo.__main__ import own_folder
 from deploy.demo.screen import BOLD, RED, Screen
-from deploy.phone.stage import NotStartedError, Opened, Stage
+from deploy.phone.stage import Opened, Stage, StageError
 
 BUILT = Path(__file__).parents[2] / "clients" / "web_phone" / "dist"
 
@@ -92,7 +92,7 @@ async def run(screen: Screen, options: argparse.Namespace) -> None:
 
 
 async def show(screen: Screen, stage: Stage, options: argparse.Namespace) -> None:
-    """Start everything, say it, and go on for as long as all of it runs. Raises NotStartedError."""
+    """Start everything, say it, and go on for as long as all of it runs. Raises StageError."""
     screen.say("Starting the services and a host with sample files ...")
     tell(screen, await stage.open(options.folder), name=options.address)
     await stage.broken()
@@ -108,8 +108,8 @@ def main(words: Sequence[str]) -> int:
     screen = Screen(out=sys.stdout, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     try:
         asyncio.run(run(screen, options))
-    except (NotStartedError, AssertionError, TimeoutError, ValueError, OSError) as failure:
-        screen.say(f"It did not start: {failure}", RED)
+    except (StageError, AssertionError, TimeoutError, ValueError, OSError) as failure:
+        screen.say(f"It did not go on: {failure}", RED)
         return 1
     with contextlib.suppress(OSError):
         screen.say("\nEnded; nothing is left behind.")

@@ -21,8 +21,8 @@ DAYS = 7
 SAMPLE_BYTES = 1_000_000
 
 
-class NotStartedError(Exception):
-    """Something could not be started."""
+class StageError(Exception):
+    """Something could not be started, or did not go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Stage:
         self._site: web.AppRunner | None = None
 
     async def open(self, own_folder: Path | None) -> Opened:
-        """Start it; gives what to say. Raises NotStartedError, ValueError, OSError."""
+        """Start it; gives what to say. Raises StageError, ValueError, OSError."""
         authority, keys = self._certificates()
         files = bundle.read(self._built)
         listen = "127.0.0.1" if self._name == "localhost" else self._name
@@ -64,7 +64,7 @@ class Stage:
                 application(files), host=listen, port=self._port, certificate=str(keys[0]), key=str(keys[1])
             )
         except ssl.SSLError as failure:
-            raise NotStartedError(str(failure)) from failure
+            raise StageError(str(failure)) from failure
         origin = f"https://{self._name}:{port}"
         server, service = await self._services(origin, tls)
         await self._host(server, own_folder)
@@ -77,7 +77,7 @@ class Stage:
             await self._site.cleanup()
 
     async def broken(self) -> None:
-        """Wait until a program ends that should not. Raises NotStartedError then."""
+        """Wait until a program ends that should not. Raises StageError then."""
 
         async def ends(process: Process) -> None:
             async for _ in process.stream():
@@ -89,7 +89,7 @@ class Stage:
         finally:
             for one in waiting:
                 one.cancel()
-        raise NotStartedError("one of the programs has ended by itself")
+        raise StageError("one of the programs has ended by itself")
 
     def _certificates(self) -> tuple[Path, tuple[Path, Path]]:
         """Make an authority and a certificate by it. The authority's key is written nowhere, and gone when this ends."""
@@ -141,4 +141,4 @@ class Stage:
     async def _do(self, *words: str, stdin: str = "") -> None:
         code, events = await run(*words, stdin=stdin)
         if code != 0:
-            raise NotStartedError(f"{words[0]} {words[1]}: exit {code}, {events[-1:]}")
+            raise StageError(f"{words[0]} {words[1]}: exit {code}, {events[-1:]}")
