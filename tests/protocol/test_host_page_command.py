@@ -36,3 +36,13 @@ async def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
         code, events = await run("dispatch-host", "status", "--page", "--port", str(port), "--home", str(tmp_path))
 
     assert (code, events[-1]["reason"]) == (2, "BAD_REQUEST")
+
+
+async def test_without_its_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "starlette.py").write_text("raise ModuleNotFoundError(name='starlette')\n")
+
+    words = ("dispatch-host", "status", "--page", "--home", str(tmp_path / "home"))
+    code, events = await run(*words, env={"PYTHONPATH": str(tmp_path)})
+
+    assert (code, events[-1]["reason"]) == (9, "NOT_SUPPORTED")
+    assert "dispatch-host[page]" in events[-1]["detail"]
