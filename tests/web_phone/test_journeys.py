@@ -253,8 +253,9 @@ async def test_a_second_tab_does_not_take_the_device_unless_it_is_told_to(
 
     await other.get_by_role("button", name="Use it here").click()
 
-    await expect(other.get_by_role("button", name="desk")).to_be_visible()
+    await other.get_by_role("button", name="desk").click()
     await expect(screen.page.get_by_text("open in another tab")).to_be_visible()
+    await expect(other.locator("header .presence[data-standing=reachable]")).to_be_visible()
 
 
 async def test_settings_rename_speak_german_and_unpair(world: World, screen: Screen, site: PhoneSite) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -282,8 +283,8 @@ async def test_a_page_that_comes_takes_the_device_from_the_worker(world: World, 
     await pocket.wants_calls(answers_there=True)
     await pocket.is_put_away()
     await world.relay.stop()  # so that the worker waits for a line
-    await pocket.brings_question()
-    await pocket.borrows()
+    # It has the device for as long as it waits, and no longer: that is looked for from the beginning.
+    await asyncio.gather(pocket.brings_question(), pocket.borrows())
 
     await screen.open()
 

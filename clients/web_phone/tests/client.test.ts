@@ -1,20 +1,17 @@
 /** The drivers: a stream that is opened, lost and resumed; and that nothing is sent of what could not be committed. */
 
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { expect, it } from "vitest";
 
 import { type Bytes, EMPTY } from "../src/protocol/bytes.js";
 import { Reason } from "../src/protocol/dispatch/api/error/v1/error_pb.js";
-import {
-  AttachRequestSchema, AttachResponseSchema, type DeviceFrame, Reachability, type RelayFrameSchema,
-} from "../src/protocol/dispatch/api/relay/v1/relay_pb.js";
+import { PushTargetSchema, Reachability } from "../src/protocol/dispatch/api/relay/v1/relay_pb.js";
 import { Refused } from "../src/protocol/errors.js";
 import type { TaskId } from "../src/protocol/ids.js";
 import { deviceId, streamProofBytes } from "../src/protocol/proof.js";
 import { verify } from "../src/protocol/signatures.js";
 import { Backoff, EARLY_MAX_MS, FIRST_MS, LATE_MS, LONGEST_ADVISED_MS } from "../src/protocol/thread/backoff.js";
-import type { Carrier, Clock } from "../src/protocol/thread/carrier.js";
 import { refusalOf } from "../src/protocol/thread/close.js";
 import { task } from "../src/protocol/thread/commands.js";
 import { LineClient } from "../src/protocol/thread/line_client.js";
@@ -22,81 +19,7 @@ import { MemoryStore } from "../src/protocol/thread/memory_store.js";
 import { type Change, StoreMoved } from "../src/protocol/thread/store.js";
 import { dialler, type Socket } from "../src/protocol/thread/web_socket.js";
 import { counted, makePair } from "./support/host.js";
-
-type Relay = NonNullable<Parameters<typeof create<typeof RelayFrameSchema>>[1]>;
-
-/** A clock that a test moves by hand. */
-class Hand implements Clock {
-  now = 1_000;
-  private timers: { at: number; call: () => void }[] = [];
-
-  nowMs = (): number => this.now;
-  wallMs = (): number => this.now;
-
-  after(ms: number, call: () => void): () => void {
-    const timer = { at: this.now + ms, call };
-    this.timers.push(timer);
-    return () => { this.timers = this.timers.filter((one) => one !== timer); };
-  }
-
-  move(ms: number): void {
-    this.now += ms;
-    const due = this.timers.filter((timer) => timer.at <= this.now);
-    this.timers = this.timers.filter((timer) => timer.at > this.now);
-    for (const { call } of due) call();
-  }
-}
-
-/** One stream, as the relay has it. */
-class Stream implements Carrier {
-  readonly said: DeviceFrame["frame"][] = [];
-  private readonly inbox: (Bytes | Refused)[] = [];
-  private wake: () => void = () => undefined;
-
-  async read(): Promise<Bytes> {
-    for (;;) {
-      const next = this.inbox.shift();
-      if (next instanceof Refused) throw next;
-      if (next !== undefined) return next;
-      await new Promise<void>((resolve) => { this.wake = resolve; });
-    }
-  }
-
-  async write(message: Bytes): Promise<void> {
-    this.said.push(...fromBinary(AttachRequestSchema, message).frames.map(({ frame }) => frame));
-    return Promise.resolve();
-  }
-
-  close(): void {
-    this.end(new Refused(Reason.NO_NETWORK, "closed here"));
-  }
-
-  end(why: Refused): void {
-    this.inbox.push(why);
-    this.wake();
-  }
-
-  tell(...frames: Relay[]): void {
-    this.inbox.push(toBinary(AttachResponseSchema, create(AttachResponseSchema, { frames })));
-    this.wake();
-  }
-
-  async says(kind: DeviceFrame["frame"]["case"]): Promise<DeviceFrame["frame"]> {
-    return until(() => this.said.find((frame) => frame.case === kind));
-  }
-
-  open(resumed = 0n): void {
-    this.tell({ frame: { case: "opened", value: { headSeq: resumed, limits: { silenceMs: 65_000, leaseMs: 5_000 } } } });
-  }
-}
-
-async function until<T>(look: () => T | undefined | false): Promise<T> {
-  for (;;) {
-    const found = look();
-    if (found !== undefined && found !== false) return found;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
+import { Hand, Stream, until } from "./support/stream.js";
 
 class Failing extends MemoryStore {
   fails = false;
@@ -199,6 +122,8 @@ it("sends nothing of what could not be committed, and goes back to what is store
   first.open();
   first.tell({ frame: { case: "presence", value: { state: Reachability.ABSENT, cause: Reason.HOST_ASLEEP } } });
   await until(() => line.line.host !== null);
+  await line.look(true);
+  await line.callAt(create(PushTargetSchema, { endpoint: "https://push.example/1" }));
   store.fails = true;
 
   await expect(line.send(task(new Uint8Array(16) as TaskId, "build it"))).rejects.toMatchObject({ reason: Reason.STORE_FAILED });
@@ -208,7 +133,10 @@ it("sends nothing of what could not be committed, and goes back to what is store
   store.fails = false;
   const second = await next(2);
   second.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
-  expect(await second.says("open")).toBeDefined();
+  // What the person wants is in no store, and is not forgotten with the line.
+  expect(await second.says("open")).toMatchObject({ value: { looking: true } });
+  second.open();
+  expect(await second.says("pushTarget")).toMatchObject({ value: { endpoint: "https://push.example/1" } });
 });
 
 it("two pages on one store do not overwrite each other", async () => {

@@ -7,14 +7,14 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { type Bytes, hex } from "../src/protocol/bytes.js";
 import { Reason } from "../src/protocol/dispatch/api/error/v1/error_pb.js";
 import {
-  type DeviceFrame, OpenedSchema, Outcome, Reachability, RelayFrameSchema,
+  type DeviceFrame, OpenedSchema, Outcome, type PushTarget, PushTargetSchema, Reachability, RelayFrameSchema,
 } from "../src/protocol/dispatch/api/relay/v1/relay_pb.js";
 import { Refused } from "../src/protocol/errors.js";
 import type { TaskId } from "../src/protocol/ids.js";
 import { NO_HEAD } from "../src/protocol/sealed/head.js";
 import { verifyTask } from "../src/protocol/sealed/history.js";
 import { cancel, task } from "../src/protocol/thread/commands.js";
-import { Line, type Step } from "../src/protocol/thread/line.js";
+import { Line, type Step, TARGET_AGAIN_MS } from "../src/protocol/thread/line.js";
 import { MemoryStore } from "../src/protocol/thread/memory_store.js";
 import type { Snapshot } from "../src/protocol/thread/store.js";
 import { shownState } from "../src/protocol/thread/task_view.js";
@@ -290,5 +290,56 @@ describe("a command", () => {
     const [post] = posts(await world.carry(world.line.begin(cancel(TASK, counted("cancel")), world.times)));
     await world.hears({ case: "refusal", value: { messageId: post?.messageId ?? new Uint8Array(), reason: Reason.TASK_OVER, seq: ++world.seq } });
     expect(await state()).toBe("accepted");
+  });
+});
+
+describe("where this phone is called", () => {
+  const target = (endpoint: string): PushTarget => create(PushTargetSchema, { endpoint });
+  const said = (frames: DeviceFrame["frame"][]): string[] => frames.flatMap((frame) => (frame.case === "pushTarget" ? [frame.value.endpoint] : []));
+  const kept = (reason = Reason.UNSPECIFIED, retryAfterMs = 0): Relay => ({ case: "pushTargetKept", value: { reason, retryAfterMs } });
+
+  it("is said when there is a stream, where there was none when it was chosen, and again until the relay has kept it", async () => {
+    expect(said(await world.carry(world.line.callAt(target("a"), world.times)))).toEqual([]);
+    expect(said(await world.opens())).toEqual(["a"]);
+    await world.carry(world.line.closed(new Refused(Reason.NO_NETWORK), false, world.times));
+    expect(said(await world.opens())).toEqual(["a"]);
+
+    await world.hears(kept());
+
+    expect(world.line.pushTargetKept).toMatchObject({ reason: Reason.UNSPECIFIED });
+    await world.carry(world.line.closed(new Refused(Reason.NO_NETWORK), false, world.times));
+    expect(said(await world.opens())).toEqual([]);
+  });
+
+  it("is said again when the relay's time is over, and not before", async () => {
+    await world.opens();
+    await world.carry(world.line.callAt(target("a"), world.times));
+    const { dueInMs } = await world.line.received([create(RelayFrameSchema, { frame: { case: "pushTargetKept", value: { reason: Reason.RATE_LIMITED, retryAfterMs: 2_000 } } })], world.times);
+    expect(dueInMs).toBeLessThanOrEqual(2_000);
+
+    world.nowMs += 1_999;
+    expect(said(await world.carry(world.line.due(world.times)))).toEqual([]);
+    world.nowMs += 1;
+    expect(said(await world.carry(world.line.due(world.times)))).toEqual(["a"]);
+  });
+
+  it("is said once a second at most, whatever the relay says", async () => {
+    await world.opens();
+    await world.carry(world.line.callAt(target("a"), world.times));
+
+    expect(said(await world.hears(kept(Reason.RATE_LIMITED, 1)))).toEqual([]);
+
+    world.nowMs += TARGET_AGAIN_MS - 1;
+    expect(said(await world.carry(world.line.due(world.times)))).toEqual([]);
+  });
+
+  it("is the newest one: the answer to one that was replaced ends nothing", async () => {
+    await world.opens();
+    for (const one of ["a", "b"]) await world.carry(world.line.callAt(target(one), world.times));
+    await world.hears(kept());
+
+    await world.carry(world.line.closed(new Refused(Reason.NO_NETWORK), false, world.times));
+
+    expect(said(await world.opens())).toEqual(["b"]);
   });
 });

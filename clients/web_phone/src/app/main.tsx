@@ -18,4 +18,4 @@ if (root !== null) render(<App phone={phone} />, root);
 await phone.start();
 if (link.startsWith("dispatch:")) go({ at: "pair", link });
 else if (/^thread=[0-9a-f]{32}$/.test(link)) go({ at: "thread", id: link.slice("thread=".length) });
-void register((pairing) => { go({ at: "thread", id: pairing }); });
+register((pairing) => { go({ at: "thread", id: pairing }); }).catch(() => undefined); // where a worker can't be had the app works without

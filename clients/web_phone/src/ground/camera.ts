@@ -4,30 +4,27 @@ const EVERY_MS = 150;
 const WIDEST = 800; // pixels; a code that fills a third of a picture is read at that size
 const OURS = "dispatch:pair#";
 
-/** A camera that is on. */
-export interface Camera {
-  stop(): void;
-}
-
 interface Detector {
   detect(of: CanvasImageSource): Promise<{ rawValue: string }[]>;
 }
 
 type Look = (video: HTMLVideoElement) => Promise<string[]>;
 
-/** Turns the camera on and shows it. `found` hears the first pairing code, once. Rejects when there is no camera, or no leave to use it. */
-export async function watchForCode(video: HTMLVideoElement, found: (written: string) => void, gone: AbortSignal): Promise<Camera> {
+/**
+ * Turns the camera on and shows it, until `gone`. `found` hears the first pairing code, once. Rejects when there is no camera, no leave to
+ * use it, or no way to read what it sees: who hears that says `gone`, since the camera may be on.
+ */
+export async function watchForCode(video: HTMLVideoElement, found: (written: string) => void, gone: AbortSignal): Promise<void> {
   const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment", width: { ideal: 1280 } }, audio: false });
   const stop = (): void => { for (const track of stream.getTracks()) track.stop(); };
+  gone.addEventListener("abort", stop);
   if (gone.aborted) {
     stop();
-    return { stop };
+    return;
   }
-  gone.addEventListener("abort", stop);
   video.srcObject = stream;
   await video.play();
   void look(video, await looker(), found, gone);
-  return { stop };
 }
 
 async function look(video: HTMLVideoElement, lookAt: Look, found: (written: string) => void, gone: AbortSignal): Promise<void> {

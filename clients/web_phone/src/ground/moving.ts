@@ -93,9 +93,24 @@ async function through(way: Way, ask: "offer" | "want", file: Attachment, stop: 
       if (waitedMs >= patienceMs) throw problem.reason === Reason.NO_NETWORK ? problem : new Refused(Reason.TRANSFER_FAILED, problem.detail);
       renew = RENEW.includes(problem.reason);
       const waitMs = Math.min(backoff.nextMs(way.clock.nowMs(), problem.retryAfterMs), Math.max(1, patienceMs - waitedMs));
-      await new Promise<void>((resolve) => way.clock.after(waitMs, resolve));
+      if (await stopped(way.clock, waitMs, stop)) throw problem;
     } finally {
       carrying?.close();
     }
   }
+}
+
+/** Waits, unless it is stopped; gives whether it was. */
+async function stopped(clock: Clock, ms: number, stop: AbortSignal): Promise<boolean> {
+  return new Promise((resolve) => {
+    const takeBack = clock.after(ms, () => {
+      stop.removeEventListener("abort", ended);
+      resolve(false);
+    });
+    const ended = (): void => {
+      takeBack();
+      resolve(true);
+    };
+    stop.addEventListener("abort", ended, { once: true });
+  });
 }

@@ -39,8 +39,13 @@ export async function asked(request: Request): Promise<Reply | null> {
 async function fromPage(page: Client, request: Request): Promise<Reply | null> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
-    setTimeout(resolve, PAGE_MS, null);
-    port1.onmessage = ({ data }: MessageEvent<Reply | null>) => { resolve(data); };
+    const answered = (reply: Reply | null): void => {
+      clearTimeout(impatient);
+      port1.close();
+      resolve(reply);
+    };
+    const impatient = setTimeout(answered, PAGE_MS, null);
+    port1.onmessage = ({ data }: MessageEvent<Reply | null>) => { answered(data); };
     page.postMessage(request, [port2]);
   });
 }

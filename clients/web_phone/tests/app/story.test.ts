@@ -33,7 +33,13 @@ it("a question is open until it is answered, and an approval has the answers tha
 
   const answered = event({ case: "answered", value: create(EventSchema, { event: { case: "answered", value: { questionId, approval: Approval.ONCE, by: "desk" } } }).event.value as never });
   const closed = story(task({ state: "running" }), [asking, answered]);
-  expect([closed.asked, closed.answers]).toEqual([null, [{ text: "once", by: "desk" }]]);
+  expect([closed.asked, closed.answers]).toEqual([null, [{ approval: "once", text: "", by: "desk" }]]);
+});
+
+it("an answer to a question of the agent's own is no approval, whatever its words are", () => {
+  const answered = event({ case: "answered", value: create(EventSchema, { event: { case: "answered", value: { questionId, text: "always", by: "desk" } } }).event.value as never });
+
+  expect(story(task({ state: "running" }), [asking, answered]).answers).toEqual([{ approval: "", text: "always", by: "desk" }]);
 });
 
 it("what is too long for a question is shown whole with it, and not with the next", () => {

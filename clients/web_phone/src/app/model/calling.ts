@@ -12,7 +12,7 @@ export type Called = "off" | "on" | "denied" | "unsupported" | "no_service";
 
 /** Keeps the relays told. */
 export class Calling {
-  private readonly said = new Map<string, string>(); // what each relay was told last
+  private readonly said = new WeakMap<Link, string>(); // what each was given last; it says so until its relay has answered
   private watching = false;
 
   constructor(
@@ -65,7 +65,7 @@ export class Calling {
     const { notify, quiet, quietFrom, quietTo, questionsRing, language } = this.preferences.chosen.peek();
     let subscribed = false;
     for (const link of this.links()) {
-      if (link.pushKey.length === 0 || (!notify && !this.said.has(link.id))) continue;
+      if (link.pushKey.length === 0 || (!notify && !this.said.has(link))) continue;
       const target = notify ? await subscription(link.pushKey) : NOWHERE;
       if (target === null) continue;
       subscribed = true;
@@ -73,8 +73,8 @@ export class Calling {
       const hours = quiet && quietFrom !== quietTo ? { quiet: { timeZone, fromMinute: quietFrom, toMinute: quietTo, questionsRing } } : {};
       const more = { ...hours, language: language || navigator.language };
       const saying = JSON.stringify([target.endpoint, more]);
-      if (this.said.get(link.id) === saying) continue;
-      this.said.set(link.id, saying);
+      if (this.said.get(link) === saying) continue;
+      this.said.set(link, saying);
       await link.callAt({ ...target, ...more });
     }
     return subscribed;

@@ -14,7 +14,7 @@ import { fetched, given, type Told, type Way } from "../../ground/moving.js";
 import { digestOf } from "../../ground/parts.js";
 import { EMPTY, hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
-import { type Presence, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
+import { type Presence, type PushTarget, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
 import {
   type Attachment, AttachmentSchema, type DownLiveItem, type Event, EventSchema, type KeepAwake, KeepAwakeSchema, type Progress,
 } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
@@ -26,7 +26,7 @@ import type { Dial } from "../../protocol/thread/carrier.js";
 import type { Identity, Right } from "../../protocol/thread/client.js";
 import { answer, cancel, type Command, steer, task } from "../../protocol/thread/commands.js";
 import { LineClient } from "../../protocol/thread/line_client.js";
-import type { Post, Task } from "../../protocol/thread/store.js";
+import type { Post, Store, Task } from "../../protocol/thread/store.js";
 import type { Asked, Item } from "./story.js";
 import { thread } from "./story.js";
 
@@ -40,10 +40,11 @@ const AGAIN_MS = 1_000;
 const NO_PAIRING: readonly Reason[] = [Reason.NOT_PAIRED, Reason.HOST_REVOKED, Reason.DEVICE_REVOKED];
 
 type Begin = NonNullable<Awaited<ReturnType<KeptPairings["keys"]>>>;
+type Wanted = Parameters<typeof create<typeof PushTargetSchema>>[1];
 
 /** What links share. */
 export interface Around {
-  pairings: KeptPairings;
+  pairings: Store & Pick<KeptPairings, "all" | "end" | "keys" | "rename">;
   dial: Dial;
   identity: Identity;
   sign: Identity["sign"];
@@ -62,8 +63,11 @@ export class Link {
   /** Why there will be no stream any more; null while there may. */
   over: Refused | null = null;
   private client: LineClient | null = null;
+  private holding = false; // between `open` and the end of the stream: there is one at a time
+  private closed = false;
   private ended = false;
   private looking = false;
+  private target: PushTarget | null = null; // where this phone is called, as it was said last
   private met = false; // whether there was a stream
   private told: Event[] = [];
   private toldUpTo = 0n;
@@ -91,18 +95,25 @@ export class Link {
     return this.known.label || this.known.hostName;
   }
 
-  /** Reads the thread, and holds the stream unless the pairing is over. */
+  /** Reads the thread, and holds the stream unless the pairing is over. Does nothing while it is held, or on its way. */
   async open(): Promise<void> {
-    await this.readOn();
-    const begin = await this.around.pairings.keys(this.pairId);
-    if (begin === null) {
+    if (this.holding) return;
+    [this.holding, this.over, this.client] = [true, null, null];
+    this.touch();
+    try {
+      await (this.reading = this.reading.then(async () => this.readOn()));
+      const begin = await this.around.pairings.keys(this.pairId);
+      if (begin !== null) {
+        void this.hold(begin);
+        return;
+      }
       this.over = new Refused(Reason.NOT_PAIRED);
       this.restTasks = (await this.around.pairings.load(this.pairId))?.tasks ?? [];
-      this.touch();
-      return;
+    } catch (problem) {
+      this.over = refused(problem); // what is kept can't be read: this one is stopped, and the others go on
     }
-    this.over = null;
-    void this.hold(begin);
+    this.holding = false;
+    this.touch();
   }
 
   /** Makes a line from what is kept. Rejects with Refused. */
@@ -121,8 +132,9 @@ export class Link {
     );
   }
 
-  /** Leaves the stream. */
+  /** Leaves the stream, or the way to it, for good. */
   close(): void {
+    this.closed = true;
     this.client?.leave();
   }
 
@@ -199,31 +211,34 @@ export class Link {
 
   // ---- What a person wants. Each gives why it did not get through, or null.
 
+  /** Sends a task. Null also for one that has a card: that says what became of it, also that nothing was sent. */
   async send(words: string, files: readonly Attachment[]): Promise<Refused | null> {
-    return this.through(task(rng(ID_BYTES) as TaskId, words, [...files]));
+    const taskId = rng(ID_BYTES) as TaskId;
+    const why = await this.through(() => task(taskId, words, [...files]));
+    return this.tasks.some((one) => hex(one.taskId) === hex(taskId)) ? null : why;
   }
 
   /** Sends a task again: its next attempt, with the same words, of which the host takes one. */
   async resend(taskId: TaskId): Promise<Refused | null> {
     const known = this.tasks.find((one) => hex(one.taskId) === hex(taskId));
     if (known === undefined) return new Refused(Reason.TASK_UNKNOWN);
-    return this.through({ taskId, what: "task", text: known.text, action: known.action });
+    return this.through(() => ({ taskId, what: "task", text: known.text, action: known.action }));
   }
 
   async cancel(taskId: TaskId): Promise<Refused | null> {
-    return this.through(cancel(taskId, rng));
+    return this.through(() => cancel(taskId, rng));
   }
 
   async steer(taskId: TaskId, words: string): Promise<Refused | null> {
-    return this.through(steer(taskId, words, rng));
+    return this.through(() => steer(taskId, words, rng));
   }
 
   async answer(taskId: TaskId, { question }: Asked, said: string): Promise<Refused | null> {
-    return this.through(answer(taskId, question, said, rng));
+    return this.through(() => answer(taskId, question, said, rng));
   }
 
   async putAway(taskId: TaskId, how: "drop" | "dismiss"): Promise<Refused | null> {
-    return this.client?.putAway(taskId, how).then(() => null, refused) ?? null;
+    return this.client === null ? this.unheld() : this.client.putAway(taskId, how).then(() => null, refused);
   }
 
   async look(looking: boolean): Promise<void> {
@@ -237,9 +252,10 @@ export class Link {
     this.touch();
   }
 
-  /** Says where this phone is called. */
-  async callAt(target: { endpoint: string; p256dh: Uint8Array; auth: Uint8Array; quiet?: { timeZone: string; fromMinute: number; toMinute: number; questionsRing: boolean }; language: string }): Promise<void> {
-    await this.client?.callAt(create(PushTargetSchema, target)).catch(() => undefined);
+  /** Says where this phone is called: on each stream, until the relay has answered. */
+  async callAt(target: NonNullable<Wanted>): Promise<void> {
+    this.target = create(PushTargetSchema, target);
+    await this.client?.callAt(this.target).catch(() => undefined); // said again when there is a line
   }
 
   // ---- Files.
@@ -268,19 +284,30 @@ export class Link {
     if (this.standing === "absent") throw new Refused(this.cause);
     if (!client.line.ready) throw new Refused(Reason.NO_NETWORK, "no session with the computer");
     const right = await this.around.right(this.pairId, freshRight);
-    let close = (): void => undefined;
+    if (stop.aborted) throw stopped(); // whoever stopped it is not heard any more
+    let [over, close] = [false, (): void => undefined];
     const ended = new Promise<never>((_, reject) => {
       this.refusals.set(hex(transferId), (why) => { close(); reject(why); });
-      stop.addEventListener("abort", () => { close(); reject(new Refused(Reason.NO_NETWORK, "stopped here")); }, { once: true });
+      stop.addEventListener("abort", () => { close(); reject(stopped()); }, { once: true });
     });
     ended.catch(() => undefined); // the stream that it closes says so, too
-    await client.transfer({ item: ask === "offer"
-      ? { case: "fileOffer", value: { transferId, file } }
-      : { case: "fileWanted", value: { transferId, fileId: file.fileId } } });
-    const joining = join({ dial: this.around.dial, relay: client.relay, grant: right.grant, transferId, identity: this.around.identity, rng }, (how) => { close = how; });
-    const carrying = await Promise.race([joining, ended]);
     const forget = (): void => void this.refusals.delete(hex(transferId));
-    return { ...carrying, hear: async () => Promise.race([carrying.hear(), ended]), close: () => { forget(); carrying.close(); } };
+    try {
+      await client.transfer({ item: ask === "offer"
+        ? { case: "fileOffer", value: { transferId, file } }
+        : { case: "fileWanted", value: { transferId, fileId: file.fileId } } });
+      const joining = join({ dial: this.around.dial, relay: client.relay, grant: right.grant, transferId, identity: this.around.identity, rng }, (how) => {
+        close = how;
+        if (over) how(); // it opened behind the end, and is nobody's
+      });
+      const carrying = await Promise.race([joining, ended]);
+      return { ...carrying, hear: async () => Promise.race([carrying.hear(), ended]), close: () => { forget(); carrying.close(); } };
+    } catch (problem) {
+      forget();
+      over = true;
+      close();
+      throw problem;
+    }
   }
 
   // ---- Within.
@@ -289,10 +316,13 @@ export class Link {
   private async hold(begin: Begin): Promise<void> {
     for (;;) {
       try {
-        this.client = await this.line(begin);
+        const client = await this.line(begin);
+        if (this.closed) return;
+        this.client = client;
         this.touch();
-        await this.client.look(this.looking);
-        await this.client.run();
+        await client.look(this.looking);
+        if (this.target !== null) await client.callAt(this.target);
+        await client.run();
         return;
       } catch (problem) {
         const why = refused(problem);
@@ -303,7 +333,9 @@ export class Link {
         }
       }
       await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
+      if (this.closed) return;
     }
+    this.holding = false;
     if (this.over.reason === Reason.SIGN_IN_REQUIRED) this.around.signInNeeded();
     this.touch();
   }
@@ -313,14 +345,24 @@ export class Link {
     return clock.wallMs() - this.known.madeAtMs < FRESH_MS;
   }
 
-  private async through(command: Command): Promise<Refused | null> {
-    if (this.client === null || this.over !== null) return this.over ?? new Refused(Reason.NOT_PAIRED);
-    return this.client.send(command).then((post) => verdict(post), refused);
+  /** Makes a command and sends it. Gives why it did not get through, also where there can be no such command; never rejects. */
+  private async through(make: () => Command): Promise<Refused | null> {
+    if (this.client === null || this.over !== null) return this.unheld();
+    try {
+      return verdict(await this.client.send(make()));
+    } catch (problem) {
+      return refused(problem);
+    }
+  }
+
+  /** Why nothing can be said: there is no line any more, or not yet. */
+  private unheld(): Refused {
+    return this.over ?? new Refused(Reason.NO_NETWORK);
   }
 
   private touch(): void {
     this.met ||= this.presence !== null;
-    this.reading = this.reading.then(async () => this.readOn()).then(() => { this.changed.value++; }, () => undefined);
+    this.reading = this.reading.then(async () => this.readOn()).catch(() => undefined).then(() => { this.changed.value++; });
   }
 
   private async readOn(): Promise<void> {
@@ -356,6 +398,10 @@ export class Link {
     }
     this.touch();
   }
+}
+
+function stopped(): Refused {
+  return new Refused(Reason.NO_NETWORK, "stopped here");
 }
 
 function verdict(post: Post | null): Refused | null {

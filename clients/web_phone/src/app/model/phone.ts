@@ -48,36 +48,40 @@ export class Phone {
   private ground: Ground | null = null;
   private calls: Calling | null = null;
   private shown = "";
+  private stopTelling = (): void => undefined; // the worker, of what was chosen
 
   constructor() {
+    addEventListener("online", () => { this.online.value = true; });
+    addEventListener("offline", () => { this.online.value = false; });
+    document.addEventListener("visibilitychange", () => { void this.look(); });
     if ("serviceWorker" in navigator) answerWorker(navigator.serviceWorker, (id) => this.links.peek().find((link) => link.id === id));
   }
 
   /** Starts, or says why it can't. `takeOver` takes the device from another tab. */
   async start({ takeOver = false } = {}): Promise<void> {
     this.stage.value = "starting";
-    if (!(await own(takeOver, () => { this.leave(); }))) {
-      this.stage.value = "elsewhere";
-      return;
-    }
     try {
-      this.ground = await lay();
+      const taken = new AbortController(); // by another tab
+      const owns = await own(takeOver, () => { taken.abort(); this.leave(); });
+      const stage = owns ? await this.begin() : "elsewhere";
+      if (taken.signal.aborted) this.leave(); // while it began
+      else this.stage.value = stage;
     } catch (problem) {
       this.stage.value = problem instanceof NoDeviceKeys ? "no_keys" : "no_store";
-      return;
     }
-    const { database, device } = this.ground;
-    effect(() => { void tellWorker(database, device.vault, this.preferences.watch()).catch(() => undefined); });
-    addEventListener("online", () => { this.online.value = true; });
-    addEventListener("offline", () => { this.online.value = false; });
-    document.addEventListener("visibilitychange", () => { void this.look(); });
+  }
+
+  /** Lays the ground and opens what there is; gives where the phone is then. */
+  private async begin(): Promise<Stage> {
+    // A page that took the device back has had a ground before.
+    this.stopTelling();
+    this.ground?.database.close();
+    const { database, device, account } = (this.ground = await lay());
+    this.stopTelling = effect(() => { void tellWorker(database, device.vault, this.preferences.watch()).catch(() => undefined); });
     this.showSignedIn();
-    if (this.ground.account.signedIn === null) {
-      this.stage.value = "signed_out";
-      return;
-    }
+    if (!account.hasSession) return "signed_out";
     await this.openLinks();
-    this.stage.value = "ready";
+    return "ready";
   }
 
   /** Hears which thread is on the screen, if any. */
@@ -227,7 +231,6 @@ export class Phone {
   private showSignedIn(): void {
     const now = this.ground?.account.signedIn ?? null;
     this.signedIn.value = now === null ? null : { account: now.account, server: now.server, service: now.service, deviceName: now.deviceName };
-    if (now?.session.length === 0) this.stage.value = "signed_out";
   }
 }
 

@@ -5,7 +5,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { type Bytes, hex } from "../../protocol/bytes.js";
 import { ActionSchema, type Attachment, type Event, type Question } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
 import type { TaskId } from "../../protocol/ids.js";
-import { answersTo, isPart } from "../../protocol/thread/facts.js";
+import { answersTo, APPROVALS, isPart } from "../../protocol/thread/facts.js";
 import type { Task } from "../../protocol/thread/store.js";
 import { mayBeDismissed, OUTCOMES, shownState, type TaskView, UNSENT, WITH_HOST } from "../../protocol/thread/task_view.js";
 
@@ -29,6 +29,8 @@ export interface Asked {
 
 /** An answer that was given, and by whom. */
 export interface Said {
+  /** The word of an approval; empty for an answer to a question of the agent's own, whatever its words are. */
+  readonly approval: string;
   readonly text: string;
   readonly by: string;
 }
@@ -101,7 +103,7 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
       case "question": asked = event.value; preview = before || asked.preview; break;
       case "answered":
         if (asked !== null && hex(asked.questionId) === hex(event.value.questionId)) asked = null;
-        answers.push({ text: APPROVAL_WORDS[event.value.approval] ?? event.value.text, by: event.value.by });
+        answers.push({ approval: APPROVALS.get(event.value.approval) ?? "", text: event.value.text, by: event.value.by });
         break;
       case "ended": asked = null; break;
       default: break;
@@ -120,8 +122,6 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
     },
   };
 }
-
-const APPROVAL_WORDS: Readonly<Partial<Record<number, string>>> = { 1: "once", 2: "task", 3: "always", 4: "deny" };
 
 function atMs(item: Item): number {
   return "task" in item ? item.task.atMs : item.mark.atMs;

@@ -27,6 +27,7 @@ export function Artifact({ file, link }: { file: Attachment; link: Link }) {
     setAt(0);
     try {
       const blob = await link.fetch(file, (done, total) => { setAt(total === 0 ? 100 : Math.floor((100 * done) / total)); }, ending.signal);
+      if (ending.signal.aborted) return;
       const url = URL.createObjectURL(blob);
       wanted.current = row.current?.contains(document.activeElement) ?? false;
       setHere(url);
@@ -34,8 +35,9 @@ export function Artifact({ file, link }: { file: Attachment; link: Link }) {
       say(t("file.here", { name }));
     } catch (problem) {
       if (!ending.signal.aborted) setTrouble(refused(problem));
+    } finally {
+      setAt(null);
     }
-    setAt(null);
   };
   return (
     <div class="artifact" data-file={file.name}>

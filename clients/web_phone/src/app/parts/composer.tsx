@@ -33,9 +33,10 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
       const text = words;
       setWords("");
       setFiles([]);
-      brought.current.clear();
-      // What becomes of it its card says: also that nothing was sent.
-      void link.send(text, attachments).then((why) => { if (why !== null && !link.tasks.some((task) => task.text === text)) setTrouble(why); });
+      void link.send(text, attachments).then((why) => {
+        if (why === null) for (const file of files) brought.current.delete(file);
+        else giveBack(text, why);
+      });
       sent();
       focusBox();
     } catch (problem) {
@@ -43,6 +44,13 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
     } finally {
       setMoving(null);
     }
+  };
+
+  /** There is no card that has the words: they come back, before what was written meanwhile. */
+  const giveBack = (text: string, why: Refused): void => {
+    setTrouble(why);
+    setWords((now) => (now === "" ? text : `${text}\n${now}`));
+    setFiles((now) => [...files, ...now]);
   };
 
   // For who uses a keyboard: on a phone it would open the one on the screen, over what comes.

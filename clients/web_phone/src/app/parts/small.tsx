@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 
 import type { Refused } from "../../protocol/errors.js";
+import { refused } from "../model/link.js";
 import { t, why } from "../words.js";
 import { say } from "./heard.js";
 
@@ -16,6 +17,16 @@ export function Trouble({ of, values = {} }: { of: Refused | null; values?: Reco
       <strong>{sentence}</strong> <span>{advice}</span>
     </div>
   );
+}
+
+/** Does what was pressed, and has `failed` show why it was not done; null while it is, and when it was. Never rejects. */
+export async function tried(act: () => Promise<void>, failed: (why: Refused | null) => void): Promise<void> {
+  failed(null);
+  try {
+    await act();
+  } catch (problem) {
+    failed(refused(problem));
+  }
 }
 
 /** Gives the focus to the card that something is on: what was pressed goes away, and the focus would go with it. */

@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { hex } from "../../protocol/bytes.js";
 import type { Refused } from "../../protocol/errors.js";
 import type { Link } from "../model/link.js";
-import type { Told, TaskStory } from "../model/story.js";
+import type { Said, Told, TaskStory } from "../model/story.js";
 import { bytesWords, causeOf, line, quoted, type ScreenKey, stateWords, stepWords, t, timeWords } from "../words.js";
 import { Artifact } from "./artifact.js";
 import { Markdown } from "./markdown.js";
@@ -36,7 +36,7 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
         {view.text === "" ? null : <div class="result"><Markdown text={view.text} /></div>}
         {view.said !== "" && view.said !== view.text ? <p class="said">{view.said}</p> : null}
         {artifacts.map((file) => <Artifact key={hex(file.fileId)} file={file} link={link} />)}
-        {story.answers.map(({ text, by }, at) => <p key={at} class="small answer">{by === "" ? t("thread.answered_nobody") : t("thread.answered", { by, answer: answerWords(text) })}</p>)}
+        {story.answers.map((said, at) => <p key={at} class="small answer">{answerWords(said)}</p>)}
         {asked === null ? null : <Question key={hex(asked.question.questionId)} asked={asked} taskId={story.taskId} link={link} />}
         <Acts story={story} link={link} />
       </div>
@@ -115,8 +115,7 @@ function leftCard(why: Refused | null): Refused | null {
 }
 
 /** Says an approval's word as people do; any other answer stands as it was given. */
-function answerWords(text: string): string {
-  const key = `answer.${text}`;
-  return APPROVALS.has(text) ? t(key as ScreenKey) : text;
+function answerWords({ approval, text, by }: Said): string {
+  if (by === "") return t("thread.answered_nobody");
+  return t("thread.answered", { by, answer: approval === "" ? text : t(`answer.${approval}` as ScreenKey) });
 }
-const APPROVALS: ReadonlySet<string> = new Set(["once", "task", "always", "deny"]);

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Refused } from "../../protocol/errors.js";
-import { type Camera, watchForCode } from "../../ground/camera.js";
+import { watchForCode } from "../../ground/camera.js";
 import { refused } from "../model/link.js";
 import type { Phone } from "../model/phone.js";
 import { Frame, Icon, Trouble } from "../parts/small.js";
@@ -73,13 +73,11 @@ function Scan({ found, stop }: { found: (written: string) => void; stop: () => v
   const [works, setWorks] = useState(true);
   useEffect(() => {
     const gone = new AbortController();
-    let camera: Camera | null = null;
     const watch = async (): Promise<void> => {
-      if (video.current === null) return;
-      camera = await watchForCode(video.current, found, gone.signal);
+      if (video.current !== null) await watchForCode(video.current, found, gone.signal);
     };
-    watch().catch(() => { setWorks(false); });
-    return () => { gone.abort(); camera?.stop(); };
+    watch().catch(() => { gone.abort(); setWorks(false); });
+    return () => { gone.abort(); };
   }, []);
   if (!works) return <p class="trouble" role="alert">{t("pair.no_camera")}</p>;
   return (

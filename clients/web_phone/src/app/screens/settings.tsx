@@ -6,10 +6,10 @@ import { APP_VERSION } from "../../ground/account.js";
 import type { Refused } from "../../protocol/errors.js";
 import { bundleDigest } from "../digest.js";
 import type { Called } from "../model/calling.js";
-import { type Link, refused } from "../model/link.js";
+import type { Link } from "../model/link.js";
 import type { Phone } from "../model/phone.js";
 import { Presence } from "../parts/presence.js";
-import { Frame, Trouble } from "../parts/small.js";
+import { Frame, tried, Trouble } from "../parts/small.js";
 import { LANGUAGES, speak, t, why } from "../words.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 
@@ -34,6 +34,7 @@ function HostSettings({ phone, link }: { phone: Phone; link: Link }) {
   link.watch();
   const [name, setName] = useState(link.name);
   const [trouble, setTrouble] = useState<Refused | null>(null);
+  const [stuck, setStuck] = useState(false); // the service did not end the pairing: it can be removed here all the same
   const [awake, setAwake] = useState("");
   useEffect(() => {
     void link.keepAwake().then((said) => {
@@ -45,15 +46,15 @@ function HostSettings({ phone, link }: { phone: Phone; link: Link }) {
     <div class="card host-settings" data-host={link.known.hostName}>
       <Presence link={link} full />
       {awake === "" ? null : <p class="small hint">{awake}</p>}
-      <form class="row" onSubmit={(event) => { event.preventDefault(); void link.rename(name.trim()); }}>
+      <form class="row" onSubmit={(event) => { event.preventDefault(); void tried(async () => link.rename(name.trim()), setTrouble); }}>
         <label class="grow">{t("settings.name")}<input value={name} maxLength={64} autocomplete="off" onInput={({ currentTarget }) => { setName(currentTarget.value); }} /></label>
         <button type="submit" disabled={name.trim() === link.name}>{t("settings.rename")}</button>
       </form>
       <Trouble of={trouble} values={{ host: link.name }} />
       {link.over === null
-        ? <Sure label={t("settings.unpair")} question={t("settings.unpair_sure", { host: link.name })} act={async () => phone.unpair(link).then(focusTitle, (problem: unknown) => { setTrouble(refused(problem)); })} />
+        ? <Sure label={t("settings.unpair")} question={t("settings.unpair_sure", { host: link.name })} act={async () => phone.unpair(link).then(focusTitle)} failed={(no) => { setTrouble(no); setStuck(no !== null); }} />
         : null}
-      {link.over !== null || trouble !== null ? <button type="button" class="danger" onClick={() => void phone.remove(link).then(focusTitle)}>{t("settings.remove")}</button> : null}
+      {link.over !== null || stuck ? <button type="button" class="danger" onClick={() => void tried(async () => phone.remove(link).then(focusTitle), setTrouble)}>{t("settings.remove")}</button> : null}
     </div>
   );
 }
@@ -66,14 +67,16 @@ function focusTitle(): void {
 function Notifications({ phone }: { phone: Phone }) {
   const chosen = phone.preferences.chosen.value;
   const [called, setCalled] = useState<Called>(chosen.notify ? "on" : "off");
+  const [trouble, setTrouble] = useState<Refused | null>(null);
   const turn = async (on: boolean): Promise<void> => { setCalled(on ? await phone.calling.turnOn() : await phone.calling.turnOff()); };
   const said = called === "denied" ? t("settings.notify_denied") : called === "unsupported" ? t("settings.notify_unsupported") : called === "no_service" ? t("settings.notify_no_service") : "";
   return (
     <section aria-labelledby="set-notify">
       <h2 id="set-notify">{t("settings.notify")}</h2>
-      <label class="check"><input type="checkbox" checked={chosen.notify} onChange={({ currentTarget }) => void turn(currentTarget.checked)} /> {t("settings.notify_on")}</label>
+      <label class="check"><input type="checkbox" checked={chosen.notify} onChange={({ currentTarget: { checked } }) => void tried(async () => turn(checked), setTrouble)} /> {t("settings.notify_on")}</label>
       <p class="small hint">{t(chosen.answerThere ? "settings.answer_there_what" : "settings.notify_what")}</p>
       {said === "" ? null : <p class="trouble" role="alert">{said}</p>}
+      <Trouble of={trouble} />
       {chosen.notify ? <>
         <label class="check"><input type="checkbox" checked={chosen.answerThere} onChange={({ currentTarget }) => { phone.preferences.choose({ answerThere: currentTarget.checked }); }} /> {t("settings.answer_there")}</label>
         <QuietHours phone={phone} />
@@ -117,6 +120,7 @@ function LanguageChoice({ phone }: { phone: Phone }) {
 
 function About({ phone }: { phone: Phone }) {
   const [digest, setDigest] = useState("");
+  const [trouble, setTrouble] = useState<Refused | null>(null);
   useEffect(() => { void bundleDigest().then(setDigest); }, []);
   const who = phone.signedIn.value;
   return (
@@ -125,14 +129,15 @@ function About({ phone }: { phone: Phone }) {
       {who === null ? null : <p>{t("settings.account", { account: who.account, server: who.service })}<br />{t("settings.device", { name: who.deviceName })}</p>}
       <p>{t("settings.version", { version: APP_VERSION })}</p>
       {digest === "" ? null : <><p class="small">{t("settings.digest")}</p><p class="digest"><code>{digest}</code></p><p class="small hint">{t("settings.digest_why")}</p></>}
-      <button type="button" onClick={() => void phone.signOut()}>{t("settings.sign_out")}</button>
-      <Sure label={t("settings.reset")} question={t("settings.reset_sure")} act={async () => phone.reset()} />
+      <button type="button" onClick={() => void tried(async () => phone.signOut(), setTrouble)}>{t("settings.sign_out")}</button>
+      <Trouble of={trouble} />
+      <Sure label={t("settings.reset")} question={t("settings.reset_sure")} act={async () => phone.reset()} failed={setTrouble} />
     </section>
   );
 }
 
-/** A button that asks before it does something that can't be undone. */
-function Sure({ label, question, act }: { label: string; question: string; act: () => Promise<void> }) {
+/** A button that asks before it does something that can't be undone. `failed` hears why that was not done. */
+function Sure({ label, question, act, failed }: { label: string; question: string; act: () => Promise<void>; failed: (why: Refused | null) => void }) {
   const [asks, setAsks] = useState(false);
   const [asked, no] = [useRef<HTMLButtonElement>(null), useRef<HTMLButtonElement>(null)];
   const seen = useRef(false); // nothing takes the focus before the person has pressed anything
@@ -147,7 +152,7 @@ function Sure({ label, question, act }: { label: string; question: string; act: 
       <p>{question}</p>
       <div class="row">
         <button ref={no} type="button" onClick={() => { setAsks(false); }}>{t("settings.no")}</button>
-        <button type="button" class="danger" onClick={() => { setAsks(false); void act(); }}>{t("settings.yes")}</button>
+        <button type="button" class="danger" onClick={() => { setAsks(false); void tried(act, failed); }}>{t("settings.yes")}</button>
       </div>
     </div>
   );

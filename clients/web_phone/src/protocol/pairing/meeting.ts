@@ -43,12 +43,12 @@ export interface Meeting {
  * provisional pair only for NO_NETWORK: the host may have completed it, and a session will show that.
  */
 export async function meet(meeting: Meeting): Promise<Paired> {
-  const { code, keys, clock } = meeting;
+  const { code, clock } = meeting;
   const service = createClient(PairingService, meeting.transport);
+  const ceremony = await begun(meeting);
   await service.claimOffer({ offerId: code.offerId, claimToken: claimToken(code) });
   const end = new AbortController();
   const takeBack = clock.after(CONFIRM_MS, () => { end.abort(); });
-  const ceremony = new PhoneCeremony({ code, ownX25519: await keys.makeDhKey(), ownEd25519: keys.signingKey, ownName: meeting.name, rng: meeting.rng });
   try {
     await leave(service, code, await ceremony.begin());
     return await followed(meeting, service, ceremony, end);
@@ -61,6 +61,15 @@ export async function meet(meeting: Meeting): Promise<Paired> {
   } finally {
     takeBack();
     end.abort();
+  }
+}
+
+/** Makes the phone's side, before the offer is claimed: what fails here has nobody wait. Rejects with Refused. */
+async function begun({ code, keys, name, rng }: Meeting): Promise<PhoneCeremony> {
+  try {
+    return new PhoneCeremony({ code, ownX25519: await keys.makeDhKey(), ownEd25519: keys.signingKey, ownName: name, rng });
+  } catch (problem) {
+    throw refusedBy(problem);
   }
 }
 
@@ -86,7 +95,7 @@ async function followed(meeting: Meeting, service: Service, ceremony: PhoneCerem
           });
         }
         if (ceremony.state !== "PAIRED" || ceremony.result === null) continue;
-        await meeting.commit(ceremony.result);
+        await committed(meeting, ceremony.result);
         return ceremony.result;
       }
     } catch (problem) {
@@ -103,8 +112,12 @@ async function decided(meeting: Meeting, service: Service, ceremony: PhoneCeremo
   const same = await meeting.person.same(ceremony.code ?? "", ceremony.peerName ?? "", signal);
   if (!same) throw new Refused(Reason.PAIRING_REFUSED);
   const outgoing = await ceremony.confirm(meeting.keys.sign);
-  if (ceremony.result !== null) await meeting.commit(ceremony.result);
+  if (ceremony.result !== null) await committed(meeting, ceremony.result);
   await leave(service, meeting.code, outgoing);
+}
+
+async function committed(meeting: Meeting, paired: Paired): Promise<void> {
+  await meeting.commit(paired).catch(() => { throw new Refused(Reason.STORE_FAILED); });
 }
 
 async function leave(service: Service, code: Code, outgoing: Outgoing[]): Promise<void> {
@@ -113,8 +126,8 @@ async function leave(service: Service, code: Code, outgoing: Outgoing[]): Promis
 
 const BY_FAILURE: Readonly<Partial<Record<Failure, Reason>>> = { REFUSED: Reason.PAIRING_REFUSED };
 
-function refusedBy(problem: unknown, signal: AbortSignal): Refused {
+function refusedBy(problem: unknown, signal?: AbortSignal): Refused {
   if (problem instanceof CeremonyFailed) return new Refused(BY_FAILURE[problem.why] ?? Reason.HANDSHAKE_FAILED, problem.why);
-  if (problem instanceof Refused) return signal.aborted && problem.reason === Reason.NO_NETWORK ? new Refused(Reason.OFFER_EXPIRED) : problem;
-  throw problem;
+  if (problem instanceof Refused) return signal?.aborted === true && problem.reason === Reason.NO_NETWORK ? new Refused(Reason.OFFER_EXPIRED) : problem;
+  return new Refused(Reason.INTERNAL, problem instanceof Error ? problem.name : "");
 }

@@ -123,18 +123,15 @@ export class ThreadClient {
   async run(): Promise<void> {
     let [renewed, attempt] = [false, 0];
     while (!this.isLeaving()) {
-      let wasOpen = false;
       try {
         const right = await this.end.right(renewed);
         const relay = right.relays[attempt % Math.max(1, right.relays.length)];
         if (relay === undefined) throw new Refused(Reason.NO_RELAY);
-        wasOpen = await this.oneStream(right.grant, relay);
-        if (this.isLeaving()) return;
-        throw new Refused(Reason.NO_NETWORK, "the stream was lost");
+        await this.oneStream(right.grant, relay);
+        return;
       } catch (problem) {
-        const lost = problem instanceof Lost ? problem : null;
-        wasOpen = lost?.wasOpen ?? false;
-        const error = lost?.why ?? problem;
+        const wasOpen = problem instanceof Lost;
+        const error = wasOpen ? problem.why : problem;
         if (!(error instanceof Refused)) throw error;
         if (this.isLeaving()) return;
         const final = FINAL.includes(error.reason);
@@ -152,7 +149,7 @@ export class ThreadClient {
   }
 
   /** Opens a stream and holds it until it ends; resolves when the device said goodbye, rejects with why else. */
-  private async oneStream(grant: Bytes, relay: string): Promise<boolean> {
+  private async oneStream(grant: Bytes, relay: string): Promise<void> {
     const { clock, dial, backoff } = this.means;
     this.dialled = relay;
     this.queue = [];
@@ -181,9 +178,8 @@ export class ThreadClient {
       await this.end.opened(opened);
       // Whichever ends first ends the others; the first reason is the one that counts.
       await Promise.race([this.read(carrier, first), this.write(carrier), this.watch(carrier)]);
-      return true;
     } catch (problem) {
-      throw problem instanceof Refused ? new Lost(problem, true) : problem;
+      throw problem instanceof Refused ? new Lost(problem) : problem;
     } finally {
       this.carrier = null;
       carrier.close();
@@ -279,10 +275,7 @@ export class ThreadClient {
 
 /** Why an open stream was lost. Never leaves this module. */
 class Lost extends Error {
-  constructor(
-    readonly why: Refused,
-    readonly wasOpen: boolean,
-  ) {
+  constructor(readonly why: Refused) {
     super(word(why.reason));
   }
 }

@@ -12,7 +12,7 @@ import { ID_BYTES, type PairId, type Rng, type TaskId } from "../ids.js";
 import type { Signer } from "../keys.js";
 import type { Head } from "../sealed/head.js";
 import { taskWords } from "../sealed/history.js";
-import { answersTo } from "./facts.js";
+import { answersTo, APPROVALS } from "./facts.js";
 import type { What } from "./store.js";
 
 export const LONGEST_TEXT_BYTES = 48 * 1024;
@@ -54,15 +54,13 @@ export function answer(taskId: TaskId, question: Question, said: string, rng: Rn
   return { taskId, what: "answer", text: "", action: toBinary(ActionSchema, action) };
 }
 
-const APPROVALS: Readonly<Record<string, Approval>> = {
-  once: Approval.ONCE, task: Approval.TASK, always: Approval.ALWAYS, deny: Approval.DENY,
-};
+const BY_WORD: ReadonlyMap<string, Approval> = new Map([...APPROVALS].map(([approval, said]) => [said, approval]));
 
 function answerOf(question: Question, said: string): Answer {
   const possible = answersTo(question);
   const { questionId } = question;
   if (said === "" || (possible.length > 0 && !possible.includes(said))) throw new Refused(Reason.BAD_REQUEST, "no such answer", 0, { field: "answer" });
-  const approval = question.actionDigest.length > 0 ? APPROVALS[said] : undefined;
+  const approval = question.actionDigest.length > 0 ? BY_WORD.get(said) : undefined;
   return create(AnswerSchema, approval === undefined ? { questionId, text: said } : { questionId, approval });
 }
 

@@ -52,9 +52,10 @@ const OUTCOMES: Readonly<Partial<Record<Outcome, OutcomeWord>>> = {
   [Outcome.DENIED]: "denied",
   [Outcome.TIMED_OUT]: "timed_out",
 };
-const APPROVALS: Readonly<Partial<Record<Approval, string>>> = {
-  [Approval.ONCE]: "once", [Approval.TASK]: "task", [Approval.ALWAYS]: "always", [Approval.DENY]: "deny",
-};
+/** The words of an approval, as people and other programs say them. */
+export const APPROVALS: ReadonlyMap<Approval, string> = new Map([
+  [Approval.ONCE, "once"], [Approval.TASK, "task"], [Approval.ALWAYS, "always"], [Approval.DENY, "deny"],
+]);
 
 /** Gives what an event says of its task; null when it says nothing of one. */
 export function factOf({ event, atMs: at }: Event): Fact | null {
@@ -97,7 +98,7 @@ function asked(question: Question): Omit<Fact, "kind" | "atMs"> {
 }
 
 function closed({ questionId, approval, text, by, reason }: Answered): Omit<Fact, "kind" | "atMs"> {
-  return { text: APPROVALS[approval] ?? text, questionId: hex(questionId), by, reason: reasonWord(reason) };
+  return { text: APPROVALS.get(approval) ?? text, questionId: hex(questionId), by, reason: reasonWord(reason) };
 }
 
 function reasonWord(reason: Reason): string {

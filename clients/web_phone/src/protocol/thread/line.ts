@@ -21,6 +21,7 @@ import type { Signer } from "../keys.js";
 import { checked, oldest } from "../places.js";
 import type { Head } from "../sealed/head.js";
 import type { PairKeys } from "../sealed/pair_keys.js";
+import { LONGEST_ADVISED_MS } from "./backoff.js";
 import { bodyOf, type Command } from "./commands.js";
 import { Ledger, type Times } from "./ledger.js";
 import { Reader } from "./reading.js";
@@ -31,6 +32,8 @@ import { isOver, mayBeDismissed, NEW, OUTCOMES, UNSENT, WITH_HOST } from "./task
 
 /** A relay's lease outside of these, ms, is nonsense: nobody is told nothing for longer than twice the second. */
 export const LEASE_LIMITS_MS = [100, 15_000] as const;
+/** A relay that is to be told again where this phone is called waits for at least so long, ms. */
+export const TARGET_AGAIN_MS = 1_000;
 const MENDED_BY_A_HANDSHAKE: readonly Reason[] = [Reason.STALE_EPOCH, Reason.SESSION_NEEDED];
 const CAUSES: readonly Reason[] = [
   Reason.HOST_ASLEEP, Reason.HOST_APP_CLOSED, Reason.HOST_UNREACHABLE, Reason.HOST_NEVER_CONNECTED, Reason.HOST_REVOKED,
@@ -63,6 +66,15 @@ export interface Own {
   signedFor: readonly PairKeys["pairId"][];
 }
 
+/** What a person wants of a line, beside commands. No store has it: who makes a line anew hands it on. */
+export interface Wishes {
+  looking: boolean;
+  /** Where and when this phone is called; null for nothing that the relay has yet to answer. */
+  target: PushTarget | null;
+}
+
+const NO_WISHES: Wishes = { looking: false, target: null };
+
 /** One pairing. */
 export class Line {
   readonly ledger: Ledger;
@@ -83,15 +95,19 @@ export class Line {
   private readonly postedHere = new Set<string>();
   private presence: Presence | null = null;
   private noPathSinceMs: number | null = null;
-  private looking = false;
   private vapidKey: Bytes = EMPTY;
   private targetKept: PushTargetKept | null = null;
+  private targetsAsked = 0; // that the relay has yet to answer
+  private targetAtMs: number | null = null; // when it is said again
   private sendings: Sending[] = [];
+  private readonly wanted: Wishes;
 
   constructor(
     private readonly own: Own,
     snapshot: Snapshot,
+    wishes = NO_WISHES,
   ) {
+    this.wanted = { ...wishes };
     const note = (change: Change): void => void this.changes.push(change);
     this.state = snapshot.state;
     this.ledger = new Ledger(snapshot, note);
@@ -127,7 +143,12 @@ export class Line {
 
   /** Whether a person looks. */
   get isLooking(): boolean {
-    return this.looking;
+    return this.wanted.looking;
+  }
+
+  /** What the line that takes the place of this one is to be told. */
+  get wishes(): Wishes {
+    return this.wanted;
   }
 
   /** What a browser subscribes with, by the relay's last word; empty when this relay calls nobody by Web Push. */
@@ -159,6 +180,8 @@ export class Line {
       const lease = opened.limits?.leaseMs ?? 0;
       if (lease > 0) this.ledger.wordWithinMs = 2 * Math.min(Math.max(lease, LEASE_LIMITS_MS[0]), LEASE_LIMITS_MS[1]);
       this.vapidKey = opened.pushKey;
+      [this.targetKept, this.targetsAsked] = [null, 0];
+      this.sayTarget();
       this.logHead = checked(opened.headSeq);
       this.pending = new Set(opened.pendingMessageIds.map(hex));
       this.postedHere.clear();
@@ -241,7 +264,7 @@ export class Line {
   /** Says whether a person looks; the relay answers how the host is. */
   async look(looking: boolean, times: Times): Promise<Step> {
     return this.step(times, () => {
-      this.looking = looking;
+      this.wanted.looking = looking;
       if (this.isOpen) this.send({ case: "looking", value: { looking } });
     });
   }
@@ -251,11 +274,11 @@ export class Line {
     return this.step(times, () => { if (this.isOpen && this.talk.session.ready) this.talk.probe(times.nowMs); });
   }
 
-  /** Says where and when this phone is called (docs/push.md); the relay answers `pushTargetKept`. Without a stream it does nothing. */
+  /** Says where and when this phone is called (docs/push.md), on each stream until the relay has kept it: `pushTargetKept` has its answer. */
   async callAt(target: PushTarget, times: Times): Promise<Step> {
     return this.step(times, () => {
-      this.targetKept = null;
-      if (this.isOpen) this.send({ case: "pushTarget", value: target });
+      [this.targetKept, this.wanted.target] = [null, target];
+      this.sayTarget();
     });
   }
 
@@ -314,6 +337,7 @@ export class Line {
         if (reachable) this.ledger.hostBack();
         return;
       }
+      case "pushTargetKept": this.takeTargetKept(frame.value, times.nowMs); return;
       default: return; // a device ignores frames that it does not know
     }
   }
@@ -322,6 +346,23 @@ export class Line {
     if (one.item.case === "keepAwake") this.reader.takeAwake(one.item.value);
     else if (one.item.case === "permissions") this.reader.takePermissions(one.item.value);
     else this.heard.push(one);
+  }
+
+  private sayTarget(): void {
+    const { target } = this.wanted;
+    this.targetAtMs = null;
+    if (!this.isOpen || target === null) return;
+    this.targetsAsked++;
+    this.send({ case: "pushTarget", value: target });
+  }
+
+  private takeTargetKept(kept: PushTargetKept, nowMs: number): void {
+    this.targetsAsked = Math.max(0, this.targetsAsked - 1);
+    if (this.targetsAsked > 0) return; // of one that another has replaced
+    this.targetKept = kept;
+    if (kept.reason === Reason.UNSPECIFIED) this.wanted.target = null;
+    // What can't pass is said again on the next stream, and not before: the relay may be another one then.
+    else if (kept.retryAfterMs > 0) this.targetAtMs = nowMs + Math.min(Math.max(kept.retryAfterMs, TARGET_AGAIN_MS), LONGEST_ADVISED_MS);
   }
 
   private takeRefusal(refusal: Refusal): void {
@@ -423,6 +464,10 @@ export class Line {
         else this.ledger.hostAway(Reason.NO_NETWORK);
       }
       return { waits, handshake: false };
+    }
+    if (this.targetAtMs !== null) {
+      if (this.targetAtMs <= nowMs) this.sayTarget();
+      else waits.push(this.targetAtMs - nowMs);
     }
     // A command under way keeps the session in which it is sealed from getting old.
     const renewalInMs = this.sendings.length > 0 ? null : this.talk.session.renewalInMs(nowMs);

@@ -112,7 +112,7 @@ export class LineClient implements ThreadEnd {
     await this.input(async (line, times) => line.probe(times));
   }
 
-  /** Says where and when this phone is called; `line.pushTargetKept` has the relay's answer. */
+  /** Says where and when this phone is called, on each stream until the relay has kept it; `line.pushTargetKept` has its answer. */
   async callAt(target: PushTarget): Promise<void> {
     await this.input(async (line, times) => line.callAt(target, times));
   }
@@ -199,7 +199,7 @@ export class LineClient implements ThreadEnd {
     const snapshot = await this.around.store.load(this.own.keys.pairId);
     if (snapshot === null) throw new Refused(Reason.NOT_PAIRED);
     this.revision = snapshot.revision;
-    this.current = new Line(this.own, snapshot);
+    this.current = new Line(this.own, snapshot, this.current.wishes);
     for (const resolve of this.waiting.values()) resolve(null);
     this.waiting.clear();
   }

@@ -97,13 +97,15 @@ async function act(told) {
   return false;
 }
 
-// The token is not the one of the program that serves now.
-class Refused extends Error {}
+// Turned away: the token is not the one of the program that serves now.
+class Turned extends Error {}
+
+const why = (failure) => say(failure instanceof Turned ? "no_token" : "lost");
 
 // Reads server-sent events: EventSource can't send the token.
 async function* events(path, signal) {
   const answer = await post(path, {}, signal);
-  if (!answer.ok) throw new Refused(String(answer.status));
+  if (!answer.ok) throw new Turned(String(answer.status));
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
@@ -283,15 +285,17 @@ async function thread() {
             id: `t-${one.pair_id}`,
             text: one.name,
             "aria-pressed": String(one.pair_id === chosen),
-            onclick: () => ((chosen = one.pair_id), void thread()),
+            onclick: () => ((chosen = one.pair_id), readThread()),
           }),
         ),
   );
   let told = { events: [], files: [] };
   if (chosen) {
-    const answer = await post("/thread", { phone: chosen });
+    const asked = chosen;
+    const answer = await post("/thread", { phone: asked });
     if (!answer.ok) return;
     told = await answer.json();
+    if (asked !== chosen) return; // another one was chosen meanwhile, and has its own answer
   }
   const place = byId("thread");
   const atEnd = place.scrollTop + place.clientHeight >= place.scrollHeight - 8;
@@ -321,6 +325,9 @@ async function thread() {
   );
 }
 
+// What can't be read now is read the next time; that the host is gone is said by who hears its state.
+const readThread = () => void thread().catch(() => undefined);
+
 // ---- Pairing.
 
 function picture(rows) {
@@ -345,8 +352,11 @@ function pairingShows(name, told) {
     const copy = button(
       "copy",
       async () => {
-        await navigator.clipboard.writeText(told.link);
-        copy.textContent = say("copied");
+        const copied = await navigator.clipboard.writeText(told.link).then(
+          () => true,
+          () => false, // the browser does not let it; the picture is there
+        );
+        if (copied) copy.textContent = say("copied");
       },
       { class: "second" },
     );
@@ -372,8 +382,9 @@ async function pair() {
   byId("pair").hidden = true;
   try {
     for await (const [name, told] of events("/pair", pairingOpen.signal)) pairingShows(name, told);
-  } catch {
+  } catch (failure) {
     byId("pairing").replaceChildren();
+    if (failure.name !== "AbortError") problem(why(failure)); // that is the person's stop
   } finally {
     pairingOpen = null;
     byId("pair").hidden = false;
@@ -396,7 +407,7 @@ function show(told) {
   awake(told.awake);
   permissions(told.permissions);
   past(told.history);
-  void thread().catch(() => undefined);
+  readThread();
 }
 
 async function begin() {
@@ -412,13 +423,13 @@ async function begin() {
     event.preventDefault();
     if (await act({ do: "folder", path: byId("path").value, write: byId("write").checked })) byId("folder").reset();
   };
-  setInterval(() => void (state?.task && thread().catch(() => undefined)), THREAD_MS);
+  setInterval(() => void (state?.task && readThread()), THREAD_MS);
   for (;;) {
     try {
       for await (const [, told] of events("/live")) show(told);
     } catch (failure) {
-      problem(say(failure instanceof Refused ? "no_token" : "lost"));
-      if (failure instanceof Refused) return;
+      problem(why(failure));
+      if (failure instanceof Turned) return;
     }
     await new Promise((done) => setTimeout(done, AGAIN_MS));
   }
