@@ -6,6 +6,7 @@ axe, is cut off, or lies over something else.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dispatch.words import Language
 from dispatch_host.agents import Result, Step
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support.axe import violations
 from tests.support.host_bench import Bench
@@ -41,6 +42,13 @@ MISPLACED = """() => {
       if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
         faults.push(`over each other: ${one.textContent} and ${other.textContent}`);
   return faults;
+}"""
+
+# Notes what the thread shows from here on.
+NOTES_THREAD = """() => {
+  window.drawnByTest = [];
+  const thread = document.getElementById("thread");
+  new MutationObserver(() => window.drawnByTest.push(thread.textContent)).observe(thread, { childList: true, subtree: true });
 }"""
 
 
@@ -226,6 +234,73 @@ async def test_each_phone_has_its_thread(chromium: Browser, bench: Bench, page: 
 
         await expect(thread).not_to_contain_text("asked from the pocket")
         await expect(person.page.get_by_role("button", name="tablet")).to_have_attribute("aria-pressed", "true")
+
+
+async def test_a_thread_that_comes_late_is_not_shown_under_another_phones_name(
+    chromium: Browser, bench: Bench, page: ServedPage, pictures: Path
+) -> None:
+    sent = await bench.phone.sends("asked from the pocket")
+    bench.agent.says("asked from the pocket", Result("Said."))
+    await bench.phone.sees(sent.task_id, "ended")
+    await bench.stops()
+    await bench.pairs_with(Ed25519PrivateKey.generate(), bench.relay, phone_name="tablet")
+    await bench.runs()
+    async with owner(chromium, page.address, pictures) as person:
+        await person.reads("tablet")
+        pocket = (await person.page.get_by_role("button", name="pocket").get_attribute("id") or "").partition("t-")[2]
+        asked_for, may_come = asyncio.Event(), asyncio.Event()
+
+        async def late(route: Route) -> None:
+            if route.request.post_data_json == {"phone": pocket}:
+                asked_for.set()
+                await may_come.wait()
+            await route.continue_()
+
+        await person.press("tablet")
+        await person.reads("Paired with tablet.")
+        await person.page.evaluate(NOTES_THREAD)
+        await person.page.route("**/thread", late)
+        await person.press("pocket")
+        await asked_for.wait()
+        await person.press("tablet")
+        await expect(person.page.get_by_role("button", name="tablet")).to_have_attribute("aria-pressed", "true")
+
+        async with person.page.expect_event("requestfinished", lambda one: one.post_data_json == {"phone": pocket}):
+            may_come.set()
+
+        async with person.page.expect_event("requestfinished", lambda one: one.url.endswith("/thread")):
+            await person.press("tablet")  # what was answered before is drawn before this
+        await person.reads("Paired with tablet.")
+        assert "asked from the pocket" not in await person.page.evaluate("window.drawnByTest.join()")
+
+
+async def test_a_pairing_that_breaks_off_is_said(chromium: Browser, page: ServedPage, pictures: Path) -> None:
+    async with owner(chromium, page.address, pictures) as person:
+        await person.reads("Connected to pocket")
+        await person.page.route("**/pair", lambda route: route.fulfill(body="event: qr\ndata: {broken off\n\n"))
+
+        await person.press("Show a code")
+
+        await person.reads("The page's program has ended.")
+        await expect(person.page.get_by_role("button", name="Show a code")).to_be_focused()
+
+
+async def test_a_browser_that_copies_nothing_leaves_the_code_to_be_scanned(
+    chromium: Browser, page: ServedPage, pictures: Path
+) -> None:
+    shown = 'event: qr\ndata: {"link": "dispatch:pair#AQ", "rows": ["10", "01"]}\n\n'
+    async with owner(chromium, page.address, pictures) as person:
+        await person.reads("Connected to pocket")
+        await person.page.evaluate(
+            "() => { navigator.clipboard.writeText = async () => { throw new DOMException('no', 'NotAllowedError'); }; }"
+        )
+        await person.page.route("**/pair", lambda route: route.fulfill(body=shown))
+        await person.press("Show a code")
+
+        await person.press("Copy the link")
+
+        await expect(person.page.get_by_role("img", name="Code for pairing")).to_be_visible()
+        await expect(person.page.get_by_role("button", name="Copy the link")).to_be_visible()
 
 
 async def test_the_token_leaves_the_address_bar_and_serves_a_reload(
