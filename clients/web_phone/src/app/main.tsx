@@ -18,4 +18,5 @@ if (root !== null) render(<App phone={phone} />, root);
 await phone.start();
 if (link.startsWith("dispatch:")) go({ at: "pair", link });
 else if (/^thread=[0-9a-f]{32}$/.test(link)) go({ at: "thread", id: link.slice("thread=".length) });
-register((pairing) => { go({ at: "thread", id: pairing }); }).catch(() => undefined); // where a worker can't be had the app works without
+// Where nothing may be stored there is no worker either, and the page says so.
+if (phone.stage.value !== "no_store") register((pairing) => { go({ at: "thread", id: pairing }); }).catch(() => undefined); // where a worker can't be had the app works without

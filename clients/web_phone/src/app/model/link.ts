@@ -18,7 +18,7 @@ import { type Presence, type PushTarget, PushTargetSchema, Reachability } from "
 import {
   type Attachment, AttachmentSchema, type DownLiveItem, type Event, EventSchema, type KeepAwake, KeepAwakeSchema, type Progress,
 } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
-import { Refused } from "../../protocol/errors.js";
+import { reasonOf, Refused } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId, type TaskId, type TransferId } from "../../protocol/ids.js";
 import { KEY_BYTES } from "../../protocol/sealed/file.js";
 import { Backoff } from "../../protocol/thread/backoff.js";
@@ -50,7 +50,7 @@ export interface Around {
   sign: Identity["sign"];
   right(pairId: PairId, fresh: boolean): Promise<Right>;
   /** Hears that nothing goes on before the person has signed in again. */
-  signInNeeded(): void;
+  signInNeeded(why: Refused): void;
 }
 
 /** One pairing. */
@@ -107,8 +107,9 @@ export class Link {
         void this.hold(begin);
         return;
       }
-      this.over = new Refused(Reason.NOT_PAIRED);
-      this.restTasks = (await this.around.pairings.load(this.pairId))?.tasks ?? [];
+      const { reason = "", tasks = [] } = (await this.around.pairings.load(this.pairId)) ?? {};
+      this.over = new Refused(reason === "" ? Reason.NOT_PAIRED : reasonOf(reason));
+      this.restTasks = tasks;
     } catch (problem) {
       this.over = refused(problem); // what is kept can't be read: this one is stopped, and the others go on
     }
@@ -130,6 +131,11 @@ export class Link {
         revoked: async () => this.end(),
       },
     );
+  }
+
+  /** Goes to where a person signs in: a device whose key was revoked comes back as a new one. */
+  signInAgain(): void {
+    this.around.signInNeeded(new Refused(this.cause));
   }
 
   /** Leaves the stream, or the way to it, for good. */
@@ -170,7 +176,7 @@ export class Link {
     if (this.over !== null) return NO_PAIRING.includes(this.over.reason) ? "over" : "stopped";
     const { presence } = this;
     if (presence === null) return (this.client?.error ?? null) === null || (this.isFresh && !this.met) ? "connecting" : "no_network";
-    if (presence.state === Reachability.ABSENT) return "absent";
+    if (presence.state === Reachability.ABSENT) return NO_PAIRING.includes(presence.cause) ? "over" : "absent";
     if (presence.state !== Reachability.REACHABLE) return "reconnecting";
     return presence.unsteady ? "unsteady" : "reachable";
   }
@@ -328,7 +334,7 @@ export class Link {
         const why = refused(problem);
         this.restTasks = this.client?.line.ledger.all() ?? this.restTasks;
         if (why.reason !== Reason.NOT_PAIRED || !this.isFresh || this.ended) {
-          this.over = why;
+          this.over = this.ended ? new Refused(Reason.HOST_REVOKED) : why; // by the host's own word
           break;
         }
       }
@@ -336,7 +342,7 @@ export class Link {
       if (this.closed) return;
     }
     this.holding = false;
-    if (this.over.reason === Reason.SIGN_IN_REQUIRED) this.around.signInNeeded();
+    if (this.over.reason === Reason.SIGN_IN_REQUIRED) this.around.signInNeeded(this.over);
     this.touch();
   }
 

@@ -3,13 +3,13 @@
 import { effect, type Signal, signal } from "@preact/signals";
 
 import { clock, rng } from "../../ground/clock.js";
-import { NoDeviceKeys } from "../../ground/device_keys.js";
+import { NoDeviceKeys, renewDeviceKey } from "../../ground/device_keys.js";
 import { own } from "../../ground/ownership.js";
 import { Preferences } from "../../ground/preferences.js";
 import { tellWorker } from "../../ground/worker_choices.js";
 import { hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
-import { Refused } from "../../protocol/errors.js";
+import { Refused, word } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId } from "../../protocol/ids.js";
 import { LinkError, readLink } from "../../protocol/pairing/link.js";
 import { meet } from "../../protocol/pairing/meeting.js";
@@ -44,6 +44,8 @@ export class Phone {
   readonly online: Signal<boolean> = signal(navigator.onLine);
   /** What of a person's sign-in the screens show. */
   readonly signedIn: Signal<{ account: string; server: string; service: string; deviceName: string } | null> = signal(null);
+  /** Why nothing goes on before the person has signed in again; null while they know it themselves. */
+  readonly signInNeeded: Signal<Refused | null> = signal(null);
   readonly preferences = new Preferences();
   private ground: Ground | null = null;
   private calls: Calling | null = null;
@@ -61,6 +63,7 @@ export class Phone {
   async start({ takeOver = false } = {}): Promise<void> {
     this.stage.value = "starting";
     try {
+      // Where nothing may be stored, locks are denied as well.
       const taken = new AbortController(); // by another tab
       const owns = await own(takeOver, () => { taken.abort(); this.leave(); });
       const stage = owns ? await this.begin() : "elsewhere";
@@ -79,9 +82,7 @@ export class Phone {
     const { database, device, account } = (this.ground = await lay());
     this.stopTelling = effect(() => { void tellWorker(database, device.vault, this.preferences.watch()).catch(() => undefined); });
     this.showSignedIn();
-    if (!account.hasSession) return "signed_out";
-    await this.openLinks();
-    return "ready";
+    return account.hasSession ? this.openAll() : "signed_out";
   }
 
   /** Hears which thread is on the screen, if any. */
@@ -96,16 +97,19 @@ export class Phone {
     return this.calls;
   }
 
-  /** Signs in. Rejects with Refused. */
+  /** Signs in: as a new device where the service says that the key of this one was revoked. Rejects with Refused. */
   async signIn(of: { server: string; account: string; password: string; deviceName: string }): Promise<void> {
-    const { account } = this.there();
-    await account.signIn(of);
+    await this.there().account.signIn(of).catch(async (problem: unknown) => {
+      if (refused(problem).reason !== Reason.DEVICE_REVOKED) throw problem;
+      await this.startAfresh();
+      await this.there().account.signIn(of);
+    });
     this.closeLinks(); // those that waited for a sign-in begin anew
+    this.signInNeeded.value = null;
     // The browser may else throw everything away when its disk is full.
     if ("storage" in navigator) void navigator.storage.persist();
     this.showSignedIn();
-    await this.openLinks();
-    this.stage.value = "ready";
+    this.stage.value = await this.openAll();
   }
 
   /** Signs out: the pairings and what was said stay on this phone, and nothing more is sent or heard. */
@@ -113,6 +117,7 @@ export class Phone {
     this.closeLinks();
     await this.there().account.signOut();
     this.showSignedIn();
+    this.signInNeeded.value = null;
     this.stage.value = "signed_out";
   }
 
@@ -188,10 +193,31 @@ export class Phone {
     });
   }
 
+  /** Opens all links; gives where the phone is then: one of them may have heard meanwhile that the person has to sign in. */
+  private async openAll(): Promise<Stage> {
+    await this.openLinks();
+    return this.signInNeeded.value === null ? "ready" : "signed_out";
+  }
+
+  /**
+   * Becomes a new device, since a key that was revoked never comes in again. What it was paired with is over; what was said stays.
+   * Only the service that the person has just named is believed in that.
+   */
+  private async startAfresh(): Promise<void> {
+    const { database, pairings } = this.there();
+    this.closeLinks();
+    await pairings.endAll(word(Reason.DEVICE_REVOKED));
+    await renewDeviceKey(database); // last: as long as the old one is there, the next try comes this way again
+    this.ground = await lay(database);
+  }
+
   /** Opens the links of all pairings that are not open yet. */
   private async openLinks(): Promise<void> {
     const { pairings } = this.there();
-    const around = aroundLinks(this.there(), this.instance, () => { this.stage.value = "signed_out"; });
+    const around = aroundLinks(this.there(), this.instance, (why) => {
+      this.signInNeeded.value = why;
+      this.stage.value = "signed_out";
+    });
     const kept = await pairings.all();
     for (const { pairId, known, core } of kept) {
       if (core.state === "provisional" && Date.now() - known.madeAtMs > PROVISIONAL_MS) await pairings.remove(pairId);
