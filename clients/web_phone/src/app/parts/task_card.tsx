@@ -6,7 +6,7 @@ import { hex } from "../../protocol/bytes.js";
 import type { Refused } from "../../protocol/errors.js";
 import type { Link } from "../model/link.js";
 import type { Told, TaskStory } from "../model/story.js";
-import { bytesWords, causeOf, line, quoted, type ScreenKey, stateWords, stepWords, t, timeWords } from "../words.js";
+import { answerWords, besideCause, bytesWords, caseWords, causeOf, line, quoted, stateWords, stepWords, t, timeWords } from "../words.js";
 import { Artifact } from "./artifact.js";
 import { Markdown } from "./markdown.js";
 import { Question } from "./question.js";
@@ -16,6 +16,7 @@ import { Bar, focusCard, Icon, Trouble } from "./small.js";
 export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
   const { view, state, artifacts, asked } = story;
   const values = { host: link.name, position: view.position };
+  const [tampering, more] = [caseWords("TAMPERING"), besideCause(story)];
   const label = stateWords(state, values);
   const partial = view.text === "" ? (link.partial.get(story.id) ?? "") : "";
   return (
@@ -29,14 +30,17 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
         <p class={`state ${state}`}><span class="chip">{label.word}</span>{SILENT.has(state) ? null : <span class="small"> {label.sentence}</span>}</p>
         {view.state === "waiting" && view.waitsForAnswer ? <p class="small waits">{waits(story)}</p> : null}
         <Cause story={story} link={link} />
-        {view.tampering ? <p class="trouble">{t("thread.tampering")}</p> : null}
+        {view.tampering ? <p class="trouble">{tampering.sentence} {tampering.advice}</p> : null}
         <Steps steps={story.steps} />
         <Passing story={story} link={link} />
         {partial === "" ? null : <div class="partial" aria-label={t("thread.partial")}><Markdown text={partial} /></div>}
         {view.text === "" ? null : <div class="result"><Markdown text={view.text} /></div>}
-        {view.said !== "" && view.said !== view.text ? <p class="said">{view.said}</p> : null}
+        {more !== "" && more !== view.text ? <p class="said">{more}</p> : null}
         {artifacts.map((file) => <Artifact key={hex(file.fileId)} file={file} link={link} />)}
-        {story.answers.map(({ text, by }, at) => <p key={at} class="small answer">{by === "" ? t("thread.answered_nobody") : t("thread.answered", { by, answer: answerWords(text) })}</p>)}
+        {story.answers.map((answer, at) => <p key={at} class="small answer">{answerWords(answer)}</p>)}
+        {story.added.map(({ text, late }, at) => late
+          ? <p key={at} class="trouble late">{line("steered_too_late", { text })}</p>
+          : <p key={at} class="small added">{line("steered", { text })}</p>)}
         {asked === null ? null : <Question key={hex(asked.question.questionId)} asked={asked} taskId={story.taskId} link={link} />}
         <Acts story={story} link={link} />
       </div>
@@ -59,7 +63,7 @@ function Cause({ story, link }: { story: TaskStory; link: Link }) {
   if (said === null) return null;
   return (
     <div class={story.state === "done" ? "small" : "trouble"} data-reason={story.state === "out_of_contact" ? story.view.away : story.view.reason}>
-      {story.may.drop ? <strong>{t("thread.outbox")}. </strong> : null}{said.sentence} {said.advice}
+      {story.may.drop ? <strong>{caseWords("NOT_SENT").sentence} </strong> : null}{said.sentence} {said.advice}
     </div>
   );
 }
@@ -113,10 +117,3 @@ function leftCard(why: Refused | null): Refused | null {
   if (why === null) document.querySelector<HTMLElement>(".scroll.thread")?.focus({ preventScroll: true });
   return why;
 }
-
-/** Says an approval's word as people do; any other answer stands as it was given. */
-function answerWords(text: string): string {
-  const key = `answer.${text}`;
-  return APPROVALS.has(text) ? t(key as ScreenKey) : text;
-}
-const APPROVALS: ReadonlySet<string> = new Set(["once", "task", "always", "deny"]);
