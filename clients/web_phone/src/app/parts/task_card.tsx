@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 
 import { hex } from "../../protocol/bytes.js";
 import type { Refused } from "../../protocol/errors.js";
+import { OUTCOMES } from "../../protocol/thread/task_view.js";
 import type { Link } from "../model/link.js";
 import type { Told, TaskStory } from "../model/story.js";
 import { answerWords, besideCause, bytesWords, caseWords, causeOf, line, quoted, stateWords, stepWords, t, timeWords } from "../words.js";
@@ -17,6 +18,8 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
   const { view, state, artifacts, asked } = story;
   const values = { host: link.name, position: view.position };
   const [tampering, more] = [caseWords("TAMPERING"), besideCause(story)];
+  // How it ended the cause says better, and mostly in the same words.
+  const isSilent = SILENT.has(state) || (OUTCOMES.has(view.state) && causeOf(story, link.name) !== null);
   const label = stateWords(state, values);
   const partial = view.text === "" ? (link.partial.get(story.id) ?? "") : "";
   return (
@@ -27,7 +30,7 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
         <p class="small where">{t(view.scheduled ? "thread.scheduled" : "thread.to", values)} · <time>{timeWords(story.atMs)}</time></p>
       </div>
       <div class="theirs">
-        <p class={`state ${state}`}><span class="chip">{label.word}</span>{SILENT.has(state) ? null : <span class="small"> {label.sentence}</span>}</p>
+        <p class={`state ${state}`}><span class="chip">{label.word}</span>{isSilent ? null : <span class="small"> {label.sentence}</span>}</p>
         {view.state === "waiting" && view.waitsForAnswer ? <p class="small waits">{waits(story)}</p> : null}
         <Cause story={story} link={link} />
         {view.tampering ? <p class="trouble">{tampering.sentence} {tampering.advice}</p> : null}
@@ -35,7 +38,7 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
         <Passing story={story} link={link} />
         {partial === "" ? null : <div class="partial" aria-label={t("thread.partial")}><Markdown text={partial} /></div>}
         {view.text === "" ? null : <div class="result"><Markdown text={view.text} /></div>}
-        {more !== "" && more !== view.text ? <p class="said">{more}</p> : null}
+        {more !== "" && more !== view.text ? <div class="said"><Markdown text={more} /></div> : null}
         {artifacts.map((file) => <Artifact key={hex(file.fileId)} file={file} link={link} />)}
         {story.answers.map((answer, at) => <p key={at} class="small answer">{answerWords(answer)}</p>)}
         {story.added.map(({ text, late }, at) => late
