@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -99,16 +100,24 @@ async def reads_german(screen: Screen) -> None:
 
 async def test_a_failure_is_said_once_and_in_the_persons_language(world: World, screen: Screen) -> None:
     await together(world, screen)
-    card = await screen.send("What are the largest files in /etc?")
+    folder = world.folder / "files"
+    code, events = await host(world, "folders", "add", str(folder), "--write")
+    assert code == 0, events
+    card = await screen.send(f"sort {folder} into folders by type")
+    await screen.becomes(card, "asking")
+    code, events = await host(world, "folders", "remove", str(folder))
+    assert code == 0, events
     await screen.becomes(card, "failed")
-    english, german = ENGLISH.reasons["FOLDER_NOT_APPROVED"], GERMAN.reasons["FOLDER_NOT_APPROVED"]
-    await expect(card.get_by_text(english.sentence)).to_have_count(1)
-    await expect(card.locator(".said code").first).to_have_text("/etc")
+    english, german = ENGLISH.reasons["PERMISSION_TAKEN_BACK"], GERMAN.reasons["PERMISSION_TAKEN_BACK"]
+    cause, said = card.locator("[data-reason=PERMISSION_TAKEN_BACK]"), card.locator(".said")
+    await expect(cause).to_have_text(f"{english.sentence} {english.advice}")
+    await expect(said).to_have_text(re.compile(r"^It was: .*files"))
     await expect(card.locator(".where")).to_contain_text("for desk")
 
     await reads_german(screen)
 
-    await expect(card.get_by_text(german.sentence)).to_have_count(1)
+    await expect(cause).to_have_text(f"{german.sentence} {german.advice}")
+    await expect(said).to_have_text(re.compile(r"^It was: .*files"))  # what a computer adds comes in English
     await expect(card).not_to_contain_text(english.sentence)
     await expect(card.locator(".where")).to_contain_text("für desk")
     await screen.looks_right("failed-in-german")
