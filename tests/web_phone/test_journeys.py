@@ -276,4 +276,4 @@ async def test_settings_rename_speak_german_and_unpair(world: World, screen: Scr
     await screen.looks_right("entkoppeln")
     await screen.button("Ja").click()
 
-    await expect(screen.page.get_by_text("Noch ist kein Rechner")).to_have_count(2)
+    await expect(screen.page.get_by_text("Noch ist kein Computer")).to_have_count(2)

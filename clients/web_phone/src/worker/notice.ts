@@ -40,7 +40,7 @@ const WORDS = {
     not_taken: "Your answer did not get through. Tap to answer in the thread.",
   },
   de: {
-    question: "Dein Rechner fragt dich etwas.", news: "Dein Rechner hat Neuigkeiten.", many: "Es gibt Neuigkeiten zu {count} Aufgaben.",
+    question: "Dein Computer fragt dich etwas.", news: "Dein Computer hat Neuigkeiten.", many: "Es gibt Neuigkeiten zu {count} Aufgaben.",
     asks: "{host} fragt", once: "Einmal erlauben", deny: "Nicht erlauben", more: "Es geht weiter: Tippen, um es zu lesen.",
     over: "Das ist schon beantwortet oder vorbei. Mit deiner Antwort geschah nichts.",
     not_taken: "Deine Antwort kam nicht an. Tippen, um im Verlauf zu antworten.",

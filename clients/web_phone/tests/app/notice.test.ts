@@ -24,7 +24,7 @@ it("a push that is none of ours says nothing, and one that is says nothing of wh
   const call = callOf(`{"v":1,"pairing":"${pairing}","hint":"question","seq":7,"calls":2,"text":"secret"}`);
   expect(call).toEqual({ pairing, urgent: true, seq: 7, calls: 2 });
   expect(call && notice(call, "de-DE")).toEqual({
-    title: "Dispatch", body: "Dein Rechner fragt dich etwas.", tag: `question/${pairing}`, urgent: true, data: { pairing, bound: null }, actions: [],
+    title: "Dispatch", body: "Dein Computer fragt dich etwas.", tag: `question/${pairing}`, urgent: true, data: { pairing, bound: null }, actions: [],
   });
 });
 

@@ -16,7 +16,8 @@ import { EMPTY, hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 import { type Presence, type PushTarget, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
 import {
-  type Attachment, AttachmentSchema, type DownLiveItem, type Event, EventSchema, type KeepAwake, KeepAwakeSchema, type Progress,
+  type Attachment, AttachmentSchema, type DownLiveItem, type Event, EventSchema, type KeepAwake, KeepAwakeSchema, type Permissions, PermissionsSchema,
+  type Progress,
 } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
 import { reasonOf, Refused } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId, type TaskId, type TransferId } from "../../protocol/ids.js";
@@ -27,7 +28,7 @@ import type { Identity, Right } from "../../protocol/thread/client.js";
 import { answer, cancel, type Command, steer, task } from "../../protocol/thread/commands.js";
 import { LineClient } from "../../protocol/thread/line_client.js";
 import type { Post, Store, Task } from "../../protocol/thread/store.js";
-import type { Asked, Item } from "./story.js";
+import type { Asked, Item, Mark } from "./story.js";
 import { thread } from "./story.js";
 
 /** How a host is, as it can be shown. */
@@ -70,6 +71,7 @@ export class Link {
   private target: PushTarget | null = null; // where this phone is called, as it was said last
   private met = false; // whether there was a stream
   private told: Event[] = [];
+  private lost: Mark[] = [];
   private toldUpTo = 0n;
   private reading: Promise<void> = Promise.resolve();
   private items: { at: number; items: readonly Item[] } = { at: -1, items: [] };
@@ -160,7 +162,7 @@ export class Link {
 
   /** The thread, oldest first. */
   get thread(): readonly Item[] {
-    if (this.items.at !== this.changed.value) this.items = { at: this.changed.value, items: thread(this.tasks, this.told) };
+    if (this.items.at !== this.changed.value) this.items = { at: this.changed.value, items: thread(this.tasks, this.told, this.lost) };
     return this.items.items;
   }
 
@@ -187,11 +189,14 @@ export class Link {
     return this.presence?.state === Reachability.ABSENT ? this.presence.cause : (this.client?.error?.reason ?? Reason.UNSPECIFIED);
   }
 
-  /** Whether the host's computer is kept awake, as it said last; null when it has not. */
-  async keepAwake(): Promise<KeepAwake | null> {
+  /** Whether the host's computer is kept awake, and what agents may do there, as it said last; null for what it has not said. */
+  async lastWord(): Promise<{ awake: KeepAwake | null; permissions: Permissions | null }> {
     const all = await this.around.pairings.all();
-    const said = all.find(({ pairId }) => hex(pairId) === this.id)?.core.keepAwake ?? EMPTY;
-    return said.length === 0 ? null : fromBinary(KeepAwakeSchema, said);
+    const { keepAwake, permissions } = all.find(({ pairId }) => hex(pairId) === this.id)?.core ?? { keepAwake: EMPTY, permissions: EMPTY };
+    return {
+      awake: keepAwake.length === 0 ? null : fromBinary(KeepAwakeSchema, keepAwake),
+      permissions: permissions.length === 0 ? null : fromBinary(PermissionsSchema, permissions),
+    };
   }
 
   /** What a browser subscribes with at its push service; empty for none. */
@@ -376,7 +381,8 @@ export class Link {
     if (head !== null && head <= this.toldUpTo) return;
     for (const { number, content, shown } of await this.around.pairings.events(this.pairId, this.toldUpTo)) {
       this.toldUpTo = number;
-      if (content !== null && shown) this.tell(fromBinary(EventSchema, content));
+      if (content === null) this.lost.push({ kind: "lost", number, atMs: Number(this.told.at(-1)?.atMs ?? 0n) }); // behind what came before
+      else if (shown) this.tell(fromBinary(EventSchema, content));
     }
   }
 

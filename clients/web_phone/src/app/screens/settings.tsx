@@ -8,6 +8,7 @@ import { bundleDigest } from "../digest.js";
 import type { Called } from "../model/calling.js";
 import type { Link } from "../model/link.js";
 import type { Phone } from "../model/phone.js";
+import { Permitted } from "../parts/permitted.js";
 import { Presence } from "../parts/presence.js";
 import { Frame, tried, Trouble } from "../parts/small.js";
 import { go } from "../route.js";
@@ -36,17 +37,14 @@ function HostSettings({ phone, link }: { phone: Phone; link: Link }) {
   const [name, setName] = useState(link.name);
   const [trouble, setTrouble] = useState<Refused | null>(null);
   const [stuck, setStuck] = useState(false); // the service did not end the pairing: it can be removed here all the same
-  const [awake, setAwake] = useState("");
-  useEffect(() => {
-    void link.keepAwake().then((said) => {
-      if (said === null) return;
-      setAwake(said.reason !== Reason.UNSPECIFIED ? why(said.reason).sentence : said.held ? t("settings.awake") : "");
-    });
-  }, [link.changed.value]);
+  const [{ awake, permissions }, setSaid] = useState<Awaited<ReturnType<Link["lastWord"]>>>({ awake: null, permissions: null });
+  useEffect(() => { void link.lastWord().then(setSaid); }, [link.changed.value]);
+  const held = awake === null ? "" : awake.reason !== Reason.UNSPECIFIED ? why(awake.reason).sentence : awake.held ? t("settings.awake") : "";
   return (
     <div class="card host-settings" data-host={link.known.hostName}>
       <Presence link={link} full />
-      {awake === "" ? null : <p class="small hint">{awake}</p>}
+      {held === "" ? null : <p class="small hint">{held}</p>}
+      {permissions === null || link.over !== null ? null : <Permitted permissions={permissions} />}
       <form class="row" onSubmit={(event) => { event.preventDefault(); void tried(async () => link.rename(name.trim()), setTrouble); }}>
         <label class="grow">{t("settings.name")}<input value={name} maxLength={64} autocomplete="off" onInput={({ currentTarget }) => { setName(currentTarget.value); }} /></label>
         <button type="submit" disabled={name.trim() === link.name}>{t("settings.rename")}</button>

@@ -10,7 +10,7 @@ import { useHeard } from "../parts/heard.js";
 import { Presence } from "../parts/presence.js";
 import { Frame, Icon } from "../parts/small.js";
 import { TaskCard } from "../parts/task_card.js";
-import { t, timeWords } from "../words.js";
+import { markWords, t, timeWords } from "../words.js";
 
 /** So many items are laid out at once; more on request. */
 const AT_ONCE = 60;
@@ -42,12 +42,14 @@ export function Thread({ link, back }: { link: Link; back: () => void }) {
 
 function Line({ item, link }: { item: Item; link: Link }) {
   if ("task" in item) return <TaskCard story={item.task} link={link} />;
-  const { kind, name, atMs } = item.mark;
-  return <p class="mark small">{t(kind === "paired" ? "thread.paired" : "thread.paired_again", { name })} · {timeWords(atMs)}</p>;
+  const { mark } = item;
+  // Of what is lost nobody knows when it was; what was missed says so itself.
+  const at = mark.kind === "lost" || mark.kind === "missed" ? "" : ` · ${timeWords(mark.atMs)}`;
+  return <p class={`mark small ${mark.kind}`} data-mark={mark.kind}>{markWords(mark)}{at}</p>;
 }
 
 function keyOf(item: Item): string {
-  return "task" in item ? item.task.id : `mark-${item.mark.atMs}`;
+  return "task" in item ? item.task.id : `mark-${item.mark.number}`;
 }
 
 /** Stays at the newest while the reader is there, and leaves a reader of older things alone. */
