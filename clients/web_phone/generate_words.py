@@ -76,9 +76,9 @@ def generate(out: Path) -> None:
 
 
 def _read(language: Language) -> Mapping[str, Any]:
-    """Give what a phone says; the page of a computer is not its affair."""
+    """Give what a phone says; the page of a computer and windows on a terminal are not its affair."""
     read: Mapping[str, Mapping[str, Any]] = json.loads(file_of(language).read_text("utf-8"))
-    return {part: entries for part, entries in read.items() if part != "page"}
+    return {part: entries for part, entries in read.items() if part not in ("page", "window")}
 
 
 def _union(name: str, keys: Iterable[str]) -> str:

@@ -37,6 +37,8 @@ OUTCOMES = {
     "not_sent": ("✗", "red"),
 }
 """The sign and the colour of each way in which a task ends."""
+CALLS = {"news": "call_news", "question": "call_question"}
+"""Why a computer calls, as its relay says it, and the line that says so."""
 
 
 class How(Enum):
@@ -213,10 +215,7 @@ class Sayer:
         yield from self._passing(f"… {self._words.line('cancelling')}")
 
     def _on_answered(self, event: Event) -> Iterator[Said]:
-        said = self._words.line("answered_by_nobody")
-        if event["by"]:
-            said = self._words.line("answered", text=one_line(event["text"], 200), by=one_line(event["by"], 64))
-        yield Said(f"» {said}", folds=True)
+        yield Said(f"» {question_words.closed(event, self._words)}", folds=True)
 
     def _on_steering(self, _: Event) -> Iterator[Said]:
         yield _line(f"… {self._words.line('steering')}")
@@ -307,7 +306,7 @@ class Sayer:
         yield _line(self._at_host("called_there" if event["on"] else "called_nowhere", event))
 
     def _on_notification(self, event: Event) -> Iterator[Said]:
-        yield _line(one_line(event["text"], 200))
+        yield _line(self._at_host(CALLS[event["hint"]], event))
 
     def _on_status(self, event: Event) -> Iterator[Said]:
         if event["account"] is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dispatch import errors
@@ -92,6 +92,18 @@ def answered(closed: pb.Answered) -> dict[str, Any]:
         "text": approval_word(closed.approval) or closed.text,
         "by": closed.by,
     }
+
+
+def closed(told: Mapping[str, Any], words: Words = ENGLISH) -> str:
+    """Say what closed a question, from what was written for programs: who answered and what, or why nobody did."""
+    if told["by"]:
+        return words.line("answered", text=one_line(told["text"], 200), by=one_line(told["by"], 64))
+    reason = told.get("reason", "")
+    if not reason or reason == errors.word(errors.NobodyAnswered.reason):
+        return words.line("answered_by_nobody")
+    if reason == errors.word(errors.QuestionClosed.reason):
+        return words.line("closed_by_agent")
+    return words.line("closed", why=errors.of_word(reason).words_in(words).sentence)
 
 
 def read(question: pb.Question, said: str) -> pb.Answer:

@@ -129,7 +129,7 @@ def test_nothing_of_a_stranger_commands_the_terminal() -> None:
     evil = "\x1b[2J\u202e[red]x"
     card = only(conversation(event(1, "accepted", text=evil, attempt=1), event(2, "step", title=evil, detail="")))
 
-    head = card.head()
+    head = card.head(ENGLISH)
     assert head is not None
     assert "\x1b" not in head.text + words(card.body)
     assert "\u202e" not in head.text + words(card.body)
