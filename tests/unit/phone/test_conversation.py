@@ -84,6 +84,12 @@ def test_a_question_is_open_with_its_whole_preview_until_it_is_closed_by_whomeve
     assert ended.question is None
 
 
+def test_a_question_that_closed_without_an_answer_says_why() -> None:
+    told = event(5, "answered", question_id="q1", text="", by="", reason="CANCELLED_BY_PERSON")
+
+    assert "» closed without an answer: It was cancelled." in words(only(conversation(*STORY[:5], told)).body)
+
+
 def test_partial_text_grows_and_gives_way_to_the_whole() -> None:
     made = conversation(*STORY[:3])
     partial = {**HERE, "event": "text", "partial": True, "task_id": TASK}
