@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from dispatch import errors
+from dispatch.device.owner_words import words_of
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
@@ -96,8 +97,11 @@ class SettingsPage(Page):
             await self.perform({"do": "rename", "device": this["device_id"], "name": name})
 
     async def _revoke(self) -> None:
-        await self.perform({"do": "devices"})
-        if which := await self.ask(self.phone.words.window("revoke_which")):
+        devices: list[Event] = []
+        if not await self.perform({"do": "devices"}, devices.append):
+            return
+        there = "\n".join(words_of(one) for one in devices if not one["revoked_at"])  # the question covers the window
+        if which := await self.ask(f"{there}\n\n{self.phone.words.window('revoke_which')}"):
             await self.perform({"do": "revoke", "device": which.strip(), "ask": True})
 
     async def _notifications(self) -> None:
