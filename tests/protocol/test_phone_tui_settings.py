@@ -71,14 +71,14 @@ async def test_a_phone_is_renamed_and_another_device_loses_its_rights_when_the_p
         await chosen(screen, "revoke")
         await screen.shows("Which device is to lose all rights", "desk")
         await typed(screen, "desk")
-        await screen.shows("Revoke the host desk?", "Yes", "No")
+        await screen.shows("Revoke the computer desk?", "Yes", "No")
         await screen.press("enter", "down", "down", "enter")  # nothing is marked at first; the second answer is no
         await screen.shows("desk keeps its rights.")
         assert [one.revoked_at_ms for one in await desk.devices()] == [0, 0]
         await chosen(screen, "revoke")
         await screen.shows("Which device is to lose all rights")
         await typed(screen, "desk")
-        await screen.shows("Revoke the host desk?")
+        await screen.shows("Revoke the computer desk?")
         await screen.press("down", "enter")
         await screen.shows("desk is revoked")
         screen.picture("revoked")

@@ -87,7 +87,7 @@ class Sayer:
         if "state" in event and "task_id" in event and event["event"] not in ("listed", "unsent"):
             yield from self._ended(event)
             return
-        if words := words_of(event):
+        if words := words_of(event, self._words):
             asked = event["event"] == "confirm"
             yield Said(words.removesuffix(YES_OR_NO), how=How.ASKED if asked else How.LINE)
             return
@@ -142,7 +142,8 @@ class Sayer:
             missed = self._words.line("missed_often", count=count, first=first, last=last, text=text)
         yield _line("")
         yield _line(f"— {missed} —", fg="yellow")
-        yield _line(f"  {errors.of_word(event['reason']).words_in(self._words).sentence}")
+        if reason := event.get("reason"):
+            yield _line(f"  {errors.of_word(reason).words_in(self._words).sentence}")
 
     def _on_waiting(self, event: Event) -> Iterator[Said]:
         yield from self._passing(f"… {self._words.line('waiting', position=str(event['position']))}")

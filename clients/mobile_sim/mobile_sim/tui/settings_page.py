@@ -100,7 +100,8 @@ class SettingsPage(Page):
         devices: list[Event] = []
         if not await self.perform({"do": "devices"}, devices.append):
             return
-        there = "\n".join(words_of(one) for one in devices if not one["revoked_at"])  # the question covers the window
+        # The question covers the window: they have to stand in it.
+        there = "\n".join(words_of(one, self.phone.words) for one in devices if not one["revoked_at"])
         if which := await self.ask(f"{there}\n\n{self.phone.words.window('revoke_which')}"):
             await self.perform({"do": "revoke", "device": which.strip(), "ask": True})
 
