@@ -1,4 +1,4 @@
-"""A computer that goes while it has a task, a verdict that does not come, and a page that was closed: what is shown, then and later."""
+"""A computer that goes while it has a task, a verdict that does not come, and a page that was closed: what is shown."""
 
 from __future__ import annotations
 
@@ -64,9 +64,7 @@ class TestAlert:
         await expect(screen.page.locator("article.task")).to_have_count(1)
         await screen.looks_right("interrupted")
 
-    async def test_a_host_that_comes_back_goes_on_with_the_task_that_it_had(
-        self, world: World, screen: Screen
-    ) -> None:
+    async def test_a_host_that_comes_back_goes_on_with_the_task_that_it_had(self, world: World, screen: Screen) -> None:
         host = await screen.together(world, held=True)
         card = await screen.send(QUESTION)
         await screen.becomes(card, "running")

@@ -239,6 +239,8 @@ export type LineKey =
   | "called_never"
   | "called_there"
   | "called_nowhere"
+  | "call_news"
+  | "call_question"
   | "lost"
   | "restored"
   | "send_again"
