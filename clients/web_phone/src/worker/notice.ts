@@ -6,6 +6,7 @@
  */
 
 import type { Became, Waiting } from "../app/model/approvals.js";
+import { oneLine } from "../app/plain.js";
 
 /** What a push is about. */
 export interface Call {
@@ -73,7 +74,7 @@ export function question(pairing: string, { host, text, whole, task, question: i
   const words = wordsOf(language);
   const [once, deny] = [{ action: "once", title: words.once }, { action: "deny", title: words.deny }] as const;
   return {
-    title: words.asks.replace("{host}", () => host), body: whole ? text : `${text}\n${words.more}`, tag: tagOf(pairing, true), urgent: true,
+    title: words.asks.replace("{host}", () => oneLine(host)), body: whole ? text : `${text}\n${words.more}`, tag: tagOf(pairing, true), urgent: true,
     data: { pairing, bound: { task, question: id } }, actions: whole ? [once, deny] : [deny],
   };
 }

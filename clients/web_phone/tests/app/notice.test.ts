@@ -42,7 +42,7 @@ it("a question that is shown whole can be answered both ways, and the answers ar
 });
 
 it("nobody says yes to what they can't read whole", () => {
-  for (const preview of ["x".repeat(MOST_CHARACTERS), "a\n".repeat(9)]) {
+  for (const preview of ["x".repeat(MOST_CHARACTERS), "a\n".repeat(3)]) {
     const { text, whole } = shown(asked("Run this?", preview));
     expect(whole).toBe(false);
     const said = question(pairing, { host: "Desk", task: "aa", question: "09", text, whole }, "en");
@@ -51,8 +51,9 @@ it("nobody says yes to what they can't read whole", () => {
   }
 });
 
-it("what would make text look like other text is left out", () => {
-  expect(shown(asked("run a\u202etxt.exe\r\u0007\u2028now")).text).toBe("run a txt.exe   now");
+it("what would make text look like other text, or nothing, is shown as what it is, and each space where there is more than one", () => {
+  expect(shown(asked("run a\u202etxt.exe\r\u0007\u2028now")).text).toBe("run a⟨U+202E⟩txt.exe␍␇⟨U+2028⟩now");
+  expect(shown(asked("Delete these?", "\n\n`a  b` \u3164\n\tc")).text).toBe("Delete these?\n`a␣␣b` ⟨U+3164⟩\n␣c");
 });
 
 it("the newest approval is shown; questions of an agent's own and that which was just answered are not", () => {

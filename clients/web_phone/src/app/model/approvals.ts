@@ -9,6 +9,7 @@ import { effect } from "@preact/signals";
 import { clock } from "../../ground/clock.js";
 import { hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
+import { plain } from "../plain.js";
 import type { Link } from "./link.js";
 import type { Asked, Item, TaskStory } from "./story.js";
 
@@ -37,9 +38,9 @@ export interface Reply {
   readonly waiting: Waiting | null;
 }
 
-/** A notification has room for so much, characters and lines. */
-export const MOST_CHARACTERS = 300;
-export const MOST_LINES = 8;
+/** A notification has room for so much, characters and lines, on the desktops and lock screens with the least: the rest of it is cut there without a sign. */
+export const MOST_CHARACTERS = 120;
+export const MOST_LINES = 3;
 /** For so long the worker waits for a line to the computer, ms. */
 const PATIENCE_MS = 15_000;
 const TOO_LATE: readonly Reason[] = [Reason.QUESTION_CLOSED, Reason.TASK_OVER, Reason.TASK_UNKNOWN];
@@ -50,11 +51,16 @@ export function newest(items: readonly Item[], host: string, but = ""): Waiting 
   return found === undefined ? null : { host, task: found.id, question: hex(found.asked.question.questionId), ...shown(found.asked) };
 }
 
-/** Writes what would be done, as far as there is room. What could make it look like something else is left out. Pure. */
+/** Writes what would be done, as far as there is room. What shows nothing is shown as what it is, also spaces where one can't tell how many. Pure. */
 export function shown({ question, preview }: Asked): { text: string; whole: boolean } {
-  const all = `${question.text}\n${preview}`.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (one) => (one === "\n" ? one : " ")).replace(/\s*\n\s*/g, "\n").trim();
-  const lines = all.split("\n").slice(0, MOST_LINES).join("\n").slice(0, MOST_CHARACTERS);
-  return { text: lines === all ? all : `${lines} …`, whole: lines === all };
+  const lines = plain(`${question.text}\n${preview}`).split("\n").filter((line) => line.trim() !== "").map(spaced);
+  const all = lines.join("\n");
+  const cut = Array.from(lines.slice(0, MOST_LINES).join("\n")).slice(0, MOST_CHARACTERS).join("");
+  return { text: cut === all ? all : `${cut} …`, whole: cut === all };
+}
+
+function spaced(line: string): string {
+  return line.replace(/^\s+|\s+$|\s{2,}|\t/g, (spaces) => "␣".repeat(spaces.length));
 }
 
 /** Does what the worker wants, with this link. */
