@@ -179,6 +179,16 @@ describe("the thread", () => {
   it("ends with a place that no thread has", async () => {
     await expect(world.hears({ case: "receipt", value: { seq: 2n ** 60n } })).rejects.toMatchObject({ reason: Reason.PROTOCOL_VIOLATION });
   });
+
+  it("ends with a moment that never was, so that no screen has to show it", async () => {
+    for (const ms of [-(2n ** 63n), 2n ** 63n - 1n]) {
+      for (const moment of [{ sinceMs: ms }, { lastHeardMs: ms }]) {
+        const said = { case: "presence", value: { state: Reachability.ABSENT, cause: Reason.HOST_ASLEEP, ...moment } } as const;
+        await expect(world.hears(said)).rejects.toMatchObject({ reason: Reason.PROTOCOL_VIOLATION });
+        expect(world.line.host).toBeNull();
+      }
+    }
+  });
 });
 
 describe("the session", () => {

@@ -16,7 +16,7 @@ import { EMPTY, hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 import { type Presence, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
 import {
-  type Attachment, AttachmentSchema, type DownLiveItem, type Event, EventSchema, type KeepAwake, KeepAwakeSchema, type Progress,
+  type Attachment, AttachmentSchema, type DownLiveItem, type Event, type KeepAwake, KeepAwakeSchema, type Progress,
 } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
 import { Refused } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId, type TaskId, type TransferId } from "../../protocol/ids.js";
@@ -25,6 +25,7 @@ import { Backoff } from "../../protocol/thread/backoff.js";
 import type { Dial } from "../../protocol/thread/carrier.js";
 import type { Identity, Right } from "../../protocol/thread/client.js";
 import { answer, cancel, type Command, steer, task } from "../../protocol/thread/commands.js";
+import { eventOf } from "../../protocol/thread/events.js";
 import { LineClient } from "../../protocol/thread/line_client.js";
 import type { Post, Task } from "../../protocol/thread/store.js";
 import type { Asked, Item } from "./story.js";
@@ -328,7 +329,7 @@ export class Link {
     if (head !== null && head <= this.toldUpTo) return;
     for (const { number, content, shown } of await this.around.pairings.events(this.pairId, this.toldUpTo)) {
       this.toldUpTo = number;
-      if (content !== null && shown) this.tell(fromBinary(EventSchema, content));
+      if (content !== null && shown) this.tell(eventOf(content));
     }
   }
 

@@ -18,6 +18,7 @@ import { messageId } from "../encoding.js";
 import { Refused } from "../errors.js";
 import { ID_BYTES, id, type MessageId, type Rng, type TaskId } from "../ids.js";
 import type { Signer } from "../keys.js";
+import { checkedMoment } from "../moments.js";
 import { checked, oldest } from "../places.js";
 import type { Head } from "../sealed/head.js";
 import type { PairKeys } from "../sealed/pair_keys.js";
@@ -308,7 +309,7 @@ export class Line {
         return;
       }
       case "presence": {
-        this.presence = frame.value;
+        this.presence = { ...frame.value, sinceMs: checkedMoment(frame.value.sinceMs), lastHeardMs: checkedMoment(frame.value.lastHeardMs) };
         const reachable = frame.value.state === Reachability.REACHABLE;
         this.talk.tending.hostIs(reachable, frame.value.instance);
         if (reachable) this.ledger.hostBack();
