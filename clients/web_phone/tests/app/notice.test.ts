@@ -11,8 +11,8 @@ import { callOf, notice, question, unanswered } from "../../src/worker/notice.js
 
 const pairing = "0".repeat(32);
 
-function asked(text: string, preview = "", id = 9, isApproval = true): Asked {
-  return { question: create(QuestionSchema, { questionId: new Uint8Array(16).fill(id), text }), choices: ["once", "deny"], isApproval, preview };
+function asked(text: string, preview = "", id = 9, isApproval = true, whole = true): Asked {
+  return { question: create(QuestionSchema, { questionId: new Uint8Array(16).fill(id), text }), choices: ["once", "deny"], isApproval, preview: { text: preview, whole } };
 }
 
 function item(id: string, of: Asked | null): Item {
@@ -49,6 +49,7 @@ it("nobody says yes to what they can't read whole", () => {
     expect(said.actions.map(({ action }) => action)).toEqual(["deny"]);
     expect(said.body).toContain("There is more");
   }
+  expect(shown(asked("Run this?", "ls", 9, true, false))).toEqual({ text: "Run this?\nls …", whole: false }); // parts of it are not here
 });
 
 it("what would make text look like other text, or nothing, is shown as what it is, and each space where there is more than one", () => {

@@ -53,10 +53,11 @@ export function newest(items: readonly Item[], host: string, but = ""): Waiting 
 
 /** Writes what would be done, as far as there is room. What shows nothing is shown as what it is, also spaces where one can't tell how many. Pure. */
 export function shown({ question, preview }: Asked): { text: string; whole: boolean } {
-  const lines = plain(`${question.text}\n${preview}`).split("\n").filter((line) => line.trim() !== "").map(spaced);
+  const lines = plain(`${question.text}\n${preview.text}`).split("\n").filter((line) => line.trim() !== "").map(spaced);
   const all = lines.join("\n");
   const cut = Array.from(lines.slice(0, MOST_LINES).join("\n")).slice(0, MOST_CHARACTERS).join("");
-  return { text: cut === all ? all : `${cut} …`, whole: cut === all };
+  const whole = preview.whole && cut === all;
+  return { text: whole ? all : `${cut} …`, whole };
 }
 
 function spaced(line: string): string {
