@@ -257,6 +257,16 @@ describe("a command", () => {
     expect([await state(), stored?.view.reason]).toEqual(["refused", "HOST_ASLEEP"]);
   });
 
+  it("is not begun behind the moment by which it was to begin: the person was told by then that it was not", async () => {
+    await world.together();
+    const late = cancel(TASK, counted("late"));
+
+    const step = await world.line.begin(late, world.times, world.times.wallMs - 1);
+
+    expect([step.frames, step.changes, step.over]).toEqual([[], [], [{ command: late, post: null }]]);
+    expect(posts(await world.carry(world.line.begin(late, world.times, world.times.wallMs)))).toHaveLength(1);
+  });
+
   it("goes out once more after STALE_EPOCH, in another session, and keeps its id", async () => {
     await world.together();
     const [first] = posts(await world.carry(world.line.begin(task(TASK, "build it"), world.times)));

@@ -86,6 +86,7 @@ const screen: Screen = {
   "ask.remembered": "Gemerkt als: {rule}",
   "ask.more": "Sobald alles gezeigt ist, kannst du es erlauben.",
   "ask.missing": "Nicht alles, was getan würde, ist hier; darum lässt es sich von diesem Telefon aus nicht erlauben. Lies und beantworte es auf {host}.",
+  "ask.not_known": "{host} hat nicht gesagt, ob deine Antwort zählt. Es steht hier, sobald er es sagt; noch einmal zu antworten schadet nicht.",
   "ask.words": "Deine Antwort",
   "ask.send": "Antworten",
   "answer.once": "einmal erlaubt",

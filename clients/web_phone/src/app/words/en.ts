@@ -84,6 +84,7 @@ const screen = {
   "ask.remembered": "Remembered as: {rule}",
   "ask.more": "Once all of it is shown you can allow it.",
   "ask.missing": "Not all of what would be done is here, so it can't be allowed from this phone. Read and answer it on {host}.",
+  "ask.not_known": "{host} has not said whether your answer counts. It will show here when it does; answering again does no harm.",
   "ask.words": "Your answer",
   "ask.send": "Answer",
   "answer.once": "allowed once",
