@@ -4,6 +4,7 @@ import { render } from "preact";
 
 import { App } from "./app.js";
 import { Phone } from "./model/phone.js";
+import { showPlain } from "./plain_page.js";
 import { follow, go, takeFragment } from "./route.js";
 import "./style.css";
 import { register } from "./updates.js";
@@ -11,6 +12,7 @@ import { speak } from "./words.js";
 
 const link = takeFragment(); // before anything else: nothing may see it in the address
 follow();
+showPlain();
 const phone = new Phone();
 await speak(phone.preferences.chosen.value.language);
 const root = document.getElementById("app");

@@ -151,8 +151,9 @@ export function bytesWords(bytes: number): string {
   return new Intl.NumberFormat(language.value, { style: "unit", unit: units[at] ?? "byte", unitDisplay: "short", maximumFractionDigits: value < 10 && at > 0 ? 1 : 0 }).format(value);
 }
 
-/** Writes when: the time of today, else the day with it. */
+/** Writes when: the time of today, else the day with it; a question mark for what is no moment, since a screen must not fail at one. */
 export function timeWords(atMs: number): string {
+  if (Number.isNaN(new Date(atMs).getTime())) return "?";
   const [at, now] = [new Date(atMs), new Date()];
   const today = at.toDateString() === now.toDateString();
   return new Intl.DateTimeFormat(language.value, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(at);

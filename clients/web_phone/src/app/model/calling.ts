@@ -4,7 +4,7 @@ import { effect } from "@preact/signals";
 
 import type { Preferences } from "../../ground/preferences.js";
 import { EMPTY, hex, solid } from "../../protocol/bytes.js";
-import { tagOf } from "../../worker/notice.js";
+import { isOf } from "../../worker/notice.js";
 import type { Link } from "./link.js";
 
 /** What came of wanting to be called. */
@@ -46,7 +46,7 @@ export class Calling {
   async seen(pairing: string): Promise<void> {
     const worker = "serviceWorker" in navigator ? await navigator.serviceWorker.getRegistration() : undefined;
     const shown = (await worker?.getNotifications()) ?? [];
-    for (const one of shown) if ([tagOf(pairing, true), tagOf(pairing, false)].includes(one.tag)) one.close();
+    for (const one of shown) if (isOf(one.tag, pairing, true) || isOf(one.tag, pairing, false)) one.close();
   }
 
   /** Tells relays when there is something new to tell: after a stream opened, after a choice. */
