@@ -18,4 +18,5 @@ if (root !== null) render(<App phone={phone} />, root);
 await phone.start();
 if (link.startsWith("dispatch:")) go({ at: "pair", link });
 else if (/^thread=[0-9a-f]{32}$/.test(link)) go({ at: "thread", id: link.slice("thread=".length) });
-void register((pairing) => { go({ at: "thread", id: pairing }); });
+// Where nothing may be stored there is no worker either, and the page says so.
+if (phone.stage.value !== "no_store") void register((pairing) => { go({ at: "thread", id: pairing }); });

@@ -24,8 +24,9 @@ export function back(): void {
   else history.back();
 }
 
-/** Follows the browser's own buttons. */
+/** Follows the browser's own buttons. A page that is loaded anew shows the computers, whatever its entry in the history was before. */
 export function follow(): void {
+  history.replaceState({ at: "hosts" }, "", location.pathname);
   addEventListener("popstate", ({ state }) => { route.value = isRoute(state) ? state : { at: "hosts" }; });
 }
 

@@ -56,6 +56,11 @@ export class Account {
     return this.now;
   }
 
+  /** Whether who is known here is signed in, as far as this device knows. */
+  get hasSession(): boolean {
+    return (this.now?.session.length ?? 0) > 0;
+  }
+
   /** Reads who was signed in. */
   async open(): Promise<void> {
     const sealed = await this.database.get("device", SIGNED_IN);

@@ -45,6 +45,14 @@ export async function deviceKeys(database: Database): Promise<DeviceKeys> {
   };
 }
 
+/** Makes another signing key in place of the device's, whose vault stays. What was made of the old row, `deviceKeys`, holds no more. */
+export async function renewDeviceKey(database: Database): Promise<void> {
+  const row = await database.get("keys", OWN);
+  if (row === undefined) return;
+  const pair = await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
+  await database.put("keys", { ...row, signKey: pair.privateKey, signPublic: await publicHalf(pair) }, OWN);
+}
+
 async function made(database: Database): Promise<KeyRow> {
   let row: KeyRow;
   try {

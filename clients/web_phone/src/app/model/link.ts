@@ -18,7 +18,7 @@ import { type Presence, PushTargetSchema, Reachability } from "../../protocol/di
 import {
   type Attachment, AttachmentSchema, type DownLiveItem, type Event, EventSchema, type KeepAwake, KeepAwakeSchema, type Progress,
 } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
-import { Refused } from "../../protocol/errors.js";
+import { reasonOf, Refused } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId, type TaskId, type TransferId } from "../../protocol/ids.js";
 import { KEY_BYTES } from "../../protocol/sealed/file.js";
 import { Backoff } from "../../protocol/thread/backoff.js";
@@ -49,7 +49,7 @@ export interface Around {
   sign: Identity["sign"];
   right(pairId: PairId, fresh: boolean): Promise<Right>;
   /** Hears that nothing goes on before the person has signed in again. */
-  signInNeeded(): void;
+  signInNeeded(why: Refused): void;
 }
 
 /** One pairing. */
@@ -96,8 +96,10 @@ export class Link {
     await this.readOn();
     const begin = await this.around.pairings.keys(this.pairId);
     if (begin === null) {
-      this.over = new Refused(Reason.NOT_PAIRED);
-      this.restTasks = (await this.around.pairings.load(this.pairId))?.tasks ?? [];
+      const rest = await this.around.pairings.load(this.pairId);
+      const { reason = "", tasks = [] } = rest ?? {};
+      this.over = new Refused(reason === "" ? Reason.NOT_PAIRED : reasonOf(reason));
+      this.restTasks = tasks;
       this.touch();
       return;
     }
@@ -119,6 +121,11 @@ export class Link {
         revoked: async () => this.end(),
       },
     );
+  }
+
+  /** Goes to where a person signs in: a device whose key was revoked comes back as a new one. */
+  signInAgain(): void {
+    this.around.signInNeeded(new Refused(this.cause));
   }
 
   /** Leaves the stream. */
@@ -158,7 +165,7 @@ export class Link {
     if (this.over !== null) return NO_PAIRING.includes(this.over.reason) ? "over" : "stopped";
     const { presence } = this;
     if (presence === null) return (this.client?.error ?? null) === null || (this.isFresh && !this.met) ? "connecting" : "no_network";
-    if (presence.state === Reachability.ABSENT) return "absent";
+    if (presence.state === Reachability.ABSENT) return NO_PAIRING.includes(presence.cause) ? "over" : "absent";
     if (presence.state !== Reachability.REACHABLE) return "reconnecting";
     return presence.unsteady ? "unsteady" : "reachable";
   }
@@ -298,13 +305,13 @@ export class Link {
         const why = refused(problem);
         this.restTasks = this.client?.line.ledger.all() ?? this.restTasks;
         if (why.reason !== Reason.NOT_PAIRED || !this.isFresh || this.ended) {
-          this.over = why;
+          this.over = this.ended ? new Refused(Reason.HOST_REVOKED) : why; // by the host's own word
           break;
         }
       }
       await new Promise<void>((resolve) => clock.after(AGAIN_MS, resolve));
     }
-    if (this.over.reason === Reason.SIGN_IN_REQUIRED) this.around.signInNeeded();
+    if (this.over.reason === Reason.SIGN_IN_REQUIRED) this.around.signInNeeded(this.over);
     this.touch();
   }
 

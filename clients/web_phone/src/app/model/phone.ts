@@ -3,13 +3,13 @@
 import { effect, type Signal, signal } from "@preact/signals";
 
 import { clock, rng } from "../../ground/clock.js";
-import { NoDeviceKeys } from "../../ground/device_keys.js";
+import { NoDeviceKeys, renewDeviceKey } from "../../ground/device_keys.js";
 import { own } from "../../ground/ownership.js";
 import { Preferences } from "../../ground/preferences.js";
 import { tellWorker } from "../../ground/worker_choices.js";
 import { hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
-import { Refused } from "../../protocol/errors.js";
+import { Refused, word } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId } from "../../protocol/ids.js";
 import { LinkError, readLink } from "../../protocol/pairing/link.js";
 import { meet } from "../../protocol/pairing/meeting.js";
@@ -44,6 +44,8 @@ export class Phone {
   readonly online: Signal<boolean> = signal(navigator.onLine);
   /** What of a person's sign-in the screens show. */
   readonly signedIn: Signal<{ account: string; server: string; service: string; deviceName: string } | null> = signal(null);
+  /** Why nothing goes on before the person has signed in again; null while they know it themselves. */
+  readonly signInNeeded: Signal<Refused | null> = signal(null);
   readonly preferences = new Preferences();
   private ground: Ground | null = null;
   private calls: Calling | null = null;
@@ -56,11 +58,12 @@ export class Phone {
   /** Starts, or says why it can't. `takeOver` takes the device from another tab. */
   async start({ takeOver = false } = {}): Promise<void> {
     this.stage.value = "starting";
-    if (!(await own(takeOver, () => { this.leave(); }))) {
-      this.stage.value = "elsewhere";
-      return;
-    }
     try {
+      // Where nothing may be stored, locks are denied as well.
+      if (!(await own(takeOver, () => { this.leave(); }))) {
+        this.stage.value = "elsewhere";
+        return;
+      }
       this.ground = await lay();
     } catch (problem) {
       this.stage.value = problem instanceof NoDeviceKeys ? "no_keys" : "no_store";
@@ -72,12 +75,11 @@ export class Phone {
     addEventListener("offline", () => { this.online.value = false; });
     document.addEventListener("visibilitychange", () => { void this.look(); });
     this.showSignedIn();
-    if (this.ground.account.signedIn === null) {
+    if (!this.ground.account.hasSession) {
       this.stage.value = "signed_out";
       return;
     }
-    await this.openLinks();
-    this.stage.value = "ready";
+    await this.openAll();
   }
 
   /** Hears which thread is on the screen, if any. */
@@ -92,16 +94,19 @@ export class Phone {
     return this.calls;
   }
 
-  /** Signs in. Rejects with Refused. */
+  /** Signs in: as a new device where the service says that the key of this one was revoked. Rejects with Refused. */
   async signIn(of: { server: string; account: string; password: string; deviceName: string }): Promise<void> {
-    const { account } = this.there();
-    await account.signIn(of);
+    await this.there().account.signIn(of).catch(async (problem: unknown) => {
+      if (refused(problem).reason !== Reason.DEVICE_REVOKED) throw problem;
+      await this.startAfresh();
+      await this.there().account.signIn(of);
+    });
     this.closeLinks(); // those that waited for a sign-in begin anew
+    this.signInNeeded.value = null;
     // The browser may else throw everything away when its disk is full.
     if ("storage" in navigator) void navigator.storage.persist();
     this.showSignedIn();
-    await this.openLinks();
-    this.stage.value = "ready";
+    await this.openAll();
   }
 
   /** Signs out: the pairings and what was said stay on this phone, and nothing more is sent or heard. */
@@ -109,6 +114,7 @@ export class Phone {
     this.closeLinks();
     await this.there().account.signOut();
     this.showSignedIn();
+    this.signInNeeded.value = null;
     this.stage.value = "signed_out";
   }
 
@@ -184,10 +190,31 @@ export class Phone {
     });
   }
 
+  /** Opens all links, and shows them, unless one of them has heard meanwhile that the person has to sign in. */
+  private async openAll(): Promise<void> {
+    await this.openLinks();
+    if (this.signInNeeded.value === null) this.stage.value = "ready";
+  }
+
+  /**
+   * Becomes a new device, since a key that was revoked never comes in again. What it was paired with is over; what was said stays.
+   * Only the service that the person has just named is believed in that.
+   */
+  private async startAfresh(): Promise<void> {
+    const { database, pairings } = this.there();
+    this.closeLinks();
+    await pairings.endAll(word(Reason.DEVICE_REVOKED));
+    await renewDeviceKey(database); // last: as long as the old one is there, the next try comes this way again
+    this.ground = await lay(database);
+  }
+
   /** Opens the links of all pairings that are not open yet. */
   private async openLinks(): Promise<void> {
     const { pairings } = this.there();
-    const around = aroundLinks(this.there(), this.instance, () => { this.stage.value = "signed_out"; });
+    const around = aroundLinks(this.there(), this.instance, (why) => {
+      this.signInNeeded.value = why;
+      this.stage.value = "signed_out";
+    });
     const kept = await pairings.all();
     for (const { pairId, known, core } of kept) {
       if (core.state === "provisional" && Date.now() - known.madeAtMs > PROVISIONAL_MS) await pairings.remove(pairId);
@@ -227,7 +254,6 @@ export class Phone {
   private showSignedIn(): void {
     const now = this.ground?.account.signedIn ?? null;
     this.signedIn.value = now === null ? null : { account: now.account, server: now.server, service: now.service, deviceName: now.deviceName };
-    if (now?.session.length === 0) this.stage.value = "signed_out";
   }
 }
 

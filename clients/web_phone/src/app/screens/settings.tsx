@@ -10,6 +10,7 @@ import { type Link, refused } from "../model/link.js";
 import type { Phone } from "../model/phone.js";
 import { Presence } from "../parts/presence.js";
 import { Frame, Trouble } from "../parts/small.js";
+import { go } from "../route.js";
 import { LANGUAGES, speak, t, why } from "../words.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 
@@ -125,7 +126,7 @@ function About({ phone }: { phone: Phone }) {
       {who === null ? null : <p>{t("settings.account", { account: who.account, server: who.service })}<br />{t("settings.device", { name: who.deviceName })}</p>}
       <p>{t("settings.version", { version: APP_VERSION })}</p>
       {digest === "" ? null : <><p class="small">{t("settings.digest")}</p><p class="digest"><code>{digest}</code></p><p class="small hint">{t("settings.digest_why")}</p></>}
-      <button type="button" onClick={() => void phone.signOut()}>{t("settings.sign_out")}</button>
+      <button type="button" onClick={() => void phone.signOut().then(() => { go({ at: "hosts" }, { instead: true }); })}>{t("settings.sign_out")}</button>
       <Sure label={t("settings.reset")} question={t("settings.reset_sure")} act={async () => phone.reset()} />
     </section>
   );
