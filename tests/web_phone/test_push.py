@@ -167,6 +167,7 @@ async def test_in_quiet_hours_questions_come_through_and_news_wait(
     await screen.page.get_by_label("Quiet hours").check()
     await screen.page.get_by_label("From").fill(f"{now - timedelta(hours=1):%H:%M}")
     await screen.page.get_by_label("To", exact=True).fill(f"{now + timedelta(hours=6):%H:%M}")
+    await screen.looks_right("quiet-hours")
     await screen.page.get_by_role("button", name="Back").click()
     await screen.page.get_by_role("button", name="desk").click()
     await screen.connected()

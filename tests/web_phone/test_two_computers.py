@@ -70,6 +70,8 @@ async def test_a_computer_that_asks_is_marked_while_another_one_is_looked_at_unt
     await screen.opens("desk")
     await screen.becomes(await screen.send(f"sort {world.folder / 'files'} into folders by type"), "asking")
     await screen.button("Back").click()
+    await expect(screen.page.locator("button.host").first.locator(".badge")).to_have_text("asks you")
+    await screen.looks_right("one-asks")
     await screen.opens("study")
 
     await screen.page.set_viewport_size({"width": 1024, "height": 768})  # computers stand beside the thread

@@ -65,7 +65,9 @@ export function caseWords(key: CaseKey): Saying {
 
 /** Says why a task stands as it does; null where there is no reason. */
 export function causeOf({ state, view }: TaskStory, host: string): Saying | null {
-  const reason = view.away !== "" && state === "out_of_contact" ? view.away : view.reason;
+  // The computer has it: what the reason advises is for what it does not have, and what to do the state itself says.
+  if (state === "out_of_contact") return { sentence: whyOf(view.away, { host })?.sentence ?? "", advice: "" };
+  const { reason } = view;
   // Of a command that was refused it is the other side's disk.
   return reason === "STORE_FAILED" && state === "refused" ? caseWords("STORE_FAILED_THERE") : whyOf(reason, { host });
 }

@@ -145,7 +145,7 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
     id: hex(task.taskId), taskId: task.taskId, words: task.text, files: filesOf(task.action), atMs: task.madeAtMs || view.atMs, state, view, steps, artifacts, answers, added, waitsFor,
     asked: asked === null || OUTCOMES.has(view.state) ? null : { question: asked, choices: answersTo(asked), isApproval: asked.actionDigest.length > 0, preview },
     may: {
-      cancel: WITH_HOST.has(view.state) && state !== "out_of_contact",
+      cancel: WITH_HOST.has(view.state) && view.away === "",
       resend: (UNSENT.has(view.state) || view.state === "unconfirmed") && task.action.length > 0,
       drop: UNSENT.has(view.state),
       dismiss: mayBeDismissed(view) && state !== "dismissed",
