@@ -48,6 +48,9 @@ class GrpcCall:
             raise Gone
         return data
 
+    def let_in(self) -> None:
+        """Do nothing: gRPC reads no message before it is asked for, and its windows bound what came."""
+
     async def write(self, message: bytes) -> None:
         """Write a message. Raises Gone."""
         try:

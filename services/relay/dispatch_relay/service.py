@@ -68,6 +68,7 @@ class ThreadService:
             with self._openings.one(wire.call.address):
                 async with asyncio.timeout(self._settings.hello_ms / 1_000):
                     admitted, caller = await self._gate.admit(wire.frame, wire.write)
+                    wire.call.let_in()
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Open took too long") from None
         room = await self._rooms.enter(admitted.pair_id)

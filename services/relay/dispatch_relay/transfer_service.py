@@ -72,6 +72,7 @@ class TransferService:
             with self._openings.one(wire.call.address):
                 async with asyncio.timeout(self._settings.hello_ms / 1_000):
                     admitted, transfer_id = await self._gate.admit_to_transfer(wire.frame, wire.call.write)
+                    wire.call.let_in()
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Join took too long") from None
         if self.draining:

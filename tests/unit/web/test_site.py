@@ -11,10 +11,13 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from dispatch.address import Address
 
 from deploy.web import bundle
-from deploy.web.site import application, headers, serve
+from deploy.web.site import Keys, application, headers, serve
 from tests.support.certificates import Certificates
+from tests.support.ports import address_to_come_back_to
+from tests.support.silent import silent
 
 PAGE = b"<!doctype html><title>phone</title>" + b" " * 500
 Visit = Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]
@@ -34,24 +37,30 @@ def built(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def visit(built: Path, tmp_path: Path) -> AsyncIterator[Visit]:
+async def address() -> Address:
+    """Give where it is."""
+    return Address.parse(address_to_come_back_to())
+
+
+@pytest.fixture
+async def visit(built: Path, tmp_path: Path, address: Address) -> AsyncIterator[Visit]:
     """Give a browser that asks, as far as this goes."""
     certificates = Certificates(tmp_path / "certificates")
     keys = certificates.keys()
     site = application(bundle.read(built), services=["relay.example:443"])
-    runner, port = await serve(site, host="127.0.0.1", port=0, certificate=str(keys.certificate), key=str(keys.key))
+    server, bound = await serve(site, listen=address, keys=Keys(keys.certificate, keys.key), connections=2)
 
     @asynccontextmanager
     async def ask(path: str, method: str = "GET", **given: str) -> AsyncIterator[aiohttp.ClientResponse]:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
-            where = f"https://localhost:{port}{path}"
+            where = f"https://localhost:{bound.port}{path}"
             async with session.request(method, where, ssl=certificates.believing(), headers=given) as answer:
                 yield answer
 
     try:
         yield ask
     finally:
-        await runner.cleanup()
+        await server.stop()
 
 
 async def test_the_page_and_its_files_are_served_as_they_were_built(visit: Visit) -> None:
@@ -68,6 +77,11 @@ async def test_there_is_nothing_but_the_bundle(visit: Visit, built: Path, path: 
     (built.parent / "secret").write_text("of somebody")
     async with visit(path) as answer:
         assert (answer.status, await answer.read()) == (404, b"")
+
+
+async def test_connections_that_ask_for_nothing_make_room_for_who_asks(visit: Visit, address: Address) -> None:
+    async with silent(address, 20), visit("/") as answer:
+        assert answer.status == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
