@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 PATIENCE_SECONDS = 10.0
 """How long TLS may take, and then a whole request."""
@@ -102,7 +103,7 @@ class Arrival(asyncio.Protocol):
         self._shaking_hands: asyncio.Task[None] | None = None
         self._begun = False
         self._early = b""
-        """What came with the end of the handshake, before the loop said that it ended."""
+        """What came before the handshake could take it, and then with its end before that was known."""
         self._looking: asyncio.TimerHandle | None = None
         self._seen: tuple[object, int] | None = None
         """What was owed, and unread, when it was last looked at."""
@@ -126,15 +127,12 @@ class Arrival(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Shake hands, where TLS is spoken, else begin."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a connection is a stream of bytes")
+        transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
         self._transport = transport
         context = self._arrivals.context
         if context is None:
             self._begin(transport)
         else:
-            # What comes is the handshake's, and that begins in the loop's next round.
-            transport.pause_reading()
             self._shaking_hands = self._loop.create_task(self._shake_hands(transport, context))
         self._arrivals.came(self)
 
@@ -168,6 +166,10 @@ class Arrival(asyncio.Protocol):
             self._served.connection_lost(exc)
 
     async def _shake_hands(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
+        if self._early:
+            # Before all else that `start_tls` has the loop do.
+            self._loop.call_soon(_feed, transport, self._early)
+            self._early = b""
         # A stranger's mistakes are nothing to log.
         with contextlib.suppress(OSError):
             secured = await self._loop.start_tls(
@@ -209,3 +211,14 @@ class Arrival(asyncio.Protocol):
             self._looking.cancel()
         if self._shaking_hands is not None:
             self._shaking_hands.cancel()
+
+
+def _feed(transport: asyncio.Transport, data: bytes) -> None:
+    """Give bytes to the transport's protocol as if they came just now."""
+    protocol = cast("asyncio.BufferedProtocol", transport.get_protocol())
+    while data:
+        room = memoryview(protocol.get_buffer(len(data)))
+        taken = min(len(room), len(data))
+        room[:taken] = data[:taken]
+        protocol.buffer_updated(taken)
+        data = data[taken:]

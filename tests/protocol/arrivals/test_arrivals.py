@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.support.silent import silent
 from tests.support.waiting import DEADLINE_SECONDS
 
 SHORT_SECONDS = 0.05
+HELD_UP_SECONDS = 0.01
 LONGER_SECONDS = 0.4
 """Where something has to come before the patience is over."""
 ASK = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -83,10 +86,21 @@ async def test_who_asks_for_nothing_makes_room_for_who_asks(serving: Serving) ->
             await one.is_cut()
 
 
-async def test_a_handshake_that_does_not_end_makes_room_for_who_asks(serving: Serving, tmp_path: Path) -> None:
-    certificates = Certificates(tmp_path)
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path)
+
+
+@pytest.fixture
+def shown(certificates: Certificates) -> Certificate:
+    """Give what is shown where TLS is spoken."""
     seen = CertificateMetrics(CollectorRegistry(), prefix="test")
-    shown = Certificate(certificates.server(certificates.issue()), listener="web", metrics=seen)
+    return Certificate(certificates.server(certificates.issue()), listener="web", metrics=seen)
+
+
+async def test_a_handshake_that_does_not_end_makes_room_for_who_asks(
+    serving: Serving, certificates: Certificates, shown: Certificate
+) -> None:
     async with serving(connections=2, certificate=shown) as address, silent(address, 20) as strangers:
         assert await status_of(address, certificates) == 200
 
@@ -94,12 +108,39 @@ async def test_a_handshake_that_does_not_end_makes_room_for_who_asks(serving: Se
             await one.is_cut()
 
 
-async def test_a_handshake_that_does_not_end_is_cut_off(serving: Serving, tmp_path: Path) -> None:
-    certificates = Certificates(tmp_path)
-    seen = CertificateMetrics(CollectorRegistry(), prefix="test")
-    shown = Certificate(certificates.server(certificates.issue()), listener="web", metrics=seen)
+async def test_a_handshake_that_does_not_end_is_cut_off(serving: Serving, shown: Certificate) -> None:
     async with serving(patience_seconds=SHORT_SECONDS, certificate=shown) as address, silent(address) as (stranger,):
         await stranger.is_cut()
+
+
+async def test_a_handshake_that_is_none_is_cut_off(serving: Serving, shown: Certificate) -> None:
+    async with serving(certificate=shown) as address, silent(address) as (stranger,):
+        stranger.says(ASK)
+
+        await stranger.is_cut()
+
+
+async def test_whatever_comes_together_is_taken_in_order(
+    serving: Serving, certificates: Certificates, shown: Certificate
+) -> None:
+    """A loop that is held up finds a connection and its handshake, or the end of that and the request, at once."""
+    trusting = certificates.believing()
+
+    def asked(address: Address) -> bytes:
+        with (
+            socket.create_connection((address.host, address.port)) as plain,
+            trusting.wrap_socket(plain, server_hostname="localhost") as secured,
+        ):
+            secured.sendall(ASK)
+            return secured.recv(100)
+
+    async with serving(certificate=shown) as address:
+        for _ in range(10):
+            asking = asyncio.create_task(asyncio.to_thread(asked, address))
+            while not asking.done():
+                await asyncio.sleep(0)
+                time.sleep(HELD_UP_SECONDS)  # noqa: ASYNC251 -- that nothing else happens meanwhile is the point
+            assert (await asking).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: he"])
