@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -19,6 +22,7 @@ from tests.support.certificates import Certificates
 from tests.support.ports import address_to_come_back_to
 from tests.support.silent import silent
 
+ROOT = Path(__file__).parents[3]
 PAGE = b"<!doctype html><title>phone</title>" + b" " * 500
 Visit = Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]
 
@@ -114,3 +118,20 @@ def test_what_is_not_the_bundle_of_its_digest_is_not_served(built: Path, change:
 
     with pytest.raises(ValueError, match="not a bundle as it was built"):
         bundle.read(built)
+
+
+LOADED = """
+import sys
+import deploy.web.__main__
+print(*(name for name in sys.modules if name.partition(".")[0] in ("dispatch", "grpc", "cryptography")))
+"""
+
+
+def test_it_runs_with_the_files_of_ours_that_its_container_has() -> None:
+    copied = set(re.findall(r"sdk/(dispatch/[a-z_/]+\.py)", (ROOT / "deploy" / "Dockerfile").read_text()))
+
+    loaded = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    packages = {"dispatch", "dispatch.runtime"}
+    names = loaded.stdout.split()
+    assert copied == {name.replace(".", "/") + ("/__init__.py" if name in packages else ".py") for name in names}
