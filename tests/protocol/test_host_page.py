@@ -18,6 +18,7 @@ from dispatch_host.agents import Artifact, Result
 from tests.support.host_bench import Bench
 from tests.support.host_page import ServedPage, served
 from tests.support.questions import approval, asked, choice
+from tests.support.silent import silent
 from tests.support.waiting import until, until_so
 
 
@@ -313,3 +314,13 @@ async def test_a_request_that_is_too_large_is_turned_away(page: ServedPage) -> N
     answer = await page.post("/do", {"do": "x" * 70_000})
 
     assert (answer.status_code, answer.text) == (413, "too_large")
+
+
+async def test_connections_of_another_user_that_ask_for_nothing_do_not_shut_the_owner_out(
+    bench: Bench, page: ServedPage
+) -> None:
+    """Everybody on the computer can connect; without the token they can do nothing else."""
+    await asked(bench, choice())
+    async with silent(page.origin.removeprefix("http://"), 40):
+        (question,) = (await shown(page))["questions"]
+        assert (await page.do("cancel", task_id=question["task_id"])).status_code == 200
