@@ -92,6 +92,7 @@ async def pocket(screen: Screen, subscription: Browser, tray: Tray) -> Pocket:
 
 async def together(world: World, screen: Screen, *, held: bool = False) -> Process:
     """Pair them and run the host; `held`: each task of it runs until it is let go."""
+    (world.folder / "files" / "small.bin").unlink()  # what is asked of one file fits into a notification
     await screen.pair(world)
     host = await world.run_host("desk", env=world.held() if held else None)
     await screen.connected()

@@ -36,27 +36,31 @@ it("what a push counts is a number or one", () => {
 
 it("a question that is shown whole can be answered both ways, and the answers are bound to it", () => {
   const waiting = newest([item("aa", asked("Delete 3 files?", "- a.txt"))], "Desk");
-  expect(waiting).toEqual({ host: "Desk", task: "aa", question: "09".repeat(16), text: "Delete 3 files?\n- a.txt", whole: true });
+  expect(waiting).toEqual({ host: "Desk", task: "aa", question: "09".repeat(16), text: "Delete 3 files? ⏎ - a.txt", whole: true });
   const said = waiting && question(pairing, waiting, "en");
   expect(said?.actions.map(({ action }) => action)).toEqual(["once", "deny"]);
   expect(said?.data).toEqual({ pairing, bound: { task: "aa", question: "09".repeat(16) } });
-  expect(said?.body).toBe("Delete 3 files?\n- a.txt");
+  expect(said?.body).toBe("Delete 3 files? ⏎ - a.txt");
 });
 
 it("nobody says yes to what they can't read whole", () => {
-  for (const preview of ["x".repeat(MOST_CHARACTERS), "a\n".repeat(3)]) {
+  for (const preview of ["x".repeat(MOST_CHARACTERS), "a\n".repeat(30)]) {
     const { text, whole } = shown(asked("Run this?", preview));
     expect(whole).toBe(false);
     const said = question(pairing, { host: "Desk", task: "aa", question: "09", text, whole }, "en");
     expect(said.actions.map(({ action }) => action)).toEqual(["deny"]);
     expect(said.body).toContain("There is more");
   }
-  expect(shown(asked("Run this?", "ls", 9, true, false))).toEqual({ text: "Run this?\nls …", whole: false }); // parts of it are not here
+  expect(shown(asked("Run this?", "ls", 9, true, false))).toEqual({ text: "Run this? ⏎ ls …", whole: false }); // parts of it are not here
+});
+
+it("a heading that says once more what is asked takes no room", () => {
+  expect(shown(asked("New folder tax?", "**New folder tax**\n\nIn `files`:\n\n- new folder `tax`")).text).toBe("New folder tax? ⏎ In `files`: ⏎ - new folder `tax`");
 });
 
 it("what would make text look like other text, or nothing, is shown as what it is, and each space where there is more than one", () => {
   expect(shown(asked("run a\u202etxt.exe\r\u0007\u2028now")).text).toBe("run a⟨U+202E⟩txt.exe␍␇⟨U+2028⟩now");
-  expect(shown(asked("Delete these?", "\n\n`a  b` \u3164\n\tc")).text).toBe("Delete these?\n`a␣␣b` ⟨U+3164⟩\n␣c");
+  expect(shown(asked("Delete these?", "\n\n`a  b` \u3164\n\tc")).text).toBe("Delete these? ⏎ `a␣␣b` ⟨U+3164⟩ ⏎ ␣c");
 });
 
 it("the newest approval is shown; questions of an agent's own and that which was just answered are not", () => {

@@ -39,9 +39,11 @@ export interface Reply {
   readonly waiting: Waiting | null;
 }
 
-/** A notification has room for so much, characters and lines, on the desktops and lock screens with the least: the rest of it is cut there without a sign. */
+/**
+ * A notification has room for so much, characters, on the desktops and lock screens with the least, which draw three lines and cut the rest
+ * without a sign. So it is one run of text, with a sign where a line ends.
+ */
 export const MOST_CHARACTERS = 120;
-export const MOST_LINES = 3;
 /** For so long the worker waits for a line to the computer, ms; what it asks for is begun by then, or never. */
 export const PATIENCE_MS = 15_000;
 /** Whoever began in time knows by then what came of it, ms. */
@@ -55,9 +57,11 @@ export function newest(items: readonly Item[], host: string, but = ""): Waiting 
 
 /** Writes what would be done, as far as there is room. What shows nothing is shown as what it is, also spaces where one can't tell how many. Pure. */
 export function shown({ question, preview }: Asked): { text: string; whole: boolean } {
-  const lines = plain(`${question.text}\n${preview.text}`).split("\n").filter((line) => line.trim() !== "").map(spaced);
-  const all = lines.join("\n");
-  const cut = Array.from(lines.slice(0, MOST_LINES).join("\n")).slice(0, MOST_CHARACTERS).join("");
+  const asks = plain(question.text);
+  const lines = plain(preview.text).split("\n").filter((line) => line.trim() !== "");
+  const repeats = lines[0]?.replace(/^\*\*(.*)\*\*$/, "$1?") === asks; // its heading says what is asked
+  const all = [...asks.split("\n"), ...(repeats ? lines.slice(1) : lines)].map(spaced).join(" ⏎ ");
+  const cut = Array.from(all).slice(0, MOST_CHARACTERS).join("");
   const whole = preview.whole && cut === all;
   return { text: whole ? all : `${cut} …`, whole };
 }
