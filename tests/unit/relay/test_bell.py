@@ -1,9 +1,10 @@
-"""The bell with a store that can not be read for a moment: no call is closed by that, and none goes at night."""
+"""The bell with a store that can not be read for a moment, without a place to try, and with a pairing that is over."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -31,12 +32,12 @@ AT_ONCE = Pace(group_ms=0, news_gap_ms=0, question_gap_ms=0, retry_ms=1)
 class Store:
     """Knows one target, and fails at the reads that the test names."""
 
-    def __init__(self, target: Target, *, fails: set[int]) -> None:
+    def __init__(self, target: Target | None, *, fails: set[int] | None = None) -> None:
         self.target_said = target
-        self.fails = fails
+        self.fails = fails or set()
         self.reads = 0
 
-    async def target(self, _pair_id: PairId) -> Target:
+    async def target(self, _pair_id: PairId) -> Target | None:
         self.reads += 1
         if self.reads in self.fails:
             raise errors.StoreFailed
@@ -46,18 +47,29 @@ class Store:
 
 
 class Way:
-    """A transport that takes everything."""
+    """A transport that takes everything, from everybody, and has room for it when the test says so."""
 
-    name = "web"
+    name = "services"
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
+        self.told: list[str] = []
+        self.waits = 0
+        self.room = asyncio.Event()
+        self.room.set()
 
-    def leads_to(self, _pair_id: PairId, target: Target) -> bool:
-        return bool(target.endpoint)
+    def leads_to(self, _pair_id: PairId, _target: Target) -> bool:
+        return True
 
-    async def send(self, message: Message, _target: Target) -> Answer:
+    @asynccontextmanager
+    async def place(self, _target: Target) -> AsyncIterator[None]:
+        self.waits += 1
+        await self.room.wait()
+        yield
+
+    async def send(self, message: Message, target: Target) -> Answer:
         self.sent.append(message)
+        self.told.append(target.endpoint)
         return Answer(Result.SENT)
 
     async def close(self) -> None: ...
@@ -104,3 +116,56 @@ async def test_nobody_is_called_at_night_because_the_store_can_not_say_when_nigh
         store.target_said = HERE  # the person is awake after all
         bell.changed(PAIR)
         assert await call is PushOutcome.SENT
+
+
+async def test_a_call_that_comes_when_its_pairing_is_over_calls_nobody() -> None:
+    store, way = Store(None), Way()
+
+    async with asyncio.TaskGroup() as group:
+        became = await a_bell(store, way, group).call(PAIR, OwedCall(1, 1, PUSH_HINT_NEWS))
+
+    assert became is PushOutcome.NO_TARGET
+    assert way.sent == []
+
+
+async def test_a_pairing_that_ends_while_there_is_no_place_to_try_is_not_called() -> None:
+    store, way = Store(HERE), Way()
+    way.room.clear()
+
+    async with asyncio.TaskGroup() as group:
+        call = group.create_task(a_bell(store, way, group).call(PAIR, OwedCall(1, 1, PUSH_HINT_NEWS)))
+        await until(lambda: way.waits == 1)
+        store.target_said = None
+        way.room.set()
+        assert await call is PushOutcome.NO_TARGET
+
+    assert way.sent == []
+
+
+async def test_who_looks_while_there_is_no_place_to_try_is_not_called() -> None:
+    store, way = Store(HERE), Way()
+    way.room.clear()
+
+    async with asyncio.TaskGroup() as group:
+        bell = a_bell(store, way, group)
+        call = group.create_task(bell.call(PAIR, OwedCall(1, 1, PUSH_HINT_NEWS)))
+        await until(lambda: way.waits == 1)
+        bell.looked(PAIR)
+        assert await call is PushOutcome.SUPPRESSED_LOOKING
+        way.room.set()
+
+    assert way.sent == []
+
+
+async def test_a_phone_that_moves_while_there_is_no_place_to_try_is_called_where_it_is() -> None:
+    store, way = Store(HERE), Way()
+    way.room.clear()
+
+    async with asyncio.TaskGroup() as group:
+        call = group.create_task(a_bell(store, way, group).call(PAIR, OwedCall(1, 1, PUSH_HINT_NEWS)))
+        await until(lambda: way.waits == 1)
+        store.target_said = Target(endpoint="https://push.example/b")
+        way.room.set()
+        assert await call is PushOutcome.SENT
+
+    assert way.told == ["https://push.example/b"]
