@@ -230,23 +230,26 @@ class Bell:
             self._log.submit(CallLater(call.owed.number, attempts, due_ms), _heard)
 
     async def _push(self, pair_id: PairId, waiting: _Waiting, ready: Sequence[_Call], target: Target) -> None:
-        answers = []
-        for way in self._ways(pair_id, target):
+        answers: list[Answer] = []
+        ways = self._ways(pair_id, target)
+        for way in ways:
             async with way.place(target):
                 ready = [call for call in ready if call in waiting.calls]
-                if not ready or self._shut or not await self._still(pair_id, target):
-                    return  # they look, or it is to be asked anew where to call
+                if not ready or self._shut or not (answers or await self._still(pair_id, target)):
+                    break  # they look, or it is to be asked anew where to call
                 answer = await self._try(way, Message(pair_id, [call.owed for call in ready]), target)
             self._metrics.push_tried(way.name, answer.result)
             _log.info("push tried", transport=way.name, result=answer.result.value, pairing=short(pair_id))
-            if answer.result is Result.GONE:
-                self._log.submit(DropTarget(pair_id, target.endpoint), _heard)
             answers.append(answer)
             if answer.result is Result.SENT:
                 break
+        if any(answer.result is Result.GONE for answer in answers):
+            self._log.submit(DropTarget(pair_id, target.endpoint), _heard)
         now = self._clock.wall_ms()
-        if not answers:
+        if not ways:
             self._settle(waiting, ready, PushOutcome.NO_TARGET)
+        elif not answers:
+            return
         elif any(answer.result is Result.SENT for answer in answers):
             self._attempts.ended(pair_id, now_ms=now)
             self._settle(waiting, ready, PushOutcome.SENT)
