@@ -294,6 +294,12 @@ async def test_without_the_token_nothing_of_the_host_is_told(page: ServedPage) -
         assert "pocket" not in answer.text
 
 
+async def test_each_start_has_an_address_that_nobody_knew_before(bench: Bench, page: ServedPage) -> None:
+    async with served(bench.control) as another:
+        assert another.origin != page.origin
+        assert another.address.partition("#")[2] != page.address.partition("#")[2]
+
+
 async def test_a_name_of_a_strangers_that_leads_here_shows_nothing(page: ServedPage) -> None:
     answer = await page.http.get("/", headers={"Host": "evil.example"})
 
