@@ -14,7 +14,7 @@ from dispatch.cli import policy_told, policy_words
 from dispatch.device import awake_words, key_words, permission_words, question_words, service_clock
 from dispatch.device.telling import Told, event_told, reason_told, task_word
 from dispatch.plain import one_line
-from dispatch.words import ENGLISH, Words, filled
+from dispatch.words import ENGLISH, Saying, Words, filled
 from dispatch.words.spoken import spoken
 
 from dispatch_host import thread_words
@@ -122,6 +122,15 @@ def connection_words(found: host.GetStatusResponse, words: Words = ENGLISH) -> t
         return words.window("no_phone"), False
     phones = ", ".join(one_line(one.phone_name, 64) for one in found.pairings)
     return words.window("not_connected_to", phones=phones), False
+
+
+def pairing_warned(warning: host.PairWarning, words: Words = ENGLISH) -> Saying:
+    """Give what is said while a pairing goes on; of a code that has to wait, when it comes."""
+    said = errors.kind_of(warning.reason).words_in(words)
+    if not warning.retry_after_ms:
+        return said
+    minutes = -(-warning.retry_after_ms // 60_000)
+    return Saying(sentence=said.sentence, advice=words.line("next_code", minutes=str(minutes)))
 
 
 def pairing_ended(ended: host.PairEnded, words: Words = ENGLISH) -> tuple[dict[str, Any], str, str]:

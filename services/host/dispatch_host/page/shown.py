@@ -16,7 +16,7 @@ from dispatch.plain import one_line, plain
 from dispatch.words import Words, filled
 from dispatch.words.spoken import spoken
 
-from dispatch_host import thread_words
+from dispatch_host import telling, thread_words
 
 Shown = dict[str, Any]
 
@@ -81,7 +81,9 @@ def pairing(event: pb.PairResponse, words: Words, *, rows: Sequence[str] = ()) -
             peer = one_line(event.code.peer, _LINE)
             return "code", {"text": _filled(words.page["same"], {"phone": peer}), "code": event.code.code}
         case "warning":
-            return "warning", problem(errors.of(event.warning.reason), words)
+            said = telling.pairing_warned(event.warning, words)
+            told = {"reason": errors.word(event.warning.reason), "sentence": said.sentence, "advice": said.advice}
+            return "warning", told | {"code_over": event.warning.retry_after_ms > 0}
         case _ if event.ended.reason:
             return "ended", problem(errors.of(event.ended.reason), words)
         case _:

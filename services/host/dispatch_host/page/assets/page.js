@@ -371,7 +371,9 @@ function pairingShows(name, told) {
     );
     refuse.focus();
   } else if (name === "warning") {
-    place.append(make("p", { class: "note bad", text: `${told.sentence} ${told.advice}` }));
+    const note = make("p", { class: "note bad", text: `${told.sentence} ${told.advice}` });
+    if (told.code_over) place.replaceChildren(note, make("p", { class: "actions" }, stopButton()));
+    else place.append(note);
   } else {
     place.replaceChildren(make("p", { class: told.reason ? "bad" : "good", text: `${told.sentence} ${told.advice}` }));
   }
