@@ -12,7 +12,7 @@ from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.cli import Console, Exit
 from dispatch.keyboard import is_yes, read_line
 
-from dispatch_host import telling
+from dispatch_host import phone_words, telling
 from dispatch_host.front import Front
 from dispatch_host.qr import drawn, write_picture
 
@@ -74,7 +74,7 @@ def _ask(console: Console, code: pb.PairCode, answers: asyncio.Queue[bool]) -> N
 
 
 def _warn(console: Console, warning: pb.PairWarning) -> None:
-    told, said = telling.pairing_warned(warning), telling.pairing_warned(warning, console.words)
+    told, said = phone_words.pairing_warned(warning), phone_words.pairing_warned(warning, console.words)
     when = {"retry_after_ms": warning.retry_after_ms} if warning.retry_after_ms else {}
     console.event(
         {

@@ -21,7 +21,7 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
 
-from dispatch_host import telling
+from dispatch_host import phone_words, telling
 from dispatch_host.qr import drawn
 
 _BESIDE, _ABOVE_AND_BELOW = 4, 5
@@ -88,7 +88,7 @@ class PairPage(Screen[None]):
                 pass
 
     def _warn(self, warning: pb.PairWarning) -> None:
-        said = telling.pairing_warned(warning, self._words)
+        said = phone_words.pairing_warned(warning, self._words)
         if warning.retry_after_ms:  # the code is over, and nothing is to be answered
             self._link = ""
             self._draw()
