@@ -232,6 +232,29 @@ async def test_files_history_and_what_became_of_a_question_are_read_there_in_ger
             await person.look("past-german", widths=WIDTHS)
 
 
+async def test_an_answer_is_laid_out_and_stands_with_its_task(
+    chromium: Browser, bench: Bench, page: ServedPage, pictures: Path
+) -> None:
+    table = "| File | Size |\n|---|---|\n| `spending.csv` | **12 MB** |\n\n[More](https://x.example) <b>bold</b>"
+    sent = await bench.phone.sends("which are largest?")
+    later = await bench.phone.sends("and then tidy")
+    bench.agent.says("which are largest?", Result(table))
+    await bench.phone.sees_end(sent.task_id)
+    await bench.phone.sees(later.task_id, "started")
+    async with owner(chromium, page.address, pictures) as person:
+        tasks = person.page.locator("#thread > li.task")
+        asked_first = tasks.filter(has_text="which are largest?")
+
+        await expect(asked_first.get_by_role("cell", name="spending.csv")).to_be_visible()
+        await expect(asked_first.get_by_role("cell", name="12 MB")).to_be_visible()
+        await expect(asked_first).to_contain_text("✓ done")
+        await expect(asked_first).to_contain_text("<b>bold</b>")
+        await expect(asked_first).not_to_contain_text("and then tidy")
+        await expect(tasks.filter(has_text="and then tidy")).to_contain_text("▸")
+        assert await person.page.locator("main a, main b").count() == 0
+        await person.look("laid-out", widths=WIDTHS)
+
+
 async def test_a_permission_is_given_and_taken_back_and_the_computer_kept_awake(
     chromium: Browser, page: ServedPage, pictures: Path, tmp_path: Path
 ) -> None:

@@ -241,8 +241,11 @@ async def test_a_fresh_offer_ends_the_hosts_earlier_one(service: PairingService)
 
         await host.create_offer(new)
 
-        assert words(await feed.next()) == "ended OFFER_EXPIRED"
+        assert words(await feed.next()) == "ended OFFER_REPLACED"
+    with pytest.raises(errors.OfferReplaced):
+        await phone.claim(old)
     await phone.claim(new)
+    assert service.metric("dispatch_pairing_offers_total", result="OFFER_REPLACED") == 1
 
 
 async def test_opening_the_same_offer_again_keeps_it_as_it_is(service: PairingService) -> None:
@@ -261,11 +264,21 @@ async def test_opening_the_same_offer_again_keeps_it_as_it_is(service: PairingSe
         await host.create_offer(code)
 
 
-async def test_a_host_may_open_twenty_offers_an_hour(service: PairingService) -> None:
+@pytest.mark.big
+async def test_a_code_that_is_left_open_goes_on_for_as_long_as_it_is(service: PairingService) -> None:
     host = await service.host()
-    for _ in range(20):
+
+    for _ in range(41):  # more than an hour, each to its end
         await host.create_offer(service.code())
-        await service.advance(MINUTE_MS)
+        await service.advance(120 * SECOND_MS)
+
+
+@pytest.mark.big
+async def test_a_host_may_open_forty_offers_an_hour(service: PairingService) -> None:
+    host = await service.host()
+    for _ in range(40):
+        await host.create_offer(service.code())
+        await service.advance(MINUTE_MS // 2)
 
     with pytest.raises(errors.RateLimited) as refused:
         await host.create_offer(service.code())

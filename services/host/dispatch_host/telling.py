@@ -18,6 +18,7 @@ from dispatch.words import ENGLISH, Words, filled
 from dispatch.words.spoken import spoken
 
 from dispatch_host import thread_words
+from dispatch_host.phone_words import phone_names
 
 _SHORT_ID = 8
 """Enough of a task's id to tell whose a line is, and to name it."""
@@ -82,8 +83,8 @@ def status_lines(found: host.GetStatusResponse, words: Words = ENGLISH) -> Itera
     yield f"{found.device_name or words.page['title']}: {how}, {account}"
     if not found.pairings:
         yield f"  {say('no_phone_here')}"
-    for pairing in found.pairings:
-        yield f"  {pairing.phone_name}: {_connection(pairing, words)}"
+    for pairing, name in zip(found.pairings, phone_names(found.pairings), strict=True):
+        yield f"  {name}: {_connection(pairing, words)}"
     if found.HasField("running_task"):
         current = found.running_task
         by = f" ({one_line(current.agent, 80)})" if current.agent else ""
@@ -113,15 +114,15 @@ def status_lines(found: host.GetStatusResponse, words: Words = ENGLISH) -> Itera
 
 def connection_words(found: host.GetStatusResponse, words: Words = ENGLISH) -> tuple[str, bool]:
     """Say in one line which phones this host is connected with, and whether with any."""
-    with_ = [one_line(one.phone_name, 64) for one in found.pairings if one.connected or one.direct]
+    names = phone_names(found.pairings)
+    with_ = [name for one, name in zip(found.pairings, names, strict=True) if one.connected or one.direct]
     if with_:
         return words.window("connected_to", phones=", ".join(with_)), True
     if not found.running:
         return words.window("start_it"), False
     if not found.pairings:
         return words.window("no_phone"), False
-    phones = ", ".join(one_line(one.phone_name, 64) for one in found.pairings)
-    return words.window("not_connected_to", phones=phones), False
+    return words.window("not_connected_to", phones=", ".join(names)), False
 
 
 def pairing_ended(ended: host.PairEnded, words: Words = ENGLISH) -> tuple[dict[str, Any], str, str]:

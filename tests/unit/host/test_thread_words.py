@@ -11,6 +11,7 @@ from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.words import ENGLISH, Language, Words
 from dispatch_host import telling
 from dispatch_host.page import shown
+from dispatch_host.page.formatted import formatted
 
 GERMAN = Words.of(Language.GERMAN)
 TASK, QUESTION = bytes(16), b"q" * 16
@@ -130,6 +131,68 @@ async def test_what_came_with_a_task_is_among_the_files() -> None:
     told = await shown.told(thread(), ENGLISH)
     assert told["files"] == [{"name": "photo.jpg", "size": 3, "how": "came with a task"}]
     assert [one["text"] for one in told["events"]] == ["look"]
+
+
+async def test_on_the_page_the_lines_of_a_task_stand_together_below_what_was_asked() -> None:
+    first, second = b"1" * 16, b"2" * 16
+
+    def asked(task_id: bytes, text: str) -> pb.Event:
+        action = pb.Action(task=pb.Task(text=text)).SerializeToString()
+        return pb.Event(task_id=task_id, accepted=pb.Accepted(action=action))
+
+    lines = await page(
+        asked(first, "count"),
+        pb.Event(task_id=first, step=pb.Step(title="reads")),
+        asked(second, "tidy"),
+        pb.Event(restored=pb.Restored()),
+        pb.Event(task_id=first, step=pb.Step(title="adds up")),
+        pb.Event(task_id=second, step=pb.Step(title="moves")),
+    )
+
+    assert [one["text"] for one in lines] == [
+        "count", "· reads", "· adds up", "tidy", "· moves", f"— {ENGLISH.lines['restored']} —",
+    ]  # fmt: skip
+    assert [one["task"][:2] for one in lines] == ["31", "31", "31", "32", "32", ""]
+
+
+async def test_a_long_task_still_says_on_the_page_what_was_asked() -> None:
+    action = pb.Action(task=pb.Task(text="count")).SerializeToString()
+    steps = [pb.Event(task_id=TASK, step=pb.Step(title=f"{number}")) for number in range(shown.EVENTS + 1)]
+
+    lines = await page(pb.Event(task_id=TASK, accepted=pb.Accepted(action=action)), *steps)
+
+    assert [one["text"] for one in lines[:2]] == ["count", "· 1"]
+
+
+async def test_an_answer_is_laid_out_on_the_page_and_too_much_stands_there_as_it_came() -> None:
+    table = pb.Event(task_id=TASK, result_text=pb.ResultText(text="| a |\n|---|\n| **x** |"))
+    long = pb.Event(task_id=TASK, result_text=pb.ResultText(text="x" * (shown.FORMATTED + 1)))
+
+    (laid_out,) = await page(table)
+    (too_much,) = await page(long)
+
+    assert laid_out["formatted"] == [
+        ["table", ["thead", ["tr", ["th", "a"]]], ["tbody", ["tr", ["td", "", ["strong", "x"], ""]]]],
+    ]
+    assert "formatted" not in too_much
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<img src=x onerror=alert(1)>",
+        "<script>1</script>",
+        "[go](https://x.example)",
+        "![seen](https://x.example)",
+        "<https://x.example>",
+    ],
+)
+def test_nothing_in_an_answer_becomes_markup_or_leads_anywhere(hostile: str) -> None:
+    def elements(nodes: list[Any]) -> set[str]:
+        inner = [node for node in nodes if isinstance(node, list)]
+        return {node[0] for node in inner}.union(*(elements(node[1:]) for node in inner))
+
+    assert elements(formatted(hostile)) == {"p"}
 
 
 def test_no_line_of_an_agents_begins_where_that_of_a_person_does() -> None:

@@ -90,5 +90,22 @@ async def test_the_windows_name_their_keys_in_german(tmp_path: Path) -> None:
         screen.picture("host-german")
 
 
+async def test_a_code_that_is_over_is_not_left_on_the_screen_while_the_next_has_to_wait(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    app = HostApp(Looking(Home(tmp_path / "home"), pb.GetStatusResponse(device_name="desk")), GERMAN)
+    async with app.run_test(size=WIDE) as pilot:
+        screen = Screen(app, pilot)
+
+        await app.push_screen(PairPage(_has_to_wait, GERMAN))
+
+        await screen.shows("Der nächste Code kommt in 2 min.")
+        assert "dispatch:over" not in screen.text()
+
+
+async def _has_to_wait(_: asyncio.Queue[bool]) -> AsyncIterator[pb.PairResponse]:
+    yield pb.PairResponse(qr=pb.PairQr(link="dispatch:over"))
+    yield pb.PairResponse(warning=pb.PairWarning(reason=error.REASON_RATE_LIMITED, retry_after_ms=120_000))
+
+
 async def _pairs(_: asyncio.Queue[bool]) -> AsyncIterator[pb.PairResponse]:
     yield pb.PairResponse(code=pb.PairCode(peer="Tasche", code="123456"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from dispatch import errors
@@ -16,12 +16,15 @@ from dispatch.plain import one_line, plain
 from dispatch.words import Words, filled
 from dispatch.words.spoken import spoken
 
-from dispatch_host import thread_words
+from dispatch_host import phone_words, thread_words
+from dispatch_host.page.formatted import formatted
 
 Shown = dict[str, Any]
 
 EVENTS = 200
 """Of a thread; the newest."""
+FORMATTED = 200_000
+"""So many characters of a thread's answers are laid out, the newest; the others stand there as they came."""
 FILES = 50
 TASKS = 50
 _LINE = 300
@@ -36,7 +39,10 @@ def state(status: pb.GetStatusResponse, tasks: Sequence[pb.TaskStatus], words: W
     return {
         "running": status.running,
         "about": _filled(page["signed_in"], account) if status.account else page["signed_out"],
-        "phones": [_phone(one, words) for one in status.pairings],
+        "phones": [
+            _phone(one, name, words)
+            for one, name in zip(status.pairings, phone_words.phone_names(status.pairings), strict=True)
+        ],
         "task": _task(status.running_task, words) if status.HasField("running_task") else None,
         "waiting": [_task(one, words) for one in status.waiting_tasks],
         "questions": [_question(one, words) for one in status.questions],
@@ -55,8 +61,9 @@ def absent(words: Words) -> Shown:
 
 
 async def told(events: AsyncIterator[bytes], words: Words) -> Shown:
-    """Read a thread from its beginning, and give its newest events and files."""
+    """Read a thread from its beginning, and give its newest events, those of a task together, and files."""
     kept: deque[Shown] = deque(maxlen=EVENTS)
+    heads: dict[str, Shown] = {}  # what was asked, by task: its event may be older than the newest
     files: deque[Shown] = deque(maxlen=FILES)
     approvals: set[str] = set()  # an agent's own choice may be called "always", and is none
     async for content in events:
@@ -68,8 +75,34 @@ async def told(events: AsyncIterator[bytes], words: Words) -> Shown:
             approvals.add(event["question_id"])
         to_approval = event["event"] == "answered" and event["question_id"] in approvals
         if (line := _line(event, words, approval=to_approval)) is not None:
+            line["task"] = event.get("task_id", "")
             kept.append(line)
-    return {"events": list(kept), "files": list(reversed(files))}
+            if line["kind"] == "asked":
+                heads[line["task"]] = line
+                if len(heads) > EVENTS:
+                    del heads[next(iter(heads))]
+    _format(kept)
+    return {"events": _by_task(kept, heads), "files": list(reversed(files))}
+
+
+def _by_task(lines: Iterable[Shown], heads: Mapping[str, Shown]) -> list[Shown]:
+    """Put the lines of a task together, below what was asked: another may be asked while it is worked on."""
+    groups: dict[str | int, list[Shown]] = {}
+    for line in lines:
+        task = line["task"]
+        group = groups.setdefault(task or line["number"], [])  # what is of no task stands by itself
+        if not group and line["kind"] != "asked" and task in heads:
+            group.append(heads[task])
+        group.append(line)
+    return [line for group in groups.values() for line in group]
+
+
+def _format(lines: Sequence[Shown]) -> None:
+    """Lay the newest answers out, as far as they are not too much: whoever writes them has no bound."""
+    left = FORMATTED
+    for line in reversed(lines):
+        if line["kind"] == "text" and (left := left - len(line["text"])) >= 0:
+            line["formatted"] = formatted(line["text"])
 
 
 def pairing(event: pb.PairResponse, words: Words, *, rows: Sequence[str] = ()) -> tuple[str, Shown]:
@@ -81,7 +114,9 @@ def pairing(event: pb.PairResponse, words: Words, *, rows: Sequence[str] = ()) -
             peer = one_line(event.code.peer, _LINE)
             return "code", {"text": _filled(words.page["same"], {"phone": peer}), "code": event.code.code}
         case "warning":
-            return "warning", problem(errors.of(event.warning.reason), words)
+            said = phone_words.pairing_warned(event.warning, words)
+            told = {"reason": errors.word(event.warning.reason), "sentence": said.sentence, "advice": said.advice}
+            return "warning", told | {"code_over": event.warning.retry_after_ms > 0}
         case _ if event.ended.reason:
             return "ended", problem(errors.of(event.ended.reason), words)
         case _:
@@ -100,8 +135,8 @@ def problem(error: errors.DispatchError, words: Words) -> Shown:
     return {"reason": errors.word(error.reason), "sentence": said.sentence, "advice": said.advice}
 
 
-def _phone(one: pb.PairingStatus, words: Words) -> Shown:
-    page, name = words.page, one_line(one.phone_name, _LINE)
+def _phone(one: pb.PairingStatus, name: str, words: Words) -> Shown:
+    page = words.page
     here = one.connected or one.direct
     told = {"pair_id": one.pair_id.hex(), "name": name, "connected": here}
     told["title"] = _filled(page["connected_to" if here else "not_connected"], {"phone": name})

@@ -18,7 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from dispatch_host import telling
+from dispatch_host import phone_words, telling
 from dispatch_host.watch import views
 from dispatch_host.watch.looking import Look, Looking
 from dispatch_host.watch.pair_page import PairPage
@@ -129,8 +129,8 @@ class HostApp(App[None]):
         return f"  [{self._named(look)}]" if many else ""
 
     def _named(self, look: Look) -> str:
-        pairings = look.status.pairings
-        return pairings[self._phone % len(pairings)].phone_name if pairings else ""
+        names = phone_words.phone_names(look.status.pairings)
+        return names[self._phone % len(names)] if names else ""
 
     def _of_thread(self) -> Iterator[str]:
         return views.OF_THREAD[self._view](self._events, self._words)

@@ -21,7 +21,7 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
 
-from dispatch_host import telling
+from dispatch_host import phone_words, telling
 from dispatch_host.qr import drawn
 
 _BESIDE, _ABOVE_AND_BELOW = 4, 5
@@ -77,8 +77,7 @@ class PairPage(Screen[None]):
                 choices.display = True
                 choices.focus()
             case "warning":
-                warning = errors.of(event.warning.reason).words_in(self._words)
-                self._say(f"! {warning.sentence} {warning.advice}\n{self._words.window('say_no')}")
+                self._warn(event.warning)
             case "ended":
                 _, said, more = telling.pairing_ended(event.ended, self._words)
                 self._link = ""
@@ -87,6 +86,15 @@ class PairPage(Screen[None]):
                 self._say(f"{said} {more}".rstrip())
             case _:
                 pass
+
+    def _warn(self, warning: pb.PairWarning) -> None:
+        said = phone_words.pairing_warned(warning, self._words)
+        if warning.retry_after_ms:  # the code is over, and nothing is to be answered
+            self._link = ""
+            self._draw()
+            self._say(f"! {said.sentence} {said.advice}")
+        else:
+            self._say(f"! {said.sentence} {said.advice}\n{self._words.window('say_no')}")
 
     def on_resize(self) -> None:
         """Draw it anew: there may be room now."""
