@@ -24,6 +24,7 @@ import type { PairKeys } from "../sealed/pair_keys.js";
 import { LONGEST_ADVISED_MS } from "./backoff.js";
 import { bodyOf, type Command } from "./commands.js";
 import { Ledger, type Times } from "./ledger.js";
+import { Naps } from "./naps.js";
 import { Reader } from "./reading.js";
 import { Sending, type Standing } from "./sending.js";
 import type { Change, Post, Snapshot } from "./store.js";
@@ -34,7 +35,8 @@ import { isOver, mayBeDismissed, NEW, OUTCOMES, UNSENT, WITH_HOST } from "./task
 export const LEASE_LIMITS_MS = [100, 15_000] as const;
 /** A relay that is to be told again where this phone is called waits for at least so long, ms. */
 export const TARGET_AGAIN_MS = 1_000;
-const MENDED_BY_A_HANDSHAKE: readonly Reason[] = [Reason.STALE_EPOCH, Reason.SESSION_NEEDED];
+/** A deadline that was in time here and past there: this clock is behind, and a session is counted from its own beginning. */
+const MENDED_BY_A_HANDSHAKE: readonly Reason[] = [Reason.STALE_EPOCH, Reason.SESSION_NEEDED, Reason.DEADLINE_PASSED];
 const CAUSES: readonly Reason[] = [
   Reason.HOST_ASLEEP, Reason.HOST_APP_CLOSED, Reason.HOST_UNREACHABLE, Reason.HOST_NEVER_CONNECTED, Reason.HOST_REVOKED,
 ];
@@ -100,6 +102,7 @@ export class Line {
   private targetsAsked = 0; // that the relay has yet to answer
   private targetAtMs: number | null = null; // when it is said again
   private sendings: Sending[] = [];
+  private readonly naps = new Naps();
   private readonly wanted: Wishes;
 
   constructor(
@@ -292,6 +295,8 @@ export class Line {
   private async step(times: Times, work: () => void | Promise<void>, behind: () => void = () => undefined): Promise<Step> {
     [this.changes, this.frames, this.heard, this.over, this.revoked] = [[], [], [], [], false];
     this.ledger.times = times;
+    const sleptMs = this.naps.since(times);
+    if (sleptMs > 0) this.woke(sleptMs);
     await work();
     this.settle();
     const sendingsMs = await this.advance(times);
@@ -300,6 +305,12 @@ export class Line {
     const { changes, frames, heard, over, revoked } = this;
     const waits = [...sendingsMs, ...due.waits];
     return { changes, frames, heard, over, revoked, wantsHandshake: due.handshake, dueInMs: waits.length > 0 ? Math.max(1, Math.min(...waits)) : null };
+  }
+
+  /** The device slept, and its clock with it. */
+  private woke(sleptMs: number): void {
+    if (this.isOpen) this.talk.slept();
+    for (const sending of this.sendings) sending.aged(sleptMs);
   }
 
   private send(frame: MessageInitShape<typeof DeviceFrameSchema>["frame"]): void {
