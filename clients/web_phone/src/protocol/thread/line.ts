@@ -22,7 +22,7 @@ import { checked, oldest } from "../places.js";
 import type { Head } from "../sealed/head.js";
 import type { PairKeys } from "../sealed/pair_keys.js";
 import { LONGEST_ADVISED_MS } from "./backoff.js";
-import { bodyOf, type Command } from "./commands.js";
+import { bodyOf, checkSize, type Command } from "./commands.js";
 import { Ledger, type Times } from "./ledger.js";
 import { Naps } from "./naps.js";
 import { Reader } from "./reading.js";
@@ -240,9 +240,10 @@ export class Line {
 
   // ---- What a person wants.
 
-  /** Begins to send a command, or a task again: its next attempt. A task that is on its way already is not begun twice. */
+  /** Begins to send a command, or a task again: its next attempt. A task that is on its way already is not begun twice. Rejects with BAD_REQUEST for what fits no frame. */
   async begin(command: Command, times: Times): Promise<Step> {
     return this.step(times, () => {
+      checkSize(command);
       const { taskId, what, text, action } = command;
       if (this.attended(taskId, what)) {
         this.over.push({ command, post: null }); // somebody here is sending it already
