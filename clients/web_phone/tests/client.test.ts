@@ -61,7 +61,7 @@ async function setUp() {
         asked.push(fresh);
         return Promise.resolve({ grant: Uint8Array.of(7), relays: ["relay.example:7302"] });
       },
-      changed: () => undefined, heard: () => undefined, revoked: async () => Promise.resolve(),
+      changed: () => undefined, heard: () => undefined, revoked: async () => Promise.resolve(), activated: async () => Promise.resolve(),
     },
   );
   const over = line.run().then(() => null, (problem: unknown) => problem);

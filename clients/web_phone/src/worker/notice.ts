@@ -7,6 +7,9 @@
 
 import type { Became, Waiting } from "../app/model/approvals.js";
 
+/** What the worker says to a page when the browser's push service has ended the subscription. */
+export const RENEW = "renew";
+
 /** What a push is about. */
 export interface Call {
   readonly pairing: string;

@@ -53,6 +53,8 @@ export interface Step {
   over: readonly { command: Command; post: Post | null }[];
   /** Whether the host has ended the pairing: its keys are to go. */
   revoked: boolean;
+  /** Whether the pairing became active, by its first session: older ones with the same host are over. */
+  activated: boolean;
   /** In how many ms the line wants to be told the time; null is not at all. */
   dueInMs: number | null;
   /** Whether it wants a handshake: the driver gets a grant and calls `shakeHands`. */
@@ -89,6 +91,7 @@ export class Line {
   private heard: DownLiveItem[] = [];
   private over: { command: Command; post: Post | null }[] = [];
   private revoked = false;
+  private activated = false;
   // The stream that is open.
   private isOpen = false;
   private isFinal = false;
@@ -294,7 +297,7 @@ export class Line {
   // ---- Within a step.
 
   private async step(times: Times, work: () => void | Promise<void>, behind: () => void = () => undefined): Promise<Step> {
-    [this.changes, this.frames, this.heard, this.over, this.revoked] = [[], [], [], [], false];
+    [this.changes, this.frames, this.heard, this.over, this.revoked, this.activated] = [[], [], [], [], false, false];
     this.ledger.times = times;
     const sleptMs = this.naps.since(times);
     if (sleptMs > 0) this.woke(sleptMs);
@@ -303,9 +306,9 @@ export class Line {
     const sendingsMs = await this.advance(times);
     behind();
     const due = this.falls(times.nowMs);
-    const { changes, frames, heard, over, revoked } = this;
+    const { changes, frames, heard, over, revoked, activated } = this;
     const waits = [...sendingsMs, ...due.waits];
-    return { changes, frames, heard, over, revoked, wantsHandshake: due.handshake, dueInMs: waits.length > 0 ? Math.max(1, Math.min(...waits)) : null };
+    return { changes, frames, heard, over, revoked, activated, wantsHandshake: due.handshake, dueInMs: waits.length > 0 ? Math.max(1, Math.min(...waits)) : null };
   }
 
   /** The device slept, and its clock with it. */
@@ -493,6 +496,7 @@ export class Line {
     if (this.state === "ended") return;
     this.state = state;
     this.revoked ||= state === "ended";
+    this.activated ||= state === "active";
     this.changes.push({ kind: "pairing", state, reason });
   }
 

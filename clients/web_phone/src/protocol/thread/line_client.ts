@@ -30,6 +30,8 @@ export interface Surroundings {
   heard(items: readonly DownLiveItem[]): void;
   /** Hears that the host has ended the pairing: its keys are to go. */
   revoked(): Promise<void>;
+  /** Hears that the pairing is active by its first session: older ones with the same host are to end. */
+  activated(): Promise<void>;
 }
 
 /** One pairing's line, for as long as `run` runs. */
@@ -146,7 +148,8 @@ export class LineClient implements ThreadEnd {
   }
 
   async received(frames: readonly RelayFrame[]): Promise<void> {
-    const { revoked } = await this.input(async (line, times) => line.received(frames, times), true);
+    const { revoked, activated } = await this.input(async (line, times) => line.received(frames, times), true);
+    if (activated) await this.around.activated();
     if (!revoked) return;
     await this.around.revoked();
     throw new Refused(Reason.NOT_PAIRED, "the computer has ended the pairing");
