@@ -36,6 +36,7 @@ export interface Counted {
   readonly other: string;
 }
 """
+_OF_THE_PAGE = ("permissions", "until")
 _TAIL = """
 /** The catalogue in one language. */
 export interface Words {
@@ -50,6 +51,7 @@ export interface Words {
     readonly news: string;
   };
   readonly line: Readonly<Record<LineKey, string>>;
+  readonly page: Readonly<Record<PageKey, string>>;
 }
 """
 
@@ -70,15 +72,17 @@ def generate(out: Path) -> None:
         "ReachabilityKey": read["reachability"],
         "OutcomeKey": read["push"]["ended"],
         "LineKey": read["line"],
+        "PageKey": read["page"],
     }
     types = "".join(_union(name, keys) for name, keys in kinds.items())
     (out / "keys.ts").write_text(_HEAD + types + _TAIL, "utf-8")
 
 
 def _read(language: Language) -> Mapping[str, Any]:
-    """Give what a phone says; the page of a computer is not its affair."""
+    """Give what a phone says; the page of a computer and windows on a terminal are not its affair, but for what agents may do."""
     read: Mapping[str, Mapping[str, Any]] = json.loads(file_of(language).read_text("utf-8"))
-    return {part: entries for part, entries in read.items() if part != "page"}
+    page = {key: text for key, text in read["page"].items() if key in _OF_THE_PAGE or key.startswith("may_")}
+    return {part: entries for part, entries in read.items() if part not in ("page", "window")} | {"page": page}
 
 
 def _union(name: str, keys: Iterable[str]) -> str:

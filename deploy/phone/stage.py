@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aiohttp import web
+from dispatch.address import Address
+from dispatch.runtime.web_server import WebServer
 
 from deploy.certs import HERE, Authority
 from deploy.demo.samples import write_photos, write_samples
 from deploy.web import bundle
-from deploy.web.site import application, serve
+from deploy.web.site import Keys, application, serve
 from tests.support.processes import Process, run
 
 ACCOUNT = "you"
@@ -50,7 +51,7 @@ class Stage:
         self._port = port
         self._password = password
         self._running: list[Process] = []
-        self._site: web.AppRunner | None = None
+        self._site: WebServer | None = None
 
     async def open(self, own_folder: Path | None) -> Opened:
         """Start it; gives what to say. Raises StageError, ValueError, OSError."""
@@ -60,12 +61,12 @@ class Stage:
         tls = ("--web", f"{listen}:0", "--web-cert", str(keys[0]), "--web-key", str(keys[1]))
         # The page's policy may name its services only when these are there, and these name the page's origin: it says any over TLS.
         try:
-            self._site, port = await serve(
-                application(files), host=listen, port=self._port, certificate=str(keys[0]), key=str(keys[1])
+            self._site, bound = await serve(
+                application(files), listen=Address(host=listen, port=self._port), keys=Keys(*keys)
             )
         except ssl.SSLError as failure:
             raise StageError(str(failure)) from failure
-        origin = f"https://{self._name}:{port}"
+        origin = f"https://{self._name}:{bound.port}"
         server, service = await self._services(origin, tls)
         await self._host(server, own_folder)
         return Opened(f"{origin}/", service, ACCOUNT, self._password, authority, self._folder / "host")
@@ -74,7 +75,7 @@ class Stage:
         """End everything."""
         await asyncio.gather(*(process.stop() for process in self._running), return_exceptions=True)
         if self._site is not None:
-            await self._site.cleanup()
+            await self._site.stop()
 
     async def broken(self) -> None:
         """Wait until a program ends that should not. Raises StageError then."""

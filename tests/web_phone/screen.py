@@ -99,20 +99,47 @@ class Screen:
         await host.event("paired")
         assert await host.ended() == 0
 
+    async def sign_in_again(self) -> None:
+        """Say the password where all else is known already; what was on the screen before is on it then."""
+        password = self.page.get_by_label("Password")
+        await password.fill(PASSWORD)
+        await self.button("Sign in").click()
+        await expect(password).to_have_count(0)
+
     async def pair(self, world: World) -> None:
         """Sign in and pair with the host "desk", by the link."""
         await self.sign_in(world)
-        host = await world.start("dispatch-host", "pair", "--home", world.home("desk"))
+        await self.pair_with(world, "desk")
+
+    async def pair_with(self, world: World, device: str) -> None:
+        """Pair with a host that is signed in, by the link; its thread is open then."""
+        host = await world.start("dispatch-host", "pair", "--home", world.home(device))
         await self.paste((await host.event("qr"))["link"])
         await self.agree(host)
-        await expect(self.page.get_by_role("heading", name="desk")).to_be_visible()
+        await expect(self.page.get_by_role("heading", name=device)).to_be_visible()
+
+    async def together(self, world: World, *, held: bool = False) -> Process:
+        """Pair with the host "desk", and run it; `held`: each task of it runs until it is let go."""
+        await self.pair(world)
+        host = await world.run_host("desk", env=world.held() if held else None)
+        await self.connected()
+        return host
+
+    async def opens(self, host: str) -> None:
+        """Choose a computer of the list."""
+        await self.page.get_by_role("button", name=host).click()
+        await expect(self.page.get_by_role("heading", name=host)).to_be_visible()
 
     async def connected(self) -> None:
-        await expect(self.page.locator("header .presence[data-standing=reachable]")).to_be_visible()
+        await self.stands("reachable")
 
-    async def send(self, words: str) -> Locator:
+    async def stands(self, standing: str) -> None:
+        """Wait until the head of the thread says so of its computer."""
+        await expect(self.page.locator(f"header .presence[data-standing={standing}]")).to_be_visible()
+
+    async def send(self, words: str, *, to: str = "desk") -> Locator:
         """Send a task; gives its card."""
-        await self.page.get_by_label("Message to desk").fill(words)
+        await self.page.get_by_label(f"Message to {to}").fill(words)
         await self.button("Send").last.click()
         return self.page.locator("article.task").filter(has_text=words).last
 

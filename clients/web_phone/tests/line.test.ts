@@ -191,6 +191,16 @@ describe("the thread", () => {
   it("ends with a place that no thread has", async () => {
     await expect(world.hears({ case: "receipt", value: { seq: 2n ** 60n } })).rejects.toMatchObject({ reason: Reason.PROTOCOL_VIOLATION });
   });
+
+  it("ends with a moment that never was, so that no screen has to show it", async () => {
+    for (const ms of [-(2n ** 63n), 2n ** 63n - 1n]) {
+      for (const moment of [{ sinceMs: ms }, { lastHeardMs: ms }]) {
+        const said = { case: "presence", value: { state: Reachability.ABSENT, cause: Reason.HOST_ASLEEP, ...moment } } as const;
+        await expect(world.hears(said)).rejects.toMatchObject({ reason: Reason.PROTOCOL_VIOLATION });
+        expect(world.line.host).toBeNull();
+      }
+    }
+  });
 });
 
 describe("the session", () => {
@@ -257,6 +267,16 @@ describe("a command", () => {
     await world.hears({ case: "refusal", value: { messageId: post?.messageId ?? new Uint8Array(), reason: Reason.HOST_ASLEEP, seq: ++world.seq } });
     const [stored] = (await world.snapshot()).tasks;
     expect([await state(), stored?.view.reason]).toEqual(["refused", "HOST_ASLEEP"]);
+  });
+
+  it("is not begun behind the moment by which it was to begin: the person was told by then that it was not", async () => {
+    await world.together();
+    const late = cancel(TASK, counted("late"));
+
+    const step = await world.line.begin(late, world.times, world.times.wallMs - 1);
+
+    expect([step.frames, step.changes, step.over]).toEqual([[], [], [{ command: late, post: null }]]);
+    expect(posts(await world.carry(world.line.begin(late, world.times, world.times.wallMs)))).toHaveLength(1);
   });
 
   it("goes out once more after STALE_EPOCH, in another session, and keeps its id", async () => {

@@ -66,7 +66,7 @@ def test_a_choice_is_seen_to_be_in_the_agents_own_words_wherever_it_is_asked() -
 
         assert f"  asks: {said} (dispatch-host questions)" in status
         assert f"       asks: {said} (dispatch-host answer)" in listed
-        assert line.endswith(f"asking       {said}")
+        assert line.endswith(f"  ? {said}")
 
 
 def test_the_status_on_the_host_warns_of_keys_that_are_plain() -> None:

@@ -4,6 +4,7 @@ import { render } from "preact";
 
 import { App } from "./app.js";
 import { Phone } from "./model/phone.js";
+import { showPlain } from "./plain_page.js";
 import { follow, go, goTo, takeFragment } from "./route.js";
 import "./style.css";
 import { register } from "./updates.js";
@@ -11,10 +12,12 @@ import { speak } from "./words.js";
 
 const link = takeFragment(); // before anything else: nothing may see it in the address
 follow((fragment) => { goTo(fragment, { instead: true }); }); // in the place of what the browser noted for it
+showPlain();
 const phone = new Phone();
 await speak(phone.preferences.chosen.value.language);
 const root = document.getElementById("app");
 if (root !== null) render(<App phone={phone} />, root);
 await phone.start();
 goTo(link);
-register((pairing) => { go({ at: "thread", id: pairing }); }).catch(() => undefined); // where a worker can't be had the app works without
+// Where nothing may be stored there is no worker either, and the page says so.
+if (phone.stage.value !== "no_store") register((pairing) => { go({ at: "thread", id: pairing }); }).catch(() => undefined); // where a worker can't be had the app works without

@@ -24,8 +24,12 @@ export function back(): void {
   else history.back();
 }
 
-/** Follows the browser's own buttons, and links that are opened into this page: `opened` hears what stood behind their #. */
+/**
+ * Follows the browser's own buttons, and links that are opened into this page: `opened` hears what stood behind their #. A page that is
+ * loaded anew shows the computers, whatever its entry in the history was before.
+ */
 export function follow(opened: (fragment: string) => void): void {
+  history.replaceState({ at: "hosts" }, "", location.pathname);
   addEventListener("popstate", ({ state }) => { route.value = isRoute(state) ? state : { at: "hosts" }; });
   addEventListener("hashchange", () => {
     const fragment = takeFragment();

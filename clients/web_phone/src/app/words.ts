@@ -2,10 +2,11 @@
 
 import { computed, type Signal, signal } from "@preact/signals";
 
-import type { Reason } from "../protocol/dispatch/api/error/v1/error_pb.js";
+import { Reason } from "../protocol/dispatch/api/error/v1/error_pb.js";
 import { word } from "../protocol/errors.js";
-import type { CaseKey, Language, LineKey, ReachabilityKey, ReasonKey, Saying, Standing, StateKey, Words } from "../words/keys.js";
-import type { TaskStory } from "./model/story.js";
+import type { CaseKey, Language, LineKey, PageKey, ReachabilityKey, ReasonKey, Saying, Standing, StateKey, Words } from "../words/keys.js";
+import { beside } from "./model/beside.js";
+import type { Mark, Said, TaskStory } from "./model/story.js";
 import type { Screen, ScreenKey } from "./words/en.js";
 
 export type { ScreenKey };
@@ -15,6 +16,8 @@ export const LANGUAGES: readonly { language: Language; name: string }[] = [{ lan
 interface Spoken {
   language: Language;
   catalogue: Words;
+  /** The same in English, which hosts write. */
+  english: Words;
   screen: Screen;
 }
 
@@ -27,9 +30,10 @@ export const language = computed(() => spoken.value?.language ?? "en");
 export async function speak(wanted: string): Promise<void> {
   const heard = [wanted, ...navigator.languages].map((one) => one.slice(0, 2).toLowerCase());
   const found = heard.find((one) => LANGUAGES.some(({ language: known }) => known === one));
+  const english = (await import("../words/en.json")).default;
   spoken.value = found === "de"
-    ? { language: "de", catalogue: (await import("../words/de.json")).default, screen: (await import("./words/de.js")).default }
-    : { language: "en", catalogue: (await import("../words/en.json")).default, screen: (await import("./words/en.js")).default };
+    ? { language: "de", catalogue: (await import("../words/de.json")).default, screen: (await import("./words/de.js")).default, english }
+    : { language: "en", catalogue: english, screen: (await import("./words/en.js")).default, english };
   document.documentElement.lang = spoken.value.language;
 }
 
@@ -61,9 +65,48 @@ export function caseWords(key: CaseKey): Saying {
 
 /** Says why a task stands as it does; null where there is no reason. */
 export function causeOf({ state, view }: TaskStory, host: string): Saying | null {
-  const reason = view.away !== "" && state === "out_of_contact" ? view.away : view.reason;
+  // The computer has it: what the reason advises is for what it does not have, and what to do the state itself says.
+  if (state === "out_of_contact") return { sentence: whyOf(view.away, { host })?.sentence ?? "", advice: "" };
+  const { reason } = view;
   // Of a command that was refused it is the other side's disk.
   return reason === "STORE_FAILED" && state === "refused" ? caseWords("STORE_FAILED_THERE") : whyOf(reason, { host });
+}
+
+/** Gives what the host wrote at the end of a task beside the sentence of its reason, which `causeOf` says. */
+export function besideCause({ view: { said, reason } }: TaskStory): string {
+  return spoken.value === null ? "" : beside(said, reason, spoken.value.english, spoken.value.catalogue);
+}
+
+/** Says what was answered and by whom, or why nobody did. */
+export function answerWords({ approval, text, by, reason }: Said): string {
+  if (by !== "") return t("thread.answered", { by, answer: approval === "" ? text : t(`answer.${approval}` as ScreenKey) });
+  switch (reason) {
+    case Reason.UNSPECIFIED:
+    case Reason.NOBODY_ANSWERED: return line("answered_by_nobody");
+    case Reason.QUESTION_CLOSED: return line("closed_by_agent");
+    default: return line("closed", { why: why(reason).sentence });
+  }
+}
+
+/** Says a line of the thread that is no task. */
+export function markWords(mark: Mark): string {
+  switch (mark.kind) {
+    case "paired": return t("thread.paired", { name: mark.name });
+    case "paired_again": return t("thread.paired_again", { name: mark.name });
+    case "missed": {
+      const [first, last] = [timeWords(mark.firstMs), timeWords(mark.lastMs)];
+      const text = quoted(mark.text);
+      const missed = mark.count > 1 ? line("missed_often", { count: mark.count, first, last, text }) : line("missed", { at: first, text });
+      return `${missed}. ${why(mark.reason).sentence}`;
+    }
+    case "restored": return line("restored");
+    case "lost": return line("lost", { number: String(mark.number) });
+  }
+}
+
+/** Says what agents may do on a computer. */
+export function may(key: PageKey, values: Values = {}): string {
+  return filled(spoken.value?.catalogue.page[key] ?? "", values).trim();
 }
 
 /** Says on one line how a task goes. */
@@ -110,8 +153,9 @@ export function bytesWords(bytes: number): string {
   return new Intl.NumberFormat(language.value, { style: "unit", unit: units[at] ?? "byte", unitDisplay: "short", maximumFractionDigits: value < 10 && at > 0 ? 1 : 0 }).format(value);
 }
 
-/** Writes when: the time of today, else the day with it. */
+/** Writes when: the time of today, else the day with it; a question mark for what is no moment, since a screen must not fail at one. */
 export function timeWords(atMs: number): string {
+  if (Number.isNaN(new Date(atMs).getTime())) return "?";
   const [at, now] = [new Date(atMs), new Date()];
   const today = at.toDateString() === now.toDateString();
   return new Intl.DateTimeFormat(language.value, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(at);

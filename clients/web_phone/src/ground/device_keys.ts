@@ -45,10 +45,11 @@ export async function deviceKeys(database: Database): Promise<DeviceKeys> {
   };
 }
 
-/** Makes this another device: with a new key of its own. What was sealed here can be opened as before. */
-export async function renewSigningKey(database: Database): Promise<void> {
+/** Makes another signing key in place of the device's, whose vault stays. What was made of the old row, `deviceKeys`, holds no more. */
+export async function renewDeviceKey(database: Database): Promise<void> {
   const row = await database.get("keys", OWN);
-  if (row !== undefined) await database.put("keys", { ...row, ...(await signingKey()) }, OWN);
+  if (row === undefined) return;
+  await database.put("keys", { ...row, ...(await signingKey()) }, OWN);
 }
 
 async function made(database: Database): Promise<KeyRow> {

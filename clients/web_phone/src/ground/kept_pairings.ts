@@ -6,6 +6,8 @@
  */
 
 import { type Bytes, EMPTY, fromHex, hex } from "../protocol/bytes.js";
+import { Reason } from "../protocol/dispatch/api/error/v1/error_pb.js";
+import { word } from "../protocol/errors.js";
 import type { PairId } from "../protocol/ids.js";
 import type { Paired } from "../protocol/pairing/ceremony.js";
 import type { PairKeys } from "../protocol/sealed/pair_keys.js";
@@ -126,7 +128,9 @@ export class KeptPairings implements Store {
   async pair({ keys, peerName, hostSignature }: Paired, madeAtMs: number): Promise<void> {
     const pairing = hex(keys.pairId);
     if (!(keys.ownX25519 instanceof BrowserDhKey)) throw new TypeError("a key of another kind");
-    const older = (await this.all()).filter(({ pairId, known }) => hex(pairId) !== pairing && hex(known.peerEd25519) === hex(keys.peerEd25519));
+    // With a key of this device that was revoked the host had another thread.
+    const older = (await this.all()).filter(({ pairId, known, core }) =>
+      hex(pairId) !== pairing && hex(known.peerEd25519) === hex(keys.peerEd25519) && core.reason !== word(Reason.DEVICE_REVOKED));
     if ((await this.database.get("pairings", pairing)) === undefined) {
       const known: Known = {
         hostName: peerName, label: older.at(-1)?.known.label ?? "", madeAtMs, agreePublic: keys.ownX25519.publicKey, peerX25519: keys.peerX25519,
@@ -161,11 +165,16 @@ export class KeptPairings implements Store {
     await this.edit(pairId, (known) => ({ ...known, label }), true);
   }
 
+  /** Ends every pairing of this device, whose key was revoked. */
+  async endAll(reason: string): Promise<void> {
+    for (const { pairId, core } of await this.all()) if (core.state !== "ended") await this.end(pairId, { reason });
+  }
+
   /** Drops the keys of a pairing that is over; what was said stays to be read. */
-  async end(pairId: PairId, { replaced = false } = {}): Promise<void> {
+  async end(pairId: PairId, { replaced = false, reason = "" } = {}): Promise<void> {
     const snapshot = await this.load(pairId);
     if (snapshot === null) return;
-    await this.commit(pairId, snapshot.revision, [{ kind: "chains", chains: [] }, { kind: "pairing", state: "ended", reason: snapshot.reason }]);
+    await this.commit(pairId, snapshot.revision, [{ kind: "chains", chains: [] }, { kind: "pairing", state: "ended", reason: reason || snapshot.reason }]);
     await this.edit(pairId, (known) => ({ ...known, pairPsk: EMPTY, replaced: known.replaced || replaced }), false);
   }
 

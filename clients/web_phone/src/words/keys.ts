@@ -201,6 +201,8 @@ export type LineKey =
   | "back"
   | "answered"
   | "answered_by_nobody"
+  | "closed"
+  | "closed_by_agent"
   | "answered_here"
   | "asks_above"
   | "kept_unsent"
@@ -237,11 +239,28 @@ export type LineKey =
   | "called_never"
   | "called_there"
   | "called_nowhere"
+  | "call_news"
+  | "call_question"
   | "lost"
   | "restored"
   | "send_again"
   | "heard"
   | "since";
+
+export type PageKey =
+  | "permissions"
+  | "may_read"
+  | "may_change"
+  | "may_terminal"
+  | "may_unconfined"
+  | "may_network"
+  | "may_browser"
+  | "may_desktop"
+  | "may_connector"
+  | "may_always"
+  | "may_unknown"
+  | "may_left_out"
+  | "until";
 
 /** The catalogue in one language. */
 export interface Words {
@@ -256,4 +275,5 @@ export interface Words {
     readonly news: string;
   };
   readonly line: Readonly<Record<LineKey, string>>;
+  readonly page: Readonly<Record<PageKey, string>>;
 }

@@ -148,7 +148,7 @@ it("what can't be sent is said, and nobody takes it for sent", async () => {
 
   expect(await link.send("x".repeat(LONGEST_TEXT_BYTES + 1), [])).toMatchObject(BAD_REQUEST);
   expect(await link.steer(TASK, "x".repeat(LONGEST_STEER_BYTES + 1))).toMatchObject(BAD_REQUEST);
-  expect(await link.answer(TASK, { question, choices: ["red"], isApproval: false, preview: "" }, "green")).toMatchObject(BAD_REQUEST);
+  expect(await link.answer(TASK, { question, choices: ["red"], isApproval: false, preview: { text: "", whole: true } }, "green")).toMatchObject({ became: "not_taken", why: BAD_REQUEST });
 
   expect([link.tasks, stream.said.some((frame) => frame.case === "post")]).toEqual([[], false]);
 });

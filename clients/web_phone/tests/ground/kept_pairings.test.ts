@@ -5,7 +5,7 @@ import "fake-indexeddb/auto";
 import { afterEach, beforeEach, expect, it } from "vitest";
 
 import { type Database, openDatabase } from "../../src/ground/database.js";
-import { type DeviceKeys, deviceKeys, renewSigningKey } from "../../src/ground/device_keys.js";
+import { type DeviceKeys, deviceKeys, renewDeviceKey } from "../../src/ground/device_keys.js";
 import { KeptPairings } from "../../src/ground/kept_pairings.js";
 import { type Bytes, EMPTY, hex } from "../../src/protocol/bytes.js";
 import type { PairId } from "../../src/protocol/ids.js";
@@ -81,7 +81,7 @@ it("keys of a pairing that the host has ended go, also where the page was closed
 it("a device whose key was revoked is another one behind a fresh key, and reads what was kept before", async () => {
   await pairs(1, EMPTY);
 
-  await renewSigningKey(database);
+  await renewDeviceKey(database);
 
   const now = await deviceKeys(database);
   expect(now.keys.signingKey).not.toEqual(device.keys.signingKey);

@@ -16,6 +16,8 @@ from dispatch.plain import one_line, plain
 from dispatch.words import Words, filled
 from dispatch.words.spoken import spoken
 
+from dispatch_host import thread_words
+
 Shown = dict[str, Any]
 
 EVENTS = 200
@@ -56,12 +58,16 @@ async def told(events: AsyncIterator[bytes], words: Words) -> Shown:
     """Read a thread from its beginning, and give its newest events and files."""
     kept: deque[Shown] = deque(maxlen=EVENTS)
     files: deque[Shown] = deque(maxlen=FILES)
+    approvals: set[str] = set()  # an agent's own choice may be called "always", and is none
     async for content in events:
         event = event_told(thread.Event.FromString(content))
         files.extend(_file(one, words.page["file_came"]) for one in event.get("attachments", ()))
         if event["event"] == "artifact":
             files.append(_file(event, words.page["file_made"]))
-        if (line := _line(event, words)) is not None:
+        if event["event"] == "asking" and "digest" in event:
+            approvals.add(event["question_id"])
+        to_approval = event["event"] == "answered" and event["question_id"] in approvals
+        if (line := _line(event, words, approval=to_approval)) is not None:
             kept.append(line)
     return {"events": list(kept), "files": list(reversed(files))}
 
@@ -124,7 +130,7 @@ def _task(one: pb.TaskStatus, words: Words) -> Shown:
 
 def _question(asked: pb.OpenQuestion, words: Words) -> Shown:
     page, question = words.page, asked.question
-    names = {"once": page["once"], "task": page["task_long"], "always": page["always"], "deny": page["deny"]}
+    names = _approvals(words)
     approval = bool(question.action_digest)
     answers = question_words.answers(question)
     rule = {"rule": one_line(question.rule, _LINE)}
@@ -175,44 +181,40 @@ def _awake(found: pb.KeepAwakeStatus, words: Words) -> Shown:
     return {"mode": mode, "held": False, "about": page["awake_not"] + later}
 
 
-_SIGNS = {"started": "▸", "step": "·", "artifact": "↓", "steered": "»", "answered": "»"}
-# What an agent said never begins as what a person did.
+_KINDS = {
+    "accepted": "asked",
+    "scheduled": "asked",
+    "text": "text",
+    "ended": "ended",
+    "started": "step",
+    "step": "step",
+    "asking": "step",
+    "answered": "step",
+    "artifact": "step",
+    "steered": "step",
+    "steer_refused": "step",
+}
+"""How the page draws an event; all others as a mark between tasks."""
+_PASSING = frozenset({"waiting"})
+"""What is of no interest once it is over: how it stands is said of the task."""
 
 
-def _line(event: Shown, words: Words) -> Shown | None:
-    """Give an event as a line of the thread; None for what says nothing to a person."""
+def _line(event: Shown, words: Words, *, approval: bool) -> Shown | None:
+    """Give an event as a line of the thread; None for what says nothing to a person. `approval`: it answers one."""
+    if event["event"] in _PASSING:
+        return None
     event = spoken(event, words)
-    kind, told = event["event"], {"at": event["at"], "number": event["number"]}
-    match kind:
-        case "accepted" | "scheduled":
-            return told | {"kind": "asked", "text": plain(event["text"])}
-        case "text":
-            return told | {"kind": "text", "text": plain(event["text"])}
-        case "ended":
-            outcome = words.states.get(event["outcome"])
-            said = outcome.word if outcome is not None else event["outcome"]
-            text = plain(event.get("text", ""))
-            return told | {
-                "kind": "ended",
-                "text": f"{said}: {text}" if text else said,
-                "good": event["outcome"] == "done",
-            }
-        case "asking":
-            asks = plain(event["text"])
-            return told | {
-                "kind": "step",
-                "text": f"? {asks if 'digest' in event else words.line('agent_asks', text=asks)}",
-            }
-        case "started" | "step" | "artifact" | "steered" | "answered":
-            said = event.get("title") or event.get("name") or event.get("agent") or event.get("text") or ""
-            return told | {"kind": "step", "text": f"{_SIGNS[kind]} {plain(str(said))}"}
-        case "paired":
-            return told | {
-                "kind": "mark",
-                "text": _filled(words.page["paired"], {"phone": one_line(event["phone"], _LINE)}),
-            }
-        case _:
-            return None
+    if approval:
+        event["text"] = _approvals(words).get(event["text"], event["text"])
+    told = {"at": event["at"], "number": event["number"], "kind": _KINDS.get(event["event"], "mark")}
+    told |= {"good": event["outcome"] == "done"} if event["event"] == "ended" else {}
+    return told | {"text": thread_words.said(event, words)}
+
+
+def _approvals(words: Words) -> dict[str, str]:
+    """Give what the buttons of an approval say, by what they send."""
+    page = words.page
+    return {"once": page["once"], "task": page["task_long"], "always": page["always"], "deny": page["deny"]}
 
 
 def _file(one: Mapping[str, Any], how: str) -> Shown:

@@ -18,9 +18,9 @@ export interface Ground {
   pairings: KeptPairings;
 }
 
-/** Lays the ground. Rejects with NoDeviceKeys, or with what the database says. */
-export async function lay(): Promise<Ground> {
-  const database = await openDatabase();
+/** Lays the ground, on a database that is open already or not. Rejects with NoDeviceKeys, or with what the database says. */
+export async function lay(open?: Database): Promise<Ground> {
+  const database = open ?? (await openDatabase());
   const device = await deviceKeys(database);
   const account = new Account(database, device.vault, device.keys, clock, overConnect(location.protocol === "https:" ? "https" : "http"));
   await account.open();

@@ -16,18 +16,22 @@ import { EMPTY, hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 import { type Presence, type PushTarget, type PushTargetKept, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
 import {
-  type Attachment, AttachmentSchema, type DownLiveItem, type Event, EventSchema, type KeepAwake, KeepAwakeSchema, type Progress,
+  type Answered, type Attachment, AttachmentSchema, type DownLiveItem, type Event, type KeepAwake, KeepAwakeSchema, type Permissions, PermissionsSchema,
+  type Progress,
 } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
-import { Refused } from "../../protocol/errors.js";
+import { reasonOf, Refused } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId, type TaskId, type TransferId } from "../../protocol/ids.js";
 import { KEY_BYTES } from "../../protocol/sealed/file.js";
 import { Backoff } from "../../protocol/thread/backoff.js";
 import type { Dial } from "../../protocol/thread/carrier.js";
 import type { Identity, Right } from "../../protocol/thread/client.js";
 import { answer, cancel, type Command, steer, task } from "../../protocol/thread/commands.js";
+import { eventOf } from "../../protocol/thread/events.js";
 import { LineClient } from "../../protocol/thread/line_client.js";
 import type { Post, Store, Task } from "../../protocol/thread/store.js";
-import type { Asked, Item } from "./story.js";
+import { OUTCOMES } from "../../protocol/thread/task_view.js";
+import { type Answerable, give, type Given } from "./answering.js";
+import type { Asked, Item, Mark } from "./story.js";
 import { thread } from "./story.js";
 
 /** How a host is, as it can be shown. */
@@ -50,13 +54,13 @@ export interface Around {
   sign: Identity["sign"];
   right(pairId: PairId, fresh: boolean): Promise<Right>;
   /** Hears that nothing goes on before the person has signed in again. */
-  signInNeeded(): void;
+  signInNeeded(why: Refused): void;
   /** Hears that a pairing became active by its first session: older ones with that host are over. */
   activated(): void;
 }
 
 /** One pairing. */
-export class Link {
+export class Link implements Answerable {
   readonly id: string;
   readonly changed: Signal<number> = signal(0);
   /** Text that comes while a task runs, and how far a step is, by task. */
@@ -72,6 +76,7 @@ export class Link {
   private target: PushTarget | null = null; // where this phone is called, as it was said last
   private met = false; // whether there was a stream
   private told: Event[] = [];
+  private lost: Mark[] = [];
   private toldUpTo = 0n;
   private reading: Promise<void> = Promise.resolve();
   private items: { at: number; items: readonly Item[] } = { at: -1, items: [] };
@@ -109,8 +114,9 @@ export class Link {
         void this.hold(begin);
         return;
       }
-      this.over = new Refused(Reason.NOT_PAIRED);
-      this.restTasks = (await this.around.pairings.load(this.pairId))?.tasks ?? [];
+      const { reason = "", tasks = [] } = (await this.around.pairings.load(this.pairId)) ?? {};
+      this.over = new Refused(reason === "" ? Reason.NOT_PAIRED : reasonOf(reason));
+      this.restTasks = tasks;
     } catch (problem) {
       this.over = refused(problem); // what is kept can't be read: this one is stopped, and the others go on
     }
@@ -135,6 +141,11 @@ export class Link {
     );
   }
 
+  /** Goes to where a person signs in: a device whose key was revoked comes back as a new one. */
+  signInAgain(): void {
+    this.around.signInNeeded(new Refused(this.cause));
+  }
+
   /** Leaves the stream, or the way to it, for good. */
   close(): void {
     this.closed = true;
@@ -157,7 +168,7 @@ export class Link {
 
   /** The thread, oldest first. */
   get thread(): readonly Item[] {
-    if (this.items.at !== this.changed.value) this.items = { at: this.changed.value, items: thread(this.tasks, this.told) };
+    if (this.items.at !== this.changed.value) this.items = { at: this.changed.value, items: thread(this.tasks, this.told, this.lost) };
     return this.items.items;
   }
 
@@ -173,7 +184,7 @@ export class Link {
     if (this.over !== null) return NO_PAIRING.includes(this.over.reason) ? "over" : "stopped";
     const { presence } = this;
     if (presence === null) return (this.client?.error ?? null) === null || (this.isFresh && !this.met) ? "connecting" : "no_network";
-    if (presence.state === Reachability.ABSENT) return "absent";
+    if (presence.state === Reachability.ABSENT) return NO_PAIRING.includes(presence.cause) ? "over" : "absent";
     if (presence.state !== Reachability.REACHABLE) return "reconnecting";
     return presence.unsteady ? "unsteady" : "reachable";
   }
@@ -184,10 +195,13 @@ export class Link {
     return this.presence?.state === Reachability.ABSENT ? this.presence.cause : (this.client?.error?.reason ?? Reason.UNSPECIFIED);
   }
 
-  /** Whether the host's computer is kept awake, as it said last; null when it has not. */
-  async keepAwake(): Promise<KeepAwake | null> {
-    const said = (await this.core())?.keepAwake ?? EMPTY;
-    return said.length === 0 ? null : fromBinary(KeepAwakeSchema, said);
+  /** Whether the host's computer is kept awake, and what agents may do there, as it said last; null for what it has not said. */
+  async lastWord(): Promise<{ awake: KeepAwake | null; permissions: Permissions | null }> {
+    const { keepAwake, permissions } = (await this.core()) ?? { keepAwake: EMPTY, permissions: EMPTY };
+    return {
+      awake: keepAwake.length === 0 ? null : fromBinary(KeepAwakeSchema, keepAwake),
+      permissions: permissions.length === 0 ? null : fromBinary(PermissionsSchema, permissions),
+    };
   }
 
   /** How often something came that did not open, or that did not prove what it says (docs/phone.md). */
@@ -249,8 +263,23 @@ export class Link {
     return this.through(() => steer(taskId, words, rng));
   }
 
-  async answer(taskId: TaskId, { question }: Asked, said: string): Promise<Refused | null> {
-    return this.through(() => answer(taskId, question, said, rng));
+  /** Answers a question, and waits for the computer's own word on it. Not begun behind `beginByMs`, on the wall. */
+  async answer(taskId: TaskId, { question }: Asked, said: string, beginByMs = Infinity): Promise<Given> {
+    return give(this, () => answer(taskId, question, said, rng), { beginByMs });
+  }
+
+  async bring(command: Command, beginByMs: number): Promise<Post | null> {
+    if (this.client === null || this.over !== null) throw this.over ?? new Refused(Reason.NO_NETWORK);
+    return this.client.send(command, beginByMs);
+  }
+
+  /** The answers that the thread has. */
+  get answered(): readonly Answered[] {
+    return this.told.flatMap(({ event }) => (event.case === "answered" ? [event.value] : []));
+  }
+
+  isOver(taskId: TaskId): boolean {
+    return this.tasks.some((one) => hex(one.taskId) === hex(taskId) && OUTCOMES.has(one.view.state));
   }
 
   async putAway(taskId: TaskId, how: "drop" | "dismiss"): Promise<Refused | null> {
@@ -344,7 +373,7 @@ export class Link {
         const why = refused(problem);
         this.restTasks = this.client?.line.ledger.all() ?? this.restTasks;
         if (why.reason !== Reason.NOT_PAIRED || !this.isFresh || this.ended) {
-          this.over = why;
+          this.over = this.ended ? new Refused(Reason.HOST_REVOKED) : why; // by the host's own word
           break;
         }
       }
@@ -352,7 +381,7 @@ export class Link {
       if (this.closed) return;
     }
     this.holding = false;
-    if (this.over.reason === Reason.SIGN_IN_REQUIRED) this.around.signInNeeded();
+    if (this.over.reason === Reason.SIGN_IN_REQUIRED) this.around.signInNeeded(this.over);
     this.touch();
   }
 
@@ -386,7 +415,8 @@ export class Link {
     if (head !== null && head <= this.toldUpTo) return;
     for (const { number, content, shown } of await this.around.pairings.events(this.pairId, this.toldUpTo)) {
       this.toldUpTo = number;
-      if (content !== null && shown) this.tell(fromBinary(EventSchema, content));
+      if (content === null) this.lost.push({ kind: "lost", number, atMs: Number(this.told.at(-1)?.atMs ?? 0n) }); // behind what came before
+      else if (shown) this.tell(eventOf(content));
     }
   }
 
@@ -423,7 +453,7 @@ function stopped(): Refused {
 function verdict(post: Post | null): Refused | null {
   if (post === null) return new Refused(Reason.NO_NETWORK);
   if (post.verdict === "refused") return new Refused(Reason[post.reason as keyof typeof Reason], "", post.retryAfterMs);
-  return post.verdict === "taken" || post.verdict === "open" ? null : new Refused(Reason.NO_NETWORK);
+  return post.verdict === "taken" ? null : new Refused(Reason.NO_NETWORK);
 }
 
 /** Takes whatever went wrong for a refusal. */

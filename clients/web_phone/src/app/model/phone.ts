@@ -3,13 +3,13 @@
 import { effect, type Signal, signal } from "@preact/signals";
 
 import { clock, rng } from "../../ground/clock.js";
-import { NoDeviceKeys, renewSigningKey } from "../../ground/device_keys.js";
+import { NoDeviceKeys, renewDeviceKey } from "../../ground/device_keys.js";
 import { own } from "../../ground/ownership.js";
 import { Preferences } from "../../ground/preferences.js";
 import { tellWorker } from "../../ground/worker_choices.js";
 import { hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
-import { Refused } from "../../protocol/errors.js";
+import { Refused, word } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId } from "../../protocol/ids.js";
 import { LinkError, readLink } from "../../protocol/pairing/link.js";
 import { meet } from "../../protocol/pairing/meeting.js";
@@ -45,6 +45,8 @@ export class Phone {
   readonly online: Signal<boolean> = signal(navigator.onLine);
   /** What of a person's sign-in the screens show. */
   readonly signedIn: Signal<{ account: string; server: string; service: string; deviceName: string } | null> = signal(null);
+  /** Why nothing goes on before the person has signed in again; null while they know it themselves. */
+  readonly signInNeeded: Signal<Refused | null> = signal(null);
   readonly preferences = new Preferences();
   private ground: Ground | null = null;
   private calls: Calling | null = null;
@@ -74,6 +76,7 @@ export class Phone {
     const taken = new AbortController(); // by another tab, which may come while this one begins
     const isTaken = (): boolean => taken.signal.aborted;
     try {
+      // Where nothing may be stored, locks are denied as well.
       this.owns = (await own(takeOver, () => { taken.abort(); this.leave(); })) && !isTaken();
       if (isTaken()) return;
       const stage = this.owns ? await this.begin() : "elsewhere";
@@ -87,9 +90,7 @@ export class Phone {
   private async begin(): Promise<Stage> {
     // A page that took the device back has had a ground before.
     await this.layGround();
-    if (!this.there().account.hasSession) return "signed_out";
-    await this.openLinks();
-    return "ready";
+    return this.there().account.hasSession ? this.openAll() : "signed_out";
   }
 
   private async layGround(): Promise<void> {
@@ -111,21 +112,19 @@ export class Phone {
     return this.calls;
   }
 
-  /** Signs in. Rejects with Refused. */
+  /** Signs in: as a new device where the service says that the key of this one was revoked. Rejects with Refused. */
   async signIn(of: { server: string; account: string; password: string; deviceName: string }): Promise<void> {
-    try {
-      await this.there().account.signIn(of);
-    } catch (problem) {
+    await this.there().account.signIn(of).catch(async (problem: unknown) => {
       if (refused(problem).reason !== Reason.DEVICE_REVOKED) throw problem;
-      await this.beAnotherDevice();
+      await this.startAfresh();
       await this.there().account.signIn(of);
-    }
+    });
     this.closeLinks(); // those that waited for a sign-in begin anew
+    this.signInNeeded.value = null;
     // The browser may else throw everything away when its disk is full.
     if ("storage" in navigator) void navigator.storage.persist();
     this.showSignedIn();
-    await this.openLinks();
-    this.stage.value = "ready";
+    this.stage.value = await this.openAll();
   }
 
   /** Signs out: the pairings and what was said stay on this phone, and nothing more is sent or heard. */
@@ -134,6 +133,7 @@ export class Phone {
     await this.quietly(this.calling.silence());
     await this.there().account.signOut();
     this.showSignedIn();
+    this.signInNeeded.value = null;
     this.stage.value = "signed_out";
   }
 
@@ -211,13 +211,22 @@ export class Phone {
     });
   }
 
-  /** The service knows this device's key as revoked, and takes it never again. The pairings are over; what was said in them stays to be read. */
-  private async beAnotherDevice(): Promise<void> {
+  /** Opens all links; gives where the phone is then: one of them may have heard meanwhile that the person has to sign in. */
+  private async openAll(): Promise<Stage> {
+    await this.openLinks();
+    return this.signInNeeded.value === null ? "ready" : "signed_out";
+  }
+
+  /**
+   * Becomes a new device, since a key that was revoked never comes in again. What it was paired with is over; what was said stays.
+   * Only the service that the person has just named is believed in that.
+   */
+  private async startAfresh(): Promise<void> {
     const { database, pairings } = this.there();
     this.closeLinks();
-    for (const { pairId } of await pairings.all()) await pairings.end(pairId);
-    await renewSigningKey(database); // last: as long as it is there, the next try comes this way again
-    await this.layGround();
+    await pairings.endAll(word(Reason.DEVICE_REVOKED));
+    await renewDeviceKey(database); // last: as long as the old one is there, the next try comes this way again
+    this.ground = await lay(database);
   }
 
   /** Opens the links of all pairings that are not open yet, and closes those that are over; one call after the other. */
@@ -232,7 +241,10 @@ export class Phone {
     const ground = this.there();
     const { pairings, database, device } = ground;
     const around = aroundLinks(ground, this.instance, {
-      signInNeeded: () => { this.stage.value = "signed_out"; },
+      signInNeeded: (why) => {
+        this.signInNeeded.value = why;
+        this.stage.value = "signed_out";
+      },
       activated: () => { void this.quietly(this.openLinks()); },
     });
     await pairings.settle();

@@ -3,11 +3,13 @@
 import { fromBinary } from "@bufbuild/protobuf";
 
 import { type Bytes, hex } from "../../protocol/bytes.js";
+import type { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 import { ActionSchema, type Attachment, type Event, type Question } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
 import type { TaskId } from "../../protocol/ids.js";
-import { answersTo, APPROVALS, isPart } from "../../protocol/thread/facts.js";
+import { answersTo, APPROVALS } from "../../protocol/thread/facts.js";
 import type { Task } from "../../protocol/thread/store.js";
 import { mayBeDismissed, OUTCOMES, shownState, type TaskView, UNSENT, WITH_HOST } from "../../protocol/thread/task_view.js";
+import { type Preview, previewOf } from "./preview.js";
 
 export type ShownState = ReturnType<typeof shownState>;
 
@@ -23,16 +25,23 @@ export interface Asked {
   readonly question: Question;
   readonly choices: readonly string[];
   readonly isApproval: boolean;
-  /** The whole of it, also where it was too long for the question itself. */
-  readonly preview: string;
+  /** What exactly would be done; `whole` says whether it is all here. */
+  readonly preview: Preview;
 }
 
-/** An answer that was given, and by whom. */
+/** An answer that was given, and by whom; with nobody there, the reason for which the question closed. */
 export interface Said {
   /** The word of an approval; empty for an answer to a question of the agent's own, whatever its words are. */
   readonly approval: string;
   readonly text: string;
   readonly by: string;
+  readonly reason: Reason;
+}
+
+/** Words that a person added while it ran. `late`: its agent never took them. */
+export interface Added {
+  readonly text: string;
+  readonly late: boolean;
 }
 
 /** One task with all that is known of it. */
@@ -48,28 +57,34 @@ export interface TaskStory {
   readonly artifacts: readonly Attachment[];
   readonly asked: Asked | null;
   readonly answers: readonly Said[];
+  readonly added: readonly Added[];
   /** The words of the task before it whose question it waits for; empty when it waits for none that this phone knows. */
   readonly waitsFor: string;
   /** What a person may do with it. */
   readonly may: { cancel: boolean; resend: boolean; drop: boolean; dismiss: boolean };
 }
 
-/** A line of the thread that is no task. */
-export interface Mark {
-  readonly kind: "paired" | "paired_again";
-  readonly atMs: number;
-  readonly name: string;
-}
+/** A line of the thread that is no task. `number` is its place in the host's thread. */
+export type Mark = { readonly atMs: number; readonly number: bigint } & (
+  | { readonly kind: "paired" | "paired_again"; readonly name: string }
+  /** What the host should have begun by itself and did not, once or more. */
+  | { readonly kind: "missed"; readonly text: string; readonly firstMs: number; readonly lastMs: number; readonly count: number; readonly reason: Reason }
+  /** The host was set back. */
+  | { readonly kind: "restored" }
+  /** The host no longer has what stood here. */
+  | { readonly kind: "lost" }
+);
 
 export type Item = { readonly task: TaskStory } | { readonly mark: Mark };
 
-/** Puts the thread together, oldest first. */
-export function thread(tasks: readonly Task[], events: readonly Event[]): Item[] {
+/** Puts the thread together, oldest first. `lost` are the marks of what the host no longer had, which no event tells. */
+export function thread(tasks: readonly Task[], events: readonly Event[], lost: readonly Mark[] = []): Item[] {
   const byTask = new Map<string, Event[]>();
   const items: Item[] = [];
   for (const event of events) {
-    if (event.event.case === "paired") {
-      items.push({ mark: { kind: event.event.value.again ? "paired_again" : "paired", atMs: Number(event.atMs), name: event.event.value.hostName } });
+    const mark = markOf(event);
+    if (mark !== null) {
+      items.push({ mark });
     } else if (event.taskId.length > 0) {
       const id = hex(event.taskId);
       const known = byTask.get(id);
@@ -82,7 +97,21 @@ export function thread(tasks: readonly Task[], events: readonly Event[]): Item[]
     if (task.view.state === "dropped") continue;
     items.push({ task: story(task, byTask.get(hex(task.taskId)) ?? [], words.get(task.view.askingTaskId) ?? "") });
   }
+  items.push(...lost.map((mark) => ({ mark }))); // behind what is of the same time
   return items.sort((a, b) => atMs(a) - atMs(b));
+}
+
+function markOf({ event, atMs: at, number }: Event): Mark | null {
+  const where = { atMs: Number(at), number };
+  switch (event.case) {
+    case "paired": return { ...where, kind: event.value.again ? "paired_again" : "paired", name: event.value.hostName };
+    case "missed": {
+      const { text, fromMs, toMs, count, reason } = event.value;
+      return { ...where, kind: "missed", text, firstMs: Number(fromMs), lastMs: Number(toMs), count, reason };
+    }
+    case "restored": return { ...where, kind: "restored" };
+    default: return null;
+  }
 }
 
 /** Tells one task; `waitsFor` has the words of the one that it may wait for. */
@@ -90,32 +119,33 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
   const steps: Told[] = [];
   const artifacts: Attachment[] = [];
   const answers: Said[] = [];
+  const added: Added[] = [];
   let asked: Question | null = null;
-  let preview = "";
-  let parts = ""; // of what is too long for the question behind them
+  let preview: Preview = { text: "", whole: true };
+  let run = 0; // behind so many steps nothing came but steps
   for (const { event, atMs: at } of events) {
-    const before = parts;
-    parts = event.case === "step" && isPart(event.value.title) ? before + event.value.detail : "";
     switch (event.case) {
       case "step": steps.push({ atMs: Number(at), title: event.value.title, detail: event.value.detail }); break;
-      case "steered": steps.push({ atMs: Number(at), title: event.value.text, detail: "" }); break;
+      case "steered": added.push({ text: event.value.text, late: false }); break;
+      case "steerRefused": added.push({ text: event.value.text, late: true }); break;
       case "artifact": if (event.value.file !== undefined) artifacts.push(event.value.file); break;
-      case "question": asked = event.value; preview = before || asked.preview; break;
+      case "question": asked = event.value; preview = previewOf(asked, steps.slice(run)); break;
       case "answered":
         if (asked !== null && hex(asked.questionId) === hex(event.value.questionId)) asked = null;
-        answers.push({ approval: APPROVALS.get(event.value.approval) ?? "", text: event.value.text, by: event.value.by });
+        answers.push({ approval: APPROVALS.get(event.value.approval) ?? "", text: event.value.text, by: event.value.by, reason: event.value.reason });
         break;
       case "ended": asked = null; break;
       default: break;
     }
+    if (event.case !== "step") run = steps.length;
   }
   const { view } = task;
   const state = shownState(view);
   return {
-    id: hex(task.taskId), taskId: task.taskId, words: task.text, files: filesOf(task.action), atMs: task.madeAtMs || view.atMs, state, view, steps, artifacts, answers, waitsFor,
+    id: hex(task.taskId), taskId: task.taskId, words: task.text, files: filesOf(task.action), atMs: task.madeAtMs || view.atMs, state, view, steps, artifacts, answers, added, waitsFor,
     asked: asked === null || OUTCOMES.has(view.state) ? null : { question: asked, choices: answersTo(asked), isApproval: asked.actionDigest.length > 0, preview },
     may: {
-      cancel: WITH_HOST.has(view.state) && state !== "out_of_contact",
+      cancel: WITH_HOST.has(view.state) && view.away === "",
       resend: (UNSENT.has(view.state) || view.state === "unconfirmed") && task.action.length > 0,
       drop: UNSENT.has(view.state),
       dismiss: mayBeDismissed(view) && state !== "dismissed",

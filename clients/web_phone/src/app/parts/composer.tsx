@@ -5,8 +5,12 @@ import { useRef, useState } from "preact/hooks";
 import type { Attachment } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
 import type { Refused } from "../../protocol/errors.js";
 import { type Link, refused } from "../model/link.js";
+import { refusedHere } from "../../protocol/thread/commands.js";
 import { bytesWords, t } from "../words.js";
 import { Bar, Icon, Trouble } from "./small.js";
+
+/** In which a task's agent works, or waits for an answer, and more can be said to it. */
+const TAKES_WORDS: ReadonlySet<string> = new Set(["running", "asking"]);
 
 /** The foot of a thread. `sent` hears that something went out. */
 export function Composer({ link, sent }: { link: Link; sent: () => void }) {
@@ -14,20 +18,16 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
   const [files, setFiles] = useState<readonly File[]>([]);
   const [moving, setMoving] = useState<{ name: string; percent: number } | null>(null);
   const [trouble, setTrouble] = useState<Refused | null>(null);
-  const [hint, setHint] = useState("");
   const picker = useRef<HTMLInputElement>(null);
   const box = useRef<HTMLTextAreaElement>(null); // where the focus goes from a button that has nothing more to do
   const brought = useRef(new Map<File, Attachment>()); // what the computer has already: a second try does not bring it again
-  const running = link.thread.flatMap((item) => ("task" in item && item.task.state === "running" ? [item.task] : [])).at(-1);
+  const running = link.thread.flatMap((item) => ("task" in item && TAKES_WORDS.has(item.task.state) ? [item.task] : [])).at(-1);
 
   const send = async (): Promise<void> => {
     if (words.trim() === "" || moving !== null) return;
-    if (words.trimStart().startsWith("/schedule")) {
-      setHint(t("compose.schedule"));
-      return;
-    }
-    setTrouble(null);
-    setHint("");
+    const never = refusedHere(words);
+    setTrouble(never);
+    if (never !== null) return; // the words stay here
     try {
       const attachments = await bring();
       const text = words;
@@ -81,7 +81,6 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
   return (
     <form class="composer" onSubmit={(event) => { event.preventDefault(); void send(); }}>
       <Trouble of={trouble} values={{ host: link.name }} />
-      {hint === "" ? null : <p class="notice" role="status">{hint}</p>}
       {files.length === 0 ? null
         : <ul class="files">{files.map((file) => <li key={`${file.name}/${file.size}`} class="small">
           <Icon name="file" /> <span class="name">{file.name} · {bytesWords(file.size)}</span>

@@ -8,7 +8,7 @@ import { useEffect, useRef } from "preact/hooks";
 
 import type { Link } from "../model/link.js";
 import { news, type News, type Stand } from "../model/heard.js";
-import { causeOf, stateWords, stepWords, t } from "../words.js";
+import { causeOf, line, markWords, stateWords, stepWords, t } from "../words.js";
 
 const said: Signal<readonly { id: number; words: string }[]> = signal([]);
 const KEPT = 3; // a reader that is behind may still come to them
@@ -35,11 +35,15 @@ export function useHeard(link: Link): void {
 }
 
 function sentence(one: News, host: string): string {
-  const { task } = one;
-  const words = task.words || t("thread.scheduled", { host });
   switch (one.what) {
-    case "asks": return `${t("ask.title", { host })}: ${task.asked?.question.text ?? ""}`;
+    case "mark": return markWords(one.mark);
+    case "added": return line(one.added.late ? "steered_too_late" : "steered", { text: one.added.text });
+    case "asks": return `${t("ask.title", { host })}: ${one.task.asked?.question.text ?? ""}`;
     case "step": return stepWords(one.title);
-    case "state": return [`${words}: ${stateWords(task.state, { host }).word}.`, causeOf(task, host)?.sentence ?? ""].join(" ").trim();
+    case "state": {
+      const { task } = one;
+      const words = task.words || t("thread.scheduled", { host });
+      return [`${words}: ${stateWords(task.state, { host }).word}.`, causeOf(task, host)?.sentence ?? ""].join(" ").trim();
+    }
   }
 }

@@ -4,9 +4,10 @@ import { useState } from "preact/hooks";
 
 import { hex } from "../../protocol/bytes.js";
 import type { Refused } from "../../protocol/errors.js";
+import { OUTCOMES } from "../../protocol/thread/task_view.js";
 import type { Link } from "../model/link.js";
-import type { Said, Told, TaskStory } from "../model/story.js";
-import { bytesWords, causeOf, line, quoted, type ScreenKey, stateWords, stepWords, t, timeWords } from "../words.js";
+import type { Told, TaskStory } from "../model/story.js";
+import { answerWords, besideCause, bytesWords, caseWords, causeOf, line, quoted, stateWords, stepWords, t, timeWords } from "../words.js";
 import { Artifact } from "./artifact.js";
 import { Markdown } from "./markdown.js";
 import { Question } from "./question.js";
@@ -16,6 +17,9 @@ import { Bar, focusCard, Icon, Trouble } from "./small.js";
 export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
   const { view, state, artifacts, asked } = story;
   const values = { host: link.name, position: view.position };
+  const [tampering, more] = [caseWords("TAMPERING"), besideCause(story)];
+  // How it ended the cause says better, and mostly in the same words.
+  const isSilent = SILENT.has(state) || (OUTCOMES.has(view.state) && causeOf(story, link.name) !== null);
   const label = stateWords(state, values);
   const partial = view.text === "" ? (link.partial.get(story.id) ?? "") : "";
   return (
@@ -26,17 +30,20 @@ export function TaskCard({ story, link }: { story: TaskStory; link: Link }) {
         <p class="small where">{t(view.scheduled ? "thread.scheduled" : "thread.to", values)} · <time>{timeWords(story.atMs)}</time></p>
       </div>
       <div class="theirs">
-        <p class={`state ${state}`}><span class="chip">{label.word}</span>{SILENT.has(state) ? null : <span class="small"> {label.sentence}</span>}</p>
+        <p class={`state ${state}`}><span class="chip">{label.word}</span>{isSilent ? null : <span class="small"> {label.sentence}</span>}</p>
         {view.state === "waiting" && view.waitsForAnswer ? <p class="small waits">{waits(story)}</p> : null}
         <Cause story={story} link={link} />
-        {view.tampering ? <p class="trouble">{t("thread.tampering")}</p> : null}
+        {view.tampering ? <p class="trouble">{tampering.sentence} {tampering.advice}</p> : null}
         <Steps steps={story.steps} />
         <Passing story={story} link={link} />
         {partial === "" ? null : <div class="partial" aria-label={t("thread.partial")}><Markdown text={partial} /></div>}
         {view.text === "" ? null : <div class="result"><Markdown text={view.text} /></div>}
-        {view.said !== "" && view.said !== view.text ? <p class="said">{view.said}</p> : null}
+        {more !== "" && more !== view.text ? <div class="said"><Markdown text={more} /></div> : null}
         {artifacts.map((file) => <Artifact key={hex(file.fileId)} file={file} link={link} />)}
-        {story.answers.map((said, at) => <p key={at} class="small answer">{answerWords(said)}</p>)}
+        {story.answers.map((answer, at) => <p key={at} class="small answer">{answerWords(answer)}</p>)}
+        {story.added.map(({ text, late }, at) => late
+          ? <p key={at} class="trouble late">{line("steered_too_late", { text })}</p>
+          : <p key={at} class="small added">{line("steered", { text })}</p>)}
         {asked === null ? null : <Question key={hex(asked.question.questionId)} asked={asked} taskId={story.taskId} link={link} />}
         <Acts story={story} link={link} />
       </div>
@@ -59,7 +66,7 @@ function Cause({ story, link }: { story: TaskStory; link: Link }) {
   if (said === null) return null;
   return (
     <div class={story.state === "done" ? "small" : "trouble"} data-reason={story.state === "out_of_contact" ? story.view.away : story.view.reason}>
-      {story.may.drop ? <strong>{t("thread.outbox")}. </strong> : null}{said.sentence} {said.advice}
+      {story.may.drop ? <strong>{caseWords("NOT_SENT").sentence} </strong> : null}{said.sentence} {said.advice}
     </div>
   );
 }
@@ -112,10 +119,4 @@ function Acts({ story, link }: { story: TaskStory; link: Link }) {
 function leftCard(why: Refused | null): Refused | null {
   if (why === null) document.querySelector<HTMLElement>(".scroll.thread")?.focus({ preventScroll: true });
   return why;
-}
-
-/** Says an approval's word as people do; any other answer stands as it was given. */
-function answerWords({ approval, text, by }: Said): string {
-  if (by === "") return t("thread.answered_nobody");
-  return t("thread.answered", { by, answer: approval === "" ? text : t(`answer.${approval}` as ScreenKey) });
 }

@@ -8,9 +8,11 @@ import { bundleDigest } from "../digest.js";
 import type { Called, Uncalled } from "../model/calling.js";
 import type { Link } from "../model/link.js";
 import type { Phone } from "../model/phone.js";
+import { Permitted } from "../parts/permitted.js";
 import { Presence } from "../parts/presence.js";
 import { Frame, tried, Trouble } from "../parts/small.js";
 import { Sure } from "../parts/sure.js";
+import { go } from "../route.js";
 import { LANGUAGES, type ScreenKey, speak, t, why } from "../words.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 
@@ -36,20 +38,19 @@ function HostSettings({ phone, link }: { phone: Phone; link: Link }) {
   const [name, setName] = useState(link.name);
   const [trouble, setTrouble] = useState<Refused | null>(null);
   const [stuck, setStuck] = useState(false); // the service did not end the pairing: it can be removed here all the same
-  const [awake, setAwake] = useState("");
+  const [{ awake, permissions }, setSaid] = useState<Awaited<ReturnType<Link["lastWord"]>>>({ awake: null, permissions: null });
   const [holes, setHoles] = useState(0);
   useEffect(() => {
-    void link.keepAwake().then((said) => {
-      if (said === null) return;
-      setAwake(said.reason !== Reason.UNSPECIFIED ? why(said.reason).sentence : said.held ? t("settings.awake") : "");
-    });
+    void link.lastWord().then(setSaid);
     void link.holes().then(setHoles);
   }, [link.changed.value]);
+  const held = awake === null ? "" : awake.reason !== Reason.UNSPECIFIED ? why(awake.reason).sentence : awake.held ? t("settings.awake") : "";
   return (
     <div class="card host-settings" data-host={link.known.hostName}>
       <Presence link={link} full />
-      {awake === "" ? null : <p class="small hint">{awake}</p>}
+      {held === "" ? null : <p class="small hint">{held}</p>}
       {holes === 0 ? null : <p class="small holes">{t("settings.holes", { count: holes })}</p>}
+      {permissions === null || link.over !== null ? null : <Permitted permissions={permissions} />}
       <form class="row" onSubmit={(event) => { event.preventDefault(); void tried(async () => link.rename(name.trim()), setTrouble); }}>
         <label class="grow">{t("settings.name")}<input value={name} maxLength={64} autocomplete="off" onInput={({ currentTarget }) => { setName(currentTarget.value); }} /></label>
         <button type="submit" disabled={name.trim() === link.name}>{t("settings.rename")}</button>
@@ -150,7 +151,7 @@ function About({ phone }: { phone: Phone }) {
       {who === null ? null : <p>{t("settings.account", { account: who.account, server: who.service })}<br />{t("settings.device", { name: who.deviceName })}</p>}
       <p>{t("settings.version", { version: APP_VERSION })}</p>
       {digest === "" ? null : <><p class="small">{t("settings.digest")}</p><p class="digest"><code>{digest}</code></p><p class="small hint">{t("settings.digest_why")}</p></>}
-      <button type="button" onClick={() => void tried(async () => phone.signOut(), setTrouble)}>{t("settings.sign_out")}</button>
+      <button type="button" onClick={() => void tried(async () => phone.signOut().then(() => { go({ at: "hosts" }, { instead: true }); }), setTrouble)}>{t("settings.sign_out")}</button>
       <Trouble of={trouble} />
       <Sure label={t("settings.reset")} question={t("settings.reset_sure")} act={async () => phone.reset()} failed={setTrouble} />
     </section>

@@ -12,7 +12,7 @@ import { t } from "../words.js";
 /** The screen before anything else. */
 export function SignIn({ phone }: { phone: Phone }) {
   const [busy, setBusy] = useState(false);
-  const [trouble, setTrouble] = useState<Refused | null>(null);
+  const [trouble, setTrouble] = useState<Refused | null>(phone.signInNeeded.value);
   const known = phone.signedIn.value;
 
   const submit = async (event: SubmitEvent): Promise<void> => {

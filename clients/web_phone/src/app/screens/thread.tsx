@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
+import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 import type { Link, Standing } from "../model/link.js";
 import type { Item } from "../model/story.js";
 import { Composer } from "../parts/composer.js";
@@ -9,7 +10,7 @@ import { useHeard } from "../parts/heard.js";
 import { Presence } from "../parts/presence.js";
 import { Frame, Icon } from "../parts/small.js";
 import { TaskCard } from "../parts/task_card.js";
-import { t, timeWords } from "../words.js";
+import { markWords, t, timeWords } from "../words.js";
 
 /** So many items are laid out at once; more on request. */
 const AT_ONCE = 60;
@@ -27,25 +28,28 @@ export function Thread({ link, back }: { link: Link; back: () => void }) {
     <Frame title={<div><h1 tabIndex={-1}>{link.name}</h1><Presence link={link} /></div>} back={back}>
       <div class="scroll thread" ref={box} role="log" aria-live="off" aria-label={t("thread.label", { host: link.name })} tabIndex={0}>
         {GONE.has(link.standing) ? <div class="notice warn"><Presence link={link} full />
-          {link.standing === "stopped" ? <button type="button" onClick={() => void link.open()}>{t("thread.connect")}</button> : null}</div> : null}
+          {link.standing === "stopped" ? <button type="button" onClick={() => void link.open()}>{t("thread.connect")}</button> : null}
+          {link.cause === Reason.DEVICE_REVOKED ? <button type="button" onClick={() => { link.signInAgain(); }}>{t("sign_in.do")}</button> : null}</div> : null}
         {link.thread.length > shown ? <button type="button" class="wide" onClick={() => { setShown(shown + AT_ONCE); }}>{t("thread.more")}</button> : null}
         {items.some((item) => "task" in item) ? null : <p class="hint middle">{t("thread.empty", { host: link.name })}</p>}
         {items.map((item) => <Line key={keyOf(item)} item={item} link={link} />)}
       </div>
       {away ? <button type="button" class="to-newest" aria-label={t("thread.to_newest")} onClick={toNewest}><Icon name="down" /></button> : null}
-      {link.over === null ? <Composer link={link} sent={toNewest} /> : null}
+      {link.over === null && link.standing !== "over" ? <Composer link={link} sent={toNewest} /> : null}
     </Frame>
   );
 }
 
 function Line({ item, link }: { item: Item; link: Link }) {
   if ("task" in item) return <TaskCard story={item.task} link={link} />;
-  const { kind, name, atMs } = item.mark;
-  return <p class="mark small">{t(kind === "paired" ? "thread.paired" : "thread.paired_again", { name })} · {timeWords(atMs)}</p>;
+  const { mark } = item;
+  // Of what is lost nobody knows when it was; what was missed says so itself.
+  const at = mark.kind === "lost" || mark.kind === "missed" ? "" : ` · ${timeWords(mark.atMs)}`;
+  return <p class={`mark small ${mark.kind}`} data-mark={mark.kind}>{markWords(mark)}{at}</p>;
 }
 
 function keyOf(item: Item): string {
-  return "task" in item ? item.task.id : `mark-${item.mark.atMs}`;
+  return "task" in item ? item.task.id : `mark-${item.mark.number}`;
 }
 
 /** Stays at the newest while the reader is there, and leaves a reader of older things alone. */

@@ -32,6 +32,11 @@ export interface Command {
   readonly text: string;
 }
 
+/** Says no to words that need not go anywhere to be refused; null for all others. Nothing recurs on a phone's word, and the computer says the same. */
+export function refusedHere(text: string): Refused | null {
+  return text.trim().split(/\s/, 1)[0]?.toLowerCase() === "/schedule" ? new Refused(Reason.SCHEDULE_ON_HOST) : null;
+}
+
 /** Asks for work. Each attachment has arrived whole before the task is sent. Throws BAD_REQUEST. */
 export function task(taskId: TaskId, text: string, attachments: Attachment[] = []): Command {
   checkWords(text, LONGEST_TEXT_BYTES);

@@ -18,6 +18,7 @@ import { messageId } from "../encoding.js";
 import { Refused } from "../errors.js";
 import { ID_BYTES, id, type MessageId, type Rng, type TaskId } from "../ids.js";
 import type { Signer } from "../keys.js";
+import { checkedMoment } from "../moments.js";
 import { checked, oldest } from "../places.js";
 import type { Head } from "../sealed/head.js";
 import type { PairKeys } from "../sealed/pair_keys.js";
@@ -243,18 +244,27 @@ export class Line {
 
   // ---- What a person wants.
 
-  /** Begins to send a command, or a task again: its next attempt. A task that is on its way already is not begun twice. Rejects with BAD_REQUEST for what fits no frame. */
-  async begin(command: Command, times: Times): Promise<Step> {
+  /**
+   * Begins to send a command, or a task again: its next attempt. A task that is on its way already is not begun twice, and nothing is
+   * behind `beginByMs`, on the wall: by then whoever asked for it has been told that it did not happen. Rejects with
+   * BAD_REQUEST for what fits no frame.
+   */
+  async begin(command: Command, times: Times, beginByMs = Infinity): Promise<Step> {
     return this.step(times, () => {
       checkSize(command);
       const { taskId, what, text, action } = command;
-      if (this.attended(taskId, what)) {
-        this.over.push({ command, post: null }); // somebody here is sending it already
+      if (this.attended(taskId, what) || times.wallMs > beginByMs) {
+        this.over.push({ command, post: null });
         return;
       }
       if (what === "task" && !this.ledger.knows(taskId)) this.ledger.add({ taskId, text, madeAtMs: times.wallMs, action, view: NEW });
       this.sendings.push(new Sending(command, times.nowMs));
     });
+  }
+
+  /** Gives what was posted last of a command that is on its way; null for nothing. */
+  lastPosted(command: Command): MessageId | null {
+    return this.sendings.find((one) => one.command === command)?.last?.messageId ?? null;
   }
 
   /** Takes a task out of the outbox, or waits no longer for one. Rejects with NOT_OVER or TASK_OVER where that can't be. */
@@ -346,7 +356,7 @@ export class Line {
         return;
       }
       case "presence": {
-        this.presence = frame.value;
+        this.presence = { ...frame.value, sinceMs: checkedMoment(frame.value.sinceMs), lastHeardMs: checkedMoment(frame.value.lastHeardMs) };
         const reachable = frame.value.state === Reachability.REACHABLE;
         this.talk.tending.hostIs(reachable, frame.value.instance);
         if (reachable) this.ledger.hostBack();

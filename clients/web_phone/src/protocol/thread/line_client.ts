@@ -94,10 +94,10 @@ export class LineClient implements ThreadEnd {
     this.client.leave();
   }
 
-  /** Sends a command until there is a verdict; gives the post that has it, the last one without, or null when nothing was posted. */
-  async send(command: Command): Promise<Post | null> {
+  /** Sends a command until there is a verdict; gives the post that has it, the last one without, or null when nothing was posted. Nothing is begun behind `beginByMs`, on the wall. */
+  async send(command: Command, beginByMs = Infinity): Promise<Post | null> {
     const over = new Promise<Post | null>((resolve) => this.waiting.set(command, resolve));
-    await this.input(async (line, times) => line.begin(command, times));
+    await this.input(async (line, times) => line.begin(command, times, beginByMs));
     return over;
   }
 
@@ -204,13 +204,17 @@ export class LineClient implements ThreadEnd {
     this.plan(step);
   }
 
-  /** Forgets what could not be committed. Commands that wait hear that nothing came of them. */
+  /** Forgets what could not be committed. Commands that wait hear what is known of them. */
   private async backToTheStore(): Promise<void> {
     const snapshot = await this.around.store.load(this.own.keys.pairId);
     if (snapshot === null) throw new Refused(Reason.NOT_PAIRED);
     this.revision = snapshot.revision;
-    this.current = new Line(this.own, snapshot, this.current.wishes);
-    for (const resolve of this.waiting.values()) resolve(null);
+    const before = this.current;
+    this.current = new Line(this.own, snapshot, before.wishes);
+    for (const [command, resolve] of this.waiting) {
+      const posted = before.lastPosted(command);
+      resolve(posted === null ? null : this.current.ledger.post(posted)); // an attempt that went out may count
+    }
     this.waiting.clear();
   }
 
