@@ -82,7 +82,7 @@ async function fromPage(page: Client, request: Request, settled: AbortSignal): P
 async function byItself(ground: Ground, request: Request, over: AbortSignal): Promise<Reply | null> {
   const kept = (await ground.pairings.all()).find(({ pairId }) => hex(pairId) === request.pairing);
   if (kept === undefined) return null;
-  const link = new Link(kept, aroundLinks(ground, rng(ID_BYTES), () => undefined));
+  const link = new Link(kept, aroundLinks(ground, rng(ID_BYTES), { signInNeeded: () => undefined, activated: () => undefined }));
   over.addEventListener("abort", () => { link.close(); }, { once: true });
   try {
     await link.open();

@@ -9,6 +9,9 @@ import type { Became } from "../app/model/answering.js";
 import type { Waiting } from "../app/model/approvals.js";
 import { oneLine } from "../app/plain.js";
 
+/** What the worker says to a page when the browser's push service has ended the subscription. */
+export const RENEW = "renew";
+
 /** What a push is about. */
 export interface Call {
   readonly pairing: string;

@@ -8,7 +8,7 @@
 
 import { asked, choices } from "./asking.js";
 import { FILES, VERSION } from "./bundle.js";
-import { type Bound, callOf, isOf, type Notice, notice, question, type Said, unanswered } from "./notice.js";
+import { type Bound, callOf, isOf, type Notice, notice, question, RENEW, type Said, unanswered } from "./notice.js";
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -32,6 +32,11 @@ self.addEventListener("fetch", (event) => {
 
 self.addEventListener("push", (event) => {
   event.waitUntil(called(event.data?.text() ?? ""));
+});
+
+// A page subscribes anew, and tells the relays; where there is none the next one does, when it starts.
+self.addEventListener("pushsubscriptionchange", (event) => {
+  (event as ExtendableEvent).waitUntil(self.clients.matchAll({ type: "window" }).then((pages) => { for (const page of pages) page.postMessage(RENEW); }));
 });
 
 self.addEventListener("notificationclick", (event) => {

@@ -14,7 +14,7 @@ import { fetched, given, type Told, type Way } from "../../ground/moving.js";
 import { digestOf } from "../../ground/parts.js";
 import { EMPTY, hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
-import { type Presence, type PushTarget, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
+import { type Presence, type PushTarget, type PushTargetKept, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
 import {
   type Answered, type Attachment, AttachmentSchema, type DownLiveItem, type Event, type KeepAwake, KeepAwakeSchema, type Permissions, PermissionsSchema,
   type Progress,
@@ -48,13 +48,15 @@ type Wanted = Parameters<typeof create<typeof PushTargetSchema>>[1];
 
 /** What links share. */
 export interface Around {
-  pairings: Store & Pick<KeptPairings, "all" | "end" | "keys" | "rename">;
+  pairings: Store & Pick<KeptPairings, "all" | "end" | "keys" | "rename" | "settle">;
   dial: Dial;
   identity: Identity;
   sign: Identity["sign"];
   right(pairId: PairId, fresh: boolean): Promise<Right>;
   /** Hears that nothing goes on before the person has signed in again. */
   signInNeeded(why: Refused): void;
+  /** Hears that a pairing became active by its first session: older ones with that host are over. */
+  activated(): void;
 }
 
 /** One pairing. */
@@ -134,6 +136,7 @@ export class Link implements Answerable {
         changed: () => { this.touch(); },
         heard: (items) => { this.heard(items); },
         revoked: async () => this.end(),
+        activated: async () => pairings.settle().then(() => { this.around.activated(); }),
       },
     );
   }
@@ -194,17 +197,30 @@ export class Link implements Answerable {
 
   /** Whether the host's computer is kept awake, and what agents may do there, as it said last; null for what it has not said. */
   async lastWord(): Promise<{ awake: KeepAwake | null; permissions: Permissions | null }> {
-    const all = await this.around.pairings.all();
-    const { keepAwake, permissions } = all.find(({ pairId }) => hex(pairId) === this.id)?.core ?? { keepAwake: EMPTY, permissions: EMPTY };
+    const { keepAwake, permissions } = (await this.core()) ?? { keepAwake: EMPTY, permissions: EMPTY };
     return {
       awake: keepAwake.length === 0 ? null : fromBinary(KeepAwakeSchema, keepAwake),
       permissions: permissions.length === 0 ? null : fromBinary(PermissionsSchema, permissions),
     };
   }
 
+  /** How often something came that did not open, or that did not prove what it says (docs/phone.md). */
+  async holes(): Promise<number> {
+    return (await this.core())?.holes ?? 0;
+  }
+
+  private async core(): Promise<KeptPairing["core"] | undefined> {
+    return (await this.around.pairings.all()).find(({ pairId }) => hex(pairId) === this.id)?.core;
+  }
+
   /** What a browser subscribes with at its push service; empty for none. */
   get pushKey(): Uint8Array {
     return this.client?.line.pushKey ?? EMPTY;
+  }
+
+  /** What the relay answered to where this phone is called; null while it has not. */
+  get pushTargetKept(): PushTargetKept | null {
+    return this.client?.line.pushTargetKept ?? null;
   }
 
   /** Questions that wait for the person. */

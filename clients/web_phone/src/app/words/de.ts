@@ -115,6 +115,9 @@ const screen: Screen = {
   "settings.notify_denied": "Der Browser erlaubt es dieser Seite nicht. Ändere das in ihren Berechtigungen.",
   "settings.notify_unsupported": "Dieser Browser kann das nicht. Lege die Seite auf einem iPhone erst auf den Home-Bildschirm.",
   "settings.notify_no_service": "Kein Dienst war zu erreichen, der diesen Browser ruft.",
+  "settings.notify_no_push": "{host} kann dich nicht rufen: Sein Relay hat keine Benachrichtigungen.",
+  "settings.notify_other_key": "{host} kann dich nicht rufen: Er ist an einem anderen Relay als deine anderen Rechner, und dieser Browser hört nur auf eines.",
+  "settings.notify_not_by": "{host} kann dich nicht rufen.",
   "settings.quiet": "Ruhezeit",
   "settings.quiet_from": "Von",
   "settings.quiet_to": "Bis",
@@ -131,6 +134,7 @@ const screen: Screen = {
   "settings.reset": "Alles vergessen",
   "settings.reset_sure": "Alle Schlüssel, Kopplungen und Verläufe auf diesem Telefon vergessen? Computer müssen neu gekoppelt werden.",
   "settings.awake": "Wachgehalten",
+  "settings.holes": "Empfangen, was sich nicht öffnen ließ oder nicht bewies, von wem es ist: {count}",
 };
 
 export default screen;

@@ -113,6 +113,9 @@ const screen = {
   "settings.notify_denied": "The browser does not allow it for this page. Change that in the page's permissions.",
   "settings.notify_unsupported": "This browser can't do that. On an iPhone, add the page to the home screen first.",
   "settings.notify_no_service": "No service could be reached that calls this browser.",
+  "settings.notify_no_push": "{host} can't call you: its relay has no notifications.",
+  "settings.notify_other_key": "{host} can't call you: it is at another relay than your other computers, and this browser hears one only.",
+  "settings.notify_not_by": "{host} can't call you.",
   "settings.quiet": "Quiet hours",
   "settings.quiet_from": "From",
   "settings.quiet_to": "To",
@@ -129,6 +132,7 @@ const screen = {
   "settings.reset": "Forget everything",
   "settings.reset_sure": "Forget all keys, pairings and threads on this phone? Computers have to be paired again.",
   "settings.awake": "Kept awake",
+  "settings.holes": "Received that could not be opened, or did not prove whose it is: {count}",
 } as const;
 
 export type ScreenKey = keyof typeof screen;
