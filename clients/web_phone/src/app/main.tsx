@@ -6,10 +6,11 @@ import { App } from "./app.js";
 import { Phone } from "./model/phone.js";
 import { follow, go, takeFragment } from "./route.js";
 import "./style.css";
-import { register } from "./updates.js";
+import { register, sentBack } from "./updates.js";
 import { speak } from "./words.js";
 
 const link = takeFragment(); // before anything else: nothing may see it in the address
+if (await sentBack()) await new Promise(() => undefined); // this page is over
 follow();
 const phone = new Phone();
 await speak(phone.preferences.chosen.value.language);

@@ -11,6 +11,8 @@ const screen: Screen = {
   "app.use_here": "Hier benutzen",
   "app.new_version": "Eine neue Fassung ist da.",
   "app.take_version": "Jetzt benutzen",
+  "app.getting_version": "Die neue Fassung kommt …",
+  "app.version_broken": "Die neue Fassung kam nicht ganz an. Nichts davon wurde genommen.",
   "app.later": "Später",
   "app.back": "Zurück",
   "sign_in.intro": "Gib deinem eigenen Computer von hier aus Arbeit. Was du sendest, können nur die beiden Geräte lesen.",
