@@ -264,21 +264,11 @@ async def test_opening_the_same_offer_again_keeps_it_as_it_is(service: PairingSe
         await host.create_offer(code)
 
 
-@pytest.mark.big
-async def test_a_code_that_is_left_open_goes_on_for_as_long_as_it_is(service: PairingService) -> None:
+async def test_a_host_may_open_twenty_offers_an_hour(service: PairingService) -> None:
     host = await service.host()
-
-    for _ in range(41):  # more than an hour, each to its end
+    for _ in range(20):
         await host.create_offer(service.code())
-        await service.advance(120 * SECOND_MS)
-
-
-@pytest.mark.big
-async def test_a_host_may_open_forty_offers_an_hour(service: PairingService) -> None:
-    host = await service.host()
-    for _ in range(40):
-        await host.create_offer(service.code())
-        await service.advance(MINUTE_MS // 2)
+        await service.advance(MINUTE_MS)
 
     with pytest.raises(errors.RateLimited) as refused:
         await host.create_offer(service.code())

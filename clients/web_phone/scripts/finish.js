@@ -3,15 +3,18 @@
  *
  * The digest is SHA-256 over a line for each file in the order of names, "<sha256 of the file>  <name>\n": what
  * `sha256sum` prints, so that anybody can compute it from the files. `bundle.json` says it and is not in it.
+ *
+ * The worker is named by its own digest: another version is another worker, which browsers do not take by themselves.
  */
 
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 const DIST = process.argv[2] ?? new URL("../dist/", import.meta.url).pathname;
-const WORKER = "worker.js";
+/** As the build, or an earlier run, left it. */
+const WORKER = /^worker(-[0-9a-f]{64})?\.js$/;
 const MOST_FIRST_LOAD_BYTES = 200 * 1000;
 
 const sha256 = (data) => createHash("sha256").update(data).digest("hex");
@@ -33,7 +36,7 @@ function firstLoad(files) {
     for (const [, found] of read(name).toString().matchAll(/["'](?:\.\/|assets\/|\.\/assets\/)([\w.-]+\.(?:js|css))["']/g)) {
       const path = files.find((one) => one.endsWith(`/${found}`) || one === found);
       const isStatic = name === "index.html" || new RegExp(`(?:from|import)\\s*["'][^"']*${found.replace(/\./g, "\\.")}["']`).test(read(name).toString());
-      if (path !== undefined && path !== WORKER && isStatic && !loaded.has(path)) {
+      if (path !== undefined && !WORKER.test(path) && isStatic && !loaded.has(path)) {
         loaded.add(path);
         if (path.endsWith(".js")) follow(path);
       }
@@ -44,17 +47,22 @@ function firstLoad(files) {
   return [...loaded];
 }
 
-const files = names().filter((name) => name !== "bundle.json").sort();
-const others = Object.fromEntries(files.filter((name) => name !== WORKER).map((name) => [name, sha256(read(name))]));
+const built = names().find((name) => WORKER.test(name)) ?? "worker.js";
+const others = Object.fromEntries(names().filter((name) => name !== "bundle.json" && name !== built).sort().map((name) => [name, sha256(read(name))]));
 const version = sha256(JSON.stringify(others)).slice(0, 16);
-const worker = read(WORKER).toString();
 // Where the build left a place, or where an earlier run filled it.
 const PLACE = /JSON\.parse\((["'`])(?:\{\{BUNDLE\}\}|\{\\"version\\".*?\}\})\1\)/;
-if (!PLACE.test(worker)) throw new Error("the service worker has no place for what is in the bundle");
-write(WORKER, worker.replace(PLACE, () => `JSON.parse(${JSON.stringify(JSON.stringify({ version, files: others }))})`));
+const unfilled = read(built).toString();
+if (!PLACE.test(unfilled)) throw new Error("the service worker has no place for what is in the bundle");
+const filled = unfilled.replace(PLACE, () => `JSON.parse(${JSON.stringify(JSON.stringify({ version, files: others }))})`);
+const worker = `worker-${sha256(filled)}.js`;
+write(worker, filled);
 
-const lines = files.map((name) => `${sha256(read(name))}  ${name}\n`).join("");
-write("bundle.json", `${JSON.stringify({ digest: sha256(lines), version })}\n`);
+const digests = Object.entries({ ...others, [worker]: sha256(filled) }).sort(([one], [other]) => (one < other ? -1 : 1));
+const lines = digests.map(([name, digest]) => `${digest}  ${name}\n`).join("");
+write("bundle.json", `${JSON.stringify({ digest: sha256(lines), version, worker })}\n`);
+if (built !== worker) rmSync(join(DIST, built)); // once nothing names it
+const files = digests.map(([name]) => name);
 
 const loaded = firstLoad(files);
 const bytes = loaded.reduce((sum, name) => sum + gzipSync(read(name), { level: 9 }).length, 0);

@@ -30,8 +30,8 @@ class Limits:
     """An offer waits so long for a phone (product row P2)."""
     confirm_ms: int = 120 * _SECOND_MS
     """A claimed offer waits so long for both people (product row P2)."""
-    offers_per_hour: int = 40
-    """New codes of one host: each gives a middle man one guess in a million. One after the other, each to its end, they are 30."""
+    offers_per_hour: int = 20
+    """New codes of one host: each gives a middle man one guess in a million."""
     offer_hour_ms: int = _HOUR_MS
     misses: int = 5
     """Wrong claim tokens until the offer ends."""

@@ -11,7 +11,7 @@ import { Pair } from "./screens/pair.js";
 import { Settings } from "./screens/settings.js";
 import { SignIn } from "./screens/sign_in.js";
 import { Thread } from "./screens/thread.js";
-import { applyUpdate, updateReady } from "./updates.js";
+import { later, takeUpdate, type Update, update } from "./updates.js";
 import { t } from "./words.js";
 
 /** Everything on the page. */
@@ -62,11 +62,17 @@ function Notices({ phone }: { phone: Phone }) {
   return (
     <div class="notices" role="status" aria-live="polite">
       {phone.online.value ? null : <p class="notice warn">{t("app.no_network")}</p>}
-      {updateReady.value
-        ? <p class="notice">{t("app.new_version")} <button type="button" onClick={applyUpdate}>{t("app.take_version")}</button>
-          <button type="button" class="plain" onClick={() => { updateReady.value = false; }}>{t("app.later")}</button></p>
-        : null}
+      <OtherVersion stands={update.value} />
     </div>
+  );
+}
+
+function OtherVersion({ stands }: { stands: Update }) {
+  if (stands === "none") return null;
+  if (stands === "coming") return <p class="notice">{t("app.getting_version")}</p>;
+  return (
+    <p class="notice">{t(stands === "broken" ? "app.version_broken" : "app.new_version")} <button type="button" onClick={() => void takeUpdate()}>{t("app.take_version")}</button>
+      <button type="button" class="plain" onClick={later}>{t("app.later")}</button></p>
   );
 }
 

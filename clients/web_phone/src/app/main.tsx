@@ -7,10 +7,11 @@ import { Phone } from "./model/phone.js";
 import { showPlain } from "./plain_page.js";
 import { follow, go, goTo, takeFragment } from "./route.js";
 import "./style.css";
-import { register } from "./updates.js";
+import { register, sentBack } from "./updates.js";
 import { speak } from "./words.js";
 
 const link = takeFragment(); // before anything else: nothing may see it in the address
+if (await sentBack()) await new Promise(() => undefined); // this page is over
 follow((fragment) => { goTo(fragment, { instead: true }); }); // in the place of what the browser noted for it
 showPlain();
 const phone = new Phone();

@@ -1,40 +1,104 @@
-/** The service worker from the page's side: a new version is asked about before it is taken. docs/web-phone.md "Versions". */
+/**
+ * The service worker from the page's side: another version is asked about before anything of it is taken. docs/web-phone.md "Versions".
+ *
+ * A worker is named by its digest, and a browser looks for news only under the name that it knows. So nothing comes by itself, whatever is
+ * closed and opened: the page reads which worker is published, and registers that one when the person says so.
+ */
 
 import { type Signal, signal } from "@preact/signals";
 
-export const updateReady: Signal<boolean> = signal(false);
-let waiting: ServiceWorker | null = null;
+/** How it stands with another version: there is none, it is offered, it is on its way, or it did not come whole. */
+export type Update = "none" | "offered" | "coming" | "broken";
+export const update: Signal<Update> = signal("none");
 
-/** Registers the worker. `opened` hears which pairing a tapped notification is about. */
+const OPTIONS = { scope: "./", updateViaCache: "none" } as const;
+const PUBLISHED = /^worker-[0-9a-f]{64}\.js$/;
+const SENT_BACK = "sent-back";
+
+/** The worker of the version that is offered, and of the one that shall not be offered again before the page is opened anew. */
+const names = { offered: "", later: "" };
+
+/** Sends the page back through its worker if it was loaded past it, as by a forced reload: it may be of another version. Gives whether it did. */
+export async function sentBack(): Promise<boolean> {
+  try {
+    const active = navigator.serviceWorker.controller === null ? (await navigator.serviceWorker.getRegistration())?.active : null;
+    // One that has just come is about to claim the page. It is done once only: tools for developers can keep a worker out for good.
+    if (active?.state !== "activated" || sessionStorage.getItem(SENT_BACK) !== null) {
+      sessionStorage.removeItem(SENT_BACK);
+      return false;
+    }
+    sessionStorage.setItem(SENT_BACK, "");
+    location.reload();
+    return true;
+  } catch {
+    return false; // no workers, or nothing may be stored
+  }
+}
+
+/** Has a worker serve the page, and looks for another version now and whenever the page is seen again. `opened` hears which pairing a tapped notification is about. */
 export async function register(opened: (pairing: string) => void): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
-  const registration = await navigator.serviceWorker.register(url("./worker.js"), { scope: "./", updateViaCache: "none" });
-  // A page that no worker serves, as after a forced reload, would not hold a new version back: it would be taken under the page's feet.
-  if (navigator.serviceWorker.controller === null) registration.active?.postMessage("serve");
-  const noticed = (worker: ServiceWorker | null): void => {
-    // The very first worker replaces nothing: there is nothing to ask.
-    if (worker === null || registration.active === null) return;
-    waiting = worker;
-    updateReady.value = true;
-  };
-  noticed(registration.waiting);
-  registration.addEventListener("updatefound", () => {
-    const worker = registration.installing;
-    worker?.addEventListener("statechange", () => { if (worker.state === "installed") noticed(worker); });
+  const workers = navigator.serviceWorker;
+  let served = workers.controller !== null;
+  workers.addEventListener("controllerchange", () => {
+    if (served) location.reload(); // here or in another tab the person took another version: the files of this one are gone
+    served = true;
   });
-  navigator.serviceWorker.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+  workers.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
     if (typeof data === "object" && data !== null && "pairing" in data && typeof data.pairing === "string") opened(data.pairing);
   });
+  document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") look().catch(() => undefined); });
+  await look();
 }
 
-/** Takes the version that waits, and starts the page anew with it. */
-export function applyUpdate(): void {
-  navigator.serviceWorker.addEventListener("controllerchange", () => { location.reload(); }, { once: true });
-  waiting?.postMessage("take-over");
+/** Takes the version that is offered; the page starts anew with it. */
+export async function takeUpdate(): Promise<void> {
+  update.value = "coming";
+  const isOffered = (worker: ServiceWorker | null): boolean => worker !== null && named(worker) === names.offered;
+  try {
+    const { installing, waiting, active } = await navigator.serviceWorker.register(url(names.offered), OPTIONS);
+    const coming = [installing, waiting, active].find(isOffered);
+    const noticed = (): void => { if (!coming || coming.state === "redundant") update.value = "broken"; };
+    coming?.addEventListener("statechange", noticed);
+    noticed();
+  } catch {
+    update.value = "broken";
+  }
 }
 
-/** The page's policy lets scripts be named by this one function alone (Trusted Types). */
-function url(script: "./worker.js"): string {
-  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: { createScriptURL(url: string): string }): { createScriptURL(url: string): string } } };
-  return trustedTypes?.createPolicy("dispatch-worker", { createScriptURL: (name) => name }).createScriptURL(script) ?? script;
+/** Offers it no more before the page is opened anew. */
+export function later(): void {
+  names.later = names.offered;
+  update.value = "none";
+}
+
+async function look(): Promise<void> {
+  if (update.value === "coming") return;
+  const running = (await navigator.serviceWorker.getRegistration())?.active;
+  const worker = await published();
+  if (running === undefined || running === null) await navigator.serviceWorker.register(url(worker), OPTIONS); // the very first replaces nothing: there is nothing to ask
+  else if (worker !== named(running) && worker !== names.later) {
+    names.offered = worker;
+    update.value = "offered";
+  }
+}
+
+/** Reads which worker the server has now. Throws when it has none. */
+async function published(): Promise<string> {
+  const { worker } = (await (await fetch("./bundle.json", { cache: "no-cache" })).json()) as { worker?: unknown };
+  if (typeof worker !== "string" || !PUBLISHED.test(worker)) throw new Error("no bundle");
+  return worker;
+}
+
+function named({ scriptURL }: ServiceWorker): string {
+  return scriptURL.slice(scriptURL.lastIndexOf("/") + 1);
+}
+
+interface Policy { createScriptURL(name: string): string }
+const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: Policy): Policy } };
+/** The page's policy lets scripts be named by this one alone (Trusted Types). */
+const policy = trustedTypes?.createPolicy("dispatch-worker", { createScriptURL: (name) => name });
+
+function url(name: string): string {
+  return policy?.createScriptURL(`./${name}`) ?? `./${name}`;
 }

@@ -1,33 +1,34 @@
 /**
  * The service worker: keeps the bundle so that the app opens without a network, and shows notifications.
  *
- * It serves the files that it was published with and no others: each is checked against its digest before it is kept. A new version
- * waits until the person takes it. It reads a thread only to show what is asked, where the person wants that (`asking`).
+ * It serves the files that it was published with and no others (`files`). Another version has a worker of another name, which a page
+ * registers when the person says so; then this one is over. It reads a thread only to show what is asked, where the person wants that
+ * (`asking`).
  * docs/web-phone.md "Versions", "Notifications".
  */
 
 import { asked, choices } from "./asking.js";
-import { FILES, VERSION } from "./bundle.js";
+import { digest, give, isOurs, keepAll, keepNoOthers } from "./files.js";
+import { gone } from "./gone.js";
 import { type Bound, callOf, isOf, type Notice, notice, question, RENEW, type Said, unanswered } from "./notice.js";
 
 declare const self: ServiceWorkerGlobalScope;
 
-const CACHE = `dispatch-${VERSION}`;
 const PAGE = "index.html";
 /** After so long a push is shown in fixed words if what is asked is not there yet, ms. */
 const SOON_MS = 3_000;
 
-self.addEventListener("install", (event) => { event.waitUntil(keepAll()); });
-self.addEventListener("activate", (event) => { event.waitUntil(takeOver()); });
+// Nobody registers a worker but for the first version and by a person's yes: it has nothing to wait for.
+self.addEventListener("install", (event) => { event.waitUntil(keepAll().then(async () => self.skipWaiting())); });
+self.addEventListener("activate", (event) => { event.waitUntil(keepNoOthers().then(async () => self.clients.claim())); });
 self.addEventListener("message", (event) => {
-  if (event.data === "take-over") event.waitUntil(self.skipWaiting());
-  if (event.data === "serve") event.waitUntil(self.clients.claim());
+  const [port] = event.ports;
+  if (event.data === "digest") event.waitUntil(digest().then((said) => { port?.postMessage(said); }));
 });
 
 self.addEventListener("fetch", (event) => {
-  const { request } = event;
-  const name = nameOf(request);
-  if (name !== null) event.respondWith(kept(name).then(async (found) => found ?? fetch(request)));
+  const name = nameOf(event.request);
+  if (name !== null) event.respondWith(served(name));
 });
 
 self.addEventListener("push", (event) => {
@@ -53,28 +54,13 @@ function nameOf({ method, url, mode }: Request): string | null {
   if (method !== "GET" || asked.origin !== scope.origin || !asked.pathname.startsWith(scope.pathname)) return null;
   const name = asked.pathname.slice(scope.pathname.length);
   if (mode === "navigate") return PAGE;
-  return name in FILES ? name : null;
+  return isOurs(name) ? name : null;
 }
 
-async function kept(name: string): Promise<Response | undefined> {
-  return (await caches.open(CACHE)).match(new URL(name, self.registration.scope));
-}
-
-/** Fetches every file and keeps them all, or none when one is not what it was published as. */
-async function keepAll(): Promise<void> {
-  const files = await Promise.all(Object.entries(FILES).map(async ([name, digest]) => {
-    const response = await fetch(new URL(name, self.registration.scope), { cache: "no-cache" });
-    const content = await response.clone().arrayBuffer();
-    if (!response.ok || hex(await crypto.subtle.digest("SHA-256", content)) !== digest) throw new Error(`${name} is not of this version`);
-    return [name, response] as const;
-  }));
-  const cache = await caches.open(CACHE);
-  await Promise.all(files.map(async ([name, response]) => cache.put(new URL(name, self.registration.scope), response)));
-}
-
-async function takeOver(): Promise<void> {
-  for (const name of await caches.keys()) if (name.startsWith("dispatch-") && name !== CACHE) await caches.delete(name);
-  await self.clients.claim();
+async function served(name: string): Promise<Response> {
+  const file = await give(name);
+  if (file !== null) return file;
+  return name === PAGE ? gone((await choices()).language || self.navigator.language) : Response.error();
 }
 
 /** Shows what a push says, unless somebody looks at the app. */
@@ -121,8 +107,4 @@ async function open(pairing: string): Promise<void> {
   }
   page.postMessage({ pairing });
   await page.focus();
-}
-
-function hex(digest: ArrayBuffer): string {
-  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -11,6 +11,8 @@ const screen: Screen = {
   "app.use_here": "Hier benutzen",
   "app.new_version": "Eine neue Fassung ist da.",
   "app.take_version": "Jetzt benutzen",
+  "app.getting_version": "Die neue Fassung kommt …",
+  "app.version_broken": "Die neue Fassung kam nicht ganz an. Nichts davon wurde genommen.",
   "app.later": "Später",
   "app.back": "Zurück",
   "app.broken": "Das lässt sich nicht zeigen: Die App scheiterte an etwas, was ihr gesagt wurde. Deine Computer machen trotzdem weiter.",

@@ -9,6 +9,8 @@ const screen = {
   "app.use_here": "Use it here",
   "app.new_version": "A new version is ready.",
   "app.take_version": "Use it now",
+  "app.getting_version": "Getting the new version …",
+  "app.version_broken": "The new version could not be had whole. Nothing of it was taken.",
   "app.later": "Later",
   "app.back": "Back",
   "app.broken": "This can't be shown: the app failed at something that it was told. Your computers go on all the same.",
