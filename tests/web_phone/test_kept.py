@@ -99,6 +99,22 @@ class TestInjected:
             assert await page.evaluate(f"() => {{ try {{ {way}; return false; }} catch {{ return true; }} }}"), way
 
 
+async def test_a_pairing_link_that_is_opened_into_the_open_page_is_used_and_leaves_the_address(
+    world: World, screen: Screen
+) -> None:
+    await screen.sign_in(world)
+    host = await world.start("dispatch-host", "pair", "--home", world.home("desk"))
+    link = (await host.event("qr"))["link"]
+
+    await screen.page.evaluate("(link) => { location.hash = link; }", link)
+
+    await screen.agree(host)
+    await expect(screen.page.get_by_role("heading", name="desk")).to_be_visible()
+    assert screen.page.url == f"{screen.origin}/"
+    await screen.button("Back").click()
+    assert screen.page.url == f"{screen.origin}/"
+
+
 async def test_a_phone_that_is_told_to_forget_everything_keeps_nothing(world: World, screen: Screen) -> None:
     await screen.pair(world)
     await screen.button("Back").click()

@@ -355,6 +355,39 @@ describe("a command", () => {
     expect([await state(), stored?.view.tampering]).toEqual(["accepted", true]);
   });
 
+  it("whose files are on their way is kept, through a stream that breaks as well, and begins behind them", async () => {
+    await world.together();
+    expect(posts(await world.carry(world.line.keep(task(TASK, "build it"), world.times)))).toEqual([]);
+    await world.carry(world.line.closed(new Refused(Reason.NO_NETWORK), false, world.times));
+    expect(await state()).toBe("new");
+    await world.together();
+
+    const [post] = posts(await world.carry(world.line.begin(task(TASK, "build it"), world.times)));
+
+    expect([world.host.takes(post?.sealed ?? new Uint8Array()).attempt, await state()]).toEqual([1, "sent"]);
+    expect((await world.snapshot()).tasks.length).toBe(1);
+  });
+
+  it("whose files did not arrive is not sent, and says why", async () => {
+    await world.together();
+    await world.carry(world.line.keep(task(TASK, "build it"), world.times));
+
+    await world.carry(world.line.giveUp(TASK, Reason.NO_ROOM, world.times));
+
+    const [stored] = (await world.snapshot()).tasks;
+    expect([await state(), stored?.view.reason, stored?.text]).toEqual(["not_sent", "NO_ROOM", "build it"]);
+  });
+
+  it("that a page left behind in the middle of its files is not sent", async () => {
+    await world.together();
+    await world.carry(world.line.keep(task(TASK, "build it"), world.times));
+    await world.anew();
+
+    await world.carry(world.line.began(world.times));
+
+    expect(await state()).toBe("not_sent");
+  });
+
   it("of another kind does not move its task", async () => {
     await world.together();
     await world.carry(world.line.begin(task(TASK, "build it"), world.times));

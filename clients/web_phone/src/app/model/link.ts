@@ -25,12 +25,13 @@ import { KEY_BYTES } from "../../protocol/sealed/file.js";
 import { Backoff } from "../../protocol/thread/backoff.js";
 import type { Dial } from "../../protocol/thread/carrier.js";
 import type { Identity, Right } from "../../protocol/thread/client.js";
-import { answer, cancel, type Command, steer, task } from "../../protocol/thread/commands.js";
+import { answer, cancel, type Command, steer } from "../../protocol/thread/commands.js";
 import { eventOf } from "../../protocol/thread/events.js";
 import { LineClient } from "../../protocol/thread/line_client.js";
 import type { Post, Store, Task } from "../../protocol/thread/store.js";
 import { OUTCOMES } from "../../protocol/thread/task_view.js";
 import { type Answerable, give, type Given } from "./answering.js";
+import { Outgoing } from "./outgoing.js";
 import type { Asked, Item, Mark } from "./story.js";
 import { thread } from "./story.js";
 
@@ -149,6 +150,7 @@ export class Link implements Answerable {
   /** Leaves the stream, or the way to it, for good. */
   close(): void {
     this.closed = true;
+    this.outgoing.close();
     this.client?.leave();
   }
 
@@ -241,21 +243,21 @@ export class Link implements Answerable {
 
   // ---- What a person wants. Each gives why it did not get through, or null.
 
-  /** Sends a task. Null also for one that has a card: that says what became of it, also that nothing was sent. */
-  async send(words: string, files: readonly Attachment[]): Promise<Refused | null> {
-    const taskId = rng(ID_BYTES) as TaskId;
-    const why = await this.through(() => task(taskId, words, [...files]));
-    return this.tasks.some((one) => hex(one.taskId) === hex(taskId)) ? null : why;
+  /** Sends a task. Null once it has a card: that says what becomes of it, also that nothing was sent. */
+  async send(words: string, files: readonly File[]): Promise<Refused | null> {
+    return this.outgoing.send(words, files);
   }
 
   /** Sends a task again: its next attempt, with the same words, of which the host takes one. */
   async resend(taskId: TaskId): Promise<Refused | null> {
     const known = this.tasks.find((one) => hex(one.taskId) === hex(taskId));
     if (known === undefined) return new Refused(Reason.TASK_UNKNOWN);
-    return this.through(() => ({ taskId, what: "task", text: known.text, action: known.action }));
+    return this.outgoing.go({ taskId, what: "task", text: known.text, action: known.action });
   }
 
+  /** Ends a task, wherever it is; one whose files are on their way goes nowhere. */
   async cancel(taskId: TaskId): Promise<Refused | null> {
+    if (this.outgoing.stop(taskId)) return null;
     return this.through(() => cancel(taskId, rng));
   }
 
@@ -269,8 +271,7 @@ export class Link implements Answerable {
   }
 
   async bring(command: Command, beginByMs: number): Promise<Post | null> {
-    if (this.client === null || this.over !== null) throw this.over ?? new Refused(Reason.NO_NETWORK);
-    return this.client.send(command, beginByMs);
+    return this.held().send(command, beginByMs);
   }
 
   /** The answers that the thread has. */
@@ -283,7 +284,9 @@ export class Link implements Answerable {
   }
 
   async putAway(taskId: TaskId, how: "drop" | "dismiss"): Promise<Refused | null> {
-    return this.client === null ? this.unheld() : this.client.putAway(taskId, how).then(() => null, refused);
+    if (this.client === null) return this.unheld();
+    if (how === "drop") this.outgoing.drop(taskId);
+    return this.client.putAway(taskId, how).then(() => null, refused);
   }
 
   async look(looking: boolean): Promise<void> {
@@ -305,13 +308,16 @@ export class Link implements Answerable {
 
   // ---- Files.
 
-  /** Brings a file to the host; gives how a task names it. Rejects with Refused. */
-  async attach(file: File, told: Told, stop: AbortSignal): Promise<Attachment> {
-    const sha256 = await digestOf(file, () => undefined);
-    const attachment = create(AttachmentSchema, { fileId: rng(ID_BYTES), key: rng(KEY_BYTES), name: file.name, size: BigInt(file.size), sha256 });
-    await given(this.way(), attachment, file, told, stop);
-    return attachment;
-  }
+  /** What the person writes, and what is on its way behind files. */
+  readonly outgoing = new Outgoing({
+    newTask: () => rng(ID_BYTES) as TaskId,
+    described: async (file) =>
+      create(AttachmentSchema, { fileId: rng(ID_BYTES), key: rng(KEY_BYTES), name: file.name, size: BigInt(file.size), sha256: await digestOf(file, () => undefined) }),
+    keep: async (command) => this.held().keep(command),
+    give: async (attachment, file, told, stop) => given(this.way(), attachment, file, told, stop),
+    giveUp: async (taskId, why) => this.client?.giveUp(taskId, why),
+    send: async (command) => this.through(() => command),
+  });
 
   /** Fetches an artifact. Rejects with Refused. */
   async fetch(file: Attachment, told: Told, stop: AbortSignal): Promise<Blob> {
@@ -392,12 +398,17 @@ export class Link implements Answerable {
 
   /** Makes a command and sends it. Gives why it did not get through, also where there can be no such command; never rejects. */
   private async through(make: () => Command): Promise<Refused | null> {
-    if (this.client === null || this.over !== null) return this.unheld();
     try {
-      return verdict(await this.client.send(make()));
+      return verdict(await this.held().send(make()));
     } catch (problem) {
       return refused(problem);
     }
+  }
+
+  /** Gives the line. Throws why nothing can be said. */
+  private held(): LineClient {
+    if (this.client === null || this.over !== null) throw this.unheld();
+    return this.client;
   }
 
   /** Why nothing can be said: there is no line any more, or not yet. */

@@ -76,9 +76,11 @@ export interface Wishes {
   looking: boolean;
   /** Where and when this phone is called; null for nothing that the relay has yet to answer. */
   target: PushTarget | null;
+  /** Tasks whose files are on their way, in hex: they are kept, and begin when those have arrived. */
+  bringing: ReadonlySet<string>;
 }
 
-const NO_WISHES: Wishes = { looking: false, target: null };
+const NO_WISHES: Wishes = { looking: false, target: null, bringing: new Set() };
 
 /** One pairing. */
 export class Line {
@@ -253,6 +255,7 @@ export class Line {
     return this.step(times, () => {
       checkSize(command);
       const { taskId, what, text, action } = command;
+      this.brought(taskId);
       if (this.attended(taskId, what) || times.wallMs > beginByMs) {
         this.over.push({ command, post: null });
         return;
@@ -265,6 +268,24 @@ export class Line {
   /** Gives what was posted last of a command that is on its way; null for nothing. */
   lastPosted(command: Command): MessageId | null {
     return this.sendings.find((one) => one.command === command)?.last?.messageId ?? null;
+  }
+
+  /** Keeps a task whose files are on their way: it begins behind them. Rejects with BAD_REQUEST for what fits no frame. */
+  async keep(command: Command, times: Times): Promise<Step> {
+    return this.step(times, () => {
+      checkSize(command);
+      const { taskId, text, action } = command;
+      this.wanted.bringing = new Set([...this.wanted.bringing, hex(taskId)]);
+      this.ledger.add({ taskId, text, madeAtMs: times.wallMs, action, view: NEW });
+    });
+  }
+
+  /** Hears that the files of a task will not come: it is not sent. One that has begun goes on. */
+  async giveUp(taskId: TaskId, why: Reason, times: Times): Promise<Step> {
+    return this.step(times, () => {
+      this.brought(taskId);
+      if (this.ledger.view(taskId).state === "new" && !this.attended(taskId, "task")) this.ledger.notSent(taskId, why);
+    });
   }
 
   /** Takes a task out of the outbox, or waits no longer for one. Rejects with NOT_OVER or TASK_OVER where that can't be. */
@@ -400,7 +421,7 @@ export class Line {
   private settle(): void {
     for (const { taskId, view } of this.ledger.all()) {
       // Left behind by a step that could not be committed.
-      if (view.state === "new" && view.mayRun.length === 0 && !this.attended(taskId, "task")) this.ledger.notSent(taskId, Reason.NO_NETWORK);
+      if (view.state === "new" && view.mayRun.length === 0 && !this.attended(taskId, "task") && !this.wanted.bringing.has(hex(taskId))) this.ledger.notSent(taskId, Reason.NO_NETWORK);
     }
     if (!this.isOpen || !this.caughtUp) return;
     for (const post of this.ledger.unsettled()) {
@@ -508,6 +529,10 @@ export class Line {
     this.revoked ||= state === "ended";
     this.activated ||= state === "active";
     this.changes.push({ kind: "pairing", state, reason });
+  }
+
+  private brought(taskId: TaskId): void {
+    this.wanted.bringing = new Set([...this.wanted.bringing].filter((one) => one !== hex(taskId)));
   }
 
   private attended(taskId: TaskId, what: Command["what"]): boolean {

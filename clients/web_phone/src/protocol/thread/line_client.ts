@@ -101,6 +101,16 @@ export class LineClient implements ThreadEnd {
     return over;
   }
 
+  /** Keeps a task whose files are on their way; `send` begins it. Rejects with BAD_REQUEST, STORE_FAILED. */
+  async keep(command: Command): Promise<void> {
+    await this.input(async (line, times) => line.keep(command, times));
+  }
+
+  /** Says that they do not come: the task is not sent. */
+  async giveUp(taskId: TaskId, why: Reason): Promise<void> {
+    await this.input(async (line, times) => line.giveUp(taskId, why, times));
+  }
+
   /** Drops a task that was never sent, or dismisses one of which nothing can be heard. Rejects with TASK_OVER, NOT_OVER. */
   async putAway(taskId: TaskId, how: "drop" | "dismiss"): Promise<void> {
     await this.input(async (line, times) => line.putAway(taskId, how, times));
