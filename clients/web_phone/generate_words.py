@@ -79,10 +79,10 @@ def generate(out: Path) -> None:
 
 
 def _read(language: Language) -> Mapping[str, Any]:
-    """Give what a phone says; the page of a computer is not its affair, but for what agents may do there."""
+    """Give what a phone says; the page of a computer and windows on a terminal are not its affair, but for what agents may do."""
     read: Mapping[str, Mapping[str, Any]] = json.loads(file_of(language).read_text("utf-8"))
     page = {key: text for key, text in read["page"].items() if key in _OF_THE_PAGE or key.startswith("may_")}
-    return {part: entries for part, entries in read.items() if part != "page"} | {"page": page}
+    return {part: entries for part, entries in read.items() if part not in ("page", "window")} | {"page": page}
 
 
 def _union(name: str, keys: Iterable[str]) -> str:

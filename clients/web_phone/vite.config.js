@@ -10,6 +10,7 @@ export default defineConfig({
     assetsInlineLimit: 0, // nothing inline: the page's policy lets none of it in
     modulePreload: { polyfill: false },
     rollupOptions: {
+      checks: { bundlerTimings: false }, // how long its own parts took warns of nothing on a slow machine
       input: { main: "index.html" },
     },
   },

@@ -11,6 +11,7 @@ export default defineConfig({
     target: "es2022",
     modulePreload: false,
     rollupOptions: {
+      checks: { bundlerTimings: false }, // how long its own parts took warns of nothing on a slow machine
       input: { worker: "src/worker/worker.ts" },
       output: { format: "iife", entryFileNames: "worker.js" },
     },

@@ -1,4 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-// No test is judged by how busy the machine is.
-export default defineConfig({ test: { include: ["tests/**/*.test.ts"], testTimeout: 300_000 } });
+export default defineConfig({
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  // No test is judged by how busy the machine is.
+  test: { include: ["tests/**/*.test.ts"], testTimeout: 300_000 },
+});

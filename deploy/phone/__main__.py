@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deploy.demo.__main__ import own_folder
 from deploy.demo.screen import BOLD, RED, Screen
-from deploy.phone.stage import Opened, Stage, StageError
+from deploy.phone.stage import Opened, PartEnded, Stage, StageError
 
+BIN = Path(sys.executable).parent
 BUILT = Path(__file__).parents[2] / "clients" / "web_phone" / "dist"
 
 
@@ -49,9 +50,7 @@ def tell(screen: Screen, opened: Opened, *, name: str) -> None:
     screen.fact(f"Service   {opened.service}")
     screen.fact(f"Account   {opened.account}")
     screen.fact(f"Password  {opened.password}")
-    screen.fact(
-        f"To pair, in a second terminal:  {Path(sys.executable).parent}/dispatch-host pair --home {opened.host}"
-    )
+    screen.fact(f"To pair, in a second terminal:  {BIN}/dispatch-host pair --home {opened.host}")
     screen.chapter("The certificate was made just now, and no browser believes it yet")
     screen.fact("Without that belief the page can't be installed nor work without a network, so do not click it away.")
     screen.fact("A Chromium on this computer that believes this one key and is forgotten afterwards:")
@@ -92,10 +91,16 @@ async def run(screen: Screen, options: argparse.Namespace) -> None:
 
 
 async def show(screen: Screen, stage: Stage, options: argparse.Namespace) -> None:
-    """Start everything, say it, and go on for as long as all of it runs. Raises StageError."""
+    """Start everything, say it, and go on for as long as the services run. Raises StageError, PartEnded."""
     screen.say("Starting the services and a host with sample files ...")
-    tell(screen, await stage.open(options.folder), name=options.address)
-    await stage.broken()
+    opened = await stage.open(options.folder)
+    tell(screen, opened, name=options.address)
+
+    def host_gone(code: int) -> None:
+        screen.say(f"\nThe host has ended, with exit code {code}. The services and the page go on. To start it again:")
+        screen.fact(f"{BIN}/dispatch-host run --home {opened.host}")
+
+    await stage.go_on(host_gone)
 
 
 def main(words: Sequence[str]) -> int:
@@ -108,8 +113,11 @@ def main(words: Sequence[str]) -> int:
     screen = Screen(out=sys.stdout, colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     try:
         asyncio.run(run(screen, options))
+    except PartEnded as part:
+        screen.say(f"Ended: {part}. Nothing is left behind.", RED)
+        return 1
     except (StageError, AssertionError, TimeoutError, ValueError, OSError) as failure:
-        screen.say(f"It did not go on: {failure}", RED)
+        screen.say(f"It did not start: {failure}", RED)
         return 1
     with contextlib.suppress(OSError):
         screen.say("\nEnded; nothing is left behind.")

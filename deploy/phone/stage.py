@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from aiohttp import web
+from dispatch.address import Address
+from dispatch.runtime.web_server import WebServer
 
 from deploy.certs import HERE, Authority
 from deploy.demo.samples import write_photos, write_samples
 from deploy.web import bundle
-from deploy.web.site import application, serve
+from deploy.web.site import Keys, application, serve
 from tests.support.processes import Process, run
 
 ACCOUNT = "you"
@@ -22,7 +24,11 @@ SAMPLE_BYTES = 1_000_000
 
 
 class StageError(Exception):
-    """Something could not be started, or did not go on."""
+    """Something could not be started."""
+
+
+class PartEnded(Exception):
+    """A program ended by itself, and without it nothing is left to try. Says which, and with what exit code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,8 @@ class Stage:
         self._port = port
         self._password = password
         self._running: list[Process] = []
-        self._site: web.AppRunner | None = None
+        self._host: Process | None = None
+        self._site: WebServer | None = None
 
     async def open(self, own_folder: Path | None) -> Opened:
         """Start it; gives what to say. Raises StageError, ValueError, OSError."""
@@ -60,36 +67,47 @@ class Stage:
         tls = ("--web", f"{listen}:0", "--web-cert", str(keys[0]), "--web-key", str(keys[1]))
         # The page's policy may name its services only when these are there, and these name the page's origin: it says any over TLS.
         try:
-            self._site, port = await serve(
-                application(files), host=listen, port=self._port, certificate=str(keys[0]), key=str(keys[1])
+            self._site, bound = await serve(
+                application(files), listen=Address(host=listen, port=self._port), keys=Keys(*keys)
             )
         except ssl.SSLError as failure:
             raise StageError(str(failure)) from failure
-        origin = f"https://{self._name}:{port}"
+        origin = f"https://{self._name}:{bound.port}"
         server, service = await self._services(origin, tls)
-        await self._host(server, own_folder)
-        return Opened(f"{origin}/", service, ACCOUNT, self._password, authority, self._folder / "host")
+        await self._start_host(server, own_folder)
+        return Opened(f"{origin}/", service, ACCOUNT, self._password, authority, self._home)
 
     async def stop(self) -> None:
         """End everything."""
+        if self._host is not None and self._host.returncode is not None:
+            # Its person may have started it again: nobody's home is taken away from under a host.
+            await run("dispatch-host", "stop", "--home", str(self._home))
         await asyncio.gather(*(process.stop() for process in self._running), return_exceptions=True)
         if self._site is not None:
-            await self._site.cleanup()
+            await self._site.stop()
 
-    async def broken(self) -> None:
-        """Wait until a program ends that should not. Raises StageError then."""
+    async def go_on(self, host_gone: Callable[[int], None]) -> None:
+        """Wait for as long as the services run. Raises PartEnded when one of them has ended.
 
-        async def ends(process: Process) -> None:
-            async for _ in process.stream():
-                pass
-
-        waiting = [asyncio.create_task(ends(process)) for process in self._running]
+        A host may go: its person stops it to see what the phone says then. `host_gone` hears its exit code, and the rest goes on.
+        """
+        waiting = {asyncio.create_task(_end(process)): process for process in self._running}
         try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            while waiting:
+                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for one in done:
+                    process, code = waiting.pop(one), one.result()
+                    if process is not self._host:
+                        raise PartEnded(f"{' '.join(process.words[:2])} has ended by itself, with exit code {code}")
+                    host_gone(code)
         finally:
             for one in waiting:
                 one.cancel()
-        raise StageError("one of the programs has ended by itself")
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    @property
+    def _home(self) -> Path:
+        return self._folder / "host"
 
     def _certificates(self) -> tuple[Path, tuple[Path, Path]]:
         """Make an authority and a certificate by it. The authority's key is written nowhere, and gone when this ends."""
@@ -120,8 +138,8 @@ class Stage:
         )
         return server, service
 
-    async def _host(self, server: str, own_folder: Path | None) -> None:
-        home = ("--home", str(self._folder / "host"))
+    async def _start_host(self, server: str, own_folder: Path | None) -> None:
+        home = ("--home", str(self._home))
         account = ("--server", server, "--account", ACCOUNT, "--name", "Desk", "--password-stdin")
         await self._do("dispatch-host", "login", *account, *home, stdin=self._password)
         samples = write_samples(self._folder / "files", big_csv_bytes=SAMPLE_BYTES)
@@ -130,8 +148,8 @@ class Stage:
         for folder in [own_folder] if own_folder else [samples.downloads, samples.documents]:
             await self._do("dispatch-host", "folders", "add", str(folder), *home)
         await self._do("dispatch-host", "folders", "add", str(changed), "--write", *home)
-        host = await self._start("dispatch-host", "run", *home)
-        await host.event("running")
+        self._host = await self._start("dispatch-host", "run", *home)
+        await self._host.event("running")
 
     async def _start(self, *words: str) -> Process:
         process = await Process.start(*words)
@@ -142,3 +160,10 @@ class Stage:
         code, events = await run(*words, stdin=stdin)
         if code != 0:
             raise StageError(f"{words[0]} {words[1]}: exit {code}, {events[-1:]}")
+
+
+async def _end(process: Process) -> int:
+    """Wait for the end of a program, however long it runs; gives its exit code."""
+    async for _ in process.stream():
+        pass
+    return await process.ended()

@@ -9,8 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from dispatch.address import Address
+from dispatch.runtime.descriptors import make_room
+
 from deploy.web import bundle
-from deploy.web.site import application, serve
+from deploy.web.site import CONNECTIONS, Keys, application, serve
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -18,27 +21,25 @@ async def run(options: argparse.Namespace) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    host, _, port = options.listen.rpartition(":")
     files = bundle.read(options.bundle)
+    make_room(connections=CONNECTIONS)
     site = application(files, services=options.service)
-    runner, at = await serve(site, host=host, port=int(port), certificate=options.cert, key=options.key)
-    sys.stdout.write(
-        f"listening on {host}:{at}, {len(files)} files, {files[bundle.MANIFEST].content.decode().strip()}\n"
-    )
+    server, bound = await serve(site, listen=options.listen, keys=Keys(options.cert, options.key))
+    sys.stdout.write(f"listening on {bound}, {len(files)} files, {files[bundle.MANIFEST].content.decode().strip()}\n")
     sys.stdout.flush()
     try:
         await ended.wait()
     finally:
-        await runner.cleanup()
+        await server.stop()
 
 
 def main(words: Sequence[str]) -> int:
     """Do what the command line says; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deploy.web", description=__doc__)
     parser.add_argument("bundle", type=Path, help="folder that make phone-build made")
-    parser.add_argument("--listen", required=True, metavar="HOST:PORT")
-    parser.add_argument("--cert", required=True, help="PEM file: the certificate that browsers are shown")
-    parser.add_argument("--key", required=True, help="PEM file: its key")
+    parser.add_argument("--listen", required=True, type=Address.parse, metavar="HOST:PORT")
+    parser.add_argument("--cert", required=True, type=Path, help="PEM file: the certificate that browsers are shown")
+    parser.add_argument("--key", required=True, type=Path, help="PEM file: its key")
     parser.add_argument(
         "--service", action="append", default=[], metavar="HOST:PORT", help="the page may talk to it; any if none"
     )

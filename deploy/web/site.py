@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
 
-from aiohttp import web
+from dispatch.address import Address
+from dispatch.runtime.web_server import WebServer
 
 from deploy.web.bundle import Served
 
 PAGE = "index.html"
+CONNECTIONS = 512
+_GRACE_SECONDS = 1.0
+
+_Scope = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Site = Callable[[_Scope, _Receive, _Send], Awaitable[None]]
+"""An ASGI application."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What browsers are shown: PEM files, read when it starts."""
+
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        """Read them. Raises OSError, ssl.SSLError."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
 
 
 def headers(services: Sequence[str]) -> dict[str, str]:
@@ -34,38 +61,47 @@ def headers(services: Sequence[str]) -> dict[str, str]:
     }
 
 
-def application(bundle: Mapping[str, Served], *, services: Sequence[str] = ()) -> web.Application:
+def application(bundle: Mapping[str, Served], *, services: Sequence[str] = ()) -> Site:
     """Make the site. It answers GET and HEAD of the files that there are, and nothing else."""
     always = headers(services)
 
-    async def answer(request: web.Request) -> web.Response:
-        served = bundle.get(request.match_info["name"] or PAGE)
-        if served is None or request.method not in {"GET", "HEAD"}:
-            return web.Response(status=404 if served is None else 405, headers=always)
-        found = {**always, "ETag": served.tag, "Vary": "Accept-Encoding"}
-        if request.headers.get("If-None-Match") == served.tag:
-            return web.Response(status=304, headers=found)
-        found["Content-Type"] = served.kind
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
-            return web.Response(body=served.packed, headers={**found, "Content-Encoding": "gzip"})
-        return web.Response(body=served.content, headers=found)
+    async def site(scope: _Scope, _: _Receive, send: _Send) -> None:
+        asked = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        served = bundle.get(scope["path"].removeprefix("/") or PAGE)
+        status, more, body = _answer(served, scope["method"], asked)
+        said = {**always, **more, "Content-Length": str(len(body))}
+        lines = [(name.lower().encode(), value.encode()) for name, value in said.items()]
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        # The server leaves it out where HEAD asked.
+        await send({"type": "http.response.body", "body": body})
 
-    site = web.Application()
-    site.router.add_route("*", "/{name:.*}", answer)
     return site
 
 
+def _answer(served: Served | None, method: str, asked: Mapping[bytes, str]) -> tuple[HTTPStatus, dict[str, str], bytes]:
+    """Decide about a request; gives the status, the headers beside those of every answer, and the body. Pure."""
+    if served is None:
+        return HTTPStatus.NOT_FOUND, {}, b""
+    if method not in {"GET", "HEAD"}:
+        return HTTPStatus.METHOD_NOT_ALLOWED, {}, b""
+    found = {"ETag": served.tag, "Vary": "Accept-Encoding"}
+    if asked.get(b"if-none-match") == served.tag:
+        return HTTPStatus.NOT_MODIFIED, found, b""
+    found["Content-Type"] = served.kind
+    if "gzip" in asked.get(b"accept-encoding", ""):
+        return HTTPStatus.OK, {**found, "Content-Encoding": "gzip"}, served.packed
+    return HTTPStatus.OK, found, served.content
+
+
 async def serve(
-    site: web.Application, *, host: str, port: int, certificate: str, key: str
-) -> tuple[web.AppRunner, int]:
-    """Listen; gives the runner, to be cleaned up by the caller, and the port. Raises OSError, ssl.SSLError."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    runner = web.AppRunner(site, shutdown_timeout=1.0, access_log=None)
-    await runner.setup()
+    site: Site, *, listen: Address, keys: Keys, connections: int = CONNECTIONS
+) -> tuple[WebServer, Address]:
+    """Listen; gives the server, to be stopped by the caller, and the address really bound. Raises OSError, ssl.SSLError."""
+    server = WebServer(certificate=keys, connections=connections)
+    bound = server.bind(listen)
     try:
-        await web.TCPSite(runner, host, port, ssl_context=context).start()
+        await server.start(site, behind_proxy=False, grace_seconds=_GRACE_SECONDS)
     except BaseException:
-        await runner.cleanup()
+        await server.stop()
         raise
-    return runner, runner.addresses[0][1]
+    return server, bound

@@ -335,6 +335,11 @@ class OfferExpired(PairingRefused):
     reason = Reason.REASON_OFFER_EXPIRED
 
 
+class OfferReplaced(PairingRefused):
+    reason = Reason.REASON_OFFER_REPLACED
+    code = Code.ABORTED
+
+
 class OfferClaimed(PairingRefused):
     reason = Reason.REASON_OFFER_CLAIMED
     code = Code.ALREADY_EXISTS

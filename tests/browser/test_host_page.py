@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from dispatch.api.thread.v1.thread_pb2 import APPROVAL_ONCE
 from dispatch.words import Language
-from dispatch_host.agents import Result, Step
+from dispatch_host.agents import Artifact, Result, Step
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.support.axe import violations
@@ -195,6 +196,63 @@ async def test_what_others_wrote_is_text_and_nothing_else(
         await person.reads("<script>alert(2)</script>")
 
         assert await person.page.locator("main img, main script, main a").count() == 0
+
+
+async def test_files_history_and_what_became_of_a_question_are_read_there_in_german(
+    chromium: Browser, bench: Bench, pictures: Path, tmp_path: Path
+) -> None:
+    (made := tmp_path / "made").mkdir()
+    (made / "places.csv").write_text("place\nnorth\n")
+    async with served(bench.control, language=Language.GERMAN) as page:
+        await page.do("folder", path=str(made), write=False)
+        await page.do("allow", permission="terminal")
+        sent = await bench.phone.sends("make it")
+        bench.agent.says("make it", Artifact(made / "places.csv"), Result("Made."))
+        await bench.phone.sees_end(sent.task_id)
+        task_id, question = await asked(bench, approval())
+        await bench.phone.posts(bench.phone.answer(task_id, question.question_id, approval=APPROVAL_ONCE))
+        await bench.phone.sees(task_id, "answered")
+        await bench.phone.posts(bench.phone.cancel(task_id))
+        await bench.phone.sees_end(task_id)
+        async with owner(chromium, page.address, pictures) as person:
+            listed = person.page.locator("#files > li")
+            past = person.page.locator("#history > li")
+            thread = person.page.get_by_role("list", name="Verlauf")
+
+            await expect(listed).to_have_count(1)
+            await expect(listed).to_contain_text(["places.csv"])
+            await expect(listed).to_contain_text(["entstand hier"])
+            await expect(listed).to_contain_text(["12"])
+            await expect(past).to_have_count(2)
+            await expect(past.nth(0)).to_contain_text("abgebrochen")
+            await expect(past.nth(1)).to_contain_text("make it")
+            await expect(past.nth(1)).to_contain_text("erledigt")
+            await expect(thread).to_contain_text("» beantwortet: Einmal erlauben, von pocket")
+            await expect(thread).to_contain_text("✗ abgebrochen")
+            await person.look("past-german", widths=WIDTHS)
+
+
+async def test_an_answer_is_laid_out_and_stands_with_its_task(
+    chromium: Browser, bench: Bench, page: ServedPage, pictures: Path
+) -> None:
+    table = "| File | Size |\n|---|---|\n| `spending.csv` | **12 MB** |\n\n[More](https://x.example) <b>bold</b>"
+    sent = await bench.phone.sends("which are largest?")
+    later = await bench.phone.sends("and then tidy")
+    bench.agent.says("which are largest?", Result(table))
+    await bench.phone.sees_end(sent.task_id)
+    await bench.phone.sees(later.task_id, "started")
+    async with owner(chromium, page.address, pictures) as person:
+        tasks = person.page.locator("#thread > li.task")
+        asked_first = tasks.filter(has_text="which are largest?")
+
+        await expect(asked_first.get_by_role("cell", name="spending.csv")).to_be_visible()
+        await expect(asked_first.get_by_role("cell", name="12 MB")).to_be_visible()
+        await expect(asked_first).to_contain_text("✓ done")
+        await expect(asked_first).to_contain_text("<b>bold</b>")
+        await expect(asked_first).not_to_contain_text("and then tidy")
+        await expect(tasks.filter(has_text="and then tidy")).to_contain_text("▸")
+        assert await person.page.locator("main a, main b").count() == 0
+        await person.look("laid-out", widths=WIDTHS)
 
 
 async def test_a_permission_is_given_and_taken_back_and_the_computer_kept_awake(

@@ -35,7 +35,7 @@ async def test_a_person_sees_what_the_host_does_and_pairs_a_phone_there(tmp_path
             await sending.ended()
             await screen.shows_no_more("working on")
             await screen.press("2")
-            await screen.shows("text", "ended")
+            await screen.shows("▸ built-in works on it", "✓ done")
             screen.picture("host-thread")
             await screen.press("3")
             await screen.shows("No files yet.")

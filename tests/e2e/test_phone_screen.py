@@ -29,7 +29,7 @@ async def signed_in(screen: PhoneScreen, world: World) -> None:
     await screen.shows("Settings", "Not signed in.")
     screen.picture("settings")
     await screen.press("down", "enter")
-    await screen.shows("The pairing service, HOST:PORT")
+    await screen.shows("The pairing service, NAME:PORT")
     await filled_in(screen, world.server, "pocket", ACCOUNT, PASSWORD)
     screen.picture("sign-in")
     await screen.press("enter")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -15,8 +16,6 @@ import pytest
 
 from tests.support.processes import BIN, ENVIRONMENT
 from tests.support.waiting import DEADLINE_SECONDS
-
-pytestmark = pytest.mark.big
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,6 +74,7 @@ async def terminal(home: Path, ports: dict[str, str]) -> AsyncIterator[Terminal]
         await process.wait()
 
 
+@pytest.mark.big
 async def test_a_newcomer_types_what_readme_says_and_gets_an_answer(tmp_path: Path) -> None:
     assert BIN == ROOT / ".venv" / "bin"  # what README puts in front of PATH
     (tmp_path / "Documents").mkdir()
@@ -108,3 +108,27 @@ async def test_a_newcomer_types_what_readme_says_and_gets_an_answer(tmp_path: Pa
         await second.sees("aired")
         await second.types(send)
         await second.sees("report.txt")
+
+
+def test_readme_names_every_screen_and_what_each_needs() -> None:
+    readme, package = ((ROOT / name).read_text() for name in ("README.md", "clients/web_phone/package.json"))
+
+    for named in ("make phone", "dispatch-phone tui", "status --watch", "status --page", "npm"):
+        assert named in readme.partition("## What agents can do")[0], named
+    node = json.loads(package)["engines"]["node"].removeprefix(">=")
+    assert f"Node {node} or newer" in readme
+
+
+def test_what_readme_has_made_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    asked = set(re.findall(r"(?:`|^)make ([a-z][a-z-]+)", (ROOT / "README.md").read_text(), re.MULTILINE))
+
+    assert asked <= targets
+    assert {"phone", "demo", "test"} <= asked
+
+
+@pytest.mark.parametrize("config", ["vite.config.js", "vite.worker.config.js"])
+def test_make_phone_begins_without_the_bundlers_stopwatch(config: str) -> None:
+    """Finding: on a slow machine the first that a newcomer read was a warning of how long the bundler's own parts took."""
+    assert "checks: { bundlerTimings: false }" in (ROOT / "clients" / "web_phone" / config).read_text()

@@ -218,6 +218,23 @@ async def test_a_second_phone_at_the_same_code_is_refused_and_the_host_is_warned
     assert [type(warning) for warning in host.person.warnings] == [errors.OfferClaimed]
 
 
+async def test_two_pairings_at_one_host_do_not_fight_for_the_code(host: Device, phone: Device) -> None:
+    """`dispatch-host pair` in two terminals: the newest counts, and neither uses up the codes of an hour."""
+    first = asyncio.create_task(host.show_codes())
+    old = await host.person.links.get()
+
+    second = asyncio.create_task(host.show_codes())
+    new = await host.person.links.get()
+
+    with pytest.raises(errors.OfferReplaced):
+        await first
+    with pytest.raises(errors.OfferReplaced):
+        await phone.scan(old)
+    assert isinstance(await phone.scan(new), Paired)
+    assert isinstance(await second, Paired)
+    assert host.person.links.empty()
+
+
 def flipped(step: int) -> Callable[[FollowOfferResponse], list[FollowOfferResponse]]:
     """Change one bit of a step's payload."""
 

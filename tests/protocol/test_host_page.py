@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 from dispatch.api.host.v1 import host_pb2 as pb
-from dispatch.words import Language, Words
-from dispatch_host.agents import Result
+from dispatch.api.thread.v1.thread_pb2 import APPROVAL_ONCE
+from dispatch.words import ENGLISH, Language, Words
+from dispatch_host.agents import Artifact, Result
 
 from tests.support.host_bench import Bench
 from tests.support.host_page import ServedPage, served
 from tests.support.questions import approval, asked, choice
+from tests.support.silent import silent
 from tests.support.waiting import until, until_so
 
 
@@ -160,6 +162,57 @@ async def test_the_thread_and_its_end_are_there_and_a_task_in_the_history(bench:
     assert (past["text"], past["state"], past["good"]) == ("say it", "done", True)
 
 
+async def test_the_files_of_a_thread_are_listed_newest_first(bench: Bench, page: ServedPage, tmp_path: Path) -> None:
+    (made := tmp_path / "made").mkdir()
+    (made / "first.csv").write_text("place\n")
+    (made / "second\u202e.csv").write_text("place\nnorth\n")
+    await page.do("folder", path=str(made), write=False)
+    sent = await bench.phone.sends("make them")
+    made_files = [Artifact(made / "first.csv"), Artifact(made / "second\u202e.csv")]
+    bench.agent.says("make them", *made_files, Result("Made."))
+    await bench.phone.sees_end(sent.task_id)
+    (phone,) = (await shown(page))["phones"]
+
+    told = (await page.post("/thread", {"phone": phone["pair_id"]})).json()
+
+    assert [(one["size"], one["how"]) for one in told["files"]] == [(12, "was made here"), (6, "was made here")]
+    second, first = (one["name"] for one in told["files"])
+    assert first == "first.csv"
+    assert second.startswith("second")
+    assert "\u202e" not in second
+    assert f"↓ {first}" in [one["text"] for one in told["events"]]
+
+
+async def test_the_history_says_how_each_task_ended_and_why_the_newest_first(bench: Bench, page: ServedPage) -> None:
+    done, stopped = await bench.phone.sends("do it"), await bench.phone.sends("begin it")
+    bench.agent.says("do it", Result("Done."))
+    await bench.phone.sees_end(done.task_id)
+    await bench.phone.sees(stopped.task_id, "started")
+    await bench.phone.posts(bench.phone.cancel(stopped.task_id))
+    await bench.phone.sees_end(stopped.task_id)
+
+    past = (await shown(page))["history"]
+
+    assert [(one["text"], one["state"], one["good"], one["why"]) for one in past] == [
+        ("begin it", "cancelled", False, ENGLISH.reasons["CANCELLED_BY_PERSON"].sentence),
+        ("do it", "done", True, ""),
+    ]
+    assert [one["who"] for one in past] == ["for pocket"] * 2
+
+
+async def test_the_thread_says_who_answered_and_in_whose_words(bench: Bench) -> None:
+    async with served(bench.control, language=Language.GERMAN) as page:
+        await page.do("allow", permission="terminal")
+        task_id, question = await asked(bench, approval())
+        await bench.phone.posts(bench.phone.answer(task_id, question.question_id, approval=APPROVAL_ONCE))
+        await bench.phone.sees(task_id, "answered")
+        (phone,) = (await shown(page))["phones"]
+
+        told = (await page.post("/thread", {"phone": phone["pair_id"]})).json()
+
+    assert "» beantwortet: Einmal erlauben, von pocket" in [one["text"] for one in told["events"]]
+
+
 async def test_a_running_task_is_cancelled_there(bench: Bench, page: ServedPage) -> None:
     sent = await bench.phone.sends("work")
     await bench.phone.sees(sent.task_id, "started")
@@ -241,6 +294,12 @@ async def test_without_the_token_nothing_of_the_host_is_told(page: ServedPage) -
         assert "pocket" not in answer.text
 
 
+async def test_each_start_has_an_address_that_nobody_knew_before(bench: Bench, page: ServedPage) -> None:
+    async with served(bench.control) as another:
+        assert another.origin != page.origin
+        assert another.address.partition("#")[2] != page.address.partition("#")[2]
+
+
 async def test_a_name_of_a_strangers_that_leads_here_shows_nothing(page: ServedPage) -> None:
     answer = await page.http.get("/", headers={"Host": "evil.example"})
 
@@ -261,3 +320,13 @@ async def test_a_request_that_is_too_large_is_turned_away(page: ServedPage) -> N
     answer = await page.post("/do", {"do": "x" * 70_000})
 
     assert (answer.status_code, answer.text) == (413, "too_large")
+
+
+async def test_connections_of_another_user_that_ask_for_nothing_do_not_shut_the_owner_out(
+    bench: Bench, page: ServedPage
+) -> None:
+    """Everybody on the computer can connect; without the token they can do nothing else."""
+    await asked(bench, choice())
+    async with silent(page.origin.removeprefix("http://"), 40):
+        (question,) = (await shown(page))["questions"]
+        assert (await page.do("cancel", task_id=question["task_id"])).status_code == 200

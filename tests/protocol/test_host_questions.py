@@ -47,6 +47,7 @@ async def test_a_preview_that_is_too_long_for_one_event_stands_whole_before_the_
 
     steps = [event.step.detail for event in bench.phone.of(task_id) if event.HasField("step")]
     assert "".join(steps) == preview
+    assert question.parts == len(steps)
     assert str(len(steps)) in question.preview
 
 

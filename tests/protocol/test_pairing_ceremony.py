@@ -241,8 +241,11 @@ async def test_a_fresh_offer_ends_the_hosts_earlier_one(service: PairingService)
 
         await host.create_offer(new)
 
-        assert words(await feed.next()) == "ended OFFER_EXPIRED"
+        assert words(await feed.next()) == "ended OFFER_REPLACED"
+    with pytest.raises(errors.OfferReplaced):
+        await phone.claim(old)
     await phone.claim(new)
+    assert service.metric("dispatch_pairing_offers_total", result="OFFER_REPLACED") == 1
 
 
 async def test_opening_the_same_offer_again_keeps_it_as_it_is(service: PairingService) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import resource
 import signal
 import socket
 import stat
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -51,6 +53,21 @@ def page(metrics: str) -> bytes:
     with urlopen(f"http://{metrics}/metrics") as answer:
         content: bytes = answer.read()
     return content
+
+
+@pytest.mark.big
+@pytest.mark.skipif(sys.platform != "linux", reason="asks another process for its limits")
+async def test_it_takes_all_the_open_files_that_it_may_have(start: Start) -> None:
+    """Else connections of browsers, which are bounded, would leave none for devices, which come by the same process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        service = await start("--relay", "127.0.0.1:1", "--web", "127.0.0.1:0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    await service.event("listening")
+
+    assert resource.prlimit(service.pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
 @pytest.mark.big

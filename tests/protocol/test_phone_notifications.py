@@ -78,6 +78,29 @@ async def test_a_phone_is_called_where_it_said_and_opens_what_came(
     assert told["pair_id"] == host.pair_id.hex()
 
 
+async def test_unifiedpush_a_distributors_endpoint_is_called_like_a_browsers(
+    relay: Relay, service: PushService, phone: SeededPhone, host: Identity, tmp_path: Path
+) -> None:
+    """Its server, as ntfy is one, marks the endpoint by a query and answers 200; the push in it is a browser's."""
+    subscription = service.subscribe([200], opens_here=False)
+    subscription.endpoint += "?up=1"
+    assert (await command(phone, "on", subscription.endpoint))[0] == 0
+    desk = await DeviceEnd.attach(host, relay.address)
+
+    await desk.receipt(await desk.keep(b"a question", push_hint=pb.PUSH_HINT_QUESTION))
+
+    pushed = await subscription.got()
+    assert pushed.path.endswith("?up=1")
+    assert pushed.headers["Content-Encoding"] == "aes128gcm"
+    await relay.metric_above("dispatch_relay_push_attempts_total", 0, result="sent", transport="web")
+    body = tmp_path / "push"
+    body.write_bytes(pushed.body)
+    code, [told] = await command(phone, "open", str(body))
+    await desk.drop()
+    assert (code, told["event"], told["hint"]) == (0, "notification", "question")
+    assert subscription.tried == [200]
+
+
 async def test_a_phone_that_turns_it_off_is_called_no_more(
     relay: Relay, service: PushService, phone: SeededPhone, host: Identity
 ) -> None:

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as words
+from dispatch.device.home import Home
+from dispatch.words import Language
+from mobile_sim.model import Model
 
 from tests.support.host_end import HostEnd
+from tests.support.phone_model import ModelServer, says
 from tests.support.phone_screen import phone_screen
 from tests.support.processes import Process
 from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import UNHURRIED, SeededPhone
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 PREVIEW = "Moves 2 files:\n\n- `a.txt` → `old/a.txt`\n- `[bold]b.txt` → `old/`"
 
@@ -134,6 +140,83 @@ async def test_who_was_slower_types_into_nothing(phone: SeededPhone, relay: Rela
         assert host.cancelled == []
 
 
+async def test_what_came_too_late_and_what_was_missed_stand_in_the_thread(phone: SeededPhone, relay: Relay) -> None:
+    mind, device = phone.pair(relay.trust, [relay.address])
+    host = Asking(mind, device, relay.address)
+    async with host, phone_screen(phone.path, patience=phone.patience, size=(100, 40)) as screen:
+        await screen.send("tidy up")
+        await screen.shows("? Move them?")
+
+        late = words.SteerRefused(text="only the PDFs", reason=Reason.REASON_NOT_STEERABLE)
+        missed = words.Missed(text="back up", count=1, reason=Reason.REASON_RUN_MISSED)
+        await host.say(task_id=bytes.fromhex(host.begun[0]), steer_refused=late)
+        await host.say(missed=missed)
+
+        await screen.shows("! Came too late: only the PDFs", "— not done, ", ": back up —")
+        await screen.shows(errors.RunMissed.sentence)
+
+
+async def test_who_answers_is_decided_by_the_phone_or_by_a_key_and_the_thread_says_who_did(
+    phone: SeededPhone, relay: Relay
+) -> None:
+    mind, device = phone.pair(relay.trust, [relay.address])
+    host = HostEnd(mind, device, relay.address)
+    with ModelServer(says("Ulaanbaatar.")) as model:
+        Model(url=model.url, name="tiny").keep(Home(phone.path))
+        async with host, phone_screen(phone.path, patience=phone.patience, size=(80, 30)) as screen:
+            await screen.send("What is the capital of Mongolia?")
+            await screen.shows("Ulaanbaatar.", "✓ done, answered here")
+            assert host.ran == []
+
+            await screen.press("ctrl+r")
+            await screen.shows("→ to the computer")
+            await screen.send("What is the capital of Peru?")
+            await screen.shows("→ to desk: you said so", "All done.")
+            assert len(host.ran) == 1
+
+            await screen.press("ctrl+r")
+            await screen.shows("→ answered by this phone")
+            await screen.send("What are the largest files?")
+            await until(lambda: len(model.asked) == 2)
+            await screen.press("ctrl+r")
+            await screen.shows_no_more("→ answered by this phone")
+    assert len(host.ran) == 1
+
+
+@pytest.mark.big
+async def test_the_screen_speaks_the_language_of_the_person_throughout(phone: SeededPhone, relay: Relay) -> None:
+    mind, device = phone.pair(relay.trust, [relay.address])
+    host = Asking(mind, device, relay.address)
+    german = Language.GERMAN
+    async with host, phone_screen(phone.path, patience=phone.patience, size=(100, 40), language=german) as screen:
+        await screen.shows(
+            "● desk  verbunden", "Was ist zu tun? Enter sendet.", "f1 Hilfe", "f5 Einstellungen", "^q Ende"
+        )
+        await screen.send("aufräumen")
+        await screen.shows("? Move them?", "desk fragt dich")
+        await screen.press("up")
+        await screen.shows("a Antworten", "c Abbrechen", "s Dazu sagen", "esc Schreiben")
+        await screen.press("s")
+        await screen.shows("Was soll die Aufgabe noch wissen?", "esc Zurück")
+        screen.picture("german")
+        await screen.press("escape", "f1")
+        await screen.shows("Tasten", "Schreib, was zu tun ist")
+        await screen.press("f2")
+        await screen.shows("Computer", "▸ desk  verbunden", "p Koppeln", "t Prüfen", "u Entkoppeln")
+        await screen.press("u")
+        await screen.shows("desk entkoppeln?", "Entkoppeln", "Nein", "esc Nein")
+        await screen.press("escape", "p")
+        await screen.shows("Mit einem Computer koppeln", "/pfad/zum/bild.png")
+        await screen.press("f3")
+        await screen.shows("Dateien", "Noch keine Dateien.", "r Neu ansehen")
+        await screen.press("f4")
+        await screen.shows("Ausgang", "Nichts wartet darauf", "x Verwerfen")
+        await screen.press("f5")
+        await screen.shows("Einstellungen", "Wer dieses Telefon ist", "pocket, angemeldet als ada bei")
+        await screen.press("down", "enter")
+        await screen.shows("Anmelden", "Dein Konto; nichts", "esc Zurück")
+
+
 async def test_words_for_a_running_task_and_its_cancellation(phone: SeededPhone, relay: Relay) -> None:
     mind, device = phone.pair(relay.trust, [relay.address])
     host = Asking(mind, device, relay.address)
@@ -150,6 +233,29 @@ async def test_words_for_a_running_task_and_its_cancellation(phone: SeededPhone,
         await screen.shows("✗ cancelled")
 
     assert host.steered == ["only the PDFs"]
+
+
+@pytest.mark.big
+async def test_what_was_not_sent_is_dropped_from_the_outbox_when_the_person_is_sure(
+    phone: SeededPhone, relay: Relay
+) -> None:
+    phone.pair(relay.trust, [relay.address])
+    await relay.stop()
+    async with phone_screen(phone.path, patience=replace(phone.patience, connect_seconds=0.2)) as screen:
+        await screen.send("build it")
+        await screen.shows("✗ not sent")
+        await screen.press("f4")
+        await screen.shows("build it  not sent")
+
+        await screen.press("x")
+        await screen.shows("Drop it?")
+        await screen.press("enter", "down", "down", "enter")  # Enter alone says nothing; the second is a no
+        await screen.shows("build it  not sent")
+        await screen.press("x", "down", "enter")
+
+        await screen.shows("Nothing waits to be sent again.")
+        await screen.press("escape")
+        await screen.shows_no_more("build it")
 
 
 @pytest.mark.big

@@ -337,6 +337,25 @@ async def test_a_push_service_that_says_when_is_not_bothered_before(relay: Relay
     assert due - at >= 1_800_000
 
 
+@pytest.mark.parametrize("status", [400, 500])
+async def test_looking_and_looking_away_has_an_endpoint_tried_no_sooner(
+    relay: Relay, service: PushService, status: int
+) -> None:
+    browser = service.subscribe([status] * 9)
+    await relay.start_again(push_retry_ms=3_600_000, push_question_gap_ms=3_600_000)
+    pair, host = await subscribed(relay, browser)
+    await news(host, b"a question", pb.PUSH_HINT_QUESTION)
+    await relay.metric_above(ATTEMPTS, 0, result="refused" if status == 400 else "busy", transport="web")
+
+    phone = await relay.attach(pair.phone, looking=True)
+    await until(lambda: recorded(relay) == ["failed" if status == 400 else "suppressed_looking"])
+    await phone.bye()
+    await news(host, b"another", pb.PUSH_HINT_QUESTION)
+
+    await until(lambda: stored(relay, "SELECT due_ms > at_ms + 60000 FROM call WHERE outcome = ''") == [(1,)])
+    assert browser.tried == [status]
+
+
 @pytest.mark.parametrize("status", [404, 410])
 async def test_a_subscription_that_is_gone_is_dropped(relay: Relay, service: PushService, status: int) -> None:
     browser = service.subscribe([status])

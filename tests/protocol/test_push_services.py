@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
+from dispatch_relay.push import keys
 from dispatch_relay.push.opening import PushOptions
 from dispatch_relay.push.services import read
 
@@ -35,6 +37,7 @@ def relay_with(tmp_path: Path) -> Start:
 
     def start(lines: str) -> Relay:
         file = tmp_path / "services"
+        file.touch(mode=0o600)
         file.write_text(lines)
         # Longer than a loaded machine takes for the first of all: apprise is large.
         settings = replace(CALM, push_retry_ms=3_600_000, push_timeout_ms=60_000)
@@ -136,6 +139,7 @@ async def test_quiet_hours_of_the_phone_hold_for_services(relay_with: Start, ntf
 
 async def test_a_mistake_in_the_file_is_named_by_its_line_and_never_by_what_stands_there(tmp_path: Path) -> None:
     file = tmp_path / "services"
+    file.touch(mode=0o600)
     file.write_text(
         "nonsense-with-hunter2\nntfy://ntfy.example/topic\n1234 ntfy://ntfy.example/hunter2\na b c hunter2\n"
     )
@@ -145,3 +149,27 @@ async def test_a_mistake_in_the_file_is_named_by_its_line_and_never_by_what_stan
 
     assert [f"line {number}" in str(told.value) for number in (1, 2, 3, 4)] == [True, False, True, True]
     assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such rights")
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
+def test_services_that_others_may_read_stop_the_start(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "services"
+    file.write_text("ntfy://user:hunter2@ntfy.example/topic\n")
+    file.chmod(mode)
+
+    with pytest.raises(ValueError, match="may be read by others"):
+        read(file, timeout_ms=1_000)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such rights")
+def test_a_vapid_key_that_others_may_read_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "vapid.pem"
+    key = keys.public_bytes(keys.load_or_make(file))
+    assert keys.public_bytes(keys.load(file)) == key
+
+    file.chmod(0o644)
+
+    for take in (keys.load, keys.load_or_make):
+        with pytest.raises(ValueError, match="may be read by others"):
+            take(file)

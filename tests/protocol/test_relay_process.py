@@ -39,6 +39,7 @@ async def test_it_says_where_it_listens_and_ends_in_peace(tmp_path: Path) -> Non
         ({"listen": "0.0.0.0:0"}, {"DISPATCH_PLAINTEXT": "1"}, "--advertise"),
         ({"web": "0.0.0.0:0"}, {}, "DISPATCH_PLAINTEXT"),
         ({"web": "0.0.0.0:0"}, {"DISPATCH_PLAINTEXT": "1"}, "--web-advertise"),
+        ({"web": "127.0.0.1:0"}, {"DISPATCH_RELAY_WEB_CONNECTIONS": "900000000"}, "or lower DISPATCH_RELAY_WEB_CONN"),
         ({"web-origin": "https://phone.example"}, {}, "--web HOST:PORT"),
         ({"web": "127.0.0.1:0", "web-origin": "*"}, {}, "not an origin"),
         ({}, {"DISPATCH_RELAY_LEASE_MS": "soon", "DISPATCH_RELAY_LEES_MS": "1"}, "DISPATCH_RELAY_LEES_MS"),

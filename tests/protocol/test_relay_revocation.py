@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from dispatch import errors
@@ -59,6 +60,21 @@ async def test_a_revoked_device_is_cut_off_and_stays_out(calm_relay: Relay) -> N
     assert (await phone.refusal(await phone.post(b"do it"))).reason == Reason.REASON_HOST_REVOKED
     with pytest.raises(errors.DeviceRevoked):
         await calm_relay.attach(pair.host)
+
+
+async def test_a_revocation_waits_for_nothing_else_that_waits_in_threads(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    phone = await calm_relay.attach(pair.phone)
+    released, loop = threading.Event(), asyncio.get_running_loop()
+    try:
+        for _ in range(64):  # more than there are threads
+            loop.run_in_executor(None, released.wait)
+
+        await calm_relay.trust.revoke(pair.phone.device_id)
+
+        assert isinstance(await phone.ended(), errors.DeviceRevoked)
+    finally:
+        released.set()
 
 
 @pytest.mark.parametrize("which", ["phone", "host"])

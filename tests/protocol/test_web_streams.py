@@ -15,21 +15,25 @@ from dispatch.address import Address
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.runtime.origins import Origins
 from dispatch_relay.app import WebOptions
+from dispatch_relay.web.connection import OPENING_BYTES
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.certificates import Certificates, is_shown, shown_by
 from tests.support.device_end import ATTACH, DeviceEnd
 from tests.support.ports import address_to_come_back_to
 from tests.support.proxy import Proxy
 from tests.support.relay import QUICK, Relay
+from tests.support.silent import silent
 from tests.support.transfer_end import CARRY
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.waiting import DEADLINE_SECONDS, until
 from tests.support.wires import BIG_BYTES, WebWire
 
 PAGE = "https://phone.example"
 ENDS = "dispatch_relay_stream_ends_total"
 TURNED = "dispatch_relay_web_turned_away_total"
+PINGS = (b"\x89\xfd" + bytes(4) + bytes(125)) * 500
+MOST_PINGED = 64 * 1_024 * 1_024
 
 
 @pytest.fixture
@@ -196,20 +200,50 @@ async def test_one_connection_too_many_is_turned_away_and_those_inside_stay(rela
     assert await relay.metric(TURNED, why="full") == 1
 
 
-async def test_connections_that_ask_for_nothing_are_bounded_as_well(relay: Relay) -> None:
+async def test_connections_that_ask_for_nothing_make_room_for_who_asks(relay: Relay) -> None:
     await relay.stop()
-    await relay.start(web_connections=1)
-    silent = [await asyncio.open_connection(*str(relay.address).split(":")) for _ in range(2)]
-    try:
-        await relay.metric_above("dispatch_relay_web_connections", 1)
-        with pytest.raises((OSError, InvalidMessage)):
-            async with opened(relay):
-                pass
-    finally:
-        for _, writer in silent:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+    await relay.start(web_connections=2)
+    async with opened(relay) as inside, silent(relay.address, 20) as strangers, opened(relay):
+        for one in strangers:
+            await one.is_cut()
+        await inside.ping()
+    assert await relay.metric(TURNED, why="full") == len(strangers)
+
+
+@pytest.mark.parametrize("in_fragments", [False, True])
+@pytest.mark.parametrize("path", [ATTACH, CARRY])
+async def test_who_says_much_before_it_is_let_in_is_cut_off_unheard(
+    relay: Relay, path: str, in_fragments: bool
+) -> None:
+    words = [b"x"] * (OPENING_BYTES // 4) if in_fragments else bytes(OPENING_BYTES)
+    async with opened(relay, path) as connection:
+        with contextlib.suppress(ConnectionClosed):
+            await connection.send(words)
+
+        end = await closed(connection)
+
+    assert end.rcvd is None
+
+
+@pytest.mark.big
+@pytest.mark.parametrize("let_in", [False, True])
+async def test_who_pings_and_does_not_read_the_answers_is_cut_off(relay: Relay, let_in: bool) -> None:
+    """The library answers each Ping, whether or not the answer before was read."""
+    if let_in:
+        wire = (await relay.attach(relay.pair().phone)).wire
+        assert isinstance(wire, WebWire)
+        connection = await wire.connection()
+    else:
+        connection = await opened(relay)
+    connection.transport.pause_reading()
+
+    # Far more than the system keeps on the way, and the relay for who does not read.
+    with contextlib.suppress(ConnectionError):
+        for _ in range(MOST_PINGED // len(PINGS)):
+            connection.transport.write(PINGS)
+            await connection.drain()
+
+    await until(connection.transport.is_closing)
 
 
 async def test_what_nobody_reads_waits_in_the_log_and_comes_when_it_is_read(relay: Relay) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dispatch.clock import SystemClock
 from dispatch.device.home import Home
+from dispatch.words import Language, Words
 from mobile_sim.desk import opened_desk
 from mobile_sim.patience import USUAL, Patience
 from mobile_sim.tui.at_desk import AtDesk
@@ -33,7 +34,11 @@ class PhoneScreen(Screen):
 
 @contextlib.asynccontextmanager
 async def phone_screen(
-    home: str | Path, *, patience: Patience = USUAL, size: tuple[int, int] = SMALLEST
+    home: str | Path,
+    *,
+    patience: Patience = USUAL,
+    size: tuple[int, int] = SMALLEST,
+    language: Language = Language.ENGLISH,
 ) -> AsyncIterator[PhoneScreen]:
     """Open the screen on a home, and leave it as a person does."""
     at = Home(Path(home))
@@ -41,7 +46,7 @@ async def phone_screen(
     def open_desk() -> Any:
         return opened_desk(at, clock=SystemClock(), rng=os.urandom, plaintext=False, patience=patience)
 
-    app = PhoneApp(AtDesk(at, open_desk=open_desk), most_bytes=MOST_BYTES)
+    app = PhoneApp(AtDesk(at, open_desk=open_desk, words=Words.of(language)), most_bytes=MOST_BYTES)
     async with app.run_test(size=size) as pilot:
         yield PhoneScreen(app, pilot)
         await app.action_quit()

@@ -34,6 +34,7 @@ PLEASE_HANG = 0
 class Pushed:
     """A push as the service got it, and as the browser opened it."""
 
+    path: str
     headers: dict[str, str]
     body: bytes
     text: bytes
@@ -132,7 +133,7 @@ class PushService:
             browser.tried.append(status)
             await self._hanging.wait()
             return web.Response(status=500)
-        if status == 201:
+        if status in (200, 201):
             browser.pushes.append(self._opened(browser, request, body))
         browser.tried.append(status)
         return web.Response(status=status, headers=headers)
@@ -142,6 +143,7 @@ class PushService:
         assert Vapid02.verify(authorization)
         parts = dict(part.strip().split("=", 1) for part in authorization.removeprefix("vapid ").split(","))
         return Pushed(
+            path=request.path_qs,
             headers=dict(request.headers),
             body=body,
             text=browser.opens(body) if browser.opens_here else b"",

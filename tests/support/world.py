@@ -158,6 +158,10 @@ class World:
         )
         return {"PYTHONPATH": str(customs)}
 
+    def hold_again(self) -> None:
+        """Hold the tasks that begin from now on, on a host that was run so."""
+        (self.folder / "hold").touch()
+
     def let_go(self) -> None:
         """Let the tasks that are held go on."""
         (self.folder / "hold").unlink()

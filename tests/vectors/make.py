@@ -17,11 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from dispatch.attestation import attestation
 from dispatch.device.thread_file import seal_words
 from dispatch.encoding import enc, message_id
+from dispatch.files.names import safe_name
 from dispatch.ids import FileId, PairId, TransferId
 from dispatch.noise import Handshake
 from dispatch.pairing.host import HostCeremony
 from dispatch.pairing.link import SCHEME, Offer
 from dispatch.pairing.phone import PhoneCeremony
+from dispatch.plain import plain
 from dispatch.proof import (
     PinnedKeys,
     call_proof_bytes,
@@ -533,6 +535,95 @@ def kdf(_: Kem) -> Vector:
     }
 
 
+def shown(_: Kem) -> Vector:
+    """What a stranger wrote, as it is shown; and under which name a file of theirs is kept."""
+    hidden = "".join(chr(0xE0000 + ord(sign)) for sign in "bcc evil")
+    texts = [
+        *(
+            "",
+            "Delete 3 files?",
+            "Gr\u00f6\u00dfe: 3 MB",
+            "\u8cc7\u6599",
+            "\u05e2\u05d1\u05e8\u05d9\u05ea",
+            "a\n\tb",
+            "a\r\nb\rc",
+        ),
+        *(
+            "\U0001f469\u200d\U0001f4bb done",
+            "\u2764\ufe0f\u200d\U0001f525 \u260e\ufe0e",
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        ),
+        *(
+            "1\ufe0f\u20e3 \u203c\ufe0f \u2194\ufe0f \U0001f44d\U0001f3fd",
+            "\u0d15\u0d4d\u200d",
+            "\U0001f469\u200dx",
+            "b\u200dc\u200dc",
+            "\u8d44\ufe0f\u6599",
+        ),
+        *(
+            "run a\u202etxt.exe",
+            "\u2066a\u2069",
+            "a\u061cb",
+            "a\u200fb",
+            "bob\u200b@x",
+            "pay\u00adpal",
+            "\ufeffa",
+            "a\u2060b",
+        ),
+        *(
+            "a\u3164b",
+            "a\uffa0b",
+            "a\u115fb",
+            "a\u2800b",
+            "a\u034fb",
+            f"mail{hidden}",
+            "a\ufe0f\ufe0f",
+            "a\u200d\u200db",
+        ),
+        *(
+            "a\u2028b\u2029c",
+            "a\x00b\x1b[31mc\x7f",
+            "a\x85b\x9bc",
+            "a\ue000b",
+            "a\U0010fffdb",
+            "a\ufff0b",
+            "a\U000e0fffb",
+            "a\udcffb",
+        ),
+    ]
+    names = [
+        *(
+            "photo.jpg",
+            "Gr\u00f6\u00dfe.pdf",
+            "Gro\u0308\u00dfe.pdf",
+            "../../etc/passwd",
+            "C:\\x\\y.txt",
+            ".hidden",
+            "...",
+            "",
+            " a .",
+            'a<b>:"|?*c',
+        ),
+        *(
+            "a\u202egpj.exe",
+            "a\u061cb",
+            "a\u200b\u00adb",
+            "a\u2028b",
+            "a\nb",
+            "a\udcffb",
+            "CON",
+            "nul.txt",
+            "com1.tar.gz",
+            "console",
+        ),
+        *("x" * 300 + ".pdf", "\u8cc7" * 100 + ".pdf", "x" * 190 + " ..pdf", "x" * 300, "a." + "x" * 300),
+    ]
+    return {
+        "texts": [{"written": text, "shown": plain(text)} for text in texts],
+        "names": [{"sent": name, "kept": safe_name(name)} for name in names],
+    }
+
+
 FILES: dict[str, Callable[[Kem], Vector]] = {
     "encodings.json": encodings,
     "kdf.json": kdf,
@@ -544,6 +635,7 @@ FILES: dict[str, Callable[[Kem], Vector]] = {
     "history.json": history,
     "file.json": files,
     "proofs.json": proofs,
+    "plain.json": shown,
 }
 
 

@@ -9,6 +9,14 @@ from tests.support.model_server import Call, ModelServer, Say
 from tests.support.world import World
 from tests.web_phone.screen import Screen
 
+_LINES = """
+(buttons) => buttons.map((one) => {
+  const range = document.createRange();
+  range.selectNodeContents(one);
+  return range.getClientRects().length;
+})
+"""  # JavaScript
+
 
 async def test_a_choice_is_shown_in_the_agents_words_and_goes_on_with_what_is_chosen(
     world: World, screen: Screen
@@ -24,6 +32,7 @@ async def test_a_choice_is_shown_in_the_agents_words_and_goes_on_with_what_is_ch
     south = question.get_by_role("button", name="files/south.csv")
     await expect(question.get_by_role("button")).to_have_text(["files/north.csv", "files/south.csv"])
     await screen.looks_right("choice", with_in_view=south)
+    assert await question.get_by_role("button").evaluate_all(_LINES) == [1, 1], "a word is broken where there is room"
     await south.click()
     await screen.becomes(card, "done")
     await expect(card.locator(".result")).to_contain_text("head of south")

@@ -1,4 +1,4 @@
-"""A computer that goes while it has a task, a verdict that does not come, and a page that was closed: what is shown, then and later."""
+"""A computer that goes while it has a task, a verdict that does not come, a page that was closed: what is shown, then and later."""
 
 from __future__ import annotations
 
@@ -49,10 +49,12 @@ class TestAlert:
 
         await screen.becomes(card, "out_of_contact")
         await expect(card.locator("[data-reason=HOST_UNREACHABLE]")).to_contain_text("stopped answering")
+        await expect(card).not_to_contain_text("send again")  # the host has it
         await expect(card.get_by_role("button", name="Cancel")).to_have_count(0)
         await screen.looks_right("out-of-contact", with_in_view=card.get_by_role("button", name="Stop waiting"))
         await card.get_by_role("button", name="Stop waiting").click()
         await screen.becomes(card, "dismissed")
+        await expect(card.get_by_role("button")).to_have_count(0)
         await screen.looks_right("dismissed")
         await screen.page.reload()
         await screen.opens("desk")
@@ -64,9 +66,7 @@ class TestAlert:
         await expect(screen.page.locator("article.task")).to_have_count(1)
         await screen.looks_right("interrupted")
 
-    async def test_a_host_that_comes_back_goes_on_with_the_task_that_it_had(
-        self, world: World, screen: Screen
-    ) -> None:
+    async def test_a_host_that_comes_back_goes_on_with_the_task_that_it_had(self, world: World, screen: Screen) -> None:
         host = await screen.together(world, held=True)
         card = await screen.send(QUESTION)
         await screen.becomes(card, "running")

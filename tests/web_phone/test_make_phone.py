@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import signal
@@ -21,7 +22,7 @@ from PIL import Image
 from playwright.async_api import async_playwright, expect
 
 from tests.browser.conftest import FLAGS
-from tests.support.processes import ENVIRONMENT, Process
+from tests.support.processes import ENVIRONMENT, Process, run
 from tests.support.waiting import DEADLINE_SECONDS, until
 from tests.web_phone.conftest import ROOT
 from tests.web_phone.screen import Screen
@@ -160,13 +161,51 @@ async def test_ctrl_c_ends_everything_and_leaves_nothing(served: Served) -> None
     assert not await asyncio.to_thread(programs_of, folder)
 
 
+async def test_a_host_that_its_person_stops_takes_nothing_else_with_it(served: Served) -> None:
+    """Finding: `dispatch-host stop` ended the page and the services, too."""
+    home = served.said(r"--home (\S+)")
+
+    await run("dispatch-host", "stop", "--home", home)
+
+    await until(lambda: any("The host has ended, with exit code 0" in line for line in served.lines))
+    assert served.process.returncode is None
+    again = await Process.start("dispatch-host", "run", "--home", home)
+    try:
+        await again.event("running")
+        served.process.send_signal(signal.SIGINT)
+        assert await served.process.wait() == 0
+        assert await again.ended() == 0, "its home went away under it"
+    finally:
+        await again.stop()
+    assert not await asyncio.to_thread(programs_of, Path(home).parent)
+
+
+async def test_when_a_service_ends_it_is_said_which(served: Served) -> None:
+    folder = Path(served.said(r"--home (\S+)")).parent
+    (relay,) = [
+        pid for pid, words in (await asyncio.to_thread(running_in, folder)).items() if "dispatch-relay" in words
+    ]
+
+    os.kill(relay, signal.SIGKILL)
+
+    assert await served.process.wait() == 1
+    await until(lambda: any("Ended: dispatch-relay serve" in line for line in served.lines))
+    assert not any("did not start" in line for line in served.lines)
+    assert not folder.exists()
+
+
 def programs_of(folder: Path) -> list[str]:
     """List what runs with that folder on its command line."""
-    found = []
+    return list(running_in(folder).values())
+
+
+def running_in(folder: Path) -> dict[int, str]:
+    """The same, by the id of the process."""
+    found = {}
     for one in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):  # it has ended
-            found.append(one.read_bytes().decode(errors="replace"))
-    return [words for words in found if str(folder) in words]
+            found[int(one.parent.name)] = one.read_bytes().decode(errors="replace")
+    return {pid: words for pid, words in found.items() if str(folder) in words}
 
 
 def read_from(lines: list[str]) -> str:

@@ -12,7 +12,10 @@ QUESTION = "What are the largest files?"
 # Which of the pairings that are kept still have their key.
 _KEYS = """
 async () => {
-  const asked = (request) => new Promise((done, failed) => { request.onsuccess = () => done(request.result); request.onerror = failed; });
+  const asked = (request) => new Promise((done, failed) => {
+    request.onsuccess = () => done(request.result);
+    request.onerror = failed;
+  });
   const database = await asked(indexedDB.open('dispatch'));
   const pairings = await asked(database.transaction('pairings').objectStore('pairings').getAll());
   database.close();

@@ -18,7 +18,9 @@ async def both(world: World, screen: Screen) -> None:
     files = world.folder / "files"
     await world.sign_in("dispatch-host", "study")
     for words in (("desk", "--write"), ("study",)):
-        code, events = await run("dispatch-host", "folders", "add", str(files), *words[1:], "--home", world.home(words[0]))
+        code, events = await run(
+            "dispatch-host", "folders", "add", str(files), *words[1:], "--home", world.home(words[0])
+        )
         assert code == 0, events
     await screen.together(world)
     await screen.button("Back").click()
@@ -68,6 +70,8 @@ async def test_a_computer_that_asks_is_marked_while_another_one_is_looked_at_unt
     await screen.opens("desk")
     await screen.becomes(await screen.send(f"sort {world.folder / 'files'} into folders by type"), "asking")
     await screen.button("Back").click()
+    await expect(screen.page.locator("button.host").first.locator(".badge")).to_have_text("asks you")
+    await screen.looks_right("one-asks")
     await screen.opens("study")
 
     await screen.page.set_viewport_size({"width": 1024, "height": 768})  # computers stand beside the thread
@@ -111,7 +115,9 @@ async def test_another_phone_of_the_account_keeps_its_words_to_itself_and_what_w
     await world.pair("desk", "other")
     await world.run_host("desk")
     await screen.connected()
-    sending = await world.start("dispatch-phone", "send", f"sort {files} into folders by type", "--home", world.home("other"))
+    sending = await world.start(
+        "dispatch-phone", "send", f"sort {files} into folders by type", "--home", world.home("other")
+    )
     asking = await sending.event("asking")
 
     card = await screen.send(QUESTION)

@@ -18,11 +18,13 @@ from dispatch.api.relay.v1.relay_pb2 import PushTarget, QuietHours
 from dispatch.cli import Exit
 from dispatch.device.keys import KeyStore
 from dispatch.ids import PairId
+from dispatch.words import ENGLISH
 
 from mobile_sim.line import Line
 from mobile_sim.owner import Hear, Request, Say
 from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
+from mobile_sim.saying import CALLS
 from mobile_sim.store import Pairing, PairingState
 
 _SECRET = "push"  # noqa: S105 -- the name of one
@@ -30,7 +32,6 @@ _KEY_BYTES = 32
 _AUTH_BYTES = 16
 _MOST_BYTES = 4_096
 """Of a push (RFC 8030, 7.2)."""
-_TEXTS = {"news": "There is news from {host}: dispatch-phone thread", "question": "{host} asks: dispatch-phone tasks"}
 
 
 class Notifying:
@@ -72,7 +73,7 @@ class Notifying:
         if pairing is None or pairing.state is PairingState.ENDED:
             raise errors.NotPaired("a push of a pairing that this phone does not have")
         named = {"host": pairing.host_name, "pair_id": pairing.pair_id.hex()}
-        text = _TEXTS[said["hint"]].format(host=pairing.host_name)
+        text = ENGLISH.line(CALLS[said["hint"]], host=pairing.host_name)
         say(
             {
                 "event": "notification",
@@ -162,7 +163,7 @@ def _read(text: bytes) -> dict[str, Any]:
             "seq": int(said["seq"]),
             "calls": int(said["calls"]),
         }
-        if said["v"] != 1 or read["hint"] not in _TEXTS:
+        if said["v"] != 1 or read["hint"] not in CALLS:
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
         raise errors.BadRequest("a push in words that this version does not know") from None

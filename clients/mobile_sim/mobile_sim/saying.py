@@ -18,7 +18,7 @@ from dispatch.cli import policy_words, refusal_lines
 from dispatch.device import awake_words, key_words, permission_words, question_words, service_clock
 from dispatch.device.owner_words import YES_OR_NO, words_of
 from dispatch.plain import one_line, plain
-from dispatch.words import ENGLISH, Words
+from dispatch.words import ENGLISH, Words, filled
 from dispatch.words.spoken import spoken
 
 Event = dict[str, Any]
@@ -37,6 +37,8 @@ OUTCOMES = {
     "not_sent": ("✗", "red"),
 }
 """The sign and the colour of each way in which a task ends."""
+CALLS = {"news": "call_news", "question": "call_question"}
+"""Why a computer calls, as its relay says it, and the line that says so."""
 
 
 class How(Enum):
@@ -85,7 +87,7 @@ class Sayer:
         if "state" in event and "task_id" in event and event["event"] not in ("listed", "unsent"):
             yield from self._ended(event)
             return
-        if words := words_of(event):
+        if words := words_of(event, self._words):
             asked = event["event"] == "confirm"
             yield Said(words.removesuffix(YES_OR_NO), how=How.ASKED if asked else How.LINE)
             return
@@ -140,7 +142,8 @@ class Sayer:
             missed = self._words.line("missed_often", count=count, first=first, last=last, text=text)
         yield _line("")
         yield _line(f"— {missed} —", fg="yellow")
-        yield _line(f"  {errors.of_word(event['reason']).words_in(self._words).sentence}")
+        if reason := event.get("reason"):
+            yield _line(f"  {errors.of_word(reason).words_in(self._words).sentence}")
 
     def _on_waiting(self, event: Event) -> Iterator[Said]:
         yield from self._passing(f"… {self._words.line('waiting', position=str(event['position']))}")
@@ -213,10 +216,7 @@ class Sayer:
         yield from self._passing(f"… {self._words.line('cancelling')}")
 
     def _on_answered(self, event: Event) -> Iterator[Said]:
-        said = self._words.line("answered_by_nobody")
-        if event["by"]:
-            said = self._words.line("answered", text=one_line(event["text"], 200), by=one_line(event["by"], 64))
-        yield Said(f"» {said}", folds=True)
+        yield Said(f"» {question_words.closed(event, self._words)}", folds=True)
 
     def _on_steering(self, _: Event) -> Iterator[Said]:
         yield _line(f"… {self._words.line('steering')}")
@@ -246,33 +246,32 @@ class Sayer:
     # ---- Everything else.
 
     def _on_signed_in(self, event: Event) -> Iterator[Said]:
-        yield _line(
-            f"Signed in to {plain(event['service'])} as {plain(event['account'])}, as {plain(event['device'])}."
-        )
+        named = {name: plain(event[name]) for name in ("service", "account", "device")}
+        yield _line(self._words.window("signed_in", **named))
 
     def _on_enter_code(self, event: Event) -> Iterator[Said]:
         code = one_line(event["code"], 64)
         until = hour(event["expires_at"])
-        yield _line(
-            f"Open {one_line(event['url'], 512)} in any browser and enter {code} there, until {until}.", strong=code
-        )
-        if event["url_complete"]:
-            yield _line(f"Or open {one_line(event['url_complete'], 512)}, where it stands already.")
+        url, complete = one_line(event["url"], 512), one_line(event["url_complete"], 512)
+        yield _line(self._words.window("enter_code", url=url, code=code, hour=until), strong=code)
+        if complete:
+            yield _line(self._words.window("enter_no_code", url=complete))
 
     def _on_signed_up(self, event: Event) -> Iterator[Said]:
-        yield _line(f"The account {plain(event['account'])} is there.")
+        yield _line(self._words.window("signed_up", account=plain(event["account"])))
 
     def _on_signed_out(self, event: Event) -> Iterator[Said]:
-        who = "Every device of" if event["everywhere"] else "This phone is signed out of"
-        yield _line(f"{who} {plain(event['account'])}{' is signed out' if event['everywhere'] else ''}.")
+        key = "signed_out_everywhere" if event["everywhere"] else "signed_out"
+        yield _line(self._words.window(key, account=plain(event["account"])))
 
     def _on_password_changed(self, event: Event) -> Iterator[Said]:
-        yield _line(f"{plain(event['account'])} has a new password. All its other devices are signed out.")
+        yield _line(self._words.window("password_changed", account=plain(event["account"])))
 
     def _on_code(self, event: Event) -> Iterator[Said]:
         code = event["code"]
-        yield _line(f"{one_line(event['peer'], 64)} should show the same code:  {code}", strong=code)
-        yield Said("The same?", how=How.ASKED)
+        same = self._words.window("same_code", peer=one_line(event["peer"], 64))
+        yield _line(f"{same}  {code}", strong=code)
+        yield Said(self._words.window("same_question"), how=How.ASKED)
 
     def _on_warning(self, event: Event) -> Iterator[Said]:
         yield _line(f"! {event['text']} {event['advice']}", fg="yellow")
@@ -291,7 +290,8 @@ class Sayer:
         yield _line(f"  {event['advice']}")
 
     def _on_host(self, event: Event) -> Iterator[Said]:
-        yield _line(f"{one_line(event['host'], 64):<24} {event['state']:<12} since {day(event['paired_at'])}")
+        since = self._words.line("since", hour=day(event["paired_at"]))
+        yield _line(f"{one_line(event['host'], 64):<24} {event['state']:<12} {since}")
         yield _line(f"  {how_it_is(event, self._words)}")
         yield from self._awake(event)
 
@@ -307,23 +307,22 @@ class Sayer:
         yield _line(self._at_host("called_there" if event["on"] else "called_nowhere", event))
 
     def _on_notification(self, event: Event) -> Iterator[Said]:
-        yield _line(one_line(event["text"], 200))
+        yield _line(self._at_host(CALLS[event["hint"]], event))
 
     def _on_status(self, event: Event) -> Iterator[Said]:
         if event["account"] is None:
-            yield _line("Not signed in.")
+            yield _line(self._words.window("signed_in_nowhere"))
         else:
-            live = "" if event["signed_in"] else " (the sign-in is over)"
-            yield _line(
-                f"{plain(event['device'])}, signed in as {plain(event['account'])} at {plain(event['server'])}{live}"
-            )
+            live = "" if event["signed_in"] else f" ({self._words.window('no_longer')})"
+            named = {name: plain(event[name]) for name in ("device", "account", "server")}
+            yield _line(filled(self._words.page["signed_in"], **named) + live)
             yield _line(f"keys: {event['key_store']}")
             if warning := key_words.words(event["key_store"]):
                 yield _line(warning)
             if wrong := service_clock.words(event["clock_off_ms"]):
                 yield _line(wrong)
         if not event["hosts"]:
-            yield _line("Paired with no computer.")
+            yield _line(self._words.window("no_computer_yet"))
         for host in event["hosts"]:
             yield _line(f"{one_line(host['host'], 64)}  {how_it_is(host, self._words)}")
             yield from self._awake(host)
@@ -433,10 +432,10 @@ class Sayer:
 
     def _awake(self, host: Event) -> Iterator[Said]:
         if (state := host.get("keep_awake")) is not None:
-            yield _line(f"  {one_line(awake_words.words_of_told(state), 200)}")
+            yield _line(f"  {one_line(awake_words.words_of_told(state, self._words), 200)}")
         if host.get("permissions") is not None:
-            for line in permission_words.lines(host):
-                yield _line(f"  its agents {line}")
+            for line in permission_words.lines(host, self._words):
+                yield _line(f"  {self._words.window('its_agents', what=line)}")
 
     def _at_host(self, key: str, event: Event) -> str:
         return self._words.line(key, host=one_line(event["host"], 64))
@@ -529,9 +528,12 @@ def how_it_is(host: Event, spoken_words: Words = ENGLISH) -> str:
     words += f": {host['text']}" if host.get("text") else ""
     words += f" ({host['warning']})" if host.get("warning") else ""
     if probe := host.get("probe"):
-        words += f"; answered in {probe['round_trip_ms']} ms" if probe["answered"] else "; did not answer the probe"
         if probe["answered"]:
-            words += f", {'busy' if probe['busy'] else 'idle'}, {probe['waiting_tasks']} waiting"
+            key = "answers_busy" if probe["busy"] else "answers_idle"
+            said = {"ms": str(probe["round_trip_ms"]), "count": str(probe["waiting_tasks"])}
+            words += f"; {spoken_words.window(key, **said)}"
+        else:
+            words += f"; {spoken_words.window('answers_not')}"
     return words
 
 

@@ -7,13 +7,14 @@ import { expect, it } from "vitest";
 import { type Bytes, EMPTY } from "../src/protocol/bytes.js";
 import { Reason } from "../src/protocol/dispatch/api/error/v1/error_pb.js";
 import { PushTargetSchema, Reachability } from "../src/protocol/dispatch/api/relay/v1/relay_pb.js";
+import { AttachmentSchema, QuestionSchema } from "../src/protocol/dispatch/api/thread/v1/thread_pb.js";
 import { Refused } from "../src/protocol/errors.js";
-import type { TaskId } from "../src/protocol/ids.js";
+import type { Rng, TaskId } from "../src/protocol/ids.js";
 import { deviceId, streamProofBytes } from "../src/protocol/proof.js";
 import { verify } from "../src/protocol/signatures.js";
 import { Backoff, EARLY_MAX_MS, FIRST_MS, LATE_MS, LONGEST_ADVISED_MS } from "../src/protocol/thread/backoff.js";
 import { refusalOf } from "../src/protocol/thread/close.js";
-import { task } from "../src/protocol/thread/commands.js";
+import { answer, LONGEST_ANSWER_BYTES, LONGEST_TEXT_BYTES, MOST_ATTACHMENTS, task } from "../src/protocol/thread/commands.js";
 import { LineClient } from "../src/protocol/thread/line_client.js";
 import { MemoryStore } from "../src/protocol/thread/memory_store.js";
 import { type Change, StoreMoved } from "../src/protocol/thread/store.js";
@@ -30,11 +31,17 @@ class Failing extends MemoryStore {
   }
 }
 
+const TASK = new Uint8Array(16).fill(9) as TaskId;
+
 async function setUp() {
   const { phone: keys, phoneSeed } = makePair();
   const [clock, store, streams] = [new Hand(), new Failing(), [] as Stream[]];
   const sign = async (message: Bytes): Promise<Bytes> => Promise.resolve(ed25519.sign(message, phoneSeed));
-  const rng = counted("client");
+  const [draws, chance] = [counted("client"), { fails: false }];
+  const rng: Rng = (length) => {
+    if (chance.fails) throw new RangeError("no chance to be had");
+    return draws(length);
+  };
   store.add(keys.pairId);
   const asked: boolean[] = [];
   const line = await LineClient.open(
@@ -54,7 +61,7 @@ async function setUp() {
         asked.push(fresh);
         return Promise.resolve({ grant: Uint8Array.of(7), relays: ["relay.example:7302"] });
       },
-      changed: () => undefined, heard: () => undefined, revoked: async () => Promise.resolve(),
+      changed: () => undefined, heard: () => undefined, revoked: async () => Promise.resolve(), activated: async () => Promise.resolve(),
     },
   );
   const over = line.run().then(() => null, (problem: unknown) => problem);
@@ -63,7 +70,17 @@ async function setUp() {
     if (streams.length < number) clock.move(100);
     return streams[number - 1];
   });
-  return { keys, clock, store, line, over, next, asked };
+  /** Opens that stream, with a host that is away. */
+  const opens = async (number: number): Promise<Stream> => {
+    const stream = await next(number);
+    stream.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
+    await stream.says("open");
+    stream.open();
+    stream.tell({ frame: { case: "presence", value: { state: Reachability.ABSENT, cause: Reason.HOST_ASLEEP } } });
+    await until(() => line.line.host !== null);
+    return stream;
+  };
+  return { keys, clock, store, line, over, next, opens, chance, asked };
 }
 
 it("opens with a proof over the address dialled, both nonces and the grant; answers pings; resumes behind the last row", async () => {
@@ -115,13 +132,8 @@ it("takes a silent stream for lost", async () => {
 });
 
 it("sends nothing of what could not be committed, and goes back to what is stored on another stream", async () => {
-  const { line, next, store } = await setUp();
-  const first = await next(1);
-  first.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
-  await first.says("open");
-  first.open();
-  first.tell({ frame: { case: "presence", value: { state: Reachability.ABSENT, cause: Reason.HOST_ASLEEP } } });
-  await until(() => line.line.host !== null);
+  const { line, next, opens, store } = await setUp();
+  const first = await opens(1);
   await line.look(true);
   await line.callAt(create(PushTargetSchema, { endpoint: "https://push.example/1" }));
   store.fails = true;
@@ -137,6 +149,38 @@ it("sends nothing of what could not be committed, and goes back to what is store
   expect(await second.says("open")).toMatchObject({ value: { looking: true } });
   second.open();
   expect(await second.says("pushTarget")).toMatchObject({ value: { endpoint: "https://push.example/1" } });
+});
+
+it("leaves nothing of a step that fails half-way to the steps behind it: one command that can't be made is not the end of all others", async () => {
+  const { line, opens, chance, over } = await setUp();
+  await opens(1);
+  chance.fails = true;
+
+  await expect(line.send(task(new Uint8Array(16) as TaskId, "build it"))).rejects.toThrow(RangeError);
+
+  chance.fails = false;
+  const second = await opens(2);
+  const other = new Uint8Array(16).fill(2) as TaskId;
+  void line.send(task(other, "build that"));
+  const post = await second.says("post");
+  expect(post).toMatchObject({ value: { taskId: other } });
+  line.leave();
+  expect(await over).toBeNull();
+});
+
+it("refuses what fits no frame before anything of it is kept, and goes on with its stream", async () => {
+  const { line, opens } = await setUp();
+  const stream = await opens(1);
+  const file = create(AttachmentSchema, { fileId: EMPTY, key: EMPTY, sha256: EMPTY, name: "x".repeat(4_096) });
+  const words = "x".repeat(LONGEST_TEXT_BYTES);
+  const question = create(QuestionSchema, { questionId: new Uint8Array(16) });
+
+  expect(() => task(TASK, words, Array.from({ length: MOST_ATTACHMENTS + 1 }, () => file))).toThrow(Refused);
+  expect(() => answer(TASK, question, "x".repeat(LONGEST_ANSWER_BYTES + 1), counted("answer"))).toThrow(Refused);
+  await expect(line.send(task(TASK, words, Array.from({ length: MOST_ATTACHMENTS }, () => file)))).rejects.toMatchObject({ reason: Reason.BAD_REQUEST });
+
+  expect(line.line.ledger.all()).toEqual([]);
+  expect(stream.closed).toBe(false);
 });
 
 it("two pages on one store do not overwrite each other", async () => {

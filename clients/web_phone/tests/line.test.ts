@@ -53,8 +53,15 @@ class World {
     return snapshot;
   }
 
+  private sleptMs = 0;
+
   get times() {
-    return { nowMs: this.nowMs, wallMs: this.nowMs };
+    return { nowMs: this.nowMs, wallMs: this.nowMs + this.sleptMs };
+  }
+
+  /** The device sleeps, and its clock with it; the one for people goes on. */
+  sleeps(ms: number): void {
+    this.sleptMs += ms;
   }
 
   async carry(step: Promise<Step>): Promise<DeviceFrame["frame"][]> {
@@ -86,13 +93,18 @@ class World {
     await this.shake();
   }
 
-  async shake(): Promise<void> {
+  /** Shakes hands; gives what the phone says behind Confirm. */
+  async shakes(): Promise<DeviceFrame["frame"][]> {
     const [hello] = await this.carry(this.line.shakeHands(Uint8Array.of(7), this.times));
     if (hello?.case !== "live") throw new Error("no handshake");
-    const message2 = await this.host.answer(hello.value.sealed);
-    const [confirm] = await this.hears({ case: "live", value: { sealed: message2 } });
+    const [confirm, ...more] = await this.hears({ case: "live", value: { sealed: await this.host.answer(hello.value.sealed) } });
     if (confirm?.case !== "live") throw new Error("no Confirm");
     this.host.hears(confirm.value.sealed);
+    return more;
+  }
+
+  async shake(): Promise<void> {
+    await this.shakes();
     await this.row(this.host.begin());
   }
 }
@@ -179,6 +191,16 @@ describe("the thread", () => {
   it("ends with a place that no thread has", async () => {
     await expect(world.hears({ case: "receipt", value: { seq: 2n ** 60n } })).rejects.toMatchObject({ reason: Reason.PROTOCOL_VIOLATION });
   });
+
+  it("ends with a moment that never was, so that no screen has to show it", async () => {
+    for (const ms of [-(2n ** 63n), 2n ** 63n - 1n]) {
+      for (const moment of [{ sinceMs: ms }, { lastHeardMs: ms }]) {
+        const said = { case: "presence", value: { state: Reachability.ABSENT, cause: Reason.HOST_ASLEEP, ...moment } } as const;
+        await expect(world.hears(said)).rejects.toMatchObject({ reason: Reason.PROTOCOL_VIOLATION });
+        expect(world.line.host).toBeNull();
+      }
+    }
+  });
 });
 
 describe("the session", () => {
@@ -247,6 +269,16 @@ describe("a command", () => {
     expect([await state(), stored?.view.reason]).toEqual(["refused", "HOST_ASLEEP"]);
   });
 
+  it("is not begun behind the moment by which it was to begin: the person was told by then that it was not", async () => {
+    await world.together();
+    const late = cancel(TASK, counted("late"));
+
+    const step = await world.line.begin(late, world.times, world.times.wallMs - 1);
+
+    expect([step.frames, step.changes, step.over]).toEqual([[], [], [{ command: late, post: null }]]);
+    expect(posts(await world.carry(world.line.begin(late, world.times, world.times.wallMs)))).toHaveLength(1);
+  });
+
   it("goes out once more after STALE_EPOCH, in another session, and keeps its id", async () => {
     await world.together();
     const [first] = posts(await world.carry(world.line.begin(task(TASK, "build it"), world.times)));
@@ -258,6 +290,46 @@ describe("a command", () => {
     const [second] = posts(await world.hears({ case: "live", value: { sealed } }));
     const taken = world.host.takes(second?.sealed ?? new Uint8Array());
     expect([taken.attempt, hex(taken.taskId), second?.validForMs]).toEqual([2, hex(TASK), 8_000]);
+  });
+
+  it("that was in time here and late by the host's clock goes out once more, in another session, and no third time", async () => {
+    await world.together();
+    const late = (post: { messageId: Bytes } | undefined) =>
+      ({ case: "refusal", value: { messageId: post?.messageId ?? new Uint8Array(), reason: Reason.DEADLINE_PASSED, seq: ++world.seq } }) as const;
+    const [first] = posts(await world.carry(world.line.begin(task(TASK, "build it"), world.times)));
+    const refused = await world.line.received([create(RelayFrameSchema, { frame: late(first) })], world.times);
+    expect(refused.wantsHandshake).toBe(true);
+    await world.carry(Promise.resolve(refused));
+
+    const [second] = posts(await world.shakes());
+    expect(world.host.takes(second?.sealed ?? new Uint8Array()).attempt).toBe(2);
+    await world.hears(late(second));
+
+    expect(posts(await world.shakes())).toEqual([]);
+    expect(await state()).toBe("refused");
+  });
+
+  it("waits for a new session when the device has slept, and is sealed in that one", async () => {
+    await world.together();
+    world.sleeps(20_000);
+    const step = await world.line.begin(task(TASK, "build it"), world.times);
+    expect([step.wantsHandshake, posts(step.frames.map(({ frame }) => frame))]).toEqual([true, []]);
+    await world.carry(Promise.resolve(step));
+
+    const [post] = posts(await world.shakes());
+
+    expect(world.host.takes(post?.sealed ?? new Uint8Array())).toMatchObject({ attempt: 1, deadlineMs: 10_000n });
+  });
+
+  it("gets older in a sleep that the clock did not count: what waited for a path then is not sent behind it", async () => {
+    await world.opens(); // nothing is known of the host yet
+    await world.carry(world.line.begin(task(TASK, "build it"), world.times));
+    world.sleeps(60_000);
+
+    await world.presence();
+
+    expect(posts(await world.shakes())).toEqual([]);
+    expect(await state()).toBe("not_sent");
   });
 
   it("is not sent when no path comes within five seconds, and nothing sends it by itself afterwards", async () => {

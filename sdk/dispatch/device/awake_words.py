@@ -7,6 +7,7 @@ from typing import Any
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import AwakeMode, KeepAwake
+from dispatch.words import ENGLISH, Words
 
 MODES = {
     "on": AwakeMode.AWAKE_MODE_ON,
@@ -16,11 +17,12 @@ MODES = {
 """The words of the command line, and what they mean."""
 
 _BECAUSE = {
-    "KEEP_AWAKE_OFF": "it is switched off",
-    "KEEP_AWAKE_DENIED": "the system does not allow it",
-    "KEEP_AWAKE_UNAVAILABLE": "nothing there could do it",
-    "NOT_RUNNING": "dispatch-host does not run",
+    "KEEP_AWAKE_OFF": "awake_is_off",
+    "KEEP_AWAKE_DENIED": "awake_denied",
+    "KEEP_AWAKE_UNAVAILABLE": "awake_unavailable",
+    "NOT_RUNNING": "awake_runs_not",
 }
+"""Why it is not held, and the words for it in the catalogue's part `window`."""
 _WARNED_OF = (
     Reason.REASON_KEEP_AWAKE_OFF,
     Reason.REASON_KEEP_AWAKE_DENIED,
@@ -44,21 +46,21 @@ def told(state: KeepAwake) -> dict[str, Any]:
     return written | ({"reason": reason} if reason in _BECAUSE else {})
 
 
-def words(state: KeepAwake) -> str:
+def words(state: KeepAwake, spoken: Words = ENGLISH) -> str:
     """Say it to a person: held by what, or not, because of what."""
-    return words_of_told(told(state))
+    return words_of_told(told(state), spoken)
 
 
-def words_of_told(written: dict[str, Any]) -> str:
+def words_of_told(written: dict[str, Any], spoken: Words = ENGLISH) -> str:
     """Say to a person what was written for programs."""
-    mode = written["mode"] or "not said"
+    say = spoken.window
     if written["held"]:
-        return f"keep awake ({mode}): held by {written['held_by'] or 'the system'}"
-    if (reason := written.get("reason")) is not None:
-        return f"keep awake ({mode}): not held, because {_BECAUSE[reason]}"
-    if mode == "while-running":
-        return f"keep awake ({mode}): not held now; it will be while a task runs"
-    return f"keep awake ({mode}): not held yet"
+        how = say("awake_held", by=written["held_by"] or say("awake_system"))
+    elif (reason := written.get("reason")) is not None:
+        how = say("awake_not_held", why=say(_BECAUSE[reason]))
+    else:
+        how = say("awake_later" if written["mode"] == "while-running" else "awake_not_yet")
+    return say("awake", mode=written["mode"] or say("awake_unsaid"), how=how)
 
 
 def warning(state: KeepAwake) -> dict[str, Any] | None:

@@ -55,7 +55,8 @@ async def host_pair(
 ) -> Paired:
     """Show codes until a phone is paired; a code that nobody claims is followed by a fresh one.
 
-    Runs until it is cancelled, somebody says no (RefusedByPerson) or something fails. `commit` makes the pair ACTIVE on
+    Runs until it is cancelled, somebody says no (RefusedByPerson), this host shows codes from elsewhere too (OfferReplaced: the
+    newest counts) or something fails. `commit` makes the pair ACTIVE on
     this host; the service is told afterwards with `complete`, here once and later by the caller until it answers.
     """
     while True:
@@ -65,7 +66,7 @@ async def host_pair(
         try:
             await client.create_offer(offer.code.offer_id, offer.code.claim_token_hash)
         except errors.RateLimited as limit:
-            # Codes that nobody claims add up to more than the service allows in an hour: the next one has to wait.
+            # Begun again and again within an hour: the next code has to wait.
             person.warn(limit)
             await asyncio.sleep(max(limit.retry_after_ms / 1000, _RETRY_SECONDS))
             continue

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import socket
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from dispatch import errors
 
 # A Unix socket's path must fit into 108 bytes, on some systems 104.
 _SOCKET_PATH_BYTES = 100
+_LOOK_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +63,37 @@ class Home:
         return outside
 
     @contextlib.contextmanager
-    def owned(self) -> Iterator[None]:
-        """Own the home for as long as the context lasts. Raises HomeInUse at once when another process does."""
+    def owned(self, *, patience_seconds: float = 0.0) -> Iterator[None]:
+        """Own the home for as long as the context lasts. Raises HomeInUse when another process does.
+
+        One that serves at the socket stays, so that is said at once; a command is over soon, and is waited for this long.
+        """
         import fcntl  # noqa: PLC0415 -- not on every platform; only owning needs it
 
         self.create()
         with storing(self.path):
             descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise errors.HomeInUse(str(self.path)) from None
+            until = time.monotonic() + patience_seconds
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= until or self.is_served():
+                        raise errors.HomeInUse(str(self.path)) from None
+                time.sleep(_LOOK_AGAIN_SECONDS)
             yield
         finally:
             os.close(descriptor)
+
+    def is_served(self) -> bool:
+        """Tell whether somebody answers at the socket; one that was killed leaves a file there and does not."""
+        with socket.socket(socket.AF_UNIX) as caller, contextlib.suppress(OSError):
+            caller.settimeout(_LOOK_AGAIN_SECONDS)
+            caller.connect(str(self.socket()))
+            return True
+        return False
 
 
 def _make_private(folder: Path) -> None:

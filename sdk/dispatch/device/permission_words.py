@@ -9,6 +9,7 @@ from typing import Any
 from dispatch import errors
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.plain import one_line
+from dispatch.words import ENGLISH, Words, filled
 
 KINDS = {
     "folder": pb.PERMISSION_KIND_FOLDER,
@@ -62,40 +63,31 @@ def told(found: pb.Permissions) -> dict[str, Any]:
     return written | ({"left_out": found.left_out} if found.left_out else {})
 
 
-def words(told: dict[str, Any]) -> str:
+def words(told: dict[str, Any], spoken: Words = ENGLISH) -> str:
     """Say to a person what one permission allows, from what was written for programs."""
-    name = one_line(told.get("name", ""), 300)
-    match told["permission"]:
-        case "folder":
-            said = f"{'read and change' if told['write'] else 'read'} {name}"
-        case "terminal":
-            said = "start programs" + (", WITHOUT A SANDBOX where there is none" if told["without_sandbox"] else "")
-        case "network":
-            said = "let programs use the network"
-        case "browser":
-            said = "open pages in a browser"
-        case "desktop":
-            said = "see, focus and open applications"
-        case "connector":
-            said = f"use the connector {name}"
-        case _:
-            said = f"something that this app is too old to know {name}".rstrip()
-    return said + (f", until {_time(told['ends_at'])}" if "ends_at" in told else "")
+    kind, page = told["permission"], spoken.page
+    key = f"may_{kind}"
+    if kind == "folder":
+        key = "may_change" if told["write"] else "may_read"
+    elif kind == "terminal" and told["without_sandbox"]:
+        key = "may_unconfined"
+    said = filled(page.get(key, spoken.window("may_unknown")), name=one_line(told.get("name", ""), 300)).rstrip()
+    return said + (f", {filled(page['until'], time=_time(told['ends_at']))}" if "ends_at" in told else "")
 
 
-def rule_words(told: dict[str, Any]) -> str:
+def rule_words(told: dict[str, Any], spoken: Words = ENGLISH) -> str:
     """Say to a person what was allowed always."""
-    return f"{one_line(told['rule'], 300)} (allowed always by {one_line(told['by'], 80)})"
+    return spoken.window("rule", rule=one_line(told["rule"], 300), by=one_line(told["by"], 80))
 
 
-def lines(told: dict[str, Any]) -> Iterator[str]:
+def lines(told: dict[str, Any], spoken: Words = ENGLISH) -> Iterator[str]:
     """Say all of it to a person, a line each; nothing where nothing is permitted."""
     for one in told["permissions"]:
-        yield f"may {words(one)}"
+        yield spoken.window("may", what=words(one, spoken))
     for rule in told["always"]:
-        yield f"need not ask to {rule_words(rule)}"
+        yield spoken.window("need_not_ask", what=rule_words(rule, spoken))
     if told.get("left_out"):
-        yield f"and {told['left_out']} more"
+        yield spoken.window("and_more", count=str(told["left_out"]))
 
 
 def named(words: Sequence[str], *, write: bool = False, without_sandbox: bool = False) -> pb.Permission:

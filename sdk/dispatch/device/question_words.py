@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dispatch import errors
@@ -94,6 +94,18 @@ def answered(closed: pb.Answered) -> dict[str, Any]:
     }
 
 
+def closed(told: Mapping[str, Any], words: Words = ENGLISH) -> str:
+    """Say what closed a question, from what was written for programs: who answered and what, or why nobody did."""
+    if told["by"]:
+        return words.line("answered", text=one_line(told["text"], 200), by=one_line(told["by"], 64))
+    reason = told.get("reason", "")
+    if not reason or reason == errors.word(errors.NobodyAnswered.reason):
+        return words.line("answered_by_nobody")
+    if reason == errors.word(errors.QuestionClosed.reason):
+        return words.line("closed_by_agent")
+    return words.line("closed", why=errors.of_word(reason).words_in(words).sentence)
+
+
 def read(question: pb.Question, said: str) -> pb.Answer:
     """Read an answer to a question: a word of an approval, a choice or its number, or any words. Raises BadRequest."""
     words = said.strip()
@@ -108,14 +120,20 @@ def read(question: pb.Question, said: str) -> pb.Answer:
     raise errors.BadRequest(f"the answer is {possible(question)}", metadata={"field": "answer"})
 
 
-def lines(question: pb.Question) -> Iterator[str]:
+def lines(question: pb.Question, words: Words = ENGLISH) -> Iterator[str]:
     """Ask a person, with all that there is to know."""
-    yield asked(question.text, is_approval=bool(question.action_digest))
+    yield asked(question.text, is_approval=bool(question.action_digest), words=words)
     if question.preview:
         yield from (f"  {line}" for line in plain(question.preview).splitlines())
     if question.action_digest:
         if question.rule:
-            yield f"  {ENGLISH.line('holds_for', rule=one_line(question.rule, 2000))}"
+            yield f"  {words.line('holds_for', rule=one_line(question.rule, 2000))}"
     else:
         yield from (f"  {number}. {one_line(choice, 400)}" for number, choice in enumerate(question.choices, start=1))
-    yield f"  Answer with {possible(question)}."
+    yield f"  {words.window(_how_to_answer(question))}"
+
+
+def _how_to_answer(question: pb.Question) -> str:
+    if question.action_digest:
+        return "answer_of_four" if question.rule else "answer_of_two"
+    return "answer_of_choices" if question.choices else "answer_of_words"

@@ -79,6 +79,7 @@ class Words:
     news: str
     lines: Mapping[str, str]
     page: Mapping[str, str]
+    windows: Mapping[str, str]
 
     @classmethod
     def of(cls, language: Language) -> Words:
@@ -97,11 +98,16 @@ class Words:
             news=push["news"],
             lines=read["line"],
             page=read["page"],
+            windows=read["window"],
         )
 
     def line(self, key: str, /, **values: str) -> str:
         """Give a short line about how a task goes, with its values."""
         return filled(self.lines[key], **values)
+
+    def window(self, key: str, /, **values: str) -> str:
+        """Give what stands in a window on a terminal: a key, a title, a field, a question; with its values."""
+        return filled(self.windows[key], **values)
 
 
 def filled(text: str, /, **values: str) -> str:

@@ -26,6 +26,7 @@ from dispatch.device.sign_in import SignIn, sign_in
 from dispatch.tls import Dialler
 
 from dispatch_host.code_at_provider import AtConsole
+from dispatch_host.command import COMMAND_SECONDS
 from dispatch_host.pairings import drop_all
 
 _KIND = DeviceKind.DEVICE_KIND_HOST
@@ -146,7 +147,7 @@ def _prepared(home: Home) -> Iterator[errors.HomeInUse | None]:
     running = None
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(home.owned())
+            stack.enter_context(home.owned(patience_seconds=COMMAND_SECONDS))
         except errors.HomeInUse as in_use:
             running = in_use
         yield running

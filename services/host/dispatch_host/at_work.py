@@ -275,9 +275,9 @@ class AtWork:
             try:
                 await asyncio.shield(writing)
             finally:
-                if not (await asyncio.wait([writing], timeout=_LETTING_GO_SECONDS))[0]:
-                    writing.cancel()
-                elif not writing.cancelled() and writing.exception() is None:
+                # However long it takes: what is written next, the task's end as well, has its turn behind it.
+                await asyncio.wait([writing])
+                if not writing.cancelled() and writing.exception() is None:
                     del self.left[: len(batch)]
                     self._written.set()
             self._floor.wrote(self.task.thread)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from dispatch_host.front import Front
 
 _APP = "dispatch-host"
-_SOCKET_SECONDS = 3.0
+COMMAND_SECONDS = 5.0
+"""How long another command of this home, or the start of its host, is waited for."""
 
 
 class Shared:
@@ -84,9 +85,17 @@ async def front_desk(shared: Shared) -> AsyncIterator[Front]:
     home = shared.home
     with contextlib.ExitStack() as stack:
         try:
-            owned = stack.enter_context(owning(home, plaintext=shared.plaintext, environment=shared.environment))
-        except errors.HomeInUse as in_use:
-            await _socket(home, in_use)
+            owned = stack.enter_context(
+                owning(
+                    home,
+                    plaintext=shared.plaintext,
+                    environment=shared.environment,
+                    patience_seconds=COMMAND_SECONDS,
+                )
+            )
+        except errors.HomeInUse:
+            if not home.is_served():
+                raise
         else:
             # Only where no host runs: a command that speaks to one does not load all that it is made of.
             from dispatch.runtime.logs import configure  # noqa: PLC0415
@@ -126,13 +135,3 @@ async def task_meant(front: Front, said: str) -> bytes:
 
 _BEGINNING = re.compile(r"[0-9a-fA-F-]{4,35}")
 _LOOKED_AT = 1_000  # tasks that are over; the open ones are looked at all
-
-
-async def _socket(home: Home, in_use: errors.HomeInUse) -> None:
-    """Wait a moment for the socket of a host that is just starting. Raises HomeInUse when there is none."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + _SOCKET_SECONDS
-    while not home.socket().exists():
-        if loop.time() > until:
-            raise in_use
-        await asyncio.sleep(0.05)

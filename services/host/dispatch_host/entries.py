@@ -98,6 +98,7 @@ def question(task_id: bytes, asked: pb.Question) -> Iterator[Entry]:
             yield step(task_id, question_words.part_title(number, len(shown)), part)
         asked = pb.Question.FromString(asked.SerializeToString())
         beginning = next(parts(asked.preview, _BEGINNING_BYTES))
+        asked.parts = len(shown)
         asked.preview = f"{beginning}\n\n… All of it stands in the {len(shown)} steps before this question."
     yield Entry(task_id, pb.Event(question=asked))
 

@@ -51,7 +51,8 @@ class _Person:
         return not hung_up and await self.answers.get()
 
     def warn(self, error: errors.DispatchError) -> None:
-        self.events.put_nowait(pb.PairResponse(warning=pb.PairWarning(reason=error.reason)))
+        warning = pb.PairWarning(reason=error.reason, retry_after_ms=error.retry_after_ms)
+        self.events.put_nowait(pb.PairResponse(warning=warning))
 
 
 async def invite(

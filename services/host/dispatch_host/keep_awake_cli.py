@@ -41,7 +41,8 @@ def keep_awake(
         else:
             found = await front.set_keep_awake(MODES[when])
         shared.console.event(
-            {"event": "keep_awake", **telling.keep_awake(found)}, telling.keep_awake_words(found).strip()
+            {"event": "keep_awake", **telling.keep_awake(found)},
+            telling.keep_awake_words(found, shared.console.words).strip(),
         )
         return Exit.DONE
 

@@ -66,9 +66,11 @@ class Owned:
 
 
 @contextlib.contextmanager
-def owning(home: Home, *, plaintext: bool, environment: Mapping[str, str] | None = None) -> Iterator[Owned]:
-    """Own the home for as long as the context lasts. Raises HomeInUse, StoreFailed, BadRequest."""
-    with home.owned():
+def owning(
+    home: Home, *, plaintext: bool, environment: Mapping[str, str] | None = None, patience_seconds: float = 0.0
+) -> Iterator[Owned]:
+    """Own the home for as long as the context lasts; as `Home.owned`. Raises HomeInUse, StoreFailed, BadRequest."""
+    with home.owned(patience_seconds=patience_seconds):
         clock, rng, store = SystemClock(), os.urandom, key_store(home, os.urandom, owned=True)
         key = DeviceKey.load_or_make(store, rng)
         journal = Writer(home / "journal.db")

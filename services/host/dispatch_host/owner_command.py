@@ -36,9 +36,9 @@ async def with_the_account(
         nonlocal said
         said = True
         if event["event"] == "confirm" and not console.as_json:
-            print(words_of(event), end="", file=console.out, flush=True)
+            print(words_of(event, console.words), end="", file=console.out, flush=True)
         else:
-            console.event(event, words_of(event))
+            console.event(event, words_of(event, console.words))
 
     client = PairingClient(
         server=signed_in.server,

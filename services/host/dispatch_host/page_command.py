@@ -20,7 +20,7 @@ async def serve_page(shared: Shared, *, port: int) -> Exit:
     try:
         from dispatch_host.page.serving import serve  # noqa: PLC0415 -- an extra
     except ImportError as missing:
-        if (missing.name or "").partition(".")[0] not in {"starlette", "uvicorn"}:
+        if (missing.name or "").partition(".")[0] not in {"markdown_it", "starlette", "uvicorn"}:
             raise
         raise errors.NotSupported("the page needs more: pip install 'dispatch-host[page]'") from None
 

@@ -12,7 +12,7 @@ from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.cli import Console, Exit
 from dispatch.keyboard import is_yes, read_line
 
-from dispatch_host import telling
+from dispatch_host import phone_words, telling
 from dispatch_host.front import Front
 from dispatch_host.qr import drawn, write_picture
 
@@ -31,7 +31,7 @@ async def pair_at(
                 case "code":
                     _ask(console, event.code, answers)
                 case "warning":
-                    _warn(console, errors.of(event.warning.reason))
+                    _warn(console, event.warning)
                 case "ended":
                     return _end(console, event.ended)
                 case _:
@@ -73,10 +73,18 @@ def _ask(console: Console, code: pb.PairCode, answers: asyncio.Queue[bool]) -> N
     threading.Thread(target=listen, daemon=True, name="answer").start()
 
 
-def _warn(console: Console, error: errors.DispatchError) -> None:
+def _warn(console: Console, warning: pb.PairWarning) -> None:
+    told, said = phone_words.pairing_warned(warning), phone_words.pairing_warned(warning, console.words)
+    when = {"retry_after_ms": warning.retry_after_ms} if warning.retry_after_ms else {}
     console.event(
-        {"event": "warning", "reason": errors.word(error.reason), "text": error.sentence, "advice": error.advice},
-        console.styled(console.saying(error), fg="yellow"),
+        {
+            "event": "warning",
+            "reason": errors.word(warning.reason),
+            "text": told.sentence,
+            "advice": told.advice,
+            **when,
+        },
+        console.styled(f"{said.sentence} {said.advice}", fg="yellow"),
     )
 
 

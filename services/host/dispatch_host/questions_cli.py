@@ -37,7 +37,7 @@ async def _shown(front: Front, shared: Shared) -> Sequence[OpenQuestion]:
 
     found = (await front.list_questions(shows=True)).questions
     for one in found:
-        shared.console.event(telling.question(one), "\n".join(telling.question_lines(one)))
+        shared.console.event(telling.question(one), "\n".join(telling.question_lines(one, shared.console.words)))
     return found
 
 

@@ -10,7 +10,7 @@ from dispatch import errors
 from dispatch.address import Address, refuse_plaintext
 from dispatch.cli import Exit, guarded
 
-from dispatch_host.command import Shared
+from dispatch_host.command import COMMAND_SECONDS, Shared
 
 if TYPE_CHECKING:
     from dispatch.tls import KeyFiles
@@ -104,7 +104,12 @@ def _run(
     from dispatch_host.run_command import told_on  # noqa: PLC0415
 
     configure(service="host")
-    with owning(shared.home, plaintext=shared.plaintext, environment=shared.environment) as owned:
+    with owning(
+        shared.home,
+        plaintext=shared.plaintext,
+        environment=shared.environment,
+        patience_seconds=COMMAND_SECONDS,
+    ) as owned:
         tools = known_tools(owned, shared.environment)
         uvloop.run(
             run_host(

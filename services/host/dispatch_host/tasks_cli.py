@@ -33,7 +33,9 @@ def tasks(
         questions = {one.task_id: one for one in (await front.list_questions()).questions}
         for one in found.tasks:
             asked = questions.get(one.task_id)
-            shared.console.event(telling.listed(one, asked), "\n".join(telling.listed_lines(one, asked)))
+            shared.console.event(
+                telling.listed(one, asked), "\n".join(telling.listed_lines(one, asked, shared.console.words))
+            )
         if not found.tasks and not shared.as_json:
             shared.console.event({}, "Nothing was asked yet.")
         return Exit.DONE

@@ -13,22 +13,29 @@ from dispatch.api.thread.v1 import thread_pb2 as thread
 from dispatch.cli import policy_told, policy_words
 from dispatch.device import awake_words, key_words, permission_words, question_words, service_clock
 from dispatch.device.telling import Told, event_told, reason_told, task_word
-from dispatch.plain import one_line, plain
-from dispatch.words import ENGLISH, Words
+from dispatch.plain import one_line
+from dispatch.words import ENGLISH, Words, filled
+from dispatch.words.spoken import spoken
+
+from dispatch_host import thread_words
+from dispatch_host.phone_words import phone_names
 
 _SHORT_ID = 8
 """Enough of a task's id to tell whose a line is, and to name it."""
+_INDENT = "  "
 
 
-def event(content: bytes) -> tuple[Told, str]:
-    """Give an event of the thread as an object and as a line."""
+def event(content: bytes, words: Words = ENGLISH) -> tuple[Told, str]:
+    """Give an event of the thread as an object and as lines, of which only the first begins at the edge."""
     told = event_told(thread.Event.FromString(content))
-    words = " ".join(str(told[name]) for name in ("text", "title", "outcome", "reason", "phone") if told.get(name))
-    if told["event"] == "asking":
-        words = question_words.asked(words, is_approval="digest" in told)
     at = datetime.fromtimestamp(told["at"] / 1000).astimezone().strftime("%H:%M:%S")
     whose = str(told.get("task_id", ""))[:_SHORT_ID]
-    return told, f"{at}  {whose:{_SHORT_ID}}  {told['event'].replace('_', ' '):12} {plain(words)}"
+    head = f"{at}  {whose:{_SHORT_ID}}  "
+    # An agent's answer stands further in: it never begins where the sign of what a person did stands.
+    indent = _INDENT if told["event"] in ("text", "ended") else ""
+    lines = thread_words.said(spoken(told, words), words).splitlines() or [""]
+    first = lines[0] if told["event"] == "ended" else indent + lines[0]
+    return told, "\n".join([head + first, *(" " * len(head) + indent + line for line in lines[1:])])
 
 
 def status(found: host.GetStatusResponse) -> dict[str, Any]:
@@ -68,30 +75,36 @@ def status(found: host.GetStatusResponse) -> dict[str, Any]:
 
 def status_lines(found: host.GetStatusResponse, words: Words = ENGLISH) -> Iterator[str]:
     """Give a status as lines."""
-    account = f"{found.account} at {found.server}" if found.account else "not signed in (dispatch-host login)"
-    yield f"{found.device_name or 'This computer'}: {'running' if found.running else 'not running'}, {account}"
+    say = words.window
+    account = (
+        say("signed_in_at", account=found.account, server=found.server) if found.account else say("signed_out_here")
+    )
+    how = say("runs" if found.running else "runs_not")
+    yield f"{found.device_name or words.page['title']}: {how}, {account}"
     if not found.pairings:
-        yield "  no phone is paired (dispatch-host pair)"
-    for pairing in found.pairings:
-        yield f"  {pairing.phone_name}: {_connection(pairing, words)}"
+        yield f"  {say('no_phone_here')}"
+    for pairing, name in zip(found.pairings, phone_names(found.pairings), strict=True):
+        yield f"  {name}: {_connection(pairing, words)}"
     if found.HasField("running_task"):
-        by = f" ({one_line(found.running_task.agent, 80)})" if found.running_task.agent else ""
-        yield f"  working on, for {found.running_task.phone_name}{by}: {_first_line(found.running_task.text)}"
+        current = found.running_task
+        by = f" ({one_line(current.agent, 80)})" if current.agent else ""
+        yield f"  {say('works_on', phone=f'{current.phone_name}{by}', text=_first_line(current.text))}"
     for one in found.waiting_tasks:
-        yield f"  waiting, {one.position}., for {one.phone_name}: {_first_line(one.text)}"
+        about = {"position": str(one.position), "phone": one.phone_name, "text": _first_line(one.text)}
+        yield f"  {say('waits_in_line', **about)}"
     for asked in found.questions:
-        yield f"  asks: {_question(asked)} (dispatch-host questions)"
+        yield f"  {say('asks_this', text=_question(asked, words))} (dispatch-host questions)"
     if not found.folders:
-        yield "  no folder is approved (dispatch-host folders add PATH)"
-    for line in permission_words.lines(permission_words.told(found.permissions)):
+        yield f"  {say('no_folder')}"
+    for line in permission_words.lines(permission_words.told(found.permissions), words):
         yield f"  {line}"
     for connector in found.connectors:
         why = f", {one_line(connector.text, 200)}" if connector.text else ""
-        yield f"  connector {one_line(connector.name, 80) or 'file'}: {connector.state}{why}"
+        yield f"  {say('connector', name=one_line(connector.name, 80) or 'file')}: {connector.state}{why}"
     if found.direct_addresses:
-        yield f"  phones on this network can come directly: {', '.join(found.direct_addresses)}"
-    yield f"  agent: {one_line(found.agent, 80)}"
-    yield keep_awake_words(found.keep_awake)
+        yield f"  {say('come_directly', addresses=', '.join(found.direct_addresses))}"
+    yield f"  {say('agent', agent=one_line(found.agent, 80))}"
+    yield keep_awake_words(found.keep_awake, words)
     yield f"  keys: {found.key_store}; folders are guarded by {found.folder_guard}"
     if warning := key_words.words(found.key_store):
         yield f"  {warning}"
@@ -99,23 +112,24 @@ def status_lines(found: host.GetStatusResponse, words: Words = ENGLISH) -> Itera
         yield f"  {wrong}"
 
 
-def connection_words(found: host.GetStatusResponse) -> tuple[str, bool]:
+def connection_words(found: host.GetStatusResponse, words: Words = ENGLISH) -> tuple[str, bool]:
     """Say in one line which phones this host is connected with, and whether with any."""
-    with_ = [one_line(one.phone_name, 64) for one in found.pairings if one.connected or one.direct]
+    names = phone_names(found.pairings)
+    with_ = [name for one, name in zip(found.pairings, names, strict=True) if one.connected or one.direct]
     if with_:
-        return f"Connected to {', '.join(with_)}", True
+        return words.window("connected_to", phones=", ".join(with_)), True
     if not found.running:
-        return "Not running: dispatch-host run", False
+        return words.window("start_it"), False
     if not found.pairings:
-        return "No phone is paired", False
-    return f"Not connected to {', '.join(one_line(one.phone_name, 64) for one in found.pairings)}", False
+        return words.window("no_phone"), False
+    return words.window("not_connected_to", phones=", ".join(names)), False
 
 
 def pairing_ended(ended: host.PairEnded, words: Words = ENGLISH) -> tuple[dict[str, Any], str, str]:
     """Give how a pairing ended as an object, as the words that say so, and what else there is to say."""
     if not ended.reason:
         paired = {"event": "paired", "phone": ended.peer, "pair_id": ended.pair_id.hex()}
-        return paired, f"Paired with {one_line(ended.peer, 64)}.", ""
+        return paired, filled(words.page["paired"], phone=one_line(ended.peer, 64)), ""
     error = errors.of(ended.reason, metadata=ended.metadata)
     told = {
         "event": "not_paired",
@@ -126,16 +140,16 @@ def pairing_ended(ended: host.PairEnded, words: Words = ENGLISH) -> tuple[dict[s
     }
     said = error.words_in(words)
     more = " ".join(filter(None, (said.sentence, policy_words(error.metadata), said.advice)))
-    return told, "Not paired:", more
+    return told, words.window("not_paired"), more
 
 
-def file_line(told: Told) -> Iterator[str]:
+def file_line(told: Told, words: Words = ENGLISH) -> Iterator[str]:
     """Give the files that an event of the thread tells of as lines: what came with a task, what a phone can fetch."""
     at = datetime.fromtimestamp(told["at"] / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
     if told["event"] == "artifact":
-        yield f"{at}  to the phone    {one_line(told['name'], 80)} ({told['size']:,} bytes)"
+        yield f"{at}  {words.window('to_phone'):15} {one_line(told['name'], 80)} ({told['size']:,} bytes)"
     for one in told.get("attachments", []):
-        yield f"{at}  from the phone  {one_line(one['name'], 80)} ({one['size']:,} bytes)"
+        yield f"{at}  {words.window('from_phone'):15} {one_line(one['name'], 80)} ({one['size']:,} bytes)"
 
 
 def task(one: host.TaskStatus) -> dict[str, Any]:
@@ -158,16 +172,19 @@ def listed(one: host.TaskStatus, asked: host.OpenQuestion | None) -> dict[str, A
     return {"event": "listed", **task(one)} | ({"asks": _asked(asked)} if asked is not None else {})
 
 
-def listed_lines(one: host.TaskStatus, asked: host.OpenQuestion | None) -> Iterator[str]:
+def listed_lines(one: host.TaskStatus, asked: host.OpenQuestion | None, words: Words = ENGLISH) -> Iterator[str]:
     """Give it as lines."""
     at = datetime.fromtimestamp(one.accepted_at_ms / 1000).astimezone().strftime("%H:%M")
-    state = one.state.replace("_", " ") + (f", number {one.position}" if one.position else "")
+    standing = words.states.get(one.state)
+    state = standing.word if standing is not None else one.state.replace("_", " ")
+    state += f", {words.line('in_line', position=str(one.position))}" if one.position else ""
     state += f": {errors.word(one.reason)}" if one.reason else ""
-    whose = "scheduled, " if one.scheduled else ""
-    yield f"{at}  {state:<28} {_first_line(one.text)} ({whose}for {one_line(one.phone_name, 80)})"
+    whose = f"{words.line('by_schedule')}, " if one.scheduled else ""
+    phone = filled(words.page["for_phone"], phone=one_line(one.phone_name, 80))
+    yield f"{at}  {state:<28} {_first_line(one.text)} ({whose}{phone})"
     yield f"       {task_word(one.task_id)}"
     if asked is not None:
-        yield f"       asks: {_question(asked)} (dispatch-host answer)"
+        yield f"       {words.window('asks_this', text=_question(asked, words))} (dispatch-host answer)"
 
 
 def question(asked: host.OpenQuestion) -> dict[str, Any]:
@@ -175,10 +192,11 @@ def question(asked: host.OpenQuestion) -> dict[str, Any]:
     return {"event": "asking", **_asked(asked)}
 
 
-def question_lines(asked: host.OpenQuestion) -> Iterator[str]:
+def question_lines(asked: host.OpenQuestion, words: Words = ENGLISH) -> Iterator[str]:
     """Give it as lines, with how to answer."""
-    yield f"Asked for {one_line(asked.phone_name, 80)}, at work on: {_first_line(asked.task_text)}"
-    yield from (f"  {line}" for line in question_words.lines(asked.question))
+    about = {"phone": one_line(asked.phone_name, 80), "text": _first_line(asked.task_text)}
+    yield words.window("asked_for", **about)
+    yield from (f"  {line}" for line in question_words.lines(asked.question, words))
     yield f"  dispatch-host answer {task_word(asked.task_id)} …"
 
 
@@ -223,9 +241,9 @@ def keep_awake(found: host.KeepAwakeStatus) -> dict[str, Any]:
     return told | ({"advice": errors.kind_of(found.state.reason).advice} if found.state.reason else {})
 
 
-def keep_awake_words(found: host.KeepAwakeStatus) -> str:
+def keep_awake_words(found: host.KeepAwakeStatus, words: Words = ENGLISH) -> str:
     """Give the same as a line."""
-    return f"  {awake_words.words(found.state)}" + (f" ({one_line(found.detail, 200)})" if found.detail else "")
+    return f"  {awake_words.words(found.state, words)}" + (f" ({one_line(found.detail, 200)})" if found.detail else "")
 
 
 def folder(one: host.Folder) -> dict[str, Any]:
@@ -235,11 +253,12 @@ def folder(one: host.Folder) -> dict[str, Any]:
 
 def _connection(pairing: host.PairingStatus, words: Words) -> str:
     if pairing.direct:
-        return f"Connected directly, on the local network{'' if pairing.connected else '; not by the relay'}"
+        return words.window("comes_directly" if pairing.connected else "comes_directly_only")
     if pairing.connected:
-        return f"Connected{', the phone too' if pairing.phone_attached else ''}"
-    why = errors.kind_of(pairing.reason).words_in(words).sentence if pairing.reason else "connecting"
-    return f"not connected: {why}"
+        return words.window("both_connected" if pairing.phone_attached else "connected")
+    if not pairing.reason:
+        return words.window("connecting")
+    return words.window("not_connected", why=errors.kind_of(pairing.reason).words_in(words).sentence)
 
 
 def _asked(asked: host.OpenQuestion) -> dict[str, Any]:
@@ -251,10 +270,10 @@ def _asked(asked: host.OpenQuestion) -> dict[str, Any]:
     }
 
 
-def _question(asked: host.OpenQuestion) -> str:
+def _question(asked: host.OpenQuestion, words: Words) -> str:
     """Write what is asked in short, and whether in the agent's own words."""
     question = asked.question
-    return one_line(question_words.asked(question.text, is_approval=bool(question.action_digest)), 100)
+    return one_line(question_words.asked(question.text, is_approval=bool(question.action_digest), words=words), 100)
 
 
 def _verdict(line: host.ReadAuditResponse) -> str:

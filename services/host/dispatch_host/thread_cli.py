@@ -50,7 +50,7 @@ async def _show(shared: Shared, front: Front, phone: str) -> Exit:
 
     async with contextlib.aclosing(front.read_thread(phone)) as events:
         async for content in events:
-            shared.console.event(*telling.event(content))
+            shared.console.event(*telling.event(content, shared.console.words))
     return Exit.DONE
 
 

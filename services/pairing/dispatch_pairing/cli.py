@@ -141,6 +141,7 @@ def _web(listen: str | None, origins: list[str], certificate: Any) -> Any:
 
 
 async def _serve(settings: Any, console: Console, *, history_days: int) -> Exit:
+    from dispatch.runtime.descriptors import make_room  # noqa: PLC0415 -- as above
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
@@ -148,8 +149,10 @@ async def _serve(settings: Any, console: Console, *, history_days: int) -> Exit:
     from dispatch_pairing.limits import Limits  # noqa: PLC0415
 
     configure(service="pairing")
+    limits = Limits().keeping_history(days=history_days)
+    make_room(connections=0 if settings.web is None else limits.web_connections)
     stopped = stop_signal()
-    async with running(settings, limits=Limits().keeping_history(days=history_days)) as service:
+    async with running(settings, limits=limits) as service:
         metrics = None if service.metrics is None else str(service.metrics)
         web = None if service.web is None else str(service.web)
         scheme = "http" if web is None or settings.web.certificate is None else "https"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.clock import Clock
 from dispatch.errors import DeviceUnknown
 from dispatch.ids import AccountId, DeviceId, OfferId
@@ -87,7 +88,7 @@ class Devices:
         # A phone in the middle of a ceremony is stopped where the pairing would be completed.
         unfinished = await kept.offers.unfinished_of_host(device.device_id) if device.role is Role.HOST else []
         for offer in unfinished:
-            after = offers.supersede(offer, now_ms=now_ms)
+            after = offers.end(offer, Reason.REASON_OFFER_EXPIRED, now_ms=now_ms).offer
             await kept.offers.put(after)
             self._metrics.offer_changed(offer, after)
         return [offer.offer_id for offer in unfinished]

@@ -32,6 +32,7 @@ OFFERS = (
     "contested",
     "missed",
     "OFFER_EXPIRED",
+    "OFFER_REPLACED",
     "PAIRING_REFUSED",
     "HANDSHAKE_FAILED",
 )
@@ -54,6 +55,7 @@ REFUSALS: tuple[type[errors.DispatchError], ...] = (
     errors.NotPaired,
     errors.OfferClaimed,
     errors.OfferExpired,
+    errors.OfferReplaced,
     errors.OfferUnknown,
     errors.OtherAccount,
     errors.PlanNotAllowed,

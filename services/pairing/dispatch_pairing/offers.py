@@ -52,11 +52,11 @@ class Event(Enum):
     COMPLETE = "complete"
     """The host shows what both signed, and it was this phone that claimed."""
     COMPLETE_LATE = "complete late"
-    """The same, but the service's clock had run out meanwhile: the host decided in time, and its word comes late."""
+    """The same, but the offer ran out or was replaced meanwhile: the host decided in time, and its word comes late."""
     END = "end"
     """A side gives up."""
     REPLACE = "replace"
-    """The host opens another offer."""
+    """The host opens another offer: the newest counts."""
     EXPIRE = "expire"
     """The time is over."""
 
@@ -116,6 +116,7 @@ STEPS: dict[tuple[State, Event], tuple[State, Refusal | None]] = {
 
 # The reasons with which a side may end an offer.
 END_REASONS = frozenset({Reason.REASON_PAIRING_REFUSED, Reason.REASON_HANDSHAKE_FAILED, Reason.REASON_OFFER_EXPIRED})
+_NOBODY_SAID_NO = frozenset({Reason.REASON_OFFER_EXPIRED, Reason.REASON_OFFER_REPLACED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,21 +217,21 @@ def end(offer: Offer, reason: Reason.ValueType, *, now_ms: int) -> Change:
 
 
 def supersede(offer: Offer, *, now_ms: int) -> Offer:
-    """End an offer because its host shows a fresh code."""
+    """End an offer because its host has opened another. Not as one whose time is over: its host would open the next in turn."""
     offer = at(offer, now_ms)
-    return offer if offer.ends_ms is None else _after(offer, Event.REPLACE, ended=Reason.REASON_OFFER_EXPIRED).offer
+    return offer if offer.ends_ms is None else _after(offer, Event.REPLACE, ended=Reason.REASON_OFFER_REPLACED).offer
 
 
 def complete(offer: Offer, *, host_id: DeviceId, phone_id: DeviceId, now_ms: int) -> Change:
     """Complete the offer with what both signed, or say why not.
 
-    One that ran out after this phone had claimed it is taken: both signatures exist, so both people confirmed, and the
-    host has the pairing on its disk; refusing would leave half a pairing.
+    One that ran out or was replaced after this phone had claimed it is taken: both signatures exist, so both people
+    confirmed, and the host has the pairing on its disk; refusing would leave half a pairing.
     """
     offer = at(offer, now_ms)
     if (offer.host_id, offer.phone_id) != (host_id, phone_id):
         return Change(offer=offer, refusal=Reason.REASON_ATTESTATION_MISMATCH)
-    late = offer.state is State.ENDED and offer.reason == Reason.REASON_OFFER_EXPIRED
+    late = offer.state is State.ENDED and offer.reason in _NOBODY_SAID_NO
     return _after(offer, Event.COMPLETE_LATE if late else Event.COMPLETE)
 
 

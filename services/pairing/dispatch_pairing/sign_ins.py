@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.clock import Clock
 from dispatch.errors import BadRequest, DeviceRevoked, DispatchError, SignInFailed, SignInRequired
 from dispatch.ids import AccountId, DeviceId, Rng
@@ -158,4 +159,4 @@ class SignIns:
 
 async def _drop_offers(kept: Repositories, host_id: DeviceId, *, now_ms: int) -> None:
     for offer in await kept.offers.unfinished_of_host(host_id):
-        await kept.offers.put(offers.supersede(offer, now_ms=now_ms))
+        await kept.offers.put(offers.end(offer, Reason.REASON_OFFER_EXPIRED, now_ms=now_ms).offer)

@@ -155,12 +155,17 @@ def _check(options: Any) -> None:
 
 
 def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
+    from dispatch.runtime.descriptors import make_room  # noqa: PLC0415 -- as above
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
     from dispatch_relay import app as relay  # noqa: PLC0415
 
     configure(service="relay")
+    make_room(
+        connections=0 if options.web is None else read.web_connections,
+        setting=settings.PREFIX + "WEB_CONNECTIONS",
+    )
 
     def ready(running: relay.Running) -> None:
         metrics = None if running.metrics is None else str(running.metrics)

@@ -49,6 +49,9 @@ class GrpcWire:
             raise Gone
         return data
 
+    def let_in(self) -> None:
+        """Do nothing: gRPC reads no message before it is asked for, and its windows bound what came."""
+
     async def write(self, message: bytes) -> None:
         """Write a message. Raises Gone."""
         try:

@@ -276,8 +276,8 @@ class Log(Protocol):
     async def unsettled(self) -> Sequence[PairId]:
         """List the pairings that need somebody to watch over them: commands are pending, a call is owed, or an end was there."""
 
-    async def target(self, pair_id: PairId) -> Target:
-        """Read where and when the phone of a pairing wants to be called. Raises errors.StoreFailed."""
+    async def target(self, pair_id: PairId) -> Target | None:
+        """Read where and when the phone of a pairing wants to be called; None for no such pairing. Raises errors.StoreFailed."""
 
     async def standings(self) -> Mapping[Standing, int]:
         """Count the hosts by standing."""

@@ -68,6 +68,7 @@ class ThreadService:
             with self._openings.one(framed.wire.address):
                 async with asyncio.timeout(self._settings.hello_ms / 1_000):
                     admitted, caller = await self._gate.admit(framed.frame, framed.write)
+                    framed.wire.let_in()
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Open took too long") from None
         room = await self._rooms.enter(admitted.pair_id)

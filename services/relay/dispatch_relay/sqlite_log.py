@@ -154,7 +154,7 @@ class SqliteLog:
         )
         return [PairId(pair_id) for (pair_id,) in found]
 
-    async def target(self, pair_id: PairId) -> Target:
+    async def target(self, pair_id: PairId) -> Target | None:
         return await self._read(lambda db: _read_target(db, pair_id))
 
     async def standings(self) -> Mapping[Standing, int]:
@@ -241,13 +241,15 @@ def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
     )
 
 
-def _read_target(db: sqlite3.Connection, pair_id: PairId) -> Target:
+def _read_target(db: sqlite3.Connection, pair_id: PairId) -> Target | None:
     found = db.execute(
-        "SELECT endpoint, p256dh, auth, time_zone, from_minute, to_minute, questions_ring, language FROM push_target"
-        " WHERE pairing = (SELECT id FROM pairing WHERE pair_id = ?)",
+        "SELECT endpoint, p256dh, auth, time_zone, from_minute, to_minute, questions_ring, language"
+        " FROM pairing LEFT JOIN push_target ON push_target.pairing = pairing.id WHERE pair_id = ?",
         (pair_id,),
     ).fetchone()
     if found is None:
+        return None
+    if found[0] is None:
         return Target()
     endpoint, p256dh, auth, zone, from_minute, to_minute, ring, language = found
     quiet = Quiet(zone, from_minute, to_minute, bool(ring)) if zone else None

@@ -72,6 +72,7 @@ class TransferService:
             with self._openings.one(framed.wire.address):
                 async with asyncio.timeout(self._settings.hello_ms / 1_000):
                     admitted, transfer_id = await self._gate.admit_to_transfer(framed.frame, framed.wire.write)
+                    framed.wire.let_in()
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Join took too long") from None
         if self.draining:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeVar
 
 import grpc
 from dispatch import errors, status
@@ -27,6 +29,7 @@ HEARD_EVERY_MS = 20_000
 
 Act = Callable[[News], Awaitable[None]]
 Connected = Callable[[bool], None]
+Result = TypeVar("Result")
 Jitter = Callable[[float, float], float]
 """Gives a number between the two: `random.uniform`."""
 
@@ -58,9 +61,17 @@ class TrustFeed:
         self._after = state.sequence
         self._heard = 0  # messages
         self._kept_heard_ms = 0
+        # A thread of its own: whatever else waits in threads here, a revocation does not wait for it.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="trust")
 
     async def follow(self) -> None:
         """Follow until cancelled."""
+        try:
+            await self._follow()
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _follow(self) -> None:
         wait = FIRST_WAIT_SECONDS
         while True:
             heard = self._heard
@@ -73,7 +84,7 @@ class TrustFeed:
     async def _once(self) -> str:
         """Follow one stream to its end; gives why it ended."""
         try:
-            dialler = await asyncio.to_thread(self._dialler)
+            dialler = await self._apart(self._dialler)
             async with dialler.dial(self._pairing) as channel:
                 return await self._stream(pairing_pb2_grpc.TrustServiceStub(channel), dialler)
         except (ValueError, errors.TlsFailed) as failure:
@@ -100,6 +111,9 @@ class TrustFeed:
         finally:
             call.cancel()
 
+    async def _apart(self, work: Callable[..., Result], *given: object) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+
     async def _take(self, message: pb.FollowTrustResponse) -> None:
         news = trust.read(message, known=self._state.keys)
         if news.complete and news.sequence < self._after:
@@ -107,14 +121,14 @@ class TrustFeed:
             self._after = 0
             raise ValueError("the service counts from an earlier place than before")
         if news.keys is not None or news.ended or news.revoked:
-            await asyncio.to_thread(self._store.keep, replace(news, complete=False))
+            await self._apart(self._store.keep, replace(news, complete=False))
         self._state.learn(news)
         if abs(self._state.heard_ms - self._kept_heard_ms) >= HEARD_EVERY_MS:
-            await asyncio.to_thread(self._store.keep_heard, self._state.heard_ms)
+            await self._apart(self._store.keep_heard, self._state.heard_ms)
             self._kept_heard_ms = self._state.heard_ms
         self._connected(True)
         await self._act(news)
         # The place in the count is kept last: what was kept but not acted on is told again after a crash.
         if news.complete and news.sequence != self._after:
-            await asyncio.to_thread(self._store.keep, News(sequence=news.sequence, complete=True))
+            await self._apart(self._store.keep, News(sequence=news.sequence, complete=True))
             self._after = news.sequence

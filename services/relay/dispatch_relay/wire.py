@@ -29,6 +29,9 @@ class Wire(Protocol):
     async def read(self) -> bytes:
         """Give the next message. Raises Gone, ProtocolViolation."""
 
+    def let_in(self) -> None:
+        """Hear that its device was let in: what comes from here on may be large."""
+
     async def write(self, message: bytes) -> None:
         """Write a message, and wait while the device reads slowly. Raises Gone."""
 

@@ -11,8 +11,10 @@ from dispatch.api.thread.v1 import thread_pb2 as thread
 from dispatch.cli import Console
 from dispatch.ids import PairId
 from dispatch.plain import plain
-from dispatch_host import telling
+from dispatch.words import ENGLISH
+from dispatch_host import phone_words, telling
 from dispatch_host.journal.values import Pairing
+from dispatch_host.page import shown
 from dispatch_host.run_command import told_on
 
 HOSTILE = "list\x1b]0;owned\x07\x9b31m \u202efdp.exe"
@@ -66,7 +68,7 @@ def test_a_choice_is_seen_to_be_in_the_agents_own_words_wherever_it_is_asked() -
 
         assert f"  asks: {said} (dispatch-host questions)" in status
         assert f"       asks: {said} (dispatch-host answer)" in listed
-        assert line.endswith(f"asking       {said}")
+        assert line.endswith(f"  ? {said}")
 
 
 def test_the_status_on_the_host_warns_of_keys_that_are_plain() -> None:
@@ -102,3 +104,27 @@ def test_a_host_goes_on_when_nobody_reads_any_more_what_it_says() -> None:
 
     with pytest.raises(BrokenPipeError):
         out.close()
+
+
+def test_a_code_that_has_to_wait_says_for_how_long() -> None:
+    waits = host.PairWarning(reason=Reason.REASON_RATE_LIMITED, retry_after_ms=90_001)
+    seen = host.PairWarning(reason=Reason.REASON_OFFER_CLAIMED)
+
+    assert phone_words.pairing_warned(waits).advice == "The next code comes in 2 min."
+    assert phone_words.pairing_warned(seen).advice == "Press Refuse on the computer and start again."
+    assert shown.pairing(host.PairResponse(warning=waits), ENGLISH)[1]["code_over"]
+    assert not shown.pairing(host.PairResponse(warning=seen), ENGLISH)[1]["code_over"]
+
+
+def test_phones_of_the_same_name_are_told_apart() -> None:
+    phones = [
+        host.PairingStatus(pair_id=bytes([number]) * 16, phone_name=name, connected=True)
+        for number, name in ((1, "pocket"), (2, "tablet"), (3, "pocket"))
+    ]
+    found = host.GetStatusResponse(running=True, pairings=phones)
+
+    names = ["pocket (01010101)", "tablet", "pocket (03030303)"]
+    lines = list(telling.status_lines(found))
+    assert all(any(line.strip().startswith(f"{name}: ") for line in lines) for name in names)
+    assert telling.connection_words(found)[0] == f"Connected to {', '.join(names)}"
+    assert [one["name"] for one in shown.state(found, [], ENGLISH)["phones"]] == names

@@ -110,6 +110,22 @@ def test_a_clock_set_back_does_not_revive_an_offer() -> None:
     assert change == Change(offer=over, refusal=Reason.REASON_OFFER_EXPIRED)
 
 
+def test_whose_offer_was_replaced_hears_that_and_not_that_the_time_is_over() -> None:
+    replaced = offers.supersede(fresh(), now_ms=1)
+
+    change = offers.claim(replaced, POCKET, TOKEN, now_ms=1, limits=LIMITS)
+
+    assert change == Change(offer=replaced, refusal=Reason.REASON_OFFER_REPLACED)
+
+
+def test_what_both_signed_counts_also_when_the_host_has_opened_another_offer_meanwhile() -> None:
+    claimed = offers.claim(fresh(), POCKET, TOKEN, now_ms=1, limits=LIMITS).offer
+
+    change = offers.complete(offers.supersede(claimed, now_ms=2), host_id=HOST, phone_id=POCKET.device_id, now_ms=2)
+
+    assert (change.offer.state, change.refusal) == (State.COMPLETE, None)
+
+
 def test_misses_are_not_counted_on_an_offer_that_is_over() -> None:
     over = offers.at(fresh(), LIMITS.claim_ms)
 

@@ -84,6 +84,12 @@ def test_a_question_is_open_with_its_whole_preview_until_it_is_closed_by_whomeve
     assert ended.question is None
 
 
+def test_a_question_that_closed_without_an_answer_says_why() -> None:
+    told = event(5, "answered", question_id="q1", text="", by="", reason="CANCELLED_BY_PERSON")
+
+    assert "» closed without an answer: It was cancelled." in words(only(conversation(*STORY[:5], told)).body)
+
+
 def test_partial_text_grows_and_gives_way_to_the_whole() -> None:
     made = conversation(*STORY[:3])
     partial = {**HERE, "event": "text", "partial": True, "task_id": TASK}
@@ -129,7 +135,7 @@ def test_nothing_of_a_stranger_commands_the_terminal() -> None:
     evil = "\x1b[2J\u202e[red]x"
     card = only(conversation(event(1, "accepted", text=evil, attempt=1), event(2, "step", title=evil, detail="")))
 
-    head = card.head()
+    head = card.head(ENGLISH)
     assert head is not None
     assert "\x1b" not in head.text + words(card.body)
     assert "\u202e" not in head.text + words(card.body)

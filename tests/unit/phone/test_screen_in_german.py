@@ -54,6 +54,9 @@ def test_what_goes_on_is_said_in_the_language_of_the_person_and_what_the_agent_s
         asks,
         asks | {"digest": "d", "rule": "delete"},
         {"event": "answered", "text": "once", "by": "Annas Telefon"},
+        {"event": "answered", "text": "", "by": "", "reason": "NOBODY_ANSWERED"},
+        {"event": "answered", "text": "", "by": "", "reason": "CANCELLED_BY_PERSON"},
+        {"event": "answered", "text": "", "by": "", "reason": "QUESTION_CLOSED"},
         {"event": "steered", "text": "only {text}"},
         {"event": "waiting", "position": 2, "asking": True, "asking_task_id": "42", "asking_text": "tidy up"},
     )
@@ -66,6 +69,9 @@ def test_what_goes_on_is_said_in_the_language_of_the_person_and_what_the_agent_s
         "? May I? (once / deny)",
         "task und always gelten für: delete",
         "» beantwortet: once, von Annas Telefon",
+        "» beantwortet: von niemandem",
+        f"» ohne Antwort geschlossen: {GERMAN.reasons['CANCELLED_BY_PERSON'].sentence}",
+        "» ohne Antwort geschlossen: der Agent machte weiter",
         "» dazu gesagt: only {text}",
         "… wartet, an Stelle 2",
         "! Sie wartet auf eine Antwort: die Aufgabe davor, 'tidy up', fragt. dispatch-phone answer 42 …",
@@ -109,6 +115,27 @@ def test_lists_and_marks_are_said_in_the_language_of_the_person() -> None:
         "✓ a.txt (3 B) liegt in /got/a.txt",
         GERMAN.reasons["DISMISSED"].sentence,
         "x, an Stelle 2",
+    ):
+        assert said in text, text
+
+
+def test_what_opens_a_push_and_who_this_phone_is_is_said_in_the_language_of_the_person() -> None:
+    host: dict[str, Any] = {"host": "Laptop", "reachability": "reachable", "tasks": []}
+    host |= {"keep_awake": {"mode": "on", "held": False, "held_by": None, "reason": "KEEP_AWAKE_DENIED"}}
+    host |= {"permissions": [{"permission": "folder", "name": "/papers", "write": True}], "always": [], "left_out": 2}
+    status = {"event": "status", "account": "ada", "device": "pocket", "server": "x:1", "signed_in": False}
+
+    text = shown(
+        {"event": "notification", "host": "Laptop", "hint": "question", "text": "Laptop asks: dispatch-phone tasks"},
+        status | {"key_store": "keyring", "clock_off_ms": None, "hosts": [host]},
+    )
+
+    for said in (
+        "Laptop fragt: dispatch-phone tasks",
+        "pocket, angemeldet als ada bei x:1 (die Anmeldung gilt nicht mehr)",
+        "wach halten (on): nicht gehalten, weil das System es nicht erlaubt",
+        "seine Agenten dürfen /papers lesen und ändern",
+        "seine Agenten und 2 weitere",
     ):
         assert said in text, text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from datetime import datetime
@@ -15,10 +16,14 @@ from dispatch.ids import PairId
 from dispatch.words import ENGLISH, Language, Words
 from dispatch_relay.push import OwedCall, schedule
 from dispatch_relay.push.answers import Answer, Result, judged
+from dispatch_relay.push.attempts import Attempts
+from dispatch_relay.push.places import Places, site
 from dispatch_relay.push.reach import Reach
 from dispatch_relay.push.schedule import Pace
 from dispatch_relay.push.target import Quiet
 from dispatch_relay.push.words import PAYLOAD_BYTES, Message, headers, payload, sentence
+
+from tests.support.waiting import until
 
 HOUR = 60 * 60 * 1_000
 NOW = 1_795_000_000_000
@@ -220,3 +225,86 @@ def test_what_opens_pushes_here_opens_the_example_of_rfc_8291() -> None:
     text = http_ece.decrypt(body, private_key=receiver, auth_secret=raw("BTBZMqHH6r4Tts7J_aSIgg"), version="aes128gcm")
 
     assert text == b"When I grow up, I want to be a watermelon"
+
+
+# ---- who may try at once
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "whose"),
+    [
+        ("https://push.example/a", "push.example"),
+        ("https://x17.y.Evil.example:8443/a?b", "evil.example"),
+        ("https://evil.example./a", "evil.example"),
+        ("https://localhost/a", "localhost"),
+        ("https://192.0.2.77/a", "192.0.2.0/24"),
+    ],
+)
+def test_whose_an_endpoint_is_no_name_in_front_of_it_hides(endpoint: str, whose: str) -> None:
+    assert site(endpoint) == whose
+
+
+async def test_who_is_slow_keeps_those_of_their_own_site_waiting_and_nobody_else() -> None:
+    places, over, trying = Places(in_all=3, of_site=2), asyncio.Event(), []
+
+    async def hang(whose: str) -> None:
+        async with places.take(whose):
+            trying.append(whose)
+            await over.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(hang("evil.example"))
+        await until(lambda: trying == ["evil.example"] * 2)
+
+        async with places.take("push.example"):
+            assert trying == ["evil.example"] * 2
+        over.set()
+
+    assert trying == ["evil.example"] * 4
+
+
+# ---- what is remembered of attempts
+
+
+def attempts() -> Attempts:
+    """Give the memory of a relay that has called nobody."""
+    return Attempts(pace=PACE, jitter=lambda _least, most: most)
+
+
+def test_each_attempt_that_comes_to_nothing_doubles_the_wait_until_one_goes_well() -> None:
+    tried = attempts()
+
+    waits = [tried.failed(PAIR, now_ms=NOW, advised_ms=0).not_before_ms - NOW for _ in range(3)]
+    tried.ended(PAIR, now_ms=NOW)
+
+    assert waits == [PACE.retry_ms, 2 * PACE.retry_ms, 4 * PACE.retry_ms]
+    assert (tried.rung_ms(PAIR), tried.not_before_ms(PAIR, now_ms=NOW)) == (NOW, 0)
+    assert tried.failed(PAIR, now_ms=NOW, advised_ms=0).not_before_ms - NOW == PACE.retry_ms
+
+
+def test_what_the_relay_before_tried_counts() -> None:
+    tried = attempts()
+
+    tried.take_up(PAIR, failures=2, not_before_ms=NOW + HOUR)
+
+    assert tried.not_before_ms(PAIR, now_ms=NOW) == NOW + HOUR
+    assert tried.failed(PAIR, now_ms=NOW, advised_ms=0).failures == 3
+
+
+def test_a_wait_that_a_clock_which_was_set_back_makes_endless_is_none() -> None:
+    tried = attempts()
+    tried.take_up(PAIR, failures=1, not_before_ms=NOW + 5 * HOUR)
+
+    assert tried.not_before_ms(PAIR, now_ms=NOW) == 0
+
+
+def test_attempts_from_which_nothing_follows_any_more_are_forgotten() -> None:
+    tried, other = attempts(), PairId(b"o" * 16)
+    tried.failed(PAIR, now_ms=NOW, advised_ms=0)
+
+    tried.ended(other, now_ms=NOW + 10 * 60 * 1_000)
+    assert tried.failed(PAIR, now_ms=NOW, advised_ms=0).failures == 2
+
+    tried.ended(other, now_ms=NOW + HOUR)
+    assert tried.failed(PAIR, now_ms=NOW, advised_ms=0).failures == 1

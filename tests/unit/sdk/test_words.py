@@ -35,6 +35,15 @@ BLAME = {
     Language.ENGLISH: r"you (?:failed|forgot|should have|must)|your fault|wrong|stupid",
     Language.GERMAN: r"du hast (?:vergessen|falsch)|dein fehler|falsch\w*|du musst|sie haben|ihr(?:e|en)? konto",
 }
+OWN_WORDS = {
+    "compose.attach": "what every mail program calls it",
+    "settings.digest": "what is compared with the one that was published under that name",
+    "settings.reset_sure": "keys are what is deleted, and they do not come back",
+    "app.no_keys": "it is what the browser lacks",
+}
+"""Where a screen of the web phone has one of these words all the same, and why."""
+TEXT_OF_SCREEN = re.compile(r'^  "([a-z_.]+)": "((?:[^"\\]|\\.)*)",$', re.MULTILINE)
+TEXT_OF_NOTICE = re.compile(r'\b([a-z_]+): "((?:[^"\\]|\\.)*)"')
 PLACES = re.compile(r"\{(\w+)\}")
 COMMANDS = re.compile(r"dispatch-(?:host|phone)(?: [a-z-]+)*|\((?:[^()]*--)[^()]*\)")
 
@@ -50,6 +59,24 @@ def entries(language: Language) -> dict[str, str]:
                 yield from walk(f"{at}.{name}".lstrip("."), below)
 
     return dict(walk("", json.loads(file_of(language).read_text("utf-8"))))
+
+
+def screens(language: Language) -> dict[str, str]:
+    """Every text that the web phone's own screens have, by its key."""
+    written = (WEB / "src" / "app" / "words" / f"{language.value}.ts").read_text("utf-8")
+    found = dict(TEXT_OF_SCREEN.findall(written))
+    assert len(found) == written.count('\n  "'), "a text that this does not read"
+    return found
+
+
+def notices(language: Language) -> dict[str, str]:
+    """Every text of the web phone's notifications."""
+    written = (WEB / "src" / "worker" / "notice.ts").read_text("utf-8").partition("const WORDS = {")[2]
+    return dict(TEXT_OF_NOTICE.findall(written.partition(f"\n  {language.value}: {{")[2].partition("\n  },")[0]))
+
+
+def of_the_web_phone(language: Language) -> dict[str, str]:
+    return {**screens(language), **{f"notice.{key}": text for key, text in notices(language).items()}}
 
 
 def test_every_reason_state_and_outcome_has_its_words_and_no_other_has() -> None:
@@ -73,16 +100,35 @@ def test_every_language_has_the_same_keys_and_the_same_placeholders() -> None:
             assert sorted(PLACES.findall(text)) == sorted(PLACES.findall(english[key])), f"{language}: {key}"
 
 
+def forbidden(texts: dict[str, str], language: Language) -> dict[str, str]:
+    """What must not be in a text that a person reads, by its key."""
+    words = re.compile(rf"\b(?:{JARGON[language]}|{BLAME[language]})\b", re.IGNORECASE)
+    bare = {key: COMMANDS.sub("", PLACES.sub("", text)) for key, text in texts.items()}
+    return {key: hit[0] for key, text in bare.items() if (hit := words.search(text))}
+
+
 @pytest.mark.parametrize("language", Language)
 def test_what_a_person_reads_has_no_jargon_and_no_blame(language: Language) -> None:
-    forbidden = re.compile(rf"\b(?:{JARGON[language]}|{BLAME[language]})\b", re.IGNORECASE)
-    found = {
-        key: hit[0]
-        for key, text in entries(language).items()
-        if (hit := forbidden.search(COMMANDS.sub("", PLACES.sub("", text))))
-    }
+    assert forbidden(entries(language), language) == {}
 
-    assert found == {}
+
+@pytest.mark.parametrize("language", Language)
+def test_what_the_web_phone_says_by_itself_has_no_jargon_and_no_blame(language: Language) -> None:
+    own = of_the_web_phone(language)
+
+    assert forbidden({key: text for key, text in own.items() if key not in OWN_WORDS}, language) == {}
+    assert set(OWN_WORDS) <= set(own)
+
+
+def test_the_web_phones_own_words_have_the_same_keys_and_placeholders_in_every_language() -> None:
+    english = of_the_web_phone(Language.ENGLISH)
+
+    assert "notice.question" in english
+    for language in Language:
+        told = of_the_web_phone(language)
+        assert list(told) == list(english), language
+        for key, text in told.items():
+            assert sorted(PLACES.findall(text)) == sorted(PLACES.findall(english[key])), f"{language}: {key}"
 
 
 @pytest.mark.parametrize("language", Language)
@@ -122,7 +168,8 @@ def test_no_key_is_left_over() -> None:
 
     sources.append((ROOT / "services/host/dispatch_host/page/assets/page.js").read_text("utf-8"))
     sources.append((ROOT / "services/host/dispatch_host/page/assets/index.html").read_text("utf-8"))
-    names = [*ENGLISH.cases, *ENGLISH.lines, *(name for name in ENGLISH.page if not name.startswith("may_"))]
+    shown = (name for name in ENGLISH.page if not name.startswith("may_"))
+    names = [*ENGLISH.cases, *ENGLISH.lines, *shown, *ENGLISH.windows]
     for name in names:
         assert any(re.search(rf"['\"]{name}['\"]", source) for source in sources), name
 

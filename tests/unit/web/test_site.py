@@ -5,17 +5,24 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
+from dispatch.address import Address
 
 from deploy.web import bundle
-from deploy.web.site import application, headers, serve
+from deploy.web.site import Keys, application, headers, serve
 from tests.support.certificates import Certificates
+from tests.support.ports import address_to_come_back_to
+from tests.support.silent import silent
 
+ROOT = Path(__file__).parents[3]
 PAGE = b"<!doctype html><title>phone</title>" + b" " * 500
 Visit = Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]
 
@@ -34,24 +41,30 @@ def built(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def visit(built: Path, tmp_path: Path) -> AsyncIterator[Visit]:
+async def address() -> Address:
+    """Give where it is."""
+    return Address.parse(address_to_come_back_to())
+
+
+@pytest.fixture
+async def visit(built: Path, tmp_path: Path, address: Address) -> AsyncIterator[Visit]:
     """Give a browser that asks, as far as this goes."""
     certificates = Certificates(tmp_path / "certificates")
     keys = certificates.keys()
     site = application(bundle.read(built), services=["relay.example:443"])
-    runner, port = await serve(site, host="127.0.0.1", port=0, certificate=str(keys.certificate), key=str(keys.key))
+    server, bound = await serve(site, listen=address, keys=Keys(keys.certificate, keys.key), connections=2)
 
     @asynccontextmanager
     async def ask(path: str, method: str = "GET", **given: str) -> AsyncIterator[aiohttp.ClientResponse]:
         async with aiohttp.ClientSession(auto_decompress=False) as session:
-            where = f"https://localhost:{port}{path}"
+            where = f"https://localhost:{bound.port}{path}"
             async with session.request(method, where, ssl=certificates.believing(), headers=given) as answer:
                 yield answer
 
     try:
         yield ask
     finally:
-        await runner.cleanup()
+        await server.stop()
 
 
 async def test_the_page_and_its_files_are_served_as_they_were_built(visit: Visit) -> None:
@@ -68,6 +81,11 @@ async def test_there_is_nothing_but_the_bundle(visit: Visit, built: Path, path: 
     (built.parent / "secret").write_text("of somebody")
     async with visit(path) as answer:
         assert (answer.status, await answer.read()) == (404, b"")
+
+
+async def test_connections_that_ask_for_nothing_make_room_for_who_asks(visit: Visit, address: Address) -> None:
+    async with silent(address, 20), visit("/") as answer:
+        assert answer.status == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
@@ -100,3 +118,20 @@ def test_what_is_not_the_bundle_of_its_digest_is_not_served(built: Path, change:
 
     with pytest.raises(ValueError, match="not a bundle as it was built"):
         bundle.read(built)
+
+
+LOADED = """
+import sys
+import deploy.web.__main__
+print(*(name for name in sys.modules if name.partition(".")[0] in ("dispatch", "grpc", "cryptography")))
+"""
+
+
+def test_it_runs_with_the_files_of_ours_that_its_container_has() -> None:
+    copied = set(re.findall(r"sdk/(dispatch/[a-z_/]+\.py)", (ROOT / "deploy" / "Dockerfile").read_text()))
+
+    loaded = subprocess.run([sys.executable, "-c", LOADED], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    packages = {"dispatch", "dispatch.runtime"}
+    names = loaded.stdout.split()
+    assert copied == {name.replace(".", "/") + ("/__init__.py" if name in packages else ".py") for name in names}

@@ -25,16 +25,16 @@ class CardView(Vertical, can_focus=True):
     """A task, or a mark."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "answer", "Answer"),
-        Binding("f", "wish('fetch')", "Fetch"),
-        Binding("c", "wish('cancel')", "Cancel"),
-        Binding("s", "wish('steer')", "Say more"),
-        Binding("r", "wish('resend')", "Resend"),
-        Binding("x", "wish('drop')", "Drop"),
-        Binding("x", "wish('dismiss')", "Dismiss"),
+        Binding("a", "answer", "answer"),
+        Binding("f", "wish('fetch')", "fetch"),
+        Binding("c", "wish('cancel')", "cancel"),
+        Binding("s", "wish('steer')", "steer"),
+        Binding("r", "wish('resend')", "resend"),
+        Binding("x", "wish('drop')", "drop"),
+        Binding("x", "wish('dismiss')", "dismiss"),
         Binding("up", "move(-1)", "", show=False),
         Binding("down", "move(1)", "", show=False),
-        Binding("escape", "move(0)", "Write"),
+        Binding("escape", "move(0)", "write"),
     ]
 
     @dataclass
@@ -71,7 +71,7 @@ class CardView(Vertical, can_focus=True):
         """Show the card as it is now."""
         card = self.card
         self.can_focus = bool(card.task_id)
-        head = card.head()
+        head = card.head(self._words)
         lines = [*([head] if head is not None else []), *card.body]
         if card.partial:
             tail = plain(card.partial).splitlines()[-_PARTIAL_LINES:]

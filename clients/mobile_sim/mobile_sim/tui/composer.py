@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from dispatch.words import Words
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -15,8 +16,8 @@ class Composer(TextArea):
     """The words of the next task."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "Send", show=False, priority=True),
-        Binding("ctrl+j", "break_line", "New line", show=False, priority=True),
+        Binding("enter", "send", "", show=False, priority=True),
+        Binding("ctrl+j", "break_line", "", show=False, priority=True),
     ]
 
     @dataclass
@@ -28,7 +29,7 @@ class Composer(TextArea):
     class Left(Message):
         """The person goes up, to the cards."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: Words) -> None:
         super().__init__(
             id="composer",
             soft_wrap=True,
@@ -36,7 +37,7 @@ class Composer(TextArea):
             compact=True,
             tab_behavior="focus",
             highlight_cursor_line=False,
-            placeholder="What is to be done? Enter sends.",
+            placeholder=words.window("composer"),
         )
 
     def action_send(self) -> None:

@@ -72,11 +72,12 @@ class Card:
         """Whether a person may wait for it no longer."""
         return not self.over and bool(self.stands.get("dismissible")) and self.state != "dismissed"
 
-    def head(self) -> Said | None:
+    def head(self, words: Words) -> Said | None:
         """Give the person's words, with when they were said."""
         if not self.task_id:
             return None
-        return Said(f"{hour(self.at_ms)}  {plain(self.words) or '(its words were deleted)'}{self.beside}", bold=True)
+        said = plain(self.words) or words.window("words_deleted")
+        return Said(f"{hour(self.at_ms)}  {said}{self.beside}", bold=True)
 
     def standing(self, words: Words) -> Iterator[Said]:
         """Say how it stands, as long as the thread itself has not said how it ended."""
@@ -154,7 +155,7 @@ class Conversation:
     def _mark(self, event: Event, key: str) -> Card:
         card = self._card(event, key)
         if event["event"] == "earlier":
-            card.body = [Said("— earlier: dispatch-phone thread —", dim=True)]
+            card.body = [Said(f"— {self._words.window('earlier')} —", dim=True)]
         else:
             card.body = [said for said in self._sayer.say(event) if said.text]
         return card

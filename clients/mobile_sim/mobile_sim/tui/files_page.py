@@ -18,9 +18,9 @@ from mobile_sim.tui.path import typed_path
 class FilesPage(ListPage):
     """The list of them. Enter fetches one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "load", "Look again")]
-    NAME = "Files"
-    NOTHING = "No files yet."
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("r", "load", "look_again")]
+    NAME = "files"
+    NOTHING = "no_files"
 
     def action_load(self) -> None:
         """Look again."""
@@ -43,7 +43,8 @@ class FilesPage(ListPage):
 
     @work
     async def _fetch(self, row: Event) -> None:
-        into = await self.ask(f"Put {one_line(row['name'], 60)} into the folder:", value=self.phone.folder)
+        which = self.phone.words.window("fetch_into", name=one_line(row["name"], 60))
+        into = await self.ask(which, value=self.phone.folder)
         host = self.phone.host
         if not into or host is None:
             return

@@ -19,14 +19,16 @@ def head(status: Event, host: Event | None, former: str, spoken: Words) -> Said:
     if not status:
         return Said("…", dim=True)
     if status["account"] is None:
-        return Said("Not signed in: F5, then Sign in.", fg="yellow")
+        return Said(spoken.window("not_signed_in"), fg="yellow")
     if host is None:
-        words = f"{one_line(former, 64)}: no longer paired" if former else "Paired with no computer: F2, then P."
+        gone = f"{one_line(former, 64)}: {spoken.window('no_longer_paired')}"
+        words = gone if former else spoken.window("no_computer")
         return Said(words, fg="yellow")
-    over = "" if status["signed_in"] else "  (the sign-in is over: F5)"
+    over = "" if status["signed_in"] else f"  ({spoken.window('sign_in_over')})"
     sign, colour = _SIGNS.get(host.get("reachability", ""), ("○", "yellow"))
     # Its age would stand still until the next change; since when it is so does not grow old.
     words = how_it_is({name: value for name, value in host.items() if name != "heard_ms_ago"}, spoken)
-    path = ", directly" if host.get("path") == "direct" else ""
-    more = f"  [{len(status['hosts'])} computers]" if len(status["hosts"]) > 1 else ""
+    path = f", {spoken.window('directly')}" if host.get("path") == "direct" else ""
+    many = len(status["hosts"])
+    more = f"  [{spoken.window('many_computers', count=str(many))}]" if many > 1 else ""
     return Said(f"{sign} {one_line(host['host'], 64)}  {words}{path}{more}{over}", fg=colour)

@@ -23,12 +23,12 @@ class HostsPage(ListPage):
     """The list of them. Enter chooses one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "pair", "Pair"),
-        Binding("t", "probe", "Test"),
-        Binding("u", "unpair", "Unpair"),
+        Binding("p", "pair", "pair"),
+        Binding("t", "probe", "probe"),
+        Binding("u", "unpair", "unpair"),
     ]
-    NAME = "Computers"
-    NOTHING = "Paired with no computer yet. P pairs this phone with the one that shows a code."
+    NAME = "computers"
+    NOTHING = "no_computers"
 
     def load(self) -> None:
         """Show what is known, now and whenever it changes."""
@@ -40,7 +40,9 @@ class HostsPage(ListPage):
     def _line(self, host: Event) -> Said:
         chosen = "▸ " if host["thread"] == self.phone.thread else "  "
         if host.get("former"):
-            return Said(f"{chosen}{one_line(host['host'], 64)}  no longer paired", dim=True)
+            return Said(
+                f"{chosen}{one_line(host['host'], 64)}  {self.phone.words.window('no_longer_paired')}", dim=True
+            )
         return Said(f"{chosen}{one_line(host['host'], 64)}  {how_it_is(host, self.phone.words)}")
 
     def on_option_list_option_highlighted(self, _: OptionList.OptionHighlighted) -> None:
@@ -74,25 +76,19 @@ class HostsPage(ListPage):
         host = self.marked
         if host is None or host.get("former"):
             return
-        words = (
-            f"Unpair {one_line(host['host'], 64)}? Nothing can be sent to it any more; its thread can still be read."
-        )
-        if await self.sure(words, yes="Unpair"):
+        if await self.sure(self.phone.words.window("unpair_sure", host=one_line(host["host"], 64)), yes="unpair"):
             await self.perform({"do": "unpair", "host": host["pair_id"]})
 
 
 class PairPage(Page):
     """Pairs with the computer that shows a code: by a picture of it, or by its link."""
 
-    NAME = "Pair with a computer"
+    NAME = "pair_with"
 
     def inside(self) -> Iterable[Widget]:
-        yield Static(
-            "On the computer: dispatch-host pair. Then give here the path of a picture of the code (PNG or JPEG), or its link.",
-            markup=False,
-            classes="hint",
-        )
-        yield Input(placeholder="/path/to/picture.png, or the link", id="code", compact=True)
+        words = self.phone.words
+        yield Static(words.window("pair_how"), markup=False, classes="hint")
+        yield Input(placeholder=words.window("pair_field"), id="code", compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Begin the ceremony."""

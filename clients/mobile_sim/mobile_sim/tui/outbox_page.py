@@ -18,11 +18,11 @@ class OutboxPage(ListPage):
     """The list of it. Enter sends one again."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "resend", "Resend"),
-        Binding("x", "drop", "Drop"),
+        Binding("r", "resend", "resend"),
+        Binding("x", "drop", "drop"),
     ]
-    NAME = "Outbox"
-    NOTHING = "Nothing waits to be sent again."
+    NAME = "outbox"
+    NOTHING = "nothing_waits"
 
     @work(exclusive=True, group="outbox")
     async def load(self) -> None:
@@ -45,7 +45,7 @@ class OutboxPage(ListPage):
     async def action_drop(self) -> None:
         """Delete its words, when the person is sure."""
         row = self.marked
-        if row is not None and await self.sure("Drop it? It was never done, and its words are deleted.", yes="Drop"):
+        if row is not None and await self.sure(self.phone.words.window("drop_sure"), yes="drop"):
             await self.perform({"do": "drop", "id": row["task_id"]})
             self.load()
 

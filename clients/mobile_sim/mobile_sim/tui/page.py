@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from dispatch.tui.keys import Keys
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from mobile_sim.saying import Said
@@ -29,15 +30,16 @@ Request = dict[str, Any]
 class Page(Screen[None]):
     """One window. Escape goes back to the thread."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.pop_screen", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.pop_screen", "back")]
     NAME = ""
+    """What its title is in the catalogue's part `window`."""
 
     def compose(self) -> ComposeResult:
-        yield Static(self.NAME, markup=False, classes="title")
+        yield Static(self.phone.words.window(self.NAME), markup=False, classes="title")
         yield from self.inside()
         with VerticalScroll(classes="said", can_focus=False):
             yield Lines()
-        yield Footer(show_command_palette=False, compact=True)
+        yield Keys(self.phone.words)
 
     def inside(self) -> Iterable[Widget]:
         """Give what is in the window."""
@@ -53,11 +55,11 @@ class Page(Screen[None]):
 
     async def ask(self, words: str, *, value: str = "", secret: bool = False) -> str | None:
         """Ask for a line; None when the person leaves. In a worker only."""
-        return await self.app.push_screen_wait(Ask(words, value=value, secret=secret))
+        return await self.app.push_screen_wait(Ask(words, self.phone.words, value=value, secret=secret))
 
     async def sure(self, words: str, *, yes: str) -> bool:
-        """Ask for a yes. In a worker only."""
-        return await self.app.push_screen_wait(Confirm([Said(words)], yes=yes))
+        """Ask for a yes, which `yes` names in the catalogue's part `window`. In a worker only."""
+        return await self.app.push_screen_wait(Confirm([Said(words)], self.phone.words, yes=yes))
 
     async def perform(self, request: Request, heard: Callable[[Event], None] | None = None) -> bool:
         """Have something done and say below what happens; tells whether it was not refused. In a worker only.
@@ -73,9 +75,10 @@ class ListPage(Page):
 
     def inside(self) -> Iterable[Widget]:
         yield OptionList(id="list", markup=False, compact=True)
-        yield Static(self.NOTHING, id="nothing", markup=False)
+        yield Static(self.phone.words.window(self.NOTHING), id="nothing", markup=False)
 
     NOTHING = ""
+    """What is said of an empty list, in the same part."""
 
     def on_mount(self) -> None:
         """Load what there is."""

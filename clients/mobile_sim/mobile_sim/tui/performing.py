@@ -40,7 +40,7 @@ async def performed(
 
     async def hear() -> bool:
         question, asked[:] = list(asked), []
-        return await phone.push_screen_wait(Confirm(question))
+        return await phone.push_screen_wait(Confirm(question, phone.words))
 
     refused = await phone.desk.do(request, say, hear)
     if lines.is_attached:

@@ -10,11 +10,12 @@ from uuid import uuid4
 
 from dispatch import errors
 from dispatch.plain import one_line
+from dispatch.tui.keys import Keys
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import Worker, WorkerError
 
 from mobile_sim.files_cli import absolute
@@ -42,7 +43,7 @@ Event = dict[str, Any]
 
 _NEWS_LINES = 4
 _ROUTES = (Choice.AUTO, Choice.HOST, Choice.HERE)
-_ROUTE_WORDS = {Choice.AUTO: "", Choice.HOST: "→ to the computer", Choice.HERE: "→ answered by this phone"}
+_ROUTE_WORDS = {Choice.HOST: "answered_by_computer", Choice.HERE: "answered_by_phone"}
 
 
 class PhoneApp(App[None]):
@@ -52,15 +53,15 @@ class PhoneApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS_PATH = "phone_app.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "page('help')", "Help"),
-        Binding("f2", "page('hosts')", "Computers"),
-        Binding("f3", "page('files')", "Files"),
-        Binding("f4", "page('outbox')", "Outbox"),
-        Binding("f5", "page('settings')", "Settings"),
-        Binding("ctrl+o", "attach", "Attach", show=False),
-        Binding("ctrl+r", "route", "Who answers", show=False),
-        Binding("ctrl+t", "next_host", "Next computer", show=False),
-        Binding("ctrl+q", "quit", "Quit", priority=True),
+        Binding("f1", "page('help')", "help"),
+        Binding("f2", "page('hosts')", "computers"),
+        Binding("f3", "page('files')", "files"),
+        Binding("f4", "page('outbox')", "outbox"),
+        Binding("f5", "page('settings')", "settings"),
+        Binding("ctrl+o", "attach", "", show=False),
+        Binding("ctrl+r", "route", "", show=False),
+        Binding("ctrl+t", "next_host", "", show=False),
+        Binding("ctrl+q", "quit", "quit", priority=True),
     ]
     PAGES: ClassVar = {
         "help": HelpPage,
@@ -93,8 +94,8 @@ class PhoneApp(App[None]):
         news.add_class("news")
         yield news
         yield Static(id="beside", markup=False)
-        yield Composer()
-        yield Footer(show_command_palette=False, compact=True)
+        yield Composer(self.words)
+        yield Keys(self.words)
 
     def on_mount(self) -> None:
         """Begin to watch."""
@@ -161,7 +162,8 @@ class PhoneApp(App[None]):
 
     def _show_beside(self) -> None:
         names = ", ".join(one_line(os.path.basename(path), 40) for path in self._attached)
-        words = "  ".join(filter(None, (f"+ {names}" if names else "", _ROUTE_WORDS[self._route])))
+        route = self.words.window(_ROUTE_WORDS[self._route]) if self._route in _ROUTE_WORDS else ""
+        words = "  ".join(filter(None, (f"+ {names}" if names else "", route)))
         beside = self._main.query_one("#beside", Static)
         beside.update(text_of(Said(words, dim=True)))
         beside.display = bool(words)
@@ -190,7 +192,7 @@ class PhoneApp(App[None]):
     @work
     async def action_attach(self) -> None:
         """Attach a file to the next task; nothing takes all away."""
-        said = await self.push_screen_wait(Ask("Attach the file (nothing takes all away):"))
+        said = await self.push_screen_wait(Ask(self.words.window("attach_which"), self.words))
         if said is None:
             return
         path = absolute(typed_path(said)) if said.strip() else ""
@@ -246,7 +248,7 @@ class PhoneApp(App[None]):
             case "resend":
                 self.resend(card.task_id)
             case "steer":
-                words = await self.push_screen_wait(Ask("Say more to this task:"))
+                words = await self.push_screen_wait(Ask(self.words.window("steer_which"), self.words))
                 if words and words.strip():
                     await quietly(self, {"do": "steer", "id": card.task_id, "text": words})
             case "fetch":

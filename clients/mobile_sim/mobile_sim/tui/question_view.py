@@ -49,7 +49,7 @@ class QuestionView(Vertical):
         if asked["choices"]:
             yield Choices(asked["choices"])
         else:
-            yield Input(placeholder="your answer", compact=True, classes="answers")
+            yield Input(placeholder=self._words.window("answer_field"), compact=True, classes="answers")
 
     def begin(self) -> None:
         """Go to the answers."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 from dispatch import errors
+from dispatch.device.owner_words import words_of
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
@@ -23,24 +24,24 @@ HISTORY = 50
 class SettingsPage(Page):
     """What can be set and looked at, as a list."""
 
-    NAME = "Settings"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "", "Do", show=False)]
-    ENTRIES: ClassVar[dict[str, str]] = {
-        "who": "Who this phone is",
-        "sign_in": "Sign in",
-        "sign_out": "Sign out",
-        "password": "Change the password",
-        "rename": "Rename this phone",
-        "notifications": "Notifications on …",
-        "silence": "Notifications off",
-        "devices": "Devices of the account",
-        "revoke": "Revoke a device",
-        "history": "History of the account's tasks",
-        "doctor": "Doctor: what is wrong, and the mend",
-    }
+    NAME = "settings"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "", "", show=False)]
+    ENTRIES = (
+        "who",
+        "sign_in",
+        "sign_out",
+        "password",
+        "rename",
+        "notifications",
+        "silence",
+        "devices",
+        "revoke",
+        "tasks_of_account",
+        "doctor",
+    )
 
     def inside(self) -> Iterable[Widget]:
-        options = [Option(words, id=word) for word, words in self.ENTRIES.items()]
+        options = [Option(self.phone.words.window(entry), id=entry) for entry in self.ENTRIES]
         yield OptionList(*options, markup=False, compact=True, id="list")
 
     def on_mount(self) -> None:
@@ -59,7 +60,7 @@ class SettingsPage(Page):
                 self._do({"do": "doctor", "host": None})
             case "devices":
                 self._do({"do": "devices"})
-            case "history":
+            case "tasks_of_account":
                 self._do({"do": "history", "limit": HISTORY})
             case "silence":
                 self._do(self._called_at("", None))
@@ -78,15 +79,13 @@ class SettingsPage(Page):
         await self.perform(request)
 
     async def _sign_out(self) -> None:
-        if await self.sure(
-            "Sign this phone out? It sends nothing more; its threads can still be read.", yes="Sign out"
-        ):
+        if await self.sure(self.phone.words.window("sign_out_sure"), yes="sign_out"):
             await self.perform({"do": "logout", "everywhere": False})
 
     async def _password(self) -> None:
-        old = await self.ask("The password so far:", secret=True)
-        new = await self.ask("The new password:", secret=True) if old else None
-        if old and new and new == await self.ask("The new password again:", secret=True):
+        old = await self.ask(self.phone.words.window("password_old"), secret=True)
+        new = await self.ask(self.phone.words.window("password_new"), secret=True) if old else None
+        if old and new and new == await self.ask(self.phone.words.window("password_again"), secret=True):
             await self.perform({"do": "password", "old": old, "new": new})
 
     async def _rename(self) -> None:
@@ -94,20 +93,24 @@ class SettingsPage(Page):
         if not await self.perform({"do": "devices"}, devices.append):
             return
         this = next((one for one in devices if one["this_device"]), None)
-        if this is not None and (name := await self.ask("What is this phone to be called?", value=this["name"])):
+        if this is not None and (name := await self.ask(self.phone.words.window("name_which"), value=this["name"])):
             await self.perform({"do": "rename", "device": this["device_id"], "name": name})
 
     async def _revoke(self) -> None:
-        await self.perform({"do": "devices"})
-        if which := await self.ask("Which device is to lose all rights, for good? Its name, or its id:"):
+        devices: list[Event] = []
+        if not await self.perform({"do": "devices"}, devices.append):
+            return
+        # The question covers the window: they have to stand in it.
+        there = "\n".join(words_of(one, self.phone.words) for one in devices if not one["revoked_at"])
+        if which := await self.ask(f"{there}\n\n{self.phone.words.window('revoke_which')}"):
             await self.perform({"do": "revoke", "device": which.strip(), "ask": True})
 
     async def _notifications(self) -> None:
-        endpoint = await self.ask("The address that a push service or a UnifiedPush distributor gave:", secret=True)
+        endpoint = await self.ask(self.phone.words.window("endpoint_which"), secret=True)
         if not endpoint:
             return
-        quiet = await self.ask("Quiet hours, HH:MM-HH:MM; nothing for none:")
-        zone = await self.ask("Their time zone:", value="UTC") if quiet else "UTC"
+        quiet = await self.ask(self.phone.words.window("quiet_which"))
+        zone = await self.ask(self.phone.words.window("zone_which"), value="UTC") if quiet else "UTC"
         if quiet is None or zone is None:
             return
         try:

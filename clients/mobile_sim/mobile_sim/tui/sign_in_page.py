@@ -16,22 +16,23 @@ from mobile_sim.tui.page import Page
 from mobile_sim.tui.path import typed_path
 
 _FIELDS = {
-    "server": "The pairing service, HOST:PORT",
-    "name": "What this phone is called",
-    "account": "Your account; nothing to sign in at the provider",
-    "password": "Its password",
-    "authorities": "PEM file of the authority to believe; mostly nothing",
+    "server": "form_server",
+    "name": "form_name",
+    "account": "form_account",
+    "password": "form_password",
+    "authorities": "form_authorities",
 }
+"""Each with its words in the catalogue's part `window`."""
 
 
 class SignInPage(Page):
     """One form. Enter goes on to the next field, and from the last one signs in."""
 
-    NAME = "Sign in"
+    NAME = "sign_in"
 
     def inside(self) -> Iterable[Widget]:
-        for field, words in _FIELDS.items():
-            yield Static(words, markup=False, classes="hint")
+        for field, about in _FIELDS.items():
+            yield Static(self.phone.words.window(about), markup=False, classes="hint")
             yield Input(id=field, password=field == "password", compact=True)
 
     def on_mount(self) -> None:

@@ -4,7 +4,8 @@ import { useEffect, useRef } from "preact/hooks";
 
 import type { Phone } from "./model/phone.js";
 import { Heard } from "./parts/heard.js";
-import { back, route } from "./route.js";
+import { Unbroken } from "./parts/unbroken.js";
+import { back, go, route } from "./route.js";
 import { Hosts } from "./screens/hosts.js";
 import { Pair } from "./screens/pair.js";
 import { Settings } from "./screens/settings.js";
@@ -18,7 +19,7 @@ export function App({ phone }: { phone: Phone }) {
   return (
     <>
       <Notices phone={phone} />
-      <Stage phone={phone} />
+      <Unbroken away={() => { go({ at: "hosts" }); }}><Stage phone={phone} /></Unbroken>
       <Heard />
     </>
   );

@@ -24,10 +24,23 @@ export function back(): void {
   else history.back();
 }
 
-/** Follows the browser's own buttons. A page that is loaded anew shows the computers, whatever its entry in the history was before. */
-export function follow(): void {
+/**
+ * Follows the browser's own buttons, and links that are opened into this page: `opened` hears what stood behind their #. A page that is
+ * loaded anew shows the computers, whatever its entry in the history was before.
+ */
+export function follow(opened: (fragment: string) => void): void {
   history.replaceState({ at: "hosts" }, "", location.pathname);
   addEventListener("popstate", ({ state }) => { route.value = isRoute(state) ? state : { at: "hosts" }; });
+  addEventListener("hashchange", () => {
+    const fragment = takeFragment();
+    if (fragment !== "") opened(fragment);
+  });
+}
+
+/** Goes to what a link to this page is about: a code to pair with, or a thread. */
+export function goTo(fragment: string, how?: { instead: boolean }): void {
+  if (fragment.startsWith("dispatch:")) go({ at: "pair", link: fragment }, how);
+  else if (/^thread=[0-9a-f]{32}$/.test(fragment)) go({ at: "thread", id: fragment.slice("thread=".length) }, how);
 }
 
 function isRoute(state: unknown): state is Route {
@@ -35,7 +48,8 @@ function isRoute(state: unknown): state is Route {
 }
 
 /**
- * Takes the pairing code out of the address that this page was opened with, and the fragment out of the address. Called before anything else.
+ * Takes the pairing code out of the address, and the fragment with it. Called before anything else; and when a link is opened into a page
+ * that is there already.
  * "https://phone.example/#dispatch:pair#..." is what a link to this page looks like.
  */
 export function takeFragment(): string {

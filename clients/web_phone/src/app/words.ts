@@ -65,7 +65,9 @@ export function caseWords(key: CaseKey): Saying {
 
 /** Says why a task stands as it does; null where there is no reason. */
 export function causeOf({ state, view }: TaskStory, host: string): Saying | null {
-  const reason = view.away !== "" && state === "out_of_contact" ? view.away : view.reason;
+  // The computer has it: what the reason advises is for what it does not have, and what to do the state itself says.
+  if (state === "out_of_contact") return { sentence: whyOf(view.away, { host })?.sentence ?? "", advice: "" };
+  const { reason } = view;
   // Of a command that was refused it is the other side's disk.
   return reason === "STORE_FAILED" && state === "refused" ? caseWords("STORE_FAILED_THERE") : whyOf(reason, { host });
 }
@@ -151,8 +153,9 @@ export function bytesWords(bytes: number): string {
   return new Intl.NumberFormat(language.value, { style: "unit", unit: units[at] ?? "byte", unitDisplay: "short", maximumFractionDigits: value < 10 && at > 0 ? 1 : 0 }).format(value);
 }
 
-/** Writes when: the time of today, else the day with it. */
+/** Writes when: the time of today, else the day with it; a question mark for what is no moment, since a screen must not fail at one. */
 export function timeWords(atMs: number): string {
+  if (Number.isNaN(new Date(atMs).getTime())) return "?";
   const [at, now] = [new Date(atMs), new Date()];
   const today = at.toDateString() === now.toDateString();
   return new Intl.DateTimeFormat(language.value, today ? { timeStyle: "short" } : { dateStyle: "medium", timeStyle: "short" }).format(at);

@@ -4,7 +4,7 @@ import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 
-import { type Bytes, EMPTY, hex } from "../protocol/bytes.js";
+import { type Bytes, EMPTY, equal, hex } from "../protocol/bytes.js";
 import { Reason } from "../protocol/dispatch/api/error/v1/error_pb.js";
 import { AccountService, GrantSchema, type KeySet, PairingService, type SignedGrant, SignedGrantSchema } from "../protocol/dispatch/api/pairing/v1/pairing_pb.js";
 import { DeviceKind } from "../protocol/dispatch/api/relay/v1/relay_pb.js";
@@ -37,18 +37,21 @@ interface KnownRight extends Right {
   renewAtMs: number;
 }
 
+/** Makes a transport to a service, which proves nothing yet. */
+export type Reach = (server: string) => Transport;
+
 /** The account that this phone is of. */
 export class Account {
   private now: SignedIn | null = null;
+  private keeping: Promise<unknown> = Promise.resolve(); // one after the other: what is read is what was kept last
   private readonly rights = new Map<string, KnownRight>();
 
   constructor(
-    private readonly database: Database,
+    private readonly database: Pick<Database, "get" | "put">,
     private readonly vault: Vault,
     private readonly keys: Keys,
     private readonly clock: Clock,
-    /** "https" or "http", as the page came. */
-    private readonly scheme: string,
+    private readonly reach: Reach,
   ) {}
 
   /** Who is signed in; null for nobody. */
@@ -74,18 +77,18 @@ export class Account {
     const response = await service.signIn({
       account, password, deviceKey: this.keys.signingKey, deviceName, deviceKind: DeviceKind.PHONE, appVersion: APP_VERSION,
     });
-    const same = this.now?.service === response.serviceName ? this.now.pinned : null;
-    await this.keep({
-      server, account: response.account, service: response.serviceName, deviceName, session: response.session, pinned: pinned(same, response.keys),
-    });
+    await this.keep((now) => ({
+      server, account: response.account, service: response.serviceName, deviceName, session: response.session,
+      pinned: pinned(now?.service === response.serviceName ? now.pinned : null, response.keys),
+    }));
   }
 
   /** Signs out; what it can't tell the service it forgets all the same. */
   async signOut(): Promise<void> {
     const { now } = this;
     if (now === null) return;
+    await this.keep((so) => so && { ...so, session: EMPTY });
     this.rights.clear();
-    await this.keep({ ...now, session: EMPTY });
     await createClient(AccountService, this.transport(now.server, () => now.session)).signOut({}).catch(() => undefined);
   }
 
@@ -100,12 +103,15 @@ export class Account {
   async right(pairId: PairId, fresh: boolean): Promise<Right> {
     const known = this.rights.get(hex(pairId));
     if (known !== undefined && !fresh && this.clock.nowMs() < known.renewAtMs) return known;
+    const shown = this.now?.session ?? EMPTY;
     const { grant, webRelays, session, keys } = await this.pairing().renewGrant({ pairId, appVersion: APP_VERSION });
-    const { now } = this;
-    if (now === null) throw new Refused(Reason.SIGN_IN_REQUIRED);
-    // A token that is fresh is kept before it is used: the old one may be gone.
-    await this.keep({ ...now, session: session.length > 0 ? session : now.session, pinned: pinned(now.pinned, keys) });
-    const right = { grant: checked(grant, this.now?.pinned ?? now.pinned), relays: webRelays, renewAtMs: this.clock.nowMs() + lifeMs(grant) / 2 };
+    // A token that is fresh is kept before it is used: the old one may be gone. It takes the place of the one that was shown for it and of
+    // no other: who has signed out meanwhile, or in again, stays so.
+    const now = await this.keep((so) => so && {
+      ...so, session: session.length > 0 && equal(so.session, shown) ? session : so.session, pinned: pinned(so.pinned, keys),
+    });
+    if (now === null || now.session.length === 0) throw new Refused(Reason.SIGN_IN_REQUIRED);
+    const right = { grant: checked(grant, now.pinned), relays: webRelays, renewAtMs: this.clock.nowMs() + lifeMs(grant) / 2 };
     this.rights.set(hex(pairId), right);
     return right;
   }
@@ -121,16 +127,27 @@ export class Account {
   }
 
   private transport(server: string, session: () => Bytes): Transport {
-    const bare = createConnectTransport({ baseUrl: `${this.scheme}://${server}`, useBinaryFormat: true, fetch: quietly });
+    const bare = this.reach(server);
     // A call has its time; a ceremony is followed for as long as it takes.
     const timed: Transport = { stream: bare.stream.bind(bare), unary: async (method, signal, timeoutMs, ...rest) => bare.unary(method, signal, timeoutMs ?? CALL_MS, ...rest) };
     return proven(timed, { address: server, deviceId: deviceId(this.keys.signingKey), sign: this.keys.sign, session });
   }
 
-  private async keep(now: SignedIn): Promise<void> {
-    await this.database.put("device", await this.vault.seal(SIGNED_IN, now), SIGNED_IN);
-    this.now = now;
+  /** Keeps what becomes of what was kept before; gives that. */
+  private async keep(become: (now: SignedIn | null) => SignedIn | null): Promise<SignedIn | null> {
+    const mine = this.keeping.then(async () => {
+      const now = become(this.now);
+      if (now !== null) await this.database.put("device", await this.vault.seal(SIGNED_IN, now), SIGNED_IN);
+      return (this.now = now);
+    });
+    this.keeping = mine.catch(() => undefined);
+    return mine;
   }
+}
+
+/** Reaches services as the page came, "https" or "http". */
+export function overConnect(scheme: string): Reach {
+  return (server) => createConnectTransport({ baseUrl: `${scheme}://${server}`, useBinaryFormat: true, fetch: quietly });
 }
 
 /** No cookie, no cache, no referrer: a call proves itself. */

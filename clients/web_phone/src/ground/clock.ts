@@ -1,4 +1,4 @@
-/** The page's clock. `performance.now()` may stand still while the device sleeps: then deadlines come early, which is the safe side. */
+/** The page's clock. `performance.now()` may stand still while the device sleeps: then deadlines come early, which is the safe side (`naps`). */
 
 import type { Rng } from "../protocol/ids.js";
 import type { Clock } from "../protocol/thread/carrier.js";

@@ -49,16 +49,14 @@ export async function deviceKeys(database: Database): Promise<DeviceKeys> {
 export async function renewDeviceKey(database: Database): Promise<void> {
   const row = await database.get("keys", OWN);
   if (row === undefined) return;
-  const pair = await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
-  await database.put("keys", { ...row, signKey: pair.privateKey, signPublic: await publicHalf(pair) }, OWN);
+  await database.put("keys", { ...row, ...(await signingKey()) }, OWN);
 }
 
 async function made(database: Database): Promise<KeyRow> {
   let row: KeyRow;
   try {
-    const pair = await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
     await makeDhKey(); // told now rather than in the middle of pairing
-    row = { signKey: pair.privateKey, signPublic: await publicHalf(pair), vaultKey: await Vault.makeKey() };
+    row = { ...(await signingKey()), vaultKey: await Vault.makeKey() };
   } catch (problem) {
     throw new NoDeviceKeys("no Ed25519 or X25519 in this browser", { cause: problem });
   }
@@ -68,6 +66,11 @@ async function made(database: Database): Promise<KeyRow> {
   if (there === undefined) await turn.store.put(row, OWN);
   await turn.done;
   return there ?? row;
+}
+
+async function signingKey(): Promise<Pick<KeyRow, "signKey" | "signPublic">> {
+  const pair = await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
+  return { signKey: pair.privateKey, signPublic: await publicHalf(pair) };
 }
 
 async function makeDhKey(): Promise<BrowserDhKey> {

@@ -143,7 +143,21 @@ export class KeptPairings implements Store {
     if (hostSignature === null) return;
     const snapshot = await this.load(keys.pairId);
     if (snapshot?.state === "provisional") await this.commit(keys.pairId, snapshot.revision, [{ kind: "pairing", state: "active", reason: "" }]);
-    for (const { pairId } of older) await this.end(pairId, { replaced: true });
+    await this.settle();
+  }
+
+  /**
+   * Drops the keys that are to be gone: of pairings that are over, and of older ones with the host of an active one. What is in the
+   * way of that (a page that is closed between a commit and the next) is made good by the next call. Repeating it is safe.
+   */
+  async settle(): Promise<void> {
+    const all = await this.all();
+    const replaced = new Set(all.flatMap(({ core, known }) => (core.state === "active" ? known.earlier.map(hex) : [])));
+    for (const { pairId, known, core } of all) {
+      const isReplaced = replaced.has(hex(pairId));
+      const isDone = known.pairPsk.length === 0 && (known.replaced || !isReplaced);
+      if ((core.state === "ended" || isReplaced) && !isDone) await this.end(pairId, { replaced: isReplaced });
+    }
   }
 
   /** Changes what a person calls the host. */

@@ -5,14 +5,25 @@
 
 const LOCK = "dispatch-device";
 const BORROWED = "dispatch-borrowed";
+const TAKING = "dispatch-taking";
 
 /**
  * Takes the device for as long as this page lives. Gives whether it did: false while another tab has it, unless `takeOver`.
  * `lost` is called when another tab took it over.
  */
 export async function own(takeOver: boolean, lost: () => void): Promise<boolean> {
+  // One page after the other looks who has it and takes it: two that start beside a worker would else take it from each other.
+  return navigator.locks.request(TAKING, async () => take(takeOver || (await isBorrowed()), lost));
+}
+
+/** Whether a worker has the device. One from which it was taken may still be letting go of what it borrowed. */
+async function isBorrowed(): Promise<boolean> {
   const { held = [] } = await navigator.locks.query();
-  const steal = takeOver || held.some(({ name }) => name === BORROWED);
+  const holder = (of: string): string | undefined => held.find(({ name }) => name === of)?.clientId;
+  return holder(BORROWED) !== undefined && holder(BORROWED) === holder(LOCK);
+}
+
+async function take(steal: boolean, lost: () => void): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const owning = navigator.locks.request(LOCK, steal ? { steal } : { ifAvailable: true }, async (lock) => {
       resolve(lock !== null);

@@ -4,7 +4,7 @@
  * It holds no stream for longer than that. docs/web-phone.md "Notifications", "One tab".
  */
 
-import { type Reply, type Request, serve } from "../app/model/approvals.js";
+import { ANSWERED_MS, PATIENCE_MS, type Reply, type Request, serve, WITHDRAWN } from "../app/model/approvals.js";
 import { aroundLinks, type Ground, lay } from "../app/model/ground.js";
 import { Link } from "../app/model/link.js";
 import { rng } from "../ground/clock.js";
@@ -15,8 +15,13 @@ import { ID_BYTES } from "../protocol/ids.js";
 
 declare const self: ServiceWorkerGlobalScope;
 
-/** A page that sleeps does not answer, ms. */
-const PAGE_MS = 20_000;
+/** A page that sleeps does not answer. So long behind the moment at which one that is awake has, ms, it is given up. */
+const BEHIND_MS = 3_000;
+/** What a page that sleeps says. */
+const SILENCE = "silence";
+
+/** What is wanted of whoever can answer. */
+export type Wish = Extract<Request, { ask: "newest" }> | Omit<Extract<Request, { ask: "answer" }>, "beginByMs">;
 
 /** What a person chose, as far as the worker must know it. */
 export async function choices(): Promise<WorkerChoices> {
@@ -29,23 +34,47 @@ export async function choices(): Promise<WorkerChoices> {
 
 const NOTHING: WorkerChoices = { language: "", answerThere: false };
 
-/** Asks whoever can answer; null when nobody can. */
-export async function asked(request: Request): Promise<Reply | null> {
+/** Asks whoever can answer; null when nobody can, and nothing was done. */
+export async function asked(wish: Wish): Promise<Reply | null> {
   const pages = await self.clients.matchAll({ type: "window" });
-  const replies = await Promise.all(pages.map(async (page) => fromPage(page, request)));
-  return replies.find((reply) => reply !== null) ?? borrow(async (over) => grounded(async (ground) => byItself(ground, request, over))).catch(() => null);
+  const settled = new AbortController();
+  const request = timed(wish);
+  const asking = pages.map(async (page) => fromPage(page, request, settled.signal));
+  const reply = await Promise.any(asking.map(async (one) => spoken(await one))).catch(() => null);
+  settled.abort();
+  if (reply !== null) return reply;
+  const own = await borrow(async (over) => grounded(async (ground) => byItself(ground, timed(wish), over))).catch(() => null);
+  if (own !== null || !(await Promise.all(asking)).includes(SILENCE)) return own;
+  // It may have begun, and have gone to sleep then.
+  return { became: wish.ask === "answer" ? "not_known" : null, waiting: null };
 }
 
-async function fromPage(page: Client, request: Request): Promise<Reply | null> {
+function timed(wish: Wish): Request {
+  return wish.ask === "newest" ? wish : { ...wish, beginByMs: Date.now() + PATIENCE_MS };
+}
+
+function spoken(said: Reply | typeof SILENCE | null): Reply {
+  if (said === null || said === SILENCE) throw new Error("no answer");
+  return said;
+}
+
+/** Asks a page; null from one that can't say, SILENCE from one that does not. It hears when its answer is not waited for any more. */
+async function fromPage(page: Client, request: Request, settled: AbortSignal): Promise<Reply | typeof SILENCE | null> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
-    const answered = (reply: Reply | null): void => {
-      clearTimeout(impatient);
+    const settle = (reply: Reply | typeof SILENCE | null): void => {
+      clearTimeout(patience);
+      settled.removeEventListener("abort", giveUp);
       port1.close();
       resolve(reply);
     };
-    const impatient = setTimeout(answered, PAGE_MS, null);
-    port1.onmessage = ({ data }: MessageEvent<Reply | null>) => { answered(data); };
+    const giveUp = (): void => {
+      port1.postMessage(WITHDRAWN);
+      settle(SILENCE);
+    };
+    const patience = setTimeout(giveUp, (request.ask === "answer" ? ANSWERED_MS : PATIENCE_MS) + BEHIND_MS);
+    settled.addEventListener("abort", giveUp, { once: true });
+    port1.onmessage = ({ data }: MessageEvent<Reply | null>) => { settle(data); };
     page.postMessage(request, [port2]);
   });
 }
@@ -53,11 +82,11 @@ async function fromPage(page: Client, request: Request): Promise<Reply | null> {
 async function byItself(ground: Ground, request: Request, over: AbortSignal): Promise<Reply | null> {
   const kept = (await ground.pairings.all()).find(({ pairId }) => hex(pairId) === request.pairing);
   if (kept === undefined) return null;
-  const link = new Link(kept, aroundLinks(ground, rng(ID_BYTES), () => undefined));
+  const link = new Link(kept, aroundLinks(ground, rng(ID_BYTES), { signInNeeded: () => undefined, activated: () => undefined }));
   over.addEventListener("abort", () => { link.close(); }, { once: true });
   try {
     await link.open();
-    return await serve(link, request);
+    return await serve(link, request, over);
   } finally {
     link.close();
   }

@@ -5,7 +5,12 @@
  * and may be answered there.
  */
 
-import type { Became, Waiting } from "../app/model/approvals.js";
+import type { Became } from "../app/model/answering.js";
+import type { Waiting } from "../app/model/approvals.js";
+import { oneLine } from "../app/plain.js";
+
+/** What the worker says to a page when the browser's push service has ended the subscription. */
+export const RENEW = "renew";
 
 /** What a push is about. */
 export interface Call {
@@ -22,7 +27,7 @@ export type Bound = Pick<Waiting, "task" | "question">;
 
 export type Said = "once" | "deny";
 
-/** A notification. A newer one of the same tag takes the older one's place: one for each pairing and kind. */
+/** A notification. A newer one of the same tag takes the older one's place: one for each pairing and kind; but each question has its own, so that a tap meant for one never answers the next. */
 export interface Notice {
   readonly title: string;
   readonly body: string;
@@ -38,12 +43,14 @@ const WORDS = {
     asks: "{host} asks", once: "Allow once", deny: "Don't allow", more: "There is more: tap to read it.",
     over: "That was answered already, or is over. Nothing was done with your answer.",
     not_taken: "Your answer did not get through. Tap to answer in the thread.",
+    not_known: "It is not known yet whether your answer counts. Tap to look.",
   },
   de: {
     question: "Dein Computer fragt dich etwas.", news: "Dein Computer hat Neuigkeiten.", many: "Es gibt Neuigkeiten zu {count} Aufgaben.",
     asks: "{host} fragt", once: "Einmal erlauben", deny: "Nicht erlauben", more: "Es geht weiter: Tippen, um es zu lesen.",
     over: "Das ist schon beantwortet oder vorbei. Mit deiner Antwort geschah nichts.",
     not_taken: "Deine Antwort kam nicht an. Tippen, um im Verlauf zu antworten.",
+    not_known: "Ob deine Antwort zählt, ist noch nicht bekannt. Tippen, um nachzusehen.",
   },
 } as const;
 
@@ -73,19 +80,26 @@ export function question(pairing: string, { host, text, whole, task, question: i
   const words = wordsOf(language);
   const [once, deny] = [{ action: "once", title: words.once }, { action: "deny", title: words.deny }] as const;
   return {
-    title: words.asks.replace("{host}", () => host), body: whole ? text : `${text}\n${words.more}`, tag: tagOf(pairing, true), urgent: true,
+    title: words.asks.replace("{host}", () => oneLine(host)), body: whole ? text : `${text}\n${words.more}`, tag: tagOf(pairing, true, id), urgent: true,
     data: { pairing, bound: { task, question: id } }, actions: whole ? [once, deny] : [deny],
   };
 }
 
-/** Says that an answer came to nothing. */
-export function unanswered(pairing: string, became: Exclude<Became, "taken">, language: string): Notice {
-  return { title: "Dispatch", body: wordsOf(language)[became], tag: tagOf(pairing, true), urgent: false, data: { pairing, bound: null }, actions: [] };
+/** Says in the place of a question that an answer came to nothing. */
+export function unanswered(pairing: string, { question: id }: Bound, became: Exclude<Became, "counts">, language: string): Notice {
+  return { title: "Dispatch", body: wordsOf(language)[became], tag: tagOf(pairing, true, id), urgent: false, data: { pairing, bound: null }, actions: [] };
 }
 
-/** The tag of all notifications of a kind. */
-export function tagOf(pairing: string, urgent: boolean): string {
-  return `${urgent ? "question" : "news"}/${pairing}`;
+/** The tag of a notification of a kind; of a question that is shown, its own. */
+export function tagOf(pairing: string, urgent: boolean, question = ""): string {
+  const kind = `${urgent ? "question" : "news"}/${pairing}`;
+  return question === "" ? kind : `${kind}/${question}`;
+}
+
+/** Whether a tag is of a pairing; `urgent` asks for its questions, and false for its news. */
+export function isOf(tag: string, pairing: string, urgent: boolean): boolean {
+  const kind = tagOf(pairing, urgent);
+  return tag === kind || tag.startsWith(`${kind}/`);
 }
 
 function wordsOf(language: string): (typeof WORDS)[keyof typeof WORDS] {

@@ -10,7 +10,7 @@
 import { asked, choices } from "./asking.js";
 import { digest, give, isOurs, keepAll, keepNoOthers } from "./files.js";
 import { gone } from "./gone.js";
-import { type Bound, callOf, type Notice, notice, question, type Said, unanswered } from "./notice.js";
+import { type Bound, callOf, isOf, type Notice, notice, question, RENEW, type Said, unanswered } from "./notice.js";
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -33,6 +33,11 @@ self.addEventListener("fetch", (event) => {
 
 self.addEventListener("push", (event) => {
   event.waitUntil(called(event.data?.text() ?? ""));
+});
+
+// A page subscribes anew, and tells the relays; where there is none the next one does, when it starts.
+self.addEventListener("pushsubscriptionchange", (event) => {
+  (event as ExtendableEvent).waitUntil(self.clients.matchAll({ type: "window" }).then((pages) => { for (const page of pages) page.postMessage(RENEW); }));
 });
 
 self.addEventListener("notificationclick", (event) => {
@@ -80,7 +85,7 @@ async function answered(pairing: string, bound: Bound, said: Said): Promise<void
   const spoken = language || self.navigator.language;
   const reply = await asked({ ask: "answer", pairing, ...bound, said });
   const became = reply?.became ?? "not_taken";
-  if (became !== "taken") await show(unanswered(pairing, became, spoken));
+  if (became !== "counts") await show(unanswered(pairing, bound, became, spoken));
   else if (reply !== null && reply.waiting !== null) await show(question(pairing, reply.waiting, spoken));
 }
 
@@ -88,6 +93,9 @@ async function show({ title, body, tag, data, urgent, actions }: Notice): Promis
   // `actions` is not in TypeScript's library: not every browser has it, and one without shows the rest.
   const options: NotificationOptions & { actions: Notice["actions"] } = { body, tag, data, actions, icon: "icon-192.png", badge: "icon-192.png", requireInteraction: urgent };
   await self.registration.showNotification(title, options);
+  // One of a kind at a time: that of an older question goes.
+  const kind = isOf(tag, data.pairing, true);
+  for (const one of await self.registration.getNotifications()) if (one.tag !== tag && isOf(one.tag, data.pairing, kind)) one.close();
 }
 
 /** Brings the app to the front, at the thread of that pairing. */

@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 
 import { type Around, Link } from "../../src/app/model/link.js";
 import { CARRY } from "../../src/ground/carrying.js";
-import { type KeptPairing } from "../../src/ground/kept_pairings.js";
+import type { KeptPairing, Known } from "../../src/ground/kept_pairings.js";
 import { EMPTY_CORE } from "../../src/ground/snapshots.js";
 import { type Bytes, EMPTY } from "../../src/protocol/bytes.js";
 import { Reason } from "../../src/protocol/dispatch/api/error/v1/error_pb.js";
@@ -49,8 +49,11 @@ class Kept extends MemoryStore {
     return Promise.resolve({ keys: phone, signedFor: [phone.pairId] });
   }
 
+  core = EMPTY_CORE;
+  settled = 0;
+
   async all(): Promise<KeptPairing[]> {
-    return Promise.resolve([]);
+    return Promise.resolve([{ pairId: this.pair.phone.pairId, known: {} as Known, core: this.core }]);
   }
 
   async rename(): Promise<void> {
@@ -58,6 +61,11 @@ class Kept extends MemoryStore {
   }
 
   async end(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async settle(): Promise<void> {
+    this.settled++;
     return Promise.resolve();
   }
 }
@@ -69,6 +77,7 @@ class World {
   readonly kept = new Kept();
   readonly threads: Stream[] = [];
   readonly transfers: Stream[] = [];
+  readonly activated: number[] = []; // how often it was settled before
   right = async (): Promise<Right> => Promise.resolve(RIGHT);
   dialTransfer = async (): Promise<Carrier> => Promise.resolve(this.transfer());
 
@@ -77,7 +86,7 @@ class World {
     const sign = async (message: Bytes): Promise<Bytes> => Promise.resolve(ed25519.sign(message, phoneSeed));
     const known = { hostName: "desk", label: "", madeAtMs: 0, agreePublic: EMPTY, peerX25519, peerEd25519, pairPsk, earlier: [], replaced: false };
     return new Link({ pairId, known, core: EMPTY_CORE }, {
-      pairings: this.kept, sign, signInNeeded: () => undefined, right: async () => this.right(),
+      pairings: this.kept, sign, signInNeeded: () => undefined, activated: () => { this.activated.push(this.kept.settled); }, right: async () => this.right(),
       identity: { deviceId: deviceId(ownEd25519), sign, appVersion: "0.1.0", instance: counted("instance")(16) },
       dial: async (_, path) => (path === CARRY ? this.dialTransfer() : Promise.resolve(this.thread())),
     });
@@ -139,7 +148,7 @@ it("what can't be sent is said, and nobody takes it for sent", async () => {
 
   expect(await link.send("x".repeat(LONGEST_TEXT_BYTES + 1), [])).toMatchObject(BAD_REQUEST);
   expect(await link.steer(TASK, "x".repeat(LONGEST_STEER_BYTES + 1))).toMatchObject(BAD_REQUEST);
-  expect(await link.answer(TASK, { question, choices: ["red"], isApproval: false, preview: "" }, "green")).toMatchObject(BAD_REQUEST);
+  expect(await link.answer(TASK, { question, choices: ["red"], isApproval: false, preview: { text: "", whole: true } }, "green")).toMatchObject({ became: "not_taken", why: BAD_REQUEST });
 
   expect([link.tasks, stream.said.some((frame) => frame.case === "post")]).toEqual([[], false]);
 });
@@ -200,6 +209,22 @@ it("whoever presses Connect twice has one stream", async () => {
   link.close();
   await until(() => world.threads[1]?.closed === true);
   expect(world.threads.length).toBe(2);
+});
+
+it("the first session makes a pairing active: older ones with that computer are settled, then the phone looks again at what it has", async () => {
+  const world = new World();
+
+  await world.together();
+
+  await until(() => world.activated.length > 0);
+  expect(world.activated).toEqual([1]);
+});
+
+it("what came and did not open is counted for whoever asks", async () => {
+  const world = new World();
+  world.kept.core = { ...EMPTY_CORE, holes: 3 };
+
+  expect(await world.link().holes()).toBe(3);
 });
 
 it("what is kept and can't be read stops its link, and is said", async () => {

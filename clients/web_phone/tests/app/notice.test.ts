@@ -1,18 +1,20 @@
 /** What a notification says, and to which question its answers go. */
 
 import { create } from "@bufbuild/protobuf";
+import { signal } from "@preact/signals";
 import { expect, it } from "vitest";
 
+import type { Given } from "../../src/app/model/answering.js";
 import { MOST_CHARACTERS, newest, serve, shown } from "../../src/app/model/approvals.js";
 import type { Link } from "../../src/app/model/link.js";
 import type { Asked, Item } from "../../src/app/model/story.js";
 import { QuestionSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
-import { callOf, notice, question, unanswered } from "../../src/worker/notice.js";
+import { callOf, isOf, notice, question, tagOf, unanswered } from "../../src/worker/notice.js";
 
 const pairing = "0".repeat(32);
 
-function asked(text: string, preview = "", id = 9, isApproval = true): Asked {
-  return { question: create(QuestionSchema, { questionId: new Uint8Array(16).fill(id), text }), choices: ["once", "deny"], isApproval, preview };
+function asked(text: string, preview = "", id = 9, isApproval = true, whole = true): Asked {
+  return { question: create(QuestionSchema, { questionId: new Uint8Array(16).fill(id), text }), choices: ["once", "deny"], isApproval, preview: { text: preview, whole } };
 }
 
 function item(id: string, of: Asked | null): Item {
@@ -34,25 +36,31 @@ it("what a push counts is a number or one", () => {
 
 it("a question that is shown whole can be answered both ways, and the answers are bound to it", () => {
   const waiting = newest([item("aa", asked("Delete 3 files?", "- a.txt"))], "Desk");
-  expect(waiting).toEqual({ host: "Desk", task: "aa", question: "09".repeat(16), text: "Delete 3 files?\n- a.txt", whole: true });
+  expect(waiting).toEqual({ host: "Desk", task: "aa", question: "09".repeat(16), text: "Delete 3 files? ⏎ - a.txt", whole: true });
   const said = waiting && question(pairing, waiting, "en");
   expect(said?.actions.map(({ action }) => action)).toEqual(["once", "deny"]);
   expect(said?.data).toEqual({ pairing, bound: { task: "aa", question: "09".repeat(16) } });
-  expect(said?.body).toBe("Delete 3 files?\n- a.txt");
+  expect(said?.body).toBe("Delete 3 files? ⏎ - a.txt");
 });
 
 it("nobody says yes to what they can't read whole", () => {
-  for (const preview of ["x".repeat(MOST_CHARACTERS), "a\n".repeat(9)]) {
+  for (const preview of ["x".repeat(MOST_CHARACTERS), "a\n".repeat(30)]) {
     const { text, whole } = shown(asked("Run this?", preview));
     expect(whole).toBe(false);
     const said = question(pairing, { host: "Desk", task: "aa", question: "09", text, whole }, "en");
     expect(said.actions.map(({ action }) => action)).toEqual(["deny"]);
     expect(said.body).toContain("There is more");
   }
+  expect(shown(asked("Run this?", "ls", 9, true, false))).toEqual({ text: "Run this? ⏎ ls …", whole: false }); // parts of it are not here
 });
 
-it("what would make text look like other text is left out", () => {
-  expect(shown(asked("run a\u202etxt.exe\r\u0007\u2028now")).text).toBe("run a txt.exe   now");
+it("a heading that says once more what is asked takes no room", () => {
+  expect(shown(asked("New folder tax?", "**New folder tax**\n\nIn `files`:\n\n- new folder `tax`")).text).toBe("New folder tax? ⏎ In `files`: ⏎ - new folder `tax`");
+});
+
+it("what would make text look like other text, or nothing, is shown as what it is, and each space where there is more than one", () => {
+  expect(shown(asked("run a\u202etxt.exe\r\u0007\u2028now")).text).toBe("run a⟨U+202E⟩txt.exe␍␇⟨U+2028⟩now");
+  expect(shown(asked("Delete these?", "\n\n`a  b` \u3164\n\tc")).text).toBe("Delete these? ⏎ `a␣␣b` ⟨U+3164⟩ ⏎ ␣c");
 });
 
 it("the newest approval is shown; questions of an agent's own and that which was just answered are not", () => {
@@ -62,25 +70,56 @@ it("the newest approval is shown; questions of an agent's own and that which was
   expect(newest([], "Desk")).toBeNull();
 });
 
-it("an answer that came to nothing is said so, in place of the question", () => {
-  expect(unanswered(pairing, "over", "en").body).toContain("already");
-  expect(unanswered(pairing, "not_taken", "de").body).toContain("kam nicht an");
-  expect(unanswered(pairing, "over", "en").tag).toBe(`question/${pairing}`);
+it("each question has a notification of its own: a tap that was meant for one does not answer the next that takes its place", () => {
+  const [first, second] = ["aa", "bb"].map((id) => question(pairing, { host: "Desk", task: id, question: id.repeat(16), text: "Go?", whole: true }, "en").tag);
+
+  expect(first).not.toBe(second);
+  for (const tag of [first ?? "", second ?? "", tagOf(pairing, true)]) expect([isOf(tag, pairing, true), isOf(tag, pairing, false), isOf(tag, "1".repeat(32), true)]).toEqual([true, false, false]);
 });
 
-it("an answer goes to the question that was shown, and to no other that is open", async () => {
-  const answered: [unknown, string][] = [];
-  const link = {
-    name: "Desk", thread: [item("aa", asked("Delete 3 files?", "", 2)), item("bb", asked("Long?", "x".repeat(MOST_CHARACTERS), 3))], complete: true, standing: "reachable",
-    watch: () => 0, answer: async (_: unknown, { question: of }: Asked, said: string) => { answered.push([of.questionId[0], said]); return Promise.resolve(null); },
-  } as unknown as Link; // all that is asked of it
-  const answer = async (task: string, id: string, said: "once" | "deny") => serve(link, { ask: "answer", pairing, task, question: id.repeat(16), said });
+it("an answer that came to nothing is said so, in place of the question", () => {
+  const bound = { task: "aa", question: "09".repeat(16) };
+  expect(unanswered(pairing, bound, "over", "en").body).toContain("already");
+  expect(unanswered(pairing, bound, "not_taken", "de").body).toContain("kam nicht an");
+  expect(unanswered(pairing, bound, "not_known", "en").body).toContain("not known");
+  expect(unanswered(pairing, bound, "over", "en").tag).toBe(`question/${pairing}/${bound.question}`);
+});
 
-  expect((await answer("aa", "01", "once")).became).toBe("over"); // of the same task, and closed meanwhile
-  expect((await answer("bb", "02", "once")).became).toBe("over");
-  expect((await answer("bb", "03", "once")).became).toBe("not_taken"); // was never shown whole
-  expect(answered).toEqual([]);
-  expect((await answer("aa", "02", "once")).became).toBe("taken");
-  expect((await answer("bb", "03", "deny")).became).toBe("taken");
-  expect(answered).toEqual([[2, "once"], [3, "deny"]]);
+class Desk {
+  readonly name = "Desk";
+  readonly changed = signal(0);
+  readonly answered: [unknown, string, number][] = [];
+  thread = [item("aa", asked("Delete 3 files?", "", 2)), item("bb", asked("Long?", "x".repeat(MOST_CHARACTERS), 3))];
+  complete = true;
+  standing = "reachable";
+
+  async answer(_: unknown, { question: of }: Asked, said: string, beginByMs: number): Promise<Given> {
+    this.answered.push([of.questionId[0], said, beginByMs]);
+    return Promise.resolve({ became: "counts", why: null });
+  }
+
+  async serves(task: string, id: string, said: "once" | "deny", { beginByMs = Date.now() + 60_000, withdrawn = false } = {}) {
+    const request = { ask: "answer", pairing, task, question: id.repeat(16), said, beginByMs } as const;
+    return serve(this as unknown as Link, request, withdrawn ? AbortSignal.abort() : new AbortController().signal); // all that is asked of it
+  }
+}
+
+it("an answer goes to the question that was shown, and to no other that is open", async () => {
+  const desk = new Desk();
+  const beginByMs = Date.now() + 60_000;
+
+  expect((await desk.serves("aa", "01", "once")).became).toBe("over"); // of the same task, and closed meanwhile
+  expect((await desk.serves("bb", "02", "once")).became).toBe("over");
+  expect((await desk.serves("bb", "03", "once")).became).toBe("not_taken"); // was never shown whole
+  expect(desk.answered).toEqual([]);
+  expect((await desk.serves("aa", "02", "once", { beginByMs })).became).toBe("counts");
+  expect((await desk.serves("bb", "03", "deny", { beginByMs })).became).toBe("counts");
+  expect(desk.answered).toEqual([[2, "once", beginByMs], [3, "deny", beginByMs]]);
+});
+
+it("an answer that the worker waits for no longer is not begun, also by a page that slept", async () => {
+  const desk = new Desk();
+
+  expect((await desk.serves("aa", "02", "once", { withdrawn: true })).became).toBe("not_taken");
+  expect(desk.answered).toEqual([]);
 });

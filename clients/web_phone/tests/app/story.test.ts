@@ -1,14 +1,14 @@
 /** The thread as a person reads it, from tasks and events; and what of a commit goes where. */
 
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { filesOf, story, thread } from "../../src/app/model/story.js";
 import { changed, EMPTY_CORE } from "../../src/ground/snapshots.js";
 import { read, write } from "../../src/ground/codec.js";
 import { EMPTY, hex } from "../../src/protocol/bytes.js";
 import { Reason } from "../../src/protocol/dispatch/api/error/v1/error_pb.js";
-import { ActionSchema, Approval, type Event, EventSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
+import { ActionSchema, Approval, type Event, EventSchema, QuestionSchema, StartedSchema, StepSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
 import type { MessageId, TaskId } from "../../src/protocol/ids.js";
 import type { Post, Task } from "../../src/protocol/thread/store.js";
 import { NEW, type TaskView } from "../../src/protocol/thread/task_view.js";
@@ -43,11 +43,28 @@ it("an answer to a question of the agent's own is no approval, whatever its word
   expect(story(task({ state: "running" }), [asking, answered]).answers).toEqual([{ approval: "", text: "always", by: "desk", reason: Reason.UNSPECIFIED }]);
 });
 
-it("what is too long for a question is shown whole with it, and not with the next", () => {
-  const part = (detail: string): Event => event({ case: "step", value: { title: "What is asked about, part 1 of 2", detail } });
+describe("what is too long for a question", () => {
+  const part = (number: number, many: number, detail: string): Event => event({ case: "step", value: create(StepSchema, { title: `What is asked about, part ${number} of ${many}`, detail }) });
+  const asks = (parts: number): Event => event({ case: "question", value: create(QuestionSchema, { questionId, text: "May I?", actionDigest: new Uint8Array(32), preview: "rm …", parts }) });
+  const preview = (...events: Event[]) => story(task({ state: "asking" }), events).asked?.preview;
 
-  expect(story(task({ state: "asking" }), [part("rm "), part("-rf x"), asking]).asked?.preview).toBe("rm -rf x");
-  expect(story(task({ state: "asking" }), [part("rm -rf x"), asking, asking]).asked?.preview).toBe("");
+  it("is shown whole with it, and not with the next", () => {
+    expect(preview(part(1, 2, "rm "), part(2, 2, "-rf x"), asks(2))).toEqual({ text: "rm -rf x", whole: true });
+    expect(preview(part(1, 1, "rm -rf x"), asks(1), asks(0))).toEqual({ text: "rm …", whole: true });
+    expect(preview(part(1, 1, "of another question"), part(1, 1, "rm -rf x"), asks(1))).toEqual({ text: "rm -rf x", whole: true });
+  });
+
+  it.each([
+    ["the first are missing", [part(3, 3, "ls")], 3],
+    ["all are missing", [], 3],
+    ["the last is missing", [part(1, 3, "ls"), part(2, 3, "ls")], 3],
+    ["they are in another order", [part(2, 2, "ls"), part(1, 2, "ls")], 2],
+    ["they are another question's", [part(1, 3, "ls"), part(2, 3, "ls")], 2],
+    ["something stands between", [part(1, 2, "ls"), event({ case: "started", value: create(StartedSchema) }), part(2, 2, "ls")], 2],
+    ["they are an agent's own steps", [event({ case: "step", value: create(StepSchema, { title: "ls", detail: "ls" }) })], 1],
+  ] as const)("is not taken for whole where %s", (_, before, parts) => {
+    expect(preview(...before, asks(parts))).toEqual({ text: "rm …", whole: false });
+  });
 });
 
 it("a question of a task that is over asks nobody any more", () => {

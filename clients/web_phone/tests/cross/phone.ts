@@ -118,6 +118,7 @@ const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = 
           say({ event: "revoked" });
           return Promise.resolve();
         },
+        activated: async () => Promise.resolve(),
       },
     );
     line.run().then(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from dispatch import errors
@@ -16,10 +16,15 @@ from dispatch.plain import one_line, plain
 from dispatch.words import Words, filled
 from dispatch.words.spoken import spoken
 
+from dispatch_host import phone_words, thread_words
+from dispatch_host.page.formatted import formatted
+
 Shown = dict[str, Any]
 
 EVENTS = 200
 """Of a thread; the newest."""
+FORMATTED = 200_000
+"""So many characters of a thread's answers are laid out, the newest; the others stand there as they came."""
 FILES = 50
 TASKS = 50
 _LINE = 300
@@ -34,7 +39,10 @@ def state(status: pb.GetStatusResponse, tasks: Sequence[pb.TaskStatus], words: W
     return {
         "running": status.running,
         "about": _filled(page["signed_in"], account) if status.account else page["signed_out"],
-        "phones": [_phone(one, words) for one in status.pairings],
+        "phones": [
+            _phone(one, name, words)
+            for one, name in zip(status.pairings, phone_words.phone_names(status.pairings), strict=True)
+        ],
         "task": _task(status.running_task, words) if status.HasField("running_task") else None,
         "waiting": [_task(one, words) for one in status.waiting_tasks],
         "questions": [_question(one, words) for one in status.questions],
@@ -53,17 +61,48 @@ def absent(words: Words) -> Shown:
 
 
 async def told(events: AsyncIterator[bytes], words: Words) -> Shown:
-    """Read a thread from its beginning, and give its newest events and files."""
+    """Read a thread from its beginning, and give its newest events, those of a task together, and files."""
     kept: deque[Shown] = deque(maxlen=EVENTS)
+    heads: dict[str, Shown] = {}  # what was asked, by task: its event may be older than the newest
     files: deque[Shown] = deque(maxlen=FILES)
+    approvals: set[str] = set()  # an agent's own choice may be called "always", and is none
     async for content in events:
         event = event_told(thread.Event.FromString(content))
         files.extend(_file(one, words.page["file_came"]) for one in event.get("attachments", ()))
         if event["event"] == "artifact":
             files.append(_file(event, words.page["file_made"]))
-        if (line := _line(event, words)) is not None:
+        if event["event"] == "asking" and "digest" in event:
+            approvals.add(event["question_id"])
+        to_approval = event["event"] == "answered" and event["question_id"] in approvals
+        if (line := _line(event, words, approval=to_approval)) is not None:
+            line["task"] = event.get("task_id", "")
             kept.append(line)
-    return {"events": list(kept), "files": list(reversed(files))}
+            if line["kind"] == "asked":
+                heads[line["task"]] = line
+                if len(heads) > EVENTS:
+                    del heads[next(iter(heads))]
+    _format(kept)
+    return {"events": _by_task(kept, heads), "files": list(reversed(files))}
+
+
+def _by_task(lines: Iterable[Shown], heads: Mapping[str, Shown]) -> list[Shown]:
+    """Put the lines of a task together, below what was asked: another may be asked while it is worked on."""
+    groups: dict[str | int, list[Shown]] = {}
+    for line in lines:
+        task = line["task"]
+        group = groups.setdefault(task or line["number"], [])  # what is of no task stands by itself
+        if not group and line["kind"] != "asked" and task in heads:
+            group.append(heads[task])
+        group.append(line)
+    return [line for group in groups.values() for line in group]
+
+
+def _format(lines: Sequence[Shown]) -> None:
+    """Lay the newest answers out, as far as they are not too much: whoever writes them has no bound."""
+    left = FORMATTED
+    for line in reversed(lines):
+        if line["kind"] == "text" and (left := left - len(line["text"])) >= 0:
+            line["formatted"] = formatted(line["text"])
 
 
 def pairing(event: pb.PairResponse, words: Words, *, rows: Sequence[str] = ()) -> tuple[str, Shown]:
@@ -75,7 +114,9 @@ def pairing(event: pb.PairResponse, words: Words, *, rows: Sequence[str] = ()) -
             peer = one_line(event.code.peer, _LINE)
             return "code", {"text": _filled(words.page["same"], {"phone": peer}), "code": event.code.code}
         case "warning":
-            return "warning", problem(errors.of(event.warning.reason), words)
+            said = phone_words.pairing_warned(event.warning, words)
+            told = {"reason": errors.word(event.warning.reason), "sentence": said.sentence, "advice": said.advice}
+            return "warning", told | {"code_over": event.warning.retry_after_ms > 0}
         case _ if event.ended.reason:
             return "ended", problem(errors.of(event.ended.reason), words)
         case _:
@@ -94,8 +135,8 @@ def problem(error: errors.DispatchError, words: Words) -> Shown:
     return {"reason": errors.word(error.reason), "sentence": said.sentence, "advice": said.advice}
 
 
-def _phone(one: pb.PairingStatus, words: Words) -> Shown:
-    page, name = words.page, one_line(one.phone_name, _LINE)
+def _phone(one: pb.PairingStatus, name: str, words: Words) -> Shown:
+    page = words.page
     here = one.connected or one.direct
     told = {"pair_id": one.pair_id.hex(), "name": name, "connected": here}
     told["title"] = _filled(page["connected_to" if here else "not_connected"], {"phone": name})
@@ -124,7 +165,7 @@ def _task(one: pb.TaskStatus, words: Words) -> Shown:
 
 def _question(asked: pb.OpenQuestion, words: Words) -> Shown:
     page, question = words.page, asked.question
-    names = {"once": page["once"], "task": page["task_long"], "always": page["always"], "deny": page["deny"]}
+    names = _approvals(words)
     approval = bool(question.action_digest)
     answers = question_words.answers(question)
     rule = {"rule": one_line(question.rule, _LINE)}
@@ -175,44 +216,40 @@ def _awake(found: pb.KeepAwakeStatus, words: Words) -> Shown:
     return {"mode": mode, "held": False, "about": page["awake_not"] + later}
 
 
-_SIGNS = {"started": "▸", "step": "·", "artifact": "↓", "steered": "»", "answered": "»"}
-# What an agent said never begins as what a person did.
+_KINDS = {
+    "accepted": "asked",
+    "scheduled": "asked",
+    "text": "text",
+    "ended": "ended",
+    "started": "step",
+    "step": "step",
+    "asking": "step",
+    "answered": "step",
+    "artifact": "step",
+    "steered": "step",
+    "steer_refused": "step",
+}
+"""How the page draws an event; all others as a mark between tasks."""
+_PASSING = frozenset({"waiting"})
+"""What is of no interest once it is over: how it stands is said of the task."""
 
 
-def _line(event: Shown, words: Words) -> Shown | None:
-    """Give an event as a line of the thread; None for what says nothing to a person."""
+def _line(event: Shown, words: Words, *, approval: bool) -> Shown | None:
+    """Give an event as a line of the thread; None for what says nothing to a person. `approval`: it answers one."""
+    if event["event"] in _PASSING:
+        return None
     event = spoken(event, words)
-    kind, told = event["event"], {"at": event["at"], "number": event["number"]}
-    match kind:
-        case "accepted" | "scheduled":
-            return told | {"kind": "asked", "text": plain(event["text"])}
-        case "text":
-            return told | {"kind": "text", "text": plain(event["text"])}
-        case "ended":
-            outcome = words.states.get(event["outcome"])
-            said = outcome.word if outcome is not None else event["outcome"]
-            text = plain(event.get("text", ""))
-            return told | {
-                "kind": "ended",
-                "text": f"{said}: {text}" if text else said,
-                "good": event["outcome"] == "done",
-            }
-        case "asking":
-            asks = plain(event["text"])
-            return told | {
-                "kind": "step",
-                "text": f"? {asks if 'digest' in event else words.line('agent_asks', text=asks)}",
-            }
-        case "started" | "step" | "artifact" | "steered" | "answered":
-            said = event.get("title") or event.get("name") or event.get("agent") or event.get("text") or ""
-            return told | {"kind": "step", "text": f"{_SIGNS[kind]} {plain(str(said))}"}
-        case "paired":
-            return told | {
-                "kind": "mark",
-                "text": _filled(words.page["paired"], {"phone": one_line(event["phone"], _LINE)}),
-            }
-        case _:
-            return None
+    if approval:
+        event["text"] = _approvals(words).get(event["text"], event["text"])
+    told = {"at": event["at"], "number": event["number"], "kind": _KINDS.get(event["event"], "mark")}
+    told |= {"good": event["outcome"] == "done"} if event["event"] == "ended" else {}
+    return told | {"text": thread_words.said(event, words)}
+
+
+def _approvals(words: Words) -> dict[str, str]:
+    """Give what the buttons of an approval say, by what they send."""
+    page = words.page
+    return {"once": page["once"], "task": page["task_long"], "always": page["always"], "deny": page["deny"]}
 
 
 def _file(one: Mapping[str, Any], how: str) -> Shown:

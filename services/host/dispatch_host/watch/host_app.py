@@ -9,15 +9,16 @@ from typing import ClassVar
 
 from dispatch import errors
 from dispatch.cli import refusal_lines
+from dispatch.tui.keys import Keys
 from dispatch.words import ENGLISH, Words
 from rich.text import Text
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
-from dispatch_host import telling
+from dispatch_host import phone_words, telling
 from dispatch_host.watch import views
 from dispatch_host.watch.looking import Look, Looking
 from dispatch_host.watch.pair_page import PairPage
@@ -40,13 +41,13 @@ class HostApp(App[None]):
     Footer { background: ansi_default; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "view('now')", "Now"),
-        Binding("2", "view('thread')", "Thread"),
-        Binding("3", "view('files')", "Files"),
-        Binding("4", "view('history')", "History"),
-        Binding("n", "next_phone", "Next phone"),
-        Binding("p", "pair", "Pair"),
-        Binding("q,ctrl+q", "quit", "Quit", priority=True),
+        Binding("1", "view('now')", "now"),
+        Binding("2", "view('thread')", "thread"),
+        Binding("3", "view('files')", "files"),
+        Binding("4", "view('history')", "history"),
+        Binding("n", "next_phone", "next_phone"),
+        Binding("p", "pair", "pair"),
+        Binding("q,ctrl+q", "quit", "quit", priority=True),
     ]
 
     def __init__(self, looking: Looking, words: Words = ENGLISH) -> None:
@@ -67,7 +68,7 @@ class HostApp(App[None]):
         yield Static(id="head", markup=False)
         with VerticalScroll(id="body"):
             yield Static(id="lines", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield Keys(self._words)
 
     def on_mount(self) -> None:
         """Begin to look."""
@@ -114,7 +115,7 @@ class HostApp(App[None]):
 
     async def _look_once(self) -> None:
         look = self._look = await self._looking.look()
-        words, well = telling.connection_words(look.status)
+        words, well = telling.connection_words(look.status, self._words)
         head = self.screen_stack[0].query_one("#head", Static)
         head.update(Text(f"{'●' if well else '○'} {words}{self._of_phone(look)}", style="green" if well else "yellow"))
         await self._read_thread(look)
@@ -128,11 +129,11 @@ class HostApp(App[None]):
         return f"  [{self._named(look)}]" if many else ""
 
     def _named(self, look: Look) -> str:
-        pairings = look.status.pairings
-        return pairings[self._phone % len(pairings)].phone_name if pairings else ""
+        names = phone_words.phone_names(look.status.pairings)
+        return names[self._phone % len(names)] if names else ""
 
     def _of_thread(self) -> Iterator[str]:
-        return views.OF_THREAD[self._view](self._events)
+        return views.OF_THREAD[self._view](self._events, self._words)
 
     async def _read_thread(self, look: Look) -> None:
         """Read the thread, when it is looked at and something may have come: a long one is not read each second for nothing."""

@@ -11,6 +11,7 @@ from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.cli import refusal_lines
 from dispatch.plain import one_line
 from dispatch.tui.choices import Choices
+from dispatch.tui.keys import Keys
 from dispatch.words import Words
 from rich.text import Text
 from textual import work
@@ -18,9 +19,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 
-from dispatch_host import telling
+from dispatch_host import phone_words, telling
 from dispatch_host.qr import drawn
 
 _BESIDE, _ABOVE_AND_BELOW = 4, 5
@@ -32,7 +33,7 @@ Pair = Callable[[asyncio.Queue[bool]], AsyncIterator[pb.PairResponse]]
 class PairPage(Screen[None]):
     """One ceremony. Leaving ends it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.pop_screen", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "app.pop_screen", "back")]
 
     def __init__(self, pair: Pair, words: Words) -> None:
         super().__init__()
@@ -42,12 +43,12 @@ class PairPage(Screen[None]):
         self._link = ""  # while it is to be scanned
 
     def compose(self) -> ComposeResult:
-        yield Static("Pair a phone", id="head", markup=False)
+        yield Static(self._words.window("pair_a_phone"), id="head", markup=False)
         with VerticalScroll(id="body"):
             yield Static(id="picture", markup=False)
             yield Static(id="words", markup=False)
-            yield Choices(["Yes, the same", "No"])
-        yield Footer(show_command_palette=False, compact=True)
+            yield Choices([self._words.window("same_yes"), self._words.window("no")])
+        yield Keys(self._words)
 
     def on_mount(self) -> None:
         """Begin."""
@@ -71,12 +72,12 @@ class PairPage(Screen[None]):
             case "code":
                 self._link = ""
                 self._draw()
-                self._say(f"{one_line(event.code.peer, 64)} should show the same code:  {event.code.code}\nThe same?")
+                same = self._words.window("same_code", peer=one_line(event.code.peer, 64))
+                self._say(f"{same}  {event.code.code}\n{self._words.window('same_question')}")
                 choices.display = True
                 choices.focus()
             case "warning":
-                warning = errors.of(event.warning.reason).words_in(self._words)
-                self._say(f"! {warning.sentence} {warning.advice}\nSay no.")
+                self._warn(event.warning)
             case "ended":
                 _, said, more = telling.pairing_ended(event.ended, self._words)
                 self._link = ""
@@ -85,6 +86,15 @@ class PairPage(Screen[None]):
                 self._say(f"{said} {more}".rstrip())
             case _:
                 pass
+
+    def _warn(self, warning: pb.PairWarning) -> None:
+        said = phone_words.pairing_warned(warning, self._words)
+        if warning.retry_after_ms:  # the code is over, and nothing is to be answered
+            self._link = ""
+            self._draw()
+            self._say(f"! {said.sentence} {said.advice}")
+        else:
+            self._say(f"! {said.sentence} {said.advice}\n{self._words.window('say_no')}")
 
     def on_resize(self) -> None:
         """Draw it anew: there may be room now."""
@@ -101,13 +111,11 @@ class PairPage(Screen[None]):
         width, height = max(map(len, lines)) + _BESIDE, len(lines) + _ABOVE_AND_BELOW
         if self.size.width >= width and self.size.height >= height:
             picture.update(Text("\n".join(lines), no_wrap=True))
-            self._say(f"Scan this with the phone, or paste this link there:\n{self._link}")
+            self._say(f"{self._words.window('scan')}\n{self._link}")
         else:
             picture.update("")
-            self._say(
-                f"Make this window {width} columns wide and {height} lines high to see the code as a picture, "
-                f"or paste this link on the phone:\n{self._link}"
-            )
+            smaller = self._words.window("no_room", width=str(width), height=str(height))
+            self._say(f"{smaller}\n{self._link}")
 
     def _say(self, words: str) -> None:
         self.query_one("#words", Static).update(Text(words))

@@ -16,31 +16,31 @@ def now(look: Look, words: Words) -> Iterator[str]:
     yield from telling.status_lines(look.status, words)
     for asked in look.questions:
         yield ""
-        yield from telling.question_lines(asked)
+        yield from telling.question_lines(asked, words)
 
 
-def thread(events: Sequence[bytes]) -> Iterator[str]:
+def thread(events: Sequence[bytes], words: Words) -> Iterator[str]:
     """The thread: what `thread` says."""
     if not events:
-        yield "Nothing was asked yet."
+        yield words.window("nothing_asked")
     for content in events:
-        _, words = telling.event(content)
-        yield words
+        _, lines = telling.event(content, words)
+        yield lines
 
 
-def files(events: Sequence[bytes]) -> Iterator[str]:
+def files(events: Sequence[bytes], words: Words) -> Iterator[str]:
     """The files that went through the thread."""
-    lines = [line for content in events for line in telling.file_line(telling.event(content)[0])]
-    yield from lines or ["No files yet."]
+    lines = [line for content in events for line in telling.file_line(telling.event(content)[0], words)]
+    yield from lines or [words.window("no_files")]
 
 
-def history(look: Look, _: Words) -> Iterator[str]:
+def history(look: Look, words: Words) -> Iterator[str]:
     """The tasks of all phones: what `tasks` says."""
     if not look.tasks:
-        yield "Nothing was asked yet." if look.status.running else "Not known while it does not run."
+        yield words.window("nothing_asked" if look.status.running else "not_known")
     questions = {one.task_id: one for one in look.questions}
     for one in look.tasks:
-        yield from telling.listed_lines(one, questions.get(one.task_id))
+        yield from telling.listed_lines(one, questions.get(one.task_id), words)
 
 
 def written(lines: Iterator[str]) -> str:
@@ -49,4 +49,4 @@ def written(lines: Iterator[str]) -> str:
 
 
 OF_STATUS: dict[str, Callable[[Look, Words], Iterator[str]]] = {"now": now, "history": history}
-OF_THREAD: dict[str, Callable[[Sequence[bytes]], Iterator[str]]] = {"thread": thread, "files": files}
+OF_THREAD: dict[str, Callable[[Sequence[bytes], Words], Iterator[str]]] = {"thread": thread, "files": files}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from dispatch_relay.log import CallLater, Done, DropTarget, Failed, Log
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.push import OwedCall, PushOutcome, schedule
 from dispatch_relay.push.answers import Answer, Result
+from dispatch_relay.push.attempts import Attempts
 from dispatch_relay.push.schedule import Pace
 from dispatch_relay.push.target import Target
 from dispatch_relay.push.words import Message
@@ -45,8 +47,11 @@ class Transport(Protocol):
     def leads_to(self, pair_id: PairId, target: Target) -> bool:
         """Tell whether it can call the person of this pairing."""
 
+    def place(self, target: Target) -> AbstractAsyncContextManager[object]:
+        """Wait until there is room for an attempt, and hold it."""
+
     async def send(self, message: Message, target: Target) -> Answer:
-        """Try once. What it raises counts as refused."""
+        """Try once, in a place. What it raises counts as refused."""
 
     async def close(self) -> None:
         """Let go of what it holds."""
@@ -58,7 +63,6 @@ class _Waiting:
 
     calls: list[_Call] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    not_before_ms: int = 0  # what a push service, or the back-off, asks for all of them
 
 
 @dataclass(eq=False)
@@ -97,17 +101,18 @@ class Bell:
         self._pace = pace
         self._metrics = metrics
         self._spawn = spawn
-        self._jitter = jitter
         # Touched on the loop only.
+        self._attempts = Attempts(pace=pace, jitter=jitter)
         self._waiting: dict[PairId, _Waiting] = {}
-        self._rung_ms: dict[PairId, int] = {}  # when a person was called last
         self._ringing: set[asyncio.Future[None]] = set()
         self._shut = False
 
     async def call(self, pair_id: PairId, owed: OwedCall) -> PushOutcome:
-        target = await self._target(pair_id)
-        if target is not None and not self._ways(pair_id, target):
-            return PushOutcome.NO_TARGET
+        # While the store can not be read, that closes no call.
+        with contextlib.suppress(errors.StoreFailed):
+            target = await self._log.target(pair_id)
+            if target is None or not self._ways(pair_id, target):
+                return PushOutcome.NO_TARGET
         waiting = self._waiting.get(pair_id)
         if waiting is not None and len(waiting.calls) >= MOST_WAITING:
             return PushOutcome.SUPPRESSED_FLOOD
@@ -120,8 +125,8 @@ class Bell:
         else:
             waiting.calls.append(call)
             waiting.news.set()
-        if waiting is not None and owed.attempts:  # by the relay before this one
-            waiting.not_before_ms = max(waiting.not_before_ms, owed.due_ms)
+        if owed.attempts:  # by the relay before this one
+            self._attempts.take_up(pair_id, failures=owed.attempts, not_before_ms=owed.due_ms)
         self._metrics.push_waiting.inc()
         try:
             return await call.became
@@ -139,7 +144,7 @@ class Bell:
 
     def forget(self, pair_id: PairId) -> None:
         self._settle_all(pair_id, PushOutcome.NO_TARGET)
-        self._rung_ms.pop(pair_id, None)
+        self._attempts.forget(pair_id)
 
     async def shut(self, *, within_seconds: float) -> None:
         """Begin no push any more, and wait for those under way: what waits stays owed, and is the next relay's."""
@@ -172,12 +177,17 @@ class Bell:
         try:
             while waiting.calls and not self._shut:
                 waiting.news.clear()
-                target = await self._target(pair_id)
-                if target is None:
+                try:
+                    target = await self._log.target(pair_id)
+                except errors.StoreFailed:
+                    # Where to call is not known, nor whether it is night.
                     await _until(waiting.news, self._pace.retry_ms / 1_000)
                     continue
+                if target is None:  # the pairing is over, and some of these came late
+                    self._settle(waiting, list(waiting.calls), PushOutcome.NO_TARGET)
+                    continue
                 now = self._clock.wall_ms()
-                due = {call: self._due_ms(pair_id, waiting, call, target, now_ms=now) for call in waiting.calls}
+                due = {call: self._due_ms(pair_id, call, target, now_ms=now) for call in waiting.calls}
                 ready = [call for call, due_ms in due.items() if due_ms <= now]
                 if not due or self._shut:
                     continue
@@ -197,23 +207,16 @@ class Bell:
             self._ringing.discard(ended)
             ended.set_result(None)
 
-    async def _target(self, pair_id: PairId) -> Target | None:
-        """Read where and when to call; None while the store can not be read: that closes no call, and lets none ring at night."""
-        try:
-            return await self._log.target(pair_id)
-        except errors.StoreFailed:
-            return None
-
-    def _due_ms(self, pair_id: PairId, waiting: _Waiting, call: _Call, target: Target, *, now_ms: int) -> int:
+    def _due_ms(self, pair_id: PairId, call: _Call, target: Target, *, now_ms: int) -> int:
         due = schedule.due_ms(
             call.owed,
             came_ms=call.came_ms,
-            rung_ms=self._rung_ms.get(pair_id, 0),
+            rung_ms=self._attempts.rung_ms(pair_id),
             quiet=target.quiet,
             pace=self._pace,
             now_ms=now_ms,
         )
-        return max(due, waiting.not_before_ms)
+        return max(due, self._attempts.not_before_ms(pair_id, now_ms=now_ms))
 
     def _hold(self, due: dict[_Call, int], *, now_ms: int) -> None:
         """Have the store know of calls that wait for long: it was decided to call, whatever the phone acknowledges meanwhile."""
@@ -227,34 +230,46 @@ class Bell:
             self._log.submit(CallLater(call.owed.number, attempts, due_ms), _heard)
 
     async def _push(self, pair_id: PairId, waiting: _Waiting, ready: Sequence[_Call], target: Target) -> None:
-        message = Message(pair_id, [call.owed for call in ready])
-        answers = []
-        for way in self._ways(pair_id, target):
-            answer = await self._try(way, message, target)
+        answers: list[Answer] = []
+        ways = self._ways(pair_id, target)
+        for way in ways:
+            async with way.place(target):
+                ready = [call for call in ready if call in waiting.calls]
+                if not ready or self._shut or not (answers or await self._still(pair_id, target)):
+                    break  # they look, or it is to be asked anew where to call
+                answer = await self._try(way, Message(pair_id, [call.owed for call in ready]), target)
             self._metrics.push_tried(way.name, answer.result)
             _log.info("push tried", transport=way.name, result=answer.result.value, pairing=short(pair_id))
-            if answer.result is Result.GONE:
-                self._log.submit(DropTarget(pair_id, target.endpoint), _heard)
             answers.append(answer)
             if answer.result is Result.SENT:
                 break
+        if any(answer.result is Result.GONE for answer in answers):
+            self._log.submit(DropTarget(pair_id, target.endpoint), _heard)
         now = self._clock.wall_ms()
-        if any(answer.result is Result.SENT for answer in answers):
-            self._rang(pair_id, now_ms=now)
-            self._settle(waiting, ready, PushOutcome.SENT)
-        elif not answers:
+        if not ways:
             self._settle(waiting, ready, PushOutcome.NO_TARGET)
+        elif not answers:
+            return
+        elif any(answer.result is Result.SENT for answer in answers):
+            self._attempts.ended(pair_id, now_ms=now)
+            self._settle(waiting, ready, PushOutcome.SENT)
         elif not any(answer.result.passing for answer in answers):
+            self._attempts.ended(pair_id, now_ms=now)
             self._settle(waiting, ready, PushOutcome.FAILED)
         else:
-            attempts = 1 + max(call.owed.attempts for call in ready)
             advised_ms = max(answer.retry_after_ms for answer in answers)
-            wait_ms = schedule.retry_ms(attempts, advised_ms=advised_ms, pace=self._pace, jitter=self._jitter)
-            worth = [call for call in ready if not schedule.over(call.owed, at_ms=now + wait_ms)]
+            tried = self._attempts.failed(pair_id, now_ms=now, advised_ms=advised_ms)
+            worth = [call for call in ready if not schedule.over(call.owed, at_ms=tried.not_before_ms)]
             self._settle(waiting, [call for call in ready if call not in worth], PushOutcome.FAILED)
-            waiting.not_before_ms = now + wait_ms
             for call in worth:
-                self._put_off(call, attempts=attempts, due_ms=now + wait_ms)
+                self._put_off(call, attempts=tried.failures, due_ms=tried.not_before_ms)
+
+    async def _still(self, pair_id: PairId, target: Target) -> bool:
+        """Tell whether the person is to be called there still: there may have been no place for long."""
+        try:
+            return await self._log.target(pair_id) == target
+        except errors.StoreFailed:
+            return False
 
     async def _try(self, way: Transport, message: Message, target: Target) -> Answer:
         try:
@@ -269,12 +284,6 @@ class Bell:
             call.settle(outcome)
             if call in waiting.calls:
                 waiting.calls.remove(call)
-
-    def _rang(self, pair_id: PairId, *, now_ms: int) -> None:
-        oldest_ms = now_ms - max(self._pace.news_gap_ms, self._pace.question_gap_ms)
-        for other in [one for one, rung_ms in self._rung_ms.items() if rung_ms < oldest_ms]:
-            del self._rung_ms[other]
-        self._rung_ms[pair_id] = now_ms
 
 
 async def _until(news: asyncio.Event, seconds: float) -> None:

@@ -17,11 +17,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from dispatch_relay.push import private_file
+
 
 def load(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Read the key; raises ValueError for what is none, OSError."""
+    """Read the key; raises ValueError for what is none and for what others may read, OSError."""
+    text = private_file.read(path)
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        key = load_pem_private_key(text, password=None)
     except (ValueError, TypeError):  # TypeError: it has a password
         raise ValueError(f"{path} is no private key in PEM") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):

@@ -6,6 +6,7 @@ Their addresses hold passwords. They come from one file of the operator's and fr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import apprise
 from dispatch.ids import ID_BYTES, PairId
 from dispatch.words import Language, Words
 
+from dispatch_relay.push import private_file
 from dispatch_relay.push.answers import Answer, Result
 from dispatch_relay.push.target import Target
 from dispatch_relay.push.words import TITLE, Message, sentence
@@ -42,6 +44,9 @@ class Services:
     def leads_to(self, pair_id: PairId, _target: Target) -> bool:
         return bool(self._of(pair_id))
 
+    def place(self, _target: Target) -> contextlib.AbstractAsyncContextManager[object]:
+        return contextlib.nullcontext()
+
     async def send(self, message: Message, target: Target) -> Answer:
         words = self._words[target.language or Language.ENGLISH]
         body = sentence(message.calls, words)
@@ -67,7 +72,7 @@ class Services:
 def read(path: Path, *, timeout_ms: int) -> Services:
     """Read a file of services, one a line: an address, or a pairing's id in hex and an address. Raises ValueError, OSError.
 
-    A mistake is named by its line and never by what stands there.
+    A mistake is named by its line and never by what stands there. What others may read is a mistake as well.
     """
     # What apprise logs names addresses.
     logging.getLogger("apprise").propagate = False
@@ -80,7 +85,7 @@ def read(path: Path, *, timeout_ms: int) -> Services:
         service_timeout=timeout_ms / 1_000,
     )
     found, mistakes = [], []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(private_file.read(path).decode().splitlines(), start=1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue

@@ -9,11 +9,14 @@ from __future__ import annotations
 import base64
 import socket
 import ssl
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp.resolver import AsyncResolver
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from dispatch.clock import Clock
 from dispatch.ids import PairId
@@ -22,11 +25,14 @@ from pywebpush import WebPusher
 
 from dispatch_relay.push import keys
 from dispatch_relay.push.answers import Answer, Result, judged
+from dispatch_relay.push.places import IN_ALL, Places, site
 from dispatch_relay.push.reach import Reach
 from dispatch_relay.push.target import Target
 from dispatch_relay.push.words import Message, headers, payload
 
-MOST_AT_ONCE = 32
+_NAME_TRIES = 2
+_CONNECT_SHARE = _NAME_SHARE = 1 / 3
+"""Of the time of an attempt: to connect, and to look a name up."""
 _TOKEN_SECONDS = 12 * 60 * 60
 """Of a VAPID token; the most is a day (RFC 8292, 2)."""
 
@@ -49,8 +55,12 @@ class WebPush:
         ca: Path | None,
         timeout_ms: int,
         clock: Clock,
+        nameservers: Sequence[str] | None = None,
     ) -> None:
-        """`contact` is told to push services: whom to ask about us. Raises ValueError for it, OSError for `ca`."""
+        """`contact` is told to push services: whom to ask about us. Raises ValueError for it, OSError for `ca`.
+
+        `nameservers` are those of the computer unless a test names others, HOST:PORT.
+        """
         self._vapid: Any = Vapid02(key)
         self._contact = contact
         self._secret = keys.secret(key)
@@ -61,17 +71,27 @@ class WebPush:
             tls = ssl.create_default_context(cafile=None if ca is None else str(ca))
         except ssl.SSLError:
             raise ValueError(f"{ca} holds no certificate") from None
+        self._places = Places()
+        seconds = timeout_ms / 1_000
+        # Names are looked up without a thread for each, and for less long than an attempt: whoever has an endpoint under a name
+        # that nobody answers for would hold the threads of all that this relay does beside.
+        self._names = AsyncResolver(
+            nameservers=nameservers, timeout=_NAME_SHARE * seconds / _NAME_TRIES, tries=_NAME_TRIES
+        )
         # No proxy of the environment, no cookies, and a socket only to where one may go: what is dialled is looked at, not what
         # a name led to a moment ago.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls, limit=MOST_AT_ONCE, socket_factory=self._socket),
-            timeout=aiohttp.ClientTimeout(total=timeout_ms / 1_000),
+            connector=aiohttp.TCPConnector(ssl=tls, limit=IN_ALL, socket_factory=self._socket, resolver=self._names),
+            timeout=aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SHARE * seconds),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
 
     def leads_to(self, _pair_id: PairId, target: Target) -> bool:
         return bool(target.endpoint)
+
+    def place(self, target: Target) -> AbstractAsyncContextManager[None]:
+        return self._places.take(site(target.endpoint))
 
     async def send(self, message: Message, target: Target) -> Answer:
         body = _sealed(payload(message), target)
@@ -92,6 +112,7 @@ class WebPush:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._session.close()
+        await self._names.close()
 
     def _token(self, audience: str) -> dict[str, str]:
         # New claims each time: what is signed for one push service must never name another.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket as tcp
 from collections.abc import Callable, Coroutine, Mapping, Set
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from dispatch.address import Address
 from dispatch.channel import MESSAGE_BYTES
 from dispatch.failures import place_of
+from dispatch.runtime.arrivals import PATIENCE_SECONDS, Arrival, Arrivals
 from dispatch.runtime.certificate import Certificate
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.origins import Origins, host_of
@@ -23,6 +23,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from dispatch_relay.metrics import Metrics
+from dispatch_relay.web.connection import WRITE_BYTES, Connection
 from dispatch_relay.web.guard import Turned, judge
 from dispatch_relay.web.wire import WebWire
 from dispatch_relay.wire import Wire
@@ -31,16 +32,12 @@ _log = get_logger()
 
 Serve = Callable[[Wire], Coroutine[object, object, None]]
 
-_OPEN_SECONDS = 10.0
-"""How long TLS, and then the request, may take."""
 _CLOSE_SECONDS = 5.0
 _LAST_WORDS_SECONDS = 1.0
 """How long a stream's handler has to read what a device said before its connection was lost."""
 _PING_SECONDS = 20.0
 _PONG_SECONDS = 100.0
 """Longer than a transfer may stand still: who is not read for so long can't have its Pong read either."""
-_WRITE_BYTES = 64 * 1_024
-"""What may wait for the network before the next message is written."""
 _MESSAGES_WAITING = 2
 """What may have come before it is read."""
 _BACKLOG = 128
@@ -63,10 +60,14 @@ class Listener:
         self._streams = streams
         self._names = names
         self._origins = origins
-        self._certificate = certificate
-        self._most = connections
+        self._tls = certificate is not None
         self._metrics = metrics
-        self._there: set[_Connection] = set()
+        self._arrivals = Arrivals(
+            connections=connections,
+            context=None if certificate is None else certificate.context(),
+            counted=metrics.web_connections.set,
+            turned_away=lambda: metrics.turned_away(Turned.FULL),
+        )
         self._server: Server | None = None
 
     async def start(self, listen: Address) -> Address:
@@ -78,19 +79,18 @@ class Listener:
         self._server = await serve(
             self._serve,
             sock=bound,
-            ssl=None if self._certificate is None else self._certificate.context(),
             backlog=_BACKLOG,
             process_request=self._let_in,
             create_connection=factory,
             compression=None,
             server_header=None,
-            open_timeout=_OPEN_SECONDS,
+            open_timeout=PATIENCE_SECONDS,
             close_timeout=_CLOSE_SECONDS,
             ping_interval=_PING_SECONDS,
             ping_timeout=_PONG_SECONDS,
             max_size=MESSAGE_BYTES,
             max_queue=_MESSAGES_WAITING,
-            write_limit=_WRITE_BYTES,
+            write_limit=WRITE_BYTES,
             logger=quiet,
         )
         return address
@@ -102,25 +102,12 @@ class Listener:
         self._server.close(close_connections=False)
         if self._server.handler_tasks:
             await asyncio.wait(self._server.handler_tasks, timeout=grace_seconds)
-        for connection in list(self._there):
-            connection.transport.abort()
+        self._arrivals.shut()
         await self._server.wait_closed()
 
-    def _connection(self, *given: Any, **options: Any) -> _Connection:
-        return _Connection(*given, **options, listener=self)
-
-    def came(self, connection: _Connection) -> None:
-        """Note a connection; it is cut off when there are twice as many as may be."""
-        self._there.add(connection)
-        self._metrics.web_connections.set(len(self._there))
-        if len(self._there) > 2 * self._most:
-            self._metrics.turned_away(Turned.FULL)
-            connection.transport.abort()
-
-    def went(self, connection: _Connection) -> None:
-        """Note that a connection is over."""
-        self._there.discard(connection)
-        self._metrics.web_connections.set(len(self._there))
+    def _connection(self, *given: Any, **options: Any) -> Arrival:
+        connection = Connection(*given, **options)
+        return self._arrivals.take(connection, connection.owes)
 
     def _let_in(self, connection: ServerConnection, request: Request) -> Response | None:
         """Decide about a request; None lets the library open the WebSocket."""
@@ -131,7 +118,7 @@ class Listener:
             paths=self._streams.keys(),
             origins=self._origins,
         )
-        if turned is None and len(self._there) > self._most:
+        if turned is None and self._arrivals.full:
             turned = Turned.FULL
         if turned is None:
             return None
@@ -141,8 +128,8 @@ class Listener:
     async def _serve(self, connection: ServerConnection) -> None:
         """Have a stream served; a handler whose device has gone is given a moment, and cancelled."""
         request = connection.request
-        if request is None:
-            raise AssertionError("opened without a request")
+        if request is None or not isinstance(connection, Connection):
+            raise AssertionError("opened without a request, or not by us")
         handling = asyncio.create_task(self._streams[request.path](WebWire(connection)))
         lost = asyncio.create_task(connection.wait_closed())
         try:
@@ -156,26 +143,3 @@ class Listener:
         if not handling.cancelled() and (failure := handling.exception()) is not None:
             _log.error("broken", method=request.path, where=place_of(failure))
             raise failure
-
-
-class _Connection(ServerConnection):
-    """Counts itself, from the moment that it is there: also before it has asked for anything."""
-
-    def __init__(self, *given: Any, listener: Listener, **options: Any) -> None:
-        super().__init__(*given, **options)
-        self._listener = listener
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        _keep_little_in_the_kernel(self.transport.get_extra_info("socket"))
-        self._listener.came(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._listener.went(self)
-
-
-def _keep_little_in_the_kernel(socket: Any) -> None:
-    """Have what a slow reader has not taken wait with us, where newer words overtake it, rather than in megabytes of buffers."""
-    if hasattr(tcp, "TCP_NOTSENT_LOWAT"):
-        socket.setsockopt(tcp.IPPROTO_TCP, tcp.TCP_NOTSENT_LOWAT, _WRITE_BYTES)

@@ -7,10 +7,10 @@ import contextlib
 from dispatch import errors
 from dispatch.runtime.metrics import Carrier
 from dispatch.runtime.peer import network
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from dispatch_relay.web import close
+from dispatch_relay.web.connection import Connection
 from dispatch_relay.wire import Gone
 
 
@@ -19,7 +19,7 @@ class WebWire:
 
     carrier = Carrier.WEB
 
-    def __init__(self, connection: ServerConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         peer = connection.remote_address
         self.address = network(peer[0]) if peer else ""
         self._connection = connection
@@ -33,6 +33,10 @@ class WebWire:
         if not isinstance(message, bytes):
             raise errors.ProtocolViolation("a message that is not binary")
         return message
+
+    def let_in(self) -> None:
+        """Take more than an opening needs from here on."""
+        self._connection.let_in()
 
     async def write(self, message: bytes) -> None:
         """Write a message, and wait while more than a little of it has not left. Raises Gone."""

@@ -4,13 +4,14 @@
  * The service worker asks for it, of the page that has the device, or of a link of its own. docs/web-phone.md "Notifications".
  */
 
-import { effect } from "@preact/signals";
-
 import { clock } from "../../ground/clock.js";
 import { hex } from "../../protocol/bytes.js";
-import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
+import { COMMAND_MS, VERDICT_MS } from "../../protocol/thread/sending.js";
+import { plain } from "../plain.js";
+import { type Became, COUNTS_WITHIN_MS } from "./answering.js";
 import type { Link } from "./link.js";
 import type { Asked, Item, TaskStory } from "./story.js";
+import { until } from "./until.js";
 
 /** An approval that waits. Plain data: it goes from a page to the worker, and with the notification. */
 export interface Waiting {
@@ -26,10 +27,11 @@ export interface Waiting {
 /** What the worker wants. `seq` is the number of the row that the push was for. */
 export type Request =
   | { readonly ask: "newest"; readonly pairing: string; readonly seq: number }
-  | { readonly ask: "answer"; readonly pairing: string; readonly task: string; readonly question: string; readonly said: "once" | "deny" };
+  /** `beginByMs`: behind that moment, on the wall, nothing is begun any more: the worker has told the person by then that nothing was. */
+  | { readonly ask: "answer"; readonly pairing: string; readonly task: string; readonly question: string; readonly said: "once" | "deny"; readonly beginByMs: number };
 
-/** What came of it: an answer was taken, came too late, or did not get through. */
-export type Became = "taken" | "over" | "not_taken";
+/** What the worker says when it waits no longer. */
+export const WITHDRAWN = "withdrawn";
 
 /** The answer to a request, and what waits now. */
 export interface Reply {
@@ -37,12 +39,15 @@ export interface Reply {
   readonly waiting: Waiting | null;
 }
 
-/** A notification has room for so much, characters and lines. */
-export const MOST_CHARACTERS = 300;
-export const MOST_LINES = 8;
-/** For so long the worker waits for a line to the computer, ms. */
-const PATIENCE_MS = 15_000;
-const TOO_LATE: readonly Reason[] = [Reason.QUESTION_CLOSED, Reason.TASK_OVER, Reason.TASK_UNKNOWN];
+/**
+ * A notification has room for so much, characters, on the desktops and lock screens with the least, which draw three lines and cut the rest
+ * without a sign. So it is one run of text, with a sign where a line ends.
+ */
+export const MOST_CHARACTERS = 120;
+/** For so long the worker waits for a line to the computer, ms; what it asks for is begun by then, or never. */
+export const PATIENCE_MS = 15_000;
+/** Whoever began in time knows by then what came of it, ms. */
+export const ANSWERED_MS = PATIENCE_MS + COMMAND_MS + VERDICT_MS + COUNTS_WITHIN_MS;
 
 /** Gives the newest approval that waits, but for one. Pure. */
 export function newest(items: readonly Item[], host: string, but = ""): Waiting | null {
@@ -50,27 +55,36 @@ export function newest(items: readonly Item[], host: string, but = ""): Waiting 
   return found === undefined ? null : { host, task: found.id, question: hex(found.asked.question.questionId), ...shown(found.asked) };
 }
 
-/** Writes what would be done, as far as there is room. What could make it look like something else is left out. Pure. */
+/** Writes what would be done, as far as there is room. What shows nothing is shown as what it is, also spaces where one can't tell how many. Pure. */
 export function shown({ question, preview }: Asked): { text: string; whole: boolean } {
-  const all = `${question.text}\n${preview}`.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (one) => (one === "\n" ? one : " ")).replace(/\s*\n\s*/g, "\n").trim();
-  const lines = all.split("\n").slice(0, MOST_LINES).join("\n").slice(0, MOST_CHARACTERS);
-  return { text: lines === all ? all : `${lines} …`, whole: lines === all };
+  const asks = plain(question.text);
+  const lines = plain(preview.text).split("\n").filter((line) => line.trim() !== "");
+  const repeats = lines[0]?.replace(/^\*\*(.*)\*\*$/, "$1?") === asks; // its heading says what is asked
+  const all = [...asks.split("\n"), ...(repeats ? lines.slice(1) : lines)].map(spaced).join(" ⏎ ");
+  const cut = Array.from(all).slice(0, MOST_CHARACTERS).join("");
+  const whole = preview.whole && cut === all;
+  return { text: whole ? all : `${cut} …`, whole };
 }
 
-/** Does what the worker wants, with this link. */
-export async function serve(link: Link, request: Request): Promise<Reply> {
+function spaced(line: string): string {
+  return line.replace(/^\s+|\s+$|\s{2,}|\t/g, (spaces) => "␣".repeat(spaces.length));
+}
+
+/** Does what the worker wants, with this link; `withdrawn` says that it wants it no more. */
+export async function serve(link: Link, request: Request, withdrawn: AbortSignal): Promise<Reply> {
   const name = link.name;
   if (request.ask === "newest") {
-    await until(link, () => link.readTo >= BigInt(request.seq) && link.complete);
+    await until(link, () => link.readTo >= BigInt(request.seq) && link.complete, PATIENCE_MS);
     return { became: null, waiting: newest(link.thread, name) };
   }
-  await until(link, () => link.complete && link.standing === "reachable");
+  await until(link, () => link.complete && link.standing === "reachable", Math.min(PATIENCE_MS, request.beginByMs - clock.wallMs()));
   const found = open(link.thread).find(({ id, asked }) => id === request.task && hex(asked.question.questionId) === request.question);
   const rest = (): Waiting | null => newest(link.thread, name, request.question);
   if (found === undefined) return { became: link.complete ? "over" : "not_taken", waiting: rest() };
   if (request.said === "once" && !shown(found.asked).whole) return { became: "not_taken", waiting: null };
-  const why = await link.answer(found.taskId, found.asked, request.said);
-  return { became: why === null ? "taken" : TOO_LATE.includes(why.reason) ? "over" : "not_taken", waiting: rest() };
+  if (withdrawn.aborted) return { became: "not_taken", waiting: null };
+  const { became } = await link.answer(found.taskId, found.asked, request.said, request.beginByMs);
+  return { became, waiting: rest() };
 }
 
 /** Has a page answer the worker, for the links that it has. */
@@ -79,25 +93,16 @@ export function answerWorker(worker: ServiceWorkerContainer, linkOf: (pairing: s
     if (port === undefined || typeof data !== "object" || data === null || !("ask" in data)) return;
     const request = data as Request; // the worker is of this origin and of this bundle
     const link = linkOf(request.pairing);
-    if (link === undefined) port.postMessage(null);
-    else void serve(link, request).then((reply) => { port.postMessage(reply); }, () => { port.postMessage(null); });
+    if (link === undefined) {
+      port.postMessage(null);
+      return;
+    }
+    const withdrawn = new AbortController();
+    port.onmessage = ({ data: said }) => { if (said === WITHDRAWN) withdrawn.abort(); };
+    void serve(link, request, withdrawn.signal).then((reply) => { port.postMessage(reply); }, () => { port.postMessage(null); });
   });
 }
 
 function open(items: readonly Item[]): (TaskStory & { asked: Asked })[] {
   return items.flatMap((item) => ("task" in item && item.task.asked?.isApproval === true ? [{ ...item.task, asked: item.task.asked }] : []));
-}
-
-/** Waits until it is so, or for as long as there is patience. */
-async function until(link: Link, so: () => boolean): Promise<void> {
-  let stop = (): void => undefined;
-  await new Promise<void>((resolve) => {
-    const impatient = clock.after(PATIENCE_MS, resolve);
-    const watching = effect(() => {
-      link.watch();
-      if (so()) resolve();
-    });
-    stop = () => { impatient(); watching(); };
-  });
-  stop();
 }

@@ -1,6 +1,6 @@
 /** What a phone stands on: the database, the keys in it, who is signed in; and what its links share. The same for a page and for the service worker. */
 
-import { Account, APP_VERSION } from "../../ground/account.js";
+import { Account, APP_VERSION, overConnect } from "../../ground/account.js";
 import { clock } from "../../ground/clock.js";
 import { type Database, openDatabase } from "../../ground/database.js";
 import { type DeviceKeys, deviceKeys } from "../../ground/device_keys.js";
@@ -22,16 +22,16 @@ export interface Ground {
 export async function lay(open?: Database): Promise<Ground> {
   const database = open ?? (await openDatabase());
   const device = await deviceKeys(database);
-  const account = new Account(database, device.vault, device.keys, clock, location.protocol === "https:" ? "https" : "http");
+  const account = new Account(database, device.vault, device.keys, clock, overConnect(location.protocol === "https:" ? "https" : "http"));
   await account.open();
   return { database, device, account, pairings: new KeptPairings(database, device.vault, device.keys.signingKey) };
 }
 
 /** Gives what links share. `instance` is this page's, or this worker's. */
-export function aroundLinks({ account, device, pairings }: Ground, instance: Bytes, signInNeeded: Around["signInNeeded"]): Around {
+export function aroundLinks({ account, device, pairings }: Ground, instance: Bytes, hears: Pick<Around, "signInNeeded" | "activated">): Around {
   const { keys } = device;
   return {
-    pairings, signInNeeded, sign: keys.sign,
+    ...hears, pairings, sign: keys.sign,
     identity: { deviceId: deviceId(keys.signingKey), sign: keys.sign, appVersion: APP_VERSION, instance },
     dial: dialler((url) => new WebSocket(url) as unknown as Socket, location.protocol === "https:" ? "wss" : "ws", clock),
     right: async (pairId, fresh) => account.right(pairId, fresh),

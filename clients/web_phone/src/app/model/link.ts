@@ -14,9 +14,9 @@ import { fetched, given, type Told, type Way } from "../../ground/moving.js";
 import { digestOf } from "../../ground/parts.js";
 import { EMPTY, hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
-import { type Presence, type PushTarget, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
+import { type Presence, type PushTarget, type PushTargetKept, PushTargetSchema, Reachability } from "../../protocol/dispatch/api/relay/v1/relay_pb.js";
 import {
-  type Attachment, AttachmentSchema, type DownLiveItem, type Event, EventSchema, type KeepAwake, KeepAwakeSchema, type Permissions, PermissionsSchema,
+  type Answered, type Attachment, AttachmentSchema, type DownLiveItem, type Event, type KeepAwake, KeepAwakeSchema, type Permissions, PermissionsSchema,
   type Progress,
 } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
 import { reasonOf, Refused } from "../../protocol/errors.js";
@@ -26,8 +26,11 @@ import { Backoff } from "../../protocol/thread/backoff.js";
 import type { Dial } from "../../protocol/thread/carrier.js";
 import type { Identity, Right } from "../../protocol/thread/client.js";
 import { answer, cancel, type Command, steer, task } from "../../protocol/thread/commands.js";
+import { eventOf } from "../../protocol/thread/events.js";
 import { LineClient } from "../../protocol/thread/line_client.js";
 import type { Post, Store, Task } from "../../protocol/thread/store.js";
+import { OUTCOMES } from "../../protocol/thread/task_view.js";
+import { type Answerable, give, type Given } from "./answering.js";
 import type { Asked, Item, Mark } from "./story.js";
 import { thread } from "./story.js";
 
@@ -45,17 +48,19 @@ type Wanted = Parameters<typeof create<typeof PushTargetSchema>>[1];
 
 /** What links share. */
 export interface Around {
-  pairings: Store & Pick<KeptPairings, "all" | "end" | "keys" | "rename">;
+  pairings: Store & Pick<KeptPairings, "all" | "end" | "keys" | "rename" | "settle">;
   dial: Dial;
   identity: Identity;
   sign: Identity["sign"];
   right(pairId: PairId, fresh: boolean): Promise<Right>;
   /** Hears that nothing goes on before the person has signed in again. */
   signInNeeded(why: Refused): void;
+  /** Hears that a pairing became active by its first session: older ones with that host are over. */
+  activated(): void;
 }
 
 /** One pairing. */
-export class Link {
+export class Link implements Answerable {
   readonly id: string;
   readonly changed: Signal<number> = signal(0);
   /** Text that comes while a task runs, and how far a step is, by task. */
@@ -131,6 +136,7 @@ export class Link {
         changed: () => { this.touch(); },
         heard: (items) => { this.heard(items); },
         revoked: async () => this.end(),
+        activated: async () => pairings.settle().then(() => { this.around.activated(); }),
       },
     );
   }
@@ -191,17 +197,30 @@ export class Link {
 
   /** Whether the host's computer is kept awake, and what agents may do there, as it said last; null for what it has not said. */
   async lastWord(): Promise<{ awake: KeepAwake | null; permissions: Permissions | null }> {
-    const all = await this.around.pairings.all();
-    const { keepAwake, permissions } = all.find(({ pairId }) => hex(pairId) === this.id)?.core ?? { keepAwake: EMPTY, permissions: EMPTY };
+    const { keepAwake, permissions } = (await this.core()) ?? { keepAwake: EMPTY, permissions: EMPTY };
     return {
       awake: keepAwake.length === 0 ? null : fromBinary(KeepAwakeSchema, keepAwake),
       permissions: permissions.length === 0 ? null : fromBinary(PermissionsSchema, permissions),
     };
   }
 
+  /** How often something came that did not open, or that did not prove what it says (docs/phone.md). */
+  async holes(): Promise<number> {
+    return (await this.core())?.holes ?? 0;
+  }
+
+  private async core(): Promise<KeptPairing["core"] | undefined> {
+    return (await this.around.pairings.all()).find(({ pairId }) => hex(pairId) === this.id)?.core;
+  }
+
   /** What a browser subscribes with at its push service; empty for none. */
   get pushKey(): Uint8Array {
     return this.client?.line.pushKey ?? EMPTY;
+  }
+
+  /** What the relay answered to where this phone is called; null while it has not. */
+  get pushTargetKept(): PushTargetKept | null {
+    return this.client?.line.pushTargetKept ?? null;
   }
 
   /** Questions that wait for the person. */
@@ -244,8 +263,23 @@ export class Link {
     return this.through(() => steer(taskId, words, rng));
   }
 
-  async answer(taskId: TaskId, { question }: Asked, said: string): Promise<Refused | null> {
-    return this.through(() => answer(taskId, question, said, rng));
+  /** Answers a question, and waits for the computer's own word on it. Not begun behind `beginByMs`, on the wall. */
+  async answer(taskId: TaskId, { question }: Asked, said: string, beginByMs = Infinity): Promise<Given> {
+    return give(this, () => answer(taskId, question, said, rng), { beginByMs });
+  }
+
+  async bring(command: Command, beginByMs: number): Promise<Post | null> {
+    if (this.client === null || this.over !== null) throw this.over ?? new Refused(Reason.NO_NETWORK);
+    return this.client.send(command, beginByMs);
+  }
+
+  /** The answers that the thread has. */
+  get answered(): readonly Answered[] {
+    return this.told.flatMap(({ event }) => (event.case === "answered" ? [event.value] : []));
+  }
+
+  isOver(taskId: TaskId): boolean {
+    return this.tasks.some((one) => hex(one.taskId) === hex(taskId) && OUTCOMES.has(one.view.state));
   }
 
   async putAway(taskId: TaskId, how: "drop" | "dismiss"): Promise<Refused | null> {
@@ -382,7 +416,7 @@ export class Link {
     for (const { number, content, shown } of await this.around.pairings.events(this.pairId, this.toldUpTo)) {
       this.toldUpTo = number;
       if (content === null) this.lost.push({ kind: "lost", number, atMs: Number(this.told.at(-1)?.atMs ?? 0n) }); // behind what came before
-      else if (shown) this.tell(fromBinary(EventSchema, content));
+      else if (shown) this.tell(eventOf(content));
     }
   }
 
@@ -419,7 +453,7 @@ function stopped(): Refused {
 function verdict(post: Post | null): Refused | null {
   if (post === null) return new Refused(Reason.NO_NETWORK);
   if (post.verdict === "refused") return new Refused(Reason[post.reason as keyof typeof Reason], "", post.retryAfterMs);
-  return post.verdict === "taken" || post.verdict === "open" ? null : new Refused(Reason.NO_NETWORK);
+  return post.verdict === "taken" ? null : new Refused(Reason.NO_NETWORK);
 }
 
 /** Takes whatever went wrong for a refusal. */

@@ -13,6 +13,7 @@ import { Refused, word } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId } from "../../protocol/ids.js";
 import { LinkError, readLink } from "../../protocol/pairing/link.js";
 import { meet } from "../../protocol/pairing/meeting.js";
+import { RENEW } from "../../worker/notice.js";
 import { answerWorker } from "./approvals.js";
 import { Calling } from "./calling.js";
 import { aroundLinks, type Ground, lay } from "./ground.js";
@@ -50,39 +51,53 @@ export class Phone {
   private ground: Ground | null = null;
   private calls: Calling | null = null;
   private shown = "";
+  private owns = false; // the device, which only one tab has
+  private era = 0; // counts what closed all links: nobody opens one that was wanted before
+  private opening: Promise<void> = Promise.resolve();
   private stopTelling = (): void => undefined; // the worker, of what was chosen
 
   constructor() {
-    addEventListener("online", () => { this.online.value = true; });
+    addEventListener("online", () => {
+      this.online.value = true;
+      void this.calling.renew().catch(() => undefined);
+    });
     addEventListener("offline", () => { this.online.value = false; });
     document.addEventListener("visibilitychange", () => { void this.look(); });
-    if ("serviceWorker" in navigator) answerWorker(navigator.serviceWorker, (id) => this.links.peek().find((link) => link.id === id));
+    if (!("serviceWorker" in navigator)) return;
+    answerWorker(navigator.serviceWorker, (id) => this.links.peek().find((link) => link.id === id));
+    navigator.serviceWorker.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
+      if (data === RENEW) void this.calling.renew().catch(() => undefined);
+    });
   }
 
   /** Starts, or says why it can't. `takeOver` takes the device from another tab. */
   async start({ takeOver = false } = {}): Promise<void> {
     this.stage.value = "starting";
+    const taken = new AbortController(); // by another tab, which may come while this one begins
+    const isTaken = (): boolean => taken.signal.aborted;
     try {
       // Where nothing may be stored, locks are denied as well.
-      const taken = new AbortController(); // by another tab
-      const owns = await own(takeOver, () => { taken.abort(); this.leave(); });
-      const stage = owns ? await this.begin() : "elsewhere";
-      if (taken.signal.aborted) this.leave(); // while it began
-      else this.stage.value = stage;
+      this.owns = (await own(takeOver, () => { taken.abort(); this.leave(); })) && !isTaken();
+      if (isTaken()) return;
+      const stage = this.owns ? await this.begin() : "elsewhere";
+      if (!isTaken()) this.stage.value = stage;
     } catch (problem) {
-      this.stage.value = problem instanceof NoDeviceKeys ? "no_keys" : "no_store";
+      if (!isTaken()) this.stage.value = problem instanceof NoDeviceKeys ? "no_keys" : "no_store";
     }
   }
 
   /** Lays the ground and opens what there is; gives where the phone is then. */
   private async begin(): Promise<Stage> {
     // A page that took the device back has had a ground before.
+    await this.layGround();
+    return this.there().account.hasSession ? this.openAll() : "signed_out";
+  }
+
+  private async layGround(): Promise<void> {
     this.stopTelling();
     this.ground?.database.close();
-    const { database, device, account } = (this.ground = await lay());
-    this.stopTelling = effect(() => { void tellWorker(database, device.vault, this.preferences.watch()).catch(() => undefined); });
+    this.ground = await lay();
     this.showSignedIn();
-    return account.hasSession ? this.openAll() : "signed_out";
   }
 
   /** Hears which thread is on the screen, if any. */
@@ -115,6 +130,7 @@ export class Phone {
   /** Signs out: the pairings and what was said stay on this phone, and nothing more is sent or heard. */
   async signOut(): Promise<void> {
     this.closeLinks();
+    await this.quietly(this.calling.silence());
     await this.there().account.signOut();
     this.showSignedIn();
     this.signInNeeded.value = null;
@@ -154,20 +170,22 @@ export class Phone {
   async unpair(link: Link): Promise<void> {
     const { account, pairings } = this.there();
     if (link.over === null) await account.endPairing(link.pairId);
-    this.forget(link);
+    await this.forget(link);
     await pairings.remove(link.pairId);
   }
 
   /** Removes a pairing from this phone alone, whatever the service says: nobody is needed for that. */
   async remove(link: Link): Promise<void> {
-    this.forget(link);
+    await this.forget(link);
     await this.there().pairings.remove(link.pairId);
   }
 
   /** Forgets everything: keys, pairings, threads. */
   async reset(): Promise<void> {
     this.closeLinks();
-    this.ground?.database.close();
+    this.stopTelling();
+    await this.quietly(this.calling.silence());
+    this.ground?.database.close(); // from here on nothing that is still under way can write
     await new Promise<void>((resolve, reject) => {
       const deleting = indexedDB.deleteDatabase("dispatch");
       deleting.onsuccess = () => { resolve(); };
@@ -211,18 +229,34 @@ export class Phone {
     this.ground = await lay(database);
   }
 
-  /** Opens the links of all pairings that are not open yet. */
+  /** Opens the links of all pairings that are not open yet, and closes those that are over; one call after the other. */
   private async openLinks(): Promise<void> {
-    const { pairings } = this.there();
-    const around = aroundLinks(this.there(), this.instance, (why) => {
-      this.signInNeeded.value = why;
-      this.stage.value = "signed_out";
+    const mine = this.opening.then(async () => this.openLinksNow());
+    this.opening = mine.catch(() => undefined);
+    return mine;
+  }
+
+  private async openLinksNow(): Promise<void> {
+    const { era } = this;
+    const ground = this.there();
+    const { pairings, database, device } = ground;
+    const around = aroundLinks(ground, this.instance, {
+      signInNeeded: (why) => {
+        this.signInNeeded.value = why;
+        this.stage.value = "signed_out";
+      },
+      activated: () => { void this.quietly(this.openLinks()); },
     });
+    await pairings.settle();
     const kept = await pairings.all();
     for (const { pairId, known, core } of kept) {
       if (core.state === "provisional" && Date.now() - known.madeAtMs > PROVISIONAL_MS) await pairings.remove(pairId);
     }
     const shown = (await pairings.all()).filter(({ known }) => !known.replaced);
+    if (!this.owns || era !== this.era) return; // it was left meanwhile: another tab may have its streams already
+    // From here on there is somebody whose choices a worker has to know.
+    this.stopTelling();
+    this.stopTelling = effect(() => { void this.quietly(tellWorker(database, device.vault, this.preferences.watch())); });
     const open = new Map(this.links.value.map((link) => [link.id, link]));
     const links = shown.map((one) => open.get(hex(one.pairId)) ?? new Link(one, around));
     for (const gone of this.links.value.filter((link) => !links.includes(link))) gone.close();
@@ -234,23 +268,31 @@ export class Phone {
 
   private readonly instance = rng(ID_BYTES);
 
-  private forget(link: Link): void {
+  private async forget(link: Link): Promise<void> {
     link.close();
     this.links.value = this.links.value.filter((one) => one !== link);
+    await this.quietly(this.links.value.length > 0 ? this.calling.seen(link.id) : this.calling.silence());
+  }
+
+  /** Does what nothing else may wait for or fail with: it is made good later, or told by what comes of it. */
+  private async quietly(doing: Promise<void>): Promise<void> {
+    await doing.catch(() => undefined);
   }
 
   private closeLinks(): void {
+    this.era++;
     for (const link of this.links.value) link.close();
     this.links.value = [];
   }
 
   private leave(): void {
+    this.owns = false;
     this.closeLinks();
     this.stage.value = "elsewhere";
   }
 
   private async look(): Promise<void> {
-    if (this.shown !== "" && document.visibilityState === "visible") void this.calling.seen(this.shown).catch(() => undefined);
+    if (this.shown !== "" && document.visibilityState === "visible") void this.quietly(this.calling.seen(this.shown));
     await Promise.all(this.links.value.map(async (link) => link.look(document.visibilityState === "visible")));
   }
 

@@ -6,9 +6,10 @@ import { type Bytes, hex } from "../../protocol/bytes.js";
 import type { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 import { ActionSchema, type Attachment, type Event, type Question } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
 import type { TaskId } from "../../protocol/ids.js";
-import { answersTo, APPROVALS, isPart } from "../../protocol/thread/facts.js";
+import { answersTo, APPROVALS } from "../../protocol/thread/facts.js";
 import type { Task } from "../../protocol/thread/store.js";
 import { mayBeDismissed, OUTCOMES, shownState, type TaskView, UNSENT, WITH_HOST } from "../../protocol/thread/task_view.js";
+import { type Preview, previewOf } from "./preview.js";
 
 export type ShownState = ReturnType<typeof shownState>;
 
@@ -24,8 +25,8 @@ export interface Asked {
   readonly question: Question;
   readonly choices: readonly string[];
   readonly isApproval: boolean;
-  /** The whole of it, also where it was too long for the question itself. */
-  readonly preview: string;
+  /** What exactly would be done; `whole` says whether it is all here. */
+  readonly preview: Preview;
 }
 
 /** An answer that was given, and by whom; with nobody there, the reason for which the question closed. */
@@ -120,17 +121,15 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
   const answers: Said[] = [];
   const added: Added[] = [];
   let asked: Question | null = null;
-  let preview = "";
-  let parts = ""; // of what is too long for the question behind them
+  let preview: Preview = { text: "", whole: true };
+  let run = 0; // behind so many steps nothing came but steps
   for (const { event, atMs: at } of events) {
-    const before = parts;
-    parts = event.case === "step" && isPart(event.value.title) ? before + event.value.detail : "";
     switch (event.case) {
       case "step": steps.push({ atMs: Number(at), title: event.value.title, detail: event.value.detail }); break;
       case "steered": added.push({ text: event.value.text, late: false }); break;
       case "steerRefused": added.push({ text: event.value.text, late: true }); break;
       case "artifact": if (event.value.file !== undefined) artifacts.push(event.value.file); break;
-      case "question": asked = event.value; preview = before || asked.preview; break;
+      case "question": asked = event.value; preview = previewOf(asked, steps.slice(run)); break;
       case "answered":
         if (asked !== null && hex(asked.questionId) === hex(event.value.questionId)) asked = null;
         answers.push({ approval: APPROVALS.get(event.value.approval) ?? "", text: event.value.text, by: event.value.by, reason: event.value.reason });
@@ -138,6 +137,7 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
       case "ended": asked = null; break;
       default: break;
     }
+    if (event.case !== "step") run = steps.length;
   }
   const { view } = task;
   const state = shownState(view);
@@ -145,7 +145,7 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
     id: hex(task.taskId), taskId: task.taskId, words: task.text, files: filesOf(task.action), atMs: task.madeAtMs || view.atMs, state, view, steps, artifacts, answers, added, waitsFor,
     asked: asked === null || OUTCOMES.has(view.state) ? null : { question: asked, choices: answersTo(asked), isApproval: asked.actionDigest.length > 0, preview },
     may: {
-      cancel: WITH_HOST.has(view.state) && state !== "out_of_contact",
+      cancel: WITH_HOST.has(view.state) && view.away === "",
       resend: (UNSENT.has(view.state) || view.state === "unconfirmed") && task.action.length > 0,
       drop: UNSENT.has(view.state),
       dismiss: mayBeDismissed(view) && state !== "dismissed",

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Attachment } from "../../protocol/dispatch/api/thread/v1/thread_pb.js";
 import type { Refused } from "../../protocol/errors.js";
+import { safeName } from "../../protocol/files/names.js";
 import { type Link, refused } from "../model/link.js";
 import { bytesWords, t } from "../words.js";
 import { say } from "./heard.js";
@@ -58,10 +59,4 @@ function save(url: string, name: string): void {
   const link = document.createElement("a");
   [link.href, link.download] = [url, name];
   link.click();
-}
-
-/** Makes a stranger's name one that leads nowhere and shows what it is: no folder, nothing hidden, no sign that turns the direction of writing. */
-export function safeName(name: string): string {
-  const bare = (name.split(/[/\\]/).at(-1) ?? "").replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "").replace(/^\.+/, "").trim();
-  return bare.slice(0, 200) || "file";
 }

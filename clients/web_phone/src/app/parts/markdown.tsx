@@ -5,18 +5,53 @@
 
 import MarkdownIt, { type Token } from "markdown-it";
 import { type ComponentChild, h } from "preact";
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
+
+import { bytesWords, t } from "../words.js";
+import { focusCard } from "./small.js";
 
 const parser = new MarkdownIt({ html: false, linkify: false, typographer: false });
 const ELEMENTS: ReadonlySet<string> = new Set([
   "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "strong", "em", "s", "table", "thead", "tbody", "tr", "th", "td", "hr", "br", "code", "pre",
 ]);
-const LONGEST = 256 * 1024;
+/** So much is laid out at once, characters; the rest on request, as it is written, in pieces that a browser lays out when they are looked at. */
+export const AT_ONCE = 256 * 1024;
+const PIECE = 32 * 1024;
 
-/** Shows a text. What is too long to be laid out is cut. */
-export function Markdown({ text }: { text: string }) {
-  const content = useMemo(() => nodes(parser.parse(text.slice(0, LONGEST), {})), [text]);
-  return <div class="markdown">{content}</div>;
+/** Shows a text, and says so where it does not show all of it. `shown` hears that the rest is there. */
+export function Markdown({ text, shown }: { text: string; shown?: () => void }) {
+  const [first, rest] = useMemo(() => cut(text, AT_ONCE), [text]);
+  const content = useMemo(() => nodes(parser.parse(first, {})), [first]);
+  const [all, setAll] = useState(false);
+  const showAll = ({ currentTarget }: Event): void => {
+    focusCard(currentTarget);
+    setAll(true);
+    shown?.();
+  };
+  return (
+    <div class="markdown">
+      {content}
+      {rest === "" ? null
+        : all ? pieces(rest).map((piece, at) => <pre key={at} class="piece">{piece}</pre>)
+          : <p class="cut">{t("markdown.cut", { size: bytesWords(rest.length) })} <button type="button" onClick={showAll}>{t("markdown.all")}</button></p>}
+    </div>
+  );
+}
+
+/** Cuts a text in two, and no sign. */
+function cut(text: string, most: number): readonly [string, string] {
+  const at = text.length > most && text.codePointAt(most - 1) !== text.charCodeAt(most - 1) ? most - 1 : most;
+  return [text.slice(0, at), text.slice(at)];
+}
+
+function pieces(text: string): string[] {
+  const found: string[] = [];
+  for (let left = text; left !== "";) {
+    const [piece, behind] = cut(left, PIECE);
+    found.push(piece);
+    left = behind;
+  }
+  return found;
 }
 
 /** Turns tokens into elements, by a stack of those that are open. */

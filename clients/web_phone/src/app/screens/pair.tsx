@@ -18,7 +18,10 @@ export function Pair({ phone, link, back }: { phone: Phone; link: string; back: 
   const [scans, setScans] = useState(false);
   const comparing = phone.comparing.value;
 
+  const going = useRef(false); // one code after the other: a link may be opened into the page while another is worked on
   const begin = async (written: string): Promise<void> => {
+    if (going.current) return;
+    going.current = true;
     setScans(false);
     setBusy(true);
     setTrouble(null);
@@ -28,6 +31,7 @@ export function Pair({ phone, link, back }: { phone: Phone; link: string; back: 
     } catch (problem) {
       setTrouble(refused(problem));
     } finally {
+      going.current = false;
       setBusy(false);
       setSaidYes("");
     }

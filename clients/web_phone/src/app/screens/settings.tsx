@@ -1,18 +1,19 @@
 /** Settings: computers, notifications, language, about, and the ways out. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 import { APP_VERSION } from "../../ground/account.js";
 import type { Refused } from "../../protocol/errors.js";
 import { bundleDigest } from "../digest.js";
-import type { Called } from "../model/calling.js";
+import type { Called, Uncalled } from "../model/calling.js";
 import type { Link } from "../model/link.js";
 import type { Phone } from "../model/phone.js";
 import { Permitted } from "../parts/permitted.js";
 import { Presence } from "../parts/presence.js";
 import { Frame, tried, Trouble } from "../parts/small.js";
+import { Sure } from "../parts/sure.js";
 import { go } from "../route.js";
-import { LANGUAGES, speak, t, why } from "../words.js";
+import { LANGUAGES, type ScreenKey, speak, t, why } from "../words.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 
 /** The screen. */
@@ -38,12 +39,17 @@ function HostSettings({ phone, link }: { phone: Phone; link: Link }) {
   const [trouble, setTrouble] = useState<Refused | null>(null);
   const [stuck, setStuck] = useState(false); // the service did not end the pairing: it can be removed here all the same
   const [{ awake, permissions }, setSaid] = useState<Awaited<ReturnType<Link["lastWord"]>>>({ awake: null, permissions: null });
-  useEffect(() => { void link.lastWord().then(setSaid); }, [link.changed.value]);
+  const [holes, setHoles] = useState(0);
+  useEffect(() => {
+    void link.lastWord().then(setSaid);
+    void link.holes().then(setHoles);
+  }, [link.changed.value]);
   const held = awake === null ? "" : awake.reason !== Reason.UNSPECIFIED ? why(awake.reason).sentence : awake.held ? t("settings.awake") : "";
   return (
     <div class="card host-settings" data-host={link.known.hostName}>
       <Presence link={link} full />
       {held === "" ? null : <p class="small hint">{held}</p>}
+      {holes === 0 ? null : <p class="small holes">{t("settings.holes", { count: holes })}</p>}
       {permissions === null || link.over !== null ? null : <Permitted permissions={permissions} />}
       <form class="row" onSubmit={(event) => { event.preventDefault(); void tried(async () => link.rename(name.trim()), setTrouble); }}>
         <label class="grow">{t("settings.name")}<input value={name} maxLength={64} autocomplete="off" onInput={({ currentTarget }) => { setName(currentTarget.value); }} /></label>
@@ -65,23 +71,40 @@ function focusTitle(): void {
 
 function Notifications({ phone }: { phone: Phone }) {
   const chosen = phone.preferences.chosen.value;
-  const [called, setCalled] = useState<Called>(chosen.notify ? "on" : "off");
   const [trouble, setTrouble] = useState<Refused | null>(null);
-  const turn = async (on: boolean): Promise<void> => { setCalled(on ? await phone.calling.turnOn() : await phone.calling.turnOff()); };
-  const said = called === "denied" ? t("settings.notify_denied") : called === "unsupported" ? t("settings.notify_unsupported") : called === "no_service" ? t("settings.notify_no_service") : "";
+  const turn = async (on: boolean): Promise<void> => (on ? phone.calling.turnOn() : phone.calling.turnOff());
+  const not = NOT_CALLED[phone.calling.called.value];
   return (
     <section aria-labelledby="set-notify">
       <h2 id="set-notify">{t("settings.notify")}</h2>
       <label class="check"><input type="checkbox" checked={chosen.notify} onChange={({ currentTarget: { checked } }) => void tried(async () => turn(checked), setTrouble)} /> {t("settings.notify_on")}</label>
       <p class="small hint">{t(chosen.answerThere ? "settings.answer_there_what" : "settings.notify_what")}</p>
-      {said === "" ? null : <p class="trouble" role="alert">{said}</p>}
+      {not === undefined ? null : <p class="trouble" role="alert">{t(not)}</p>}
+      {phone.links.value.map((link) => <Uncalls key={link.id} phone={phone} link={link} />)}
       <Trouble of={trouble} />
       {chosen.notify ? <>
-        <label class="check"><input type="checkbox" checked={chosen.answerThere} onChange={({ currentTarget }) => { phone.preferences.choose({ answerThere: currentTarget.checked }); }} /> {t("settings.answer_there")}</label>
+        <label class="check"><input type="checkbox" checked={chosen.answerThere} onChange={({ currentTarget: { checked } }) => void tried(async () => phone.calling.showQuestions(checked), setTrouble)} /> {t("settings.answer_there")}</label>
         <QuietHours phone={phone} />
       </> : null}
     </section>
   );
+}
+
+const NOT_CALLED: Partial<Record<Called, ScreenKey>> = {
+  denied: "settings.notify_denied", unsupported: "settings.notify_unsupported", no_service: "settings.notify_no_service",
+};
+
+/** Says that one computer can't call, and why. */
+function Uncalls({ phone, link }: { phone: Phone; link: Link }) {
+  link.watch();
+  const uncalled = phone.calling.uncalled(link);
+  return uncalled === null ? null : <p class="trouble" role="status" data-host={link.known.hostName}>{uncalledWords(uncalled, link.name)}</p>;
+}
+
+function uncalledWords(uncalled: Uncalled, host: string): string {
+  if (uncalled === "no_push") return t("settings.notify_no_push", { host });
+  if (uncalled === "other_key") return t("settings.notify_other_key", { host });
+  return `${t("settings.notify_not_by", { host })} ${why(uncalled, { host }).sentence}`;
 }
 
 function QuietHours({ phone }: { phone: Phone }) {
@@ -132,28 +155,6 @@ function About({ phone }: { phone: Phone }) {
       <Trouble of={trouble} />
       <Sure label={t("settings.reset")} question={t("settings.reset_sure")} act={async () => phone.reset()} failed={setTrouble} />
     </section>
-  );
-}
-
-/** A button that asks before it does something that can't be undone. `failed` hears why that was not done. */
-function Sure({ label, question, act, failed }: { label: string; question: string; act: () => Promise<void>; failed: (why: Refused | null) => void }) {
-  const [asks, setAsks] = useState(false);
-  const [asked, no] = [useRef<HTMLButtonElement>(null), useRef<HTMLButtonElement>(null)];
-  const seen = useRef(false); // nothing takes the focus before the person has pressed anything
-  // In front of the answer that changes nothing; and back where it came from.
-  useEffect(() => {
-    if (seen.current) (asks ? no : asked).current?.focus();
-    seen.current = true;
-  }, [asks]);
-  if (!asks) return <button ref={asked} type="button" class="danger" onClick={() => { setAsks(true); }}>{label}</button>;
-  return (
-    <div class="card" role="alertdialog" aria-label={question} onKeyDown={({ key }) => { if (key === "Escape") setAsks(false); }}>
-      <p>{question}</p>
-      <div class="row">
-        <button ref={no} type="button" onClick={() => { setAsks(false); }}>{t("settings.no")}</button>
-        <button type="button" class="danger" onClick={() => { setAsks(false); void tried(act, failed); }}>{t("settings.yes")}</button>
-      </div>
-    </div>
   );
 }
 

@@ -6,6 +6,7 @@ import type { Refused } from "../../protocol/errors.js";
 import { refused } from "../model/link.js";
 import type { Phone } from "../model/phone.js";
 import { Trouble } from "../parts/small.js";
+import { Sure } from "../parts/sure.js";
 import { t } from "../words.js";
 
 /** The screen before anything else. */
@@ -49,6 +50,7 @@ export function SignIn({ phone }: { phone: Phone }) {
         <Trouble of={trouble} />
         <button type="submit" class="primary wide" disabled={busy}>{busy ? t("sign_in.doing") : t("sign_in.do")}</button>
       </form>
+      {known === null ? null : <Sure label={t("settings.reset")} question={t("settings.reset_sure")} act={async () => phone.reset()} failed={setTrouble} />}
     </main>
   );
 }

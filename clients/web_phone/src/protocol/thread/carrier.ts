@@ -25,7 +25,7 @@ export type Dial = (address: string, method: string) => Promise<Carrier>;
  */
 export interface Clock {
   nowMs(): number;
-  /** For people only; decides nothing. */
+  /** For people. It decides nothing but that a session is too old (`naps`). */
   wallMs(): number;
   /** Calls back after so many ms, once; what it gives takes that back. */
   after(ms: number, call: () => void): () => void;

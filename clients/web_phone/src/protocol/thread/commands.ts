@@ -11,12 +11,17 @@ import { Refused } from "../errors.js";
 import { ID_BYTES, type PairId, type Rng, type TaskId } from "../ids.js";
 import type { Signer } from "../keys.js";
 import type { Head } from "../sealed/head.js";
+import { LONGEST_BODY } from "../sealed/frame.js";
 import { taskWords } from "../sealed/history.js";
 import { answersTo, APPROVALS } from "./facts.js";
 import type { What } from "./store.js";
 
 export const LONGEST_TEXT_BYTES = 48 * 1024;
 export const LONGEST_STEER_BYTES = 12 * 1024;
+export const LONGEST_ANSWER_BYTES = 12 * 1024;
+export const MOST_ATTACHMENTS = 16;
+/** An action with what stands around it fits one sealed frame. */
+export const LONGEST_ACTION_BYTES = LONGEST_BODY - 512;
 
 /** What a person wants. `action` is a serialized Action: exactly what is signed, the same bytes in every attempt. */
 export interface Command {
@@ -35,6 +40,7 @@ export function refusedHere(text: string): Refused | null {
 /** Asks for work. Each attachment has arrived whole before the task is sent. Throws BAD_REQUEST. */
 export function task(taskId: TaskId, text: string, attachments: Attachment[] = []): Command {
   checkWords(text, LONGEST_TEXT_BYTES);
+  if (attachments.length > MOST_ATTACHMENTS) throw new Refused(Reason.BAD_REQUEST, `at most ${MOST_ATTACHMENTS} files`, 0, { field: "attach" });
   const action = create(ActionSchema, { action: { case: "task", value: { text, attachments } }, actionId: taskId });
   return { taskId, what: "task", text, action: toBinary(ActionSchema, action) };
 }
@@ -65,6 +71,7 @@ function answerOf(question: Question, said: string): Answer {
   const possible = answersTo(question);
   const { questionId } = question;
   if (said === "" || (possible.length > 0 && !possible.includes(said))) throw new Refused(Reason.BAD_REQUEST, "no such answer", 0, { field: "answer" });
+  if (possible.length === 0) checkWords(said, LONGEST_ANSWER_BYTES);
   const approval = question.actionDigest.length > 0 ? BY_WORD.get(said) : undefined;
   return create(AnswerSchema, approval === undefined ? { questionId, text: said } : { questionId, approval });
 }
@@ -86,6 +93,11 @@ export async function bodyOf(command: Command, { pairId, attempt, deadlineMs, he
   const signature = await sign(taskWords({ pairId, taskId, attempt, body: action, head }));
   const body = create(UpCommandSchema, { pairId, taskId, attempt, deadlineMs: BigInt(Math.round(deadlineMs)), action, head: { ...head }, signature });
   return toBinary(UpCommandSchema, body);
+}
+
+/** Refuses what fits no frame: before anything of it is kept. Throws BAD_REQUEST. */
+export function checkSize({ action }: Command): void {
+  if (action.length > LONGEST_ACTION_BYTES) throw new Refused(Reason.BAD_REQUEST, `at most ${LONGEST_ACTION_BYTES} bytes`, 0, { field: "action" });
 }
 
 function checkWords(text: string, mostBytes: number): void {

@@ -82,9 +82,9 @@ export function factOf({ event, atMs: at }: Event): Fact | null {
   }
 }
 
-/** Tells whether a step is a part of what is asked about: what is too long for the event of its question. The host sees to it that no agent's own step has such a title. */
-export function isPart(title: string): boolean {
-  return title.startsWith("What is asked about, part");
+/** Gives the title of a step that is a part of what is asked about: what is too long for the event of its question. The host sees to it that no agent's own step has such a title. */
+export function partTitle(number: number, many: number): string {
+  return `What is asked about, part ${number} of ${many}`;
 }
 
 /** Lists the words that answer a question; none where any words do. */

@@ -18,12 +18,14 @@ import { messageId } from "../encoding.js";
 import { Refused } from "../errors.js";
 import { ID_BYTES, id, type MessageId, type Rng, type TaskId } from "../ids.js";
 import type { Signer } from "../keys.js";
+import { checkedMoment } from "../moments.js";
 import { checked, oldest } from "../places.js";
 import type { Head } from "../sealed/head.js";
 import type { PairKeys } from "../sealed/pair_keys.js";
 import { LONGEST_ADVISED_MS } from "./backoff.js";
-import { bodyOf, type Command } from "./commands.js";
+import { bodyOf, checkSize, type Command } from "./commands.js";
 import { Ledger, type Times } from "./ledger.js";
+import { Naps } from "./naps.js";
 import { Reader } from "./reading.js";
 import { Sending, type Standing } from "./sending.js";
 import type { Change, Post, Snapshot } from "./store.js";
@@ -34,7 +36,8 @@ import { isOver, mayBeDismissed, NEW, OUTCOMES, UNSENT, WITH_HOST } from "./task
 export const LEASE_LIMITS_MS = [100, 15_000] as const;
 /** A relay that is to be told again where this phone is called waits for at least so long, ms. */
 export const TARGET_AGAIN_MS = 1_000;
-const MENDED_BY_A_HANDSHAKE: readonly Reason[] = [Reason.STALE_EPOCH, Reason.SESSION_NEEDED];
+/** A deadline that was in time here and past there: this clock is behind, and a session is counted from its own beginning. */
+const MENDED_BY_A_HANDSHAKE: readonly Reason[] = [Reason.STALE_EPOCH, Reason.SESSION_NEEDED, Reason.DEADLINE_PASSED];
 const CAUSES: readonly Reason[] = [
   Reason.HOST_ASLEEP, Reason.HOST_APP_CLOSED, Reason.HOST_UNREACHABLE, Reason.HOST_NEVER_CONNECTED, Reason.HOST_REVOKED,
 ];
@@ -51,6 +54,8 @@ export interface Step {
   over: readonly { command: Command; post: Post | null }[];
   /** Whether the host has ended the pairing: its keys are to go. */
   revoked: boolean;
+  /** Whether the pairing became active, by its first session: older ones with the same host are over. */
+  activated: boolean;
   /** In how many ms the line wants to be told the time; null is not at all. */
   dueInMs: number | null;
   /** Whether it wants a handshake: the driver gets a grant and calls `shakeHands`. */
@@ -87,6 +92,7 @@ export class Line {
   private heard: DownLiveItem[] = [];
   private over: { command: Command; post: Post | null }[] = [];
   private revoked = false;
+  private activated = false;
   // The stream that is open.
   private isOpen = false;
   private isFinal = false;
@@ -100,6 +106,7 @@ export class Line {
   private targetsAsked = 0; // that the relay has yet to answer
   private targetAtMs: number | null = null; // when it is said again
   private sendings: Sending[] = [];
+  private readonly naps = new Naps();
   private readonly wanted: Wishes;
 
   constructor(
@@ -237,17 +244,27 @@ export class Line {
 
   // ---- What a person wants.
 
-  /** Begins to send a command, or a task again: its next attempt. A task that is on its way already is not begun twice. */
-  async begin(command: Command, times: Times): Promise<Step> {
+  /**
+   * Begins to send a command, or a task again: its next attempt. A task that is on its way already is not begun twice, and nothing is
+   * behind `beginByMs`, on the wall: by then whoever asked for it has been told that it did not happen. Rejects with
+   * BAD_REQUEST for what fits no frame.
+   */
+  async begin(command: Command, times: Times, beginByMs = Infinity): Promise<Step> {
     return this.step(times, () => {
+      checkSize(command);
       const { taskId, what, text, action } = command;
-      if (this.attended(taskId, what)) {
-        this.over.push({ command, post: null }); // somebody here is sending it already
+      if (this.attended(taskId, what) || times.wallMs > beginByMs) {
+        this.over.push({ command, post: null });
         return;
       }
       if (what === "task" && !this.ledger.knows(taskId)) this.ledger.add({ taskId, text, madeAtMs: times.wallMs, action, view: NEW });
       this.sendings.push(new Sending(command, times.nowMs));
     });
+  }
+
+  /** Gives what was posted last of a command that is on its way; null for nothing. */
+  lastPosted(command: Command): MessageId | null {
+    return this.sendings.find((one) => one.command === command)?.last?.messageId ?? null;
   }
 
   /** Takes a task out of the outbox, or waits no longer for one. Rejects with NOT_OVER or TASK_OVER where that can't be. */
@@ -290,16 +307,24 @@ export class Line {
   // ---- Within a step.
 
   private async step(times: Times, work: () => void | Promise<void>, behind: () => void = () => undefined): Promise<Step> {
-    [this.changes, this.frames, this.heard, this.over, this.revoked] = [[], [], [], [], false];
+    [this.changes, this.frames, this.heard, this.over, this.revoked, this.activated] = [[], [], [], [], false, false];
     this.ledger.times = times;
+    const sleptMs = this.naps.since(times);
+    if (sleptMs > 0) this.woke(sleptMs);
     await work();
     this.settle();
     const sendingsMs = await this.advance(times);
     behind();
     const due = this.falls(times.nowMs);
-    const { changes, frames, heard, over, revoked } = this;
+    const { changes, frames, heard, over, revoked, activated } = this;
     const waits = [...sendingsMs, ...due.waits];
-    return { changes, frames, heard, over, revoked, wantsHandshake: due.handshake, dueInMs: waits.length > 0 ? Math.max(1, Math.min(...waits)) : null };
+    return { changes, frames, heard, over, revoked, activated, wantsHandshake: due.handshake, dueInMs: waits.length > 0 ? Math.max(1, Math.min(...waits)) : null };
+  }
+
+  /** The device slept, and its clock with it. */
+  private woke(sleptMs: number): void {
+    if (this.isOpen) this.talk.slept();
+    for (const sending of this.sendings) sending.aged(sleptMs);
   }
 
   private send(frame: MessageInitShape<typeof DeviceFrameSchema>["frame"]): void {
@@ -331,7 +356,7 @@ export class Line {
         return;
       }
       case "presence": {
-        this.presence = frame.value;
+        this.presence = { ...frame.value, sinceMs: checkedMoment(frame.value.sinceMs), lastHeardMs: checkedMoment(frame.value.lastHeardMs) };
         const reachable = frame.value.state === Reachability.REACHABLE;
         this.talk.tending.hostIs(reachable, frame.value.instance);
         if (reachable) this.ledger.hostBack();
@@ -481,6 +506,7 @@ export class Line {
     if (this.state === "ended") return;
     this.state = state;
     this.revoked ||= state === "ended";
+    this.activated ||= state === "active";
     this.changes.push({ kind: "pairing", state, reason });
   }
 

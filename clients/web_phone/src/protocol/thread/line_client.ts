@@ -2,7 +2,8 @@
  * Drives a line: commits what its steps come to, then sends. The one place where line, store, stream and time meet.
  *
  * Inputs wait in line, so that steps never overlap. When a commit fails, or the store has moved because another tab wrote, the line is
- * made anew from the store and the stream with it: what was not committed was not sent, and a new handshake follows.
+ * made anew from the store and the stream with it: what was not committed was not sent, and a new handshake follows. So it is when a
+ * step fails half-way: what is left of it would fail every step behind it.
  */
 
 import type { Bytes } from "../bytes.js";
@@ -11,6 +12,7 @@ import type { Opened, PushTarget, RelayFrame } from "../dispatch/api/relay/v1/re
 import type { DownLiveItem } from "../dispatch/api/thread/v1/thread_pb.js";
 import { Refused } from "../errors.js";
 import type { TaskId } from "../ids.js";
+import { NoSession } from "../sealed/session.js";
 import { type Means, type Right, ThreadClient, type ThreadEnd } from "./client.js";
 import type { Command } from "./commands.js";
 import type { Times } from "./ledger.js";
@@ -28,6 +30,8 @@ export interface Surroundings {
   heard(items: readonly DownLiveItem[]): void;
   /** Hears that the host has ended the pairing: its keys are to go. */
   revoked(): Promise<void>;
+  /** Hears that the pairing is active by its first session: older ones with the same host are to end. */
+  activated(): Promise<void>;
 }
 
 /** One pairing's line, for as long as `run` runs. */
@@ -90,10 +94,10 @@ export class LineClient implements ThreadEnd {
     this.client.leave();
   }
 
-  /** Sends a command until there is a verdict; gives the post that has it, the last one without, or null when nothing was posted. */
-  async send(command: Command): Promise<Post | null> {
+  /** Sends a command until there is a verdict; gives the post that has it, the last one without, or null when nothing was posted. Nothing is begun behind `beginByMs`, on the wall. */
+  async send(command: Command, beginByMs = Infinity): Promise<Post | null> {
     const over = new Promise<Post | null>((resolve) => this.waiting.set(command, resolve));
-    await this.input(async (line, times) => line.begin(command, times));
+    await this.input(async (line, times) => line.begin(command, times, beginByMs));
     return over;
   }
 
@@ -117,9 +121,11 @@ export class LineClient implements ThreadEnd {
     await this.input(async (line, times) => line.callAt(target, times));
   }
 
-  /** Tells the host of a transfer. Rejects with NoSession without a session. */
+  /** Tells the host of a transfer. Rejects with NO_NETWORK without a session. */
   async transfer(item: Parameters<Line["transfer"]>[0]): Promise<void> {
-    await this.input(async (line, times) => line.transfer(item, times));
+    await this.input(async (line, times) => line.transfer(item, times)).catch((problem: unknown) => {
+      throw problem instanceof NoSession ? new Refused(Reason.NO_NETWORK, "no session with the computer") : problem;
+    });
   }
 
   // ---- ThreadEnd.
@@ -142,7 +148,8 @@ export class LineClient implements ThreadEnd {
   }
 
   async received(frames: readonly RelayFrame[]): Promise<void> {
-    const { revoked } = await this.input(async (line, times) => line.received(frames, times), true);
+    const { revoked, activated } = await this.input(async (line, times) => line.received(frames, times), true);
+    if (activated) await this.around.activated();
     if (!revoked) return;
     await this.around.revoked();
     throw new Refused(Reason.NOT_PAIRED, "the computer has ended the pairing");
@@ -155,14 +162,17 @@ export class LineClient implements ThreadEnd {
 
   // ---- Steps.
 
-  /** Makes a step when those before are through. `ofTheStream`: what it rejects with ends the stream, and the line goes back to the store. */
+  /** Makes a step when those before are through. `ofTheStream`: what it rejects with ends the stream. */
   private async input(make: (line: Line, times: Times) => Promise<Step>, ofTheStream = false): Promise<Step> {
     const mine = this.turn.then(async () => {
       let step: Step;
       try {
         step = await make(this.current, this.times());
       } catch (problem) {
-        if (ofTheStream) await this.backToTheStore();
+        // What is refused, or has no session, is so before anything has changed; but no step of the stream is left half made.
+        const unchanged = !ofTheStream && (problem instanceof Refused || problem instanceof NoSession);
+        if (!unchanged) await this.backToTheStore();
+        if (!unchanged && !ofTheStream) this.client.renew(); // the stream that is open is of the line that went
         throw problem;
       }
       await this.carryOut(step);
@@ -194,13 +204,17 @@ export class LineClient implements ThreadEnd {
     this.plan(step);
   }
 
-  /** Forgets what could not be committed. Commands that wait hear that nothing came of them. */
+  /** Forgets what could not be committed. Commands that wait hear what is known of them. */
   private async backToTheStore(): Promise<void> {
     const snapshot = await this.around.store.load(this.own.keys.pairId);
     if (snapshot === null) throw new Refused(Reason.NOT_PAIRED);
     this.revision = snapshot.revision;
-    this.current = new Line(this.own, snapshot, this.current.wishes);
-    for (const resolve of this.waiting.values()) resolve(null);
+    const before = this.current;
+    this.current = new Line(this.own, snapshot, before.wishes);
+    for (const [command, resolve] of this.waiting) {
+      const posted = before.lastPosted(command);
+      resolve(posted === null ? null : this.current.ledger.post(posted)); // an attempt that went out may count
+    }
     this.waiting.clear();
   }
 

@@ -13,12 +13,14 @@ import {
   type Permissions, PermissionsSchema,
 } from "../dispatch/api/thread/v1/thread_pb.js";
 import { type EventId, ID_BYTES, type PairId, type TaskId } from "../ids.js";
+import { boundedMoment } from "../moments.js";
 import { LARGEST } from "../places.js";
 import type { Chain } from "../sealed/chain.js";
 import { SealError } from "../sealed/errors.js";
 import { HASH_BYTES, type Head, sameHead } from "../sealed/head.js";
 import { Arrivals, type Entry, eventHash, verifyHead, verifyTask } from "../sealed/history.js";
 import { type Chains, openKeep, prune } from "../sealed/keep.js";
+import { eventOf } from "./events.js";
 import { factOf } from "./facts.js";
 import type { Ledger } from "./ledger.js";
 import type { Change, Snapshot } from "./store.js";
@@ -142,6 +144,7 @@ export class Reader {
 
   /** Hears what agents may do on the host. A host bounds what it says so; what is far beyond that is not kept. */
   takePermissions(permissions: Permissions): void {
+    for (const one of permissions.permissions) one.endsAtMs = boundedMoment(one.endsAtMs);
     const said = toBinary(PermissionsSchema, permissions, { writeUnknownFields: false });
     if (said.length <= LONGEST_PERMISSIONS) this.note({ kind: "permissions", said });
   }
@@ -174,7 +177,7 @@ export class Reader {
 
   private link(entries: readonly Entry[]): void {
     for (const entry of entries) {
-      const event = fromBinary(EventSchema, entry.event);
+      const event = eventOf(entry.event);
       const eventId = event.eventId as EventId;
       const shown = !this.known.has(hex(eventId));
       const hash = eventHash(entry.previous, entry.event);

@@ -18,6 +18,8 @@ export const SHAKE_MS = 3_000;
 export const VERDICT_MS = 2_000;
 export const MOST_ATTEMPTS = 6;
 const WORTH_ANOTHER: readonly string[] = ["STALE_EPOCH", "SESSION_NEEDED"];
+/** In time here and late there: one more in another session, whose clock is new. Late in that one, too, is late. */
+const WORTH_ONE_MORE = "DEADLINE_PASSED";
 
 /** How things stand for a command. */
 export interface Standing {
@@ -45,7 +47,8 @@ export class Sending {
   private state: "path" | "session" | "verdict" = "path";
   private sinceMs: number;
   private left = MOST_ATTEMPTS;
-  private readonly endMs: number;
+  private wasLate = false; // of the attempts, one by the host's clock
+  private endMs: number;
   /** The last attempt that went out. */
   last: Post | null = null;
 
@@ -72,6 +75,12 @@ export class Sending {
     this.state = "verdict";
   }
 
+  /** Hears that the device slept for so many ms that its clock did not count: the person has waited for them, too. */
+  aged(ms: number): void {
+    this.sinceMs -= ms;
+    this.endMs -= ms;
+  }
+
   private step(at: Standing): Doing | null {
     switch (this.state) {
       case "path": {
@@ -93,7 +102,9 @@ export class Sending {
         const waitMs = this.endMs + VERDICT_MS - at.nowMs;
         if (at.hostHas || at.final) return this.over(last);
         if (undecided) return waitMs > 0 ? { do: "wait", ms: waitMs } : this.over(last);
-        const again = last.verdict === "never_stored" || WORTH_ANOTHER.includes(last.reason);
+        const late = last.reason === WORTH_ONE_MORE && !this.wasLate;
+        const again = late || last.verdict === "never_stored" || WORTH_ANOTHER.includes(last.reason);
+        this.wasLate ||= late;
         return again && this.left > 0 ? this.become("path", at) : this.over(last);
       }
     }

@@ -74,6 +74,13 @@ export class Talk {
     this.session.drop();
   }
 
+  /** Hears that the clock stood still while the host's went on: until there is another session nothing is sealed. */
+  slept(): void {
+    this.tending.slept();
+    this.session.drop();
+    this.asked = this.probing = null;
+  }
+
   /** Hears that the stream is gone: the next one begins with a handshake. */
   lost(): void {
     this.tending.streamLost();

@@ -40,6 +40,11 @@ export class Tending {
     this.sessionWith = this.openSinceMs = this.confirmedMs = null;
   }
 
+  /** Hears that the clock stood still: what was agreed on by it holds no more, nor does a handshake that is open. */
+  slept(): void {
+    this.sessionWith = this.openSinceMs = this.confirmedMs = null;
+  }
+
   /** Hears that message 1 was sent, or could not be made. */
   started(nowMs: number): void {
     this.openSinceMs = nowMs;
@@ -59,7 +64,7 @@ export class Tending {
     this.tries = this.notBeforeMs = 0;
   }
 
-  /** Hears that the host can't open what was sent (STALE_EPOCH, SESSION_NEEDED). */
+  /** Hears that the host can't open what was sent (STALE_EPOCH, SESSION_NEEDED), or finds it late though it was not (DEADLINE_PASSED). */
   refused(): void {
     this.sessionWith = null;
   }

@@ -165,6 +165,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The service works with no provider for sign-ins. Code FAILED_PRECONDITION. Sign in with a password."""
     REASON_DEVICE_UNKNOWN: _Reason.ValueType  # 80
     """No device of the account has this id or name. Code NOT_FOUND."""
+    REASON_OFFER_REPLACED: _Reason.ValueType  # 81
+    """The offer's host has opened another one since: it shows one code at a time, the newest. Code ABORTED. The host does not
+    repeat it; a phone scans the newest code.
+    """
     REASON_SIGN_IN_DENIED: _Reason.ValueType  # 84
     """The person said no at the provider, or the provider did. Code PERMISSION_DENIED."""
     REASON_SIGN_IN_EXPIRED: _Reason.ValueType  # 85
@@ -416,6 +420,10 @@ REASON_NO_PROVIDER: Reason.ValueType  # 79
 """The service works with no provider for sign-ins. Code FAILED_PRECONDITION. Sign in with a password."""
 REASON_DEVICE_UNKNOWN: Reason.ValueType  # 80
 """No device of the account has this id or name. Code NOT_FOUND."""
+REASON_OFFER_REPLACED: Reason.ValueType  # 81
+"""The offer's host has opened another one since: it shows one code at a time, the newest. Code ABORTED. The host does not
+repeat it; a phone scans the newest code.
+"""
 REASON_SIGN_IN_DENIED: Reason.ValueType  # 84
 """The person said no at the provider, or the provider did. Code PERMISSION_DENIED."""
 REASON_SIGN_IN_EXPIRED: Reason.ValueType  # 85

@@ -1944,16 +1944,22 @@ class PairWarning(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REASON_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_MS_FIELD_NUMBER: _builtins.int
     reason: _error_pb2.Reason.ValueType
-    """OFFER_CLAIMED: another device saw the code too, press Refuse."""
+    """OFFER_CLAIMED: another device saw the code too, press Refuse. RATE_LIMITED: the code shown last is over, and the next one
+    has to wait.
+    """
+    retry_after_ms: _builtins.int
+    """With RATE_LIMITED: the next code comes so long after this, ms."""
     def __init__(
         self,
         *,
         reason: _error_pb2.Reason.ValueType = ...,
+        retry_after_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "retry_after_ms", b"retry_after_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -948,7 +948,7 @@ class OfferEnded(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     reason: _error_pb2.Reason.ValueType
-    """Unset when the pairing is complete; otherwise why not: OFFER_EXPIRED, PAIRING_REFUSED, HANDSHAKE_FAILED, OFFER_UNKNOWN …"""
+    """Unset when the pairing is complete; otherwise why not: OFFER_EXPIRED, OFFER_REPLACED, PAIRING_REFUSED, HANDSHAKE_FAILED, OFFER_UNKNOWN …"""
     def __init__(
         self,
         *,

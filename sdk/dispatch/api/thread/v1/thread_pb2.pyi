@@ -1605,6 +1605,7 @@ class Question(_message.Message):
     PREVIEW_FIELD_NUMBER: _builtins.int
     ANSWER_WITHIN_MS_FIELD_NUMBER: _builtins.int
     RULE_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     question_id: _builtins.bytes
     """16 random bytes."""
     text: _builtins.str
@@ -1612,11 +1613,15 @@ class Question(_message.Message):
     action_digest: _builtins.bytes
     """Set when it asks for a permission: SHA-256 over the exact action that would be done."""
     preview: _builtins.str
-    """What exactly would be done, Markdown."""
+    """What exactly would be done, Markdown; only its beginning where there are parts."""
     answer_within_ms: _builtins.int
     """How long the host waits for an answer, ms; 0 for as long as the task lives."""
     rule: _builtins.str
     """Of an approval: what *task* and *always* are remembered under. Empty: only *once* and *deny* answer it."""
+    parts: _builtins.int
+    """How many of the task's steps right before it hold the preview, in order and whole; 0: `preview` is all of it. Who has not all of
+    them offers no yes.
+    """
     @_builtins.property
     def choices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Answers to choose from; empty for free words."""
@@ -1631,10 +1636,11 @@ class Question(_message.Message):
         preview: _builtins.str = ...,
         answer_within_ms: _builtins.int = ...,
         rule: _builtins.str = ...,
+        parts: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_digest", b"action_digest", "answer_within_ms", b"answer_within_ms", "choices", b"choices", "preview", b"preview", "question_id", b"question_id", "rule", b"rule", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_digest", b"action_digest", "answer_within_ms", b"answer_within_ms", "choices", b"choices", "parts", b"parts", "preview", b"preview", "question_id", b"question_id", "rule", b"rule", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -302,13 +302,9 @@ async function thread() {
   draw("thread", told.events, () =>
     told.events.length === 0
       ? [make("li", { text: say("no_thread") })]
-      : told.events.map((one) => {
-          const tone = one.kind === "ended" ? (one.good ? " good" : " bad") : "";
-          const line = make("li", { class: one.kind + tone });
-          if (one.kind === "asked") line.append(when(one.at), make("span", { text: one.text }));
-          else line.append(one.text);
-          return line;
-        }),
+      : grouped(told.events).map((lines) =>
+          make("li", { class: "task" }, make("ol", { class: "plain" }, ...lines.map(lineOf))),
+        ),
   );
   if (atEnd) place.scrollTop = place.scrollHeight;
   draw("files", told.files, () =>
@@ -323,6 +319,37 @@ async function thread() {
           ),
         ),
   );
+}
+
+// The lines of a task come one behind the other; what is of no task stands by itself.
+function grouped(lines) {
+  const groups = [];
+  for (const line of lines) {
+    const last = groups.at(-1);
+    if (last && line.task && last[0].task === line.task) last.push(line);
+    else groups.push([line]);
+  }
+  return groups;
+}
+
+function lineOf(one) {
+  const tone = one.kind === "ended" ? (one.good ? " good" : " bad") : "";
+  const line = make("li", { class: one.kind + (one.formatted ? " laid" : "") + tone });
+  if (one.kind === "asked") line.append(when(one.at), make("span", { text: one.text }));
+  else if (one.formatted) line.append(...one.formatted.map(laidOut));
+  else line.append(one.text);
+  return line;
+}
+
+// Text, or an element's name and what is in it; which elements there can be `formatted.py` says.
+function laidOut(node) {
+  if (typeof node === "string") return node;
+  const [name, ...inside] = node;
+  const made = make(name, {}, ...inside.map(laidOut));
+  // What is too wide scrolls in a box of its own, which a keyboard can reach.
+  if (name === "table") return make("div", { class: "scrolls", tabIndex: 0, role: "group", "aria-label": say("table") }, made);
+  if (name === "pre") made.tabIndex = 0;
+  return made;
 }
 
 // What can't be read now is read the next time; that the host is gone is said by who hears its state.
@@ -371,7 +398,9 @@ function pairingShows(name, told) {
     );
     refuse.focus();
   } else if (name === "warning") {
-    place.append(make("p", { class: "note bad", text: `${told.sentence} ${told.advice}` }));
+    const note = make("p", { class: "note bad", text: `${told.sentence} ${told.advice}` });
+    if (told.code_over) place.replaceChildren(note, make("p", { class: "actions" }, stopButton()));
+    else place.append(note);
   } else {
     place.replaceChildren(make("p", { class: told.reason ? "bad" : "good", text: `${told.sentence} ${told.advice}` }));
   }

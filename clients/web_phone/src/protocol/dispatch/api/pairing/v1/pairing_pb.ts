@@ -1051,7 +1051,7 @@ export const OfferContestedSchema: GenMessage<OfferContested> = /*@__PURE__*/
  */
 export type OfferEnded = Message<"dispatch.api.pairing.v1.OfferEnded"> & {
   /**
-   * Unset when the pairing is complete; otherwise why not: OFFER_EXPIRED, PAIRING_REFUSED, HANDSHAKE_FAILED, OFFER_UNKNOWN …
+   * Unset when the pairing is complete; otherwise why not: OFFER_EXPIRED, OFFER_REPLACED, PAIRING_REFUSED, HANDSHAKE_FAILED, OFFER_UNKNOWN …
    *
    * @generated from field: dispatch.api.error.v1.Reason reason = 1;
    */
