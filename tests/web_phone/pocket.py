@@ -41,6 +41,13 @@ _PAIRING = """
 })
 """  # noqa: E501 -- JavaScript
 _HELD = "async () => (await navigator.locks.query()).held.map(({name}) => name)"
+# Heard after the worker's own listener has asked the same, and so answered after it.
+_NOTES = """
+() => self.addEventListener('push', async () => {
+  await self.clients.matchAll({type: 'window'});
+  self.seenByTest = true;
+})
+"""
 
 
 async def reaches_a_push_service(context: BrowserContext, subscription: Browser) -> None:
@@ -122,14 +129,30 @@ class Pocket:
 
     async def brings_question(self) -> None:
         """Bring a push that the relay would not have sent, since it takes the person to be looking."""
-        await self.brings(json.dumps({"v": 1, "pairing": self.pairing, "hint": "question", "seq": 1, "calls": 1}))
+        await self.brings_call("question")
+
+    async def brings_call(self, hint: str) -> None:
+        await self.brings(json.dumps(self._call(hint)))
+
+    async def brings_while_looked_at(self, hint: str) -> None:
+        """Bring a push to the worker, which should keep it to itself; gives when it has seen who looks."""
+        [worker] = self.screen.page.context.service_workers
+        await worker.evaluate(_NOTES)
+        await self._hands_over(json.dumps(self._call(hint)))
+        await until_so(lambda: worker.evaluate("self.seenByTest === true"))
 
     async def brings(self, text: str) -> None:
         """Bring a push to the worker; it is shown."""
         before = len(self.tray.ever)
+        await self._hands_over(text)
+        await until(lambda: len(self.tray.ever) > before)
+
+    def _call(self, hint: str) -> dict[str, str | int]:
+        return {"v": 1, "pairing": self.pairing, "hint": hint, "seq": 1, "calls": 1}
+
+    async def _hands_over(self, text: str) -> None:
         said = {"origin": self.screen.origin, "registrationId": self._registration, "data": text}
         await self._devtools.send("ServiceWorker.deliverPushMessage", said)
-        await until(lambda: len(self.tray.ever) > before)
 
     async def opens(self, shown: Shown) -> Page:
         """Tap a notification; gives the page that comes."""

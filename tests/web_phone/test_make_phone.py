@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import ssl
+import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
@@ -16,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import zxingcpp
+from PIL import Image
 from playwright.async_api import async_playwright, expect
 
 from tests.browser.conftest import FLAGS
@@ -23,6 +26,9 @@ from tests.support.processes import ENVIRONMENT, Process, run
 from tests.support.waiting import DEADLINE_SECONDS, until
 from tests.web_phone.conftest import ROOT
 from tests.web_phone.screen import Screen
+
+# What a terminal's half blocks are above and below: light where there is one.
+_BLOCKS = {"█": (255, 255), "▀": (255, 0), "▄": (0, 255), " ": (0, 0)}
 
 
 @dataclass
@@ -44,10 +50,16 @@ class Served:
 
 
 @pytest.fixture
-async def served(bundle: Path) -> AsyncIterator[Served]:
+def words() -> list[str]:
+    """Give what follows on its command line. Tests override it."""
+    return []
+
+
+@pytest.fixture
+async def served(bundle: Path, words: list[str]) -> AsyncIterator[Served]:
     del bundle  # has to be there
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.phone", cwd=ROOT, env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "deploy.phone", *words, cwd=ROOT, env=ENVIRONMENT, stdout=asyncio.subprocess.PIPE
     )
     served = Served(process)
     reading = asyncio.create_task(served.read())
@@ -61,8 +73,10 @@ async def served(bundle: Path) -> AsyncIterator[Served]:
         await reading
 
 
-async def test_a_browser_that_believes_its_key_signs_in_and_pairs(served: Served, pictures: Path) -> None:
-    address, key = served.said(r"(https://localhost:\d+)/"), served.said(r"spki-list=(\S+)")
+@contextlib.asynccontextmanager
+async def paired(served: Served, address: str, pictures: Path) -> AsyncIterator[Screen]:
+    """Open it in a browser that believes its key, sign in, and pair with its host."""
+    key = served.said(r"spki-list=(\S+)")
     program = shutil.which("chromium") or pytest.fail("chromium is missing: apt-get install chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -79,8 +93,44 @@ async def test_a_browser_that_believes_its_key_signs_in_and_pairs(served: Served
         await screen.paste((await host.event("qr"))["link"])
         await screen.agree(host)
         await expect(screen.page.get_by_role("heading", name="Desk")).to_be_visible()
+        yield screen
         assert screen.complaints == []
         await browser.close()
+
+
+async def test_a_browser_that_believes_its_key_signs_in_and_pairs(served: Served, pictures: Path) -> None:
+    async with paired(served, served.said(r"(https://localhost:\d+)/"), pictures):
+        pass
+
+
+class TestForARealPhone:
+    """On an address that a phone reaches, with the person's own files."""
+
+    @pytest.fixture
+    def words(self, tmp_path: Path) -> list[str]:
+        own = tmp_path / "own"
+        own.mkdir()
+        (own / "mine.bin").write_bytes(b"x" * 3_000_000)
+        return ["--address", "127.0.0.2", "--folder", str(own)]
+
+    async def test_the_code_on_the_terminal_leads_to_the_page_and_the_own_files_are_what_is_worked_on(
+        self, served: Served, pictures: Path
+    ) -> None:
+        address = served.said(r"(https://127\.0\.0\.2:\d+)/")
+        assert read_from(served.lines) == f"{address}/"
+        served.said(r"(A phone: bring that file there)")
+
+        async with paired(served, address, pictures) as screen:
+            await screen.connected()
+            card = await screen.send("What is the largest file?", to="Desk")
+            await screen.becomes(card, "done")
+            await expect(card.locator(".result")).to_contain_text("mine.bin")
+
+
+def test_make_passes_on_what_is_said_to_it() -> None:
+    said = ["make", "--dry-run", "phone", "ADDRESS=127.0.0.2", "FOLDER=/own files"]
+    printed = subprocess.run(said, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert '-m deploy.phone --address "127.0.0.2" --folder "/own files"' in printed
 
 
 async def test_nobody_is_served_without_tls_and_what_is_served_is_the_bundle(served: Served, bundle: Path) -> None:
@@ -156,3 +206,12 @@ def running_in(folder: Path) -> dict[int, str]:
         with contextlib.suppress(OSError):  # it has ended
             found[int(one.parent.name)] = one.read_bytes().decode(errors="replace")
     return {pid: words for pid, words in found.items() if str(folder) in words}
+
+
+def read_from(lines: list[str]) -> str:
+    """Read the code that is drawn there, as a camera before the terminal does."""
+    drawn = [line for line in lines if len(line) > 20 and set(line) <= set(_BLOCKS)]
+    rows = [bytes(_BLOCKS[sign][half] for sign in line) for line in drawn for half in (0, 1)]
+    picture = Image.frombytes("L", (len(rows[0]), len(rows)), b"".join(rows))
+    [code] = zxingcpp.read_barcodes(picture.resize((picture.width * 8, picture.height * 8), Image.Resampling.NEAREST))
+    return code.text

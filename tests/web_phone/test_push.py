@@ -157,6 +157,20 @@ async def test_pushes_of_a_pairing_are_one_notification_and_its_thread_takes_it_
     await pocket.tray.is_empty()
 
 
+async def test_a_push_that_comes_while_somebody_looks_is_shown_by_the_worker_to_nobody(
+    world: World, screen: Screen, pocket: Pocket
+) -> None:
+    await together(world, screen)
+    await pocket.wants_calls()
+
+    await pocket.brings_while_looked_at("question")
+
+    # What it would have shown would be there before the one after it.
+    await pocket.is_behind()
+    await pocket.brings_call("news")
+    assert [one.body for one in pocket.tray.ever] == ["There is news from your computer."]
+
+
 async def test_in_quiet_hours_questions_come_through_and_news_wait(
     world: World, screen: Screen, pocket: Pocket, pictures: Path
 ) -> None:
