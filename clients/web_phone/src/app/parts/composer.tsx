@@ -94,7 +94,10 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
           onChange={({ currentTarget }) => { setFiles([...files, ...(currentTarget.files ?? [])]); currentTarget.value = ""; }} />
         <button type="button" class="plain" aria-label={t("compose.attach")} onClick={() => picker.current?.click()}><Icon name="attach" /></button>
         <textarea ref={box} rows={1} aria-label={t("compose.label", { host: link.name })} placeholder={t("compose.placeholder", { host: link.name })} value={words}
-          onInput={({ currentTarget }) => { setWords(currentTarget.value); }}
+          onInput={({ currentTarget }) => {
+            setWords(currentTarget.value);
+            if (currentTarget.value.trim() === "") setTrouble(null); // it was about words that are gone
+          }}
           onKeyDown={(event) => { if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); void send(); } }} />
         <button type="submit" class="primary round" aria-label={t("compose.send")} disabled={words.trim() === "" || moving !== null}><Icon name="send" /></button>
       </div>
