@@ -42,3 +42,21 @@ async def test_a_tab_that_takes_the_device_back_has_nothing_twice(context: Brows
     assert await first.evaluate(_LISTENS) == before
     assert await first.evaluate("window.opened") == 1
     await expect(other.get_by_text("open in another tab")).to_be_visible()
+
+
+async def test_a_tab_that_gave_way_starts_by_itself_when_one_comes_back_to_it_and_the_other_is_closed(
+    context: BrowserContext, site: PhoneSite
+) -> None:
+    first = await context.new_page()
+    await first.goto(site.origin)
+    await expect(first.get_by_role("button", name="Sign in")).to_be_visible()
+    other = await context.new_page()
+    await other.goto(site.origin)
+    await other.get_by_role("button", name="Use it here").click()
+    await expect(first.get_by_text("open in another tab")).to_be_visible()
+
+    await other.close()
+    # A browser without a window says this of none of its tabs.
+    await first.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    await expect(first.get_by_role("button", name="Sign in")).to_be_visible()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import expect
 
+from tests.support.ports import address_to_come_back_to
 from tests.support.processes import run
 from tests.support.world import ACCOUNT, World
 from tests.web_phone.screen import Screen
@@ -80,3 +81,48 @@ async def test_a_password_that_is_wrong_says_so_and_what_was_typed_stays(world: 
     await expect(page.locator("[data-reason=SIGN_IN_FAILED]")).to_be_visible()
     await expect(page.get_by_label("Account")).to_have_value(ACCOUNT)
     await screen.looks_right("wrong-password")
+
+
+async def test_an_address_where_no_service_answers_is_said_to_be_that(screen: Screen) -> None:
+    page = screen.page
+    await page.get_by_label("Account").fill(ACCOUNT)
+    await page.get_by_label("Password").fill("whatever")
+    own = screen.origin.partition("//")[2]
+    for address in (address_to_come_back_to(), own):  # where nobody listens, and a server of pages
+        await page.get_by_label("Service").fill(address)
+
+        await screen.button("Sign in").click()
+
+        said = page.locator("[data-reason=nobody]")
+        await expect(said).to_contain_text(f"No Dispatch service answers at {address}.")
+    await screen.looks_right("nobody-answers")
+
+
+async def test_a_field_that_has_only_spaces_is_said_by_its_name_and_has_the_focus(screen: Screen) -> None:
+    page = screen.page
+    await page.get_by_label("Service").fill("pairing.example")
+    await page.get_by_label("Account").fill("   ")
+    await page.get_by_label("Password").fill("whatever")
+
+    await screen.button("Sign in").click()
+
+    await expect(page.locator("[data-lacks=account]")).to_contain_text("Account")
+    await expect(page.get_by_label("Account")).to_be_focused()
+
+
+async def test_a_link_that_is_wrong_stays_to_be_mended_and_one_cut_short_is_no_other_services(
+    world: World, screen: Screen
+) -> None:
+    await screen.sign_in(world)
+    host = await world.start("dispatch-host", "pair", "--home", world.home("desk"))
+    link = (await host.event("qr"))["link"]
+
+    await screen.paste(link[:-4])
+
+    await expect(screen.page.locator("[data-reason=NOT_A_PAIRING_CODE]")).to_be_visible()
+    field = screen.page.get_by_label("Or paste the link")
+    await expect(field).to_have_value(link[:-4])
+    await screen.looks_right("cut-short")
+    await field.fill(link)
+    await screen.button("Use the link").click()
+    await screen.agree(host)

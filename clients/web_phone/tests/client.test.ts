@@ -65,9 +65,9 @@ async function setUp() {
     },
   );
   const over = line.run().then(() => null, (problem: unknown) => problem);
-  /** Gives the next stream, once it is dialled; time goes on until then. */
-  const next = async (number: number): Promise<Stream> => until(() => {
-    if (streams.length < number) clock.move(100);
+  /** Gives the next stream, once it is dialled; time goes on until then, unless it stands. */
+  const next = async (number: number, { timeStands = false } = {}): Promise<Stream> => until(() => {
+    if (streams.length < number && !timeStands) clock.move(100);
     return streams[number - 1];
   });
   /** Opens that stream, with a host that is away. */
@@ -115,6 +115,36 @@ it("asks for a fresh grant once when the relay does not take the one it has, and
   (await next(2)).end(new Refused(Reason.STREAM_SUPERSEDED));
   expect(await over).toMatchObject({ reason: Reason.STREAM_SUPERSEDED });
   expect(asked).toEqual([false, true]);
+});
+
+it("opens a stream at once when there is a network again, and waits as before when that fails, too", async () => {
+  const { clock, line, next } = await setUp();
+  (await next(1)).end(new Refused(Reason.NO_NETWORK));
+  await until(() => line.error !== null);
+
+  line.retry();
+
+  const second = await next(2, { timeStands: true });
+  const at = clock.now;
+  second.end(new Refused(Reason.NO_NETWORK));
+  await next(3);
+  expect(clock.now).toBeGreaterThan(at);
+});
+
+it("a stream that is open waits for nothing: there is nothing to hurry", async () => {
+  const { clock, line, next } = await setUp();
+  const first = await next(1);
+  first.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
+  await first.says("open");
+  line.retry(); // while it opens
+  first.open();
+  await until(() => line.error === null && clock.waiting === 1);
+
+  line.retry();
+
+  first.tell({ frame: { case: "ping", value: { number: 1n } } });
+  await first.says("pong");
+  expect([first.closed, clock.waiting]).toEqual([false, 1]);
 });
 
 it("takes a silent stream for lost", async () => {

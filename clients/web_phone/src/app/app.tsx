@@ -52,7 +52,9 @@ function Screens({ phone }: { phone: Phone }) {
       <Main class="main" aria-label={Main === "section" ? "Dispatch" : undefined}>
         {now.at === "pair" ? <Pair phone={phone} link={now.link} back={back} />
           : now.at === "settings" ? <Settings phone={phone} back={back} />
-            : chosen === undefined ? <p class="hint middle">{t("hosts.pick")}</p> : <Thread key={chosen.id} link={chosen} back={back} />}
+            : chosen !== undefined ? <Thread key={chosen.id} link={chosen} back={back} />
+              // With none there is nothing to choose, and the other side says what to do.
+              : phone.links.value.length > 0 ? <p class="hint middle">{t("hosts.pick")}</p> : null}
       </Main>
     </div>
   );

@@ -147,10 +147,11 @@ function filled(sentence: string, values: Values): string {
 
 /** Writes a number of bytes for people. */
 export function bytesWords(bytes: number): string {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
+  const units = ["B", "kB", "MB", "GB"] as const;
   const at = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
   const value = bytes / 1000 ** at;
-  return new Intl.NumberFormat(language.value, { style: "unit", unit: units[at] ?? "byte", unitDisplay: "short", maximumFractionDigits: value < 10 && at > 0 ? 1 : 0 }).format(value);
+  // By signs of our own: browsers write "12 byte" beside "12 kB", and what agents and hosts write of sizes is as here.
+  return `${new Intl.NumberFormat(language.value, { maximumFractionDigits: value < 10 && at > 0 ? 1 : 0 }).format(value)}\u00a0${units[at] ?? "B"}`;
 }
 
 /** Writes when: the time of today, else the day with it; a question mark for what is no moment, since a screen must not fail at one. */

@@ -14,6 +14,9 @@ export class Refused extends Error {
   }
 }
 
+/** The same, where no word of a Dispatch service came: whoever answers there, if anybody does, is none, or does not get through. */
+export class Unheard extends Refused {}
+
 const NAMES: Readonly<Partial<Record<number, string>>> = Reason;
 
 /** Writes a reason as it stands in close reasons and logs; one that this version does not know is an INTERNAL. */

@@ -195,6 +195,23 @@ it("a link that was closed before it had a line opens no stream", async () => {
   expect(world.threads.length).toBe(1);
 });
 
+it("a link whose network has gone says no connection at once, and takes nothing for sent", async () => {
+  const world = new World();
+  const link = await world.together();
+
+  link.renew();
+
+  await until(() => link.standing === "no_network");
+  expect(world.threads[0]?.closed).toBe(true);
+  void link.send("build it", []);
+  await until(() => link.tasks.length > 0);
+  expect(link.tasks.map(({ view }) => view.state)).toEqual(["new"]); // not "sent"
+  link.retry();
+  await world.opens(2);
+  await until(() => link.standing === "absent");
+  link.close();
+});
+
 it("whoever presses Connect twice has one stream", async () => {
   const world = new World();
   const { link, stream } = await world.open();

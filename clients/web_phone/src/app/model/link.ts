@@ -154,6 +154,16 @@ export class Link implements Answerable {
     this.client?.leave();
   }
 
+  /** Takes the stream for lost: there is no network any more. */
+  renew(): void {
+    this.client?.renew();
+  }
+
+  /** Tries to open a stream at once, if there is none. */
+  retry(): void {
+    this.client?.retry();
+  }
+
   /** Drops the keys: the pairing is over. */
   async end(): Promise<void> {
     this.ended = true;

@@ -11,11 +11,11 @@ import { hex } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
 import { Refused, word } from "../../protocol/errors.js";
 import { ID_BYTES, type PairId } from "../../protocol/ids.js";
-import { LinkError, readLink } from "../../protocol/pairing/link.js";
 import { meet } from "../../protocol/pairing/meeting.js";
 import { RENEW } from "../../worker/notice.js";
 import { answerWorker } from "./approvals.js";
 import { Calling } from "./calling.js";
+import { codeFor } from "./code.js";
 import { aroundLinks, type Ground, lay } from "./ground.js";
 import { Link, refused } from "./link.js";
 
@@ -57,12 +57,12 @@ export class Phone {
   private stopTelling = (): void => undefined; // the worker, of what was chosen
 
   constructor() {
-    addEventListener("online", () => {
-      this.online.value = true;
-      void this.calling.renew().catch(() => undefined);
+    for (const kind of ["online", "offline"] as const) addEventListener(kind, () => { this.network(kind === "online"); });
+    document.addEventListener("visibilitychange", () => {
+      // The tab that had the device may be closed by now: who comes back to this one finds out.
+      if (document.visibilityState === "visible" && this.stage.peek() === "elsewhere") void this.start();
+      void this.look();
     });
-    addEventListener("offline", () => { this.online.value = false; });
-    document.addEventListener("visibilitychange", () => { void this.look(); });
     if (!("serviceWorker" in navigator)) return;
     answerWorker(navigator.serviceWorker, (id) => this.links.peek().find((link) => link.id === id));
     navigator.serviceWorker.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
@@ -98,6 +98,13 @@ export class Phone {
     this.ground?.database.close();
     this.ground = await lay();
     this.showSignedIn();
+  }
+
+  /** The network came or went. A stream that was over it stands for a while as if it were there: what is shown must not say so. */
+  private network(online: boolean): void {
+    this.online.value = online;
+    for (const link of this.links.peek()) if (online) link.retry(); else link.renew();
+    if (online) void this.calling.renew().catch(() => undefined);
   }
 
   /** Hears which thread is on the screen, if any. */
@@ -140,8 +147,8 @@ export class Phone {
   /** Pairs with the host behind a code. Gives the link, or rejects with Refused. */
   async pair(written: string): Promise<Link> {
     const { account, device, pairings } = this.there();
-    const code = codeOf(written);
-    if (code.service !== account.signedIn?.service) throw new Refused(Reason.OTHER_SERVICE, "", 0, { service: code.service });
+    if (account.signedIn === null) throw new Refused(Reason.SIGN_IN_REQUIRED);
+    const code = codeFor(account.signedIn.service, written);
     const begun: PairId[] = [];
     try {
       const paired = await meet({
@@ -299,13 +306,5 @@ export class Phone {
   private showSignedIn(): void {
     const now = this.ground?.account.signedIn ?? null;
     this.signedIn.value = now === null ? null : { account: now.account, server: now.server, service: now.service, deviceName: now.deviceName };
-  }
-}
-
-function codeOf(written: string): ReturnType<typeof readLink> {
-  try {
-    return readLink(written);
-  } catch (problem) {
-    throw problem instanceof LinkError ? new Refused(problem.fault === "NEWER" ? Reason.APP_TOO_OLD : Reason.NOT_A_PAIRING_CODE, problem.fault) : problem;
   }
 }

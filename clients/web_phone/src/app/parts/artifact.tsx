@@ -46,8 +46,8 @@ export function Artifact({ file, link }: { file: Attachment; link: Link }) {
         <Icon name="file" />
         <span class="name">{name} <span class="small hint">{bytesWords(Number(file.size))}</span></span>
         {at !== null ? <button type="button" aria-label={t("file.stop_of", { name })} onClick={() => stop.current?.abort()}>{t("file.stop")}</button>
-          : here !== "" ? <a ref={saving} class="button" aria-label={t("file.save", { name })} href={here} download={name}>{t("file.save", { name: "" })}</a>
-            : <button type="button" aria-label={t("file.get", { name })} onClick={() => void get()}>{t("file.get", { name: "" })}</button>}
+          : here !== "" ? <a ref={saving} class="button" aria-label={t("file.save_of", { name })} href={here} download={name}>{t("file.save")}</a>
+            : <button type="button" aria-label={t("file.get_of", { name })} onClick={() => void get()}>{t("file.get")}</button>}
       </div>
       {at === null ? null : <Bar label={t("file.getting", { name, percent: at })} done={at} total={100} />}
       <Trouble of={trouble} values={{ host: link.name }} />

@@ -57,7 +57,10 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
           onChange={({ currentTarget }) => { outgoing.write({ files: [...files, ...(currentTarget.files ?? [])] }); currentTarget.value = ""; }} />
         <button type="button" class="plain" aria-label={t("compose.attach")} onClick={() => picker.current?.click()}><Icon name="attach" /></button>
         <textarea ref={box} rows={1} aria-label={t("compose.label", { host: link.name })} placeholder={t("compose.placeholder", { host: link.name })} value={words}
-          onInput={({ currentTarget }) => { outgoing.write({ words: currentTarget.value }); }}
+          onInput={({ currentTarget }) => {
+            outgoing.write({ words: currentTarget.value });
+            if (currentTarget.value.trim() === "") outgoing.trouble.value = null; // it was about words that are gone
+          }}
           onKeyDown={(event) => { if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); void send(); } }} />
         <button type="submit" class="primary round" aria-label={t("compose.send")} disabled={words.trim() === "" || outgoing.sending.value}><Icon name="send" /></button>
       </div>

@@ -7,17 +7,19 @@ const DOTS: Readonly<Record<Standing, string>> = {
   over: "off", stopped: "off", connecting: "wait", no_network: "off", reachable: "on", unsteady: "wait", reconnecting: "wait", absent: "off",
 };
 
-/** One line; `full` also says what to do. */
-export function Presence({ link, full = false }: { link: Link; full?: boolean }) {
+/** One line: how it is; what to do about that, for where the first is said already; or both. */
+export function Presence({ link, says = "how" }: { link: Link; says?: keyof typeof SAYS }) {
   link.watch();
   const { standing } = link;
   return (
     <span class="presence small" data-standing={standing}>
       <span class={`dot ${DOTS[standing]}`} aria-hidden="true" />
-      <span>{full ? whole(link) : label(link)}</span>
+      <span>{SAYS[says](link)}</span>
     </span>
   );
 }
+
+const SAYS = { how: label, what_to_do: advice, both: whole } as const;
 
 function label(link: Link): string {
   switch (link.standing) {
@@ -34,6 +36,11 @@ function label(link: Link): string {
       return since > 0 ? `${sentence.replace(/\.$/, "")} (${t("host.since", { time: timeWords(since) })}).` : sentence;
     }
   }
+}
+
+/** Says what `label` does not. */
+function advice(link: Link): string {
+  return link.standing === "absent" || link.standing === "stopped" ? why(link.cause, { host: link.name }).advice : whole(link);
 }
 
 /** Says it in whole sentences, with what to do. */

@@ -14,6 +14,9 @@ import { focusCard, Trouble } from "./small.js";
 /** So long a question takes no answer, ms. */
 const FRESH_MS = 700;
 
+/** What holds for more than what is asked here. */
+const LASTING: ReadonlySet<string> = new Set(["task", "always"]);
+
 /** The question, until it is answered somewhere. */
 export function Question({ asked, taskId, link }: { asked: Asked; taskId: TaskId; link: Link }) {
   const [busy, setBusy] = useState(false);
@@ -28,6 +31,7 @@ export function Question({ asked, taskId, link }: { asked: Asked; taskId: TaskId
   const dead = busy || fresh;
   const readable = !isApproval || (preview.whole && laidOut);
   const offered = readable ? choices : choices.filter((choice) => choice === "deny");
+  const lasting = isApproval ? offered.filter((choice) => LASTING.has(choice)) : [];
   const answer = async (said: string, pressed: EventTarget | null): Promise<void> => {
     focusCard(pressed);
     setBusy(true);
@@ -49,7 +53,8 @@ export function Question({ asked, taskId, link }: { asked: Asked; taskId: TaskId
       <p class="lead">{isApproval ? question.text : line("agent_asks", { text: question.text })}</p>
       {preview.text === "" ? null : <div class="preview"><Markdown text={preview.text} shown={() => { setLaidOut(true); }} /></div>}
       {readable ? null : <p class="small" data-unread={preview.whole ? "more" : "missing"}>{preview.whole ? t("ask.more") : t("ask.missing", { host: link.name })}</p>}
-      {question.rule === "" ? null : <p class="small hint">{t("ask.remembered", { rule: question.rule })}</p>}
+      {question.rule === "" || lasting.length === 0 ? null
+        : <p class="small hint rule">{t("ask.holds_for", { rule: question.rule, answers: lasting.map((one) => t("thread.quoted", { words: t(`ask.${one}` as ScreenKey) })).join(", ") })}</p>}
       <Trouble of={trouble} values={{ host: link.name }} />
       {unknown ? <div class="trouble" role="alert" data-reason="not_known">{t("ask.not_known", { host: link.name })}</div> : null}
       {choices.length > 0

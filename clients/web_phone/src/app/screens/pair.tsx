@@ -16,6 +16,7 @@ export function Pair({ phone, link, back }: { phone: Phone; link: string; back: 
   const [trouble, setTrouble] = useState<Refused | null>(null);
   const [saidYes, setSaidYes] = useState("");
   const [scans, setScans] = useState(false);
+  const [pasted, setPasted] = useState("");
   const comparing = phone.comparing.value;
 
   const going = useRef(false); // one code after the other: a link may be opened into the page while another is worked on
@@ -45,26 +46,35 @@ export function Pair({ phone, link, back }: { phone: Phone; link: string; back: 
         {comparing !== null ? <Compare code={comparing.code} peer={comparing.peer} answer={(same) => { if (same) setSaidYes(comparing.peer); comparing.answer(same); }} />
           : saidYes !== "" ? <Waits words={t("pair.wait", { peer: saidYes })} />
             : busy ? <Waits words={t("pair.working")} />
-              : <Ways scans={scans} setScans={setScans} found={(written) => void begin(written)} />}
+              : <Ways scans={scans} setScans={setScans} pasted={pasted} found={(written) => void begin(written)} paste={(written) => { setPasted(written); void begin(written); }} />}
       </div>
     </Frame>
   );
 }
 
-function Ways({ scans, setScans, found }: { scans: boolean; setScans: (on: boolean) => void; found: (written: string) => void }) {
-  const paste = (event: SubmitEvent): void => {
+interface WaysProps {
+  scans: boolean;
+  setScans: (on: boolean) => void;
+  found: (written: string) => void;
+  /** What was pasted before and did not do; it can be mended. */
+  pasted: string;
+  paste: (written: string) => void;
+}
+
+function Ways({ scans, setScans, found, pasted, paste }: WaysProps) {
+  const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const written = new FormData(event.currentTarget as HTMLFormElement).get("link");
-    if (typeof written === "string") found(written);
+    if (typeof written === "string") paste(written);
   };
   return (
     <>
       <p>{t("pair.how")}</p>
       {scans ? <Scan found={found} stop={() => { setScans(false); }} />
         : <button type="button" class="primary wide" onClick={() => { setScans(true); }}><Icon name="camera" /> {t("pair.camera")}</button>}
-      <form onSubmit={paste} class="card">
+      <form onSubmit={submit} class="card">
         <label>{t("pair.paste")}
-          <input name="link" required autocomplete="off" autocapitalize="none" spellcheck={false} placeholder="dispatch:pair#…" />
+          <input name="link" required defaultValue={pasted} autocomplete="off" autocapitalize="none" spellcheck={false} placeholder="dispatch:pair#…" />
         </label>
         <button type="submit" class="wide">{t("pair.use")}</button>
       </form>

@@ -6,7 +6,7 @@ import { APP_VERSION } from "../../ground/account.js";
 import type { Refused } from "../../protocol/errors.js";
 import { bundleDigest } from "../digest.js";
 import type { Called, Uncalled } from "../model/calling.js";
-import type { Link } from "../model/link.js";
+import type { Link, Standing } from "../model/link.js";
 import type { Phone } from "../model/phone.js";
 import { Permitted } from "../parts/permitted.js";
 import { Presence } from "../parts/presence.js";
@@ -33,6 +33,9 @@ export function Settings({ phone, back }: { phone: Phone; back: () => void }) {
   );
 }
 
+/** In which what a computer said last of its sleep is so now. */
+const HERE: ReadonlySet<Standing> = new Set(["reachable", "unsteady", "reconnecting"]);
+
 function HostSettings({ phone, link }: { phone: Phone; link: Link }) {
   link.watch();
   const [name, setName] = useState(link.name);
@@ -44,14 +47,17 @@ function HostSettings({ phone, link }: { phone: Phone; link: Link }) {
     void link.lastWord().then(setSaid);
     void link.holes().then(setHoles);
   }, [link.changed.value]);
-  const held = awake === null ? "" : awake.reason !== Reason.UNSPECIFIED ? why(awake.reason).sentence : awake.held ? t("settings.awake") : "";
+  // Of one that is off or gone it would say nothing.
+  const held = awake === null || !HERE.has(link.standing) ? "" : awake.reason !== Reason.UNSPECIFIED ? why(awake.reason).sentence : awake.held ? t("settings.awake") : "";
+  // Without a name of its own it has the computer's again.
+  const rename = async (): Promise<void> => link.rename(name.trim()).then(() => { setName(link.name); });
   return (
     <div class="card host-settings" data-host={link.known.hostName}>
-      <Presence link={link} full />
+      <Presence link={link} says="both" />
       {held === "" ? null : <p class="small hint">{held}</p>}
       {holes === 0 ? null : <p class="small holes">{t("settings.holes", { count: holes })}</p>}
       {permissions === null || link.over !== null ? null : <Permitted permissions={permissions} />}
-      <form class="row" onSubmit={(event) => { event.preventDefault(); void tried(async () => link.rename(name.trim()), setTrouble); }}>
+      <form class="row" onSubmit={(event) => { event.preventDefault(); void tried(rename, setTrouble); }}>
         <label class="grow">{t("settings.name")}<input value={name} maxLength={64} autocomplete="off" onInput={({ currentTarget }) => { setName(currentTarget.value); }} /></label>
         <button type="submit" disabled={name.trim() === link.name}>{t("settings.rename")}</button>
       </form>

@@ -27,7 +27,7 @@ export function Thread({ link, back }: { link: Link; back: () => void }) {
   return (
     <Frame title={<div><h1 tabIndex={-1}>{link.name}</h1><Presence link={link} /></div>} back={back}>
       <div class="scroll thread" ref={box} role="log" aria-live="off" aria-label={t("thread.label", { host: link.name })} tabIndex={0}>
-        {GONE.has(link.standing) ? <div class="notice warn"><Presence link={link} full />
+        {GONE.has(link.standing) ? <div class="notice warn"><Presence link={link} says="what_to_do" />
           {link.standing === "stopped" ? <button type="button" onClick={() => void link.open()}>{t("thread.connect")}</button> : null}
           {link.cause === Reason.DEVICE_REVOKED ? <button type="button" onClick={() => { link.signInAgain(); }}>{t("sign_in.do")}</button> : null}</div> : null}
         {link.thread.length > shown ? <button type="button" class="wide" onClick={() => { setShown(shown + AT_ONCE); }}>{t("thread.more")}</button> : null}

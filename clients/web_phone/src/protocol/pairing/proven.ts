@@ -10,7 +10,7 @@ import { Code, ConnectError, type StreamResponse, type Transport, type UnaryResp
 
 import { type Bytes, EMPTY } from "../bytes.js";
 import { Reason } from "../dispatch/api/error/v1/error_pb.js";
-import { reasonOf, Refused } from "../errors.js";
+import { reasonOf, Refused, Unheard } from "../errors.js";
 import { ErrorInfoSchema, RetryInfoSchema } from "../google/rpc/error_details_pb.js";
 import type { DeviceId } from "../ids.js";
 import type { Signer } from "../keys.js";
@@ -117,12 +117,12 @@ async function* retried<I extends DescMessage, O extends DescMessage>(
   }
 }
 
-/** Reads what a service meant. Without our details it is the transport speaking: NO_NETWORK, or what the code says. */
+/** Reads what a service meant. Without our details it is the transport speaking (Unheard): NO_NETWORK, or what the code says. */
 export function refusalOf(problem: unknown): Refused {
   if (problem instanceof Refused) return problem;
   const error = ConnectError.from(problem);
   const info = error.findDetails(ErrorInfoSchema).find((one) => one.domain === DOMAIN);
-  if (info === undefined) return new Refused(BY_CODE[error.code] ?? Reason.INTERNAL, Code[error.code]);
+  if (info === undefined) return new Unheard(BY_CODE[error.code] ?? Reason.INTERNAL, Code[error.code]);
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
   const delayMs = Math.ceil(Number(delay?.seconds ?? 0n) * 1000 + (delay?.nanos ?? 0) / 1e6);
   return new Refused(reasonOf(info.reason), error.rawMessage, Math.min(Math.max(0, delayMs), LONGEST_RETRY_MS), info.metadata);

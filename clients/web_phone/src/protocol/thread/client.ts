@@ -86,6 +86,7 @@ export class ThreadClient {
   private queue: DeviceFrame[] = [];
   private carrier: Carrier | null = null; // while the stream is open
   private leaving = false;
+  private hurries = false; // the next wait for a stream is over
   private readonly bell = new Bell();
   private dialled = "";
 
@@ -119,6 +120,13 @@ export class ThreadClient {
     this.carrier?.close();
   }
 
+  /** Opens a stream at once where it would wait to: whoever knows that there is a network again need not sit out what was waited for without one. */
+  retry(): void {
+    if (this.carrier !== null) return;
+    this.hurries = true;
+    this.bell.ring();
+  }
+
   /** Holds the stream. Resolves after `leave`; rejects with Refused when coming back is of no use. */
   async run(): Promise<void> {
     let [renewed, attempt] = [false, 0];
@@ -144,6 +152,7 @@ export class ThreadClient {
         renewed &&= !wasOpen;
         attempt = wasOpen ? 0 : attempt + 1;
         await this.pause(this.means.backoff.nextMs(this.means.clock.nowMs(), error.retryAfterMs));
+        this.hurries = false;
       }
     }
   }
@@ -173,7 +182,7 @@ export class ThreadClient {
     backoff.opened();
     this.heed(opened.limits);
     this.lastHeardMs = clock.nowMs();
-    this.carrier = carrier;
+    [this.carrier, this.hurries] = [carrier, false];
     try {
       await this.end.opened(opened);
       // Whichever ends first ends the others; the first reason is the one that counts.
@@ -257,7 +266,7 @@ export class ThreadClient {
     const takeBack = means.clock.after(ms, () => {
       this.bell.ring();
     });
-    while (means.clock.nowMs() < endMs && !this.isLeaving() && this.carrier === carrier) await this.bell.rung();
+    while (means.clock.nowMs() < endMs && !this.isLeaving() && !this.hurries && this.carrier === carrier) await this.bell.rung();
     takeBack();
   }
 

@@ -94,6 +94,16 @@ export class LineClient implements ThreadEnd {
     this.client.leave();
   }
 
+  /** Takes the open stream for lost, and opens another. */
+  renew(): void {
+    this.client.renew();
+  }
+
+  /** Opens a stream at once where it would wait to. */
+  retry(): void {
+    this.client.retry();
+  }
+
   /** Sends a command until there is a verdict; gives the post that has it, the last one without, or null when nothing was posted. Nothing is begun behind `beginByMs`, on the wall. */
   async send(command: Command, beginByMs = Infinity): Promise<Post | null> {
     const over = new Promise<Post | null>((resolve) => this.waiting.set(command, resolve));
