@@ -163,7 +163,7 @@ async def test_an_approval_is_shown_with_what_would_be_done_and_answered(world: 
 
     await screen.becomes(card, "asking")
     await expect(card.locator(".question")).to_contain_text("large.bin")
-    await expect(card.locator(".question .rule")).to_contain_text("“Allow for this task”, “Always allow”: that holds for ")
+    await expect(card.locator(".question .rule")).to_contain_text("“Allow for this task”, “Always allow” hold for: ")
     await screen.looks_right("approval", with_in_view=card.locator("[data-answer=deny]"))
     await card.locator("[data-answer=once]").click()
     await screen.becomes(card, "done")

@@ -78,7 +78,7 @@ const screen: Screen = {
   "ask.task": "Für diese Aufgabe erlauben",
   "ask.always": "Immer erlauben",
   "ask.deny": "Nicht erlauben",
-  "ask.holds_for": "{answers}: das gilt für {rule}",
+  "ask.holds_for": "{answers} gelten für: {rule}",
   "ask.more": "Sobald alles gezeigt ist, kannst du es erlauben.",
   "ask.missing": "Nicht alles, was getan würde, ist hier; darum lässt es sich von diesem Telefon aus nicht erlauben. Lies und beantworte es auf {host}.",
   "ask.not_known": "{host} hat nicht gesagt, ob deine Antwort zählt. Es steht hier, sobald er es sagt; noch einmal zu antworten schadet nicht.",

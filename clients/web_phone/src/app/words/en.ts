@@ -76,7 +76,7 @@ const screen = {
   "ask.task": "Allow for this task",
   "ask.always": "Always allow",
   "ask.deny": "Don't allow",
-  "ask.holds_for": "{answers}: that holds for {rule}",
+  "ask.holds_for": "{answers} hold for: {rule}",
   "ask.more": "Once all of it is shown you can allow it.",
   "ask.missing": "Not all of what would be done is here, so it can't be allowed from this phone. Read and answer it on {host}.",
   "ask.not_known": "{host} has not said whether your answer counts. It will show here when it does; answering again does no harm.",
