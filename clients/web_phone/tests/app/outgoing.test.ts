@@ -44,6 +44,11 @@ class Line implements Ways {
     return Promise.resolve();
   };
 
+  start = async ({ text }: Command): Promise<void> => {
+    this.told.push(`starts ${text}`);
+    return Promise.resolve();
+  };
+
   send = async ({ text }: Command): Promise<Refused | null> => {
     this.told.push(`sends ${text}`);
     return Promise.resolve(null);
@@ -73,6 +78,12 @@ it("a task is kept before its files go, and the box is empty then; it is sent wh
   line.giving[0]?.arrives();
   await until(() => line.told.at(-1) === "sends look at this");
   expect(outgoing.bringing.value).toEqual([]);
+});
+
+it("a task without files is kept and sent in one: there is nothing to wait for", async () => {
+  expect(await writes("look")).toBe(true);
+
+  expect(line.told).toEqual(["starts look"]);
 });
 
 it("files that do not arrive leave a task that was not sent; sent again, they are brought first, and only those that are not there yet", async () => {

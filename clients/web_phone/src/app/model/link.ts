@@ -323,6 +323,7 @@ export class Link implements Answerable {
     newTask: () => rng(ID_BYTES) as TaskId,
     described: async (file) =>
       create(AttachmentSchema, { fileId: rng(ID_BYTES), key: rng(KEY_BYTES), name: file.name, size: BigInt(file.size), sha256: await digestOf(file, () => undefined) }),
+    start: async (command) => { await this.held().begin(command); },
     keep: async (command) => this.held().keep(command),
     give: async (attachment, file, told, stop) => given(this.way(), attachment, file, told, stop),
     giveUp: async (taskId, why) => this.client?.giveUp(taskId, why),

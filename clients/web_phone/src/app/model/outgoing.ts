@@ -39,6 +39,8 @@ export interface Ways {
   give(attachment: Attachment, file: File, told: Told, stop: AbortSignal): Promise<void>;
   /** Hears that the files of a task did not arrive. */
   giveUp(taskId: TaskId, why: Reason): Promise<void>;
+  /** Keeps a task that has no files, and sends it, in one. */
+  start(command: Command): Promise<void>;
   send(command: Command): Promise<Refused | null>;
 }
 
@@ -97,8 +99,12 @@ export class Outgoing {
       const parcels: Parcel[] = [];
       for (const file of files) parcels.push({ file, attachment: await this.ways.described(file), arrived: false });
       command = task(taskId, words, parcels.map(({ attachment }) => attachment));
+      if (parcels.length === 0) {
+        await this.ways.start(command);
+        return null;
+      }
       await this.ways.keep(command);
-      if (parcels.length > 0) this.parcels.set(hex(taskId), parcels);
+      this.parcels.set(hex(taskId), parcels);
     } catch (problem) {
       return problem instanceof Refused ? problem : new Refused(Reason.INTERNAL, problem instanceof Error ? problem.name : "");
     }

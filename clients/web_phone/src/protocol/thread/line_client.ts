@@ -106,9 +106,14 @@ export class LineClient implements ThreadEnd {
 
   /** Sends a command until there is a verdict; gives the post that has it, the last one without, or null when nothing was posted. Nothing is begun behind `beginByMs`, on the wall. */
   async send(command: Command, beginByMs = Infinity): Promise<Post | null> {
+    return (await this.begin(command, beginByMs)).over;
+  }
+
+  /** Begins to send a command: it is committed when this resolves, and `over` gives what `send` does. */
+  async begin(command: Command, beginByMs = Infinity): Promise<{ over: Promise<Post | null> }> {
     const over = new Promise<Post | null>((resolve) => this.waiting.set(command, resolve));
     await this.input(async (line, times) => line.begin(command, times, beginByMs));
-    return over;
+    return { over };
   }
 
   /** Keeps a task whose files are on their way; `send` begins it. Rejects with BAD_REQUEST, STORE_FAILED. */
