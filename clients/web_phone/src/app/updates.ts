@@ -5,8 +5,8 @@ import { type Signal, signal } from "@preact/signals";
 export const updateReady: Signal<boolean> = signal(false);
 let waiting: ServiceWorker | null = null;
 
-/** Registers the worker. `opened` hears which pairing a tapped notification is about. */
-export async function register(opened: (pairing: string) => void): Promise<void> {
+/** Registers the worker. `opened` hears what a tapped notification opens, as it would stand behind the #. */
+export async function register(opened: (fragment: string) => void): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
   const registration = await navigator.serviceWorker.register(url("./worker.js"), { scope: "./", updateViaCache: "none" });
   // A page that no worker serves, as after a forced reload, would not hold a new version back: it would be taken under the page's feet.
@@ -23,7 +23,7 @@ export async function register(opened: (pairing: string) => void): Promise<void>
     worker?.addEventListener("statechange", () => { if (worker.state === "installed") noticed(worker); });
   });
   navigator.serviceWorker.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
-    if (typeof data === "object" && data !== null && "pairing" in data && typeof data.pairing === "string") opened(data.pairing);
+    if (typeof data === "object" && data !== null && "fragment" in data && typeof data.fragment === "string") opened(data.fragment);
   });
 }
 
