@@ -248,6 +248,12 @@ class Scripted:
         await self._say(session_id, "waiting")
         await asyncio.Event().wait()
 
+    async def do_await(self, session_id: str, path: str) -> None:
+        """Go on once there is a file of this path."""
+        del session_id
+        while not os.path.exists(path):  # noqa: ASYNC110, ASYNC240 -- a file of the test's, which is another process
+            await asyncio.sleep(0.02)
+
     async def do_leave(self, session_id: str, word: str) -> None:
         """Start what a session of its own, and a word to find it by, should not let outlive this."""
         del session_id

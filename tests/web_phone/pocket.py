@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.async_api import BrowserContext, CDPSession, Page
+from playwright.async_api import BrowserContext, CDPSession, Page, async_playwright
 
+from tests.browser.conftest import FLAGS
+from tests.support.processes import run
 from tests.support.push_service import Browser
 from tests.support.tray import Shown, Tray
 from tests.support.waiting import until, until_so
+from tests.support.world import World
 from tests.web_phone.screen import Screen
 
+# Nobody waits for more to come, or for a minute to be over.
+_PROMPT = {
+    "DISPATCH_RELAY_PUSH_NETWORKS": "127.0.0.0/8,::1/128",
+    "DISPATCH_RELAY_PUSH_GROUP_MS": "1",
+    "DISPATCH_RELAY_PUSH_NEWS_GAP_MS": "1",
+    "DISPATCH_RELAY_PUSH_QUESTION_GAP_MS": "1",
+}
 # What `PushManager` gives where a vendor's service is reached.
 _SUBSCRIBES = """
 (({endpoint, p256dh, auth}) => {
@@ -48,6 +63,43 @@ _NOTES = """
   self.seenByTest = true;
 })
 """
+
+
+@asynccontextmanager
+async def world_that_calls(folder: Path, origin: str, authority: Path) -> AsyncIterator[World]:
+    """Give services of which the relay calls by Web Push, and a host that is signed in and may change some files."""
+    async with World(folder, relay_env=_PROMPT) as world:
+        calls = ("--push-contact", "mailto:operator@example.org", "--push-ca", str(authority))
+        await world.services_for_browsers(origin, relay=calls)
+        files = folder / "files"
+        files.mkdir()
+        (files / "small.bin").write_bytes(b"x" * 10)
+        (files / "large.bin").write_bytes(b"x" * 5_000)
+        await world.sign_in("dispatch-host", "desk")
+        code, events = await run("dispatch-host", "folders", "add", str(files), "--write", "--home", world.home("desk"))
+        assert code == 0, events
+        yield world
+
+
+@asynccontextmanager
+async def phone_that_notifies(
+    profile: Path, origin: str, *, tray: Tray, subscription: Browser
+) -> AsyncIterator[BrowserContext]:
+    """Give a phone that lets this page notify: a profile on the disk, since a tap opens no window of another."""
+    program = shutil.which("chromium")
+    if program is None:
+        raise AssertionError("chromium is missing: apt-get install chromium")
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            profile, executable_path=program, args=list(FLAGS), locale="en-US", timezone_id="UTC",
+            viewport={"width": 390, "height": 780}, env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": tray.address},
+        )  # fmt: skip
+        try:
+            await context.grant_permissions(["notifications"], origin=origin)
+            await reaches_a_push_service(context, subscription)
+            yield context
+        finally:
+            await context.close()
 
 
 async def reaches_a_push_service(context: BrowserContext, subscription: Browser) -> None:

@@ -123,6 +123,7 @@ async def test_a_closed_host_refuses_with_the_cause_and_takes_it_when_the_person
     card = await screen.send(QUESTION)
 
     await screen.becomes(card, "refused")
+    await expect(screen.page.locator(".notice")).to_have_count(0)  # the card says it, and what to do
     await expect(card.locator("[data-reason=HOST_APP_CLOSED]")).to_contain_text("Nothing was sent")
     await screen.looks_right("refused", with_in_view=card.get_by_role("button", name="Send again"))
     await world.run_host("desk")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import BrowserContext, async_playwright, expect
+from playwright.async_api import BrowserContext, expect
 
-from tests.browser.conftest import FLAGS
 from tests.support.certificates import Certificates
 from tests.support.phone_site import PhoneSite
 from tests.support.power_end import private_bus
@@ -21,18 +18,11 @@ from tests.support.push_service import Browser, PushService
 from tests.support.tray import Shown, Tray
 from tests.support.waiting import until, until_so
 from tests.support.world import World
-from tests.web_phone.pocket import Pocket, reaches_a_push_service
+from tests.web_phone.pocket import Pocket, phone_that_notifies, world_that_calls
 from tests.web_phone.screen import Screen
 
 ONCE, DENY = "Allow once", "Don't allow"
 QUESTION = "What are the largest files?"
-# Nobody waits for more to come, or for a minute to be over.
-PROMPT = {
-    "DISPATCH_RELAY_PUSH_NETWORKS": "127.0.0.0/8,::1/128",
-    "DISPATCH_RELAY_PUSH_GROUP_MS": "1",
-    "DISPATCH_RELAY_PUSH_NEWS_GAP_MS": "1",
-    "DISPATCH_RELAY_PUSH_QUESTION_GAP_MS": "1",
-}
 
 
 @pytest.fixture
@@ -44,17 +34,7 @@ async def subscription(tmp_path: Path) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def world(tmp_path: Path, site: PhoneSite, subscription: Browser) -> AsyncIterator[World]:
-    """Services of which the relay calls by Web Push, and a host that is signed in and may change some files."""
-    async with World(tmp_path, relay_env=PROMPT) as world:
-        calls = ("--push-contact", "mailto:operator@example.org", "--push-ca", str(tmp_path / "push" / "authority.pem"))
-        await world.services_for_browsers(site.origin, relay=calls)
-        files = tmp_path / "files"
-        files.mkdir()
-        (files / "small.bin").write_bytes(b"x" * 10)
-        (files / "large.bin").write_bytes(b"x" * 5_000)
-        await world.sign_in("dispatch-host", "desk")
-        code, events = await run("dispatch-host", "folders", "add", str(files), "--write", "--home", world.home("desk"))
-        assert code == 0, events
+    async with world_that_calls(tmp_path, site.origin, tmp_path / "push" / "authority.pem") as world:
         yield world
 
 
@@ -68,21 +48,8 @@ async def tray(tmp_path: Path) -> AsyncIterator[Tray]:
 
 @pytest.fixture
 async def context(tmp_path: Path, tray: Tray, site: PhoneSite, subscription: Browser) -> AsyncIterator[BrowserContext]:
-    """Give a phone that lets this page notify: a profile on the disk, since a tap opens no window of another."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("chromium is missing: apt-get install chromium")
-    async with async_playwright() as playwright:
-        context = await playwright.chromium.launch_persistent_context(
-            tmp_path / "profile", executable_path=program, args=list(FLAGS), locale="en-US", timezone_id="UTC",
-            viewport={"width": 390, "height": 780}, env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": tray.address},
-        )  # fmt: skip
-        try:
-            await context.grant_permissions(["notifications"], origin=site.origin)
-            await reaches_a_push_service(context, subscription)
-            yield context
-        finally:
-            await context.close()
+    async with phone_that_notifies(tmp_path / "profile", site.origin, tray=tray, subscription=subscription) as context:
+        yield context
 
 
 @pytest.fixture

@@ -40,8 +40,11 @@ function Screens({ phone }: { phone: Phone }) {
   const now = route.value;
   const screens = useRef<HTMLDivElement>(null);
   const name = now.at === "thread" ? now.id : now.at;
-  // Who can't see that the screen is another one hears its title.
-  useEffect(() => { screens.current?.querySelector<HTMLElement>("main h1, main h2")?.focus({ preventScroll: true }); }, [name]);
+  // Who can't see that the screen is another one hears its title, unless something on it has the focus already.
+  useEffect(() => {
+    const main = screens.current?.querySelector("main") ?? null;
+    if (main?.contains(document.activeElement) !== true) main?.querySelector<HTMLElement>("h1, h2")?.focus({ preventScroll: true });
+  }, [name]);
   useEffect(() => { phone.showing(now.at === "thread" ? now.id : ""); }, [name]);
   const chosen = now.at === "thread" ? phone.links.value.find(({ id }) => id === now.id) : undefined;
   // The computers are what the page is about until something is chosen; then they are the way to something else.

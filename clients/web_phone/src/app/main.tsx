@@ -5,7 +5,7 @@ import { render } from "preact";
 import { App } from "./app.js";
 import { Phone } from "./model/phone.js";
 import { showPlain } from "./plain_page.js";
-import { follow, go, goTo, takeFragment } from "./route.js";
+import { follow, goTo, takeFragment } from "./route.js";
 import "./style.css";
 import { register, sentBack } from "./updates.js";
 import { speak } from "./words.js";
@@ -21,4 +21,4 @@ if (root !== null) render(<App phone={phone} />, root);
 await phone.start();
 goTo(link);
 // Where nothing may be stored there is no worker either, and the page says so.
-if (phone.stage.value !== "no_store") register((pairing) => { go({ at: "thread", id: pairing }); }).catch(() => undefined); // where a worker can't be had the app works without
+if (phone.stage.value !== "no_store") register(goTo).catch(() => undefined); // where a worker can't be had the app works without

@@ -2,12 +2,16 @@
 
 import { type Signal, signal } from "@preact/signals";
 
+import { type About, openingOf } from "./model/tapped.js";
+
 export type Route =
   | { readonly at: "hosts" | "settings" }
   | { readonly at: "pair"; readonly link: string }
   | { readonly at: "thread"; readonly id: string };
 
 export const route: Signal<Route> = signal({ at: "hosts" });
+/** What the notification was for by which a thread was opened; null once its card was found, or the person did something else. */
+export const tapped: Signal<{ readonly pairing: string; readonly about: About } | null> = signal(null);
 
 /** Goes to a screen; `instead` of the one that is shown, where nobody wants to go back to that. */
 export function go(to: Route, { instead = false } = {}): void {
@@ -40,7 +44,12 @@ export function follow(opened: (fragment: string) => void): void {
 /** Goes to what a link to this page is about: a code to pair with, or a thread. */
 export function goTo(fragment: string, how?: { instead: boolean }): void {
   if (fragment.startsWith("dispatch:")) go({ at: "pair", link: fragment }, how);
-  else if (/^thread=[0-9a-f]{32}$/.test(fragment)) go({ at: "thread", id: fragment.slice("thread=".length) }, how);
+  const opening = openingOf(fragment);
+  if (opening === null) return;
+  const { pairing, about } = opening;
+  const now = route.peek();
+  go({ at: "thread", id: pairing }, now.at === "thread" && now.id === pairing ? { instead: true } : how);
+  tapped.value = about === null ? null : { pairing, about };
 }
 
 function isRoute(state: unknown): state is Route {

@@ -35,8 +35,8 @@ export async function sentBack(): Promise<boolean> {
   }
 }
 
-/** Has a worker serve the page, and looks for another version now and whenever the page is seen again. `opened` hears which pairing a tapped notification is about. */
-export async function register(opened: (pairing: string) => void): Promise<void> {
+/** Has a worker serve the page, and looks for another version now and whenever the page is seen again. `opened` hears what a tapped notification opens, as it would stand behind the #. */
+export async function register(opened: (fragment: string) => void): Promise<void> {
   if (!("serviceWorker" in navigator)) return;
   const workers = navigator.serviceWorker;
   let served = workers.controller !== null;
@@ -45,7 +45,7 @@ export async function register(opened: (pairing: string) => void): Promise<void>
     served = true;
   });
   workers.addEventListener("message", ({ data }: MessageEvent<unknown>) => {
-    if (typeof data === "object" && data !== null && "pairing" in data && typeof data.pairing === "string") opened(data.pairing);
+    if (typeof data === "object" && data !== null && "fragment" in data && typeof data.fragment === "string") opened(data.fragment);
   });
   document.addEventListener("visibilitychange", () => { if (document.visibilityState === "visible") look().catch(() => undefined); });
   await look();

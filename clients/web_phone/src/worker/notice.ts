@@ -7,6 +7,7 @@
 
 import type { Became } from "../app/model/answering.js";
 import type { Waiting } from "../app/model/approvals.js";
+import type { About } from "../app/model/tapped.js";
 import { oneLine } from "../app/plain.js";
 
 /** What the worker says to a page when the browser's push service has ended the subscription. */
@@ -33,7 +34,7 @@ export interface Notice {
   readonly body: string;
   readonly tag: string;
   readonly urgent: boolean;
-  readonly data: { readonly pairing: string; readonly bound: Bound | null };
+  readonly data: { readonly pairing: string; readonly bound: Bound | null; readonly about: About };
   readonly actions: readonly { readonly action: Said; readonly title: string }[];
 }
 
@@ -69,10 +70,10 @@ export function callOf(written: string): Call | null {
 }
 
 /** Says what a push is about, in fixed words. */
-export function notice({ pairing, urgent, calls }: Call, language: string): Notice {
+export function notice({ pairing, urgent, calls, seq }: Call, language: string): Notice {
   const words = wordsOf(language);
   const body = urgent ? words.question : calls > 1 ? words.many.replace("{count}", String(calls)) : words.news;
-  return { title: "Dispatch", body, tag: tagOf(pairing, urgent), urgent, data: { pairing, bound: null }, actions: [] };
+  return { title: "Dispatch", body, tag: tagOf(pairing, urgent), urgent, data: { pairing, bound: null, about: { task: "", urgent, seq } }, actions: [] };
 }
 
 /** Shows what is asked. Yes can be said only to what is shown whole. */
@@ -81,13 +82,13 @@ export function question(pairing: string, { host, text, whole, task, question: i
   const [once, deny] = [{ action: "once", title: words.once }, { action: "deny", title: words.deny }] as const;
   return {
     title: words.asks.replace("{host}", () => oneLine(host)), body: whole ? text : `${text}\n${words.more}`, tag: tagOf(pairing, true, id), urgent: true,
-    data: { pairing, bound: { task, question: id } }, actions: whole ? [once, deny] : [deny],
+    data: { pairing, bound: { task, question: id }, about: { task, urgent: true, seq: 0 } }, actions: whole ? [once, deny] : [deny],
   };
 }
 
 /** Says in the place of a question that an answer came to nothing. */
-export function unanswered(pairing: string, { question: id }: Bound, became: Exclude<Became, "counts">, language: string): Notice {
-  return { title: "Dispatch", body: wordsOf(language)[became], tag: tagOf(pairing, true, id), urgent: false, data: { pairing, bound: null }, actions: [] };
+export function unanswered(pairing: string, { task, question: id }: Bound, became: Exclude<Became, "counts">, language: string): Notice {
+  return { title: "Dispatch", body: wordsOf(language)[became], tag: tagOf(pairing, true, id), urgent: false, data: { pairing, bound: null, about: { task, urgent: true, seq: 0 } }, actions: [] };
 }
 
 /** The tag of a notification of a kind; of a question that is shown, its own. */

@@ -7,6 +7,7 @@
  * docs/web-phone.md "Versions", "Notifications".
  */
 
+import { fragmentOf } from "../app/model/tapped.js";
 import { asked, choices } from "./asking.js";
 import { digest, give, isOurs, keepAll, keepNoOthers } from "./files.js";
 import { gone } from "./gone.js";
@@ -42,9 +43,9 @@ self.addEventListener("pushsubscriptionchange", (event) => {
 
 self.addEventListener("notificationclick", (event) => {
   const { notification, action } = event;
-  const { pairing, bound } = notification.data as Notice["data"];
+  const { pairing, bound, about } = notification.data as Notice["data"];
   notification.close();
-  event.waitUntil(bound !== null && (action === "once" || action === "deny") ? answered(pairing, bound, action) : open(pairing));
+  event.waitUntil(bound !== null && (action === "once" || action === "deny") ? answered(pairing, bound, action) : open(fragmentOf(pairing, about)));
 });
 
 /** Gives which file of the bundle a request is for; null for what is none of it. */
@@ -98,13 +99,13 @@ async function show({ title, body, tag, data, urgent, actions }: Notice): Promis
   for (const one of await self.registration.getNotifications()) if (one.tag !== tag && isOf(one.tag, data.pairing, kind)) one.close();
 }
 
-/** Brings the app to the front, at the thread of that pairing. */
-async function open(pairing: string): Promise<void> {
+/** Brings the app to the front, at what the notification was for. */
+async function open(fragment: string): Promise<void> {
   const [page] = await self.clients.matchAll({ type: "window" });
   if (page === undefined) {
-    await self.clients.openWindow(new URL(`./#thread=${pairing}`, self.registration.scope));
+    await self.clients.openWindow(new URL(`./#${fragment}`, self.registration.scope));
     return;
   }
-  page.postMessage({ pairing });
+  page.postMessage({ fragment });
   await page.focus();
 }

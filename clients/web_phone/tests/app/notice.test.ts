@@ -26,7 +26,8 @@ it("a push that is none of ours says nothing, and one that is says nothing of wh
   const call = callOf(`{"v":1,"pairing":"${pairing}","hint":"question","seq":7,"calls":2,"text":"secret"}`);
   expect(call).toEqual({ pairing, urgent: true, seq: 7, calls: 2 });
   expect(call && notice(call, "de-DE")).toEqual({
-    title: "Dispatch", body: "Dein Computer fragt dich etwas.", tag: `question/${pairing}`, urgent: true, data: { pairing, bound: null }, actions: [],
+    title: "Dispatch", body: "Dein Computer fragt dich etwas.", tag: `question/${pairing}`, urgent: true,
+    data: { pairing, bound: null, about: { task: "", urgent: true, seq: 7 } }, actions: [],
   });
 });
 
@@ -39,7 +40,7 @@ it("a question that is shown whole can be answered both ways, and the answers ar
   expect(waiting).toEqual({ host: "Desk", task: "aa", question: "09".repeat(16), text: "Delete 3 files? ⏎ - a.txt", whole: true });
   const said = waiting && question(pairing, waiting, "en");
   expect(said?.actions.map(({ action }) => action)).toEqual(["once", "deny"]);
-  expect(said?.data).toEqual({ pairing, bound: { task: "aa", question: "09".repeat(16) } });
+  expect(said?.data).toEqual({ pairing, bound: { task: "aa", question: "09".repeat(16) }, about: { task: "aa", urgent: true, seq: 0 } });
   expect(said?.body).toBe("Delete 3 files? ⏎ - a.txt");
 });
 

@@ -3,7 +3,7 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 
-import { filesOf, story, thread } from "../../src/app/model/story.js";
+import { filesOf, saysWhyAway, story, thread } from "../../src/app/model/story.js";
 import { changed, EMPTY_CORE } from "../../src/ground/snapshots.js";
 import { read, write } from "../../src/ground/codec.js";
 import { EMPTY, hex } from "../../src/protocol/bytes.js";
@@ -142,4 +142,21 @@ it("many posts of tasks that are over go; those without a verdict stay", () => {
   const { core } = changed({ ...EMPTY_CORE, posts }, new Map([[hex(taskId), done]]), [{ kind: "cursor", seq: 4n }]);
 
   expect([core.posts.length, core.posts[0]?.attempt, core.cursor]).toEqual([501, 3, 4n]);
+});
+
+it("the number of the newest event that calls a person is kept: of what is asked, and of the end", () => {
+  const numbered = (of: Event, at: bigint): Event => ({ ...of, number: at });
+  const [told, ended] = [event({ case: "step", value: { title: "looking" } }), event({ case: "ended", value: { text: "" } })];
+
+  expect(story(task({ state: "running" }), [numbered(told, 3n)]).calledAt).toBe(0n);
+  expect(story(task({ state: "asking" }), [numbered(asking, 4n), numbered(told, 5n)]).calledAt).toBe(4n);
+  expect(story(task({ state: "done" }), [numbered(asking, 4n), numbered(ended, 6n)]).calledAt).toBe(6n);
+});
+
+it("why a computer is away needs no saying where a card says it: of one that it has, or of the newest that did not get there", () => {
+  const says = (...views: Partial<TaskView>[]): boolean => saysWhyAway(views.map((view) => ({ task: story(task(view), []) })), "HOST_ASLEEP");
+  const [away, refused, done] = [{ state: "running", away: "HOST_ASLEEP" }, { state: "refused", reason: "HOST_ASLEEP" }, { state: "done" }] as const;
+
+  expect([says(away, done), says(done, refused)]).toEqual([true, true]);
+  expect([says(), says(done), says(refused, done), says({ ...refused, reason: "QUEUE_FULL" }), says({ ...away, away: "HOST_APP_CLOSED" })]).toEqual([false, false, false, false, false]);
 });

@@ -245,10 +245,14 @@ export class Link implements Answerable {
     return this.client?.line.cursor ?? 0n;
   }
 
+  /** Whether all that was read is in the thread. */
+  get upToDate(): boolean {
+    return (this.client?.line.head.number ?? 0n) <= this.toldUpTo;
+  }
+
   /** Whether all that the computer has said is here, and in the thread. */
   get complete(): boolean {
-    const line = this.client?.line;
-    return line?.complete === true && line.head.number <= this.toldUpTo;
+    return this.client?.line.complete === true && this.upToDate;
   }
 
   // ---- What a person wants. Each gives why it did not get through, or null.

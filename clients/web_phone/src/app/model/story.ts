@@ -58,6 +58,8 @@ export interface TaskStory {
   readonly asked: Asked | null;
   readonly answers: readonly Said[];
   readonly added: readonly Added[];
+  /** The number of its newest event that a person is called for: a question, or its end; 0 for none. */
+  readonly calledAt: bigint;
   /** The words of the task before it whose question it waits for; empty when it waits for none that this phone knows. */
   readonly waitsFor: string;
   /** What a person may do with it. */
@@ -123,7 +125,9 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
   let asked: Question | null = null;
   let preview: Preview = { text: "", whole: true };
   let run = 0; // behind so many steps nothing came but steps
-  for (const { event, atMs: at } of events) {
+  let calledAt = 0n;
+  for (const { event, atMs: at, number } of events) {
+    if (event.case === "question" || event.case === "ended") calledAt = number;
     switch (event.case) {
       case "step": steps.push({ atMs: Number(at), title: event.value.title, detail: event.value.detail }); break;
       case "steered": added.push({ text: event.value.text, late: false }); break;
@@ -142,7 +146,7 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
   const { view } = task;
   const state = shownState(view);
   return {
-    id: hex(task.taskId), taskId: task.taskId, words: task.text, files: filesOf(task.action), atMs: task.madeAtMs || view.atMs, state, view, steps, artifacts, answers, added, waitsFor,
+    id: hex(task.taskId), taskId: task.taskId, words: task.text, files: filesOf(task.action), atMs: task.madeAtMs || view.atMs, state, view, steps, artifacts, answers, added, calledAt, waitsFor,
     asked: asked === null || OUTCOMES.has(view.state) ? null : { question: asked, choices: answersTo(asked), isApproval: asked.actionDigest.length > 0, preview },
     may: {
       cancel: WITH_HOST.has(view.state) && view.away === "",
@@ -151,6 +155,17 @@ export function story(task: Task, events: readonly Event[], waitsFor = ""): Task
       dismiss: mayBeDismissed(view) && state !== "dismissed",
     },
   };
+}
+
+/**
+ * Whether a card says already why its host is away, by the reason's word, and what to do: a task that is out of contact for it, of which
+ * nothing is to be sent again; or the newest, that did not get there for it.
+ */
+export function saysWhyAway(items: readonly Item[], reason: string): boolean {
+  const tasks = items.flatMap((item) => ("task" in item ? [item.task] : []));
+  const newest = tasks.at(-1);
+  return tasks.some(({ state, view }) => state === "out_of_contact" && view.away === reason)
+    || (newest !== undefined && UNSENT.has(newest.view.state) && newest.view.reason === reason);
 }
 
 function atMs(item: Item): number {

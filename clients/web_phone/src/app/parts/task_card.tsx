@@ -85,7 +85,8 @@ function Steps({ steps }: { steps: readonly Told[] }) {
 function Passing({ story, link }: { story: TaskStory; link: Link }) {
   const progress = link.progress.get(story.id);
   if (progress === undefined || story.state !== "running") return null;
-  return <Bar label={story.steps.at(-1)?.title ?? t("thread.partial")} done={Number(progress.done)} total={Number(progress.total)} />;
+  const last = story.steps.at(-1);
+  return <Bar label={last === undefined ? t("thread.partial") : stepWords(last.title)} done={Number(progress.done)} total={Number(progress.total)} />;
 }
 
 function Acts({ story, link }: { story: TaskStory; link: Link }) {

@@ -3,31 +3,36 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
+import { word } from "../../protocol/errors.js";
 import type { Link, Standing } from "../model/link.js";
-import type { Item } from "../model/story.js";
+import { type Item, saysWhyAway } from "../model/story.js";
 import { Composer } from "../parts/composer.js";
 import { useHeard } from "../parts/heard.js";
 import { Presence } from "../parts/presence.js";
 import { Frame, Icon } from "../parts/small.js";
 import { TaskCard } from "../parts/task_card.js";
+import { useTapped } from "../parts/tapped.js";
 import { markWords, t, timeWords } from "../words.js";
 
 /** So many items are laid out at once; more on request. */
 const AT_ONCE = 60;
 const NEAR_PX = 120;
 const GONE: ReadonlySet<Standing> = new Set(["absent", "over", "stopped", "no_network"]);
+/** Of these a card may say all that there is to say. */
+const OF_CARDS: ReadonlySet<Standing> = new Set(["absent", "no_network"]);
 
 /** The screen. */
 export function Thread({ link, back }: { link: Link; back: () => void }) {
   link.watch();
   useHeard(link);
   const [shown, setShown] = useState(AT_ONCE);
-  const { box, away, toNewest } = useNewest();
+  const { box, away, toNewest, left } = useNewest();
+  useTapped(link, { box, show: setShown, left });
   const items = link.thread.slice(-shown);
   return (
     <Frame title={<div><h1 tabIndex={-1}>{link.name}</h1><Presence link={link} /></div>} back={back}>
       <div class="scroll thread" ref={box} role="log" aria-live="off" aria-label={t("thread.label", { host: link.name })} tabIndex={0}>
-        {GONE.has(link.standing) ? <div class="notice warn"><Presence link={link} says="what_to_do" />
+        {GONE.has(link.standing) && !(OF_CARDS.has(link.standing) && saysWhyAway(link.thread, word(link.cause))) ? <div class="notice warn"><Presence link={link} says="what_to_do" />
           {link.standing === "stopped" ? <button type="button" onClick={() => void link.open()}>{t("thread.connect")}</button> : null}
           {link.cause === Reason.DEVICE_REVOKED ? <button type="button" onClick={() => { link.signInAgain(); }}>{t("sign_in.do")}</button> : null}</div> : null}
         {link.thread.length > shown ? <button type="button" class="wide" onClick={() => { setShown(shown + AT_ONCE); }}>{t("thread.more")}</button> : null}
@@ -78,6 +83,7 @@ function useNewest() {
     setAway(false);
     box.current?.scrollTo({ top: box.current.scrollHeight });
   };
+  const left = (): void => { near.current = false; };
   useLayoutEffect(() => { if (near.current) toNewest(); });
-  return { box, away, toNewest };
+  return { box, away, toNewest, left };
 }
