@@ -38,7 +38,7 @@ async def world(world: World) -> World:
 async def sends(screen: Screen, *steps: dict[str, Any]) -> Locator:
     """Have the agent do this; gives the card."""
     await screen.send(f"script:{json.dumps(steps)}")
-    return screen.page.locator("article.task")
+    return screen.page.locator("article.task").first
 
 
 async def test_text_and_progress_come_while_it_works_and_give_way_to_the_result(world: World, screen: Screen) -> None:
@@ -86,6 +86,8 @@ async def test_a_page_that_comes_in_the_middle_shows_what_comes_from_then_on_and
     await screen.opens("desk")
     await screen.connected()
     await screen.becomes(card, "running")
+    # Once the two have greeted each other anew: before that nothing comes in passing.
+    await screen.becomes(await screen.send("and then?"), "waiting")
     first.touch()
 
     await expect(partial).to_have_text(REST)
