@@ -128,7 +128,9 @@ async def test_what_is_no_endpoint_is_refused(phone: SeededPhone, host: Identity
     assert (code, told["reason"]) == (2, "BAD_REQUEST")
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", bytes(5_000)])
+@pytest.mark.parametrize(
+    "content", [b"garbage", *(pytest.param(one, marks=pytest.mark.big) for one in (b"", bytes(5_000)))]
+)
 async def test_what_is_no_push_to_this_phone_is_refused(
     service: PushService, phone: SeededPhone, host: Identity, tmp_path: Path, content: bytes
 ) -> None:

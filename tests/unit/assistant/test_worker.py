@@ -301,7 +301,7 @@ async def test_long_work_tells_how_far_it_is(home: Path) -> None:
     assert isinstance(events[-1], Result)
 
 
-SIZES_MB = (5, 100)
+SIZES_MB = (5, 60)
 
 
 @pytest.mark.parametrize("sizes", [SIZES_MB, pytest.param((5, 500), marks=[pytest.mark.big, pytest.mark.timeout(900)])])
