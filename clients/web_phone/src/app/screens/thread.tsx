@@ -65,17 +65,26 @@ function useNewest() {
   useEffect(() => {
     const { current } = box;
     if (current === null) return;
+    let last = current.scrollTop;
     const scrolled = (): void => {
-      near.current = current.scrollHeight - current.scrollTop - current.clientHeight < NEAR_PX;
+      // What grew meanwhile is no reader's doing: only who scrolls up leaves the newest.
+      const up = current.scrollTop < last;
+      last = current.scrollTop;
+      if (current.scrollHeight - last - current.clientHeight < NEAR_PX) near.current = true;
+      else if (up) near.current = false;
       setAway(!near.current);
     };
     current.addEventListener("scroll", scrolled, { passive: true });
-    // A keyboard that opens, or a phone that is turned, leaves less room: who was at the newest stays there.
-    const resized = new ResizeObserver(() => { if (near.current) current.scrollTo({ top: current.scrollHeight }); });
+    const follow = (): void => { if (near.current) current.scrollTo({ top: current.scrollHeight }); };
+    // A keyboard that opens, or a phone that is turned, leaves less room: who was at the newest stays there; so also when a card grows.
+    const resized = new ResizeObserver(follow);
     resized.observe(current);
+    const grown = new MutationObserver(follow);
+    grown.observe(current, { childList: true, characterData: true, subtree: true });
     return () => {
       current.removeEventListener("scroll", scrolled);
       resized.disconnect();
+      grown.disconnect();
     };
   }, []);
   const toNewest = (): void => {
