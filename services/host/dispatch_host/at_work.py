@@ -270,16 +270,20 @@ class AtWork:
             def write(tx: Tx, batch: Sequence[Entry] = batch) -> None:
                 self._floor.scribe.tell(tx, self.task, batch)
 
-            # Shielded: cut off in the middle, nobody would know whether these steps are written or still to write.
+            def told(writing: asyncio.Future[None], steps: int = len(batch)) -> None:
+                # By the loop itself: whoever waits for it may be cut off in the very moment in which it is done.
+                if not writing.cancelled() and writing.exception() is None:
+                    del self.left[:steps]
+                    self._written.set()
+
             writing = asyncio.ensure_future(self._floor.store(write))
+            writing.add_done_callback(told)
             try:
                 await asyncio.shield(writing)
             finally:
                 # However long it takes: what is written next, the task's end as well, has its turn behind it.
-                await asyncio.wait([writing])
-                if not writing.cancelled() and writing.exception() is None:
-                    del self.left[: len(batch)]
-                    self._written.set()
+                if not writing.done():
+                    await asyncio.wait([writing])
             self._floor.wrote(self.task.thread)
 
     async def _show(self) -> None:
