@@ -24,21 +24,21 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
   const send = async (): Promise<void> => {
     if (words.trim() === "") return;
     outgoing.trouble.value = refusedHere(words);
+    const byKeyboard = isAtButton(); // which loses the focus while it can't be pressed
     if (outgoing.trouble.value !== null || !(await outgoing.sendDraft())) return; // words and files stay here
     sent();
-    focusBox();
+    if (byKeyboard) box.current?.focus();
   };
 
-  // For who uses a keyboard: on a phone it would open the one on the screen, over what comes.
-  const focusBox = (): void => { if (document.activeElement?.matches("button:focus-visible") ?? false) box.current?.focus(); };
 
   const steer = async (): Promise<void> => {
     if (running === undefined || words.trim() === "") return;
+    const byKeyboard = isAtButton();
     const why = await link.steer(running.taskId, words);
     outgoing.trouble.value = why;
     if (why !== null) return;
     outgoing.taken(words);
-    focusBox();
+    if (byKeyboard) box.current?.focus();
   };
 
   return (
@@ -48,7 +48,7 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
       {files.length === 0 ? null
         : <ul class="files">{files.map((file) => <li key={`${file.name}/${file.size}`} class="small">
           <Icon name="file" /> <span class="name">{file.name} · {bytesWords(file.size)}</span>
-          <button type="button" class="plain" aria-label={t("compose.remove", { name: file.name })} onClick={() => { outgoing.write({ files: files.filter((one) => one !== file) }); focusBox(); }}><Icon name="close" /></button>
+          <button type="button" class="plain" aria-label={t("compose.remove", { name: file.name })} onClick={() => { outgoing.write({ files: files.filter((one) => one !== file) }); if (isAtButton()) box.current?.focus(); }}><Icon name="close" /></button>
         </li>)}</ul>}
       {running !== undefined && words.trim() !== "" && files.length === 0
         ? <button type="button" class="small steer" onClick={() => void steer()}>{t("compose.steer")}</button> : null}
@@ -66,6 +66,11 @@ export function Composer({ link, sent }: { link: Link; sent: () => void }) {
       </div>
     </form>
   );
+}
+
+/** Tells whether somebody who uses a keyboard is at a button. Only they are led to the box: on a phone it would open the keys on the screen, over what comes. */
+function isAtButton(): boolean {
+  return document.activeElement?.matches("button:focus-visible") ?? false;
 }
 
 /** A file of a task on its way, which can be stopped: the task is then not sent. */
