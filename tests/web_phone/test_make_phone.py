@@ -14,6 +14,7 @@ import sys
 import urllib.request
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -136,10 +137,10 @@ def test_make_passes_on_what_is_said_to_it() -> None:
 async def test_nobody_is_served_without_tls_and_what_is_served_is_the_bundle(served: Served, bundle: Path) -> None:
     address, authority = served.said(r"(https://localhost:\d+)/"), served.said(r"import (\S+) as")
 
-    def fetched(url: str) -> tuple[bytes, dict[str, str]]:
+    def fetched(url: str) -> tuple[bytes, Message]:
         believing = ssl.create_default_context(cafile=authority)
         with urllib.request.urlopen(url, context=believing, timeout=DEADLINE_SECONDS) as answer:  # noqa: S310 -- an address of this test
-            return answer.read(), dict(answer.headers)
+            return answer.read(), answer.headers
 
     page, headers = await asyncio.to_thread(fetched, address)
 

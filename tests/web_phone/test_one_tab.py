@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.async_api import BrowserContext, expect
 
 from tests.support.phone_site import PhoneSite
+from tests.support.waiting import until_so
 
 # What a page listens to, and how many of its databases are open.
 _COUNTS = """
@@ -56,6 +57,7 @@ async def test_a_tab_that_gave_way_starts_by_itself_when_one_comes_back_to_it_an
     await expect(first.get_by_text("open in another tab")).to_be_visible()
 
     await other.close()
+    await until_so(lambda: first.evaluate("async () => (await navigator.locks.query()).held.length === 0"))
     # A browser without a window says this of none of its tabs.
     await first.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 

@@ -32,7 +32,7 @@ async def asks(screen: Screen, words: str) -> Locator:
     """Send a task that comes to a question; gives its card."""
     card = await screen.send(words)
     await screen.becomes(card, "asking")
-    await expect(card.locator(".question")).to_contain_text("Remembered as: change files in")
+    await expect(card.locator(".question")).to_contain_text("hold for: change files in")
     return card
 
 
