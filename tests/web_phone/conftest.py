@@ -12,9 +12,15 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from tests.browser.conftest import FLAGS
+from tests.support.certificates import Certificates
 from tests.support.phone_site import PhoneSite
+from tests.support.power_end import private_bus
 from tests.support.processes import run
+from tests.support.push_service import Browser as Subscribed
+from tests.support.push_service import PushService
+from tests.support.tray import Tray
 from tests.support.world import World
+from tests.web_phone.pocket import Pocket
 from tests.web_phone.screen import Screen
 
 ROOT = Path(__file__).parents[2]
@@ -97,3 +103,23 @@ async def screen(context: BrowserContext, site: PhoneSite, pictures: Path) -> As
     await screen.open()
     yield screen
     assert screen.complaints == [], "the browser complained"
+
+
+@pytest.fixture
+async def subscription(tmp_path: Path) -> AsyncIterator[Subscribed]:
+    """Give what the browser subscribes to, at a push service that runs."""
+    async with PushService(Certificates(tmp_path / "push")) as service:
+        yield service.subscribe()
+
+
+@pytest.fixture
+async def tray(tmp_path: Path) -> AsyncIterator[Tray]:
+    async with private_bus(tmp_path) as bus:
+        tray = Tray(bus)
+        await tray.comes()
+        yield tray
+
+
+@pytest.fixture
+async def pocket(screen: Screen, subscription: Subscribed, tray: Tray) -> Pocket:
+    return Pocket(screen, subscription, tray)

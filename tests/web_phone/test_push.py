@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from tests.support.certificates import Certificates
 from tests.support.phone_site import PhoneSite
-from tests.support.power_end import private_bus
 from tests.support.processes import Process, run
-from tests.support.push_service import Browser, PushService
+from tests.support.push_service import Browser
 from tests.support.tray import Shown, Tray
 from tests.support.waiting import until, until_so
 from tests.support.world import World
@@ -26,35 +24,15 @@ QUESTION = "What are the largest files?"
 
 
 @pytest.fixture
-async def subscription(tmp_path: Path) -> AsyncIterator[Browser]:
-    """Give what the browser subscribes to, at a push service that runs."""
-    async with PushService(Certificates(tmp_path / "push")) as service:
-        yield service.subscribe()
-
-
-@pytest.fixture
 async def world(tmp_path: Path, site: PhoneSite, subscription: Browser) -> AsyncIterator[World]:
     async with world_that_calls(tmp_path, site.origin, tmp_path / "push" / "authority.pem") as world:
         yield world
 
 
 @pytest.fixture
-async def tray(tmp_path: Path) -> AsyncIterator[Tray]:
-    async with private_bus(tmp_path) as bus:
-        tray = Tray(bus)
-        await tray.comes()
-        yield tray
-
-
-@pytest.fixture
 async def context(tmp_path: Path, tray: Tray, site: PhoneSite, subscription: Browser) -> AsyncIterator[BrowserContext]:
     async with phone_that_notifies(tmp_path / "profile", site.origin, tray=tray, subscription=subscription) as context:
         yield context
-
-
-@pytest.fixture
-async def pocket(screen: Screen, subscription: Browser, tray: Tray) -> Pocket:
-    return Pocket(screen, subscription, tray)
 
 
 async def together(world: World, screen: Screen, *, held: bool = False) -> Process:
