@@ -30,11 +30,10 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Start the service on one folder, as often as wanted; all of them are ended with the test."""
     started: list[Process] = []
 
-    async def start(*more: str, listen: str = "") -> Process:
+    async def start(*more: str, listen: str = "", executed: bool = False) -> Process:
         listen = listen or address_to_come_back_to()
-        process = await Process.start(
-            "dispatch-pairing", "serve", "--listen", listen, "--data", str(tmp_path / "data"), *more
-        )
+        words = ("dispatch-pairing", "serve", "--listen", listen, "--data", str(tmp_path / "data"), *more)
+        process = await Process.start(*words, executed=executed)
         started.append(process)
         return process
 
@@ -62,7 +61,7 @@ async def test_it_takes_all_the_open_files_that_it_may_have(start: Start) -> Non
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
     try:
-        service = await start("--relay", "127.0.0.1:1", "--web", "127.0.0.1:0")
+        service = await start("--relay", "127.0.0.1:1", "--web", "127.0.0.1:0", executed=True)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     await service.event("listening")

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.support.nursery import MAINS, Child, Nursery
 from tests.support.waiting import DEADLINE_SECONDS
 
 BIN = Path(sys.executable).parent
@@ -23,11 +24,41 @@ ENVIRONMENT["DISPATCH_HOST_DIRECT"] = "off"
 """Ours, less what importing Dispatch has set in it: a program sets that by itself, or it has a defect that tests must see.
 Nothing listens on the network; a test of the direct path says where."""
 
+_LINE_BYTES = 4 * 1024 * 1024
+"""A line holds a whole answer."""
+
+_NURSERIES: dict[str, Nursery] = {}
+"""By program; each is made on first use, and ends with this process."""
+
+_TO_BE_EXECUTED = ("GRPC_", "LANG", "LC_", "LD_", "PYTHON", "TZ")
+"""Variables that are read before a program's first line: what a forked one would not see."""
+
+
+async def _begin(
+    program: str, words: Sequence[str], env: Mapping[str, str], *, executed: bool
+) -> asyncio.subprocess.Process | Child:
+    """Start a program: one of ours by its nursery, any other, and one with an environment of its own, by executing it."""
+    if program in MAINS and not executed and not any(name.startswith(_TO_BE_EXECUTED) for name in env):
+        nursery = _NURSERIES.get(program)
+        if nursery is None or nursery.process.poll() is not None:
+            nursery = _NURSERIES[program] = Nursery(program, ENVIRONMENT)
+        return await nursery.fork([str(BIN / program), *words], {**ENVIRONMENT, **env}, limit=_LINE_BYTES)
+    return await asyncio.create_subprocess_exec(
+        str(BIN / program),
+        *words,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_LINE_BYTES,
+        env={**ENVIRONMENT, **env},
+        start_new_session=True,
+    )
+
 
 class Process:
     """A running program of ours with `--json`: its events as they come, its exit code, its standard error."""
 
-    def __init__(self, words: Sequence[str], process: asyncio.subprocess.Process) -> None:
+    def __init__(self, words: Sequence[str], process: asyncio.subprocess.Process | Child) -> None:
         self.words = list(words)
         self.events: list[Event] = []
         self.stderr = bytearray()
@@ -39,19 +70,12 @@ class Process:
         ]
 
     @classmethod
-    async def start(cls, *words: str, env: Mapping[str, str] | None = None) -> Process:
-        """Start a program of the virtual environment: `start("dispatch-relay", "serve", …)`; `--json` is added."""
-        process = await asyncio.create_subprocess_exec(
-            str(BIN / words[0]),
-            *words[1:],
-            "--json",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=4 * 1024 * 1024,  # a line holds a whole answer
-            env={**ENVIRONMENT, **(env or {})},
-            start_new_session=True,
-        )
+    async def start(cls, *words: str, env: Mapping[str, str] | None = None, executed: bool = False) -> Process:
+        """Start a program of the virtual environment: `start("dispatch-relay", "serve", …)`; `--json` is added.
+
+        `executed`: not by a nursery, so that it inherits from this process what it has just been given (limits, a mask).
+        """
+        process = await _begin(words[0], [*words[1:], "--json"], env or {}, executed=executed)
         return cls(words, process)
 
     @property
