@@ -37,12 +37,9 @@ async def _a_seat_is_one_relays(one: Relay, two: Relay) -> None:
 
 async def _who_has_no_seat_writes_nothing(one: Relay, two: Relay) -> None:
     assert await two[1].take(OTHER) is None
-    told: list[Done | Failed] = []
-    over = asyncio.Event()
-    for pair_id in (PAIR, OTHER, PAIR):  # one batch: what can't be written takes nothing else along
-        two[0].submit(kept(f"by two {len(told)}", pair_id=pair_id), told.append)
-    two[0].submit(kept("by two, last", pair_id=OTHER), lambda came: (told.append(came), over.set())[0])
-    await over.wait()
+    # One batch: what can't be written takes nothing else along.
+    written = [result(two[0], kept(f"row {place}", pair_id=pair_id)) for place, pair_id in enumerate((PAIR, OTHER) * 2)]
+    told = await asyncio.gather(*written)
     assert [isinstance(came, Failed) and came.seat_lost for came in told] == [True, False, True, False]
     assert [isinstance(came, Done) for came in told] == [False, True, False, True]
     assert (await one[0].thread(PAIR)).head_seq == 0

@@ -63,9 +63,9 @@ class SqliteLog:
         busy_seconds: float = 2.0,
         on_commit: OnCommit = lambda ops, seconds: None,
     ) -> SqliteLog:
-        """Open or make the store, or bring an older one up to date; `on_commit` is told ops and seconds of each commit, on the loop.
+        """Open or make the store, or bring an older one up to date.
 
-        Raises errors.StoreFailed.
+        `on_commit` is told ops and seconds of each commit, on the loop. Raises errors.StoreFailed.
         """
         try:
             await asyncio.to_thread(sqlite_version.upgrade, path)

@@ -69,7 +69,7 @@ async def test_a_store_of_another_version_is_not_touched(tmp_path: Path) -> None
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(errors.StoreFailed, match="version 0099.*up to 0002"):
+    with pytest.raises(errors.StoreFailed, match=r"version 0099.*up to 0002"):
         await SqliteLog.open(path)
 
 

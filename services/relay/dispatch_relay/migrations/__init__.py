@@ -64,8 +64,9 @@ def sql(dialect: Dialect, *, start: str, end: str) -> str:
 
     def steps(_revision: Any, _context: Any) -> Sequence[Any]:
         if up:
-            return scripts._upgrade_revs(end, start or None)  # type: ignore[arg-type]  # noqa: SLF001 -- as alembic's own commands do; None is the beginning
-        return scripts._downgrade_revs(end, start)  # noqa: SLF001 -- the same
+            # As alembic's own commands do.
+            return scripts._upgrade_revs(end, start or None)  # type: ignore[arg-type]  # None is the beginning, also for alembic
+        return scripts._downgrade_revs(end, start)
 
     written = io.StringIO()
     environment = EnvironmentContext(config, scripts, fn=steps, as_sql=True, starting_rev=start or None)

@@ -1,8 +1,8 @@
 """Commits what is queued, batch after batch, in the order of submission, and says what came of each op. Called by `postgres.log`.
 
-While one commit waits for the database, the next batch gathers. A commit of which nobody knows, because the connection broke while it
-was under way, is looked up by its number before anything is told or written. While the database is away, what is queued fails after one
-attempt to reach it.
+While one commit waits for the database, the next batch gathers. A commit of which nobody knows, because the connection broke while
+it was under way, is looked up by its number before anything is told or written. While the database is away, what is queued fails
+after one attempt to reach it.
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ class GiveBack:
 class Committer:
     """The one who writes. Lives on the event loop."""
 
-    def __init__(
-        self, address: DatabaseAddress, *, relay: str, thread_bytes: int, on_commit: OnCommit
-    ) -> None:
+    def __init__(self, address: DatabaseAddress, *, relay: str, thread_bytes: int, on_commit: OnCommit) -> None:
         # Fixed after __init__.
         self._address = address
         self._relay = relay
@@ -154,9 +152,7 @@ class Committer:
                 return [Done(Effect.NOTHING)]
             await db.execute(_BEGIN)
             self._number += 1
-            results = await apply(
-                db, batch, relay=self._relay, number=self._number, thread_bytes=self._thread_bytes
-            )
+            results = await apply(db, batch, relay=self._relay, number=self._number, thread_bytes=self._thread_bytes)
         except _NOT_STORABLE as failure:
             # It fails alone, not with all that happened to be queued with it.
             await self._roll_back(failure)
@@ -220,7 +216,9 @@ class Committer:
         return self._db
 
     async def _roll_back(self, failure: Exception) -> None:
-        if isinstance(failure, (OSError, asyncpg.InterfaceError)):  # TimeoutError is one: who knows what it still waits for
+        if isinstance(
+            failure, (OSError, asyncpg.InterfaceError)
+        ):  # TimeoutError is one: who knows what it still waits for
             self._drop()
         if self._db is None:
             return

@@ -225,9 +225,7 @@ class Decider:
     def _stood(self, op: Stood) -> Done:
         self._head(op.pair_id)
         self._changes.presence[op.pair_id, op.end] = op.presence
-        return Done(
-            Effect.NOTHING, owed_call=self._owe_call(op.pair_id, op.hint, seq=0, now_ms=op.presence.since_ms)
-        )
+        return Done(Effect.NOTHING, owed_call=self._owe_call(op.pair_id, op.hint, seq=0, now_ms=op.presence.since_ms))
 
     def _called(self, op: Called) -> Done:
         self._changes.called[op.number] = op.outcome.value

@@ -46,7 +46,9 @@ _NUMBERS = "SELECT nextval('call_number') FROM generate_series(1, $1)"
 async def load(db: Connection, ops: Sequence[Op]) -> Known:
     """Read it, and hold the pairings until the transaction ends."""
     known = Known()
-    pair_ids = {op.pair_id for op in ops if isinstance(op, Decide | Keep | Note | Acked | Stood | SetTarget | DropTarget)}
+    pair_ids = {
+        op.pair_id for op in ops if isinstance(op, Decide | Keep | Note | Acked | Stood | SetTarget | DropTarget)
+    }
     if pair_ids:
         found = await db.fetch(_HEADS, sorted(pair_ids))
         known.heads = {

@@ -9,7 +9,7 @@ import asyncpg
 from dispatch import errors
 from dispatch.ids import PairId
 
-from dispatch_relay.log import Op, Report, Row, Then, Thread, Untold
+from dispatch_relay.log import Op, Row, Then, Thread, Untold
 from dispatch_relay.postgres import connecting, reading
 from dispatch_relay.postgres.committer import Committer
 from dispatch_relay.postgres.connecting import BROKEN, Connection
@@ -27,9 +27,7 @@ T = TypeVar("T")
 class PostgresLog:
     """A `Log` in a database that other relays write to as well."""
 
-    def __init__(
-        self, committer: Committer, seats: PostgresSeats, readers: asyncpg.Pool[asyncpg.Record]
-    ) -> None:
+    def __init__(self, committer: Committer, seats: PostgresSeats, readers: asyncpg.Pool[asyncpg.Record]) -> None:
         self._committer = committer
         self._seats = seats
         self._readers = readers

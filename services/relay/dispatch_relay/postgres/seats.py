@@ -33,7 +33,7 @@ _KEPT_DAYS = 30
 """How long the last batch of a relay that is gone is known, should it come back and ask."""
 
 _LOCK = 0x44_53_50_52
-"""Of the advisory locks that are ours: one for each relay. Shared, so that a new session need not wait for the end of the old one."""
+"""Of the advisory locks that are ours: one for each relay. Shared, so that a new session does not wait for the end of the old."""
 
 # Both do not depend on what the statement saw when it began: a relay that came since has its lock, and nobody thinks it silent.
 _LIVES = f"""(EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = {_LOCK}
@@ -186,7 +186,7 @@ class PostgresSeats:
     async def _look_over(self, db: Connection) -> None:
         """Compare what is known here with what is so: after a silence in which others may have taken what was ours."""
         before = dict(self._numbers)
-        held: dict[bytes, int] = dict(await db.fetch(_HELD, self.relay))
+        held = {PairId(pair_id): number for pair_id, number in await db.fetch(_HELD, self.relay)}
         for pair_id, number in before.items():
             if self._numbers.get(pair_id) == number != held.get(pair_id):
                 self._lose(pair_id)

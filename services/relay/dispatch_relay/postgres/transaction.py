@@ -1,4 +1,7 @@
-"""What one transaction does with a batch: hold its seats, apply its ops, note its number. Called by `committer`, between BEGIN and COMMIT."""
+"""What one transaction does with a batch: hold its seats, apply its ops, note its number.
+
+Called by `committer`, between BEGIN and COMMIT.
+"""
 
 from __future__ import annotations
 
@@ -86,9 +89,10 @@ async def _erase(db: Connection, ops: Sequence[Op]) -> list[Done]:
 async def _ours(db: Connection, entries: Sequence[Entry], *, relay: str) -> list[int]:
     """Give the places of the entries that may be written, and hold their seats until the transaction ends."""
     numbers = {entry.op.number for entry in entries if isinstance(entry.op, Called | CallLater)}
-    called: dict[int, bytes] = dict(await db.fetch(_CALLS, sorted(numbers))) if numbers else {}
+    called = {number: pair_id for number, pair_id in await db.fetch(_CALLS, sorted(numbers))} if numbers else {}
     needed = {pairing_of(entry.op) or b"" for entry in entries} | set(called.values())
-    held: dict[bytes, int] = dict(await db.fetch(_SEATS, relay, sorted(needed - {b""})))
+    found = await db.fetch(_SEATS, relay, sorted(needed - {b""}))
+    held = {pair_id: number for pair_id, number in found}
 
     def may(entry: Entry) -> bool:
         match entry.op:

@@ -1,4 +1,4 @@
-"""Several relays: who has which pairing, and which batches were committed. Whom to watch over is asked often, so it has an index."""
+"""Several relays: who has which pairing, which batches were committed, and an index for whom to watch over: that is asked often."""
 
 from __future__ import annotations
 
