@@ -89,10 +89,10 @@ async def _erase(db: Connection, ops: Sequence[Op]) -> list[Done]:
 async def _ours(db: Connection, entries: Sequence[Entry], *, relay: str) -> list[int]:
     """Give the places of the entries that may be written, and hold their seats until the transaction ends."""
     numbers = {entry.op.number for entry in entries if isinstance(entry.op, Called | CallLater)}
-    called = {number: pair_id for number, pair_id in await db.fetch(_CALLS, sorted(numbers))} if numbers else {}
+    called = {one["number"]: one["pair_id"] for one in await db.fetch(_CALLS, sorted(numbers))} if numbers else {}
     needed = {pairing_of(entry.op) or b"" for entry in entries} | set(called.values())
     found = await db.fetch(_SEATS, relay, sorted(needed - {b""}))
-    held = {pair_id: number for pair_id, number in found}
+    held = {one["pair_id"]: one["number"] for one in found}
 
     def may(entry: Entry) -> bool:
         match entry.op:
