@@ -258,7 +258,8 @@ async def test_what_was_told_is_so_whenever_the_server_is_killed(postgres: Postg
     for crash in range(3):
         for pair_id in pair_ids:
             await until_so(lambda pair_id=pair_id: _has(store, pair_id))  # type: ignore[misc]  # mypy infers no lambda with a default
-        stop, names = asyncio.Event(), []
+        stop = asyncio.Event()
+        names: list[str] = []
 
         async def write(
             pair_id: PairId, crash: int = crash, stop: asyncio.Event = stop, names: list[str] = names

@@ -5,6 +5,7 @@ Called by `committer`, between BEGIN and COMMIT.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -44,23 +45,26 @@ class Entry:
 
 
 async def apply(
-    db: Connection, entries: Sequence[Entry], *, relay: str, number: int, thread_bytes: int
+    db: Connection, entries: Sequence[Entry], *, relay: str, number: int, numbers: deque[int], thread_bytes: int
 ) -> list[Done | Failed]:
-    """Do all that the entries ask for, and note `number`. Raises what the database raises."""
+    """Do all that the entries ask for, and note `number`. Raises what the database raises.
+
+    `numbers` are for calls, of the same sequence, and left for the next batch.
+    """
     results: list[Done | Failed] = [SEAT_LOST] * len(entries)
     ours = await _ours(db, entries, relay=relay)
     for erases, places in groupby(ours, key=lambda place: isinstance(entries[place].op, Erase)):
         part = list(places)
         ops = [entries[place].op for place in part]
-        came = await _erase(db, ops) if erases else await _decide(db, ops, thread_bytes=thread_bytes)
+        came = await _erase(db, ops) if erases else await _decide(db, ops, numbers, thread_bytes=thread_bytes)
         for place, result in zip(part, came, strict=True):
             results[place] = result
     await db.execute(_NOTE, relay, number)
     return results
 
 
-async def _decide(db: Connection, ops: Sequence[Op], *, thread_bytes: int) -> list[Done]:
-    known, changes = await load(db, ops), Changes()
+async def _decide(db: Connection, ops: Sequence[Op], numbers: deque[int], *, thread_bytes: int) -> list[Done]:
+    known, changes = await load(db, ops, numbers=numbers), Changes()
     decider = Decider(known, changes)
     results = [decider.apply(op) for op in ops]
     await write(db, known, changes, thread_bytes=thread_bytes)
