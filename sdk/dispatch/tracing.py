@@ -111,7 +111,9 @@ def open_traces(
     if protocol != "http/protobuf":
         raise ValueError(f"traces go by http/protobuf; {protocol!r}, which {PROTOCOLS[1]} asks for, is not spoken here")
     if find_spec("opentelemetry") is None:
-        raise ValueError(f"{ENDPOINTS[1]} asks for traces, which need what the extra `traces` installs: dispatch-sdk[traces]")
+        raise ValueError(
+            f"{ENDPOINTS[1]} asks for traces, which need what the extra `traces` installs: dispatch-sdk[traces]"
+        )
     return Exporting(service=f"dispatch-{service}", rng=rng, counted=counted)
 
 
@@ -197,15 +199,20 @@ class Exporting:
             exporter.shutdown()  # it waits to try again, and need not any more
 
     def _run(self) -> None:
-        exporter = _exporter()
-        with self._changed:
-            self._exporter = exporter
         while batch := self._batch():
             try:
-                sent = exporter.export([_readable(span, self._service) for span in batch]).name == "SUCCESS"
-            except Exception:  # noqa: BLE001 -- whatever breaks in there, of a library, costs these spans only
-                sent = False
+                sent = self._export(batch)
+            except Exception:
+                sent = False  # whatever breaks in there, of a library or of how it was set up, costs these spans only
             self._counted(EXPORTED if sent else FAILED, len(batch))
+
+    def _export(self, batch: Sequence[_Span]) -> bool:
+        if self._exporter is None:
+            exporter = _exporter()
+            with self._changed:
+                self._exporter = exporter
+        sent: bool = self._exporter.export([_readable(span, self._service) for span in batch]).name == "SUCCESS"
+        return sent
 
     def _batch(self) -> Sequence[_Span]:
         """Wait for spans; none at the end."""
@@ -219,7 +226,7 @@ class Exporting:
 def _exporter() -> Any:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 -- see above
 
-    # What it would say at each failure names the collector, perhaps with a password, and goes to a person's terminal. It is counted.
+    # What it says of a failure may name the collector, with a password in it, and goes to a person's terminal. It is counted.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL + 1)
     return OTLPSpanExporter()
 

@@ -49,7 +49,9 @@ def test_each_alert_has_a_case_in_which_it_fires() -> None:
 
 
 def test_the_week_has_something_for_each_alert_to_look_at() -> None:
-    given = {named_series(series["series"])[0].name for test in written("normal_week.yml") for series in test["input_series"]}
+    given = {
+        named_series(series["series"])[0].name for test in written("normal_week.yml") for series in test["input_series"]
+    }
 
     for rule in EVERY_RULE:
         read = {series.name for series in named_series(rule["expr"])} - RECORDED

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from dispatch.runtime.certificate import CertificateMetrics
+from dispatch.runtime.certificate import BROKEN, OK, CertificateMetrics
 from dispatch.runtime.metrics import CallMetrics
 from dispatch.runtime.span_metrics import SpanMetrics
 from dispatch_host.metrics import HostMetrics
@@ -63,7 +63,9 @@ class Series:
 def named_series(expression: str) -> list[Series]:
     """Find the selectors of an expression, or the one of a series."""
     found = _NAMED.findall(_GROUPED.sub("", expression))
-    return [Series(name, {label: (how, said) for label, how, said in _MATCHER.findall(inside)}) for name, inside in found]
+    return [
+        Series(name, {label: (how, said) for label, how, said in _MATCHER.findall(inside)}) for name, inside in found
+    ]
 
 
 def registries() -> list[CollectorRegistry]:
@@ -74,7 +76,10 @@ def registries() -> list[CollectorRegistry]:
     RelayMetrics(relay)
     found = [pairing, relay, host]
     for registry, process in zip(found, PROCESSES, strict=True):
-        CertificateMetrics(registry, prefix=f"dispatch_{process}")
+        seen = CertificateMetrics(registry, prefix=f"dispatch_{process}")
+        seen.expiry.labels("web")
+        for result in (OK, BROKEN):
+            seen.loads.labels("web", result)
         if process != "pairing":
             SpanMetrics(registry, prefix=f"dispatch_{process}")
     return found
@@ -101,6 +106,6 @@ def known_series() -> Mapping[str, Words]:
 def _labels_of(registry: CollectorRegistry, name: str) -> tuple[str, ...]:
     """Give the labels of a family that has no samples yet."""
     # The library tells of labels only where there are samples; families such as certificates have none before there is a listener.
-    collectors = registry._names_to_collectors  # noqa: SLF001 -- see above
+    collectors = registry._names_to_collectors
     collector = collectors.get(name) or collectors.get(name + "_total")
     return tuple(getattr(collector, "_labelnames", ()))

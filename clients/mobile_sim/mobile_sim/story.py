@@ -49,7 +49,11 @@ class Story:
         """Tell of a fact that has just been noted."""
         ids = {"task": short(task_id), "pairing": short(self._pair_id)}
         if (event := _EVENTS.get(fact.kind)) is not None:
-            said = {"verdict": _VERDICTS.get(fact.kind), "reason": fact.reason, "outcome": fact.outcome}
+            said: dict[str, str | int | None] = {
+                "verdict": _VERDICTS.get(fact.kind),
+                "reason": fact.reason,
+                "outcome": fact.outcome,
+            }
             said |= {"attempt": fact.attempt, "path": fact.path}
             log.info(event, extra=ids | {name: value for name, value in said.items() if value})
         if self._traces.on:

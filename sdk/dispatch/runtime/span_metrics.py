@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dispatch.tracing import RESULTS
 from prometheus_client import CollectorRegistry, Counter
+
+from dispatch.tracing import RESULTS
 
 
 class SpanMetrics:
