@@ -325,6 +325,8 @@ class Commands:
     def _trace(self, row: Row, *, accepted: bool, posted_ms: int, handed_ms: int | None) -> None:
         """Tell the traces how long a verdict took, and of that the host. Our waits are on the steady clock, a span is not."""
         place, traces = self._place, self._place.tools.traces
+        if not traces.on:
+            return
         now_ms = place.wall()
         pairing, span_id = short(place.pair_id), span_of(row.task_id, f"verdict {row.message_id.hex()}")
         if handed_ms is not None:

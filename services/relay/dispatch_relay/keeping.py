@@ -72,6 +72,8 @@ class Keeping:
 
     def delivered(self, through_seq: int) -> None:
         """Hear that the phone has every row up to this one."""
+        if not self._undelivered:
+            return
         now_ms, pairing = self._place.wall(), short(self._place.pair_id)
         while self._undelivered and self._undelivered[0][0] <= through_seq:
             _, task_id, kept_ms = self._undelivered.popleft()
