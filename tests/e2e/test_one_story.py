@@ -65,11 +65,12 @@ async def story(collector: Collector, tmp_path_factory: pytest.TempPathFactory) 
     log = folder / "phone.log"
     async with World(folder, relay_env=traced) as world:
         await world.services()
-        (world.folder / "files").mkdir()
-        (world.folder / "files" / f"{CANARY}.bin").write_bytes(b"x" * 4000)
+        asked = world.folder / "files" / CANARY
+        asked.mkdir(parents=True)
+        (asked / f"{CANARY}.bin").write_bytes(b"x" * 4000)
         host = await world.devices(env=traced)
         phone = await world.start(
-            "dispatch-phone", "--log", str(log), "send", f"Which files are largest? {CANARY}", "--home", world.home("pocket"),
+            "dispatch-phone", "--log", str(log), "send", f"What are the largest files in {asked}?", "--home", world.home("pocket"),
             env=traced,
         )  # fmt: skip
         await phone.ended()
