@@ -36,6 +36,14 @@ def shared(
     home: Annotated[str | None, typer.Option("--home", envvar="DISPATCH_HOME", help=HOME_HELP)] = None,
     passphrase: PassphraseFile = None,
     language: Spoken = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log",
+            envvar="DISPATCH_PHONE_LOG",
+            help="File for this phone's log: events and ids, never what was asked (docs/logs.md).",
+        ),
+    ] = None,
     path: Annotated[
         str,
         typer.Option(
@@ -55,6 +63,7 @@ def shared(
         way=path,
         environment=os.environ,
         language=language,
+        log=log,
     )
 
 

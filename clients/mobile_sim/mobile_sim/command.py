@@ -6,6 +6,7 @@ first line.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -37,11 +38,17 @@ class Shared:
     way: str
     environment: Mapping[str, str]
     language: Language | None = None
+    log: Path | None = None
+    """Where this phone's log goes; None: nowhere."""
 
     @property
     def plaintext(self) -> bool:
         """Whether the operator's word allows to speak in the clear off this computer."""
         return self.environment.get("DISPATCH_PLAINTEXT") == "1"
+
+
+TRACES_SECONDS = 0.5
+"""How long the end of a command may wait for the collector of traces."""
 
 
 def run(
@@ -55,12 +62,30 @@ def run(
     shared: Shared = context.obj
 
     def body() -> int:
+        from dispatch.tracing import open_traces  # noqa: PLC0415 -- quick `--help`
+
         from mobile_sim.front import Front  # noqa: PLC0415 -- asyncio and what follows
 
+        if shared.log is not None:
+            from mobile_sim.logs import log_to  # noqa: PLC0415 -- only for this
+
+            try:
+                log_to(shared.log)
+            except OSError as failure:
+                raise errors.BadRequest(f"{shared.log} can't be written: {failure.strerror}") from failure
+        try:
+            traces = open_traces(shared.environment, service="phone", rng=os.urandom)
+        except ValueError as failure:
+            raise errors.BadRequest(str(failure)) from failure
         console = Console.standard(as_json=shared.as_json, language=shared.language)
         terminal = sys.stdout.isatty()
         front = Front(
-            console, terminal=terminal, asks=terminal and sys.stdin.isatty(), plaintext=shared.plaintext, way=shared.way
+            console,
+            terminal=terminal,
+            asks=terminal and sys.stdin.isatty(),
+            plaintext=shared.plaintext,
+            way=shared.way,
+            traces=traces,
         )
         try:
             home = Home.at(shared.home, app="dispatch-phone", passphrase_file=shared.passphrase)
@@ -71,6 +96,8 @@ def run(
             for event in refused(error):
                 front.say(event)
             return Exit.FAILED
+        finally:
+            traces.close(within_seconds=TRACES_SECONDS)
         if nothing and not front.said and not shared.as_json:
             typer.echo(nothing)
         return code

@@ -19,6 +19,7 @@ from dispatch.device.keys import DeviceKey
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn
 from dispatch.ids import Rng
+from dispatch.tracing import UNTOLD, Traces
 
 from mobile_sim import proving
 from mobile_sim.account import Account
@@ -220,10 +221,17 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def opened_desk(
-    home: Home, *, clock: Clock, rng: Rng, plaintext: bool, way: Way = Way.AUTO, patience: Patience = USUAL
+    home: Home,
+    *,
+    clock: Clock,
+    rng: Rng,
+    plaintext: bool,
+    way: Way = Way.AUTO,
+    patience: Patience = USUAL,
+    traces: Traces = UNTOLD,
 ) -> AsyncIterator[Desk]:
     """Open the phone of a home that this process owns, and a desk on it."""
-    async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext, way=way) as phone:
+    async with Phone.opened(home, clock=clock, rng=rng, plaintext=plaintext, way=way, traces=traces) as phone:
         desk = Desk(phone, patience)
         telling = asyncio.create_task(desk.tell_service())
         try:

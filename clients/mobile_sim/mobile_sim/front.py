@@ -14,6 +14,7 @@ from dispatch.cli import Console, Exit
 from dispatch.clock import SystemClock
 from dispatch.device.home import Home
 from dispatch.keyboard import answer, forget_typed, is_yes, lines, read_line
+from dispatch.tracing import UNTOLD, Traces
 from dispatch.words import ENGLISH
 
 from mobile_sim.in_place import InPlace
@@ -40,10 +41,20 @@ _LEFT = {
 class Front:
     """One command in front of one person or program."""
 
-    def __init__(self, console: Console, *, terminal: bool, plaintext: bool, way: str, asks: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        *,
+        terminal: bool,
+        plaintext: bool,
+        way: str,
+        asks: bool = False,
+        traces: Traces = UNTOLD,
+    ) -> None:
         self._asks = asks and not console.as_json
         self._plaintext = plaintext
         self._way = way
+        self._traces = traces
         self._words = console.words
         self._screen = Screen(console, terminal=terminal and not console.as_json)
         self._last: Event = {}
@@ -135,7 +146,14 @@ class Front:
             from mobile_sim.desk import opened_desk  # noqa: PLC0415 -- grpc and the seal: only the owner needs them
             from mobile_sim.direct import Way  # noqa: PLC0415 -- as above
 
-            return opened_desk(home, clock=SystemClock(), rng=os.urandom, plaintext=self._plaintext, way=Way(self._way))
+            return opened_desk(
+                home,
+                clock=SystemClock(),
+                rng=os.urandom,
+                plaintext=self._plaintext,
+                way=Way(self._way),
+                traces=self._traces,
+            )
 
         return await carry_out(home, request, open_desk=open_desk, say=say, hear=answer)
 

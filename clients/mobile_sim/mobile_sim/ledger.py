@@ -8,9 +8,11 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.clock import Clock
 from dispatch.ids import MessageId, PairId, TaskId
+from dispatch.tracing import UNTOLD, Traces
 
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.store import Post, Store, Task, Verdict
+from mobile_sim.story import Story
 from mobile_sim.task_view import ON_THE_WAY, STEPS, WITH_HOST, State, TaskView, after, view_of
 
 TASK = "task"
@@ -32,10 +34,11 @@ _UNSAID = frozenset({State.SENT, State.HANDED_OVER})
 class Ledger:
     """The tasks and posts of one pairing."""
 
-    def __init__(self, store: Store, pair_id: PairId, clock: Clock) -> None:
+    def __init__(self, store: Store, pair_id: PairId, clock: Clock, traces: Traces = UNTOLD) -> None:
         self._store = store
         self._pair_id = pair_id
         self._clock = clock
+        self._story = Story(store, pair_id, clock, traces)
         self._views: dict[TaskId, TaskView] = {}
         self._due_ms: dict[
             TaskId, int
@@ -57,10 +60,12 @@ class Ledger:
 
     def note(self, task_id: TaskId, fact: Fact) -> None:
         """Note a fact of a task that is known here."""
-        view = after(self.view(task_id), fact)
+        before = self.view(task_id)
+        view = after(before, fact)
         self._store.tasks.add_fact(task_id, fact)
         self._store.tasks.set_state(task_id, view.state)
         self._views[task_id] = view
+        self._story.learnt(task_id, fact, before=before.state, after=view)
 
     def learn(self, task_id: TaskId, text: str, *, at_ms: int, after_number: int) -> None:
         """Take up a task that is not known here: it came before this phone's memory begins, or from the host itself."""

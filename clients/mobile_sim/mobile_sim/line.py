@@ -24,6 +24,7 @@ from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
 from dispatch.thread import Identity, Right
 from dispatch.thread.client import FINAL
+from dispatch.tracing import UNTOLD, Traces
 
 from mobile_sim.direct import Way
 from mobile_sim.direct_side import DirectSide
@@ -62,6 +63,7 @@ class Line:
         rng: Rng,
         chance: random.Random,
         way: Way = Way.RELAY,
+        traces: Traces = UNTOLD,
     ) -> None:
         # Fixed after __init__.
         self.way = way
@@ -72,7 +74,7 @@ class Line:
         self._own_key = keys.own_ed25519
         self._store = store
         self._clock = clock
-        self.ledger = Ledger(store, pair_id, clock)
+        self.ledger = Ledger(store, pair_id, clock, traces)
         self._common = Common(
             store=store,
             pair_id=pair_id,

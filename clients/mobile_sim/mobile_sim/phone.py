@@ -23,6 +23,7 @@ from dispatch.ids import ID_BYTES, Instance, PairId, Rng
 from dispatch.sealed.keys import PairKeys
 from dispatch.thread import Right
 from dispatch.tls import Dialler
+from dispatch.tracing import UNTOLD, Traces
 from dispatch.version import APP_VERSION
 
 from mobile_sim.direct import Way
@@ -59,7 +60,16 @@ class Phone:
     """One phone. Made by `opened`; lives as long as its process owns the home."""
 
     def __init__(
-        self, *, home: Home, store: Store, secrets: KeyStore, clock: Clock, rng: Rng, plaintext: bool, way: Way
+        self,
+        *,
+        home: Home,
+        store: Store,
+        secrets: KeyStore,
+        clock: Clock,
+        rng: Rng,
+        plaintext: bool,
+        way: Way,
+        traces: Traces = UNTOLD,
     ) -> None:
         self.home = home
         self.store = store
@@ -69,6 +79,7 @@ class Phone:
         self.rng = rng
         self.plaintext = plaintext
         self._way = way
+        self._traces = traces
         self._instance = Instance(rng(ID_BYTES))
         self._chance = random.Random(rng(16))
         self._lines: dict[PairId, tuple[Line, asyncio.Task[None]]] = {}
@@ -76,12 +87,28 @@ class Phone:
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(
-        cls, home: Home, *, clock: Clock, rng: Rng, plaintext: bool, way: Way = Way.AUTO
+        cls,
+        home: Home,
+        *,
+        clock: Clock,
+        rng: Rng,
+        plaintext: bool,
+        way: Way = Way.AUTO,
+        traces: Traces = UNTOLD,
     ) -> AsyncIterator[Phone]:
         """Open the phone in a home that the caller owns; says goodbye on every line at the end."""
         secrets = key_store(home, rng, owned=True)
         store = Store.open(home / "phone.db")
-        phone = cls(home=home, store=store, secrets=secrets, clock=clock, rng=rng, plaintext=plaintext, way=way)
+        phone = cls(
+            home=home,
+            store=store,
+            secrets=secrets,
+            clock=clock,
+            rng=rng,
+            plaintext=plaintext,
+            way=way,
+            traces=traces,
+        )
         try:
             phone._forget_provisional()
             phone._settle_what_was_left()
@@ -158,6 +185,7 @@ class Phone:
             rng=self.rng,
             chance=self._chance,
             way=self._way,
+            traces=self._traces,
         )
         self._lines[pairing.pair_id] = line, asyncio.create_task(line.run())
         return line
@@ -212,7 +240,7 @@ class Phone:
         """Leave no task in the air that an earlier process was about to send: nobody sends it now."""
         for pairing in self.store.pairings.all():
             with self.store.transaction():
-                Ledger(self.store, pairing.pair_id, self.clock).process_began()
+                Ledger(self.store, pairing.pair_id, self.clock, self._traces).process_began()
 
     def _keys(self, pair_id: PairId) -> PairKeys:
         content = self.secrets.get(secret_name(pair_id))

@@ -38,9 +38,16 @@ def place_only(_logger: object, _method: str, event: MutableMapping[str, Any]) -
 
 def configure(*, stream: TextIO | None = None, service: str) -> None:
     """Set up logging of this process. Called once, by `app.py`."""
+
+    def named(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        # Not as a context variable: a thread that a library starts has a context of its own, and its lines would be nobody's.
+        event["service"] = service
+        return event
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            named,
             redact,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -50,7 +57,6 @@ def configure(*, stream: TextIO | None = None, service: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from dispatch.runtime.certificate import Certificate, CertificateFiles, Certific
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.server import stop_signal
+from dispatch.runtime.span_metrics import SpanMetrics
+from dispatch.tracing import open_traces
 
-from dispatch_host import endings, steps
+from dispatch_host import backlog, endings, steps
 from dispatch_host.agents.registry import Registry
 from dispatch_host.beside import beside, first
 from dispatch_host.changes import Records, forgetting
@@ -49,6 +52,8 @@ from dispatch_host.shared import Common, Undecided
 from dispatch_host.tasks import State
 
 _CONTROL_GRACE_SECONDS = 0.2
+TRACES_SECONDS = 1.0
+"""How long the last spans may take to the collector of traces, when the host stops."""
 
 _LOG = get_logger()
 
@@ -105,6 +110,9 @@ async def run(
     """
     stop = _Stop(stop_signal())
     metrics = HostMetrics()
+    spans = SpanMetrics(metrics.registry, prefix="dispatch_host")
+    traces = open_traces(os.environ, service="host", rng=owned.rng, counted=spans.counted)
+    owned.journal.failed = metrics.journal_failures.inc
     certificate: Certificate | None = None
     if metrics_certificate is not None:
         seen = CertificateMetrics(metrics.registry, prefix="dispatch_host")
@@ -185,6 +193,7 @@ async def run(
         artifacts=artifacts,
         held=held,
         busy=busy,
+        traces=traces,
     )
     listener = Listener(direct, clock=owned.clock)
     common = Common(
@@ -264,6 +273,7 @@ async def run(
             forgetting(Records(owned.changes)),
             keep_awake.run(),
             held.run(),
+            backlog.watch(owned.journal, metrics.outbox.set),
             watch_always(sleep, power, failed=metrics.power_failures["sleep"].inc),
             watch_pauses(owned.clock, awake_ms=awake_time(owned.clock), paused=paused),
         ) as broken,
@@ -279,6 +289,7 @@ async def run(
         stopped.set()
         # Whoever asked over the socket hears that it is done.
         await asyncio.sleep(_CONTROL_GRACE_SECONDS)
+    await asyncio.to_thread(traces.close, within_seconds=TRACES_SECONDS)
     if stop.error is not None:
         raise stop.error
 

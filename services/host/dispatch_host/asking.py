@@ -15,6 +15,7 @@ from dispatch import errors
 from dispatch.clock import Clock
 from dispatch.ids import ID_BYTES, Rng
 from dispatch.runtime.logs import get_logger
+from dispatch.tracing import UNTOLD, Traces, span_of
 
 from dispatch_host import answers, questions
 from dispatch_host.agents.asking import Allowed, Approval, Choice, Denied, NobodyAnswered, Question, Reach, Said
@@ -56,6 +57,7 @@ class Floor:
     """The same of any thread: all that wait hear of a question."""
     counted: Callable[[str], None]
     """Counts how a question ended."""
+    traces: Traces = UNTOLD
 
 
 @dataclass(slots=True)
@@ -139,7 +141,7 @@ class Asker:
                 if not await floor.store(lambda tx: questions.ask(tx, floor.scribe, task, stored)):
                     return NobodyAnswered()
                 floor.wrote_anywhere()
-                _LOG.info("asked", task=task.task_id)
+                _LOG.info("asked", task=task.task_id, pairing=task.pair_id)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(floor.answer_seconds):
                         reply = await self._wait(question_id)
@@ -154,6 +156,15 @@ class Asker:
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.shield(asyncio.ensure_future(self._give_up(question_id, errors.QuestionClosed())))
             floor.counted(_word(reply))
+            floor.traces.span(
+                "step",
+                task.task_id,
+                start_ms=stored.asked_at_ms,
+                end_ms=floor.clock.wall_ms(),
+                parent_id=span_of(task.task_id, "running"),
+                kind="question",
+                outcome=_word(reply),
+            )
         if not isinstance(reply, NobodyAnswered):
             self._taken_back = 0
         return reply

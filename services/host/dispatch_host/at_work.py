@@ -19,6 +19,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.failures import place_of
 from dispatch.runtime.logs import get_logger
+from dispatch.tracing import span_of
 
 from dispatch_host import entries
 from dispatch_host.agents import Agent, Artifact, NotDone, Progress, Result, Step, Task, Text, Turn
@@ -109,6 +110,7 @@ class AtWork:
         self.left: list[Entry] = []  # what was done and is not in the thread yet
         self.over = asyncio.Event()  # set by the runner, when the outcome is written
         self._steps = 0  # that its agent told of
+        self._told_ms = floor.clock.wall_ms()  # when the last step was
         self._sent: set[tuple[Path, bytes]] = set()  # files, each as it was then
         self._news = LiveNews(task.task_id, round(1000 / limits.live_per_second))
         self._stepped = asyncio.Event()
@@ -129,6 +131,15 @@ class AtWork:
         """Tell of something that was done, or that happened to it."""
         self.left.append(entries.step(self.task.task_id, title, detail))
         self._stepped.set()
+        self._trace("step")
+
+    def _trace(self, kind: str) -> None:
+        """Tell the traces that something was done, and no word of what: it took as long as nothing else was told."""
+        began_ms, self._told_ms = self._told_ms, self._floor.clock.wall_ms()
+        running = span_of(self.task.task_id, "running")
+        self._floor.traces.span(
+            "step", self.task.task_id, start_ms=began_ms, end_ms=self._told_ms, parent_id=running, kind=kind
+        )
 
     async def work(self, ready: Ready, agent: Agent) -> Ending:
         """Let the agent work; gives how it ended, or how somebody else ended it.
@@ -145,7 +156,7 @@ class AtWork:
             self.gate.close()
             working.cancel()
             if not (await asyncio.wait([working], timeout=_LETTING_GO_SECONDS))[0]:
-                _LOG.warning("the agent does not let go of its task", task=self.task.task_id)
+                _LOG.warning("the agent does not let go of its task", task=self.task.task_id, pairing=self.task.pair_id)
             helpers: list[asyncio.Task[Any]] = [writing, showing, forced]
             for one in helpers:
                 one.cancel()
@@ -250,12 +261,13 @@ class AtWork:
             # Before the event that names it: a phone may ask for it as soon as it hears of it.
             await self._floor.store(lambda tx: files.add(tx, stored))
             self.left.append(entries.artifact(task.task_id, stored.file))
+            self._trace("artifact")
         await self.gate.note(f"folder {path.parent}", f"{path.name}: sent to the phone", AuditVerdict.ALLOWED)
         self._stepped.set()
         return True
 
     def _broken(self, where: str) -> Ending:
-        _LOG.error("agent broke", task=self.task.task_id, where=where)
+        _LOG.error("agent broke", task=self.task.task_id, pairing=self.task.pair_id, where=where)
         return BROKEN
 
     async def _write(self) -> None:

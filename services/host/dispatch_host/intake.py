@@ -209,6 +209,7 @@ class Intake:
             common.ended(gone.ended)
             common.runner.moved_up()
         if gone.then is Then.RUN:
+            _LOG.info("task accepted", task=gone.task_id, pairing=self._pairing.pair_id)
             common.runner.wake()
         elif gone.then is Then.CANCEL:
             common.runner.cancel(gone.task_id)

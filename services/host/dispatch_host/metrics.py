@@ -76,6 +76,14 @@ class HostMetrics:
             "Times at which the computer slept for 5 s or more, or the process stood still for 30 s.",
             registry=self.registry,
         )
+        self.outbox = Gauge(
+            "dispatch_host_outbox",
+            "Rows that wait for the relay's receipt, as of the last look.",
+            registry=self.registry,
+        )
+        self.journal_failures = Counter(
+            "dispatch_host_journal_failures", "Steps that could not be stored in the journal.", registry=self.registry
+        )
         self.connected = Gauge("dispatch_host_connected", "Open streams to the relay.", registry=self.registry)
         self.agent_seconds = Histogram(
             "dispatch_host_agent_seconds",

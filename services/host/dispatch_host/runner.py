@@ -16,8 +16,9 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.clock import Clock
-from dispatch.ids import TaskId
+from dispatch.ids import TaskId, short
 from dispatch.runtime.logs import get_logger
+from dispatch.tracing import UNTOLD, Traces, span_of
 
 from dispatch_host import entries, steps
 from dispatch_host.agents import Agent
@@ -71,6 +72,7 @@ class Runner:
         artifacts: Artifacts,
         held: Held,
         busy: Callable[[bool], None],
+        traces: Traces = UNTOLD,
     ) -> None:
         # Fixed after __init__.
         self._inbox = inbox
@@ -83,6 +85,7 @@ class Runner:
         self._metrics = metrics
         self._held = held
         self._busy = busy
+        self._traces = traces
         self._floor = Floor(
             store=self._stored,
             scribe=scribe,
@@ -93,6 +96,7 @@ class Runner:
             wrote=self._wrote,
             wrote_anywhere=self.moved_up,
             counted=metrics.asked,
+            traces=traces,
         )
         # Touched by run, end_running and cancel, all on one loop.
         self._woken = asyncio.Event()
@@ -187,13 +191,32 @@ class Runner:
         self._audience.wrote(ready.task.thread)
         await self._count_waiting()
         started_ms = self._clock.steady_ms()
-        _LOG.info("task started", task=ready.task.task_id)
+        self._trace("waiting", ready.task, start_ms=ready.task.accepted_at_ms)
+        began_ms = self._clock.wall_ms()
+        _LOG.info("task started", task=ready.task.task_id, pairing=ready.task.pair_id)
         ending = await current.work(ready, agent)
         await self._end(current, ending)
+        outcome, reason = STEPS[State.RUNNING, ending.event].value, errors.word(ending.reason) if ending.reason else ""
+        self._trace("running", ready.task, start_ms=began_ms, outcome=outcome, reason=reason)
         self._current = None
         current.over.set()
         self._metrics.running.set(0)
         self._metrics.agent_seconds.observe((self._clock.steady_ms() - started_ms) / 1000)
+
+    def _trace(self, name: str, task: StoredTask, *, start_ms: float, outcome: str = "", reason: str = "") -> None:
+        """Tell the traces of something that this host did with a task until now."""
+        pairing, span_id = short(task.pair_id), span_of(task.task_id, name)
+        now_ms = self._clock.wall_ms()
+        self._traces.span(
+            name,
+            task.task_id,
+            start_ms=start_ms,
+            end_ms=now_ms,
+            span_id=span_id,
+            outcome=outcome,
+            reason=reason,
+            pairing=pairing,
+        )
 
     def _wrote(self, thread: int) -> None:
         self._audience.wrote(thread)
@@ -229,7 +252,13 @@ class Runner:
         self._audience.wrote_anywhere()
         state = STEPS[State.RUNNING, ending.event]
         self._metrics.ended(state)
-        _LOG.info("task ended", task=task.task_id, outcome=state.value, reason=errors.word(ending.reason))
+        _LOG.info(
+            "task over",
+            task=task.task_id,
+            pairing=task.pair_id,
+            outcome=state.value,
+            reason=errors.word(ending.reason) if ending.reason else None,
+        )
 
     async def _stored(self, work: Callable[[Tx], T]) -> T:
         """Run a step until it succeeds: an accepted task is owed its events, so a full disk is waited out, and said."""

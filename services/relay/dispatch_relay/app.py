@@ -18,7 +18,9 @@ from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.origins import Origins
 from dispatch.runtime.server import Server
+from dispatch.runtime.span_metrics import SpanMetrics
 from dispatch.tls import Dialler, KeyFiles, read_authorities
+from dispatch.tracing import open_traces
 from prometheus_client import CollectorRegistry
 
 from dispatch_relay.admission import Gate
@@ -109,6 +111,8 @@ async def serve(
     clock = SystemClock()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    spans = SpanMetrics(registry, prefix="dispatch_relay")
+    traces = open_traces(os.environ, service="relay", rng=os.urandom, counted=spans.counted)
     options.dialler()  # a mistake in the files is said now rather than in the log
     certificate, web_certificate = _certificates(options, registry)
     log = await SqliteLog.open(
@@ -151,6 +155,7 @@ async def serve(
                 push=push or bell or NoPush(),
                 spawn=spawn,
                 report=reporter.news,
+                traces=traces,
             )
             rooms = Rooms(tools)
             await rooms.recover()
@@ -268,6 +273,7 @@ async def serve(
         raise several.exceptions[0] from None
     finally:
         await log.close()
+        await asyncio.to_thread(traces.close, within_seconds=_LAST_CALLS_SECONDS)
     _log.info("stopped")
 
 

@@ -16,6 +16,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.ids import MessageId, TaskId, short
 from dispatch.runtime.logs import get_logger
+from dispatch.tracing import span_of
 
 from dispatch_relay import door, frames, presence, verdict
 from dispatch_relay.log import Decide, Done, Failed, Note, Pending, Row
@@ -45,6 +46,7 @@ class _Waiting:
     judged_ms: int | None = None  # since when it is refused, and the log is to confirm it
     owed: bool = False  # that takes too long, and the phone has been let know that nobody knows
     handed_to: Stream | None = None  # the host's stream that has it
+    handed_ms: int | None = None  # since when
 
 
 class Commands:
@@ -287,7 +289,9 @@ class Commands:
             if waiting.handed_to is not host:
                 # Once a stream: else who posts it again and again fills the queue of a host that does not read.
                 host.say(frames.handover(waiting.command, left_ms=left_ms))
-                waiting.handed_to = host
+                waiting.handed_to, waiting.handed_ms = host, place.now()
+                task = short(waiting.command.task_id)
+                _log.info("handed over", pairing=short(place.pair_id), task=task, message=short(message_id))
             phone = place.streams.get(End.PHONE)
             if phone is not None:
                 phone.say(frames.handed_over(message_id))
@@ -304,6 +308,9 @@ class Commands:
             place.open_tasks[row.task_id] = row.at_ms
         if not accepted:
             self._count_refusal(row, task_open=result.task_open)
+        self._trace(
+            row, accepted=accepted, posted_ms=posted_ms, handed_ms=None if waiting is None else waiting.handed_ms
+        )
         _log.info(
             "verdict",
             verdict="accepted" if accepted else REFUSED,
@@ -314,6 +321,27 @@ class Commands:
             seq=row.seq,
         )
         place.publish(row)
+
+    def _trace(self, row: Row, *, accepted: bool, posted_ms: int, handed_ms: int | None) -> None:
+        """Tell the traces how long a verdict took, and of that the host. Our waits are on the steady clock, a span is not."""
+        place, traces = self._place, self._place.tools.traces
+        if not traces.on:
+            return
+        now_ms = place.wall()
+        pairing, span_id = short(place.pair_id), span_of(row.task_id, f"verdict {row.message_id.hex()}")
+        if handed_ms is not None:
+            handed = now_ms - (place.now() - handed_ms)
+            traces.span("hand over", row.task_id, start_ms=handed, end_ms=now_ms, parent_id=span_id, pairing=pairing)
+        traces.span(
+            "verdict",
+            row.task_id,
+            start_ms=now_ms - (place.now() - posted_ms),
+            end_ms=now_ms,
+            span_id=span_id,
+            verdict="accepted" if accepted else REFUSED,
+            reason=errors.word(row.reason) if row.reason else "",
+            pairing=pairing,
+        )
 
     def _count_refusal(self, row: Row, *, task_open: bool) -> None:
         metrics = self._place.tools.metrics

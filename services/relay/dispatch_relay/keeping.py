@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 
 from dispatch import errors
@@ -21,6 +22,9 @@ from dispatch_relay.verdict import Effect
 LONGEST_TASK_MS = 30 * 24 * 60 * 60 * 1_000
 """No task is said to have been sent longer ago."""
 
+MOST_UNDELIVERED = 256
+"""Outcomes of one pairing whose way to the phone is told to the traces; what is older is not."""
+
 _log = get_logger()
 
 
@@ -30,6 +34,8 @@ class Keeping:
     def __init__(self, place: Place, calling: Calling) -> None:
         self._place = place
         self._calling = calling
+        # Outcomes that the phone has not acknowledged: where they stand, of which task, and since when. Empty without traces.
+        self._undelivered: deque[tuple[int, TaskId, int]] = deque(maxlen=MOST_UNDELIVERED)
 
     def post(self, stream: Stream, post: pb.Post) -> None:
         """Take a message of the host that has passed the door."""
@@ -59,9 +65,33 @@ class Keeping:
                 self._place.open_tasks[op.task_id] = op.now_ms
             if result.task_ended:
                 self._task_over(op)
+                self._trace(op, result.row.seq)
             self._place.publish(result.row)
             if result.owed_call is not None:
                 self._calling.call(result.owed_call)
+
+    def delivered(self, through_seq: int) -> None:
+        """Hear that the phone has every row up to this one."""
+        if not self._undelivered:
+            return
+        now_ms, pairing = self._place.wall(), short(self._place.pair_id)
+        while self._undelivered and self._undelivered[0][0] <= through_seq:
+            _, task_id, kept_ms = self._undelivered.popleft()
+            self._place.tools.traces.span("delivery", task_id, start_ms=kept_ms, end_ms=now_ms, pairing=pairing)
+
+    def _trace(self, op: Keep, seq: int) -> None:
+        if self._place.tools.traces.on:
+            now_ms = self._place.wall()
+            self._undelivered.append((seq, op.task_id, now_ms))
+            self._place.tools.traces.span(
+                "outcome",
+                op.task_id,
+                start_ms=op.now_ms,
+                end_ms=now_ms,
+                outcome=OUTCOMES[op.outcome],
+                reason=errors.word(op.reason) if op.reason else "",
+                pairing=short(self._place.pair_id),
+            )
 
     def _task_over(self, op: Keep) -> None:
         self._place.open_tasks.pop(op.task_id, None)

@@ -13,6 +13,7 @@ from dispatch import errors
 from dispatch.clock import Clock
 from dispatch.ids import PairId, TaskId, short
 from dispatch.runtime.logs import get_logger
+from dispatch.tracing import UNTOLD, Traces
 
 from dispatch_relay import frames
 from dispatch_relay.log import Done, Failed, Log, Op, Row, Thread
@@ -42,6 +43,7 @@ class Tools:
     push: Push
     spawn: Spawn  # runs a coroutine beside, in the task group of the process
     report: Callable[[], None]  # the log has a report more
+    traces: Traces = UNTOLD
 
 
 class Place:

@@ -230,6 +230,8 @@ class Room:
         if ack.through_seq > self._acked.get(stream.end, 0):
             self._acked[stream.end] = ack.through_seq
             self._place.submit(Acked(self.pair_id, stream.end, ack.through_seq), nothing)
+            if stream.end is End.PHONE:
+                self._keeping.delivered(ack.through_seq)
             peer = self._place.streams.get(stream.end.other)
             if peer is not None:
                 peer.peer_acked(ack.through_seq)

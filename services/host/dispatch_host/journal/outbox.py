@@ -99,6 +99,11 @@ def count(tx: Tx, pair_id: PairId, *, kept: bool) -> int:
     return int(found.fetchone()[0])
 
 
+def count_all(tx: Tx) -> int:
+    """Count the rows without a receipt, of all pairings."""
+    return int(tx.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+
 def received(tx: Tx, pair_id: PairId, message_ids: Iterable[bytes]) -> None:
     """Forget rows that the relay has: from here on it is the phone's acknowledgement that counts, and Resend."""
     tx.executemany(

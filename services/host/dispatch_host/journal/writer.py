@@ -52,6 +52,8 @@ class Writer:
         self._path = path
         self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self.failed: Callable[[], None] = lambda: None
+        """Hears of each step that could not be stored, on the journal's thread. Set by the app."""
 
     def open(self) -> None:
         """Open the file, made if need be, and start the thread. Raises StoreFailed."""
@@ -115,6 +117,8 @@ class Writer:
             for queued in group:
                 queued.failure = queued.failure or _store_failed(failure)
         for queued in group:
+            if isinstance(queued.failure, errors.StoreFailed):
+                self.failed()
             queued.settle()
 
     def _try(self, connection: sqlite3.Connection, queued: _Queued) -> None:

@@ -1,0 +1,1 @@
+"""What Grafana shows of Dispatch, and how it is told."""

@@ -1,0 +1,37 @@
+"""What every line of a log has, whoever writes it."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from dispatch.runtime.logs import configure, get_logger
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    configure(stream=stream, service="relay")
+    yield stream
+    structlog.reset_defaults()
+
+
+def test_a_line_of_another_thread_names_its_service_too(lines: io.StringIO) -> None:
+    # It was a context variable, which the threads of libraries have not: the lines of gRPC's were nobody's.
+    writing = threading.Thread(target=lambda: get_logger().info("certificate taken", listener="web"))
+    writing.start()
+    writing.join()
+    get_logger().info("serving")
+
+    assert [json.loads(line)["service"] for line in lines.getvalue().splitlines()] == ["relay", "relay"]
+
+
+def test_ids_are_short_and_secrets_are_not_written(lines: io.StringIO) -> None:
+    get_logger().info("claimed", offer=bytes(range(16)), token="hunter2")
+
+    line = json.loads(lines.getvalue())
+    assert (line["offer"], line["token"], line["level"]) == ("00010203", "(not logged)", "info")
