@@ -17,6 +17,7 @@ from dispatch.runtime.certificate import Certificate, CertificateFiles, Certific
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.origins import Origins
+from dispatch.runtime.peer import Proxies
 from dispatch.runtime.server import Server
 from dispatch.tls import Dialler, KeyFiles, read_authorities
 from prometheus_client import CollectorRegistry
@@ -83,6 +84,8 @@ class Options:
     """None: browsers open no streams here."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
+    proxies: Proxies = field(default_factory=Proxies)
+    """Whose word on where a caller comes from is believed."""
 
     def dialler(self) -> Dialler:
         """Give how the pairing service is dialled; reads a file. Raises ValueError."""
@@ -166,7 +169,9 @@ async def serve(
                 (SERVICE.full_name, ATTACH): service.attach,
                 (TRANSFER_SERVICE.full_name, CARRY): transfer_service.carry,
             }
-            server.grpc.add_generic_rpc_handlers(tuple(handler(*name, serve) for name, serve in served.items()))
+            server.grpc.add_generic_rpc_handlers(
+                tuple(handler(*name, serve, proxies=options.proxies) for name, serve in served.items())
+            )
             bound = await server.start(options.listen, certificate=certificate)
             advertise = options.advertise or bound
             names |= {str(bound), str(advertise)}
@@ -182,6 +187,7 @@ async def serve(
                     certificate=web_certificate,
                     connections=settings.web_connections,
                     metrics=metrics,
+                    proxies=options.proxies,
                 )
                 try:
                     web_bound = await web.start(options.web.listen)
