@@ -87,7 +87,8 @@ class Authority:
     def issue(
         self, names: Sequence[str], *, now: datetime, days: float = DAYS, caller: bool = False, both: bool = False
     ) -> Issued:
-        """Issue a certificate for these names, the first being what people call it; `caller` for one that dials, `both` for one that is dialled as well."""
+        """Issue a certificate for these names, the first being what people call it; `caller` for one that dials, `both`
+        for one that is dialled as well."""
         key = ec.generate_private_key(ec.SECP256R1())  # gRPC's TLS takes no Ed25519
         dials, dialled = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
         purposes = [dials, dialled] if both else [dials if caller else dialled]

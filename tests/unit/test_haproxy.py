@@ -1,4 +1,4 @@
-"""The load balancer's configuration: the bytes of its health check are the call that they should be, and what must not be missing."""
+"""The load balancer's configuration: the bytes of its health check are the right call, and nothing is missing that matters."""
 
 from __future__ import annotations
 
