@@ -112,7 +112,9 @@ def test_no_container_can_write_but_where_its_data_is_nor_get_rights_that_it_lac
 
 def test_grafana_is_one_more_word_away() -> None:
     # Its image can't be had where no registry is; that what compose would start is right can be seen.
-    without, with_it = (json.loads(compose(*words, "config", "--format", "json")) for words in ((), ("--profile", "grafana")))
+    without, with_it = (
+        json.loads(compose(*words, "config", "--format", "json")) for words in ((), ("--profile", "grafana"))
+    )
 
     grafana = with_it["services"]["grafana"]
     assert "grafana" not in without["services"]

@@ -23,11 +23,11 @@ find / -xdev -type f -perm /6000
 echo ---
 for name in cc gcc g++ clang ld as make cargo rustc go tcc; do command -v "$name" || true; done
 echo ---
-grep -rlI --exclude-dir=proc --exclude-dir=sys -e '-----BEGIN [A-Z ]*PRIVATE KEY-----' /etc /opt /root /home /var /usr/local /certs /keys 2>/dev/null \
+grep -rlI -e '-----BEGIN [A-Z ]*PRIVATE KEY-----' /etc /opt /root /home /var /usr/local /certs /keys 2>/dev/null \
     | grep -v -e /site-packages/ -e /dist-packages/ || true
 echo ---
-find / -xdev \( -name .netrc -o -name .pgpass -o -name .pypirc -o -name pip.conf -o -name '.*_history' -o -name '*.sqlite3' -o -name '*.db' \) \
-    -not -path '/usr/lib/*' -not -path '/var/lib/dpkg/*' 2>/dev/null || true
+find / -xdev \( -name .netrc -o -name .pgpass -o -name .pypirc -o -name pip.conf -o -name '.*_history' -o -name '*.sqlite3' \) \
+    -not -path '/usr/lib/*' 2>/dev/null || true
 """
 """Four lists, each of which is to be empty."""
 SECRET = re.compile(r"(?i)(passw|secret|token|api_?key|credential)[a-z_]*\s*[=:]\s*\S")
@@ -43,7 +43,17 @@ def images() -> Iterator[dict[str, str]]:
     tags = {target: f"dispatch-test-image-{target}" for target in IMAGES}
     try:
         for target, tag in tags.items():
-            docker("build", "--quiet", "--file", str(ROOT / "deploy" / "Dockerfile"), "--target", target, "--tag", tag, str(ROOT))
+            docker(
+                "build",
+                "--quiet",
+                "--file",
+                str(ROOT / "deploy" / "Dockerfile"),
+                "--target",
+                target,
+                "--tag",
+                tag,
+                str(ROOT),
+            )
         yield tags
     finally:
         subprocess.run([DOCKER, "image", "rm", "--force", *tags.values()], check=False, capture_output=True)

@@ -28,9 +28,7 @@ PORTS = {
     f"DISPATCH_{name}_PORT": address_to_come_back_to().rpartition(":")[2]
     for name in ("PAIRING", "PAIRING_WEB", "RELAY", "RELAY_WEB")
 }
-STACK = Stack(
-    "dispatch-test-scale", scale=True, environment={**PORTS, "DISPATCH_NETWORK": "10.73.9"}
-)
+STACK = Stack("dispatch-test-scale", scale=True, environment={**PORTS, "DISPATCH_NETWORK": "10.73.9"})
 SERVER = f"localhost:{PORTS['DISPATCH_PAIRING_PORT']}"
 DATABASE = ("--data", "/var/lib/dispatch", "--database", "/certs/database")
 
@@ -152,7 +150,8 @@ def test_each_container_sees_its_own_secrets_only(service: str, files: set[str])
 @pytest.mark.usefixtures("up")
 def test_no_password_is_in_an_environment_a_command_line_or_a_log() -> None:
     passwords = [
-        STACK.compose("exec", "-T", "postgres", "cat", f"/certs/{name}.password").strip() for name in ("pairing", "relay")
+        STACK.compose("exec", "-T", "postgres", "cat", f"/certs/{name}.password").strip()
+        for name in ("pairing", "relay")
     ]
     told = [STACK.compose("config"), STACK.compose("logs")]
     for container in STACK.compose("ps", "--all", "--quiet").split():
