@@ -110,6 +110,14 @@ def test_no_container_can_write_but_where_its_data_is_nor_get_rights_that_it_lac
         assert found["Config"]["User"] not in {"", "root", "0"}, found["Name"]
 
 
+@pytest.mark.usefixtures("up")
+def test_what_asks_for_health_does_not_end_what_it_asks() -> None:
+    # It did: a check of the host's that held the home while the host began had it end and begin anew.
+    for container in compose("ps", "--quiet").split():
+        (found,) = json.loads(subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout)
+        assert found["RestartCount"] == 0, found["Name"]
+
+
 def test_grafana_is_one_more_word_away() -> None:
     # Its image can't be had where no registry is; that what compose would start is right can be seen.
     without, with_it = (
