@@ -1,4 +1,4 @@
-"""The load balancer's own configuration, run by a real HAProxy: whom it takes for serving, and where it says that calls come from."""
+"""The load balancer's own configuration, run by a real HAProxy: whom it takes for serving, where it says that calls come from."""
 
 from __future__ import annotations
 
