@@ -72,7 +72,12 @@ class TestCaller:
 class TestCarriers:
     @pytest.mark.parametrize("peer", [f"ipv4:{BALANCER}:4711", "ipv6:%5B2001:db8:9::2%5D:4711"])
     def test_a_call_over_grpc(self, peer: str) -> None:
-        said = [(FORWARDED, VICTIM), ("dispatch-dialled", "x"), (FORWARDED, CALLER), (FORWARDED + "-bin", b"x")]
+        said: list[tuple[str, str | bytes]] = [
+            (FORWARDED, VICTIM),
+            ("dispatch-dialled", "x"),
+            (FORWARDED, CALLER),
+            (FORWARDED + "-bin", b"x"),
+        ]
 
         assert PROXIES.of_grpc(peer, said) == CALLER
         assert PROXIES.of_grpc(peer, [(FORWARDED, "2001:db8:1:2:3::4")]) == "2001:db8:1:2::/64"
@@ -104,12 +109,14 @@ class TestCarriers:
         async def page(scope: Scope, _receive: Receive, _send: Send) -> None:
             scopes.append(scope)
 
-        async def nothing(*_: object) -> dict[str, object]:
+        async def receive() -> dict[str, object]:
             return {}
+
+        async def send(_message: object) -> None: ...
 
         headers = [(b"x-forwarded-for", b"198.51.100.1"), (b"x-forwarded-for", b"\xff, 192.0.2.7"), (b"host", b"x")]
         asked = {"type": "http", "client": connection, "headers": headers}
-        await Forwarded(page, proxies=PROXIES)(asked, nothing, nothing)
+        await Forwarded(page, proxies=PROXIES)(asked, receive, send)
 
         assert [scope["client"] for scope in scopes] == [seen]
         assert asked["client"] == connection
