@@ -81,7 +81,8 @@ class Outside(World):
 async def outside(up: str, tmp_path: Path) -> AsyncIterator[Outside]:
     """A host and a phone, paired through the load balancer, with a folder of files."""
     assert up
-    async with Outside(tmp_path) as outside:
+    outside = Outside(tmp_path)
+    async with outside:
         (tmp_path / "files").mkdir()
         (tmp_path / "files" / "report.txt").write_text("the quarterly report\n")
         await outside.devices()
