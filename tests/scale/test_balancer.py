@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from dispatch.address import Address
 from dispatch.channel import dial
@@ -140,7 +141,7 @@ async def test_a_caller_is_where_the_balancer_sees_him_whatever_he_says(tmp_path
                 async with Browser(bound["PAIRING_WEB"], verify=tls) as browser:
                     try:
                         return (await browser.get("/sign-in")).status_code == 200
-                    except OSError:
+                    except httpx.TransportError:
                         return False
 
             await until_so(there)
