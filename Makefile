@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -qq --disable-pip-version-check --no-input
-COMPOSE := docker compose -f deploy/compose.yaml
+COMPOSE := docker compose -f deploy/compose.yaml$(if $(SCALE), -f deploy/compose.scale.yaml)
+WITH := $(if $(WEB_TOO),--profile web) $(if $(GRAFANA),--profile grafana)
 PARTS := sdk services/pairing services/relay services/host clients/mobile_sim
 
 # LANG=go on the command line means a language here, but a locale to every program that runs.
@@ -117,11 +118,14 @@ certs: dev ## Make certificates for development in out/certs (docs/operations.md
 	@$(BIN)/python -m deploy.certs --into out/certs
 
 .PHONY: up
-up: $(if $(WEB_TOO),phone-build) ## Build and start pairing, relay, a host and Prometheus in containers; WEB_TOO=1 the web phone; DISPATCH_FILES=~/x for your files
-	@$(COMPOSE) --profile certs --profile phone $(if $(WEB_TOO),--profile web) build --quiet
+up: $(if $(WEB_TOO),phone-build) ## Start everything in containers, pair, do a first task; WEB_TOO=1 the web phone, GRAFANA=1, SCALE=1 two of each service
+	@$(COMPOSE) --profile certs --profile phone $(WITH) build --quiet
 	@$(COMPOSE) run --rm --no-deps certs
-	@$(COMPOSE) $(if $(WEB_TOO),--profile web) up --detach --wait --quiet-pull
+	@$(COMPOSE) $(WITH) up --detach --wait --quiet-pull
+ifneq ($(PAIR),no)
+	@$(PYTHON) -m deploy.first_task $(COMPOSE)
+endif
 
 .PHONY: down
-down: ## Stop them; VOLUMES=1 also forgets the account, the pairing and the thread
-	@$(COMPOSE) --profile phone --profile certs --profile web down --remove-orphans $(if $(VOLUMES),--volumes)
+down: ## Stop them, with SCALE=1 those of that; VOLUMES=1 also forgets the account, the pairing and the thread
+	@$(COMPOSE) --profile phone --profile certs --profile web --profile grafana down --remove-orphans $(if $(VOLUMES),--volumes)

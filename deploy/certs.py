@@ -2,7 +2,8 @@
 
 Two authorities: one that devices are told of (login --ca), one for what the services show each other. Servers are issued for
 this computer and for their names in compose.yaml, and for nothing else. Needs Python and cryptography, nothing of ours: it
-also runs by itself in a container. docs/operations.md says who reads which file.
+also runs by itself in a container. docs/operations.md says who reads which file; `scale_secrets` adds what several of a
+service need.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 AUTHORITY_DAYS, DAYS, RENEW_BEFORE_DAYS = 365, 30, 10
 HERE = ("localhost", "127.0.0.1", "::1")
 SERVERS = ("pairing", "relay", "host", "web")
+BESIDE = ("balancer", "postgres", "nats")
+"""Servers of compose.scale.yaml that are none of ours."""
 CLOCK_SKEW = timedelta(hours=1)
 
 
@@ -81,10 +84,14 @@ class Authority:
         """Its certificate and its key."""
         return Issued(self.pem, _pem(self.key))
 
-    def issue(self, names: Sequence[str], *, now: datetime, days: float = DAYS, caller: bool = False) -> Issued:
-        """Issue a certificate for these names, the first being what people call it; `caller` for one that dials."""
+    def issue(
+        self, names: Sequence[str], *, now: datetime, days: float = DAYS, caller: bool = False, both: bool = False
+    ) -> Issued:
+        """Issue a certificate for these names, the first being what people call it; `caller` for one that dials, `both`
+        for one that is dialled as well."""
         key = ec.generate_private_key(ec.SECP256R1())  # gRPC's TLS takes no Ed25519
-        purpose = ExtendedKeyUsageOID.CLIENT_AUTH if caller else ExtendedKeyUsageOID.SERVER_AUTH
+        dials, dialled = ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH
+        purposes = [dials, dialled] if both else [dials if caller else dialled]
         alternatives = [
             x509.IPAddress(ipaddress.ip_address(one)) if _is_ip(one) else x509.DNSName(one) for one in names
         ]
@@ -94,7 +101,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own), critical=False)
             .sign(self.key, hashes.SHA256())
@@ -111,7 +118,7 @@ def make(folder: Path, *, extra_names: Sequence[str], renew: bool, now: datetime
         raise FileExistsError(
             f"there are keys in {folder} already; --renew makes anew what ends soon, and nothing else"
         )
-    names = (*HERE, *SERVERS, *extra_names)
+    names = (*HERE, *SERVERS, *BESIDE, *extra_names)
     made: list[Path] = []
     authorities = {}
     for name, people_say in (("ca", "Dispatch development"), ("services-ca", "Dispatch development, services")):
@@ -125,19 +132,43 @@ def make(folder: Path, *, extra_names: Sequence[str], renew: bool, now: datetime
             raise ValueError(f"{folder / 'ca' / name}.pem ends too soon to sign anything: begin with an empty folder")
     public, services = authorities["ca"], authorities["services-ca"]
 
-    def keep(where: Path, names: Sequence[str], *, by: Authority, caller: bool = False) -> None:
-        if _days_left(where, now=now) < RENEW_BEFORE_DAYS:
-            made.append(_write(where, by.issue(names, now=now, caller=caller)))
-
     for server in SERVERS:
-        keep(folder / server / "tls", (server, *HERE, *extra_names), by=public)
-    keep(folder / "pairing" / "services", ("pairing", *HERE, *extra_names), by=services)
-    keep(folder / "relay" / "services", ("relay",), by=services, caller=True)
+        made += keep(folder / server / "tls", (server, *HERE, *extra_names), by=public, now=now)
+    # Relays dial it there, and it dials the bus.
+    made += keep(folder / "pairing" / "services", ("pairing", *HERE, *extra_names), by=services, now=now, both=True)
+    made += keep(folder / "relay" / "services", ("relay",), by=services, now=now, caller=True)
     for server in ("pairing", "relay"):
-        _put(folder / server / "services-ca.pem", services.pem, mode=0o644)
+        put(folder / server / "services-ca.pem", services.pem, mode=0o644)
     (folder / "devices").mkdir(mode=0o755, exist_ok=True)
-    _put(folder / "devices" / "ca.pem", public.pem, mode=0o644)
+    put(folder / "devices" / "ca.pem", public.pem, mode=0o644)
     return made
+
+
+def keep(
+    where: Path, names: Sequence[str], *, by: Authority, now: datetime, caller: bool = False, both: bool = False
+) -> list[Path]:
+    """Issue a certificate into a file unless the one there lasts; gives what was made. Raises OSError."""
+    if _days_left(where, now=now) >= RENEW_BEFORE_DAYS:
+        return []
+    return [_write(where, by.issue(names, now=now, caller=caller, both=both))]
+
+
+def authority(folder: Path, name: str) -> Authority:
+    """Give an authority that `make` made: "ca" or "services-ca". Raises FileNotFoundError, ValueError."""
+    found = _read(folder / "ca" / name)
+    if found is None:
+        raise FileNotFoundError(f"there is no {folder / 'ca' / name}.pem with its key")
+    return Authority.read(found)
+
+
+def put(path: Path, content: bytes, *, mode: int) -> None:
+    """Write a file aside and rename it: a service may be reading. Raises OSError."""
+    aside = path.with_name(f".{path.name}.new")
+    aside.unlink(missing_ok=True)
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+    aside.replace(path)
 
 
 def main(words: Sequence[str]) -> int:
@@ -217,19 +248,9 @@ def _days_left(where: Path, *, now: datetime) -> float:
 
 def _write(where: Path, issued: Issued) -> Path:
     where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _put(where.with_suffix(".key"), issued.key, mode=0o600)
-    _put(where.with_suffix(".pem"), issued.certificate, mode=0o644)
+    put(where.with_suffix(".key"), issued.key, mode=0o600)
+    put(where.with_suffix(".pem"), issued.certificate, mode=0o644)
     return where.with_suffix(".pem")
-
-
-def _put(path: Path, content: bytes, *, mode: int) -> None:
-    """Write a file aside and rename it: a service may be reading."""
-    aside = path.with_name(f".{path.name}.new")
-    aside.unlink(missing_ok=True)
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-    aside.replace(path)
 
 
 if __name__ == "__main__":

@@ -7,63 +7,36 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
+import re
 import ssl
 import subprocess
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.processes import Event, Process, run
+from tests.compose.stack import ROOT, Stack
+from tests.support.processes import Process, run
 
 pytestmark = pytest.mark.timeout(900)
 
-ROOT = Path(__file__).resolve().parents[2]
-# A project and ports of its own, so that a person's own containers are left alone.
-PORTS = {f"DISPATCH_{name}_PORT": "0" for name in ("PAIRING", "PAIRING_WEB", "RELAY", "RELAY_WEB", "WEB", "PROMETHEUS")}
-ENVIRONMENT = {**os.environ, **PORTS, "COMPOSE_PROJECT_NAME": "dispatch-test"}
-COMPOSE = (shutil.which("docker") or "docker", "compose", "-f", str(ROOT / "deploy" / "compose.yaml"))
+STACK = Stack("dispatch-test")
+COMPOSE, ENVIRONMENT = STACK.words, STACK.environment
 SCRAPED_SECONDS = 60.0
-
-
-def make(target: str, *variables: str) -> None:
-    subprocess.run(["make", "-C", ROOT, target, *variables], check=True, env=ENVIRONMENT)
-
-
-def compose(*words: str) -> str:
-    return subprocess.run([*COMPOSE, *words], check=True, env=ENVIRONMENT, capture_output=True, text=True).stdout
-
-
-def containers() -> list[dict[str, object]]:
-    return [json.loads(line) for line in compose("ps", "--all", "--format", "json").splitlines()]
-
-
-async def phone(*words: str) -> tuple[int, list[Event]]:
-    return await run(*COMPOSE, "run", "--rm", "-T", "phone", *words, env=ENVIRONMENT)
+compose, phone = STACK.compose, STACK.phone
 
 
 @pytest.fixture(scope="module")
-def up() -> Iterator[None]:
-    """Everything started by `make up`, with one phone and one host that are paired."""
-    make("down", "VOLUMES=1")
-    try:
-        try:
-            make("up", "WEB_TOO=1")
-            asyncio.run(pair())
-        except (subprocess.CalledProcessError, AssertionError, TimeoutError) as failure:
-            pytest.fail(f"{failure}\n{compose('logs', '--tail', '30')}")
-        yield
-    finally:
-        make("down", "VOLUMES=1")
-    assert containers() == []
+def up() -> Iterator[str]:
+    """Everything started by `make up`, with one phone and one host that it paired; gives what it said."""
+    with STACK.up("WEB_TOO=1") as said:
+        yield said
 
 
 async def pair() -> None:
+    """Pair as the header of compose.yaml says to do it by hand."""
     host = await Process.start(
         *COMPOSE, "exec", "-T", "host", "dispatch-host", "pair", "--qr-png", "/shared/qr.png", env=ENVIRONMENT
     )
@@ -93,13 +66,71 @@ async def scraped(query: str) -> float:
     return value
 
 
+def test_one_command_leads_to_a_first_finished_task_and_says_what_to_do_next(up: str) -> None:
+    codes = re.findall(r"the (?:host|phone) +shows +(\d{3} \d{3})", up)
+
+    assert len(codes) == 2
+    assert codes[0] == codes[1]
+    assert "spending.csv" in up
+    assert "that is for you to do" in up
+    assert "run --rm phone send" in up
+    assert f"http://{compose('port', 'prometheus', '9090').strip()}" in up
+
+
 @pytest.mark.usefixtures("up")
-async def test_a_phone_that_paired_by_the_shared_picture_gets_a_task_done() -> None:
+def test_the_same_command_again_leaves_alone_what_runs() -> None:
+    before = compose("ps", "--quiet")
+
+    said = STACK.make("up", "WEB_TOO=1")
+
+    assert compose("ps", "--quiet") == before
+    assert "The phone is paired with the host." in said
+    assert "Sending a first task" not in said
+
+
+@pytest.mark.usefixtures("up")
+async def test_a_phone_that_paired_by_the_shared_picture_by_hand_gets_a_task_done() -> None:
+    await pair()
+
     code, events = await phone("send", "Which files are largest?")
 
     assert code == 0, events
     assert events[-1]["event"] == "done"
     assert "spending.csv" in events[-1]["text"]
+
+
+@pytest.mark.usefixtures("up")
+def test_no_container_can_write_but_where_its_data_is_nor_get_rights_that_it_lacks() -> None:
+    for container in compose("ps", "--quiet").split():
+        (found,) = json.loads(subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout)
+        settings = found["HostConfig"]
+        assert settings["ReadonlyRootfs"], found["Name"]
+        assert settings["CapDrop"] == ["ALL"], found["Name"]
+        assert settings["SecurityOpt"] == ["no-new-privileges:true"], found["Name"]
+        assert found["Config"]["User"] not in {"", "root", "0"}, found["Name"]
+
+
+@pytest.mark.usefixtures("up")
+def test_what_asks_for_health_does_not_end_what_it_asks() -> None:
+    # It did: a check of the host's that held the home while the host began had it end and begin anew.
+    for container in compose("ps", "--quiet").split():
+        (found,) = json.loads(subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout)
+        assert found["RestartCount"] == 0, found["Name"]
+
+
+def test_grafana_is_one_more_word_away() -> None:
+    # Its image can't be had where no registry is; that what compose would start is right can be seen.
+    without, with_it = (
+        json.loads(compose(*words, "config", "--format", "json")) for words in ((), ("--profile", "grafana"))
+    )
+
+    grafana = with_it["services"]["grafana"]
+    assert "grafana" not in without["services"]
+    assert re.fullmatch(r"grafana/grafana:\d+\.\d+\.\d+", grafana["image"])
+    assert {port["host_ip"] for port in grafana["ports"]} == {"127.0.0.1"}
+    mounted = {volume["target"]: volume for volume in grafana["volumes"]}
+    for target in ("/etc/grafana/provisioning", "/etc/grafana/dashboards"):
+        assert mounted[target]["read_only"]
 
 
 @pytest.mark.usefixtures("up")

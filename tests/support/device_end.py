@@ -18,7 +18,7 @@ from dispatch.api.relay.v1 import relay_pb2 as pb
 
 from tests.support.trust_service import TrustService, new_id
 from tests.support.waiting import DEADLINE_SECONDS
-from tests.support.wires import open_wire
+from tests.support.wires import SentAlong, open_wire
 
 ATTACH = "/dispatch.api.relay.v1.ThreadService/Attach"
 
@@ -89,12 +89,12 @@ class Identity:
 class DeviceEnd:
     """One stream of a device."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, sent_along: SentAlong = ()) -> None:
         self.frames: list[pb.RelayFrame] = []
         self.frozen = False
         self.error: errors.DispatchError | None = None
         self.closed = False  # the relay ended the stream, in peace or with `error`
-        self.wire = open_wire(address, ATTACH)
+        self.wire = open_wire(address, ATTACH, sent_along=sent_along)
         self._news = asyncio.Condition()
         self._writing = asyncio.Lock()
         self._reader: asyncio.Task[None] = asyncio.create_task(self._read())

@@ -14,6 +14,7 @@ from dispatch.address import Address
 from dispatch.clock import SystemClock
 from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.origins import Origins
+from dispatch.runtime.peer import Proxies
 from dispatch_pairing.accounts import add
 from dispatch_pairing.app import DATABASE, Running, Settings, running
 from dispatch_pairing.limits import Limits
@@ -95,6 +96,7 @@ class PairingService:
     web_provider: Provider | None = None
     policy: Policy = field(default_factory=Policy)
     provider: ProviderSettings | None = None
+    proxies: Proxies = field(default_factory=Proxies)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: Running | None = None
 
@@ -120,6 +122,7 @@ class PairingService:
             web=self.web,
             policy=self.policy,
             provider=self.provider,
+            proxies=self.proxies,
         )
         self._service = await self._stack.enter_async_context(
             running(settings, clock=self.clock, limits=self.limits, cost=CHEAP, web_provider=self.web_provider)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Sequence
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,8 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 BIG_BYTES = 4 * 1_024 * 1_024
 NORMAL, FIRST = 1000, 4000
+SentAlong = Sequence[tuple[str, str]]
+"""Headers, or the metadata of gRPC."""
 
 
 BOTH_CARRIERS = pytest.mark.parametrize("carrier", ["grpc", "web"])
@@ -43,17 +46,19 @@ class Wire(Protocol):
         """Break the stream without a word."""
 
 
-def open_wire(address: str, method: str, *, alone: bool = False) -> Wire:
+def open_wire(address: str, method: str, *, alone: bool = False, sent_along: SentAlong = ()) -> Wire:
     """Open a stream: `method` is its full name, "/package.Service/Method"."""
-    return WebWire(address, method) if isinstance(address, WebAddress) else GrpcWire(address, method, alone=alone)
+    if isinstance(address, WebAddress):
+        return WebWire(address, method, additional_headers=list(sent_along))
+    return GrpcWire(address, method, alone=alone, sent_along=sent_along)
 
 
 class GrpcWire:
     """Over gRPC."""
 
-    def __init__(self, address: str, method: str, *, alone: bool = False) -> None:
+    def __init__(self, address: str, method: str, *, alone: bool = False, sent_along: SentAlong = ()) -> None:
         self._channel = dial(address, alone=alone)
-        self._call: Any = self._channel.stream_stream(method)()
+        self._call: Any = self._channel.stream_stream(method)(metadata=tuple(sent_along))
 
     async def write(self, message: bytes) -> None:
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):

@@ -19,6 +19,7 @@ from dispatch.names import service_name as checked_name
 from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.origins import host_of
+from dispatch.runtime.peer import Proxies
 from prometheus_client import CollectorRegistry
 
 from dispatch_pairing.api import grpc_calls
@@ -91,6 +92,8 @@ class Settings:
     """Where browsers come: to the account page, and with calls; None: nowhere."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
+    proxies: Proxies = field(default_factory=Proxies)
+    """Whose word on where a caller comes from is believed."""
     policy: Policy = field(default_factory=Policy)
     provider: ProviderSettings | None = None
     """Where people may sign in besides here; None: nowhere."""
@@ -286,8 +289,12 @@ async def _serving(
     desk = Desk(door=door, limits=limits, metrics=metrics)
     methods = [method for api in apis for method in api.methods()]
     listeners.add(
-        for_devices=grpc_calls.handlers(desk, (one for one in methods if one.need is not Need.SERVICE)),
-        for_services=grpc_calls.handlers(desk, (one for one in methods if one.need is Need.SERVICE)),
+        for_devices=grpc_calls.handlers(
+            desk, (one for one in methods if one.need is not Need.SERVICE), proxies=settings.proxies
+        ),
+        for_services=grpc_calls.handlers(
+            desk, (one for one in methods if one.need is Need.SERVICE), proxies=settings.proxies
+        ),
     )
 
     measured = listeners.serve_metrics(settings.metrics)
@@ -372,6 +379,7 @@ async def _for_browsers(
     from dispatch.runtime.web_server import WebServer  # noqa: PLC0415
 
     from dispatch_pairing.web.app import account_page, with_calls  # noqa: PLC0415
+    from dispatch_pairing.web.forwarded import Forwarded  # noqa: PLC0415
 
     certificate = listeners.web_certificate
     server = WebServer(certificate=certificate, connections=limits.web_connections)
@@ -406,7 +414,9 @@ async def _for_browsers(
             call_metrics=listeners.calls,
         )
     behind_proxy = certificate is None and address.is_loopback
-    await server.start(app, behind_proxy=behind_proxy, grace_seconds=_GRACE_SECONDS)
+    await server.start(
+        Forwarded(app, proxies=settings.proxies), behind_proxy=behind_proxy, grace_seconds=_GRACE_SECONDS
+    )
     try:
         yield address
     finally:

@@ -75,6 +75,10 @@ def serve(
     ] = None,
     web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
     web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Believe proxies in this network about where callers come from; may stand several times."),
+    ] = None,
     history_days: Annotated[int, typer.Option(min=1, max=3650, help="How long the history of tasks is kept.")] = 90,
 ) -> None:
     """Run the service until SIGTERM. docs/operations.md has a section on TLS."""
@@ -83,6 +87,7 @@ def serve(
     def run() -> Exit:
         # Importing grpc and SQL takes longer than `--help` may.
         from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
+        from dispatch.runtime.peer import Proxies  # noqa: PLC0415
 
         from dispatch_pairing.app import Settings  # noqa: PLC0415
         from dispatch_pairing.settings import read  # noqa: PLC0415
@@ -104,6 +109,7 @@ def serve(
                 ),
                 web=_web(web, web_origin or [], CertificateFiles.given(web_cert, web_key, option="--web")),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
+                proxies=Proxies.parse(proxy or ()),
                 policy=operator.policy,
                 provider=operator.provider,
                 grant_ms=operator.grant_ms,

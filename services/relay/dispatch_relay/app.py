@@ -17,6 +17,7 @@ from dispatch.runtime.certificate import Certificate, CertificateFiles, Certific
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.origins import Origins
+from dispatch.runtime.peer import Proxies
 from dispatch.runtime.server import Server
 from dispatch.runtime.span_metrics import SpanMetrics
 from dispatch.tls import Dialler, KeyFiles, read_authorities
@@ -85,6 +86,8 @@ class Options:
     """None: browsers open no streams here."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
+    proxies: Proxies = field(default_factory=Proxies)
+    """Whose word on where a caller comes from is believed."""
 
     def dialler(self) -> Dialler:
         """Give how the pairing service is dialled; reads a file. Raises ValueError."""
@@ -171,7 +174,9 @@ async def serve(
                 (SERVICE.full_name, ATTACH): service.attach,
                 (TRANSFER_SERVICE.full_name, CARRY): transfer_service.carry,
             }
-            server.grpc.add_generic_rpc_handlers(tuple(handler(*name, serve) for name, serve in served.items()))
+            server.grpc.add_generic_rpc_handlers(
+                tuple(handler(*name, serve, proxies=options.proxies) for name, serve in served.items())
+            )
             bound = await server.start(options.listen, certificate=certificate)
             advertise = options.advertise or bound
             names |= {str(bound), str(advertise)}
@@ -187,6 +192,7 @@ async def serve(
                     certificate=web_certificate,
                     connections=settings.web_connections,
                     metrics=metrics,
+                    proxies=options.proxies,
                 )
                 try:
                     web_bound = await web.start(options.web.listen)

@@ -78,6 +78,10 @@ def serve(
     ] = None,
     web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
     web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(help="Believe proxies in this network about where callers come from; may stand several times."),
+    ] = None,
 ) -> None:
     """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
     console = Console.standard(as_json=context.obj)
@@ -85,6 +89,7 @@ def serve(
     def run() -> Exit:
         # Importing grpc takes longer than `--help` may.
         from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
+        from dispatch.runtime.peer import Proxies  # noqa: PLC0415
         from dispatch.tls import KeyFiles  # noqa: PLC0415
 
         from dispatch_relay.app import Options  # noqa: PLC0415
@@ -105,6 +110,7 @@ def serve(
                     web, web_advertise, web_origin or [], CertificateFiles.given(web_cert, web_key, option="--web")
                 ),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
+                proxies=Proxies.parse(proxy or ()),
             )
             _check(options)
             return _run(options, settings.read(os.environ), console)

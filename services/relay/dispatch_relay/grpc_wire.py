@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from dispatch import errors
 from dispatch.runtime.metrics import Carrier
-from dispatch.runtime.peer import where
+from dispatch.runtime.peer import Proxies
 from dispatch.status import refuse
 
 from dispatch_relay.wire import Gone, Wire
@@ -19,11 +19,11 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 Serve = Callable[[Wire], Awaitable[None]]
 
 
-def handler(service: str, method: str, serve: Serve) -> grpc.GenericRpcHandler:
-    """Give what a gRPC server registers for a method. Bytes stay bytes."""
+def handler(service: str, method: str, serve: Serve, *, proxies: Proxies) -> grpc.GenericRpcHandler:
+    """Give what a gRPC server registers for a method. Bytes stay bytes. `proxies` are believed about who calls."""
 
     async def behaviour(_requests: object, context: Context) -> None:
-        wire = GrpcWire(context)
+        wire = GrpcWire(context, proxies=proxies)
         await serve(wire)
         wire.leave()
 
@@ -37,8 +37,8 @@ class GrpcWire:
 
     carrier = Carrier.GRPC
 
-    def __init__(self, context: Context) -> None:
-        self.address = where(context.peer())
+    def __init__(self, context: Context, *, proxies: Proxies) -> None:
+        self.address = proxies.of_grpc(context.peer(), context.invocation_metadata())
         self._context = context
         self._broken = False  # whether writing failed; the end of reading may only be the caller's last word
 

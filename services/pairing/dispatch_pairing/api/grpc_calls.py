@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 from dispatch.errors import DispatchError
-from dispatch.runtime.peer import where
+from dispatch.runtime.peer import Proxies
 from dispatch.status import refuse
 from google.protobuf.message import Message
 
@@ -18,12 +18,12 @@ from dispatch_pairing.door import NEXT_NONCE, Metadata
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-def handlers(desk: Desk, methods: Iterable[Method | Feed]) -> list[grpc.GenericRpcHandler]:
-    """Give what a gRPC server registers."""
+def handlers(desk: Desk, methods: Iterable[Method | Feed], *, proxies: Proxies) -> list[grpc.GenericRpcHandler]:
+    """Give what a gRPC server registers. `proxies` are believed about who calls."""
     by_service: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
     for method in methods:
         by_service.setdefault(method.service, {})[method.name] = (
-            _unary(desk, method) if isinstance(method, Method) else _stream(desk, method)
+            _unary(desk, method, proxies) if isinstance(method, Method) else _stream(desk, method, proxies)
         )
     return [grpc.method_handlers_generic_handler(service, found) for service, found in by_service.items()]
 
@@ -31,9 +31,9 @@ def handlers(desk: Desk, methods: Iterable[Method | Feed]) -> list[grpc.GenericR
 class GrpcCall:
     """A `Call` over gRPC."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, proxies: Proxies) -> None:
         self._context = context
-        self.address = where(context.peer())
+        self.address = proxies.of_grpc(context.peer(), self.metadata())
 
     def metadata(self) -> Metadata:
         """Give what the caller sent along."""
@@ -44,10 +44,10 @@ class GrpcCall:
         await self._context.send_initial_metadata(((NEXT_NONCE, nonce),))
 
 
-def _unary(desk: Desk, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+def _unary(desk: Desk, method: Method, proxies: Proxies) -> grpc.RpcMethodHandler[Any, Any]:
     async def answer(body: bytes, context: Context) -> Message:
         try:
-            return await desk.answer(method, body, GrpcCall(context))
+            return await desk.answer(method, body, GrpcCall(context, proxies=proxies))
         except DispatchError as error:
             await refuse(context, error)
 
@@ -56,10 +56,10 @@ def _unary(desk: Desk, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
     return grpc.unary_unary_rpc_method_handler(behaviour, response_serializer=_serialize)
 
 
-def _stream(desk: Desk, feed: Feed) -> grpc.RpcMethodHandler[Any, Any]:
+def _stream(desk: Desk, feed: Feed, proxies: Proxies) -> grpc.RpcMethodHandler[Any, Any]:
     async def follow(body: bytes, context: Context) -> None:
         try:
-            await desk.follow(feed, body, GrpcCall(context), context.write)
+            await desk.follow(feed, body, GrpcCall(context, proxies=proxies), context.write)
         except DispatchError as error:
             await refuse(context, error)
 

@@ -18,6 +18,7 @@ from dispatch.runtime.arrivals import PATIENCE_SECONDS, Arrival, Arrivals
 from dispatch.runtime.certificate import Certificate
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.origins import Origins, host_of
+from dispatch.runtime.peer import Proxies
 from dispatch.runtime.sockets import bind
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.http11 import Request, Response
@@ -55,6 +56,7 @@ class Listener:
         certificate: Certificate | None,
         connections: int,
         metrics: Metrics,
+        proxies: Proxies,
     ) -> None:
         """Take who serves which path. `names` are the addresses by which the relay may be called; some come when it listens."""
         self._streams = streams
@@ -62,6 +64,7 @@ class Listener:
         self._origins = origins
         self._tls = certificate is not None
         self._metrics = metrics
+        self._proxies = proxies
         self._arrivals = Arrivals(
             connections=connections,
             context=None if certificate is None else certificate.context(),
@@ -130,7 +133,7 @@ class Listener:
         request = connection.request
         if request is None or not isinstance(connection, Connection):
             raise AssertionError("opened without a request, or not by us")
-        handling = asyncio.create_task(self._streams[request.path](WebWire(connection)))
+        handling = asyncio.create_task(self._streams[request.path](WebWire(connection, proxies=self._proxies)))
         lost = asyncio.create_task(connection.wait_closed())
         try:
             await asyncio.wait((handling, lost), return_when=asyncio.FIRST_COMPLETED)

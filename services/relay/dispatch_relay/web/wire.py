@@ -6,7 +6,7 @@ import contextlib
 
 from dispatch import errors
 from dispatch.runtime.metrics import Carrier
-from dispatch.runtime.peer import network
+from dispatch.runtime.peer import FORWARDED, Proxies
 from websockets.exceptions import ConnectionClosed
 
 from dispatch_relay.web import close
@@ -19,9 +19,10 @@ class WebWire:
 
     carrier = Carrier.WEB
 
-    def __init__(self, connection: Connection) -> None:
-        peer = connection.remote_address
-        self.address = network(peer[0]) if peer else ""
+    def __init__(self, connection: Connection, *, proxies: Proxies) -> None:
+        peer, request = connection.remote_address, connection.request
+        said = () if request is None else request.headers.get_all(FORWARDED)
+        self.address = proxies.of_web(peer[0], said) if peer else ""
         self._connection = connection
 
     async def read(self) -> bytes:
