@@ -218,9 +218,9 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The pairing service has every report up to this number."""
+    """The pairing service has the reports of these numbers. Several relays commit theirs side by side, so none stands for others."""
 
-    through: int
+    numbers: Sequence[int]
 
 
 Op = Decide | Keep | Note | Acked | Stood | Called | CallLater | SetTarget | DropTarget | Erase | Sweep | Reported
@@ -250,9 +250,11 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An op is not stored, and neither is anything of it: the disk is full, locked or broken."""
+    """An op is not stored, and neither is anything of it: the disk is full, locked or broken, or the seat is another's by now."""
 
     why: str
+    seat_lost: bool = False
+    """Trying again is in vain: what this relay believes of the pairing may be wrong (docs/scale.md)."""
 
 
 Then = Callable[[Done | Failed], None]

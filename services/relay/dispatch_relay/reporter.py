@@ -7,7 +7,7 @@ rooms and no streams. Called by `app`; whoever commits a report calls `news`. do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import grpc
 from dispatch import errors, status
@@ -84,7 +84,7 @@ class Reporter:
                         await stub.Report(request, timeout=CALL_SECONDS)
                     except grpc.aio.AioRpcError as failure:
                         return str(await dialler.explain(self._pairing, status.from_rpc(failure)))
-                    await self._forget(untold.reports[-1].number)
+                    await self._forget([report.number for report in untold.reports])
                     self._metrics.reports.inc(len(untold.reports))
                     untold = await self._log.untold(limit=BATCH)
                     self._metrics.reports_waiting.set(untold.count)
@@ -92,10 +92,10 @@ class Reporter:
             return str(failure)  # a certificate that can't be read, a disk that is full; later perhaps
         return None
 
-    async def _forget(self, through: int) -> None:
+    async def _forget(self, numbers: Sequence[int]) -> None:
         """Let the log forget what was told. Raises StoreFailed: then it is told again, which changes nothing."""
         told: asyncio.Future[Done | Failed] = asyncio.get_running_loop().create_future()
-        self._log.submit(Reported(through), lambda came: None if told.done() else told.set_result(came))
+        self._log.submit(Reported(numbers), lambda came: None if told.done() else told.set_result(came))
         came = await told
         if isinstance(came, Failed):
             raise errors.StoreFailed(came.why)

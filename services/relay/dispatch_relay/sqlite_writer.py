@@ -387,7 +387,7 @@ class Writer:
         return Done(Effect.NOTHING, to_report=bool(unended))
 
     def _reported(self, op: Reported) -> Done:
-        self._db.execute("DELETE FROM report WHERE number <= ?", (op.through,))
+        self._db.executemany("DELETE FROM report WHERE number = ?", [(number,) for number in op.numbers])
         return Done(Effect.NOTHING)
 
     def _sweep(self, op: Sweep) -> Done:
