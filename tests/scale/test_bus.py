@@ -144,8 +144,12 @@ async def test_a_server_that_says_it_has_no_tls_hears_no_password(tmp_path: Path
     file = tmp_path / "bus"
     file.touch(mode=0o600)
     file.write_text(f"tls://ada:s3cret@127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+    log = io.StringIO()
+    logs.configure(stream=log, service="test")
     async with listener:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(1):
-                await connect(read(file), name="test")
+        connecting = asyncio.create_task(connect(read(file), name="test"))
+        await until(lambda: "SecureConnRequiredError" in log.getvalue())
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
     assert heard == b""

@@ -164,7 +164,7 @@ async def connect(
 ) -> Client:
     """Connect, however long that takes, and stay so until the client is closed. `name` is for the server's own lists.
 
-    Subscriptions last over a lost connection. `closed` is called when the client was closed, by its owner and nobody else.
+    Subscriptions last over a lost connection, and nobody hears what it says itself. `closed` is called when the client was closed, by its owner and nobody else.
     Whoever must start while the bus is away does this in a task. Raises ValueError for certificates that can't be used.
     """
     client = _client(tls=options.tls)
@@ -180,7 +180,7 @@ async def connect(
             no_echo=True,
             allow_reconnect=True,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=_LONGEST_WAIT_SECONDS / 4,  # of the first connection; afterwards _next_server says
+            reconnect_time_wait=1,  # of the first connection; afterwards _next_server says
             reconnect_to_server_handler=_next_server,
             connect_timeout=_CONNECT_SECONDS,
             ping_interval=_PING_SECONDS,
@@ -240,7 +240,8 @@ def _next_server(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, 
 def _client(*, tls: bool) -> Client:
     """Make a client that is stricter than nats-py's in two places that have no option."""
     from nats import errors  # noqa: PLC0415 -- see TYPE_CHECKING above
-    from nats.aio.client import PERMISSIONS_ERR, Client  # noqa: PLC0415 -- as above
+    from nats.aio.client import Client  # noqa: PLC0415 -- as above
+    from nats.protocol.parser import PERMISSIONS_ERR  # noqa: PLC0415 -- as above
 
     class Strict(Client):
         async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
@@ -251,7 +252,7 @@ def _client(*, tls: bool) -> Client:
 
         async def _process_err(self, err_msg: str) -> None:
             # Else whatever a server complains about closes the client for good, a password that is being changed included.
-            if PERMISSIONS_ERR in err_msg.lower() or PERMISSIONS_ERR in err_msg:
+            if PERMISSIONS_ERR in err_msg.lower():
                 await super()._process_err(err_msg)
             else:
                 await self._process_op_err(errors.Error("the server ended the connection"))
