@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from dispatch import errors
 from dispatch.clock import Clock
@@ -105,9 +105,9 @@ class Front:
             async with asyncio.TaskGroup() as group:
                 up = group.create_task(self._up(carried, side, begun))
                 down = group.create_task(self._down(carried, side))
-                await asyncio.wait([side.over, carried.cut], return_when=asyncio.FIRST_COMPLETED)
+                await _first_of(side.over, carried.cut)
                 if not carried.cut.done() and not side.over.result().how.lost:
-                    await asyncio.wait([down, carried.cut], timeout=_FLUSH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                    await _first_of(down, carried.cut, within_seconds=_FLUSH_SECONDS)
                 up.cancel()
                 down.cancel()
             if carried.cut.done():
@@ -163,7 +163,7 @@ class Front:
                 carried.end(errors.DeviceRevoked())
 
     def over(self, pair_id: PairId) -> None:
-        """A pairing has ended. Its seat ends the streams, with the answers that are due; a seat that does not hear of it is not waited for."""
+        """A pairing has ended. Its seat ends the streams, with the answers that are due; it is not waited for long."""
         for carried in self._carried:
             if carried.handed.admitted.pair_id == pair_id:
                 asyncio.get_running_loop().call_later(_LAST_WORDS_SECONDS, self._cut, carried)
@@ -175,7 +175,7 @@ class Front:
             carried.end(error)
 
     async def drain(self, *, reconnect_in_ms: Callable[[], int], within_ms: int) -> None:
-        """Ask everybody to come back later, and wait until they have gone or the time is over. Transfers end: they go on elsewhere."""
+        """Ask everybody to come back later, and wait until they have gone or the time is over. Transfers end."""
         leaving = list(self._carried)
         for carried in leaving:
             if carried.handed.caller is None:
@@ -199,3 +199,7 @@ class Front:
         """End all."""
         for carried in self._carried:
             carried.end(errors.Draining(retry_after_ms=1_000))
+
+
+async def _first_of(*several: asyncio.Future[Any], within_seconds: float | None = None) -> None:
+    await asyncio.wait(several, timeout=within_seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -28,7 +28,7 @@ ADOPT_SECONDS = 1.0
 """How often seats are looked for that nobody has and that somebody must watch over."""
 _ADOPT_AT_ONCE = 200
 _ERASED_WITHIN_SECONDS = 5.0
-"""How long news of the pairing service wait for the relay with the seat to erase a pairing; afterwards that is watched beside them."""
+"""How long news of the pairing service wait for the relay with the seat to erase a pairing; then that is watched beside them."""
 _LOOK_AGAIN_SECONDS = 0.2
 _ERASE_AT_ONCE = 64
 """Pairings that are looked up at once: a new relay hears of every pairing that ever ended."""

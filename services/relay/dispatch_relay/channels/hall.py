@@ -1,7 +1,7 @@
 """All channels of one relay: opens them to other relays, answers those who open them here, and notices what is lost.
 
-A relay hears on two subjects: on one, of its id, others ask it to take a stream; on the other, of its *line*, words of open channels
-come. The line is new whenever the bus was away, so that what was open before is known to nobody. docs/scale.md "Between relays".
+A relay hears on two subjects: on one, of its id, others ask it to take a stream; on the other, of its *line*, come the words of
+open channels. The line is new whenever the bus was away, so that what was open before is known to nobody. docs/scale.md.
 """
 
 from __future__ import annotations
