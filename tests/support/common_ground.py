@@ -17,6 +17,8 @@ from dispatch_relay.log import Done, Failed, Op, Then
 from dispatch_relay.seats import Lost
 from dispatch_relay.sqlite_log import SqliteLog
 
+from tests.support.waiting import until
+
 
 class Ground:
     """The database and the bus of several relays."""
@@ -57,7 +59,6 @@ class SeatedLog:
         self._ground = ground
         self._relay = relay
         self.under_way: Counter[PairId] = Counter()
-        self.calm = asyncio.Condition()
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._ground.log, name)
@@ -89,19 +90,27 @@ class MemorySeats:
         self.relay = relay
         self._ground = ground
         self._log = log
+        self._leaving: dict[PairId, asyncio.Task[None]] = {}
 
     def on_lost(self, lost: Lost) -> None: ...
 
     async def take(self, pair_id: PairId) -> str | None:
+        if (leaving := self._leaving.get(pair_id)) is not None:
+            await leaving
         holder = self._ground.holders.get(pair_id)
         if holder is None or holder not in self._ground.living:
             holder = self._ground.holders[pair_id] = self.relay
         return None if holder == self.relay else holder
 
     def give_back(self, pair_id: PairId) -> None:
-        assert not self._log.under_way[pair_id], "a seat was given back before its last write"
+        if self._ground.holders.get(pair_id) == self.relay:
+            self._leaving[pair_id] = asyncio.create_task(self._leave(pair_id))
+
+    async def _leave(self, pair_id: PairId) -> None:
+        await until(lambda: not self._log.under_way[pair_id])
         if self._ground.holders.get(pair_id) == self.relay:
             del self._ground.holders[pair_id]
+        del self._leaving[pair_id]
 
     async def adopt(self, limit: int) -> Sequence[PairId]:
         waiting = await self._ground.log.unsettled()
@@ -110,6 +119,7 @@ class MemorySeats:
         return free
 
     async def close(self) -> None:
+        await asyncio.gather(*self._leaving.values())
         self._ground.living.discard(self.relay)
 
 
@@ -119,7 +129,7 @@ class MemoryBus:
     def __init__(self, hub: dict[str, list[tuple[MemoryBus, Heard]]]) -> None:
         self.there = True
         self.deaf = False  # hears nothing, as a process that stands still
-        self.garbles = False  # flips a bit of whatever it says
+        self.garbles = False  # flips a bit of the kind of whatever word of a channel it says
         self.loses = 0  # of the next that are said
         self._hub = hub
         self._changed: Changed = lambda _there: None
@@ -155,8 +165,8 @@ class MemoryBus:
         if self.loses:
             self.loses -= 1
             return
-        if self.garbles:
-            word = word[:-1] + bytes([word[-1] ^ 1])
+        if self.garbles and len(word) > 25:
+            word = word[:25] + bytes([word[25] ^ 64]) + word[26:]
         for bus, heard in self._hub.get(subject, []):
             asyncio.get_running_loop().call_soon(self._hear, bus, heard, word, answer)
 

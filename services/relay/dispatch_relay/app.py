@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dispatch import GRPC_EXPERIMENTS, errors
+from dispatch import GRPC_EXPERIMENTS
 from dispatch.address import Address
 from dispatch.clock import SystemClock
 from dispatch.runtime.bus import BusOptions
@@ -27,7 +27,7 @@ from dispatch_relay.admission import Gate
 from dispatch_relay.channels.hall import Arrival, Hall
 from dispatch_relay.front import Front
 from dispatch_relay.grpc_wire import handler
-from dispatch_relay.kept import Kept
+from dispatch_relay.kept import BusRun, Kept
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.place import Tools
 from dispatch_relay.push import NoPush, Push
@@ -331,7 +331,24 @@ async def serve(
 async def _open(options: Options, settings: Settings, metrics: Metrics) -> Kept:
     """Open what is kept. Raises errors.StoreFailed."""
     if options.shared is not None:
-        raise errors.Internal("several relays: not yet")
+        # Only here: what they import is there in installations for several relays only.
+        from dispatch_relay.channels.nats_bus import NatsBus  # noqa: PLC0415
+        from dispatch_relay.postgres.opening import open_store  # noqa: PLC0415
+
+        store = await open_store(
+            options.shared.database,
+            relay=os.urandom(8).hex(),
+            thread_bytes=settings.thread_bytes,
+            on_commit=metrics.committed,
+        )
+        bus = NatsBus(options.shared.bus)
+        return Kept(
+            log=store.log,
+            seats=store.seats,
+            queued=lambda: store.log.queued,
+            there=lambda: store.seats.there,
+            shared=BusRun(bus=bus, run=bus.run),
+        )
     log = await SqliteLog.open(
         options.data / "relay.sqlite3", thread_bytes=settings.thread_bytes, on_commit=metrics.committed
     )

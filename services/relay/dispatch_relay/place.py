@@ -64,9 +64,8 @@ class Place:
         # Written by room.
         self.streams: dict[End, Stream] = {}
         self.over: errors.DispatchError | None = None  # the pairing has ended: why posts are refused
-        self.lost = (
-            False  # the seat is another's: nothing is written, and what the log still tells is not ours to follow
-        )
+        # The room is not ours any more: nothing is written, and what the log still tells is not ours to follow.
+        self.lost = False
         # Written by watch.
         self.presence = {end: thread.presence.get(end, Presence()) for end in End}
         # Written by commands and keeping.
@@ -90,7 +89,7 @@ class Place:
             del self.open_tasks[task_id]
 
     def submit(self, op: Op, then: Callable[[Done | Failed], None]) -> None:
-        """Write an op; `then` hears what came of it. Does nothing when the seat is lost."""
+        """Write an op; `then` hears what came of it. Does nothing when the seat is not ours any more."""
         if self.lost:
             return
         self.submitted += 1

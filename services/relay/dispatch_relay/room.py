@@ -288,25 +288,28 @@ class Room:
 
     def leave(self) -> None:
         """This relay closes and nobody is here any more: what waits is for whoever has the room next."""
-        if not self._place.streams:
-            self._stop_timer()
-            self._commands.forget()
-            self._watch.forget()
+        if not self._place.streams and not self._place.lost:
+            self._forget()
             self._closed(self)
 
     def lose(self) -> None:
         """The seat is another relay's: devices come again to it. Nothing is written, and nobody's presence is judged."""
         if self._place.lost:
             return
-        self._place.lost = self._draining = True
-        self._stop_timer()
-        self._commands.forget()
-        self._watch.forget()
+        self._draining = True
+        self._forget()
         for stream in list(self._place.streams.values()):
             self._drop(stream, errors.Draining(retry_after_ms=RETRY_LOST_MS))
         if self._erased is not None and not self._erased.done():
             self._erased.set_result(False)
         self._lost(self)
+
+    def _forget(self) -> None:
+        """Write nothing more, and judge nobody."""
+        self._place.lost = True
+        self._stop_timer()
+        self._commands.forget()
+        self._watch.forget()
 
     def revoke(self, device_id: DeviceId) -> None:
         """A device has lost its rights: its stream ends; a host's commands are refused."""

@@ -247,8 +247,10 @@ class Hall:
             return  # of a time before the bus was away
         try:
             said = words.read(data)
-        except Garbled:
-            return  # whose channel it was is not known; the next word of it has a number too high
+        except Garbled as garbled:
+            if (side := self._sides.get(garbled.channel_id)) is not None:
+                side.end(Ended(How.GARBLED))
+            return  # else whose it was is not known; the next word of that channel has a number too high
         match said:
             case Ping(channel_ids):
                 answer(words.write_ids([one for one in channel_ids if one not in self._sides]))

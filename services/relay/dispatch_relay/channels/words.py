@@ -28,7 +28,9 @@ _MOST_PINGED = 32_768
 
 
 class Garbled(ValueError):
-    """Bytes that are no word of a channel."""
+    """Bytes that are no word of a channel. `channel_id` says of which, where that much could be read."""
+
+    channel_id = b""
 
 
 class How(Enum):
@@ -129,7 +131,11 @@ def read(data: bytes) -> OfChannel | Ping:
     what, channel_id, number, kind = _HEAD.unpack_from(data)
     if what != _OF_CHANNEL:
         raise Garbled("neither a ping nor a word of a channel")
-    return OfChannel(channel_id, number, _word(kind, data[_HEAD.size :]))
+    try:
+        return OfChannel(channel_id, number, _word(kind, data[_HEAD.size :]))
+    except Garbled as garbled:
+        garbled.channel_id = channel_id
+        raise
 
 
 def _word(kind: int, rest: bytes) -> Word:
