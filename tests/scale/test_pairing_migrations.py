@@ -49,10 +49,10 @@ async def test_services_of_a_new_version_that_start_together_upgrade_once(server
     assert await agrees(place)
 
 
-async def test_the_command_tells_the_schema_of_a_database(server: PostgresServer, tmp_path: Path) -> None:
+async def test_the_command_tells_the_version_of_a_database(server: PostgresServer, tmp_path: Path) -> None:
     name = await server.new_database()
     file = server.address_file(name, tmp_path / "database")
     words = ("dispatch-pairing", "store", "version", "--data", str(tmp_path / "data"), "--database", str(file))
-    assert await run(*words) == (0, [{"event": "schema", "version": None, "needed": "0002"}])
+    assert await run(*words) == (0, [{"event": "store", "version": None, "known": "0002"}])
     await (await open_postgres(parse_database(server.address(name)))).close()
-    assert await run(*words) == (0, [{"event": "schema", "version": "0002", "needed": "0002"}])
+    assert await run(*words) == (0, [{"event": "store", "version": "0002", "known": "0002"}])

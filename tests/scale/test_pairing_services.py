@@ -85,6 +85,12 @@ async def _followed(device: Device, code: Code) -> AsyncIterator[Callable[[], Aw
         yield told
 
 
+def metrics_page(address: str) -> str:
+    with urlopen(f"http://{address}/metrics") as page:
+        content: bytes = page.read()
+    return content.decode()
+
+
 async def works(device: Device) -> bool:
     """Tell whether the service of this device answers a call that needs the store."""
     try:
@@ -154,9 +160,7 @@ async def test_what_people_notice_while_each_of_the_four_is_killed(world: World)
         said = one.stderr.decode()
         assert world.database.password not in said
         assert world.nats.password not in said
-        with urlopen(f"http://{one.events[0]['metrics']}/metrics") as page:
-            content: bytes = page.read()
-        assert world.database.password.encode() not in content
+        assert world.database.password not in await asyncio.to_thread(metrics_page, one.events[0]["metrics"])
 
 
 async def _paired(host: Device, phone: Device) -> None:

@@ -345,7 +345,7 @@ def erase(context: typer.Context, name: Name, data: Data, database: Database = N
         from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
 
         ended = _run(operator_desk.erase(name, storage(data, database)))
-        words = f"{name} is erased; {ended} of its pairings ended. Relays hear of it within 20 s."
+        words = f"{name} is erased; {ended} of its pairings ended. Relays hear of it within 5 s."
         console.event({"event": "erased", "account": name, "pairings_ended": ended}, words)
         return Exit.DONE
 

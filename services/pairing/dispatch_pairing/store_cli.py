@@ -1,4 +1,4 @@
-"""The operator's commands for the schema of the store: `store version|upgrade|downgrade`. A part of cli.py."""
+"""The operator's commands for the version of the store: `store version|upgrade|downgrade`. A part of cli.py."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from dispatch.cli import Console, Exit, guarded
 
 from dispatch_pairing.options import Data, Database, storage
 
-store = typer.Typer(
-    help="See and change the schema of the store. docs/operations.md, Migrations.", no_args_is_help=True
-)
+store = typer.Typer(help="The version of the store, and how to change it.", no_args_is_help=True)
 
 
 @store.command("version")
 def version(context: typer.Context, data: Data, database: Database = None) -> None:
-    """Tell which schema the store has, and which this version needs."""
+    """Say which version the store has, and which one this program knows."""
     console = Console.standard(as_json=context.obj)
 
     def run() -> Exit:
@@ -25,8 +23,10 @@ def version(context: typer.Context, data: Data, database: Database = None) -> No
         from dispatch_pairing.tables import REVISION  # noqa: PLC0415 -- as above
 
         found = asyncio.run(schema.version(storage(data, database).place()))
-        told = {"event": "schema", "version": found, "needed": REVISION}
-        console.event(told, f"The store has schema {found or 'none'}, this version needs {REVISION}.")
+        console.event(
+            {"event": "store", "version": found, "known": REVISION},
+            f"The store has version {found or 'none: nothing is in it yet'}; this program knows up to {REVISION}.",
+        )
         return Exit.DONE
 
     guarded(run, as_json=context.obj)
@@ -34,14 +34,18 @@ def version(context: typer.Context, data: Data, database: Database = None) -> No
 
 @store.command("upgrade")
 def upgrade(context: typer.Context, data: Data, database: Database = None) -> None:
-    """Bring the store to the schema that this version needs, as `serve` does by itself. Make a backup first."""
+    """Bring the store to the version of this program, as `serve` does by itself. Make a backup first."""
     console = Console.standard(as_json=context.obj)
 
     def run() -> Exit:
         from dispatch_pairing.sql import schema  # noqa: PLC0415 -- quick `--help`
 
         before, now = asyncio.run(schema.upgrade(storage(data, database).place()))
-        _tell(console, before, now)
+        console.event(
+            {"event": "store", "version": now, "before": before},
+            f"The store has version {now}"
+            + (" already." if before == now else f"; before, it had {before or 'none'}."),
+        )
         return Exit.DONE
 
     guarded(run, as_json=context.obj)
@@ -50,25 +54,18 @@ def upgrade(context: typer.Context, data: Data, database: Database = None) -> No
 @store.command("downgrade")
 def downgrade(
     context: typer.Context,
-    to: Annotated[str, typer.Argument(help="The schema to go back to, as `store version` writes it.")],
     data: Data,
     database: Database = None,
+    to: Annotated[str | None, typer.Option(help="The version to bring it to; one below, if not said.")] = None,
 ) -> None:
-    """Bring the store back to an older schema, for an older version. Stop every service, and make a backup first."""
+    """Bring the store to an older version, for an older program. No service may run meanwhile; make a backup first."""
     console = Console.standard(as_json=context.obj)
 
     def run() -> Exit:
         from dispatch_pairing.sql import schema  # noqa: PLC0415 -- quick `--help`
 
-        before, now = asyncio.run(schema.downgrade(storage(data, database).place(), to))
-        _tell(console, before, now)
+        now = asyncio.run(schema.downgrade(storage(data, database).place(), to))[1]
+        console.event({"event": "store", "version": now}, f"The store has version {now}.")
         return Exit.DONE
 
     guarded(run, as_json=context.obj)
-
-
-def _tell(console: Console, before: str | None, now: str) -> None:
-    words = (
-        f"The store has schema {now} already." if before == now else f"The store went from {before or 'none'} to {now}."
-    )
-    console.event({"event": "schema", "before": before, "version": now}, words)

@@ -63,13 +63,13 @@ async def test_a_store_of_a_newer_version_is_refused_by_both_names(tmp_path: Pat
     await (await open_sqlite(file)).close()
     said(file, "UPDATE pairing_revision SET version_num = '0099'")
 
-    with pytest.raises(StoreFailed, match="schema 0099, and this version knows up to 0002"):
+    with pytest.raises(StoreFailed, match="version 0099, and this program knows up to 0002"):
         await open_sqlite(file)
-    with pytest.raises(StoreFailed, match="schema 0099"):
+    with pytest.raises(StoreFailed, match="version 0099"):
         await schema.downgrade(schema.in_file(file), "0001")
 
     from_before_revisions(file, "UPDATE service SET schema_version = 99")
-    with pytest.raises(StoreFailed, match="schema 99"):
+    with pytest.raises(StoreFailed, match="version 99"):
         await open_sqlite(file)
 
 
@@ -121,14 +121,14 @@ async def test_the_commands_tell_upgrade_and_go_back(tmp_path: Path) -> None:
     assert not (tmp_path / "pairing.db").exists()
     await (await open_sqlite(tmp_path / "pairing.db")).close()
 
-    down, there = await run("dispatch-pairing", "store", "downgrade", "0001", *data)
+    down, there = await run("dispatch-pairing", "store", "downgrade", *data)
     now, told = await run("dispatch-pairing", "store", "version", *data)
-    wrong, refused = await run("dispatch-pairing", "store", "downgrade", "0007", *data)
+    wrong, refused = await run("dispatch-pairing", "store", "downgrade", "--to", "0007", *data)
     up, back = await run("dispatch-pairing", "store", "upgrade", *data)
 
     assert (down, now, up) == (0, 0, 0)
-    assert there[-1] == {"event": "schema", "before": "0002", "version": "0001"}
-    assert told[-1] == {"event": "schema", "version": "0001", "needed": "0002"}
-    assert back[-1] == {"event": "schema", "before": "0001", "version": "0002"}
+    assert there[-1] == {"event": "store", "version": "0001"}
+    assert told[-1] == {"event": "store", "version": "0001", "known": "0002"}
+    assert back[-1] == {"event": "store", "version": "0002", "before": "0001"}
     assert wrong != 0
     assert refused[-1]["reason"] == "STORE_FAILED"

@@ -62,8 +62,11 @@ async def upgrade(place: Place) -> tuple[str | None, str]:
         return await connection.run_sync(_upgrade, place)
 
 
-async def downgrade(place: Place, to: str) -> tuple[str | None, str]:
-    """Bring the database back to an older revision; gives the one before and now. Raises StoreFailed for one that is not older."""
+async def downgrade(place: Place, to: str | None = None) -> tuple[str | None, str]:
+    """Bring the database back to an older revision, None for the one below; gives the one before and now.
+
+    Raises StoreFailed for one that is not older.
+    """
     async with _locked(place) as connection:
         return await connection.run_sync(_downgrade, place, to)
 
@@ -96,7 +99,7 @@ def _found(connection: Connection) -> str | None:
         return None
     old = connection.execute(text("SELECT schema_version FROM service")).scalar_one_or_none()
     if old not in (None, _BEFORE_REVISIONS):
-        raise StoreFailed(f"the database has schema {old}, and this version knows up to {t.REVISION}")
+        raise StoreFailed(f"the store has version {old}, and this program knows up to {t.REVISION}")
     return FIRST
 
 
@@ -117,11 +120,16 @@ def _upgrade(connection: Connection, place: Place) -> tuple[str | None, str]:
     return found, place.head
 
 
-def _downgrade(connection: Connection, place: Place, to: str) -> tuple[str | None, str]:
+def _downgrade(connection: Connection, place: Place, to: str | None) -> tuple[str | None, str]:
     found = _found(connection)
     _check_known(found, place)
-    if found is None or to not in _known(place) or to > found:
-        raise StoreFailed(f"the database has schema {found}, from which there is no way down to {to}")
+    known = _known(place)
+    if to is None and found is not None and found != FIRST:
+        to = known[known.index(found) - 1]
+    if found is None or to is None or to not in known or to > found:
+        raise StoreFailed(
+            f"the store has version {found or 'none'}, from which there is no way down to {to or 'another'}"
+        )
     if found == FIRST:
         _stamp(connection, FIRST)
     if to != found:
@@ -143,7 +151,7 @@ def _check_known(found: str | None, place: Place) -> None:
     known = _known(place)
     if found is not None and found not in known:
         raise StoreFailed(
-            f"the database has schema {found}, and this version knows up to {known[-1]}: "
+            f"the store has version {found}, and this program knows up to {known[-1]}: "
             "use the newer dispatch-pairing, or the backup from before its upgrade"
         )
 
