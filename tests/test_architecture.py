@@ -64,6 +64,7 @@ PURE = (
     "dispatch_pairing.policy",
     "dispatch_pairing.sessions",
     "dispatch_pairing.settings",
+    "dispatch_pairing.stamp",
     "dispatch_relay.bucket",
     "dispatch_relay.frames",
     "dispatch_relay.lease",

@@ -96,7 +96,7 @@ def read(file: Path, *, ca: Path | None = None, keys: KeyFiles | None = None) ->
     found = [_server(line, where=f"{file}, line {number}") for number, line in lines]
     first = found[0]
     for (number, _), other in zip(lines, found, strict=True):
-        # It is one bus: servers that are found on the way want the same user, and TLS that is only there sometimes protects nobody.
+        # It is one bus: servers that are found on the way want the same user, and TLS on some of them protects nobody.
         if (other.tls, other.user, other.password, other.token) != (first.tls, first.user, first.password, first.token):
             raise ValueError(f"{file}, line {number}: all servers of a bus have one scheme, user and password")
     return BusOptions(
@@ -164,8 +164,9 @@ async def connect(
 ) -> Client:
     """Connect, however long that takes, and stay so until the client is closed. `name` is for the server's own lists.
 
-    Subscriptions last over a lost connection, and nobody hears what it says itself. `closed` is called when the client was closed, by its owner and nobody else.
-    Whoever must start while the bus is away does this in a task. Raises ValueError for certificates that can't be used.
+    Subscriptions last over a lost connection, and nobody hears what it says itself. `closed` is called when the client was closed,
+    by its owner and nobody else. Whoever must start while the bus is away does this in a task. Raises ValueError for certificates
+    that can't be used.
     """
     client = _client(tls=options.tls)
     told = _Told(name, disconnected=disconnected, reconnected=reconnected, closed=closed)
