@@ -1,4 +1,4 @@
-"""The command line: `serve`, and `store` for its versions. Reads words and environment and hands them on; docs/cli.md is its contract."""
+"""The command line: `serve` and `store`. Reads words and environment and hands them on; docs/cli.md is its contract."""
 
 from __future__ import annotations
 

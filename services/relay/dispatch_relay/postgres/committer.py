@@ -76,6 +76,7 @@ class Committer:
         # Touched by the task only.
         self._db: Connection | None = None
         self._number = 0
+        self._numbers: deque[int] = deque()  # for calls
         self._task = self._loop.create_task(self._run())
 
     @property
@@ -152,7 +153,14 @@ class Committer:
                 return [Done(Effect.NOTHING)]
             await db.execute(_BEGIN)
             self._number += 1
-            results = await apply(db, batch, relay=self._relay, number=self._number, thread_bytes=self._thread_bytes)
+            results = await apply(
+                db,
+                batch,
+                relay=self._relay,
+                number=self._number,
+                numbers=self._numbers,
+                thread_bytes=self._thread_bytes,
+            )
         except _NOT_STORABLE as failure:
             # It fails alone, not with all that happened to be queued with it.
             await self._roll_back(failure)

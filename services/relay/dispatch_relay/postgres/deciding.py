@@ -190,7 +190,7 @@ class Decider:
         """Remember, with what it is for, that the person is to be called."""
         if hint == PushHint.PUSH_HINT_UNSPECIFIED:
             return None
-        owed = OwedCall(next(self._known.call_numbers), seq, hint, at_ms=now_ms, outcome=outcome)
+        owed = OwedCall(self._known.call_numbers.popleft(), seq, hint, at_ms=now_ms, outcome=outcome)
         self._changes.calls.append(NewCall(pair_id, owed))
         return owed
 

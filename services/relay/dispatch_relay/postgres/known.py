@@ -5,7 +5,7 @@ Times are ms since 1970. `deciding` is the one who changes it. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
 from dataclasses import dataclass, field
 
 from dispatch.api.relay.v1.relay_pb2 import Outcome
@@ -45,7 +45,7 @@ class Known:
     tasks: dict[tuple[PairId, TaskId], KnownTask] = field(default_factory=dict)
     mentioned: set[tuple[PairId, TaskId]] = field(default_factory=set)
     """Tasks that a row or a pending command is of; of those that were stored before, only what a Note asks for."""
-    call_numbers: Iterator[int] = field(default_factory=lambda: iter(()))
+    call_numbers: deque[int] = field(default_factory=deque)
     """Taken from the store for the calls that the batch may owe."""
 
 

@@ -5,6 +5,7 @@ Called by `committer`, between BEGIN and COMMIT.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -44,23 +45,26 @@ class Entry:
 
 
 async def apply(
-    db: Connection, entries: Sequence[Entry], *, relay: str, number: int, thread_bytes: int
+    db: Connection, entries: Sequence[Entry], *, relay: str, number: int, numbers: deque[int], thread_bytes: int
 ) -> list[Done | Failed]:
-    """Do all that the entries ask for, and note `number`. Raises what the database raises."""
+    """Do all that the entries ask for, and note `number`. Raises what the database raises.
+
+    `numbers` are for calls, of the same sequence, and left for the next batch.
+    """
     results: list[Done | Failed] = [SEAT_LOST] * len(entries)
     ours = await _ours(db, entries, relay=relay)
     for erases, places in groupby(ours, key=lambda place: isinstance(entries[place].op, Erase)):
         part = list(places)
         ops = [entries[place].op for place in part]
-        came = await _erase(db, ops) if erases else await _decide(db, ops, thread_bytes=thread_bytes)
+        came = await _erase(db, ops) if erases else await _decide(db, ops, numbers, thread_bytes=thread_bytes)
         for place, result in zip(part, came, strict=True):
             results[place] = result
     await db.execute(_NOTE, relay, number)
     return results
 
 
-async def _decide(db: Connection, ops: Sequence[Op], *, thread_bytes: int) -> list[Done]:
-    known, changes = await load(db, ops), Changes()
+async def _decide(db: Connection, ops: Sequence[Op], numbers: deque[int], *, thread_bytes: int) -> list[Done]:
+    known, changes = await load(db, ops, numbers=numbers), Changes()
     decider = Decider(known, changes)
     results = [decider.apply(op) for op in ops]
     await write(db, known, changes, thread_bytes=thread_bytes)
@@ -89,10 +93,10 @@ async def _erase(db: Connection, ops: Sequence[Op]) -> list[Done]:
 async def _ours(db: Connection, entries: Sequence[Entry], *, relay: str) -> list[int]:
     """Give the places of the entries that may be written, and hold their seats until the transaction ends."""
     numbers = {entry.op.number for entry in entries if isinstance(entry.op, Called | CallLater)}
-    called = {number: pair_id for number, pair_id in await db.fetch(_CALLS, sorted(numbers))} if numbers else {}
+    called = {one["number"]: one["pair_id"] for one in await db.fetch(_CALLS, sorted(numbers))} if numbers else {}
     needed = {pairing_of(entry.op) or b"" for entry in entries} | set(called.values())
     found = await db.fetch(_SEATS, relay, sorted(needed - {b""}))
-    held = {pair_id: number for pair_id, number in found}
+    held = {one["pair_id"]: one["number"] for one in found}
 
     def may(entry: Entry) -> bool:
         match entry.op:

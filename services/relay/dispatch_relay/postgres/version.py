@@ -15,11 +15,11 @@ from dispatch_relay.migrations import EMPTY, HEAD, Dialect, check_known, sql, ta
 from dispatch_relay.postgres import connecting
 from dispatch_relay.postgres.connecting import BROKEN, Connection
 
-_LOCK = "SELECT pg_advisory_xact_lock(x'4453505244425653'::bigint)"
+_LOCK = "SELECT pg_advisory_lock(x'4453505244425653'::bigint)"
 _THERE = "SELECT to_regclass('alembic_version') IS NOT NULL"
 _VERSION = "SELECT version_num FROM alembic_version"
 _PATIENT = "; ".join(
-    f"SET LOCAL {name} = 0" for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    f"SET {name} = 0" for name in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 )
 """Another relay's migration is waited for, and one of a large store may take long, as may writing it on a busy machine."""
 _MIGRATION_SECONDS = 3_600.0
@@ -41,8 +41,8 @@ async def upgrade(address: DatabaseAddress) -> str:
         check_known(had, where=str(address))
         if had == HEAD:
             return had
+        await _alone(db)
         async with db.transaction(isolation="read_committed"):
-            await _alone(db)
             had = await _version(db)  # it may have been done meanwhile
             check_known(had, where=str(address))
             if had != HEAD:
@@ -55,16 +55,21 @@ async def downgrade(address: DatabaseAddress, *, to: str | None) -> str:
 
     Raises errors.StoreFailed, ValueError for a version that is none below it.
     """
-    async with _connected(address) as db, db.transaction(isolation="read_committed"):
+    async with _connected(address) as db:
         await _alone(db)
-        had = await _version(db)
-        check_known(had, where=str(address))
-        goal = target_below(had, to)
-        await db.execute(sql(Dialect.POSTGRESQL, start=had, end=goal), timeout=_MIGRATION_SECONDS)
+        async with db.transaction(isolation="read_committed"):
+            had = await _version(db)
+            check_known(had, where=str(address))
+            goal = target_below(had, to)
+            await db.execute(sql(Dialect.POSTGRESQL, start=had, end=goal), timeout=_MIGRATION_SECONDS)
     return goal
 
 
 async def _alone(db: Connection) -> None:
+    """Wait until nobody else changes the store, for as long as this connection lives.
+
+    Before the transaction, not in it: only with its first statement the session hears of tables that came meanwhile.
+    """
     await db.execute(_PATIENT)
     await db.execute(_LOCK, timeout=_MIGRATION_SECONDS)
 

@@ -1,8 +1,9 @@
-"""Writes what a batch changed: one statement for each table that it touched, with arrays. Called by `transaction`."""
+"""Writes what a batch changed, with arrays: what most change by one statement, the rest by one each. Called by `transaction`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dispatch.ids import PairId
@@ -12,6 +13,7 @@ from dispatch_relay.postgres.deciding import ROW_OVERHEAD_BYTES
 from dispatch_relay.postgres.known import Changes, Head, Known
 from dispatch_relay.presence import End
 
+_PARAMETER = re.compile(r"\$(\d+)")
 _HEADS = """INSERT INTO pairing (pair_id, head_seq, bytes, phone_acked, host_acked)
 SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
 ON CONFLICT (pair_id) DO UPDATE SET head_seq = excluded.head_seq, bytes = excluded.bytes,
@@ -63,71 +65,79 @@ SELECT coalesce(sum(bytes), 0)::bigint FROM old"""  # noqa: S608 -- a constant
 
 async def write(db: Connection, known: Known, changes: Changes, *, thread_bytes: int) -> None:
     """Write all of it; threads that have outgrown their limit lose their oldest rows."""
-    await _many(
-        db,
-        _ROWS,
-        (
-            (
-                pair_id, row.seq, row.kind.author.value, row.kind.value, row.message_id, row.task_id, row.sealed,
-                row.reason, row.retry_after_ms, row.push_hint, row.outcome, row.at_ms,
-            )
-            for pair_id, row in changes.rows
-        ),
-    )  # fmt: skip
-    await _many(db, _UNPEND, changes.unpend)
-    await _many(
-        db,
-        _PEND,
-        (
-            (pair_id, message_id, one.task_id, one.sealed, one.arrived_ms, one.valid_for_ms)
-            for (pair_id, message_id), one in changes.pend.items()
-        ),
-    )
+    outgrown = [pair_id for pair_id in changes.heads if known.heads[pair_id].bytes > thread_bytes]
+    together = _Together()
+    together.add(_ROWS, _rows(changes))
+    together.add(_UNPEND, changes.unpend)
+    pend = changes.pend.items()
+    together.add(_PEND, ((*at, one.task_id, one.sealed, one.arrived_ms, one.valid_for_ms) for at, one in pend))
     tasks = [(at, known.tasks[at]) for at in sorted(changes.tasks)]
-    await _many(db, _TASKS, ((*at, task.outcome, task.posted_ms, task.at_ms) for at, task in tasks))
-    await _many(
-        db,
-        _PRESENCE,
-        (
-            (pair_id, end.value, one.standing.value, one.since_ms, one.last_heard_ms, one.instance)
-            for (pair_id, end), one in changes.presence.items()
-        ),
-    )
-    await _write_calls(db, changes)
-    await _write_targets(db, changes)
-    await _many(
-        db,
-        _REPORTS,
-        (
-            (one.pair_id, one.task_id, one.posted_ms, one.accepted, one.reason, one.outcome, one.ended_ms)
-            for one in changes.reports
-        ),
-    )
-    if changes.reported:
-        await db.execute(_REPORTED, sorted(changes.reported))
-    for pair_id in changes.heads:
-        if known.heads[pair_id].bytes > thread_bytes:
-            await _trim(db, pair_id, known.heads[pair_id], goal=thread_bytes * 7 // 8)
-    heads = ((pair_id, known.heads[pair_id]) for pair_id in sorted(changes.heads))
-    await _many(
-        db,
-        _HEADS,
-        (
-            (pair_id, head.seq, head.bytes, head.acked.get(End.PHONE, 0), head.acked.get(End.HOST, 0))
-            for pair_id, head in heads
-        ),
-    )
-
-
-async def _write_calls(db: Connection, changes: Changes) -> None:
+    together.add(_TASKS, ((*at, task.outcome, task.posted_ms, task.at_ms) for at, task in tasks))
+    together.add(_PRESENCE, _presence(changes))
     calls = ((one.pair_id, one.owed) for one in changes.calls)
-    await _many(
-        db,
-        _CALLS,
-        ((owed.number, pair_id, owed.seq, owed.hint, owed.outcome, owed.at_ms) for pair_id, owed in calls),
+    together.add(
+        _CALLS, ((owed.number, pair_id, owed.seq, owed.hint, owed.outcome, owed.at_ms) for pair_id, owed in calls)
     )
+    together.add(_REPORTS, _reports(changes))
+    if not outgrown:
+        together.add(_HEADS, _heads(known, changes))
+    await together.run(db)
     await _many(db, _LATER, ((number, *values) for number, values in changes.later.items()))
     await _many(db, _CALLED, changes.called.items())
+    await _write_targets(db, changes)
+    if changes.reported:
+        await db.execute(_REPORTED, sorted(changes.reported))
+    if outgrown:
+        for pair_id in outgrown:
+            await _trim(db, pair_id, known.heads[pair_id], goal=thread_bytes * 7 // 8)
+        await _many(db, _HEADS, _heads(known, changes))
+
+
+class _Together:
+    """Statements on different tables, or on different rows, that go to the database as one."""
+
+    def __init__(self) -> None:
+        self._statements: list[str] = []
+        self._columns: list[list[Any]] = []
+
+    def add(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Add one, with an array for each column; not at all for no rows."""
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        if columns:
+            before = len(self._columns)
+            self._statements.append(_PARAMETER.sub(lambda found: f"${int(found[1]) + before}", statement))
+            self._columns += columns
+
+    async def run(self, db: Connection) -> None:
+        """Run them."""
+        if self._statements:
+            *others, last = self._statements
+            named = ", ".join(f"w{place} AS ({statement})" for place, statement in enumerate(others))
+            await db.execute(f"WITH {named} {last}" if named else last, *self._columns)
+
+
+def _rows(changes: Changes) -> Iterator[tuple[Any, ...]]:
+    for pair_id, row in changes.rows:
+        yield (
+            pair_id, row.seq, row.kind.author.value, row.kind.value, row.message_id, row.task_id, row.sealed,
+            row.reason, row.retry_after_ms, row.push_hint, row.outcome, row.at_ms,
+        )  # fmt: skip
+
+
+def _presence(changes: Changes) -> Iterator[tuple[Any, ...]]:
+    for (pair_id, end), one in changes.presence.items():
+        yield pair_id, end.value, one.standing.value, one.since_ms, one.last_heard_ms, one.instance
+
+
+def _reports(changes: Changes) -> Iterator[tuple[Any, ...]]:
+    for one in changes.reports:
+        yield one.pair_id, one.task_id, one.posted_ms, one.accepted, one.reason, one.outcome, one.ended_ms
+
+
+def _heads(known: Known, changes: Changes) -> Iterator[tuple[Any, ...]]:
+    for pair_id in sorted(changes.heads):
+        head = known.heads[pair_id]
+        yield pair_id, head.seq, head.bytes, head.acked.get(End.PHONE, 0), head.acked.get(End.HOST, 0)
 
 
 async def _write_targets(db: Connection, changes: Changes) -> None:
