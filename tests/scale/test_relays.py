@@ -25,7 +25,7 @@ from tests.support.processes import Process
 from tests.support.relay import Pair
 from tests.support.transfer_end import TransferEnd
 from tests.support.trust_service import TrustService, new_id
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.waiting import DEADLINE_SECONDS, until
 from tests.support.world import scrape
 
 _COMES_AGAIN = (
@@ -124,18 +124,27 @@ class Couple:
         message_id = None
         async with asyncio.timeout(DEADLINE_SECONDS):
             while message_id is None or message_id not in self.receipts:
-                try:
-                    message_id = await self.phone.post(sealed, task_id=b"t" * 16, valid_for_ms=60_000)
-                    await self.host.got("handover", lambda one: one.message_id == message_id)
+                message_id = await self.phone.post(sealed, task_id=b"t" * 16, valid_for_ms=60_000)
+                if await self._hears(self.host, "handover", message_id):
                     await self.host.say(take=pb.Take(message_id=message_id))
-                    await self.host.got("deliver", lambda one: one.message_id == message_id)
-                    await self.phone.receipt(message_id)
-                except (errors.DispatchError, AssertionError):
-                    pass
+                    await self._hears(self.phone, "receipt", message_id)
+                    await self._hears(self.host, "deliver", message_id)
                 self.look()
                 if message_id not in self.receipts:
                     await self.come_again(*relays)
         self.posted.append(message_id)
+
+    async def _hears(self, end: DeviceEnd, word: str, message_id: bytes) -> bool:
+        """Wait for a word about a command; False when either stream ended before."""
+
+        def heard() -> bool:
+            return any(one.message_id == message_id for one in end.all(word))
+
+        await until(lambda: heard() or self.phone.closed or self.host.closed or self._answered(message_id))
+        return heard()
+
+    def _answered(self, message_id: bytes) -> bool:
+        return any(one.message_id == message_id for one in self.phone.all("receipt"))
 
     async def come_again(self, *relays: int) -> None:
         """Have both ends come again that were cut; they ask for all rows, so that what they had is compared with what is."""
