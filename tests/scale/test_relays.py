@@ -194,7 +194,7 @@ async def world(servers: tuple[PostgresServer, NatsServer], tmp_path: Path) -> A
 
 
 def told(what: str, since: float) -> None:
-    print(f"{what}: a task was done again after {time.monotonic() - since:.1f} s")
+    print(f"{what}: a task was done again after {time.monotonic() - since:.1f} s")  # noqa: T201 -- a figure for who reads the run
 
 
 async def test_nothing_is_lost_whichever_of_the_four_ends(world: World) -> None:
