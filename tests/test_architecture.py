@@ -66,6 +66,8 @@ PURE = (
     "dispatch_pairing.settings",
     "dispatch_pairing.stamp",
     "dispatch_relay.bucket",
+    "dispatch_relay.channels.channel",
+    "dispatch_relay.channels.words",
     "dispatch_relay.frames",
     "dispatch_relay.lease",
     "dispatch_relay.presence",
