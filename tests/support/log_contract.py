@@ -31,13 +31,15 @@ from dispatch_relay.log import (
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.push import PushOutcome
 from dispatch_relay.push.target import Quiet, Target
+from dispatch_relay.seats import Seats
 from dispatch_relay.verdict import Effect, Event, Status
 
-Make = Callable[[int], Awaitable[Log]]
+Make = Callable[[int], Awaitable[tuple[Log, Seats]]]
 """Opens the same store again each time; told how many bytes a thread may hold."""
 
 ROOMY = 1 << 30
 PAIR, OTHER = PairId(b"p" * 16), PairId(b"q" * 16)
+STRANGER, ALONE, WAITS, CALLED = (PairId(letter * 16) for letter in (b"n", b"c", b"w", b"T"))
 
 
 def message(text: str) -> MessageId:
@@ -85,9 +87,16 @@ async def done(log: Log, op: Op) -> Done:
     return came
 
 
+async def _seated(make: Make, thread_bytes: int) -> Log:
+    log, seats = await make(thread_bytes)
+    for pair_id in (PAIR, OTHER, STRANGER, ALONE, WAITS, CALLED):
+        assert await seats.take(pair_id) is None
+    return log
+
+
 async def check_log(make: Make) -> None:
     """Run every check, each on a pairing or a store of its own where it matters."""
-    log = await make(ROOMY)
+    log = await _seated(make, ROOMY)
     await _a_command_is_pending_until_its_verdict(log)
     await _a_verdict_is_made_once(log)
     await _the_same_id_is_the_same_row(log)
@@ -185,14 +194,13 @@ async def _what_was_refused_unstored_is_reported_unless_more_is_known(log: Log) 
     for name in ("one", "two", "waits"):  # over, refused, not yet decided: each has its report, or will have
         assert not (await done(log, Note(PAIR, task(name), 5, Reason.REASON_STORE_FAILED))).to_report
     before = (await log.untold(limit=100)).count
-    stranger = PairId(b"n" * 16)
-    for pair_id in (PAIR, stranger):
+    for pair_id in (PAIR, STRANGER):
         assert (await done(log, Note(pair_id, task("unstored"), 5, Reason.REASON_STORE_FAILED))).to_report
     added = (await log.untold(limit=100)).reports[before:]
     assert [(one.pair_id, one.task_id, one.posted_ms, one.accepted, one.reason) for one in added] == [
-        (pair_id, task("unstored"), 5, False, Reason.REASON_STORE_FAILED) for pair_id in (PAIR, stranger)
+        (pair_id, task("unstored"), 5, False, Reason.REASON_STORE_FAILED) for pair_id in (PAIR, STRANGER)
     ]
-    assert (await log.thread(stranger)).head_seq == 0
+    assert (await log.thread(STRANGER)).head_seq == 0
     await done(log, Reported([one.number for one in (await log.untold(limit=100)).reports]))
     await done(log, happened("waits", Event.GIVEN_UP, Reason.REASON_HOST_ASLEEP))
 
@@ -239,62 +247,59 @@ async def _presence_is_kept(log: Log) -> None:
 async def _a_call_is_owed_until_its_outcome_is_kept(log: Log) -> None:
     for call in (await log.thread(PAIR)).owed_calls:  # of the rows before
         await done(log, Called(call.number, PushOutcome.SENT))
-    alone = PairId(b"c" * 16)
-    row = await done(log, kept("calls", pair_id=alone))
-    assert not (await done(log, kept("calls", pair_id=alone))).owed_call  # posted again, it is called for once
-    away = await done(log, Stood(alone, End.HOST, Presence(Standing.ASLEEP), PUSH_HINT_NEWS))
-    assert (await done(log, Stood(alone, End.HOST, Presence(Standing.ASLEEP)))).owed_call is None
+    row = await done(log, kept("calls", pair_id=ALONE))
+    assert not (await done(log, kept("calls", pair_id=ALONE))).owed_call  # posted again, it is called for once
+    away = await done(log, Stood(ALONE, End.HOST, Presence(Standing.ASLEEP), PUSH_HINT_NEWS))
+    assert (await done(log, Stood(ALONE, End.HOST, Presence(Standing.ASLEEP)))).owed_call is None
     assert row.owed_call is not None
     assert away.owed_call is not None
     assert [(call.seq, call.hint) for call in (row.owed_call, away.owed_call)] == [
         (1, PUSH_HINT_NEWS),
         (0, PUSH_HINT_NEWS),
     ]
-    assert list((await log.thread(alone)).owed_calls) == [row.owed_call, away.owed_call]
-    assert alone in await log.unsettled()
+    assert list((await log.thread(ALONE)).owed_calls) == [row.owed_call, away.owed_call]
+    assert ALONE in await log.unsettled()
     await done(log, Called(row.owed_call.number, PushOutcome.SUPPRESSED_LOOKING))
-    assert list((await log.thread(alone)).owed_calls) == [away.owed_call]
+    assert list((await log.thread(ALONE)).owed_calls) == [away.owed_call]
     await done(log, Called(away.owed_call.number, PushOutcome.SENT))
-    assert alone not in await log.unsettled()
+    assert ALONE not in await log.unsettled()
 
 
 async def _a_call_that_waits_is_known_with_its_time(log: Log) -> None:
-    waits = PairId(b"w" * 16)
-    owed = (await done(log, kept("waits", pair_id=waits, ends="waits"))).owed_call
+    owed = (await done(log, kept("waits", pair_id=WAITS, ends="waits"))).owed_call
     assert owed is not None
     assert (owed.at_ms, owed.outcome, owed.attempts, owed.due_ms) == (3, OUTCOME_DONE, 0, 0)
     await done(log, CallLater(owed.number, 2, 99))
-    (later,) = (await log.thread(waits)).owed_calls
+    (later,) = (await log.thread(WAITS)).owed_calls
     assert (later.attempts, later.due_ms, later.outcome) == (2, 99, OUTCOME_DONE)
     await done(log, Called(owed.number, PushOutcome.SENT))
     await done(log, CallLater(owed.number, 3, 100))
-    assert (await log.thread(waits)).owed_calls == []
+    assert (await log.thread(WAITS)).owed_calls == []
 
 
 async def _a_push_target_is_replaced_dropped_and_gone_with_its_pairing(log: Log) -> None:
-    called = PairId(b"T" * 16)
     quiet = Quiet("Europe/Berlin", 1_320, 420, questions_ring=True)
     first, second = (
         Target("https://push.example/1", b"k" * 65, b"a" * 16),
         Target("https://push.example/2", b"k", b"a", quiet),
     )
-    assert await log.target(called) is None  # there is no such pairing
+    assert await log.target(CALLED) is None  # there is no such pairing
     for target in (first, second):
-        await done(log, SetTarget(called, target))
-        assert await log.target(called) == target
-    await done(log, DropTarget(called, first.endpoint))
-    assert await log.target(called) == second
-    await done(log, DropTarget(called, second.endpoint))
-    assert await log.target(called) == Target(quiet=quiet)
-    await done(log, SetTarget(called, Target()))
-    assert await log.target(called) == Target()
-    await done(log, SetTarget(called, first))
-    await done(log, DropTarget(called, first.endpoint))
-    assert not await log.target(called)
-    await done(log, SetTarget(called, first))
-    await done(log, Erase(called, now_ms=9))
-    await done(log, DropTarget(called, first.endpoint))
-    assert await log.target(called) is None
+        await done(log, SetTarget(CALLED, target))
+        assert await log.target(CALLED) == target
+    await done(log, DropTarget(CALLED, first.endpoint))
+    assert await log.target(CALLED) == second
+    await done(log, DropTarget(CALLED, second.endpoint))
+    assert await log.target(CALLED) == Target(quiet=quiet)
+    await done(log, SetTarget(CALLED, Target()))
+    assert await log.target(CALLED) == Target()
+    await done(log, SetTarget(CALLED, first))
+    await done(log, DropTarget(CALLED, first.endpoint))
+    assert not await log.target(CALLED)
+    await done(log, SetTarget(CALLED, first))
+    await done(log, Erase(CALLED, now_ms=9))
+    await done(log, DropTarget(CALLED, first.endpoint))
+    assert await log.target(CALLED) is None
 
 
 async def _everything_is_there_after_a_restart(log: Log, make: Make) -> Log:
@@ -304,7 +309,7 @@ async def _everything_is_there_after_a_restart(log: Log, make: Make) -> Log:
 
     before = await everything()
     await log.close()
-    log = await make(ROOMY)
+    log = await _seated(make, ROOMY)
     assert await everything() == before
     return log
 
@@ -364,7 +369,7 @@ async def _a_report_that_nobody_takes_is_forgotten_like_a_row(log: Log) -> None:
 
 
 async def _a_thread_does_not_outgrow_its_limit(make: Make) -> None:
-    log = await make(10_000)
+    log = await _seated(make, 10_000)
     for number in range(40):
         await done(log, kept(f"large {number}", size=1_000))
     found = await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)

@@ -178,7 +178,7 @@ class PostgresServer:
         db = await asyncpg.connect(self.address("postgres"))
         try:
             cut: int = await db.fetchval(
-                f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1 AND ({where})",
+                f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1 AND ({where})",  # noqa: S608 -- the test's own words
                 database,
             )
         finally:

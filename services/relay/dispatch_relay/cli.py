@@ -1,10 +1,11 @@
-"""The command line: `serve`. Reads words and environment and hands them on; docs/cli.md is its contract."""
+"""The command line: `serve` and `store`. Reads words and environment and hands them on; docs/cli.md is its contract."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,9 @@ from dispatch.errors import BadRequest
 from dispatch_relay import settings
 
 app = program(name="dispatch-relay", about="The relay of Dispatch: carries the thread of a phone and its host.")
+
+store = typer.Typer(no_args_is_help=True, help="The version of the relay's store, and how to change it.")
+app.add_typer(store, name="store")
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- recognised, not listened on
 
@@ -111,6 +115,82 @@ def serve(
             return Exit.FAULT
 
     guarded(run, as_json=context.obj)
+
+
+_Data = Annotated[Path, typer.Option(help="Folder with all of the relay's state.", show_default=False)]
+_Database = Annotated[
+    Path | None, typer.Option(help="File with the address of a PostgreSQL database, in place of SQLite in the folder.")
+]
+
+
+@store.command("version")
+def store_version(context: typer.Context, *, data: _Data, database: _Database = None) -> None:
+    """Say which version the store has, and which one this program knows."""
+    from dispatch_relay import migrating  # noqa: PLC0415 -- a database's driver takes longer to import than `--help` may
+
+    def run(console: Console) -> Exit:
+        from dispatch_relay.migrations import HEAD  # noqa: PLC0415 -- as above
+
+        found = migrating.version(data, database)
+        console.event(
+            {"event": "store", "version": found, "known": HEAD},
+            f"The store has version {found or 'none: nothing is in it yet'}; this program knows up to {HEAD}.",
+        )
+        return Exit.DONE
+
+    _on_store(context, run)
+
+
+@store.command("upgrade")
+def store_upgrade(context: typer.Context, *, data: _Data, database: _Database = None) -> None:
+    """Bring the store to the version of this program, or make it. `serve` does so by itself."""
+    from dispatch_relay import migrating  # noqa: PLC0415 -- as above
+
+    def run(console: Console) -> Exit:
+        from dispatch_relay.migrations import HEAD  # noqa: PLC0415 -- as above
+
+        had = migrating.upgrade(data, database)
+        console.event(
+            {"event": "store", "version": HEAD, "before": had},
+            f"The store has version {HEAD}" + (" already." if had == HEAD else f"; before, it had {had or 'none'}."),
+        )
+        return Exit.DONE
+
+    _on_store(context, run)
+
+
+@store.command("downgrade")
+def store_downgrade(
+    context: typer.Context,
+    *,
+    data: _Data,
+    database: _Database = None,
+    to: Annotated[str | None, typer.Option(help="The version to bring it to; one below, if not said.")] = None,
+) -> None:
+    """Bring the store to an older version, for an older program. No relay may run meanwhile."""
+    from dispatch_relay import migrating  # noqa: PLC0415 -- as above
+
+    def run(console: Console) -> Exit:
+        now = migrating.downgrade(data, database, to=to)
+        console.event({"event": "store", "version": now}, f"The store has version {now}.")
+        return Exit.DONE
+
+    _on_store(context, run)
+
+
+def _on_store(context: typer.Context, run: Callable[[Console], Exit]) -> None:
+    console = Console.standard(as_json=context.obj)
+
+    def guard() -> Exit:
+        try:
+            return run(console)
+        except ValueError as failure:
+            raise BadRequest(str(failure)) from failure
+        except OSError as failure:
+            console.event({"event": "failed", "text": str(failure)}, console.styled(str(failure), fg="red"))
+            return Exit.FAULT
+
+    guarded(guard, as_json=context.obj)
 
 
 def _web(listen: str | None, advertise: str | None, origins: list[str], certificate: Any) -> Any:

@@ -218,7 +218,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The pairing service has the reports of these numbers. Several relays commit theirs side by side, so none stands for others."""
+    """The pairing service has the reports of these numbers. Several relays commit side by side, so that none stands for others."""
 
     numbers: Sequence[int]
 

@@ -1,4 +1,4 @@
--- The relay's store. Times are ms since 1970. Rows have rowids and narrow indexes: a key on blobs cost three times as much.
+-- The relay's store, as a new one begins: what `migrations` makes of an empty one, which a test compares. Times are ms since 1970. Rows have rowids and narrow indexes: a key on blobs cost three times as much.
 CREATE TABLE IF NOT EXISTS pairing (
     id INTEGER PRIMARY KEY,
     pair_id BLOB NOT NULL UNIQUE,
@@ -54,6 +54,7 @@ CREATE TABLE IF NOT EXISTS presence (
     instance BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS presence_by_end ON presence (pairing, end_kind);
+CREATE INDEX IF NOT EXISTS presence_there ON presence (pairing) WHERE standing IN ('reachable', 'reconnecting');
 
 -- Calls to the person of a pairing, and what became of each: the word of a metric, empty while it is owed.
 CREATE TABLE IF NOT EXISTS call (
@@ -93,3 +94,6 @@ CREATE TABLE IF NOT EXISTS report (
     outcome INTEGER NOT NULL,
     ended_ms INTEGER NOT NULL
 ) STRICT;
+
+CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY);
+INSERT OR IGNORE INTO alembic_version VALUES ('0002');

@@ -1,7 +1,7 @@
 """Which relay has the room of a pairing, as an interface, and its whole truth where there is one relay. docs/scale.md.
 
-Called by `rooms`: who has no seat makes no room. `postgres.seats` implements it for several relays; every implementation
-passes `tests.support.log_contract.check_seats`.
+Called by `rooms`: who has no seat makes no room. `postgres.seats` implements it for several relays, and passes
+`tests.support.seats_contract.check_seats`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +22,7 @@ from dispatch import errors
 from dispatch.ids import Instance, MessageId, PairId, TaskId
 from dispatch.words import Language
 
+from dispatch_relay import sqlite_version
 from dispatch_relay.log import Done, Failed, Op, Pending, Report, Row, Then, Untold
 from dispatch_relay.log import Thread as ThreadState
 from dispatch_relay.presence import End, Presence, Standing
@@ -30,7 +30,6 @@ from dispatch_relay.push import OwedCall
 from dispatch_relay.push.target import Quiet, Target
 from dispatch_relay.sqlite_writer import COLUMNS, ROW_OVERHEAD_BYTES, Writer, connect, row_of
 
-SCHEMA_VERSION = 1
 BATCH_OPS = 1_000
 
 T = TypeVar("T")
@@ -64,12 +63,12 @@ class SqliteLog:
         busy_seconds: float = 2.0,
         on_commit: OnCommit = lambda ops, seconds: None,
     ) -> SqliteLog:
-        """Open or make the store; `on_commit` is told ops and seconds of each commit, on the loop.
+        """Open or make the store, or bring an older one up to date.
 
-        Raises errors.StoreFailed.
+        `on_commit` is told ops and seconds of each commit, on the loop. Raises errors.StoreFailed.
         """
         try:
-            await asyncio.to_thread(_prepare, path)
+            await asyncio.to_thread(sqlite_version.upgrade, path)
             return cls(path, thread_bytes=thread_bytes, busy_seconds=busy_seconds, on_commit=on_commit)
         except sqlite3.Error as failure:
             raise errors.StoreFailed(str(failure)) from failure
@@ -167,17 +166,6 @@ class SqliteLog:
 
     async def untold(self, *, limit: int) -> Untold:
         return await self._read(lambda db: _read_untold(db, limit))
-
-
-def _prepare(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with closing(connect(path)) as db:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in {0, SCHEMA_VERSION}:
-            raise errors.StoreFailed(f"{path} has schema {version}, this relay knows {SCHEMA_VERSION}")
-        db.executescript(files("dispatch_relay").joinpath("schema.sql").read_text())
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    path.chmod(0o600)
 
 
 def _read_rows(db: sqlite3.Connection, pair_id: PairId, after_seq: int, limit_bytes: int) -> list[Row]:

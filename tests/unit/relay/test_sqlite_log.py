@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 from dispatch import errors
 from dispatch_relay.log import Done, Failed
+from dispatch_relay.seats import OneRelay
 from dispatch_relay.sqlite_log import SqliteLog
 
 from tests.support.log_contract import PAIR, ROOMY, check_log, done, kept, posted, result
 
 
 async def test_sqlite_keeps_the_contract_of_the_log(tmp_path: Path) -> None:
-    async def make(thread_bytes: int) -> SqliteLog:
-        return await SqliteLog.open(tmp_path / "log.sqlite3", thread_bytes=thread_bytes)
+    async def make(thread_bytes: int) -> tuple[SqliteLog, OneRelay]:
+        return await SqliteLog.open(tmp_path / "log.sqlite3", thread_bytes=thread_bytes), OneRelay("alone")
 
     await check_log(make)
 
@@ -68,7 +69,7 @@ async def test_a_store_of_another_version_is_not_touched(tmp_path: Path) -> None
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(errors.StoreFailed):
+    with pytest.raises(errors.StoreFailed, match=r"version 0099.*up to 0002"):
         await SqliteLog.open(path)
 
 
