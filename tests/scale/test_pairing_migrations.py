@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from dispatch.runtime.database import DatabaseAddress, parse_database
 from dispatch_pairing.sql import open_postgres, schema
 
@@ -17,23 +15,17 @@ from tests.support.postgres import PostgresServer
 from tests.support.processes import run
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with PostgresServer.running() as running:
-        yield running
+async def a_database(postgres: PostgresServer) -> DatabaseAddress:
+    return parse_database(postgres.address(await postgres.new_database()))
 
 
-async def a_database(server: PostgresServer) -> DatabaseAddress:
-    return parse_database(server.address(await server.new_database()))
-
-
-async def test_revisions_go_up_and_down_with_all_rows_and_agree_with_the_tables(server: PostgresServer) -> None:
-    address = await a_database(server)
+async def test_revisions_go_up_and_down_with_all_rows_and_agree_with_the_tables(postgres: PostgresServer) -> None:
+    address = await a_database(postgres)
     await check_migrations(schema.in_database(address), lambda: open_postgres(address))
 
 
-async def test_services_of_a_new_version_that_start_together_upgrade_once(server: PostgresServer) -> None:
-    address = await a_database(server)
+async def test_services_of_a_new_version_that_start_together_upgrade_once(postgres: PostgresServer) -> None:
+    address = await a_database(postgres)
     place = schema.in_database(address)
     store = await open_postgres(address)
     await furnish(store)
@@ -49,10 +41,10 @@ async def test_services_of_a_new_version_that_start_together_upgrade_once(server
     assert await agrees(place)
 
 
-async def test_the_command_tells_the_version_of_a_database(server: PostgresServer, tmp_path: Path) -> None:
-    name = await server.new_database()
-    file = server.address_file(name, tmp_path / "database")
+async def test_the_command_tells_the_version_of_a_database(postgres: PostgresServer, tmp_path: Path) -> None:
+    name = await postgres.new_database()
+    file = postgres.address_file(name, tmp_path / "database")
     words = ("dispatch-pairing", "store", "version", "--data", str(tmp_path / "data"), "--database", str(file))
     assert await run(*words) == (0, [{"event": "store", "version": None, "known": "0002"}])
-    await (await open_postgres(parse_database(server.address(name)))).close()
+    await (await open_postgres(parse_database(postgres.address(name)))).close()
     assert await run(*words) == (0, [{"event": "store", "version": "0002", "known": "0002"}])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -55,10 +55,9 @@ class World:
         return events
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[PostgresServer]:
-    with PostgresServer.running() as running:
-        yield running
+@pytest.fixture
+def database(postgres: PostgresServer) -> PostgresServer:
+    return postgres
 
 
 @pytest.fixture

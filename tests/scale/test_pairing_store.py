@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 from dispatch.errors import StoreFailed
@@ -18,28 +18,22 @@ from tests.support.ports import address_to_come_back_to
 from tests.support.postgres import PostgresServer
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with PostgresServer.running() as running:
-        yield running
+async def a_database(postgres: PostgresServer) -> DatabaseAddress:
+    return parse_database(postgres.address(await postgres.new_database()))
 
 
-async def a_database(server: PostgresServer) -> DatabaseAddress:
-    return parse_database(server.address(await server.new_database()))
-
-
-async def test_postgres_does_what_every_store_must(server: PostgresServer) -> None:
-    await (await open_postgres(first := await a_database(server))).close()
+async def test_postgres_does_what_every_store_must(postgres: PostgresServer) -> None:
+    await (await open_postgres(first := await a_database(postgres))).close()
     template = first.shown.rpartition("/")[2]
 
     async def make() -> SqlStore:
-        return await open_postgres(parse_database(server.address(await server.new_database(template=template))))
+        return await open_postgres(parse_database(postgres.address(await postgres.new_database(template=template))))
 
     await check_repository(make)
 
 
-async def test_services_that_open_a_new_database_together_make_one_schema(server: PostgresServer) -> None:
-    address = await a_database(server)
+async def test_services_that_open_a_new_database_together_make_one_schema(postgres: PostgresServer) -> None:
+    address = await a_database(postgres)
     stores = await asyncio.gather(*(open_postgres(address) for _ in range(4)))
 
     async def add(number: int, store: SqlStore) -> bool:
@@ -53,8 +47,8 @@ async def test_services_that_open_a_new_database_together_make_one_schema(server
         await store.close()
 
 
-async def test_writers_of_two_services_are_never_between_each_others_read_and_write(server: PostgresServer) -> None:
-    address = await a_database(server)
+async def test_writers_of_two_services_are_never_between_each_others_read_and_write(postgres: PostgresServer) -> None:
+    address = await a_database(postgres)
     one, other = await open_postgres(address), await open_postgres(address)
 
     async def count(store: SqlStore) -> None:
@@ -69,8 +63,8 @@ async def test_writers_of_two_services_are_never_between_each_others_read_and_wr
     await asyncio.gather(one.close(), other.close())
 
 
-async def test_a_reader_sees_one_moment_and_can_not_write(server: PostgresServer) -> None:
-    address = await a_database(server)
+async def test_a_reader_sees_one_moment_and_can_not_write(postgres: PostgresServer) -> None:
+    address = await a_database(postgres)
     store = await open_postgres(address)
     async with store.read() as kept:
         assert await kept.accounts.all() == []
@@ -90,9 +84,9 @@ async def _said(store: SqlStore, do: Callable[[Repositories], Awaitable[object]]
     return refused.value.detail
 
 
-async def test_what_postgres_says_never_shows_a_value(server: PostgresServer) -> None:
+async def test_what_postgres_says_never_shows_a_value(postgres: PostgresServer) -> None:
     """Found: PostgreSQL quotes the row in what it says of a broken rule, and asyncpg the value that it can't send."""
-    store = await open_postgres(await a_database(server))
+    store = await open_postgres(await a_database(postgres))
     session = WebSession(b"secretsecret" * 3, AccountId(b"x" * 16), 1, 2)
 
     async def twice(kept: Repositories) -> None:
@@ -112,11 +106,11 @@ async def test_what_postgres_says_never_shows_a_value(server: PostgresServer) ->
     await store.close()
 
 
-async def test_calls_fail_while_the_server_is_away_and_the_next_works_when_it_is_back(server: PostgresServer) -> None:
-    store = await open_postgres(await a_database(server))
+async def test_calls_fail_while_the_server_is_away_and_the_next_works_when_it_is_back(postgres: PostgresServer) -> None:
+    store = await open_postgres(await a_database(postgres))
     async with store.write() as kept:
         await kept.accounts.add(an_account())
-    server.kill()
+    postgres.kill()
     try:
         for _ in range(2):
             with pytest.raises(StoreFailed):
@@ -126,7 +120,7 @@ async def test_calls_fail_while_the_server_is_away_and_the_next_works_when_it_is
                 async with store.write():
                     pass
     finally:
-        server.start()
+        postgres.start()
     async with store.read() as kept:
         assert await kept.accounts.all() == [an_account()]
     async with store.write() as kept:
@@ -136,15 +130,15 @@ async def test_calls_fail_while_the_server_is_away_and_the_next_works_when_it_is
 
 @pytest.mark.parametrize("before_the_commit", [True, False])
 async def test_a_connection_that_breaks_in_a_transaction_fails_that_call_alone(
-    server: PostgresServer, before_the_commit: bool
+    postgres: PostgresServer, before_the_commit: bool
 ) -> None:
-    address = await a_database(server)
+    address = await a_database(postgres)
     name = address.shown.rpartition("/")[2]
     store = await open_postgres(address)
 
     async def cut_off(kept: Repositories) -> None:
         await kept.accounts.add(an_account())
-        assert await server.cut(name) == 1
+        assert await postgres.cut(name) == 1
         if before_the_commit:
             await kept.accounts.all()
 
@@ -156,23 +150,23 @@ async def test_a_connection_that_breaks_in_a_transaction_fails_that_call_alone(
 
 
 async def test_a_service_that_stands_still_in_a_transaction_does_not_keep_the_others_for_long(
-    server: PostgresServer,
+    postgres: PostgresServer,
 ) -> None:
-    store = await open_postgres(await a_database(server))
+    store = await open_postgres(await a_database(postgres))
     async with store.write() as kept:
         sql = kept.accounts._sql  # type: ignore[attr-defined] # looks at the very connection
         assert (await sql.exec_driver_sql("SHOW idle_in_transaction_session_timeout")).scalar_one() == "10s"
     await store.close()
 
 
-async def test_a_database_that_is_not_there_or_lets_nobody_in_is_one_clear_error(server: PostgresServer) -> None:
+async def test_a_database_that_is_not_there_or_lets_nobody_in_is_one_clear_error(postgres: PostgresServer) -> None:
     for url in (
-        server.address("nothing"),
-        server.address("postgres").replace(server.password, "hunter2"),
+        postgres.address("nothing"),
+        postgres.address("postgres").replace(postgres.password, "hunter2"),
         f"postgresql://dispatch:hunter2@{address_to_come_back_to()}/x",
-        server.address("postgres") + "?sslmode=verify-full",
+        postgres.address("postgres") + "?sslmode=verify-full",
     ):
         with pytest.raises(StoreFailed) as refused:
             await open_postgres(parse_database(url))
         assert "hunter2" not in refused.value.detail
-        assert server.password not in refused.value.detail
+        assert postgres.password not in refused.value.detail

@@ -31,10 +31,9 @@ from tests.support.postgres import PostgresServer
 from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[PostgresServer]:
-    with PostgresServer.running() as running:
-        yield running
+@pytest.fixture
+def database(postgres: PostgresServer) -> PostgresServer:
+    return postgres
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ class TestBuckets:
 
 class TestStamp:
     def test_services_at_different_places_of_a_rotation_know_each_others(self) -> None:
-        announced, signing, alone = (Stamp(lambda keys=keys: keys) for keys in ((b"1", b"2"), (b"2", b"1"), (b"2",)))
+        announced, signing, alone = Stamp(lambda: (b"1", b"2")), Stamp(lambda: (b"2", b"1")), Stamp.of(b"2")
 
         assert announced.fits(signing.make(b"x"), b"x")
         assert signing.fits(announced.make(b"x"), b"x")
