@@ -13,6 +13,7 @@ from dispatch.ids import PairId
 from dispatch.runtime.database import DatabaseAddress, parse_database
 from dispatch_relay.log import Acked, Decide, Done, Failed, Keep, Log, Op, Sweep
 from dispatch_relay.postgres import seats as postgres_seats
+from dispatch_relay.postgres import transaction
 from dispatch_relay.postgres.opening import Store, open_store
 from dispatch_relay.presence import End
 from dispatch_relay.seats import Seats
@@ -169,6 +170,28 @@ async def test_the_seats_of_a_relay_that_says_nothing_are_free_after_a_while(
     assert await store.seats.take(PAIR) == "frozen"
     await sql.execute("UPDATE relay SET seen = now() - make_interval(secs => $1)", postgres_seats.GONE_SECONDS + 1.0)
     assert await store.seats.take(PAIR) is None
+
+
+async def test_a_seat_is_not_taken_while_its_relays_last_transaction_is_under_way(
+    address: DatabaseAddress, opened: Open, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    store = await opened()
+    await sql.execute(SAID, "killed", 0.0)
+    await sql.execute(SEAT, PAIR, "killed")
+    last = sql.transaction()
+    await last.start()
+    await sql.fetch(transaction._SEATS, "killed", [PAIR])
+    taking = asyncio.ensure_future(store.seats.take(PAIR))
+    beside = await asyncpg.connect(address.url)
+
+    async def waits() -> bool:
+        return taking.done() or bool(await beside.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+    await until_so(waits)
+    assert not taking.done()
+    await last.commit()
+    assert await taking is None
+    await beside.close()
 
 
 async def test_a_relay_that_was_gone_hears_which_seats_it_lost_and_goes_on_with_the_rest(
