@@ -176,14 +176,13 @@ class Couple:
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[PostgresServer, NatsServer]]:
-    with PostgresServer.running() as postgres, NatsServer.running() as nats:
-        yield postgres, nats
+def nats() -> Iterator[NatsServer]:
+    with NatsServer.running() as running:
+        yield running
 
 
 @pytest.fixture
-async def world(servers: tuple[PostgresServer, NatsServer], tmp_path: Path) -> AsyncIterator[World]:
-    postgres, nats = servers
+async def world(postgres: PostgresServer, nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
     async with TrustService() as trust:
         world = World(tmp_path, postgres, nats, trust, await postgres.new_database())
         world.relays += await asyncio.gather(world.serve(0), world.serve(1))
