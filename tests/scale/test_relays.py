@@ -11,7 +11,9 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dispatch import errors
@@ -168,11 +170,15 @@ class Couple:
             setattr(self, role, await self.world.attach(getattr(self.pair, role), *relays))
         for end, word in ((self.host, "deliver"), (self.phone, "receipt")):
             for message_id in self.posted:
-                await end.got(word, lambda one, wanted=message_id: one.message_id == wanted)
+                await end.got(word, partial(_is_about, message_id))
         self.look()
         for message_id in self.posted:
             assert len(self.gone[message_id]) == 1, "a command with two goes"
             assert self.gone[message_id] == self.receipts[message_id]
+
+
+def _is_about(message_id: bytes, one: Any) -> bool:
+    return bool(one.message_id == message_id)
 
 
 @pytest.fixture(scope="module")
