@@ -94,7 +94,7 @@ class Relay:
         self.data = data
         self.settings = settings
         self.push = RecordingPush()
-        self.trust = TrustService() if beside is None else beside.trust
+        self.trust: TrustService = TrustService() if beside is None else beside.trust
         self.grpc_address = ""
         self.web_address = ""
         self.advertise = ""  # where devices reach it, when that is not where it listens

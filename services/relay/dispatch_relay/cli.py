@@ -215,7 +215,8 @@ def _shared_with(
         return None
     if database is None or bus is None:
         raise ValueError("--database and --bus go together")
-    mistakes, read = [], []
+    mistakes: list[str] = []
+    read: list[Any] = []
     if find_spec("asyncpg") is None or find_spec("nats") is None:
         raise ValueError("--database and --bus need what the extra `scale` installs: dispatch-relay[scale]")
     for what in (
