@@ -230,7 +230,7 @@ def rows(folder: Path, table: str) -> int:
 
 
 async def until(met: Callable[[], bool]) -> None:
-    """Wait for a condition in the files of other processes: relays hear within 15 s of what the operator's command did."""
+    """Wait for a condition in the files of other processes: relays hear within 5 s of what the operator's command did."""
     async with asyncio.timeout(2 * DEADLINE_SECONDS):
         while not met():  # noqa: ASYNC110 -- no event announces it here
             await asyncio.sleep(0.1)

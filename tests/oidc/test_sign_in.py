@@ -18,6 +18,7 @@ from dispatch_pairing.model import Visitor
 from dispatch_pairing.oidc.provider import Provider
 from dispatch_pairing.oidc.settings import ProviderSettings
 from dispatch_pairing.oidc.web import WebSignIns
+from dispatch_pairing.stamp import Stamp
 from prometheus_client import CollectorRegistry
 
 from tests.oidc.certified import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, Browser, Certified
@@ -207,7 +208,7 @@ async def web(provider: Certified) -> AsyncIterator[WebSignIns]:
     settings = ProviderSettings(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     metrics, clock = Metrics(CollectorRegistry()), SystemClock()
     async with Provider.opened(settings, clock=clock, metrics=metrics) as line:
-        yield WebSignIns(provider=line, clock=clock, rng=os.urandom, key=os.urandom(32))
+        yield WebSignIns(provider=line, clock=clock, rng=os.urandom, stamp=Stamp.of(os.urandom(32)))
 
 
 async def test_a_person_signs_in_to_the_account_page_at_the_provider(

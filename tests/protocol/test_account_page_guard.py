@@ -11,6 +11,7 @@ from dispatch.address import Address
 from dispatch.tls import KeyFiles
 from dispatch_pairing.app import Settings, running
 from dispatch_pairing.listeners import WebListener
+from dispatch_pairing.storage import Storage
 
 from tests.support.account_page import LOOPBACK, turned_away
 from tests.support.browser_end import Browser
@@ -110,7 +111,9 @@ async def test_no_path_leads_elsewhere(ada: Browser, path: str) -> None:
 async def test_off_this_computer_the_page_needs_a_certificate(tmp_path: Path, certificate: object) -> None:
     files = None if certificate is None else Certificates(tmp_path).server()
     settings = Settings(
-        listen=Address.parse("127.0.0.1:0"), data=tmp_path / "data", web=WebListener(Address.parse("0.0.0.0:0"), files)
+        listen=Address.parse("127.0.0.1:0"),
+        storage=Storage.given(tmp_path) / "data",
+        web=WebListener(Address.parse("0.0.0.0:0"), files),
     )
     if files is not None:
         async with running(settings) as service:

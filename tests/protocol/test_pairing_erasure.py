@@ -10,7 +10,7 @@ import pytest
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch_pairing.accounts import erase, named
-from dispatch_pairing.app import DATABASE
+from dispatch_pairing.storage import DATABASE
 
 from tests.support.pairing_device import TRUST, a_host, signed_pairing
 from tests.support.pairing_service import PairingService

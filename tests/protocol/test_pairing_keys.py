@@ -11,11 +11,11 @@ import pytest
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.proof import KeySignature, PinnedKeys, may_replace, verify_grant
-from dispatch_pairing.app import DATABASE
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.model import SigningKey
 from dispatch_pairing.signing_keys import KEYS, Phase, phase, rotate
 from dispatch_pairing.sql import open_sqlite
+from dispatch_pairing.storage import DATABASE
 
 from tests.support.pairing_device import Device
 from tests.support.pairing_service import PairingService

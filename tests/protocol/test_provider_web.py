@@ -13,6 +13,7 @@ from dispatch_pairing.model import Visitor
 from dispatch_pairing.oidc.provider import Provider
 from dispatch_pairing.oidc.settings import ProviderSettings
 from dispatch_pairing.oidc.web import LIFETIME_MS, WebSignIns
+from dispatch_pairing.stamp import Stamp
 from prometheus_client import CollectorRegistry
 
 from tests.support.pairing_service import HandClock
@@ -36,7 +37,7 @@ def provider(clock: HandClock) -> Iterator[TinyProvider]:
 async def web(provider: TinyProvider, clock: HandClock) -> AsyncIterator[WebSignIns]:
     settings = ProviderSettings(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     async with Provider.opened(settings, clock=clock, metrics=Metrics(CollectorRegistry())) as line:
-        yield WebSignIns(provider=line, clock=clock, rng=os.urandom, key=b"k" * 32)
+        yield WebSignIns(provider=line, clock=clock, rng=os.urandom, stamp=Stamp.of(b"k" * 32))
 
 
 async def test_a_browser_that_comes_back_brings_who_somebody_is(web: WebSignIns, provider: TinyProvider) -> None:
@@ -104,7 +105,7 @@ async def test_what_another_service_kept_is_worth_nothing(web: WebSignIns, provi
     settings = ProviderSettings(issuer=provider.issuer, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     clock = HandClock()
     async with Provider.opened(settings, clock=clock, metrics=Metrics(CollectorRegistry())) as line:
-        url, kept = await WebSignIns(provider=line, clock=clock, rng=os.urandom, key=b"x" * 32).begin(HERE)
+        url, kept = await WebSignIns(provider=line, clock=clock, rng=os.urandom, stamp=Stamp.of(b"x" * 32)).begin(HERE)
 
     with pytest.raises(errors.SignInExpired):
         await web.finish(kept, provider.authorize(url))

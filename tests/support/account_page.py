@@ -12,10 +12,10 @@ from dispatch.address import Address
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.ids import AccountId, DeviceId, PairId, TaskId
-from dispatch_pairing.app import DATABASE
 from dispatch_pairing.listeners import WebListener
 from dispatch_pairing.model import TaskRecord
 from dispatch_pairing.sql import open_sqlite
+from dispatch_pairing.storage import DATABASE
 from dispatch_pairing.store import Repositories
 
 from tests.support.pairing_device import Device

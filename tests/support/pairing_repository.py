@@ -76,6 +76,15 @@ async def _furnish(store: Store) -> None:
             await kept.devices.put(device)
 
 
+async def furnish(store: Store) -> None:
+    """Put something into tables that point at each other."""
+    await _furnish(store)
+    async with store.write() as kept:
+        await kept.offers.put(an_offer())
+        await kept.offers.add_step(an_offer().offer_id, 1, b"x")
+        await kept.pairings.put(a_pairing())
+
+
 async def check_repository(make: Make) -> None:
     """Run every check on a store of its own."""
     for check in (
@@ -110,6 +119,7 @@ async def _accounts(store: Store) -> None:
     async with store.read() as kept:
         assert await kept.accounts.find("ada") == an_account()
         assert await kept.accounts.find("ADA") is None
+        assert await kept.accounts.find("ada\0") is None
         assert [account.folded for account in await kept.accounts.all()] == ["ada", "bob"]
         assert await kept.accounts.get(ADA) == an_account()
         assert await kept.accounts.get(AccountId(b"x" * 16)) is None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,20 @@ from urllib.request import urlopen
 
 from dispatch.address import Address
 from dispatch.clock import SystemClock
+from dispatch.runtime.bus import BusOptions
 from dispatch.runtime.certificate import CertificateFiles
+from dispatch.runtime.database import DatabaseAddress
 from dispatch.runtime.origins import Origins
 from dispatch.runtime.peer import Proxies
 from dispatch_pairing.accounts import add
-from dispatch_pairing.app import DATABASE, Running, Settings, running
+from dispatch_pairing.app import Running, Settings, running
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.listeners import ServicesListener, WebListener
 from dispatch_pairing.model import Plan
 from dispatch_pairing.oidc.settings import ProviderSettings
 from dispatch_pairing.passwords import Cost, Passwords
 from dispatch_pairing.policy import Policy
-from dispatch_pairing.sql import open_sqlite
+from dispatch_pairing.storage import Storage
 from dispatch_pairing.store import Store
 from dispatch_pairing.web.provider import Provider
 
@@ -56,24 +57,19 @@ def with_limits(**changed: Any) -> Limits:
     return replace(Limits(look_again_ms=3_600_000, heartbeat_ms=3_600_000), **changed)
 
 
-async def add_account(folder: Path, name: str, password: str, plan: Plan = Plan.PRO) -> None:
+async def add_account(storage: Storage | Path, name: str, password: str, plan: Plan = Plan.PRO) -> None:
     """Make an account in a service's data, as the command line does, but with a password that costs little to check."""
     passwords = Passwords(rng=os.urandom, cost=CHEAP, waiting=1)
     try:
-        async with store_of(folder) as store:
+        async with store_of(storage) as store:
             await add(name, password, plan=plan, store=store, passwords=passwords, clock=SystemClock(), rng=os.urandom)
     finally:
         passwords.close()
 
 
-@asynccontextmanager
-async def store_of(folder: Path) -> AsyncIterator[Store]:
-    """Open the store of a service beside it, as the command line does."""
-    store = await open_sqlite(folder / DATABASE)
-    try:
-        yield store
-    finally:
-        await store.close()
+def store_of(storage: Storage | Path) -> AbstractAsyncContextManager[Store]:
+    """Open the store of a service beside it, as the command line does; a folder stands for SQLite in it."""
+    return (Storage.given(storage) if isinstance(storage, Path) else storage).opened()
 
 
 @dataclass(slots=True)
@@ -87,6 +83,9 @@ class PairingService:
     carrier: str = "grpc"
     limits: Limits = field(default_factory=with_limits)
     clock: HandClock = field(default_factory=HandClock)
+    database: DatabaseAddress | None = None
+    """Where several services keep what they keep; None: SQLite, in the folder."""
+    bus: BusOptions | None = None
     relay: str | None = "127.0.0.1:7302"
     advertise: tuple[str, ...] = ()
     listen: str = field(default_factory=address_to_come_back_to)
@@ -113,7 +112,8 @@ class PairingService:
             self.web = WebListener(Address.parse(address_to_come_back_to()), origins=Origins.parse([connect_end.PAGE]))
         settings = Settings(
             listen=Address.parse(self.listen),
-            data=self.folder,
+            storage=self.storage,
+            bus=self.bus,
             relay=self.relay,
             metrics=Address.parse("127.0.0.1:0"),
             advertise=self.advertise,
@@ -150,6 +150,11 @@ class PairingService:
         self.clock.now_ms += ms
 
     @property
+    def storage(self) -> Storage:
+        """What the operator's commands would be told."""
+        return Storage(data=self.folder, database=self.database, keys=self.folder)
+
+    @property
     def running(self) -> Running:
         assert self._service is not None
         return self._service
@@ -169,11 +174,11 @@ class PairingService:
 
     async def add_account(self, name: str = "ada", password: str = PASSWORD, *, plan: Plan = Plan.PRO) -> None:
         """Make an account, as the command line does: beside the service, on the same file."""
-        await add_account(self.folder, name, password, plan)
+        await add_account(self.storage, name, password, plan)
 
     def store(self) -> AbstractAsyncContextManager[Store]:
         """Open its store beside it."""
-        return store_of(self.folder)
+        return store_of(self.storage)
 
     async def host(self, name: str = "desk", *, account: str = "ada") -> Device:
         """Give a host that is signed in."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from dispatch.api.relay.v1.relay_pb2 import PushHint
 from dispatch.ids import PairId
 from dispatch.tls import BY_THE_RULE, Dialler
 from dispatch_relay.app import Options, Running, WebOptions, serve
+from dispatch_relay.kept import Kept
 from dispatch_relay.push import OwedCall, PushOutcome
 from dispatch_relay.settings import Settings
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -80,15 +81,20 @@ class Relay:
         settings: Settings = QUICK,
         dialler: Dialler = BY_THE_RULE,
         carrier: str = "grpc",
+        beside: Relay | None = None,
+        kept: Callable[[], Kept] | None = None,
         **options: Any,
     ) -> None:
+        """`beside` is one that follows the same pairing service and outlives this one; `kept` makes what both have in common."""
+        self._beside = beside
+        self._kept = kept
         self.carrier = carrier
         self._dialler = dialler
         self._options = options
         self.data = data
         self.settings = settings
         self.push = RecordingPush()
-        self.trust = TrustService()
+        self.trust: TrustService = TrustService() if beside is None else beside.trust
         self.grpc_address = ""
         self.web_address = ""
         self.advertise = ""  # where devices reach it, when that is not where it listens
@@ -98,7 +104,8 @@ class Relay:
         self._ends: list[DeviceEnd] = []
 
     async def __aenter__(self) -> Relay:
-        await self.trust.__aenter__()
+        if self._beside is None:
+            await self.trust.__aenter__()
         await self.start()
         return self
 
@@ -107,7 +114,8 @@ class Relay:
     ) -> None:
         await asyncio.gather(*(end.drop() for end in self._ends))
         await self.stop()
-        await self.trust.__aexit__(kind, error, trace)
+        if self._beside is None:
+            await self.trust.__aexit__(kind, error, trace)
 
     @property
     def address(self) -> str:
@@ -134,6 +142,7 @@ class Relay:
                 self.settings,
                 ready=listening.set_result,
                 stopped=self._stopped,
+                kept=None if self._kept is None else self._kept(),
                 push=None if "push" in self._options else self.push,  # else it makes its own
             )
         )

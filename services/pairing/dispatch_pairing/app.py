@@ -6,16 +6,17 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dispatch import GRPC_EXPERIMENTS
 from dispatch.address import Address
 from dispatch.clock import Clock, SystemClock
-from dispatch.errors import HomeInUse, StoreFailed
+from dispatch.errors import Draining, HomeInUse, StoreFailed
 from dispatch.ids import Rng
 from dispatch.names import service_name as checked_name
+from dispatch.runtime.bus import BusOptions
 from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.origins import host_of
@@ -33,7 +34,8 @@ from dispatch_pairing.api.pairings import PairingApi
 from dispatch_pairing.api.trust import TrustApi
 from dispatch_pairing.api.welcome import Welcome
 from dispatch_pairing.attempts import Attempts
-from dispatch_pairing.bell import Bell
+from dispatch_pairing.bell import TRUST, Bell
+from dispatch_pairing.bus_bell import BusBell
 from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.devices import Devices
@@ -55,14 +57,14 @@ from dispatch_pairing.policy import Policy, SignUp
 from dispatch_pairing.relays import Relays
 from dispatch_pairing.sign_ins import SignIns
 from dispatch_pairing.signing_keys import SigningKeys
-from dispatch_pairing.sql import open_sqlite
+from dispatch_pairing.stamp import Stamp
+from dispatch_pairing.storage import Storage
 from dispatch_pairing.store import Store
 from dispatch_pairing.streams import Streams
 from dispatch_pairing.trust import Trust
 from dispatch_pairing.web.openid import OpenIdProvider
 from dispatch_pairing.web.provider import Provider as WebProvider
 
-DATABASE = "pairing.db"
 _LOCK = "serve.lock"
 _GRACE_SECONDS = 3.0
 
@@ -74,7 +76,9 @@ class Settings:
     """What the operator says."""
 
     listen: Address
-    data: Path
+    storage: Storage
+    bus: BusOptions | None = None
+    """What carries the bell to the other services on the same database; None: there are none."""
     relay: str | None = None
     """The relay handed to devices; None means those that follow the trust feed."""
     web_relay: str | None = None
@@ -115,14 +119,6 @@ class Running:
     """Rung by a test that sets the clock."""
 
 
-def make_folder(data: Path) -> None:
-    """Make the folder for the data, for this user only. Raises StoreFailed."""
-    try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as failure:
-        raise StoreFailed(f"can't make {data}: {failure.strerror}") from failure
-
-
 @asynccontextmanager
 async def running(
     settings: Settings,
@@ -146,10 +142,12 @@ async def running(
         web=settings.web,
         plaintext=settings.plaintext,
     )
-    make_folder(settings.data)
+    storage = settings.storage
+    storage.make_folders()
 
-    with _locked(settings.data / _LOCK):
-        store = await open_sqlite(settings.data / DATABASE)
+    # In a database several services are meant: what they must not do at once is kept apart by its locks.
+    with _locked(storage.data / _LOCK) if storage.database is None else nullcontext():
+        store = await storage.open()
         passwords = Passwords(rng=rng, cost=cost or Cost(), waiting=limits.passwords_waiting)
         try:
             registry = CollectorRegistry()
@@ -204,8 +202,11 @@ async def _serving(
         for_services=FOR_SERVICES,
     )
     address = listeners.bind(settings.listen)
-    bell = Bell()
-    keys = await SigningKeys.open(store=store, folder=settings.data, clock=clock, rng=rng, limits=limits, bell=bell)
+    bus_bell = None if settings.bus is None else BusBell()
+    bell = Bell() if bus_bell is None else bus_bell.bell
+    keys = await SigningKeys.open(
+        store=store, folder=settings.storage.keys, clock=clock, rng=rng, limits=limits, bell=bell
+    )
     service_name = await _name(settings, address, store=store, clock=clock)
     async with store.read() as kept:
         metrics.pairings_active.set(await kept.pairings.count_active())
@@ -220,7 +221,7 @@ async def _serving(
         store=store,
         clock=clock,
         limits=limits,
-        nonces=Nonces(key=keys.secret("nonce"), lifetime_ms=limits.nonce_ms),
+        nonces=Nonces(stamp=keys.stamp("nonce"), lifetime_ms=limits.nonce_ms),
         names=names,
         metrics=metrics,
     )
@@ -242,7 +243,7 @@ async def _serving(
     if provider is not None:
         newcomers = provider.settings.newcomers or rules.sign_up is SignUp.OPEN
         logins = Logins(store=store, clock=clock, rng=rng, newcomers=newcomers)
-        web_sign_ins = WebSignIns(provider=provider, clock=clock, rng=rng, key=keys.secret("web sign-in"))
+        web_sign_ins = WebSignIns(provider=provider, clock=clock, rng=rng, stamp=keys.stamp("web sign-in"))
         web_provider = web_provider or OpenIdProvider(
             issuer=provider.settings.issuer, sign_ins=web_sign_ins, logins=logins
         )
@@ -308,28 +309,33 @@ async def _serving(
         provider=None if provider is None else provider.settings.issuer,
         grpc_experiments=GRPC_EXPERIMENTS,
     )
-    watching = asyncio.create_task(keys.watch())
+    watching = [asyncio.create_task(keys.watch())]
+    if bus_bell is not None:
+        watching.append(asyncio.create_task(_recount(store, bell=bell, limits=limits, metrics=metrics)))
     try:
-        async with _for_browsers(
-            settings,
-            listeners,
-            desk=desk,
-            methods=[one for one in methods if one.need is not Need.SERVICE],
-            door_names=names,
-            store=store,
-            bell=bell,
-            clock=clock,
-            rng=rng,
-            limits=limits,
-            metrics=metrics,
-            credentials=credentials,
-            devices=devices,
-            history=history,
-            ceremony=ceremony,
-            form_key=keys.secret("web form"),
-            service_name=service_name,
-            web_provider=web_provider,
-        ) as web:
+        async with (
+            nullcontext() if bus_bell is None or settings.bus is None else bus_bell.on(settings.bus),
+            _for_browsers(
+                settings,
+                listeners,
+                desk=desk,
+                methods=[one for one in methods if one.need is not Need.SERVICE],
+                door_names=names,
+                store=store,
+                bell=bell,
+                clock=clock,
+                rng=rng,
+                limits=limits,
+                metrics=metrics,
+                credentials=credentials,
+                devices=devices,
+                history=history,
+                ceremony=ceremony,
+                form_stamp=keys.stamp("web form"),
+                service_name=service_name,
+                web_provider=web_provider,
+            ) as web,
+        ):
             yield Running(
                 address=address,
                 services=listeners.services,
@@ -344,7 +350,7 @@ async def _serving(
     finally:
         await listeners.drain()
         bell.close()
-        await watching
+        await asyncio.gather(*watching)
         await listeners.stop(grace_seconds=_GRACE_SECONDS)
         _log.info("stopped")
 
@@ -367,7 +373,7 @@ async def _for_browsers(
     devices: Devices,
     history: History,
     ceremony: Ceremony,
-    form_key: bytes,
+    form_stamp: Stamp,
     service_name: str,
     web_provider: WebProvider | None,
 ) -> AsyncIterator[Address | None]:
@@ -398,7 +404,7 @@ async def _for_browsers(
         history=history,
         ceremony=ceremony,
         provider=web_provider,
-        form_key=form_key,
+        form_stamp=form_stamp,
         service_name=service_name,
         names=names,
     )
@@ -421,6 +427,17 @@ async def _for_browsers(
         yield address
     finally:
         await server.stop()
+
+
+async def _recount(store: Store, *, bell: Bell, limits: Limits, metrics: Metrics) -> None:
+    # Pairings come and go at the other services as well.
+    with bell.listen(TRUST) as ear, suppress(Draining):
+        while True:
+            ear.clear()
+            with suppress(StoreFailed):
+                async with store.read() as kept:
+                    metrics.pairings_active.set(await kept.pairings.count_active())
+            await ear.wait(at_most_ms=limits.look_again_ms)
 
 
 async def _name(settings: Settings, address: Address, *, store: Store, clock: Clock) -> str:

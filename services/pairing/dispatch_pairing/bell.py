@@ -1,9 +1,12 @@
-"""Wakes who waits for news of a topic. Carries nothing: whoever wakes reads the store. Used by ceremony.py and trust.py."""
+"""Wakes who waits for news of a topic. Carries nothing: whoever wakes reads the store. Used by ceremony.py and trust.py.
+
+With several services it rings in all of them: bus_bell.py carries the topic there. A ring that is lost costs time and nothing else.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from dispatch.errors import Draining
@@ -44,10 +47,11 @@ class Ear:
 
 
 class Bell:
-    """A bell with topics, inside one process."""
+    """A bell with topics. `carry` takes a topic to the other services; None: there are none."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, carry: Callable[[bytes], None] | None = None) -> None:
         self._ears: dict[bytes, set[Ear]] = {}
+        self._carry = carry
         self.closed = False
 
     @contextmanager
@@ -64,14 +68,20 @@ class Bell:
                 del self._ears[topic]
 
     def ring(self, topic: bytes) -> None:
-        """Wake everybody who listens to the topic."""
+        """Wake everybody who listens to the topic, here at once."""
+        self.ring_here(topic)
+        if self._carry is not None:
+            self._carry(topic)
+
+    def ring_here(self, topic: bytes) -> None:
+        """Wake those of this process: another service rang."""
         for ear in self._ears.get(topic, ()):
             ear.ring()
 
     def ring_all(self) -> None:
-        """Wake everybody: the clock was set, or the service closes."""
+        """Wake everybody in this process: the clock was set, rings may have been lost, or the service closes."""
         for topic in self._ears:
-            self.ring(topic)
+            self.ring_here(topic)
 
     def close(self) -> None:
         """Send everybody away, now and from now on."""

@@ -16,13 +16,14 @@ from dispatch.cli import Console, Exit, guarded, program
 from dispatch.errors import BadRequest
 
 from dispatch_pairing.keys_cli import keys
+from dispatch_pairing.options import Data, Database, Keys, storage
+from dispatch_pairing.store_cli import store
 
 app = program(name="dispatch-pairing", about="The pairing service of Dispatch: accounts, offers, grants, trust.")
 account = typer.Typer(help="Make and list accounts.", no_args_is_help=True)
 app.add_typer(account, name="account")
 app.add_typer(keys, name="keys")
-
-Data = Annotated[Path, typer.Option("--data", help="Folder with all of the service's state.", show_default=False)]
+app.add_typer(store, name="store")
 
 _T = TypeVar("_T")
 _LINE_BYTES = 64 * 1_024
@@ -44,6 +45,14 @@ def serve(
     *,
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.", show_default=False)],
     data: Data,
+    database: Database = None,
+    bus: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the addresses of the NATS servers; several services on one --database hear each other."
+        ),
+    ] = None,
+    keys_in: Keys = None,
     relay: Annotated[
         str | None, typer.Option(help="The relay that devices are sent to, instead of those that register.")
     ] = None,
@@ -96,7 +105,10 @@ def serve(
             operator = read(os.environ)
             settings = Settings(
                 listen=Address.parse(listen),
-                data=data,
+                storage=storage(data, database, keys_in),
+                bus=_bus(
+                    bus, database, relay, web_relay, web_origin, ca=services_ca, cert=services_cert, key=services_key
+                ),
                 relay=None if relay is None else str(Address.parse(relay)),
                 web_relay=None if web_relay is None else str(Address.parse(web_relay)),
                 metrics=None if metrics is None else Address.parse(metrics),
@@ -122,6 +134,30 @@ def serve(
             return Exit.FAULT
 
     guarded(run, as_json=context.obj)
+
+
+def _bus(
+    file: Path | None,
+    database: Path | None,
+    relay: str | None,
+    web_relay: str | None,
+    web_origin: list[str] | None,
+    *,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+) -> Any:
+    from dispatch.runtime.bus import read  # noqa: PLC0415 -- as above
+    from dispatch.tls import KeyFiles  # noqa: PLC0415 -- as above
+
+    if (file is None) != (database is None):
+        raise ValueError("--database and --bus go together")
+    if file is None:
+        return None
+    # Each service knows only the relays that follow it: devices would be sent to some of them, or to none.
+    if relay is None or (web_origin and web_relay is None):
+        raise ValueError("--bus needs --relay, and with --web-origin also --web-relay: the address of all relays")
+    return read(file, ca=ca, keys=KeyFiles.given(cert, key, option="--services"))
 
 
 def _services(listen: str | None, certificate: Any) -> Any:
@@ -193,6 +229,7 @@ def add(
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
     plan: PlanOf = "pro",
+    database: Database = None,
 ) -> None:
     """Make an account; also while the service runs."""
 
@@ -201,7 +238,7 @@ def add(
 
         if not password_stdin:
             raise BadRequest("pass the password on standard input, with --password-stdin")
-        made = _run(operator_desk.add(name, _read_password(), data, plan=plan))
+        made = _run(operator_desk.add(name, _read_password(), storage(data, database), plan=plan))
         console.event({"event": "added", "account": made.name, "plan": made.plan}, f"Account {made.name} is there.")
         return Exit.DONE
 
@@ -228,13 +265,14 @@ def set_(
     name: Name,
     data: Data,
     plan: Annotated[str, typer.Option("--plan", help="pro, max, team or enterprise.", show_default=False)],
+    database: Database = None,
 ) -> None:
     """Put an account on a plan; in force at its devices' next calls."""
 
     def run(console: Console) -> Exit:
         from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
 
-        account = _run(operator_desk.put_on(name, data, plan=plan))
+        account = _run(operator_desk.put_on(name, storage(data, database), plan=plan))
         told = {"event": "account", "account": account.name, "plan": account.plan, "created_at": account.created_ms}
         console.event(told, f"{account.name} is on {account.plan}.")
         return Exit.DONE
@@ -254,13 +292,14 @@ def link(
     ],
     subject: Annotated[str, typer.Option(help="Who somebody is there: the claim `sub`.", show_default=False)],
     data: Data,
+    database: Database = None,
 ) -> None:
     """Let somebody at a provider of sign-ins into an account, and into no other."""
 
     def run(console: Console) -> Exit:
         from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
 
-        linked = _run(operator_desk.link(name, data, issuer=issuer, subject=subject))
+        linked = _run(operator_desk.link(name, storage(data, database), issuer=issuer, subject=subject))
         told = {"event": "linked", "account": linked.account, "issuer": issuer, "subject": subject}
         ending = f", no longer into {linked.before}." if linked.before not in (None, linked.account) else "."
         console.event(told | {"before": linked.before}, f"{subject} at {issuer} comes into {linked.account}{ending}")
@@ -270,13 +309,13 @@ def link(
 
 
 @account.command("list")
-def list_accounts(context: typer.Context, data: Data) -> None:
+def list_accounts(context: typer.Context, data: Data, database: Database = None) -> None:
     """List the accounts and their plans."""
 
     def run(console: Console) -> Exit:
         from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
 
-        for one in _run(operator_desk.list_all(data)):
+        for one in _run(operator_desk.list_all(storage(data, database))):
             told = {"event": "account", "account": one.name, "plan": one.plan, "created_at": one.created_ms}
             console.event(told, f"{one.plan:<12}{one.name}")
         return Exit.DONE
@@ -289,13 +328,14 @@ def invite(
     context: typer.Context,
     data: Data,
     days: Annotated[int, typer.Option(min=1, max=365, help="How long the invitation is good.")] = 7,
+    database: Database = None,
 ) -> None:
     """Print a code with which somebody can make one account, where the sign-up policy is "invitation"."""
 
     def run(console: Console) -> Exit:
         from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
 
-        code, expires_ms = _run(operator_desk.invite(data, days=days))
+        code, expires_ms = _run(operator_desk.invite(storage(data, database), days=days))
         words = f"{code}\nGood once, for {days} days. It can't be shown again."
         console.event({"event": "invited", "invitation": code, "expires_at": expires_ms}, words)
         return Exit.DONE
@@ -304,14 +344,14 @@ def invite(
 
 
 @account.command("erase")
-def erase(context: typer.Context, name: Name, data: Data) -> None:
+def erase(context: typer.Context, name: Name, data: Data, database: Database = None) -> None:
     """Erase an account with all that names it, for good: its devices are revoked, its pairings end."""
 
     def run(console: Console) -> Exit:
         from dispatch_pairing import operator_desk  # noqa: PLC0415 -- as above
 
-        ended = _run(operator_desk.erase(name, data))
-        words = f"{name} is erased; {ended} of its pairings ended. Relays hear of it within 20 s."
+        ended = _run(operator_desk.erase(name, storage(data, database)))
+        words = f"{name} is erased; {ended} of its pairings ended. Relays hear of it within 5 s."
         console.event({"event": "erased", "account": name, "pairings_ended": ended}, words)
         return Exit.DONE
 

@@ -66,7 +66,7 @@ class Limits:
     heartbeat_ms: int = 15 * _SECOND_MS
     """FollowTrust says something at least so often; the contract allows 20 s."""
     look_again_ms: int = 5 * _SECOND_MS
-    """FollowOffer looks at the store at least so often, whoever forgot to ring."""
+    """Whoever waits for the bell looks at the store at least so often: a ring may be lost on the way from another service."""
     trust_chunk: int = 1_000
     """Ended pairings in one message of the trust feed."""
     reports: int = 1_000

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
 from dispatch.clock import SystemClock
 from dispatch.errors import BadRequest
 
 from dispatch_pairing import accounts, logins
-from dispatch_pairing.app import DATABASE, make_folder
 from dispatch_pairing.logins import Linked
 from dispatch_pairing.model import Account, Plan
 from dispatch_pairing.passwords import Cost, Passwords
-from dispatch_pairing.sql import open_sqlite
-from dispatch_pairing.store import Store
+from dispatch_pairing.storage import Storage
 
 
-async def add(name: str, password: str, data: Path, *, plan: str) -> Account:
+async def add(name: str, password: str, storage: Storage, *, plan: str) -> Account:
     """Make an account. Raises BadRequest, AccountExists."""
     chosen = _plan(plan)
-    async with _opened(data) as store:
+    async with storage.opened() as store:
         passwords = Passwords(rng=os.urandom, cost=Cost(), waiting=1)
         try:
             return await accounts.add(
@@ -38,49 +34,39 @@ async def add(name: str, password: str, data: Path, *, plan: str) -> Account:
             passwords.close()
 
 
-async def put_on(name: str, data: Path, *, plan: str) -> Account:
+async def put_on(name: str, storage: Storage, *, plan: str) -> Account:
     """Put an account on a plan. Raises BadRequest, AccountUnknown."""
     chosen = _plan(plan)
-    async with _opened(data) as store:
+    async with storage.opened() as store:
         return await accounts.put_on(name, chosen, store=store)
 
 
-async def link(name: str, data: Path, *, issuer: str, subject: str) -> Linked:
+async def link(name: str, storage: Storage, *, issuer: str, subject: str) -> Linked:
     """Let somebody at a provider into an account. Raises AccountUnknown, BadRequest."""
-    async with _opened(data) as store:
+    async with storage.opened() as store:
         return await logins.link(name, issuer=issuer, subject=subject, store=store)
 
 
-async def list_all(data: Path) -> Sequence[Account]:
+async def list_all(storage: Storage) -> Sequence[Account]:
     """List the accounts by name."""
-    async with _opened(data) as store, store.read() as kept:
+    async with storage.opened() as store, store.read() as kept:
         return await kept.accounts.all()
 
 
-async def invite(data: Path, *, days: int) -> tuple[str, int]:
+async def invite(storage: Storage, *, days: int) -> tuple[str, int]:
     """Give a code that makes one account, and when it is over."""
-    async with _opened(data) as store:
+    async with storage.opened() as store:
         return await accounts.invite(store=store, days=days, clock=SystemClock(), rng=os.urandom)
 
 
-async def erase(name: str, data: Path) -> int:
+async def erase(name: str, storage: Storage) -> int:
     """Erase an account; gives how many pairings it ended. Raises AccountUnknown.
 
     A service that runs beside us hears no bell from here: it tells its relays when it next looks.
     """
-    async with _opened(data) as store, store.write() as kept:
+    async with storage.opened() as store, store.write() as kept:
         account = await accounts.named(kept, name)
         return await accounts.erase(kept, account, now_ms=SystemClock().wall_ms())
-
-
-@asynccontextmanager
-async def _opened(data: Path) -> AsyncIterator[Store]:
-    make_folder(data)
-    store = await open_sqlite(data / DATABASE)
-    try:
-        yield store
-    finally:
-        await store.close()
 
 
 def _plan(word: str) -> Plan:

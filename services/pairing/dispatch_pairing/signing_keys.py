@@ -25,6 +25,7 @@ from dispatch_pairing.bell import TRUST, Bell
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.model import Device, SigningKey
 from dispatch_pairing.signer import Signer
+from dispatch_pairing.stamp import Stamp
 from dispatch_pairing.store import Store
 
 KEYS = b"keys"
@@ -67,13 +68,21 @@ class _Now:
     def signer(self) -> Signer:
         return self.signers[-2 if self.phase is Phase.ANNOUNCED else -1]
 
-    def key_set(self) -> pb.KeySet:
-        newest = self.signers[-1].public
-        keys = {
-            Phase.ANNOUNCED: (self.signer.public, newest),
-            Phase.SIGNING: (newest, *(one.public for one in self.signers[-2:-1])),
+    @property
+    def believed(self) -> Sequence[Signer]:
+        """Those that others believe now, the one that signs first."""
+        newest = self.signers[-1]
+        return {
+            Phase.ANNOUNCED: (self.signer, newest),
+            Phase.SIGNING: (newest, *self.signers[-2:-1]),
             Phase.ALONE: (newest,),
         }[self.phase]
+
+    def secrets(self, purpose: str) -> Sequence[bytes]:
+        return [one.secret(purpose) for one in self.believed]
+
+    def key_set(self) -> pb.KeySet:
+        keys = tuple(one.public for one in self.believed)
         # Three sets a key, in this order; the first key has the last of its three only.
         sequence = 3 * self.number - 2 - [Phase.ALONE, Phase.SIGNING, Phase.ANNOUNCED].index(self.phase)
         pinned = PinnedKeys(keys=keys, sequence=sequence)
@@ -121,9 +130,9 @@ class SigningKeys:
             device, pair_id, not_before_ms=not_before_ms, not_after_ms=not_after_ms, sequence=sequence
         )
 
-    def secret(self, purpose: str) -> bytes:
-        """Give 32 secret bytes for another purpose; others after a rotation and a restart."""
-        return self._now.signer.secret(purpose)
+    def stamp(self, purpose: str) -> Stamp:
+        """Give what stamps for another purpose. It goes along with the keys, as every service that has them does."""
+        return Stamp(lambda: self._now.secrets(purpose))
 
     async def watch(self) -> None:
         """Take what the operator rotates, and go on to the next phase when it is time. Until the bell closes."""

@@ -1,4 +1,7 @@
-"""The tables. Every constraint is named, times are integer ms, ids are bytes. Called by sql.py only."""
+"""The tables. Every constraint is named, times are integer ms, ids are bytes. Called by sql/ only.
+
+Whoever changes one writes a revision in migrations/versions, and a test compares the two.
+"""
 
 from __future__ import annotations
 
@@ -19,25 +22,34 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 1
+REVISION = "0002"
+"""The newest revision in migrations/versions: what these tables are."""
 
 metadata = MetaData()
+
+# Apart from the others: it is alembic's, and says at which revision the others are.
+revision = Table(
+    "pairing_revision",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="pairing_revision_pkc"),
+)
 
 service = Table(
     "service",
     metadata,
-    Column("only", SmallInteger, nullable=False),
+    Column("only", SmallInteger, nullable=False, autoincrement=False),
     Column("schema_version", Integer, nullable=False),
     Column("service_name", String, nullable=True),
     Column("sequence", BigInteger, nullable=False),
     PrimaryKeyConstraint("only", name="pk_service"),
-    CheckConstraint("only = 1", name="ck_service_one_row"),
+    CheckConstraint('"only" = 1', name="ck_service_one_row"),
 )
 
 signing_keys = Table(
     "signing_keys",
     metadata,
-    Column("number", Integer, nullable=False),
+    Column("number", Integer, nullable=False, autoincrement=False),
     Column("key_id", LargeBinary, nullable=False),
     Column("made_ms", BigInteger, nullable=False),
     Column("alone", SmallInteger, nullable=False),
@@ -146,6 +158,7 @@ offers = Table(
     CheckConstraint("(phone_id IS NULL) = (confirm_by_ms IS NULL)", name="ck_offers_claim"),
     Index("ix_offers_host_created", "host_id", "created_ms"),
     Index("ix_offers_created", "created_ms"),
+    Index("ix_offers_phone", "phone_id"),
 )
 
 steps = Table(
@@ -185,6 +198,7 @@ pairings = Table(
         postgresql_where=text("ended_sequence IS NULL"),
     ),
     Index("ix_pairings_phone", "phone_id"),
+    Index("ix_pairings_account", "account_id"),
 )
 
 farewells = Table(
@@ -201,7 +215,7 @@ farewells = Table(
 trust_news = Table(
     "trust_news",
     metadata,
-    Column("sequence", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False, autoincrement=False),
     Column("pair_id", LargeBinary, nullable=True),
     Column("ended_by", SmallInteger, nullable=True),
     Column("device_id", LargeBinary, nullable=True),
@@ -228,4 +242,5 @@ tasks = Table(
     PrimaryKeyConstraint("pair_id", "task_id", name="pk_tasks"),
     ForeignKeyConstraint(["account_id"], ["accounts.account_id"], name="fk_tasks_account"),
     Index("ix_tasks_account_posted", "account_id", "posted_ms", "task_id"),
+    Index("ix_tasks_posted", "posted_ms"),
 )

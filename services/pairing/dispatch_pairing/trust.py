@@ -58,7 +58,8 @@ class Trust:
                 while True:
                     ear.clear()
                     after_sequence = await self._tell_all(after_sequence, tell)
-                    await ear.wait(at_most_ms=self._limits.heartbeat_ms)
+                    # Another service may have ended a pairing, and its ring may be lost.
+                    await ear.wait(at_most_ms=min(self._limits.heartbeat_ms, self._limits.look_again_ms))
         finally:
             self._relays.closed(address, now_ms=self._clock.steady_ms())
             self._metrics.relays_live.set(self._relays.open_count())

@@ -13,7 +13,9 @@ from pathlib import Path
 from dispatch import GRPC_EXPERIMENTS
 from dispatch.address import Address
 from dispatch.clock import SystemClock
+from dispatch.runtime.bus import BusOptions
 from dispatch.runtime.certificate import Certificate, CertificateFiles, CertificateMetrics
+from dispatch.runtime.database import DatabaseAddress
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import serve_metrics
 from dispatch.runtime.origins import Origins
@@ -25,13 +27,17 @@ from dispatch.tracing import open_traces
 from prometheus_client import CollectorRegistry
 
 from dispatch_relay.admission import Gate
+from dispatch_relay.channels.hall import Arrival, Hall
+from dispatch_relay.front import Front
 from dispatch_relay.grpc_wire import handler
+from dispatch_relay.kept import BusRun, Kept
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.place import Tools
 from dispatch_relay.push import NoPush, Push
 from dispatch_relay.push.opening import PushOptions, open_bell
 from dispatch_relay.reporter import Reporter
 from dispatch_relay.rooms import Rooms
+from dispatch_relay.seats import OneRelay
 from dispatch_relay.service import ATTACH, SERVICE, ThreadService
 from dispatch_relay.settings import Settings
 from dispatch_relay.sqlite_log import SqliteLog
@@ -65,6 +71,14 @@ class WebOptions:
     """What they are shown; None: they are spoken to in the clear, which is for this computer alone, or for a proxy on it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedOptions:
+    """What several relays have in common (docs/scale.md)."""
+
+    database: DatabaseAddress
+    bus: BusOptions
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line says."""
@@ -84,6 +98,8 @@ class Options:
     """How people are called."""
     web: WebOptions | None = None
     """None: browsers open no streams here."""
+    shared: SharedOptions | None = None
+    """None: this relay is the only one."""
     plaintext: bool = False
     """Whether to speak in the clear off this computer."""
     proxies: Proxies = field(default_factory=Proxies)
@@ -108,9 +124,18 @@ Ready = Callable[[Running], None]
 
 
 async def serve(
-    options: Options, settings: Settings, *, ready: Ready, stopped: asyncio.Event, push: Push | None = None
+    options: Options,
+    settings: Settings,
+    *,
+    ready: Ready,
+    stopped: asyncio.Event,
+    push: Push | None = None,
+    kept: Kept | None = None,
 ) -> None:
-    """Run a relay until `stopped` is set. Raises OSError, errors.StoreFailed, ValueError for certificates."""
+    """Run a relay until `stopped` is set. Raises OSError, errors.StoreFailed, ValueError for certificates.
+
+    `push` and `kept` take the place of what the options would have made.
+    """
     clock = SystemClock()
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -118,14 +143,13 @@ async def serve(
     traces = open_traces(os.environ, service="relay", rng=os.urandom, counted=spans.counted)
     options.dialler()  # a mistake in the files is said now rather than in the log
     certificate, web_certificate = _certificates(options, registry)
-    log = await SqliteLog.open(
-        options.data / "relay.sqlite3", thread_bytes=settings.thread_bytes, on_commit=metrics.committed
-    )
+    kept = kept or await _open(options, settings, metrics)
+    log = kept.log
     try:
         store = TrustStore(options.data / "trust.sqlite3")
         trust = Trust(await asyncio.to_thread(store.load), clock=clock, stale_ms=1_000 * settings.trust_stale_seconds)
         metrics.watch(
-            log_queue=lambda: log.queued,
+            log_queue=kept.queued,
             trust_age_seconds=lambda: trust.age_ms / 1_000,
             clock_off_seconds=lambda: trust.clock_off_ms / 1_000,
         )
@@ -160,15 +184,32 @@ async def serve(
                 report=reporter.news,
                 traces=traces,
             )
-            rooms = Rooms(tools)
+            rooms = Rooms(tools, kept.seats, shared=kept.shared is not None)
             await rooms.recover()
             transfers = Transfers(settings=settings, metrics=metrics)
             server = Server(services=[SERVICE.full_name, TRANSFER_SERVICE.full_name])
             names = set(settings.names)  # the rest is known when the port is
             gate = Gate(trust=trust, names=names, clock=clock, rng=os.urandom)
-            service = ThreadService(gate=gate, rooms=rooms, tools=tools)
+            hall = None
+            if kept.shared is not None:
+                hall = Hall(
+                    kept.shared.bus,
+                    relay=kept.seats.relay,
+                    clock=clock,
+                    rng=os.urandom,
+                    metrics=metrics,
+                    spawn=spawn,
+                )
+            front = Front(hall, clock=clock, still=trust.still, jitter=random.uniform)
+            service = ThreadService(gate=gate, rooms=rooms, tools=tools, front=front)
             transfer_service = TransferService(
-                gate=gate, rooms=rooms, transfers=transfers, clock=clock, settings=settings, metrics=metrics
+                gate=gate,
+                rooms=rooms,
+                transfers=transfers,
+                clock=clock,
+                settings=settings,
+                metrics=metrics,
+                front=front,
             )
             served = {
                 (SERVICE.full_name, ATTACH): service.attach,
@@ -210,19 +251,21 @@ async def serve(
                 for device_id in news.revoked:
                     rooms.revoke(device_id)
                     transfers.revoke(device_id)
+                    front.revoke(device_id)
                 for pair_id in news.ended:
                     transfers.erase(pair_id)
+                    front.over(pair_id)
                 # Side by side: a new relay hears of every pairing that ever ended, and they share their commits.
                 await asyncio.gather(*(rooms.erase(pair_id, ended_by=end) for pair_id, end in news.ended.items()))
 
             async def tell_health() -> None:
-                """Say by the health protocol whether anybody is let in; trust grows old without a word."""
-                usable = trust.usable
+                """Say by the health protocol whether anybody is let in; trust grows old without a word, and a database goes."""
+                usable = trust.usable and kept.there()
                 await server.serving(usable)
                 while True:
                     await asyncio.sleep(_HEALTH_SECONDS)
-                    if usable is not trust.usable:
-                        usable = trust.usable
+                    if usable is not (trust.usable and kept.there()):
+                        usable = not usable
                         await server.serving(usable)
 
             feed = TrustFeed(
@@ -237,7 +280,15 @@ async def serve(
                 jitter=random.uniform,
             )
             health = group.create_task(tell_health())
-            works = (feed.follow(), reporter.run(), rooms.sweep())
+            works = [feed.follow(), reporter.run(), rooms.sweep()]
+            if hall is not None and kept.shared is not None:
+
+                async def arrived(arrival: Arrival) -> None:
+                    of_thread = arrival.handed.transfer_id is None
+                    await (service.attach_for if of_thread else transfer_service.carry_for)(arrival)
+
+                hall.open_doors(arrived)
+                works += [kept.shared.run(), rooms.adopt()]
             loops = [health, *(group.create_task(work) for work in works)]
             _log.info(
                 "serving",
@@ -256,8 +307,14 @@ async def serve(
             health.cancel()
             await server.serving(False)
             spread_ms = int(settings.drain_ms * _DRAIN_SHARE)
-            await rooms.drain(reconnect_in_ms=lambda: random.randint(0, spread_ms), within_ms=settings.drain_ms)
+            await asyncio.gather(
+                *(
+                    part.drain(reconnect_in_ms=lambda: random.randint(0, spread_ms), within_ms=settings.drain_ms)
+                    for part in (rooms, front)
+                )
+            )
             rooms.shut()
+            front.shut()
             stopping = [server.stop(grace_seconds=_GRACE_SECONDS)]
             if web is not None:
                 stopping.append(web.stop(grace_seconds=_GRACE_SECONDS))
@@ -267,7 +324,7 @@ async def serve(
             if bell is not None:
                 await bell.shut(within_seconds=_LAST_CALLS_SECONDS)
             # What was written last is told, and people called because of it, while there still is a relay to do so.
-            await log.close()
+            await kept.close()
             if beside:
                 await asyncio.wait(beside, timeout=_LAST_CALLS_SECONDS)
             for task in beside:
@@ -278,9 +335,36 @@ async def serve(
         # A port that is taken is one plain error, though it was raised among tasks.
         raise several.exceptions[0] from None
     finally:
-        await log.close()
+        await kept.close()
         await asyncio.to_thread(traces.close, within_seconds=_LAST_CALLS_SECONDS)
     _log.info("stopped")
+
+
+async def _open(options: Options, settings: Settings, metrics: Metrics) -> Kept:
+    """Open what is kept. Raises errors.StoreFailed."""
+    if options.shared is not None:
+        # Only here: what they import is there in installations for several relays only.
+        from dispatch_relay.channels.nats_bus import NatsBus  # noqa: PLC0415
+        from dispatch_relay.postgres.opening import open_store  # noqa: PLC0415
+
+        store = await open_store(
+            options.shared.database,
+            relay=os.urandom(8).hex(),
+            thread_bytes=settings.thread_bytes,
+            on_commit=metrics.committed,
+        )
+        bus = NatsBus(options.shared.bus)
+        return Kept(
+            log=store.log,
+            seats=store.seats,
+            queued=lambda: store.log.queued,
+            there=lambda: store.seats.there,
+            shared=BusRun(bus=bus, run=bus.run),
+        )
+    log = await SqliteLog.open(
+        options.data / "relay.sqlite3", thread_bytes=settings.thread_bytes, on_commit=metrics.committed
+    )
+    return Kept(log=log, seats=OneRelay(os.urandom(8).hex()), queued=lambda: log.queued, there=lambda: True)
 
 
 def _certificates(options: Options, registry: CollectorRegistry) -> tuple[Certificate | None, Certificate | None]:

@@ -82,6 +82,13 @@ def serve(
         list[str] | None,
         typer.Option(help="Believe proxies in this network about where callers come from; may stand several times."),
     ] = None,
+    database: Annotated[
+        Path | None, typer.Option(help="File with the address of the PostgreSQL database of several relays.")
+    ] = None,
+    bus: Annotated[
+        Path | None,
+        typer.Option(help="File with the addresses of the NATS servers of several relays; with --database."),
+    ] = None,
 ) -> None:
     """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
     console = Console.standard(as_json=context.obj)
@@ -109,6 +116,7 @@ def serve(
                 web=_web(
                     web, web_advertise, web_origin or [], CertificateFiles.given(web_cert, web_key, option="--web")
                 ),
+                shared=_shared_with(database, bus, ca=services_ca, cert=services_cert, key=services_key),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
                 proxies=Proxies.parse(proxy or ()),
             )
@@ -197,6 +205,39 @@ def _on_store(context: typer.Context, run: Callable[[Console], Exit]) -> None:
             return Exit.FAULT
 
     guarded(guard, as_json=context.obj)
+
+
+def _shared_with(
+    database: Path | None, bus: Path | None, *, ca: Path | None, cert: Path | None, key: Path | None
+) -> Any:
+    """Read where the database and the bus of several relays are; every mistake is said, not only the first."""
+    from dispatch.runtime import bus as buses  # noqa: PLC0415 -- as above
+    from dispatch.runtime.database import read_database  # noqa: PLC0415 -- as above
+    from dispatch.tls import KeyFiles  # noqa: PLC0415 -- as above
+
+    from dispatch_relay.app import SharedOptions  # noqa: PLC0415
+
+    if database is None and bus is None:
+        return None
+    if database is None or bus is None:
+        raise ValueError("--database and --bus go together")
+    mistakes: list[str] = []
+    read: list[Any] = []
+    if find_spec("asyncpg") is None or find_spec("nats") is None:
+        raise ValueError("--database and --bus need what the extra `scale` installs: dispatch-relay[scale]")
+    for what in (
+        lambda: read_database(database),
+        lambda: buses.read(bus, ca=ca, keys=KeyFiles.given(cert, key, option="--services")),
+    ):
+        try:
+            read.append(what())
+        except ValueError as failure:
+            mistakes.append(str(failure))
+        except OSError as failure:
+            mistakes.append(f"{failure.filename} can't be read: {failure.strerror}")
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
+    return SharedOptions(database=read[0], bus=read[1])
 
 
 def _web(listen: str | None, advertise: str | None, origins: list[str], certificate: Any) -> Any:

@@ -141,7 +141,7 @@ class Commands:
             self._hand_over(message_id)
 
     def forget(self) -> None:
-        """The pairing is over, and the store has forgotten them."""
+        """The pairing is over, and the store has forgotten them; or the seat is lost, and they wait with another relay."""
         self._place.tools.metrics.pending.dec(len(self._waiting))
         self._waiting.clear()
 

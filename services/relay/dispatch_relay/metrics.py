@@ -10,6 +10,7 @@ from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.runtime.metrics import Carrier
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from dispatch_relay.channels.words import How
 from dispatch_relay.presence import CAUSES, End, Standing
 from dispatch_relay.push import PushOutcome
 from dispatch_relay.push.answers import Result
@@ -21,6 +22,7 @@ _COMMIT_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2)
 _COMMIT_OPS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 BYE, BROKE = "bye", "broke"
+FRONT, SEAT = "front", "seat"
 REFUSED = "refused"
 TRANSPORTS = ("web", "services")
 OUTCOMES: Mapping[Outcome.ValueType, str] = {
@@ -148,6 +150,23 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
         self.transfer_bytes = {end: carried.labels(end.name.lower()) for end in End}
+        channels = Gauge(
+            "dispatch_relay_channels", "Open channels to other relays, by which side this relay is.", ["side"],
+            registry=registry,
+        )  # fmt: skip
+        self.channels = {side: channels.labels(side) for side in (FRONT, SEAT)}
+        channel_ends = Counter(
+            "dispatch_relay_channel_ends_total", "Channels that ended, by how.", ["reason"], registry=registry
+        )
+        self.channel_ends = {how: channel_ends.labels(how.value) for how in How}
+        self.seats = Gauge(
+            "dispatch_relay_seats", "Pairings whose seat this relay has, when there are several relays.",
+            registry=registry,
+        )  # fmt: skip
+        self.seats_lost = Counter(
+            "dispatch_relay_seats_lost_total", "Seats that another relay had taken, or that nobody had any more.",
+            registry=registry,
+        )  # fmt: skip
         self._feed_age = Gauge(
             "dispatch_relay_trust_age_seconds", "How old the pairing service's last word is.", registry=registry
         )
@@ -197,6 +216,10 @@ class Metrics:
         """Set what the store says at start."""
         for standing, gauge in self._hosts.items():
             gauge.set(counts.get(standing, 0))
+
+    def host_here(self, standing: Standing, *, here: bool) -> None:
+        """A host is counted here from now on, or no more; nothing happened to it."""
+        self._hosts[standing].inc(1 if here else -1)
 
     def stream_opened(self, end: End, carrier: Carrier) -> None:
         self._streams[end, carrier].inc()

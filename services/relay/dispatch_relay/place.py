@@ -49,14 +49,25 @@ class Tools:
 class Place:
     """The state of a pairing in memory."""
 
-    def __init__(self, pair_id: PairId, thread: Thread, tools: Tools, *, moved: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        pair_id: PairId,
+        thread: Thread,
+        tools: Tools,
+        *,
+        moved: Callable[[], None],
+        lost: Callable[[], None],
+    ) -> None:
         # Fixed after __init__.
         self.pair_id = pair_id
         self.tools = tools
         self._moved = moved  # called whenever the log has told something
+        self._lost = lost  # called when it has told that the seat is another's
         # Written by room.
         self.streams: dict[End, Stream] = {}
         self.over: errors.DispatchError | None = None  # the pairing has ended: why posts are refused
+        # The room is not ours any more: nothing is written, and what the log still tells is not ours to follow.
+        self.lost = False
         # Written by watch.
         self.presence = {end: thread.presence.get(end, Presence()) for end in End}
         # Written by commands and keeping.
@@ -80,12 +91,19 @@ class Place:
             del self.open_tasks[task_id]
 
     def submit(self, op: Op, then: Callable[[Done | Failed], None]) -> None:
-        """Write an op; `then` hears what came of it."""
+        """Write an op; `then` hears what came of it. Does nothing when the seat is not ours any more."""
+        if self.lost:
+            return
         self.submitted += 1
         self.tools.log.submit(op, partial(self._told, then))
 
     def _told(self, then: Callable[[Done | Failed], None], result: Done | Failed) -> None:
         self.submitted -= 1
+        if self.lost:
+            return
+        if isinstance(result, Failed) and result.seat_lost:
+            self._lost()
+            return
         if isinstance(result, Failed):
             self.tools.metrics.store_failures.inc()
             _log.error("store failed", why=result.why, pairing=short(self.pair_id))

@@ -31,14 +31,26 @@ from dispatch_relay.watch import Watch
 
 _log = get_logger()
 
+RETRY_LOST_MS = 200
+"""After how long the devices of a room whose seat is lost come again, at the earliest."""
+
 
 class Room:
     """A pairing with somebody in it, or something that waits."""
 
-    def __init__(self, pair_id: PairId, thread: Thread, tools: Tools, *, closed: Callable[[Room], None]) -> None:
+    def __init__(
+        self,
+        pair_id: PairId,
+        thread: Thread,
+        tools: Tools,
+        *,
+        closed: Callable[[Room], None],
+        lost: Callable[[Room], None],
+    ) -> None:
+        """`closed` hears that nothing is left to do here, `lost` that the seat is another's."""
         # Fixed after __init__.
         self.pair_id = pair_id
-        self._place = Place(pair_id, thread, tools, moved=self._settle)
+        self._place = Place(pair_id, thread, tools, moved=self.settle, lost=self.lose)
         self._commands = Commands(self._place, thread.pending, end=self.end)
         calling = Calling(self._place, thread.owed_calls, phone_acked=thread.acked.get(End.PHONE, 0))
         self._calling = calling
@@ -47,6 +59,7 @@ class Room:
         self._watch = Watch(self._place, self._commands, calling, drop=self._drop)
         self._limits = _limits(tools.settings)
         self._closed = closed
+        self._lost = lost
         self._handlers: dict[str, Callable[[Stream, pb.DeviceFrame], None]] = {
             "post": lambda stream, frame: self._post(stream, frame.post),
             "live": lambda stream, frame: self._live(stream, frame.live),
@@ -64,7 +77,7 @@ class Room:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self._draining = False
-        self._erased: asyncio.Future[None] | None = None
+        self._erased: asyncio.Future[bool] | None = None
         if End.HOST not in thread.presence:
             self._watch.meet_new()
 
@@ -73,12 +86,19 @@ class Room:
         """Say how the host is."""
         return self._place.presence[End.HOST]
 
+    @property
+    def erased(self) -> bool:
+        """Whether its pairing has ended, and nothing of it is stored any more."""
+        return self._erased is not None and self._erased.done() and self._erased.result()
+
     # ---- coming and going
 
     def recover(self) -> None:
-        """This relay has just started: wait for whoever was here, and judge what waits."""
+        """Another relay had the room, or this one before its start: wait for whoever was here, and judge what waits.
+
+        Lets go of nothing, so that a stream may be attached; `settle` does.
+        """
         self._watch.recover()
-        self._settle()
 
     def attach(self, caller: Caller, *, carrier: Carrier) -> Stream:
         """Open a stream; the older one of this end, if there is one, is over.
@@ -108,7 +128,7 @@ class Room:
         self._watch.attached(stream)
         if stream.looking and stream.end is End.PHONE:
             self._calling.looked()
-        self._settle()
+        self.settle()
         return stream
 
     def _check_resume(self, resume_after: int) -> None:
@@ -147,7 +167,7 @@ class Room:
         self._drop(stream, error, why=BYE if event is Event.BYE else BROKE)
         if not self._draining:  # else it does what it was asked, and that says nothing about it
             self._watch.meet(stream.end, event)
-        self._settle()
+        self.settle()
 
     def _drop(self, stream: Stream, error: errors.DispatchError | None, *, why: str = BROKE) -> None:
         """Take a stream out and end it; what becomes of the presence is the caller's to say."""
@@ -241,7 +261,7 @@ class Room:
         if stream.looking and stream.end is End.PHONE:
             self._calling.looked()
         self._watch.tell_again(stream)
-        self._settle()
+        self.settle()
 
     def _notice(self, stream: Stream, notice: pb.Notice) -> None:
         event = door.NOTICES.get(notice.condition)
@@ -250,7 +270,7 @@ class Room:
         if stream.notices.take(now_ms=self._place.now()):
             raise errors.ProtocolViolation("more notices than a computer has reason for")
         self._watch.meet(stream.end, event)
-        self._settle()
+        self.settle()
 
     # ---- the relay and the pairing service
 
@@ -268,16 +288,44 @@ class Room:
         for stream in list(self._place.streams.values()):
             self._drop(stream, errors.Draining(retry_after_ms=1_000))
 
+    def leave(self) -> None:
+        """This relay closes and nobody is here any more: what waits is for whoever has the room next."""
+        if not self._place.streams and not self._place.lost:
+            self._forget()
+            self._closed(self)
+
+    def lose(self) -> None:
+        """The seat is another relay's: devices come again to it. Nothing is written, and nobody's presence is judged."""
+        if self._place.lost:
+            return
+        self._draining = True
+        self._forget()
+        for stream in list(self._place.streams.values()):
+            self._drop(stream, errors.Draining(retry_after_ms=RETRY_LOST_MS))
+        if self._erased is not None and not self._erased.done():
+            self._erased.set_result(False)
+        self._lost(self)
+
+    def _forget(self) -> None:
+        """Write nothing more, and judge nobody."""
+        self._place.lost = True
+        self._stop_timer()
+        self._commands.forget()
+        self._watch.forget()
+
     def revoke(self, device_id: DeviceId) -> None:
         """A device has lost its rights: its stream ends; a host's commands are refused."""
         for stream in list(self._place.streams.values()):
             if stream.device_id == device_id:
                 self._drop(stream, errors.DeviceRevoked())
                 self._watch.meet(stream.end, Event.WAS_REVOKED)
-        self._settle()
+        self.settle()
 
-    def erase(self, *, ended_by: End | None) -> asyncio.Future[None]:
-        """The pairing is over: answer what waits, forget everything, then end the streams; gives when that is done."""
+    def erase(self, *, ended_by: End | None) -> asyncio.Future[bool]:
+        """The pairing is over: answer what waits, forget everything, then end the streams; gives when that is done.
+
+        False when the seat was lost before: then it is whoever has the room now that does it.
+        """
         if self._erased is None:
             self._erased = asyncio.get_running_loop().create_future()
             if ended_by is End.HOST:
@@ -306,13 +354,15 @@ class Room:
             # The phone hears whose word it was.
             self._drop(stream, place.over if stream.end is End.PHONE else errors.NotPaired())
         if self._erased is not None and not self._erased.done():
-            self._erased.set_result(None)
+            self._erased.set_result(True)
 
     # ---- time
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Set the timer to what is due first, or leave if nothing is left to do. Cheap when nothing changed."""
         place = self._place
+        if place.lost:
+            return
         due = [*self._watch.due_ms(), *self._commands.due_ms()]
         if not (due or self._commands or place.submitted):
             self._stop_timer()
@@ -334,7 +384,7 @@ class Room:
             self._watch.forgive()
         self._watch.tick()
         self._commands.tick()
-        self._settle()
+        self.settle()
 
 
 def _limits(settings: Settings) -> pb.Limits:

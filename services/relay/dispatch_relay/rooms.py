@@ -1,32 +1,65 @@
-"""Which pairings have somebody in them. Loads a room when the first comes, and lets it go when nothing is left to do."""
+"""Which pairings have somebody in them. Loads a room when the first comes, and lets it go when nothing is left to do.
+
+With several relays a room needs the seat of its pairing: it is taken before the room is loaded, and given back with it. A seat that
+is lost takes its room with it. docs/scale.md.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from dispatch.ids import DeviceId, PairId
+from dispatch import errors
+from dispatch.ids import DeviceId, PairId, short
 from dispatch.runtime.logs import get_logger
 
-from dispatch_relay.log import Sweep
+from dispatch_relay.log import Sweep, Thread
 from dispatch_relay.place import Tools
 from dispatch_relay.presence import End, Presence
 from dispatch_relay.room import Room
+from dispatch_relay.seats import Seats
 
 _log = get_logger()
 _DAY_MS = 24 * 60 * 60 * 1_000
+
+ADOPT_SECONDS = 1.0
+"""How often seats are looked for that nobody has and that somebody must watch over."""
+_ADOPT_AT_ONCE = 200
+_ERASED_WITHIN_SECONDS = 5.0
+"""How long news of the pairing service wait for the relay with the seat to erase a pairing; then that is watched beside them."""
+_LOOK_AGAIN_SECONDS = 0.2
+_ERASE_AT_ONCE = 64
+"""Pairings that are looked up at once: a new relay hears of every pairing that ever ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The seat is another relay's."""
+
+    relay: str
 
 
 class Rooms:
     """The rooms of this relay, by pairing."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, seats: Seats, *, shared: bool) -> None:
+        """`shared`: there are other relays, and the store is theirs, too."""
+        # Fixed after __init__.
         self._tools = tools
+        self._seats = seats
+        self._shared = shared
+        # Touched on the loop only.
         self._rooms: dict[PairId, Room] = {}
         self._loading: dict[PairId, asyncio.Lock] = {}
+        self._guests: Counter[PairId] = Counter()
+        self._draining = False
+        self._erasing = asyncio.Semaphore(_ERASE_AT_ONCE)
+        seats.on_lost(self._seat_lost)
 
-    async def enter(self, pair_id: PairId) -> Room:
-        """Give the room of a pairing. Use it before anything else is awaited: an empty one is let go.
+    async def enter(self, pair_id: PairId) -> Room | At:
+        """Give the room of a pairing, or where it is. Use it before anything else is awaited: an empty one is let go.
 
         Raises errors.StoreFailed.
         """
@@ -36,34 +69,151 @@ class Rooms:
         lock = self._loading.setdefault(pair_id, asyncio.Lock())
         try:
             async with lock:
-                room = self._rooms.get(pair_id)
-                if room is None:
-                    thread = await self._tools.log.thread(pair_id)
-                    room = self._rooms[pair_id] = Room(pair_id, thread, self._tools, closed=self._let_go)
-                return room
+                return self._rooms.get(pair_id) or await self._load(pair_id)
         finally:
             if not lock.locked():
                 self._loading.pop(pair_id, None)
+
+    async def _load(self, pair_id: PairId) -> Room | At:
+        relay = await self._seats.take(pair_id)
+        if relay is not None:
+            return At(relay)
+        try:
+            thread = await self._tools.log.thread(pair_id)
+        except errors.StoreFailed:
+            self._give_back(pair_id)
+            raise
+        room = Room(pair_id, thread, self._tools, closed=self._let_go, lost=self._forget)
+        self._rooms[pair_id] = room
+        if self._shared:
+            if End.HOST in thread.presence:
+                self._tools.metrics.host_here(room.host.standing, here=True)
+            room.recover()
+            self._count()
+        return room
 
     def host(self, pair_id: PairId) -> Presence | None:
         """Say how the host of a pairing is; None when nobody of it is here, which says nothing about the host."""
         room = self._rooms.get(pair_id)
         return None if room is None else room.host
 
+    # ---- seats
+
+    async def sit(self, pair_id: PairId) -> At | None:
+        """Have the seat without a room, for a transfer, until `stand_up`; else say where it is. Raises errors.StoreFailed."""
+        self._guests[pair_id] += 1
+        relay: str | None = ""
+        try:
+            relay = None if pair_id in self._rooms else await self._seats.take(pair_id)
+        finally:
+            if relay is not None:
+                self.stand_up(pair_id, had=False)
+        return None if relay is None else At(relay)
+
+    def stand_up(self, pair_id: PairId, *, had: bool = True) -> None:
+        """Need the seat no longer."""
+        self._guests[pair_id] -= 1
+        if not self._guests[pair_id]:
+            del self._guests[pair_id]
+            if had and pair_id not in self._rooms and pair_id not in self._loading:
+                self._give_back(pair_id)
+
     def _let_go(self, room: Room) -> None:
-        if self._rooms.get(room.pair_id) is room:
-            del self._rooms[room.pair_id]
+        if self._leaves(room):
+            self._give_back(room.pair_id)
+
+    def _give_back(self, pair_id: PairId) -> None:
+        if pair_id not in self._guests or self._draining:
+            self._seats.give_back(pair_id)
+
+    def _forget(self, room: Room) -> None:
+        """Its seat is another's."""
+        if self._leaves(room):
+            self._tools.metrics.seats_lost.inc()
+            _log.warning("seat lost", pairing=short(room.pair_id))
+
+    def _leaves(self, room: Room) -> bool:
+        if self._rooms.get(room.pair_id) is not room:
+            return False
+        del self._rooms[room.pair_id]
+        if self._shared:
+            if not room.erased:
+                self._tools.metrics.host_here(room.host.standing, here=False)
+            self._count()
+        return True
+
+    def _seat_lost(self, pair_id: PairId) -> None:
+        room = self._rooms.get(pair_id)
+        if room is not None:
+            room.lose()
+
+    def _count(self) -> None:
+        self._tools.metrics.seats.set(len(self._rooms))
+
+    # ---- what others left behind
 
     async def recover(self) -> None:
         """Watch over what the relay before this one left behind: pending commands, devices that may come back."""
+        if self._shared:
+            return  # `adopt` finds it, as what others leave behind
         self._tools.metrics.hosts(await self._tools.log.standings())
         for pair_id in await self._tools.log.unsettled():
-            (await self.enter(pair_id)).recover()
+            room = await self.enter(pair_id)
+            if isinstance(room, Room):
+                room.recover()
+                room.settle()
+
+    async def adopt(self) -> None:
+        """Take the seats that nobody has and that somebody must watch over, every second, for ever."""
+        while True:
+            try:
+                taken = await self._seats.adopt(_ADOPT_AT_ONCE)
+                for pair_id in taken:
+                    room = await self.enter(pair_id)
+                    if isinstance(room, Room):
+                        room.settle()
+            except errors.StoreFailed as failure:
+                _log.warning("seats not looked for", why=failure.detail)
+                taken = ()
+            if taken:
+                _log.info("seats adopted", count=len(taken))
+            if len(taken) < _ADOPT_AT_ONCE:
+                await asyncio.sleep(ADOPT_SECONDS)
+
+    # ---- the relay and the pairing service
 
     async def erase(self, pair_id: PairId, *, ended_by: End | None) -> None:
-        """End a pairing: streams, rows and all. Returns when nothing of it is stored any more."""
-        await (await self.enter(pair_id)).erase(ended_by=ended_by)
+        """End a pairing: streams, rows and all. Returns when nothing of it is stored any more.
+
+        Another relay that has the seat hears of it, too, and is waited for; but not for long, since there may be other news.
+        """
+        if not self._shared:
+            await self._erase_here(pair_id, ended_by=ended_by)
+            return
+        try:
+            async with self._erasing, asyncio.timeout(_ERASED_WITHIN_SECONDS):
+                await self._erased(pair_id, ended_by=ended_by)
+        except TimeoutError:
+            self._tools.spawn(self._erased(pair_id, ended_by=ended_by))
+
+    async def _erased(self, pair_id: PairId, *, ended_by: End | None) -> None:
+        """Return when a pairing is erased, by whoever has the seat until then."""
+        while True:
+            try:
+                if pair_id not in self._rooms and _nothing(await self._tools.log.thread(pair_id)):
+                    return
+                if await self._erase_here(pair_id, ended_by=ended_by):
+                    return
+            except errors.StoreFailed as failure:
+                _log.warning("pairing not erased yet", pairing=short(pair_id), why=failure.detail)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    async def _erase_here(self, pair_id: PairId, *, ended_by: End | None) -> bool:
+        room = await self.enter(pair_id)
+        if isinstance(room, At) or not await room.erase(ended_by=ended_by):
+            return False
         _log.info("pairing ended", pairing=pair_id, ended_by=ended_by.name.lower() if ended_by else "service")
+        return True
 
     def revoke(self, device_id: DeviceId) -> None:
         """End the streams of a device."""
@@ -71,15 +221,29 @@ class Rooms:
             room.revoke(device_id)
 
     async def drain(self, *, reconnect_in_ms: Callable[[], int], within_ms: int) -> None:
-        """Ask everybody to come back later, and wait until they have gone or the time is over."""
-        streams = [one for room in self._rooms.values() for one in room.drain(reconnect_in_ms=reconnect_in_ms)]
-        if streams:
-            await asyncio.wait([stream.ended for stream in streams], timeout=within_ms / 1_000)
+        """Ask everybody to come back later, and wait until they have gone or the time is over.
+
+        With several relays a room that all have left goes at once, so that another relay has it when they come again.
+        """
+        self._draining = True
+        rooms = list(self._rooms.values())
+        asked = {room: room.drain(reconnect_in_ms=reconnect_in_ms) for room in rooms}
+        if self._shared:
+            for room, streams in asked.items():
+                for stream in streams:
+                    stream.ended.add_done_callback(lambda _, room=room: room.leave())  # type: ignore[misc]  # a lambda's default
+                if not streams:
+                    room.leave()
+        waited = [stream.ended for streams in asked.values() for stream in streams]
+        if waited:
+            await asyncio.wait(waited, timeout=within_ms / 1_000)
 
     def shut(self) -> None:
         """End all streams."""
         for room in list(self._rooms.values()):
             room.shut()
+            if self._shared:
+                room.leave()
 
     async def sweep(self) -> None:
         """Forget old rows, now and then, for ever."""
@@ -90,3 +254,9 @@ class Rooms:
             for room in list(self._rooms.values()):
                 room.swept(before_ms)
             await asyncio.sleep(settings.sweep_seconds)
+
+
+def _nothing(thread: Thread) -> bool:
+    """Whether the store knows nothing of a pairing."""
+    known = (thread.acked, thread.presence, thread.pending, thread.open_tasks, thread.owed_calls)
+    return not (thread.head_seq or any(known))

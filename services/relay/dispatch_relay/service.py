@@ -15,12 +15,17 @@ from dispatch.runtime.logs import get_logger
 from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
+from dispatch_relay.channels.hall import Arrival
+from dispatch_relay.channels.handed import Handed
+from dispatch_relay.channels.wire import ChannelWire
+from dispatch_relay.front import Front
 from dispatch_relay.metrics import BROKE
 from dispatch_relay.openings import Openings
 from dispatch_relay.place import Tools
 from dispatch_relay.room import Room
 from dispatch_relay.rooms import Rooms
-from dispatch_relay.stream import Stream
+from dispatch_relay.stream import Caller, Stream
+from dispatch_relay.trust import Admitted
 from dispatch_relay.wire import Gone, Wire
 
 _log = get_logger()
@@ -35,9 +40,10 @@ ATTACH = "Attach"
 class ThreadService:
     """The handler of Attach."""
 
-    def __init__(self, *, gate: Gate, rooms: Rooms, tools: Tools) -> None:
+    def __init__(self, *, gate: Gate, rooms: Rooms, tools: Tools, front: Front) -> None:
         self._gate = gate
         self._rooms = rooms
+        self._front = front
         self._tools = tools
         self._settings = tools.settings
         self._openings = Openings(limit=tools.settings.openings)
@@ -47,7 +53,12 @@ class ThreadService:
         """Carry one stream from Hello to its end."""
         framed = _Framed(wire, most_frames=self._settings.frames)
         try:
-            room, stream, left_ms = await self._open(framed)
+            admitted, caller = await self._admit(framed)
+            handed = Handed(admitted, wire.carrier, wire.address, caller=caller)
+            seat = await self._front.find(lambda: self._rooms.enter(admitted.pair_id), handed)
+            # From here to the end of `_sit` nothing is awaited: the room can't be let go, nor the pairing end in between.
+            if isinstance(seat, Room):
+                stream = self._sit(seat, handed)
         except Gone:
             self._tools.metrics.stream_ended(BROKE, wire.carrier)
             return
@@ -57,11 +68,35 @@ class ThreadService:
             _log.info("stream refused", claimed=framed.claimed, reason=word, detail=refused.detail)
             await wire.refuse(refused)
             return
-        ended = await self._carry(framed, room, stream, left_ms=left_ms)
+        if isinstance(seat, Room):
+            ended = await self._carry(framed, seat, stream, left_ms=admitted.left_ms)
+        else:
+            ended = await self._front.carry(wire, seat, handed, begun=framed.begun())
         if ended is not None and not framed.broken:
             await wire.refuse(ended)
 
-    async def _open(self, framed: _Framed) -> tuple[Room, Stream, int]:
+    async def attach_for(self, arrival: Arrival) -> None:
+        """Carry one stream that another relay has let in, as one of our own."""
+        handed, wire = arrival.handed, ChannelWire(arrival)
+        try:
+            # While this relay closes its rooms are going to others, where the front will find them.
+            room = None if self.draining else await self._rooms.enter(handed.admitted.pair_id)
+            if not isinstance(room, Room) or self.draining:
+                arrival.turn_away()
+                return
+            stream = self._sit(room, handed)
+        except errors.DispatchError as refused:
+            self._tools.metrics.stream_ended(errors.word(refused.reason), wire.carrier)
+            arrival.refuse(refused)
+            return
+        arrival.accept()
+        framed = _Framed(wire, most_frames=self._settings.frames)
+        ended = await self._carry(framed, room, stream, left_ms=handed.admitted.left_ms)
+        if ended is not None:
+            await wire.refuse(ended)
+        wire.leave()
+
+    async def _admit(self, framed: _Framed) -> tuple[Admitted, Caller]:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         try:
@@ -71,21 +106,30 @@ class ThreadService:
                     framed.wire.let_in()
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Open took too long") from None
-        room = await self._rooms.enter(admitted.pair_id)
-        # From here to the end of attach nothing is awaited: the room can't be let go, nor the pairing end in between.
-        if self.draining:
-            raise errors.Draining(retry_after_ms=1_000)
-        self._gate.trust.still(admitted)
-        stream = room.attach(caller, carrier=framed.wire.carrier)
+        return admitted, caller
+
+    def _sit(self, room: Room, handed: Handed) -> Stream:
+        """Open a stream in its room. Raises a StreamRefused."""
+        admitted, caller = handed.admitted, handed.caller
+        try:
+            if self.draining:
+                raise errors.Draining(retry_after_ms=1_000)
+            if caller is None:
+                raise errors.Internal("a thread was opened for a transfer")
+            self._gate.trust.still(admitted)
+            stream = room.attach(caller, carrier=handed.carrier)
+        except errors.DispatchError:
+            room.settle()  # nobody else may need it
+            raise
         _log.info(
             "stream opened",
             pairing=admitted.pair_id,
             device=admitted.device_id,
             end=caller.end.name.lower(),
-            carrier=framed.wire.carrier.value,
+            carrier=handed.carrier.value,
             resume_after=caller.resume_after,
         )
-        return room, stream, admitted.left_ms
+        return stream
 
     async def _carry(self, framed: _Framed, room: Room, stream: Stream, *, left_ms: int) -> errors.DispatchError | None:
         """Read and write until the stream ends or its grant is over; gives why, None for in peace."""
@@ -168,6 +212,11 @@ class _Framed:
         frame = self._frames.popleft()
         self.claimed = frame.hello.device_id or self.claimed
         return frame
+
+    def begun(self) -> bytes:
+        """Take what came in one message with the opening and was not read, as a message of its own."""
+        left, self._frames = list(self._frames), deque()
+        return pb.AttachRequest(frames=left).SerializeToString() if left else b""
 
     async def write(self, batch: bytes) -> None:
         """Write a batch. Raises Gone."""

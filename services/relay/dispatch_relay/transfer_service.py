@@ -15,12 +15,16 @@ from dispatch.runtime.logs import get_logger
 from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
+from dispatch_relay.channels.hall import Arrival
+from dispatch_relay.channels.handed import Handed
+from dispatch_relay.channels.wire import ChannelWire
+from dispatch_relay.front import Front
 from dispatch_relay.metrics import BROKE, Metrics
 from dispatch_relay.openings import Openings
 from dispatch_relay.presence import End
 from dispatch_relay.rooms import Rooms
 from dispatch_relay.settings import Settings
-from dispatch_relay.transfers import Seat, Transfer, Transfers
+from dispatch_relay.transfers import Side, Transfer, Transfers
 from dispatch_relay.trust import Admitted
 from dispatch_relay.wire import Gone, Wire
 
@@ -36,8 +40,17 @@ class TransferService:
     """The handler of Carry."""
 
     def __init__(
-        self, *, gate: Gate, rooms: Rooms, transfers: Transfers, clock: Clock, settings: Settings, metrics: Metrics
+        self,
+        *,
+        gate: Gate,
+        rooms: Rooms,
+        transfers: Transfers,
+        clock: Clock,
+        settings: Settings,
+        metrics: Metrics,
+        front: Front,
     ) -> None:
+        self._front = front
         self._gate = gate
         self._rooms = rooms
         self._transfers = transfers
@@ -51,7 +64,11 @@ class TransferService:
         """Carry one end of a transfer from Hello to its end."""
         framed = _Framed(wire)
         try:
-            admitted, transfer = await self._join(framed)
+            handed = await self._admit(framed)
+            pair_id = handed.admitted.pair_id
+            seat = await self._front.find(lambda: self._rooms.sit(pair_id), handed)
+            if seat is None:
+                transfer = self._join(handed, framed.wire)
         except Gone:
             self._metrics.transfer_ended(BROKE)
             return
@@ -61,11 +78,33 @@ class TransferService:
             _log.info("transfer refused", claimed=framed.claimed, reason=word, detail=refused.detail)
             await wire.refuse(refused)
             return
-        error = await self._hold(framed, admitted, transfer)
+        if seat is None:
+            error = await self._hold(framed, handed.admitted, transfer)
+        else:
+            error = await self._front.carry(wire, seat, handed, begun=b"")
         if error is not None:
             await wire.refuse(error)
 
-    async def _join(self, framed: _Framed) -> tuple[Admitted, Transfer]:
+    async def carry_for(self, arrival: Arrival) -> None:
+        """Carry one end of a transfer that another relay has let in, as one of our own."""
+        handed, wire = arrival.handed, ChannelWire(arrival)
+        try:
+            # As with threads: while this relay closes its seats are going to others.
+            if self.draining or await self._rooms.sit(handed.admitted.pair_id) is not None:
+                arrival.turn_away()
+                return
+            transfer = self._join(handed, wire)
+        except errors.DispatchError as refused:
+            self._metrics.transfer_ended(errors.word(refused.reason))
+            arrival.refuse(refused)
+            return
+        arrival.accept()
+        error = await self._hold(_Framed(wire), handed.admitted, transfer)
+        if error is not None:
+            await wire.refuse(error)
+        wire.leave()
+
+    async def _admit(self, framed: _Framed) -> Handed:
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
         try:
@@ -75,14 +114,33 @@ class TransferService:
                     framed.wire.let_in()
         except TimeoutError:
             raise errors.ProtocolViolation("Hello, Proof and Join took too long") from None
+        wire = framed.wire
+        return Handed(admitted, wire.carrier, wire.address, transfer_id=transfer_id)
+
+    def _join(self, handed: Handed, wire: Wire) -> Transfer:
+        """Come to one side of a transfer; the seat of its pairing is ours until it is over. Raises a StreamRefused."""
+        admitted = handed.admitted
+        try:
+            transfer = self._at_side(handed, wire)
+        except errors.DispatchError:
+            self._rooms.stand_up(admitted.pair_id)
+            raise
+        transfer.ended.add_done_callback(lambda _: self._rooms.stand_up(admitted.pair_id))
+        return transfer
+
+    def _at_side(self, handed: Handed, wire: Wire) -> Transfer:
+        admitted = handed.admitted
         if self.draining:
             raise errors.Draining(retry_after_ms=1_000)
+        if handed.transfer_id is None:
+            raise errors.Internal("a transfer was opened for a thread")
+        self._gate.trust.still(admitted)
         host = self._rooms.host(admitted.pair_id)
         if admitted.end is End.PHONE and host is not None and host.absent:
             raise errors.of(host.cause)
-        seat = Seat(admitted.device_id, framed.wire.write)
+        side = Side(admitted.device_id, wire.write)
         now_ms = self._clock.steady_ms()
-        return admitted, self._transfers.join(admitted.pair_id, transfer_id, admitted.end, seat, now_ms=now_ms)
+        return self._transfers.join(admitted.pair_id, handed.transfer_id, admitted.end, side, now_ms=now_ms)
 
     async def _hold(self, framed: _Framed, admitted: Admitted, transfer: Transfer) -> errors.DispatchError | None:
         """Forward until the transfer is over; gives why, None for in peace."""
@@ -105,8 +163,8 @@ class TransferService:
         try:
             await transfer.both.wait()
             await framed.wire.write(_JOINED)
-            transfer.seats[end].told.set()
-            other = transfer.seats[end.other]
+            transfer.sides[end].told.set()
+            other = transfer.sides[end.other]
             await other.told.wait()
             while True:
                 frame = await framed.frame()
@@ -123,7 +181,7 @@ class TransferService:
         except errors.DispatchError as error:
             transfer.finish(error)
 
-    async def _pass_on(self, data: pb.Data, transfer: Transfer, other: Seat, *, to: End) -> None:
+    async def _pass_on(self, data: pb.Data, transfer: Transfer, other: Side, *, to: End) -> None:
         if len(data.sealed) > self._settings.sealed_bytes:
             raise errors.TooLarge(metadata={"limit_bytes": str(self._settings.sealed_bytes)})
         self._transfers.forwards(transfer, to, len(data.sealed), now_ms=self._clock.steady_ms())

@@ -1,6 +1,6 @@
-"""Which transfers are under way, who sits at which end, and why one is over. Stores nothing; knows no gRPC and no bytes.
+"""Which transfers are under way, who is at which side, and why one is over. Stores nothing; knows no gRPC and no bytes.
 
-A transfer is two seats. It begins when both are taken, and whatever ends it ends it for both. Called by `transfer_service`
+A transfer has two sides. It begins when both are there, and whatever ends it ends it for both. Called by `transfer_service`
 (streams) and by the app (revocation, closing), on the event loop.
 """
 
@@ -26,7 +26,7 @@ Say = Callable[[bytes], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class Seat:
+class Side:
     """One end of a transfer."""
 
     device_id: DeviceId
@@ -37,11 +37,11 @@ class Seat:
 
 @dataclass(slots=True, eq=False)
 class Transfer:
-    """Two seats of one pairing."""
+    """Two sides of one pairing."""
 
     pair_id: PairId
     transfer_id: TransferId
-    seats: dict[End, Seat] = field(default_factory=dict)
+    sides: dict[End, Side] = field(default_factory=dict)
     both: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Future[errors.DispatchError | None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -64,8 +64,8 @@ class Transfers:
         self._metrics = metrics
         self._under_way: dict[tuple[PairId, TransferId], Transfer] = {}
 
-    def join(self, pair_id: PairId, transfer_id: TransferId, end: End, seat: Seat, *, now_ms: int) -> Transfer:
-        """Take a seat. Raises RateLimited when there are too many, ProtocolViolation when it is taken or all is over."""
+    def join(self, pair_id: PairId, transfer_id: TransferId, end: End, side: Side, *, now_ms: int) -> Transfer:
+        """Come to a side. Raises RateLimited when there are too many, ProtocolViolation when it is taken or all is over."""
         transfer = self._under_way.get((pair_id, transfer_id))
         if transfer is None:
             self._check_room(pair_id)
@@ -73,11 +73,11 @@ class Transfers:
             self._under_way[pair_id, transfer_id] = transfer
             self._metrics.transfers.inc()
             transfer.ended.add_done_callback(lambda _: self._over(transfer))
-        elif end in transfer.seats or transfer.ended.done():
+        elif end in transfer.sides or transfer.ended.done():
             raise errors.ProtocolViolation("this end of the transfer was taken before")
-        transfer.seats[end] = seat
+        transfer.sides[end] = side
         transfer.moved_ms = now_ms
-        if len(transfer.seats) == len(End):
+        if len(transfer.sides) == len(End):
             transfer.both.set()
         return transfer
 
@@ -107,7 +107,7 @@ class Transfers:
     def revoke(self, device_id: DeviceId) -> None:
         """End the transfers of a device that has lost its rights."""
         for transfer in list(self._under_way.values()):
-            if any(seat.device_id == device_id for seat in transfer.seats.values()):
+            if any(side.device_id == device_id for side in transfer.sides.values()):
                 transfer.finish(errors.DeviceRevoked())
 
     def erase(self, pair_id: PairId) -> None:

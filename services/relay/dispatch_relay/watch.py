@@ -230,7 +230,7 @@ class Watch:
         stream.say(frames.ping(stream.lease.ask(now_ms=self._place.now())))
 
     def forget(self) -> None:
-        """The pairing is over."""
+        """The pairing is over, or the seat is lost."""
         self._grace_until.clear()
         self._calling.forget()
         self._steadiness = Steadiness()

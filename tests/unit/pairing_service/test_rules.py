@@ -13,6 +13,7 @@ from dispatch_pairing.limits import Rate
 from dispatch_pairing.names import clean, fold
 from dispatch_pairing.nonces import Nonces
 from dispatch_pairing.relays import Relays
+from dispatch_pairing.stamp import Stamp
 from hypothesis import given
 from hypothesis.strategies import binary, booleans, integers, lists, text, tuples
 
@@ -61,8 +62,21 @@ class TestBuckets:
         assert taken <= self.rate.burst + now_ms // self.rate.refill_ms
 
 
+class TestStamp:
+    def test_services_at_different_places_of_a_rotation_know_each_others(self) -> None:
+        announced, signing, alone = Stamp(lambda: (b"1", b"2")), Stamp(lambda: (b"2", b"1")), Stamp.of(b"2")
+
+        assert announced.fits(signing.make(b"x"), b"x")
+        assert signing.fits(announced.make(b"x"), b"x")
+        assert signing.fits(alone.make(b"x"), b"x")
+        assert alone.fits(signing.make(b"x"), b"x")
+        assert not alone.fits(announced.make(b"x"), b"x")
+        assert not signing.fits(alone.make(b"x"), b"y")
+        assert not signing.fits(b"", b"x")
+
+
 class TestNonces:
-    nonces = Nonces(key=b"k" * 32, lifetime_ms=1_000)
+    nonces = Nonces(stamp=Stamp.of(b"k" * 32), lifetime_ms=1_000)
 
     def test_it_is_good_for_its_lifetime_and_its_device(self) -> None:
         nonce = self.nonces.fresh(PHONE, now_ms=5_000)
@@ -71,7 +85,7 @@ class TestNonces:
         assert self.nonces.live(nonce, PHONE, now_ms=5_999)
         assert not self.nonces.live(nonce, PHONE, now_ms=6_000)
         assert not self.nonces.live(nonce, HOST, now_ms=5_000)
-        assert not Nonces(key=b"x" * 32, lifetime_ms=1_000).live(nonce, PHONE, now_ms=5_000)
+        assert not Nonces(stamp=Stamp.of(b"x" * 32), lifetime_ms=1_000).live(nonce, PHONE, now_ms=5_000)
 
     def test_a_clock_that_is_set_back_makes_no_nonce_live_longer(self) -> None:
         nonce = self.nonces.fresh(PHONE, now_ms=50_000)

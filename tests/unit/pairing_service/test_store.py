@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import sqlite3
 import stat
 from pathlib import Path
 
@@ -61,17 +60,6 @@ async def test_two_processes_may_make_the_same_store_at_once(tmp_path: Path) -> 
     assert all(await asyncio.gather(*(add(0, store) for store in stores)))
     for store in stores:
         await store.close()
-
-
-async def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "pairing.db"
-    await (await open_sqlite(file)).close()
-    with sqlite3.connect(file) as sql:
-        sql.execute("UPDATE service SET schema_version = 99")
-    sql.close()
-
-    with pytest.raises(StoreFailed, match="schema 99"):
-        await open_sqlite(file)
 
 
 @pytest.mark.parametrize(

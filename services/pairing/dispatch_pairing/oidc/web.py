@@ -11,7 +11,6 @@ that asked. Nothing is kept here, so that a flood of `begin` displaces nobody. C
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import json
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ from dispatch.ids import Rng
 from dispatch_pairing.model import Visitor
 from dispatch_pairing.oidc.attempts import Said
 from dispatch_pairing.oidc.provider import Provider
+from dispatch_pairing.stamp import Stamp
 
 LIFETIME_MS = 10 * 60_000
 """How long a person has at the provider: let the cookie end then, too."""
@@ -49,13 +49,13 @@ class _Kept(NamedTuple):
 
 
 class WebSignIns:
-    """Finds out who somebody in front of a browser is at the provider. `key` is 32 secret bytes, the same at each start."""
+    """Finds out who somebody in front of a browser is at the provider. `stamp` knows again what it made before a restart."""
 
-    def __init__(self, *, provider: Provider, clock: Clock, rng: Rng, key: bytes) -> None:
+    def __init__(self, *, provider: Provider, clock: Clock, rng: Rng, stamp: Stamp) -> None:
         self._provider = provider
         self._clock = clock
         self._rng = rng
-        self._key = key
+        self._stamp = stamp
 
     async def begin(self, redirect_uri: str) -> Begun:
         """Give where to send the browser, and what to keep for it. `redirect_uri` is known to the provider, and is ours.
@@ -97,7 +97,7 @@ class WebSignIns:
 
     def _seal(self, kept: _Kept) -> str:
         body = json.dumps(kept).encode()
-        return _text(self._mac(body) + body)
+        return _text(self._stamp.make(_content(body)) + body)
 
     def _open(self, text: str) -> _Kept | None:
         """Give what `begin` kept; None for what is not ours, or over."""
@@ -108,13 +108,14 @@ class WebSignIns:
         except ValueError:
             return None
         mac, body = content[:32], content[32:]
-        if not hmac.compare_digest(mac, self._mac(body)):
+        if not self._stamp.fits(mac, _content(body)):
             return None
         kept = _Kept(*json.loads(body))
         return kept if self._clock.wall_ms() < kept.expires_ms else None
 
-    def _mac(self, body: bytes) -> bytes:
-        return hmac.digest(self._key, b"dispatch/web-sign-in/1" + body, hashlib.sha256)
+
+def _content(body: bytes) -> bytes:
+    return b"dispatch/web-sign-in/1" + body
 
 
 def _text(content: bytes) -> str:

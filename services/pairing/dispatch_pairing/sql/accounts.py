@@ -7,11 +7,11 @@ from typing import Any
 
 from dispatch.ids import AccountId
 from sqlalchemy import delete, insert, or_, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Row
 
 from dispatch_pairing import tables as t
 from dispatch_pairing.model import Account, Invitation, Login, Plan, WebSession
+from dispatch_pairing.sql.dialect import upsert
 from dispatch_pairing.sql.part import Part
 
 
@@ -52,10 +52,16 @@ def _web_session(row: Row[Any]) -> WebSession:
 
 class SqlAccounts(Part):
     async def add(self, account: Account) -> bool:
-        new = upsert(t.accounts).values(**_account_row(account)).on_conflict_do_nothing(index_elements=["folded"])
+        new = (
+            upsert(self._sql, t.accounts)
+            .values(**_account_row(account))
+            .on_conflict_do_nothing(index_elements=["folded"])
+        )
         return (await self._sql.execute(new)).rowcount == 1
 
     async def find(self, folded: str) -> Account | None:
+        if "\0" in folded:
+            return None  # nobody is called so, and PostgreSQL has no such text
         row = await self._one(select(t.accounts).where(t.accounts.c.folded == folded))
         return None if row is None else _account(row)
 

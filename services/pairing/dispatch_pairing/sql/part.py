@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dispatch_pairing.sql.dialect import upsert
 
 
 class Part:
@@ -26,4 +27,6 @@ class Part:
         # Insert, or change everything but the key.
         keys = [column.name for column in table.primary_key.columns]
         changed = {name: value for name, value in row.items() if name not in keys}
-        await self._sql.execute(upsert(table).values(**row).on_conflict_do_update(index_elements=keys, set_=changed))
+        await self._sql.execute(
+            upsert(self._sql, table).values(**row).on_conflict_do_update(index_elements=keys, set_=changed)
+        )

@@ -8,7 +8,7 @@ from dispatch.runtime.logs import get_logger
 from starlette.responses import Response, StreamingResponse
 
 from dispatch_pairing.accounts import erase
-from dispatch_pairing.bell import Bell
+from dispatch_pairing.bell import TRUST, Bell
 from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Ending, Metrics
@@ -107,6 +107,7 @@ class AccountPages:
         for _ in range(ended):
             self._metrics.ended()
         self._bell.ring_all()
+        self._bell.ring(TRUST)  # in the other services, too
         _log.info("account erased", account=visit.account.account_id, by="browser")
         response = seen_other("/sign-in", done="erased")
         SESSION.drop(response, visit.request)

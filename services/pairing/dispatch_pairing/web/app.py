@@ -20,6 +20,7 @@ from dispatch_pairing.devices import Devices
 from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
+from dispatch_pairing.stamp import Stamp
 from dispatch_pairing.store import Store
 from dispatch_pairing.web.account import AccountPages
 from dispatch_pairing.web.calls_guard import CallsGuard
@@ -50,13 +51,13 @@ def account_page(
     history: History,
     ceremony: Ceremony,
     provider: Provider | None,
-    form_key: bytes,
+    form_stamp: Stamp,
     service_name: str,
     names: frozenset[str],
 ) -> ASGIApp:
     """Give the page as an ASGI application. `names` are the hosts by which it may be asked for."""
     renderer = Renderer(service_name=service_name)
-    sessions = Sessions(store=store, clock=clock, rng=rng, limits=limits, key=form_key)
+    sessions = Sessions(store=store, clock=clock, rng=rng, limits=limits, stamp=form_stamp)
     parts = (
         Signing(
             credentials=credentials,

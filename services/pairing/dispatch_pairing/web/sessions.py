@@ -6,8 +6,6 @@ from it with a key of the service, so it needs no room in the store and can't be
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +19,7 @@ from dispatch_pairing.credentials import still
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.model import Account, WebSession
 from dispatch_pairing.sessions import TOKEN_BYTES, token_hash
+from dispatch_pairing.stamp import Stamp
 from dispatch_pairing.store import Store
 
 _KEPT = re.compile(r"\A[A-Za-z0-9_-]{1,2048}\Z")
@@ -84,12 +83,12 @@ class Known:
 class Sessions:
     """Opens, finds and ends sessions."""
 
-    def __init__(self, *, store: Store, clock: Clock, rng: Rng, limits: Limits, key: bytes) -> None:
+    def __init__(self, *, store: Store, clock: Clock, rng: Rng, limits: Limits, stamp: Stamp) -> None:
         self._store = store
         self._clock = clock
         self._rng = rng
         self._limits = limits
-        self._key = key
+        self._stamp = stamp
 
     def fresh(self) -> bytes:
         """Give a secret for a browser."""
@@ -97,11 +96,15 @@ class Sessions:
 
     def form_token(self, secret: bytes) -> str:
         """Give what the forms of the browser with this secret carry."""
-        return hmac.new(self._key, secret, hashlib.sha256).hexdigest()
+        return self._stamp.make(secret).hex()
 
     def fits(self, form_token: str, secret: bytes) -> bool:
         """Tell whether a form is of the browser with this secret."""
-        return bool(secret) and hmac.compare_digest(form_token.encode(), self.form_token(secret).encode())
+        try:
+            mac = bytes.fromhex(form_token)
+        except ValueError:
+            return False
+        return bool(secret) and self._stamp.fits(mac, secret)
 
     async def open(self, account: Account, *, instead_of: bytes) -> bytes:
         """Open a session in place of the one that this token is of, if any; gives the new token.

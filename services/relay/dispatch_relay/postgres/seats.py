@@ -102,6 +102,11 @@ class PostgresSeats:
             raise errors.StoreFailed(connecting.why(failure)) from failure
         self._task = asyncio.get_running_loop().create_task(self._keep_saying())
 
+    @property
+    def there(self) -> bool:
+        """Whether the database heard last that this relay is there."""
+        return self._db is not None and not self._db.is_closed()
+
     def number(self, pair_id: PairId) -> int | None:
         """Give the number of a seat that is ours, as far as is known here."""
         return self._numbers.get(pair_id)

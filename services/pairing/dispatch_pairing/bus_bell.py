@@ -1,0 +1,80 @@
+"""Carries rings of the bell to the other services, and theirs to ours, over the bus. Called by app.py.
+
+The service starts and goes on without the bus: whoever waits looks at the store by itself every few seconds. So nothing here
+waits for an answer, and what can't be sent is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from dispatch.runtime import bus
+from dispatch.runtime.bus import BusOptions
+from dispatch.runtime.logs import get_logger
+
+from dispatch_pairing.bell import Bell
+
+if TYPE_CHECKING:  # of the extra `scale`
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+_SUBJECT = "dispatch.pairing.ring"
+_TOPIC_BYTES = 64
+_WAITING = 1_000
+
+_log = get_logger()
+
+
+class BusBell:
+    """A bell that all services on a bus hear."""
+
+    def __init__(self) -> None:
+        self.bell = Bell(carry=self._carry)
+        self._topics = asyncio.Queue[bytes](maxsize=_WAITING)
+
+    def _carry(self, topic: bytes) -> None:
+        with suppress(asyncio.QueueFull):  # it is away, and everybody looks by itself
+            self._topics.put_nowait(topic)
+
+    @asynccontextmanager
+    async def on(self, options: BusOptions) -> AsyncIterator[None]:
+        """Carry rings until the block ends. Raises ValueError for certificates that can't be used."""
+        options.context()  # what is wrong with the files is wrong from the start on, whether the bus is there or not
+        carrying = asyncio.create_task(self._carry_all(options))
+        try:
+            yield
+        finally:
+            carrying.cancel()
+            with suppress(asyncio.CancelledError):
+                await carrying
+
+    async def _carry_all(self, options: BusOptions) -> None:
+        client = await bus.connect(options, name="dispatch-pairing", reconnected=self._back)
+        try:
+            await client.subscribe(_SUBJECT, cb=self._heard)
+            await client.flush()
+            await self._back()
+            while True:
+                await self._say(client, await self._topics.get())
+        finally:
+            await client.close()
+
+    async def _say(self, client: Client, topic: bytes) -> None:
+        from nats.errors import Error  # noqa: PLC0415 -- of the extra `scale`
+
+        try:
+            await client.publish(_SUBJECT, topic)
+        except Error as failure:
+            _log.debug("ring not carried", kind=type(failure).__name__)
+
+    async def _heard(self, message: Msg) -> None:
+        # Whoever is on the bus can wake people, who then look at the store: no more than that.
+        if len(message.data) <= _TOPIC_BYTES:
+            self.bell.ring_here(message.data)
+
+    async def _back(self) -> None:
+        # What was rung while the bus was away was heard by nobody here.
+        self.bell.ring_all()
