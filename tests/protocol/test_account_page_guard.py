@@ -112,7 +112,7 @@ async def test_off_this_computer_the_page_needs_a_certificate(tmp_path: Path, ce
     files = None if certificate is None else Certificates(tmp_path).server()
     settings = Settings(
         listen=Address.parse("127.0.0.1:0"),
-        storage=Storage.given(tmp_path) / "data",
+        storage=Storage.given(tmp_path / "data"),
         web=WebListener(Address.parse("0.0.0.0:0"), files),
     )
     if files is not None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ class DoubtfulService(PairingService):
 @pytest.fixture
 async def service(tmp_path: Path) -> AsyncIterator[DoubtfulService]:
     rules = Policy(sign_up=SignUp.OPEN)
-    async with DoubtfulService(tmp_path / "pairing", policy=rules) as service:
+    service = DoubtfulService(tmp_path / "pairing", policy=rules)
+    async with service:
         await service.add_account()
         yield service
 
@@ -98,7 +100,7 @@ async def test_what_devices_do_may_all_be_repeated(service: DoubtfulService) -> 
     await again(service, lambda: host.create_offer(code))
     await again(service, lambda: phone.claim(code))
     for number in range(1, 9):
-        await again(service, lambda n=number: (phone if n % 2 else host).step(code, n))
+        await again(service, partial((phone if number % 2 else host).step, code, number))
     signed = signed_pairing(host=host, phone=phone, pair_id=pair_id, offer=code)
     await again(service, lambda: host.complete(signed))
     assert await phone.told(code) == ["claimed", "step 2", "step 4", "step 6", "step 8", "complete"]

@@ -212,11 +212,11 @@ async def test_rings_that_were_lost_while_the_bus_was_away_are_made_up_for_when_
     async with bell.on(bus.read(nats.address_file(tmp_path / "bus"))):
         with bell.bell.listen(topic) as ear:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                await ear.wait(at_most_ms=DEADLINE_SECONDS * 1_000)  # it is connected
+                await ear.wait(at_most_ms=int(DEADLINE_SECONDS) * 1_000)  # it is connected
                 ear.clear()
                 nats.kill()
                 nats.start()
-                await ear.wait(at_most_ms=DEADLINE_SECONDS * 1_000)
+                await ear.wait(at_most_ms=int(DEADLINE_SECONDS) * 1_000)
             assert ear.rung
 
 
