@@ -1,6 +1,6 @@
 """The client under test: a program that is told what to do by lines of JSON and says what came of it. docs/conformance.md "Lines".
 
-Called by the scenarios and by tests/web_protocol. Knows no wish by name.
+Called by the scenarios and by the corpus. Knows no wish by name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ class Client:
         await self._reading
 
     async def wish(self, what: str, /, **words: Any) -> Line:
-        """Have the client do something and give what came of it; `refused` has the reason when nothing did. Raises ClientEnded, TimeoutError."""
+        """Have the client do something and give what came of it; `refused` has the reason when nothing did.
+
+        Raises ClientEnded, TimeoutError.
+        """
         self._number += 1
         number = str(self._number)
         assert self._process.stdin is not None

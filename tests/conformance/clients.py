@@ -42,7 +42,7 @@ async def go_phone() -> Registered:
     if go is None:
         raise CannotBuild("no Go: .venv/bin/pip install --require-hashes -r requirements/go.txt")
     if not (DEBIAN / "src" / "google.golang.org" / "protobuf").is_dir():
-        raise CannotBuild("no Go packages: apt install protoc-gen-go golang-google-protobuf-dev golang-golang-x-crypto-dev golang-golang-x-text-dev")
+        raise CannotBuild("no Go packages: docs/other-languages.md names them")
     await _run("make", "--silent", "stubs", "LANG=go", cwd=ROOT)
     source = OUT / "go" / "src"
     source.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,7 @@
-"""Runs a client through all vectors and all scenarios and gives what came of each. Called by the command and the tests of this folder."""
+"""Runs a client through all vectors and all scenarios and gives what came of each.
+
+Called by the command and the tests of this folder.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,9 @@ async def scenarios(registered: Registered, folder: Path) -> list[Result]:
                 await scenario(stage)
             except (AssertionError, TimeoutError, ClientEnded, KeyError) as failed:
                 last = [str(line)[:200] for line in stage.client.lines[-4:]]
-                results.append(Result(name, FAILED, f"{type(failed).__name__} {failed}; the client's last lines: {last}"))
+                results.append(
+                    Result(name, FAILED, f"{type(failed).__name__} {failed}; the client's last lines: {last}")
+                )
                 break
             results.append(Result(name, PASSED))
     return results

@@ -1,7 +1,7 @@
 """A relay in the middle that a test has meddle with what a phone hears: rows twice, in another order, changed, at a wrong place.
 
-It stands before the real relay, for gRPC and for WebSockets, and passes everything else on as it is; hosts are never meddled with. Called
-by `stage`. What it may do is what docs/encryption.md says that a server can do, and what a server can't do unnoticed.
+It stands before the real relay, for gRPC and for WebSockets, and passes everything else on as it is; hosts are never meddled
+with. Called by `stage`. What it may do is what docs/encryption.md says that a server can do, and not unnoticed.
 """
 
 from __future__ import annotations
@@ -151,7 +151,8 @@ class Meddler(relay_pb2_grpc.ThreadServiceServicer):
                     heard = self.told(answer.SerializeToString()) if phone else answer.SerializeToString()
                     await context.write(pb.AttachResponse.FromString(heard))
             except grpc.aio.AioRpcError as ended:
-                await context.abort(ended.code(), ended.details() or "", ended.trailing_metadata() or ())
+                trailers = tuple((name, value) for name, value in ended.trailing_metadata() or ())
+                await context.abort(ended.code(), ended.details() or "", trailers)
 
     async def _socket(self, phone: ServerConnection) -> None:
         assert phone.request is not None

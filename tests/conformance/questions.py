@@ -83,7 +83,12 @@ def _pairing() -> Iterator[Question]:
     # One byte of any step changed, cut off or put behind ends the ceremony at that step.
     for number in (2, 4, 6, 8):
         step = steps[str(number)]
-        for spoilt in (f"{int(step[:2], 16) ^ 1:02x}{step[2:]}", f"{step[:-2]}{int(step[-2:], 16) ^ 1:02x}", step[:-2], step + "00"):
+        for spoilt in (
+            f"{int(step[:2], 16) ^ 1:02x}{step[2:]}",
+            f"{step[:-2]}{int(step[-2:], 16) ^ 1:02x}",
+            step[:-2],
+            step + "00",
+        ):
             yield Question(file, "ceremony", {**given, f"step_{number}": spoilt}, {"failed_at": number})
 
 
@@ -126,9 +131,7 @@ def _chain() -> Iterator[Question]:
     chain = vectors["chain"]
     for frame in vectors["frames"]:
         at = _place(chain, frame["n"], frame["chain_key"])
-        yield Question(
-            file, "seal", {**at, "body": frame["body"], "salt": frame["salt"]}, {"sealed": frame["sealed"]}
-        )
+        yield Question(file, "seal", {**at, "body": frame["body"], "salt": frame["salt"]}, {"sealed": frame["sealed"]})
         yield Question(file, "open", {**at, "sealed": frame["sealed"]}, {"body": frame["body"]})
     at_0 = _place(chain, 0, chain["key"])
     furthest = vectors["furthest"]

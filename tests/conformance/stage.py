@@ -57,7 +57,9 @@ class Stage:
 
     async def whole(self, *, after: int = 0) -> None:
         """Wait until the client says that it is in a session and has the whole thread."""
-        await self.client.line(lambda line: line.get("event") == "changed" and line.get("complete") is True, after=after)
+        await self.client.line(
+            lambda line: line.get("event") == "changed" and line.get("complete") is True, after=after
+        )
 
     async def send(self, text: str = ASKED, **words: str) -> Line:
         """Send a task."""

@@ -1,4 +1,7 @@
-"""Our phones in other languages are checked by the same corpus as anybody's: all vectors, and all scenarios against the real services."""
+"""Our phones in other languages are checked by the same corpus as anybody's.
+
+All vectors, and all scenarios against the real services.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,16 @@ async def test_our_phones_do_what_every_phone_has_to(name: str, tmp_path: Path) 
     assert failures(results, expected=len(SCENARIOS)) == []
 
 
-PARROT = "import sys, json\nfor line in sys.stdin: print(json.dumps({'done': json.loads(line)['number'], **%s}), flush=True)"
+PARROT = (
+    "import sys, json\nfor line in sys.stdin: print(json.dumps({'done': json.loads(line)['number'], **%s}), flush=True)"
+)
 
 
 async def test_a_client_that_answers_wrongly_fails_and_one_that_knows_nothing_passes_nothing() -> None:
     wrong = await vectors(somebodys((sys.executable, "-c", PARROT % "{'bytes': '00'}"), "grpc"))
-    ignorant = await vectors(somebodys((sys.executable, "-c", PARROT % "{'unknown': json.loads(line)['what']}"), "grpc"))
+    ignorant = await vectors(
+        somebodys((sys.executable, "-c", PARROT % "{'unknown': json.loads(line)['what']}"), "grpc")
+    )
 
     assert PASSED not in {result.result for result in wrong}
     assert len(failures(wrong)) == len(wrong)
