@@ -5,33 +5,39 @@ All vectors, and all scenarios against the real services.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conformance.client import ClientEnded
-from tests.conformance.clients import BUILDERS, somebodys
+from tests.conformance.clients import BUILDERS, Registered, somebodys
 from tests.conformance.corpus import NOT_KNOWN, PASSED, failures, scenarios, show, vectors
+from tests.conformance.questions import questions
 from tests.conformance.scenarios import SCENARIOS
 
-OURS = pytest.mark.parametrize("name", sorted(BUILDERS))
+# Each is built once, by the worker that has all of its tests: building is what costs time.
+GROUPED = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in sorted(BUILDERS)]
 
 
-@OURS
-async def test_our_phones_compute_what_the_vectors_say(name: str) -> None:
-    results = await vectors(await BUILDERS[name]())
+@pytest.fixture(scope="session", params=GROUPED)
+def ours(request: pytest.FixtureRequest) -> Registered:
+    return asyncio.run(BUILDERS[request.param]())
 
-    show(name, results)
+
+async def test_our_phones_compute_what_the_vectors_say(ours: Registered) -> None:
+    results = await vectors(ours)
+
+    show(ours.name, results)
     assert failures(results) == []
     assert NOT_KNOWN not in {result.result for result in results}
 
 
-@OURS
-async def test_our_phones_do_what_every_phone_has_to(name: str, tmp_path: Path) -> None:
-    results = await scenarios(await BUILDERS[name](), tmp_path)
+async def test_our_phones_do_what_every_phone_has_to(ours: Registered, tmp_path: Path) -> None:
+    results = await scenarios(ours, tmp_path)
 
-    show(name, results)
+    show(ours.name, results)
     assert failures(results, expected=len(SCENARIOS)) == []
 
 
@@ -59,4 +65,5 @@ async def test_a_client_that_ends_is_said_to_have() -> None:
 def test_the_page_for_authors_names_every_scenario_and_every_question() -> None:
     page = (Path(__file__).parents[2] / "docs" / "conformance.md").read_text("utf-8")
 
-    assert [one.__name__ for one in SCENARIOS if one.__name__.replace("_", " ") not in page] == []
+    assert [one.__name__ for one in SCENARIOS if f"\n- {one.__name__.replace('_', ' ')}\n" not in page] == []
+    assert [what for what in {question.what for question in questions()} if f"\n| `{what}` |" not in page] == []
