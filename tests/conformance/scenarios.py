@@ -134,7 +134,7 @@ async def a_line_that_is_cut_while_a_task_runs_goes_on(stage: Stage) -> None:
     stage.world.hold_again()
     sent = await stage.send()
     assert sent["verdict"] == "taken", sent
-    await stage.state(sent["task"], "started")
+    await stage.state(sent["task"], "running")
     seen = len(stage.client.lines)
 
     await stage.client.wish("cut")

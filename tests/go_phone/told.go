@@ -27,7 +27,7 @@ func (r *reader) told(event *threadv1.Event) {
 		}
 		of.state = "accepted"
 	case *threadv1.Event_Started:
-		of.state = "started"
+		of.state = "running"
 	case *threadv1.Event_ResultText:
 		of.text += said.ResultText.Text
 		r.tasks[id] = of
