@@ -109,6 +109,23 @@ phone: dev phone-build ## Serve the web phone on https://localhost with services
 stubs: $(VENV)/.stubs ## Generate stubs for another language: make stubs LANG=typescript
 	@$(BIN)/python protos/stubs.py $(if $(filter command line,$(origin LANG)),$(LANG))
 
+.PHONY: contract
+contract: $(VENV)/.stubs ## Lint the contract, and check that devices of the last release still understand it
+	@$(BIN)/python protos/released.py
+
+.PHONY: release-contract
+release-contract: $(VENV)/.stubs ## Take today's contract as the released one; when a version is released, and at no other time
+	@$(BIN)/python protos/released.py write
+
+$(VENV)/.go: requirements/go.txt $(VENV)/.installed
+	@$(PIP) --require-hashes -r requirements/go.txt
+	@touch $@
+
+# Other languages may lack what they are built with; what did not run is said.
+.PHONY: conformance
+conformance: $(VENV)/.go $(VENV)/.stubs $(WEB)/node_modules/.installed ## Run the phones in Go and Node against real services, or yours: CLIENT='./my-phone', CARRIER=web
+	@$(BIN)/python -m tests.conformance $(if $(CLIENT),--client '$(CLIENT)' --carrier $(or $(CARRIER),grpc))
+
 .PHONY: vectors
 vectors: $(VENV)/.vectors ## Check the cryptography against the published vectors; fails if they are missing
 	@DISPATCH_REQUIRE_VECTORS=$(or $(REQUIRE),1) $(BIN)/pytest -q -n 2 tests/vectors

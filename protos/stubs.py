@@ -58,6 +58,14 @@ LANGUAGES = {
     "php": Language(messages="php", services="grpc_php_plugin", package=GRPC),
     "python": Language(messages=""),
     "ruby": Language(messages="ruby", services="grpc_ruby_plugin", package=GRPC),
+    # Nothing on Debian and no package registry has these plugins: they come with their languages, and only write where they are.
+    "dart": Language(
+        messages="dart", option="grpc", needs="protoc-gen-dart", package="it: dart pub global activate protoc_plugin"
+    ),
+    "swift": Language(
+        messages="swift", option="Visibility=Public", needs="protoc-gen-swift", services="protoc-gen-grpc-swift-2",
+        services_option="Visibility=Public,Server=false", package="them: brew install swift-protobuf protoc-gen-grpc-swift",
+    ),
     "typescript": Language(messages="es", option="target=ts,import_extension=js", needs="protoc-gen-es", package="npm"),
 }  # fmt: skip
 
@@ -72,7 +80,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> None:
 def install_node_tools() -> None:
     """Install what protos/tools/package-lock.json pins, once. (`npm ci` wants the binaries of other platforms, too.)"""
     if shutil.which("npm") is None:
-        sys.exit("TypeScript stubs need npm (Debian: apt install nodejs npm)")
+        sys.exit("this needs npm (Debian: apt install nodejs npm)")
     stamp = TOOLS / "node_modules" / ".installed"
     if not stamp.exists() or stamp.stat().st_mtime < (TOOLS / "package-lock.json").stat().st_mtime:
         run("npm", "install", "--no-save", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", cwd=TOOLS)

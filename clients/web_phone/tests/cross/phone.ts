@@ -1,4 +1,7 @@
-/** A phone without a screen: signs in, pairs, sends, moves files. tests/web_protocol drives it by lines of JSON against the real services. */
+/**
+ * A phone without a screen: signs in, pairs, sends, moves files. tests/conformance and tests/web_protocol drive it by lines of JSON
+ * against the real services; docs/conformance.md says what stands in a line.
+ */
 
 import { randomBytes } from "node:crypto";
 
@@ -9,13 +12,14 @@ import { join } from "../../src/ground/carrying.js";
 import { fetched, given, type Way } from "../../src/ground/moving.js";
 import { digestOf } from "../../src/ground/parts.js";
 import { type Bytes, EMPTY, fromHex, hex } from "../../src/protocol/bytes.js";
+import { Reason } from "../../src/protocol/dispatch/api/error/v1/error_pb.js";
 import { AccountService, PairingService, SignedGrantSchema } from "../../src/protocol/dispatch/api/pairing/v1/pairing_pb.js";
 import { DeviceKind } from "../../src/protocol/dispatch/api/relay/v1/relay_pb.js";
 import { AttachmentSchema, type Event, EventSchema } from "../../src/protocol/dispatch/api/thread/v1/thread_pb.js";
 import { Refused, word } from "../../src/protocol/errors.js";
 import { ID_BYTES, type Rng, type TaskId } from "../../src/protocol/ids.js";
 import { memoryKeys } from "../../src/protocol/memory_keys.js";
-import { readLink } from "../../src/protocol/pairing/link.js";
+import { type Code, LinkError, readLink } from "../../src/protocol/pairing/link.js";
 import { meet } from "../../src/protocol/pairing/meeting.js";
 import { proven } from "../../src/protocol/pairing/proven.js";
 import { deviceId } from "../../src/protocol/proof.js";
@@ -28,6 +32,7 @@ import type { Right } from "../../src/protocol/thread/client.js";
 import { LineClient } from "../../src/protocol/thread/line_client.js";
 import { MemoryStore } from "../../src/protocol/thread/memory_store.js";
 import { shownState } from "../../src/protocol/thread/task_view.js";
+import { compute } from "./compute.js";
 import { type Line, say, Streams, transport, wishes } from "./ends.js";
 
 const APP_VERSION = "0.1.0";
@@ -45,9 +50,11 @@ const keys = memoryKeys(rng(32), rng);
 const store = new MemoryStore();
 let session: Bytes = EMPTY;
 let server = "";
+let name = "browser";
 let pairKeys: PairKeys | null = null;
 let line: LineClient | null = null;
 let right: Right = { grant: EMPTY, relays: [] };
+const told = new Map<string, string>();
 let decide: (yes: boolean) => void = () => undefined;
 
 function service() {
@@ -67,17 +74,18 @@ const way: Way = {
 };
 
 const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = {
-  sign_in: async ({ address = "", account = "", password = "" }) => {
+  sign_in: async ({ address = "", account = "", password = "", name: called }) => {
     server = address;
+    name = called ?? name;
     const response = await createClient(AccountService, service()).signIn({
-      account, password, deviceKey: keys.signingKey, deviceName: "browser", deviceKind: DeviceKind.PHONE, appVersion: APP_VERSION,
+      account, password, deviceKey: keys.signingKey, deviceName: name, deviceKind: DeviceKind.PHONE, appVersion: APP_VERSION,
     });
     session = response.session;
     return { service: response.serviceName };
   },
   pair: async ({ link = "" }) => {
     const paired = await meet({
-      code: readLink(link), name: "browser", keys, rng, clock, transport: service(),
+      code: scanned(link), name, keys, rng, clock, transport: service(),
       person: {
         same: async (code, peer) => {
           say({ event: "code", code, peer });
@@ -96,6 +104,11 @@ const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = 
     decide(true);
     return Promise.resolve({});
   },
+  no: async () => {
+    decide(false);
+    return Promise.resolve({});
+  },
+  compute: async ({ what = "", ...given }) => compute(what, given),
   attach: async () => {
     if (pairKeys === null) throw new Error("not paired");
     const { pairId } = pairKeys;
@@ -112,7 +125,10 @@ const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = 
           right = { grant: grant === undefined ? EMPTY : toBinary(SignedGrantSchema, grant), relays: webRelays };
           return right;
         },
-        changed: () => { say({ event: "changed", complete: line?.line.complete ?? false, ...states() }); },
+        changed: () => {
+          tellTasks();
+          say({ event: "changed", complete: line?.line.complete ?? false, ...states() });
+        },
         heard: () => undefined,
         revoked: async () => {
           say({ event: "revoked" });
@@ -154,8 +170,28 @@ const WISHES: Record<string, (wish: Record<string, string>) => Promise<Line>> = 
   leave: async () => Promise.resolve((line?.leave(), {})),
 };
 
+/** Reads a pasted code; what is none is refused, as the page does. */
+function scanned(link: string): Code {
+  try {
+    return readLink(link);
+  } catch (problem) {
+    throw problem instanceof LinkError ? new Refused(Reason.NOT_A_PAIRING_CODE) : problem;
+  }
+}
+
 function states(): Line {
   return Object.fromEntries((line?.line.ledger.all() ?? []).map(({ taskId, view }) => [hex(taskId), `${shownState(view)} ${view.reason} ${view.text}`]));
+}
+
+/** Says of each task how it stands, whenever that is another than it was. */
+function tellTasks(): void {
+  for (const { taskId, view } of line?.line.ledger.all() ?? []) {
+    const task = hex(taskId);
+    const [state, { reason, text }] = [shownState(view), view];
+    const as = JSON.stringify([state, reason, text]);
+    if (told.get(task) !== as) say({ event: "task", task, state, reason, text });
+    told.set(task, as);
+  }
 }
 
 async function sent(command: Command): Promise<Line> {
