@@ -1,4 +1,4 @@
-"""CHANGELOG.md as sections: one a version, newest first, what is not released on top. Knows no files; `release.prepare` and tests call it."""
+"""CHANGELOG.md as sections: one a version, newest first, what is not released on top. Pure; `release.prepare` and tests call it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,9 @@ class Section:
 
 
 def sections(text: str) -> list[Section]:
-    """Give the sections, newest first. Raises BadChangelog for a title that is neither a version nor Unreleased, and for a wrong order."""
-    titles = list(_TITLE.finditer(text))
-    ends = [*(title.start() for title in titles[1:]), len(text)]
-    found = [
-        Section(_version(title[1]), text[title.end() : end].strip()) for title, end in zip(titles, ends, strict=True)
-    ]
+    """Give the sections, newest first. Raises BadChangelog for titles that are neither a version nor Unreleased, or in no order."""
+    _, *parts = _TITLE.split(text)
+    found = [Section(_version(title), body.strip()) for title, body in zip(parts[::2], parts[1::2], strict=True)]
     versions = [numbers(one.version) for one in found if one.version is not None]
     if any(one.version is None for one in found[1:]):
         raise BadChangelog(f"{UNRELEASED} stands below a version")
@@ -40,7 +37,10 @@ def sections(text: str) -> list[Section]:
 
 
 def released(text: str, version: str, day: date) -> str:
-    """Give the text with what is not released as the section of a version. Raises BadChangelog when there is nothing, or the version is there."""
+    """Give the text with what is not released as the section of a version.
+
+    Raises BadChangelog when there is nothing to release, or the version is not newer than those that are.
+    """
     found = sections(text)
     if not found or found[0].version is not None or not found[0].body:
         raise BadChangelog(f"the newest section is not {UNRELEASED}, or says nothing: there is nothing to release")
@@ -60,6 +60,8 @@ def _version(title: str) -> str | None:
     if title == UNRELEASED:
         return None
     if (found := _RELEASED.fullmatch(title)) is None:
-        raise BadChangelog(f"the section {title!r} is neither {UNRELEASED} nor a version with its day, 1.2.3 (2026-11-27)")
+        raise BadChangelog(
+            f"the section {title!r} is neither {UNRELEASED} nor a version with its day, 1.2.3 (2026-11-27)"
+        )
     numbers(found[1])
     return found[1]

@@ -79,7 +79,9 @@ def licence_of(name: str, policy: Policy) -> str:
 def python_packages(policy: Policy, root: Path = ROOT) -> list[Package]:
     """Give what the images hold and what any extra brings."""
     versions = {
-        pin.name: pin.version for name in (*IMAGES, "browser") for pin in pins.read(root / "requirements" / f"{name}.txt")
+        pin.name: pin.version
+        for name in (*IMAGES, "browser")
+        for pin in pins.read(root / "requirements" / f"{name}.txt")
     }
     everywhere = {pin.name: pin.version for pin in pins.read(root / "requirements" / "dev.txt")}
     for one in DISTRIBUTIONS:
@@ -126,7 +128,9 @@ def main() -> int:
     findings, old = judge(packages, policy), stale(packages, policy)
     for one in findings:
         mark = "  (exception)" if one.package.name in policy.exceptions else ""
-        print(f"{one.package.ecosystem:6}  {one.package.name:34}  {one.package.version:14}  {one.package.licence}{mark}")
+        print(
+            f"{one.package.ecosystem:6}  {one.package.name:34}  {one.package.version:14}  {one.package.licence}{mark}"
+        )
     wrong = [f"{one.package.name}: {one.package.licence or '?'} {one.wrong}" for one in findings if one.wrong]
     wrong += [f"{name}: stands in release/licences.toml, and nobody gets it any more" for name in old]
     print(*wrong, sep="\n", file=sys.stderr, end="\n" if wrong else "")

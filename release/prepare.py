@@ -15,7 +15,7 @@ from release import changelog, places
 
 
 def prepare(version: str, *, root: Path, today: date) -> None:
-    """Write version and changelog. Raises BadChangelog, having written nothing, when the version is no next one or nothing is to be released."""
+    """Write version and changelog. Raises BadChangelog, having written nothing, when this is no next release."""
     current = places.version(root)
     if changelog.numbers(version) < changelog.numbers(current):
         raise changelog.BadChangelog(f"{version} is older than {current}, which is the version now")

@@ -1,7 +1,7 @@
 """`make sbom`: what each image and the web phone are made of, as CycloneDX, from what is pinned and nothing else.
 
-The same commit gives the same bytes. Each file is held against the schema of CycloneDX before it is written. Licences are read as
-`release.licences` reads them. A Python package has the hash of every file that it may be installed from, as its line of requirements has.
+The same commit gives the same bytes. Each file is held against the schema of CycloneDX before it is written. Licences are those of
+`release.licences`. A Python package has the hash of every file that it may be installed from, as its line of requirements has.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Licences by their SPDX names: what a package says in any of three ways, read as one expression, and whether a policy allows that. Pure."""
+"""Licences by their SPDX names: what a package says, in any of three ways, as one expression, and whether that is allowed. Pure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _TOKEN = re.compile(r"\(|\)|[^\s()]+")
 
 
 def said(*, expression: str | None, classifiers: Sequence[str], words: str | None) -> str:
-    """Give the SPDX expression of what a package says of itself: its expression, else classifiers, else words. UNKNOWN when it says nothing clear.
+    """Give the SPDX expression of what a package says of itself: its expression, else classifiers, else words; UNKNOWN if unclear.
 
     Several classifiers may mean all of them or one of them; taken is the stricter.
     """

@@ -57,7 +57,7 @@ def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
 def built_twice(root: Path, into: Path) -> dict[str, str]:
     """Build in two folders that have nothing in common, with other orders of sets and another umask, and compare.
 
-    Gives the digests of what is then in `into`. Raises ValueError, and leaves nothing there, when a wheel is not the same both times.
+    Gives the digests of what is then in `into`. Raises ValueError, and leaves nothing there, when a wheel is not the same twice.
     """
     epoch, outcomes = commit_time(root), []
     with tempfile.TemporaryDirectory(prefix="first") as first, tempfile.TemporaryDirectory(prefix="another-") as second:
@@ -71,7 +71,9 @@ def built_twice(root: Path, into: Path) -> dict[str, str]:
         made, again = (digests(wheels) for wheels in outcomes)
         shutil.rmtree(into, ignore_errors=True)
         if differing(made, again) or len(made) != len(DISTRIBUTIONS):
-            raise ValueError(f"built twice, these are not the same: {', '.join(differing(made, again)) or sorted(made)}")
+            raise ValueError(
+                f"built twice, these are not the same: {', '.join(differing(made, again)) or sorted(made)}"
+            )
         into.mkdir(parents=True)
         for wheel in outcomes[0]:
             shutil.copyfile(wheel, into / wheel.name)
