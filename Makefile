@@ -135,9 +135,9 @@ release: dev ## Prepare a release, VERSION=1.2.3: version, changelog and every c
 	@$(BIN)/python -m release.prepare --checked $(VERSION)
 
 .PHONY: bench-pairs
-bench-pairs: dev ## Hold thousands of pairs against real relays and print figures: PAIRS=2000 RELAYS=1 RATE=0.2 SECONDS=60
+bench-pairs: dev ## Hold thousands of pairs against real relays and print figures: PAIRS=2000 RATE=0.2 SECONDS=60; RELAYS=2 DATABASE=file BUS=file
 	@$(BIN)/python -m bench.pairs --pairs $(or $(PAIRS),2000) --relays $(or $(RELAYS),1) --rate $(or $(RATE),0.2) \
-	    --seconds $(or $(SECONDS),60)
+	    --seconds $(or $(SECONDS),60) $(if $(DATABASE),--database "$(DATABASE)") $(if $(BUS),--bus "$(BUS)")
 
 .PHONY: certs
 certs: dev ## Make certificates for development in out/certs (docs/operations.md says how to use them)

@@ -13,6 +13,8 @@ from tests.support.processes import Process
 from tests.support.trust_service import TrustService
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PATIENT = {"DISPATCH_RELAY_HELLO_MS": "60000"}
+"""Load and relay share this computer: who opens thousands of streams on it may be slow at each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ async def running(
     try:
         for number in range(count):
             words = ("--listen", "127.0.0.1:0", "--data", str(folder / f"relay{number}"), "--pairing", trust.address)
-            process = await Process.start("dispatch-relay", "serve", *words, "--metrics", "127.0.0.1:0", *stores)
+            process = await Process.start(
+                "dispatch-relay", "serve", *words, "--metrics", "127.0.0.1:0", *stores, env=_PATIENT
+            )
             relays.append(RelayProcess(process, ""))
             listening = await process.event("listening")
             relays[-1] = RelayProcess(process, listening["address"])

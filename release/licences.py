@@ -70,9 +70,9 @@ def licence_of(name: str, policy: Policy) -> str:
     except metadata.PackageNotFoundError:
         return spdx.UNKNOWN
     return spdx.said(
-        expression=about.get("License-Expression"),
+        expression=_first(about.get_all("License-Expression")),
         classifiers=about.get_all("Classifier") or (),
-        words=about.get("License"),
+        words=_first(about.get_all("License")),
     )
 
 
@@ -110,6 +110,10 @@ def judge(packages: Iterable[Package], policy: Policy) -> list[Finding]:
 def stale(packages: Iterable[Package], policy: Policy) -> list[str]:
     """Give what the policy says of packages that nobody gets from us any more."""
     return sorted({*policy.exceptions, *policy.stated} - {one.name for one in packages})
+
+
+def _first(said: list[str] | None) -> str | None:
+    return said[0] if said else None
 
 
 def _wrong(package: Package, policy: Policy) -> str:
