@@ -39,6 +39,7 @@ class Figures:
 
     plan: Plan
     pairs_held: int
+    """With both ends attached, at the end."""
     attached_within_s: float
     kib_per_idle_stream: float
     commands: int
@@ -53,7 +54,7 @@ class Figures:
     """From post to the keep row that answers it."""
     refused: Mapping[str, int]
     ended: Mapping[str, int]
-    """Streams that ended while they were held, by reason."""
+    """Streams that ended and were opened again, by reason: a busy computer loses leases."""
     unanswered: int
     """Commands that got neither row nor refusal. Anything but 0 is a defect."""
     relays: tuple[RelayFigures, ...]
@@ -87,7 +88,7 @@ def compute(plan: Plan, moments: Moments, tallies: Sequence[Mapping[str, Any]], 
     )
     return Figures(
         plan=plan,
-        pairs_held=plan.pairs - (sum(ended.values()) + 1) // 2,
+        pairs_held=sum(one["held"] for one in tallies),
         attached_within_s=attached_within_s,
         kib_per_idle_stream=grown / (2 * plan.pairs),
         commands=sum(one["posted"] for one in tallies),

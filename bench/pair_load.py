@@ -19,8 +19,9 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dispatch.channel import dial
 
-from bench.ends import HostEnd, PhoneEnd, Tally
+from bench.ends import HostEnd, PhoneEnd
 from bench.plan import Share
+from bench.tally import Tally
 from tests.support.device_end import Identity
 from tests.support.trust_service import TrustService, new_id
 
@@ -77,6 +78,10 @@ class Load:
         except TimeoutError:
             pass
         return self._under_way()
+
+    def held(self) -> int:
+        """Give how many pairs have both ends attached."""
+        return sum(phone.attached and host.attached for phone, host in zip(self.phones, self.hosts, strict=True))
 
     async def leave(self) -> None:
         """Break every stream."""
@@ -141,7 +146,7 @@ async def main() -> None:
     _say(event="attached", pairs=len(load.phones))
     if await line():
         unanswered = await load.run()
-        _say(event="done", unanswered=unanswered, **load.tally.told())
+        _say(event="done", unanswered=unanswered, held=load.held(), **load.tally.told())
     await load.leave()
 
 

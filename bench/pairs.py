@@ -2,7 +2,7 @@
 
 `python -m bench.pairs --pairs 2000 --relays 1 --rate 0.2 --seconds 60` prints a table and writes out/bench/pairs-*.json. With two
 relays a pair's phone is on one and its host on the other; they need `--database FILE` and `--bus FILE` (docs/scale.md). Load and
-relays share this computer: figures hold for it alone. Gives 1 when a command was left without an answer, or a stream ended.
+relays share this computer: figures hold for it alone. Gives 1 when a command was left without an answer, or a pair was lost.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def main(words: Sequence[str]) -> int:
     INTO.mkdir(parents=True, exist_ok=True)
     path = INTO / f"pairs-{plan.pairs}-on-{plan.relays}.json"
     path.write_text(json.dumps(figures.told(), indent=2) + "\n")
-    return 1 if figures.unanswered or figures.ended else 0
+    return 1 if figures.unanswered or figures.pairs_held < plan.pairs else 0
 
 
 if __name__ == "__main__":
