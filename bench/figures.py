@@ -48,6 +48,7 @@ class Figures:
     messages_per_second: float
     """Commands and keep rows that arrived."""
     relay_cpu_us_per_message: float
+    """With what the streams cost besides (pings, leases): at a low rate that is most of it."""
     receipt_ms: tuple[float | None, float | None]
     """From post to receipt, p50 and p99."""
     keep_ms: tuple[float | None, float | None]
