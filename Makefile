@@ -22,7 +22,7 @@ help: ## Show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp depends on everything that decides what is installed: a pull that changes none of it installs nothing.
-$(VENV)/.installed: requirements/dev.txt $(PARTS:%=%/pyproject.toml)
+$(VENV)/.installed: requirements/dev.txt $(PARTS:%=%/pyproject.toml) sdk/dispatch/version.py
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Dispatch needs Python 3.11 or newer, and this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	@echo "Installing into $(VENV), once ..."
 	@$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,10 @@ $(VENV)/.browser: requirements/browser.txt $(VENV)/.installed
 
 $(VENV)/.stubs: requirements/stubs.txt $(VENV)/.installed
 	@$(PIP) --require-hashes -r requirements/stubs.txt
+	@touch $@
+
+$(VENV)/.release: requirements/release.txt $(VENV)/.installed
+	@$(PIP) --require-hashes -r requirements/release.txt
 	@touch $@
 
 .PHONY: dev
@@ -129,6 +133,29 @@ conformance: $(VENV)/.go $(VENV)/.stubs $(WEB)/node_modules/.installed ## Run th
 .PHONY: vectors
 vectors: $(VENV)/.vectors ## Check the cryptography against the published vectors; fails if they are missing
 	@DISPATCH_REQUIRE_VECTORS=$(or $(REQUIRE),1) $(BIN)/pytest -q -n 2 tests/vectors
+
+.PHONY: licences
+licences: dev ## Print under which licence everything is that people get from us, and fail on what release/licences.toml does not allow
+	@$(BIN)/python -m release.licences
+
+.PHONY: wheels
+wheels: dev ## Build the wheels of the five distributions into out/wheels, twice; fails unless both are the same bytes
+	@$(BIN)/python -m release.wheels
+
+.PHONY: sbom
+sbom: $(VENV)/.release ## Write what each image and the web phone are made of into out/sbom, as CycloneDX
+	@$(BIN)/python -m release.sbom
+
+.PHONY: release
+release: dev ## Prepare a release, VERSION=1.2.3: version, changelog and every check; says how to tag it, and tags nothing
+	@$(BIN)/python -m release.prepare $(VERSION)
+	@$(MAKE) --no-print-directory test licences wheels sbom
+	@$(BIN)/python -m release.prepare --checked $(VERSION)
+
+.PHONY: bench-pairs
+bench-pairs: dev ## Hold thousands of pairs against real relays and print figures: PAIRS=2000 RATE=0.2 SECONDS=60; RELAYS=2 DATABASE=file BUS=file
+	@$(BIN)/python -m bench.pairs --pairs $(or $(PAIRS),2000) --relays $(or $(RELAYS),1) --rate $(or $(RATE),0.2) \
+	    --seconds $(or $(SECONDS),60) $(if $(DATABASE),--database "$(DATABASE)") $(if $(BUS),--bus "$(BUS)")
 
 .PHONY: certs
 certs: dev ## Make certificates for development in out/certs (docs/operations.md says how to use them)

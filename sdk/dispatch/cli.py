@@ -20,6 +20,7 @@ import typer
 
 from dispatch import errors
 from dispatch.plain import json_escaped, one_line
+from dispatch.version import APP_VERSION
 from dispatch.words import ENGLISH, Language, Words
 
 _FLAGS = frozenset({"--json"})
@@ -51,6 +52,18 @@ Spoken = Annotated[
         show_default=False,
     ),
 ]
+
+
+def _say_version(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        console = Console.standard(as_json=bool(context.params.get("as_json")))  # `hoist` has put --json before this
+        name = context.command.name
+        console.event({"event": "version", "program": name, "version": APP_VERSION}, f"{name} {APP_VERSION}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_say_version, help="Say which version this is, and end.")]
+"""For the callback of each program. Says it before anything of the device is read."""
 
 POLICY_KEYS = ("policy", "current", "required")
 """What a refusal by the operator's policy names."""

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 from dispatch import errors
-from dispatch.cli import HOME_HELP, Console, PassphraseFile, Spoken, guarded, passphrase_file, program
+from dispatch.cli import HOME_HELP, Console, PassphraseFile, Spoken, Version, guarded, passphrase_file, program
 from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 from dispatch.keyboard import read_line
@@ -33,6 +33,7 @@ app = program(
 def shared(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")] = False,
+    _version: Version = False,
     home: Annotated[str | None, typer.Option("--home", envvar="DISPATCH_HOME", help=HOME_HELP)] = None,
     passphrase: PassphraseFile = None,
     language: Spoken = None,

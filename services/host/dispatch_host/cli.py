@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from dispatch import errors
-from dispatch.cli import HOME_HELP, Exit, PassphraseFile, Spoken, policy_told, program
+from dispatch.cli import HOME_HELP, Exit, PassphraseFile, Spoken, Version, policy_told, program
 from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 
@@ -57,6 +57,7 @@ Phone = Annotated[str, typer.Option("--phone", help="The phone's name; not neede
 def _shared(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    _version: Version = False,
     home: Annotated[str | None, typer.Option("--home", envvar="DISPATCH_HOME", help=HOME_HELP)] = None,
     passphrase: PassphraseFile = None,
     language: Spoken = None,

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from dispatch.address import Address
-from dispatch.cli import Console, Exit, guarded, program
+from dispatch.cli import Console, Exit, Version, guarded, program
 from dispatch.errors import BadRequest
 
 from dispatch_pairing.keys_cli import keys
@@ -33,6 +33,7 @@ _LINE_BYTES = 64 * 1_024
 def _shared(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    _version: Version = False,
 ) -> None:
     context.obj = as_json
     # Whatever this program writes is for its own user only.

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from dispatch.address import Address, may_be_plaintext, refuse_plaintext
-from dispatch.cli import Console, Exit, guarded, program
+from dispatch.cli import Console, Exit, Version, guarded, program
 from dispatch.errors import BadRequest
 
 from dispatch_relay import settings
@@ -29,6 +29,7 @@ _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- recognised, not list
 def _shared(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    _version: Version = False,
 ) -> None:
     context.obj = as_json
     # Whatever this program writes is for its own user only.

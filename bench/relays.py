@@ -1,0 +1,54 @@
+"""Real relays as processes of their own, and what they use, as Linux counts it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.figures import Used
+from tests.support.processes import Process
+from tests.support.trust_service import TrustService
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PATIENT = {"DISPATCH_RELAY_HELLO_MS": "60000"}
+"""Load and relay share this computer: who opens thousands of streams on it may be slow at each."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayProcess:
+    """One that runs."""
+
+    process: Process
+    address: str
+
+    def used(self) -> Used:
+        """Read what it has used until now. Raises FileNotFoundError when it has ended."""
+        folder = Path("/proc") / str(self.process.pid)
+        # Behind the name, which stands in brackets and may hold blanks: the 12th and 13th field are user and system time.
+        times = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]
+        status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
+        return Used(sum(map(int, times)) / _TICKS, int(status["VmRSS"].split()[0]))
+
+
+@contextlib.asynccontextmanager
+async def running(
+    count: int, folder: Path, trust: TrustService, *, stores: Sequence[str]
+) -> AsyncIterator[list[RelayProcess]]:
+    """Start relays that follow a trust service; `stores` are the options for what they share. Ends them in the end."""
+    relays: list[RelayProcess] = []
+    try:
+        for number in range(count):
+            words = ("--listen", "127.0.0.1:0", "--data", str(folder / f"relay{number}"), "--pairing", trust.address)
+            process = await Process.start(
+                "dispatch-relay", "serve", *words, "--metrics", "127.0.0.1:0", *stores, env=_PATIENT
+            )
+            relays.append(RelayProcess(process, ""))
+            listening = await process.event("listening")
+            relays[-1] = RelayProcess(process, listening["address"])
+        yield relays
+    finally:
+        for relay in relays:
+            await relay.process.stop()
