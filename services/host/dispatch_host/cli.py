@@ -18,6 +18,7 @@ from dispatch.cli import HOME_HELP, Exit, PassphraseFile, Spoken, policy_told, p
 from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 
+from dispatch_host import store_backup
 from dispatch_host.agent_cli import agent
 from dispatch_host.command import Shared, at_desk, do, front_desk
 from dispatch_host.connectors_cli import connectors
@@ -47,6 +48,9 @@ app.add_typer(schedule, name="schedule")
 app.add_typer(connectors, name="connectors")
 app.add_typer(skills, name="skills")
 app.add_typer(agent, name="agent")
+store = typer.Typer(help="Back up and restore this computer's home.", no_args_is_help=True)
+store_backup.add_to(store)
+app.add_typer(store, name="store")
 
 _END_SECONDS = 6.0
 

@@ -37,6 +37,7 @@ from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.devices import Devices
 from dispatch_pairing.door import Door, Need, own_names
+from dispatch_pairing.forgetting import forgetting
 from dispatch_pairing.guesses import Guesses
 from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
@@ -302,6 +303,7 @@ async def _serving(
         grpc_experiments=GRPC_EXPERIMENTS,
     )
     watching = asyncio.create_task(keys.watch())
+    forgets = asyncio.create_task(forgetting(store, clock=clock, limits=limits, bell=bell))
     try:
         async with _for_browsers(
             settings,
@@ -338,6 +340,7 @@ async def _serving(
         await listeners.drain()
         bell.close()
         await watching
+        await forgets
         await listeners.stop(grace_seconds=_GRACE_SECONDS)
         _log.info("stopped")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +14,15 @@ import typer
 from dispatch.address import Address, may_be_plaintext, refuse_plaintext
 from dispatch.cli import Console, Exit, guarded, program
 from dispatch.errors import BadRequest
+from dispatch.mistakes import ANYWHERE, Mistakes, all_well
 
-from dispatch_relay import settings
+from dispatch_relay import settings, store_backup
 
 app = program(name="dispatch-relay", about="The relay of Dispatch: carries the thread of a phone and its host.")
+
+store = typer.Typer(help="Back up and restore what the relay keeps.", no_args_is_help=True)
+store_backup.add_to(store)
+app.add_typer(store, name="store")
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- recognised, not listened on
 
@@ -74,6 +80,10 @@ def serve(
     ] = None,
     web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
     web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Look over options, files and settings, say all mistakes, and start nothing."),
+    ] = False,
 ) -> None:
     """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
     console = Console.standard(as_json=context.obj)
@@ -84,26 +94,38 @@ def serve(
         from dispatch.tls import KeyFiles  # noqa: PLC0415
 
         from dispatch_relay.app import Options  # noqa: PLC0415
+        from dispatch_relay.looking_over import look_over  # noqa: PLC0415
         from dispatch_relay.push.opening import PushOptions  # noqa: PLC0415
 
+        wrong = Mistakes()
+
+        def shown(option: str, certificate: Path | None, key: Path | None) -> CertificateFiles | None:
+            return wrong.read(lambda: CertificateFiles.given(certificate, key, option=option), instead=None)
+
         try:
+            read = wrong.read(lambda: settings.read(os.environ), instead=settings.Settings())
             options = Options(
-                listen=Address.parse(listen),
+                listen=wrong.option("--listen", Address.parse, listen, instead=ANYWHERE),
                 data=data,
-                pairing=Address.parse(pairing),
-                advertise=None if advertise is None else Address.parse(advertise),
-                metrics=None if metrics is None else Address.parse(metrics),
-                certificate=CertificateFiles.given(tls_cert, tls_key, option="--tls"),
+                pairing=wrong.option("--pairing", Address.parse, pairing, instead=ANYWHERE),
+                advertise=wrong.optional("--advertise", Address.parse, advertise),
+                metrics=wrong.optional("--metrics", Address.parse, metrics),
+                certificate=shown("--tls", tls_cert, tls_key),
                 services_ca=services_ca,
-                services=KeyFiles.given(services_cert, services_key, option="--services"),
-                push=PushOptions(contact=push_contact, key=push_key, ca=push_ca, services=push_services),
-                web=_web(
-                    web, web_advertise, web_origin or [], CertificateFiles.given(web_cert, web_key, option="--web")
+                services=wrong.read(
+                    lambda: KeyFiles.given(services_cert, services_key, option="--services"), instead=None
                 ),
+                push=PushOptions(contact=push_contact, key=push_key, ca=push_ca, services=push_services),
+                web=_web(wrong, web, web_advertise, web_origin or [], shown("--web", web_cert, web_key)),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
             )
-            _check(options)
-            return _run(options, settings.read(os.environ), console)
+            _check(options, wrong)
+            look_over(options, read, wrong)
+            if wrong.said:
+                return wrong.refusal(console)
+            if check:
+                return all_well(console)
+            return _run(options, read, console)
         except ValueError as failure:
             raise BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -113,59 +135,53 @@ def serve(
     guarded(run, as_json=context.obj)
 
 
-def _web(listen: str | None, advertise: str | None, origins: list[str], certificate: Any) -> Any:
+def _web(wrong: Mistakes, listen: str | None, advertise: str | None, origins: list[str], certificate: Any) -> Any:
     from dispatch.runtime.origins import Origins  # noqa: PLC0415 -- as above
 
     from dispatch_relay.app import WebOptions  # noqa: PLC0415
 
     if listen is None:
         if advertise is not None or origins or certificate is not None:
-            raise ValueError("--web-advertise, --web-origin, --web-cert and --web-key are of --web HOST:PORT")
+            wrong.say("--web-advertise, --web-origin, --web-cert and --web-key are of --web HOST:PORT")
         return None
     if find_spec("websockets") is None:
-        raise ValueError("--web needs what the extra `web` installs: dispatch-relay[web]")
+        wrong.say("--web needs what the extra `web` installs: dispatch-relay[web]")
     return WebOptions(
-        listen=Address.parse(listen),
-        advertise=None if advertise is None else Address.parse(advertise),
-        origins=Origins.parse(origins),
+        listen=wrong.option("--web", Address.parse, listen, instead=ANYWHERE),
+        advertise=wrong.optional("--web-advertise", Address.parse, advertise),
+        origins=wrong.read(lambda: Origins.parse(origins), instead=Origins()),
         certificate=certificate,
     )
 
 
-def _check(options: Any) -> None:
-    for address in (options.listen, options.metrics):
-        if address is not None and options.certificate is None:
-            refuse_plaintext(address, allowed=options.plaintext)
+def _check(options: Any, wrong: Mistakes) -> None:
+    in_the_clear = [one for one in (options.listen, options.metrics) if one is not None and options.certificate is None]
+    if options.web is not None and options.web.certificate is None:
+        in_the_clear.append(options.web.listen)
+    for address in in_the_clear:
+        wrong.look(partial(refuse_plaintext, address, allowed=options.plaintext))
     if options.services is not None and options.services_ca is None:
-        raise ValueError("--services-cert and --services-key need --services-ca")
+        wrong.say("--services-cert and --services-key need --services-ca")
     if options.push.contact is None and (options.push.key is not None or options.push.ca is not None):
-        raise ValueError("--push-key and --push-ca need --push-contact")
+        wrong.say("--push-key and --push-ca need --push-contact")
     if options.services is None and not may_be_plaintext(options.pairing, allowed=options.plaintext):
-        raise ValueError(
+        wrong.say(
             f"the pairing service at {options.pairing} wants to see a certificate: "
             "--services-ca, --services-cert and --services-key (docs/operations.md, TLS)"
         )
     if options.listen.host in _EVERYWHERE and options.advertise is None:
-        raise ValueError(f"--advertise is needed: no device can dial {options.listen}")
-    if options.web is not None:
-        if options.web.certificate is None:
-            refuse_plaintext(options.web.listen, allowed=options.plaintext)
-        if options.web.listen.host in _EVERYWHERE and options.web.advertise is None:
-            raise ValueError(f"--web-advertise is needed: no browser can dial {options.web.listen}")
+        wrong.say(f"--advertise is needed: no device can dial {options.listen}")
+    if options.web is not None and options.web.listen.host in _EVERYWHERE and options.web.advertise is None:
+        wrong.say(f"--web-advertise is needed: no browser can dial {options.web.listen}")
 
 
 def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
-    from dispatch.runtime.descriptors import make_room  # noqa: PLC0415 -- as above
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
     from dispatch_relay import app as relay  # noqa: PLC0415
 
     configure(service="relay")
-    make_room(
-        connections=0 if options.web is None else read.web_connections,
-        setting=settings.PREFIX + "WEB_CONNECTIONS",
-    )
 
     def ready(running: relay.Running) -> None:
         metrics = None if running.metrics is None else str(running.metrics)

@@ -101,7 +101,13 @@ def _on_connect(connection: Any, _record: object) -> None:
     # The driver must not begin transactions by itself: _on_begin does, and chooses the kind.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout = {_BUSY_MS}", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in (
+        f"busy_timeout = {_BUSY_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "secure_delete = ON",  # an account that was erased must not be found in what the file has free
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
