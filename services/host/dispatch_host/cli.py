@@ -29,6 +29,7 @@ from dispatch_host.permissions_cli import audit, permissions
 from dispatch_host.questions_cli import answer, questions
 from dispatch_host.run_cli import run
 from dispatch_host.schedule_cli import schedule
+from dispatch_host.service_cli import service
 from dispatch_host.skills_cli import skills
 from dispatch_host.tasks_cli import cancel, say, tasks
 from dispatch_host.thread_cli import thread
@@ -51,6 +52,7 @@ app.add_typer(agent, name="agent")
 store = typer.Typer(help="Back up and restore this computer's home.", no_args_is_help=True)
 store_backup.add_to(store)
 app.add_typer(store, name="store")
+app.add_typer(service, name="service")
 
 _END_SECONDS = 6.0
 
