@@ -7,11 +7,12 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
-import click
 import pytest
 import typer
+from dispatch.cli import hoist
 from dispatch_host.cli import app as host
 from dispatch_host.limits import Limits
 from dispatch_pairing.cli import app as pairing
@@ -38,7 +39,7 @@ def _umask() -> Iterator[None]:
 
 def started(app: typer.Typer, *words: str, **environment: str) -> tuple[int, dict[str, Any]]:
     """Give the exit code and the one event of a start that is looked over and nothing more."""
-    done = CliRunner().invoke(app, ["--json", *words], env=environment)
+    done = CliRunner().invoke(app, hoist(["--json", *words]), env=environment)
     lines = done.stdout.splitlines()
     assert len(lines) == 1, done
     said: dict[str, Any] = json.loads(lines[0])
@@ -79,7 +80,12 @@ HOST = (
             RELAY,
             {"DISPATCH_RELAY_LEASE_MS": "0", "DISPATCH_RELAY_LEASE": "1"},
             (
-                *("DISPATCH_RELAY_LEASE is not", "DISPATCH_RELAY_LEASE_MS", "--listen: 'nonsense'", "--advertise: 'one'"),
+                *(
+                    "DISPATCH_RELAY_LEASE is not",
+                    "DISPATCH_RELAY_LEASE_MS",
+                    "--listen: 'nonsense'",
+                    "--advertise: 'one'",
+                ),
                 *("0.0.0.0:1 is not on this computer", "wants to see a certificate", "gone.pem", "gone.key"),
                 *("'nobody' is no contact", "--web-advertise is needed", "is no folder"),
             ),
@@ -133,7 +139,9 @@ def test_a_check_of_what_is_right_starts_nothing_and_makes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert started(app, *words, "--check") == (0, {"event": "checked"})
+    code, said = started(app, *words, "--check")
+
+    assert (code, said["event"]) == (0, "checked"), said
     assert os.listdir(tmp_path) == []
 
 
@@ -181,30 +189,32 @@ def test_a_providers_secret_that_others_may_read_is_refused_and_not_said(tmp_pat
 
 # ---- No secret is an argument, nor a setting.
 
-SECRET = re.compile(r"secret|passw|passphrase|token|credential|private|_key$|^key$|database|^bus$|push_services")
-NO_SECRETS = {"password_stdin"}
-"""Says where a secret comes from, and holds none."""
+SECRET = re.compile(r"secret|passw|token|credential|private|(^|_)key$|database|^bus$|push_services")
+NO_FILES = {"password_stdin"}
+"""Says that a secret is read from standard input."""
 
 
-def options(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Parameter]]:
-    """Walk every option and argument of a program."""
-    for one in command.params:
-        yield " ".join((*path, str(one.name))), one
-    if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from options(below, (*path, name))
+def parameters(app: typer.Typer) -> Iterator[tuple[str, type]]:
+    """Walk every option and argument of a program: its name, and what is made of it."""
+    callbacks = [one.callback for one in (*app.registered_commands, app.registered_callback) if one is not None]
+    for callback in filter(None, callbacks):
+        for name, hint in get_type_hints(callback).items():
+            kinds = [kind for kind in (*get_args(hint), hint) if isinstance(kind, type) and kind is not NoneType]
+            yield name, kinds[0] if kinds else object
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            yield from parameters(group.typer_instance)
+
+
+def secret_options(app: typer.Typer) -> dict[str, type]:
+    found = {name: kind for name, kind in parameters(app) if SECRET.search(name) and name not in NO_FILES}
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_option_that_is_named_as_a_secret_is_a_file(name: str) -> None:
-    secrets = {
-        path: one
-        for path, one in options(typer.main.get_command(PROGRAMS[name]))
-        if SECRET.search(str(one.name)) and one.name not in NO_SECRETS and not getattr(one, "is_flag", False)
-    }
-
-    assert secrets
-    assert {path for path, one in secrets.items() if not isinstance(one.type, click.Path | typer.models.TyperPath)} == set()
+    assert set(secret_options(PROGRAMS[name]).values()) == {Path}
 
 
 def test_every_setting_that_is_named_as_a_secret_is_a_file() -> None:
@@ -224,9 +234,9 @@ def test_every_setting_that_is_named_as_a_secret_is_a_file() -> None:
 def test_the_document_lists_every_file_that_holds_a_secret() -> None:
     listed = OPERATIONS.partition("\n## Secrets\n")[2].partition("\n## ")[0]
 
-    for name in PROGRAMS:
-        for path, one in options(typer.main.get_command(PROGRAMS[name])):
-            if SECRET.search(str(one.name)) and one.name not in NO_SECRETS and not getattr(one, "is_flag", False):
-                assert f"`--{str(one.name).replace('_', '-')}" in listed, f"{name} {path}"
+    for app in PROGRAMS.values():
+        for option in secret_options(app):
+            spelled = {"passphrase": "passphrase-file"}.get(option, option.replace("_", "-"))
+            assert f"`--{spelled}" in listed
     for setting in (f"{OIDC}CLIENT_SECRET_FILE", "DISPATCH_PASSPHRASE_FILE", "DISPATCH_HOST_LLM_KEY_FILE"):
         assert f"`{setting}`" in listed

@@ -84,7 +84,9 @@ def _manager(shared: Shared) -> Manager:
     if sys.platform == "darwin":
         return Launchd(Path.home(), os.getuid())
     if sys.platform == "win32":
-        raise errors.BadRequest("there is no service of this kind on Windows yet: have the Task Scheduler run it at sign-in")
+        raise errors.BadRequest(
+            "there is no service of this kind on Windows yet: have the Task Scheduler run it at sign-in"
+        )
     return Systemd(Path(shared.environment.get("XDG_CONFIG_HOME") or Path.home() / ".config"))
 
 

@@ -18,7 +18,9 @@ from dispatch import errors
 from dispatch.backup import archive
 from dispatch.backup.contents import RESTORING, Contents, Manifest
 
-CONTENTS = Contents(of="a test", databases=("a.db", "b.db"), keys=("keys/*", "one.key"), others=("files", "settings.toml"))
+CONTENTS = Contents(
+    of="a test", databases=("a.db", "b.db"), keys=("keys/*", "one.key"), others=("files", "settings.toml")
+)
 OTHER = Contents(of="another", databases=("a.db",), keys=())
 
 
@@ -80,7 +82,10 @@ def test_a_database_that_is_written_to_meanwhile_is_as_it_was_at_one_moment(fold
             number = 1
             while not over.is_set():
                 number += 1
-                opened.executescript(f"BEGIN; UPDATE pair SET a = {number}; UPDATE pair SET b = {number}; COMMIT;")
+                opened.execute("BEGIN")
+                opened.execute("UPDATE pair SET a = ?", (number,))
+                opened.execute("UPDATE pair SET b = ?", (number,))
+                opened.execute("COMMIT")
 
     writer = threading.Thread(target=keep_writing)
     writer.start()
@@ -162,7 +167,15 @@ def test_a_backup_that_is_cut_off_or_changed_anywhere_is_not_put_back(folder: Pa
 
 @pytest.mark.parametrize(
     "name",
-    ["files/../../out", "files//etc/out", "/etc/out", "files/./a.db", "elsewhere", "files/keys/../../out", "files/unknown"],
+    [
+        "files/../../out",
+        "files//etc/out",
+        "/etc/out",
+        "files/./a.db",
+        "elsewhere",
+        "files/keys/../../out",
+        "files/unknown",
+    ],
 )
 def test_a_backup_that_somebody_made_up_leads_nowhere_else(name: str, folder: Path, tmp_path: Path) -> None:
     write(folder, tmp_path / "backup")

@@ -60,7 +60,13 @@ def ask(words: Sequence[str]) -> Said:
     """Run a program of the system to its end."""
     try:
         done = subprocess.run(  # noqa: S603 -- words of our own
-            words, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False, stdin=subprocess.DEVNULL
+            words,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as failure:
         return Said(1, f"{words[0]}: {getattr(failure, 'strerror', '') or type(failure).__name__}")
