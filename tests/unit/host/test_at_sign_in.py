@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import plistlib
 import re
@@ -14,12 +15,15 @@ from configparser import RawConfigParser
 from pathlib import Path
 
 import pytest
+from dispatch.cli import hoist
 from dispatch_host.app import _CONTROL_GRACE_SECONDS
 from dispatch_host.at_sign_in.manager import Launchd, Said, Systemd
 from dispatch_host.at_sign_in.units import LABEL, STOP_SECONDS, Service, launch_agent, unit
+from dispatch_host.cli import app
 from dispatch_host.limits import Limits
 from dispatch_relay.app import _GRACE_SECONDS, _LAST_CALLS_SECONDS
 from dispatch_relay.settings import Settings
+from typer.testing import CliRunner
 
 from tests.support.processes import BIN, Process
 
@@ -185,3 +189,48 @@ async def test_the_words_of_each_unit_really_start_what_they_say_and_sigterm_end
     finally:
         codes = [await process.stop() for process in processes]
     assert codes == [0, 0, 0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks systemd")
+def test_the_commands_write_the_home_and_the_options_and_say_what_became_of_it(tmp_path: Path) -> None:
+    """A `systemctl` of the test's own stands first on the path; it keeps what it is asked."""
+    asked, systemctl, passphrase = tmp_path / "asked", tmp_path / "bin/systemctl", tmp_path / "pass phrase"
+    systemctl.parent.mkdir()
+    systemctl.write_text(f'#!/bin/sh\necho "$@" >> "{asked}"\n[ "$2" != is-active ]\n')
+    systemctl.chmod(0o700)
+    passphrase.write_text("words")
+    passphrase.chmod(0o600)
+    environment = {"PATH": f"{systemctl.parent}:/usr/bin:/bin", "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    home = ("--home", str(tmp_path / "home"), "--passphrase-file", str(passphrase))
+    before = os.umask(0o022)
+
+    def says(*words: str) -> tuple[int, dict[str, object]]:
+        done = CliRunner().invoke(app, hoist(["--json", *words]), env=environment)
+        said: dict[str, object] = json.loads(done.stdout)
+        return done.exit_code, said
+
+    try:
+        file = str(tmp_path / "config/systemd/user/dispatch-host.service")
+        assert says("service", "install", *home, "--", "--direct", "off") == (0, {"event": "installed", "file": file})
+        text = Path(file).read_text()
+        assert words_of(text, {})[1:] == [
+            "-m",
+            "dispatch_host",
+            "--home",
+            str(tmp_path / "home"),
+            "run",
+            "--direct",
+            "off",
+        ]
+        assert f'Environment="DISPATCH_PASSPHRASE_FILE={passphrase}"' in text
+        told = {"event": "service", "installed": True, "running": False, "file": file}
+        assert says("service", "status", *home) == (0, told)
+        assert says("service", "uninstall", *home) == (0, {"event": "uninstalled", "file": file})
+        assert not Path(file).exists()
+        assert len(asked.read_text().splitlines()) == 6
+
+        systemctl.write_text("#!/bin/sh\necho no bus >&2\nexit 1\n")
+        assert says("service", "install", *home) == (1, {"event": "failed", "file": file, "text": "no bus"})
+    finally:
+        os.umask(before)
+    assert not (tmp_path / "home").exists()
