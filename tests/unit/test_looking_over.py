@@ -194,7 +194,7 @@ NO_FILES = {"password_stdin"}
 """Says that a secret is read from standard input."""
 
 
-def parameters(app: typer.Typer) -> Iterator[tuple[str, type]]:
+def parameters(app: typer.Typer) -> Iterator[tuple[str, type[Any]]]:
     """Walk every option and argument of a program: its name, and what is made of it."""
     callbacks = [one.callback for one in (*app.registered_commands, app.registered_callback) if one is not None]
     for callback in filter(None, callbacks):
@@ -206,7 +206,7 @@ def parameters(app: typer.Typer) -> Iterator[tuple[str, type]]:
             yield from parameters(group.typer_instance)
 
 
-def secret_options(app: typer.Typer) -> dict[str, type]:
+def secret_options(app: typer.Typer) -> dict[str, type[Any]]:
     found = {name: kind for name, kind in parameters(app) if SECRET.search(name) and name not in NO_FILES}
     assert found
     return found

@@ -22,7 +22,7 @@ from dispatch_host.at_sign_in.units import LABEL, STOP_SECONDS, Service, launch_
 from dispatch_host.cli import app
 from dispatch_host.limits import Limits
 from dispatch_relay.app import _GRACE_SECONDS, _LAST_CALLS_SECONDS
-from dispatch_relay.settings import Settings
+from dispatch_relay.settings import Settings as RelaySettings
 from typer.testing import CliRunner
 
 from tests.support.processes import BIN, Process
@@ -45,10 +45,16 @@ class Asked:
         return Said(1, "it does not want to") if any(one in self.words[-1] for one in self._bad) else Said(0)
 
 
-def settings(text: str) -> RawConfigParser:
+class Settings(RawConfigParser):
+    """A unit, whose settings are written in capitals, too."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
+
+
+def settings(text: str) -> Settings:
     """Read a unit as far as its grammar is that of an ini file; of a setting that stands several times the last counts."""
-    parsed = RawConfigParser(strict=False, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
-    parsed.optionxform = str  # type: ignore[assignment,method-assign] # as the library says to keep the case
+    parsed = Settings(strict=False, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
     parsed.read_string(text)
     return parsed
 
@@ -105,7 +111,7 @@ def test_systemd_finds_nothing_wrong_with_a_unit(file: Path | None, tmp_path: Pa
 
 
 def test_there_is_time_to_drain_before_systemd_kills() -> None:
-    relay = Settings().drain_ms / 1_000 + _GRACE_SECONDS + 2 * _LAST_CALLS_SECONDS
+    relay = RelaySettings().drain_ms / 1_000 + _GRACE_SECONDS + 2 * _LAST_CALLS_SECONDS
     host = 2 * Limits().stop_seconds + _CONTROL_GRACE_SECONDS
     assert relay * 2 < STOP_SECONDS
     assert host * 2 < STOP_SECONDS
