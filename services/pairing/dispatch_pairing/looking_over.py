@@ -30,8 +30,12 @@ def look_over(settings: Settings, limits: Limits, wrong: Mistakes) -> None:
             plaintext=settings.plaintext,
         )
     )
-    for listener in (settings.certificate, settings.services, settings.web):
-        files = getattr(listener, "certificate", listener)
+    shown = [
+        settings.certificate,
+        None if settings.services is None else settings.services.certificate,
+        None if settings.web is None else settings.web.certificate,
+    ]
+    for files in shown:
         if files is not None:
             wrong.look(files.check)
     if settings.provider is not None and settings.provider.ca is not None:
