@@ -44,6 +44,7 @@ def environment(provider: Certified, folder: Path, **more: str) -> dict[str, str
     if provider.secret is not None:
         secret = folder / "client-secret"
         secret.write_text(provider.secret + "\n")
+        secret.chmod(0o600)
         settings["CLIENT_SECRET_FILE"] = str(secret)
     return {f"DISPATCH_PAIRING_OIDC_{name}": text for name, text in settings.items()}
 

@@ -445,6 +445,19 @@ async def test_a_service_that_has_forgotten_the_pair_is_reminded(tmp_path: Path)
         assert bench.pairing.completed == [bench.pair_id]
 
 
+async def test_a_service_that_is_restored_while_the_host_runs_is_reminded_before_its_grant_ends(tmp_path: Path) -> None:
+    """Found by tests/e2e/test_restore.py: a phone that was paired since the backup was turned away for up to a day."""
+    async with Bench(tmp_path) as bench:
+        bench.remind_seconds = 0.05
+        await bench.ready()
+        assert bench.pairing.completed == []
+
+        bench.pairing.forgotten.add(bench.pair_id)
+
+        await bench.until(lambda: bench.pairing.completed == [bench.pair_id])
+        assert len(bench.relay.hellos) == 1  # its link did not notice
+
+
 async def test_a_pairing_service_that_is_away_does_not_keep_the_host_from_the_relay(bench: Bench) -> None:
     bench.pairing.away = True
     await bench.relay.cut()

@@ -30,6 +30,7 @@ def provider() -> Iterator[TinyProvider]:
 async def world(tmp_path: Path, provider: TinyProvider) -> AsyncIterator[World]:
     secret = tmp_path / "client-secret"
     secret.write_text(CLIENT_SECRET)
+    secret.chmod(0o600)
     said = {"ISSUER": provider.issuer, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET_FILE": str(secret), "SIGN_UP": "open"}
     async with World(tmp_path, pairing_env={PREFIX + name: text for name, text in said.items()}) as world:
         await world.start_pairing()

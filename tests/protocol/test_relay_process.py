@@ -67,11 +67,11 @@ async def test_a_taken_port_is_a_failure_that_names_it(tmp_path: Path) -> None:
     await first.stop()
 
 
-async def test_a_data_folder_that_can_not_be_used_is_a_failure(tmp_path: Path) -> None:
+async def test_a_data_folder_that_can_not_be_used_is_refused_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     code, events = await run(*words(tmp_path / "data"))
-    assert code == 1
-    assert events
+    assert code == 2
+    assert events[0]["mistakes"] == [f"--data: {tmp_path / 'data'} is no folder"]
 
 
 async def test_the_log_follows_a_task_and_holds_nothing_that_is_sealed(tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def replaced(path: Path, content: bytes) -> None:
     """Write a file as programs do that renew certificates: aside, then renamed."""
     aside = path.with_name(f"{path.name}.new")
     aside.write_bytes(content)
+    aside.chmod(0o600)
     os.replace(aside, path)
 
 

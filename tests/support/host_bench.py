@@ -58,6 +58,7 @@ from dispatch_host.owned import Owned, owning
 from dispatch_host.pairings import keep
 from dispatch_host.power.awake import Means
 from dispatch_host.power.sleep import Heard, SleepWatch
+from dispatch_host.reminding import REMIND_SECONDS
 from dispatch_host.schedule.scheduler import LOOK_SECONDS
 from dispatch_host.scope import Folder
 
@@ -401,6 +402,7 @@ class Bench:
         self.direct: Setting | None = None
         self.zone: tzinfo = UTC
         self.look_seconds = LOOK_SECONDS
+        self.remind_seconds = REMIND_SECONDS
         self.awake_means = awake_means
         self.relay = RelayEnd()
         self.pairing = PairingEnd()  # type: ignore[abstract]  # a paired host calls three of its methods
@@ -627,6 +629,7 @@ class Bench:
                 sleep=self.sleep,
                 awake_means=self.awake_means,
                 look_seconds=self.look_seconds,
+                remind_seconds=self.remind_seconds,
                 limits=self.limits,
                 metrics_at=Address.parse("127.0.0.1:0"),
                 told=told,

@@ -14,6 +14,7 @@ from dispatch.device.keys import SEAL, KeyStore, PlainFiles, names
 from dispatch.device.os_keyring import Keyring
 from dispatch.device.seal import Seal, SealedFiles
 from dispatch.ids import Rng
+from dispatch.secret_file import others_may
 
 _LONGEST_PASSPHRASE_BYTES = 1024
 
@@ -73,13 +74,12 @@ def read_passphrase(file: Path) -> bytes:
     """Read a passphrase: what stands in the file, less one line end. Raises BadRequest."""
     try:
         with file.open("rb") as opened:
-            mode = os.fstat(opened.fileno()).st_mode
+            facts = os.fstat(opened.fileno())
             content = opened.read(_LONGEST_PASSPHRASE_BYTES + 3)
     except OSError as failure:
         raise _unfit(f"{file}: {failure.strerror or failure}") from None
-    # The group may: a service manager hands credentials over that way.
-    if stat.S_ISREG(mode) and mode & stat.S_IROTH:
-        raise _unfit(f"{file} can be read by everybody: chmod 600 it")
+    if stat.S_ISREG(facts.st_mode) and others_may(facts):
+        raise _unfit(f"{file} may be read by others: chmod 600 it")
     passphrase = content.removesuffix(b"\n").removesuffix(b"\r")
     if not passphrase:
         raise _unfit(f"{file} is empty")

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from dispatch import secret_file
 from dispatch.runtime.logs import get_logger
 from dispatch.tls import KeyFiles, read_authorities
 
@@ -45,6 +46,26 @@ class CertificateFiles:
         """Take what the command line has: both or none. `option` is "--tls", for the error. Raises ValueError."""
         keys = KeyFiles.given(certificate, key, option=option)
         return None if keys is None else cls(keys=keys, callers=callers)
+
+    def check(self) -> None:
+        """Raise ValueError, with a line for each mistake, for files that can't be used or a key that others may read."""
+        wrong = []
+        for path in (self.keys.certificate, self.keys.key, self.callers):
+            try:
+                if path is not None:
+                    _read(path)
+            except ValueError as failure:
+                wrong.append(str(failure))
+        try:
+            if not wrong:
+                _load(self, now=datetime.now(UTC))
+        except ValueError as failure:
+            wrong.append(str(failure))
+        with contextlib.suppress(OSError):
+            if secret_file.others_may(self.keys.key.stat()):
+                wrong.append(f"{self.keys.key} may be read by others: chmod 600 it, and have a new key certified")
+        if wrong:
+            raise ValueError("\n".join(wrong))
 
 
 @dataclass(frozen=True, slots=True)

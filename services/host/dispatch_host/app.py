@@ -44,6 +44,7 @@ from dispatch_host.permissions.permission import Kind
 from dispatch_host.power import awake_time, wire
 from dispatch_host.power.awake import Awake, KeepAwake, Means
 from dispatch_host.power.sleep import Heard, Pause, SleepWatch, watch_always, watch_pauses
+from dispatch_host.reminding import REMIND_SECONDS, reminding
 from dispatch_host.runner import Runner
 from dispatch_host.running import Running
 from dispatch_host.schedule.runs import Looked
@@ -99,11 +100,12 @@ async def run(
     direct: Setting | None = None,
     tools: Tools | None = None,
     look_seconds: float = LOOK_SECONDS,
+    remind_seconds: float = REMIND_SECONDS,
 ) -> None:
     """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
 
     `direct` says where phones can come on the local network; None for nowhere. `look_seconds` is how often the schedule is looked
-    at by itself: a seam for tests.
+    at by itself, `remind_seconds` how often the pairing service is reminded: seams for tests.
 
     Raises DeviceRevoked when the pairing service says so, ValueError for a certificate that can't be used, OSError when the
     metrics' address is taken.
@@ -268,6 +270,7 @@ async def run(
             runner.run(fleet),
             scheduler.run(),
             endings.keep_telling(owned, unpaired),
+            reminding(owned, every_seconds=remind_seconds, chance=random.Random(owned.rng(16))),
             endings.drop_what_is_over(fleet, drop=operations.pairings.heard_over, revoked=stop.revoked, over=told.over),
             attachments.sweeping(),
             forgetting(Records(owned.changes)),

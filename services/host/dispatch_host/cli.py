@@ -18,6 +18,7 @@ from dispatch.cli import HOME_HELP, Exit, PassphraseFile, Spoken, Version, polic
 from dispatch.device.account_cli import add_account_commands
 from dispatch.device.owner_cli import add_owner_commands
 
+from dispatch_host import store_backup
 from dispatch_host.agent_cli import agent
 from dispatch_host.command import Shared, at_desk, do, front_desk
 from dispatch_host.connectors_cli import connectors
@@ -28,6 +29,7 @@ from dispatch_host.permissions_cli import audit, permissions
 from dispatch_host.questions_cli import answer, questions
 from dispatch_host.run_cli import run
 from dispatch_host.schedule_cli import schedule
+from dispatch_host.service_cli import service
 from dispatch_host.skills_cli import skills
 from dispatch_host.tasks_cli import cancel, say, tasks
 from dispatch_host.thread_cli import thread
@@ -47,6 +49,10 @@ app.add_typer(schedule, name="schedule")
 app.add_typer(connectors, name="connectors")
 app.add_typer(skills, name="skills")
 app.add_typer(agent, name="agent")
+store = typer.Typer(help="Back up and restore this computer's home.", no_args_is_help=True)
+store_backup.add_to(store)
+app.add_typer(store, name="store")
+app.add_typer(service, name="service")
 
 _END_SECONDS = 6.0
 

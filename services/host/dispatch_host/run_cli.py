@@ -9,6 +9,7 @@ import typer
 from dispatch import errors
 from dispatch.address import Address, refuse_plaintext
 from dispatch.cli import Exit, guarded
+from dispatch.mistakes import Mistakes, all_well
 
 from dispatch_host.command import COMMAND_SECONDS, Shared
 
@@ -54,25 +55,45 @@ def run(
     direct: Direct = "on",
     direct_advertise: Advertise = None,
     browser_networks: BrowserNetworks = "",
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Look over options, files and settings, say all mistakes, and start nothing."),
+    ] = False,
 ) -> None:
     """Do the work that paired phones send, until SIGTERM, Ctrl-C or `stop`. Without a pairing it waits for one."""
     shared: Shared = context.obj
 
     def body() -> Exit:
-        from dispatch.tls import KeyFiles  # noqa: PLC0415 -- quick `--help`
+        from dispatch.device.key_store import read_passphrase  # noqa: PLC0415 -- quick `--help`
+        from dispatch.runtime.certificate import CertificateFiles  # noqa: PLC0415
+        from dispatch.tls import KeyFiles  # noqa: PLC0415
 
         from dispatch_host import settings  # noqa: PLC0415
         from dispatch_host.browser.reach import Reach  # noqa: PLC0415
         from dispatch_host.direct.listener import Setting  # noqa: PLC0415
+        from dispatch_host.limits import Limits  # noqa: PLC0415
 
-        limits = settings.limits(shared.environment)
+        wrong = Mistakes()
         try:
-            keys = KeyFiles.given(metrics_cert, metrics_key, option="--metrics")
-            metrics_at = None if metrics is None else Address.parse(metrics)
+            limits = wrong.read(lambda: settings.limits(shared.environment), instead=Limits())
+            keys = wrong.read(lambda: KeyFiles.given(metrics_cert, metrics_key, option="--metrics"), instead=None)
+            metrics_at = wrong.optional("--metrics", Address.parse, metrics)
             if metrics_at is not None and keys is None:
-                refuse_plaintext(metrics_at, allowed=shared.plaintext)
-            reach = Reach.parse(browser_networks)
-            return _run(shared, limits, metrics_at, keys, Setting.parse(direct, told=direct_advertise), reach)
+                wrong.look(lambda: refuse_plaintext(metrics_at, allowed=shared.plaintext))
+            if keys is not None:
+                wrong.look(CertificateFiles(keys=keys).check)
+            reach = wrong.option("--browser-networks", Reach.parse, browser_networks, instead=Reach())
+            where = wrong.option("--direct", Setting.parse, direct, instead=None)
+            if direct_advertise is not None and where is not None:
+                where = wrong.option("--direct-advertise", where.telling, direct_advertise, instead=where)
+            wrong.folder("--home", shared.home.path)
+            if (passphrase := shared.home.passphrase_file) is not None:
+                wrong.look(lambda: read_passphrase(passphrase))
+            if wrong.said:
+                return wrong.refusal(shared.console)
+            if check:
+                return all_well(shared.console)
+            return _run(shared, limits, metrics_at, keys, where, reach)
         except ValueError as failure:
             raise errors.BadRequest(str(failure)) from failure
         except OSError as failure:

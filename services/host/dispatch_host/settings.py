@@ -29,7 +29,7 @@ def limits(environment: Mapping[str, str]) -> Limits:
         else:
             given[field] = value
     if wrong:
-        raise errors.BadRequest("; ".join(wrong), metadata={"field": "environment"})
+        raise errors.BadRequest("\n".join(wrong), metadata={"field": "environment"})
     return Limits(**given)
 
 

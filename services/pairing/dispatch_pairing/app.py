@@ -40,6 +40,7 @@ from dispatch_pairing.ceremony import Ceremony
 from dispatch_pairing.credentials import Credentials
 from dispatch_pairing.devices import Devices
 from dispatch_pairing.door import Door, Need, own_names
+from dispatch_pairing.forgetting import forgetting
 from dispatch_pairing.guesses import Guesses
 from dispatch_pairing.history import History
 from dispatch_pairing.limits import Limits
@@ -309,7 +310,10 @@ async def _serving(
         provider=None if provider is None else provider.settings.issuer,
         grpc_experiments=GRPC_EXPERIMENTS,
     )
-    watching = [asyncio.create_task(keys.watch())]
+    watching = [
+        asyncio.create_task(keys.watch()),
+        asyncio.create_task(forgetting(store, clock=clock, limits=limits, bell=bell)),
+    ]
     if bus_bell is not None:
         watching.append(asyncio.create_task(_recount(store, bell=bell, limits=limits, metrics=metrics)))
     try:

@@ -14,6 +14,7 @@ import typer
 from dispatch.address import Address
 from dispatch.cli import Console, Exit, Version, guarded, program
 from dispatch.errors import BadRequest
+from dispatch.mistakes import ANYWHERE, Mistakes, all_well
 
 from dispatch_pairing.keys_cli import keys
 from dispatch_pairing.options import Data, Database, Keys, storage
@@ -90,6 +91,10 @@ def serve(
         typer.Option(help="Believe proxies in this network about where callers come from; may stand several times."),
     ] = None,
     history_days: Annotated[int, typer.Option(min=1, max=3650, help="How long the history of tasks is kept.")] = 90,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Look over options, files and settings, say all mistakes, and start nothing."),
+    ] = False,
 ) -> None:
     """Run the service until SIGTERM. docs/operations.md has a section on TLS."""
     console = Console.standard(as_json=context.obj)
@@ -100,34 +105,59 @@ def serve(
         from dispatch.runtime.peer import Proxies  # noqa: PLC0415
 
         from dispatch_pairing.app import Settings  # noqa: PLC0415
-        from dispatch_pairing.settings import read  # noqa: PLC0415
+        from dispatch_pairing.limits import Limits  # noqa: PLC0415
+        from dispatch_pairing.looking_over import look_over  # noqa: PLC0415
+        from dispatch_pairing.settings import Operator, read  # noqa: PLC0415
+
+        wrong = Mistakes()
+
+        def shown(option: str, certificate: Path | None, key: Path | None, callers: Path | None = None) -> Any:
+            return wrong.read(
+                lambda: CertificateFiles.given(certificate, key, option=option, callers=callers), instead=None
+            )
+
+        def address(option: str, given: str | None) -> str | None:
+            parsed = wrong.optional(option, Address.parse, given)
+            return None if parsed is None else str(parsed)
 
         try:
-            operator = read(os.environ)
+            operator = wrong.read(lambda: read(os.environ), instead=Operator())
+            nowhere = storage(data, None)
             settings = Settings(
-                listen=Address.parse(listen),
-                storage=storage(data, database, keys_in),
+                listen=wrong.option("--listen", Address.parse, listen, instead=ANYWHERE),
+                storage=wrong.read(lambda: storage(data, database, keys_in), instead=nowhere),
                 bus=_bus(
-                    bus, database, relay, web_relay, web_origin, ca=services_ca, cert=services_cert, key=services_key
+                    wrong,
+                    bus,
+                    database,
+                    relay,
+                    web_relay,
+                    web_origin,
+                    ca=services_ca,
+                    cert=services_cert,
+                    key=services_key,
                 ),
-                relay=None if relay is None else str(Address.parse(relay)),
-                web_relay=None if web_relay is None else str(Address.parse(web_relay)),
-                metrics=None if metrics is None else Address.parse(metrics),
-                advertise=tuple(str(Address.parse(one)) for one in advertise or ()),
+                relay=address("--relay", relay),
+                web_relay=address("--web-relay", web_relay),
+                metrics=wrong.optional("--metrics", Address.parse, metrics),
+                advertise=tuple(map(str, wrong.several("--advertise", Address.parse, advertise))),
                 name=name,
-                certificate=CertificateFiles.given(tls_cert, tls_key, option="--tls"),
-                services=_services(
-                    services,
-                    CertificateFiles.given(services_cert, services_key, option="--services", callers=services_ca),
-                ),
-                web=_web(web, web_origin or [], CertificateFiles.given(web_cert, web_key, option="--web")),
+                certificate=shown("--tls", tls_cert, tls_key),
+                services=_services(wrong, services, shown("--services", services_cert, services_key, services_ca)),
+                web=_web(wrong, web, web_origin or [], shown("--web", web_cert, web_key)),
                 plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
-                proxies=Proxies.parse(proxy or ()),
+                proxies=wrong.read(lambda: Proxies.parse(proxy or ()), instead=Proxies()),
                 policy=operator.policy,
                 provider=operator.provider,
                 grant_ms=operator.grant_ms,
             )
-            return _run(_serve(settings, console, history_days=history_days))
+            limits = Limits().keeping_history(days=history_days)
+            look_over(settings, limits, wrong)
+            if wrong.said:
+                return wrong.refusal(console)
+            if check:
+                return all_well(console)
+            return _run(_serve(settings, console, limits=limits))
         except ValueError as failure:
             raise BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -138,6 +168,7 @@ def serve(
 
 
 def _bus(
+    wrong: Mistakes,
     file: Path | None,
     database: Path | None,
     relay: str | None,
@@ -152,48 +183,48 @@ def _bus(
     from dispatch.tls import KeyFiles  # noqa: PLC0415 -- as above
 
     if (file is None) != (database is None):
-        raise ValueError("--database and --bus go together")
+        wrong.say("--database and --bus go together")
     if file is None:
         return None
     # Each service knows only the relays that follow it: devices would be sent to some of them, or to none.
     if relay is None or (web_origin and web_relay is None):
-        raise ValueError("--bus needs --relay, and with --web-origin also --web-relay: the address of all relays")
-    return read(file, ca=ca, keys=KeyFiles.given(cert, key, option="--services"))
+        wrong.say("--bus needs --relay, and with --web-origin also --web-relay: the address of all relays")
+    return wrong.read(lambda: read(file, ca=ca, keys=KeyFiles.given(cert, key, option="--services")), instead=None)
 
 
-def _services(listen: str | None, certificate: Any) -> Any:
+def _services(wrong: Mistakes, listen: str | None, certificate: Any) -> Any:
     from dispatch_pairing.listeners import ServicesListener  # noqa: PLC0415 -- as above
 
     if (listen is None) != (certificate is None):
-        raise ValueError("--services, --services-ca, --services-cert and --services-key go together")
-    return None if listen is None else ServicesListener(Address.parse(listen), certificate)
+        wrong.say("--services, --services-ca, --services-cert and --services-key go together")
+    at = wrong.optional("--services", Address.parse, listen)
+    if at is None or certificate is None:
+        return None
+    return wrong.read(lambda: ServicesListener(at, certificate), instead=None)
 
 
-def _web(listen: str | None, origins: list[str], certificate: Any) -> Any:
+def _web(wrong: Mistakes, listen: str | None, origins: list[str], certificate: Any) -> Any:
     from dispatch.runtime.origins import Origins  # noqa: PLC0415 -- as above
 
     from dispatch_pairing.listeners import WebListener  # noqa: PLC0415 -- as above
 
     if listen is None:
         if certificate is not None or origins:
-            raise ValueError("--web-origin, --web-cert and --web-key are of --web HOST:PORT")
+            wrong.say("--web-origin, --web-cert and --web-key are of --web HOST:PORT")
         return None
     if origins and find_spec("connectrpc") is None:
-        raise ValueError("--web-origin needs what the extra `web` installs: dispatch-pairing[web]")
-    return WebListener(Address.parse(listen), certificate, Origins.parse(origins))
+        wrong.say("--web-origin needs what the extra `web` installs: dispatch-pairing[web]")
+    at = wrong.option("--web", Address.parse, listen, instead=ANYWHERE)
+    return WebListener(at, certificate, wrong.read(lambda: Origins.parse(origins), instead=Origins()))
 
 
-async def _serve(settings: Any, console: Console, *, history_days: int) -> Exit:
-    from dispatch.runtime.descriptors import make_room  # noqa: PLC0415 -- as above
+async def _serve(settings: Any, console: Console, *, limits: Any) -> Exit:
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
     from dispatch_pairing.app import running  # noqa: PLC0415
-    from dispatch_pairing.limits import Limits  # noqa: PLC0415
 
     configure(service="pairing")
-    limits = Limits().keeping_history(days=history_days)
-    make_room(connections=0 if settings.web is None else limits.web_connections)
     stopped = stop_signal()
     async with running(settings, limits=limits) as service:
         metrics = None if service.metrics is None else str(service.metrics)

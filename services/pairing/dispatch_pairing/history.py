@@ -111,7 +111,6 @@ class History:
         self._clock = clock
         self._limits = limits
         self._metrics = metrics
-        self._swept_ms: int | None = None
 
     async def report(self, reports: Sequence[Report]) -> None:
         """Take a relay's reports. What is unsound, too old, or of a pairing that is unknown is dropped and counted.
@@ -124,8 +123,6 @@ class History:
         results = dict.fromkeys(("kept", "unsound", "too_old", "unknown_pairing"), 0)
         oldest_ms = self._oldest_ms()
         async with self._store.write() as kept:
-            if self._sweep_is_due():
-                await kept.history.forget_before(oldest_ms)
             pairings: dict[PairId, Pairing | None] = {}
             for report in reports:
                 if not report.sound:
@@ -165,13 +162,6 @@ class History:
 
     def _oldest_ms(self) -> int:
         return self._clock.wall_ms() - self._limits.history_ms
-
-    def _sweep_is_due(self) -> bool:
-        now_ms = self._clock.steady_ms()
-        due = self._swept_ms is None or now_ms - self._swept_ms >= self._limits.history_sweep_ms
-        if due:
-            self._swept_ms = now_ms
-        return due
 
 
 def _token(record: TaskRecord) -> str:

@@ -73,8 +73,8 @@ class Limits:
     """Reports of tasks in one call of a relay."""
     history_ms: int = 90 * _DAY_MS
     """What is known of a task is forgotten so long after it was posted."""
-    history_sweep_ms: int = _HOUR_MS
-    """How often that is done, at most."""
+    forget_ms: int = _HOUR_MS
+    """How often what is over is looked for (docs/retention.md)."""
     history_page: int = 500
     """Most tasks in one answer."""
     per_account: Rate = field(default_factory=lambda: Rate(burst=10, refill_ms=30 * _SECOND_MS))

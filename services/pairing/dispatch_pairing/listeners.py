@@ -53,17 +53,26 @@ def check(
     web: WebListener | None,
     plaintext: bool,
 ) -> None:
-    """Raise ValueError for what must not be served in the clear, or to everybody. `plaintext` is DISPATCH_PLAINTEXT=1."""
-    for address in (listen, metrics):
-        if address is not None and certificate is None:
-            refuse_plaintext(address, allowed=plaintext)
+    """Raise ValueError for what must not be served in the clear, or to everybody. `plaintext` is DISPATCH_PLAINTEXT=1.
+
+    Each mistake is a line of its own.
+    """
+    wrong = []
+    in_the_clear = [address for address in (listen, metrics) if address is not None and certificate is None]
     if web is not None and web.certificate is None:
-        refuse_plaintext(web.listen, allowed=plaintext)
+        in_the_clear.append(web.listen)
+    for address in in_the_clear:
+        try:
+            refuse_plaintext(address, allowed=plaintext)
+        except ValueError as failure:
+            wrong.append(str(failure))
     if services is None and not (plaintext or listen.is_loopback):
-        raise ValueError(
+        wrong.append(
             f"everybody who reaches {listen} could follow what only relays may: --services, --services-ca, "
             "--services-cert and --services-key give them a listener of their own (docs/operations.md, TLS)"
         )
+    if wrong:
+        raise ValueError("\n".join(wrong))
 
 
 class Listeners:

@@ -65,6 +65,9 @@ class Accounts(Protocol):
     async def take_invitation(self, code_hash: bytes, *, now_ms: int) -> bool:
         """Use an invitation up; gives False for one that is unknown, used or over. Those that are over are forgotten."""
 
+    async def forget_invitations(self, *, now_ms: int) -> None:
+        """Forget those that are over."""
+
     async def add_web_session(self, session: WebSession) -> None:
         """Keep a browser's session."""
 
@@ -107,6 +110,9 @@ class Devices(Protocol):
 
     async def end_sign_in(self, device_id: DeviceId) -> None:
         """Forget the device's sign-in, if there is one."""
+
+    async def forget_sign_ins(self, *, now_ms: int) -> None:
+        """Forget those that are over."""
 
     async def end_sign_ins(self, account_id: AccountId, *, but: DeviceId | None = None) -> None:
         """Forget all sign-ins of the account's devices, but that one's."""

@@ -1,4 +1,4 @@
-"""The operator's commands for the version of the store: `store version|upgrade|downgrade`. A part of cli.py."""
+"""The operator's commands `store version|upgrade|downgrade|backup|restore`: docs/operations.md, docs/backup.md. A part of cli.py."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 from dispatch.cli import Console, Exit, guarded
 
+from dispatch_pairing import store_backup
 from dispatch_pairing.options import Data, Database, storage
 
-store = typer.Typer(help="The version of the store, and how to change it.", no_args_is_help=True)
+store = typer.Typer(help="What the service keeps: its version, and backups of it.", no_args_is_help=True)
+store_backup.add_to(store)
 
 
 @store.command("version")

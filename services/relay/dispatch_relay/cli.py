@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,13 +14,13 @@ import typer
 from dispatch.address import Address, may_be_plaintext, refuse_plaintext
 from dispatch.cli import Console, Exit, Version, guarded, program
 from dispatch.errors import BadRequest
+from dispatch.mistakes import ANYWHERE, Mistakes, all_well
 
-from dispatch_relay import settings
+from dispatch_relay import settings, store_cli
 
 app = program(name="dispatch-relay", about="The relay of Dispatch: carries the thread of a phone and its host.")
 
-store = typer.Typer(no_args_is_help=True, help="The version of the relay's store, and how to change it.")
-app.add_typer(store, name="store")
+app.add_typer(store_cli.store, name="store")
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 -- recognised, not listened on
 
@@ -90,6 +90,10 @@ def serve(
         Path | None,
         typer.Option(help="File with the addresses of the NATS servers of several relays; with --database."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Look over options, files and settings, say all mistakes, and start nothing."),
+    ] = False,
 ) -> None:
     """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
     console = Console.standard(as_json=context.obj)
@@ -101,28 +105,41 @@ def serve(
         from dispatch.tls import KeyFiles  # noqa: PLC0415
 
         from dispatch_relay.app import Options  # noqa: PLC0415
+        from dispatch_relay.looking_over import look_over  # noqa: PLC0415
         from dispatch_relay.push.opening import PushOptions  # noqa: PLC0415
 
+        wrong = Mistakes()
+
+        def shown(option: str, certificate: Path | None, key: Path | None) -> CertificateFiles | None:
+            return wrong.read(lambda: CertificateFiles.given(certificate, key, option=option), instead=None)
+
         try:
-            options = Options(
-                listen=Address.parse(listen),
-                data=data,
-                pairing=Address.parse(pairing),
-                advertise=None if advertise is None else Address.parse(advertise),
-                metrics=None if metrics is None else Address.parse(metrics),
-                certificate=CertificateFiles.given(tls_cert, tls_key, option="--tls"),
-                services_ca=services_ca,
-                services=KeyFiles.given(services_cert, services_key, option="--services"),
-                push=PushOptions(contact=push_contact, key=push_key, ca=push_ca, services=push_services),
-                web=_web(
-                    web, web_advertise, web_origin or [], CertificateFiles.given(web_cert, web_key, option="--web")
-                ),
-                shared=_shared_with(database, bus, ca=services_ca, cert=services_cert, key=services_key),
-                plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
-                proxies=Proxies.parse(proxy or ()),
+            read = wrong.read(lambda: settings.read(os.environ), instead=settings.Settings())
+            identity = wrong.read(
+                lambda: KeyFiles.given(services_cert, services_key, option="--services"), instead=None
             )
-            _check(options)
-            return _run(options, settings.read(os.environ), console)
+            options = Options(
+                listen=wrong.option("--listen", Address.parse, listen, instead=ANYWHERE),
+                data=data,
+                pairing=wrong.option("--pairing", Address.parse, pairing, instead=ANYWHERE),
+                advertise=wrong.optional("--advertise", Address.parse, advertise),
+                metrics=wrong.optional("--metrics", Address.parse, metrics),
+                certificate=shown("--tls", tls_cert, tls_key),
+                services_ca=services_ca,
+                services=identity,
+                shared=_shared_with(wrong, database, bus, ca=services_ca, keys=identity),
+                push=PushOptions(contact=push_contact, key=push_key, ca=push_ca, services=push_services),
+                web=_web(wrong, web, web_advertise, web_origin or [], shown("--web", web_cert, web_key)),
+                plaintext=os.environ.get("DISPATCH_PLAINTEXT") == "1",
+                proxies=wrong.read(lambda: Proxies.parse(proxy or ()), instead=Proxies()),
+            )
+            _check(options, wrong)
+            look_over(options, read, wrong)
+            if wrong.said:
+                return wrong.refusal(console)
+            if check:
+                return all_well(console)
+            return _run(options, read, console)
         except ValueError as failure:
             raise BadRequest(str(failure)) from failure
         except OSError as failure:
@@ -132,168 +149,73 @@ def serve(
     guarded(run, as_json=context.obj)
 
 
-_Data = Annotated[Path, typer.Option(help="Folder with all of the relay's state.", show_default=False)]
-_Database = Annotated[
-    Path | None, typer.Option(help="File with the address of a PostgreSQL database, in place of SQLite in the folder.")
-]
-
-
-@store.command("version")
-def store_version(context: typer.Context, *, data: _Data, database: _Database = None) -> None:
-    """Say which version the store has, and which one this program knows."""
-    from dispatch_relay import migrating  # noqa: PLC0415 -- a database's driver takes longer to import than `--help` may
-
-    def run(console: Console) -> Exit:
-        from dispatch_relay.migrations import HEAD  # noqa: PLC0415 -- as above
-
-        found = migrating.version(data, database)
-        console.event(
-            {"event": "store", "version": found, "known": HEAD},
-            f"The store has version {found or 'none: nothing is in it yet'}; this program knows up to {HEAD}.",
-        )
-        return Exit.DONE
-
-    _on_store(context, run)
-
-
-@store.command("upgrade")
-def store_upgrade(context: typer.Context, *, data: _Data, database: _Database = None) -> None:
-    """Bring the store to the version of this program, or make it. `serve` does so by itself."""
-    from dispatch_relay import migrating  # noqa: PLC0415 -- as above
-
-    def run(console: Console) -> Exit:
-        from dispatch_relay.migrations import HEAD  # noqa: PLC0415 -- as above
-
-        had = migrating.upgrade(data, database)
-        console.event(
-            {"event": "store", "version": HEAD, "before": had},
-            f"The store has version {HEAD}" + (" already." if had == HEAD else f"; before, it had {had or 'none'}."),
-        )
-        return Exit.DONE
-
-    _on_store(context, run)
-
-
-@store.command("downgrade")
-def store_downgrade(
-    context: typer.Context,
-    *,
-    data: _Data,
-    database: _Database = None,
-    to: Annotated[str | None, typer.Option(help="The version to bring it to; one below, if not said.")] = None,
-) -> None:
-    """Bring the store to an older version, for an older program. No relay may run meanwhile."""
-    from dispatch_relay import migrating  # noqa: PLC0415 -- as above
-
-    def run(console: Console) -> Exit:
-        now = migrating.downgrade(data, database, to=to)
-        console.event({"event": "store", "version": now}, f"The store has version {now}.")
-        return Exit.DONE
-
-    _on_store(context, run)
-
-
-def _on_store(context: typer.Context, run: Callable[[Console], Exit]) -> None:
-    console = Console.standard(as_json=context.obj)
-
-    def guard() -> Exit:
-        try:
-            return run(console)
-        except ValueError as failure:
-            raise BadRequest(str(failure)) from failure
-        except OSError as failure:
-            console.event({"event": "failed", "text": str(failure)}, console.styled(str(failure), fg="red"))
-            return Exit.FAULT
-
-    guarded(guard, as_json=context.obj)
-
-
-def _shared_with(
-    database: Path | None, bus: Path | None, *, ca: Path | None, cert: Path | None, key: Path | None
-) -> Any:
-    """Read where the database and the bus of several relays are; every mistake is said, not only the first."""
+def _shared_with(wrong: Mistakes, database: Path | None, bus: Path | None, *, ca: Path | None, keys: Any) -> Any:
+    """Read where the database and the bus of several relays are; None for one relay, and for a mistake."""
     from dispatch.runtime import bus as buses  # noqa: PLC0415 -- as above
     from dispatch.runtime.database import read_database  # noqa: PLC0415 -- as above
-    from dispatch.tls import KeyFiles  # noqa: PLC0415 -- as above
 
     from dispatch_relay.app import SharedOptions  # noqa: PLC0415
 
     if database is None and bus is None:
         return None
     if database is None or bus is None:
-        raise ValueError("--database and --bus go together")
-    mistakes: list[str] = []
-    read: list[Any] = []
+        wrong.say("--database and --bus go together")
+        return None
     if find_spec("asyncpg") is None or find_spec("nats") is None:
-        raise ValueError("--database and --bus need what the extra `scale` installs: dispatch-relay[scale]")
-    for what in (
-        lambda: read_database(database),
-        lambda: buses.read(bus, ca=ca, keys=KeyFiles.given(cert, key, option="--services")),
-    ):
-        try:
-            read.append(what())
-        except ValueError as failure:
-            mistakes.append(str(failure))
-        except OSError as failure:
-            mistakes.append(f"{failure.filename} can't be read: {failure.strerror}")
-    if mistakes:
-        raise ValueError("\n".join(mistakes))
-    return SharedOptions(database=read[0], bus=read[1])
+        wrong.say("--database and --bus need what the extra `scale` installs: dispatch-relay[scale]")
+        return None
+    found = wrong.read(lambda: read_database(database), instead=None)
+    heard = wrong.read(lambda: buses.read(bus, ca=ca, keys=keys), instead=None)
+    return None if found is None or heard is None else SharedOptions(database=found, bus=heard)
 
 
-def _web(listen: str | None, advertise: str | None, origins: list[str], certificate: Any) -> Any:
+def _web(wrong: Mistakes, listen: str | None, advertise: str | None, origins: list[str], certificate: Any) -> Any:
     from dispatch.runtime.origins import Origins  # noqa: PLC0415 -- as above
 
     from dispatch_relay.app import WebOptions  # noqa: PLC0415
 
     if listen is None:
         if advertise is not None or origins or certificate is not None:
-            raise ValueError("--web-advertise, --web-origin, --web-cert and --web-key are of --web HOST:PORT")
+            wrong.say("--web-advertise, --web-origin, --web-cert and --web-key are of --web HOST:PORT")
         return None
     if find_spec("websockets") is None:
-        raise ValueError("--web needs what the extra `web` installs: dispatch-relay[web]")
+        wrong.say("--web needs what the extra `web` installs: dispatch-relay[web]")
     return WebOptions(
-        listen=Address.parse(listen),
-        advertise=None if advertise is None else Address.parse(advertise),
-        origins=Origins.parse(origins),
+        listen=wrong.option("--web", Address.parse, listen, instead=ANYWHERE),
+        advertise=wrong.optional("--web-advertise", Address.parse, advertise),
+        origins=wrong.read(lambda: Origins.parse(origins), instead=Origins()),
         certificate=certificate,
     )
 
 
-def _check(options: Any) -> None:
-    for address in (options.listen, options.metrics):
-        if address is not None and options.certificate is None:
-            refuse_plaintext(address, allowed=options.plaintext)
+def _check(options: Any, wrong: Mistakes) -> None:
+    in_the_clear = [one for one in (options.listen, options.metrics) if one is not None and options.certificate is None]
+    if options.web is not None and options.web.certificate is None:
+        in_the_clear.append(options.web.listen)
+    for address in in_the_clear:
+        wrong.look(partial(refuse_plaintext, address, allowed=options.plaintext))
     if options.services is not None and options.services_ca is None:
-        raise ValueError("--services-cert and --services-key need --services-ca")
+        wrong.say("--services-cert and --services-key need --services-ca")
     if options.push.contact is None and (options.push.key is not None or options.push.ca is not None):
-        raise ValueError("--push-key and --push-ca need --push-contact")
+        wrong.say("--push-key and --push-ca need --push-contact")
     if options.services is None and not may_be_plaintext(options.pairing, allowed=options.plaintext):
-        raise ValueError(
+        wrong.say(
             f"the pairing service at {options.pairing} wants to see a certificate: "
             "--services-ca, --services-cert and --services-key (docs/operations.md, TLS)"
         )
     if options.listen.host in _EVERYWHERE and options.advertise is None:
-        raise ValueError(f"--advertise is needed: no device can dial {options.listen}")
-    if options.web is not None:
-        if options.web.certificate is None:
-            refuse_plaintext(options.web.listen, allowed=options.plaintext)
-        if options.web.listen.host in _EVERYWHERE and options.web.advertise is None:
-            raise ValueError(f"--web-advertise is needed: no browser can dial {options.web.listen}")
+        wrong.say(f"--advertise is needed: no device can dial {options.listen}")
+    if options.web is not None and options.web.listen.host in _EVERYWHERE and options.web.advertise is None:
+        wrong.say(f"--web-advertise is needed: no browser can dial {options.web.listen}")
 
 
 def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
-    from dispatch.runtime.descriptors import make_room  # noqa: PLC0415 -- as above
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
     from dispatch_relay import app as relay  # noqa: PLC0415
 
     configure(service="relay")
-    make_room(
-        connections=0 if options.web is None else read.web_connections,
-        setting=settings.PREFIX + "WEB_CONNECTIONS",
-    )
 
     def ready(running: relay.Running) -> None:
         metrics = None if running.metrics is None else str(running.metrics)

@@ -35,6 +35,7 @@ def test_without_settings_there_is_no_provider() -> None:
 def test_what_the_operator_says_is_read(tmp_path: Path) -> None:
     secret, ca = tmp_path / "secret", tmp_path / "ca.pem"
     secret.write_text("  hidden \nnot this\n")
+    secret.chmod(0o600)
     ca.write_text("")
 
     said = read(
@@ -68,6 +69,7 @@ def test_nobody_gets_an_account_unless_the_operator_says_so() -> None:
 def test_all_mistakes_are_reported_together_and_no_secret(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"h\xefdden\n")
+    secret.chmod(0o600)
 
     with pytest.raises(BadSettings) as mistakes:
         read(
@@ -103,6 +105,7 @@ def test_a_secret_that_is_not_there_is_a_mistake(tmp_path: Path, content: str | 
     secret = tmp_path / "secret"
     if content is not None:
         secret.write_text(content)
+        secret.chmod(0o600)
 
     with pytest.raises(BadSettings, match="CLIENT_SECRET_FILE"):
         read(environment(ISSUER="https://id.example", CLIENT_ID="dispatch", CLIENT_SECRET_FILE=str(secret)))

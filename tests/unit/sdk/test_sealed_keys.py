@@ -257,7 +257,13 @@ def test_a_passphrase_is_what_stands_in_its_file_less_the_end_of_the_line(tmp_pa
 
 @pytest.mark.parametrize(
     ("content", "mode", "why"),
-    [(b"", 0o600, "empty"), (b"\n", 0o600, "empty"), (bytes(2000), 0o600, "longer"), (b"words", 0o644, "everybody")],
+    [
+        (b"", 0o600, "empty"),
+        (b"\n", 0o600, "empty"),
+        (bytes(2000), 0o600, "longer"),
+        (b"words", 0o644, "others"),
+        (b"words", 0o640, "others"),
+    ],
 )
 def test_an_unfit_passphrase_file_is_refused(tmp_path: Path, content: bytes, mode: int, why: str) -> None:
     file = tmp_path / "passphrase"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 import grpc
@@ -50,17 +50,19 @@ class Setting:
 
         HOST is a number, for a phone looks up no name; 0.0.0.0 or [::] means every private address, with this port.
         """
-        tell = () if told is None else (str(_by_number(told)),)
         match text.strip().lower():
             case "off":
                 return None
             case "on":
-                return cls(told=tell)
+                found = cls()
             case _:
                 address = _by_number(text)
-                if ip_address(address.host).is_unspecified:
-                    return cls(port=address.port, told=tell)
-                return cls(at=(address,), told=tell)
+                found = cls(port=address.port) if ip_address(address.host).is_unspecified else cls(at=(address,))
+        return found if told is None else found.telling(told)
+
+    def telling(self, told: str) -> Setting:
+        """Give it with what phones are told, a HOST:PORT. Raises ValueError."""
+        return replace(self, told=(str(_by_number(told)),))
 
 
 def _by_number(text: str) -> Address:

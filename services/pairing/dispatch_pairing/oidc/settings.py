@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dispatch import secret_file
+
 from dispatch_pairing.oidc.discovery import is_safe
 
 PREFIX = "DISPATCH_PAIRING_OIDC_"
@@ -65,7 +67,7 @@ def read(environment: Mapping[str, str]) -> ProviderSettings | None:
         try:
             client_secret = _secret(Path(secret))
         except ValueError as problem:
-            mistakes.append(f"{PREFIX}CLIENT_SECRET_FILE is {secret!r}, {problem}")
+            mistakes.append(f"{PREFIX}CLIENT_SECRET_FILE: {problem}")
     if ca is not None and not Path(ca).is_file():
         mistakes.append(f"{PREFIX}CA is {ca!r}, not a file")
     if mistakes:
@@ -83,14 +85,13 @@ def read(environment: Mapping[str, str]) -> ProviderSettings | None:
 def _secret(file: Path) -> str:
     """Read the first line. Raises ValueError; nothing of the content is in it."""
     try:
-        with file.open("rb") as opened:
-            line = opened.readline(_SECRET_BYTES).strip()
+        line = secret_file.read(file, most_bytes=_SECRET_BYTES).partition(b"\n")[0].strip()
     except OSError as failure:
-        raise ValueError(f"which can't be read: {failure.strerror}") from failure
+        raise ValueError(f"{file} can't be read: {failure.strerror}") from failure
     try:
         text = line.decode("ascii")
     except UnicodeDecodeError:
-        raise ValueError("whose first line is not ASCII") from None
+        raise ValueError(f"the first line of {file} is not ASCII") from None
     if not text:
-        raise ValueError("whose first line is empty")
+        raise ValueError(f"the first line of {file} is empty")
     return text

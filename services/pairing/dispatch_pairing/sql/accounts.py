@@ -115,9 +115,12 @@ class SqlAccounts(Part):
         await self._sql.execute(insert(t.invitations).values(**row))
 
     async def take_invitation(self, code_hash: bytes, *, now_ms: int) -> bool:
-        await self._sql.execute(delete(t.invitations).where(t.invitations.c.expires_ms <= now_ms))
+        await self.forget_invitations(now_ms=now_ms)
         taken = await self._sql.execute(delete(t.invitations).where(t.invitations.c.code_hash == code_hash))
         return taken.rowcount == 1
+
+    async def forget_invitations(self, *, now_ms: int) -> None:
+        await self._sql.execute(delete(t.invitations).where(t.invitations.c.expires_ms <= now_ms))
 
     async def add_web_session(self, session: WebSession) -> None:
         row = {

@@ -65,6 +65,7 @@ def sqlite_engine(file: Path, *, foreign_keys: bool = True) -> AsyncEngine:
             "journal_mode = WAL",
             "synchronous = FULL",
             f"foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+            "secure_delete = ON",  # an account that was erased must not be found in what the file has free
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dispatch.clock import Clock
+from dispatch.mistakes import Mistakes
 
 from dispatch_relay.log import Log
 from dispatch_relay.metrics import Metrics
@@ -15,6 +16,9 @@ from dispatch_relay.push.bell import Bell, Spawn, Transport
 from dispatch_relay.push.reach import Reach
 from dispatch_relay.push.schedule import Pace
 from dispatch_relay.settings import Settings
+
+_NEEDS_PUSH = "--push-contact needs more: pip install 'dispatch-relay[push]'"
+_NEEDS_APPRISE = "--push-services needs more: pip install 'dispatch-relay[apprise]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,33 @@ class PushOptions:
         return self.contact is not None or self.services is not None
 
 
+def look_over(options: PushOptions, *, data: Path, timeout_ms: int, wrong: Mistakes) -> None:
+    """Add what is wrong with the options and their files. Makes no key."""
+    key = options.key or _own_key(data)
+    if options.key is not None or key.exists():
+        wrong.look(lambda: keys.load(key))
+    if options.contact is not None:
+        contact = options.contact
+        try:
+            from dispatch_relay.push.web import check  # noqa: PLC0415 -- an extra
+        except ImportError:
+            wrong.say(_NEEDS_PUSH)
+        else:
+            wrong.look(lambda: check(contact, ca=options.ca))
+    if options.services is not None:
+        services = options.services
+        try:
+            from dispatch_relay.push.services import read  # noqa: PLC0415 -- an extra
+        except ImportError:
+            wrong.say(_NEEDS_APPRISE)
+        else:
+            wrong.look(lambda: read(services, timeout_ms=timeout_ms))
+
+
+def _own_key(data: Path) -> Path:
+    return data / "vapid.pem"
+
+
 def open_bell(
     options: PushOptions,
     settings: Settings,
@@ -51,8 +82,8 @@ def open_bell(
         try:
             from dispatch_relay.push.web import WebPush  # noqa: PLC0415 -- an extra
         except ImportError:
-            raise ValueError("--push-contact needs more: pip install 'dispatch-relay[push]'") from None
-        key = keys.load_or_make(data / "vapid.pem") if options.key is None else keys.load(options.key)
+            raise ValueError(_NEEDS_PUSH) from None
+        key = keys.load_or_make(_own_key(data)) if options.key is None else keys.load(options.key)
         public = keys.public_bytes(key)
         transports.append(
             WebPush(
@@ -68,7 +99,7 @@ def open_bell(
         try:
             from dispatch_relay.push.services import read  # noqa: PLC0415 -- an extra
         except ImportError:
-            raise ValueError("--push-services needs more: pip install 'dispatch-relay[apprise]'") from None
+            raise ValueError(_NEEDS_APPRISE) from None
         transports.append(read(options.services, timeout_ms=settings.push_timeout_ms))
     return Bell(
         transports,

@@ -2,17 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from pathlib import Path
+from dispatch.secret_file import read
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-
-
-def read(path: Path) -> bytes:
-    """Read it. Raises ValueError when others than its owner may read or write it, OSError."""
-    # Opened before it is looked at, so that what was checked is what is read.
-    with path.open("rb") as opened:
-        if os.name == "posix" and os.fstat(opened.fileno()).st_mode & _OTHERS:
-            raise ValueError(f"{path} may be read by others: chmod 600 it, and consider what is in it known")
-        return opened.read()
+__all__ = ["read"]

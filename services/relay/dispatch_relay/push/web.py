@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.resolver import AsyncResolver
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from dispatch.clock import Clock
 from dispatch.ids import PairId
@@ -35,6 +36,33 @@ _CONNECT_SHARE = _NAME_SHARE = 1 / 3
 """Of the time of an attempt: to connect, and to look a name up."""
 _TOKEN_SECONDS = 12 * 60 * 60
 """Of a VAPID token; the most is a day (RFC 8292, 2)."""
+
+
+def check(contact: str, *, ca: Path | None) -> None:
+    """Raise ValueError for a contact that push services can't be told, or authorities that can't be read."""
+    wrong = []
+    try:
+        _signed(
+            Vapid02(ec.generate_private_key(ec.SECP256R1())), {"aud": "https://push.example", "exp": 0, "sub": contact}
+        )
+    except ValueError as failure:
+        wrong.append(f"--push-contact: {failure}")
+    try:
+        ssl.create_default_context(cafile=None if ca is None else str(ca))
+    except ssl.SSLError:
+        wrong.append(f"{ca} holds no certificate")
+    except OSError as failure:
+        wrong.append(f"{ca} can't be read: {failure.strerror}")
+    if wrong:
+        raise ValueError("\n".join(wrong))
+
+
+def _signed(vapid: Any, claims: dict[str, Any]) -> dict[str, str]:
+    try:
+        signed: dict[str, str] = vapid.sign(claims)
+    except Exception as failure:
+        raise ValueError(f"{claims['sub']!r} is no contact: mailto:you@example.org") from failure
+    return signed
 
 
 class _Forbidden(OSError):
@@ -117,11 +145,7 @@ class WebPush:
     def _token(self, audience: str) -> dict[str, str]:
         # New claims each time: what is signed for one push service must never name another.
         expiry = self._clock.wall_ms() // 1_000 + _TOKEN_SECONDS
-        try:
-            signed: dict[str, str] = self._vapid.sign({"aud": audience, "exp": expiry, "sub": self._contact})
-        except Exception as failure:
-            raise ValueError(f"{self._contact!r} is no contact: mailto:you@example.org") from failure
-        return signed
+        return _signed(self._vapid, {"aud": audience, "exp": expiry, "sub": self._contact})
 
     def _socket(self, info: Any) -> socket.socket:
         family, kind, protocol, _, address = info

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dispatch.address import Address, may_be_plaintext
+from dispatch.secret_file import others_may
 
 FILE = "agents.toml"
 _PREFIX = "DISPATCH_HOST_LLM_"
@@ -129,7 +130,7 @@ def read_key(settings: LlmSettings) -> str:
         facts = os.fstat(fd)
         if not stat.S_ISREG(facts.st_mode) or facts.st_uid not in (0, os.geteuid()):
             raise NotSet("What key_file names is no file of yours.")
-        if facts.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if others_may(facts):
             raise NotSet("The file that key_file names may be read by others: chmod 600.")
         written = file.read(_KEY_BYTES + 1)
     key = written.decode("ascii", "replace").strip()

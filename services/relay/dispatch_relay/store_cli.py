@@ -1,0 +1,91 @@
+"""The operator's commands `store version|upgrade|downgrade|backup|restore`: docs/operations.md, docs/backup.md. A part of cli.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from dispatch.cli import Console, Exit, guarded
+from dispatch.errors import BadRequest
+
+from dispatch_relay import store_backup
+
+store = typer.Typer(help="What the relay keeps: its version, and backups of it.", no_args_is_help=True)
+store_backup.add_to(store)
+
+Data = Annotated[Path, typer.Option(help="Folder with all of the relay's state.", show_default=False)]
+Database = Annotated[
+    Path | None, typer.Option(help="File with the address of a PostgreSQL database, in place of SQLite in the folder.")
+]
+
+
+@store.command("version")
+def store_version(context: typer.Context, *, data: Data, database: Database = None) -> None:
+    """Say which version the store has, and which one this program knows."""
+    from dispatch_relay import migrating  # noqa: PLC0415 -- a database's driver takes longer to import than `--help` may
+
+    def run(console: Console) -> Exit:
+        from dispatch_relay.migrations import HEAD  # noqa: PLC0415 -- as above
+
+        found = migrating.version(data, database)
+        console.event(
+            {"event": "store", "version": found, "known": HEAD},
+            f"The store has version {found or 'none: nothing is in it yet'}; this program knows up to {HEAD}.",
+        )
+        return Exit.DONE
+
+    _on_store(context, run)
+
+
+@store.command("upgrade")
+def store_upgrade(context: typer.Context, *, data: Data, database: Database = None) -> None:
+    """Bring the store to the version of this program, or make it. `serve` does so by itself."""
+    from dispatch_relay import migrating  # noqa: PLC0415 -- as above
+
+    def run(console: Console) -> Exit:
+        from dispatch_relay.migrations import HEAD  # noqa: PLC0415 -- as above
+
+        had = migrating.upgrade(data, database)
+        console.event(
+            {"event": "store", "version": HEAD, "before": had},
+            f"The store has version {HEAD}" + (" already." if had == HEAD else f"; before, it had {had or 'none'}."),
+        )
+        return Exit.DONE
+
+    _on_store(context, run)
+
+
+@store.command("downgrade")
+def store_downgrade(
+    context: typer.Context,
+    *,
+    data: Data,
+    database: Database = None,
+    to: Annotated[str | None, typer.Option(help="The version to bring it to; one below, if not said.")] = None,
+) -> None:
+    """Bring the store to an older version, for an older program. No relay may run meanwhile."""
+    from dispatch_relay import migrating  # noqa: PLC0415 -- as above
+
+    def run(console: Console) -> Exit:
+        now = migrating.downgrade(data, database, to=to)
+        console.event({"event": "store", "version": now}, f"The store has version {now}.")
+        return Exit.DONE
+
+    _on_store(context, run)
+
+
+def _on_store(context: typer.Context, run: Callable[[Console], Exit]) -> None:
+    console = Console.standard(as_json=context.obj)
+
+    def guard() -> Exit:
+        try:
+            return run(console)
+        except ValueError as failure:
+            raise BadRequest(str(failure)) from failure
+        except OSError as failure:
+            console.event({"event": "failed", "text": str(failure)}, console.styled(str(failure), fg="red"))
+            return Exit.FAULT
+
+    guarded(guard, as_json=context.obj)

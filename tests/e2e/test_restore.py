@@ -1,0 +1,122 @@
+"""A backup of services that run, and what devices find when it is put back later: they go on, or hear what to do (docs/backup.md).
+
+Product row P12. What a restored pairing service must do at each step of a ceremony: test_no_stuck_state.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import Event, Process, run
+from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.world import World
+
+pytestmark = [pytest.mark.big, pytest.mark.timeout(600)]  # some forty processes, one after the other
+
+TASK = "What are the largest files?"
+CLEAR = {"SIGN_IN_REQUIRED", "NOT_PAIRED"}
+"""What a device may hear that the backup does not know; each says what to do."""
+
+
+class HostedWorld(World):
+    """A world with a host that can be stopped."""
+
+    host: Process
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[HostedWorld]:
+    """Services, a host whose tasks can be held and which is the last that was started, and two phones of its person."""
+    world = HostedWorld(tmp_path)
+    async with world:
+        await world.services()
+        hold = world.held()
+        world.let_go()
+        await world.sign_in("dispatch-phone", "tablet")
+        world.host = await world.devices(env=hold)
+        seen = len(world.host.events)
+        await world.pair("desk", "tablet")
+        await world.host.event("connected", after=seen)
+        yield world
+
+
+async def back_up(world: World, program: str, folder: str) -> Path:
+    file = world.folder / f"{folder}.backup"
+    code, events = await run(program, "store", "backup", str(file), "--data", str(world.folder / folder))
+    assert (code, events[0]["event"], events[0]["keys"]) == (0, "backed_up", True), events
+    return file
+
+
+async def restore(world: World, program: str, folder: str, file: Path) -> None:
+    (world.folder / folder).rename(world.folder / f"{folder}.lost")
+    code, events = await run(program, "store", "restore", str(file), "--data", str(world.folder / folder))
+    assert (code, events[0]["event"]) == (0, "restored"), events
+
+
+async def done(world: World, phone: str = "pocket") -> str:
+    """Send a task until it is done; refused ones are sent anew, each as a task of its own. Gives its id."""
+    async with asyncio.timeout(2 * DEADLINE_SECONDS):
+        while True:
+            code, events = await world.send(TASK, phone=phone)
+            if code == 0:
+                return str(events[-1]["task_id"])
+            assert not any(event["event"] == "accepted" for event in events), events
+
+
+async def refused(world: World, phone: str) -> Event:
+    """Send a task that must come to nothing; gives the last that was said."""
+    code, events = await world.send(TASK, phone=phone)
+    assert code != 0, events
+    assert not any(event["event"] in {"accepted", "started"} for event in events)
+    return events[-1]
+
+
+async def test_devices_go_on_after_a_restore_or_hear_what_to_do_and_no_task_runs_twice(world: HostedWorld) -> None:
+    tasks = [await done(world)]
+    world.hold_again()
+    phone = await world.start("dispatch-phone", "send", TASK, "--home", world.home("pocket"))
+    running = await phone.event("started")
+    tasks.append(running["task_id"])
+
+    of_pairing = await back_up(world, "dispatch-pairing", "pairing")
+    of_relay = await back_up(world, "dispatch-relay", "relay")
+
+    # Life goes on: the task ends, another is done, a third phone comes, the second is lost and revoked.
+    world.let_go()
+    assert await phone.ended() == 0
+    tasks.append(await done(world))
+    await world.sign_in("dispatch-phone", "watch")
+    await world.pair("desk", "watch")
+    code, events = await run("dispatch-phone", "revoke", "tablet", "--home", world.home("pocket"))
+    assert code == 0, events
+
+    # The pairing service is lost, and is what it was; the relay knows what was revoked since.
+    await world.pairing.stop()
+    await restore(world, "dispatch-pairing", "pairing", of_pairing)
+    await world.start_pairing(listen=world.server)
+    tasks.append(await done(world))
+    assert (await refused(world, "tablet"))["reason"] == "DEVICE_REVOKED"
+    assert (await refused(world, "watch"))["reason"] in CLEAR
+    # It signs in again; its host tells the service of the pairing when it next asks for a grant, at the latest at its next start.
+    await world.sign_in("dispatch-phone", "watch")
+    assert await world.host.stop() == 0
+    world.host = await world.run_host("desk")
+    await done(world, phone="watch")
+
+    # The relay is lost, too: its thread ends in the middle of the second task.
+    await world.relay.stop()
+    await restore(world, "dispatch-relay", "relay", of_relay)
+    await world.start_relay(listen=world.relay_address)
+    tasks.append(await done(world))
+    await refused(world, "tablet")  # now by nobody but the host, which has forgotten it
+
+    code, thread = await run("dispatch-phone", "thread", "--home", world.home("pocket"))
+    assert code == 0
+    for event in ("accepted", "started", "ended"):
+        times = Counter(one["task_id"] for one in thread if one["event"] == event)
+        assert times == dict.fromkeys(tasks, 1), (event, thread)
