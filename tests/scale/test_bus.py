@@ -1,15 +1,13 @@
-"""The connection to the bus, on a real server: it comes back by itself, and tells nobody the password."""
+"""The connection to the bus, on a real server: it comes back by itself. test_pairing_services.py reads what it logs."""
 
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from dispatch.runtime import logs
 from dispatch.runtime.bus import BusOptions, connect, read
 from nats.aio.client import Client
 
@@ -62,10 +60,8 @@ async def test_what_one_says_the_other_hears_and_itself_does_not(server: NatsSer
 
 
 async def test_a_server_that_comes_back_is_used_again_with_the_subscriptions(
-    server: NatsServer, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    server: NatsServer, tmp_path: Path
 ) -> None:
-    log = io.StringIO()
-    logs.configure(stream=log, service="test")
     options = read(server.address_file(tmp_path / "bus"))
     async with connected(options) as (one, told), connected(options) as (other, _):
         heard = await other.subscribe("a")
@@ -77,10 +73,6 @@ async def test_a_server_that_comes_back_is_used_again_with_the_subscriptions(
         await one.publish("a", b"again")
 
         assert (await heard.next_msg(DEADLINE_SECONDS)).data == b"again"
-    said = log.getvalue()
-    assert "bus lost" in said
-    assert server.password not in said
-    assert capfd.readouterr() == ("", "")
 
 
 async def test_who_starts_before_the_server_gets_in_when_it_is_there(server: NatsServer, tmp_path: Path) -> None:
@@ -132,23 +124,22 @@ async def test_over_tls_both_sides_show_who_they_are(tmp_path: Path) -> None:
 
 async def test_a_server_that_says_it_has_no_tls_hears_no_password(tmp_path: Path) -> None:
     """Found in nats-py: with `tls://` it went on in the clear, password first, when the server did not ask for TLS."""
-    heard = bytearray()
+    heard, hung_up = bytearray(), asyncio.Event()
 
     async def in_between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b'INFO {"server_id":"x","version":"2.9.10","auth_required":true,"max_payload":1048576}\r\n')
         while chunk := await reader.read(65_536):
             heard.extend(chunk)
         writer.close()
+        hung_up.set()
 
     listener = await asyncio.start_server(in_between, "127.0.0.1", 0)
     file = tmp_path / "bus"
     file.touch(mode=0o600)
     file.write_text(f"tls://ada:s3cret@127.0.0.1:{listener.sockets[0].getsockname()[1]}")
-    log = io.StringIO()
-    logs.configure(stream=log, service="test")
-    async with listener:
+    async with listener, asyncio.timeout(DEADLINE_SECONDS):
         connecting = asyncio.create_task(connect(read(file), name="test"))
-        await until(lambda: "SecureConnRequiredError" in log.getvalue())
+        await hung_up.wait()
         connecting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await connecting

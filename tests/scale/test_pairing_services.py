@@ -157,6 +157,7 @@ async def test_what_people_notice_while_each_of_the_four_is_killed(world: World)
 
     for one in world.services:
         said = one.stderr.decode()
+        assert "bus lost" in said
         assert world.database.password not in said
         assert world.nats.password not in said
         assert world.database.password not in await asyncio.to_thread(metrics_page, one.events[0]["metrics"])
