@@ -135,22 +135,22 @@ vectors: $(VENV)/.vectors ## Check the cryptography against the published vector
 	@DISPATCH_REQUIRE_VECTORS=$(or $(REQUIRE),1) $(BIN)/pytest -q -n 2 tests/vectors
 
 .PHONY: licences
-licences: dev ## Print under which licence everything is that people get from us, and fail on what release/licences.toml does not allow
-	@$(BIN)/python -m release.licences
+licences: dev ## Print under which licence everything is that people get from us, and fail on what deploy/release/licences.toml does not allow
+	@$(BIN)/python -m deploy.release.licences
 
 .PHONY: wheels
 wheels: dev ## Build the wheels of the five distributions into out/wheels, twice; fails unless both are the same bytes
-	@$(BIN)/python -m release.wheels
+	@$(BIN)/python -m deploy.release.wheels
 
 .PHONY: sbom
 sbom: $(VENV)/.release ## Write what each image and the web phone are made of into out/sbom, as CycloneDX
-	@$(BIN)/python -m release.sbom
+	@$(BIN)/python -m deploy.release.sbom
 
 .PHONY: release
 release: dev ## Prepare a release, VERSION=1.2.3: version, changelog and every check; says how to tag it, and tags nothing
-	@$(BIN)/python -m release.prepare $(VERSION)
+	@$(BIN)/python -m deploy.release.prepare $(VERSION)
 	@$(MAKE) --no-print-directory test licences wheels sbom
-	@$(BIN)/python -m release.prepare --checked $(VERSION)
+	@$(BIN)/python -m deploy.release.prepare --checked $(VERSION)
 
 .PHONY: bench-pairs
 bench-pairs: dev ## Hold thousands of pairs against real relays and print figures: PAIRS=2000 RATE=0.2 SECONDS=60; RELAYS=2 DATABASE=file BUS=file

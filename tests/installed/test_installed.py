@@ -20,8 +20,8 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
-from release import pins, wheels
-from release.places import DISTRIBUTIONS, ROOT, Distribution, version
+from deploy.release import pins, wheels
+from deploy.release.places import DISTRIBUTIONS, ROOT, Distribution, version
 
 DEADLINE_SECONDS = 300
 OURS = frozenset(one.name for one in DISTRIBUTIONS)

@@ -1,4 +1,4 @@
-"""The operator's commands `store version|upgrade|downgrade|backup|restore`: docs/operations.md, docs/backup.md. A part of cli.py."""
+"""The operator's commands of the group `store`: docs/operations.md, docs/backup.md. A part of cli.py."""
 
 from __future__ import annotations
 

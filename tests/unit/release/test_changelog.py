@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from release import prepare
-from release.changelog import BadChangelog, Section, numbers, released, sections
-from release.places import ROOT, VERSIONS, version, versions
+from deploy.release import prepare
+from deploy.release.changelog import BadChangelog, Section, numbers, released, sections
+from deploy.release.places import ROOT, VERSIONS, version, versions
 
 DAY = date(2026, 12, 1)
 BEFORE = "# Changes\n\nWords.\n\n## Unreleased\n\n- New.\n\n## 0.1.0 (2026-11-27)\n\n- First.\n"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from release import places
-from release.places import ROOT
+from deploy.release import places
+from deploy.release.places import ROOT
 
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 COMPOSE = sorted((ROOT / "deploy").glob("compose*.yaml"))

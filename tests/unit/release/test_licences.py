@@ -1,4 +1,4 @@
-"""What people get from us is under licences that release/licences.toml allows."""
+"""What people get from us is under licences that deploy/release/licences.toml allows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from release import licences, spdx
-from release.licences import Finding, Package, Policy
+from deploy.release import licences, spdx
+from deploy.release.licences import Finding, Package, Policy
 
 POLICY = Policy(
     allowed=frozenset({"MIT", "Apache-2.0", "GPL-2.0-only WITH Classpath-exception-2.0"}),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from release import pins
-from release.places import ROOT
+from deploy.release import pins
+from deploy.release.places import ROOT
 
 HASHES = " \\\n    --hash=sha256:" + "0" * 64 + " \\\n    --hash=sha256:" + "1" * 64
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from release import licences, pins, sbom
-from release.places import IMAGES, ROOT, version
+from deploy.release import licences, pins, sbom
+from deploy.release.places import IMAGES, ROOT, version
 
 AT = datetime(2026, 11, 27, tzinfo=UTC)
 EACH = pytest.mark.parametrize("image", IMAGES)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from dispatch.version import APP_VERSION
 
-from release.places import DISTRIBUTIONS, ROOT, VERSIONS, Distribution, version, versions, write_version
+from deploy.release.places import DISTRIBUTIONS, ROOT, VERSIONS, Distribution, version, versions, write_version
 
 PROGRAMS = [one.program for one in DISTRIBUTIONS if one.program is not None]
 ALL = pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=[one.name for one in DISTRIBUTIONS])

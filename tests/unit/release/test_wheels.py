@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from release import wheels
-from release.places import DISTRIBUTIONS, ROOT
+from deploy.release import wheels
+from deploy.release.places import DISTRIBUTIONS, ROOT
 
 
 def test_a_difference_is_found() -> None:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from release.places import DISTRIBUTIONS, ROOT
+from deploy.release.places import DISTRIBUTIONS, ROOT
 
 INTO = ROOT / "out" / "wheels"
 SUMS = "SHA256SUMS"

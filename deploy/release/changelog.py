@@ -1,4 +1,4 @@
-"""CHANGELOG.md as sections: one a version, newest first, what is not released on top. Pure; `release.prepare` and tests call it."""
+"""CHANGELOG.md as sections: one a version, newest first, what is not released on top. Pure. Called by `prepare`."""
 
 from __future__ import annotations
 

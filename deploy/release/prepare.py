@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from release import changelog, places
+from deploy.release import changelog, places
 
 
 def prepare(version: str, *, root: Path, today: date) -> None:

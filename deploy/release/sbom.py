@@ -1,7 +1,7 @@
 """`make sbom`: what each image and the web phone are made of, as CycloneDX, from what is pinned and nothing else.
 
 The same commit gives the same bytes. Each file is held against the schema of CycloneDX before it is written. Licences are those of
-`release.licences`. A Python package has the hash of every file that it may be installed from, as its line of requirements has.
+`licences`. A Python package has the hash of every file that it may be installed from, as its line of requirements has.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from release import licences, pins, spdx
-from release.places import IMAGES, ROOT, version
-from release.wheels import commit_time
+from deploy.release import licences, pins, spdx
+from deploy.release.places import IMAGES, ROOT, version
+from deploy.release.wheels import commit_time
 
 INTO = ROOT / "out" / "sbom"
 WEB_PHONE = "dispatch-web-phone"

@@ -1,4 +1,4 @@
-"""`make licences`: under which licence is what people get from us, beside our own code, and does release/licences.toml allow it.
+"""`make licences`: the licences of what people get from us beside our own code; does deploy/release/licences.toml allow them?
 
 Looked at is what the images hold, every extra of our distributions, and the packages that the web phone is built from. Tools that
 only developers run are not: nobody gets them from us.
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from release import pins, spdx
-from release.places import DISTRIBUTIONS, IMAGES, ROOT
+from deploy.release import pins, spdx
+from deploy.release.places import DISTRIBUTIONS, IMAGES, ROOT
 
-POLICY = ROOT / "release" / "licences.toml"
+POLICY = ROOT / "deploy" / "release" / "licences.toml"
 LOCK = ROOT / "clients" / "web_phone" / "package-lock.json"
 _OURS = frozenset(one.name for one in DISTRIBUTIONS)
 
@@ -118,7 +118,7 @@ def _first(said: list[str] | None) -> str | None:
 
 def _wrong(package: Package, policy: Policy) -> str:
     if not package.licence:
-        return "says no licence that is known here: look it up, and state it in release/licences.toml"
+        return "says no licence that is known here: look it up, and state it in deploy/release/licences.toml"
     if package.name in policy.exceptions:
         looked_at = policy.exceptions[package.name][0]
         return "" if package.licence == looked_at else f"is excepted for {looked_at}, which it is under no longer"
@@ -136,9 +136,9 @@ def main() -> int:
             f"{one.package.ecosystem:6}  {one.package.name:34}  {one.package.version:14}  {one.package.licence}{mark}"
         )
     wrong = [f"{one.package.name}: {one.package.licence or '?'} {one.wrong}" for one in findings if one.wrong]
-    wrong += [f"{name}: stands in release/licences.toml, and nobody gets it any more" for name in old]
+    wrong += [f"{name}: stands in deploy/release/licences.toml, and nobody gets it any more" for name in old]
     print(*wrong, sep="\n", file=sys.stderr, end="\n" if wrong else "")
-    print(f"{len(findings)} packages, {len(wrong)} not as release/licences.toml has it")
+    print(f"{len(findings)} packages, {len(wrong)} not as deploy/release/licences.toml has it")
     return 1 if wrong else 0
 
 
