@@ -170,8 +170,11 @@ def _serve(channel: socket.socket, kept: Mapping[str, str]) -> Sequence[str]:
         os.set_blocking(fd, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    looked_at = select.poll()  # select() knows no numbers above 1,023
+    for fd in (channel.fileno(), wake_read):
+        looked_at.register(fd, select.POLLIN)
     while True:
-        ready, _, _ = select.select([channel.fileno(), wake_read], [], [])
+        ready = [fd for fd, _ in looked_at.poll()]
         if wake_read in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake_read, 4096)

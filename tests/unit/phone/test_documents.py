@@ -17,4 +17,8 @@ def test_every_setting_of_the_phone_is_in_the_document_with_its_default() -> Non
     read = {name for file in CODE.rglob("*.py") for name in re.findall(r"DISPATCH_PHONE_\w+", file.read_text())}
 
     assert set(documented) == read
-    assert documented == {"DISPATCH_PHONE_FILE_BYTES": str(LARGEST_BYTES), "DISPATCH_PHONE_PATH": "auto"}
+    assert documented == {
+        "DISPATCH_PHONE_FILE_BYTES": str(LARGEST_BYTES),
+        "DISPATCH_PHONE_LOG": "–",
+        "DISPATCH_PHONE_PATH": "auto",
+    }

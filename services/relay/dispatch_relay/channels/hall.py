@@ -15,6 +15,7 @@ from typing import Any
 
 from dispatch import errors
 from dispatch.clock import Clock
+from dispatch.failures import place_of
 from dispatch.ids import Rng
 from dispatch.runtime.logs import get_logger
 
@@ -210,8 +211,9 @@ class Hall:
     async def _carry(self, serve: Serve, arrival: Arrival) -> None:
         try:
             await serve(arrival)
-        except Exception:
-            _log.exception("a stream that was handed over failed")
+        except Exception as failure:
+            # Whatever it is, it is of this stream: the others go on.
+            _log.error("broken", where=place_of(failure))
             arrival.side.end(Ended(How.REFUSED, errors.Internal()))
         finally:
             arrival.side.end(Ended(How.GONE))
