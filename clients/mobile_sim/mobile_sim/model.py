@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 from dispatch import errors
 from dispatch.address import Address, may_be_plaintext
-from dispatch.device.home import Home, read_private, storing, write_private
+from dispatch.device.home import Home, read_private, write_private
+from dispatch.storing import storing
 
 FILE = "model.json"
 ANSWER_SECONDS = 30.0

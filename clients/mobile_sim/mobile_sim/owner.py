@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dispatch import errors
-from dispatch.device.home import Home, storing
+from dispatch.device.home import Home
 from dispatch.failures import place_of
+from dispatch.storing import storing
 
 Request = dict[str, Any]
 Event = dict[str, Any]

@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 from dispatch import errors, secret_file
 from dispatch.backup.contents import RESTORING, Contents, Entry, Manifest, Unsound, safe
-from dispatch.device.home import storing
+from dispatch.storing import storing
 
 _MANIFEST = "manifest.json"
 _BELOW = "files/"

@@ -16,6 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from dispatch import errors
+from dispatch.storing import storing
 
 # A Unix socket's path must fit into 108 bytes, on some systems 104.
 _SOCKET_PATH_BYTES = 100
@@ -102,15 +103,6 @@ def _make_private(folder: Path) -> None:
         found = folder.lstat()
     if found.st_uid != os.getuid() or found.st_mode & 0o077 or not stat.S_ISDIR(found.st_mode):
         raise errors.StoreFailed(f"{folder} is not ours alone")
-
-
-@contextlib.contextmanager
-def storing(what: Path) -> Iterator[None]:
-    """Turn an OSError of the body into StoreFailed that names the file."""
-    try:
-        yield
-    except OSError as failure:
-        raise errors.StoreFailed(f"{what}: {failure.strerror or failure}") from failure
 
 
 def read_private(path: Path) -> bytes | None:

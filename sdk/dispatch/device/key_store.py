@@ -9,12 +9,13 @@ import stat
 from pathlib import Path
 
 from dispatch import errors
-from dispatch.device.home import Home, storing
+from dispatch.device.home import Home
 from dispatch.device.keys import SEAL, KeyStore, PlainFiles, names
 from dispatch.device.os_keyring import Keyring
 from dispatch.device.seal import Seal, SealedFiles
 from dispatch.ids import Rng
 from dispatch.secret_file import others_may
+from dispatch.storing import storing
 
 _LONGEST_PASSPHRASE_BYTES = 1024
 

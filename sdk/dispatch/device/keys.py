@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dispatch import errors
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
-from dispatch.device.home import Home, read_private, storing, write_private
+from dispatch.device.home import Home, read_private, write_private
 from dispatch.device.key_words import PLAIN
 from dispatch.ids import DeviceId, Rng
 from dispatch.proof import device_id
+from dispatch.storing import storing
 from dispatch.thread.client import Identity
 
 _NAME = re.compile(r"\A[a-z0-9-]{1,64}\Z")

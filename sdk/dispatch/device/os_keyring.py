@@ -16,9 +16,10 @@ from typing import Any
 
 from dispatch import errors
 from dispatch.device import key_words
-from dispatch.device.home import storing, write_private
+from dispatch.device.home import write_private
 from dispatch.device.keys import prepared
 from dispatch.ids import Rng
+from dispatch.storing import storing
 
 MARK = ".in-keyring"
 """Stands in the folder of secrets when they are in the keyring."""

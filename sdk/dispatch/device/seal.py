@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from dispatch import errors
 from dispatch.device import key_words
-from dispatch.device.home import read_private, storing, write_private
+from dispatch.device.home import read_private, write_private
 from dispatch.device.keys import SEAL, SEALED, names, path_of, prepared
 from dispatch.encoding import enc
 from dispatch.ids import Rng
+from dispatch.storing import storing
 
 _KEY_BYTES = 32
 _SALT_BYTES = 16

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
-from dispatch.device.home import Home, storing, write_private
+from dispatch.device.home import Home, write_private
 from dispatch.device.keys import DeviceKey, KeyStore
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.session import Session
@@ -16,6 +16,7 @@ from dispatch.device.trust import Trust
 from dispatch.ids import Rng
 from dispatch.names import NameInvalid
 from dispatch.names import device_name as tidy
+from dispatch.storing import storing
 from dispatch.tls import BY_THE_RULE, Dialler
 from dispatch.version import APP_VERSION
 

@@ -13,8 +13,9 @@ from google.protobuf.message import DecodeError
 from dispatch import errors
 from dispatch.api.pairing.v1.pairing_pb2 import Grant, KeySet, SignedGrant
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
-from dispatch.device.home import Home, storing, write_private
+from dispatch.device.home import Home, write_private
 from dispatch.proof import KeySignature, PinnedKeys, may_replace, verify_grant
+from dispatch.storing import storing
 
 _FILE = "service-keys"
 CLOCK_TOLERANCE_MS = 10 * 60_000

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dispatch.device.home import storing, write_private
+from dispatch.device.home import write_private
+from dispatch.storing import storing
 
 from dispatch_host.at_sign_in import units
 from dispatch_host.at_sign_in.units import LABEL, UNIT, Service

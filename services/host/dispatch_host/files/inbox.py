@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dispatch import errors
-from dispatch.device.home import storing
 from dispatch.files.description import Described
 from dispatch.files.partial import Free, Partial, free_bytes, linked
 from dispatch.files.threads import Stopped
 from dispatch.ids import ID_BYTES, FileId
+from dispatch.storing import storing
 
 from dispatch_host.journal.files import Kept
 
