@@ -21,7 +21,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the big tests out unless they are asked for."""
-    big = [item for item in items if item.get_closest_marker("big")]
-    if big and "big" not in config.option.markexpr:
+    if "big" in config.option.markexpr:
+        return
+    quick: list[pytest.Item] = []
+    big: list[pytest.Item] = []
+    for item in items:
+        (big if item.get_closest_marker("big") else quick).append(item)
+    if big:
         config.hook.pytest_deselected(items=big)
-        items[:] = [item for item in items if item not in big]
+        items[:] = quick
