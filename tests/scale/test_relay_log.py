@@ -12,8 +12,8 @@ import pytest
 from dispatch.ids import PairId
 from dispatch.runtime.database import DatabaseAddress, parse_database
 from dispatch_relay.log import Acked, Decide, Done, Failed, Keep, Log, Op, Sweep
+from dispatch_relay.postgres import connecting, transaction
 from dispatch_relay.postgres import seats as postgres_seats
-from dispatch_relay.postgres import transaction
 from dispatch_relay.postgres.opening import Store, open_store
 from dispatch_relay.presence import End
 from dispatch_relay.seats import Seats
@@ -63,6 +63,20 @@ async def test_postgres_keeps_the_contract_of_the_log(opened: Open) -> None:
         return store.log, store.seats
 
     await check_log(make)
+
+
+async def test_a_database_that_does_not_wait_for_its_disk_does_so_for_a_relay(
+    address: DatabaseAddress, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    name = await sql.fetchval("SELECT current_database()")
+    shown = []
+    for setting in ("off", "remote_apply"):
+        await sql.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = {setting}')
+        db = await connecting.connect(address, kind="log")
+        shown.append(await db.fetchval("SHOW synchronous_commit"))
+        await db.close()
+
+    assert shown == ["on", "remote_apply"]
 
 
 async def test_several_relays_keep_the_contract_of_the_seats(opened: Open) -> None:

@@ -27,18 +27,23 @@ _SETTINGS = {
     "jit": "off",  # plans are short and run often
 }
 
+_DURABLE = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+"""What is told as stored must be, whatever the operator lets other programs have. More than `on`, for standbys, stays."""
+
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 async def connect(address: DatabaseAddress, *, kind: str) -> Connection:
     """Connect; `kind` says in the database's list of sessions what for. Raises one of BROKEN within CONNECT_SECONDS."""
     async with asyncio.timeout(CONNECT_SECONDS):
-        return await asyncpg.connect(
+        db = await asyncpg.connect(
             address.url,
             timeout=CONNECT_SECONDS,
             command_timeout=STATEMENT_SECONDS,
             server_settings={**_SETTINGS, "application_name": f"dispatch-relay {kind}"},
         )
+        await db.execute(_DURABLE)
+        return db
 
 
 def pool(address: DatabaseAddress, *, size: int) -> asyncpg.Pool[asyncpg.Record]:
@@ -54,5 +59,5 @@ def pool(address: DatabaseAddress, *, size: int) -> asyncpg.Pool[asyncpg.Record]
 
 
 def why(failure: BaseException) -> str:
-    """Say what went wrong, for a log. What the database says names tables and roles, never an address with its password."""
-    return f"{type(failure).__name__}: {failure}"
+    """Say what went wrong, for a log: the database's first sentence, without the values of a row that it may add."""
+    return f"{type(failure).__name__}: {failure.args[0] if failure.args else ''}"
