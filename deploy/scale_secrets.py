@@ -2,7 +2,7 @@
 
 Run by the certs job of `make up SCALE=1`, in a container without a network. What is made stays in volumes, one for each
 container: no password is in the repository, in an environment or on a command line, and each container sees its own.
-Needs what `certs` needs. docs/operations.md "Several of each" says who reads which file.
+Needs what `certs` needs. docs/operations.md "In containers" says who reads which file.
 """
 
 from __future__ import annotations

@@ -6,9 +6,7 @@ what is published while it is away may be lost, or come late. docs/scale.md is t
 
 from __future__ import annotations
 
-import os
 import ssl
-import stat
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from dispatch import secret_file
 from dispatch.address import Address
 from dispatch.runtime.logs import get_logger
 from dispatch.tls import KeyFiles, read_authorities
@@ -23,7 +22,6 @@ from dispatch.tls import KeyFiles, read_authorities
 if TYPE_CHECKING:  # nats is of the extra `scale`, and takes a start a tenth of a second
     from nats.aio.client import Client, Server
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _LARGEST_FILE_BYTES = 64 * 1_024
 _PORT = 4222
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 2.0
@@ -111,16 +109,10 @@ def read(file: Path, *, ca: Path | None = None, keys: KeyFiles | None = None) ->
 
 
 def _private_text(file: Path) -> str:
-    # Opened before it is looked at, so that what was checked is what is read.
     try:
-        with file.open("rb") as opened:
-            if os.name == "posix" and os.fstat(opened.fileno()).st_mode & _OTHERS:
-                raise ValueError(f"{file} may be read by others: chmod 600 it, and consider its password known")
-            content = opened.read(_LARGEST_FILE_BYTES + 1)
+        content = secret_file.read(file, most_bytes=_LARGEST_FILE_BYTES)
     except OSError as failure:
         raise ValueError(f"{file} can't be read: {failure.strerror}") from failure
-    if len(content) > _LARGEST_FILE_BYTES:
-        raise ValueError(f"{file} is larger than a list of servers")
     try:
         return content.decode()
     except UnicodeDecodeError:

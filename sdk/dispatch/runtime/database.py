@@ -5,14 +5,13 @@ Called by the wiring of the services that keep their rows there. Knows no driver
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from dispatch import secret_file
+
 _SCHEMES = ("postgresql", "postgres")
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _LARGEST_BYTES = 4_096
 
 
@@ -33,10 +32,7 @@ def read_database(path: Path) -> DatabaseAddress:
 
     Raises ValueError, which never shows what is in the file, and OSError.
     """
-    with path.open("rb") as opened:
-        if os.name == "posix" and os.fstat(opened.fileno()).st_mode & _OTHERS:
-            raise ValueError(f"others may read {path}: chmod 600 {path}")
-        content = opened.read(_LARGEST_BYTES + 1)
+    content = secret_file.read(path, most_bytes=_LARGEST_BYTES)
     try:
         return parse_database(content.decode().strip())
     except ValueError as failure:  # one that is no UTF-8 is one, too, and would show its bytes
