@@ -62,7 +62,10 @@ async def test_it_comes_into_the_thread_and_the_account_and_calls_who_does_not_l
         _, listed = await run("dispatch-host", "schedule", "list", *at_desk)
         return listed[0]["last"] is not None and listed[0]["last"]["state"] == "done"
 
-    await until_so(ran)
+    try:
+        await until_so(ran)
+    except TimeoutError:  # a slow machine let this minute pass before the entry was there; the next one is as good
+        await until_so(ran)
 
     async def called() -> bool:
         return await world.sample(news) > before

@@ -186,6 +186,50 @@ async def test_the_seats_of_a_relay_that_says_nothing_are_free_after_a_while(
     assert await store.seats.take(PAIR) is None
 
 
+async def test_a_seat_of_which_a_write_said_that_it_is_lost_is_asked_for_anew(
+    opened: Open, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    here, there = await opened(), await opened()
+    assert await here.seats.take(PAIR) is None
+    await sql.execute("UPDATE seat SET relay = $1, number = nextval('seat_number')", there.seats.relay)
+
+    assert await result(here.log, Acked(PAIR, End.PHONE, 1)) == transaction.SEAT_LOST
+    here.seats.forget(PAIR)
+
+    assert await here.seats.take(PAIR) == there.seats.relay
+
+
+async def test_a_seat_that_another_took_after_the_last_look_is_noticed_all_the_same(
+    opened: Open, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    here, there = await opened(), await opened()
+    lost: list[PairId] = []
+    here.seats.on_lost(lost.append)
+    assert await here.seats.take(PAIR) is None
+
+    await sql.execute("UPDATE seat SET relay = $1, number = nextval('seat_number')", there.seats.relay)
+
+    await until(lambda: lost == [PAIR])
+
+
+async def test_a_take_that_nobody_waits_for_any_more_leaves_no_seat(
+    opened: Open, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    here = await opened()
+    async with sql.transaction():
+        await sql.execute("LOCK TABLE seat IN SHARE MODE")  # lets nobody write
+        taking = asyncio.create_task(here.seats.take(PAIR))
+        waits = "SELECT count(*) FROM pg_locks WHERE relation = 'seat'::regclass AND NOT granted"
+        await until_so(lambda: sql.fetchval(waits))
+        taking.cancel()
+        await asyncio.wait([taking])
+
+    async def free() -> bool:
+        return int(await sql.fetchval("SELECT count(*) FROM seat")) == 0
+
+    await until_so(free)
+
+
 async def test_a_seat_is_not_taken_while_its_relays_last_transaction_is_under_way(
     address: DatabaseAddress, opened: Open, sql: asyncpg.Connection[asyncpg.Record]
 ) -> None:

@@ -102,6 +102,8 @@ class MemorySeats:
             holder = self._ground.holders[pair_id] = self.relay
         return None if holder == self.relay else holder
 
+    def forget(self, pair_id: PairId) -> None: ...
+
     def give_back(self, pair_id: PairId) -> None:
         if self._ground.holders.get(pair_id) == self.relay:
             self._leaving[pair_id] = asyncio.create_task(self._leave(pair_id))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # of the extra `scale`
 _SUBJECT = "dispatch.pairing.ring"
 _TOPIC_BYTES = 64
 _WAITING = 1_000
+_AGAIN_SECONDS = 1.0
 
 _log = get_logger()
 
@@ -52,15 +53,21 @@ class BusBell:
                 await carrying
 
     async def _carry_all(self, options: BusOptions) -> None:
-        client = await bus.connect(options, name="dispatch-pairing", reconnected=self._back)
-        try:
-            await client.subscribe(_SUBJECT, cb=self._heard)
-            await client.flush()
-            await self._back()
-            while True:
-                await self._say(client, await self._topics.get())
-        finally:
-            await client.close()
+        from nats.errors import Error  # noqa: PLC0415 -- of the extra `scale`
+
+        while True:
+            client = await bus.connect(options, name="dispatch-pairing", reconnected=self._back)
+            try:
+                await client.subscribe(_SUBJECT, cb=self._heard)
+                await client.flush()
+                await self._back()
+                while True:
+                    await self._say(client, await self._topics.get())
+            except Error as failure:  # it was lost, or stood still, before it said that it hears us
+                _log.warning("bus not heard", kind=type(failure).__name__)
+            finally:
+                await client.close()
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _say(self, client: Client, topic: bytes) -> None:
         from nats.errors import Error  # noqa: PLC0415 -- of the extra `scale`

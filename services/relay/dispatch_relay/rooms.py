@@ -7,9 +7,9 @@ is lost takes its room with it. docs/scale.md.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from dispatch import errors
 from dispatch.ids import DeviceId, PairId, short
@@ -41,6 +41,17 @@ class At:
     relay: str
 
 
+@dataclass(slots=True)
+class _Loading:
+    """A room that is loaded, by one of those who want it; the next tries again when that came to nothing.
+
+    Counted, because a lock that was let go of is free for a moment although somebody waits for it.
+    """
+
+    one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: int = 0
+
+
 class Rooms:
     """The rooms of this relay, by pairing."""
 
@@ -52,7 +63,7 @@ class Rooms:
         self._shared = shared
         # Touched on the loop only.
         self._rooms: dict[PairId, Room] = {}
-        self._loading: dict[PairId, asyncio.Lock] = {}
+        self._loading: dict[PairId, _Loading] = {}
         self._guests: Counter[PairId] = Counter()
         self._draining = False
         self._erasing = asyncio.Semaphore(_ERASE_AT_ONCE)
@@ -66,13 +77,15 @@ class Rooms:
         room = self._rooms.get(pair_id)
         if room is not None:
             return room
-        lock = self._loading.setdefault(pair_id, asyncio.Lock())
+        loading = self._loading.setdefault(pair_id, _Loading())
+        loading.wanted += 1
         try:
-            async with lock:
+            async with loading.one:
                 return self._rooms.get(pair_id) or await self._load(pair_id)
         finally:
-            if not lock.locked():
-                self._loading.pop(pair_id, None)
+            loading.wanted -= 1
+            if not loading.wanted:
+                del self._loading[pair_id]
 
     async def _load(self, pair_id: PairId) -> Room | At:
         relay = await self._seats.take(pair_id)
@@ -80,7 +93,7 @@ class Rooms:
             return At(relay)
         try:
             thread = await self._tools.log.thread(pair_id)
-        except errors.StoreFailed:
+        except BaseException:  # also when its device has gone meanwhile: the seat must not be ours without a room
             self._give_back(pair_id)
             raise
         room = Room(pair_id, thread, self._tools, closed=self._let_go, lost=self._forget)
@@ -129,6 +142,7 @@ class Rooms:
     def _forget(self, room: Room) -> None:
         """Its seat is another's."""
         if self._leaves(room):
+            self._seats.forget(room.pair_id)
             self._tools.metrics.seats_lost.inc()
             _log.warning("seat lost", pairing=short(room.pair_id))
 
@@ -164,21 +178,36 @@ class Rooms:
                 room.settle()
 
     async def adopt(self) -> None:
-        """Take the seats that nobody has and that somebody must watch over, every second, for ever."""
-        while True:
+        """Take the seats that nobody has and that somebody must watch over, every second, until this relay closes."""
+        while not self._draining:
             try:
                 taken = await self._seats.adopt(_ADOPT_AT_ONCE)
-                for pair_id in taken:
-                    room = await self.enter(pair_id)
-                    if isinstance(room, Room):
-                        room.settle()
             except errors.StoreFailed as failure:
                 _log.warning("seats not looked for", why=failure.detail)
                 taken = ()
+            await self._move_in(taken)
             if taken:
                 _log.info("seats adopted", count=len(taken))
             if len(taken) < _ADOPT_AT_ONCE:
                 await asyncio.sleep(ADOPT_SECONDS)
+
+    async def _move_in(self, taken: Sequence[PairId]) -> None:
+        """Make a room for each seat that was adopted. One for which that fails is given back, for whoever adopts it next."""
+        left = deque(taken)
+        try:
+            while left:
+                try:
+                    room = await self.enter(left[0])
+                except errors.StoreFailed as failure:
+                    _log.warning("adopted pairing not read", pairing=short(left[0]), why=failure.detail)
+                else:
+                    if isinstance(room, Room):
+                        room.settle()
+                left.popleft()
+        finally:
+            for pair_id in left:
+                if pair_id not in self._rooms:
+                    self._give_back(pair_id)
 
     # ---- the relay and the pairing service
 

@@ -33,6 +33,9 @@ class Seats(Protocol):
         Waits for a `give_back` of it that is under way. Raises errors.StoreFailed.
         """
 
+    def forget(self, pair_id: PairId) -> None:
+        """Hear that a write failed as *seat lost*: the seat is not ours, and the next `take` has to ask."""
+
     def give_back(self, pair_id: PairId) -> None:
         """Leave a seat: the room is empty. Happens behind everything that was submitted to the log before."""
 
@@ -56,6 +59,8 @@ class OneRelay:
 
     async def take(self, pair_id: PairId) -> str | None:
         return None
+
+    def forget(self, pair_id: PairId) -> None: ...
 
     def give_back(self, pair_id: PairId) -> None: ...
 

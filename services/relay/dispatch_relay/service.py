@@ -84,6 +84,9 @@ class ThreadService:
             if not isinstance(room, Room) or self.draining:
                 arrival.turn_away()
                 return
+            if arrival.side.over.done():
+                room.settle()  # the front did not wait, and its device may sit here by another stream already
+                return
             stream = self._sit(room, handed)
         except errors.DispatchError as refused:
             self._tools.metrics.stream_ended(errors.word(refused.reason), wire.carrier)

@@ -80,8 +80,11 @@ def sqlite_engine(file: Path, *, foreign_keys: bool = True) -> AsyncEngine:
     return engine
 
 
-def postgres_engine(address: DatabaseAddress) -> AsyncEngine:
-    """Make an engine for a database; it connects when it is first used, and again after the server was away."""
+def postgres_engine(address: DatabaseAddress, *, patient: bool = False) -> AsyncEngine:
+    """Make an engine for a database; it connects when it is first used, and again after the server was away.
+
+    A `patient` one waits for each answer however long it takes: a large table is changed, or another service changes it.
+    """
     import asyncpg  # noqa: PLC0415 -- of the extra `scale`
 
     async def connect() -> Any:
@@ -89,7 +92,7 @@ def postgres_engine(address: DatabaseAddress) -> AsyncEngine:
         return await asyncpg.connect(
             address.url,
             timeout=_CONNECT_SECONDS,
-            command_timeout=_ANSWER_SECONDS,
+            command_timeout=None if patient else _ANSWER_SECONDS,
             server_settings={
                 "application_name": "dispatch-pairing",
                 "idle_in_transaction_session_timeout": str(_IDLE_MS),

@@ -44,7 +44,7 @@ def in_file(file: Path) -> Place:
 
 def in_database(address: DatabaseAddress) -> Place:
     """Name the store in a database."""
-    return Place(engine=lambda: postgres_engine(address), dialect=POSTGRES)
+    return Place(engine=lambda: postgres_engine(address, patient=True), dialect=POSTGRES)
 
 
 async def version(place: Place) -> str | None:

@@ -194,7 +194,9 @@ class Committer:
             try:
                 db = await self._connected()
                 number: int | None = await db.fetchval(_LOOK_UP, self._relay)
-            except BROKEN:
+            except Exception as failure:
+                # Whatever it is: until it is known nothing is told, and the one who commits must live on.
+                _log.warning("commit not looked up yet", why=connecting.why(failure))
                 self._drop()
                 await asyncio.sleep(LOOK_UP_SECONDS)
                 continue
@@ -206,9 +208,9 @@ class Committer:
         try:
             db = await self._connected()
             await db.execute(_GIVE_BACK, self._relay, [one.pair_id for one in left], [one.number for one in left])
-        except BROKEN as failure:
+        except Exception as failure:
             self._drop()
-            # They are, by `seats`, when its own session has ended with this one, or with that of the process.
+            # They are, by `seats`, when it looks over what is its own.
             _log.warning("seats not given back", why=connecting.why(failure))
         for one in left:
             if not one.done.done():

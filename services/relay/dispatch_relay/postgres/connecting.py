@@ -9,14 +9,18 @@ import asyncio
 from typing import TypeAlias
 
 import asyncpg
+from dispatch import errors
 from dispatch.runtime.database import DatabaseAddress
+from dispatch.runtime.logs import get_logger
+
+_log = get_logger()
 
 CONNECT_SECONDS = 2.0
 """How long a connection may take to come; then the database counts as away."""
 STATEMENT_SECONDS = 10.0
 """How long an answer may take; then the connection counts as lost."""
 
-BROKEN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+BROKEN = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """Whatever talking to the database may end in, beside a mistake in what is written."""
 
 _SETTINGS = {
@@ -61,3 +65,9 @@ def pool(address: DatabaseAddress, *, size: int) -> asyncpg.Pool[asyncpg.Record]
 def why(failure: BaseException) -> str:
     """Say what went wrong, for a log: the database's first sentence, without the values of a row that it may add."""
     return f"{type(failure).__name__}: {failure.args[0] if failure.args else ''}"
+
+
+def store_failed(failure: BaseException) -> errors.StoreFailed:
+    """Give the error that devices may hear of: what kind of failure it was, and none of the database's words, which are logged."""
+    _log.warning("database failed", why=why(failure))
+    return errors.StoreFailed(f"{type(failure).__name__} {getattr(failure, 'sqlstate', None) or ''}".strip())

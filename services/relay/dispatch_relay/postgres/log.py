@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import asyncpg
-from dispatch import errors
 from dispatch.ids import PairId
 
 from dispatch_relay.log import Op, Row, Then, Thread, Untold
@@ -52,7 +51,7 @@ class PostgresLog:
             async with self._readers.acquire(timeout=WAIT_SECONDS) as db:
                 return await ask(db)  # type: ignore[arg-type]  # a connection in all but name: what the pool gives delegates to one
         except BROKEN as failure:
-            raise errors.StoreFailed(connecting.why(failure)) from failure
+            raise connecting.store_failed(failure) from failure
 
     async def thread(self, pair_id: PairId) -> Thread:
         return await self._read(lambda db: reading.thread(db, pair_id))

@@ -13,8 +13,9 @@ from dispatch_relay.postgres.connecting import BROKEN
 from dispatch_relay.postgres.log import PostgresLog
 from dispatch_relay.postgres.seats import PostgresSeats
 
-_CONNECTIONS = 4
-"""Of those that read and take seats. Two more write, and say that this relay is there."""
+_READING, _TAKING = 4, 4
+"""Connections of those that read, and of those that take seats, who may wait for another relay's last transaction. Two more write,
+and say that this relay is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,13 @@ async def open_store(
     """
     await version.upgrade(address)
     try:
-        pool = await connecting.pool(address, size=_CONNECTIONS)
+        reading = await connecting.pool(address, size=_READING)
+        taking = await connecting.pool(address, size=_TAKING)
     except BROKEN as failure:
         raise errors.StoreFailed(connecting.why(failure)) from failure
     committer = Committer(address, relay=relay, thread_bytes=thread_bytes, on_commit=on_commit)
-    seats = PostgresSeats(address, relay=relay, committer=committer, pool=pool)
-    log = PostgresLog(committer, seats, pool)
+    seats = PostgresSeats(address, relay=relay, committer=committer, pool=taking)
+    log = PostgresLog(committer, seats, reading)
     try:
         await seats.start()
     except BaseException:

@@ -12,7 +12,6 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 import asyncpg
-from dispatch import errors
 from dispatch.ids import PairId, short
 from dispatch.runtime.database import DatabaseAddress
 from dispatch.runtime.logs import get_logger
@@ -69,6 +68,9 @@ _FORGET_GONE = (
     f"DELETE FROM batch WHERE at < now() - interval '{_KEPT_DAYS} days' AND relay NOT IN (SELECT id FROM relay)",  # noqa: S608 -- constants
 )
 _FORGET_SECONDS = 60.0
+_LOOK_SECONDS = 5.0
+"""How often it is looked over which seats are ours: another relay that began to take one while this one was silent may end doing so
+after this one has spoken again, and looked."""
 
 
 class PostgresSeats:
@@ -99,7 +101,7 @@ class PostgresSeats:
             await self._say()
         except BROKEN as failure:
             self._drop()
-            raise errors.StoreFailed(connecting.why(failure)) from failure
+            raise connecting.store_failed(failure) from failure
         self._task = asyncio.get_running_loop().create_task(self._keep_saying())
 
     @property
@@ -132,6 +134,9 @@ class PostgresSeats:
                 if other is not None and other != self.relay:
                     return other
 
+    def forget(self, pair_id: PairId) -> None:
+        self._numbers.pop(pair_id, None)
+
     def give_back(self, pair_id: PairId) -> None:
         number = self._numbers.pop(pair_id, None)
         if number is None or self._closed:
@@ -161,6 +166,7 @@ class PostgresSeats:
             await db.execute(_FORGET_ME, self.relay)
             await db.close(timeout=1)
         self._drop()
+        await self._pool.close()
 
     @contextlib.asynccontextmanager
     async def _taken(self) -> AsyncIterator[Connection]:
@@ -171,7 +177,10 @@ class PostgresSeats:
                 yield db  # type: ignore[misc]  # a connection in all but name: what the pool gives delegates to one
         except BROKEN as failure:
             self._in_doubt = True
-            raise errors.StoreFailed(connecting.why(failure)) from failure
+            raise connecting.store_failed(failure) from failure
+        except BaseException:  # who asked has gone, and what the database did nobody heard
+            self._in_doubt = True
+            raise
         finally:
             self._taking -= 1
 
@@ -201,23 +210,39 @@ class PostgresSeats:
         # What was to be given back and could not be, or taken and nobody heard of it.
         stray = [one for one in held.items() if one[0] not in self._numbers and one[0] not in self._leaving]
         if stray:
+            await self._leave(db, stray)
+
+    async def _leave(self, db: Connection, stray: Sequence[tuple[PairId, int]]) -> None:
+        """Leave seats that nobody here knows of. Who wants one of them waits, or would find it ours and then gone."""
+        left = asyncio.get_running_loop().create_future()
+        self._leaving |= dict.fromkeys((pair_id for pair_id, _ in stray), left)
+        try:
             await db.execute(_LEAVE, self.relay, [pair_id for pair_id, _ in stray], [number for _, number in stray])
+        finally:
+            for pair_id, _ in stray:
+                del self._leaving[pair_id]
+            left.set_result(None)
 
     # ---- being there
 
     async def _keep_saying(self) -> None:
         loop = asyncio.get_running_loop()
         forget_at = loop.time() + _FORGET_SECONDS
+        look_at = loop.time() + _LOOK_SECONDS
         while True:
             await asyncio.sleep(SAY_SECONDS)
             try:
+                if loop.time() >= look_at:
+                    look_at = loop.time() + _LOOK_SECONDS
+                    self._in_doubt = True
                 await self._say()
                 if loop.time() >= forget_at:
                     forget_at = loop.time() + _FORGET_SECONDS
                     db = await self._connected()
                     for statement in _FORGET_GONE:
                         await db.execute(statement)
-            except BROKEN as failure:
+            except Exception as failure:
+                # Whatever it is: a relay that no longer says that it is there loses every seat.
                 _log.warning("seats: the database does not hear that this relay is there", why=connecting.why(failure))
                 self._drop()
 
