@@ -34,11 +34,17 @@ _TO_BE_EXECUTED = ("GRPC_", "LANG", "LC_", "LD_", "PYTHON", "TZ")
 """Variables that are read before a program's first line: what a forked one would not see."""
 
 
+def _is_a_test() -> bool:
+    """Tell whether this process runs tests. The demo starts programs by this module, too, and a person may look at those."""
+    return "pytest" in sys.modules or "tests.faults" in sys.modules
+
+
 async def _begin(
     program: str, words: Sequence[str], env: Mapping[str, str], *, executed: bool
 ) -> asyncio.subprocess.Process | Child:
     """Start a program: one of ours by its nursery, any other, and one with an environment of its own, by executing it."""
-    if program in MAINS and not executed and not any(name.startswith(_TO_BE_EXECUTED) for name in env):
+    forked = program in MAINS and _is_a_test() and not executed
+    if forked and not any(name.startswith(_TO_BE_EXECUTED) for name in env):
         nursery = _NURSERIES.get(program)
         if nursery is None or nursery.process.poll() is not None:
             nursery = _NURSERIES[program] = Nursery(program, ENVIRONMENT)

@@ -18,7 +18,7 @@ import { answer, LONGEST_ANSWER_BYTES, LONGEST_TEXT_BYTES, MOST_ATTACHMENTS, tas
 import { LineClient } from "../src/protocol/thread/line_client.js";
 import { MemoryStore } from "../src/protocol/thread/memory_store.js";
 import { type Change, StoreMoved } from "../src/protocol/thread/store.js";
-import { dialler, type Socket } from "../src/protocol/thread/web_socket.js";
+import { OPEN, dialler, type Socket } from "../src/protocol/thread/web_socket.js";
 import { counted, makePair } from "./support/host.js";
 import { Hand, Stream, until } from "./support/stream.js";
 
@@ -242,8 +242,8 @@ it("reads the reason of a close, and takes any other end for the network", () =>
 });
 
 it("carries messages over a WebSocket, and says why it was closed", async () => {
-  const socket: Socket & { sent: Bytes[] } = {
-    binaryType: "", bufferedAmount: 0, onopen: null, onmessage: null, onclose: null, onerror: null, sent: [],
+  const socket: Socket & { sent: Bytes[]; readyState: number } = {
+    binaryType: "", bufferedAmount: 0, readyState: OPEN, onopen: null, onmessage: null, onclose: null, onerror: null, sent: [],
     send(message) { this.sent.push(message); },
     close() { this.onclose?.({ code: 1006, reason: "" }); },
   };
@@ -254,6 +254,9 @@ it("carries messages over a WebSocket, and says why it was closed", async () => 
   await carrier.write(Uint8Array.of(1));
   socket.onmessage?.({ data: Uint8Array.of(2).buffer });
   expect([urls, socket.sent, await carrier.read()]).toEqual([["wss://relay.example:7302/a/B"], [Uint8Array.of(1)], Uint8Array.of(2)]);
+  socket.readyState = 2; // closing: its end is told in a moment, and a browser complains of what is sent meanwhile
+  await carrier.write(Uint8Array.of(3));
+  expect(socket.sent).toEqual([Uint8Array.of(1)]);
   socket.onclose?.({ code: 4009, reason: "reason=STREAM_SUPERSEDED" });
   await expect(carrier.read()).rejects.toMatchObject({ reason: Reason.STREAM_SUPERSEDED });
   await expect(carrier.write(EMPTY)).rejects.toMatchObject({ reason: Reason.STREAM_SUPERSEDED });

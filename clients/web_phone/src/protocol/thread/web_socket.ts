@@ -10,6 +10,7 @@ import { refusalOf } from "./close.js";
 export interface Socket {
   binaryType: string;
   readonly bufferedAmount: number;
+  readonly readyState: number;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number; reason: string }) => void) | null;
@@ -21,6 +22,8 @@ export interface Socket {
 /** Bytes that may wait in the browser for the network before no more is written. A WebSocket does not say when it is ready again. */
 export const MOST_BUFFERED_BYTES = 256 * 1024;
 export const LOOK_AGAIN_MS = 20;
+/** The `readyState` of a WebSocket that may be written to. */
+export const OPEN = 1;
 /** Messages that wait to be read before the stream is given up: a relay keeps far below that. */
 export const MOST_UNREAD = 4_096;
 
@@ -69,7 +72,8 @@ class SocketCarrier implements Carrier {
 
   async write(message: Bytes): Promise<void> {
     if (this.why !== null) throw this.why;
-    this.socket.send(message);
+    // Closing, and its end not told yet: what is sent is lost in any case, and the browser would complain to whoever looks.
+    if (this.socket.readyState === OPEN) this.socket.send(message);
     while (this.socket.bufferedAmount > MOST_BUFFERED_BYTES) {
       await Promise.race([this.ended, new Promise<void>((resolve) => this.clock.after(LOOK_AGAIN_MS, resolve))]);
     }
