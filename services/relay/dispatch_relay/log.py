@@ -23,6 +23,9 @@ from dispatch_relay.verdict import Effect, Event, Status
 
 NO_TASK = TaskId(b"")
 
+ROW_OVERHEAD_BYTES = 128
+"""What a row costs beside its seal, in every store; counted so that a flood of empty ones is bounded too."""
+
 
 class RowKind(Enum):
     """What a row is. The numbers are what the store keeps."""

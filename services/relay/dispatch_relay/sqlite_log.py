@@ -23,12 +23,12 @@ from dispatch.ids import Instance, MessageId, PairId, TaskId
 from dispatch.words import Language
 
 from dispatch_relay import sqlite_version
-from dispatch_relay.log import Done, Failed, Op, Pending, Report, Row, Then, Untold
+from dispatch_relay.log import ROW_OVERHEAD_BYTES, Done, Failed, Op, Pending, Report, Row, Then, Untold
 from dispatch_relay.log import Thread as ThreadState
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.push import OwedCall
 from dispatch_relay.push.target import Quiet, Target
-from dispatch_relay.sqlite_writer import COLUMNS, ROW_OVERHEAD_BYTES, Writer, connect, row_of
+from dispatch_relay.sqlite_writer import COLUMNS, Writer, connect, row_of
 
 BATCH_OPS = 1_000
 

@@ -17,6 +17,7 @@ from dispatch.ids import MessageId, PairId, TaskId
 
 from dispatch_relay import verdict
 from dispatch_relay.log import (
+    ROW_OVERHEAD_BYTES,
     Acked,
     Called,
     CallLater,
@@ -38,9 +39,6 @@ from dispatch_relay.log import (
 from dispatch_relay.presence import End
 from dispatch_relay.push import OwedCall
 from dispatch_relay.verdict import Effect, Status
-
-ROW_OVERHEAD_BYTES = 128
-"""What a row costs beside its seal; counted so that a flood of empty ones is bounded too."""
 
 COLUMNS = "seq, kind, message_id, task_id, at_ms, sealed, reason, retry_after_ms, push_hint, outcome"
 _STATUS = {RowKind.ACCEPTED: Status.ACCEPTED, RowKind.REFUSED: Status.REFUSED}

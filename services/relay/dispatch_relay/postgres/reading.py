@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dispatch.ids import Instance, MessageId, PairId, TaskId
 from dispatch.words import Language
 
-from dispatch_relay.log import Pending, Report, Row, Thread, Untold
+from dispatch_relay.log import ROW_OVERHEAD_BYTES, Pending, Report, Row, Thread, Untold
 from dispatch_relay.postgres.connecting import Connection
-from dispatch_relay.postgres.deciding import ROW_OVERHEAD_BYTES
 from dispatch_relay.postgres.loading import COLUMNS, row_of
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.push import OwedCall

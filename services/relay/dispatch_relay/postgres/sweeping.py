@@ -6,8 +6,8 @@ done twice changes nothing.
 
 from __future__ import annotations
 
+from dispatch_relay.log import ROW_OVERHEAD_BYTES
 from dispatch_relay.postgres.connecting import Connection
-from dispatch_relay.postgres.deciding import ROW_OVERHEAD_BYTES
 
 PAIRINGS = 500
 """How many at once."""

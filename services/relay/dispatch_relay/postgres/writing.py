@@ -8,8 +8,8 @@ from typing import Any
 
 from dispatch.ids import PairId
 
+from dispatch_relay.log import ROW_OVERHEAD_BYTES
 from dispatch_relay.postgres.connecting import Connection
-from dispatch_relay.postgres.deciding import ROW_OVERHEAD_BYTES
 from dispatch_relay.postgres.known import Changes, Head, Known
 from dispatch_relay.presence import End
 
