@@ -32,6 +32,7 @@ class Stranger:
     def __init__(self, address: str) -> None:
         self._channel = dial(address)
         self._call: Any = ThreadServiceStub(self._channel).Attach()
+        self._write_lock = asyncio.Lock()  # a second write in flight ends the call here, and the host never hears of it
 
     async def __aenter__(self) -> Stranger:
         return self
@@ -43,7 +44,8 @@ class Stranger:
     async def writes(self, *frames: relay.DeviceFrame) -> None:
         """Write frames; to a host that refuses without a look there may be nothing left to write to."""
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            await self._call.write(relay.AttachRequest(frames=frames))
+            async with self._write_lock:
+                await self._call.write(relay.AttachRequest(frames=frames))
 
     async def says(self, sealed: bytes) -> None:
         """Write something in passing."""
