@@ -287,4 +287,4 @@ def test_whatever_happens_in_whatever_order_each_post_has_one_answer_and_both_en
 @pytest.mark.big
 @pytest.mark.timeout(600)
 def test_the_same_for_longer() -> None:
-    explore(examples=60, steps=30)
+    explore(examples=30, steps=30)

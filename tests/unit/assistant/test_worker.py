@@ -304,7 +304,7 @@ async def test_long_work_tells_how_far_it_is(home: Path) -> None:
 SIZES_MB = (5, 60)
 
 
-@pytest.mark.parametrize("sizes", [SIZES_MB, pytest.param((5, 500), marks=[pytest.mark.big, pytest.mark.timeout(900)])])
+@pytest.mark.parametrize("sizes", [SIZES_MB, pytest.param((5, 250), marks=[pytest.mark.big, pytest.mark.timeout(900)])])
 async def test_memory_does_not_grow_with_the_file(home: Path, sizes: tuple[int, int]) -> None:
     """Peak memory of the worker for the large file is within 32 MiB of that for the small one."""
     block = "".join(

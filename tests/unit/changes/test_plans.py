@@ -300,7 +300,7 @@ def aged(world: World, task: str, days: int) -> None:
     os.utime(world.home / "changes" / f"{task}.1" / "plan", (when, when))
 
 
-EVERY = [pytest.param(1, marks=pytest.mark.big), 13]  # of the places to die at
+EVERY = [pytest.param(4, marks=pytest.mark.big), 13]  # of the places to die at
 
 
 @ON_DISKS
