@@ -104,8 +104,8 @@ def serve(
         from dispatch.runtime.peer import Proxies  # noqa: PLC0415
         from dispatch.tls import KeyFiles  # noqa: PLC0415
 
-        from dispatch_relay.app import Options  # noqa: PLC0415
         from dispatch_relay.looking_over import look_over  # noqa: PLC0415
+        from dispatch_relay.options import Options  # noqa: PLC0415
         from dispatch_relay.push.opening import PushOptions  # noqa: PLC0415
 
         wrong = Mistakes()
@@ -154,7 +154,7 @@ def _shared_with(wrong: Mistakes, database: Path | None, bus: Path | None, *, ca
     from dispatch.runtime import bus as buses  # noqa: PLC0415 -- as above
     from dispatch.runtime.database import read_database  # noqa: PLC0415 -- as above
 
-    from dispatch_relay.app import SharedOptions  # noqa: PLC0415
+    from dispatch_relay.options import SharedOptions  # noqa: PLC0415
 
     if database is None and bus is None:
         return None
@@ -172,7 +172,7 @@ def _shared_with(wrong: Mistakes, database: Path | None, bus: Path | None, *, ca
 def _web(wrong: Mistakes, listen: str | None, advertise: str | None, origins: list[str], certificate: Any) -> Any:
     from dispatch.runtime.origins import Origins  # noqa: PLC0415 -- as above
 
-    from dispatch_relay.app import WebOptions  # noqa: PLC0415
+    from dispatch_relay.options import WebOptions  # noqa: PLC0415
 
     if listen is None:
         if advertise is not None or origins or certificate is not None:
@@ -213,11 +213,12 @@ def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
-    from dispatch_relay import app as relay  # noqa: PLC0415
+    from dispatch_relay.app import serve  # noqa: PLC0415
+    from dispatch_relay.listeners import Running  # noqa: PLC0415
 
     configure(service="relay")
 
-    def ready(running: relay.Running) -> None:
+    def ready(running: Running) -> None:
         metrics = None if running.metrics is None else str(running.metrics)
         web = None if running.web is None else str(running.web)
         console.event(
@@ -228,7 +229,7 @@ def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
         )
 
     async def work() -> None:
-        await relay.serve(options, read, ready=ready, stopped=stop_signal())
+        await serve(options, read, ready=ready, stopped=stop_signal())
 
     if sys.platform == "win32":
         asyncio.run(work())
