@@ -13,7 +13,8 @@ from dispatch.ids import Rng
 
 from dispatch_relay.admission import Gate
 from dispatch_relay.beside import Work
-from dispatch_relay.channels.hall import Arrival, Hall
+from dispatch_relay.channels.arrival import Arrival
+from dispatch_relay.channels.hall import Hall
 from dispatch_relay.front import Front
 from dispatch_relay.kept import Kept
 from dispatch_relay.listeners import Streams
