@@ -15,8 +15,10 @@ from dispatch.address import Address, may_be_plaintext, refuse_plaintext
 from dispatch.cli import Console, Exit, Version, guarded, program
 from dispatch.errors import BadRequest
 from dispatch.mistakes import ANYWHERE, Mistakes, all_well
+from dispatch.serve_options import Check, MetricsAt, ProxyNetworks, ServicesKey, TlsCert, TlsKey, WebCert, WebKey
 
 from dispatch_relay import settings, store_cli
+from dispatch_relay.store_backup import Data
 
 app = program(name="dispatch-relay", about="The relay of Dispatch: carries the thread of a phone and its host.")
 
@@ -41,21 +43,21 @@ def serve(
     context: typer.Context,
     *,
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.", show_default=False)],
-    data: Annotated[Path, typer.Option(help="Folder with all of the relay's state.", show_default=False)],
+    data: Data,
     pairing: Annotated[str, typer.Option(help="HOST:PORT of the pairing service.", show_default=False)],
     advertise: Annotated[
         str | None, typer.Option(help="HOST:PORT by which devices reach this relay, if not the one it listens on.")
     ] = None,
-    metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that devices are shown.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    metrics: MetricsAt = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     services_ca: Annotated[
         Path | None, typer.Option(help="PEM file: the authority of the pairing service's certificate.")
     ] = None,
     services_cert: Annotated[
         Path | None, typer.Option(help="PEM file: the certificate that the pairing service is shown.")
     ] = None,
-    services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    services_key: ServicesKey = None,
     push_contact: Annotated[
         str | None,
         typer.Option(help="Call phones by Web Push; whom push services may write to: mailto:you@example.org."),
@@ -77,12 +79,9 @@ def serve(
     web_origin: Annotated[
         list[str] | None, typer.Option(help="Pages of this origin may, https://phone.example; may stand several times.")
     ] = None,
-    web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
-    web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
-    proxy: Annotated[
-        list[str] | None,
-        typer.Option(help="Believe proxies in this network about where callers come from; may stand several times."),
-    ] = None,
+    web_cert: WebCert = None,
+    web_key: WebKey = None,
+    proxy: ProxyNetworks = None,
     database: Annotated[
         Path | None, typer.Option(help="File with the address of the PostgreSQL database of several relays.")
     ] = None,
@@ -90,10 +89,7 @@ def serve(
         Path | None,
         typer.Option(help="File with the addresses of the NATS servers of several relays; with --database."),
     ] = None,
-    check: Annotated[
-        bool,
-        typer.Option("--check", help="Look over options, files and settings, say all mistakes, and start nothing."),
-    ] = False,
+    check: Check = False,
 ) -> None:
     """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
     console = Console.standard(as_json=context.obj)

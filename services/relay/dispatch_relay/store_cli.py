@@ -12,11 +12,11 @@ from dispatch.errors import BadRequest
 from dispatch.store_versions import say_downgraded, say_upgraded, say_version
 
 from dispatch_relay import store_backup
+from dispatch_relay.store_backup import Data
 
 store = typer.Typer(help="What the relay keeps: its version, and backups of it.", no_args_is_help=True)
 store_backup.add_to(store)
 
-Data = Annotated[Path, typer.Option(help="Folder with all of the relay's state.", show_default=False)]
 Database = Annotated[
     Path | None, typer.Option(help="File with the address of a PostgreSQL database, in place of SQLite in the folder.")
 ]
