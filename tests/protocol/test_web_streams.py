@@ -14,7 +14,7 @@ from dispatch import errors
 from dispatch.address import Address
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.runtime.origins import Origins
-from dispatch_relay.app import WebOptions
+from dispatch_relay.options import WebOptions
 from dispatch_relay.web.connection import OPENING_BYTES
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus

@@ -207,9 +207,9 @@ async def test_without_the_bus_a_ceremony_takes_looks_instead_of_rings(
 async def test_rings_that_were_lost_while_the_bus_was_away_are_made_up_for_when_it_is_back(
     nats: NatsServer, tmp_path: Path
 ) -> None:
-    bell = BusBell()
+    bell = BusBell(bus.read(nats.address_file(tmp_path / "bus")))
     topic = OfferId(b"o" * 16)
-    async with bell.on(bus.read(nats.address_file(tmp_path / "bus"))):
+    async with bell.on():
         with bell.bell.listen(topic) as ear:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 await ear.wait(at_most_ms=int(DEADLINE_SECONDS) * 1_000)  # it is connected
@@ -222,9 +222,9 @@ async def test_rings_that_were_lost_while_the_bus_was_away_are_made_up_for_when_
 
 async def test_whoever_is_on_the_bus_can_wake_people_and_nothing_else(nats: NatsServer, tmp_path: Path) -> None:
     options = bus.read(nats.address_file(tmp_path / "bus"))
-    bell = BusBell()
+    bell = BusBell(options)
     mallory = await bus.connect(options, name="mallory")
-    async with bell.on(options):
+    async with bell.on():
         with bell.bell.listen(b"o") as ear:
             await ear.wait(at_most_ms=int(DEADLINE_SECONDS) * 1_000)
             for content in (b"", b"x" * 1_000_000, b"\xff" * 64, b"unknown"):

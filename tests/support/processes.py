@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.support.nursery import MAINS, Child, Nursery
+from tests.support.nursery import Child, Nursery
+from tests.support.nursery_process import MAINS
 from tests.support.waiting import DEADLINE_SECONDS
 
 BIN = Path(sys.executable).parent

@@ -16,8 +16,10 @@ from dispatch.address import Address
 from dispatch.api.relay.v1.relay_pb2 import PushHint
 from dispatch.ids import PairId
 from dispatch.tls import BY_THE_RULE, Dialler
-from dispatch_relay.app import Options, Running, WebOptions, serve
+from dispatch_relay.app import serve
 from dispatch_relay.kept import Kept
+from dispatch_relay.listeners import Running
+from dispatch_relay.options import Options, WebOptions
 from dispatch_relay.push import OwedCall, PushOutcome
 from dispatch_relay.settings import Settings
 from grpc_health.v1 import health_pb2, health_pb2_grpc

@@ -28,7 +28,7 @@ _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.1, 2.0
 _CONNECT_SECONDS = 2
 _PING_SECONDS, _PINGS_UNANSWERED = 5, 2
 """A server that is there and says nothing is given up after 10 s; docs/scale.md has shorter times for what needs them."""
-PENDING_BYTES = 2 * 1_024 * 1_024
+_PENDING_BYTES = 2 * 1_024 * 1_024
 """What may wait while the bus is away; publishing more raises nats.errors.OutboundBufferLimitError."""
 
 _log = get_logger()
@@ -45,8 +45,6 @@ class BusOptions:
     tls: bool = False
     user: str | None = None
     password: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
-    """Instead of user and password."""
     ca: Path | None = None
     """Whose certificates count over TLS; None: the computer's own list."""
     keys: KeyFiles | None = None
@@ -95,14 +93,13 @@ def read(file: Path, *, ca: Path | None = None, keys: KeyFiles | None = None) ->
     first = found[0]
     for (number, _), other in zip(lines, found, strict=True):
         # It is one bus: servers that are found on the way want the same user, and TLS on some of them protects nobody.
-        if (other.tls, other.user, other.password, other.token) != (first.tls, first.user, first.password, first.token):
+        if (other.tls, other.user, other.password) != (first.tls, first.user, first.password):
             raise ValueError(f"{file}, line {number}: all servers of a bus have one scheme, user and password")
     return BusOptions(
         servers=tuple(server for one in found for server in one.servers),
         tls=first.tls,
         user=first.user,
         password=first.password,
-        token=first.token,
         ca=ca,
         keys=keys,
     )
@@ -128,16 +125,12 @@ def _server(line: str, *, where: str) -> BusOptions:
         raise ValueError(problem) from None  # its cause would quote the line
     if url.scheme not in ("nats", "tls") or url.path not in ("", "/") or url.query or url.fragment:
         raise ValueError(problem)
+    if (url.username is None) != (url.password is None):
+        # A server takes a user alone for a token, of which the operator is told nothing.
+        raise ValueError(problem)
     user = None if url.username is None else unquote(url.username)
     password = None if url.password is None else unquote(url.password)
-    alone = user is not None and password is None
-    return BusOptions(
-        servers=(server,),
-        tls=url.scheme == "tls",
-        user=None if alone else user,
-        password=password,
-        token=user if alone else None,
-    )
+    return BusOptions(servers=(server,), tls=url.scheme == "tls", user=user, password=password)
 
 
 def _with_port(url: SplitResult) -> str:
@@ -151,24 +144,20 @@ async def connect(
     name: str,
     disconnected: Told | None = None,
     reconnected: Told | None = None,
-    closed: Told | None = None,
-    pending_bytes: int = PENDING_BYTES,
 ) -> Client:
     """Connect, however long that takes, and stay so until the client is closed. `name` is for the server's own lists.
 
-    Subscriptions last over a lost connection, and nobody hears what it says itself. `closed` is called when the client was closed,
-    by its owner and nobody else. Whoever must start while the bus is away does this in a task. Raises ValueError for certificates
-    that can't be used.
+    Subscriptions last over a lost connection, and nobody hears what it says itself. Whoever must start while the bus is away does
+    this in a task. Raises ValueError for certificates that can't be used.
     """
     client = _client(tls=options.tls)
-    told = _Told(name, disconnected=disconnected, reconnected=reconnected, closed=closed)
+    told = _Told(name, disconnected=disconnected, reconnected=reconnected)
     try:
         await client.connect(
             options.urls,
             name=name,
             user=options.user,
             password=options.password,
-            token=options.token,
             tls=options.context(),
             no_echo=True,
             allow_reconnect=True,
@@ -178,11 +167,10 @@ async def connect(
             connect_timeout=_CONNECT_SECONDS,
             ping_interval=_PING_SECONDS,
             max_outstanding_pings=_PINGS_UNANSWERED,
-            pending_size=pending_bytes,
+            pending_size=_PENDING_BYTES,
             error_cb=told.failed,
             disconnected_cb=told.disconnected,
             reconnected_cb=told.reconnected,
-            closed_cb=told.closed,
         )
     except BaseException:
         await client.close()
@@ -194,11 +182,10 @@ async def connect(
 class _Told:
     """What the client tells, in the log and to its owner."""
 
-    def __init__(self, name: str, *, disconnected: Told | None, reconnected: Told | None, closed: Told | None) -> None:
+    def __init__(self, name: str, *, disconnected: Told | None, reconnected: Told | None) -> None:
         self._name = name
         self._disconnected = disconnected
         self._reconnected = reconnected
-        self._closed = closed
         self._said: str | None = None
 
     async def failed(self, failure: Exception) -> None:
@@ -218,10 +205,6 @@ class _Told:
         _log.info("bus connected", client=self._name)
         if self._reconnected is not None:
             await self._reconnected()
-
-    async def closed(self) -> None:
-        if self._closed is not None:
-            await self._closed()
 
 
 def _next_server(servers: list[Server], _info: dict[str, Any]) -> tuple[Server, float]:

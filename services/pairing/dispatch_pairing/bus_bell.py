@@ -32,7 +32,8 @@ _log = get_logger()
 class BusBell:
     """A bell that all services on a bus hear."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: BusOptions) -> None:
+        self._options = options
         self.bell = Bell(carry=self._carry)
         self._topics = asyncio.Queue[bytes](maxsize=_WAITING)
 
@@ -41,10 +42,10 @@ class BusBell:
             self._topics.put_nowait(topic)
 
     @asynccontextmanager
-    async def on(self, options: BusOptions) -> AsyncIterator[None]:
+    async def on(self) -> AsyncIterator[None]:
         """Carry rings until the block ends. Raises ValueError for certificates that can't be used."""
-        options.context()  # what is wrong with the files is wrong from the start on, whether the bus is there or not
-        carrying = asyncio.create_task(self._carry_all(options))
+        self._options.context()  # what is wrong with the files is wrong from the start on, whether the bus is there or not
+        carrying = asyncio.create_task(self._carry_all())
         try:
             yield
         finally:
@@ -52,11 +53,11 @@ class BusBell:
             with suppress(asyncio.CancelledError):
                 await carrying
 
-    async def _carry_all(self, options: BusOptions) -> None:
+    async def _carry_all(self) -> None:
         from nats.errors import Error  # noqa: PLC0415 -- of the extra `scale`
 
         while True:
-            client = await bus.connect(options, name="dispatch-pairing", reconnected=self._back)
+            client = await bus.connect(self._options, name="dispatch-pairing", reconnected=self._back)
             try:
                 await client.subscribe(_SUBJECT, cb=self._heard)
                 await client.flush()

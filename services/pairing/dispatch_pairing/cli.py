@@ -15,6 +15,7 @@ from dispatch.address import Address
 from dispatch.cli import Console, Exit, Version, guarded, program
 from dispatch.errors import BadRequest
 from dispatch.mistakes import ANYWHERE, Mistakes, all_well
+from dispatch.serve_options import Check, MetricsAt, ProxyNetworks, ServicesKey, TlsCert, TlsKey, WebCert, WebKey
 
 from dispatch_pairing.keys_cli import keys
 from dispatch_pairing.options import Data, Database, Keys, storage
@@ -61,7 +62,7 @@ def serve(
     web_relay: Annotated[
         str | None, typer.Option(help="The relay that browsers are sent to, instead of those that register.")
     ] = None,
-    metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
+    metrics: MetricsAt = None,
     advertise: Annotated[
         list[str] | None, typer.Option(help="A further HOST:PORT that devices may dial; may stand several times.")
     ] = None,
@@ -69,8 +70,8 @@ def serve(
         str | None,
         typer.Option(help="What the service calls itself, for good; without it the first address advertised."),
     ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that devices are shown.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     services: Annotated[
         str | None, typer.Option(help="HOST:PORT for relays alone; needed when --listen is not on this computer.")
     ] = None,
@@ -78,23 +79,17 @@ def serve(
         Path | None, typer.Option(help="PEM file: the authority whose certificates relays show there.")
     ] = None,
     services_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate shown there.")] = None,
-    services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    services_key: ServicesKey = None,
     web: Annotated[str | None, typer.Option(help="HOST:PORT for browsers: the account page, and calls.")] = None,
     web_origin: Annotated[
         list[str] | None,
         typer.Option(help="Pages of this origin may make calls, https://phone.example; may stand several times."),
     ] = None,
-    web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
-    web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
-    proxy: Annotated[
-        list[str] | None,
-        typer.Option(help="Believe proxies in this network about where callers come from; may stand several times."),
-    ] = None,
+    web_cert: WebCert = None,
+    web_key: WebKey = None,
+    proxy: ProxyNetworks = None,
     history_days: Annotated[int, typer.Option(min=1, max=3650, help="How long the history of tasks is kept.")] = 90,
-    check: Annotated[
-        bool,
-        typer.Option("--check", help="Look over options, files and settings, say all mistakes, and start nothing."),
-    ] = False,
+    check: Check = False,
 ) -> None:
     """Run the service until SIGTERM. docs/operations.md has a section on TLS."""
     console = Console.standard(as_json=context.obj)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from dispatch.errors import StoreFailed
+from dispatch.errors import HomeInUse, StoreFailed
 from dispatch.runtime.database import DatabaseAddress, read_database
 
 from dispatch_pairing.sql import SqlStore, open_postgres, open_sqlite, schema
 
 DATABASE = "pairing.db"
+_LOCK = "serve.lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,24 @@ class Storage:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as failure:
                 raise StoreFailed(f"can't make {folder}: {failure.strerror}") from failure
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other services off a folder while the block lasts: they would not hear each other's bell. Raises HomeInUse.
+
+        In a database several services are meant, and what they must not do at once is kept apart by its locks.
+        """
+        if self.database is not None or sys.platform == "win32":
+            yield
+            return
+        import fcntl  # noqa: PLC0415 -- not there on every platform
+
+        with (self.data / _LOCK).open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as failure:
+                raise HomeInUse("another pairing service runs on this folder") from failure
+            yield
 
     async def open(self) -> SqlStore:
         """Open the store; makes it, or brings it to this version's schema, if need be. Raises StoreFailed."""

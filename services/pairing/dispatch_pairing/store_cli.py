@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from dispatch.cli import Console, Exit, guarded
+from dispatch.store_versions import say_downgraded, say_upgraded, say_version
 
 from dispatch_pairing import store_backup
 from dispatch_pairing.options import Data, Database, storage
@@ -24,12 +25,7 @@ def version(context: typer.Context, data: Data, database: Database = None) -> No
         from dispatch_pairing.sql import schema  # noqa: PLC0415 -- quick `--help`
         from dispatch_pairing.tables import REVISION  # noqa: PLC0415 -- as above
 
-        found = asyncio.run(schema.version(storage(data, database).place()))
-        console.event(
-            {"event": "store", "version": found, "known": REVISION},
-            f"The store has version {found or 'none: nothing is in it yet'}; this program knows up to {REVISION}.",
-        )
-        return Exit.DONE
+        return say_version(console, asyncio.run(schema.version(storage(data, database).place())), known=REVISION)
 
     guarded(run, as_json=context.obj)
 
@@ -43,12 +39,7 @@ def upgrade(context: typer.Context, data: Data, database: Database = None) -> No
         from dispatch_pairing.sql import schema  # noqa: PLC0415 -- quick `--help`
 
         before, now = asyncio.run(schema.upgrade(storage(data, database).place()))
-        console.event(
-            {"event": "store", "version": now, "before": before},
-            f"The store has version {now}"
-            + (" already." if before == now else f"; before, it had {before or 'none'}."),
-        )
-        return Exit.DONE
+        return say_upgraded(console, before, now=now)
 
     guarded(run, as_json=context.obj)
 
@@ -66,8 +57,6 @@ def downgrade(
     def run() -> Exit:
         from dispatch_pairing.sql import schema  # noqa: PLC0415 -- quick `--help`
 
-        now = asyncio.run(schema.downgrade(storage(data, database).place(), to))[1]
-        console.event({"event": "store", "version": now}, f"The store has version {now}.")
-        return Exit.DONE
+        return say_downgraded(console, now=asyncio.run(schema.downgrade(storage(data, database).place(), to))[1])
 
     guarded(run, as_json=context.obj)

@@ -15,8 +15,10 @@ from dispatch.address import Address, may_be_plaintext, refuse_plaintext
 from dispatch.cli import Console, Exit, Version, guarded, program
 from dispatch.errors import BadRequest
 from dispatch.mistakes import ANYWHERE, Mistakes, all_well
+from dispatch.serve_options import Check, MetricsAt, ProxyNetworks, ServicesKey, TlsCert, TlsKey, WebCert, WebKey
 
 from dispatch_relay import settings, store_cli
+from dispatch_relay.store_backup import Data
 
 app = program(name="dispatch-relay", about="The relay of Dispatch: carries the thread of a phone and its host.")
 
@@ -41,21 +43,21 @@ def serve(
     context: typer.Context,
     *,
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.", show_default=False)],
-    data: Annotated[Path, typer.Option(help="Folder with all of the relay's state.", show_default=False)],
+    data: Data,
     pairing: Annotated[str, typer.Option(help="HOST:PORT of the pairing service.", show_default=False)],
     advertise: Annotated[
         str | None, typer.Option(help="HOST:PORT by which devices reach this relay, if not the one it listens on.")
     ] = None,
-    metrics: Annotated[str | None, typer.Option(help="HOST:PORT of the Prometheus metrics.")] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that devices are shown.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    metrics: MetricsAt = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     services_ca: Annotated[
         Path | None, typer.Option(help="PEM file: the authority of the pairing service's certificate.")
     ] = None,
     services_cert: Annotated[
         Path | None, typer.Option(help="PEM file: the certificate that the pairing service is shown.")
     ] = None,
-    services_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
+    services_key: ServicesKey = None,
     push_contact: Annotated[
         str | None,
         typer.Option(help="Call phones by Web Push; whom push services may write to: mailto:you@example.org."),
@@ -77,12 +79,9 @@ def serve(
     web_origin: Annotated[
         list[str] | None, typer.Option(help="Pages of this origin may, https://phone.example; may stand several times.")
     ] = None,
-    web_cert: Annotated[Path | None, typer.Option(help="PEM file: the certificate that browsers are shown.")] = None,
-    web_key: Annotated[Path | None, typer.Option(help="PEM file: its key.")] = None,
-    proxy: Annotated[
-        list[str] | None,
-        typer.Option(help="Believe proxies in this network about where callers come from; may stand several times."),
-    ] = None,
+    web_cert: WebCert = None,
+    web_key: WebKey = None,
+    proxy: ProxyNetworks = None,
     database: Annotated[
         Path | None, typer.Option(help="File with the address of the PostgreSQL database of several relays.")
     ] = None,
@@ -90,10 +89,7 @@ def serve(
         Path | None,
         typer.Option(help="File with the addresses of the NATS servers of several relays; with --database."),
     ] = None,
-    check: Annotated[
-        bool,
-        typer.Option("--check", help="Look over options, files and settings, say all mistakes, and start nothing."),
-    ] = False,
+    check: Check = False,
 ) -> None:
     """Run the relay until SIGTERM. Settings are read from DISPATCH_RELAY_* (docs/operations.md)."""
     console = Console.standard(as_json=context.obj)
@@ -104,8 +100,8 @@ def serve(
         from dispatch.runtime.peer import Proxies  # noqa: PLC0415
         from dispatch.tls import KeyFiles  # noqa: PLC0415
 
-        from dispatch_relay.app import Options  # noqa: PLC0415
         from dispatch_relay.looking_over import look_over  # noqa: PLC0415
+        from dispatch_relay.options import Options  # noqa: PLC0415
         from dispatch_relay.push.opening import PushOptions  # noqa: PLC0415
 
         wrong = Mistakes()
@@ -154,7 +150,7 @@ def _shared_with(wrong: Mistakes, database: Path | None, bus: Path | None, *, ca
     from dispatch.runtime import bus as buses  # noqa: PLC0415 -- as above
     from dispatch.runtime.database import read_database  # noqa: PLC0415 -- as above
 
-    from dispatch_relay.app import SharedOptions  # noqa: PLC0415
+    from dispatch_relay.options import SharedOptions  # noqa: PLC0415
 
     if database is None and bus is None:
         return None
@@ -172,7 +168,7 @@ def _shared_with(wrong: Mistakes, database: Path | None, bus: Path | None, *, ca
 def _web(wrong: Mistakes, listen: str | None, advertise: str | None, origins: list[str], certificate: Any) -> Any:
     from dispatch.runtime.origins import Origins  # noqa: PLC0415 -- as above
 
-    from dispatch_relay.app import WebOptions  # noqa: PLC0415
+    from dispatch_relay.options import WebOptions  # noqa: PLC0415
 
     if listen is None:
         if advertise is not None or origins or certificate is not None:
@@ -213,11 +209,12 @@ def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
     from dispatch.runtime.logs import configure  # noqa: PLC0415 -- as above
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
-    from dispatch_relay import app as relay  # noqa: PLC0415
+    from dispatch_relay.app import serve  # noqa: PLC0415
+    from dispatch_relay.listeners import Running  # noqa: PLC0415
 
     configure(service="relay")
 
-    def ready(running: relay.Running) -> None:
+    def ready(running: Running) -> None:
         metrics = None if running.metrics is None else str(running.metrics)
         web = None if running.web is None else str(running.web)
         console.event(
@@ -228,7 +225,7 @@ def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
         )
 
     async def work() -> None:
-        await relay.serve(options, read, ready=ready, stopped=stop_signal())
+        await serve(options, read, ready=ready, stopped=stop_signal())
 
     if sys.platform == "win32":
         asyncio.run(work())

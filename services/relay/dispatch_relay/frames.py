@@ -14,6 +14,7 @@ from dispatch.ids import MessageId
 
 from dispatch_relay.log import Pending, Row, RowKind
 from dispatch_relay.presence import End, Presence
+from dispatch_relay.settings import Settings
 
 
 def _one(frame: pb.RelayFrame) -> bytes:
@@ -30,7 +31,7 @@ def challenge(*, nonce: bytes, protocol_version: int, server_time_ms: int) -> by
 
 
 def opened(
-    *, head_seq: int, oldest_seq: int, limits: pb.Limits, pending: Sequence[MessageId], push_key: bytes = b""
+    *, head_seq: int, oldest_seq: int, settings: Settings, pending: Sequence[MessageId], push_key: bytes = b""
 ) -> bytes:
     """Say that the stream is open."""
     return _one(
@@ -38,7 +39,15 @@ def opened(
             opened=pb.Opened(
                 head_seq=head_seq,
                 oldest_seq=oldest_seq,
-                limits=limits,
+                limits=pb.Limits(
+                    sealed_bytes=settings.sealed_bytes,
+                    frames=settings.frames,
+                    live_per_second=settings.live_per_second,
+                    posts_per_second=settings.posts_per_second,
+                    valid_for_ms=settings.valid_for_ms,
+                    lease_ms=settings.lease_ms,
+                    silence_ms=settings.silence_ms,
+                ),
                 pending_message_ids=pending,
                 push_key=push_key,
             )

@@ -10,7 +10,7 @@ from dispatch.runtime.certificate import CertificateFiles
 from dispatch.runtime.descriptors import make_room
 from dispatch.tls import read_authorities
 
-from dispatch_relay.app import Options
+from dispatch_relay.options import Options
 from dispatch_relay.push import opening
 from dispatch_relay.settings import PREFIX, Settings
 

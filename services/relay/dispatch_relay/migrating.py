@@ -17,8 +17,8 @@ STORE = "relay.sqlite3"
 """The file with the store in the folder of data."""
 
 
-def version(data: Path, database: Path | None) -> str:
-    """Say which version it has; empty where there is none. Raises errors.StoreFailed, ValueError, OSError for the file."""
+def version(data: Path, database: Path | None) -> str | None:
+    """Say which version it has; None where there is none. Raises errors.StoreFailed, ValueError, OSError for the file."""
     if database is None:
         return sqlite_version.version(data / STORE)
     check_driver()
@@ -27,7 +27,7 @@ def version(data: Path, database: Path | None) -> str:
     return asyncio.run(postgres_version.version(read_database(database)))
 
 
-def upgrade(data: Path, database: Path | None) -> str:
+def upgrade(data: Path, database: Path | None) -> str | None:
     """Bring it to this program's version, or make it; gives the one that it had. Raises as `version` does."""
     if database is None:
         return sqlite_version.upgrade(data / STORE)
@@ -38,7 +38,7 @@ def upgrade(data: Path, database: Path | None) -> str:
 
 
 def downgrade(data: Path, database: Path | None, *, to: str | None) -> str:
-    """Bring it to an older version, one below if none is said; gives that. Raises as `version` does."""
+    """Bring it to an older version, one below if none is said; gives that. Raises as `version` does, and BadRequest."""
     if database is None:
         return sqlite_version.downgrade(data / STORE, to=to)
     check_driver()

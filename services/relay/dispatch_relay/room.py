@@ -1,4 +1,4 @@
-"""One pairing while somebody is there: who comes and goes, and where each frame belongs.
+"""One pairing while somebody is there: who comes and goes, what time does to it, and how it ends.
 
 Everything happens on the event loop in methods that do not wait: frames and time come in, ops go to the log, and what the log
 has committed comes back to the part that asked. Called by `service` (streams and frames), `rooms` and one timer.
@@ -12,19 +12,19 @@ from collections.abc import Callable
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
-from dispatch.ids import DeviceId, PairId, TaskId, short
+from dispatch.ids import DeviceId, PairId, short
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import Carrier
 
-from dispatch_relay import door, frames
+from dispatch_relay import frames
 from dispatch_relay.calling import Calling
 from dispatch_relay.commands import Commands
+from dispatch_relay.intake import Intake
 from dispatch_relay.keeping import Keeping
-from dispatch_relay.log import Acked, Done, Erase, Failed, Thread
+from dispatch_relay.log import Done, Erase, Failed, Thread
 from dispatch_relay.metrics import BROKE, BYE
-from dispatch_relay.place import RETRY_STORE_MS, Place, Tools, nothing
+from dispatch_relay.place import RETRY_STORE_MS, Place, Tools
 from dispatch_relay.presence import End, Event, Presence, Standing
-from dispatch_relay.settings import Settings
 from dispatch_relay.stream import Caller, Stream
 from dispatch_relay.targets import Targets
 from dispatch_relay.watch import Watch
@@ -54,26 +54,21 @@ class Room:
         self._commands = Commands(self._place, thread.pending, end=self.end)
         calling = Calling(self._place, thread.owed_calls, phone_acked=thread.acked.get(End.PHONE, 0))
         self._calling = calling
-        self._keeping = Keeping(self._place, calling)
-        self._targets = Targets(self._place)
         self._watch = Watch(self._place, self._commands, calling, drop=self._drop)
-        self._limits = _limits(tools.settings)
+        self._intake = Intake(
+            self._place,
+            commands=self._commands,
+            keeping=Keeping(self._place, calling),
+            calling=calling,
+            targets=Targets(self._place),
+            watch=self._watch,
+            acked=thread.acked,
+            said_bye=lambda stream: self._gone(stream, Event.BYE),
+            settle=self.settle,
+        )
         self._closed = closed
         self._lost = lost
-        self._handlers: dict[str, Callable[[Stream, pb.DeviceFrame], None]] = {
-            "post": lambda stream, frame: self._post(stream, frame.post),
-            "live": lambda stream, frame: self._live(stream, frame.live),
-            "take": lambda stream, frame: self._commands.take(stream, frame.take),
-            "decline": lambda stream, frame: self._commands.decline(stream, frame.decline),
-            "ack": lambda stream, frame: self._ack(stream, frame.ack),
-            "looking": lambda stream, frame: self._looking(stream, frame.looking),
-            "notice": lambda stream, frame: self._notice(stream, frame.notice),
-            "bye": lambda stream, frame: self._gone(stream, Event.BYE),
-            "push_target": lambda stream, frame: self._targets.said(stream, frame.push_target),
-            "pong": lambda stream, frame: None,  # that it came is all it says
-        }
         # Touched on the loop only.
-        self._acked = dict(thread.acked)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self._draining = False
@@ -143,13 +138,13 @@ class Room:
             frames.opened(
                 head_seq=place.tail.head_seq,
                 oldest_seq=place.oldest_seq,
-                limits=self._limits,
+                settings=place.tools.settings,
                 pending=list(self._commands) if stream.end is End.PHONE else [],
                 push_key=place.tools.push.key if stream.end is End.PHONE else b"",
             )
         )
         self._watch.tell_again(stream)
-        peer_acked = self._acked.get(stream.end.other, 0)
+        peer_acked = self._intake.acked_by(stream.end.other)
         if peer_acked:
             stream.peer_acked(peer_acked)
 
@@ -187,90 +182,12 @@ class Room:
 
     def receive(self, stream: Stream, frame: pb.DeviceFrame) -> None:
         """Take a frame. Raises ProtocolViolation. A stream that is over is not listened to any more."""
-        if self._place.streams.get(stream.end) is not stream:
-            return
-        name = door.check_frame(frame, author=stream.end)
-        if self._place.over is None:
-            self._handlers[name](stream, frame)
-        elif name == "post":
-            self._place.refuse_at_the_door(stream, frame.post.message_id, self._place.over)
-
-    def _post(self, stream: Stream, post: pb.Post) -> None:
-        no = self._check_post(stream, post)
-        if no is not None:
-            self._place.refuse_at_the_door(stream, post.message_id, no)
-        elif stream.end is End.PHONE:
-            self._commands.post(stream, post)
-        else:
-            self._keeping.post(stream, post)
-
-    def _check_post(self, stream: Stream, post: pb.Post) -> errors.DispatchError | None:
-        settings = self._place.tools.settings
-        no = door.check_post(post, author=stream.end, sealed_bytes=settings.sealed_bytes)
-        if no is not None or post.message_id in self._commands:
-            return no
-        wait_ms = stream.posts.take(now_ms=self._place.now())
-        if wait_ms:
-            return errors.RateLimited(retry_after_ms=wait_ms)
-        if stream.end is End.PHONE and len(self._commands) >= settings.pending_commands:
-            return errors.RateLimited("too many commands wait", retry_after_ms=settings.lease_ms)
-        begins = stream.end is End.PHONE or not (post.sealed or post.outcome)  # a command, or the go of one elsewhere
-        if begins and self._too_many_tasks(TaskId(post.task_id)):
-            return errors.QueueFull("too many tasks are not over")
-        return None
-
-    def _too_many_tasks(self, task_id: TaskId) -> bool:
-        """Tell whether one more would be too many. A word about one that is open is not one more; an absent host takes none."""
-        place = self._place
-        full = len(place.open_tasks) >= place.tools.settings.open_tasks
-        return full and task_id not in place.open_tasks and not place.presence[End.HOST].absent
+        if self._place.streams.get(stream.end) is stream:
+            self._intake.take(stream, frame)
 
     def swept(self, before_ms: int) -> None:
         """The log forgets what is older."""
         self._place.forget_tasks(before_ms)
-
-    def _live(self, stream: Stream, live: pb.Live) -> None:
-        tools = self._place.tools
-        peer = self._place.streams.get(stream.end.other)
-        no: errors.DispatchError | None = None
-        if len(live.sealed) > tools.settings.sealed_bytes:
-            no = errors.TooLarge(metadata={"limit_bytes": str(tools.settings.sealed_bytes)})
-        elif wait_ms := stream.lives.take(now_ms=self._place.now()):
-            no = errors.RateLimited(retry_after_ms=wait_ms)
-        elif peer is None:
-            no = errors.PeerAbsent()
-        elif not peer.whisper(frames.live(live.sealed)):
-            tools.metrics.live_dropped.inc()
-        if no is not None:
-            self._place.refuse_at_the_door(stream, b"", no)
-
-    def _ack(self, stream: Stream, ack: pb.Ack) -> None:
-        if ack.through_seq > stream.cursor:
-            raise errors.ProtocolViolation("an ack of a row that was never sent")
-        if ack.through_seq > self._acked.get(stream.end, 0):
-            self._acked[stream.end] = ack.through_seq
-            self._place.submit(Acked(self.pair_id, stream.end, ack.through_seq), nothing)
-            if stream.end is End.PHONE:
-                self._keeping.delivered(ack.through_seq)
-            peer = self._place.streams.get(stream.end.other)
-            if peer is not None:
-                peer.peer_acked(ack.through_seq)
-
-    def _looking(self, stream: Stream, looking: pb.Looking) -> None:
-        stream.looking = looking.looking
-        if stream.looking and stream.end is End.PHONE:
-            self._calling.looked()
-        self._watch.tell_again(stream)
-        self.settle()
-
-    def _notice(self, stream: Stream, notice: pb.Notice) -> None:
-        event = door.NOTICES.get(notice.condition)
-        if event is None:
-            raise errors.ProtocolViolation("a notice without a condition that version 1 knows")
-        if stream.notices.take(now_ms=self._place.now()):
-            raise errors.ProtocolViolation("more notices than a computer has reason for")
-        self._watch.meet(stream.end, event)
-        self.settle()
 
     # ---- the relay and the pairing service
 
@@ -385,15 +302,3 @@ class Room:
         self._watch.tick()
         self._commands.tick()
         self.settle()
-
-
-def _limits(settings: Settings) -> pb.Limits:
-    return pb.Limits(
-        sealed_bytes=settings.sealed_bytes,
-        frames=settings.frames,
-        live_per_second=settings.live_per_second,
-        posts_per_second=settings.posts_per_second,
-        valid_for_ms=settings.valid_for_ms,
-        lease_ms=settings.lease_ms,
-        silence_ms=settings.silence_ms,
-    )

@@ -15,7 +15,7 @@ from dispatch.runtime.logs import get_logger
 from google.protobuf.message import DecodeError
 
 from dispatch_relay.admission import Gate
-from dispatch_relay.channels.hall import Arrival
+from dispatch_relay.channels.arrival import Arrival
 from dispatch_relay.channels.handed import Handed
 from dispatch_relay.channels.wire import ChannelWire
 from dispatch_relay.front import Front

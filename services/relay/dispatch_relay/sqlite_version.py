@@ -13,22 +13,23 @@ from importlib.resources import files
 from pathlib import Path
 
 from dispatch import errors
+from dispatch.store_versions import target_below
 
-from dispatch_relay.migrations import EMPTY, HEAD, Dialect, check_known, sql, target_below
+from dispatch_relay.migrations import HEAD, REVISIONS, Dialect, check_known, sql
 from dispatch_relay.sqlite_writer import connect
 
 _FIRST = "0001"
 
 
-def version(path: Path) -> str:
-    """Say which version a store has; EMPTY where there is none. Raises errors.StoreFailed."""
+def version(path: Path) -> str | None:
+    """Say which version a store has; None where there is none. Raises errors.StoreFailed."""
     if not path.exists():
-        return EMPTY
+        return None
     with _opened(path) as db:
         return _version(db)
 
 
-def upgrade(path: Path) -> str:
+def upgrade(path: Path) -> str | None:
     """Make the store, or bring it to HEAD; gives the version that it had. Safe to repeat.
 
     Raises errors.StoreFailed, also for one that is newer.
@@ -37,7 +38,7 @@ def upgrade(path: Path) -> str:
     with _opened(path) as db:
         had = _version(db)
         check_known(had, where=str(path))
-        if had == EMPTY:
+        if had is None:
             _run(db, files("dispatch_relay").joinpath("schema.sql").read_text(), to=HEAD)
         elif had != HEAD:
             _run(db, sql(Dialect.SQLITE, start=had, end=HEAD), to=HEAD)
@@ -48,11 +49,11 @@ def upgrade(path: Path) -> str:
 def downgrade(path: Path, *, to: str | None) -> str:
     """Bring the store to an older version, one step if none is named; gives it.
 
-    Raises errors.StoreFailed, ValueError for a version that is none below it.
+    Raises errors.StoreFailed, errors.BadRequest for a version that is none below it.
     """
     had = version(path)
     check_known(had, where=str(path))
-    goal = target_below(had, to)
+    goal = target_below(had, to, REVISIONS)
     with _opened(path) as db:
         _run(db, sql(Dialect.SQLITE, start=had, end=goal), to=goal)
     return goal
@@ -67,13 +68,13 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         raise errors.StoreFailed(f"{path}: {failure}") from failure
 
 
-def _version(db: sqlite3.Connection) -> str:
+def _version(db: sqlite3.Connection) -> str | None:
     (tables,) = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'alembic_version'").fetchone()
     if tables:
         found = db.execute("SELECT version_num FROM alembic_version").fetchone()
-        return EMPTY if found is None else str(found[0])
+        return None if found is None else str(found[0])
     (number,) = db.execute("PRAGMA user_version").fetchone()
-    return f"{number:04}" if number else EMPTY
+    return f"{number:04}" if number else None
 
 
 def _run(db: sqlite3.Connection, script: str, *, to: str) -> None:

@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from dispatch.cli import Console, Exit, guarded
 from dispatch.errors import BadRequest
+from dispatch.store_versions import say_downgraded, say_upgraded, say_version
 
 from dispatch_relay import store_backup
+from dispatch_relay.store_backup import Data
 
 store = typer.Typer(help="What the relay keeps: its version, and backups of it.", no_args_is_help=True)
 store_backup.add_to(store)
 
-Data = Annotated[Path, typer.Option(help="Folder with all of the relay's state.", show_default=False)]
 Database = Annotated[
     Path | None, typer.Option(help="File with the address of a PostgreSQL database, in place of SQLite in the folder.")
 ]
@@ -29,12 +30,7 @@ def store_version(context: typer.Context, *, data: Data, database: Database = No
     def run(console: Console) -> Exit:
         from dispatch_relay.migrations import HEAD  # noqa: PLC0415 -- as above
 
-        found = migrating.version(data, database)
-        console.event(
-            {"event": "store", "version": found, "known": HEAD},
-            f"The store has version {found or 'none: nothing is in it yet'}; this program knows up to {HEAD}.",
-        )
-        return Exit.DONE
+        return say_version(console, migrating.version(data, database), known=HEAD)
 
     _on_store(context, run)
 
@@ -47,12 +43,7 @@ def store_upgrade(context: typer.Context, *, data: Data, database: Database = No
     def run(console: Console) -> Exit:
         from dispatch_relay.migrations import HEAD  # noqa: PLC0415 -- as above
 
-        had = migrating.upgrade(data, database)
-        console.event(
-            {"event": "store", "version": HEAD, "before": had},
-            f"The store has version {HEAD}" + (" already." if had == HEAD else f"; before, it had {had or 'none'}."),
-        )
-        return Exit.DONE
+        return say_upgraded(console, migrating.upgrade(data, database), now=HEAD)
 
     _on_store(context, run)
 
@@ -69,9 +60,7 @@ def store_downgrade(
     from dispatch_relay import migrating  # noqa: PLC0415 -- as above
 
     def run(console: Console) -> Exit:
-        now = migrating.downgrade(data, database, to=to)
-        console.event({"event": "store", "version": now}, f"The store has version {now}.")
-        return Exit.DONE
+        return say_downgraded(console, now=migrating.downgrade(data, database, to=to))
 
     _on_store(context, run)
 

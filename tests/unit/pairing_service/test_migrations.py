@@ -130,5 +130,4 @@ async def test_the_commands_tell_upgrade_and_go_back(tmp_path: Path) -> None:
     assert there[-1] == {"event": "store", "version": "0001"}
     assert told[-1] == {"event": "store", "version": "0001", "known": "0002"}
     assert back[-1] == {"event": "store", "version": "0002", "before": "0001"}
-    assert wrong != 0
-    assert refused[-1]["reason"] == "STORE_FAILED"
+    assert (wrong, refused[-1]["reason"]) == (2, "BAD_REQUEST")

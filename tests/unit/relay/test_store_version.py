@@ -12,7 +12,7 @@ import pytest
 from dispatch import errors
 from dispatch_relay import sqlite_version
 from dispatch_relay.log import Stood
-from dispatch_relay.migrations import EMPTY, HEAD, REVISIONS, Dialect, sql
+from dispatch_relay.migrations import HEAD, REVISIONS, Dialect, sql
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.sqlite_log import SqliteLog
 
@@ -60,7 +60,7 @@ async def test_rows_survive_every_step_down_and_up(tmp_path: Path) -> None:
     for older in reversed(REVISIONS[:-1]):
         assert sqlite_version.downgrade(path, to=None) == older
         assert (sqlite_version.version(path), rows_of(path)) == (older, before)
-    with pytest.raises(ValueError, match="none below it"):
+    with pytest.raises(errors.BadRequest, match="none below it"):
         sqlite_version.downgrade(path, to=None)
     log = await SqliteLog.open(path)  # as `serve` does
     assert (await log.thread(PAIR)).head_seq == len(await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)) == 1
@@ -82,9 +82,9 @@ async def test_a_store_from_before_there_was_a_note_of_its_version_is_the_first(
 
 def test_a_new_store_is_what_all_steps_make_of_an_empty_one(tmp_path: Path) -> None:
     new, stepped = tmp_path / "new.sqlite3", tmp_path / "stepped.sqlite3"
-    assert sqlite_version.upgrade(new) == EMPTY
+    assert sqlite_version.upgrade(new) is None
     with closing(sqlite3.connect(stepped)) as db:
-        db.executescript(sql(Dialect.SQLITE, start=EMPTY, end=HEAD))
+        db.executescript(sql(Dialect.SQLITE, start=None, end=HEAD))
     assert shape_of(new) == shape_of(stepped)
 
 

@@ -23,17 +23,10 @@ def test_servers_stand_one_a_line_with_one_user_for_all(tmp_path: Path) -> None:
     options = read(a_file(tmp_path, lines))
 
     assert options.servers == (Address("one", 4223), Address("::1", 4222))
-    assert (options.user, options.password, options.token, options.tls) == ("ada", "p@ss word", None, False)
+    assert (options.user, options.password, options.tls) == ("ada", "p@ss word", False)
     assert options.urls == ["nats://one:4223", "nats://[::1]:4222"]
     assert options.context() is None
     assert "p@ss" not in repr(options)
-
-
-def test_a_user_alone_is_a_token(tmp_path: Path) -> None:
-    options = read(a_file(tmp_path, "nats://s3cret@one:4222"))
-
-    assert (options.user, options.password, options.token) == (None, None, "s3cret")
-    assert "s3cret" not in repr(options)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +43,7 @@ def test_a_user_alone_is_a_token(tmp_path: Path) -> None:
         "nats://ada:s3cret@:4222",
         "nats://ada:s3cret@one:4222/more",
         "nats://ada:s3cret@one:4222?s3cret",
+        "nats://s3cret@one:4222",
         "nats://ada:s3cret@one\nnats://ada:other@two",
         "nats://ada:s3cret@one\ntls://ada:s3cret@two",
         b"nats://ada:s3cret\xff@one",

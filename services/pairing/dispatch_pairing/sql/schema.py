@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dispatch.errors import StoreFailed
 from dispatch.runtime.database import DatabaseAddress
+from dispatch.store_versions import check_known, target_below
 from sqlalchemy import Connection, delete, insert, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -65,7 +66,7 @@ async def upgrade(place: Place) -> tuple[str | None, str]:
 async def downgrade(place: Place, to: str | None = None) -> tuple[str | None, str]:
     """Bring the database back to an older revision, None for the one below; gives the one before and now.
 
-    Raises StoreFailed for one that is not older.
+    Raises StoreFailed, BadRequest for one that is not older.
     """
     async with _locked(place) as connection:
         return await connection.run_sync(_downgrade, place, to)
@@ -123,17 +124,8 @@ def _upgrade(connection: Connection, place: Place) -> tuple[str | None, str]:
 def _downgrade(connection: Connection, place: Place, to: str | None) -> tuple[str | None, str]:
     found = _found(connection)
     _check_known(found, place)
-    known = _known(place)
-    if to is None and found is not None and found != FIRST:
-        to = known[known.index(found) - 1]
-    if found is None or to is None or to not in known or to > found:
-        raise StoreFailed(
-            f"the store has version {found or 'none'}, from which there is no way down to {to or 'another'}"
-        )
-    if found == FIRST:
-        _stamp(connection, FIRST)
-    if to != found:
-        _run(connection, place, to, up=False)
+    to = target_below(found, to, _known(place))
+    _run(connection, place, to, up=False)
     return found, to
 
 
@@ -148,12 +140,7 @@ def _known(place: Place) -> list[str]:
 
 
 def _check_known(found: str | None, place: Place) -> None:
-    known = _known(place)
-    if found is not None and found not in known:
-        raise StoreFailed(
-            f"the store has version {found}, and this program knows up to {known[-1]}: "
-            "use the newer dispatch-pairing, or the backup from before its upgrade"
-        )
+    check_known(found, _known(place), store="the store", program="dispatch-pairing")
 
 
 def _run(connection: Connection, place: Place, to: str, *, up: bool) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dispatch.clock import Clock
-from dispatch.ids import Rng
 from dispatch.runtime.logs import get_logger
 from dispatch.runtime.metrics import CallMetrics
 from dispatch.runtime.origins import Origins
@@ -13,15 +11,10 @@ from starlette.types import ASGIApp
 
 from dispatch_pairing.api.desk import Desk
 from dispatch_pairing.api.method import Feed, Method
-from dispatch_pairing.bell import Bell
-from dispatch_pairing.ceremony import Ceremony
-from dispatch_pairing.credentials import Credentials
-from dispatch_pairing.devices import Devices
-from dispatch_pairing.history import History
+from dispatch_pairing.ground import Ground
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
-from dispatch_pairing.stamp import Stamp
-from dispatch_pairing.store import Store
+from dispatch_pairing.parts import Parts
 from dispatch_pairing.web.account import AccountPages
 from dispatch_pairing.web.calls_guard import CallsGuard
 from dispatch_pairing.web.devices import DevicePages
@@ -38,43 +31,28 @@ from dispatch_pairing.web.tasks import TaskPages
 _log = get_logger()
 
 
-def account_page(
-    *,
-    store: Store,
-    bell: Bell,
-    clock: Clock,
-    rng: Rng,
-    limits: Limits,
-    metrics: Metrics,
-    credentials: Credentials,
-    devices: Devices,
-    history: History,
-    ceremony: Ceremony,
-    provider: Provider | None,
-    form_stamp: Stamp,
-    service_name: str,
-    names: frozenset[str],
-) -> ASGIApp:
+def account_page(ground: Ground, parts: Parts, *, provider: Provider | None, names: frozenset[str]) -> ASGIApp:
     """Give the page as an ASGI application. `names` are the hosts by which it may be asked for."""
-    renderer = Renderer(service_name=service_name)
-    sessions = Sessions(store=store, clock=clock, rng=rng, limits=limits, stamp=form_stamp)
-    parts = (
+    store, clock, limits, metrics = ground.store, ground.clock, ground.limits, ground.metrics
+    renderer = Renderer(service_name=ground.service_name)
+    sessions = Sessions(store=store, clock=clock, rng=ground.rng, limits=limits, stamp=ground.keys.stamp("web form"))
+    pages = (
         Signing(
-            credentials=credentials,
+            credentials=parts.credentials,
             sessions=sessions,
             store=store,
             renderer=renderer,
             metrics=metrics,
             provider=provider,
         ),
-        DevicePages(devices=devices, renderer=renderer),
-        RequestPages(ceremony=ceremony, store=store, clock=clock, renderer=renderer),
-        TaskPages(history=history, devices=devices, limits=limits, renderer=renderer),
+        DevicePages(devices=parts.devices, renderer=renderer),
+        RequestPages(ceremony=parts.ceremony, store=store, clock=clock, renderer=renderer),
+        TaskPages(history=parts.history, devices=parts.devices, limits=limits, renderer=renderer),
         AccountPages(
-            credentials=credentials,
+            credentials=parts.credentials,
             sessions=sessions,
             store=store,
-            bell=bell,
+            bell=ground.bell,
             clock=clock,
             limits=limits,
             metrics=metrics,
@@ -82,7 +60,7 @@ def account_page(
         ),
     )
     site = Site(
-        pages=[page for part in parts for page in part.pages()],
+        pages=[page for one in pages for page in one.pages()],
         sessions=sessions,
         renderer=renderer,
         clock=clock,

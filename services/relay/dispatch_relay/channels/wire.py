@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dispatch import errors
 
-from dispatch_relay.channels.hall import Arrival
+from dispatch_relay.channels.arrival import Arrival
 from dispatch_relay.channels.side import Over
 from dispatch_relay.channels.words import Ended, How
 from dispatch_relay.wire import Gone

@@ -12,13 +12,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from dispatch import errors
+from dispatch import store_versions
 
 REVISIONS = ("0001", "0002")
 """Oldest first. A test compares them with `versions`."""
 HEAD = REVISIONS[-1]
-EMPTY = ""
-"""The version of a store that has nothing in it yet."""
 
 
 class Dialect(Enum):
@@ -28,29 +26,13 @@ class Dialect(Enum):
     POSTGRESQL = "postgresql"
 
 
-def check_known(version: str, *, where: str) -> None:
+def check_known(version: str | None, *, where: str) -> None:
     """Refuse a store that a newer relay has written. Raises errors.StoreFailed, with both versions."""
-    if version not in {EMPTY, *REVISIONS}:
-        raise errors.StoreFailed(
-            f"{where} is at version {version}, and this relay knows up to {HEAD}: run a newer relay,"
-            f" or bring it back with that one (dispatch-relay store downgrade --to {HEAD})"
-        )
+    store_versions.check_known(version, REVISIONS, store=where, program="dispatch-relay")
 
 
-def target_below(version: str, to: str | None) -> str:
-    """Say where a downgrade ends: one revision lower, if nothing else is said. Raises ValueError."""
-    at = REVISIONS.index(version) if version in REVISIONS else 0
-    if at == 0:
-        raise ValueError(f"version {version or 'none'} is the first: there is none below it")
-    if to is None:
-        return REVISIONS[at - 1]
-    if to not in REVISIONS[:at]:
-        raise ValueError(f"{to!r} is no version below {version}: {', '.join(REVISIONS[:at])}")
-    return to
-
-
-def sql(dialect: Dialect, *, start: str, end: str) -> str:
-    """Write the SQL that leads from one version to another, with the note of it in `alembic_version`."""
+def sql(dialect: Dialect, *, start: str | None, end: str) -> str:
+    """Write the SQL that leads from one version to another, None for an empty store, with the note of it in `alembic_version`."""
     # Takes longer to import than a relay that needs nothing of it should take to start.
     from alembic.config import Config  # noqa: PLC0415
     from alembic.runtime.environment import EnvironmentContext  # noqa: PLC0415
@@ -60,16 +42,16 @@ def sql(dialect: Dialect, *, start: str, end: str) -> str:
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")
     scripts = ScriptDirectory.from_config(config)
-    up = start == EMPTY or REVISIONS.index(end) > REVISIONS.index(start)
+    up = start is None or REVISIONS.index(end) > REVISIONS.index(start)
 
     def steps(_revision: Any, _context: Any) -> Sequence[Any]:
         if up:
             # As alembic's own commands do.
-            return scripts._upgrade_revs(end, start or None)  # type: ignore[arg-type]  # None is the beginning, also for alembic
+            return scripts._upgrade_revs(end, start)  # type: ignore[arg-type]  # None is the beginning, also for alembic
         return scripts._downgrade_revs(end, start)
 
     written = io.StringIO()
-    environment = EnvironmentContext(config, scripts, fn=steps, as_sql=True, starting_rev=start or None)
+    environment = EnvironmentContext(config, scripts, fn=steps, as_sql=True, starting_rev=start)
     with environment:
         environment.configure(dialect_name=dialect.value, output_buffer=written, transactional_ddl=False)
         environment.run_migrations()

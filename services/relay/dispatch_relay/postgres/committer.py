@@ -43,8 +43,9 @@ _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _NUMBERED = "INSERT INTO batch (relay, number, at) VALUES ($1, 0, now()) ON CONFLICT DO NOTHING"
 # FOR UPDATE: a transaction that is still under way holds the row, and is waited for.
 _LOOK_UP = "SELECT number FROM batch WHERE relay = $1 FOR UPDATE"
-_GIVE_BACK = """DELETE FROM seat USING unnest($2::bytea[], $3::bigint[]) AS a (pair_id, number)
+LEAVE = """DELETE FROM seat USING unnest($2::bytea[], $3::bigint[]) AS a (pair_id, number)
 WHERE seat.relay = $1 AND seat.pair_id = a.pair_id AND seat.number = a.number"""
+"""Leaves seats of a relay ($1), each by its pairing and number: one that was lost and taken again stays."""
 _NOT_STORABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, OverflowError, TypeError)
 """Where one op is what can't be stored, and not the database in trouble."""
 
@@ -207,7 +208,7 @@ class Committer:
     async def _give_back(self, left: Sequence[GiveBack]) -> None:
         try:
             db = await self._connected()
-            await db.execute(_GIVE_BACK, self._relay, [one.pair_id for one in left], [one.number for one in left])
+            await db.execute(LEAVE, self._relay, [one.pair_id for one in left], [one.number for one in left])
         except Exception as failure:
             self._drop()
             # They are, by `seats`, when it looks over what is its own.

@@ -17,7 +17,7 @@ from dispatch.runtime.database import DatabaseAddress
 from dispatch.runtime.logs import get_logger
 
 from dispatch_relay.postgres import connecting
-from dispatch_relay.postgres.committer import Committer, GiveBack
+from dispatch_relay.postgres.committer import LEAVE, Committer, GiveBack
 from dispatch_relay.postgres.connecting import BROKEN, Connection
 from dispatch_relay.postgres.reading import WATCHED
 from dispatch_relay.seats import Lost
@@ -57,8 +57,6 @@ INSERT INTO seat (pair_id, relay, number) SELECT pair_id, $1, nextval('seat_numb
 ON CONFLICT (pair_id) DO UPDATE SET relay = excluded.relay, number = excluded.number
 WHERE seat.relay <> excluded.relay AND NOT {_LIVES.format(relay="seat.relay")} RETURNING pair_id, number"""  # noqa: S608 -- constants
 _HELD = "SELECT pair_id, number FROM seat WHERE relay = $1"
-_LEAVE = """DELETE FROM seat USING unnest($2::bytea[], $3::bigint[]) AS a (pair_id, number)
-WHERE seat.relay = $1 AND seat.pair_id = a.pair_id AND seat.number = a.number"""
 _LEAVE_ALL = "DELETE FROM seat WHERE relay = $1"
 _FORGET_ME = "DELETE FROM relay WHERE id = $1"
 # Of those that were gone for long: a seat that nobody had to watch over, the relay itself, its last batch.
@@ -217,7 +215,7 @@ class PostgresSeats:
         left = asyncio.get_running_loop().create_future()
         self._leaving |= dict.fromkeys((pair_id for pair_id, _ in stray), left)
         try:
-            await db.execute(_LEAVE, self.relay, [pair_id for pair_id, _ in stray], [number for _, number in stray])
+            await db.execute(LEAVE, self.relay, [pair_id for pair_id, _ in stray], [number for _, number in stray])
         finally:
             for pair_id, _ in stray:
                 del self._leaving[pair_id]

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 
 from dispatch import errors
 from dispatch.runtime.database import DatabaseAddress
+from dispatch.store_versions import target_below
 
-from dispatch_relay.migrations import EMPTY, HEAD, Dialect, check_known, sql, target_below
+from dispatch_relay.migrations import HEAD, REVISIONS, Dialect, check_known, sql
 from dispatch_relay.postgres import connecting
 from dispatch_relay.postgres.connecting import BROKEN, Connection
 
@@ -25,13 +26,13 @@ _PATIENT = "; ".join(
 _MIGRATION_SECONDS = 3_600.0
 
 
-async def version(address: DatabaseAddress) -> str:
-    """Say which version the store has; EMPTY where there is none. Raises errors.StoreFailed."""
+async def version(address: DatabaseAddress) -> str | None:
+    """Say which version the store has; None where there is none. Raises errors.StoreFailed."""
     async with _connected(address) as db:
         return await _version(db)
 
 
-async def upgrade(address: DatabaseAddress) -> str:
+async def upgrade(address: DatabaseAddress) -> str | None:
     """Make the store, or bring it to HEAD; gives the version that it had. Safe to repeat, and in several processes at once.
 
     Raises errors.StoreFailed, also for one that is newer.
@@ -53,14 +54,14 @@ async def upgrade(address: DatabaseAddress) -> str:
 async def downgrade(address: DatabaseAddress, *, to: str | None) -> str:
     """Bring the store to an older version, one step if none is named; gives it. No relay may run.
 
-    Raises errors.StoreFailed, ValueError for a version that is none below it.
+    Raises errors.StoreFailed, errors.BadRequest for a version that is none below it.
     """
     async with _connected(address) as db:
         await _alone(db)
         async with db.transaction(isolation="read_committed"):
             had = await _version(db)
             check_known(had, where=str(address))
-            goal = target_below(had, to)
+            goal = target_below(had, to, REVISIONS)
             await db.execute(sql(Dialect.POSTGRESQL, start=had, end=goal), timeout=_MIGRATION_SECONDS)
     return goal
 
@@ -74,11 +75,11 @@ async def _alone(db: Connection) -> None:
     await db.execute(_LOCK, timeout=_MIGRATION_SECONDS)
 
 
-async def _version(db: Connection) -> str:
+async def _version(db: Connection) -> str | None:
     if not await db.fetchval(_THERE):
-        return EMPTY
+        return None
     found: str | None = await db.fetchval(_VERSION)
-    return found or EMPTY
+    return found
 
 
 @contextlib.asynccontextmanager
