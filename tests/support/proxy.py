@@ -77,13 +77,17 @@ class Proxy:
         """Tell whether nothing comes through."""
         return not self._flowing.is_set()
 
+    def _choose(self) -> Address:
+        return self.target
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuse or self._over.is_set():
             writer.transport.abort()
             return
         self.connections += 1
         self._writers.add(writer)
-        connecting = asyncio.create_task(asyncio.open_connection(self.target.host, self.target.port))
+        target = self._choose()
+        connecting = asyncio.create_task(asyncio.open_connection(target.host, target.port))
         self._tasks.add(connecting)  # else one that comes just at the end outlives the proxy
         connecting.add_done_callback(self._tasks.discard)
         try:
@@ -123,3 +127,14 @@ class Proxy:
         finally:
             sink.transport.abort()
             self._writers.discard(sink)
+
+
+class Rotation(Proxy):
+    """Gives each new connection to the next of several servers, in turn, as a load balancer does; whoever met none comes again."""
+
+    def __init__(self, *targets: str) -> None:
+        super().__init__(targets[0])
+        self._targets = itertools.cycle([Address.parse(target) for target in targets])
+
+    def _choose(self) -> Address:
+        return next(self._targets)
