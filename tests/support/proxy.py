@@ -19,8 +19,8 @@ class Proxy:
 
     `cut` breaks all connections (new ones work); `freeze` keeps them open but lets nothing through until `thaw`;
     `latency_seconds` delays each chunk, both ways; `refuse` closes new connections at once; `cut_at_chunk` cuts and
-    `freeze_at_chunk` freezes once, at the chunk of that number, before it is through. `most_chunks` freezes by itself each
-    connection that has carried so many: what is bulky, and nothing else.
+    `freeze_at_chunk` freezes once, at the chunk of that number, before it is through; `freeze_at_words` at the first chunk with
+    these bytes. `most_chunks` freezes by itself each connection that has carried so many: what is bulky, and nothing else.
     """
 
     def __init__(self, target: str) -> None:
@@ -33,6 +33,7 @@ class Proxy:
         self.chunks = 0
         self.cut_at_chunk = 0
         self.freeze_at_chunk = 0
+        self.freeze_at_words = b""
         self.most_chunks = 0
         self.frozen_alone = 0  # connections, by `most_chunks`
         self._flowing = asyncio.Event()
@@ -116,7 +117,8 @@ class Proxy:
                     self.chunks += 1
                     if self.chunks == self.cut_at_chunk:
                         self.cut()
-                    if self.chunks == self.freeze_at_chunk:
+                    if self.chunks == self.freeze_at_chunk or (self.freeze_at_words and self.freeze_at_words in chunk):
+                        self.freeze_at_words = b""
                         self.freeze()
                         await self._flowing.wait()
                     if next(carried) == self.most_chunks:
