@@ -63,7 +63,8 @@ class Feed:
     def _take(self, news: pb.FollowTrustResponse) -> None:
         self.revoked += [one.device_id for one in news.revoked_devices]
         self.ended += [one.pair_id for one in news.ended_pairings]
-        self.sequences += sorted(one.sequence for one in (*news.revoked_devices, *news.ended_pairings))
+        of_devices = [one.sequence for one in news.revoked_devices]
+        self.sequences += sorted([*of_devices, *(one.sequence for one in news.ended_pairings)])
         self.sequence = max(self.sequence, news.sequence)
 
 
