@@ -34,7 +34,7 @@ class ScaledWorld(World):
         self.postgres = postgres
         self.nats = nats
         self.databases: dict[str, str] = {}
-        self.relays: list[Process] = []
+        self.relays: dict[int, Process] = {}
         self._bus = ("--bus", str(nats.address_file(folder / "bus")))
         self._listen = [address_to_come_back_to() for _ in range(RELAYS)]
         self._metrics = [""] * RELAYS
@@ -71,7 +71,7 @@ class ScaledWorld(World):
 
     async def stop_services(self) -> None:
         """Stop all of them in order."""
-        await asyncio.gather(*(relay.stop() for relay in self.relays))
+        await asyncio.gather(*(relay.stop() for relay in self.relays.values()))
         self.relays.clear()
         await self.pairing.stop()
 
@@ -83,7 +83,7 @@ class ScaledWorld(World):
             env={"DISPATCH_RELAY_NAMES": self.relay_address},
         )
         self._metrics[number] = (await relay.event("listening"))["metrics"]
-        self.relays[number : number + 1] = [relay]
+        self.relays[number] = relay
 
     async def kill_relay_with_most_seats(self) -> int:
         """Kill the relay that most pairings have their seat at; gives its number."""
