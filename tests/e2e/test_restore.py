@@ -6,6 +6,7 @@ Product row P12. What a restored pairing service must do at each step of a cerem
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -45,16 +46,20 @@ async def world(tmp_path: Path) -> AsyncIterator[HostedWorld]:
         yield world
 
 
-async def back_up(world: World, program: str, folder: str) -> Path:
+def kept_in(world: World, program: str, folder: str) -> tuple[str, str]:
+    return ("--home" if program == "dispatch-host" else "--data", str(world.folder / folder))
+
+
+async def back_up(world: World, program: str, folder: str, *options: str) -> Path:
     file = world.folder / f"{folder}.backup"
-    code, events = await run(program, "store", "backup", str(file), "--data", str(world.folder / folder))
+    code, events = await run(program, "store", "backup", str(file), *options, *kept_in(world, program, folder))
     assert (code, events[0]["event"], events[0]["keys"]) == (0, "backed_up", True), events
     return file
 
 
 async def restore(world: World, program: str, folder: str, file: Path) -> None:
     (world.folder / folder).rename(world.folder / f"{folder}.lost")
-    code, events = await run(program, "store", "restore", str(file), "--data", str(world.folder / folder))
+    code, events = await run(program, "store", "restore", str(file), *kept_in(world, program, folder))
     assert (code, events[0]["event"]) == (0, "restored"), events
 
 
@@ -85,11 +90,22 @@ async def test_devices_go_on_after_a_restore_or_hear_what_to_do_and_no_task_runs
 
     of_pairing = await back_up(world, "dispatch-pairing", "pairing")
     of_relay = await back_up(world, "dispatch-relay", "relay")
+    of_host = await back_up(world, "dispatch-host", "desk", "--keys")
 
-    # Life goes on: the task ends, another is done, a third phone comes, the second is lost and revoked.
+    # Life goes on: the task ends, another is done.
     world.let_go()
     assert await phone.ended() == 0
     tasks.append(await done(world))
+
+    # The computer loses its home, and is what it was: both phones go on with it, and neither signs in or pairs.
+    world.host.signal(signal.SIGKILL)
+    await world.host.ended()
+    await restore(world, "dispatch-host", "desk", of_host)
+    world.host = await world.run_host("desk")
+    tasks.append(await done(world))
+    await done(world, phone="tablet")
+
+    # A third phone comes, the second is lost and revoked.
     await world.sign_in("dispatch-phone", "watch")
     await world.pair("desk", "watch")
     code, events = await run("dispatch-phone", "revoke", "tablet", "--home", world.home("pocket"))
@@ -117,6 +133,12 @@ async def test_devices_go_on_after_a_restore_or_hear_what_to_do_and_no_task_runs
 
     code, thread = await run("dispatch-phone", "thread", "--home", world.home("pocket"))
     assert code == 0
-    for event in ("accepted", "started", "ended"):
+    for event in ("accepted", "started"):
         times = Counter(one["task_id"] for one in thread if one["event"] == event)
         assert times == dict.fromkeys(tasks, 1), (event, thread)
+    # Of the task that ran at the moment of its backup the computer knew that it ran, and says behind the mark that it does no more.
+    ends = {
+        task: [one["outcome"] for one in thread if one["event"] == "ended" and one["task_id"] == task] for task in tasks
+    }
+    assert ends == {key: ["done"] for key in tasks} | {running["task_id"]: ["done", "interrupted"]}
+    assert [one["event"] for one in thread].count("restored") == 1

@@ -19,40 +19,10 @@ from dispatch.api.pairing.v1 import pairing_pb2 as pb
 
 from tests.support.nats import NatsServer
 from tests.support.pairing_device import PAIRING, PASSWORD, TRUST, Code, Device, a_host, a_phone, signed_pairing, words
-from tests.support.ports import address_to_come_back_to
+from tests.support.pairing_services import RELAYS, PairingServices
 from tests.support.postgres import PostgresServer
-from tests.support.processes import Process, run
+from tests.support.processes import run
 from tests.support.waiting import DEADLINE_SECONDS
-
-
-class World:
-    """The servers, and what each service is told."""
-
-    def __init__(self, folder: Path, database: PostgresServer, nats: NatsServer, name: str) -> None:
-        self.folder = folder
-        self.database = database
-        self.nats = nats
-        self.stored = ("--database", str(database.address_file(name, folder / "database")))
-        self.bus = ("--bus", str(nats.address_file(folder / "bus")), "--relay", "relay.example:7302")
-        self.addresses = [address_to_come_back_to() for _ in range(2)]
-        self.services: list[Process] = []
-
-    async def serve(self, number: int) -> Process:
-        """Start a service, with a data folder of its own and keys that both have."""
-        process = await Process.start(
-            *("dispatch-pairing", "serve", "--listen", self.addresses[number]),
-            *("--data", str(self.folder / f"data {number}"), "--keys", str(self.folder / "keys")),
-            *("--metrics", "127.0.0.1:0", *self.stored, *self.bus),
-        )
-        await process.event("listening")
-        return process
-
-    async def operator(self, *more: str, stdin: str = "") -> list[dict[str, object]]:
-        """Run an operator's command on the database."""
-        words_ = ("dispatch-pairing", *more, "--data", str(self.folder / "data 0"), *self.stored)
-        code, events = await run(*words_, stdin=stdin)
-        assert code == 0, events
-        return events
 
 
 @pytest.fixture
@@ -61,16 +31,10 @@ def database(postgres: PostgresServer) -> PostgresServer:
 
 
 @pytest.fixture
-async def world(database: PostgresServer, tmp_path: Path) -> AsyncIterator[World]:
+async def world(database: PostgresServer, tmp_path: Path) -> AsyncIterator[PairingServices]:
     with NatsServer.running() as nats:
-        world = World(tmp_path, database, nats, await database.new_database())
-        # Together, on an empty database: one makes the schema, the name and the key for both.
-        world.services += await asyncio.gather(world.serve(0), world.serve(1))
-        await world.operator("account", "add", "ada", "--password-stdin", stdin=PASSWORD)
-        try:
-            yield world
-        finally:
-            await asyncio.gather(*(one.stop() for one in world.services))
+        async with PairingServices.running(tmp_path, database, nats) as services:
+            yield services
 
 
 @asynccontextmanager
@@ -98,7 +62,7 @@ async def works(device: Device) -> bool:
         return False
 
 
-async def test_what_people_notice_while_each_of_the_four_is_killed(world: World) -> None:
+async def test_what_people_notice_while_each_of_the_four_is_killed(world: PairingServices) -> None:
     """One story, since each service takes a start: it begins with both, and ends with all back."""
     host, phone = a_host(world.addresses[0]), a_phone(world.addresses[1])
     await asyncio.gather(host.sign_in(), phone.sign_in())
@@ -128,7 +92,7 @@ async def test_what_people_notice_while_each_of_the_four_is_killed(world: World)
     # A relay follows one; the other revokes.
     relay = a_host(world.addresses[1])
     relay.nonce = b"not looked at"
-    request = pb.FollowTrustRequest(relay_address="relay.example:7302")
+    request = pb.FollowTrustRequest(relay_address=RELAYS)
     async with asyncio.timeout(DEADLINE_SECONDS), relay.follow(f"{TRUST}FollowTrust", request) as feed:
         assert (await feed.next()).complete
         await host.revoke(phone)

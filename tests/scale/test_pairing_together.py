@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
-from dispatch.ids import OfferId
 from dispatch.runtime import bus
 from dispatch.runtime.database import parse_database
 from dispatch_pairing.bus_bell import BusBell
@@ -28,6 +27,7 @@ from tests.support.nats import NatsServer
 from tests.support.pairing_device import DEVICE, PAIRING, TRUST, Code, Device, a_host, signed_pairing, words
 from tests.support.pairing_service import PairingService, with_limits
 from tests.support.postgres import PostgresServer
+from tests.support.proxy import Proxy
 from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 
 
@@ -204,20 +204,77 @@ async def test_without_the_bus_a_ceremony_takes_looks_instead_of_rings(
         nats.start()
 
 
-async def test_rings_that_were_lost_while_the_bus_was_away_are_made_up_for_when_it_is_back(
+@asynccontextmanager
+async def two_bells(options: bus.BusOptions) -> AsyncIterator[tuple[BusBell, BusBell]]:
+    """Give the bells of two services, which hear each other."""
+    one, other = BusBell(options), BusBell(options)
+    async with one.on(), other.on():
+        await until_so(lambda: carried(one, other))
+        await until_so(lambda: carried(other, one))
+        yield one, other
+
+
+async def carried(rings: BusBell, hears: BusBell, *, within_ms: int = 500) -> bool:
+    """Tell whether a ring came over the bus: whoever is on the bus again also wakes all, those of another topic with it."""
+    topic = os.urandom(16)
+    with hears.bell.listen(topic) as ear, hears.bell.listen(os.urandom(16)) as another:
+        rings.bell.ring(topic)
+        await ear.wait(at_most_ms=within_ms)
+        return ear.rung and not another.rung
+
+
+async def test_rings_are_heard_by_the_other_service_again_when_the_bus_is_back(
     nats: NatsServer, tmp_path: Path
 ) -> None:
-    bell = BusBell(bus.read(nats.address_file(tmp_path / "bus")))
-    topic = OfferId(b"o" * 16)
-    async with bell.on():
-        with bell.bell.listen(topic) as ear:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                await ear.wait(at_most_ms=int(DEADLINE_SECONDS) * 1_000)  # it is connected
-                ear.clear()
-                nats.kill()
+    async with two_bells(bus.read(nats.address_file(tmp_path / "bus"))) as (one, other):
+        for _ in range(2):
+            nats.kill()
+            nats.start()
+
+            await until_so(lambda: carried(one, other))
+            await until_so(lambda: carried(other, one))
+
+
+async def test_rings_while_the_bus_was_away_are_made_up_for_when_it_is_back(nats: NatsServer, tmp_path: Path) -> None:
+    """However many they were: who waits at the other service is woken, and looks."""
+    topic = os.urandom(16)
+    async with two_bells(bus.read(nats.address_file(tmp_path / "bus"))) as (one, other):
+        with other.bell.listen(topic) as ear:
+            nats.kill()
+            try:
+                one.bell.ring(topic)
+                for number in range(5_000):  # more than are kept
+                    one.bell.ring(b"%16d" % number)
+                await ear.wait(at_most_ms=100)
+                heard = ear.rung
+            finally:
                 nats.start()
-                await ear.wait(at_most_ms=int(DEADLINE_SECONDS) * 1_000)
-            assert ear.rung
+            assert not heard
+            await until(lambda: ear.rung)
+        await until_so(lambda: carried(one, other))
+
+
+async def test_a_bus_that_stands_still_as_a_service_comes_is_left_and_tried_again(
+    nats: NatsServer, tmp_path: Path
+) -> None:
+    """It takes the service in, and then says nothing: nobody knows whether it hears."""
+    async with Proxy(f"{nats.host}:{nats.port}") as proxy:
+        proxy.freeze_at_words = b"SUB "  # what the service listens to: all before that is through
+        file = nats.address_file(tmp_path / "bus")
+        behind = tmp_path / "behind"
+        behind.touch(mode=0o600)
+        behind.write_text(nats.url.replace(f"{nats.host}:{nats.port}", proxy.address))
+        one, other = BusBell(bus.read(behind)), BusBell(bus.read(file))
+        async with one.on(), other.on():
+            await until(lambda: proxy.frozen)
+            assert not await carried(other, one)
+            proxy.cut()
+            proxy.thaw()
+
+            await until_so(lambda: carried(other, one))
+            await until(lambda: proxy.connections >= 3)  # by itself, and by the loop, which had no answer
+            await until_so(lambda: carried(other, one))
+            await until_so(lambda: carried(one, other))
 
 
 async def test_whoever_is_on_the_bus_can_wake_people_and_nothing_else(nats: NatsServer, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ QUICK = {
 }
 
 
-class World:
+class Relays:
     """The servers and both relays."""
 
     def __init__(
@@ -114,7 +114,7 @@ class Couple:
     host: DeviceEnd
     phone: DeviceEnd
 
-    def __init__(self, world: World, pair: Pair) -> None:
+    def __init__(self, world: Relays, pair: Pair) -> None:
         self.world = world
         self.pair = pair
         self.posted: list[bytes] = []
@@ -188,9 +188,9 @@ def nats() -> Iterator[NatsServer]:
 
 
 @pytest.fixture
-async def world(postgres: PostgresServer, nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
+async def world(postgres: PostgresServer, nats: NatsServer, tmp_path: Path) -> AsyncIterator[Relays]:
     async with TrustService() as trust:
-        world = World(tmp_path, postgres, nats, trust, await postgres.new_database())
+        world = Relays(tmp_path, postgres, nats, trust, await postgres.new_database())
         world.relays += await asyncio.gather(world.serve(0), world.serve(1))
         try:
             yield world
@@ -202,7 +202,7 @@ def told(what: str, since: float) -> None:
     print(f"{what}: a task was done again after {time.monotonic() - since:.1f} s")  # noqa: T201 -- a figure for who reads the run
 
 
-async def test_nothing_is_lost_whichever_of_the_four_ends(world: World) -> None:
+async def test_nothing_is_lost_whichever_of_the_four_ends(world: Relays) -> None:
     """One story, since each relay takes a start: it begins with both, and each fault begins when all is well again."""
     async with world.apart() as couple:
         await couple.task(b"apart", 0, 1)
@@ -244,7 +244,7 @@ async def test_nothing_is_lost_whichever_of_the_four_ends(world: World) -> None:
         await couple.is_whole(0, 1)
 
 
-async def test_a_frozen_relay_loses_its_seat_and_what_it_then_writes_does_not_count(world: World) -> None:
+async def test_a_frozen_relay_loses_its_seat_and_what_it_then_writes_does_not_count(world: Relays) -> None:
     async with world.apart() as couple:
         await couple.task(b"before", 0, 1)
         began = time.monotonic()
@@ -264,7 +264,7 @@ async def test_a_frozen_relay_loses_its_seat_and_what_it_then_writes_does_not_co
         assert len([row for row in couple.phone.rows() if row > 0]) == 3
 
 
-async def test_relays_are_replaced_one_by_one_while_tasks_run_and_a_revocation_cuts_at_once(world: World) -> None:
+async def test_relays_are_replaced_one_by_one_while_tasks_run_and_a_revocation_cuts_at_once(world: Relays) -> None:
     async with world.apart() as couple:
         for number in (0, 1):
             began = time.monotonic()
@@ -281,7 +281,7 @@ async def test_relays_are_replaced_one_by_one_while_tasks_run_and_a_revocation_c
         assert isinstance(await couple.phone.ended(), errors.DeviceRevoked)
 
 
-async def a_transfer(world: World, pair: Pair) -> None:
+async def a_transfer(world: Relays, pair: Pair) -> None:
     transfer_id = new_id()
     phone, host = TransferEnd(pair.phone, world.addresses[1]), TransferEnd(pair.host, world.addresses[0])
     async with phone, host:

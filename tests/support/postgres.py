@@ -6,6 +6,7 @@ A module or a session has one (`with PostgresServer.running() as server`), each 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import os
@@ -184,3 +185,24 @@ class PostgresServer:
         finally:
             await db.close()
         return cut
+
+    def dump(self, database: str, file: Path) -> None:
+        """Write a backup of a database, also while it is used: as docs/backup.md tells operators to."""
+        self._tool("pg_dump", "--format=custom", f"--file={file}", database)
+
+    async def restore(self, file: Path) -> str:
+        """Put a backup into an empty database, and give the name of that."""
+        name = await self.new_database()
+        await asyncio.to_thread(self._tool, "pg_restore", "--exit-on-error", f"--dbname={name}", str(file))
+        return name
+
+    def _tool(self, program: str, *words: str) -> None:
+        place = ("--host", self.host, "--port", str(self.port), "--username", USER, "--no-password")
+        done = subprocess.run(
+            [str(self._bin / program), *place, *words],
+            env={**os.environ, "PGPASSWORD": self.password},
+            capture_output=True,
+            check=False,
+            timeout=DEADLINE_SECONDS,
+        )
+        assert done.returncode == 0, done.stderr.decode()

@@ -19,8 +19,8 @@ class Proxy:
 
     `cut` breaks all connections (new ones work); `freeze` keeps them open but lets nothing through until `thaw`;
     `latency_seconds` delays each chunk, both ways; `refuse` closes new connections at once; `cut_at_chunk` cuts and
-    `freeze_at_chunk` freezes once, at the chunk of that number, before it is through. `most_chunks` freezes by itself each
-    connection that has carried so many: what is bulky, and nothing else.
+    `freeze_at_chunk` freezes once, at the chunk of that number, before it is through; `freeze_at_words` at the first chunk with
+    these bytes. `most_chunks` freezes by itself each connection that has carried so many: what is bulky, and nothing else.
     """
 
     def __init__(self, target: str) -> None:
@@ -33,6 +33,7 @@ class Proxy:
         self.chunks = 0
         self.cut_at_chunk = 0
         self.freeze_at_chunk = 0
+        self.freeze_at_words = b""
         self.most_chunks = 0
         self.frozen_alone = 0  # connections, by `most_chunks`
         self._flowing = asyncio.Event()
@@ -77,13 +78,17 @@ class Proxy:
         """Tell whether nothing comes through."""
         return not self._flowing.is_set()
 
+    def _choose(self) -> Address:
+        return self.target
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.refuse or self._over.is_set():
             writer.transport.abort()
             return
         self.connections += 1
         self._writers.add(writer)
-        connecting = asyncio.create_task(asyncio.open_connection(self.target.host, self.target.port))
+        target = self._choose()
+        connecting = asyncio.create_task(asyncio.open_connection(target.host, target.port))
         self._tasks.add(connecting)  # else one that comes just at the end outlives the proxy
         connecting.add_done_callback(self._tasks.discard)
         try:
@@ -112,7 +117,8 @@ class Proxy:
                     self.chunks += 1
                     if self.chunks == self.cut_at_chunk:
                         self.cut()
-                    if self.chunks == self.freeze_at_chunk:
+                    if self.chunks == self.freeze_at_chunk or (self.freeze_at_words and self.freeze_at_words in chunk):
+                        self.freeze_at_words = b""
                         self.freeze()
                         await self._flowing.wait()
                     if next(carried) == self.most_chunks:
@@ -123,3 +129,14 @@ class Proxy:
         finally:
             sink.transport.abort()
             self._writers.discard(sink)
+
+
+class Rotation(Proxy):
+    """Gives each new connection to the next of several servers, in turn, as a load balancer does; whoever met none comes again."""
+
+    def __init__(self, *targets: str) -> None:
+        super().__init__(targets[0])
+        self._targets = itertools.cycle([Address.parse(target) for target in targets])
+
+    def _choose(self) -> Address:
+        return next(self._targets)

@@ -125,6 +125,91 @@ def test_every_mistake_of_options_files_and_settings_is_said_at_once(
     assert sorted(os.listdir(tmp_path)) == ["file"]
 
 
+LEAVES_NO_TRACE = "hunter2"
+"""A password in files that are wrong: no mistake may quote it."""
+
+PAIRING_SCALED = ("serve", "--listen", "nonsense", "--metrics", "three", "--relay", "also")
+RELAY_SCALED = ("serve", "--listen", "nonsense", "--metrics", "three", "--pairing", "also")
+
+
+def a_file(path: Path, content: str, mode: int = 0o600) -> Path:
+    path.write_text(content)
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+@pytest.mark.parametrize(
+    ("database", "bus", "mistakes"),
+    [
+        (
+            (f"postgresql://ada:{LEAVES_NO_TRACE}@/x", 0o600),
+            (f"nats://ada:{LEAVES_NO_TRACE}@127.0.0.1\nhttp://ada:{LEAVES_NO_TRACE}@127.0.0.1", 0o600),
+            ("database has no address of a database: it names no host", "bus, line 2: not nats://"),
+        ),
+        (
+            (f"postgresql://ada:{LEAVES_NO_TRACE}@h/x", 0o644),
+            (f"nats://ada:{LEAVES_NO_TRACE}@127.0.0.1", 0o640),
+            ("database may be read by others: chmod 600", "bus may be read by others: chmod 600"),
+        ),
+        ((None), (None), ("database can't be read: No such file", "bus can't be read: No such file")),
+        (
+            ("one two", 0o600),
+            ("", 0o600),
+            ("database has no address of a database: one line", "bus names no server"),
+        ),
+    ],
+    ids=["nonsense", "read by others", "not there", "not one address"],
+)
+@pytest.mark.parametrize(
+    ("app", "words"), [(pairing, PAIRING_SCALED), (relay, RELAY_SCALED)], ids=["dispatch-pairing", "dispatch-relay"]
+)
+def test_files_of_database_and_bus_are_looked_over_beside_all_else_and_nothing_in_them_is_said(
+    app: typer.Typer,
+    words: tuple[str, ...],
+    database: tuple[str, int] | None,
+    bus: tuple[str, int] | None,
+    mistakes: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    given = {"--database": tmp_path / "database", "--bus": tmp_path / "bus"}
+    for path, content in zip(given.values(), (database, bus), strict=True):
+        if content is not None:
+            a_file(path, *content)
+    files = [word for option, path in given.items() for word in (option, str(path))]
+
+    code, said = started(app, *words, *files, "--data", str(tmp_path / "data"), "--services-cert", "alone.pem")
+
+    assert code == 2
+    one_each = (
+        "--listen: 'nonsense'",
+        "--metrics: 'three'",
+        ": 'also'",
+        "--services-cert and --services-key",
+        *mistakes,
+    )
+    for mistake in one_each:
+        assert sum(mistake in one for one in said["mistakes"]) == 1, (mistake, said["mistakes"])
+    assert LEAVES_NO_TRACE not in json.dumps(said)
+
+
+@pytest.mark.parametrize("option", ["--database", "--bus"])
+@pytest.mark.parametrize(
+    ("app", "words"), [(pairing, PAIRING_SCALED), (relay, RELAY_SCALED)], ids=["dispatch-pairing", "dispatch-relay"]
+)
+def test_one_of_database_and_bus_without_the_other_is_looked_over_all_the_same(
+    app: typer.Typer, words: tuple[str, ...], option: str, tmp_path: Path
+) -> None:
+    """Found: the relay said that they go together, and what was wrong with the file at the next start."""
+    file = a_file(tmp_path / "file", "nonsense")
+
+    code, said = started(app, *words, option, str(file), "--data", str(tmp_path / "data"))
+
+    assert code == 2
+    assert "--database and --bus go together" in said["mistakes"]
+    assert sum(str(file) in one for one in said["mistakes"]) == 1, said["mistakes"]
+
+
 @pytest.mark.parametrize(
     ("app", "words"),
     [

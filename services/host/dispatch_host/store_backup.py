@@ -18,7 +18,8 @@ from dispatch_host.command import Shared
 CONTENTS = Contents(
     of="a host",
     databases=("journal.db",),
-    keys=("keys/*", "keys/.*"),
+    # With the keys what they are of use with: at which service, in which account, and by which keys that is known.
+    keys=("keys/*", "keys/.*", "sign-in.json", "service-keys"),
     others=("agents.toml", "connectors.json", "skills", "attachments", "changes", "pictures"),
 )
 

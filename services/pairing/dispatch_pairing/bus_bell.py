@@ -25,6 +25,8 @@ _SUBJECT = "dispatch.pairing.ring"
 _TOPIC_BYTES = 64
 _WAITING = 1_000
 _AGAIN_SECONDS = 1.0
+_HEARD_SECONDS = 2
+"""So long the bus has to say that it hears us: until then what is rung here waits."""
 
 _log = get_logger()
 
@@ -60,7 +62,7 @@ class BusBell:
             client = await bus.connect(self._options, name="dispatch-pairing", reconnected=self._back)
             try:
                 await client.subscribe(_SUBJECT, cb=self._heard)
-                await client.flush()
+                await client.flush(_HEARD_SECONDS)
                 await self._back()
                 while True:
                     await self._say(client, await self._topics.get())

@@ -184,7 +184,8 @@ def _bus(
     # Each service knows only the relays that follow it: devices would be sent to some of them, or to none.
     if relay is None or (web_origin and web_relay is None):
         wrong.say("--bus needs --relay, and with --web-origin also --web-relay: the address of all relays")
-    return wrong.read(lambda: read(file, ca=ca, keys=KeyFiles.given(cert, key, option="--services")), instead=None)
+    keys = wrong.read(lambda: KeyFiles.given(cert, key, option="--services"), instead=None)
+    return wrong.read(lambda: read(file, ca=ca, keys=keys), instead=None)
 
 
 def _services(wrong: Mistakes, listen: str | None, certificate: Any) -> Any:

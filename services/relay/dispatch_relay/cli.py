@@ -156,12 +156,12 @@ def _shared_with(wrong: Mistakes, database: Path | None, bus: Path | None, *, ca
         return None
     if database is None or bus is None:
         wrong.say("--database and --bus go together")
-        return None
     if find_spec("asyncpg") is None or find_spec("nats") is None:
         wrong.say("--database and --bus need what the extra `scale` installs: dispatch-relay[scale]")
         return None
-    found = wrong.read(lambda: read_database(database), instead=None)
-    heard = wrong.read(lambda: buses.read(bus, ca=ca, keys=keys), instead=None)
+    # Each by itself, so that what is wrong with one is said also where the other is not named.
+    found = None if database is None else wrong.read(lambda: read_database(database), instead=None)
+    heard = None if bus is None else wrong.read(lambda: buses.read(bus, ca=ca, keys=keys), instead=None)
     return None if found is None or heard is None else SharedOptions(database=found, bus=heard)
 
 
