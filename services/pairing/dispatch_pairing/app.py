@@ -205,6 +205,8 @@ async def _serving(
     address = listeners.bind(settings.listen)
     bus_bell = None if settings.bus is None else BusBell()
     bell = Bell() if bus_bell is None else bus_bell.bell
+    if bus_bell is not None:
+        metrics.bus_away.set_function(lambda: not bus_bell.there)
     keys = await SigningKeys.open(
         store=store, folder=settings.storage.keys, clock=clock, rng=rng, limits=limits, bell=bell
     )
@@ -314,7 +316,7 @@ async def _serving(
         asyncio.create_task(keys.watch()),
         asyncio.create_task(forgetting(store, clock=clock, limits=limits, bell=bell)),
     ]
-    if bus_bell is not None:
+    if settings.storage.database is not None:
         watching.append(asyncio.create_task(_recount(store, bell=bell, limits=limits, metrics=metrics)))
     try:
         async with (
@@ -434,13 +436,16 @@ async def _for_browsers(
 
 
 async def _recount(store: Store, *, bell: Bell, limits: Limits, metrics: Metrics) -> None:
-    # Pairings come and go at the other services as well.
+    # Pairings come and go at the other services as well; and the database does, also while nobody calls.
     with bell.listen(TRUST) as ear, suppress(Draining):
         while True:
             ear.clear()
-            with suppress(StoreFailed):
+            try:
                 async with store.read() as kept:
                     metrics.pairings_active.set(await kept.pairings.count_active())
+                metrics.database_away.set(0)
+            except StoreFailed:
+                metrics.database_away.set(1)
             await ear.wait(at_most_ms=limits.look_again_ms)
 
 
