@@ -65,11 +65,15 @@ def packages_in(image: str, *, docker: str) -> list[Package]:
         archive = _said(docker, "cp", f"{container}:{STATUS}", "-", within_seconds=_ASK_SECONDS)
     finally:
         _said(docker, "rm", "--force", container, within_seconds=_ASK_SECONDS)
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        status = files.extractfile(STATUS.rpartition("/")[2])
-        if status is None:
-            raise ValueError(f"{STATUS} is no file")
-        return read_status(status.read().decode())
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            status = files.extractfile(STATUS.rpartition("/")[2])
+            text = b"" if status is None else status.read()
+    except (tarfile.TarError, KeyError):
+        raise ValueError(f"what was copied out is not {STATUS}") from None
+    if not (packages := read_status(text.decode())):
+        raise ValueError(f"{STATUS} has no packages")
+    return packages
 
 
 def read_status(text: str) -> list[Package]:
@@ -101,7 +105,9 @@ def _said(docker: str, *words: str, within_seconds: int) -> bytes:
 
 
 def _why(failure: Exception) -> str:
-    """Give the last line that the engine said, else the kind of failure."""
+    """Give the last line that the engine said, or our own sentence, else the kind of failure."""
+    if isinstance(failure, ValueError):
+        return str(failure)
     said = failure.stderr if isinstance(failure, subprocess.CalledProcessError) else b""
     lines = said.decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else type(failure).__name__

@@ -105,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if system.packages or image in IMAGES:  # of the others there is nothing else to tell
             boms.append(of_image(image, policy=policy, released_at=released_at, system=system.packages))
     INTO.mkdir(parents=True, exist_ok=True)
+    for old in INTO.glob("*.cdx.json"):  # one of an image that can't be told today is not today's
+        old.unlink()
     for bom in [*boms, of_web_phone(released_at=released_at)]:
         path = INTO / f"{bom['metadata']['component']['name']}.cdx.json"
         path.write_text(written(bom))

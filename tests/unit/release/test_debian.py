@@ -125,3 +125,18 @@ def test_an_image_that_can_not_be_built_is_said_with_the_engines_last_word(tmp_p
     listed = debian.packages_of("web", docker=docker, root=tmp_path)
 
     assert listed == debian.Listed(why_not="the image can't be built or read: dist: not found")
+
+
+@pytest.mark.parametrize("archive", ["echo no archive", "tar c -C {folder} other", "tar c -C {folder} status"])
+def test_an_image_without_dpkgs_list_is_said_to_have_none_and_its_container_is_removed(
+    tmp_path: Path, archive: str
+) -> None:
+    for name in ("other", "status"):
+        (tmp_path / name).touch()
+    copy = archive.format(folder=tmp_path)
+    docker = engine(tmp_path, f'echo "$1 $2" >>{tmp_path}/asked; case "$1" in cp) {copy} ;; *) echo made ;; esac')
+
+    listed = debian.packages_of("web", docker=docker, root=tmp_path)
+
+    assert debian.STATUS in listed.why_not
+    assert (tmp_path / "asked").read_text().splitlines()[-1] == "rm --force"
