@@ -143,8 +143,8 @@ wheels: dev ## Build the wheels of the five distributions into out/wheels, twice
 	@$(BIN)/python -m deploy.release.wheels
 
 .PHONY: sbom
-sbom: $(VENV)/.release ## Write what each image and the web phone are made of into out/sbom, as CycloneDX
-	@$(BIN)/python -m deploy.release.sbom
+sbom: $(VENV)/.release ## Write what each image and the web phone are made of into out/sbom, as CycloneDX; IMAGES=no without Debian's packages
+	@$(BIN)/python -m deploy.release.sbom $(if $(filter no,$(IMAGES)),--no-images)
 
 .PHONY: release
 release: dev ## Prepare a release, VERSION=1.2.3: version, changelog and every check; says how to tag it, and tags nothing

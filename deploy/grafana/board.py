@@ -231,6 +231,39 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
         ),
     ),
     (
+        "Several relays",
+        (
+            Panel(
+                title="Seats",
+                says="Pairings that each relay has, when there are several; and those of which it found out that another has them.",
+                queries={
+                    "{{instance}}": "dispatch_relay_seats",
+                    "{{instance}}, lost": _each("dispatch_relay_seats_lost_total", "instance"),
+                },
+            ),
+            Panel(
+                title="Channels",
+                says="Streams that come in at one relay and whose seat is at another.",
+                queries={"{{instance}}, as {{side}}": "sum by (instance, side) (dispatch_relay_channels)"},
+            ),
+            Panel(
+                title="Ends of channels",
+                says="peace, gone and refused are as it should be. The others were lost. Reasons without any are left out.",
+                queries={"{{reason}}": _each("dispatch_relay_channel_ends_total", "reason") + " > 0 or vector(0)"},
+                stacked=True,
+            ),
+            Panel(
+                title="Away",
+                says="1 while a service does not reach the database, or the bus.",
+                queries={
+                    "{{instance}}, database": "dispatch_relay_database_away or dispatch_pairing_database_away",
+                    "{{instance}}, bus": "dispatch_relay_bus_away or dispatch_pairing_bus_away",
+                },
+                width=24,
+            ),
+        ),
+    ),
+    (
         "Pairing service",
         (
             Panel(
@@ -255,7 +288,8 @@ ROWS: Sequence[tuple[str, Sequence[Panel]]] = (
                 title="Pairings and relays",
                 says="Pairings that may be used; relays that hear of revocations.",
                 queries={
-                    "pairings": "sum(dispatch_pairing_pairings_active)",
+                    # Each of several services says all of them.
+                    "pairings": "max(dispatch_pairing_pairings_active)",
                     "relays": "sum(dispatch_pairing_relays_live)",
                 },
                 width=12,

@@ -63,6 +63,9 @@ IMAGES: Mapping[str, tuple[str, ...]] = {
 }
 """Each target of deploy/Dockerfile that has pins of its name in requirements/, and which of our distributions are in it."""
 
+OF_DEBIAN = ("postgres", "nats", "balancer")
+"""The other images of deploy/Dockerfile: what they run is Debian's, and nothing of ours is in them."""
+
 VERSIONS = {
     "sdk/dispatch/version.py": 'APP_VERSION = "{}"\n',
     "clients/web_phone/src/ground/account.ts": 'export const APP_VERSION = "{}";\n',

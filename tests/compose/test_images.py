@@ -10,14 +10,19 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
 
+from deploy.release import debian, licences, places, sbom
 from tests.compose.stack import DOCKER, ROOT
 
 pytestmark = pytest.mark.timeout(900)
 
-IMAGES = ("pairing", "relay", "host", "phone", "postgres", "nats", "balancer")
+IMAGES = (*places.IMAGES, *places.OF_DEBIAN)
+BASE = "python:3.11-slim-bookworm"
+BUNDLE = ROOT / "clients" / "web_phone" / "dist" / "bundle.json"
 LOOK = r"""
 find / -xdev -type f -perm /6000
 echo ---
@@ -41,6 +46,8 @@ def docker(*words: str) -> str:
 def images() -> Iterator[dict[str, str]]:
     """Each image by its target."""
     tags = {target: f"dispatch-test-image-{target}" for target in IMAGES}
+    if not BUNDLE.is_file():  # what the web phone's image holds; `make up WEB_TOO=1` of the other modules has made it
+        subprocess.run(["make", "-C", str(ROOT), "phone-build"], check=True, capture_output=True)
     try:
         for target, tag in tags.items():
             docker(
@@ -74,3 +81,39 @@ def test_an_image_has_no_compiler_lends_no_rights_and_keeps_no_secret(images: di
     assert image["Config"].get("Healthcheck") or target == "phone"
     said = [*image["Config"]["Env"], *docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", tag).splitlines()]
     assert not [line for line in said if SECRET.search(line)]
+
+
+def test_the_web_phones_image_is_its_bundle_and_what_serves_it(images: dict[str, str]) -> None:
+    tag = images["web"]
+    sizes = [json.loads(docker("image", "inspect", name))[0]["Size"] for name in (tag, BASE)]
+    isolated = ("run", "--rm", "--network", "none", "--read-only", "--cap-drop", "ALL")
+
+    # Nothing that builds it, and no other service.
+    listed = "for name in node npm dispatch-pairing dispatch-relay dispatch-host dispatch-phone; do command -v $name || true; done"
+    assert docker(*isolated, "--entrypoint", "/bin/sh", tag, "-c", listed) == ""
+    assert docker(*isolated, "--entrypoint", "cat", tag, "/opt/phone/bundle.json") == BUNDLE.read_text()
+    # Whoever breaks in can't change what it serves: not root, and nothing of it is its user's.
+    writable = "find /opt -xdev -not -type l -writable"
+    assert docker("run", "--rm", "--network", "none", "--entrypoint", "/bin/sh", tag, "-c", writable) == ""
+    assert "--service" in docker(*isolated, tag)
+    assert sizes[0] - sizes[1] < 20_000_000
+
+
+@pytest.mark.parametrize("target", ["web", "postgres"])
+def test_the_bill_of_materials_lists_what_dpkg_says_is_in_an_image(images: dict[str, str], target: str) -> None:
+    tag = images[target]
+    columns = "${Package} ${Architecture} ${Version} ${source:Package} ${source:Version}\\n"
+
+    packages = debian.packages_in(tag, docker=DOCKER)
+
+    said = docker(
+        "run", "--rm", "--network", "none", "--entrypoint", "dpkg-query", tag, "--show", "--showformat", columns
+    )
+    assert packages == sorted(debian.Package(*line.split()) for line in said.splitlines())
+    assert ("postgresql-15" in {one.name for one in packages}) is (target == "postgres")
+    at = datetime(2026, 11, 27, tzinfo=UTC)
+    bom = sbom.of_image(target, policy=licences.read_policy(), released_at=at, system=packages)
+    assert {one["purl"] for one in bom["components"]} >= {
+        f"pkg:deb/debian/{quote(one.name)}@{quote(one.version, safe=':')}?arch={one.architecture}" for one in packages
+    }
+    assert [name for name in docker("ps", "--all", "--format", "{{.Image}}").split() if name == tag] == []

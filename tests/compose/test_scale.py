@@ -9,6 +9,8 @@ import asyncio
 import json
 import os
 import subprocess
+import urllib.parse
+import urllib.request
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +21,7 @@ import pytest
 from tests.compose.stack import DOCKER, Stack
 from tests.support.ports import address_to_come_back_to
 from tests.support.processes import Event, run
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.waiting import DEADLINE_SECONDS, until_so
 from tests.support.world import ACCOUNT, PASSWORD, World
 
 pytestmark = pytest.mark.timeout(900)
@@ -128,6 +130,23 @@ async def test_nothing_is_lost_or_doubled_whatever_ends(outside: Outside) -> Non
     assert {one["state"] for one in listed} == {"done"}
     # Everything is back, without a hand.
     STACK.compose("up", "--detach", "--wait", "--no-build")
+
+
+@pytest.mark.usefixtures("up")
+async def test_prometheus_scrapes_each_of_several() -> None:
+    address = STACK.compose("port", "prometheus", "9090").strip()
+    query = urllib.parse.urlencode({"query": "count by (job) (up == 1)"})
+
+    async def said() -> dict[str, str]:
+        with await asyncio.to_thread(
+            urllib.request.urlopen, f"http://{address}/api/v1/query?{query}", timeout=5
+        ) as answer:
+            return {one["metric"]["job"]: one["value"][1] for one in json.load(answer)["data"]["result"]}
+
+    async def each_is_read() -> bool:
+        return await said() == {"pairing": "2", "relay": "2", "host": "1"}
+
+    await until_so(each_is_read)
 
 
 @pytest.mark.usefixtures("up")

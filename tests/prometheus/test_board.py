@@ -6,10 +6,7 @@ The last by a real Prometheus that reads real services and a host which have don
 
 from __future__ import annotations
 
-import asyncio
 import json
-import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ import pytest
 import yaml
 
 from deploy.grafana.board import BOARD, SOURCE, written
-from tests.support.ports import address_to_come_back_to
+from tests.support.prometheus import Prometheus
 from tests.support.promql import known_series, named_series
 from tests.support.waiting import until, until_so
 from tests.support.world import World
@@ -76,59 +73,6 @@ def test_prometheus_is_told_of_the_rules_that_lie_beside_its_settings() -> None:
     assert (DEPLOY / "prometheus" / "rules.yml").is_file()
 
 
-class Prometheus:
-    """A real one, in a folder of its own."""
-
-    def __init__(self, folder: Path, targets: dict[str, str]) -> None:
-        self._folder = folder
-        self._address = address_to_come_back_to()
-        jobs = [{"job_name": name, "static_configs": [{"targets": [at]}]} for name, at in targets.items()]
-        settings: dict[str, Any] = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "scrape_configs": jobs,
-        }
-        settings["rule_files"] = [str(DEPLOY / "prometheus" / "rules.yml")]
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
-        self._process: asyncio.subprocess.Process
-
-    async def __aenter__(self) -> Prometheus:
-        self._process = await asyncio.create_subprocess_exec(
-            "prometheus", f"--config.file={self._folder / 'prometheus.yml'}", f"--storage.tsdb.path={self._folder / 'data'}",
-            f"--web.listen-address={self._address}", "--log.level=error",
-        )  # fmt: skip
-        await until_so(self._answers)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._process.terminate()
-        await self._process.wait()
-
-    async def ask(self, query: str) -> list[dict[str, Any]]:
-        """Give the series that a query finds now."""
-        answer = await self._get("query?" + urllib.parse.urlencode({"query": query}))
-        found: list[dict[str, Any]] = answer["data"]["result"]
-        return found
-
-    async def rules(self) -> list[dict[str, Any]]:
-        """Give the rules with how their last evaluation went."""
-        groups = (await self._get("rules"))["data"]["groups"]
-        return [rule for group in groups for rule in group["rules"]]
-
-    async def _answers(self) -> bool:
-        try:
-            return bool(await self._get("rules"))
-        except OSError:
-            return False
-
-    async def _get(self, path: str) -> dict[str, Any]:
-        def read() -> dict[str, Any]:
-            with urllib.request.urlopen(f"http://{self._address}/api/v1/{path}", timeout=10) as answer:
-                said: dict[str, Any] = json.loads(answer.read())
-                return said
-
-        return await asyncio.to_thread(read)
-
-
 async def test_each_panel_finds_series_and_each_rule_can_be_asked_of_services_that_have_done_some_tasks(
     tmp_path: Path,
 ) -> None:
@@ -139,7 +83,7 @@ async def test_each_panel_finds_series_and_each_rule_can_be_asked_of_services_th
         host = await world.run_host("desk", "--metrics", "127.0.0.1:0")
         running = await host.event("running")
         (tmp_path / "prometheus").mkdir()
-        targets = {"pairing": world.pairing_metrics, "relay": world.relay_metrics, "host": running["metrics"]}
+        targets = {"pairing": [world.pairing_metrics], "relay": [world.relay_metrics], "host": [running["metrics"]]}
         async with Prometheus(tmp_path / "prometheus", targets) as prometheus:
 
             async def is_read() -> bool:
@@ -171,4 +115,8 @@ async def test_each_panel_finds_series_and_each_rule_can_be_asked_of_services_th
 
             await until_so(all_evaluated)
             assert {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] == "err"} == {}
+            # Where there is one of each there is no bus and no database that could be away.
+            for name in ("dispatch_relay_bus_away", "dispatch_pairing_bus_away", "dispatch_relay_database_away",
+                         "dispatch_pairing_database_away"):  # fmt: skip
+                assert [float(one["value"][1]) for one in await prometheus.ask(name)] == [0], name
             await until(lambda: host.returncode is None)

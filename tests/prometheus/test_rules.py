@@ -1,6 +1,7 @@
 """The alerts of deploy/prometheus/rules.yml fire when they should, keep silent when they should, and name what there is.
 
-Needs promtool, which .ci/run installs. Each alert has a case in fires.yml; normal_week.yml has a week in which none fires.
+Needs promtool, which .ci/run installs. Each alert has a case in fires.yml; normal_week.yml has a week in which none fires,
+once.yml what is over before anybody could act.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ RUNBOOKS = (ROOT / "docs" / "runbooks.md").read_text()
 GROUPS: list[dict[str, Any]] = yaml.safe_load(RULES.read_text())["groups"]
 EVERY_RULE: list[dict[str, Any]] = [rule for group in GROUPS for rule in group["rules"]]
 ALERTS = {rule["alert"]: rule for rule in EVERY_RULE if "alert" in rule}
+CASES = ("fires.yml", "normal_week.yml", "own_past.yml", "once.yml")
 RECORDED = {rule["record"] for rule in EVERY_RULE if "record" in rule}
 
 
@@ -39,7 +41,7 @@ def test_the_rules_are_sound() -> None:
     promtool("check", "rules", "--lint-fatal", str(RULES))
 
 
-@pytest.mark.parametrize("name", ["fires.yml", "normal_week.yml", "own_past.yml"])
+@pytest.mark.parametrize("name", CASES)
 def test_alerts_fire_when_they_should_and_keep_silent_when_they_should(name: str) -> None:
     promtool("test", "rules", str(HERE / name))
 
@@ -70,7 +72,7 @@ def test_what_a_rule_reads_is_counted_by_a_process(rule: dict[str, Any]) -> None
 def test_what_the_cases_give_is_counted_by_a_process() -> None:
     known = known_series()
 
-    for name in ("fires.yml", "normal_week.yml", "own_past.yml"):
+    for name in CASES:
         for test in written(name):
             for given in test["input_series"]:
                 (series,) = named_series(given["series"])

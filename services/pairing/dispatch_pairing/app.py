@@ -131,6 +131,8 @@ async def running(
                 address = listeners.bind(settings.listen)
                 bus = None if settings.bus is None else BusBell(settings.bus)
                 bell = Bell() if bus is None else bus.bell
+                if bus is not None:
+                    metrics.bus_away.set_function(lambda bus=bus: not bus.there)
                 keys = await SigningKeys.open(
                     store=store, folder=storage.keys, clock=clock, rng=rng, limits=limits, bell=bell
                 )
@@ -210,7 +212,7 @@ async def _serving(
         provider=None if settings.provider is None else settings.provider.issuer,
         grpc_experiments=GRPC_EXPERIMENTS,
     )
-    watching = [asyncio.create_task(work) for work in _works(ground, several=bus is not None)]
+    watching = [asyncio.create_task(work) for work in _works(ground, several=settings.storage.database is not None)]
     try:
         async with (
             nullcontext() if bus is None else bus.on(),

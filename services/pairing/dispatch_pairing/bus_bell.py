@@ -38,6 +38,13 @@ class BusBell:
         self._options = options
         self.bell = Bell(carry=self._carry)
         self._topics = asyncio.Queue[bytes](maxsize=_WAITING)
+        self._client: Client | None = None  # the one that hears the others
+
+    @property
+    def there(self) -> bool:
+        """Whether the other services are heard. May be asked from another thread, as metrics do."""
+        client = self._client
+        return client is not None and client.is_connected
 
     def _carry(self, topic: bytes) -> None:
         with suppress(asyncio.QueueFull):  # it is away, and everybody looks by itself
@@ -63,12 +70,14 @@ class BusBell:
             try:
                 await client.subscribe(_SUBJECT, cb=self._heard)
                 await client.flush(_HEARD_SECONDS)
+                self._client = client
                 await self._back()
                 while True:
                     await self._say(client, await self._topics.get())
             except Error as failure:  # it was lost, or stood still, before it said that it hears us
                 _log.warning("bus not heard", kind=type(failure).__name__)
             finally:
+                self._client = None
                 await client.close()
             await asyncio.sleep(_AGAIN_SECONDS)
 

@@ -1,4 +1,7 @@
-"""Measures how many pairings there are: at the start, and where other services make and end some, too. Called by `app`."""
+"""Measures how many pairings there are, at the start and where other services make and end some, too. Called by `app`.
+
+Where there is a database, it is also what notices that it is away, while nobody calls.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,13 @@ async def count(ground: Ground) -> None:
 
 
 async def recounting(ground: Ground) -> None:
-    """Count them again whenever one may have come or gone, until the bell is closed."""
+    """Count them again whenever one may have come or gone, until the bell is closed; tells of a database that is away by it."""
     with ground.bell.listen(TRUST) as ear, suppress(Draining):
         while True:
             ear.clear()
-            with suppress(StoreFailed):
+            try:
                 await count(ground)
+                ground.metrics.database_away.set(0)
+            except StoreFailed:
+                ground.metrics.database_away.set(1)
             await ear.wait(at_most_ms=ground.limits.look_again_ms)

@@ -103,6 +103,12 @@ class Metrics:
             f"{prefix}_reports", "Reports of tasks by relays, by what became of them.", ["result"], registry=registry
         )
         self.relays_live = Gauge(f"{prefix}_relays_live", "Relays that follow the trust feed.", registry=registry)
+        self.database_away = Gauge(
+            f"{prefix}_database_away", "Whether the shared database did not answer the last look.", registry=registry
+        )
+        self.bus_away = Gauge(
+            f"{prefix}_bus_away", "Whether the bus between several services is not reached.", registry=registry
+        )
         self.web_turned_away = Counter(
             f"{prefix}_web_turned_away",
             "Requests for the account page that no page saw.",

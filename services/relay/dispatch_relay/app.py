@@ -86,6 +86,8 @@ async def serve(
             log_queue=kept.queued,
             trust_age_seconds=lambda: trust.age_ms / 1_000,
             clock_off_seconds=lambda: trust.clock_off_ms / 1_000,
+            database_away=lambda: not kept.there(),
+            bus_away=lambda: kept.shared is not None and not kept.shared.bus.there,
         )
         ground = _Ground(
             options=options,

@@ -167,6 +167,13 @@ class Metrics:
             "dispatch_relay_seats_lost_total", "Seats that another relay had taken, or that nobody had any more.",
             registry=registry,
         )  # fmt: skip
+        self._database_away = Gauge(
+            "dispatch_relay_database_away", "Whether the database that several relays share is not reached.",
+            registry=registry,
+        )  # fmt: skip
+        self._bus_away = Gauge(
+            "dispatch_relay_bus_away", "Whether the bus between several relays is not reached.", registry=registry
+        )
         self._feed_age = Gauge(
             "dispatch_relay_trust_age_seconds", "How old the pairing service's last word is.", registry=registry
         )
@@ -182,11 +189,15 @@ class Metrics:
         log_queue: Callable[[], float],
         trust_age_seconds: Callable[[], float],
         clock_off_seconds: Callable[[], float],
+        database_away: Callable[[], bool],
+        bus_away: Callable[[], bool],
     ) -> None:
-        """Read these whenever somebody scrapes."""
+        """Read these whenever somebody scrapes, which is on a thread of its own."""
         self._queue.set_function(log_queue)
         self._feed_age.set_function(trust_age_seconds)
         self._clock_off.set_function(clock_off_seconds)
+        self._database_away.set_function(database_away)
+        self._bus_away.set_function(bus_away)
 
     def committed(self, ops: int, seconds: float) -> None:
         self.commit_ops.observe(ops)

@@ -85,6 +85,12 @@ def test_base_images_are_named_by_an_exact_tag() -> None:
     assert [image for image in bases | of_others if not re.search(r":[^:]*\d+\.\d+", image)] == []
 
 
+def test_no_image_is_forgotten_where_we_list_them() -> None:
+    images = re.findall(r"^FROM runs AS (\S+)", DOCKERFILE, re.MULTILINE)
+
+    assert sorted(images) == sorted([*places.IMAGES, *places.OF_DEBIAN])
+
+
 def test_each_image_has_its_requirements_and_the_distributions_that_we_say() -> None:
     stages = dict(re.findall(r"^FROM base AS (\w+)-venv\n(.*?)(?=^FROM )", DOCKERFILE, re.MULTILINE | re.DOTALL))
 

@@ -105,7 +105,8 @@ class PostgresSeats:
     @property
     def there(self) -> bool:
         """Whether the database heard last that this relay is there."""
-        return self._db is not None and not self._db.is_closed()
+        db = self._db  # once: metrics ask from another thread
+        return db is not None and not db.is_closed()
 
     def number(self, pair_id: PairId) -> int | None:
         """Give the number of a seat that is ours, as far as is known here."""
