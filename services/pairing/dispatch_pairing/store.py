@@ -186,6 +186,9 @@ class Feed(Protocol):
     async def append(self, news: TrustNews) -> None:
         """Keep one thing more; its sequence is higher than any before."""
 
+    async def digest(self, sequence: int) -> bytes:
+        """Give the digest of the last that was told up to this place in the count; empty where nothing was."""
+
     async def since(self, sequence: int, *, limit: int) -> Sequence[TrustNews]:
         """List what was told after this place in the count, in order."""
 

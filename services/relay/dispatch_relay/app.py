@@ -28,6 +28,7 @@ from prometheus_client import CollectorRegistry
 
 from dispatch_relay.admission import Gate
 from dispatch_relay.channels.hall import Arrival, Hall
+from dispatch_relay.erasing import Erasing
 from dispatch_relay.front import Front
 from dispatch_relay.grpc_wire import handler
 from dispatch_relay.kept import BusRun, Kept
@@ -246,7 +247,9 @@ async def serve(
                 None if options.metrics is None else serve_metrics(registry, options.metrics, certificate=certificate)
             )
 
-            async def act(news: News) -> None:
+            erasing = Erasing(rooms.erase)
+
+            def act(news: News) -> None:
                 # Devices first, at once: they are told that they were revoked, not that their pairings are over.
                 for device_id in news.revoked:
                     rooms.revoke(device_id)
@@ -255,8 +258,9 @@ async def serve(
                 for pair_id in news.ended:
                     transfers.erase(pair_id)
                     front.over(pair_id)
-                # Side by side: a new relay hears of every pairing that ever ended, and they share their commits.
-                await asyncio.gather(*(rooms.erase(pair_id, ended_by=end) for pair_id, end in news.ended.items()))
+                for pair_id, end in news.ended.items():
+                    rooms.end(pair_id, ended_by=end)
+                erasing.owe(news.ended)
 
             async def tell_health() -> None:
                 """Say by the health protocol whether anybody is let in; trust grows old without a word, and a database goes."""
@@ -276,11 +280,12 @@ async def serve(
                 state=trust,
                 store=store,
                 act=act,
+                settled=erasing.settled,
                 connected=lambda there: metrics.feed_connected.set(int(there)),
                 jitter=random.uniform,
             )
             health = group.create_task(tell_health())
-            works = [feed.follow(), reporter.run(), rooms.sweep()]
+            works = [feed.follow(), erasing.run(), reporter.run(), rooms.sweep()]
             if hall is not None and kept.shared is not None:
 
                 async def arrived(arrival: Arrival) -> None:
