@@ -20,6 +20,7 @@ from dispatch_relay.place import Tools
 from dispatch_relay.presence import End, Presence
 from dispatch_relay.room import Room
 from dispatch_relay.seats import Seats
+from dispatch_relay.sweeping import sweep
 
 _log = get_logger()
 _DAY_MS = 24 * 60 * 60 * 1_000
@@ -264,9 +265,10 @@ class Rooms:
         settings = self._tools.settings
         while True:
             before_ms = self._tools.clock.wall_ms() - settings.keep_days * _DAY_MS
-            self._tools.log.submit(Sweep(before_ms), lambda result: _log.info("swept", result=type(result).__name__))
             for room in list(self._rooms.values()):
                 room.swept(before_ms)
+            result = await sweep(self._tools.log, Sweep(before_ms))
+            _log.info("swept", result=type(result).__name__)
             await asyncio.sleep(settings.sweep_seconds)
 
 

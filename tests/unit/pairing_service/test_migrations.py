@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from dispatch.errors import StoreFailed
+from dispatch.ids import DeviceId, PairId
+from dispatch_pairing.model import Role, TrustNews
 from dispatch_pairing.sql import open_sqlite, schema
 
 from tests.support.pairing_repository import furnish
@@ -30,6 +32,7 @@ def from_before_revisions(file: Path, *statements: str) -> None:
         "DROP INDEX ix_offers_phone",
         "DROP INDEX ix_pairings_account",
         "DROP INDEX ix_tasks_posted",
+        "ALTER TABLE trust_news DROP COLUMN digest",
         "UPDATE service SET schema_version = 1",
         *statements,
     )
@@ -56,6 +59,27 @@ async def test_a_store_from_before_there_were_revisions_is_upgraded_by_its_openi
         assert len(await kept.accounts.all()) == 2
     for one in opened:
         await one.close()
+
+
+async def test_what_relays_were_told_before_there_were_digests_has_the_same_ones_as_now(tmp_path: Path) -> None:
+    file = tmp_path / "pairing.db"
+    store = await open_sqlite(file)
+    async with store.write() as kept:
+        for news in (
+            TrustNews(7, pair_id=PairId(b"p" * 16), ended_by=Role.HOST),
+            TrustNews(9, device_id=DeviceId(b"d" * 16)),
+            TrustNews(2**62, pair_id=PairId(b"q" * 16)),
+        ):
+            await kept.feed.append(news.after(await kept.feed.digest(news.sequence)))
+    await store.close()
+    place, digests = schema.in_file(file), "SELECT digest FROM trust_news ORDER BY sequence"
+    before = said(file, digests)
+
+    await schema.downgrade(place, "0002")
+    await schema.upgrade(place)
+
+    assert said(file, digests) == before
+    assert len(set(before)) == 3
 
 
 async def test_a_store_of_a_newer_version_is_refused_by_both_names(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import stat
 from pathlib import Path
 
 import pytest
-from dispatch.errors import BadRequest, Draining, RateLimited, StoreFailed
 from dispatch import secret_file
+from dispatch.errors import BadRequest, Draining, RateLimited, StoreFailed
 from dispatch_pairing import signer as signers
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.passwords import Cost, Passwords, acceptable
