@@ -27,6 +27,7 @@ from dispatch_relay.log import (
     SetTarget,
     Stood,
     Sweep,
+    Then,
 )
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.push import PushOutcome
@@ -378,14 +379,22 @@ async def _what_is_written_during_a_sweep_is_committed_before_it_is_over(make: M
     for end in End:
         await done(log, Acked(CALLED, end, 8))
     order: list[str] = []
-    sweeping = asyncio.create_task(sweep(log, Sweep(before_ms=100, rows=2, pairings=1)))
-    sweeping.add_done_callback(lambda _: order.append("swept"))
+
+    def submit(op: Op, then: Then) -> None:
+        def told(result: Done | Failed) -> None:
+            order.append("over" if isinstance(result, Done) and result.swept_to is None else "turn")
+            then(result)
+
+        log.submit(op, told)
+
+    sweeping = asyncio.create_task(sweep(submit, Sweep(before_ms=100, rows=2, pairings=1)))
     await asyncio.sleep(0)  # its first turn is handed in
     log.submit(kept("written meanwhile", pair_id=CALLED, now_ms=100), lambda _: order.append("written"))
 
     assert isinstance(await sweeping, Done)
 
-    assert order == ["written", "swept"]
+    assert order[:2] == ["turn", "written"]
+    assert order.index("over") == len(order) - 1
     thread = await log.thread(CALLED)
     assert (thread.oldest_seq, thread.head_seq) == (9, 10)
     await done(log, Erase(CALLED, now_ms=9))

@@ -265,8 +265,11 @@ async def _ways_into_an_account(store: Store) -> None:
 
 
 async def _feed(store: Store) -> None:
-    ended = TrustNews(9, pair_id=PairId(b"p" * 16), ended_by=Role.PHONE)
-    revoked, replaced = TrustNews(11, device_id=DeviceId(b"d" * 16)), TrustNews(2**62, pair_id=PairId(b"q" * 16))
+    ended = TrustNews(9, pair_id=PairId(b"p" * 16), ended_by=Role.PHONE).after(b"")
+    revoked, replaced = (
+        TrustNews(11, device_id=DeviceId(b"d" * 16)).after(ended.digest),
+        TrustNews(2**62, pair_id=PairId(b"q" * 16)),
+    )
     async with store.write() as kept:
         for news in (ended, revoked, replaced):
             await kept.feed.append(news)
@@ -274,6 +277,7 @@ async def _feed(store: Store) -> None:
         assert list(await kept.feed.since(0, limit=10)) == [ended, revoked, replaced]
         assert list(await kept.feed.since(9, limit=1)) == [revoked]
         assert await kept.feed.since(2**62, limit=1) == []
+        assert [await kept.feed.digest(place) for place in (8, 9, 10, 11)] == [b"", *[ended.digest] * 2, revoked.digest]
         assert await kept.feed.has_ended(PairId(b"q" * 16))
         assert not await kept.feed.has_ended(PairId(b"d" * 16))
         assert await kept.feed.has_revoked(DeviceId(b"d" * 16))

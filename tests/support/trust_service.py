@@ -85,7 +85,8 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer, pairing_pb2_grpc.Histo
 
     def digest(self, sequence: int) -> bytes:
         """Give the digest of what was told up to a place: of a kind of its own, since relays only hand it back."""
-        told = [one.SerializeToString() for one in (*self.ended, *self.revoked) if one.sequence <= sequence]
+        news: list[pb.EndedPairing | pb.RevokedDevice] = [*self.ended, *self.revoked]
+        told = [one.SerializeToString() for one in news if one.sequence <= sequence]
         return sha256(b"".join(told)).digest() if told else b""
 
     async def rotate(self, *, vouched: bool = True) -> None:

@@ -267,7 +267,7 @@ class Rooms:
             before_ms = self._tools.clock.wall_ms() - settings.keep_days * _DAY_MS
             for room in list(self._rooms.values()):
                 room.swept(before_ms)
-            result = await sweep(self._tools.log, Sweep(before_ms))
+            result = await sweep(self._tools.log.submit, Sweep(before_ms))
             _log.info("swept", result=type(result).__name__)
             await asyncio.sleep(settings.sweep_seconds)
 
