@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DEVICE_KIND_HOST, DEVICE_KIND_PHONE
 from dispatch.proof import KeySignature, PinnedKeys, may_replace
 from dispatch_pairing.limits import Limits
+from dispatch_pairing.storage import DATABASE
 
 from tests.support.pairing_device import TRUST, Device, Feed, a_host
 from tests.support.pairing_service import PairingService, with_limits
@@ -29,10 +31,12 @@ async def service(tmp_path: Path) -> AsyncIterator[PairingService]:
 
 
 @asynccontextmanager
-async def following(service: PairingService, *, address: str = RELAY, after: int = 0) -> AsyncIterator[Feed]:
+async def following(
+    service: PairingService, *, address: str = RELAY, after: int = 0, digest: bytes = b""
+) -> AsyncIterator[Feed]:
     caller = a_host(service.address)
     caller.nonce = b"not looked at"
-    request = pb.FollowTrustRequest(relay_address=address, after_sequence=after)
+    request = pb.FollowTrustRequest(relay_address=address, after_sequence=after, after_digest=digest)
     async with caller.follow(f"{TRUST}FollowTrust", request) as feed:
         yield feed
 
@@ -82,14 +86,67 @@ async def test_a_relay_that_comes_back_is_told_what_it_missed_and_no_more(servic
     host, _, pairings = await pair(service, "a", "b", "c")
     await host.end_pairing(pairings[0])
     async with following(service) as feed:
-        seen = (await feed.next()).sequence
+        seen = await feed.next()
     await host.end_pairing(pairings[1])
     await service.restart()
     await host.end_pairing(pairings[2])
 
-    async with following(service, after=seen) as feed:
+    async with following(service, after=seen.sequence, digest=seen.digest) as feed:
         assert ended(await feed.next()) == pairings[1:]
     async with following(service) as feed:
+        assert ended(await feed.next()) == pairings
+
+
+@asynccontextmanager
+async def put_back_at_the_end(service: PairingService) -> AsyncIterator[None]:
+    """Take a copy of the store, and put it back under the running service when the block ends: no command of ours knows of it."""
+    with closing(sqlite3.connect(":memory:")) as copy, closing(sqlite3.connect(service.folder / DATABASE)) as store:
+        store.backup(copy)
+        yield
+        copy.backup(store)
+
+
+async def test_a_relay_that_was_away_while_the_store_was_put_back_hears_what_was_revoked_since(
+    service: PairingService,
+) -> None:
+    """The count is where the relay left it, or further; what was told up to there is something else."""
+    host, _, pairings = await pair(service, "a", "b", "c")
+    await host.end_pairing(pairings[0])
+    async with put_back_at_the_end(service):
+        await host.end_pairing(pairings[1])
+        async with following(service) as feed:
+            seen = await feed.next()
+    await host.end_pairing(pairings[2])
+
+    async with following(service, after=seen.sequence, digest=seen.digest) as feed:
+        news = await feed.next()
+
+    assert news.sequence == seen.sequence
+    assert ended(news) == [pairings[0], pairings[2]]
+    assert news.digest != seen.digest
+
+
+async def test_a_relay_that_follows_while_the_store_is_put_back_hears_everything_anew(service: PairingService) -> None:
+    host, _, pairings = await pair(service, "a", "b", "c")
+    await host.end_pairing(pairings[0])
+    async with following(service) as feed:
+        await feed.next()
+        async with put_back_at_the_end(service):
+            await host.end_pairing(pairings[1])
+            await feed.next()
+
+        await host.end_pairing(pairings[2])
+
+        assert ended(await feed.next()) == [pairings[0], pairings[2]]
+
+
+async def test_a_relay_that_knows_no_digests_is_told_everything(service: PairingService) -> None:
+    host, _, pairings = await pair(service, "a")
+    await host.end_pairing(pairings[0])
+    async with following(service) as feed:
+        seen = await feed.next()
+
+    async with following(service, after=seen.sequence) as feed:
         assert ended(await feed.next()) == pairings
 
 

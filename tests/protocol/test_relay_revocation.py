@@ -9,10 +9,11 @@ import pytest
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
+from dispatch_relay.trust_store import TrustStore
 
 from tests.support.device_end import Identity
-from tests.support.relay import Relay
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.relay import Relay, locked
+from tests.support.waiting import DEADLINE_SECONDS, until
 from tests.support.wires import BOTH_CARRIERS
 
 pytestmark = BOTH_CARRIERS
@@ -75,6 +76,27 @@ async def test_a_revocation_waits_for_nothing_else_that_waits_in_threads(calm_re
         assert isinstance(await phone.ended(), errors.DeviceRevoked)
     finally:
         released.set()
+
+
+async def test_a_revocation_does_not_wait_until_pairings_that_ended_before_it_are_erased(calm_relay: Relay) -> None:
+    ended, revoked, store = calm_relay.pair(), calm_relay.pair(), TrustStore(calm_relay.data / "trust.sqlite3")
+    host, phone = await calm_relay.attach(ended.host), await calm_relay.attach(revoked.phone)
+    await host.receipt(await host.keep(b"secret of old"))
+    before = store.load().sequence
+
+    with locked(calm_relay):  # nothing can be erased
+        await calm_relay.trust.end_pairing(ended.pair_id, ended_by=pb.DEVICE_KIND_PHONE)
+        await calm_relay.trust.revoke(revoked.phone.device_id)
+
+        assert isinstance(await phone.ended(), errors.DeviceRevoked)
+        # So that a relay that dies now is told of both again.
+        assert store.load().sequence == before
+
+    await until(lambda: store.load().sequence == calm_relay.trust.sequence)
+    assert isinstance(await host.ended(), errors.NotPaired)
+    await calm_relay.stop()
+    for file in calm_relay.data.iterdir():
+        assert b"secret of old" not in file.read_bytes()
 
 
 @pytest.mark.parametrize("which", ["phone", "host"])

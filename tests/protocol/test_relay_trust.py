@@ -11,7 +11,7 @@ from dispatch_relay.trust_store import TrustStore
 
 from tests.support.device_end import DeviceEnd, Identity
 from tests.support.relay import Relay
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.waiting import DEADLINE_SECONDS, until
 from tests.support.wires import BOTH_CARRIERS
 
 pytestmark = BOTH_CARRIERS
@@ -117,6 +117,36 @@ async def test_a_service_restored_from_a_backup_is_heard_from_the_beginning(calm
     assert isinstance(await phone.ended(), errors.NotPaired)
     with pytest.raises(errors.NotPaired):
         await calm_relay.attach(first.phone)
+
+
+async def test_a_relay_that_starts_again_says_what_it_was_told_by_its_digest(calm_relay: Relay) -> None:
+    """A pairing service that was put back meanwhile has the same count, and told something else up to there."""
+    first, second, trust = calm_relay.pair(), calm_relay.pair(), calm_relay.trust
+    await trust.end_pairing(first.pair_id, ended_by=pb.DEVICE_KIND_PHONE)
+    told = (trust.sequence, trust.digest(trust.sequence))
+    store = TrustStore(calm_relay.data / "trust.sqlite3")
+    await until(lambda: (store.load().sequence, store.load().digest) == told)
+    await calm_relay.stop()
+    trust.ended.clear()
+    trust.sequence = 0
+    await trust.end_pairing(second.pair_id, ended_by=pb.DEVICE_KIND_PHONE)
+
+    await calm_relay.start()
+    await _until_refused(calm_relay, second.phone)
+
+    asked = trust.asked[-1]
+    assert (asked.after_sequence, asked.after_digest) == told
+    with pytest.raises(errors.NotPaired):
+        await calm_relay.attach(first.phone)
+
+
+async def _until_refused(relay: Relay, device: Identity) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            try:
+                await (await relay.attach(device)).ended()
+            except errors.NotPaired:
+                return
 
 
 async def _until_attached(relay: Relay, device: Identity) -> DeviceEnd:

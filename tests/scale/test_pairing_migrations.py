@@ -31,13 +31,13 @@ async def test_services_of_a_new_version_that_start_together_upgrade_once(postgr
     await furnish(store)
     before = await rows(place)
     await store.close()
-    newer = replace(place, scripts=(*place.scripts, CHANGED), head="0003")
+    newer = replace(place, scripts=(*place.scripts, CHANGED), head="0004")
 
     done = await asyncio.gather(*(schema.upgrade(newer) for _ in range(3)))
 
-    assert sorted(done) == [("0002", "0003"), ("0003", "0003"), ("0003", "0003")]
+    assert sorted(done) == [("0003", "0004"), ("0004", "0004"), ("0004", "0004")]
     assert await rows(place) == before
-    assert await schema.downgrade(newer, "0002") == ("0003", "0002")
+    assert await schema.downgrade(newer, "0003") == ("0004", "0003")
     assert await agrees(place)
 
 
@@ -45,6 +45,6 @@ async def test_the_command_tells_the_version_of_a_database(postgres: PostgresSer
     name = await postgres.new_database()
     file = postgres.address_file(name, tmp_path / "database")
     words = ("dispatch-pairing", "store", "version", "--data", str(tmp_path / "data"), "--database", str(file))
-    assert await run(*words) == (0, [{"event": "store", "version": None, "known": "0002"}])
+    assert await run(*words) == (0, [{"event": "store", "version": None, "known": "0003"}])
     await (await open_postgres(parse_database(postgres.address(name)))).close()
-    assert await run(*words) == (0, [{"event": "store", "version": "0002", "known": "0002"}])
+    assert await run(*words) == (0, [{"event": "store", "version": "0003", "known": "0003"}])

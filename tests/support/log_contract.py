@@ -27,11 +27,13 @@ from dispatch_relay.log import (
     SetTarget,
     Stood,
     Sweep,
+    Then,
 )
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.push import PushOutcome
 from dispatch_relay.push.target import Quiet, Target
 from dispatch_relay.seats import Seats
+from dispatch_relay.sweeping import sweep
 from dispatch_relay.verdict import Effect, Event, Status
 
 Make = Callable[[int], Awaitable[tuple[Log, Seats]]]
@@ -115,6 +117,7 @@ async def check_log(make: Make) -> None:
     await _an_ended_pairing_leaves_nothing(log)
     await _a_report_that_nobody_takes_is_forgotten_like_a_row(log)
     await log.close()
+    await _what_is_written_during_a_sweep_is_committed_before_it_is_over(make)
     await _a_thread_does_not_outgrow_its_limit(make)
 
 
@@ -366,6 +369,36 @@ async def _a_report_that_nobody_takes_is_forgotten_like_a_row(log: Log) -> None:
     assert [one.ended_ms for one in (await log.untold(limit=100)).reports] == [9_000]
     await done(log, Sweep(before_ms=9_001))
     assert (await log.untold(limit=100)).count == 0
+
+
+async def _what_is_written_during_a_sweep_is_committed_before_it_is_over(make: Make) -> None:
+    """A sweep of many pairings must not hold up those who work: it is done in turns."""
+    log = await _seated(make, ROOMY)
+    for number in range(9):
+        await done(log, kept(f"swept {number}", pair_id=CALLED))
+    for end in End:
+        await done(log, Acked(CALLED, end, 8))
+    order: list[str] = []
+
+    def submit(op: Op, then: Then) -> None:
+        def told(result: Done | Failed) -> None:
+            order.append("over" if isinstance(result, Done) and result.swept_to is None else "turn")
+            then(result)
+
+        log.submit(op, told)
+
+    sweeping = asyncio.create_task(sweep(submit, Sweep(before_ms=100, rows=2, pairings=1)))
+    await asyncio.sleep(0)  # its first turn is handed in
+    log.submit(kept("written meanwhile", pair_id=CALLED, now_ms=100), lambda _: order.append("written"))
+
+    assert isinstance(await sweeping, Done)
+
+    assert order[:2] == ["turn", "written"]
+    assert order.index("over") == len(order) - 1
+    thread = await log.thread(CALLED)
+    assert (thread.oldest_seq, thread.head_seq) == (9, 10)
+    await done(log, Erase(CALLED, now_ms=9))
+    await log.close()
 
 
 async def _a_thread_does_not_outgrow_its_limit(make: Make) -> None:

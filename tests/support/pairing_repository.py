@@ -186,7 +186,8 @@ async def _offers_of_a_host(store: Store) -> None:
         assert await kept.offers.of_host_since(POCKET.device_id, 0) == []
         unfinished = await kept.offers.unfinished_of_host(HOST.device_id)
         assert sorted(unfinished, key=lambda offer: offer.created_ms) == [offers[0], *offers[2:]]
-        await kept.offers.forget_before(2_000)
+        gone = [await kept.offers.forget_before(2_000, limit=limit) for limit in (1, 9)]
+        assert gone == [1, 1]
         assert list(await kept.offers.of_host_since(HOST.device_id, 0)) == offers[2:]
         assert await kept.offers.steps(offers[0].offer_id) == {}
         assert await kept.offers.steps(offers[2].offer_id) == {1: b"x"}
@@ -249,7 +250,7 @@ async def _ways_into_an_account(store: Store) -> None:
         assert not await kept.accounts.take_invitation(b"j" * 32, now_ms=10)
         assert await kept.accounts.web_session(sessions[0].token_hash) == sessions[0]
         assert list(await kept.accounts.web_sessions(ADA)) == sessions[:2]
-        await kept.accounts.forget_web_sessions(now_ms=1)
+        assert await kept.accounts.forget_web_sessions(now_ms=1, limit=9) == 1
         assert await kept.accounts.web_session(sessions[0].token_hash) is None
         await kept.accounts.end_web_sessions(BOB)
         assert await kept.accounts.web_session(sessions[2].token_hash) is None
@@ -264,8 +265,11 @@ async def _ways_into_an_account(store: Store) -> None:
 
 
 async def _feed(store: Store) -> None:
-    ended = TrustNews(9, pair_id=PairId(b"p" * 16), ended_by=Role.PHONE)
-    revoked, replaced = TrustNews(11, device_id=DeviceId(b"d" * 16)), TrustNews(2**62, pair_id=PairId(b"q" * 16))
+    ended = TrustNews(9, pair_id=PairId(b"p" * 16), ended_by=Role.PHONE).after(b"")
+    revoked, replaced = (
+        TrustNews(11, device_id=DeviceId(b"d" * 16)).after(ended.digest),
+        TrustNews(2**62, pair_id=PairId(b"q" * 16)),
+    )
     async with store.write() as kept:
         for news in (ended, revoked, replaced):
             await kept.feed.append(news)
@@ -273,6 +277,7 @@ async def _feed(store: Store) -> None:
         assert list(await kept.feed.since(0, limit=10)) == [ended, revoked, replaced]
         assert list(await kept.feed.since(9, limit=1)) == [revoked]
         assert await kept.feed.since(2**62, limit=1) == []
+        assert [await kept.feed.digest(place) for place in (8, 9, 10, 11)] == [b"", *[ended.digest] * 2, revoked.digest]
         assert await kept.feed.has_ended(PairId(b"q" * 16))
         assert not await kept.feed.has_ended(PairId(b"d" * 16))
         assert await kept.feed.has_revoked(DeviceId(b"d" * 16))
@@ -308,7 +313,7 @@ async def _history(store: Store) -> None:
         assert list(await kept.history.of_account(ADA, before=None, limit=2)) == [over, records[1]]
         rest = await kept.history.of_account(ADA, before=(20, records[1].task_id), limit=9)
         assert list(rest) == records[2:]
-        await kept.history.forget_before(20)
+        await kept.history.forget_before(20, limit=9)
         assert list(await kept.history.of_account(ADA, before=None, limit=9)) == [over, *records[1:3]]
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, inspect, select
 from tests.support.pairing_repository import furnish
 
 CHANGED = Path(__file__).parent / "pairing_revisions"
-"""A revision 0003 that changes a table which others point at."""
+"""A revision 0004 that changes a table which others point at."""
 ROWS = {"accounts": 2, "devices": 3, "offers": 1, "steps": 1, "pairings": 1, "service": 1}
 """What `furnish` and `_fill` leave."""
 
@@ -74,9 +74,9 @@ async def check_migrations(place: schema.Place, open_store: Callable[[], Awaitab
     assert await agrees(place)
     before = await rows(place)
     assert before == ROWS
-    assert await schema.downgrade(place, "0001") == ("0002", "0001")
+    assert await schema.downgrade(place, "0001") == ("0003", "0001")
     assert await rows(place) == before
-    assert await schema.upgrade(place) == ("0001", "0002")
-    assert await schema.upgrade(place) == ("0002", "0002")
+    assert await schema.upgrade(place) == ("0001", "0003")
+    assert await schema.upgrade(place) == ("0003", "0003")
     assert await rows(place) == before
     assert await agrees(place)

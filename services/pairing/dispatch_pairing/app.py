@@ -132,7 +132,7 @@ async def running(
                 bus = None if settings.bus is None else BusBell(settings.bus)
                 bell = Bell() if bus is None else bus.bell
                 if bus is not None:
-                    metrics.bus_away.set_function(lambda bus=bus: not bus.there)
+                    metrics.bus_away.set_function(bus.is_away)
                 keys = await SigningKeys.open(
                     store=store, folder=storage.keys, clock=clock, rng=rng, limits=limits, bell=bell
                 )

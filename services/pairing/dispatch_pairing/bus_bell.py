@@ -40,11 +40,10 @@ class BusBell:
         self._topics = asyncio.Queue[bytes](maxsize=_WAITING)
         self._client: Client | None = None  # the one that hears the others
 
-    @property
-    def there(self) -> bool:
-        """Whether the other services are heard. May be asked from another thread, as metrics do."""
+    def is_away(self) -> bool:
+        """Tell whether the other services are not heard. May be asked from another thread, as metrics do."""
         client = self._client
-        return client is not None and client.is_connected
+        return client is None or not client.is_connected
 
     def _carry(self, topic: bytes) -> None:
         with suppress(asyncio.QueueFull):  # it is away, and everybody looks by itself

@@ -94,7 +94,7 @@ class Ceremony:
         limits = self._limits
         async with self._store.write() as kept:
             await check_plan(kept, host.account_id, rules=self._rules)
-            await kept.offers.forget_before(now_ms - limits.offer_kept_ms)
+            await kept.offers.forget_before(now_ms - limits.offer_kept_ms, limit=limits.forget_rows)
             known = await kept.offers.get(offer_id)
             if known is not None:
                 return _same(offers.at(known, now_ms), host, claim_token_hash)

@@ -23,13 +23,19 @@ _log = get_logger()
 
 
 async def forget(store: Store, *, now_ms: int, limits: Limits) -> None:
-    """Forget everything whose time is over, in one transaction. Raises StoreFailed."""
-    async with store.write() as kept:
-        await kept.offers.forget_before(now_ms - limits.offer_kept_ms)
-        await kept.accounts.forget_invitations(now_ms=now_ms)
-        await kept.accounts.forget_web_sessions(now_ms=now_ms)
-        await kept.devices.forget_sign_ins(now_ms=now_ms)
-        await kept.history.forget_before(now_ms - limits.history_ms)
+    """Forget everything whose time is over, `forget_rows` of each kind in one transaction. Raises StoreFailed."""
+    most = limits.forget_rows  # others write between
+    left = True
+    while left:
+        async with store.write() as kept:
+            gone = (
+                await kept.offers.forget_before(now_ms - limits.offer_kept_ms, limit=most),
+                await kept.accounts.forget_invitations(now_ms=now_ms, limit=most),
+                await kept.accounts.forget_web_sessions(now_ms=now_ms, limit=most),
+                await kept.devices.forget_sign_ins(now_ms=now_ms, limit=most),
+                await kept.history.forget_before(now_ms - limits.history_ms, limit=most),
+            )
+        left = max(gone) >= most
 
 
 async def forgetting(store: Store, *, clock: Clock, limits: Limits, bell: Bell) -> None:

@@ -75,6 +75,8 @@ class Limits:
     """What is known of a task is forgotten so long after it was posted."""
     forget_ms: int = _HOUR_MS
     """How often what is over is looked for (docs/retention.md)."""
+    forget_rows: int = 1_000
+    """So many of a kind are forgotten in one transaction: whoever writes meanwhile waits for no more than that."""
     history_page: int = 500
     """Most tasks in one answer."""
     per_account: Rate = field(default_factory=lambda: Rate(burst=10, refill_ms=30 * _SECOND_MS))

@@ -5,8 +5,9 @@ Times are ms since 1970.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
+from hashlib import sha256
 
 from dispatch.ids import AccountId, DeviceId, PairId, TaskId
 
@@ -145,6 +146,14 @@ class TrustNews:
     ended_by: Role | None = None
     """Which side ended the pairing; None for the service itself."""
     device_id: DeviceId | None = None
+    digest: bytes = b""
+    """Of this and of all that was told before it, 32 bytes: two services with the same one have told the same up to here."""
+
+    def after(self, digest: bytes) -> TrustNews:
+        """Give it with its own digest; `digest` is that of what was told right before it, empty for nothing."""
+        kind, told = (1, self.pair_id) if self.pair_id is not None else (2, self.device_id or b"")
+        place = self.sequence.to_bytes(8, "big") + bytes((kind, self.ended_by or 0))
+        return replace(self, digest=sha256(digest + place + told).digest())
 
 
 @dataclass(frozen=True, slots=True)

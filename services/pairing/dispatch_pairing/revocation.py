@@ -13,9 +13,9 @@ from dispatch_pairing.store import Repositories
 
 async def end_pairing(kept: Repositories, pairing: Pairing, *, by: Role | None) -> None:
     """End an active pairing. `by` is the side that did so, or None for the service itself."""
-    sequence = await _next_sequence(kept)
-    await kept.pairings.put(replace(pairing, ended_sequence=sequence, ended_by=by))
-    await kept.feed.append(TrustNews(sequence=sequence, pair_id=pairing.pair_id, ended_by=by))
+    news = TrustNews(sequence=await _next_sequence(kept), pair_id=pairing.pair_id, ended_by=by)
+    await kept.pairings.put(replace(pairing, ended_sequence=news.sequence, ended_by=by))
+    await _tell(kept, news)
 
 
 async def revoke_device(kept: Repositories, device: Device, *, now_ms: int) -> bool:
@@ -25,10 +25,14 @@ async def revoke_device(kept: Repositories, device: Device, *, now_ms: int) -> b
     await kept.devices.put(replace(device, revoked_ms=now_ms))
     await kept.devices.end_sign_in(device.device_id)
     # The device first: its own streams end as revoked, not as unpaired.
-    await kept.feed.append(TrustNews(sequence=await _next_sequence(kept), device_id=device.device_id))
+    await _tell(kept, TrustNews(sequence=await _next_sequence(kept), device_id=device.device_id))
     for pairing in await kept.pairings.active_of(device.device_id):
         await end_pairing(kept, pairing, by=device.role)
     return True
+
+
+async def _tell(kept: Repositories, news: TrustNews) -> None:
+    await kept.feed.append(news.after(await kept.feed.digest(news.sequence)))
 
 
 async def _next_sequence(kept: Repositories) -> int:

@@ -6,13 +6,13 @@ Losing it means that every relay turns everybody away, so a start without the ke
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from dispatch import secret_file
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.errors import StoreFailed
@@ -22,7 +22,6 @@ from dispatch.proof import key_id, sign_grant
 from dispatch_pairing.model import Device
 
 _SEED_BYTES = 32
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 KEY_FILE = "signing.key"
 
 
@@ -83,14 +82,14 @@ def read(folder: Path, *, number: int, known: bytes) -> Signer:
     Raises StoreFailed when others may read the file, when it is damaged, gone or not the known one.
     """
     file = file_of(folder, number)
-    # Opened before it is looked at, so that what was checked is what is read.
     try:
-        with file.open("rb") as opened:
-            if os.name == "posix" and os.fstat(opened.fileno()).st_mode & _OTHERS:
-                raise StoreFailed(f"{file} may be read by others: chmod 600 it, and consider it known")
-            seed = opened.read(_SEED_BYTES + 1)
+        seed = secret_file.read(file)
     except FileNotFoundError as failure:
         raise StoreFailed(f"{file} is gone, and the relays trust no other key: restore it from the backup") from failure
+    except ValueError as failure:
+        raise StoreFailed(str(failure)) from failure
+    except OSError as failure:
+        raise StoreFailed(f"{file} can't be read: {failure.strerror}") from failure
     if len(seed) != _SEED_BYTES:
         raise StoreFailed(f"{file} is damaged: restore it from the backup")
     signer = Signer(private=Ed25519PrivateKey.from_private_bytes(seed))

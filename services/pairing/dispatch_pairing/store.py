@@ -63,10 +63,10 @@ class Accounts(Protocol):
         """Keep an invitation."""
 
     async def take_invitation(self, code_hash: bytes, *, now_ms: int) -> bool:
-        """Use an invitation up; gives False for one that is unknown, used or over. Those that are over are forgotten."""
+        """Use an invitation up; gives False for one that is unknown, used or over."""
 
-    async def forget_invitations(self, *, now_ms: int) -> None:
-        """Forget those that are over."""
+    async def forget_invitations(self, *, now_ms: int, limit: int) -> int:
+        """Forget those that are over, so many at most; gives how many they were."""
 
     async def add_web_session(self, session: WebSession) -> None:
         """Keep a browser's session."""
@@ -83,8 +83,8 @@ class Accounts(Protocol):
     async def end_web_sessions(self, account_id: AccountId) -> None:
         """Forget all of the account."""
 
-    async def forget_web_sessions(self, *, now_ms: int) -> None:
-        """Forget those that are over."""
+    async def forget_web_sessions(self, *, now_ms: int, limit: int) -> int:
+        """Forget those that are over, so many at most; gives how many they were."""
 
 
 class Devices(Protocol):
@@ -111,8 +111,8 @@ class Devices(Protocol):
     async def end_sign_in(self, device_id: DeviceId) -> None:
         """Forget the device's sign-in, if there is one."""
 
-    async def forget_sign_ins(self, *, now_ms: int) -> None:
-        """Forget those that are over."""
+    async def forget_sign_ins(self, *, now_ms: int, limit: int) -> int:
+        """Forget those that are over, so many at most; gives how many they were."""
 
     async def end_sign_ins(self, account_id: AccountId, *, but: DeviceId | None = None) -> None:
         """Forget all sign-ins of the account's devices, but that one's."""
@@ -139,8 +139,8 @@ class Offers(Protocol):
     async def add_step(self, offer_id: OfferId, number: int, payload: bytes) -> None:
         """Keep a step."""
 
-    async def forget_before(self, created_ms: int) -> None:
-        """Drop offers made before that time, with their steps."""
+    async def forget_before(self, created_ms: int, *, limit: int) -> int:
+        """Drop offers made before that time, with their steps, so many at most; gives how many they were."""
 
 
 class Pairings(Protocol):
@@ -186,6 +186,9 @@ class Feed(Protocol):
     async def append(self, news: TrustNews) -> None:
         """Keep one thing more; its sequence is higher than any before."""
 
+    async def digest(self, sequence: int) -> bytes:
+        """Give the digest of the last that was told up to this place in the count; empty where nothing was."""
+
     async def since(self, sequence: int, *, limit: int) -> Sequence[TrustNews]:
         """List what was told after this place in the count, in order."""
 
@@ -210,8 +213,8 @@ class History(Protocol):
     ) -> Sequence[TaskRecord]:
         """List the account's tasks, newest first, from behind this (posted_ms, task_id) on."""
 
-    async def forget_before(self, posted_ms: int) -> None:
-        """Drop tasks posted before that time."""
+    async def forget_before(self, posted_ms: int, *, limit: int) -> int:
+        """Drop tasks posted before that time, so many at most; gives how many they were."""
 
 
 class Service(Protocol):

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest revision in migrations/versions: what these tables are."""
 
 metadata = MetaData()
@@ -219,6 +219,7 @@ trust_news = Table(
     Column("pair_id", LargeBinary, nullable=True),
     Column("ended_by", SmallInteger, nullable=True),
     Column("device_id", LargeBinary, nullable=True),
+    Column("digest", LargeBinary, nullable=False, server_default=""),
     PrimaryKeyConstraint("sequence", name="pk_trust_news"),
     # No foreign keys: it outlives what it tells of, and says nothing of whose that was.
     CheckConstraint("(pair_id IS NULL) <> (device_id IS NULL)", name="ck_trust_news_one"),

@@ -1,4 +1,8 @@
-"""The feed that relays follow: who signs grants, which pairings are over. Called by service.py."""
+"""The feed that relays follow: who signs grants, which pairings are over. Called by service.py.
+
+Whoever comes back says how far it was told, and the digest of that. A store that was put back, by whatever means, has another
+digest there, or a lower count: then everything is told anew, since what the relay has is not what this store told.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,16 @@ class News:
     """Everything up to here is told, once `complete`."""
     complete: bool
     now_ms: int
+    digest: bytes
+    """Of everything up to there; empty for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far somebody was told."""
+
+    sequence: int
+    digest: bytes
 
 
 class Trust:
@@ -45,9 +59,9 @@ class Trust:
         self._metrics = metrics
 
     async def follow(
-        self, relay_address: str, after_sequence: int, tell: Callable[[News], Awaitable[None]], *, web_address: str = ""
+        self, relay_address: str, after: Place, tell: Callable[[News], Awaitable[None]], *, web_address: str = ""
     ) -> None:
-        """Tell everything after that place in the count, then what happens. Ends by Draining or cancellation only."""
+        """Tell everything after that place, then what happens. Ends by Draining or cancellation only."""
         address = _address(relay_address, field="relay_address")
         web = _address(web_address, field="web_address") if web_address else ""
         if not self._relays.opened(address, web=web, now_ms=self._clock.steady_ms()):
@@ -57,26 +71,28 @@ class Trust:
             with self._bell.listen(TRUST) as ear:
                 while True:
                     ear.clear()
-                    after_sequence = await self._tell_all(after_sequence, tell)
+                    after = await self._tell_all(after, tell)
                     # Another service may have ended a pairing, and its ring may be lost.
                     await ear.wait(at_most_ms=min(self._limits.heartbeat_ms, self._limits.look_again_ms))
         finally:
             self._relays.closed(address, now_ms=self._clock.steady_ms())
             self._metrics.relays_live.set(self._relays.open_count())
 
-    async def _tell_all(self, after: int, tell: Callable[[News], Awaitable[None]]) -> int:
+    async def _tell_all(self, after: Place, tell: Callable[[News], Awaitable[None]]) -> Place:
         chunk = self._limits.trust_chunk
         while True:
             async with self._store.read() as kept:
                 sequence = (await kept.service.identity()).sequence
-                # A relay that is ahead of us saw what a backup has forgotten: it gets everything there is.
-                after = after if after <= sequence else 0
-                told = tuple(await kept.feed.since(after, limit=chunk))
+                # Ahead of us, or told something else up to there: it saw what a backup has forgotten, and gets everything.
+                same = after.sequence <= sequence and await kept.feed.digest(after.sequence) == after.digest
+                told = tuple(await kept.feed.since(after.sequence if same else 0, limit=chunk))
+                digest = told[-1].digest if told else await kept.feed.digest(sequence)
             complete = len(told) < chunk
             if told and not complete:
                 sequence = told[-1].sequence
-            await tell(News(told=told, sequence=sequence, complete=complete, now_ms=self._clock.wall_ms()))
-            after = sequence
+            now_ms = self._clock.wall_ms()
+            await tell(News(told=told, sequence=sequence, complete=complete, now_ms=now_ms, digest=digest))
+            after = Place(sequence, digest)
             if complete:
                 return after
 

@@ -169,6 +169,7 @@ async def _let_in(stopped: asyncio.Event, ground: _Ground, beside: Beside, *, re
         state=trust,
         store=ground.trust_store,
         act=relay.act,
+        settled=relay.settled,
         connected=lambda there: ground.metrics.feed_connected.set(int(there)),
         jitter=random.uniform,
     )

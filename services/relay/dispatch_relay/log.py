@@ -22,9 +22,15 @@ from dispatch_relay.push.target import Target
 from dispatch_relay.verdict import Effect, Event, Status
 
 NO_TASK = TaskId(b"")
+NO_PAIRING = PairId(b"")
 
 ROW_OVERHEAD_BYTES = 128
 """What a row costs beside its seal, in every store; counted so that a flood of empty ones is bounded too."""
+
+
+SWEEP_PAIRINGS = 500
+SWEEP_ROWS = 1_000
+"""What one turn of a sweep looks at and forgets: whatever is written meanwhile is committed before the next turn."""
 
 
 class RowKind(Enum):
@@ -214,9 +220,16 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Forget rows that both ends have, tasks (over or not), calls, and reports that nobody took, all that is older than this."""
+    """Forget rows that both ends have, tasks (over or not), calls, and reports that nobody took, all that is older than this.
+
+    One turn of it, which is bounded: of some pairings behind one. `sweeping.sweep` takes one turn after the other.
+    """
 
     before_ms: int
+    after: PairId = NO_PAIRING
+    rows: int = SWEEP_ROWS
+    """Most that are forgotten, of each kind."""
+    pairings: int = SWEEP_PAIRINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +251,8 @@ class Done:
 
     `row` is the new row, or with ANSWER_AGAIN the old one. `task_open` says of a command whether its task had its go
     before; `task_begun` and `task_ended` of a keep row whether it is the one that did so to its task. `to_report`: there is a
-    report more, `owed_call`: a call to the person is owed, both written in the same transaction.
+    report more, `owed_call`: a call to the person is owed, both written in the same transaction. `swept_to` says of a turn of
+    a sweep behind which pairing the next begins; None where all is done.
     """
 
     effect: Effect
@@ -249,6 +263,7 @@ class Done:
     task_ended: bool = False
     to_report: bool = False
     owed_call: OwedCall | None = None
+    swept_to: PairId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dispatch_relay.admission import Gate
 from dispatch_relay.beside import Work
 from dispatch_relay.channels.arrival import Arrival
 from dispatch_relay.channels.hall import Hall
+from dispatch_relay.erasing import Erasing
 from dispatch_relay.front import Front
 from dispatch_relay.kept import Kept
 from dispatch_relay.listeners import Streams
@@ -39,6 +40,7 @@ class Relay:
         self._hall = _hall(kept, tools, rng=rng)
         self._front = Front(self._hall, clock=tools.clock, still=gate.trust.still, jitter=random.uniform)
         self._rooms = Rooms(tools, kept.seats, shared=kept.shared is not None)
+        self._erasing = Erasing(self._rooms.erase)
         self._transfers = Transfers(settings=tools.settings, metrics=tools.metrics)
         self._threads = ThreadService(gate=gate, rooms=self._rooms, tools=tools, front=self._front)
         self._files = TransferService(
@@ -66,6 +68,7 @@ class Relay:
     def works(self) -> Iterable[Work]:
         """Give what must go on as long as devices are let in; other relays are, too, from now on."""
         yield self._rooms.sweep()
+        yield self._erasing.run()
         if self._hall is not None and self._kept.shared is not None:
             self._hall.open_doors(self._arrived)
             yield self._kept.shared.run()
@@ -75,8 +78,8 @@ class Relay:
         of_thread = arrival.handed.transfer_id is None
         await (self._threads.attach_for if of_thread else self._files.carry_for)(arrival)
 
-    async def act(self, news: News) -> None:
-        """Do what the pairing service's news ask for."""
+    def act(self, news: News) -> None:
+        """Do what the pairing service's news ask for; what is erased for it goes on beside."""
         # Devices first, at once: they are told that they were revoked, not that their pairings are over.
         for device_id in news.revoked:
             self._rooms.revoke(device_id)
@@ -85,8 +88,13 @@ class Relay:
         for pair_id in news.ended:
             self._transfers.erase(pair_id)
             self._front.over(pair_id)
-        # Side by side: a new relay hears of every pairing that ever ended, and they share their commits.
-        await asyncio.gather(*(self._rooms.erase(pair_id, ended_by=end) for pair_id, end in news.ended.items()))
+        for pair_id, end in news.ended.items():
+            self._rooms.end(pair_id, ended_by=end)
+        self._erasing.owe(news.ended)
+
+    async def settled(self) -> None:
+        """Wait until everything is erased that news up to now have asked for."""
+        await self._erasing.settled()
 
     def close_doors(self) -> None:
         """Let nobody in any more."""

@@ -73,6 +73,7 @@ class Room:
         self._timer_ms = 0
         self._draining = False
         self._erased: asyncio.Future[bool] | None = None
+        self._ended_by: End | None = None
         if End.HOST not in thread.presence:
             self._watch.meet_new()
 
@@ -245,6 +246,7 @@ class Room:
         """
         if self._erased is None:
             self._erased = asyncio.get_running_loop().create_future()
+            self._ended_by = ended_by
             if ended_by is End.HOST:
                 self._watch.meet(End.HOST, Event.WAS_REVOKED)
             else:
@@ -272,6 +274,8 @@ class Room:
             self._drop(stream, place.over if stream.end is End.PHONE else errors.NotPaired())
         if self._erased is not None and not self._erased.done():
             self._erased.set_result(True)
+        by = self._ended_by.name.lower() if self._ended_by else "service"
+        _log.info("pairing ended", pairing=self.pair_id, ended_by=by)
 
     # ---- time
 

@@ -20,6 +20,7 @@ from dispatch_relay.place import Tools
 from dispatch_relay.presence import End, Presence
 from dispatch_relay.room import Room
 from dispatch_relay.seats import Seats
+from dispatch_relay.sweeping import sweep
 
 _log = get_logger()
 _DAY_MS = 24 * 60 * 60 * 1_000
@@ -27,11 +28,7 @@ _DAY_MS = 24 * 60 * 60 * 1_000
 ADOPT_SECONDS = 1.0
 """How often seats are looked for that nobody has and that somebody must watch over."""
 _ADOPT_AT_ONCE = 200
-_ERASED_WITHIN_SECONDS = 5.0
-"""How long news of the pairing service wait for the relay with the seat to erase a pairing; then that is watched beside them."""
 _LOOK_AGAIN_SECONDS = 0.2
-_ERASE_AT_ONCE = 64
-"""Pairings that are looked up at once: a new relay hears of every pairing that ever ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,6 @@ class Rooms:
         self._loading: dict[PairId, _Loading] = {}
         self._guests: Counter[PairId] = Counter()
         self._draining = False
-        self._erasing = asyncio.Semaphore(_ERASE_AT_ONCE)
         seats.on_lost(self._seat_lost)
 
     async def enter(self, pair_id: PairId) -> Room | At:
@@ -211,38 +207,28 @@ class Rooms:
 
     # ---- the relay and the pairing service
 
+    def end(self, pair_id: PairId, *, ended_by: End | None) -> None:
+        """Begin to end a pairing if its room is here: its streams wait for no other's. What is left of it is for `erase`."""
+        room = self._rooms.get(pair_id)
+        if room is not None:
+            room.erase(ended_by=ended_by)
+
     async def erase(self, pair_id: PairId, *, ended_by: End | None) -> None:
-        """End a pairing: streams, rows and all. Returns when nothing of it is stored any more.
+        """End a pairing: streams, rows and all. Returns when nothing of it is stored any more, however long that takes.
 
-        Another relay that has the seat hears of it, too, and is waited for; but not for long, since there may be other news.
+        Another relay that has the seat hears of it, too, and is waited for; while the store fails it is tried again.
         """
-        if not self._shared:
-            await self._erase_here(pair_id, ended_by=ended_by)
-            return
-        try:
-            async with self._erasing, asyncio.timeout(_ERASED_WITHIN_SECONDS):
-                await self._erased(pair_id, ended_by=ended_by)
-        except TimeoutError:
-            self._tools.spawn(self._erased(pair_id, ended_by=ended_by))
-
-    async def _erased(self, pair_id: PairId, *, ended_by: End | None) -> None:
-        """Return when a pairing is erased, by whoever has the seat until then."""
         while True:
             try:
                 if pair_id not in self._rooms and _nothing(await self._tools.log.thread(pair_id)):
                     return
-                if await self._erase_here(pair_id, ended_by=ended_by):
+                room = await self.enter(pair_id)
+                # Shielded: whoever waits may lose patience, and the room goes on.
+                if isinstance(room, Room) and await asyncio.shield(room.erase(ended_by=ended_by)):
                     return
             except errors.StoreFailed as failure:
                 _log.warning("pairing not erased yet", pairing=short(pair_id), why=failure.detail)
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-
-    async def _erase_here(self, pair_id: PairId, *, ended_by: End | None) -> bool:
-        room = await self.enter(pair_id)
-        if isinstance(room, At) or not await room.erase(ended_by=ended_by):
-            return False
-        _log.info("pairing ended", pairing=pair_id, ended_by=ended_by.name.lower() if ended_by else "service")
-        return True
 
     def revoke(self, device_id: DeviceId) -> None:
         """End the streams of a device."""
@@ -279,9 +265,10 @@ class Rooms:
         settings = self._tools.settings
         while True:
             before_ms = self._tools.clock.wall_ms() - settings.keep_days * _DAY_MS
-            self._tools.log.submit(Sweep(before_ms), lambda result: _log.info("swept", result=type(result).__name__))
             for room in list(self._rooms.values()):
                 room.swept(before_ms)
+            result = await sweep(self._tools.log.submit, Sweep(before_ms))
+            _log.info("swept", result=type(result).__name__)
             await asyncio.sleep(settings.sweep_seconds)
 
 

@@ -389,20 +389,41 @@ class Writer:
         return Done(Effect.NOTHING)
 
     def _sweep(self, op: Sweep) -> Done:
-        self._db.execute("DELETE FROM report WHERE max(posted_ms, ended_ms) < ?", (op.before_ms,))
-        self._db.execute("DELETE FROM call WHERE at_ms < ?", (op.before_ms,))
-        # Only from the old end: a hole in the middle could not be told from a loss.
-        found = self._db.execute("SELECT pair_id, min(phone_acked, host_acked) FROM pairing").fetchall()
+        left = op.rows if op.after else self._sweep_unpaired(op)
+        last, found = op.after, []
+        if left > 0:
+            found = self._db.execute(
+                "SELECT pair_id, min(phone_acked, host_acked) FROM pairing WHERE pair_id > ? ORDER BY pair_id LIMIT ?",
+                (op.after, op.pairings),
+            ).fetchall()
         for pair_id, acked in found:
             thread = self._thread(PairId(pair_id))
+            # Only from the old end: a hole in the middle could not be told from a loss.
             first_kept = self._db.execute(
                 "SELECT min(seq) FROM thread_row WHERE pairing = ? AND at_ms >= ?", (thread.key, op.before_ms)
             ).fetchone()[0]
             through = acked if first_kept is None else min(acked, first_kept - 1)
-            self._forget(thread, through)
+            left -= self._forget(thread, through, at_most=left)
             # Also what never ended: no host works on a task for so long, and one that ends nothing must not fill the store.
-            self._db.execute("DELETE FROM task WHERE pairing = ? AND at_ms < ?", (thread.key, op.before_ms))
-        return Done(Effect.NOTHING)
+            left -= self._db.execute(
+                "DELETE FROM task WHERE rowid IN (SELECT rowid FROM task WHERE pairing = ? AND at_ms < ? LIMIT ?)",
+                (thread.key, op.before_ms, max(0, left)),
+            ).rowcount
+            if left <= 0:  # there may be more of this pairing
+                return Done(Effect.NOTHING, swept_to=last)
+            last = PairId(pair_id)
+        over = left > 0 and len(found) < op.pairings
+        return Done(Effect.NOTHING, swept_to=None if over else last)
+
+    def _sweep_unpaired(self, op: Sweep) -> int:
+        """Forget reports and calls, which are found without their pairings; gives how much more may go in this turn."""
+        left = op.rows
+        for table, at_ms in (("report", "max(posted_ms, ended_ms)"), ("call", "at_ms")):
+            left -= self._db.execute(
+                f"DELETE FROM {table} WHERE number IN (SELECT number FROM {table} WHERE {at_ms} < ? LIMIT ?)",  # noqa: S608 -- two names
+                (op.before_ms, left),
+            ).rowcount
+        return left
 
     def _trim(self, thread: _Thread) -> None:
         """Forget the oldest rows, down to seven eighths of what a thread may hold: not a few with each new row."""
@@ -419,12 +440,21 @@ class Writer:
                 through = seq
         self._forget(thread, through)
 
-    def _forget(self, thread: _Thread, through_seq: int) -> None:
+    def _forget(self, thread: _Thread, through_seq: int, *, at_most: int | None = None) -> int:
+        """Forget the oldest rows, up to one; gives how many they were."""
+        if at_most is not None:
+            last = self._db.execute(
+                "SELECT seq FROM thread_row WHERE pairing = ? AND seq <= ? ORDER BY seq LIMIT 1 OFFSET ?",
+                (thread.key, through_seq, at_most - 1),
+            ).fetchone()
+            through_seq = through_seq if last is None else last[0]
         (size,) = self._db.execute(
             "SELECT coalesce(sum(length(sealed) + ?), 0) FROM thread_row WHERE pairing = ? AND seq <= ?",
             (ROW_OVERHEAD_BYTES, thread.key, through_seq),
         ).fetchone()
-        if size:
-            self._db.execute("DELETE FROM thread_row WHERE pairing = ? AND seq <= ?", (thread.key, through_seq))
-            thread.bytes -= size
-            thread.changed = True
+        if not size:
+            return 0
+        gone = self._db.execute("DELETE FROM thread_row WHERE pairing = ? AND seq <= ?", (thread.key, through_seq))
+        thread.bytes -= size
+        thread.changed = True
+        return gone.rowcount

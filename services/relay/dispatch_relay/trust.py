@@ -22,6 +22,7 @@ TOLERANCE_MS = 60_000
 """How far a grant's time may be off: the service's clock is told every 20 s and travels for a moment."""
 
 MOST_SEQUENCE = 2**63 - 1
+DIGEST_BYTES = 32
 
 _ENDS = {DeviceKind.DEVICE_KIND_PHONE: End.PHONE, DeviceKind.DEVICE_KIND_HOST: End.HOST}
 
@@ -34,6 +35,7 @@ class News:
     ended: Mapping[PairId, End | None] = field(default_factory=dict)
     revoked: frozenset[DeviceId] = frozenset()
     sequence: int = 0
+    digest: bytes = b""
     server_time_ms: int = 0
     complete: bool = False
 
@@ -46,6 +48,8 @@ class Known:
     ended: Mapping[PairId, End | None] = field(default_factory=dict)
     revoked: frozenset[DeviceId] = frozenset()
     sequence: int = 0
+    digest: bytes = b""
+    """Of all that was told up to there, as the service makes it."""
     heard_ms: int = 0
     """When the service was last heard, ms since 1970 by this computer; 0 for never."""
 
@@ -61,6 +65,8 @@ def read(message: pb.FollowTrustResponse, *, known: proof.PinnedKeys | None) -> 
         keys = _keys(message.keys, known=known)
     if max(message.sequence, message.keys.sequence) > MOST_SEQUENCE:
         raise ValueError("a count that nobody reaches")
+    if len(message.digest) not in (0, DIGEST_BYTES):
+        raise ValueError("a digest that is not 32 bytes")
     for pair in message.ended_pairings:
         _check_id(pair.pair_id)
     for device in message.revoked_devices:
@@ -70,6 +76,7 @@ def read(message: pb.FollowTrustResponse, *, known: proof.PinnedKeys | None) -> 
         ended={PairId(pair.pair_id): _ENDS.get(pair.ended_by) for pair in message.ended_pairings},
         revoked=frozenset(DeviceId(device.device_id) for device in message.revoked_devices),
         sequence=message.sequence,
+        digest=message.digest,
         server_time_ms=message.server_time_ms,
         complete=message.complete,
     )
@@ -109,7 +116,7 @@ class Trust:
         self._clock = clock
         self._stale_ms = stale_ms
         self.keys = known.keys
-        self.sequence = known.sequence
+        self.sequence, self.digest = known.sequence, known.digest
         self._ended = dict(known.ended)
         self._revoked = set(known.revoked)
         self.heard_ms = known.heard_ms
@@ -128,7 +135,7 @@ class Trust:
         if news.server_time_ms:
             self._service_ahead_ms = news.server_time_ms - self._clock.wall_ms()
         if news.complete:
-            self.sequence = news.sequence
+            self.sequence, self.digest = news.sequence, news.digest
 
     @property
     def age_ms(self) -> int:

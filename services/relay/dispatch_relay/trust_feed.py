@@ -27,7 +27,9 @@ HEARTBEAT_SECONDS = 65.0
 HEARD_EVERY_MS = 20_000
 """How exactly a relay that starts again knows how old its news are. Each time is a write to the disk."""
 
-Act = Callable[[News], Awaitable[None]]
+Act = Callable[[News], None]
+Settled = Callable[[], Awaitable[None]]
+"""Returns when everything that follows from the news acted on before is done, and stored."""
 Connected = Callable[[bool], None]
 Result = TypeVar("Result")
 Jitter = Callable[[float, float], float]
@@ -47,6 +49,7 @@ class TrustFeed:
         state: Trust,
         store: TrustStore,
         act: Act,
+        settled: Settled,
         connected: Connected,
         jitter: Jitter,
     ) -> None:
@@ -56,9 +59,11 @@ class TrustFeed:
         self._state = state
         self._store = store
         self._act = act
+        self._settled = settled
         self._connected = connected
         self._jitter = jitter
-        self._after = state.sequence
+        self._after = self._kept = (state.sequence, state.digest)
+        self._moved = asyncio.Event()
         self._heard = 0  # messages
         self._kept_heard_ms = 0
         # A thread of its own: whatever else waits in threads here, a revocation does not wait for it.
@@ -67,7 +72,9 @@ class TrustFeed:
     async def follow(self) -> None:
         """Follow until cancelled."""
         try:
-            await self._follow()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_places())
+                await self._follow()
         finally:
             self._thread.shutdown(wait=False)
 
@@ -91,7 +98,7 @@ class TrustFeed:
             return str(failure)  # a certificate that can't be read; the next may be
 
     async def _stream(self, stub: pairing_pb2_grpc.TrustServiceAsyncStub, dialler: Dialler) -> str:
-        self._introduction.after_sequence = self._after
+        self._introduction.after_sequence, self._introduction.after_digest = self._after
         call = stub.FollowTrust(self._introduction)
         try:
             while True:
@@ -116,9 +123,9 @@ class TrustFeed:
 
     async def _take(self, message: pb.FollowTrustResponse) -> None:
         news = trust.read(message, known=self._state.keys)
-        if news.complete and news.sequence < self._after:
+        if news.complete and news.sequence < self._after[0]:
             # The service was restored from a backup and counts again from where it was: hear all of it.
-            self._after = 0
+            self._after = (0, b"")
             raise ValueError("the service counts from an earlier place than before")
         if news.keys is not None or news.ended or news.revoked:
             await self._apart(self._store.keep, replace(news, complete=False))
@@ -127,8 +134,22 @@ class TrustFeed:
             await self._apart(self._store.keep_heard, self._state.heard_ms)
             self._kept_heard_ms = self._state.heard_ms
         self._connected(True)
-        await self._act(news)
-        # The place in the count is kept last: what was kept but not acted on is told again after a crash.
-        if news.complete and news.sequence != self._after:
-            await self._apart(self._store.keep, News(sequence=news.sequence, complete=True))
-            self._after = news.sequence
+        self._act(news)
+        if news.complete:
+            self._after = (news.sequence, news.digest)
+            if self._after != self._kept:
+                self._moved.set()
+
+    async def _keep_places(self) -> None:
+        # Kept last: what was kept but not carried to its end is told again after a crash.
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            place = self._after
+            await self._settled()
+            try:
+                await self._apart(self._store.keep, News(sequence=place[0], digest=place[1], complete=True))
+            except errors.StoreFailed as failure:
+                _log.warning("place in the trust feed not kept", why=failure.detail)  # the next heartbeat tries again
+            else:
+                self._kept = place

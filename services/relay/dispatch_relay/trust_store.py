@@ -19,6 +19,7 @@ from dispatch_relay.trust import Known, News
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS grant_key (place INTEGER PRIMARY KEY, key BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS feed_digest (only INTEGER PRIMARY KEY CHECK (only = 1), digest BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS ended_pairing (pair_id BLOB PRIMARY KEY, ended_by INTEGER) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS revoked_device (device_id BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 """
@@ -44,6 +45,7 @@ class TrustStore:
                 self._path.chmod(0o600)
                 keys = [key for (key,) in db.execute("SELECT key FROM grant_key ORDER BY place")]
                 counters = dict(db.execute("SELECT name, value FROM counter").fetchall())
+                digest = db.execute("SELECT digest FROM feed_digest").fetchone()
                 ended = db.execute("SELECT pair_id, ended_by FROM ended_pairing").fetchall()
                 revoked = db.execute("SELECT device_id FROM revoked_device").fetchall()
         except (sqlite3.Error, OSError) as failure:
@@ -53,6 +55,7 @@ class TrustStore:
             ended={PairId(pair_id): End(ended_by) if ended_by else None for pair_id, ended_by in ended},
             revoked=frozenset(DeviceId(device_id) for (device_id,) in revoked),
             sequence=counters.get("feed", 0),
+            digest=digest[0] if digest else b"",
             heard_ms=counters.get("heard", 0),
         )
 
@@ -70,6 +73,7 @@ class TrustStore:
             db.executemany("INSERT OR IGNORE INTO revoked_device VALUES (?)", [(one,) for one in news.revoked])
             if news.complete:
                 db.execute("INSERT OR REPLACE INTO counter VALUES ('feed', ?)", (news.sequence,))
+                db.execute("INSERT OR REPLACE INTO feed_digest VALUES (1, ?)", (news.digest,))
 
     def keep_heard(self, heard_ms: int) -> None:
         """Keep when the service was last heard. Raises errors.StoreFailed."""

@@ -93,6 +93,27 @@ async def test_it_is_done_again_and_again_until_the_service_ends(store: SqlStore
     await work
 
 
+async def test_who_writes_while_much_is_forgotten_does_not_wait_for_all_of_it(store: SqlStore) -> None:
+    async with store.write() as kept:
+        for number in range(2, 12):
+            await kept.accounts.add_invitation(Invitation(code_hash=bytes([number]) * 32, expires_ms=1))
+    async with store.write():  # both wait for this
+        work = asyncio.create_task(forget(store, now_ms=NOW_MS, limits=replace(LIMITS, forget_rows=2)))
+        await asyncio.sleep(0)  # it is in the line first
+        writing = asyncio.create_task(_written(store, work))
+        await asyncio.sleep(0)
+
+    assert not await writing
+    await work
+    assert await count(store, "invitations") == 1
+
+
+async def _written(store: SqlStore, work: asyncio.Task[None]) -> bool:
+    """Write, and tell whether all was forgotten by then."""
+    async with store.write():
+        return work.done()
+
+
 async def test_what_was_forgotten_is_not_in_the_file_any_more(tmp_path: Path) -> None:
     """SQLite would leave it in the free pages for whoever reads the file, or a backup of it."""
     store = await open_sqlite(tmp_path / "pairing.db")

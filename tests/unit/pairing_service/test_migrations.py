@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from dispatch.errors import StoreFailed
+from dispatch.ids import DeviceId, PairId
+from dispatch_pairing.model import Role, TrustNews
 from dispatch_pairing.sql import open_sqlite, schema
 
 from tests.support.pairing_repository import furnish
@@ -30,6 +32,7 @@ def from_before_revisions(file: Path, *statements: str) -> None:
         "DROP INDEX ix_offers_phone",
         "DROP INDEX ix_pairings_account",
         "DROP INDEX ix_tasks_posted",
+        "ALTER TABLE trust_news DROP COLUMN digest",
         "UPDATE service SET schema_version = 1",
         *statements,
     )
@@ -49,8 +52,8 @@ async def test_a_store_from_before_there_were_revisions_is_upgraded_by_its_openi
 
     opened = await asyncio.gather(*(open_sqlite(file) for _ in range(3)))
 
-    assert await schema.version(schema.in_file(file)) == "0002"
-    assert said(file, "SELECT schema_version FROM service") == [(2,)]
+    assert await schema.version(schema.in_file(file)) == "0003"
+    assert said(file, "SELECT schema_version FROM service") == [(3,)]
     assert await agrees(schema.in_file(file))
     async with opened[0].read() as kept:
         assert len(await kept.accounts.all()) == 2
@@ -58,12 +61,33 @@ async def test_a_store_from_before_there_were_revisions_is_upgraded_by_its_openi
         await one.close()
 
 
+async def test_what_relays_were_told_before_there_were_digests_has_the_same_ones_as_now(tmp_path: Path) -> None:
+    file = tmp_path / "pairing.db"
+    store = await open_sqlite(file)
+    async with store.write() as kept:
+        for news in (
+            TrustNews(7, pair_id=PairId(b"p" * 16), ended_by=Role.HOST),
+            TrustNews(9, device_id=DeviceId(b"d" * 16)),
+            TrustNews(2**62, pair_id=PairId(b"q" * 16)),
+        ):
+            await kept.feed.append(news.after(await kept.feed.digest(news.sequence)))
+    await store.close()
+    place, digests = schema.in_file(file), "SELECT digest FROM trust_news ORDER BY sequence"
+    before = said(file, digests)
+
+    await schema.downgrade(place, "0002")
+    await schema.upgrade(place)
+
+    assert said(file, digests) == before
+    assert len(set(before)) == 3
+
+
 async def test_a_store_of_a_newer_version_is_refused_by_both_names(tmp_path: Path) -> None:
     file = tmp_path / "pairing.db"
     await (await open_sqlite(file)).close()
     said(file, "UPDATE pairing_revision SET version_num = '0099'")
 
-    with pytest.raises(StoreFailed, match="version 0099, and this program knows up to 0002"):
+    with pytest.raises(StoreFailed, match="version 0099, and this program knows up to 0003"):
         await open_sqlite(file)
     with pytest.raises(StoreFailed, match="version 0099"):
         await schema.downgrade(schema.in_file(file), "0001")
@@ -80,20 +104,20 @@ async def test_a_revision_that_fails_leaves_everything_as_it_was(tmp_path: Path)
     await store.close()
     scripts = tmp_path / "more, of them"
     scripts.mkdir()
-    (scripts / "0003_broken.py").write_text(
+    (scripts / "0004_broken.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision = '0003', '0002'\n"
+        "revision, down_revision = '0004', '0003'\n"
         "def upgrade():\n"
         "    op.execute('DROP TABLE tasks')\n"
         "    op.execute('DELETE FROM accounts')\n"
     )
     place = schema.in_file(file)
-    place = replace(place, scripts=(*place.scripts, scripts), head="0003")
+    place = replace(place, scripts=(*place.scripts, scripts), head="0004")
 
     with pytest.raises(StoreFailed, match="rows of the database point at rows that are not there"):
         await schema.upgrade(place)
 
-    assert await schema.version(place) == "0002"
+    assert await schema.version(place) == "0003"
     assert said(file, "SELECT count(*) FROM accounts") == [(2,)]
     assert said(file, "SELECT count(*) FROM tasks") == [(0,)]
 
@@ -107,7 +131,7 @@ async def test_a_table_that_others_point_at_is_changed_without_losing_their_rows
     place = schema.in_file(file)
     before = await rows(place)
 
-    await schema.upgrade(replace(place, scripts=(*place.scripts, CHANGED), head="0003"))
+    await schema.upgrade(replace(place, scripts=(*place.scripts, CHANGED), head="0004"))
 
     assert said(file, "SELECT DISTINCT note FROM accounts") == [("none",)]
     assert await rows(place) == before
@@ -128,6 +152,6 @@ async def test_the_commands_tell_upgrade_and_go_back(tmp_path: Path) -> None:
 
     assert (down, now, up) == (0, 0, 0)
     assert there[-1] == {"event": "store", "version": "0001"}
-    assert told[-1] == {"event": "store", "version": "0001", "known": "0002"}
-    assert back[-1] == {"event": "store", "version": "0002", "before": "0001"}
+    assert told[-1] == {"event": "store", "version": "0001", "known": "0003"}
+    assert back[-1] == {"event": "store", "version": "0003", "before": "0001"}
     assert (wrong, refused[-1]["reason"]) == (2, "BAD_REQUEST")

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from dispatch import secret_file
 from dispatch.errors import BadRequest, Draining, RateLimited, StoreFailed
 from dispatch_pairing import signer as signers
 from dispatch_pairing.bell import Bell
@@ -96,6 +97,24 @@ class TestSigningKey:
 
         with pytest.raises(StoreFailed, match="others"):
             signers.read(tmp_path, number=1, known=known)
+
+    def test_who_may_read_it_is_the_rule_of_all_secrets(self, tmp_path: Path) -> None:
+        known = signers.make(tmp_path, number=1, rng=os.urandom).key_id
+        file = tmp_path / signers.KEY_FILE
+        file.chmod(0o644)
+        with pytest.raises(ValueError, match="chmod 600") as rule:
+            secret_file.read(file)
+
+        with pytest.raises(StoreFailed) as refused:
+            signers.read(tmp_path, number=1, known=known)
+
+        assert refused.value.detail == str(rule.value)
+
+    def test_a_folder_in_its_place_is_said_to_be_unreadable(self, tmp_path: Path) -> None:
+        (tmp_path / signers.KEY_FILE).mkdir()
+
+        with pytest.raises(StoreFailed, match="can't be read"):
+            signers.read(tmp_path, number=1, known=b"k" * 8)
 
     @pytest.mark.parametrize("content", [b"", b"x" * 31, b"x" * 33])
     def test_a_damaged_one_is_refused(self, tmp_path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ from dispatch_pairing.api.method import TRUST, Feed, Write
 from dispatch_pairing.door import Need
 from dispatch_pairing.signing_keys import SigningKeys
 from dispatch_pairing.streams import Streams
-from dispatch_pairing.trust import News, Trust
+from dispatch_pairing.trust import News, Place, Trust
 
 _log = get_logger()
 
@@ -39,7 +39,10 @@ class TrustApi:
         _log.info("relay follows", relay=request.relay_address[:64])
         with self._streams.one(request.relay_address.encode()):
             await self._trust.follow(
-                request.relay_address, request.after_sequence, tell, web_address=request.web_address
+                request.relay_address,
+                Place(request.after_sequence, request.after_digest),
+                tell,
+                web_address=request.web_address,
             )
 
 
@@ -61,4 +64,5 @@ def _news(news: News, *, keys: pb.KeySet | None) -> pb.FollowTrustResponse:
         sequence=news.sequence,
         server_time_ms=news.now_ms,
         complete=news.complete,
+        digest=news.digest,
     )

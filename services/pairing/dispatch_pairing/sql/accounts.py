@@ -115,12 +115,12 @@ class SqlAccounts(Part):
         await self._sql.execute(insert(t.invitations).values(**row))
 
     async def take_invitation(self, code_hash: bytes, *, now_ms: int) -> bool:
-        await self.forget_invitations(now_ms=now_ms)
-        taken = await self._sql.execute(delete(t.invitations).where(t.invitations.c.code_hash == code_hash))
+        found = t.invitations.c.code_hash == code_hash, t.invitations.c.expires_ms > now_ms
+        taken = await self._sql.execute(delete(t.invitations).where(*found))
         return taken.rowcount == 1
 
-    async def forget_invitations(self, *, now_ms: int) -> None:
-        await self._sql.execute(delete(t.invitations).where(t.invitations.c.expires_ms <= now_ms))
+    async def forget_invitations(self, *, now_ms: int, limit: int) -> int:
+        return await self._forget(t.invitations, t.invitations.c.expires_ms <= now_ms, limit=limit)
 
     async def add_web_session(self, session: WebSession) -> None:
         row = {
@@ -146,5 +146,5 @@ class SqlAccounts(Part):
     async def end_web_sessions(self, account_id: AccountId) -> None:
         await self._sql.execute(delete(t.web_sessions).where(t.web_sessions.c.account_id == account_id))
 
-    async def forget_web_sessions(self, *, now_ms: int) -> None:
-        await self._sql.execute(delete(t.web_sessions).where(t.web_sessions.c.expires_ms <= now_ms))
+    async def forget_web_sessions(self, *, now_ms: int, limit: int) -> int:
+        return await self._forget(t.web_sessions, t.web_sessions.c.expires_ms <= now_ms, limit=limit)

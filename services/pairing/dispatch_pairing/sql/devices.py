@@ -88,8 +88,8 @@ class SqlDevices(Part):
     async def end_sign_in(self, device_id: DeviceId) -> None:
         await self._sql.execute(delete(t.sign_ins).where(t.sign_ins.c.device_id == device_id))
 
-    async def forget_sign_ins(self, *, now_ms: int) -> None:
-        await self._sql.execute(delete(t.sign_ins).where(t.sign_ins.c.expires_ms <= now_ms))
+    async def forget_sign_ins(self, *, now_ms: int, limit: int) -> int:
+        return await self._forget(t.sign_ins, t.sign_ins.c.expires_ms <= now_ms, limit=limit)
 
     async def end_sign_ins(self, account_id: AccountId, *, but: DeviceId | None = None) -> None:
         mine = select(t.devices.c.device_id).where(t.devices.c.account_id == account_id)

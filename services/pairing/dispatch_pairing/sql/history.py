@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dispatch.ids import AccountId, DeviceId, PairId, TaskId
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.engine import Row
 
 from dispatch_pairing import tables as t
@@ -58,5 +58,5 @@ class SqlHistory(Part):
         newest_first = query.order_by(t.tasks.c.posted_ms.desc(), t.tasks.c.task_id.desc()).limit(limit)
         return [_record(row) for row in await self._all(newest_first)]
 
-    async def forget_before(self, posted_ms: int) -> None:
-        await self._sql.execute(delete(t.tasks).where(t.tasks.c.posted_ms < posted_ms))
+    async def forget_before(self, posted_ms: int, *, limit: int) -> int:
+        return await self._forget(t.tasks, t.tasks.c.posted_ms < posted_ms, limit=limit)

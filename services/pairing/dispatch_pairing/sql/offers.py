@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dispatch.ids import AccountId, DeviceId, OfferId
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.engine import Row
 
 from dispatch_pairing import tables as t
@@ -73,5 +73,5 @@ class SqlOffers(Part):
     async def add_step(self, offer_id: OfferId, number: int, payload: bytes) -> None:
         await self._sql.execute(insert(t.steps).values(offer_id=offer_id, number=number, payload=payload))
 
-    async def forget_before(self, created_ms: int) -> None:
-        await self._sql.execute(delete(t.offers).where(t.offers.c.created_ms < created_ms))
+    async def forget_before(self, created_ms: int, *, limit: int) -> int:
+        return await self._forget(t.offers, t.offers.c.created_ms < created_ms, limit=limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +23,13 @@ class Part:
 
     async def _all(self, query: Any) -> Sequence[Row[Any]]:
         return (await self._sql.execute(query)).all()
+
+    async def _forget(self, table: Any, over: Any, *, limit: int) -> int:
+        # Not DELETE … LIMIT, which neither database has.
+        keys = list(table.primary_key.columns)
+        key = keys[0] if len(keys) == 1 else tuple_(*keys)
+        gone = await self._sql.execute(delete(table).where(key.in_(select(*keys).where(over).limit(limit))))
+        return gone.rowcount
 
     async def _put(self, table: Any, row: Mapping[str, Any]) -> None:
         # Insert, or change everything but the key.

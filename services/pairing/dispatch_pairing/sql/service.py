@@ -40,6 +40,7 @@ def _news(row: Row[Any]) -> TrustNews:
         pair_id=None if row.pair_id is None else PairId(row.pair_id),
         ended_by=None if row.ended_by is None else Role(row.ended_by),
         device_id=None if row.device_id is None else DeviceId(row.device_id),
+        digest=row.digest,
     )
 
 
@@ -50,8 +51,14 @@ class SqlFeed(Part):
             "pair_id": news.pair_id,
             "ended_by": None if news.ended_by is None else int(news.ended_by),
             "device_id": news.device_id,
+            "digest": news.digest,
         }
         await self._sql.execute(insert(t.trust_news).values(**row))
+
+    async def digest(self, sequence: int) -> bytes:
+        news = t.trust_news.c
+        last = select(news.digest).where(news.sequence <= sequence).order_by(news.sequence.desc()).limit(1)
+        return (await self._sql.execute(last)).scalar_one_or_none() or b""
 
     async def since(self, sequence: int, *, limit: int) -> Sequence[TrustNews]:
         query = select(t.trust_news).where(t.trust_news.c.sequence > sequence)

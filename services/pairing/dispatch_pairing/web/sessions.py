@@ -122,7 +122,7 @@ class Sessions:
         async with self._store.write() as kept:
             if not still(await kept.accounts.get(account.account_id), account):
                 raise SignInFailed
-            await kept.accounts.forget_web_sessions(now_ms=now_ms)
+            await kept.accounts.forget_web_sessions(now_ms=now_ms, limit=self._limits.forget_rows)
             await kept.accounts.end_web_session(token_hash(instead_of))
             earlier = await kept.accounts.web_sessions(account.account_id)
             for oldest in earlier[: max(0, len(earlier) - self._limits.web_sessions + 1)]:

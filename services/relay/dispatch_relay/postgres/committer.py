@@ -120,7 +120,7 @@ class Committer:
                 await self._give_back(left)
 
     def _next(self) -> tuple[list[Entry], list[GiveBack]]:
-        """Take the next batch, and the seats that are left behind it. A sweep is a batch of its own."""
+        """Take the next batch, and the seats that are left behind it. A turn of a sweep is a batch of its own."""
         batch: list[Entry] = []
         left: list[GiveBack] = []
         size = 0
@@ -150,8 +150,7 @@ class Committer:
             db = await self._connected()
             op = batch[0].op
             if isinstance(op, Sweep):
-                await sweep(db, before_ms=op.before_ms, relay=self._relay)
-                return [Done(Effect.NOTHING)]
+                return [Done(Effect.NOTHING, swept_to=await sweep(db, op, relay=self._relay))]
             await db.execute(_BEGIN)
             self._number += 1
             results = await apply(

@@ -1332,22 +1332,26 @@ class FollowTrustRequest(_message.Message):
     RELAY_ADDRESS_FIELD_NUMBER: _builtins.int
     AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     WEB_ADDRESS_FIELD_NUMBER: _builtins.int
+    AFTER_DIGEST_FIELD_NUMBER: _builtins.int
     relay_address: _builtins.str
     """Where devices reach it, "relay.example:7302"; given to devices with their grants."""
     after_sequence: _builtins.int
     """The relay has everything up to here, from an earlier stream; 0 for nothing."""
     web_address: _builtins.str
     """Where browsers reach it by WebSocket, "relay.example:7305" (docs/web.md); empty: nowhere."""
+    after_digest: _builtins.bytes
+    """The digest that came with after_sequence; empty for none. One that the service does not have there: it tells everything."""
     def __init__(
         self,
         *,
         relay_address: _builtins.str = ...,
         after_sequence: _builtins.int = ...,
         web_address: _builtins.str = ...,
+        after_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "relay_address", b"relay_address", "web_address", b"web_address"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_digest", b"after_digest", "after_sequence", b"after_sequence", "relay_address", b"relay_address", "web_address", b"web_address"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1365,12 +1369,15 @@ class FollowTrustResponse(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     SERVER_TIME_MS_FIELD_NUMBER: _builtins.int
     COMPLETE_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Everything up to here is told. Also the heartbeat."""
     server_time_ms: _builtins.int
     """The service's clock, ms since 1970."""
     complete: _builtins.bool
     """Whether everything up to sequence has been told: false while a long list is still being sent in parts."""
+    digest: _builtins.bytes
+    """Digest of all that was ever told up to sequence, 32 bytes; empty: nothing was, or the service knows no digests."""
     @_builtins.property
     def keys(self) -> Global___KeySet:
         """Set when it changed, and in the first message."""
@@ -1392,10 +1399,11 @@ class FollowTrustResponse(_message.Message):
         sequence: _builtins.int = ...,
         server_time_ms: _builtins.int = ...,
         complete: _builtins.bool = ...,
+        digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "ended_pairings", b"ended_pairings", "keys", b"keys", "revoked_devices", b"revoked_devices", "sequence", b"sequence", "server_time_ms", b"server_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complete", b"complete", "digest", b"digest", "ended_pairings", b"ended_pairings", "keys", b"keys", "revoked_devices", b"revoked_devices", "sequence", b"sequence", "server_time_ms", b"server_time_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
