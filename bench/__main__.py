@@ -76,6 +76,8 @@ def read(words: Sequence[str]) -> Order:
     holding = tuple(pairs for pairs in FULL.held if held(pairs) in several or (pairs in plan.held and not several))
     if HOLDER not in subjects:
         holding = ()
+    if not chosen:
+        subjects = [HOLDER]
     return Order(plan=replace(plan, held=holding), subjects=subjects, measurements=chosen, into=said.json)
 
 
