@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from dispatch import errors
 from dispatch.tls import BY_THE_RULE, Dialler
 
 from bench.subjects.relay_links import HostLink, LiveLink, LivePhoneLink, PhoneLink, RelayLink, chains
+from bench.subjects.server import Server
 from bench.subjects.subject import Ear, Lost, Role
 from bench.tally import Tally
 from tests.support.certificates import Certificates
 from tests.support.device_end import Identity
-from tests.support.processes import Process
 from tests.support.trust_service import TrustService, new_id
 
 _LIFTED = {
@@ -35,37 +35,35 @@ class Relay:
         self.name = "relay-live" if live else "relay-tls" if tls else "relay"
         self.about = f"{'forwards live frames' if live else 'durable both ways'}, sealed{', TLS 1.3' if tls else ''}"
         self._tls, self._live = tls, live
-        self._folder = tempfile.TemporaryDirectory(prefix="bench-relay-")
+        self._server = Server(self.name)
         self._trust = TrustService()
+        self._followed = False
         self._dialler: Dialler = BY_THE_RULE
-        self._process: Process | None = None
-        self._address = ""
         self._pairings: dict[int, bytes] = {}
         self._channels: list[grpc.aio.Channel] = []
 
     @property
+    def _address(self) -> str:
+        return f"{self._server.host}:{self._server.port}"
+
+    @property
     def pids(self) -> list[int]:
         """The relay; what its trust comes from is not counted."""
-        return [] if self._process is None else [self._process.pid]
+        return self._server.pids
 
     async def start(self) -> None:
         """Start the relay, and who tells it whom to trust. Raises Lost."""
-        folder = Path(self._folder.name)
+        folder = self._server.folder
         await self._trust.listen()
-        words = ["--listen", "127.0.0.1:0", "--data", str(folder / "data"), "--metrics", "127.0.0.1:0"]
+        self._followed = True
+        words = ["--listen", self._address, "--data", str(folder / "data"), "--metrics", "127.0.0.1:0"]
         if self._tls:
             certificates = Certificates(folder / "tls")
             keys = certificates.keys()
             words += ["--tls-cert", str(keys.certificate), "--tls-key", str(keys.key)]
             self._dialler = certificates.dialler()
-        # Executed: what it uses of memory is its own, also where a test runs this.
-        self._process = await Process.start(
-            "dispatch-relay", "serve", *words, "--pairing", self._trust.address, env=_LIFTED, executed=True
-        )
-        try:
-            self._address = (await self._process.event("listening"))["address"]
-        except (AssertionError, TimeoutError) as failure:
-            raise Lost(str(failure)) from failure
+        program = str(Path(sys.executable).parent / "dispatch-relay")
+        await self._server.start([program, "serve", *words, "--pairing", self._trust.address], env=_LIFTED)
 
     async def link(self, pair: int, role: Role, ear: Ear) -> RelayLink:
         """Attach a device. A pair that is opened again is another pairing."""
@@ -94,8 +92,7 @@ class Relay:
         """End the relay, and all connections to it."""
         await asyncio.gather(*(channel.close() for channel in self._channels))
         self._channels.clear()
-        process, self._process = self._process, None
-        if process is not None:
-            await process.stop()
+        await self._server.stop()
+        followed, self._followed = self._followed, False
+        if followed:
             await self._trust.close()
-        self._folder.cleanup()

@@ -21,22 +21,9 @@ async def test_it_carries_messages_of_every_size_to_the_right_end(name: str) -> 
 
 @pytest.mark.big
 async def test_a_small_run_measures_the_relay_against_bare() -> None:
-    words = [
-        "--only",
-        "bare",
-        "--only",
-        "relay",
-        "--only",
-        "one-pair",
-        "--only",
-        "one-pair-300",
-        "--rounds",
-        "2",
-        "--seconds",
-        "0.2",
-    ]
+    only = [f"--only={name}" for name in ("bare", "relay", "one-pair", "one-pair-300")]
 
-    result = await carry_out(read(words))
+    result = await carry_out(read([*only, "--rounds=2", "--seconds=0.2"]))
 
     assert [(one.name, one.why) for one in result.subjects] == [("bare", ""), ("relay", "")]
     assert {(one.measurement, one.subject) for one in result.figures} == {
