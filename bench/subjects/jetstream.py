@@ -15,7 +15,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType
 from bench.subjects.nats_core import NatsCore, NatsLine
 from bench.subjects.subject import Ear, Lost, Role
 
-_STREAM = "bench"
+STREAM = "bench"
 _KEPT_BYTES = 256 * 1024 * 1024
 """What the stream keeps at most; the oldest goes first, as in a relay's thread."""
 
@@ -67,6 +67,11 @@ class JetStream(NatsCore):
         self._manager: Client | None = None
         self._names = itertools.count()
 
+    @property
+    def url(self) -> str:
+        """Where the server is."""
+        return f"nats://{self._server.host}:{self._server.port}"
+
     def options(self) -> list[str]:
         """Have a store."""
         return ["-js", "-sd", str(self._server.folder / "store")]
@@ -75,9 +80,9 @@ class JetStream(NatsCore):
         """Start it, and make the stream. Raises Missing, Lost."""
         await super().start()
         try:
-            self._manager = await nats.connect(f"nats://{self._server.host}:{self._server.port}")
+            self._manager = await nats.connect(self.url)
             await self._manager.jetstream().add_stream(
-                name=_STREAM, subjects=["js.>"], storage=StorageType.FILE, max_bytes=_KEPT_BYTES
+                name=STREAM, subjects=["js.>"], storage=StorageType.FILE, max_bytes=_KEPT_BYTES
             )
         except Error as failure:
             raise Lost(repr(failure)) from failure
@@ -100,8 +105,8 @@ class JetStream(NatsCore):
             deliver_policy=DeliverPolicy.NEW,
         )
         try:
-            await self._manager.jetstream().add_consumer(_STREAM, config)
-            line.forget = partial(self._manager.jetstream().delete_consumer, _STREAM, name)
+            await self._manager.jetstream().add_consumer(STREAM, config)
+            line.forget = partial(self._manager.jetstream().delete_consumer, STREAM, name)
         except Error as failure:
             raise Lost(repr(failure)) from failure
         return line

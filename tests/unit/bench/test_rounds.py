@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import groupby
 from random import Random
 
@@ -99,6 +100,29 @@ async def test_an_open_loop_begins_what_is_due_though_nothing_came_back() -> Non
 
     assert len(counted.took) == subject.sent > 10
     assert subject.most[0] >= 10
+
+
+async def test_how_long_something_took_counts_from_when_it_was_due() -> None:
+    """Else what a server that stands still keeps from beginning would count as quick."""
+    subject = Standing("a", [])
+    pair = Pair()
+    await pair.open(subject, 0)
+    measurement = Measurement(name="", pairs=1, rate=1_000.0, about="")
+
+    counted = await loops.run([pair], measurement, seconds=Standing.SECONDS, rng=Random(1))
+
+    assert sum(one > Standing.SECONDS / 2 for one in counted.took) > len(counted.took) / 4
+
+
+class Standing(InProcess):
+    """A subject at whose first message everything in this process stands still, for longer than anything is due."""
+
+    SECONDS = 0.05
+
+    def carry(self, pair: int, role: Role, message: bytes) -> None:
+        if not self.carried:
+            time.sleep(2 * self.SECONDS)
+        super().carry(pair, role, message)
 
 
 class Counting(InProcess):
