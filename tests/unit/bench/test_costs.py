@@ -12,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.costs.figure import FIGURES, Counted, Figure, figure, percentile
+from bench.costs.holding import figure_of
 from bench.costs.measurements import FULL, MEASUREMENTS, QUICK, held
 from bench.costs.ratios import median, ratio
 from bench.costs.report import report
 from bench.costs.result import Ran, Result
 from bench.costs.targets import AT_REST, TARGETS, Target, Verdict, judge
-from bench.figures import Used
+from bench.figures import Moments, Used, compute
+from bench.latencies import Latencies
+from bench.plan import Plan
 from bench.subjects.listing import SUBJECTS
 
 DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "benchmarks.md").read_text()
@@ -200,6 +203,24 @@ def test_the_json_has_every_figure_of_every_round_and_the_fields_of_the_document
     ):
         assert set(one) <= set(re.findall(r"`(\w+)`", fields[name])), name
     assert {one["figure"] for one in told["ratios"]} == set(FIGURES)
+
+
+def test_what_a_relay_held_alone_is_a_figure_of_the_same_units() -> None:
+    keeps = Latencies()
+    keeps.add(0.010)
+    tally = {
+        "posted": 1, "held": 4, "kept": 1, "unanswered": 0, "refused": {}, "ended": {},
+        "receipts": {}, "keeps": keeps.told(),
+    }  # fmt: skip
+    used = [Used(1.0, 2048)]
+    moments = Moments(started=used, attached=used, begun=used, ended=[Used(3.0, 4096)])
+    figures = compute(Plan(pairs=4, seconds=2), moments, [tally], attached_within_s=1)
+
+    made = figure_of(figures)
+
+    assert (made.measurement, made.subject, made.round_trips) == ("held-4", "relay", 1)
+    assert (made.round_trips_per_second, made.resident_mib, made.load_cpu_percent) == (0.5, 4, None)
+    assert made.p99_us == pytest.approx(10_000, rel=0.011)
 
 
 def rows(heading: str) -> list[list[str]]:
