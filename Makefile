@@ -171,7 +171,7 @@ bench: dev $(SOCKET_IO)/node_modules/.installed ## What a message costs beside N
 	@$(COSTS) --quick
 
 .PHONY: bench-full
-bench-full: dev $(SOCKET_IO)/node_modules/.installed ## The same in long rounds, and a relay that holds 500 and 1000 pairs: an hour
+bench-full: dev $(SOCKET_IO)/node_modules/.installed ## The same in long rounds, and a relay that holds 500 and 1000 pairs
 	@$(COSTS) --full
 
 .PHONY: certs

@@ -1,13 +1,15 @@
 """What the relay costs beside other things that carry messages: docs/benchmarks.md says what is measured, and how.
 
 `python -m bench --quick` prints tables and targets. Gives 1 when a target was missed or a subject failed that had begun, 2 for
-what makes no sense.
+what makes no sense, 130 when it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +29,8 @@ from bench.pairs import LoadFailed
 from bench.subjects.listing import SUBJECTS
 from bench.subjects.subject import Lost
 
+STOPPED = 130
+"""The exit code of what was stopped by a signal."""
 HOLDER = "relay"
 """Who holds pairs alone."""
 
@@ -97,6 +101,14 @@ async def carry_out(order: Order) -> Result:
     return Result(computer=about, plan=order.plan, subjects=ran, figures=rounds.figures, measurements=names)
 
 
+async def _until_stopped(order: Order) -> Result:
+    """Measure; SIGTERM ends it as Ctrl-C does, so that no server is left running."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await carry_out(order)
+
+
 def _failed(ran: Ran, why: str) -> Ran:
     return replace(ran, why=ran.why or why) if ran.name == HOLDER else ran
 
@@ -108,7 +120,10 @@ def _say(what: str) -> None:
 def main(words: Sequence[str]) -> int:
     """Measure, print, write."""
     order = read(words)
-    result = uvloop.run(carry_out(order))
+    try:
+        result = uvloop.run(_until_stopped(order))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return STOPPED
     print(report(result))
     if order.into is not None:
         order.into.parent.mkdir(parents=True, exist_ok=True)

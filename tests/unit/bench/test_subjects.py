@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,8 @@ import pytest
 from bench.__main__ import carry_out, main, read
 from bench.costs.figure import MESSAGES
 from bench.subjects.listing import SUBJECTS
-from tests.support.bench_subject import check_subject
+from tests.support.bench_subject import check_subject, is_there
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 @pytest.mark.big
@@ -49,3 +53,29 @@ def test_the_command_prints_tables_and_writes_figures(tmp_path: Path, capsys: py
     assert "one-pair: one pair" in shown
     assert "not measured: relay and bare did not run one-pair" in shown
     assert json.loads(into.read_text())["schema"] == 1
+
+
+@pytest.mark.big
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_what_is_stopped_leaves_no_server_running(number: signal.Signals) -> None:
+    """Defect: ended by SIGTERM, as whoever runs it with a limit of time ends it, it left all servers behind."""
+    words = ["--only=tcp", "--only=one-pair", "--rounds=100000", "--seconds=0.05"]
+    bench = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench", *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    assert bench.stderr is not None
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not (await bench.stderr.readline()).startswith(b"one-pair 2/"):
+                assert not bench.stderr.at_eof()
+            task = Path("/proc") / str(bench.pid) / "task" / str(bench.pid)
+            (server,) = map(int, (task / "children").read_text().split())
+            bench.send_signal(number)
+            _, said = await bench.communicate()
+    finally:
+        if bench.returncode is None:
+            bench.kill()
+
+    assert bench.returncode == 130, said
+    assert b"Traceback" not in said
+    assert not is_there(server)
