@@ -157,6 +157,23 @@ bench-pairs: dev ## Hold thousands of pairs against real relays and print figure
 	@$(BIN)/python -m bench.pairs --pairs $(or $(PAIRS),2000) --relays $(or $(RELAYS),1) --rate $(or $(RATE),0.2) \
 	    --seconds $(or $(SECONDS),60) $(if $(DATABASE),--database "$(DATABASE)") $(if $(BUS),--bus "$(BUS)")
 
+SOCKET_IO := bench/socket_io
+
+# A subject that is not there is a row that says so: without npm, or a network, everything else is measured.
+$(SOCKET_IO)/node_modules/.installed: $(SOCKET_IO)/package.json $(SOCKET_IO)/package-lock.json
+	@cd $(SOCKET_IO) && npm ci --silent --ignore-scripts --no-audit --no-fund && touch node_modules/.installed \
+	    || echo "socket.io could not be installed: it will not be measured"
+
+COSTS = $(BIN)/python -m bench $(ONLY:%=--only %) --json out/bench/costs.json
+
+.PHONY: bench
+bench: dev $(SOCKET_IO)/node_modules/.installed ## What a message costs beside NATS, Redis, socket.io and others, and the targets (docs/benchmarks.md); ONLY='relay bare crowd'
+	@$(COSTS) --quick
+
+.PHONY: bench-full
+bench-full: dev $(SOCKET_IO)/node_modules/.installed ## The same in long rounds, and a relay that holds 500 and 1000 pairs
+	@$(COSTS) --full
+
 .PHONY: certs
 certs: dev ## Make certificates for development in out/certs (docs/operations.md says how to use them)
 	@$(BIN)/python -m deploy.certs --into out/certs

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.figures import Used
+from bench.usage import used_by
 from tests.support.processes import Process
 from tests.support.trust_service import TrustService
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PATIENT = {"DISPATCH_RELAY_HELLO_MS": "60000"}
 """Load and relay share this computer: who opens thousands of streams on it may be slow at each."""
 
@@ -26,11 +25,7 @@ class RelayProcess:
 
     def used(self) -> Used:
         """Read what it has used until now. Raises FileNotFoundError when it has ended."""
-        folder = Path("/proc") / str(self.process.pid)
-        # Behind the name, which stands in brackets and may hold blanks: the 12th and 13th field are user and system time.
-        times = (folder / "stat").read_text().rpartition(")")[2].split()[11:13]
-        status = dict(line.split(":", 1) for line in (folder / "status").read_text().splitlines())
-        return Used(sum(map(int, times)) / _TICKS, int(status["VmRSS"].split()[0]))
+        return used_by([self.process.pid])
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,125 @@
+"""What must hold and what we aim at, and how a run stands to it. Pure; docs/benchmarks.md has the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from bench.costs.figure import Figure
+from bench.costs.measurements import CROWD, HUNDRED, ONE_PAIR, held
+from bench.costs.ratios import median, ratio
+
+AT_REST = "at-rest"
+"""Not a load: what a server has of memory before anybody came."""
+
+
+class Verdict(Enum):
+    """How a figure stands to its target."""
+
+    AIM = "aim"
+    PASS = "pass"  # noqa: S105 -- a verdict, not a password
+    SHORTFALL = "shortfall"
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One row."""
+
+    what: str
+    measurement: str
+    figure: str
+    subject: str = "relay"
+    against: str = ""
+    """Another subject: the target is of the ratio. Empty: of the figure's median itself."""
+    must: float | None = None
+    aim: float | None = None
+    at_least: bool = False
+    """Whether more is better."""
+    per: float = 1.0
+    """Of a figure's unit in one of the target's: 1000 for ms of µs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A target and what the run says."""
+
+    target: Target
+    value: float | None
+    verdict: Verdict
+    why: str = ""
+    """Why it was not measured."""
+
+
+TARGETS = (
+    Target(
+        what="p50, one pair, against bare", measurement=ONE_PAIR, figure="p50_us", against="bare", must=1.8, aim=1.3
+    ),
+    Target(
+        what="round trips/s, 50 pairs x 4, against bare",
+        measurement=CROWD,
+        figure="round_trips_per_second",
+        against="bare",
+        must=0.75,
+        aim=1.0,
+        at_least=True,
+    ),
+    Target(
+        what="CPU a message, 100 pairs, against socket-io",
+        measurement=HUNDRED,
+        figure="cpu_us_per_message",
+        against="socket-io",
+        must=1.0,
+        aim=0.6,
+    ),
+    Target(
+        what="CPU a message, 100 pairs, against jetstream",
+        measurement=HUNDRED,
+        figure="cpu_us_per_message",
+        against="jetstream",
+        must=1.5,
+        aim=1.0,
+    ),
+    Target(what="p99 ms, 500 pairs held", measurement=held(500), figure="p99_us", must=50, aim=50, per=1_000),
+    Target(what="p99 ms, 1000 pairs held", measurement=held(1000), figure="p99_us", aim=50, per=1_000),
+    Target(what="MiB at rest", measurement=AT_REST, figure="resident_mib", must=80, aim=60),
+)
+
+
+def judge(target: Target, figures: Sequence[Figure]) -> Judged:
+    """Hold a run against a target."""
+    value = _value(target, figures)
+    if value is None:
+        return Judged(target=target, value=None, verdict=Verdict.NOT_MEASURED, why=_why(target, figures))
+
+    def reached(bound: float | None) -> bool:
+        return bound is not None and (value >= bound if target.at_least else value <= bound)
+
+    if reached(target.aim):
+        verdict = Verdict.AIM
+    elif target.must is None or reached(target.must):
+        verdict = Verdict.PASS
+    else:
+        verdict = Verdict.SHORTFALL
+    return Judged(target=target, value=value, verdict=verdict)
+
+
+def _value(target: Target, figures: Sequence[Figure]) -> float | None:
+    if target.against:
+        found = ratio(
+            figures,
+            measurement=target.measurement,
+            figure=target.figure,
+            subject=target.subject,
+            against=target.against,
+        )
+        return None if found is None else found.median
+    absolute = median(figures, measurement=target.measurement, figure=target.figure, subject=target.subject)
+    return None if absolute is None else absolute / target.per
+
+
+def _why(target: Target, figures: Sequence[Figure]) -> str:
+    there = {one.subject for one in figures if one.measurement == target.measurement}
+    lacking = [name for name in (target.subject, target.against) if name and name not in there]
+    return f"{' and '.join(lacking)} did not run {target.measurement}" if lacking else "no round has both figures"
