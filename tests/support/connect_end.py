@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from google.rpc import error_details_pb2
 
 PAGE = "https://phone.example"
 """The origin of the page that calls."""
+
+TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For what is asked in the clear: to load the usual authorities takes each client 40 ms of processor time."""
 
 Metadata = Iterable[tuple[str, str | bytes]]
 Parse = Callable[[bytes], Message]
@@ -47,7 +51,7 @@ def headers_of(
 
 async def call(server: str, method: str, body: bytes, metadata: Metadata, parse: Parse) -> Answer:
     """Make a unary call."""
-    async with httpx.AsyncClient(timeout=_CALL_SECONDS, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=_CALL_SECONDS, trust_env=False, verify=TRUSTS_NOBODY) as client:
         response = await client.post(f"http://{server}{method}", content=body, headers=headers_of(metadata))
     assert response.headers["access-control-allow-origin"] == PAGE
     nonce = base64.b64decode(response.headers.get("dispatch-next-nonce-bin", ""))
@@ -61,7 +65,7 @@ async def follow(server: str, method: str, body: bytes, metadata: Metadata, pars
     """Make a call that is answered by a stream."""
     envelope = b"\0" + len(body).to_bytes(4, "big") + body
     media = headers_of(metadata, media="application/connect+proto")
-    client = httpx.AsyncClient(timeout=_CALL_SECONDS, trust_env=False)
+    client = httpx.AsyncClient(timeout=_CALL_SECONDS, trust_env=False, verify=TRUSTS_NOBODY)
     try:
         yield Stream(
             client, client.build_request("POST", f"http://{server}{method}", content=envelope, headers=media), parse

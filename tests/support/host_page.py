@@ -15,6 +15,8 @@ from dispatch.words import Language, Words
 from dispatch_host.page.live import Desk
 from dispatch_host.page.serving import serve
 
+from tests.support.connect_end import TRUSTS_NOBODY
+
 
 @dataclass(slots=True)
 class ServedPage:
@@ -50,7 +52,9 @@ async def served(desk: Desk, *, language: Language = Language.ENGLISH) -> AsyncI
     try:
         await asyncio.wait((at, serving), return_when=asyncio.FIRST_COMPLETED)
         address = at.result() if at.done() else serving.result() or ""
-        async with httpx.AsyncClient(base_url=address.partition("/#")[0], trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=address.partition("/#")[0], trust_env=False, verify=TRUSTS_NOBODY
+        ) as http:
             yield ServedPage(address, http)
     finally:
         stop.set()
