@@ -35,6 +35,7 @@ def left_to_do(version: str) -> str:
     """Say what a person does once the checks have passed."""
     return (
         f"Dispatch {version} is prepared and checked. What is left:\n"
+        "  make contract release-contract        later protos are held against these\n"
         f"  git commit --all --message 'Release: {version}'\n"
         f"  git tag --annotate v{version} --message 'Dispatch {version}'\n"
         "  make wheels sbom        from the commit that is tagged: its time is in the wheels"

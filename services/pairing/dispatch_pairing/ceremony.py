@@ -1,4 +1,4 @@
-"""Offers in the store: each method reads, lets offers.py decide, writes, and tells who waits. Called by service.py.
+"""Offers in the store: each method reads, lets offers.py decide, writes, and tells who waits. Called by `api`.
 
 Everything a ceremony needs is in the store before anybody hears of it, so the service may restart at any step.
 """

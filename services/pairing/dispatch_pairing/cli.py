@@ -181,6 +181,9 @@ def _bus(
         wrong.say("--database and --bus go together")
     if file is None:
         return None
+    if find_spec("nats") is None:
+        wrong.say("--bus needs what the extra `scale` installs: dispatch-pairing[scale]")
+        return None
     # Each service knows only the relays that follow it: devices would be sent to some of them, or to none.
     if relay is None or (web_origin and web_relay is None):
         wrong.say("--bus needs --relay, and with --web-origin also --web-relay: the address of all relays")

@@ -1,4 +1,4 @@
-"""Pairings: made active by what both devices signed, ended by either, and the grants for them. Called by service.py.
+"""Pairings: made active by what both devices signed, ended by either, and the grants for them. Called by `api`.
 
 An ended pairing is never revived. A pairing that the service does not know is no mistake: the service may have been
 restored from a backup, and the host says it again.

@@ -1,4 +1,4 @@
-"""How many streams each caller has open. Called by service.py."""
+"""How many streams each caller has open. Called by `api`."""
 
 from __future__ import annotations
 

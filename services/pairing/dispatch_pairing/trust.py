@@ -1,4 +1,4 @@
-"""The feed that relays follow: who signs grants, which pairings are over. Called by service.py.
+"""The feed that relays follow: who signs grants, which pairings are over. Called by `api.trust`.
 
 Whoever comes back says how far it was told, and the digest of that. A store that was put back, by whatever means, has another
 digest there, or a lower count: then everything is told anew, since what the relay has is not what this store told.

@@ -1,4 +1,4 @@
-"""Pairings that are over and not erased yet: a few at a time, beside everything else. Filled by `app`, as the feed tells of them.
+"""Pairings that are over and not erased yet: a few at a time, beside everything else. Filled by `relay`, as the feed tells of them.
 
 News of the pairing service wait for none of it: a new relay hears of every pairing that ever ended, and one that is stuck
 because another relay has its seat must not keep a revocation waiting. Knows no rooms and no store.

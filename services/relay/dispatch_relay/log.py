@@ -228,7 +228,7 @@ class Sweep:
     before_ms: int
     after: PairId = NO_PAIRING
     rows: int = SWEEP_ROWS
-    """Most that are forgotten, of each kind."""
+    """Most that are forgotten in this turn; a store may take it for each kind of row."""
     pairings: int = SWEEP_PAIRINGS
 
 

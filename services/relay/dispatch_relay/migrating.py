@@ -1,4 +1,4 @@
-"""The version of the relay's store, wherever it is: what `dispatch-relay store` does. Called by `cli`.
+"""The version of the relay's store, wherever it is: what `dispatch-relay store` does. Called by `store_cli`.
 
 The store is a file in the folder of data, or the database that a file names the address of.
 """

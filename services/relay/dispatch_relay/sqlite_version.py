@@ -1,4 +1,4 @@
-"""Which version the relay's store in SQLite has, and how it is brought to another. Called by `sqlite_log` and `cli`.
+"""Which version the relay's store in SQLite has, and how it is brought to another. Called by `sqlite_log` and `migrating`.
 
 The version stands in `alembic_version`, and as a number in `user_version`, by which relays older than that table refuse a store
 that is newer than they are.

@@ -19,7 +19,7 @@ from google.protobuf.message import DecodeError
 from dispatch_relay.presence import End
 
 TOLERANCE_MS = 60_000
-"""How far a grant's time may be off: the service's clock is told every 20 s and travels for a moment."""
+"""How far a grant's time may be off: the service's clock is told every few seconds and travels for a moment."""
 
 MOST_SEQUENCE = 2**63 - 1
 DIGEST_BYTES = 32

@@ -1,4 +1,4 @@
-"""Which version the relays' store in PostgreSQL has, and how it is brought to another. Called by `opening` and `cli`.
+"""Which version the relays' store in PostgreSQL has, and how it is brought to another. Called by `opening` and `migrating`.
 
 One at a time, by an advisory lock: of relays that start together the first does it and the others find it done.
 """
