@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from dispatch import errors
@@ -97,6 +100,30 @@ async def test_a_revocation_does_not_wait_until_pairings_that_ended_before_it_ar
     await calm_relay.stop()
     for file in calm_relay.data.iterdir():
         assert b"secret of old" not in file.read_bytes()
+
+
+async def test_what_comes_back_with_a_database_that_is_put_back_is_erased_again(calm_relay: Relay) -> None:
+    pair, database = calm_relay.pair(), calm_relay.data / "relay.sqlite3"
+    host = await calm_relay.attach(pair.host)
+    await host.receipt(await host.keep(b"secret of old"))
+    await calm_relay.stop()
+    backup = database.read_bytes()
+    await calm_relay.start_again()
+    await calm_relay.trust.end_pairing(pair.pair_id, ended_by=pb.DEVICE_KIND_PHONE)
+    store = TrustStore(calm_relay.data / "trust.sqlite3")
+    await until(lambda: store.load().sequence == calm_relay.trust.sequence)
+    await calm_relay.stop()
+    assert b"secret of old" not in database.read_bytes()
+
+    database.write_bytes(backup)
+    await calm_relay.start_again()
+
+    await until(lambda: pairings_in(database) == 0)
+
+
+def pairings_in(database: Path) -> int:
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as db:
+        return int(db.execute("SELECT count(*) FROM pairing").fetchone()[0])
 
 
 @pytest.mark.parametrize("which", ["phone", "host"])

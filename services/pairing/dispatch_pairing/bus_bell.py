@@ -65,19 +65,22 @@ class BusBell:
         from nats.errors import Error  # noqa: PLC0415 -- of the extra `scale`
 
         while True:
-            client = await bus.connect(self._options, name="dispatch-pairing", reconnected=self._back)
+            client = None
             try:
+                client = await bus.connect(self._options, name="dispatch-pairing", reconnected=self._back)
                 await client.subscribe(_SUBJECT, cb=self._heard)
                 await client.flush(_HEARD_SECONDS)
                 self._client = client
                 await self._back()
                 while True:
                     await self._say(client, await self._topics.get())
-            except Error as failure:  # it was lost, or stood still, before it said that it hears us
+            except (Error, ValueError) as failure:
+                # It was lost, or stood still, before it said that it hears us; or certificates are being replaced.
                 _log.warning("bus not heard", kind=type(failure).__name__)
             finally:
                 self._client = None
-                await client.close()
+                if client is not None:
+                    await client.close()
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _say(self, client: Client, topic: bytes) -> None:

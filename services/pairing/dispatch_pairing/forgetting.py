@@ -22,11 +22,14 @@ _TOPIC = b"forgetting"
 _log = get_logger()
 
 
-async def forget(store: Store, *, now_ms: int, limits: Limits) -> None:
-    """Forget everything whose time is over, `forget_rows` of each kind in one transaction. Raises StoreFailed."""
+async def forget(store: Store, *, now_ms: int, limits: Limits, bell: Bell) -> None:
+    """Forget everything whose time is over, `forget_rows` of each kind in one transaction, until the bell closes.
+
+    Raises StoreFailed.
+    """
     most = limits.forget_rows  # others write between
     left = True
-    while left:
+    while left and not bell.closed:
         async with store.write() as kept:
             gone = (
                 await kept.offers.forget_before(now_ms - limits.offer_kept_ms, limit=most),
@@ -44,7 +47,7 @@ async def forgetting(store: Store, *, clock: Clock, limits: Limits, bell: Bell) 
         while True:
             ear.clear()
             try:
-                await forget(store, now_ms=clock.wall_ms(), limits=limits)
+                await forget(store, now_ms=clock.wall_ms(), limits=limits, bell=bell)
             except StoreFailed as failure:
                 _log.warning("what is over could not be forgotten", detail=failure.detail)
             await ear.wait(at_most_ms=limits.forget_ms)

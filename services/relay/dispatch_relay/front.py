@@ -7,7 +7,7 @@ and a stream whose channel is lost ends as *draining*. The end of a grant is the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -156,16 +156,16 @@ class Front:
 
     # ---- the relay and the pairing service
 
-    def revoke(self, device_id: DeviceId) -> None:
-        """End the streams of a device that has lost its rights."""
+    def revoke(self, devices: Set[DeviceId]) -> None:
+        """End the streams of devices that have lost their rights."""
         for carried in self._carried:
-            if carried.handed.admitted.device_id == device_id:
+            if carried.handed.admitted.device_id in devices:
                 carried.end(errors.DeviceRevoked())
 
-    def over(self, pair_id: PairId) -> None:
-        """A pairing has ended. Its seat ends the streams, with the answers that are due; it is not waited for long."""
+    def over(self, pairings: Container[PairId]) -> None:
+        """Take that pairings have ended. Their seats end the streams, with the answers that are due, and aren't waited for long."""
         for carried in self._carried:
-            if carried.handed.admitted.pair_id == pair_id:
+            if carried.handed.admitted.pair_id in pairings:
                 asyncio.get_running_loop().call_later(_LAST_WORDS_SECONDS, self._cut, carried)
 
     def _cut(self, carried: _Carried) -> None:

@@ -37,6 +37,7 @@ class Relay:
     def __init__(self, kept: Kept, tools: Tools, *, gate: Gate, rng: Rng) -> None:
         self._kept = kept
         self._settings = tools.settings
+        self._trust = gate.trust
         self._hall = _hall(kept, tools, rng=rng)
         self._front = Front(self._hall, clock=tools.clock, still=gate.trust.still, jitter=random.uniform)
         self._rooms = Rooms(tools, kept.seats, shared=kept.shared is not None)
@@ -64,6 +65,8 @@ class Relay:
     async def recover(self) -> None:
         """Watch over what was left behind. Call before anybody is let in. Raises errors.StoreFailed."""
         await self._rooms.recover()
+        # Rows of pairings that are over come back with a database that is put back; nobody tells of those again.
+        self._erasing.owe(self._trust.ended)
 
     def works(self) -> Iterable[Work]:
         """Give what must go on as long as devices are let in; other relays are, too, from now on."""
@@ -81,13 +84,14 @@ class Relay:
     def act(self, news: News) -> None:
         """Do what the pairing service's news ask for; what is erased for it goes on beside."""
         # Devices first, at once: they are told that they were revoked, not that their pairings are over.
-        for device_id in news.revoked:
-            self._rooms.revoke(device_id)
-            self._transfers.revoke(device_id)
-            self._front.revoke(device_id)
-        for pair_id in news.ended:
-            self._transfers.erase(pair_id)
-            self._front.over(pair_id)
+        # All of a message in one look at each: after a restore everything is told again, to a relay that is full.
+        if news.revoked:
+            self._rooms.revoke(news.revoked)
+            self._transfers.revoke(news.revoked)
+            self._front.revoke(news.revoked)
+        if news.ended:
+            self._transfers.erase(news.ended)
+            self._front.over(news.ended)
         for pair_id, end in news.ended.items():
             self._rooms.end(pair_id, ended_by=end)
         self._erasing.owe(news.ended)

@@ -7,7 +7,7 @@ has committed comes back to the part that asked. Called by `service` (streams an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
@@ -231,13 +231,14 @@ class Room:
         self._commands.forget()
         self._watch.forget()
 
-    def revoke(self, device_id: DeviceId) -> None:
-        """A device has lost its rights: its stream ends; a host's commands are refused."""
-        for stream in list(self._place.streams.values()):
-            if stream.device_id == device_id:
-                self._drop(stream, errors.DeviceRevoked())
-                self._watch.meet(stream.end, Event.WAS_REVOKED)
-        self.settle()
+    def revoke(self, devices: Set[DeviceId]) -> None:
+        """End the streams of devices that have lost their rights; a host's commands are refused."""
+        revoked = [stream for stream in self._place.streams.values() if stream.device_id in devices]
+        for stream in revoked:
+            self._drop(stream, errors.DeviceRevoked())
+            self._watch.meet(stream.end, Event.WAS_REVOKED)
+        if revoked:
+            self.settle()
 
     def erase(self, *, ended_by: End | None) -> asyncio.Future[bool]:
         """The pairing is over: answer what waits, forget everything, then end the streams; gives when that is done.
@@ -284,6 +285,8 @@ class Room:
         place = self._place
         if place.lost:
             return
+        if self._erased is not None and not self._erased.done():
+            return  # it tries until that is done: a second room would do it beside this one
         due = [*self._watch.due_ms(), *self._commands.due_ms()]
         if not (due or self._commands or place.submitted):
             self._stop_timer()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 
 from dispatch import errors
@@ -230,10 +230,10 @@ class Rooms:
                 _log.warning("pairing not erased yet", pairing=short(pair_id), why=failure.detail)
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
-    def revoke(self, device_id: DeviceId) -> None:
-        """End the streams of a device."""
+    def revoke(self, devices: Set[DeviceId]) -> None:
+        """End the streams of devices: however many are told at once, each room is looked at once."""
         for room in list(self._rooms.values()):
-            room.revoke(device_id)
+            room.revoke(devices)
 
     async def drain(self, *, reconnect_in_ms: Callable[[], int], within_ms: int) -> None:
         """Ask everybody to come back later, and wait until they have gone or the time is over.

@@ -7,7 +7,7 @@ A transfer has two sides. It begins when both are there, and whatever ends it en
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container, Set
 from dataclasses import dataclass, field
 
 from dispatch import errors
@@ -104,16 +104,16 @@ class Transfers:
 
     # ---- the relay and the pairing service
 
-    def revoke(self, device_id: DeviceId) -> None:
-        """End the transfers of a device that has lost its rights."""
+    def revoke(self, devices: Set[DeviceId]) -> None:
+        """End the transfers of devices that have lost their rights."""
         for transfer in list(self._under_way.values()):
-            if any(side.device_id == device_id for side in transfer.sides.values()):
+            if any(side.device_id in devices for side in transfer.sides.values()):
                 transfer.finish(errors.DeviceRevoked())
 
-    def erase(self, pair_id: PairId) -> None:
-        """End the transfers of a pairing that is over."""
+    def erase(self, pairings: Container[PairId]) -> None:
+        """End the transfers of pairings that are over."""
         for transfer in list(self._under_way.values()):
-            if transfer.pair_id == pair_id:
+            if transfer.pair_id in pairings:
                 transfer.finish(errors.NotPaired())
 
     def shut(self) -> None:

@@ -138,6 +138,11 @@ class Trust:
             self.sequence, self.digest = news.sequence, news.digest
 
     @property
+    def ended(self) -> Mapping[PairId, End | None]:
+        """Say which pairings are over, each with whose word that was."""
+        return self._ended
+
+    @property
     def age_ms(self) -> int:
         """How old the service's last word is."""
         return self._clock.steady_ms() - self._fresh_ms

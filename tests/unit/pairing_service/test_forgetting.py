@@ -68,7 +68,7 @@ async def count(store: SqlStore, table: str) -> int:
 async def test_what_is_over_goes_and_what_lasts_a_moment_longer_stays(store: SqlStore) -> None:
     assert [await count(store, table) for table in TABLES] == [2] * len(TABLES)
 
-    await forget(store, now_ms=NOW_MS, limits=LIMITS)
+    await forget(store, now_ms=NOW_MS, limits=LIMITS, bell=Bell())
 
     assert {table: await count(store, table) for table in TABLES} == dict.fromkeys(TABLES, 1)
     assert [await count(store, table) for table in ("accounts", "devices", "pairings")] == [1, 2, 1]
@@ -98,13 +98,30 @@ async def test_who_writes_while_much_is_forgotten_does_not_wait_for_all_of_it(st
         for number in range(2, 12):
             await kept.accounts.add_invitation(Invitation(code_hash=bytes([number]) * 32, expires_ms=1))
     async with store.write():  # both wait for this
-        work = asyncio.create_task(forget(store, now_ms=NOW_MS, limits=replace(LIMITS, forget_rows=2)))
+        work = asyncio.create_task(forget(store, now_ms=NOW_MS, limits=replace(LIMITS, forget_rows=2), bell=Bell()))
         await asyncio.sleep(0)  # it is in the line first
         writing = asyncio.create_task(_written(store, work))
         await asyncio.sleep(0)
 
     assert not await writing
     await work
+    assert await count(store, "invitations") == 1
+
+
+async def test_a_service_that_stops_does_not_wait_until_all_is_forgotten(store: SqlStore) -> None:
+    async with store.write() as kept:
+        for number in range(2, 12):
+            await kept.accounts.add_invitation(Invitation(code_hash=bytes([number]) * 32, expires_ms=1))
+    bell = Bell()
+    async with store.write():  # it waits for this
+        work = asyncio.create_task(forget(store, now_ms=NOW_MS, limits=replace(LIMITS, forget_rows=2), bell=bell))
+        await asyncio.sleep(0)
+        bell.close()
+
+    await work
+    assert await count(store, "invitations") == 12 - 2
+
+    await forget(store, now_ms=NOW_MS, limits=LIMITS, bell=Bell())
     assert await count(store, "invitations") == 1
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from dispatch import errors
 from dispatch.clock import SystemClock
-from dispatch.ids import PairId
-from dispatch_relay.log import Thread
+from dispatch.ids import DeviceId, PairId
+from dispatch_relay.log import Erase, Failed, Thread
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.place import Tools
 from dispatch_relay.presence import End, Presence, Standing
@@ -45,6 +45,18 @@ class Threads:
     def submit(self, op: object, then: object) -> None: ...
 
 
+class FullDisk(Threads):
+    """A log that can be read, and takes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.erasing = 0  # that were tried
+
+    def submit(self, op: object, then: Any) -> None:
+        self.erasing += isinstance(op, Erase)
+        asyncio.get_running_loop().call_soon(then, Failed("the disk is full"))
+
+
 class SeatsHere:
     """Seats that are all to be had, written down."""
 
@@ -73,11 +85,11 @@ class SeatsHere:
 
 
 class World:
-    def __init__(self) -> None:
-        self.log, self.seats = Threads(), SeatsHere()
-        log: Any = self.log
+    def __init__(self, log: Threads | None = None) -> None:
+        self.log, self.seats = log or Threads(), SeatsHere()
+        of_test: Any = self.log
         tools = Tools(
-            log=log,
+            log=of_test,
             clock=SystemClock(),
             settings=Settings(),
             metrics=Metrics(CollectorRegistry()),
@@ -156,3 +168,28 @@ async def test_a_relay_that_drains_adopts_nothing(world: World) -> None:
     await world.rooms.adopt()
 
     assert world.log.asked == []
+
+
+async def test_a_pairing_that_can_not_be_erased_keeps_its_one_room_until_it_is(world: World) -> None:
+    disk = FullDisk()
+    world = World(disk)
+    room = await world.rooms.enter(PAIRS[0])
+    for tried in range(1, 4):
+        erasing = asyncio.create_task(world.rooms.erase(PAIRS[0], ended_by=None))
+        await until(lambda tried=tried: disk.erasing >= tried)  # type: ignore[misc] # bound now
+        for _ in range(3):
+            await asyncio.sleep(0)  # it is told
+        erasing.cancel()  # whoever waited has lost patience
+        assert await world.rooms.enter(PAIRS[0]) is room
+
+    assert len(world.log.asked) == 1
+
+
+async def test_a_revocation_of_others_leaves_a_room_as_it_is(world: World) -> None:
+    """Each room is looked at once for all that are told together: a store that is put back has everything told again."""
+    room = await world.rooms.enter(PAIRS[0])
+
+    world.rooms.revoke({DeviceId(bytes([number]) * 32) for number in range(1, 100)})
+
+    assert await world.rooms.enter(PAIRS[0]) is room
+    assert world.seats.given_back == []
