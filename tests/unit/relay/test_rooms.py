@@ -25,6 +25,7 @@ from tests.support.waiting import until
 
 PAIRS = [PairId(bytes([number]) * 16) for number in range(1, 4)]
 SOMEBODY = Thread(presence={End.HOST: Presence(Standing.REACHABLE)})
+NOBODY = Thread(head_seq=5, presence={End.HOST: Presence(Standing.UNREACHABLE)})
 
 
 class Threads:
@@ -173,6 +174,7 @@ async def test_a_relay_that_drains_adopts_nothing(world: World) -> None:
 async def test_a_pairing_that_can_not_be_erased_keeps_its_one_room_until_it_is(world: World) -> None:
     disk = FullDisk()
     world = World(disk)
+    world.log.answers[PAIRS[0]] = [NOBODY] * 2
     room = await world.rooms.enter(PAIRS[0])
     for tried in range(1, 4):
         erasing = asyncio.create_task(world.rooms.erase(PAIRS[0], ended_by=None))
@@ -187,6 +189,7 @@ async def test_a_pairing_that_can_not_be_erased_keeps_its_one_room_until_it_is(w
 
 async def test_a_revocation_of_others_leaves_a_room_as_it_is(world: World) -> None:
     """Each room is looked at once for all that are told together: a store that is put back has everything told again."""
+    world.log.answers[PAIRS[0]] = [NOBODY] * 2
     room = await world.rooms.enter(PAIRS[0])
 
     world.rooms.revoke({DeviceId(bytes([number]) * 32) for number in range(1, 100)})
