@@ -150,6 +150,7 @@ async def connect(
     Subscriptions last over a lost connection, and nobody hears what it says itself. Whoever must start while the bus is away does
     this in a task. Raises ValueError for certificates that can't be used.
     """
+    context = options.context()
     client = _client(tls=options.tls)
     told = _Told(name, disconnected=disconnected, reconnected=reconnected)
     try:
@@ -158,7 +159,7 @@ async def connect(
             name=name,
             user=options.user,
             password=options.password,
-            tls=options.context(),
+            tls=context,
             no_echo=True,
             allow_reconnect=True,
             max_reconnect_attempts=-1,

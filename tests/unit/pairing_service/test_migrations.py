@@ -151,7 +151,7 @@ async def test_the_commands_tell_upgrade_and_go_back(tmp_path: Path) -> None:
     up, back = await run("dispatch-pairing", "store", "upgrade", *data)
 
     assert (down, now, up) == (0, 0, 0)
-    assert there[-1] == {"event": "store", "version": "0001"}
-    assert told[-1] == {"event": "store", "version": "0001", "known": "0003"}
-    assert back[-1] == {"event": "store", "version": "0003", "before": "0001"}
+    assert there[-1] == {"event": "store", "version": "0002"}
+    assert told[-1] == {"event": "store", "version": "0002", "known": "0003"}
+    assert back[-1] == {"event": "store", "version": "0003", "before": "0002"}
     assert (wrong, refused[-1]["reason"]) == (2, "BAD_REQUEST")
