@@ -18,10 +18,10 @@ _PAIRINGS = """SELECT pair_id, least(phone_acked, host_acked) AS acked FROM pair
 AND NOT EXISTS (SELECT 1 FROM seat s WHERE s.pair_id = p.pair_id AND s.relay <> $2)
 ORDER BY pair_id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED"""
 # Only from the old end: a hole in the middle could not be told from a loss.
-_ROWS = f"""WITH old AS (SELECT a.pair_id, least(a.acked, (SELECT min(seq) - 1 FROM thread_row t
-WHERE t.pair_id = a.pair_id AND t.at_ms >= $3)) AS through FROM unnest($1::bytea[], $2::bigint[]) AS a (pair_id, acked)),
-oldest AS (SELECT t.pair_id, t.seq FROM thread_row t JOIN old USING (pair_id) WHERE t.seq <= old.through
-ORDER BY t.pair_id, t.seq LIMIT $4),
+# One pairing after the other, and no further than the limit: what is old is walked over to find where it ends.
+_ROWS = f"""WITH oldest AS (SELECT a.pair_id, t.seq FROM unnest($1::bytea[], $2::bigint[]) AS a (pair_id, acked)
+CROSS JOIN LATERAL (SELECT seq FROM thread_row o WHERE o.pair_id = a.pair_id AND o.seq <= least(a.acked,
+(SELECT min(n.seq) - 1 FROM thread_row n WHERE n.pair_id = a.pair_id AND n.at_ms >= $3)) ORDER BY o.seq) AS t LIMIT $4),
 gone AS (DELETE FROM thread_row t USING oldest o WHERE t.pair_id = o.pair_id AND t.seq = o.seq
 RETURNING t.pair_id, length(t.sealed) + {ROW_OVERHEAD_BYTES} AS bytes),
 less AS (UPDATE pairing p SET bytes = p.bytes - g.bytes
