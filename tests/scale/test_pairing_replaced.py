@@ -43,7 +43,7 @@ class Feed:
     def __init__(self, address: str) -> None:
         self.relay = a_host(address)
         self.relay.nonce = b"not looked at"
-        self.sequence = 0
+        self.sequence, self.digest = 0, b""
         self.revoked: list[bytes] = []
         self.ended: list[bytes] = []
         self.sequences: list[int] = []
@@ -51,7 +51,9 @@ class Feed:
     async def follow(self) -> None:
         """Follow until cancelled."""
         while True:
-            request = pb.FollowTrustRequest(relay_address=RELAYS, after_sequence=self.sequence)
+            request = pb.FollowTrustRequest(
+                relay_address=RELAYS, after_sequence=self.sequence, after_digest=self.digest
+            )
             try:
                 async with self.relay.follow(f"{TRUST}FollowTrust", request) as feed:
                     while (news := await feed.next()) is not None:
@@ -65,7 +67,8 @@ class Feed:
         self.ended += [one.pair_id for one in news.ended_pairings]
         of_devices = [one.sequence for one in news.revoked_devices]
         self.sequences += sorted([*of_devices, *(one.sequence for one in news.ended_pairings)])
-        self.sequence = max(self.sequence, news.sequence)
+        if news.complete:
+            self.sequence, self.digest = news.sequence, news.digest
 
 
 class People:
