@@ -11,8 +11,8 @@ from dispatch.channel import dial
 
 from bench.forwarders.bare import METHOD, SERVICE
 from bench.subjects.outgoing import Outgoing
-from bench.subjects.server import Server
-from bench.subjects.subject import Ear, Lost, Role
+from bench.subjects.server import OfOneServer
+from bench.subjects.subject import Ear, Lost, Role, opening
 from tests.support.waiting import DEADLINE_SECONDS
 
 
@@ -62,19 +62,11 @@ class BareLink:
         self._ear.lost(why)
 
 
-class Bare:
+class Bare(OfOneServer):
     """The subject."""
 
     name = "bare"
     about = "grpc.aio, forwards each message"
-
-    def __init__(self) -> None:
-        self._server = Server(self.name)
-
-    @property
-    def pids(self) -> list[int]:
-        """The forwarder."""
-        return self._server.pids
 
     async def start(self) -> None:
         """Start it."""
@@ -83,9 +75,5 @@ class Bare:
     async def link(self, pair: int, role: Role, ear: Ear) -> BareLink:
         """Open a stream."""
         link = BareLink(f"{self._server.host}:{self._server.port}", ear)
-        await link.open(role.value[:1].encode() + pair.to_bytes(4, "big"))
+        await link.open(opening(role, pair))
         return link
-
-    async def stop(self) -> None:
-        """End it."""
-        await self._server.stop()

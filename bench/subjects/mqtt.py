@@ -6,7 +6,7 @@ import getpass
 import itertools
 
 from bench.subjects.line import Line
-from bench.subjects.server import Server, program
+from bench.subjects.server import OfOneServer, program
 from bench.subjects.subject import Ear, Role
 
 _CONNACK, _PUBLISH, _PUBACK, _SUBACK = 2, 3, 4, 9
@@ -85,20 +85,15 @@ class MqttLine(Line):
         return next(self._ids).to_bytes(2, "big")
 
 
-class Mosquitto:
+class Mosquitto(OfOneServer):
     """The subject."""
 
     name = "mosquitto"
     about = "MQTT QoS 1, in memory"
 
     def __init__(self) -> None:
-        self._server = Server(self.name)
+        super().__init__()
         self._names = itertools.count()
-
-    @property
-    def pids(self) -> list[int]:
-        """The server."""
-        return self._server.pids
 
     async def start(self) -> None:
         """Start it."""
@@ -119,7 +114,3 @@ class Mosquitto:
         name = f"{role.value}-{pair}-{next(self._names)}"
         await line.open(name, hears=f"{role.value}/{pair}", to=f"{role.other.value}/{pair}")
         return line
-
-    async def stop(self) -> None:
-        """End it."""
-        await self._server.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bench.subjects.line import Line
-from bench.subjects.server import Server, program
+from bench.subjects.server import OfOneServer, program
 from bench.subjects.subject import Ear, Role
 
 _HELLO = b"CONNECT " + json.dumps({"verbose": False, "pedantic": False, "name": "bench"}).encode() + b"\r\n"
@@ -56,19 +56,11 @@ class NatsLine(Line):
         self.ear.heard(payload)
 
 
-class NatsCore:
+class NatsCore(OfOneServer):
     """The subject."""
 
     name = "nats"
     about = "publishes, at most once"
-
-    def __init__(self) -> None:
-        self._server = Server(self.name)
-
-    @property
-    def pids(self) -> list[int]:
-        """The server."""
-        return self._server.pids
 
     async def start(self) -> None:
         """Start it."""
@@ -86,7 +78,3 @@ class NatsCore:
         line = await NatsLine.dial(self._server.host, self._server.port, ear)
         await line.open(b"%b.%d" % (role.value.encode(), pair), b"%b.%d" % (role.other.value.encode(), pair))
         return line
-
-    async def stop(self) -> None:
-        """End it."""
-        await self._server.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench.subjects.line import Line
-from bench.subjects.server import Server, program
+from bench.subjects.server import OfOneServer, program
 from bench.subjects.subject import Ear, Role
 
 
@@ -87,19 +87,11 @@ class RedisLine(Line):
         return then
 
 
-class Redis:
+class Redis(OfOneServer):
     """The subject."""
 
     name = "redis"
     about = "publishes, at most once"
-
-    def __init__(self) -> None:
-        self._server = Server(self.name)
-
-    @property
-    def pids(self) -> list[int]:
-        """The server."""
-        return self._server.pids
 
     async def start(self) -> None:
         """Start it, with nothing on the disk."""
@@ -113,7 +105,3 @@ class Redis:
         line = await RedisLine.dial(self._server.host, self._server.port, ear)
         await line.open(hears=f"{role.value}:{pair}".encode(), to=f"{role.other.value}:{pair}".encode())
         return line
-
-    async def stop(self) -> None:
-        """End it."""
-        await self._server.stop()

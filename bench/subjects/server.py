@@ -91,3 +91,21 @@ class Server:
     def _said(self) -> str:
         log = (self.folder / "log").read_bytes()[-_LAST_WORDS_BYTES:]
         return " / ".join(log.decode(errors="replace").split("\n")).strip(" /")
+
+
+class OfOneServer:
+    """A subject that is one server: what those have in common. Subclasses say how it starts, and link ends to it."""
+
+    name: str
+
+    def __init__(self) -> None:
+        self._server = Server(self.name)
+
+    @property
+    def pids(self) -> list[int]:
+        """Give the server's process; none when it does not run."""
+        return self._server.pids
+
+    async def stop(self) -> None:
+        """End the server, and its folder."""
+        await self._server.stop()

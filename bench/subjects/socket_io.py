@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from bench.subjects.outgoing import Outgoing
-from bench.subjects.server import Server, program
+from bench.subjects.server import OfOneServer, program
 from bench.subjects.subject import Ear, Lost, Missing, Role
 from tests.support.waiting import DEADLINE_SECONDS
 
@@ -81,19 +81,11 @@ class SocketIoLink:
             self._ear.lost(f"the connection ended: {failure}")
 
 
-class SocketIo:
+class SocketIo(OfOneServer):
     """The subject."""
 
     name = "socket-io"
     about = "socket.io on Node, forwards"
-
-    def __init__(self) -> None:
-        self._server = Server(self.name)
-
-    @property
-    def pids(self) -> list[int]:
-        """The server."""
-        return self._server.pids
 
     async def start(self) -> None:
         """Start it."""
@@ -114,7 +106,3 @@ class SocketIo:
         link = SocketIoLink(socket, ear)
         await link.open(pair)
         return link
-
-    async def stop(self) -> None:
-        """End it."""
-        await self._server.stop()

@@ -27,6 +27,11 @@ class Role(Enum):
         return Role.HOST if self is Role.PHONE else Role.PHONE
 
 
+def opening(role: Role, pair: int) -> bytes:
+    """Say which end of which pair this is, as the forwarders read it: 5 bytes."""
+    return role.value[:1].encode() + pair.to_bytes(4, "big")
+
+
 class Ear(Protocol):
     """Who hears what comes to an end. Called on the loop; must not take long."""
 

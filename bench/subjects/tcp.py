@@ -6,8 +6,8 @@ import sys
 
 from bench.forwarders.tcp import LET_IN
 from bench.subjects.line import Line
-from bench.subjects.server import Server
-from bench.subjects.subject import Ear, Role
+from bench.subjects.server import OfOneServer
+from bench.subjects.subject import Ear, Role, opening
 
 _LENGTH_BYTES = 4
 
@@ -37,19 +37,11 @@ class TcpLine(Line):
         self.write(len(message).to_bytes(_LENGTH_BYTES, "big") + message)
 
 
-class Tcp:
+class Tcp(OfOneServer):
     """The subject."""
 
     name = "tcp"
     about = "copies bytes (uvloop)"
-
-    def __init__(self) -> None:
-        self._server = Server(self.name)
-
-    @property
-    def pids(self) -> list[int]:
-        """The forwarder."""
-        return self._server.pids
 
     async def start(self) -> None:
         """Start it."""
@@ -58,9 +50,5 @@ class Tcp:
     async def link(self, pair: int, role: Role, ear: Ear) -> TcpLine:
         """Connect an end."""
         line = await TcpLine.dial(self._server.host, self._server.port, ear)
-        await line.asked(role.value[:1].encode() + pair.to_bytes(4, "big"))
+        await line.asked(opening(role, pair))
         return line
-
-    async def stop(self) -> None:
-        """End it."""
-        await self._server.stop()

@@ -92,19 +92,7 @@ async def test_each_panel_finds_series_and_each_rule_can_be_asked_of_services_th
             await until_so(is_read)
             code, _ = await world.send("Which files are largest?")
             assert code in {0, 4}
-            empty = dict(QUERIES)
-
-            async def all_found() -> bool:
-                for name, query in list(empty.items()):
-                    asked = query.replace("$__rate_interval", "1m").replace("$__range", "5m")
-                    if await prometheus.ask(asked):
-                        del empty[name]
-                return not empty
-
-            try:
-                await until_so(all_found)
-            finally:
-                assert not empty
+            await prometheus.finds_all(QUERIES)
             rules: list[dict[str, Any]] = []
 
             async def all_evaluated() -> bool:

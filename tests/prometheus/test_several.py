@@ -200,19 +200,7 @@ async def test_board_and_rules_find_each_of_several_services_and_see_the_bus_and
         await asyncio.gather(*(a_host(at).sign_in() for at in several.pairings))
         phone, host = await a_task(several)
 
-        empty = dict(HERE)
-
-        async def all_found() -> bool:
-            for name, query in list(empty.items()):
-                asked = query.replace("$__rate_interval", "1m").replace("$__range", "5m")
-                if await prometheus.ask(asked):
-                    del empty[name]
-            return not empty
-
-        try:
-            await until_so(all_found)
-        finally:
-            assert not empty
+        await prometheus.finds_all(HERE)
         for name in {series.name for query in HERE.values() for series in named_series(query)} - {"up"}:
             of = relays if name.startswith("dispatch_relay_") else pairings
             assert set(await where(name)) == set(of), name

@@ -51,6 +51,22 @@ class Prometheus:
         found: list[dict[str, Any]] = answer["data"]["result"]
         return found
 
+    async def finds_all(self, queries: Mapping[str, str]) -> None:
+        """Wait until each query of the board, by its name, has found series; fails with those that have not."""
+        empty = dict(queries)
+
+        async def all_found() -> bool:
+            for name, query in list(empty.items()):
+                asked = query.replace("$__rate_interval", "1m").replace("$__range", "5m")
+                if await self.ask(asked):
+                    del empty[name]
+            return not empty
+
+        try:
+            await until_so(all_found)
+        finally:
+            assert not empty
+
     async def rules(self) -> list[dict[str, Any]]:
         """Give the rules with how their last evaluation went."""
         groups = (await self._get("rules"))["data"]["groups"]
