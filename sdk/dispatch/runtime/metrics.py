@@ -6,6 +6,7 @@ do not share counts.
 
 from __future__ import annotations
 
+import selectors
 import socket
 import ssl
 import threading
@@ -28,28 +29,50 @@ _READ_SECONDS = 10.0
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library does not say its types here
 
 
-def serve_metrics(registry: CollectorRegistry, address: Address, *, certificate: Certificate | None = None) -> Address:
-    """Serve the registry on a thread of its own; gives the address really bound (port 0 works).
+class MetricsPage:
+    """Serves a registry on a thread of its own, which sleeps while nobody asks, until it is closed."""
 
-    Over HTTPS off this computer when there is a certificate, else over HTTP. Raises OSError when the address is taken.
-    """
-    server = make_server(
-        address.host,
-        address.port,
-        make_wsgi_app(registry),
-        server_class=_SixServer if ":" in address.host else _Server,
-        handler_class=_Quiet,
-    )
-    if certificate is not None and not address.is_loopback:
-        server.context = certificate.context()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return Address(host=address.host, port=server.server_port)
+    def __init__(
+        self, registry: CollectorRegistry, address: Address, *, certificate: Certificate | None = None
+    ) -> None:
+        """Begin to serve: over HTTPS off this computer when there is a certificate, else over HTTP.
+
+        Raises OSError when the address is taken.
+        """
+        self._server = make_server(
+            address.host,
+            address.port,
+            make_wsgi_app(registry),
+            server_class=_SixServer if ":" in address.host else _Server,
+            handler_class=_Quiet,
+        )
+        if certificate is not None and not address.is_loopback:
+            self._server.context = certificate.context()
+        self._end, self._ended = socket.socketpair()
+        self.address = Address(host=address.host, port=self._server.server_port)
+        """The one really bound (port 0 works)."""
+        self._thread = threading.Thread(target=self._serve, name="metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Serve nobody any more; the address is free then. Scrapes under way end by themselves."""
+        self._end.close()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        # Not `serve_forever`, which looks twice a second whether it is to end.
+        with self._server, self._ended, selectors.DefaultSelector() as selector:
+            selector.register(self._ended, selectors.EVENT_READ)
+            selector.register(self._server, selectors.EVENT_READ)
+            while all(key.fileobj is not self._ended for key, _ in selector.select()):
+                self._server.handle_request()
 
 
 class _Server(ThreadingMixIn, WSGIServer):
     """A thread a scrape, TLS handshake included: who connects and says nothing keeps nobody else waiting."""
 
     daemon_threads = True
+    timeout = 0  # who connected may be gone again when it is looked at
     context: ssl.SSLContext | None = None
 
     def finish_request(self, request: Any, client_address: Any) -> None:

@@ -17,7 +17,7 @@ from dispatch.api.thread.v1.thread_pb2 import DownLiveItem
 from dispatch.ids import ID_BYTES, Instance
 from dispatch.runtime.certificate import Certificate, CertificateFiles, CertificateMetrics
 from dispatch.runtime.logs import get_logger
-from dispatch.runtime.metrics import serve_metrics
+from dispatch.runtime.metrics import MetricsPage
 from dispatch.runtime.server import stop_signal
 from dispatch.runtime.span_metrics import SpanMetrics
 from dispatch.tracing import open_traces
@@ -119,7 +119,6 @@ async def run(
     if metrics_certificate is not None:
         seen = CertificateMetrics(metrics.registry, prefix="dispatch_host")
         certificate = Certificate(metrics_certificate, listener="metrics", metrics=seen)
-    served = str(serve_metrics(metrics.registry, metrics_at, certificate=certificate)) if metrics_at else ""
 
     def heard(pairing: Pairing, is_open: bool, reason: Reason.ValueType) -> None:
         (metrics.connected.inc if is_open else metrics.connected.dec)()
@@ -261,6 +260,7 @@ async def run(
     operations = Operations(owned, agents=agents, running=running, tools=tools)
 
     async with (
+        _measured(metrics, metrics_at, certificate) as measured,
         _entered(tools, metrics),
         transfers,
         fleet,
@@ -282,7 +282,7 @@ async def run(
         ) as broken,
     ):
         await fleet.attach_all()
-        told.running(served)
+        told.running(measured)
         await first(stop.asked, broken)
         # First: what came in behind the ending of all tasks would be left to run by nobody.
         fleet.close(Reason.REASON_HOST_APP_CLOSED)
@@ -295,6 +295,16 @@ async def run(
     await asyncio.to_thread(traces.close, within_seconds=TRACES_SECONDS)
     if stop.error is not None:
         raise stop.error
+
+
+@contextlib.asynccontextmanager
+async def _measured(metrics: HostMetrics, at: Address | None, certificate: Certificate | None) -> AsyncIterator[str]:
+    """Serve the metrics' page; gives its address, empty for none. Raises OSError."""
+    if at is None:
+        yield ""
+        return
+    with contextlib.closing(MetricsPage(metrics.registry, at, certificate=certificate)) as page:
+        yield str(page.address)
 
 
 @contextlib.asynccontextmanager

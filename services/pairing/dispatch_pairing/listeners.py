@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import grpc
 from dispatch.address import Address, refuse_plaintext
 from dispatch.runtime.certificate import Certificate, CertificateFiles, CertificateMetrics
-from dispatch.runtime.metrics import CallMetrics, serve_metrics
+from dispatch.runtime.metrics import CallMetrics, MetricsPage
 from dispatch.runtime.origins import Origins
 from dispatch.runtime.server import Server
 from prometheus_client import CollectorRegistry
@@ -109,6 +109,7 @@ class Listeners:
         self._devices_server = Server(services=(*for_devices, *together), interceptors=[calls])
         self._services_server = None if services is None else Server(services=tuple(for_services), interceptors=[calls])
         self.services: Address | None = None
+        self._page: MetricsPage | None = None
 
     def bind(self, listen: Address) -> Address:
         """Take the addresses before anything is served; gives the devices' one. Raises OSError."""
@@ -127,7 +128,8 @@ class Listeners:
         """Serve the metrics page, over HTTPS where it must be; gives the address really bound."""
         if address is None:
             return None
-        return serve_metrics(self._registry, address, certificate=self._certificate)
+        self._page = MetricsPage(self._registry, address, certificate=self._certificate)
+        return self._page.address
 
     async def start(self) -> None:
         """Serve."""
@@ -144,6 +146,8 @@ class Listeners:
         """Let what runs end within the grace, then cut it."""
         for server in self._servers():
             await server.stop(grace_seconds=grace_seconds)
+        if self._page is not None:
+            self._page.close()
 
     def _servers(self) -> list[Server]:
         return [one for one in (self._devices_server, self._services_server) if one is not None]

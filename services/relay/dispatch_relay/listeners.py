@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dispatch.address import Address
 from dispatch.runtime.certificate import Certificate, CertificateMetrics
-from dispatch.runtime.metrics import serve_metrics
+from dispatch.runtime.metrics import MetricsPage
 from dispatch.runtime.server import Server
 from prometheus_client import CollectorRegistry
 
@@ -62,6 +62,7 @@ class Listeners:
         self.web_advertise = ""
         self._server: Server | None = None
         self._web: Listener | None = None
+        self._page: MetricsPage | None = None
 
     async def open(self, streams: Streams) -> Running:
         """Listen, and have each stream carried; the health protocol says nothing yet. Raises OSError."""
@@ -79,10 +80,9 @@ class Listeners:
             except OSError:
                 await server.stop(grace_seconds=0)
                 raise
-        scraped = self._options.metrics
-        if scraped is not None:
-            scraped = serve_metrics(self._registry, scraped, certificate=self._certificate)
-        return Running(address=address, metrics=scraped, web=web)
+        if self._options.metrics is not None:
+            self._page = MetricsPage(self._registry, self._options.metrics, certificate=self._certificate)
+        return Running(address=address, metrics=None if self._page is None else self._page.address, web=web)
 
     async def _open_web(self, options: WebOptions, streams: Streams) -> Address:
         # Only here: what it imports is there in installations for browsers only.
@@ -115,3 +115,5 @@ class Listeners:
         """Let what runs end within the grace, then cut it."""
         several = [one for one in (self._server, self._web) if one is not None]
         await asyncio.gather(*(one.stop(grace_seconds=grace_seconds) for one in several))
+        if self._page is not None:
+            self._page.close()
