@@ -108,11 +108,7 @@ class Bell:
         self._shut = False
 
     async def call(self, pair_id: PairId, owed: OwedCall) -> PushOutcome:
-        # While the store can not be read, that closes no call.
-        with contextlib.suppress(errors.StoreFailed):
-            target = await self._log.target(pair_id)
-            if target is None or not self._ways(pair_id, target):
-                return PushOutcome.NO_TARGET
+        # Nothing is waited for until it is in the line: a call that came later would be there before it, and go without it.
         waiting = self._waiting.get(pair_id)
         if waiting is not None and len(waiting.calls) >= MOST_WAITING:
             return PushOutcome.SUPPRESSED_FLOOD
@@ -183,7 +179,7 @@ class Bell:
                     # Where to call is not known, nor whether it is night.
                     await _until(waiting.news, self._pace.retry_ms / 1_000)
                     continue
-                if target is None:  # the pairing is over, and some of these came late
+                if target is None or not self._ways(pair_id, target):
                     self._settle(waiting, list(waiting.calls), PushOutcome.NO_TARGET)
                     continue
                 now = self._clock.wall_ms()
@@ -231,8 +227,7 @@ class Bell:
 
     async def _push(self, pair_id: PairId, waiting: _Waiting, ready: Sequence[_Call], target: Target) -> None:
         answers: list[Answer] = []
-        ways = self._ways(pair_id, target)
-        for way in ways:
+        for way in self._ways(pair_id, target):
             async with way.place(target):
                 ready = [call for call in ready if call in waiting.calls]
                 if not ready or self._shut or not (answers or await self._still(pair_id, target)):
@@ -246,11 +241,9 @@ class Bell:
         if any(answer.result is Result.GONE for answer in answers):
             self._log.submit(DropTarget(pair_id, target.endpoint), _heard)
         now = self._clock.wall_ms()
-        if not ways:
-            self._settle(waiting, ready, PushOutcome.NO_TARGET)
-        elif not answers:
+        if not answers:
             return
-        elif any(answer.result is Result.SENT for answer in answers):
+        if any(answer.result is Result.SENT for answer in answers):
             self._attempts.ended(pair_id, now_ms=now)
             self._settle(waiting, ready, PushOutcome.SENT)
         elif not any(answer.result.passing for answer in answers):
