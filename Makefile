@@ -46,6 +46,10 @@ $(VENV)/.release: requirements/release.txt $(VENV)/.installed
 	@$(PIP) --require-hashes -r requirements/release.txt
 	@touch $@
 
+$(VENV)/.bench: requirements/bench.txt $(VENV)/.installed
+	@$(PIP) --require-hashes -r requirements/bench.txt
+	@touch $@
+
 .PHONY: dev
 dev: $(VENV)/.installed ## Install everything into .venv
 
@@ -167,11 +171,11 @@ $(SOCKET_IO)/node_modules/.installed: $(SOCKET_IO)/package.json $(SOCKET_IO)/pac
 COSTS = $(BIN)/python -m bench $(ONLY:%=--only %) --json out/bench/costs.json
 
 .PHONY: bench
-bench: dev $(SOCKET_IO)/node_modules/.installed ## What a message costs beside NATS, Redis, socket.io and others, and the targets (docs/benchmarks.md); ONLY='relay bare crowd'
+bench: $(VENV)/.bench $(SOCKET_IO)/node_modules/.installed ## What a message costs beside NATS, Redis, socket.io and others, and the targets (docs/benchmarks.md); ONLY='relay bare crowd'
 	@$(COSTS) --quick
 
 .PHONY: bench-full
-bench-full: dev $(SOCKET_IO)/node_modules/.installed ## The same in long rounds, and a relay that holds 500 and 1000 pairs
+bench-full: $(VENV)/.bench $(SOCKET_IO)/node_modules/.installed ## The same in long rounds, and a relay that holds 500 and 1000 pairs
 	@$(COSTS) --full
 
 .PHONY: certs
