@@ -18,6 +18,7 @@ import grpc
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.status import from_rpc
+from dispatch.thread.client import COMPANY_SECONDS
 
 from bench.tally import Tally
 from tests.support.device_end import ATTACH, Identity
@@ -40,6 +41,9 @@ class End:
         # touched by `say` only
         self._waiting: list[bytes] = []
         self._writing = False
+        self._acked = 0
+        self._ack: asyncio.TimerHandle | None = None  # one is in no hurry, and waits for what takes it along
+        self._saying: set[asyncio.Task[None]] = set()
         self._call: Any = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -60,6 +64,8 @@ class End:
 
     async def leave(self) -> None:
         """Break the stream."""
+        if self._ack is not None:
+            self._ack.cancel()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
@@ -70,6 +76,9 @@ class End:
         """Write frames, with whatever else waits to be written; one write at a time. Nobody hears them while no stream is open."""
         if not self.attached:
             return
+        if self._seq > self._acked:
+            frames = (pb.DeviceFrame(ack=pb.Ack(through_seq=self._seq)), *frames)
+            self._acked = self._seq
         self._waiting.append(pb.AttachRequest(frames=frames).SerializeToString())
         if self._writing:
             return
@@ -118,16 +127,27 @@ class End:
 
     async def _read(self) -> None:
         while isinstance(message := await self._call.read(), bytes):
-            before, answers = self._seq, []
+            answers: list[pb.DeviceFrame] = []
             for frame in pb.AttachResponse.FromString(message).frames:
                 if frame.HasField("ping"):
                     answers.append(pb.DeviceFrame(pong=pb.Pong(number=frame.ping.number)))
                 else:
                     answers += self.heard(frame)
-            if self._seq > before:
-                answers.append(pb.DeviceFrame(ack=pb.Ack(through_seq=self._seq)))
             if answers:
                 await self.say(*answers)
+            elif self._seq > self._acked and self._ack is None:
+                self._ack = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self._ack = None
+        if self._seq > self._acked:
+            self._soon()
+
+    def _soon(self, *frames: pb.DeviceFrame) -> None:
+        """Say frames, and what waits for company, beside."""
+        task = asyncio.create_task(self.say(*frames))
+        self._saying.add(task)
+        task.add_done_callback(self._saying.discard)
 
     def heard(self, frame: pb.RelayFrame) -> list[pb.DeviceFrame]:
         """Take a frame; gives what to answer."""

@@ -25,7 +25,6 @@ class RelayLink(End):
     def __init__(self, *given: Any, ear: Ear, sealing: Sealer, opening: Sealer, rng: Rng) -> None:
         super().__init__(*given)
         self._ear, self._sealing, self._opening, self._rng = ear, sealing, opening, rng
-        self._saying: set[asyncio.Task[None]] = set()
 
     def send(self, message: bytes) -> None:
         """Send the peer a message."""
@@ -40,11 +39,6 @@ class RelayLink(End):
         """Say that the stream had ended: nothing is posted again, since the figures would not be those of one stream."""
         self._ear.lost(f"the stream ended: {dict(self.tally.ended)}")
         return []
-
-    def _soon(self, frame: pb.DeviceFrame) -> None:
-        task = asyncio.create_task(self.say(frame))
-        self._saying.add(task)
-        task.add_done_callback(self._saying.discard)
 
     def _refused(self, refusal: pb.Refusal) -> None:
         self._ear.lost(f"refused: {errors.word(refusal.reason)} {refusal.detail}".rstrip())

@@ -50,6 +50,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
         self.closed: errors.DispatchError | None = None  # why nobody is let in
         self.silence_ms = 65_000  # after which a host gives up a stream
         self.frames: list[pb.DeviceFrame] = []
+        self.messages: list[list[str]] = []  # the names of the frames of each message
         self.rows: list[pb.RelayFrame] = []  # what the host gets of each row; seq is the place
         self.kept: list[pb.Post] = []  # the host's rows, each once
         self.hellos: list[pb.Hello] = []
@@ -74,7 +75,7 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
     async def Attach(  # type: ignore[override]  # the stubs know no coroutine that writes its stream itself
         self, request_iterator: AsyncIterator[pb.AttachRequest], context: grpc.aio.ServicerContext[Any, Any]
     ) -> None:
-        frames = (frame async for request in request_iterator for frame in request.frames)
+        frames = self._frames(request_iterator)
         self.hellos.append((await anext(frames)).hello)
         await self.nudge()
         if self.closed is not None:
@@ -105,6 +106,12 @@ class RelayEnd(relay_pb2_grpc.ThreadServiceServicer):
             if self._stream is context:
                 self._stream = None
             await self.nudge()
+
+    async def _frames(self, requests: AsyncIterator[pb.AttachRequest]) -> AsyncIterator[pb.DeviceFrame]:
+        async for request in requests:
+            self.messages.append([frame.WhichOneof("frame") or "" for frame in request.frames])
+            for frame in request.frames:
+                yield frame
 
     async def _heard(self, frame: pb.DeviceFrame) -> None:
         match frame.WhichOneof("frame"):

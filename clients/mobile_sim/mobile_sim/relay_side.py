@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 
 from dispatch import errors, places
 from dispatch.api.relay.v1.relay_pb2 import (
-    Ack,
     Deliver,
     DeviceFrame,
     Live,
@@ -194,7 +193,7 @@ class RelaySide:
         if self._pairing.concluded():
             raise errors.NotPaired("the computer has ended the pairing")
         if common.reader().cursor != cursor:
-            self._client.send(DeviceFrame(ack=Ack(through_seq=common.reader().cursor)))
+            self._client.acknowledge(common.reader().cursor)
         self._talk.flush()
         common.bell.ring()
 

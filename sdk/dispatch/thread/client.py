@@ -16,6 +16,7 @@ import grpc
 
 from dispatch import errors
 from dispatch.api.relay.v1.relay_pb2 import (
+    Ack,
     AttachRequest,
     AttachResponse,
     Bye,
@@ -46,6 +47,8 @@ BATCH_BYTES = MESSAGE_BYTES // 2
 """A backlog of large rows must not make a message that gRPC refuses: it would be refused again on every stream."""
 MOST_QUEUED = 1_024
 """Frames that wait for the writer before no more are read."""
+COMPANY_SECONDS = 0.05
+"""How long an ack waits for another frame that takes it along: a message costs the same for one frame and for many."""
 GOODBYE_WITHIN_SECONDS = 1.0
 
 # After these nothing is gained by coming back: a person has to do something first.
@@ -123,6 +126,7 @@ class ThreadClient:
         self._frames_limit = 64
         # The writer's: filled by send, emptied by the writer.
         self._queue: list[DeviceFrame] = []
+        self._ack = 0
         self._news = asyncio.Event()
         self._calm = asyncio.Event()  # whether the relay may be read
         self._open = False
@@ -143,6 +147,12 @@ class ThreadClient:
         if len(self._queue) > MOST_QUEUED:
             self._calm.clear()
         return True
+
+    def acknowledge(self, through_seq: int) -> None:
+        """Say that the device has every row up to this one, soon: it is in no hurry, and only the newest counts."""
+        if self._open and not self._leave.is_set():
+            self._ack = max(self._ack, through_seq)
+            self._news.set()
 
     def leave(self, condition: Condition.ValueType | None) -> None:
         """Say why (if there is a why) and goodbye; `run` then returns."""
@@ -193,6 +203,7 @@ class ThreadClient:
         """Open a stream and hold it until it ends; always ends by raising why."""
         self._dialled = relay
         self._queue.clear()
+        self._ack = 0
         self._calm.set()
         try:
             channel = right.dialler.dial(relay)
@@ -284,10 +295,11 @@ class ThreadClient:
     async def _write(self, call: Any) -> NoReturn:
         while True:
             await self._news.wait()
+            if not self._queue and self._ack:
+                await self._company()
             self._news.clear()
-            while self._queue:
-                batch = _head(self._queue, most=self._frames_limit)
-                self._queue = self._queue[len(batch) :]
+            while self._queue or self._ack:
+                batch = self._next()
                 if len(self._queue) <= MOST_QUEUED:
                     self._calm.set()
                 try:
@@ -300,6 +312,21 @@ class ThreadClient:
                     await call.done_writing()
                     await asyncio.wait_for(call.code(), GOODBYE_WITHIN_SECONDS)
                 raise _Left
+
+    def _next(self) -> list[DeviceFrame]:
+        """Take the frames of the next message."""
+        first = [DeviceFrame(ack=Ack(through_seq=self._ack))] if self._ack else []
+        rest = _head(self._queue, most=self._frames_limit - len(first))
+        self._queue, self._ack = self._queue[len(rest) :], 0
+        return first + rest
+
+    async def _company(self) -> None:
+        """Wait for what takes an ack along, for a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(COMPANY_SECONDS):
+                while not self._queue:
+                    self._news.clear()
+                    await self._news.wait()
 
     async def _watch(self) -> NoReturn:
         """Take the stream for lost when the relay has been silent for too long.

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dispatch import errors, places
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
-from dispatch.api.relay.v1.relay_pb2 import DeviceFrame, Opened, RelayFrame
+from dispatch.api.relay.v1.relay_pb2 import Opened, RelayFrame
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.ids import MessageId
 from dispatch.runtime.logs import get_logger
@@ -170,7 +170,7 @@ class Link:
         await self._receipts(receipts)
         if self._cursor > self._acked:
             self._acked = self._cursor
-            self.client.send(DeviceFrame(ack=relay.Ack(through_seq=self._cursor)))
+            self.client.acknowledge(self._cursor)
 
     async def _receipts(self, receipts: Sequence[relay.Receipt]) -> None:
         if receipts:

@@ -294,7 +294,7 @@ class Commands:
                 _log.info("handed over", pairing=short(place.pair_id), task=task, message=short(message_id))
             phone = place.streams.get(End.PHONE)
             if phone is not None:
-                phone.say(frames.handed_over(message_id))
+                phone.mention(frames.handed_over(message_id))  # mostly the verdict comes right behind it
 
     def _verdict(self, row: Row, result: Done, asked_ms: int) -> None:
         place, metrics = self._place, self._place.tools.metrics

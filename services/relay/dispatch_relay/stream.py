@@ -1,6 +1,7 @@
 """One open stream as the room sees it: what goes to the device and in which order. Carries nothing itself.
 
-Three things go down: control frames in order, rows by a cursor over the log, live frames while the device keeps up.
+Three things go down: control frames in order, rows by a cursor over the log, live frames while the device keeps up. Some
+control frames are in no hurry, and wait for a moment for company: writing a message costs the same for one frame and for many.
 `room` writes into it; the send loop of `service` takes batches out.
 """
 
@@ -31,6 +32,9 @@ NOTICES_AT_ONCE = 20
 
 TARGETS_AT_ONCE = 5
 """Push targets that a phone may say at once, with one more each second: each is a write."""
+
+COMPANY_SECONDS = 0.05
+"""How long a frame that is in no hurry waits for one that is: no person sees the difference."""
 
 ReadRows = Callable[[int], Awaitable[Sequence[Row]]]
 """Reads rows behind a seq from the log."""
@@ -80,10 +84,13 @@ class Stream:
         self.acked_seq = 0
         # Filled by room, emptied by send.
         self._control: deque[bytes] = deque()
-        self._control_bytes = 0
+        self._unhurried: list[bytes] = []
+        self._control_bytes = 0  # of both
         self._live: deque[bytes] = deque()
         self._live_bytes = 0
         self._peer_ack = 0
+        self._alone = False  # what waited for company has waited long enough
+        self._company: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._in_flight = 0
         self._calm = asyncio.Event()
@@ -109,9 +116,25 @@ class Stream:
         self._wake.set()
         return True
 
+    def mention(self, frame: bytes) -> None:
+        """Queue a control frame that is in no hurry."""
+        self._unhurried.append(frame)
+        self._control_bytes += len(frame)
+        self._await_company()
+        self._settle()
+
     def peer_acked(self, through_seq: int) -> None:
-        """Tell the device; only the newest counts."""
+        """Tell the device, which is in no hurry; only the newest counts."""
         self._peer_ack = max(self._peer_ack, through_seq)
+        self._await_company()
+
+    def _await_company(self) -> None:
+        if self._company is None:
+            self._company = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._go_alone)
+
+    def _go_alone(self) -> None:
+        self._company = None
+        self._alone = True
         self._wake.set()
 
     def news(self) -> None:
@@ -157,10 +180,6 @@ class Stream:
                 parts.append(self._control.popleft())
                 left -= len(parts[-1])
                 self._control_bytes -= len(parts[-1])
-            self._settle()
-            if self._peer_ack:
-                parts.append(frames.peer_ack(self._peer_ack))
-                self._peer_ack = 0
             if self._control:
                 self._wake.set()
             else:
@@ -168,9 +187,21 @@ class Stream:
             parts.extend(self._live)
             self._live.clear()
             self._live_bytes = 0
+            if parts or self._alone or self.ended.done():
+                parts[:0] = self._take_unhurried()
+            self._settle()
             if parts or self.ended.done():
                 return b"".join(parts)
             await self._wake.wait()
+
+    def _take_unhurried(self) -> list[bytes]:
+        """Give what goes along; before the rest, of which some may say more."""
+        taken, self._unhurried, self._alone = self._unhurried, [], False
+        self._control_bytes -= sum(map(len, taken))
+        if self._peer_ack:
+            taken.append(frames.peer_ack(self._peer_ack))
+            self._peer_ack = 0
+        return taken
 
     async def _add_rows(self, parts: list[bytes], *, limit_bytes: int) -> None:
         rows = self._tail.behind(self.cursor, limit_bytes=limit_bytes)

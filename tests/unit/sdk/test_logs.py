@@ -6,6 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
@@ -35,3 +36,20 @@ def test_ids_are_short_and_secrets_are_not_written(lines: io.StringIO) -> None:
 
     line = json.loads(lines.getvalue())
     assert (line["offer"], line["token"], line["level"]) == ("00010203", "(not logged)", "info")
+
+
+def test_each_line_says_when_it_was_in_utc(lines: io.StringIO) -> None:
+    before = datetime.now(UTC)
+    for _ in range(2):
+        get_logger().info("serving")
+
+    said = [datetime.fromisoformat(json.loads(line)["timestamp"]) for line in lines.getvalue().splitlines()]
+    assert all(one.utcoffset() == timedelta(0) for one in said)
+    assert before <= said[0] <= said[1] <= datetime.now(UTC)
+
+
+def test_what_is_no_json_is_written_as_python_shows_it(lines: io.StringIO) -> None:
+    get_logger().info("swept", result={1, 2}, mode=object)
+
+    line = json.loads(lines.getvalue())
+    assert (line["result"], line["mode"]) == ("{1, 2}", "<class 'object'>")
