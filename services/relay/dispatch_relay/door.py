@@ -25,6 +25,7 @@ NOTICES = {
 MOST_SEQ = 2**63 - 1
 """What the store can count to; a device that names more is not honest."""
 
+_OUTCOMES, _HINTS = frozenset(pb.Outcome.values()), frozenset(pb.PushHint.values())
 _VERDICTS = frozenset({"take", "decline"})
 _HOSTS_WORDS = _VERDICTS | {"notice"}
 _PHONES_WORD = "push_target"
@@ -46,7 +47,7 @@ def check_post(post: pb.Post, *, author: End, sealed_bytes: int) -> errors.Dispa
         return errors.ProtocolViolation("a keep row has a seal, or tells of a task")
     if post.sealed and message_id(post.sealed) != post.message_id:
         return errors.ProtocolViolation("message_id is not the digest of sealed")
-    if post.outcome not in pb.Outcome.values() or post.push_hint not in pb.PushHint.values():
+    if post.outcome not in _OUTCOMES or post.push_hint not in _HINTS:
         return errors.ProtocolViolation("a value of outcome or push_hint that version 1 does not have")
     if post.outcome and author is End.PHONE:
         return errors.ProtocolViolation("a phone does not know outcomes")

@@ -62,16 +62,20 @@ def row_of(values: Sequence[Any]) -> Row:
     )  # fmt: skip
 
 
+MOST_KNOWN = 10_000
+"""Pairings of which the writer remembers where they stand: who talks now has talked just before."""
+
+
 class _Thread:
-    """What the committer holds of a pairing during one transaction."""
+    """Where a pairing stands, as the writer holds it: nobody else writes to the database."""
 
-    __slots__ = ("bytes", "changed", "head_seq", "key")
+    __slots__ = ("acked", "bytes", "head_seq", "key")
 
-    def __init__(self, key: int, head_seq: int, size: int) -> None:
+    def __init__(self, key: int, head_seq: int = 0, size: int = 0, phone_acked: int = 0, host_acked: int = 0) -> None:
         self.key = key
         self.head_seq = head_seq
         self.bytes = size
-        self.changed = False
+        self.acked = {End.PHONE: phone_acked, End.HOST: host_acked}
 
 
 class Writer:
@@ -80,7 +84,8 @@ class Writer:
     def __init__(self, db: sqlite3.Connection, *, thread_bytes: int) -> None:
         self._db = db
         self._thread_bytes = thread_bytes
-        self._touched: dict[PairId, _Thread] = {}
+        self._known: dict[PairId, _Thread] = {}
+        self._changed: set[_Thread] = set()  # in the transaction under way
         self._apply: dict[type[Op], Callable[[Any], Done]] = {
             Decide: self._decide,
             Keep: self._keep,
@@ -98,7 +103,8 @@ class Writer:
 
     def commit(self, ops: Sequence[Op]) -> Sequence[Done | Failed]:
         """Apply all or nothing."""
-        self._touched.clear()
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             results = [self._apply[type(op)](op) for op in ops]
@@ -114,27 +120,37 @@ class Writer:
         self._db.close()
 
     def _roll_back(self) -> None:
+        self._known.clear()
+        self._changed.clear()
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
     def _thread(self, pair_id: PairId) -> _Thread:
-        thread = self._touched.get(pair_id)
+        thread = self._thread_if_any(pair_id)
         if thread is None:
-            found = self._db.execute("SELECT id, head_seq, bytes FROM pairing WHERE pair_id = ?", (pair_id,)).fetchone()
-            if found is None:
-                found = (self._db.execute("INSERT INTO pairing (pair_id) VALUES (?)", (pair_id,)).lastrowid, 0, 0)
-            thread = self._touched[pair_id] = _Thread(*found)
+            made = self._db.execute("INSERT INTO pairing (pair_id) VALUES (?)", (pair_id,)).lastrowid
+            thread = self._known[pair_id] = _Thread(made or 0)
+        return thread
+
+    def _thread_if_any(self, pair_id: PairId) -> _Thread | None:
+        thread = self._known.get(pair_id)
+        if thread is None:
+            found = self._db.execute(
+                "SELECT id, head_seq, bytes, phone_acked, host_acked FROM pairing WHERE pair_id = ?", (pair_id,)
+            ).fetchone()
+            if found is not None:
+                thread = self._known[pair_id] = _Thread(*found)
         return thread
 
     def _write_heads(self) -> None:
-        for thread in self._touched.values():
-            if thread.changed:
-                if thread.bytes > self._thread_bytes:
-                    self._trim(thread)
-                self._db.execute(
-                    "UPDATE pairing SET head_seq = ?, bytes = ? WHERE id = ?",
-                    (thread.head_seq, thread.bytes, thread.key),
-                )
+        for thread in self._changed:
+            if thread.bytes > self._thread_bytes:
+                self._trim(thread)
+            self._db.execute(
+                "UPDATE pairing SET head_seq = ?, bytes = ?, phone_acked = ?, host_acked = ? WHERE id = ?",
+                (thread.head_seq, thread.bytes, thread.acked[End.PHONE], thread.acked[End.HOST], thread.key),
+            )
+        self._changed.clear()
 
     def _append(self, thread: _Thread, row: Row) -> bool:
         """Add a row behind the head; False when its author has posted the same id before."""
@@ -149,7 +165,7 @@ class Writer:
         if added:
             thread.head_seq = row.seq
             thread.bytes += len(row.sealed) + ROW_OVERHEAD_BYTES
-            thread.changed = True
+            self._changed.add(thread)
         return bool(added)
 
     def _find(self, thread: _Thread, author: End, message_id: MessageId) -> Row | None:
@@ -347,11 +363,10 @@ class Writer:
         return Done(Effect.NOTHING, to_report=known is None)
 
     def _acked(self, op: Acked) -> Done:
-        column = "phone_acked" if op.end is End.PHONE else "host_acked"
-        self._db.execute(
-            f"UPDATE pairing SET {column} = max({column}, ?) WHERE pair_id = ?",  # noqa: S608 -- one of two names
-            (op.through_seq, op.pair_id),
-        )
+        thread = self._thread_if_any(op.pair_id)  # of a pairing that is over by now nothing is made again
+        if thread is not None and op.through_seq > thread.acked[op.end]:
+            thread.acked[op.end] = op.through_seq
+            self._changed.add(thread)
         return Done(Effect.NOTHING)
 
     def _stood(self, op: Stood) -> Done:
@@ -370,7 +385,8 @@ class Writer:
         return Done(Effect.NOTHING, owed_call=owed)
 
     def _erase(self, op: Erase) -> Done:
-        key = self._thread(op.pair_id).key
+        thread = self._thread(op.pair_id)
+        key = thread.key
         unended = self._db.execute(
             "SELECT task_id, posted_ms FROM task WHERE pairing = ? AND outcome = 0", (key,)
         ).fetchall()
@@ -381,7 +397,8 @@ class Writer:
         for table in ("thread_row", "pending", "task", "presence", "call", "push_target"):
             self._db.execute(f"DELETE FROM {table} WHERE pairing = ?", (key,))  # noqa: S608 -- one of six names
         self._db.execute("DELETE FROM pairing WHERE id = ?", (key,))
-        del self._touched[op.pair_id]
+        del self._known[op.pair_id]
+        self._changed.discard(thread)
         return Done(Effect.NOTHING, to_report=bool(unended))
 
     def _reported(self, op: Reported) -> Done:
@@ -389,6 +406,7 @@ class Writer:
         return Done(Effect.NOTHING)
 
     def _sweep(self, op: Sweep) -> Done:
+        self._write_heads()  # what was acked in this very transaction counts
         left = op.rows if op.after else self._sweep_unpaired(op)
         last, found = op.after, []
         if left > 0:
@@ -456,5 +474,5 @@ class Writer:
             return 0
         gone = self._db.execute("DELETE FROM thread_row WHERE pairing = ? AND seq <= ?", (thread.key, through_seq))
         thread.bytes -= size
-        thread.changed = True
+        self._changed.add(thread)
         return gone.rowcount
