@@ -55,6 +55,27 @@ def goes_on(world: DirectWorld) -> None:
     world.bench.agent.says("build it", Step("Linked"), Result("It is built.", {}))
 
 
+async def the_relay_has_all(world: DirectWorld, state: str) -> None:
+    """Wait until the task is over, and the host knows that the relay has all that is to be said of it."""
+    await until(lambda: world.bench.rows("SELECT state, (SELECT count(*) FROM outbox) FROM task") == [(state, 0)])
+
+
+def last_row(world: DirectWorld) -> int:
+    """Give the number of the newest row that ever was in the host's outbox."""
+    return int(world.bench.rows("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'")[0][0])
+
+
+class NothingLeft:
+    """Holds for the answer that the outbox has nothing more, behind one with rows."""
+
+    def __init__(self) -> None:
+        self._before: object = None
+
+    def __call__(self, rows: object) -> bool:
+        before, self._before = self._before, rows
+        return bool(before) and not rows
+
+
 def path_of(events: list[Event]) -> str:
     """Give by which path the task went."""
     return str(next(event["path"] for event in events if event["event"] == "sent"))
@@ -183,6 +204,48 @@ async def test_the_host_s_restart_is_found_out_directly_too(world: DirectWorld) 
         assert await watching != 0
         assert named(events)[-1] == "interrupted"
         assert (await phone.send("quick look"))[0] == 0
+
+
+async def test_what_the_relay_took_and_can_not_deliver_the_phone_asks_for_directly(world: DirectWorld) -> None:
+    world.lan.refuse = True
+    async with world.phone() as phone:
+        await phone.is_on("relay")
+        events: list[Event] = []
+        watching = await begun(world, phone, events)
+
+        world.by_relay.freeze()
+        goes_on(world)
+        await the_relay_has_all(world, "done")
+        world.lan.refuse = False
+
+        await until(watching.done)
+        assert words(events) == ["accepted", "step", "step", "done"]
+        world.by_relay.thaw()
+
+
+async def test_a_begin_that_the_relay_took_while_the_direct_path_was_opened_is_said_there_too(
+    world: DirectWorld,
+) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+        world.by_relay.refuse = True
+        world.by_relay.cut()
+        events: list[Event] = []
+        watching = await begun(world, phone, events)
+        world.lan.refuse = True
+        await world.host_dies()
+        await the_relay_has_all(world, "interrupted")
+
+        begin = last_row(world) + 1
+        posted_all = world.bench.disk.stalls(asked_by="_waiting", behind=NothingLeft())
+        world.lan.refuse = False
+        await posted_all.wait()
+        await until(lambda: phone.line.direct_open and last_row(world) >= begin)
+        await until(lambda: not world.bench.rows("SELECT 1 FROM outbox WHERE id = ?", begin))
+        world.bench.disk.goes_on()
+
+        await until(watching.done)
+        assert named(events)[-1] == "interrupted"
 
 
 @pytest.mark.big

@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, tzinfo
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
@@ -262,17 +263,17 @@ class FullDisk:
         self._journal = journal
         self._stalled: asyncio.Event | None = None
         self._going_on = asyncio.Event()
-        self._behind: type | None = None
+        self._behind: Callable[[Any], bool] | None = None
         self._asked_by = ""
 
-    def stalls(self, *, behind: type | None = None, asked_by: str = "") -> asyncio.Event:
+    def stalls(self, *, behind: type | Callable[[Any], bool] | None = None, asked_by: str = "") -> asyncio.Event:
         """Give the next step that is asked for (by a function of this name) no answer until it `goes_on`.
 
         Gives what is set when that begins. The step is not written before that; or, if it is the next one that answers with
-        `behind`, it is.
+        `behind` (of that type, or for which that holds), it is.
         """
-        self._stalled, self._going_on, self._behind = asyncio.Event(), asyncio.Event(), behind
-        self._asked_by = asked_by
+        self._stalled, self._going_on, self._asked_by = asyncio.Event(), asyncio.Event(), asked_by
+        self._behind = partial(_is_a, behind) if isinstance(behind, type) else behind
         return self._stalled
 
     def goes_on(self) -> None:
@@ -283,12 +284,13 @@ class FullDisk:
         if self.broken:
             self.broken = False
             raise RuntimeError("a defect")
-        meant = getattr(work, "__qualname__", "").startswith(self._asked_by)
+        asked_by = work.func if isinstance(work, partial) else work
+        meant = getattr(asked_by, "__qualname__", "").startswith(self._asked_by)
         if self._stalled is not None and self._behind is None and meant:
             await self._stall(self._stalled)
         if not self.full:
             result = await self._journal.step(work)
-            if self._stalled is not None and self._behind is not None and isinstance(result, self._behind):
+            if self._stalled is not None and self._behind is not None and meant and self._behind(result):
                 await self._stall(self._stalled)
             return result
 
@@ -303,6 +305,10 @@ class FullDisk:
         self._stalled = None
         stalled.set()
         await self._going_on.wait()
+
+
+def _is_a(kind: type, answer: object) -> bool:
+    return isinstance(answer, kind)
 
 
 class MovedClock:

@@ -97,13 +97,19 @@ class Scribe:
                 raise errors.RateLimited("set back too often")
             ranges = [self._set_back(tx, thread, pair_id, phone)]
         outbox.keep_chain(tx, chain)
-        head = threads.head(tx, thread)
-        begin.head.CopyFrom(pb.Head(number=head.number, hash=head.hash))
-        self.post_items(tx, pair_id, [pb.DownKeepItem(begin=begin)])
+        self.post_begin(tx, pair_id, begin)
         for first, last in ranges:
             for page in _pages(tx, thread, first, last):
                 self._post(tx, pair_id, page, fresh=True)
         return set_back
+
+    def post_begin(self, tx: Tx, pair_id: PairId, begin: pb.Begin) -> None:
+        """Put Begin behind what the outbox holds: what the host says of itself, and (filled in here) where the thread ends."""
+        if outbox.chain(tx, pair_id) is None:
+            return
+        head = threads.head(tx, threads.thread_of(tx, pair_id))
+        begin.head.CopyFrom(pb.Head(number=head.number, hash=head.hash))
+        self.post_items(tx, pair_id, [pb.DownKeepItem(begin=begin)])
 
     def resend(self, tx: Tx, pair_id: PairId, first: int, last: int) -> None:
         """Seal events again that the phone has not got. What the chain no longer has is named as lost, once a gap."""

@@ -107,12 +107,7 @@ class Talk:
             await self._rights.admit(confirmed.grant)
             now_ms = self._common.clock.boot_ms()
             may_set_back = self._set_backs.left(now_ms=now_ms)
-            begin = pb.Begin(
-                lan_addresses=self._common.lan_addresses(),
-                minimum_app_version=self._rights.minimum_phone_version,
-                keep_awake=self._common.awake(),
-                permissions=self._common.permissions(),
-            )
+            begin = self._begin()
             set_back = await self._common.journal.step(
                 lambda tx: self._common.scribe.begin(
                     tx,
@@ -143,6 +138,21 @@ class Talk:
         await self._switched()
         _LOG.info("session", pairing=self._pairing.pair_id, epoch=confirmed.epoch)
         return None
+
+    async def begin_again(self) -> None:
+        """Say once more what Begin says, behind all that waits for the phone. Raises StoreFailed."""
+        begin = self._begin()
+        await self._common.journal.step(lambda tx: self._common.scribe.post_begin(tx, self._pairing.pair_id, begin))
+        self._wrote()
+
+    def _begin(self) -> pb.Begin:
+        """Give what the host says of itself; the scribe fills the head in."""
+        return pb.Begin(
+            lan_addresses=self._common.lan_addresses(),
+            minimum_app_version=self._rights.minimum_phone_version,
+            keep_awake=self._common.awake(),
+            permissions=self._common.permissions(),
+        )
 
     async def _hear_item(self, item: pb.UpLiveItem, path: Path) -> None:
         step, pair_id = self._common.journal.step, self._pairing.pair_id

@@ -151,6 +151,7 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
         """Carry frames both ways until the phone leaves, falls silent, or may no longer be here. Ends by raising."""
 
         async def read() -> NoReturn:
+            await side.begin(path)
             while True:
                 await side.hear((await _message(context)).frames, path)
 

@@ -92,6 +92,16 @@ class DirectSide:
         _LOG.info("direct path opened", pairing=self._pairing.pair_id)
         return True
 
+    async def begin(self, path: DirectPath) -> None:
+        """Say on the path that is written to from now on where the thread ends, behind all that waits. Raises StoreFailed.
+
+        What the relay has taken by now, this session's Begin included, is posted to nobody else, and a phone that has lost the
+        relay never gets it there: by this it knows what to ask for. What is written later takes this path.
+        """
+        async with self._turn:
+            if self.path is path and not self._shut:
+                await self._talk.begin_again()
+
     def _may_speak(self, sealed: bytes) -> bool:
         """Tell whether the phone may say this. A session that this begins is judged when it is confirmed."""
         return not self._shut and (sealed[1 : 1 + EPOCH_BYTES] != self._session.epoch or self._talk.admitted())

@@ -1018,7 +1018,7 @@ Global___DownKeepItem: _TypeAlias = DownKeepItem  # noqa: Y015
 
 @_typing.final
 class Begin(_message.Message):
-    """Begin is the first item of an epoch's keep chain."""
+    """Begin is the first item of an epoch's keep chain, and comes again whenever a direct path is opened."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

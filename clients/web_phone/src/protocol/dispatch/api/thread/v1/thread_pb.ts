@@ -1018,7 +1018,7 @@ export const DownKeepItemSchema: GenMessage<DownKeepItem> = /*@__PURE__*/
   messageDesc(file_dispatch_api_thread_v1_thread, 29);
 
 /**
- * Begin is the first item of an epoch's keep chain.
+ * Begin is the first item of an epoch's keep chain, and comes again whenever a direct path is opened.
  *
  * @generated from message dispatch.api.thread.v1.Begin
  */
