@@ -65,6 +65,15 @@ async def test_what_is_in_no_hurry_goes_along_with_what_is(stream: Stream, tail:
     assert message.frames[1].peer_ack.through_seq == 2
 
 
+async def test_what_opens_the_stream_and_what_answers_comes_first(stream: Stream) -> None:
+    # It came before Opened once: a host that came back to a phone that had acked rows was never let in.
+    stream.peer_acked(1)
+    stream.mention(frames.handed_over(PENDING))
+    stream.say(frames.draining(reconnect_in_ms=1))
+
+    assert await said(stream) == ["draining", "handed_over", "peer_ack"]
+
+
 async def test_alone_it_is_said_all_the_same(stream: Stream) -> None:
     stream.mention(frames.handed_over(PENDING))
     assert await said(stream) == ["handed_over"]

@@ -180,6 +180,7 @@ class Stream:
                 parts.append(self._control.popleft())
                 left -= len(parts[-1])
                 self._control_bytes -= len(parts[-1])
+            behind = len(parts)  # what answers and what opens the stream comes first
             if self._control:
                 self._wake.set()
             else:
@@ -188,14 +189,14 @@ class Stream:
             self._live.clear()
             self._live_bytes = 0
             if parts or self._alone or self.ended.done():
-                parts[:0] = self._take_unhurried()
+                parts[behind:behind] = self._take_unhurried()
             self._settle()
             if parts or self.ended.done():
                 return b"".join(parts)
             await self._wake.wait()
 
     def _take_unhurried(self) -> list[bytes]:
-        """Give what goes along; before the rest, of which some may say more."""
+        """Give what goes along; before the rows, of which some may say more."""
         taken, self._unhurried, self._alone = self._unhurried, [], False
         self._control_bytes -= sum(map(len, taken))
         if self._peer_ack:
