@@ -75,7 +75,8 @@ async def _part(part: str, plan: GrowthPlan, folder: Path, growth: Growth, *, on
     match part:
         case "idle":
             idle_figures, note = await idle.measure(plan, folder, say=_say)
-            growth = replace(growth, idle=idle_figures)
+            shared = await idle.measure_shared(plan, folder / "shared", say=_say)
+            growth = replace(growth, idle=idle_figures, shared=shared)
         case "pairs":
             growth = replace(growth, pairs=await crowds.measure(plan, say=_say))
         case "thread":
@@ -93,6 +94,13 @@ async def _until_stopped(order: Order, before: Growth) -> tuple[Growth, list[str
     return await carry_out(order, before)
 
 
+def measured_before(order: Order) -> Growth:
+    """Give what stays of the file: all of it when only some parts are measured, and nothing otherwise. Raises ValueError."""
+    if order.into is None or not order.into.exists() or len(order.parts) == len(PARTS):
+        return Growth()
+    return Growth.read(json.loads(order.into.read_text()))
+
+
 def _say(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
 
@@ -100,10 +108,8 @@ def _say(what: str) -> None:
 def main(words: Sequence[str]) -> int:
     """Measure, write."""
     order = read(words)
-    there = order.into is not None and order.into.exists() and len(order.parts) < len(PARTS)
-    before = Growth.read(json.loads(order.into.read_text())) if there and order.into is not None else Growth()
     try:
-        growth, failed = uvloop.run(_until_stopped(order, before))
+        growth, failed = uvloop.run(_until_stopped(order, measured_before(order)))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return STOPPED
     text = json.dumps(growth.told(), indent=1) + "\n"

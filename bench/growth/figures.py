@@ -17,6 +17,8 @@ class IdleFigure:
     """So many attached hosts on the long lease, all silent."""
 
     streams: int
+    connections: int
+    """Over which they are attached: as many as streams, or a few that they share."""
     held: int
     """Attached at the end; fewer than `streams` when the computer was too busy for some of them."""
     attached_within_s: float
@@ -84,6 +86,9 @@ class Growth:
     taken: Mapping[str, Taken] = field(default_factory=dict)
     """By part."""
     idle: tuple[IdleFigure, ...] = ()
+    """Each host over a connection of its own."""
+    shared: tuple[IdleFigure, ...] = ()
+    """The same over a few connections; measured with `idle`."""
     pairs: tuple[PairsFigure, ...] = ()
     thread: tuple[ThreadFigure, ...] = ()
     hosts: tuple[HostsFigure, ...] = ()
@@ -100,6 +105,7 @@ class Growth:
         return cls(
             taken={part: Taken(**one) for part, one in said["taken"].items()},
             idle=tuple(IdleFigure(**one) for one in said["idle"]),
+            shared=tuple(IdleFigure(**one) for one in said["shared"]),
             pairs=tuple(PairsFigure(**one) for one in said["pairs"]),
             thread=tuple(ThreadFigure(**one) for one in said["thread"]),
             hosts=tuple(HostsFigure(**one) for one in said["hosts"]),

@@ -1,4 +1,4 @@
-"""One process that holds attached hosts, each with a connection of its own, which answer when they are asked and do nothing else.
+"""One process that holds attached hosts, which answer when they are asked and do nothing else.
 
 `bench.growth.idle` starts it and speaks to it: a HostShare is the first line of its standard input, then each line is how many
 hosts more are to be attached; it says {"event": "attached"} when they are. It ends when its input does.
@@ -27,7 +27,7 @@ class Hosts:
     """All hosts of this process."""
 
     def __init__(self, share: HostShare) -> None:
-        self._address = share.address
+        self._address, self._connections = share.address, share.connections
         self._trust = TrustService()  # signs only, with the key of the one that the relay follows
         self._trust.signers = [Ed25519PrivateKey.from_private_bytes(bytes.fromhex(share.signer))]
         self._channels: list[grpc.aio.Channel] = []
@@ -40,16 +40,22 @@ class Hosts:
 
         async def open_one() -> None:
             async with at_once:
-                channel = dial(self._address, alone=True)
-                self._channels.append(channel)
                 device = Identity("host", new_id(), self._trust)
-                host = HostEnd(device, channel, self._address, self.tally, sealed_bytes=32, rng=Random(1))
+                host = HostEnd(device, self._line(), self._address, self.tally, sealed_bytes=32, rng=Random(1))
                 await host.attach()
                 self._hosts.append(host)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(count):
                 group.create_task(open_one())
+
+    def _line(self) -> grpc.aio.Channel:
+        """Give a new connection, or where there are as many as are to be shared, the one that was used least lately."""
+        if self._connections and len(self._channels) == self._connections:
+            self._channels.append(self._channels.pop(0))
+        else:
+            self._channels.append(dial(self._address, alone=True))
+        return self._channels[-1]
 
     def held(self) -> int:
         """Give how many are attached."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,28 @@ from tests.support.trust_service import TrustService
 
 PROCESSES = 2
 """That hold the hosts."""
+SHARED = 4
+"""Connections of each of them, where hosts share some."""
 
 
 async def measure(plan: GrowthPlan, folder: Path, *, say: Callable[[str], None]) -> tuple[tuple[IdleFigure, ...], str]:
-    """Attach hosts, wait, look at the relay. Gives the figures, and what could not be done. Raises LoadFailed."""
+    """Attach hosts over connections of their own. Gives the figures, and what could not be done. Raises LoadFailed."""
     wanted, note = possible(plan.streams, files=allowed())
+    return await _grown(plan, wanted, folder, connections=0, say=say), note
+
+
+async def measure_shared(plan: GrowthPlan, folder: Path, *, say: Callable[[str], None]) -> tuple[IdleFigure, ...]:
+    """Attach hosts over a few connections, as many as `bench.pairs` has. Raises LoadFailed."""
+    return await _grown(plan, plan.shared, folder, connections=SHARED, say=say)
+
+
+async def _grown(
+    plan: GrowthPlan, wanted: Sequence[int], folder: Path, *, connections: int, say: Callable[[str], None]
+) -> tuple[IdleFigure, ...]:
+    """Attach more and more hosts to a relay, wait, look at it."""
     async with TrustService() as trust, running(1, folder, trust, stores=()) as (relay,):
-        share = HostShare(address=relay.address, signer=trust.signers[0].private_bytes_raw().hex())
+        signer = trust.signers[0].private_bytes_raw().hex()
+        share = HostShare(address=relay.address, signer=signer, connections=connections)
         loads: list[Process] = []
         figures: list[IdleFigure] = []
         at_rest, there = relay.used(), 0
@@ -43,12 +58,15 @@ async def measure(plan: GrowthPlan, folder: Path, *, say: Callable[[str], None])
                 before, before_at = relay.used(), time.perf_counter()
                 await asyncio.sleep(plan.idle_seconds)
                 after, seconds = relay.used(), time.perf_counter() - before_at
-                figures.append(figure(streams, told, at_rest, before, after, seconds=seconds, within=within))
+                over = connections * len(loads) or streams
+                figures.append(
+                    figure(streams, told, at_rest, before, after, seconds=seconds, within=within, connections=over)
+                )
                 say(f"idle: {figures[-1]}")
         finally:
             for load in loads:
                 await load.stop()
-    return tuple(figures), note
+    return tuple(figures)
 
 
 def figure(
@@ -60,10 +78,12 @@ def figure(
     *,
     seconds: float,
     within: float,
+    connections: int,
 ) -> IdleFigure:
     """Make a figure of what the relay had used at three moments, and of what the load processes said. Pure."""
     return IdleFigure(
         streams=streams,
+        connections=connections,
         held=sum(one["held"] for one in told),
         attached_within_s=within,
         kib_per_stream=(after.resident_kib - at_rest.resident_kib) / streams,

@@ -14,7 +14,9 @@ class GrowthPlan:
     """One run."""
 
     streams: tuple[int, ...] = (1_000, 5_000, 10_000)
-    """Attached hosts that are silent; the same relay gets more and more of them."""
+    """Attached hosts that are silent, each over a connection of its own; the same relay gets more and more of them."""
+    shared: tuple[int, ...] = (10_000,)
+    """The same over a few connections that they share: what a connection costs is the difference."""
     settle_seconds: float = 5.0
     """From the last one that is let in until its relay's processor is looked at."""
     idle_seconds: float = 60.0
@@ -40,6 +42,7 @@ class GrowthPlan:
 FULL = GrowthPlan()
 QUICK = GrowthPlan(
     streams=(100, 500, 1_000),
+    shared=(1_000,),
     settle_seconds=1.0,
     idle_seconds=30.0,
     pairs=(10, 20, 40),
@@ -59,6 +62,8 @@ class HostShare:
     address: str
     signer: str
     """Seed of the key that signs grants, hex."""
+    connections: int = 0
+    """That the hosts share; 0: each has its own."""
 
     def told(self) -> str:
         """Give it as a line of JSON."""
