@@ -46,7 +46,7 @@ def _fill(axes: Any, panel: Panel) -> None:
     if panel.log_y:
         axes.set_yscale("log")
     else:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max((*panel.y, *(value for value, _ in panel.marks))))
     axes.set_xlabel(panel.x_name)
     axes.set_title(panel.title, fontsize=9, loc="left")
     axes.grid(visible=True, color="#e6e6e6", linewidth=0.6)
