@@ -178,6 +178,13 @@ bench: $(VENV)/.bench $(SOCKET_IO)/node_modules/.installed ## What a message cos
 bench-full: $(VENV)/.bench $(SOCKET_IO)/node_modules/.installed ## The same in long rounds, and a relay that holds 500 and 1000 pairs
 	@$(COSTS) --full
 
+GROWTH := docs/growth
+
+.PHONY: bench-growth
+bench-growth: $(VENV)/.bench ## Measure how cost grows, a quarter of an hour; draws and writes docs/growth.md anew. ONLY='idle thread' for parts
+	@$(BIN)/python -m bench.growth $(ONLY:%=--only %) --json $(GROWTH)/figures.json
+	@$(BIN)/python -m bench.growth.plots $(GROWTH)/figures.json $(GROWTH)
+
 .PHONY: certs
 certs: dev ## Make certificates for development in out/certs (docs/operations.md says how to use them)
 	@$(BIN)/python -m deploy.certs --into out/certs

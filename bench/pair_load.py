@@ -128,25 +128,27 @@ class Load:
         return self._channels[address][number // len(self._addresses) % self.plan.connections], address
 
 
-async def _lines() -> Callable[[], Any]:
+async def lines() -> Callable[[], Any]:
+    """Give what reads the next line of standard input; empty when it has ended."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     return reader.readline
 
 
-def _say(**event: Any) -> None:
+def say(**event: Any) -> None:
+    """Tell whoever started this process something, as a line of JSON."""
     print(json.dumps(event), flush=True)
 
 
 async def main() -> None:
     """Do what standard input says."""
-    line = await _lines()
+    line = await lines()
     load = Load(Share.read((await line()).decode()))
     await load.attach()
-    _say(event="attached", pairs=len(load.phones))
+    say(event="attached", pairs=len(load.phones))
     if await line():
         unanswered = await load.run()
-        _say(event="done", unanswered=unanswered, held=load.held(), **load.tally.told())
+        say(event="done", unanswered=unanswered, held=load.held(), **load.tally.told())
     await load.leave()
 
 
