@@ -143,6 +143,9 @@ async def _devices_and_sign_ins(store: Store) -> None:
     async with store.read() as kept:
         assert await kept.devices.get(POCKET.device_id) == moved
         assert await kept.devices.sign_in(POCKET.device_id) == newer
+        assert await kept.devices.signed_in(BOB, now_ms=0) == {POCKET.device_id}
+        assert await kept.devices.signed_in(ADA, now_ms=0) == set()
+        assert await kept.devices.signed_in(BOB, now_ms=newer.expires_ms) == set()
         assert await kept.devices.count_in_use(ADA, now_ms=0) == 0
         assert await kept.devices.count_in_use(BOB, now_ms=0) == 1
         assert await kept.devices.count_in_use(BOB, now_ms=newer.expires_ms) == 0

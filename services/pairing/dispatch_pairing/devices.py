@@ -5,7 +5,7 @@ Whoever calls has found out whose account it is. A device of another account is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dispatch.api.error.v1.error_pb2 import Reason
@@ -32,14 +32,13 @@ class Listed:
     """The other ends of its active pairings."""
 
 
-def listed(device: Device, pairings: Sequence[Pairing], *, sign_in_ends_ms: int, now_ms: int) -> Listed:
-    """Put together what is known of a device. Pure. `sign_in_ends_ms` is 0 for one without a sign-in."""
-    others = [
-        pairing.phone_id if pairing.host_id == device.device_id else pairing.host_id
-        for pairing in pairings
-        if pairing.role_of(device.device_id) is not None
-    ]
-    return Listed(device=device, signed_in=now_ms < sign_in_ends_ms, paired_with=others)
+def paired_with(pairings: Iterable[Pairing]) -> Mapping[DeviceId, Sequence[DeviceId]]:
+    """Say of each device which are the other ends of its pairings. Pure."""
+    others: dict[DeviceId, list[DeviceId]] = {}
+    for pairing in pairings:
+        others.setdefault(pairing.host_id, []).append(pairing.phone_id)
+        others.setdefault(pairing.phone_id, []).append(pairing.host_id)
+    return others
 
 
 class Devices:
@@ -55,13 +54,16 @@ class Devices:
         """List the account's devices, oldest first, those that are revoked included."""
         now_ms = self._clock.wall_ms()
         async with self._store.read() as kept:
-            pairings = await kept.pairings.active_of_account(account_id)
-            found = []
-            for device in await kept.devices.of_account(account_id):
-                sign_in = await kept.devices.sign_in(device.device_id)
-                ends_ms = 0 if sign_in is None else sign_in.expires_ms
-                found.append(listed(device, pairings, sign_in_ends_ms=ends_ms, now_ms=now_ms))
-        return found
+            others = paired_with(await kept.pairings.active_of_account(account_id))
+            signed_in = await kept.devices.signed_in(account_id, now_ms=now_ms)
+            return [
+                Listed(
+                    device=device,
+                    signed_in=device.device_id in signed_in,
+                    paired_with=others.get(device.device_id, ()),
+                )
+                for device in await kept.devices.of_account(account_id)
+            ]
 
     async def rename(self, account_id: AccountId, device_id: DeviceId, name: str) -> None:
         """Call a device something else. Raises DeviceUnknown, BadRequest."""

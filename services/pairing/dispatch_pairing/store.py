@@ -6,7 +6,7 @@ overtaken. Ids that exist are an error of the caller unless the method says othe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -104,6 +104,9 @@ class Devices(Protocol):
 
     async def sign_in(self, device_id: DeviceId) -> SignIn | None:
         """Find the device's sign-in."""
+
+    async def signed_in(self, account_id: AccountId, *, now_ms: int) -> Set[DeviceId]:
+        """Say which devices of the account have a sign-in that is not over."""
 
     async def put_sign_in(self, sign_in: SignIn) -> None:
         """Keep a sign-in; the device's earlier one is over."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from dispatch.ids import AccountId, DeviceId
@@ -73,6 +73,12 @@ class SqlDevices(Part):
             previous_hash=row.previous_hash,
             family=row.family,
         )
+
+    async def signed_in(self, account_id: AccountId, *, now_ms: int) -> Set[DeviceId]:
+        of_account = t.devices.c.account_id == account_id
+        query = select(t.sign_ins.c.device_id).join(t.devices, t.devices.c.device_id == t.sign_ins.c.device_id)
+        rows = await self._all(query.where(of_account, t.sign_ins.c.expires_ms > now_ms))
+        return {DeviceId(row.device_id) for row in rows}
 
     async def put_sign_in(self, sign_in: SignIn) -> None:
         row = {
