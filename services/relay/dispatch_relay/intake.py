@@ -47,18 +47,8 @@ class Intake:
         self._calling = calling
         self._watch = watch
         self._settle = settle
-        self._handlers: dict[str, Callable[[Stream, pb.DeviceFrame], None]] = {
-            "post": lambda stream, frame: self._post(stream, frame.post),
-            "live": lambda stream, frame: self._live(stream, frame.live),
-            "take": lambda stream, frame: commands.take(stream, frame.take),
-            "decline": lambda stream, frame: commands.decline(stream, frame.decline),
-            "ack": lambda stream, frame: self._ack(stream, frame.ack),
-            "looking": lambda stream, frame: self._looking(stream, frame.looking),
-            "notice": lambda stream, frame: self._notice(stream, frame.notice),
-            "bye": lambda stream, frame: said_bye(stream),
-            "push_target": lambda stream, frame: targets.said(stream, frame.push_target),
-            "pong": lambda stream, frame: None,  # that it came is all it says
-        }
+        self._targets = targets
+        self._said_bye = said_bye
         # Touched on the loop only.
         self._acked = dict(acked)
 
@@ -70,7 +60,7 @@ class Intake:
         """Take a frame of a stream that is there. Raises ProtocolViolation."""
         name = door.check_frame(frame, author=stream.end)
         if self._place.over is None:
-            self._handlers[name](stream, frame)
+            _HANDLERS[name](self, stream, frame)
         elif name == "post":
             self._place.refuse_at_the_door(stream, frame.post.message_id, self._place.over)
 
@@ -146,3 +136,18 @@ class Intake:
             raise errors.ProtocolViolation("more notices than a computer has reason for")
         self._watch.meet(stream.end, event)
         self._settle()
+
+
+# By name of the frame. One table for all: each room would have one of its own else, and most are silent.
+_HANDLERS: dict[str, Callable[[Intake, Stream, pb.DeviceFrame], None]] = {
+    "post": lambda intake, stream, frame: intake._post(stream, frame.post),
+    "live": lambda intake, stream, frame: intake._live(stream, frame.live),
+    "take": lambda intake, stream, frame: intake._commands.take(stream, frame.take),
+    "decline": lambda intake, stream, frame: intake._commands.decline(stream, frame.decline),
+    "ack": lambda intake, stream, frame: intake._ack(stream, frame.ack),
+    "looking": lambda intake, stream, frame: intake._looking(stream, frame.looking),
+    "notice": lambda intake, stream, frame: intake._notice(stream, frame.notice),
+    "bye": lambda intake, stream, frame: intake._said_bye(stream),
+    "push_target": lambda intake, stream, frame: intake._targets.said(stream, frame.push_target),
+    "pong": lambda intake, stream, frame: None,  # that it came is all it says
+}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 
 from dispatch import errors
@@ -35,7 +34,7 @@ class Keeping:
         self._place = place
         self._calling = calling
         # Outcomes that the phone has not acknowledged: where they stand, of which task, and since when. Empty without traces.
-        self._undelivered: deque[tuple[int, TaskId, int]] = deque(maxlen=MOST_UNDELIVERED)
+        self._undelivered: list[tuple[int, TaskId, int]] = []
 
     def post(self, stream: Stream, post: pb.Post) -> None:
         """Take a message of the host that has passed the door."""
@@ -76,13 +75,13 @@ class Keeping:
             return
         now_ms, pairing = self._place.wall(), short(self._place.pair_id)
         while self._undelivered and self._undelivered[0][0] <= through_seq:
-            _, task_id, kept_ms = self._undelivered.popleft()
+            _, task_id, kept_ms = self._undelivered.pop(0)
             self._place.tools.traces.span("delivery", task_id, start_ms=kept_ms, end_ms=now_ms, pairing=pairing)
 
     def _trace(self, op: Keep, seq: int) -> None:
         if self._place.tools.traces.on:
             now_ms = self._place.wall()
-            self._undelivered.append((seq, op.task_id, now_ms))
+            self._undelivered = [*self._undelivered[1 - MOST_UNDELIVERED :], (seq, op.task_id, now_ms)]
             self._place.tools.traces.span(
                 "outcome",
                 op.task_id,

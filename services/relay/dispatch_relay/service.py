@@ -7,7 +7,6 @@ sends is parsed here, so that garbage is refused in our words, and what goes out
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
@@ -136,17 +135,19 @@ class ThreadService:
 
     async def _carry(self, framed: _Framed, room: Room, stream: Stream, *, left_ms: int) -> errors.DispatchError | None:
         """Read and write until the stream ends or its grant is over; gives why, None for in peace."""
+        # A device comes back at once with a fresh grant, unless it may not have one any more: otherwise a stolen phone that is
+        # never let go of would never go dark.
+        over = asyncio.get_running_loop().call_later(max(0, left_ms) / 1_000, room.end, stream, errors.GrantExpired())
         try:
             async with asyncio.TaskGroup() as group:
                 receiving = group.create_task(self._receive(framed, room, stream))
                 sending = group.create_task(self._send(framed, room, stream))
-                expiring = group.create_task(self._expire(room, stream, left_ms=left_ms))
                 error = await stream.ended
-                expiring.cancel()
                 receiving.cancel()
                 await asyncio.wait([sending], timeout=FLUSH_SECONDS)
                 sending.cancel()
         finally:
+            over.cancel()
             room.broke(stream)
         return error
 
@@ -162,14 +163,6 @@ class ThreadService:
             room.broke(stream)
         except errors.DispatchError as error:
             room.end(stream, error)
-
-    async def _expire(self, room: Room, stream: Stream, *, left_ms: int) -> None:
-        """End the stream with its grant: a device comes back at once with a fresh one, unless it may not have one any more.
-
-        Otherwise a stolen phone that is never let go of would never go dark.
-        """
-        await asyncio.sleep(max(0, left_ms) / 1_000)
-        room.end(stream, errors.GrantExpired())
 
     async def _send(self, framed: _Framed, room: Room, stream: Stream) -> None:
         try:
@@ -187,7 +180,7 @@ class _Framed:
     def __init__(self, wire: Wire, *, most_frames: int) -> None:
         self.wire = wire
         self._most_frames = most_frames
-        self._frames: deque[pb.DeviceFrame] = deque()
+        self._frames: list[pb.DeviceFrame] = []  # that came in one message with the opening
         self.broken = False
         """Whether writing failed, so that nothing can be told; the end of reading may only be the caller's last word."""
         self.claimed = b""
@@ -196,8 +189,7 @@ class _Framed:
     async def message(self) -> list[pb.DeviceFrame]:
         """Give the frames of the next message, behind what is left of the last. Raises Gone, ProtocolViolation."""
         if self._frames:
-            left = list(self._frames)
-            self._frames.clear()
+            left, self._frames = self._frames, []
             return left
         data = await self.wire.read()
         try:
@@ -212,13 +204,13 @@ class _Framed:
         """Give the next frame."""
         while not self._frames:
             self._frames.extend(await self.message())
-        frame = self._frames.popleft()
+        frame = self._frames.pop(0)
         self.claimed = frame.hello.device_id or self.claimed
         return frame
 
     def begun(self) -> bytes:
         """Take what came in one message with the opening and was not read, as a message of its own."""
-        left, self._frames = list(self._frames), deque()
+        left, self._frames = self._frames, []
         return pb.AttachRequest(frames=left).SerializeToString() if left else b""
 
     async def write(self, batch: bytes) -> None:

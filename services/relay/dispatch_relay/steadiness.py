@@ -6,8 +6,6 @@ Called by `watch`; docs/protocol.md "Unsteady".
 
 from __future__ import annotations
 
-from collections import deque
-
 from dispatch.ids import Instance
 
 from dispatch_relay.presence import Presence, Standing
@@ -22,7 +20,7 @@ class Steadiness:
     __slots__ = ("_lost_ms", "_told", "_told_ms", "call_due_ms", "owed_ms", "told_unsteady")
 
     def __init__(self) -> None:
-        self._lost_ms: deque[int] = deque(maxlen=LOSSES)
+        self._lost_ms: list[int] = []  # the last few
         self._told: tuple[Standing, Instance] | None = None
         self._told_ms: int | None = None
         self.told_unsteady = False
@@ -34,12 +32,12 @@ class Steadiness:
 
     def lost(self, *, now_ms: int) -> None:
         """The host was there, and is not."""
-        self._lost_ms.append(now_ms)
+        self._lost_ms = [*self._lost_ms, now_ms][-LOSSES:]
 
     def forget_old(self, *, now_ms: int) -> None:
         """Forget the losses that count no longer."""
-        while self._lost_ms and now_ms - self._lost_ms[0] >= WINDOW_MS:
-            self._lost_ms.popleft()
+        if self._lost_ms:
+            self._lost_ms = [lost_ms for lost_ms in self._lost_ms if now_ms - lost_ms < WINDOW_MS]
 
     def unsteady(self, *, now_ms: int) -> bool:
         """Say whether it was lost too often within the window."""

@@ -8,7 +8,6 @@ control frames are in no hurry, and wait for a moment for company: writing a mes
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -83,18 +82,18 @@ class Stream:
         self.targets = Bucket(per_second=1, burst=TARGETS_AT_ONCE, now_ms=now_ms)
         self.acked_seq = 0
         # Filled by room, emptied by send.
-        self._control: deque[bytes] = deque()
+        # Lists: an empty deque takes 700 bytes, and most streams are silent.
+        self._control: list[bytes] = []
         self._unhurried: list[bytes] = []
         self._control_bytes = 0  # of both
-        self._live: deque[bytes] = deque()
+        self._live: list[bytes] = []
         self._live_bytes = 0
         self._peer_ack = 0
         self._alone = False  # what waited for company has waited long enough
         self._company: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._in_flight = 0
-        self._calm = asyncio.Event()
-        self._calm.set()
+        self._calm: asyncio.Event | None = None  # while there is none, all is calm
         # Touched by send only; read by room.
         self.cursor = caller.resume_after
 
@@ -146,7 +145,7 @@ class Stream:
         if not self.ended.done():
             self.ended.set_result(error)
             self._wake.set()
-            self._calm.set()
+            self._settle()
 
     def submitted(self) -> None:
         """A post is on its way to the log."""
@@ -160,15 +159,18 @@ class Stream:
 
     def _settle(self) -> None:
         if (self._in_flight < MOST_IN_FLIGHT and self._control_bytes < self._queue_bytes) or self.ended.done():
-            self._calm.set()
-        else:
-            self._calm.clear()
+            if self._calm is not None:
+                self._calm.set()
+                self._calm = None
+        elif self._calm is None:
+            self._calm = asyncio.Event()
 
     # ---- receive and send
 
     async def calm(self) -> None:
         """Wait until the device may be read again: back-pressure on whoever posts faster than we can answer."""
-        await self._calm.wait()
+        if self._calm is not None:
+            await self._calm.wait()
 
     async def batch(self) -> bytes:
         """Wait for something to write and give a batch of it; empty once when the stream has ended and all is said."""
@@ -176,11 +178,14 @@ class Stream:
             self._wake.clear()
             parts: list[bytes] = []
             left = self._batch_bytes
-            while self._control and left > 0:
-                parts.append(self._control.popleft())
-                left -= len(parts[-1])
-                self._control_bytes -= len(parts[-1])
+            for frame in self._control:
+                if left <= 0:
+                    break
+                parts.append(frame)
+                left -= len(frame)
+                self._control_bytes -= len(frame)
             behind = len(parts)  # what answers and what opens the stream comes first
+            del self._control[:behind]
             if self._control:
                 self._wake.set()
             else:

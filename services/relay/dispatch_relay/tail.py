@@ -5,8 +5,8 @@ An optimisation of the cursor and nothing else: whoever asks for rows that are n
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
 from dispatch_relay.log import Row
 
@@ -18,7 +18,7 @@ class Tail:
     """Rows without gaps up to the head of the thread."""
 
     def __init__(self, *, head_seq: int, limit_bytes: int) -> None:
-        self._rows: deque[Row] = deque()
+        self._rows: list[Row] = []  # an empty deque takes 700 bytes, and most threads are silent
         self._bytes = 0
         self._limit_bytes = limit_bytes
         self.head_seq = head_seq
@@ -28,8 +28,11 @@ class Tail:
         self._rows.append(row)
         self._bytes += _cost(row)
         self.head_seq = row.seq
-        while self._bytes > self._limit_bytes:
-            self._drop()
+        many, left = 0, self._bytes
+        while left > self._limit_bytes:
+            left -= _cost(self._rows[many])
+            many += 1
+        self._drop(many)
 
     def behind(self, seq: int, *, limit_bytes: int) -> Sequence[Row] | None:
         """Give the rows behind `seq`, about `limit_bytes` of them; None when the log has to be asked."""
@@ -39,11 +42,7 @@ class Tail:
             return None
         found: list[Row] = []
         size = 0
-        skip = seq + 1 - self._rows[0].seq
-        for row in self._rows:
-            if skip:
-                skip -= 1
-                continue
+        for row in islice(self._rows, seq + 1 - self._rows[0].seq, None):
             found.append(row)
             size += _cost(row)
             if size >= limit_bytes:
@@ -52,11 +51,14 @@ class Tail:
 
     def release(self, seq: int) -> None:
         """Forget rows up to `seq`: every open stream has them."""
-        while self._rows and self._rows[0].seq <= seq:
-            self._drop()
+        if self._rows:
+            self._drop(min(max(0, seq + 1 - self._rows[0].seq), len(self._rows)))
 
-    def _drop(self) -> None:
-        self._bytes -= _cost(self._rows.popleft())
+    def _drop(self, many: int) -> None:
+        """Forget the oldest."""
+        if many:
+            self._bytes -= sum(map(_cost, self._rows[:many]))
+            del self._rows[:many]
 
 
 def _cost(row: Row) -> int:
