@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,15 +30,18 @@ class RelayProcess:
 
 @contextlib.asynccontextmanager
 async def running(
-    count: int, folder: Path, trust: TrustService, *, stores: Sequence[str]
+    count: int, folder: Path, trust: TrustService, *, stores: Sequence[str], env: Mapping[str, str] | None = None
 ) -> AsyncIterator[list[RelayProcess]]:
-    """Start relays that follow a trust service; `stores` are the options for what they share. Ends them in the end."""
+    """Start relays that follow a trust service; `stores` are the options for what they share, `env` has settings.
+
+    Ends them in the end.
+    """
     relays: list[RelayProcess] = []
     try:
         for number in range(count):
             words = ("--listen", "127.0.0.1:0", "--data", str(folder / f"relay{number}"), "--pairing", trust.address)
             process = await Process.start(
-                "dispatch-relay", "serve", *words, "--metrics", "127.0.0.1:0", *stores, env=_PATIENT
+                "dispatch-relay", "serve", *words, "--metrics", "127.0.0.1:0", *stores, env={**_PATIENT, **(env or {})}
             )
             relays.append(RelayProcess(process, ""))
             listening = await process.event("listening")
