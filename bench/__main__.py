@@ -1,7 +1,7 @@
 """What the relay costs beside other things that carry messages, and what trials find: docs/benchmarks.md says how.
 
-`python -m bench --quick` prints tables and targets. Gives 1 when a target was missed, or a subject or a trial failed that had begun, 2 for
-what makes no sense, 130 when it was stopped.
+`python -m bench --quick` prints tables and targets. Gives 1 when a target was missed, or a subject or a trial failed that had
+begun, 2 for what makes no sense, 130 when it was stopped.
 """
 
 from __future__ import annotations

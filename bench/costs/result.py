@@ -69,9 +69,7 @@ class Result:
             "schema": SCHEMA,
             "computer": dict(self.computer),
             "plan": {"rounds": self.plan.rounds, "seconds": self.plan.seconds, "seed": self.plan.seed},
-            "subjects": {
-                one.name: {**_fared(one), "at_rest_mib": at_rest.get(one.name)} for one in self.subjects
-            },
+            "subjects": {one.name: {**_fared(one), "at_rest_mib": at_rest.get(one.name)} for one in self.subjects},
             "figures": [one.told() for one in self.figures if one.measurement != AT_REST],
             "ratios": [asdict(one) for one in self.ratios()],
             "trials": {one.name: _fared(one) for one in self.trials},

@@ -1,7 +1,7 @@
 """Trial `file-transfer`: a file from phone to host by the relay's transfer service, beside bytes through two hops of bare gRPC.
 
-The file goes as it does between devices (`dispatch.files`): sealed, written to the disk, hashed and put in its place; a transfer that
-is cut goes on where it was. Bare moves chunks of the same size from one stream to the other. Both ends are in this process.
+The file goes as it does between devices (`dispatch.files`): sealed, written to the disk, hashed and put in its place; one that is
+cut can go on where it was. Bare moves chunks of the same size from one stream to the other. Both ends are in this process.
 """
 
 from __future__ import annotations
@@ -40,20 +40,18 @@ async def bare(address: str, number: int, size: int) -> float:
         for call, role in ((hears, Role.HOST), (sends, Role.PHONE)):
             await call.write(opening(role, number))
             await call.read()
-        chunk, left = bytes(CHUNK_BYTES), size
+        chunk, count = bytes(CHUNK_BYTES), -(-size // CHUNK_BYTES)
         begun = time.perf_counter()
 
         async def pour() -> None:
-            for _ in range(size // CHUNK_BYTES):
+            for _ in range(count):
                 await sends.write(chunk)
 
-        pouring = asyncio.create_task(pour())
-        while left > 0:
-            message = await hears.read()
-            if not isinstance(message, bytes):
-                raise Lost("the stream of bare ended")
-            left -= len(message)
-        await pouring
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pour())
+            for _ in range(count):
+                if not isinstance(await hears.read(), bytes):
+                    raise Lost("the stream of bare ended")
         took = time.perf_counter() - begun
         sends.cancel()
         hears.cancel()
@@ -101,9 +99,9 @@ async def run(plan: TrialPlan, folder: Path) -> Sequence[Reading]:
                 theirs.append(await bare(address, number, plan.transfer_bytes))
                 ours.append(await carried(parcel, ground, folder / f"to{number}"))
             alone = await messages(ground, until=None, times=plan.messages)
-            transfer = asyncio.create_task(carried(parcel, ground, folder / "beside"))
-            beside = await messages(ground, until=transfer, times=0)
-            await transfer
+            async with asyncio.TaskGroup() as group:
+                transfer = group.create_task(carried(parcel, ground, folder / "beside"))
+                beside = await messages(ground, until=transfer, times=0)
     finally:
         await forwarder.stop()
     rates = [[plan.transfer_bytes / MIB / took for took in several] for several in (ours, theirs)]

@@ -62,7 +62,7 @@ async def carried(parcel: Parcel, ground: Ground, folder: Path) -> float:
     """Carry it into a folder, which is gone afterwards; gives s from the first word of both ends. Raises DispatchError."""
     phone, host = ground.pair()
     transfer_id = TransferId(new_id())
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
 
     async def gives() -> float:
         async with _joined(phone, ground.address, transfer_id) as carrier:

@@ -17,7 +17,6 @@ from dispatch.api.relay.v1 import relay_pb2 as pb
 
 from bench.trials.ground import Ground, a_relay
 from bench.trials.trial import Reading, Trial, TrialPlan, readings, spread
-from tests.support.device_end import DeviceEnd
 from tests.support.trust_service import TrustService
 
 NAME = "presence"
@@ -50,7 +49,9 @@ async def deaths(ground: Ground, plan: TrialPlan, *, commanded: bool) -> list[fl
         async with at_once:
             return await _dead(ground, phase_seconds=phase, commanded=commanded) / lease
 
-    return await asyncio.gather(*(one(phase) for phase in phases))
+    async with asyncio.TaskGroup() as group:
+        under_way = [group.create_task(one(phase)) for phase in phases]
+    return [task.result() for task in under_way]
 
 
 async def gone(ground: Ground) -> float:

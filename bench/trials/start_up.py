@@ -1,6 +1,6 @@
 """Trial `start-up`: how long a person waits for `dispatch-phone send` to say its first byte, and for a service until it serves.
 
-Where the phone's relay would be there is a listener that takes the connection. Each phone has a home of its own, as pairing left it.
+Where the phone's relay would be, a listener takes the connection. Each phone has a home of its own, as pairing left it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import shutil
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,15 @@ async def phones(folder: Path, times: int) -> list[float]:
     return took[1:]
 
 
+class Executed(World):
+    """A world whose programs are started as a person starts them: tests fork theirs from a process that has imported everything."""
+
+    async def start(self, *words: str, env: Mapping[str, str] | None = None) -> Process:
+        process = await Process.start(*words, env=env, executed=True)
+        self.processes.append(process)
+        return process
+
+
 async def _serves(address: str) -> None:
     """Wait until a service says that it serves."""
     async with dial(address, alone=True) as channel, asyncio.timeout(DEADLINE_SECONDS):
@@ -120,7 +129,7 @@ async def _connected(world: World, times: int) -> list[float]:
 async def run(plan: TrialPlan, folder: Path) -> Sequence[Reading]:
     """Start phones, services, and a host that is paired."""
     first_bytes = await phones(folder, plan.starts)
-    async with World(folder) as world:
+    async with Executed(folder) as world:
 
         async def pairing_service() -> tuple[Process, str]:
             await world.start_pairing()

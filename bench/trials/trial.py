@@ -113,5 +113,5 @@ def spread(trial: str, figure: str, took: Sequence[float]) -> list[Reading]:
 
 
 def ratio_of(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Give the median ratio of what was measured in turns: both of a turn are off when the computer is busy, their ratio hardly is."""
+    """Give the median ratio of what was measured in turns: when the computer is busy, their ratio hardly changes."""
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
