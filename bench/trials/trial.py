@@ -17,7 +17,7 @@ class TrialPlan:
     """How often each is done, and how large."""
 
     starts: int
-    """Of each program; one more comes first and is not counted."""
+    """Of each program."""
     refusals: int
     deaths: int
     """Of hosts, spread over the time in which the relay does not ask."""
