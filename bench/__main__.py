@@ -1,7 +1,7 @@
-"""What the relay costs beside other things that carry messages: docs/benchmarks.md says what is measured, and how.
+"""What the relay costs beside other things that carry messages, and what trials find: docs/benchmarks.md says how.
 
-`python -m bench --quick` prints tables and targets. Gives 1 when a target was missed or a subject failed that had begun, 2 for
-what makes no sense, 130 when it was stopped.
+`python -m bench --quick` prints tables and targets. Gives 1 when a target was missed, or a subject or a trial failed that had
+begun, 2 for what makes no sense, 130 when it was stopped.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from bench.costs.rounds import Rounds
 from bench.pairs import LoadFailed
 from bench.subjects.listing import SUBJECTS
 from bench.subjects.subject import Lost
+from bench.trials.listing import TRIALS
+from bench.trials.running import carried_out
+from bench.trials.trial import FULL_TRIALS, QUICK_TRIALS, Trial, TrialPlan
 
 STOPPED = 130
 """The exit code of what was stopped by a signal."""
@@ -42,6 +45,8 @@ class Order:
     plan: CostPlan
     subjects: Sequence[str]
     measurements: Sequence[Measurement]
+    trials: Sequence[Trial] = ()
+    trial_plan: TrialPlan = QUICK_TRIALS
     into: Path | None = None
 
 
@@ -56,14 +61,14 @@ def read(words: Sequence[str]) -> Order:
         "--full", action="store_true", help="many long rounds, and a relay that holds hundreds of pairs"
     )
     by_measurement = {one.name: one for one in MEASUREMENTS}
-    names = [*SUBJECTS, *by_measurement, *(held(pairs) for pairs in FULL.held)]
+    names = [*SUBJECTS, *by_measurement, *(held(pairs) for pairs in FULL.held), *TRIALS]
     parser.add_argument(
         "--only",
         action="append",
         default=[],
         choices=names,
         metavar="NAME",
-        help=f"this subject, or this measurement; may stand several times: {', '.join(names)}",
+        help=f"this subject, this measurement or this trial; may stand several times: {', '.join(names)}",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures into a file")
     parser.add_argument("--rounds", type=int, help=f"how often each has its turn ({QUICK.rounds}, {FULL.rounds})")
@@ -81,8 +86,15 @@ def read(words: Sequence[str]) -> Order:
     if HOLDER not in subjects:
         holding = ()
     if not chosen:
-        subjects = [HOLDER]
-    return Order(plan=replace(plan, held=holding), subjects=subjects, measurements=chosen, into=said.json)
+        subjects = [HOLDER] if holding else []
+    return Order(
+        plan=replace(plan, held=holding),
+        subjects=subjects,
+        measurements=chosen,
+        trials=[TRIALS[name] for name in TRIALS if not said.only or name in said.only],
+        trial_plan=FULL_TRIALS if said.full else QUICK_TRIALS,
+        into=said.json,
+    )
 
 
 async def carry_out(order: Order) -> Result:
@@ -98,7 +110,16 @@ async def carry_out(order: Order) -> Result:
             names.append(held(pairs))
         except (Lost, LoadFailed) as failure:
             ran = [_failed(one, str(failure)) for one in ran]
-    return Result(computer=about, plan=order.plan, subjects=ran, figures=rounds.figures, measurements=names)
+    readings, tried = await carried_out(order.trials, order.trial_plan, say=_say)
+    return Result(
+        computer=about,
+        plan=order.plan,
+        subjects=ran,
+        figures=rounds.figures,
+        measurements=names,
+        trials=tried,
+        readings=readings,
+    )
 
 
 async def _until_stopped(order: Order) -> Result:

@@ -1,4 +1,4 @@
-"""What a run says to a person: a table for each measurement, the targets, and who did not run. Pure."""
+"""What a run says to a person: a table for each measurement, what trials read, the targets, and who did not run. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bench.costs.figure import Figure
 from bench.costs.measurements import MEASUREMENTS
 from bench.costs.ratios import Ratio, median, ratio
-from bench.costs.result import BARE, Result
+from bench.costs.result import BARE, Ran, Result
 from bench.costs.targets import Judged
 
 _COLUMNS = (
@@ -26,7 +26,8 @@ def report(result: Result) -> str:
     about = result.computer
     parts = [f"{about['cores']} cores, load {about['load_before']:.1f} before it began, Python {about['python']}"]
     parts += [_measured(result, name) for name in result.measurements]
-    silent = [f"{one.name:12}{one.why}" for one in result.subjects if one.why]
+    parts += [_tried(result, one) for one in result.trials if not one.why]
+    silent = [f"{one.name:16}{one.why}" for one in (*result.subjects, *result.trials) if one.why]
     if silent:
         parts.append("\n".join(["did not run, or not to the end", *silent]))
     parts.append("\n".join(["targets", *(_judged(one) for one in result.judged())]))
@@ -39,6 +40,12 @@ def _measured(result: Result, name: str) -> str:
     rows = [["", *(title for title, _ in _COLUMNS), "p50 : bare", "CPU : bare"]]
     rows += [_row(figures, name, subject) for subject in (one.name for one in result.subjects) if subject in present]
     return "\n".join([f"{name}: {_ABOUT.get(name, 'a relay alone, 5 a second each')}", *_aligned(rows)])
+
+
+def _tried(result: Result, trial: Ran) -> str:
+    found = [one for one in result.readings if one.trial == trial.name]
+    rows = [[one.figure, _number(one.value), f"of {one.of}"] for one in found]
+    return "\n".join([f"{trial.name}: {trial.about}", *_aligned(rows)])
 
 
 def _row(figures: Sequence[Figure], measurement: str, subject: str) -> list[str]:
@@ -74,7 +81,7 @@ def _judged(one: Judged) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _ratio(found: Ratio | None) -> str:

@@ -10,6 +10,7 @@ from bench.costs.figure import FIGURES, Figure
 from bench.costs.measurements import CostPlan
 from bench.costs.ratios import Ratio, ratio
 from bench.costs.targets import AT_REST, TARGETS, Judged, Verdict, judge
+from bench.trials.trial import Reading
 
 SCHEMA = 1
 BARE = "bare"
@@ -18,7 +19,7 @@ BARE = "bare"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """Whether a subject ran."""
+    """Whether a subject or a trial ran."""
 
     name: str
     about: str
@@ -37,6 +38,8 @@ class Result:
     figures: Sequence[Figure]
     measurements: Sequence[str] = field(default=())
     """Names of those that were asked for, in order."""
+    trials: Sequence[Ran] = field(default=())
+    readings: Sequence[Reading] = field(default=())
 
     def ratios(self) -> list[Ratio]:
         """Give every figure of every subject against bare."""
@@ -51,13 +54,13 @@ class Result:
 
     def judged(self) -> list[Judged]:
         """Hold the run against every target."""
-        return [judge(target, self.figures) for target in TARGETS]
+        return [judge(target, self.figures, self.readings) for target in TARGETS]
 
     @property
     def short(self) -> bool:
-        """Whether a target was missed, or a subject failed that had begun."""
+        """Whether a target was missed, or a subject or a trial failed that had begun."""
         missed = any(one.verdict is Verdict.SHORTFALL for one in self.judged())
-        return missed or any(one.begun and one.why for one in self.subjects)
+        return missed or any(one.begun and one.why for one in (*self.subjects, *self.trials))
 
     def told(self) -> dict[str, Any]:
         """Give it for JSON."""
@@ -66,17 +69,11 @@ class Result:
             "schema": SCHEMA,
             "computer": dict(self.computer),
             "plan": {"rounds": self.plan.rounds, "seconds": self.plan.seconds, "seed": self.plan.seed},
-            "subjects": {
-                one.name: {
-                    "about": one.about,
-                    "ran": one.begun and not one.why,
-                    "why": one.why,
-                    "at_rest_mib": at_rest.get(one.name),
-                }
-                for one in self.subjects
-            },
+            "subjects": {one.name: {**_fared(one), "at_rest_mib": at_rest.get(one.name)} for one in self.subjects},
             "figures": [one.told() for one in self.figures if one.measurement != AT_REST],
             "ratios": [asdict(one) for one in self.ratios()],
+            "trials": {one.name: _fared(one) for one in self.trials},
+            "readings": [asdict(one) for one in self.readings],
             "targets": [
                 {
                     "what": one.target.what,
@@ -89,3 +86,7 @@ class Result:
                 for one in self.judged()
             ],
         }
+
+
+def _fared(one: Ran) -> dict[str, Any]:
+    return {"about": one.about, "ran": one.begun and not one.why, "why": one.why}

@@ -9,6 +9,7 @@ from enum import Enum
 from bench.costs.figure import Figure
 from bench.costs.measurements import CROWD, HUNDRED, ONE_PAIR, held
 from bench.costs.ratios import median, ratio
+from bench.trials.trial import Reading
 
 AT_REST = "at-rest"
 """Not a load: what a server has of memory before anybody came."""
@@ -29,6 +30,7 @@ class Target:
 
     what: str
     measurement: str
+    """Or, without a subject, a trial."""
     figure: str
     subject: str = "relay"
     against: str = ""
@@ -39,6 +41,11 @@ class Target:
     """Whether more is better."""
     per: float = 1.0
     """Of a figure's unit in one of the target's: 1000 for ms of µs."""
+
+
+def _of_trial(what: str, trial: str, figure: str, *, must: float, aim: float | None, at_least: bool = False) -> Target:
+    """Make the target of a trial's reading."""
+    return Target(what=what, measurement=trial, figure=figure, subject="", must=must, aim=aim, at_least=at_least)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +91,30 @@ TARGETS = (
     Target(what="p99 ms, 500 pairs held", measurement=held(500), figure="p99_us", must=50, aim=50, per=1_000),
     Target(what="p99 ms, 1000 pairs held", measurement=held(1000), figure="p99_us", aim=50, per=1_000),
     Target(what="MiB at rest", measurement=AT_REST, figure="resident_mib", must=80, aim=60),
+    _of_trial("ms to the first byte of dispatch-phone send", "start-up", "phone_first_byte_ms", must=400, aim=200),
+    _of_trial("p99 ms, refusal for an absent host", "refusal", "refused_p99_ms", must=20, aim=5),
+    _of_trial("leases until a dead host is known", "presence", "dead_most_leases", must=2, aim=1.2),
+    _of_trial("p99 ms, revocation to the stream's end", "revocation", "ended_p99_ms", must=1_000, aim=50),
+    _of_trial(
+        "rows/s of a resume, against one by one",
+        "resume",
+        "batched_against_one_by_one_ratio",
+        must=10,
+        aim=20,
+        at_least=True,
+    ),
+    _of_trial(
+        "MiB/s of a file, against bare", "file-transfer", "file_against_bare_ratio", must=0.5, aim=0.8, at_least=True
+    ),
+    _of_trial("p99 ms a file adds to a task message", "file-transfer", "message_added_p99_ms", must=100, aim=20),
+    _of_trial("time of a CSV summary, against duckdb", "summary", "time_ratio", must=4, aim=1.5),
+    _of_trial("memory of a CSV summary, against duckdb", "summary", "memory_ratio", must=1, aim=None),
 )
 
 
-def judge(target: Target, figures: Sequence[Figure]) -> Judged:
+def judge(target: Target, figures: Sequence[Figure], readings: Sequence[Reading] = ()) -> Judged:
     """Hold a run against a target."""
-    value = _value(target, figures)
+    value = _value(target, figures) if target.subject else _read(target, readings)
     if value is None:
         return Judged(target=target, value=None, verdict=Verdict.NOT_MEASURED, why=_why(target, figures))
 
@@ -103,6 +128,11 @@ def judge(target: Target, figures: Sequence[Figure]) -> Judged:
     else:
         verdict = Verdict.SHORTFALL
     return Judged(target=target, value=value, verdict=verdict)
+
+
+def _read(target: Target, readings: Sequence[Reading]) -> float | None:
+    wanted = target.measurement, target.figure
+    return next((one.value for one in readings if (one.trial, one.figure) == wanted), None)
 
 
 def _value(target: Target, figures: Sequence[Figure]) -> float | None:
@@ -120,6 +150,8 @@ def _value(target: Target, figures: Sequence[Figure]) -> float | None:
 
 
 def _why(target: Target, figures: Sequence[Figure]) -> str:
+    if not target.subject:
+        return f"{target.measurement} did not run"
     there = {one.subject for one in figures if one.measurement == target.measurement}
     lacking = [name for name in (target.subject, target.against) if name and name not in there]
     return f"{' and '.join(lacking)} did not run {target.measurement}" if lacking else "no round has both figures"
