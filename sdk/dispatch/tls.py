@@ -14,8 +14,6 @@ from enum import Enum
 from pathlib import Path
 
 import grpc
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from dispatch import errors
 from dispatch.address import Address, may_be_plaintext
@@ -192,6 +190,10 @@ def checked_authorities(content: bytes, *, name: str) -> str:
     """Give the certificates in PEM bytes as PEM, without anything else. `name` is for the error. Raises ValueError."""
     if len(content) > _LARGEST_FILE_BYTES:
         raise ValueError(f"{name} is larger than a list of certificate authorities")
+    # Only here: it is a tenth of what a command has to load before it says a word, and most need none of it.
+    from cryptography import x509  # noqa: PLC0415 -- see above
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 -- see above
+
     try:
         found = x509.load_pem_x509_certificates(content)
         return "".join(one.public_bytes(Encoding.PEM).decode() for one in found)
