@@ -178,6 +178,14 @@ bench: $(VENV)/.bench $(SOCKET_IO)/node_modules/.installed ## What a message cos
 bench-full: $(VENV)/.bench $(SOCKET_IO)/node_modules/.installed ## The same in long rounds, and a relay that holds 500 and 1000 pairs
 	@$(COSTS) --full
 
+.PHONY: bench-count
+bench-count: dev ## Count the instructions and calls of a message, the same on every computer, and hold them against bench/counting/baseline.json
+	@$(BIN)/python -m bench.counting --check
+
+.PHONY: bench-count-write
+bench-count-write: dev ## Take what is counted now as the new baseline
+	@$(BIN)/python -m bench.counting --write
+
 .PHONY: certs
 certs: dev ## Make certificates for development in out/certs (docs/operations.md says how to use them)
 	@$(BIN)/python -m deploy.certs --into out/certs

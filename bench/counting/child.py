@@ -1,8 +1,8 @@
 """The process that is counted: it does each work in a process of its own, N and 2 N times, and says on a line what was which.
 
-`python -m bench.counting.child`, started by `counter`; `--calls` counts what Python itself can count. All is imported, and each work
-done a few times, before it is parted: both processes of a work begin as the same one, so that they differ in N times the work and
-in nothing else.
+`python -m bench.counting.child`, started by `counter`; `--calls` counts what Python itself can count. All is imported, and each
+work done a few times, before it is parted: both processes of a work begin as the same one, so that they differ in N times the
+work and in nothing else.
 """
 
 from __future__ import annotations
@@ -26,21 +26,19 @@ WARM = 12
 
 
 class Calls:
-    """Counts the calls of functions, Python's own and others', and how many blocks of memory more are held."""
+    """Counts the calls of functions, Python's own and others'."""
 
     def __init__(self) -> None:
         self._calls = 0
-        self._blocks = 0
 
     def begin(self) -> None:
         """Begin to count."""
-        self._blocks = sys.getallocatedblocks()
         sys.setprofile(self._hear)
 
     def end(self) -> dict[str, int]:
         """Stop, and give what was counted."""
         sys.setprofile(None)
-        return {"calls": self._calls, "blocks": sys.getallocatedblocks() - self._blocks}
+        return {"calls": self._calls}
 
     def _hear(self, _frame: object, event: str, _what: object) -> None:
         if event in {"call", "c_call"}:
@@ -69,7 +67,7 @@ def apart(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         try:
             os.write(writing, json.dumps(work()).encode())
             status = 0
-        except BaseException:  # noqa: BLE001 -- whatever it is, this process must not go on as its parent
+        except BaseException:  # whatever it is, this process must not go on as its parent
             traceback.print_exc()
         finally:
             os._exit(status)

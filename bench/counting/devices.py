@@ -90,7 +90,7 @@ class End:
 
     device: Device
     resume_after: int = 0
-    answers: Iterator[bytes] = iter(())
+    answers: Iterator[bytes] = field(default_factory=lambda: iter(()))
     """What a host posts, one for each command that has its go: a message each."""
     heard: Counter[str] = field(default_factory=Counter)
     """How many frames came, by name."""
