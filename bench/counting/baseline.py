@@ -84,7 +84,7 @@ def judge(what: str, name: str, now: float | None, before: float | None) -> Line
     if now is None or before is None:
         return Line(what, name, Verdict.NEW if before is None else Verdict.GONE, now or 0, before or 0)
     line = Line(what, name, Verdict.SAME, now, before)
-    if abs(line.percent) <= TOLERANCE_PERCENT:
+    if abs(now - before) * 100 <= TOLERANCE_PERCENT * before:
         return line
     return Line(what, name, Verdict.ROSE if now > before else Verdict.FELL, now, before)
 

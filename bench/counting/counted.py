@@ -48,7 +48,9 @@ class Counted:
 # ---- what the relay does
 
 
-def _posts(kind: pb.Kind.ValueType, count: int, **more: int) -> list[bytes]:
+def _posts(
+    kind: pb.Kind.ValueType, count: int, *, outcome: pb.Outcome.ValueType = pb.OUTCOME_UNSPECIFIED
+) -> list[bytes]:
     """Make messages with one post each, in the size of a sealed text; those of both kinds belong to the same tasks."""
     rng = Random(int(kind))
     size = len(_sealers()[0].seal(_text()))
@@ -56,7 +58,7 @@ def _posts(kind: pb.Kind.ValueType, count: int, **more: int) -> list[bytes]:
     for number in range(count):
         sealed = rng.randbytes(size)
         task_id = seed(f"task {number}")[:ID_BYTES]
-        post = pb.Post(message_id=message_id(sealed), task_id=task_id, kind=kind, sealed=sealed, **more)
+        post = pb.Post(message_id=message_id(sealed), task_id=task_id, kind=kind, sealed=sealed, outcome=outcome)
         posts.append(written(pb.DeviceFrame(post=post)))
     return posts
 
