@@ -185,6 +185,14 @@ bench-growth: $(VENV)/.bench ## Measure how cost grows, a quarter of an hour; dr
 	@$(BIN)/python -m bench.growth $(ONLY:%=--only %) --json $(GROWTH)/figures.json
 	@$(BIN)/python -m bench.growth.plots $(GROWTH)/figures.json $(GROWTH)
 
+.PHONY: bench-count
+bench-count: dev ## Count the instructions and calls of a message, the same on every computer, and hold them against bench/counting/baseline.json
+	@$(BIN)/python -m bench.counting --check
+
+.PHONY: bench-count-write
+bench-count-write: dev ## Take what is counted now as the new baseline
+	@$(BIN)/python -m bench.counting --write
+
 .PHONY: certs
 certs: dev ## Make certificates for development in out/certs (docs/operations.md says how to use them)
 	@$(BIN)/python -m deploy.certs --into out/certs

@@ -136,10 +136,10 @@ class SqliteLog:
             raise errors.StoreFailed(str(failure)) from failure
 
     async def thread(self, pair_id: PairId) -> ThreadState:
-        return await self._read(lambda db: _read_thread(db, pair_id))
+        return await self._read(lambda db: read_thread(db, pair_id))
 
     async def rows(self, pair_id: PairId, *, after_seq: int, limit_bytes: int) -> Sequence[Row]:
-        return await self._read(lambda db: _read_rows(db, pair_id, after_seq, limit_bytes))
+        return await self._read(lambda db: read_rows(db, pair_id, after_seq, limit_bytes))
 
     async def unsettled(self) -> Sequence[PairId]:
         there = (Standing.REACHABLE.value, Standing.RECONNECTING.value)
@@ -168,7 +168,8 @@ class SqliteLog:
         return await self._read(lambda db: _read_untold(db, limit))
 
 
-def _read_rows(db: sqlite3.Connection, pair_id: PairId, after_seq: int, limit_bytes: int) -> list[Row]:
+def read_rows(db: sqlite3.Connection, pair_id: PairId, after_seq: int, limit_bytes: int) -> list[Row]:
+    """Read as `SqliteLog.rows` does, on whatever thread the connection is of."""
     found: list[Row] = []
     size = 0
     cursor = db.execute(
@@ -186,7 +187,8 @@ def _read_rows(db: sqlite3.Connection, pair_id: PairId, after_seq: int, limit_by
     return found
 
 
-def _read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
+def read_thread(db: sqlite3.Connection, pair_id: PairId) -> ThreadState:
+    """Read as `SqliteLog.thread` does, on whatever thread the connection is of."""
     db.execute("BEGIN")  # one snapshot for all of it
     try:
         found = db.execute(
