@@ -45,11 +45,22 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "built": f"{platform.python_compiler()} {' '.join(platform.python_build())}",
         "machine": platform.machine(),
+        "processor": _processor(),
         "libc": " ".join(platform.libc_ver()),
         "sqlite": sqlite3.sqlite_version,
         "valgrind": _valgrind(),
         **{name: version(name) for name in LIBRARIES},
     }
+
+
+def _processor() -> str:
+    """Say which kind it is: libraries choose by it among several ways to do the same, also where valgrind counts."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    known = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
+    return " ".join(known.get(name, "").strip() for name in ("vendor_id", "cpu family", "model")).strip()
 
 
 def _valgrind() -> str:
