@@ -23,7 +23,9 @@ from tests.support.waiting import DEADLINE_SECONDS
 COMMANDS = 2
 ROWS = 3 * COMMANDS  # each command is a row, and two rows of its host
 CHUNKS = 32
-"""A little more than the 30 or 31 that a conversation takes."""
+"""More than a conversation takes, which is 31 where nothing falls together."""
+SURELY = 8
+"""So many it takes however much does: acks, for one, go along with what comes next."""
 
 
 async def converse(phone: SteadyPhone, host: SteadyHost, *, rows: int) -> None:
@@ -64,7 +66,7 @@ async def test_cutting_a_device_anywhere_loses_nothing(calm_relay: Relay, cut: s
         await calm_relay.attach(pair.host)  # so that the first command does not come too early
         await converse(phone, host, rows=ROWS)
         # The last chunks carry acks and goodbyes of the connection, after which nobody has to come back.
-        assert proxy.connections > 1 or cut_at > CHUNKS // 2
+        assert proxy.connections > 1 or cut_at > SURELY
 
 
 @pytest.fixture
