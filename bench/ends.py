@@ -17,8 +17,8 @@ from typing import Any
 import grpc
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
+from dispatch.channel import COMPANY_SECONDS
 from dispatch.status import from_rpc
-from dispatch.thread.client import COMPANY_SECONDS
 
 from bench.tally import Tally
 from tests.support.device_end import ATTACH, Identity

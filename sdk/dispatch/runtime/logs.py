@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -41,11 +41,13 @@ def place_only(_logger: object, _method: str, event: MutableMapping[str, Any]) -
 class Stamp:
     """Writes when it was, in UTC. Keeps what all lines of a second have in common: a relay writes several for each task."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        """Take what tells the time, ns since 1970."""
+        self._now_ns = now_ns
         self._known = (-1, "")  # a second, and how it is written: one value, since several threads log
 
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        now, rest_ns = divmod(time.time_ns(), 1_000_000_000)
+        now, rest_ns = divmod(self._now_ns(), 1_000_000_000)
         second, shown = self._known
         if now != second:
             shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
@@ -63,8 +65,8 @@ def rendered(_logger: object, _method: str, event: MutableMapping[str, Any]) -> 
     return _as_json(event)
 
 
-def configure(*, stream: TextIO | None = None, service: str) -> None:
-    """Set up logging of this process. Called once, by `app.py`."""
+def configure(*, stream: TextIO | None = None, service: str, now_ns: Callable[[], int] = time.time_ns) -> None:
+    """Set up logging of this process. Called once, by `app.py`. `now_ns` tells the time, ns since 1970."""
 
     def named(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         # Not as a context variable: a thread that a library starts has a context of its own, and its lines would be nobody's.
@@ -77,7 +79,7 @@ def configure(*, stream: TextIO | None = None, service: str) -> None:
             named,
             redact,
             structlog.processors.add_log_level,
-            Stamp(),
+            Stamp(now_ns),
             place_only,
             rendered,
         ],

@@ -33,7 +33,7 @@ from dispatch.api.relay.v1.relay_pb2 import (
     RelayFrame,
 )
 from dispatch.api.relay.v1.relay_pb2_grpc import ThreadServiceStub
-from dispatch.channel import MESSAGE_BYTES
+from dispatch.channel import COMPANY_SECONDS, MESSAGE_BYTES
 from dispatch.clock import Clock
 from dispatch.ids import DeviceId, Instance, Rng
 from dispatch.proof import stream_proof_bytes
@@ -47,8 +47,6 @@ BATCH_BYTES = MESSAGE_BYTES // 2
 """A backlog of large rows must not make a message that gRPC refuses: it would be refused again on every stream."""
 MOST_QUEUED = 1_024
 """Frames that wait for the writer before no more are read."""
-COMPANY_SECONDS = 0.05
-"""How long an ack waits for another frame that takes it along: a message costs the same for one frame and for many."""
 GOODBYE_WITHIN_SECONDS = 1.0
 
 # After these nothing is gained by coming back: a person has to do something first.

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from dispatch import errors
+from dispatch.channel import COMPANY_SECONDS
 from dispatch.ids import DeviceId, Instance
 from dispatch.runtime.metrics import Carrier
 
@@ -31,9 +32,6 @@ NOTICES_AT_ONCE = 20
 
 TARGETS_AT_ONCE = 5
 """Push targets that a phone may say at once, with one more each second: each is a write."""
-
-COMPANY_SECONDS = 0.05
-"""How long a frame that is in no hurry waits for one that is: no person sees the difference."""
 
 ReadRows = Callable[[int], Awaitable[Sequence[Row]]]
 """Reads rows behind a seq from the log."""
