@@ -19,6 +19,7 @@ from typing import Any
 import dispatch  # noqa: F401
 from dispatch.runtime import logs
 
+from bench.counting.control import CONTROL
 from bench.counting.counted import COUNTED, Counted
 
 WARM = 12
@@ -85,7 +86,7 @@ def main(words: Sequence[str]) -> None:
     with open(os.devnull, "w") as nowhere:
         # A relay's lines are written as always, to nobody; all in one second, of which they share how it is written.
         logs.configure(stream=nowhere, service="relay", now_ns=lambda: 0)
-        for one in COUNTED:
+        for one in (CONTROL, *COUNTED):
             one.work(min(WARM, one.times), 2 * one.times, lambda: None, lambda: None)
             gc.collect()
             gc.freeze()

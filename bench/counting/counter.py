@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.counting.baseline import Counts
+from bench.counting.control import CONTROL
 
 CHILD = "bench.counting.child"
 PATIENCE_SECONDS = 900
@@ -31,6 +32,23 @@ PLAIN_PROCESSOR = {
     "OPENSSL_ia32cap": ":0",
 }
 """Without what newer processors have: libraries choose other functions there, which are other instructions."""
+
+CHOSEN_BY = (
+    "avx",
+    "avx2",
+    "avx512f",
+    "bmi2",
+    "erms",
+    "f16c",
+    "fma",
+    "fsrm",
+    "pclmulqdq",
+    "rdrand",
+    "rdseed",
+    "sha_ni",
+    "vaes",
+)
+"""What a processor may have that libraries choose their functions by."""
 
 LIBRARIES = ("protobuf", "cryptography", "grpcio", "structlog", "prometheus-client")
 
@@ -60,7 +78,9 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     known = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
-    return " ".join(known.get(name, "").strip() for name in ("vendor_id", "cpu family", "model")).strip()
+    kind = [known.get(name, "").strip() for name in ("vendor_id", "cpu family", "model")]
+    flags = set(known.get("flags", "").split())  # a virtual machine may hide some
+    return " ".join([*kind, *(flag for flag in CHOSEN_BY if flag in flags)]).strip()
 
 
 def _valgrind() -> str:
@@ -72,15 +92,23 @@ def _valgrind() -> str:
 def count() -> Counts:
     """Count everything. Takes half a minute of one core. Raises CountFailed."""
     calls = counted_calls()
-    instructions: dict[str, int] = {}
-    if shutil.which("valgrind") is not None:
-        instructions = {name: round(each) for name, each in each_time(_counted_outside(), "instructions").items()}
-    return Counts(versions=versions(), instructions=instructions, calls=calls)
+    if shutil.which("valgrind") is None:
+        return Counts(versions=versions(), calls=calls, uncounted="valgrind is not installed")
+    try:
+        outside = each_time(_counted_outside(), "instructions")
+    except (
+        CountFailed
+    ) as failure:  # calls have just been counted: it is valgrind that this computer is too new or too small for
+        return Counts(versions=versions(), calls=calls, uncounted=f"not under valgrind: {failure}")
+    instructions = {name: round(each) for name, each in outside.items()}
+    control = instructions.pop(CONTROL.name)
+    return Counts(versions=versions(), instructions=instructions, calls=calls, control=control)
 
 
 def counted_calls() -> dict[str, float]:
     """Count calls only, which needs nothing but Python. Raises CountFailed."""
-    return {name: round(each, 2) for name, each in each_time(_run([]), "calls").items()}
+    counted = {name: round(each, 2) for name, each in each_time(_run([]), "calls").items()}
+    return {name: calls for name, calls in counted.items() if name != CONTROL.name}
 
 
 def each_time(told: Sequence[dict[str, Any]], what: str) -> dict[str, float]:

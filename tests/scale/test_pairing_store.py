@@ -170,3 +170,12 @@ async def test_a_database_that_is_not_there_or_lets_nobody_in_is_one_clear_error
             await open_postgres(parse_database(url))
         assert "hunter2" not in refused.value.detail
         assert postgres.password not in refused.value.detail
+
+
+async def test_who_comes_behind_a_test_that_broke_finds_a_server_all_the_same(postgres: PostgresServer) -> None:
+    """Found in continuous integration: one test failed while the server was away, and nineteen failed with it."""
+    postgres.kill()
+
+    postgres.revive()
+
+    await (await open_postgres(await a_database(postgres))).close()

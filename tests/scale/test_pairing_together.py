@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -34,12 +34,6 @@ from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 @pytest.fixture
 def database(postgres: PostgresServer) -> PostgresServer:
     return postgres
-
-
-@pytest.fixture(scope="module")
-def nats() -> Iterator[NatsServer]:
-    with NatsServer.running() as running:
-        yield running
 
 
 Two = tuple[PairingService, PairingService]

@@ -6,7 +6,7 @@ test_relays.py has the same with devices made by hand, which are at the relay th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
@@ -23,12 +23,6 @@ TASK = "What are the largest files?"
 PHONES = ("pocket", "tablet")
 NEVER_RAN = {"refused", "not_sent"}
 """How a task may stand with its phone that no host ever has."""
-
-
-@pytest.fixture(scope="module")
-def nats() -> Iterator[NatsServer]:
-    with NatsServer.running() as running:
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

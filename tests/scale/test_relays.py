@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -179,12 +179,6 @@ class Couple:
 
 def _is_about(message_id: bytes, one: Any) -> bool:
     return bool(one.message_id == message_id)
-
-
-@pytest.fixture(scope="module")
-def nats() -> Iterator[NatsServer]:
-    with NatsServer.running() as running:
-        yield running
 
 
 @pytest.fixture

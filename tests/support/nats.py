@@ -93,6 +93,12 @@ class NatsServer:
             assert time.monotonic() < deadline, f"nats-server does not begin: {self._said()}"
             time.sleep(0.02)
 
+    def revive(self) -> None:
+        """Start it if it does not run: what a test leaves behind that failed while it was away."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = None
+            self.start()
+
     def kill(self) -> None:
         """End it at once. Does nothing where it does not run."""
         process, self._process = self._process, None

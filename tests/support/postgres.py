@@ -108,10 +108,28 @@ class PostgresServer:
     # ---- its life
 
     def start(self) -> None:
-        """Run it, and wait until it lets somebody in."""
+        """Run it, and wait until it lets somebody in; one that ends before is begun again, as a service manager does."""
         assert self._process is None, "it runs already"
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        process = self._begin()
+        while not self._ready(process):
+            if time.monotonic() > deadline:
+                process.kill()
+                raise AssertionError(f"postgres does not begin: {self._said()}")
+            time.sleep(0.02)
+            if process.poll() is not None:
+                process = self._begin()
+        self._process = process
+
+    def revive(self) -> None:
+        """Start it if it does not run: what a test leaves behind that failed while it was away."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = None
+            self.start()
+
+    def _begin(self) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [
                     *(str(self._bin / "postgres"), "-D", str(self.folder / "data"), "-p", str(self.port)),
                     *("-c", f"listen_addresses={self.host}", "-c", f"unix_socket_directories={self.folder}", *_QUIET),
@@ -123,17 +141,13 @@ class PostgresServer:
                 cwd=self.folder,
                 start_new_session=True,
             )
-        status = self.folder / "data" / "postmaster.pid"
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while True:
-            with contextlib.suppress(OSError):
-                lines = status.read_text().splitlines()
-                # The eighth line is how it is, and the first whose word it is: one that was killed leaves the file.
-                if len(lines) >= 8 and lines[0] == str(self._process.pid) and lines[7].strip() == "ready":
-                    return
-            assert self._process.poll() is None, f"postgres ended: {self._said()}"
-            assert time.monotonic() < deadline, f"postgres does not begin: {self._said()}"
-            time.sleep(0.02)
+
+    def _ready(self, process: subprocess.Popen[bytes]) -> bool:
+        with contextlib.suppress(OSError):
+            lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
+            # The eighth line is how it is, and the first whose word it is: one that was killed leaves the file.
+            return len(lines) >= 8 and lines[0] == str(process.pid) and lines[7].strip() == "ready"
+        return False
 
     def _said(self) -> str:
         return (self.folder / "log").read_text(errors="replace")[-2_000:]
