@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
+from tests.support.shared_chromium import SharedChromium
 from tests.support.waiting import DEADLINE_SECONDS
 
 # Nothing is looked up and nothing is fetched but from this computer.
@@ -21,24 +22,34 @@ FLAGS = (
 )
 
 
+@pytest.fixture(scope="session")
+def shared_chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedChromium]:
+    shared = SharedChromium(tmp_path_factory.mktemp("chromium"), FLAGS)
+    yield shared
+    shared.end()
+
+
 @pytest.fixture
-async def chromium() -> AsyncIterator[Browser]:
+async def chromium(shared_chromium: SharedChromium) -> AsyncIterator[Browser]:
     """Give a browser."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("chromium is missing: apt-get install chromium")
     expect.set_options(timeout=DEADLINE_SECONDS * 1_000)  # however busy this machine is
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        try:
-            yield browser
-        finally:
-            await browser.close()
+    async with shared_chromium.connected() as browser:
+        yield browser
+
+
+def folder_for_pictures(tmp_path: Path, test: str) -> Path:
+    """Give the folder for what the pages of a test look like. It is there only if DISPATCH_SCREENSHOTS is: who wants to look.
+
+    One that nobody looks at costs a tenth of a second of processor time, and a run would take hundreds.
+    """
+    wanted = os.environ.get("DISPATCH_SCREENSHOTS")
+    folder = Path(wanted or tmp_path / "no-pictures") / re.sub(r"\W+", "-", test).strip("-")
+    if wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    return folder
 
 
 @pytest.fixture
 def pictures(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """Give the folder for what the pages look like: DISPATCH_SCREENSHOTS, for who wants to look at them."""
-    folder = Path(os.environ.get("DISPATCH_SCREENSHOTS") or tmp_path) / re.sub(r"\W+", "-", request.node.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return folder_for_pictures(tmp_path, request.node.name)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, async_playwright
 
-from tests.browser.conftest import FLAGS
+from tests.browser.conftest import FLAGS, folder_for_pictures
 from tests.support.certificates import Certificates
 from tests.support.phone_site import PhoneSite
 from tests.support.power_end import private_bus
 from tests.support.processes import run
 from tests.support.push_service import Browser as Subscribed
 from tests.support.push_service import PushService
+from tests.support.shared_chromium import SharedChromium, chromium_program
 from tests.support.tray import Tray
 from tests.support.world import World
 from tests.web_phone.pocket import Pocket
@@ -25,6 +23,7 @@ from tests.web_phone.screen import Screen
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "clients" / "web_phone" / "dist"
+CAMERA = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 
 @pytest.fixture(scope="session")
@@ -62,15 +61,23 @@ def camera_shows() -> Path | None:
     return None
 
 
+@pytest.fixture(scope="session")
+def shared_chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedChromium]:
+    shared = SharedChromium(tmp_path_factory.mktemp("chromium"), [*FLAGS, *CAMERA])
+    yield shared
+    shared.end()
+
+
 @pytest.fixture
-async def chromium(camera_shows: Path | None) -> AsyncIterator[Browser]:
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.fail("chromium is missing: apt-get install chromium")
-    camera = [f"--use-file-for-fake-video-capture={camera_shows}"] if camera_shows else []
-    flags = [*FLAGS, "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", *camera]
+async def chromium(shared_chromium: SharedChromium, camera_shows: Path | None) -> AsyncIterator[Browser]:
+    """Give a browser: that of all tests, or one of its own whose camera shows something."""
+    if camera_shows is None:
+        async with shared_chromium.connected() as browser:
+            yield browser
+        return
+    flags = [*FLAGS, *CAMERA, f"--use-file-for-fake-video-capture={camera_shows}"]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=flags)
+        browser = await playwright.chromium.launch(executable_path=chromium_program(), args=flags)
         try:
             yield browser
         finally:
@@ -86,14 +93,8 @@ async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
 
 
 @pytest.fixture
-def pictures(request: pytest.FixtureRequest) -> Path:
-    """Give the folder for what the screens look like; git ignores it."""
-    default = ROOT / "out" / "web_phone"
-    name = re.sub(r"\W+", "-", request.node.name).strip("-")
-    folder = Path(os.environ.get("DISPATCH_SCREENSHOTS") or default) / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+def pictures(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    return folder_for_pictures(tmp_path, request.node.name)
 
 
 @pytest.fixture

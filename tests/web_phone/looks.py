@@ -8,6 +8,8 @@ from typing import Any
 from playwright.async_api import Page
 
 AXE = Path(__file__).parents[2] / "clients" / "web_phone" / "node_modules" / "axe-core" / "axe.min.js"
+# Those of the rules it goes by unasked.
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
 SIZES = ((320, 640), (390, 780), (768, 1024))
 
 # Boxes that scroll by themselves may hold what is wider; what is left of a line that was cut on purpose is no defect.
@@ -74,9 +76,12 @@ async def faults(page: Page) -> list[str]:
     return found
 
 
-async def violations(page: Page) -> list[str]:
-    """Say what axe has to find fault with."""
+async def violations(page: Page, *, colours_only: bool = False) -> list[str]:
+    """Say what axe has to find fault with; `colours_only`: by its rules that look at colours."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE.read_text())
-    report: dict[str, Any] = await page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if colours_only:
+        options["runOnly"] = {"type": "rule", "values": COLOUR_RULES}
+    report: dict[str, Any] = await page.evaluate("(options) => axe.run(document, options)", options)
     return [f"{one['id']}: {node['html'][:160]}" for one in report["violations"] for node in one["nodes"]]

@@ -13,6 +13,7 @@ from playwright.async_api import BrowserContext, expect
 
 from tests.support.phone_site import PhoneSite
 from tests.support.processes import Process, run
+from tests.support.shared_chromium import downloaded
 from tests.support.world import World
 from tests.web_phone.camera import film
 from tests.web_phone.screen import Screen
@@ -220,8 +221,8 @@ async def test_an_attachment_goes_and_an_artifact_comes_back_whole(world: World,
     download = await downloading.value
 
     assert download.suggested_filename == "large.bin"
-    got = await download.path()
-    assert hashlib.sha256(got.read_bytes()).digest() == hashlib.sha256(content).digest()
+    got = await downloaded(download, world.folder)
+    assert hashlib.sha256(got).digest() == hashlib.sha256(content).digest()
     await screen.looks_right("files")
 
 

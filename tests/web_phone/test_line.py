@@ -14,6 +14,7 @@ from tests.support.phone_site import PhoneSite
 from tests.support.ports import address_to_come_back_to
 from tests.support.processes import run
 from tests.support.proxy import Proxy
+from tests.support.shared_chromium import downloaded
 from tests.support.waiting import until, until_so
 from tests.support.world import World
 from tests.web_phone.screen import Screen
@@ -109,8 +110,8 @@ async def test_a_download_shows_how_far_it_is_stops_when_it_is_told_to_and_comes
     proxy.most_chunks = 0
     async with screen.page.expect_download() as downloading:
         await card.get_by_role("button", name="Get large.bin").click()
-    got = await (await downloading.value).path()
-    assert hashlib.sha256(got.read_bytes()).digest() == hashlib.sha256(CONTENT).digest()
+    got = await downloaded(await downloading.value, world.folder)
+    assert hashlib.sha256(got).digest() == hashlib.sha256(CONTENT).digest()
 
 
 async def test_a_download_that_is_cut_goes_on_by_itself_behind_what_is_here(
@@ -129,8 +130,8 @@ async def test_a_download_that_is_cut_goes_on_by_itself_behind_what_is_here(
 
         proxy.cut()
 
-    got = await (await downloading.value).path()
-    assert hashlib.sha256(got.read_bytes()).digest() == hashlib.sha256(CONTENT).digest()
+    got = await downloaded(await downloading.value, world.folder)
+    assert hashlib.sha256(got).digest() == hashlib.sha256(CONTENT).digest()
     values = await shown(screen)
     assert values == sorted(values), "what was here came again"
     assert values[0] > 0
@@ -178,7 +179,7 @@ async def test_a_slow_line_carries_a_whole_journey(world: World, screen: Screen,
     async with screen.page.expect_download() as downloading:
         await card.get_by_role("button", name="Get large.bin").click()
 
-    got = await (await downloading.value).path()
-    assert hashlib.sha256(got.read_bytes()).digest() == hashlib.sha256(CONTENT[:300_000]).digest()
+    got = await downloaded(await downloading.value, world.folder)
+    assert hashlib.sha256(got).digest() == hashlib.sha256(CONTENT[:300_000]).digest()
     await expect(screen.page.locator(".trouble")).to_have_count(0)
     await screen.looks_right("slow")
