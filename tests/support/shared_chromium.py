@@ -73,6 +73,13 @@ class SharedChromium:
         if not self._address.startswith("ws://"):
             pytest.fail(f"chromium did not start: {self._address} {log.read_text()}")
 
+    def processes(self) -> list[int]:
+        """List the ids of the browser's own processes; nothing while none runs."""
+        if self._server is None:
+            return []
+        of_server = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children")
+        return [int(process) for process in of_server.read_text().split()]
+
     def end(self) -> None:
         """End it, if it runs."""
         if self._server is None:

@@ -10,15 +10,21 @@ import pytest
 
 from tests.support.processes import Process, run
 from tests.support.world import ACCOUNT, PASSWORD, World
-from tests.web_protocol.web_phone import Line, WebPhone, running
+from tests.web_protocol.web_phone import Line, WebPhone, built
 
 # That of some page: a program that is no browser says none, and is let in all the same.
 ORIGIN = "https://phone.example"
 
 
+@pytest.fixture(scope="module")
+def compiled() -> None:
+    """Once for all: it takes longer than any of the tests."""
+    built()
+
+
 @pytest.fixture
-async def phone() -> AsyncIterator[WebPhone]:
-    async for phone in running():
+async def phone(compiled: None) -> AsyncIterator[WebPhone]:
+    async with WebPhone() as phone:
         yield phone
 
 
