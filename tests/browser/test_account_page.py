@@ -5,7 +5,6 @@ Whatever the browser complains of (an error, a violation of the content policy, 
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from tests.support.account_page import LOOPBACK, kept, put_task
 from tests.support.certificates import Certificates
 from tests.support.pairing_device import PASSWORD, Code, Device
 from tests.support.pairing_service import PairingService, with_limits
+from tests.support.shared_chromium import downloaded
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
@@ -214,7 +214,7 @@ async def test_a_person_does_everything_there_is_to_do(
         await her.look("account")
         async with her.page.expect_download() as download:
             await her.click("Download it")
-        exported = json.loads(await asyncio.to_thread((await (await download.value).path()).read_text))
+        exported = json.loads(await downloaded(await download.value, tmp_path))
         assert len(exported["tasks"]) == 6
 
         await her.click("Change the password")

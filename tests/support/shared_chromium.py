@@ -42,7 +42,7 @@ class SharedChromium:
 
     async def _connect(self, chromium: BrowserType) -> Browser:
         if self._server is not None and self._server.poll() is None:
-            with contextlib.suppress(Error):  # it has died since the last test
+            with contextlib.suppress(Error):  # it died a moment ago, and its server has not ended yet
                 browser = await chromium.connect(self._address)
                 if browser.is_connected():
                     return browser
