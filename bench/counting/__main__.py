@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> int:
     print(report(now, compared))
     if said.write:
         if not now.instructions:
-            print("no baseline without instructions: valgrind is not installed", file=sys.stderr)
+            print(f"no baseline without instructions: {now.uncounted}", file=sys.stderr)
             return 2
         BASELINE.write_text(now.text())
     return 1 if said.check and compared is not None and compared.failed else 0

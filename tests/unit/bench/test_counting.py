@@ -58,7 +58,7 @@ def test_a_count_is_the_same_within_the_tolerance(now: float | None, before: flo
     assert judge(CALLS, "live", now, before).verdict is verdict
 
 
-@pytest.mark.parametrize("changed", [{"instructions": 1_101_000}, {"calls": 1_101.0}])
+@pytest.mark.parametrize("changed", [{"instructions": 1_031_000}, {"calls": 1_031.0}])
 def test_a_count_that_rose_is_a_failure_and_is_named(changed: dict[str, int]) -> None:
     now = with_round_trip(**changed)  # type: ignore[arg-type]  # one of two numbers
 
@@ -66,11 +66,11 @@ def test_a_count_that_rose_is_a_failure_and_is_named(changed: dict[str, int]) ->
 
     assert compared.failed
     assert "ROSE  round-trip" in report(now, compared)
-    assert "(+10.1 %)" in report(now, compared)
+    assert "(+3.1 %)" in report(now, compared)
 
 
 def test_a_count_that_fell_is_said_and_is_no_failure() -> None:
-    now = with_round_trip(instructions=890_000)
+    now = with_round_trip(instructions=900_000)
 
     compared = compare(now, BEFORE)
 
@@ -178,10 +178,26 @@ def test_calls_are_the_same_each_time_to_the_last_one() -> None:
     assert all(first.values())
 
 
+@pytest.mark.big
+def test_where_valgrind_can_not_count_calls_are_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "valgrind"
+    broken.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exec echo valgrind-0\necho "no such instruction" >&2\nexit 1\n'
+    )
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    now = counter.count()
+
+    assert not now.instructions
+    assert "no such instruction" in now.uncounted
+    assert now.calls == counter.counted_calls()
+
+
 def test_the_document_names_every_work_and_the_tolerance() -> None:
     section = DOCUMENT.split("## It stays as cheap")[1].split("\n## ")[0]
 
     rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", section, re.MULTILINE)
     assert rows == [(one.name, one.about) for one in COUNTED]
-    assert f"more than {TOLERANCE_PERCENT[CALLS]:g} % (calls) or {TOLERANCE_PERCENT[INSTRUCTIONS]:g} %" in section
+    assert f"more than {TOLERANCE_PERCENT:g} %" in section
     assert f"more than {CONTROL_PERCENT:g} %" in section
