@@ -44,6 +44,7 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer, pairing_pb2_grpc.Histo
         self.deaf = False  # reports are refused
         self.lost_answers = 0  # so many are taken and not answered
         self._news = asyncio.Condition()
+        self._count = 0  # of what was told: news that come while others are on their way are not missed
         self._followed = asyncio.Event()
         self._server: Any = None
 
@@ -150,6 +151,7 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer, pairing_pb2_grpc.Histo
         return pb.ReportResponse()
 
     async def _tell(self) -> None:
+        self._count += 1
         async with self._news:
             self._news.notify_all()
 
@@ -180,6 +182,7 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer, pairing_pb2_grpc.Histo
         same = request.after_digest == self.digest(request.after_sequence)
         after, keys = request.after_sequence if same else 0, None
         while True:
+            count = self._count
             if not self.silent.is_set():
                 told = pb.FollowTrustResponse(
                     keys=self.keys if keys is not self.keys else None,
@@ -193,7 +196,8 @@ class TrustService(pairing_pb2_grpc.TrustServiceServicer, pairing_pb2_grpc.Histo
                 after, keys = self.sequence, self.keys
                 yield told
             async with self._news:
-                await self._news.wait()
+                while self._count == count:
+                    await self._news.wait()
 
 
 def new_id() -> bytes:
