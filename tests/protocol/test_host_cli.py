@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import stat
 import time
@@ -120,8 +119,7 @@ async def test_a_second_run_is_refused_and_each_way_to_end_leaves_a_home_that_wo
 
         running.signal(number)
 
-        async with asyncio.timeout(10):
-            ended = await running.ended()
+        ended = await running.ended()
         killed = number is signal.SIGKILL
         assert ended == (-9 if killed else 0)
         assert (running.events[-1]["event"], socket.exists()) == ("running" if killed else "stopped", killed)

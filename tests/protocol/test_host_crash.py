@@ -16,6 +16,7 @@ from dispatch_host.agents import Choice, Result, Step
 
 from tests.support.host_bench import Bench
 from tests.support.phone_end import Sent
+from tests.support.waiting import DEADLINE_SECONDS
 
 COMMITS = 54
 """More than a run of this story has: those beyond its end find nothing to kill, and say so."""
@@ -126,7 +127,7 @@ async def test_on_a_full_disk_the_outcome_waits_for_room_and_is_not_lost(tmp_pat
         assert bench.phone.kinds(sent.task_id) == ["accepted", "started", "step", "result_text", "ended"]
 
 
-async def test_a_host_on_a_full_disk_still_stops_in_time_and_the_next_start_says_what_became_of_the_task(
+async def test_a_host_on_a_full_disk_stops_all_the_same_and_the_next_start_says_what_became_of_the_task(
     tmp_path: Path,
 ) -> None:
     async with Bench(tmp_path) as bench:
@@ -136,7 +137,7 @@ async def test_a_host_on_a_full_disk_still_stops_in_time_and_the_next_start_says
         await bench.is_quiet()
         bench.disk.full = True
 
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             await bench.stops()
 
         await bench.runs()

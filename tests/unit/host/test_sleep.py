@@ -7,6 +7,8 @@ import asyncio
 import pytest
 from dispatch_host.power.sleep import Pause, duration, pause_of, watch_pauses
 
+from tests.support.waiting import DEADLINE_SECONDS
+
 
 def test_what_only_the_boot_clock_saw_was_sleep() -> None:
     pause = pause_of(boot_ms=721_000, awake_ms=1_000)
@@ -67,7 +69,7 @@ async def test_a_pause_is_told_once() -> None:
     await asyncio.sleep(0)
     clock.boot = 700_000
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         first = await pauses.get()
         clock.boot += 60_000
         second = await pauses.get()
