@@ -59,7 +59,7 @@ demo: dev ## Pair a phone with a host and send it real work; FOLDER=~/x for your
 
 .PHONY: test
 test: lint ## Lint, types and every quick test that needs nothing but .venv
-	@$(BIN)/pytest -q -n 3 --dist worksteal
+	@$(BIN)/pytest -q -n 4 --dist worksteal
 
 # Part of the laboratory's disks is mounted: as root, or where unshare lets a user do so.
 FAULTS = $(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(SLOTS),--slots $(SLOTS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 """For everything that a test waits for. Long, since it says that something never happens and not that it took its time."""
 
 
