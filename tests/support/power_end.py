@@ -145,6 +145,12 @@ class BusService(threading.Thread):
     def called(self, message: Any, member: str) -> None:
         raise NotImplementedError
 
+    def answers(self, message: Any, signature: str = "", body: tuple[Any, ...] = ()) -> None:
+        """Answer a call."""
+        import jeepney
+
+        self._connection.send(jeepney.new_method_return(message, signature or None, body))
+
     async def comes(self) -> None:
         """Wait until it is on the bus."""
         assert await asyncio.to_thread(self.there.wait, DEADLINE_SECONDS)
@@ -178,7 +184,7 @@ class Logind(BusService):
             self._connection.send(jeepney.new_error(message, self.error))
             return
         ours, given = os.pipe()
-        self._connection.send(jeepney.new_method_return(message, "h", (given,)))
+        self.answers(message, "h", (given,))
         os.close(given)
         self._loop.call_soon_threadsafe(self.given.put_nowait, (message.body[3], ours))
 

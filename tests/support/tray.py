@@ -15,6 +15,11 @@ from tests.support.power_end import BusService
 from tests.support.waiting import until
 
 TAPPED = "default"
+_ABOUT: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "GetCapabilities": ("as", (["actions", "body", "persistence"],)),
+    "GetServerInformation": ("ssss", ("tray", "dispatch", "1", "1.2")),
+}
+"""What a browser asks a tray of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +44,26 @@ class Tray(BusService):
         super().__init__(bus)
 
     def called(self, message: Any, member: str) -> None:
-        import jeepney
+        match member:
+            case "Notify":
+                replaces, _icon, title, body, actions = message.body[1:6]
+                number = replaces or len(self.ever) + 1
+                self.answers(message, "u", (number,))
+                # Only now: a browser knows nothing of a tap on what it has no number of.
+                self._show(number, title, body, actions)
+            case "CloseNotification":
+                self.shown.pop(message.body[0], None)
+                self.answers(message)
+            case _:
+                self.answers(message, *_ABOUT.get(member, ()))
 
-        answers: dict[str, Callable[[], tuple[str, tuple[Any, ...]]]] = {
-            "GetCapabilities": lambda: ("as", (["actions", "body", "persistence"],)),
-            "GetServerInformation": lambda: ("ssss", ("tray", "dispatch", "1", "1.2")),
-            "Notify": lambda: ("u", (self._show(*message.body[1:6]),)),
-        }
-        if member == "CloseNotification":
-            self.shown.pop(message.body[0], None)
-        signature, body = answers.get(member, lambda: ("", ()))()
-        self._connection.send(jeepney.new_method_return(message, signature or None, body))
-
-    def _show(self, replaces: int, _icon: str, title: str, body: str, actions: list[str]) -> int:
-        number = replaces or len(self.ever) + 1
+    def _show(self, number: int, title: str, body: str, actions: list[str]) -> None:
         labels = dict(zip(actions[1::2], actions[::2], strict=True))
         # Chromium writes the origin above the words, and has a button for its own settings.
         self.ever.append(
             Shown(number, title, body.partition("\n\n")[2], {k: v for k, v in labels.items() if v.isdigit()})
         )
         self.shown[number] = self.ever[-1]
-        return number
 
     async def shows(self, such: Callable[[Shown], bool]) -> Shown:
         """Wait until such a notification is there."""
