@@ -1,13 +1,17 @@
 """A clock that is moved by hand, and an event loop that goes by it and never waits: what runs on them runs the same each time.
 
-Used by `small_relay`. Nothing outside the process has a part in what the loop does, so that instructions can be counted.
+Of itself only a moment passes, when nobody has anything else to do: that for which frames and writes wait for company. Nothing
+outside the process has a part in what the loop does, so that instructions can be counted. Used by `small_relay`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 from dataclasses import dataclass
+
+from dispatch.channel import COMPANY_SECONDS
 
 BEGIN_MS = 1_700_000_000_000
 """When a count begins, ms since 1970."""
@@ -40,9 +44,15 @@ class StillClock:
 class _Nobody(selectors.DefaultSelector):
     """Hears of nothing: no socket is open but the loop's own."""
 
+    def __init__(self, clock: StillClock) -> None:
+        super().__init__()
+        self._clock = clock
+
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout > 0:
+        if timeout is None or timeout > COMPANY_SECONDS:
             raise Stuck
+        if timeout > 0:
+            self._clock.pass_(math.ceil(timeout * 1_000))
         return []
 
 
@@ -50,7 +60,7 @@ class StillLoop(asyncio.SelectorEventLoop):
     """Runs what is ready. Raises Stuck where another loop would wait."""
 
     def __init__(self, clock: StillClock) -> None:
-        super().__init__(_Nobody())
+        super().__init__(_Nobody(clock))
         self._clock_by_hand = clock
 
     def time(self) -> float:

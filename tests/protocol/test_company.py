@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 from dispatch import errors
@@ -57,12 +58,23 @@ async def test_what_is_in_no_hurry_goes_along_with_what_is(stream: Stream, tail:
     stream.peer_acked(1)
     stream.peer_acked(2)
     tail.add(KEPT)
-    stream.news()
+    stream.news(hurried=True)
 
     message = pb.AttachResponse.FromString(await stream.batch())
 
     assert [frame.WhichOneof("frame") for frame in message.frames] == ["handed_over", "peer_ack", "deliver"]
     assert message.frames[1].peer_ack.through_seq == 2
+
+
+async def test_a_receipt_goes_along_with_what_comes_next_or_after_a_moment(stream: Stream, tail: Tail) -> None:
+    tail.add(KEPT)
+    stream.news(hurried=False)
+    stream.say(frames.handed_over(PENDING))
+    assert await said(stream) == ["handed_over", "deliver"]
+
+    tail.add(replace(KEPT, seq=2))
+    stream.news(hurried=False)
+    assert await said(stream) == ["deliver"]
 
 
 async def test_what_opens_the_stream_and_what_answers_comes_first(stream: Stream) -> None:

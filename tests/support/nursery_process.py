@@ -19,8 +19,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_ALL = ("importlib.resources.readers", "typer._adapters", "zoneinfo")
-"""What typer imports when it runs a command (pydantic, where that is installed), and others late."""
+_ALL = ("importlib.resources.readers", "zoneinfo")
+"""What is imported late by libraries."""
 
 IMPORTS: Mapping[str, Sequence[str]] = {
     "dispatch-pairing": (*_ALL, "aiosqlite", "dispatch.runtime.descriptors", "dispatch_pairing.app", "uvloop"),
@@ -47,7 +47,9 @@ IMPORTS: Mapping[str, Sequence[str]] = {
         "mobile_sim.desk",
         "mobile_sim.front",
         "mobile_sim.meeting",
+        "mobile_sim.notifying",
         "mobile_sim.phone",
+        "mobile_sim.proving",
         "mobile_sim.saying",
         "mobile_sim.screen",
     ),

@@ -21,7 +21,6 @@ from dispatch.device.sign_in import SignIn
 from dispatch.ids import Rng
 from dispatch.tracing import UNTOLD, Traces
 
-from mobile_sim import proving
 from mobile_sim.account import Account
 from mobile_sim.answering import Answering
 from mobile_sim.asking import Asking
@@ -29,7 +28,6 @@ from mobile_sim.direct import Way
 from mobile_sim.files import Files
 from mobile_sim.hosts import Hosts
 from mobile_sim.line import Line
-from mobile_sim.notifying import Notifying
 from mobile_sim.outbox import Outbox
 from mobile_sim.owner import Hear, Request, Say
 from mobile_sim.patience import USUAL, Patience
@@ -55,7 +53,6 @@ class Desk:
         self._hosts = Hosts(phone, self._outbox, patience)
         self._shown = Shown(phone.store)
         self._answering = Answering(phone, patience, self._shown)
-        self._notifying = Notifying(phone, patience)
         self._watching = Watching(phone, self._hosts, self._outbox)
         self._store = phone.store
 
@@ -83,9 +80,9 @@ class Desk:
             "thread": self._thread,
             "status": self._hosts.status,
             "doctor": self._doctor,
-            "notifications": self._notifying.show,
-            "notifications_set": self._notifying.set,
-            "notifications_open": self._notifying.open,
+            "notifications": self._notify,
+            "notifications_set": self._notify,
+            "notifications_open": self._notify,
             "unpair": self._unpair,
             "devices": self._account.as_owner,
             "rename": self._account.as_owner,
@@ -165,6 +162,8 @@ class Desk:
             await line.bell.until(lambda: line.final or line.complete or _quiet(line), self._patience.sync_seconds)
 
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
+        from mobile_sim import proving  # noqa: PLC0415 -- what a proof is made of, which one command needs
+
         every = self._store.pairings.all()
         host = self._with_thread(request["host"], every)
         if request.get("verify"):
@@ -204,6 +203,11 @@ class Desk:
         if former and (not current if name is None else name not in current):
             return former[-1]
         return self._phone.host(name)
+
+    async def _notify(self, request: Request, say: Say, hear: Hear) -> int:
+        from mobile_sim.notifying import Notifying  # noqa: PLC0415 -- the keys of pushes, which these commands need
+
+        return await Notifying(self._phone, self._patience).do(request, say, hear)
 
     async def _doctor(self, request: Request, say: Say, _: Hear) -> int:
         from dispatch.doctor import telling  # noqa: PLC0415 -- one command needs it

@@ -57,9 +57,11 @@ class Here:
             raise errors.BadRequest("this phone has no model: dispatch-phone model use", metadata={"field": "here"})
 
     async def _asked(self, model: Model, text: str) -> str:
+        from mobile_sim.model_question import ask  # noqa: PLC0415 -- HTTP, for phones that have a model
+
         try:
             async with asyncio.timeout(2 * ANSWER_SECONDS):
-                return await asyncio.to_thread(model.ask, text)
+                return await asyncio.to_thread(ask, model, text)
         except TimeoutError:
             raise errors.ModelFailed("it took too long") from None
 

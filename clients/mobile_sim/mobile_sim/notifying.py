@@ -41,6 +41,16 @@ class Notifying:
         self._phone = phone
         self._patience = patience
 
+    async def do(self, request: Request, say: Say, hear: Hear) -> int:
+        """Do what is asked about them."""
+        match request["do"]:
+            case "notifications_set":
+                return await self.set(request, say, hear)
+            case "notifications_open":
+                return await self.open(request, say, hear)
+            case _:
+                return await self.show(request, say, hear)
+
     async def show(self, request: Request, say: Say, _: Hear) -> int:
         """Say with which key each computer's relay calls."""
         for host in self._chosen(request):

@@ -114,7 +114,7 @@ class Intake:
             raise errors.ProtocolViolation("an ack of a row that was never sent")
         if ack.through_seq > self._acked.get(stream.end, 0):
             self._acked[stream.end] = ack.through_seq
-            self._place.submit(Acked(self._place.pair_id, stream.end, ack.through_seq), nothing)
+            self._place.submit_with_the_next(Acked(self._place.pair_id, stream.end, ack.through_seq), nothing)
             if stream.end is End.PHONE:
                 self._keeping.delivered(ack.through_seq)
             peer = self._place.streams.get(stream.end.other)

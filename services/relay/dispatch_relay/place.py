@@ -5,18 +5,20 @@ Holds state and says it; decides nothing. `room`, `watch`, `commands` and `keepi
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from dispatch import errors
+from dispatch.channel import COMPANY_SECONDS
 from dispatch.clock import Clock
 from dispatch.ids import PairId, TaskId, short
 from dispatch.runtime.logs import get_logger
 from dispatch.tracing import UNTOLD, Traces
 
 from dispatch_relay import frames
-from dispatch_relay.log import Done, Failed, Log, Op, Row, Thread
+from dispatch_relay.log import Done, Failed, Log, Op, Row, RowKind, Then, Thread
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.presence import End, Presence
 from dispatch_relay.push import Push
@@ -76,6 +78,8 @@ class Place:
         self.tail = Tail(head_seq=thread.head_seq, limit_bytes=tools.settings.batch_bytes)
         self.oldest_seq = thread.oldest_seq
         self.submitted = 0  # ops that the log has not told of yet
+        self._held: list[tuple[Op, Then]] = []  # that go with the next, or in a moment
+        self._company: asyncio.TimerHandle | None = None
 
     def now(self) -> int:
         """Ms on the steady clock: for every wait."""
@@ -95,7 +99,26 @@ class Place:
         if self.lost:
             return
         self.submitted += 1
+        self.write_held()
         self.tools.log.submit(op, partial(self._told, then))
+
+    def submit_with_the_next(self, op: Op, then: Callable[[Done | Failed], None]) -> None:
+        """Write an op that nobody waits for: with the next of this pairing, or in a moment. In order all the same."""
+        if self.lost:
+            return
+        self.submitted += 1
+        self._held.append((op, partial(self._told, then)))
+        if self._company is None:
+            self._company = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self.write_held)
+
+    def write_held(self) -> None:
+        """Write what was held for the next."""
+        if self._company is not None:
+            self._company.cancel()
+            self._company = None
+        held, self._held = self._held, []
+        for op, then in held if not self.lost else ():
+            self.tools.log.submit(op, then)
 
     def _told(self, then: Callable[[Done | Failed], None], result: Done | Failed) -> None:
         self.submitted -= 1
@@ -124,7 +147,8 @@ class Place:
         self.tail.add(row)
         self.oldest_seq = self.oldest_seq or row.seq
         for stream in self.streams.values():
-            stream.news()
+            # The receipt of what was kept goes with what comes next: nobody waits for it, as a person does for a verdict.
+            stream.news(hurried=row.kind is not RowKind.KEEP or stream.end is not row.kind.author)
 
     def answer_again(self, row: Row, stream: Stream) -> None:
         """Give the answer of a row once more. Behind the cursor it comes by itself; now it would be out of order."""

@@ -203,12 +203,14 @@ class Room:
         """End the streams because the relay closes. Presence stays as it is: nobody did anything."""
         self._draining = True
         self._stop_timer()
+        self._place.write_held()
         for stream in list(self._place.streams.values()):
             self._drop(stream, errors.Draining(retry_after_ms=1_000))
 
     def leave(self) -> None:
         """This relay closes and nobody is here any more: what waits is for whoever has the room next."""
         if not self._place.streams and not self._place.lost:
+            self._place.write_held()
             self._forget()
             self._closed(self)
 

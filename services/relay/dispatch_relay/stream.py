@@ -134,9 +134,12 @@ class Stream:
         self._alone = True
         self._wake.set()
 
-    def news(self) -> None:
-        """There may be rows behind the cursor."""
-        self._wake.set()
+    def news(self, *, hurried: bool) -> None:
+        """There is a row behind the cursor."""
+        if hurried:
+            self._wake.set()
+        else:
+            self._await_company()
 
     def finish(self, error: errors.DispatchError | None) -> None:
         """End the stream, with the error or in peace. The first call counts."""

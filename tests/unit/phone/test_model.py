@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from dispatch import errors
 from dispatch.device.home import Home
-from mobile_sim.model import ANSWER_BYTES, Model
+from mobile_sim.model import Model
+from mobile_sim.model_question import ANSWER_BYTES, ask
 
 from tests.support.phone_model import ModelServer, Reply, says
 
@@ -25,7 +26,7 @@ def key_file(tmp_path: Path) -> str:
 
 def test_it_is_asked_as_chat_completions_are(key_file: str) -> None:
     with ModelServer(says("Ulaanbaatar. \n")) as server:
-        answer = Model(url=f"{server.url}/", name="tiny", key_file=key_file).ask("What is the capital of Mongolia?")
+        answer = ask(Model(url=f"{server.url}/", name="tiny", key_file=key_file), "What is the capital of Mongolia?")
 
     assert answer == "Ulaanbaatar."
     assert server.paths == ["/v1/chat/completions"]
@@ -38,7 +39,7 @@ def test_it_is_asked_as_chat_completions_are(key_file: str) -> None:
 
 def test_without_a_key_none_is_sent() -> None:
     with ModelServer(says("Yes.")) as server:
-        Model(url=server.url, name="tiny").ask("Is it?")
+        ask(Model(url=server.url, name="tiny"), "Is it?")
     assert "Authorization" not in server.headers[0]
 
 
@@ -62,7 +63,7 @@ def test_without_a_key_none_is_sent() -> None:
 )
 def test_what_is_no_answer_is_a_failure_that_quotes_nothing(reply: Reply, says_what: str, key_file: str) -> None:
     with ModelServer(reply) as server, pytest.raises(errors.ModelFailed, match=says_what) as failure:
-        Model(url=server.url, name="tiny", key_file=key_file).ask("What is a secret question?")
+        ask(Model(url=server.url, name="tiny", key_file=key_file), "What is a secret question?")
 
     assert KEY not in str(failure.value)
     assert "secret question" not in str(failure.value)
@@ -73,7 +74,7 @@ def test_a_redirect_is_not_followed_with_the_key(key_file: str) -> None:
     with ModelServer(says("stolen")) as elsewhere:
         away = (307, {"Location": f"{elsewhere.url}/chat/completions"}, b"")
         with ModelServer(away) as server, pytest.raises(errors.ModelFailed, match="status 307"):
-            Model(url=server.url, name="tiny", key_file=key_file).ask("Is it?")
+            ask(Model(url=server.url, name="tiny", key_file=key_file), "Is it?")
 
         assert elsewhere.asked == []
 
@@ -83,7 +84,7 @@ def test_nobody_there_is_a_failure() -> None:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
         with pytest.raises(errors.ModelFailed, match="can't be reached"):
-            Model(url=url, name="tiny").ask("Is it?")
+            ask(Model(url=url, name="tiny"), "Is it?")
 
 
 @pytest.mark.parametrize("content", [None, "", "two\nlines", "ü"])
@@ -92,7 +93,7 @@ def test_a_key_file_without_a_key_is_a_failure(tmp_path: Path, content: str | No
         (tmp_path / "key").write_text(content)
         (tmp_path / "key").chmod(0o600)
     with ModelServer(says("Yes.")) as server, pytest.raises(errors.ModelFailed, match="key file"):
-        Model(url=server.url, name="tiny", key_file=str(tmp_path / "key")).ask("Is it?")
+        ask(Model(url=server.url, name="tiny", key_file=str(tmp_path / "key")), "Is it?")
     assert server.asked == []
 
 
@@ -151,7 +152,7 @@ def test_a_proxy_of_the_environment_gets_nothing_of_what_goes_to_this_device(
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
 
-        assert Model(url=server.url, name="tiny", key_file=str(key)).ask("private words") == "here"
+        assert ask(Model(url=server.url, name="tiny", key_file=str(key)), "private words") == "here"
 
         assert proxy.asked == []
         assert server.headers[0]["Authorization"] == "Bearer sk-1"
@@ -167,6 +168,6 @@ def test_a_key_that_others_may_read_is_not_used(tmp_path: Path, what: str) -> No
         key.chmod(0o640)
     with ModelServer(says("hello")) as server:
         with pytest.raises(errors.ModelFailed, match=r"may be read by others|can't be read"):
-            Model(url=server.url, name="tiny", key_file=str(key)).ask("hello")
+            ask(Model(url=server.url, name="tiny", key_file=str(key)), "hello")
 
         assert server.asked == []
