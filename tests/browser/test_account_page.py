@@ -24,6 +24,7 @@ from tests.support.certificates import Certificates
 from tests.support.pairing_device import PASSWORD, Code, Device
 from tests.support.pairing_service import PairingService, with_limits
 from tests.support.shared_chromium import downloaded
+from tests.support.waiting import DEADLINE_SECONDS
 
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
@@ -147,6 +148,7 @@ async def person(
         color_scheme="dark" if dark else "light",
         ignore_https_errors=True,
     )
+    context.set_default_timeout(DEADLINE_SECONDS * 1_000)
     someone = Person(page=await context.new_page(), pictures=pictures, javascript=javascript)
     someone.listen()
     try:
@@ -263,6 +265,7 @@ async def test_by_keyboard_alone(chromium: Browser, tmp_path: Path, pictures: Pa
         await her.page.keyboard.type(PASSWORD)
         await her.page.keyboard.press("Enter")
         await expect(her.page).to_have_title("Devices · Dispatch")
+        await her.page.wait_for_load_state()
 
         await her.page.keyboard.press("Tab")
         await expect(her.page.get_by_role("link", name="Skip to the content")).to_be_focused()

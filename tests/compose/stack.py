@@ -5,6 +5,7 @@ Each has a project and ports of its own, so that a person's own containers are l
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import Event, run
+from tests.support.waiting import DEADLINE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = shutil.which("docker") or "docker"
@@ -53,6 +55,15 @@ class Stack:
     async def phone(self, *words: str) -> tuple[int, list[Event]]:
         """Run the phone's container with a command."""
         return await run(*self.words, "run", "--rm", "-T", "phone", *words, env=self.environment)
+
+    async def done(self, text: str) -> list[Event]:
+        """Send a task until it is done: on a busy machine one may be too late, which its phone says. Gives its events."""
+        async with asyncio.timeout(2 * DEADLINE_SECONDS):
+            while True:
+                code, events = await self.phone("send", text)
+                if code == 0:
+                    return events
+                assert events[-1].get("state") in {"refused", "not_sent"}, events
 
     def left(self) -> list[str]:
         """List what there is of the project: containers, volumes, networks."""

@@ -19,12 +19,12 @@ import pytest
 
 from tests.compose.stack import ROOT, Stack
 from tests.support.processes import Process, run
+from tests.support.waiting import DEADLINE_SECONDS
 
 pytestmark = pytest.mark.timeout(900)
 
 STACK = Stack("dispatch-test")
 COMPOSE, ENVIRONMENT = STACK.words, STACK.environment
-SCRAPED_SECONDS = 60.0
 compose, phone = STACK.compose, STACK.phone
 
 
@@ -57,9 +57,9 @@ async def scraped(query: str) -> float:
     """Ask Prometheus until it has an answer other than none and zero; gives the last."""
     address = compose("port", "prometheus", "9090").strip()
     url = f"http://{address}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-    value, deadline = 0.0, time.monotonic() + SCRAPED_SECONDS
+    value, deadline = 0.0, time.monotonic() + DEADLINE_SECONDS
     while value == 0 and time.monotonic() < deadline:
-        with await asyncio.to_thread(urllib.request.urlopen, url, timeout=5) as answer:
+        with await asyncio.to_thread(urllib.request.urlopen, url, timeout=DEADLINE_SECONDS) as answer:
             found = json.load(answer)["data"]["result"]
         value = float(found[0]["value"][1]) if found else 0.0
         await asyncio.sleep(0.2)
@@ -92,9 +92,8 @@ def test_the_same_command_again_leaves_alone_what_runs() -> None:
 async def test_a_phone_that_paired_by_the_shared_picture_by_hand_gets_a_task_done() -> None:
     await pair()
 
-    code, events = await phone("send", "Which files are largest?")
+    events = await STACK.done("Which files are largest?")
 
-    assert code == 0, events
     assert events[-1]["event"] == "done"
     assert "spending.csv" in events[-1]["text"]
 
@@ -141,8 +140,7 @@ async def test_prometheus_scrapes_every_service(job: str) -> None:
 
 @pytest.mark.usefixtures("up")
 async def test_prometheus_has_the_outcome_of_a_task() -> None:
-    code, events = await phone("send", "Which files are largest?")
-    assert code == 0, events
+    await STACK.done("Which files are largest?")
 
     assert await scraped('dispatch_relay_tasks_total{outcome="done"}') >= 1
 
@@ -210,15 +208,13 @@ async def test_certificates_are_made_once() -> None:
 async def test_a_task_for_the_stopped_host_container_is_refused_with_the_cause_and_the_host_comes_back() -> None:
     compose("stop", "host")
 
-    code, events = await phone("send", "Which files are largest?")
+    async with asyncio.timeout(2 * DEADLINE_SECONDS):
+        code, events = await phone("send", "Which files are largest?")
+        while events[-1].get("state") == "not_sent":  # it did not reach the relay in time, on a busy machine
+            code, events = await phone("send", "Which files are largest?")
 
     assert code == 3, events
     assert events[-1]["reason"] == "HOST_APP_CLOSED"
     assert await scraped('dispatch_relay_host_offline_failures_total{cause="app_closed"}') >= 1
     compose("start", "host")
-    code, events = await phone("send", "Which files are largest?")
-    for _ in range(20):
-        if code == 0:
-            break
-        code, events = await phone("send", "Which files are largest?")
-    assert code == 0, events
+    await STACK.done("Which files are largest?")

@@ -139,7 +139,7 @@ async def test_prometheus_scrapes_each_of_several() -> None:
 
     async def said() -> dict[str, str]:
         with await asyncio.to_thread(
-            urllib.request.urlopen, f"http://{address}/api/v1/query?{query}", timeout=5
+            urllib.request.urlopen, f"http://{address}/api/v1/query?{query}", timeout=DEADLINE_SECONDS
         ) as answer:
             return {one["metric"]["job"]: one["value"][1] for one in json.load(answer)["data"]["result"]}
 

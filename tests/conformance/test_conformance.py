@@ -20,6 +20,8 @@ from tests.conformance.corpus import NOT_KNOWN, PASSED, failures, scenarios, sho
 from tests.conformance.questions import questions
 from tests.conformance.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.timeout(900)  # who is second waits until the first has built both phones
+
 
 @pytest.fixture(scope="session", params=sorted(BUILDERS))
 def ours(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Registered:

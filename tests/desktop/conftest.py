@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -137,5 +138,6 @@ async def ends_with_the_test(session: Session) -> AsyncIterator[None]:
     yield
     mine = str(session.home)
     for pid in processes(mine):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it waited for one of those that were killed before it
+            os.kill(pid, signal.SIGKILL)
     await until(lambda: not processes(mine))

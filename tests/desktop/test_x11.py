@@ -38,9 +38,14 @@ async def test_a_window_comes_to_the_front(session: Session) -> None:
     async with AsyncExitStack() as stack:
         await opens(stack, session, "Alpha")
         await opens(stack, session, "Beta")
+
+        async def beta_is_in_front() -> bool:
+            return [one.app for one in await session.desktop.windows() if one.is_active] == ["Beta"]
+
+        await until_so(beta_is_in_front)
         (alpha,) = windows_of("alpha", await session.desktop.windows())
 
-        assert await opening.focused(session.desktop, alpha)
+        assert await opening.focused(session.desktop, alpha, seconds=60)
 
         assert [one.app for one in await session.desktop.windows() if one.is_active] == ["Alpha"]
 

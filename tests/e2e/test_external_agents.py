@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -87,14 +88,14 @@ async def at_work(world: World, mark: str) -> Process:
 
 async def test_it_is_gone_with_a_task_that_is_cancelled(world: World) -> None:
     await world.run_host("desk")
-    sending = await at_work(world, "--cancelled-agent")
+    sending = await at_work(world, f"--cancelled-agent-{os.getpid()}")
     task_id = sending.events[0]["task_id"]
 
     code, events = await run("dispatch-phone", "cancel", task_id, "--home", world.home("pocket"))
 
     assert code == 0, events
     await sending.event("cancelled")
-    await until(lambda: not running("--cancelled-agent"))
+    await until(lambda: not running(f"--cancelled-agent-{os.getpid()}"))
 
 
 async def test_it_is_gone_with_a_host_that_is_killed(world: World) -> None:

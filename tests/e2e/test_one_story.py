@@ -21,7 +21,7 @@ from dispatch.tracing import ATTRIBUTES, root_of, span_of
 
 from tests.support.canary import find
 from tests.support.collector import Collector, Told, collecting
-from tests.support.waiting import until
+from tests.support.waiting import until, until_so
 from tests.support.world import World, scrape
 
 CANARY = "whistleblowercanary"
@@ -77,7 +77,14 @@ async def story(collector: Collector, tmp_path_factory: pytest.TempPathFactory) 
         last = phone.events[-1]
         # The relay hears of the phone's acknowledgement a moment later.
         await until(lambda: any(span.name == "delivery" for span in collector.spans()))
-        metrics = await scrape(world.relay_metrics)
+        metrics = b""
+
+        async def counted() -> bool:  # when the collector has answered, which is a moment after it has them
+            nonlocal metrics
+            metrics = await scrape(world.relay_metrics)
+            return b'dispatch_relay_spans_total{result="exported"} 0.0' not in metrics
+
+        await until_so(counted)
         host.signal(signal.SIGTERM)
         await host.ended()
         await world.relay.stop()

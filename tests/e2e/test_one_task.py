@@ -261,7 +261,7 @@ async def test_either_side_alone_can_unpair_and_the_two_can_pair_again_and_the_t
 async def test_a_host_that_is_killed_while_it_works_is_out_of_contact_and_then_tells_that_it_was_interrupted(
     tmp_path: Path,
 ) -> None:
-    async with World(tmp_path, relay_env={"DISPATCH_RELAY_LEASE_MS": "1500"}) as world:
+    async with World(tmp_path) as world:
         await world.services()
         host = await world.devices(env=world.held())
         sending = await world.start(

@@ -8,12 +8,12 @@ import json
 import os
 import re
 import signal
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.ports import address_to_come_back_to
 from tests.support.processes import BIN, ENVIRONMENT
 from tests.support.waiting import DEADLINE_SECONDS
 
@@ -24,12 +24,6 @@ def blocks() -> list[list[str]]:
     """Give the lines of the shell blocks of "By hand, on one machine"."""
     (section,) = re.findall(r"### By hand, on one machine\n(.*?)\n## ", (ROOT / "README.md").read_text(), re.DOTALL)
     return [block.splitlines() for block in re.findall(r"```sh\n(.*?)\n```", section, re.DOTALL)]
-
-
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 class Terminal:
@@ -52,7 +46,7 @@ class Terminal:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 while text not in self.shown and (more := await self._process.stdout.read(4096)):
-                    self.shown += more.decode()
+                    self.shown += more.decode(errors="replace")
         except TimeoutError:
             pass
         assert text in self.shown
@@ -79,7 +73,7 @@ async def test_a_newcomer_types_what_readme_says_and_gets_an_answer(tmp_path: Pa
     assert BIN == ROOT / ".venv" / "bin"  # what README puts in front of PATH
     (tmp_path / "Documents").mkdir()
     (tmp_path / "Documents" / "report.txt").write_text("hello\n")
-    ports = {"7001": free_port(), "7002": free_port()}
+    ports = {port: address_to_come_back_to().rpartition(":")[2] for port in ("7001", "7002")}
     on_host, on_phone = blocks()
     path, add, pairing, relay, login, folder, run, pair = on_host
     async with terminal(tmp_path, ports) as first, terminal(tmp_path, ports) as second:

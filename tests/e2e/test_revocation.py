@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import BIN, ENVIRONMENT, Event, run
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World
 
 pytestmark = pytest.mark.big
@@ -48,7 +49,7 @@ async def thread_of(world: World, phone: str = "pocket") -> list[Event]:
 
 async def history_of(world: World, outcomes: list[str]) -> list[Event]:
     """Read the history until it says this; reports travel behind the tasks, and each reading takes a second by itself."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             code, events = await on_host(world, "history")
             assert code == 0, events
@@ -335,7 +336,7 @@ async def in_a_terminal(*words: str, answer: str) -> tuple[int, str]:
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             said = await process.stdout.readuntil(b"Type yes or no: ")
             os.write(ours, answer.encode() + b"\n")
             said += await process.stdout.read()

@@ -105,8 +105,9 @@ def swapping(ground: Ground, what: str) -> Iterator[str]:
                 swaps.append(1)
             except OSError:  # the tool was faster: begin anew
                 for left in (link, here):
-                    if left.is_symlink():
-                        left.unlink()
+                    with suppress(OSError):
+                        if left.is_symlink():
+                            left.unlink()
                 with suppress(OSError):
                     turning.mkdir(exist_ok=True)
                     (turning / "inner.txt").write_text("harmless")

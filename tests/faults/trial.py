@@ -264,7 +264,8 @@ class Trial:
         while not gate.reached.is_set():
             if phone is not None and phone.returncode is not None:
                 await phone.ended()
-                raise _Refused(phone.events[-1] if phone.events else {})
+                # Of one that fetches, the task is done, and its last word says nothing of it.
+                raise _Refused(self._done or (phone.events[-1] if phone.events else {}))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN_SECONDS):
                     await gate.reached.wait()
@@ -306,6 +307,7 @@ class Trial:
         self._be_another()
 
     def _be_another(self) -> None:
+        self._done = {}
         self.task_id = uuid.UUID(bytes=self._rng.randbytes(16), version=4)
         self.token = f"cell{self._rng.randbytes(6).hex()}"
 

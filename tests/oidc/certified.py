@@ -7,18 +7,20 @@ import html
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 import httpx
 
+from tests.support.ports import address_to_come_back_to
+from tests.support.waiting import DEADLINE_SECONDS
+
 FOLDER = Path(__file__).parent
 CLIENT_ID = "dispatch"
 CLIENT_SECRET = "a secret, with: 100% of signs+more"
 REDIRECT_URI = "http://127.0.0.1:7399/callback"
-START_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -28,7 +30,7 @@ class Certified:
     secret: str | None = CLIENT_SECRET
     code_seconds: int = 600
     redirect_uri: str = REDIRECT_URI
-    issuer: str = ""
+    issuer: str = field(default_factory=lambda: f"http://{address_to_come_back_to()}")
     _process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Certified:
@@ -44,7 +46,7 @@ class Certified:
         """Start it."""
         assert (FOLDER / "node_modules").is_dir(), f"run `npm ci --ignore-scripts` in {FOLDER} first"
         asked = {
-            "port": urlsplit(self.issuer).port or 0,
+            "port": urlsplit(self.issuer).port,
             "client_id": CLIENT_ID,
             "client_secret": self.secret,
             "redirect_uri": self.redirect_uri,
@@ -59,7 +61,7 @@ class Certified:
             stderr=asyncio.subprocess.DEVNULL,
         )
         assert self._process.stdout is not None
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             line = await self._process.stdout.readline()
         self.issuer = json.loads(line)["issuer"]
 
@@ -74,7 +76,7 @@ class Browser:
     """A person's browser: cookies, forms, redirects."""
 
     def __init__(self) -> None:
-        self._http = httpx.AsyncClient(trust_env=False, timeout=START_SECONDS)
+        self._http = httpx.AsyncClient(trust_env=False, timeout=DEADLINE_SECONDS)
         self.page = ""
         self.url = ""
 

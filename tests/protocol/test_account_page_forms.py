@@ -132,7 +132,7 @@ async def test_a_form_without_a_length_is_read_up_to_the_limit(service: PairingS
 
 
 async def test_half_a_form_changes_nothing(tmp_path: Path) -> None:
-    async with PairingService(tmp_path / "pairing", web=LOOPBACK, limits=with_limits(web_read_ms=50)) as service:
+    async with PairingService(tmp_path / "pairing", web=LOOPBACK, limits=with_limits(web_read_ms=1_000)) as service:
         await service.add_account("ada")
         async with Browser(str(service.running.web)) as ada:
             await ada.sign_in()

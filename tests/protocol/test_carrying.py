@@ -86,7 +86,7 @@ async def test_devices_are_asked_to_come_back_when_the_relay_stops_and_nobody_is
     await host.bye()
     assert isinstance(await phone.ended(), errors.Draining)
     await stopping
-    await calm_relay.start()
+    await calm_relay.start(restart_grace_ms=60_000)
     phone = await calm_relay.attach(pair.phone)
     await phone.presence(pb.REACHABILITY_RECONNECTING)
     message_id = await phone.post(b"do it")
@@ -97,10 +97,10 @@ async def test_devices_are_asked_to_come_back_when_the_relay_stops_and_nobody_is
 async def test_what_was_pending_is_pending_after_a_restart_and_not_for_longer(relay: Relay) -> None:
     pair = relay.pair()
     host, phone = await relay.attach(pair.host), await relay.attach(pair.phone)
-    taken, late = await phone.post(b"taken"), await phone.post(b"late", valid_for_ms=1_000)
+    taken, late = await phone.post(b"taken"), await phone.post(b"late", valid_for_ms=5_000)
     await host.got("handover", lambda one: one.message_id == late)
     await relay.stop()
-    await relay.start()
+    await relay.start(restart_grace_ms=60_000)
     phone = await relay.attach(pair.phone)
     assert set((await phone.got("opened")).opened.pending_message_ids) <= {taken, late}
     host = await relay.attach(pair.host)

@@ -26,8 +26,6 @@ from tests.support.hostile_pairing import HostilePairing
 from tests.support.pairing_device import PASSWORD
 from tests.support.pairing_service import PairingService
 
-pytestmark = pytest.mark.timeout(90)
-
 
 @dataclass
 class FakePerson:

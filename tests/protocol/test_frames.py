@@ -41,7 +41,9 @@ async def test_a_host_that_changes_its_mind_without_end_is_cut_off_before_it_fil
     calm_relay: Relay,
 ) -> None:
     pair = calm_relay.pair()
-    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
+    host = await calm_relay.attach(pair.host)
+    host.frozen = True  # an answer that is under way as its stream ends would be the stream's end
+    phone = await calm_relay.attach(pair.phone)
     moods = [pb.CONDITION_ASLEEP, pb.CONDITION_AWAKE]
     flood = [pb.DeviceFrame(notice=pb.Notice(condition=moods[number % 2])) for number in range(200)]
 

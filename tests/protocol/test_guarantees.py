@@ -172,7 +172,7 @@ async def test_answered(relay: Relay) -> None:
     """Every post has exactly one answer: taken, declined, ignored, in vain; on this stream or a later one."""
     pair, phone, host = await together(relay)
     taken, declined = await phone.post(b"taken"), await phone.post(b"declined")
-    ignored = await phone.post(b"ignored", valid_for_ms=1_000)
+    ignored = await phone.post(b"ignored", valid_for_ms=3_000)
     await takes(host, taken)
     await host.got("handover", lambda one: one.message_id == ignored)
     await host.say(decline=pb.Decline(message_id=declined, reason=Reason.REASON_STALE_EPOCH))

@@ -278,9 +278,9 @@ async def test_a_go_for_a_replaced_attempt_ends_as_never_started_when_the_newer_
 
 async def test_a_go_after_the_deadline_ends_as_never_started(bench: Bench) -> None:
     bench.relay.verdict = "hold"
-    sent = bench.phone.task("quick", valid_for_ms=300)
+    sent = bench.phone.task("quick", valid_for_ms=2_000)
     assert await bench.phone.posts(sent) is None
-    deadline = bench.phone.session.deadline_ms(now_ms=bench.clock_ms(), valid_for_ms=300)
+    deadline = bench.phone.session.deadline_ms(now_ms=bench.clock_ms(), valid_for_ms=2_000)
     await bench.until(lambda: bench.phone.session.epoch_ms(bench.clock_ms()) > deadline + 50)
 
     await bench.relay.go(sent.message_id)

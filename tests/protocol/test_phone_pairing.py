@@ -24,7 +24,6 @@ from mobile_sim.desk import Desk, opened_desk
 from tests.support.pairing_device import PASSWORD
 from tests.support.pairing_service import PairingService
 
-pytestmark = pytest.mark.timeout(90)
 Event = dict[str, Any]
 
 

@@ -195,7 +195,7 @@ async def test_when_the_wait_is_over_the_state_is_said_and_the_task_goes_on(phon
     host.works = False
     async with phone.desk() as desk:
         events: list[Event] = []
-        sending = asyncio.create_task(desk.do(send_request("a", wait=1.0), say=events.append, hear=no))
+        sending = asyncio.create_task(desk.do(send_request("a", wait=10.0), say=events.append, hear=no))
         await until(lambda: host.ran)
         await host.accept(host.mind.commands[0])
 

@@ -117,7 +117,7 @@ async def test_a_refused_command_is_not_run_when_the_host_is_back(relay: Relay) 
 async def test_a_host_that_does_not_answer_in_time_is_too_late(relay: Relay) -> None:
     pair = relay.pair()
     host, phone = await relay.attach(pair.host), await relay.attach(pair.phone)
-    message_id = await phone.post(b"do it", valid_for_ms=200)
+    message_id = await phone.post(b"do it", valid_for_ms=2_000)
     await host.got("handover")
     assert (await phone.refusal(message_id)).reason == Reason.REASON_NOT_TAKEN_IN_TIME
     await host.got("withdrawn", lambda one: one.seq == 1)

@@ -175,6 +175,8 @@ async def test_a_row_that_is_written_while_the_relay_ends_still_calls_its_person
     host = await calm_relay.attach(pair.host)
     with locked(calm_relay):
         await host.keep(b"news", push_hint=pb.PUSH_HINT_NEWS)
+        await host.say(live=pb.Live(sealed=b"x"))
+        await host.got("refusal")  # nobody is there to hear it: what was said before it has come
         stopping = asyncio.create_task(calm_relay.stop())
         await until(lambda: not listens(Address.parse(calm_relay.address)))
     await stopping

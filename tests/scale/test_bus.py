@@ -66,6 +66,7 @@ async def test_a_server_that_comes_back_is_used_again_with_the_subscriptions(
         await until(lambda: "disconnected" in told)
         server.start()
         await until(lambda: "reconnected" in told and other.is_connected)
+        await other.flush()  # connected is not yet subscribed
         await one.publish("a", b"again")
 
         assert (await heard.next_msg(DEADLINE_SECONDS)).data == b"again"

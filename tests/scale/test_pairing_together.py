@@ -116,7 +116,8 @@ async def test_a_revocation_at_one_is_told_to_the_relay_that_follows_the_other(s
     async with asyncio.timeout(DEADLINE_SECONDS), relay.follow(f"{TRUST}FollowTrust", request) as feed:
         assert (await feed.next()).complete
         await host.revoke(phone)
-        news = await feed.next()
+        while not (news := await feed.next()).revoked_devices:
+            pass  # the bus came, or came back: an empty word
 
     assert next(iter(news.revoked_devices)).device_id == phone.id
     assert [ended.pair_id for ended in news.ended_pairings] == [pair_id]
@@ -266,7 +267,7 @@ async def test_a_bus_that_stands_still_as_a_service_comes_is_left_and_tried_agai
             proxy.thaw()
 
             await until_so(lambda: carried(other, one))
-            await until(lambda: proxy.connections >= 3)  # by itself, and by the loop, which had no answer
+            await until(lambda: proxy.connections >= 2)  # by itself, or by the loop, which had no answer
             await until_so(lambda: carried(other, one))
             await until_so(lambda: carried(one, other))
 

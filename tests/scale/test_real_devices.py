@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.support.nats import NatsServer
 from tests.support.postgres import PostgresServer
 from tests.support.processes import Process, run
-from tests.support.scaled_world import ScaledWorld, times
+from tests.support.scaled_world import RELAYS, ScaledWorld, times
 from tests.support.waiting import DEADLINE_SECONDS, until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
@@ -48,10 +48,21 @@ async def begin(world: ScaledWorld) -> list[Process]:
     return list(await asyncio.gather(*(world.start(*one) for one in words)))
 
 
-async def fates(*sent: Process) -> dict[str, str]:
+async def sent(world: ScaledWorld, phone: str, *, until: str) -> Process:
+    """Send a task until it has come so far; refused ones are sent anew, each as a task of its own. Gives who sends it."""
+    async with asyncio.timeout(2 * DEADLINE_SECONDS):
+        while True:
+            sending = await world.start("dispatch-phone", "send", TASK, "--home", world.home(phone))
+            async for event in sending.stream():
+                if event["event"] == until:
+                    return sending
+            assert sending.events[-1]["state"] in NEVER_RAN, sending
+
+
+async def fates(*phones: Process) -> dict[str, str]:
     """Wait until phones have said how their tasks ended; gives that by task."""
-    await asyncio.gather(*(one.ended() for one in sent))
-    return {one.events[-1]["task_id"]: one.events[-1]["state"] for one in sent}
+    await asyncio.gather(*(one.ended() for one in phones))
+    return {one.events[-1]["task_id"]: one.events[-1]["state"] for one in phones}
 
 
 async def done(world: ScaledWorld) -> str:
@@ -72,19 +83,18 @@ async def meanwhile(
     Gives the fate of all four. Those that the host had are done.
     """
     world.hold_again()
-    held = await begin(world)
-    await asyncio.gather(*(one.event("accepted") for one in held))
+    held = await asyncio.gather(*(sent(world, phone, until="accepted") for phone in PHONES))
     # Which one is first the host says; the other waits behind it.
     await until(lambda: any(event["event"] == "started" for one in held for event in one.events))
     try:
         await ends()
-        sent = await begin(world)
+        others = await begin(world)
         await comes_back()
     finally:
         world.let_go()
     found = await fates(*held)
     assert set(found.values()) == {"done"}
-    return found | await fates(*sent)
+    return found | await fates(*others)
 
 
 async def test_every_task_that_is_under_way_while_a_relay_the_database_or_the_bus_ends_is_done_once(
@@ -128,7 +138,7 @@ async def test_databases_that_are_put_back_from_a_dump_go_on_with_the_devices_th
     before = await world.tasks()
     tasks = [await done(world)]
     world.hold_again()
-    phone = await world.start("dispatch-phone", "send", TASK, "--home", world.home(PHONES[0]))
+    phone = await sent(world, PHONES[0], until="started")
     tasks.append((await phone.event("started"))["task_id"])
     dumps = {service: world.folder / f"{service}.dump" for service in world.databases}
     for service, file in dumps.items():
@@ -140,6 +150,7 @@ async def test_databases_that_are_put_back_from_a_dump_go_on_with_the_devices_th
     tasks.append(await done(world))
     code, events = await run("dispatch-phone", "revoke", PHONES[1], "--home", world.home(PHONES[0]))
     assert code == 0, events
+    await until(lambda: all(world.revoked_at(number) == 1 for number in range(RELAYS)))
     await world.stop_services()
     for service, file in dumps.items():
         world.keep_in(service, await world.postgres.restore(file))

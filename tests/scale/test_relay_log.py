@@ -186,12 +186,18 @@ async def test_the_seats_of_a_relay_that_says_nothing_are_free_after_a_while(
     assert await store.seats.take(PAIR) is None
 
 
+async def stolen(sql: asyncpg.Connection[asyncpg.Record], pair_id: PairId, by: Store) -> None:
+    """Have another relay take a seat, and know that it has it: else it would give it back when it looks over what it has."""
+    take = "UPDATE seat SET relay = $1, number = nextval('seat_number') WHERE pair_id = $2 RETURNING number"
+    by.seats._have(pair_id, await sql.fetchval(take, by.seats.relay, pair_id))
+
+
 async def test_a_seat_of_which_a_write_said_that_it_is_lost_is_asked_for_anew(
     opened: Open, sql: asyncpg.Connection[asyncpg.Record]
 ) -> None:
     here, there = await opened(), await opened()
     assert await here.seats.take(PAIR) is None
-    await sql.execute("UPDATE seat SET relay = $1, number = nextval('seat_number')", there.seats.relay)
+    await stolen(sql, PAIR, there)
 
     assert await result(here.log, Acked(PAIR, End.PHONE, 1)) == transaction.SEAT_LOST
     here.seats.forget(PAIR)
@@ -259,9 +265,7 @@ async def test_a_relay_that_was_gone_hears_which_seats_it_lost_and_goes_on_with_
     lost: list[PairId] = []
     one.seats.on_lost(lost.append)
     # As if it had been frozen: it said nothing, and another took what it had.
-    await sql.execute(
-        "UPDATE seat SET relay = $1, number = nextval('seat_number') WHERE pair_id = $2", two.seats.relay, PAIR
-    )
+    await stolen(sql, PAIR, two)
     await sql.execute("UPDATE relay SET seen = now() - interval '10 s' WHERE id = $1", one.seats.relay)
     await until(lambda: lost)
     assert lost == [PAIR]

@@ -149,12 +149,15 @@ class Couple:
         return any(one.message_id == message_id for one in self.phone.all("receipt"))
 
     async def come_again(self, *relays: int) -> None:
-        """Have both ends come again that were cut; they ask for all rows, so that what they had is compared with what is."""
-        for role in ("host", "phone"):
+        """Have both ends come again that were cut, the host to the first of these relays and the phone to the last.
+
+        They ask for all rows, so that what they had is compared with what is.
+        """
+        for role, order in (("host", relays), ("phone", relays[::-1])):
             end: DeviceEnd = getattr(self, role)
             if end.closed:
                 await end.drop()
-                setattr(self, role, await self.world.attach(getattr(self.pair, role), *relays))
+                setattr(self, role, await self.world.attach(getattr(self.pair, role), *order))
             self.look()
 
     def look(self) -> None:
@@ -212,7 +215,7 @@ async def test_nothing_is_lost_whichever_of_the_four_ends(world: Relays) -> None
         await world.start_again(0)
 
     async with world.apart(host_at=1) as couple:
-        await couple.task(b"before", 0, 1)
+        await couple.task(b"before", 1, 0)
         began = time.monotonic()
         world.relays[0].signal(signal.SIGKILL)
         await world.relays[0].ended()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from dispatch_host.scope import Folder
 
 from tests.support.connector_world import YES, ConnectorWorld, asked, failure
+from tests.support.ports import address_to_come_back_to
 from tests.support.waiting import until_so
 
 BIN = Path(__file__).parent / "node_modules" / ".bin"
@@ -67,9 +67,7 @@ async def test_the_everything_server_by_standard_streams(world: ConnectorWorld) 
 
 
 async def test_the_everything_server_by_http(world: ConnectorWorld) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = int(address_to_come_back_to().rpartition(":")[2])
     environment = {**world.environment, "PORT": str(port)}
     server = await asyncio.create_subprocess_exec(
         str(BIN / "mcp-server-everything"),

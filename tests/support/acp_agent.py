@@ -127,6 +127,7 @@ class Scripted:
     async def cancel(self, session_id: str, **_: Any) -> None:
         if self._options.sessions is not None:
             (Path(self._options.sessions) / "cancelled").write_text(session_id)
+        self._cancelled.set()
 
     async def do_say(self, session_id: str, text: str) -> None:
         await self._say(session_id, text)
@@ -246,7 +247,7 @@ class Scripted:
 
     async def do_hang(self, session_id: str, _: Any) -> None:
         await self._say(session_id, "waiting")
-        await asyncio.Event().wait()
+        await self._cancelled.wait()
 
     async def do_await(self, session_id: str, path: str) -> None:
         """Go on once there is a file of this path."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dispatch_host.agents import AgentEvent, Allowed, Approval, Choice, Denied, NotDone, Reach, Result, Said, Step, Turn
-from dispatch_host.agents.acp.agent import External
+from dispatch_host.agents.acp.agent import LET_GO_SECONDS, External
 from dispatch_host.agents.acp.presets import Preset
 from dispatch_host.agents.acp.sending import Sending
 from dispatch_host.agents.builtin import BuiltIn
@@ -81,6 +81,7 @@ class Desk:
         self.system_path = SYSTEM_PATH
         self.preset = scripted()
         self.start_seconds = 60.0
+        self.let_go_seconds = LET_GO_SECONDS
         self.history: list[Turn] = []
         self.asked: list[Approval | Choice] = []
         self.gate = OpenGate()
@@ -99,6 +100,7 @@ class Desk:
             toolboxes=self.toolboxes,
             system_path=self.system_path,
             start_seconds=self.start_seconds,
+            let_go_seconds=self.let_go_seconds,
         )
 
     def opens(self) -> OpenGate:

@@ -52,6 +52,7 @@ class CutCommit:
                 if self.armed and _COMMIT in data:
                     self.armed, cut = False, True
                     answers.cancel()
+                    await asyncio.wait([answers])  # it reads what comes back until it has ended
                     if self._arrives:
                         back.write(data)
                         await there.read(_CHUNK)  # its answer: so it is done

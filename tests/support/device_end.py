@@ -246,7 +246,8 @@ class DeviceEnd:
     # ---- how it goes
 
     async def bye(self, *, notice: pb.Condition.ValueType | None = None) -> None:
-        """Say goodbye, with a notice before it, and wait until the relay has closed."""
+        """Say goodbye, with a notice before it, and wait until the relay has closed. Who leaves answers nothing more."""
+        self.frozen = True
         said: dict[str, Any] = {"notice": pb.Notice(condition=notice)} if notice else {}
         await self.say(**said, bye=pb.Bye())
         assert await self.ended() is None

@@ -598,7 +598,7 @@ class Bench:
 
     def metrics_text(self) -> str:
         """Give the whole metrics page."""
-        with urlopen(f"http://{self.metrics}/metrics", timeout=10) as page:
+        with urlopen(f"http://{self.metrics}/metrics", timeout=DEADLINE_SECONDS) as page:
             text: str = page.read().decode()
         return text
 

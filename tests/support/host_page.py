@@ -16,6 +16,7 @@ from dispatch_host.page.live import Desk
 from dispatch_host.page.serving import serve
 
 from tests.support.connect_end import TRUSTS_NOBODY
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ async def served(desk: Desk, *, language: Language = Language.ENGLISH) -> AsyncI
         await asyncio.wait((at, serving), return_when=asyncio.FIRST_COMPLETED)
         address = at.result() if at.done() else serving.result() or ""
         async with httpx.AsyncClient(
-            base_url=address.partition("/#")[0], trust_env=False, verify=TRUSTS_NOBODY
+            base_url=address.partition("/#")[0], trust_env=False, verify=TRUSTS_NOBODY, timeout=DEADLINE_SECONDS
         ) as http:
             yield ServedPage(address, http)
     finally:

@@ -19,14 +19,22 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_TRACES = (
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "opentelemetry.sdk.resources",
+    "opentelemetry.sdk.trace",
+)
+"""With which a process tells of its traces, in the half second that its end may wait for that."""
+
 _ALL = ("importlib.resources.readers", "zoneinfo")
 """What is imported late by libraries."""
 
 IMPORTS: Mapping[str, Sequence[str]] = {
     "dispatch-pairing": (*_ALL, "aiosqlite", "dispatch.runtime.descriptors", "dispatch_pairing.app", "uvloop"),
-    "dispatch-relay": (*_ALL, "dispatch.runtime.descriptors", "dispatch_relay.app", "uvloop"),
+    "dispatch-relay": (*_ALL, *_TRACES, "dispatch.runtime.descriptors", "dispatch_relay.app", "uvloop"),
     "dispatch-host": (
         *_ALL,
+        *_TRACES,
         "dispatch_host.account_commands",
         "dispatch_host.agents.builtin",
         "dispatch_host.app",
@@ -41,6 +49,7 @@ IMPORTS: Mapping[str, Sequence[str]] = {
     ),
     "dispatch-phone": (
         *_ALL,
+        *_TRACES,
         "dispatch.device.pairing_client",
         "mobile_sim.account",
         "mobile_sim.asking",

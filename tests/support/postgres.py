@@ -31,7 +31,7 @@ _INSTALLED = Path("/usr/lib/postgresql")
 """Where Debian puts the programs of each version; they are not on the path."""
 _QUIET = (
     *("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB", "-c", "max_connections=200"),
-    *("-c", "logging_collector=off", "-c", "log_destination=stderr"),
+    *("-c", "autovacuum=off", "-c", "logging_collector=off", "-c", "log_destination=stderr"),
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from tests.support.ports import address_to_come_back_to
-from tests.support.waiting import until_so
+from tests.support.waiting import DEADLINE_SECONDS, until_so
 
 RULES = Path(__file__).resolve().parents[2] / "deploy" / "prometheus" / "rules.yml"
 
@@ -85,7 +85,7 @@ class Prometheus:
 
     async def _get(self, path: str) -> dict[str, Any]:
         def read() -> dict[str, Any]:
-            with urllib.request.urlopen(f"http://{self._address}/api/v1/{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://{self._address}/api/v1/{path}", timeout=DEADLINE_SECONDS) as answer:
                 said: dict[str, Any] = json.loads(answer.read())
                 return said
 

@@ -33,7 +33,7 @@ from tests.support.wires import WebAddress
 Health = health_pb2.HealthCheckResponse
 
 QUICK = Settings(
-    lease_ms=600, idle_ask_ms=1_200, restart_grace_ms=600, valid_for_ms=60_000, drain_ms=300, hello_ms=5_000
+    lease_ms=2_000, idle_ask_ms=4_000, restart_grace_ms=600, valid_for_ms=60_000, drain_ms=300, hello_ms=5_000
 )
 """Short waits, so that a test need not be patient; still long enough for a loaded machine. A command may wait longer than any
 test does: one that shall be too late says so itself."""
@@ -213,7 +213,7 @@ class Relay:
 
     def metrics_text(self) -> str:
         """Give the whole metrics page."""
-        with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=DEADLINE_SECONDS) as answer:
             text: str = answer.read().decode()
         return text
 

@@ -14,6 +14,7 @@ from types import TracebackType
 
 from dispatch.runtime.database import read_database
 from dispatch_pairing.storage import Storage
+from dispatch_relay.trust_store import TrustStore
 
 from tests.support.nats import NatsServer
 from tests.support.pairing_service import add_account
@@ -84,6 +85,10 @@ class ScaledWorld(World):
         )
         self._metrics[number] = (await relay.event("listening"))["metrics"]
         self.relays[number] = relay
+
+    def revoked_at(self, number: int) -> int:
+        """Count the devices of which a relay has heard, and kept, that they are revoked."""
+        return len(TrustStore(self.folder / f"relay {number}" / "trust.sqlite3").load().revoked)
 
     async def kill_relay_with_most_seats(self) -> int:
         """Kill the relay that most pairings have their seat at; gives its number."""

@@ -20,6 +20,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from joserfc import jws
 from joserfc.jwk import ECKey
 
+from tests.support.ports import address_to_come_back_to
+
 CLIENT_ID = "dispatch"
 CLIENT_SECRET = "very secret: 100% of it"
 Claims = dict[str, Any]
@@ -59,7 +61,7 @@ class TinyProvider:
     """Everything it ever gave out that nobody else may see."""
     _challenges: dict[str, tuple[str, str]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
-    _port: int = 0
+    _port: int = field(default_factory=lambda: int(address_to_come_back_to().rpartition(":")[2]))
 
     def __enter__(self) -> TinyProvider:
         self.start()
@@ -69,10 +71,9 @@ class TinyProvider:
         self.stop()
 
     def start(self) -> None:
-        """Listen; from the second time on at the same port."""
+        """Listen, each time at the same port."""
         handler = type("Handler", (_Handler,), {"provider": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), handler)
-        self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
     def stop(self) -> None:

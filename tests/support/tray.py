@@ -67,8 +67,14 @@ class Tray(BusService):
 
     async def shows(self, such: Callable[[Shown], bool]) -> Shown:
         """Wait until such a notification is there."""
-        await until(lambda: any(such(one) for one in self.shown.values()))
-        return next(one for one in self.shown.values() if such(one))
+        found: list[Shown] = []
+
+        def there() -> bool:
+            found[:] = [one for one in list(self.shown.values()) if such(one)]
+            return bool(found)
+
+        await until(there)
+        return found[0]
 
     async def is_empty(self) -> None:
         """Wait until none is there."""

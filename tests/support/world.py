@@ -11,6 +11,7 @@ from types import TracebackType
 from tests.support.pairing_service import add_account
 from tests.support.ports import address_to_come_back_to
 from tests.support.processes import Event, Process, run
+from tests.support.waiting import DEADLINE_SECONDS
 
 PASSWORD = "correct horse battery staple"
 ACCOUNT = "ada"
@@ -21,7 +22,7 @@ async def scrape(address: str) -> bytes:
     """Read a process's metrics page."""
 
     def read() -> bytes:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=DEADLINE_SECONDS) as answer:
             page: bytes = answer.read()
             return page
 

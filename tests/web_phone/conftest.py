@@ -17,6 +17,7 @@ from tests.support.push_service import Browser as Subscribed
 from tests.support.push_service import PushService
 from tests.support.shared_chromium import SharedChromium, chromium_program
 from tests.support.tray import Tray
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World
 from tests.web_phone.pocket import Pocket
 from tests.web_phone.screen import Screen
@@ -43,7 +44,9 @@ def site(bundle: Path) -> Iterator[PhoneSite]:
 @pytest.fixture
 async def world(tmp_path: Path, site: PhoneSite) -> AsyncIterator[World]:
     """Services that let the page's origin in, and a host that is signed in, with some files."""
-    async with World(tmp_path) as world:
+    async with World(
+        tmp_path, relay_env={"DISPATCH_RELAY_LEASE_MS": "15000"}
+    ) as world:  # no host is lost but by what a test does
         await world.services_for_browsers(site.origin)
         files = tmp_path / "files"
         files.mkdir()
@@ -88,6 +91,7 @@ async def chromium(shared_chromium: SharedChromium, camera_shows: Path | None) -
 async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
     """Give a phone: a small screen, in English."""
     context = await chromium.new_context(viewport={"width": 390, "height": 780}, locale="en-US", accept_downloads=True)
+    context.set_default_timeout(DEADLINE_SECONDS * 1_000)
     yield context
     await context.close()
 

@@ -22,12 +22,13 @@ from tests.browser.conftest import FLAGS
 from tests.support.processes import run
 from tests.support.push_service import Browser
 from tests.support.tray import Shown, Tray
-from tests.support.waiting import until, until_so
+from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 from tests.support.world import World
 from tests.web_phone.screen import Screen
 
 # Nobody waits for more to come, or for a minute to be over.
 _PROMPT = {
+    "DISPATCH_RELAY_LEASE_MS": "15000",
     "DISPATCH_RELAY_PUSH_NETWORKS": "127.0.0.0/8,::1/128",
     "DISPATCH_RELAY_PUSH_GROUP_MS": "1",
     "DISPATCH_RELAY_PUSH_NEWS_GAP_MS": "1",
@@ -94,6 +95,7 @@ async def phone_that_notifies(
             profile, executable_path=program, args=list(FLAGS), locale="en-US", timezone_id="UTC",
             viewport={"width": 390, "height": 780}, env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": tray.address},
         )  # fmt: skip
+        context.set_default_timeout(DEADLINE_SECONDS * 1_000)
         try:
             await context.grant_permissions(["notifications"], origin=origin)
             await reaches_a_push_service(context, subscription)

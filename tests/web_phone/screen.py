@@ -180,6 +180,7 @@ class Screen:
 
     async def tab_to(self, wanted: Locator) -> None:
         """Press Tab until it has the focus, as somebody without a mouse does."""
+        await expect(wanted).to_be_enabled()  # what is not there, or not yet, Tab does not lead to
         for _ in range(_MOST_TABS):
             if await self.has_focus(wanted):
                 return

@@ -34,7 +34,7 @@ class TestAlert:
 
     @pytest.fixture
     async def world(self, tmp_path: Path, site: PhoneSite) -> AsyncIterator[World]:
-        async with World(tmp_path, relay_env={"DISPATCH_RELAY_LEASE_MS": "1500"}) as world:
+        async with World(tmp_path, relay_env={"DISPATCH_RELAY_LEASE_MS": "5000"}) as world:
             await ready(world, site)
             yield world
 

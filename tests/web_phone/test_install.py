@@ -14,6 +14,7 @@ from playwright.async_api import BrowserContext, CDPSession, async_playwright, e
 from deploy.demo.samples import write_pdf
 from tests.browser.conftest import FLAGS
 from tests.support.phone_site import PhoneSite
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World
 from tests.web_phone.camera import film
 from tests.web_phone.screen import Screen
@@ -40,6 +41,7 @@ async def device(tmp_path: Path) -> AsyncIterator[Device]:
             args=[*FLAGS, *sees, f"--use-file-for-fake-video-capture={camera}"],
             env={**os.environ, "HOME": str(tmp_path)},  # it writes to the desktop's menu
         )  # fmt: skip
+        browser.set_default_timeout(DEADLINE_SECONDS * 1_000)
         try:
             yield Device(browser, camera)
         finally:

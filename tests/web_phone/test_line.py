@@ -45,7 +45,7 @@ async def proxy() -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def world(tmp_path: Path, site: PhoneSite, proxy: Proxy) -> AsyncIterator[World]:
     """Services whose relay browsers reach by the proxy only, and a host with one file."""
-    async with World(tmp_path) as world:
+    async with World(tmp_path, relay_env={"DISPATCH_RELAY_LEASE_MS": "15000"}) as world:
         await world.services_for_browsers(site.origin, web=str(proxy.target), advertise=proxy.address)
         files = world.folder / "files"
         files.mkdir()
@@ -82,7 +82,10 @@ async def test_a_thread_that_was_cut_goes_on_and_shows_everything_once(
     await screen.together(world)
     await screen.becomes(await screen.send(QUESTION), "done")
 
+    before = proxy.connections
     proxy.cut()
+    await until(lambda: proxy.connections > before)
+    await screen.connected()
 
     await screen.becomes(await screen.send("What are the 3 largest files?"), "done")
     await expect(screen.page.locator("article.task")).to_have_count(2)

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import BrowserContext, async_playwright, expect
 
 from tests.browser.conftest import FLAGS
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.web_phone.screen import Screen
 
 _BLOCKED = {"profile": {"default_content_setting_values": {"cookies": 2}}}
@@ -30,6 +31,7 @@ async def context(tmp_path: Path) -> AsyncIterator[BrowserContext]:
             tmp_path / "profile", executable_path=program, args=list(FLAGS), locale="en-US",
             viewport={"width": 390, "height": 780},
         )  # fmt: skip
+        context.set_default_timeout(DEADLINE_SECONDS * 1_000)
         try:
             yield context
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.async_api import expect
 
 from tests.support.processes import run
+from tests.support.waiting import until_so
 from tests.support.world import World
 from tests.web_phone.screen import Screen
 
@@ -121,7 +122,11 @@ async def test_a_host_that_ends_the_pairing_has_the_phone_drop_its_keys_and_say_
     await screen.stands("over")
     notice = screen.page.locator(".notice .presence")
     await expect(notice).to_have_text("The computer no longer takes work from this phone. Pair the two again.")
-    assert await keeps_keys(screen) == [False]
+
+    async def dropped() -> bool:
+        return await keeps_keys(screen) == [False]
+
+    await until_so(dropped)
     await screen.page.reload()
     await screen.opens("desk")
     await expect(notice).to_have_text("The computer no longer takes work from this phone. Pair the two again.")

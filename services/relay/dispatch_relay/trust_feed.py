@@ -130,10 +130,10 @@ class TrustFeed:
         if news.keys is not None or news.ended or news.revoked:
             await self._apart(self._store.keep, replace(news, complete=False))
         self._state.learn(news)
+        self._connected(True)
         if abs(self._state.heard_ms - self._kept_heard_ms) >= HEARD_EVERY_MS:
             await self._apart(self._store.keep_heard, self._state.heard_ms)
             self._kept_heard_ms = self._state.heard_ms
-        self._connected(True)
         self._act(news)
         if news.complete:
             self._after = (news.sequence, news.digest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from structlog.testing import capture_logs
 
 from tests.support.acp_desk import ONCE, Desk, scripted, sending
 from tests.support.agents import IGNORE, Deeds, Nobody, SaidMeanwhile, check_agent, leaves_nothing
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 from tests.unit.sandbox.test_limits import running
 
 pytestmark = pytest.mark.big
@@ -148,19 +149,19 @@ async def test_one_that_does_not_begin_is_ended(desk: Desk, option: str) -> None
 
 
 async def test_what_it_started_is_gone_with_it(desk: Desk) -> None:
-    end = await desk.plays({"leave": "--left-by-the-agent"}, {"say": "done"})
+    end = await desk.plays({"leave": f"--left-by-the-agent-{os.getpid()}"}, {"say": "done"})
 
     assert end == Result("done")
-    assert not running("--left-by-the-agent")
+    assert not running(f"--left-by-the-agent-{os.getpid()}")
 
 
 async def test_a_cancel_kills_all_of_it_and_tells_it_before(desk: Desk) -> None:
     kept = desk.home / ".scripty"
     kept.mkdir()
-    desk.preset = scripted(sessions=kept)
+    desk.preset, desk.let_go_seconds = scripted(sessions=kept), DEADLINE_SECONDS
     script = [
-        {"leave": "--cancelled-agent"},
-        {"start": ["python3", "-c", "__import__('time').sleep(600)", "--cancelled-program"]},
+        {"leave": f"--cancelled-agent-{os.getpid()}"},
+        {"start": ["python3", "-c", "__import__('time').sleep(600)", f"--cancelled-program-{os.getpid()}"]},
         {"hang": None},
     ]
     task = Task("task-1", f"script:{json.dumps(script)}")
@@ -169,10 +170,12 @@ async def test_a_cancel_kills_all_of_it_and_tells_it_before(desk: Desk) -> None:
         events = desk.agent.run(task, gate=desk.opens(), history=[], ask=Nobody(ONCE), words=SaidMeanwhile())
         async with aclosing(events):
             await anext(events)
-            await until(lambda: running("--cancelled-agent") and running("--cancelled-program"))
+            await until(
+                lambda: running(f"--cancelled-agent-{os.getpid()}") and running(f"--cancelled-program-{os.getpid()}")
+            )
 
-    assert not running("--cancelled-agent")
-    assert not running("--cancelled-program")
+    assert not running(f"--cancelled-agent-{os.getpid()}")
+    assert not running(f"--cancelled-program-{os.getpid()}")
     assert (kept / "cancelled").read_text() == "session-0"
 
 

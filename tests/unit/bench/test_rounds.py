@@ -46,7 +46,7 @@ async def test_what_is_missing_does_not_begin_and_what_breaks_is_out_and_the_res
     turns: list[str] = []
     missing = InProcess("missing", turns, missing="it is not installed")
     broken = InProcess("broken", turns, broken="it ended: no room")
-    breaks = InProcess("breaks", turns, breaks_at=3)
+    breaks = InProcess("breaks", turns, breaks_at=1)
     good = InProcess("good", turns)
     said: list[str] = []
     rounds = Rounds([missing, broken, breaks, good], PLAN, say=said.append)
@@ -85,7 +85,7 @@ async def test_a_closed_loop_has_so_many_under_way_and_waits_for_all() -> None:
 
     assert subject.most == {0: 3, 1: 3}
     assert subject.under_way == {0: 0, 1: 0}
-    assert len(counted.took) == subject.sent > 6
+    assert len(counted.took) == subject.sent >= 6
     assert counted.seconds >= 0.02
 
 

@@ -178,6 +178,7 @@ async def test_a_secret_that_is_not_there_is_named_and_nothing_is_started(
 
 @pytest.mark.big
 async def test_all_that_a_server_started_ends_with_it(world: ConnectorWorld) -> None:
+    world.starter.grace_seconds = DEADLINE_SECONDS  # to write that it leaves
     work = world.work("mail", replies=ALWAYS_YES)
     child = int((await world.calls(work, "mail__spawn"))["text"])
     assert is_alive(child)

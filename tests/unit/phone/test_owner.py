@@ -42,7 +42,7 @@ async def test_a_terminal_that_was_worked_for_in_silence_goes_on_by_itself_when_
     said: list[Event] = []
     first = asyncio.create_task(carry_out(home, {"do": "first"}, open_desk=owners.opened, say=lambda _: None, hear=no))
     await until(lambda: owners.asked == ["first"] and home.socket().exists())
-    loop, patience = asyncio.get_running_loop(), 0.5
+    loop, patience = asyncio.get_running_loop(), 5.0
     second = asyncio.create_task(
         carry_out(home, {"do": "second"}, open_desk=own.opened, say=said.append, hear=no, take_over_seconds=patience)
     )

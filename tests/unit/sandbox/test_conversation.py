@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -68,11 +69,11 @@ async def test_it_hears_and_answers_and_its_complaints_are_apart(either: Stage) 
 async def test_leaving_it_kills_all_of_it(either: Stage) -> None:
     code = "import os, sys; os.fork() or os.setsid(); print('up', flush=True); sys.stdin.read(); __import__('time').sleep(600)"
 
-    async with talk(either, *PYTHON, code, "--left-behind") as echo:
+    async with talk(either, *PYTHON, code, f"--left-behind-{os.getpid()}") as echo:
         assert (await line_of(echo)).startswith("up")
-        assert running("--left-behind")
+        assert running(f"--left-behind-{os.getpid()}")
 
-    assert not running("--left-behind")
+    assert not running(f"--left-behind-{os.getpid()}")
 
 
 async def test_its_own_end_is_told_with_its_code(either: Stage) -> None:

@@ -19,7 +19,8 @@ from dispatch_host.browser.guard import SAFE, Guard
 
 _CARRIES = frozenset({"document", "xhr", "fetch"})  # what a form's script may put what was typed into
 _LOOK_SECONDS = 0.05
-_QUIET_SECONDS = 0.3
+_QUIET_LOOKS = 6
+"""So often nothing has moved: looks and not seconds, since while this process stands still nothing it could hear of moves."""
 _LOADING_SECONDS = 8.0
 
 
@@ -59,7 +60,7 @@ class Traffic:
         self._lets_page_go = False  # the person has, and it is not yet where it goes
         self._held: dict[int, asyncio.Future[bool]] = {}
         self._loading: set[Request] = set()
-        self._moved = 0.0  # when something was last asked for or came
+        self._moves = 0  # how often something was asked for, or came
 
     async def begin(self) -> None:
         """Hear everything that a page asks for."""
@@ -133,13 +134,15 @@ class Traffic:
     async def settle(self) -> None:
         """Wait until nothing has moved for a moment, for some seconds at most; time in which a person is asked does not count."""
         loop = asyncio.get_running_loop()
-        self._moved = loop.time()
-        deadline = loop.time() + _LOADING_SECONDS
+        deadline, quiet, moves = loop.time() + _LOADING_SECONDS, 0, self._moves
         while (now := loop.time()) < deadline:
             if self._held:
                 deadline = now + _LOADING_SECONDS
-            elif not self._loading and now - self._moved > _QUIET_SECONDS:
+            if self._held or self._loading or self._moves != moves:
+                quiet, moves = 0, self._moves
+            elif quiet >= _QUIET_LOOKS:
                 return
+            quiet += 1
             await asyncio.sleep(_LOOK_SECONDS)
         self._note("It was still loading.")
 
@@ -161,13 +164,13 @@ class Traffic:
 
     def _asks(self, request: Request) -> None:
         self._loading.add(request)
-        self._moved = asyncio.get_running_loop().time()
+        self._moves += 1
         if _is_of_the_page(request) and request.url.startswith(("http:", "https:")):
             self._tell({"visits": request.url[:16384]})
 
     def _came(self, request: Request) -> None:
         self._loading.discard(request)
-        self._moved = asyncio.get_running_loop().time()
+        self._moves += 1
 
     async def _route(self, route: Route, request: Request) -> None:
         with contextlib.suppress(Error):  # the page is gone, and its request with it

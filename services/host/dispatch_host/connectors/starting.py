@@ -76,15 +76,18 @@ class Starter:
         terminal: Terminal,
         agents_own: Callable[[], Sequence[Path]],
         limits: Limits | None = None,
+        grace_seconds: float = 1.0,
     ) -> None:
         """`environment` is the host's, `home` the folder of whoever runs it; `terminal` knows the sandbox.
 
-        `agents_own` gives the folders that external agents have for themselves, to change.
+        `agents_own` gives the folders that external agents have for themselves, to change; `grace_seconds` is what a program
+        has from the end of its input to being killed.
         """
         self._agents_own = agents_own
         self._environment = environment
         self._home = home
         self._terminal = terminal
+        self.grace_seconds = grace_seconds
         self._limits = limits or Limits(seconds=_YEARS_SECONDS, output_bytes=_ANY_BYTES)
 
     def not_the_owners(self, definition: Definition, folders: Sequence[Folder]) -> Sequence[str]:
@@ -127,7 +130,7 @@ class Starter:
 
         async with self._program(how, filled, folders) as program:
             opening.errors = lambda: program.complaint
-            streams = stdio(program, meter, opening.ended)
+            streams = stdio(program, meter, opening.ended, grace_seconds=self.grace_seconds)
             async with line(streams, meter, by_program=True, seconds=definition.call_seconds) as opened:
                 yield opened
 

@@ -17,20 +17,19 @@ from dispatch_host.connectors.lines import Heard, hear, speak
 from dispatch_host.connectors.meter import Meter
 from dispatch_host.sandbox.program import Conversation
 
-_GRACE_SECONDS = 1.0  # from the end of its input to being killed
 _QUEUED = 64
 """Messages that wait for a server that does not read: whoever cancels a call must not wait for it."""
 
 
 @contextlib.asynccontextmanager
 async def stdio(
-    program: Conversation, meter: Meter, ended: Callable[[], None]
+    program: Conversation, meter: Meter, ended: Callable[[], None], *, grace_seconds: float
 ) -> AsyncIterator[
     tuple[MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]]
 ]:
     """Give the SDK its two streams; `ended` is called when nothing more comes.
 
-    Ends the program as the protocol wants it: its input first.
+    Ends the program as the protocol wants it: its input first, and `grace_seconds` later it is killed.
     """
     heard_in, heard = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     said, said_out = anyio.create_memory_object_stream[SessionMessage](_QUEUED)
@@ -42,7 +41,7 @@ async def stdio(
         finally:
             program.end()
             # Whoever ends this may be cancelled: the program gets its moment all the same.
-            with anyio.move_on_after(_GRACE_SECONDS, shield=True):
+            with anyio.move_on_after(grace_seconds, shield=True):
                 await program.exit()
             both.cancel_scope.cancel()
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dispatch_host.connectors.passing import Passed
 
 START_SECONDS = 60.0
+LET_GO_SECONDS = 0.2
 _EVENTS = 64  # that wait for the thread; then the agent is read no further
 
 
@@ -53,11 +54,13 @@ class External:
         toolboxes: Sequence[Toolbox] = (),
         system_path: str = SYSTEM_PATH,
         start_seconds: float = START_SECONDS,
+        let_go_seconds: float = LET_GO_SECONDS,
     ) -> None:
         """`home` is the owner's, `environment` the host's. `keep_out` and `records` are as in the built-in assistant.
 
         `toolboxes` hold what it may call of the host's beside files and programs: connectors, skills, pages, the desktop.
-        `system_path` is where the bridge to them is looked for, and `start_seconds` is for each answer before the prompt.
+        `system_path` is where the bridge to them is looked for, and `start_seconds` is for each answer before the prompt,
+        `let_go_seconds` for one that is cancelled to note that.
         """
         self._preset = preset
         self._terminal = terminal
@@ -68,6 +71,7 @@ class External:
         self._toolboxes = toolboxes
         self._system_path = system_path
         self._start_seconds = start_seconds
+        self._let_go_seconds = let_go_seconds
 
     async def run(
         self, task: Task, *, gate: Gate, history: Sequence[Turn], ask: Ask, words: Words
@@ -130,6 +134,7 @@ class External:
             keep_out=self._keep_out,
             records=self._records,
             start_seconds=self._start_seconds,
+            let_go_seconds=self._let_go_seconds,
         )
         errand = Errand(
             task=work.task,

@@ -53,7 +53,6 @@ _T = TypeVar("_T")
 _MIB = 1024**2
 LIMITS = Limits(seconds=24 * 3600.0, memory_bytes=8192 * _MIB, processes=1024, open_files=4096, output_bytes=512 * _MIB)
 _AUTH_REQUIRED = -32000
-_LETTING_GO_SECONDS = 0.2
 _ENDING_SECONDS = 1.0
 _SESSION_CHARACTERS = 512
 
@@ -86,6 +85,7 @@ class Means:
     keep_out: Sequence[KeptOut]
     records: Path | None
     start_seconds: float
+    let_go_seconds: float
     """For each answer before the prompt."""
 
 
@@ -260,7 +260,7 @@ class Session:
         """Say to the agent that it is cancelled, so that it can note that, and wait for a moment."""
         self._client.opened = None
         with contextlib.suppress(TimeoutError, ConnectionError):
-            async with asyncio.timeout(_LETTING_GO_SECONDS):
+            async with asyncio.timeout(self._means.let_go_seconds):
                 await connection.cancel(session_id=opened.session_id)
                 await asyncio.wait([prompting])
         prompting.cancel()
