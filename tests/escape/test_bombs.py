@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dispatch_host.agents import Allowed, Reach
-from dispatch_host.agents.builtin import BuiltIn
+from dispatch_host.agents.builtin.driver import BuiltIn
 from dispatch_host.scope import Folder
 
 from tests.escape.bombs import BIG, BOMBS

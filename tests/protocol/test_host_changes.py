@@ -13,7 +13,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.host.v1 import host_pb2
 from dispatch.api.relay.v1.relay_pb2 import Outcome
 from dispatch.api.thread.v1 import thread_pb2 as pb
-from dispatch_host.agents.builtin import BuiltIn
+from dispatch_host.agents.builtin.driver import BuiltIn
 from dispatch_host.changes import Records
 
 from tests.support.host_bench import Bench

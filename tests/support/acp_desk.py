@@ -13,7 +13,7 @@ from dispatch_host.agents import AgentEvent, Allowed, Approval, Choice, Denied, 
 from dispatch_host.agents.acp.agent import LET_GO_SECONDS, External
 from dispatch_host.agents.acp.presets import Preset
 from dispatch_host.agents.acp.sending import Sending
-from dispatch_host.agents.builtin import BuiltIn
+from dispatch_host.agents.builtin.driver import BuiltIn
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.agents.toolbox import Toolbox
 from dispatch_host.agents.tools import FileTools

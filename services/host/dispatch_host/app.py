@@ -25,7 +25,8 @@ from dispatch.tracing import open_traces
 from dispatch_host import backlog, endings, steps
 from dispatch_host.agents.registry import Registry
 from dispatch_host.beside import beside, first
-from dispatch_host.changes import Records, forgetting
+from dispatch_host.changes import Records
+from dispatch_host.changes.forgetting import forgetting
 from dispatch_host.control import ControlServer
 from dispatch_host.direct.listener import Listener, Setting
 from dispatch_host.files import Artifacts, Attachments, Inbox, Transfers

@@ -27,9 +27,9 @@ from dispatch_host.desktop.tools import DesktopTools
 from dispatch_host.owned import Owned
 
 if TYPE_CHECKING:
-    from dispatch_host.agents.builtin import BuiltIn
     from dispatch_host.agents.builtin.browsing import Visits
     from dispatch_host.agents.builtin.desk import Desk
+    from dispatch_host.agents.builtin.driver import BuiltIn
     from dispatch_host.agents.toolbox import Toolbox
     from dispatch_host.browser.reach import Reach
 
@@ -156,7 +156,7 @@ def _assistant(
     pages: Visits | None = None,
     desktop: Desk | None = None,
 ) -> BuiltIn:
-    from dispatch_host.agents.builtin import BuiltIn
+    from dispatch_host.agents.builtin.driver import BuiltIn
 
     return BuiltIn(
         keep_out=owned.keep_out,

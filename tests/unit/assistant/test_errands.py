@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from dispatch_host.agents import Allowed, Approval, NotDone, NotDoneReason, Reach, Result
-from dispatch_host.agents.builtin import BuiltIn, commands, desk_grammar, page_grammar
+from dispatch_host.agents.builtin import commands, desk_grammar, page_grammar
 from dispatch_host.agents.builtin.commands import Wanted
 from dispatch_host.agents.builtin.desk import Desk
 from dispatch_host.agents.builtin.desk_grammar import WantedOfDesktop
+from dispatch_host.agents.builtin.driver import BuiltIn
 from dispatch_host.agents.builtin.errand import Errand, Part, understand
 from dispatch_host.agents.builtin.page_grammar import WantedPage
 from dispatch_host.agents.builtin.request import Outcome

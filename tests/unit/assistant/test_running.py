@@ -26,7 +26,7 @@ from dispatch_host.agents import (
     Turn,
     canonical,
 )
-from dispatch_host.agents.builtin import BuiltIn
+from dispatch_host.agents.builtin.driver import BuiltIn
 from dispatch_host.agents.terminal import Terminal
 from dispatch_host.permissions.permission import NETWORK, TERMINAL, Permission
 from dispatch_host.sandbox.probe import Found, probe

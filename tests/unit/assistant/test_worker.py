@@ -32,7 +32,7 @@ from dispatch_host.agents import (
     Task,
     Turn,
 )
-from dispatch_host.agents.builtin import BuiltIn
+from dispatch_host.agents.builtin.driver import BuiltIn
 from dispatch_host.agents.builtin.markdown import LIMIT_BYTES
 from dispatch_host.agents.builtin.request import Outcome, Request
 from dispatch_host.agents.builtin.wire import (
@@ -232,7 +232,7 @@ async def test_a_worker_ends_when_its_host_dies(home: Path) -> None:
 import asyncio, os
 from pathlib import Path
 from dispatch_host.agents import Task
-from dispatch_host.agents.builtin import BuiltIn
+from dispatch_host.agents.builtin.driver import BuiltIn
 from dispatch_host.scope import Folder, KeptOut
 class Gate:
     folders = [Folder(Path({str(home / "Downloads")!r}))]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from dispatch_host.agents import AgentEvent, Artifact, NotDone, Result, Step, Task, Text, Turn, Words
-from dispatch_host.agents.builtin import BuiltIn
+from dispatch_host.agents.builtin.driver import BuiltIn
 from dispatch_host.agents.llm import LanguageModel
 from dispatch_host.agents.llm.limits import Patience
 from dispatch_host.agents.terminal import Terminal

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -95,12 +93,3 @@ def test_a_certificate_and_its_key_go_together() -> None:
     for pair in ((file, None), (None, file)):
         with pytest.raises(ValueError, match="--tls-cert and --tls-key go together"):
             KeyFiles.given(*pair, option="--tls")
-
-
-def test_a_command_that_reads_no_authorities_loads_nothing_to_read_them_with() -> None:
-    # A tenth of what a phone's command loaded before its first word on the wire.
-    program = "import sys, mobile_sim.desk; print('cryptography.x509' in sys.modules)"
-
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-
-    assert said.strip() == "False"

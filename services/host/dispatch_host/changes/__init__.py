@@ -5,7 +5,6 @@ thread and no task but by its id. docs/changes.md explains the rules.
 """
 
 from dispatch_host.changes.applying import Applied, CannotMake, Maker, Tell, apply
-from dispatch_host.changes.forgetting import forgetting
 from dispatch_host.changes.packing import Packing, TooMany
 from dispatch_host.changes.plan import (
     MOST_BYTES,
@@ -64,7 +63,6 @@ __all__ = [
     "Zip",
     "apply",
     "difference",
-    "forgetting",
     "keeps",
     "kept_bytes",
     "label",
