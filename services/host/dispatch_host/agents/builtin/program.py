@@ -34,7 +34,7 @@ Tool = Callable[[Query, Bench], Findings]
 _CHOICES = 20
 _REMEMBERED = 500  # files that a follow-up may refer to
 _COLLECTED_AFTER = 100_000
-"""New containers between two looks for cycles, where Python's usual is hundreds: a CSV is rows by the million, and none is in one."""
+"""New containers between two looks for cycles, where Python has hundreds: a CSV is rows by the million, and none is in one."""
 
 
 def run(
