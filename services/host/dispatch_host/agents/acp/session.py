@@ -85,8 +85,9 @@ class Means:
     keep_out: Sequence[KeptOut]
     records: Path | None
     start_seconds: float
-    let_go_seconds: float
     """For each answer before the prompt."""
+    let_go_seconds: float
+    """For one that is cancelled, to note that."""
 
 
 class _Failed(Exception):
