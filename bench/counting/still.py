@@ -17,6 +17,10 @@ BEGIN_MS = 1_700_000_000_000
 """When a count begins, ms since 1970."""
 
 
+_ROUNDING_SECONDS = 1e-6
+"""By how much a sum of seconds may be off."""
+
+
 class Stuck(RuntimeError):
     """Nobody has anything left to do, and somebody still waits."""
 
@@ -49,10 +53,10 @@ class _Nobody(selectors.DefaultSelector):
         self._clock = clock
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout > COMPANY_SECONDS:
+        if timeout is None or timeout > COMPANY_SECONDS + _ROUNDING_SECONDS:
             raise Stuck
         if timeout > 0:
-            self._clock.pass_(math.ceil(timeout * 1_000))
+            self._clock.pass_(math.ceil((timeout - _ROUNDING_SECONDS) * 1_000))
         return []
 
 

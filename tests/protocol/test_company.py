@@ -20,7 +20,7 @@ from dispatch_relay import frames
 from dispatch_relay.log import Row, RowKind
 from dispatch_relay.presence import End
 from dispatch_relay.settings import Settings
-from dispatch_relay.stream import Caller, Stream
+from dispatch_relay.stream import MOST_UNHURRIED, Caller, Stream
 from dispatch_relay.tail import Tail
 
 from tests.support.relay_end import RelayEnd
@@ -38,7 +38,7 @@ async def nothing(_seq: int) -> Sequence[Row]:
 
 @pytest.fixture
 def tail() -> Tail:
-    return Tail(head_seq=0, limit_bytes=1_000)
+    return Tail(head_seq=0, limit_bytes=100_000)
 
 
 @pytest.fixture
@@ -75,6 +75,23 @@ async def test_a_receipt_goes_along_with_what_comes_next_or_after_a_moment(strea
     tail.add(replace(KEPT, seq=2))
     stream.news(hurried=False)
     assert await said(stream) == ["deliver"]
+
+
+@pytest.mark.parametrize(("rows", "goes_at_once"), [(MOST_UNHURRIED - 1, False), (MOST_UNHURRIED, True)])
+async def test_of_receipts_not_so_many_wait_that_a_host_sends_no_more(
+    stream: Stream, tail: Tail, rows: int, goes_at_once: bool
+) -> None:
+    batch = asyncio.create_task(stream.batch())
+    await asyncio.sleep(0)  # it waits
+    for number in range(rows):
+        tail.add(replace(KEPT, seq=1 + number, sealed=b""))
+        stream.news(hurried=False)
+
+    for _ in range(5):  # turns of the loop, and no time
+        await asyncio.sleep(0)
+
+    assert batch.done() is goes_at_once
+    assert len(pb.AttachResponse.FromString(await batch).frames) == rows
 
 
 async def test_what_opens_the_stream_and_what_answers_comes_first(stream: Stream) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 
 import pytest
 from dispatch import errors
@@ -205,26 +204,6 @@ async def test_opened_names_the_posts_that_wait(relay: Relay) -> None:
     assert list((await again.got("opened")).opened.pending_message_ids) == [waits]
     await host.say(take=pb.Take(message_id=waits))
     assert await again.receipt(waits) == 1
-
-
-async def test_a_post_that_a_loss_of_power_took_back_is_posted_again_and_has_one_verdict(calm_relay: Relay) -> None:
-    pair, phone, host = await together(calm_relay)
-    waits = await phone.post(b"waits")
-    await host.got("handover")
-    await phone.got("handed_over")
-    await calm_relay.stop()
-    with closing(sqlite3.connect(calm_relay.data / "relay.sqlite3")) as db, db:
-        assert db.execute("DELETE FROM pending").rowcount == 1  # as it is where the disk never had it (ADR 11)
-    await calm_relay.start()
-    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
-    assert not (await phone.got("opened")).opened.pending_message_ids
-
-    assert await phone.post(b"waits") == waits
-    await takes(host, waits)
-
-    assert await phone.receipt(waits) == 1
-    assert (await host.got("deliver")).deliver.message_id == waits
-    assert phone.answered() == [waits]
 
 
 async def test_explained(relay: Relay) -> None:

@@ -162,14 +162,14 @@ class Desk:
             await line.bell.until(lambda: line.final or line.complete or _quiet(line), self._patience.sync_seconds)
 
     async def _thread(self, request: Request, say: Say, _: Hear) -> int:
-        from mobile_sim import proving  # noqa: PLC0415 -- what a proof is made of, which one command needs
-
         every = self._store.pairings.all()
         host = self._with_thread(request["host"], every)
-        if request.get("verify"):
-            return await proving.verify(self._phone, host, say)
-        if (file := request.get("export")) is not None:
-            return await proving.write(self._phone, host, Path(file), replace=request["force"], say=say)
+        if request.get("verify") or request.get("export") is not None:
+            from mobile_sim import proving  # noqa: PLC0415 -- what a proof is made of
+
+            if request.get("verify"):
+                return await proving.verify(self._phone, host, say)
+            return await proving.write(self._phone, host, Path(request["export"]), replace=request["force"], say=say)
         await self._sync(host)
         for pairing in every:
             if pairing.host_key == host.host_key:

@@ -242,11 +242,6 @@ class Reported:
 Op = Decide | Keep | Note | Acked | Stood | Called | CallLater | SetTarget | DropTarget | Erase | Sweep | Reported
 
 
-def relied_on(op: Op) -> bool:
-    """Say whether anybody relies on it once they hear of it, so that no loss of power may take it back (ADR 11)."""
-    return not (isinstance(op, Acked) or (isinstance(op, Decide) and op.event is Event.POSTED))
-
-
 # ---- what came of it
 
 

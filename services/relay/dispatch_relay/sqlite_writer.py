@@ -35,7 +35,6 @@ from dispatch_relay.log import (
     SetTarget,
     Stood,
     Sweep,
-    relied_on,
 )
 from dispatch_relay.presence import End
 from dispatch_relay.push import OwedCall
@@ -46,7 +45,6 @@ _STATUS = {RowKind.ACCEPTED: Status.ACCEPTED, RowKind.REFUSED: Status.REFUSED}
 
 
 def connect(path: Path, *, busy_seconds: float = 2.0) -> sqlite3.Connection:
-    """Open the file as all of us do: durable when committed, where nobody says else, and nothing of what was deleted stays."""
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
     db.execute("PRAGMA page_size = 8192")
     db.execute("PRAGMA journal_mode = WAL")
@@ -83,11 +81,8 @@ class _Thread:
 class Writer:
     """Applies ops to the database. Lives on the committer's thread after it is made."""
 
-    def __init__(self, db: sqlite3.Connection, *, thread_bytes: int, durable: bool = True) -> None:
-        """`durable`: False for a file that is made anew whenever something goes wrong, so that nothing waits for the disk."""
+    def __init__(self, db: sqlite3.Connection, *, thread_bytes: int) -> None:
         self._db = db
-        self._durable = durable
-        self._waits = True
         self._thread_bytes = thread_bytes
         self._known: dict[PairId, _Thread] = {}
         self._changed: set[_Thread] = set()  # in the transaction under way
@@ -111,7 +106,6 @@ class Writer:
         if len(self._known) > MOST_KNOWN:
             self._known.clear()
         try:
-            self._wait_for_the_disk(self._durable and any(relied_on(op) for op in ops))
             self._db.execute("BEGIN IMMEDIATE")
             results = [self._apply[type(op)](op) for op in ops]
             self._write_heads()
@@ -121,12 +115,6 @@ class Writer:
             self._roll_back()
             return [Failed(f"{type(failure).__name__}: {failure}")] * len(ops)
         return results
-
-    def _wait_for_the_disk(self, waits: bool) -> None:
-        """Have the next commit wait until the disk has it and all before it, or only until the operating system has."""
-        if waits is not self._waits:
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if waits else 'NORMAL'}")
-            self._waits = waits
 
     def close(self) -> None:
         self._db.close()

@@ -27,6 +27,9 @@ from dispatch_relay.tail import Tail
 MOST_IN_FLIGHT = 256
 """Posts of one stream that wait for their commit before no more are read."""
 
+MOST_UNHURRIED = 16
+"""Rows in no hurry that wait for company: half of those of which a host waits for receipts before it sends more."""
+
 NOTICES_AT_ONCE = 20
 """Notices that a host may say at once, with one more each second: each is written, logged and told to the phone."""
 
@@ -135,8 +138,8 @@ class Stream:
         self._wake.set()
 
     def news(self, *, hurried: bool) -> None:
-        """There is a row behind the cursor."""
-        if hurried:
+        """There is a row behind the cursor; of those in no hurry not too many wait for company."""
+        if hurried or self._tail.head_seq - self.cursor >= MOST_UNHURRIED:
             self._wake.set()
         else:
             self._await_company()

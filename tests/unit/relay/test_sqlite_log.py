@@ -5,23 +5,16 @@ from __future__ import annotations
 import os
 import resource
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dispatch import errors
-from dispatch_relay import sqlite_version
-from dispatch_relay.log import Acked, Done, Erase, Failed, Op, Stood, Sweep
-from dispatch_relay.presence import End, Presence
+from dispatch_relay.log import Done, Failed
 from dispatch_relay.seats import OneRelay
 from dispatch_relay.sqlite_log import SqliteLog
-from dispatch_relay.sqlite_writer import Writer, connect
-from dispatch_relay.verdict import Event
 
-from tests.support.log_contract import PAIR, ROOMY, check_log, done, happened, kept, posted, result
-
-NORMAL, FULL = 1, 2
-"""https://www.sqlite.org/pragma.html#pragma_synchronous"""
+from tests.support.log_contract import PAIR, ROOMY, check_log, done, kept, posted, result
 
 
 async def test_sqlite_keeps_the_contract_of_the_log(tmp_path: Path) -> None:
@@ -85,32 +78,6 @@ async def test_what_is_not_a_database_is_refused(tmp_path: Path) -> None:
     path.write_bytes(os.urandom(8_192))
     with pytest.raises(errors.StoreFailed):
         await SqliteLog.open(path)
-
-
-@pytest.mark.parametrize(
-    ("ops", "waits"),
-    [
-        ([posted("one")], False),
-        ([posted("one"), Acked(PAIR, End.PHONE, 0)], False),
-        ([posted("one"), posted("two", event=Event.POSTED_IN_VAIN)], True),
-        ([posted("one"), happened("one", Event.TAKEN)], True),
-        ([kept("one")], True),
-        ([Stood(PAIR, End.HOST, Presence())], True),
-        ([Erase(PAIR, 1)], True),
-        ([Sweep(1)], True),
-    ],
-)
-def test_a_commit_waits_for_the_disk_if_anybody_relies_on_it(ops: Sequence[Op], waits: bool, tmp_path: Path) -> None:
-    sqlite_version.upgrade(tmp_path / "log.sqlite3")
-    db = connect(tmp_path / "log.sqlite3")
-    writer = Writer(db, thread_bytes=ROOMY)
-    for before in ([posted("zero")], [kept("zero")]):  # whatever the one before it did
-        writer.commit(before)
-
-        assert all(isinstance(one, Done) for one in writer.commit(ops))
-
-        assert db.execute("PRAGMA synchronous").fetchone() == ((FULL if waits else NORMAL),)
-    writer.close()
 
 
 async def test_commits_are_told_to_whoever_counts(tmp_path: Path) -> None:
