@@ -16,6 +16,7 @@ from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.device.home import Home
 from dispatch.words import Language
 from mobile_sim.model import Model
+from mobile_sim.tui.phone_app import PhoneApp
 
 from tests.support.host_end import HostEnd
 from tests.support.phone_model import ModelServer, says
@@ -313,6 +314,27 @@ async def test_a_computer_that_is_away_is_shown_with_its_cause_and_another_is_on
         await screen.shows("✓ done")
 
     assert (len(desk.ran), len(attic.ran)) == (0, 1)
+
+
+async def test_a_window_that_another_lies_on_has_what_changed_when_the_person_comes_back_to_it(
+    phone: SeededPhone, relay: Relay
+) -> None:
+    # It had the computers as they were before: right after pairing, it could say that there is none.
+    mind, device = phone.pair(relay.trust, [relay.address])
+    desk = HostEnd(mind, device, relay.address)
+    async with desk, phone_screen(phone.path, patience=phone.patience) as screen:
+        await screen.press("f2")
+        await screen.shows("Computers", "desk  reachable")
+        await screen.press("p")
+        await screen.shows("Pair with a computer")
+        await desk.close()
+        app = screen.app
+        assert isinstance(app, PhoneApp)
+        await until(lambda: app.status["hosts"][0]["reachability"] == "absent")
+
+        await screen.press("escape")
+
+        await screen.shows("Computers", "desk  absent")
 
 
 @pytest.mark.big

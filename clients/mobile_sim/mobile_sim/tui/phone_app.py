@@ -141,8 +141,9 @@ class PhoneApp(App[None]):
         if self.host is None and threads and (self.status["hosts"] or self.thread not in threads):
             await self.choose(threads[0])
         self._show_head()
-        if isinstance(self.screen, HostsPage):
-            self.screen.load()
+        for screen in self.screen_stack:  # also one that another window lies on: the person comes back to it
+            if isinstance(screen, HostsPage):
+                screen.load()
 
     async def _show_changed(self) -> None:
         changed, self._changed = list(self._changed.values()), {}

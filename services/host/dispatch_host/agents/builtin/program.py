@@ -5,9 +5,7 @@ Called by worker.py with a Request; gives exactly one Result or NotDone and emit
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +31,6 @@ from dispatch_host.scope import (
 Tool = Callable[[Query, Bench], Findings]
 _CHOICES = 20
 _REMEMBERED = 500  # files that a follow-up may refer to
-_COLLECTED_AFTER = 100_000
-"""New containers between two looks for cycles, where Python has hundreds: a CSV is rows by the million, and none is in one."""
 
 
 def run(
@@ -43,7 +39,7 @@ def run(
     """Do one task. Raises only what is a defect. `bound` hears how long any file that is written now may become."""
     if (found := errand.understand(request.text, request.parts)) is not None:
         return Outcome(Result(""), errand=found)
-    with _seldom_collected(), Scope(request.folders, keep_out=request.keep_out, inbox=request.inbox) as scope:
+    with Scope(request.folders, keep_out=request.keep_out, inbox=request.inbox) as scope:
         try:
             if request.records is not None and (request.plan is not None or request.undo):
                 return Outcome(_change(request, request.records, scope, emit, bound))
@@ -53,16 +49,6 @@ def run(
         except Refused as refused:  # what was there when it was looked for, and is not when it is used
             text = f"{code(refused.path)} is {refused.reason}. Nothing was changed."
             return Outcome(NotDone(NotDoneReason.INPUT_UNREADABLE, text))
-
-
-@contextlib.contextmanager
-def _seldom_collected() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(_COLLECTED_AFTER, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _change(
