@@ -16,7 +16,6 @@ from dispatch.channel import COMPANY_SECONDS
 BEGIN_MS = 1_700_000_000_000
 """When a count begins, ms since 1970."""
 
-
 _ROUNDING_SECONDS = 1e-6
 """By how much a sum of seconds may be off."""
 

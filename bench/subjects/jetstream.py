@@ -19,7 +19,7 @@ STREAM = "bench"
 _KEPT_BYTES = 256 * 1024 * 1024
 """What the stream keeps at most; the oldest goes first, as in a relay's thread."""
 
-API_SECONDS = 60.0
+_API_SECONDS = 60.0
 """How long the server may take to make or forget a consumer: nobody measures that."""
 
 
@@ -84,7 +84,7 @@ class JetStream(NatsCore):
         await super().start()
         try:
             self._manager = await nats.connect(self.url)
-            await self._manager.jetstream(timeout=API_SECONDS).add_stream(
+            await self._manager.jetstream(timeout=_API_SECONDS).add_stream(
                 name=STREAM, subjects=["js.>"], storage=StorageType.FILE, max_bytes=_KEPT_BYTES
             )
         except Error as failure:
@@ -108,8 +108,8 @@ class JetStream(NatsCore):
             deliver_policy=DeliverPolicy.NEW,
         )
         try:
-            await self._manager.jetstream(timeout=API_SECONDS).add_consumer(STREAM, config)
-            line.forget = partial(self._manager.jetstream(timeout=API_SECONDS).delete_consumer, STREAM, name)
+            await self._manager.jetstream(timeout=_API_SECONDS).add_consumer(STREAM, config)
+            line.forget = partial(self._manager.jetstream(timeout=_API_SECONDS).delete_consumer, STREAM, name)
         except Error as failure:
             raise Lost(repr(failure)) from failure
         return line

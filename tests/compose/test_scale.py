@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose.stack import DOCKER, Stack
-from tests.support.ports import address_to_come_back_to
+from tests.support.ports import port_to_come_back_to
 from tests.support.processes import Event, run
 from tests.support.waiting import DEADLINE_SECONDS, until_so
 from tests.support.world import ACCOUNT, PASSWORD, World
@@ -27,8 +27,7 @@ from tests.support.world import ACCOUNT, PASSWORD, World
 pytestmark = pytest.mark.timeout(900)
 
 PORTS = {
-    f"DISPATCH_{name}_PORT": address_to_come_back_to().rpartition(":")[2]
-    for name in ("PAIRING", "PAIRING_WEB", "RELAY", "RELAY_WEB")
+    f"DISPATCH_{name}_PORT": str(port_to_come_back_to()) for name in ("PAIRING", "PAIRING_WEB", "RELAY", "RELAY_WEB")
 }
 STACK = Stack("dispatch-test-scale", scale=True, environment={**PORTS, "DISPATCH_NETWORK": "10.73.9"})
 SERVER = f"localhost:{PORTS['DISPATCH_PAIRING_PORT']}"

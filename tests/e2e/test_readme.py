@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.ports import address_to_come_back_to
+from tests.support.ports import port_to_come_back_to
 from tests.support.processes import BIN, ENVIRONMENT
 from tests.support.waiting import DEADLINE_SECONDS
 
@@ -73,7 +73,7 @@ async def test_a_newcomer_types_what_readme_says_and_gets_an_answer(tmp_path: Pa
     assert BIN == ROOT / ".venv" / "bin"  # what README puts in front of PATH
     (tmp_path / "Documents").mkdir()
     (tmp_path / "Documents" / "report.txt").write_text("hello\n")
-    ports = {port: address_to_come_back_to().rpartition(":")[2] for port in ("7001", "7002")}
+    ports = {port: str(port_to_come_back_to()) for port in ("7001", "7002")}
     on_host, on_phone = blocks()
     path, add, pairing, relay, login, folder, run, pair = on_host
     async with terminal(tmp_path, ports) as first, terminal(tmp_path, ports) as second:

@@ -197,14 +197,6 @@ async def test_board_and_rules_find_each_of_several_services_and_see_the_bus_and
 
             await until_so(so)
 
-        async def everywhere(name: str, of: Iterable[str]) -> None:
-            expected = set(of)
-
-            async def so() -> bool:
-                return set(await where(name)) == expected
-
-            await until_so(so)
-
         async def hold(name: str, instances: Iterable[str]) -> None:
             expected = {(name, instance) for instance in instances}
 
@@ -219,7 +211,8 @@ async def test_board_and_rules_find_each_of_several_services_and_see_the_bus_and
 
         await prometheus.finds_all(HERE)
         for name in {series.name for query in HERE.values() for series in named_series(query)} - {"up"}:
-            await everywhere(name, relays if name.startswith("dispatch_relay_") else pairings)
+            of = relays if name.startswith("dispatch_relay_") else pairings
+            await found(f"count by (instance) ({name})", of)
         await found('dispatch_relay_channels{side="front"} == 1', [relays[1]])
         await found('dispatch_relay_channels{side="seat"} == 1', [relays[0]])
         await found("dispatch_relay_seats == 1", [relays[0]])

@@ -68,9 +68,8 @@ async def test_kept_keys_let_people_in_while_the_pairing_service_is_away(calm_re
 async def test_trust_that_is_too_old_lets_nobody_in_and_keeps_who_is_there(calm_relay: Relay) -> None:
     await calm_relay.stop()
     await calm_relay.start(trust_stale_seconds=10)
-    await calm_relay.metric_above(
-        "dispatch_relay_trust_feed_connected", 0
-    )  # what it heard before it stopped lets people in, too
+    # What it heard before it stopped lets people in, too: this is about what it hears now.
+    await calm_relay.metric_above("dispatch_relay_trust_feed_connected", 0)
     calm_relay.trust.silent.set()
     pair = calm_relay.pair()
     phone = await calm_relay.attach(pair.phone)

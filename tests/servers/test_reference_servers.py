@@ -11,7 +11,7 @@ import pytest
 from dispatch_host.scope import Folder
 
 from tests.support.connector_world import YES, ConnectorWorld, asked, failure
-from tests.support.ports import address_to_come_back_to
+from tests.support.ports import port_to_come_back_to
 from tests.support.waiting import until_so
 
 BIN = Path(__file__).parent / "node_modules" / ".bin"
@@ -67,7 +67,7 @@ async def test_the_everything_server_by_standard_streams(world: ConnectorWorld) 
 
 
 async def test_the_everything_server_by_http(world: ConnectorWorld) -> None:
-    port = int(address_to_come_back_to().rpartition(":")[2])
+    port = port_to_come_back_to()
     environment = {**world.environment, "PORT": str(port)}
     server = await asyncio.create_subprocess_exec(
         str(BIN / "mcp-server-everything"),

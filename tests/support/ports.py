@@ -43,3 +43,8 @@ def address_to_come_back_to() -> str:
         with contextlib.suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return f"127.0.0.1:{port}"
+
+
+def port_to_come_back_to() -> int:
+    """Give the port alone."""
+    return int(address_to_come_back_to().rpartition(":")[2])

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from tests.support.ports import address_to_come_back_to
+from tests.support.ports import port_to_come_back_to
 
 CLIENT_ID = "dispatch"
 CLIENT_SECRET = "very secret: 100% of it"
@@ -61,7 +61,7 @@ class TinyProvider:
     """Everything it ever gave out that nobody else may see."""
     _challenges: dict[str, tuple[str, str]] = field(default_factory=dict)
     _server: ThreadingHTTPServer | None = None
-    _port: int = field(default_factory=lambda: int(address_to_come_back_to().rpartition(":")[2]))
+    _port: int = field(default_factory=port_to_come_back_to)
 
     def __enter__(self) -> TinyProvider:
         self.start()

@@ -29,6 +29,10 @@ async def scrape(address: str) -> bytes:
     return await asyncio.to_thread(read)
 
 
+CALM = {"DISPATCH_RELAY_LEASE_MS": "15000"}
+"""For a relay of which no host is lost but by what a test does, however busy this machine is."""
+
+
 class World:
     """Starts what a test asks for and ends all of it. Use as an async context manager."""
 

@@ -18,7 +18,7 @@ from tests.support.push_service import PushService
 from tests.support.shared_chromium import SharedChromium, chromium_program
 from tests.support.tray import Tray
 from tests.support.waiting import DEADLINE_SECONDS
-from tests.support.world import World
+from tests.support.world import CALM, World
 from tests.web_phone.pocket import Pocket
 from tests.web_phone.screen import Screen
 
@@ -44,9 +44,7 @@ def site(bundle: Path) -> Iterator[PhoneSite]:
 @pytest.fixture
 async def world(tmp_path: Path, site: PhoneSite) -> AsyncIterator[World]:
     """Services that let the page's origin in, and a host that is signed in, with some files."""
-    async with World(
-        tmp_path, relay_env={"DISPATCH_RELAY_LEASE_MS": "15000"}
-    ) as world:  # no host is lost but by what a test does
+    async with World(tmp_path, relay_env=CALM) as world:
         await world.services_for_browsers(site.origin)
         files = tmp_path / "files"
         files.mkdir()

@@ -23,12 +23,12 @@ from tests.support.processes import run
 from tests.support.push_service import Browser
 from tests.support.tray import Shown, Tray
 from tests.support.waiting import DEADLINE_SECONDS, until, until_so
-from tests.support.world import World
+from tests.support.world import CALM, World
 from tests.web_phone.screen import Screen
 
 # Nobody waits for more to come, or for a minute to be over.
 _PROMPT = {
-    "DISPATCH_RELAY_LEASE_MS": "15000",
+    **CALM,
     "DISPATCH_RELAY_PUSH_NETWORKS": "127.0.0.0/8,::1/128",
     "DISPATCH_RELAY_PUSH_GROUP_MS": "1",
     "DISPATCH_RELAY_PUSH_NEWS_GAP_MS": "1",

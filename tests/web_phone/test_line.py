@@ -16,7 +16,7 @@ from tests.support.processes import run
 from tests.support.proxy import Proxy
 from tests.support.shared_chromium import downloaded
 from tests.support.waiting import until, until_so
-from tests.support.world import World
+from tests.support.world import CALM, World
 from tests.web_phone.screen import Screen
 
 QUESTION = "What are the largest files?"
@@ -45,7 +45,7 @@ async def proxy() -> AsyncIterator[Proxy]:
 @pytest.fixture
 async def world(tmp_path: Path, site: PhoneSite, proxy: Proxy) -> AsyncIterator[World]:
     """Services whose relay browsers reach by the proxy only, and a host with one file."""
-    async with World(tmp_path, relay_env={"DISPATCH_RELAY_LEASE_MS": "15000"}) as world:
+    async with World(tmp_path, relay_env=CALM) as world:
         await world.services_for_browsers(site.origin, web=str(proxy.target), advertise=proxy.address)
         files = world.folder / "files"
         files.mkdir()

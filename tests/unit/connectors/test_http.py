@@ -22,7 +22,7 @@ from dispatch_host.connectors.meter import Meter
 from dispatch_host.weight import MOST_VALUES
 
 from tests.support.connector_world import SERVER, YES, ConnectorWorld, failure
-from tests.support.ports import address_to_come_back_to
+from tests.support.ports import port_to_come_back_to
 from tests.support.waiting import DEADLINE_SECONDS, until
 
 ALWAYS_YES = [YES] * 8
@@ -62,7 +62,7 @@ async def world(tmp_path: Path) -> AsyncIterator[ConnectorWorld]:
 @pytest.mark.big
 async def test_a_server_by_url_is_used_like_any_and_opened_anew_when_it_was_away(world: ConnectorWorld) -> None:
     work = world.work("web", replies=ALWAYS_YES)
-    async with serving(world, port=int(address_to_come_back_to().rpartition(":")[2])) as port:
+    async with serving(world, port=port_to_come_back_to()) as port:
         world.defines(web=entry(port))
         assert (await world.calls(work, "web__echo", text="hello"))["text"] == "hello"
         calling = asyncio.create_task(world.calls(work, "web__hang"))
