@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from tests.support.processes import Event, run
 from tests.support.terminal import Terminal
-from tests.support.waiting import until_so
+from tests.support.waiting import until, until_so
 from tests.support.world import World
 
 QUESTION = "show the top 5 rows of the csv"
@@ -29,6 +31,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def host(world: World, *words: str) -> tuple[int, list[Event]]:
     return await run("dispatch-host", *words, "--home", world.home("desk"))
+
+
+def shown_on_the_phone(world: World) -> str:
+    """Give the question that an answer is for: it is noted behind the line that shows it, and a phone may be killed in between."""
+    with contextlib.closing(sqlite3.connect(Path(world.home("pocket")) / "phone.db")) as connection:
+        ((question_id,),) = connection.execute("SELECT shown_question FROM tasks").fetchall()
+    return bytes(question_id).hex()
 
 
 @pytest.mark.big
@@ -165,6 +174,7 @@ async def test_a_question_outlasts_relay_pairing_service_and_whoever_watched(wor
     question = await watching.event("asking")
     relay, server, seen = world.relay_address, world.server, len(desk.events)
 
+    await until(lambda: shown_on_the_phone(world) == question["question_id"])
     watching.signal(signal.SIGKILL)
     await watching.ended()
     await world.relay.stop()

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import tempfile
@@ -34,6 +35,9 @@ from tests.support.world import World
 
 _BUILD_TRIES = 4
 
+_BROKEN = re.compile(rb"""Traceback(?s:.{,4000})|[^\n]*"a library warns"[^\n]*"where"[^\n]*""")
+"""As `dispatch.runtime.logs` writes the second."""
+
 # Python runs this before anything else; only a worker of the assistant does something in it. It notes that its task is run,
 # which is how the laboratory counts runs, and waits for as long as tasks are held.
 _CUSTOMS = """\
@@ -48,6 +52,12 @@ if "dispatch_host.agents.builtin.worker" in sys.orig_argv:
     while os.path.exists({hold!r}) and os.getppid() == _parent:
         time.sleep(0.02)
 """
+
+
+def broken(said: bytes) -> str:
+    """Give what is on a standard error of an exception that nobody took; empty if there is none."""
+    found = _BROKEN.search(said)
+    return found[0].decode(errors="replace") if found else ""
 
 
 class Laboratory(World):
@@ -223,8 +233,9 @@ class Laboratory(World):
         return self._runs.read_text().split().count(token) if self._runs.exists() else 0
 
     def tracebacks(self) -> list[str]:
-        """Name the programs that printed a traceback."""
-        return [f"{one.words[0]} printed a traceback" for one in self.processes if b"Traceback" in one.stderr]
+        """Give what the programs printed from a traceback on, and what they wrote of one that a library gave them."""
+        found = [(one.words[0], broken(bytes(one.stderr))) for one in self.processes]
+        return [f"{program} printed: {words}" for program, words in found if words]
 
     def keep_logs(self, into: Path) -> None:
         """Write what each process said, for whoever looks into a failure."""

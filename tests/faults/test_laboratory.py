@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from tests.faults.__main__ import run
 from tests.faults.cells import BY_NAME
 from tests.faults.faults import FAULTS, Fault, Harm, Lasts
-from tests.faults.laboratory import Laboratory
+from tests.faults.laboratory import Laboratory, broken
 from tests.faults.network import Direction, Part
 from tests.faults.pulse import Pulse
 from tests.faults.report import Report
@@ -28,6 +29,33 @@ CELLS = [BY_NAME[f"{part}-corrupt-unsent"] for part in ("host", "relay", "pairin
 
 def report() -> Report:
     return Report(seed=1, lease_ms=1_500, full=False)
+
+
+_A_LIBRARY_FAILS = """
+import logging
+from dispatch.runtime.logs import configure, get_logger
+configure(service="relay")
+get_logger().info("serving")
+try:
+    raise OSError("hunter2")
+except OSError:
+    logging.getLogger("grpc").error("of a library's", exc_info=True)
+"""
+_IT_FAILS = """
+import sys
+print("serving", file=sys.stderr)
+1 / 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "found"), [(_A_LIBRARY_FAILS, "OSError at <module>"), (_IT_FAILS, "ZeroDivisionError")]
+)
+def test_an_exception_that_nobody_took_is_found_on_standard_error(code: str, found: str) -> None:
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stderr
+
+    assert found in broken(said)
+    assert not broken(said.splitlines()[0]), "what comes before it is no failure"
 
 
 async def test_without_a_laboratory_the_matrix_is_printed_and_each_cell_failed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Callable, MutableMapping
@@ -65,6 +66,23 @@ def rendered(_logger: object, _method: str, event: MutableMapping[str, Any]) -> 
     return _as_json(event)
 
 
+class _Libraries(logging.Handler):
+    """Writes what a library warns of as a line like ours: who says it and where, never its words, which may quote what it read."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it."""
+        get_logger().log(
+            record.levelno,
+            "a library warns",
+            library=record.name,
+            said_at=f"{record.module}:{record.lineno}",
+            exc_info=record.exc_info[1] if record.exc_info else None,
+        )
+
+
+_libraries = _Libraries(logging.WARNING)
+
+
 def configure(*, stream: TextIO | None = None, service: str, now_ns: Callable[[], int] = time.time_ns) -> None:
     """Set up logging of this process. Called once, by `app.py`. `now_ns` tells the time, ns since 1970."""
 
@@ -86,6 +104,7 @@ def configure(*, stream: TextIO | None = None, service: str, now_ns: Callable[[]
         logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
         cache_logger_on_first_use=True,
     )
+    logging.getLogger().addHandler(_libraries)  # one that is there already is not added again
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:

@@ -15,9 +15,12 @@ from dispatch_pairing import signer as signers
 from dispatch_pairing.bell import Bell
 from dispatch_pairing.passwords import Cost, Passwords, acceptable
 from dispatch_pairing.sql import SqlStore, open_sqlite
+from dispatch_pairing.sql.dialect import SQLITE, sqlite_engine
+from sqlalchemy import event
 
 from tests.support.pairing_repository import an_account, check_repository
 from tests.support.pairing_service import CHEAP
+from tests.support.waiting import until
 
 
 async def test_sqlite_does_what_every_store_must(tmp_path: Path) -> None:
@@ -49,6 +52,33 @@ async def test_what_was_written_survives_and_is_safe_against_power_loss(tmp_path
         assert await kept.accounts.all() == [an_account()]
     await store.close()
     assert file.exists()
+
+
+@pytest.mark.parametrize("mode", ["read", "write"])
+async def test_a_caller_who_hangs_up_at_the_end_does_not_cost_a_connection(
+    mode: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was cut off while it was reset: thrown away, with a traceback of the pool's among the lines of the log."""
+    await (await open_sqlite(tmp_path / "pairing.db")).close()
+    engine = sqlite_engine(tmp_path / "pairing.db")
+    store, connected, given_back = SqlStore(engine, SQLITE), list[object](), list[object]()
+    event.listen(engine.sync_engine, "connect", lambda connection, _: connected.append(connection))
+    event.listen(engine.sync_engine, "checkin", lambda connection, _: given_back.append(connection))
+
+    async def call() -> None:
+        async with store.read() if mode == "read" else store.write() as kept:
+            await kept.accounts.all()
+
+    calling = asyncio.create_task(call())
+    event.listen(engine.sync_engine, "reset", lambda *_: calling.cancel(), once=True)
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    await until(lambda: given_back)
+    await call()
+
+    assert len(connected) == 1
+    assert not caplog.records
+    await store.close()
 
 
 async def test_two_processes_may_make_the_same_store_at_once(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,10 +16,12 @@ from dispatch.runtime.logs import configure, get_logger
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    stream = io.StringIO()
+    stream, before = io.StringIO(), set(logging.getLogger().handlers)
     configure(stream=stream, service="relay")
     yield stream
     structlog.reset_defaults()
+    for handler in set(logging.getLogger().handlers) - before:
+        logging.getLogger().removeHandler(handler)
 
 
 def test_a_line_of_another_thread_names_its_service_too(lines: io.StringIO) -> None:
@@ -53,3 +56,28 @@ def test_what_is_no_json_is_written_as_python_shows_it(lines: io.StringIO) -> No
 
     line = json.loads(lines.getvalue())
     assert (line["result"], line["mode"]) == ("{1, 2}", "<class 'object'>")
+
+
+def test_what_a_library_warns_of_is_a_line_without_its_words(lines: io.StringIO) -> None:
+    # It was the library's own text with a traceback, between our lines: no reader of JSON could take it, and it may quote secrets.
+    library = logging.getLogger("sqlalchemy.pool")
+    try:
+        raise ValueError("hunter2")
+    except ValueError:
+        library.error("Exception about %s", "hunter2", exc_info=True)
+    library.warning("hunter2")
+    library.info("nothing that anybody waits for")
+
+    failed, warned = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert (failed["event"], failed["library"], failed["level"]) == ("a library warns", "sqlalchemy.pool", "error")
+    assert failed["where"].startswith("ValueError at test_what_a_library_warns_of_is_a_line_without_its_words")
+    assert (warned["level"], warned["said_at"].partition(":")[0], "where" in warned) == ("warning", "test_logs", False)
+    assert "hunter2" not in lines.getvalue()
+
+
+def test_a_library_is_heard_once_however_often_logging_is_set_up(lines: io.StringIO) -> None:
+    configure(stream=lines, service="relay")
+
+    logging.getLogger("grpc").warning("something")
+
+    assert len(lines.getvalue().splitlines()) == 1

@@ -5,6 +5,7 @@ Called by the modules beside it. All else is SQLAlchemy Core, the same for both.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,14 @@ def postgres_engine(address: DatabaseAddress, *, patient: bool = False) -> Async
         pool_timeout=_ANSWER_SECONDS,
         pool_pre_ping=True,  # a server that was started again costs nobody a call
     )
+
+
+async def give_back(connection: AsyncConnection) -> None:
+    """End with a connection, also when whoever used it is cancelled meanwhile: a caller who hangs up must not cost the pool one.
+
+    Who is cancelled does not wait for it. A connection that is cut off in its last words is thrown away with a loud complaint.
+    """
+    await asyncio.shield(connection.close())
 
 
 class translated:  # noqa: N801 -- reads as a verb where it is used

@@ -18,7 +18,16 @@ from sqlalchemy import Connection, delete, insert, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from dispatch_pairing import tables as t
-from dispatch_pairing.sql.dialect import POSTGRES, SQLITE, Dialect, postgres_engine, reached, sqlite_engine, translated
+from dispatch_pairing.sql.dialect import (
+    POSTGRES,
+    SQLITE,
+    Dialect,
+    give_back,
+    postgres_engine,
+    reached,
+    sqlite_engine,
+    translated,
+)
 
 FIRST = "0001"
 """What every store had before there were revisions."""
@@ -87,7 +96,7 @@ async def _locked(place: Place) -> AsyncIterator[AsyncConnection]:
                     yield connection
                     await connection.run_sync(_check_references)
             finally:
-                await connection.close()
+                await give_back(connection)
     finally:
         await engine.dispose()
 

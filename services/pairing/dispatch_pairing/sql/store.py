@@ -17,7 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from dispatch_pairing.sql import schema
 from dispatch_pairing.sql.accounts import SqlAccounts
 from dispatch_pairing.sql.devices import SqlDevices
-from dispatch_pairing.sql.dialect import POSTGRES, SQLITE, Dialect, postgres_engine, reached, sqlite_engine, translated
+from dispatch_pairing.sql.dialect import (
+    POSTGRES,
+    SQLITE,
+    Dialect,
+    give_back,
+    postgres_engine,
+    reached,
+    sqlite_engine,
+    translated,
+)
 from dispatch_pairing.sql.history import SqlHistory
 from dispatch_pairing.sql.offers import SqlOffers
 from dispatch_pairing.sql.pairings import SqlPairings
@@ -43,7 +52,7 @@ class SqlStore:
                 async with connection.begin():
                     yield _repositories(connection)
             finally:
-                await connection.close()
+                await give_back(connection)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Repositories]:
@@ -58,7 +67,7 @@ class SqlStore:
                             await connection.exec_driver_sql(self._dialect.lock)
                         yield _repositories(connection)
                 finally:
-                    await connection.close()
+                    await give_back(connection)
 
     async def close(self) -> None:
         """Close every connection."""
