@@ -150,6 +150,36 @@ async def test_a_no_on_either_side_ends_it_for_both(host: Device, phone: Device,
     assert host.committed == []
 
 
+async def test_a_host_that_is_stopped_while_it_keeps_the_pairing_keeps_it_and_does_not_tell_the_phone_no(
+    host: Device, phone: Device
+) -> None:
+    """The host had the pairing, the phone heard that it was refused: a phone that nobody holds was paired for good."""
+    keeping, go_on = asyncio.Event(), asyncio.Event()
+
+    async def commit(paired: Paired) -> None:
+        keeping.set()
+        await go_on.wait()
+        host.committed.append(paired)
+
+    host.commit = commit  # type: ignore[method-assign] # the test's own seam: this disk takes its time
+    showing = asyncio.create_task(host.show_codes())
+    link = await host.person.links.get()
+    scanning = asyncio.create_task(phone.scan(link))
+    await keeping.wait()
+
+    showing.cancel()
+    asyncio.get_running_loop().call_soon(go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await showing
+
+    assert len(host.committed) == 1
+    async with host.client() as client:
+        # The first end of an offer counts: had the host told another one, the phone would hear of that.
+        await client.end_offer(read_link(link).offer_id, errors.HandshakeFailed.reason)
+    with pytest.raises(errors.HandshakeFailed):
+        await scanning
+
+
 async def test_a_paired_phone_gets_a_grant_that_the_host_can_check_by_itself(host: Device, phone: Device) -> None:
     on_host, _ = await meet(host, phone)
     assert isinstance(on_host, Paired)

@@ -23,6 +23,7 @@ from mobile_sim.desk import Desk, opened_desk
 
 from tests.support.pairing_device import PASSWORD
 from tests.support.pairing_service import PairingService
+from tests.support.waiting import until
 
 Event = dict[str, Any]
 
@@ -169,6 +170,32 @@ async def test_when_the_host_says_no_nothing_of_it_is_kept(phone: Phone, host: H
 
     assert (phone.events[-1]["event"], phone.events[-1]["reason"]) == ("not_paired", "PAIRING_REFUSED")
     assert phone.secrets() == []
+
+
+async def test_a_person_who_stops_waiting_after_their_yes_keeps_the_pairing_until_the_host_is_heard(
+    phone: Phone, host: Host
+) -> None:
+    """The host may just have completed it. It was forgotten here, and stood there."""
+    await phone.login()
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def undecided(code: str, peer: str) -> bool:
+        asked.set()
+        return await answer.wait()
+
+    host.same = undecided  # type: ignore[method-assign] # the fake's own seam: this person takes their time
+    async with host.pairing():
+        pairing = asyncio.create_task(phone.do("pair", link=await host.links.get()))
+        await asked.wait()
+        await until(phone.secrets)
+
+        pairing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await pairing
+
+    assert len(phone.secrets()) == 1
+    assert await phone.do("hosts") == 0
+    assert [event["state"] for event in phone.events] == ["provisional"]
 
 
 async def test_a_host_of_another_account_can_not_be_paired(phone: Phone, host: Host) -> None:

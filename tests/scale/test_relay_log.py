@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import pytest
+from dispatch import errors
 from dispatch.ids import PairId
 from dispatch.runtime.database import DatabaseAddress, parse_database
 from dispatch_relay.log import Acked, Decide, Done, Failed, Keep, Log, Op, Sweep
@@ -229,6 +232,40 @@ async def test_a_take_that_nobody_waits_for_any_more_leaves_no_seat(
         await until_so(lambda: sql.fetchval(waits))
         taking.cancel()
         await asyncio.wait([taking])
+
+    async def free() -> bool:
+        return int(await sql.fetchval("SELECT count(*) FROM seat")) == 0
+
+    await until_so(free)
+
+
+class CutOff:
+    """A pool whose connections break when they are given back."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def acquire(self, **within: float) -> AsyncIterator[object]:
+        async with self._pool.acquire(**within) as db:
+            yield db
+        raise ConnectionError("cut off")
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+async def test_a_seat_of_which_nobody_heard_for_a_connection_that_broke_at_the_end_is_given_back(
+    opened: Open, sql: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """It was noted as ours without a room, so that nobody watched over the pairing, nor gave it back."""
+    store = await opened()
+    cut_off: Any = CutOff(store.seats._pool)
+    store.seats._pool = cut_off
+
+    with pytest.raises(errors.StoreFailed):
+        await store.seats.take(PAIR)
+    assert store.seats.number(PAIR) is None
 
     async def free() -> bool:
         return int(await sql.fetchval("SELECT count(*) FROM seat")) == 0

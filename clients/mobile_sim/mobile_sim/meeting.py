@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from dispatch import errors
@@ -102,6 +103,9 @@ async def meet(phone: Phone, link: str, *, say: Say, hear: Hear, patience: Patie
         # The host may have completed the pair: its first session tells, now or within ten minutes.
         if not kept or not await _in_session(phone, kept[0], patience):
             raise
+    except asyncio.CancelledError:
+        # Nor does it do this: whoever stops waiting may do so when the host has just completed it.
+        raise
     except BaseException:
         if kept:
             phone.forget(kept[0].pair_id)

@@ -14,6 +14,7 @@ from typing import Protocol
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.device.pairing_client import PairingClient
+from dispatch.files.threads import to_its_end
 from dispatch.ids import OfferId, Rng
 from dispatch.pairing.ceremony import Ceremony, CeremonyFailed, Failure, Outgoing, Paired, State
 from dispatch.pairing.host import HostCeremony
@@ -169,8 +170,11 @@ class _Side:
                             )
                         coming = asyncio.ensure_future(anext(events))
         except BaseException as failure:
-            if self._ceremony.state is State.PAIRED and self._committed is not None and isinstance(failure, Exception):
-                return self._committed  # only the last word did not go out, and the first session makes up for that
+            if self._ceremony.state is State.PAIRED and self._committed is not None:
+                # Only the last word did not go out, and the first session makes up for that. Nobody is told that it was refused.
+                if isinstance(failure, Exception):
+                    return self._committed
+                raise
             error = _why(failure)
             await self._end(error)
             if error is None:
@@ -218,8 +222,7 @@ class _Side:
         """Commit what the machine has just given, then send. Repeats a step until the service has it."""
         result = self._ceremony.result
         if result is not None and result != self._committed:
-            await self._commit(result)
-            self._committed = result
+            await to_its_end(self._keep(result))
         for step in steps:
             while True:
                 try:
@@ -231,6 +234,11 @@ class _Side:
                     if self._ceremony.state is State.PAIRED:
                         break  # our side stands; the phone learns it from the first session
                     raise
+
+    async def _keep(self, result: Paired) -> None:
+        """Commit, to the end also when whoever waits has gone: a pair that is half kept would be one for the other side only."""
+        await self._commit(result)
+        self._committed = result
 
     async def _end(self, error: errors.DispatchError | None) -> None:
         """Drop the keys and end the offer at the service, unless it ended it itself."""

@@ -139,11 +139,13 @@ class Partial:
 
     def check(self) -> None:
         """Make sure that it is what was named, and on the disk. Raises FileChanged, with nothing left behind."""
-        if self._at != self.file.size or self._hasher.digest() != self.file.sha256:
-            self.drop()
-            raise errors.FileChanged("the bytes do not fit the digest")
-        with self._using, self._storing():
-            if not self.closed:
+        with self._using:
+            if self.closed:
+                return
+            if self._at != self.file.size or self._hasher.digest() != self.file.sha256:
+                self.drop()
+                raise errors.FileChanged("the bytes do not fit the digest")
+            with self._storing():
                 os.fsync(self._fd)
 
     def drop(self) -> None:

@@ -142,7 +142,7 @@ class ThreadService:
             async with asyncio.TaskGroup() as group:
                 receiving = group.create_task(self._receive(framed, room, stream))
                 sending = group.create_task(self._send(framed, room, stream))
-                error = await stream.ended
+                error = await asyncio.shield(stream.ended)  # it ends when the room says so, not when this handler goes
                 receiving.cancel()
                 await asyncio.wait([sending], timeout=FLUSH_SECONDS)
                 sending.cancel()
@@ -154,20 +154,25 @@ class ThreadService:
     async def _receive(self, framed: _Framed, room: Room, stream: Stream) -> None:
         try:
             while True:
-                frames = await framed.message()
-                room.heard(stream)
-                for frame in frames:
-                    room.receive(stream, frame)
+                self._take(await framed.message(), room, stream)
                 await stream.calm()
         except Gone:
             room.broke(stream)
         except errors.DispatchError as error:
             room.end(stream, error)
 
+    @staticmethod
+    def _take(frames: list[pb.DeviceFrame], room: Room, stream: Stream) -> None:
+        """Take the frames of one message. They are gone afterwards: the stream may be silent for long behind a large one."""
+        room.heard(stream)
+        for frame in frames:
+            room.receive(stream, frame)
+
     async def _send(self, framed: _Framed, room: Room, stream: Stream) -> None:
         try:
             while batch := await stream.batch():
                 await framed.write(batch)
+                del batch  # it may be large, and the stream silent from here on
         except Gone:
             room.broke(stream)
         except errors.DispatchError as error:

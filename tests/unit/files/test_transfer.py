@@ -348,3 +348,19 @@ async def test_two_transfers_never_write_the_same_beginning(tmp_path: Path) -> N
     file = described()
     with Partial(tmp_path / "part", file), pytest.raises(errors.RateLimited), Partial(tmp_path / "part", file):
         pass
+
+
+def test_a_check_of_a_transfer_that_was_cut_off_touches_nothing(tmp_path: Path) -> None:
+    """Its descriptor may be somebody else's by then, who would have lost their bytes."""
+    with Partial(tmp_path / "part", described(b"report")) as partial:
+        partial.write([b"else's"])
+    other = (tmp_path / "other").open("w+b")
+    other.write(b"mine")
+    other.flush()
+    assert other.fileno() == partial._fd, "the system gives the number again, or this proves nothing"
+
+    partial.check()
+
+    other.close()
+    assert (tmp_path / "other").read_bytes() == b"mine"
+    assert (tmp_path / "part").exists()

@@ -46,7 +46,11 @@ async def connect(address: DatabaseAddress, *, kind: str) -> Connection:
             command_timeout=STATEMENT_SECONDS,
             server_settings={**_SETTINGS, "application_name": f"dispatch-relay {kind}"},
         )
-        await db.execute(_DURABLE)
+        try:
+            await db.execute(_DURABLE)
+        except BaseException:  # also when time is over, or whoever asked has gone
+            db.terminate()
+            raise
         return db
 
 

@@ -127,11 +127,13 @@ class PostgresSeats:
             while True:
                 number: int | None = await db.fetchval(_TAKE, pair_id, self.relay)
                 if number is not None:
-                    self._have(pair_id, number)
-                    return None
+                    break
                 other: str | None = await db.fetchval(_WHOSE, pair_id)
                 if other is not None and other != self.relay:
                     return other
+        # Behind the block: whoever is cut off, or fails, at its end hears of no seat, and one of which nobody knows is given back.
+        self._have(pair_id, number)
+        return None
 
     def forget(self, pair_id: PairId) -> None:
         self._numbers.pop(pair_id, None)
@@ -147,8 +149,8 @@ class PostgresSeats:
     async def adopt(self, limit: int) -> Sequence[PairId]:
         async with self._taken() as db:
             found = await db.fetch(_ADOPT, self.relay, limit)
-            for pair_id, number in found:
-                self._have(PairId(pair_id), number)
+        for pair_id, number in found:  # behind the block, as above
+            self._have(PairId(pair_id), number)
         return [PairId(pair_id) for pair_id, _ in found]
 
     async def close(self) -> None:
