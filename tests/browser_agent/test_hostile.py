@@ -21,7 +21,7 @@ from dispatch_host.permissions.permission import BROWSER
 from tests.browser_agent.conftest import Desk, browser_for, ref
 from tests.support.agents import Nobody, OpenGate
 from tests.support.site import Site
-from tests.support.waiting import until
+from tests.support.waiting import until, until_so
 
 
 def chambers(home: Path) -> list[int]:
@@ -74,11 +74,14 @@ async def test_a_page_leads_to_no_private_address_either(desk: Desk, site: Site)
         "/", f"<img src='{other}/picture'><script>fetch('{other}/script').catch(() => document.title = 'kept')</script>"
     )
 
-    said = await desk.does("open", url=site.url("/"))
+    async def kept() -> bool:  # the page says so when its script has heard of it
+        return "Title: kept" in await desk.does("read")
+
+    await desk.does("open", url=site.url("/"))
+    await until_so(kept)
     with pytest.raises(ToolFailed, match="private network"):
         await desk.does("open", url=site.leads("/away", f"{other}/led"))
 
-    assert "Title: kept" in said
     assert {one.path for one in site.asked} <= {"/", "/away", "/favicon.ico"}
 
 

@@ -12,6 +12,7 @@ from dispatch_host.agents.toolbox import ToolFailed
 
 from tests.browser_agent.conftest import NO, YES, Desk, ref
 from tests.support.site import Asked, Site
+from tests.support.waiting import until
 
 FORM = """<title>Order</title><h1>Tea shop</h1>
 <form action="/order" method="{method}"><input name="tea" aria-label="Which tea"><button>Order now</button></form>"""
@@ -75,6 +76,7 @@ async def test_a_script_that_sends_after_a_click_waits_for_the_person_too(desk: 
 
     await desk.does("click", ref=ref(said, "Innocent"))
 
+    await until(lambda: asked(desk))
     assert site.sent() == []
     assert "all of it" in asked(desk)[0].preview
 

@@ -84,6 +84,7 @@ async def test_what_a_form_puts_into_a_path_waits_as_what_it_puts_behind_a_quest
 
     await desk.does("click", ref=ref(page, "Send"))
 
+    await until(lambda: asked(desk))
     assert "/leak/secret" in asked(desk)[0].preview
     assert not [one for one in site.asked if "secret" in one.path]
 
@@ -95,6 +96,7 @@ async def test_a_page_that_leaves_by_itself_with_what_was_typed_waits_too(desk: 
 
     await typed(desk, site.page("/", f"<input id='q' aria-label='Words'><script>{script}</script>"), "secret")
 
+    await until(lambda: asked(desk))
     assert "/leak/secret" in asked(desk)[0].preview
     assert not [one for one in site.asked if "secret" in one.path]
 
@@ -148,6 +150,7 @@ async def test_a_link_is_followed_only_to_where_it_led_before_something_was_type
     if ANEW in more:
         await desk.does("click", ref=ref(page, "onward"))
 
+    await until(lambda: asked(desk))
     assert "/leak?q=secret" in asked(desk)[0].preview
     assert other.asked == []
 

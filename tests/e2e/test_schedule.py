@@ -43,9 +43,17 @@ async def host_at(world: World, ahead_seconds: int) -> None:
 
 
 async def thread(world: World, name: str) -> list[Event]:
-    """Give the events of a kind in the phone's thread."""
-    _, events = await run("dispatch-phone", "thread", "--home", world.home("pocket"))
-    return [event for event in events if event["event"] == name]
+    """Give the events of a kind in the phone's thread, when the first has come: a look asks for what is new for a moment only."""
+    found: list[Event] = []
+
+    async def there() -> list[Event]:
+        nonlocal found
+        _, events = await run("dispatch-phone", "thread", "--home", world.home("pocket"))
+        found = [event for event in events if event["event"] == name]
+        return found
+
+    await until_so(there)
+    return found
 
 
 async def test_it_comes_into_the_thread_and_the_account_and_calls_who_does_not_look(world: World) -> None:
@@ -75,10 +83,17 @@ async def test_it_comes_into_the_thread_and_the_account_and_calls_who_does_not_l
     assert code == 0
     (first, *_) = await thread(world, "scheduled")
     assert (first["text"], first["late"]) == ("What are the largest files?", False)
+    tasks: list[Event] = []
+
+    async def heard() -> bool:
+        nonlocal tasks
+        _, listed = await run("dispatch-phone", "tasks", "--home", world.home("pocket"))
+        tasks = [one for one in listed if one["task_id"] == first["task_id"]]
+        return bool(tasks) and tasks[0]["state"] == "done"
+
+    await until_so(heard)
+    assert tasks[0]["scheduled"] is True
     assert any("small.txt" in one["text"] for one in await thread(world, "text") if one["task_id"] == first["task_id"])
-    _, listed = await run("dispatch-phone", "tasks", "--home", world.home("pocket"))
-    (task,) = [one for one in listed if one["task_id"] == first["task_id"]]
-    assert (task["state"], task["scheduled"]) == ("done", True)
 
     async def reported() -> object:
         _, history = await run("dispatch-phone", "history", "--home", world.home("pocket"))

@@ -228,6 +228,7 @@ async def test_an_id_that_was_used_for_other_words_is_refused(bench: Bench) -> N
 async def test_an_attempt_of_a_task_that_has_its_go_is_superseded(bench: Bench) -> None:
     sent = await bench.phone.sends("never ends")
     await bench.phone.sees(sent.task_id, "started")
+    await bench.until(lambda: bench.agent.runs)
 
     again = bench.phone.task("never ends", task_id=sent.task_id, attempt=2)
 

@@ -82,6 +82,7 @@ async def test_a_task_ends_when_a_folder_that_it_was_given_is_taken_back(
         await control.add_folder(given)
         sent = await bench.phone.sends("running")
         await bench.phone.sees(sent.task_id, "started")
+        await bench.until(lambda: bench.agent.runs)
         await control.add_folder(pb.Folder(path=str(tmp_path)))
         assert bench.phone.of(sent.task_id)[-1].HasField("started")
 
@@ -139,6 +140,7 @@ async def test_unpair_ends_the_phone_s_tasks_its_stream_and_its_keys_at_once(ben
     waiting = await bench.phone.sends("waiting")
     await bench.phone.sees(running.task_id, "started")
     await bench.phone.sees(waiting.task_id, "waiting")
+    await bench.until(lambda: bench.agent.runs)
     async with bench.control() as control:
         ended = await control.unpair("pocket")
         status = await control.status()

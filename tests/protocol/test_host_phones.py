@@ -79,6 +79,7 @@ async def test_a_pairing_that_the_service_calls_over_is_dropped_with_its_keys_an
     bench, other = two
     running = await bench.phone.sends("long")
     await bench.phone.sees(running.task_id, "started")
+    await bench.until(lambda: bench.agent.runs)
     waiting = await other.sends("quick")
     bench.pairing.tombstones.add(bench.pair_id)
 
@@ -153,6 +154,7 @@ async def test_a_host_that_was_revoked_ends_and_says_so(tmp_path: Path) -> None:
         await bench.ready()
         sent = await bench.phone.sends("long")
         await bench.phone.sees(sent.task_id, "started")
+        await bench.until(lambda: bench.agent.runs)
         bench.pairing.revoked = True
 
         await bench.relay.ends(errors.DeviceRevoked())

@@ -55,6 +55,7 @@ async def test_a_task_that_slept_too_long_is_interrupted_and_the_phone_hears_for
         await bench.ready()
         sent = await bench.phone.sends("sleeps")
         await bench.phone.sees(sent.task_id, "started")
+        await bench.until(lambda: bench.agent.runs)
 
         bench.clock.ahead_ms += 11 * 60_000
         ended = await bench.phone.sees_end(sent.task_id)

@@ -407,6 +407,7 @@ async def test_stop_interrupts_says_so_and_says_goodbye(bench: Bench) -> None:
     running = await bench.phone.sends("runs")
     waiting = await bench.phone.sends("waits")
     await bench.phone.sees(waiting.task_id, "waiting")
+    await bench.until(lambda: bench.agent.runs)
 
     await bench.stops()
     await bench.relay.frame("bye")

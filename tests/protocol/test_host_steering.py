@@ -83,11 +83,12 @@ async def test_a_cancel_does_not_wait_for_an_agent_that_takes_its_time_and_nothi
     bench: Bench,
 ) -> None:
     """Ended was a task only when its agent had let go of it: one that cleaned up for long held the host's one pair of hands."""
-    let_go = asyncio.Event()
+    at_work, let_go = asyncio.Event(), asyncio.Event()
     refused: list[object] = []
 
     async def cleans_up(gate: Any, _ask: object, _words: object) -> None:
         try:
+            at_work.set()
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             await let_go.wait()
@@ -100,7 +101,7 @@ async def test_a_cancel_does_not_wait_for_an_agent_that_takes_its_time_and_nothi
     sent = await bench.phone.sends("work")
     await bench.phone.sees(sent.task_id, "started")
     bench.agent.says("work", cleans_up)
-    await bench.is_quiet()
+    await at_work.wait()
 
     assert await bench.phone.posts(bench.phone.cancel(sent.task_id)) is None
     ended = await bench.phone.sees_end(sent.task_id)

@@ -24,7 +24,7 @@ from tests.support.host_end import HostEnd
 from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import HASTY, Event, SeededPhone, send_request
 from tests.support.trust_service import TrustService
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_SECONDS, until
 
 
 @pytest.fixture
@@ -296,6 +296,7 @@ async def test_the_thread_asks_for_what_the_relay_never_had(phone: SeededPhone, 
     await phone.send("build it")
     host.mind.event(steered=words.Steered(text="never posted"))
 
+    phone.patience = replace(phone.patience, sync_seconds=DEADLINE_SECONDS)
     lines = await phone.thread()
 
     assert lines[-1]["event"] == "steered"
@@ -310,6 +311,7 @@ async def test_what_came_while_the_phone_was_away_is_read_though_the_host_is_gon
         await host.say(steered=words.Steered(text=str(number)))
     await host.close(relay_pb.CONDITION_ASLEEP)
 
+    phone.patience = replace(phone.patience, sync_seconds=DEADLINE_SECONDS)
     lines = await phone.thread()
 
     assert [line["text"] for line in lines if line["event"] == "steered"] == ["0", "1", "2"]

@@ -156,9 +156,14 @@ class Pocket:
         await until(lambda: found)
         self._registration = found[-1]
 
-    async def is_put_away(self) -> None:
-        """Close the app; the browser goes on."""
-        await self.screen.page.goto("about:blank")
+    async def is_put_away(self, world: World, page: Page | None = None) -> None:
+        """Close the app, on this page, and wait until the relay knows that nobody looks; the browser goes on."""
+        await (page or self.screen.page).goto("about:blank")
+
+        async def alone() -> bool:
+            return await world.sample('dispatch_relay_streams{carrier="web",kind="phone"}') == 0
+
+        await until_so(alone)
 
     async def is_behind(self) -> None:
         """Leave the app open, behind another page. Else playwright has each page think that it has the focus."""

@@ -48,7 +48,7 @@ async def asks(world: World, pocket: Pocket) -> None:
     """Have a host that is held ask, while the phone is away, whether it may sort files; the push is brought to the worker."""
     card = await pocket.screen.send(f"sort {world.folder / 'files'} into folders by type")
     await pocket.screen.becomes(card, "running")
-    await pocket.is_put_away()
+    await pocket.is_put_away(world)
     world.let_go()
     await pocket.is_brought()
 
@@ -69,7 +69,7 @@ async def test_a_push_is_shown_in_fixed_words_and_tapping_it_opens_the_task(
     await together(world, screen, held=True)
     await pocket.wants_calls()
     await screen.becomes(await screen.send(QUESTION), "running")
-    await pocket.is_put_away()
+    await pocket.is_put_away(world)
     world.let_go()
 
     await pocket.is_brought()
@@ -90,7 +90,7 @@ async def test_pushes_of_a_pairing_are_one_notification_and_its_thread_takes_it_
     await screen.becomes(await screen.send(QUESTION), "running")
     second = await screen.send("What are the 3 largest files?")
     await screen.becomes(second, "waiting")  # what is on its way when the app is closed may not arrive
-    await pocket.is_put_away()
+    await pocket.is_put_away(world)
     world.let_go()
 
     await until(lambda: sum(one.said["calls"] for one in pocket.subscription.pushes) == 2)
@@ -142,7 +142,7 @@ async def test_in_quiet_hours_questions_come_through_and_news_wait(
     world.hold_again()
     there = Screen(page, screen.origin, pictures)
     await there.becomes(await there.send(QUESTION), "running")
-    await page.goto("about:blank")
+    await pocket.is_put_away(world, page)
     world.let_go()
 
     # The end of that task is a call that waits for the morning.
@@ -252,7 +252,7 @@ async def test_without_a_network_an_answer_is_said_to_have_come_to_nothing(
 async def test_a_page_that_comes_takes_the_device_from_the_worker(world: World, screen: Screen, pocket: Pocket) -> None:
     await together(world, screen)
     await pocket.wants_calls(answers_there=True)
-    await pocket.is_put_away()
+    await pocket.is_put_away(world)
     await world.relay.stop()  # so that the worker waits for a line
     # It has the device for as long as it waits, and no longer: that is looked for from the beginning.
     await asyncio.gather(pocket.brings_question(), pocket.borrows())

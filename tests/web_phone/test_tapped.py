@@ -55,7 +55,7 @@ async def test_news_open_the_task_that_ended_and_not_the_last_of_the_thread(
     first = screen.page.locator("article.task").filter(has_text=FIRST)
     await first.get_by_role("button", name="Send again").click()
     await screen.becomes(first, "running")
-    await pocket.is_put_away()
+    await pocket.is_put_away(world)
     world.let_go()
     await pocket.is_brought()
 
