@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
-from dispatch.errors import Draining
+from dispatch.errors import StoreFailed
 from dispatch.runtime.metrics import CallMetrics
 from dispatch_pairing.api.method import Feed, Method, Write
 from dispatch_pairing.door import Need
@@ -20,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from tests.support.waiting import until
 
 
-async def _nothing(*_: Any) -> None:
+async def _nothing(*_: Any) -> Any:
     raise AssertionError("the desk follows")
 
 
@@ -44,16 +43,20 @@ class Talkative:
             self.ended = True
 
 
-class Refusing:
-    """A desk that says something, and then that it can't go on."""
+class Failing:
+    """A desk whose store is away when what it does is cut off."""
 
     def __init__(self) -> None:
-        self.refused = False
+        self.said, self.ended = 0, False
 
     async def follow(self, _feed: Feed, _body: bytes, _call: object, write: Write) -> None:
         await write(pb.FollowOfferResponse())
-        self.refused = True
-        raise Draining
+        self.said = 1
+        try:
+            await asyncio.Future()
+        except asyncio.CancelledError:
+            self.ended = True
+            raise StoreFailed from None
 
 
 class Slow:
@@ -74,18 +77,11 @@ def scope_of(method: Method | Feed, media: bytes) -> Any:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("desk", "said", "ended"),
-    [
-        # One is on its way, one waits, and the third finds no room.
-        (Talkative, lambda desk: desk.said == 3, lambda desk: desk.ended),
-        (Refusing, lambda desk: desk.refused, lambda desk: desk.refused),
-    ],
-)
+# Of three, one is on its way, one waits, and the third finds no room.
+@pytest.mark.parametrize(("desk", "says"), [(Talkative(), 3), (Failing(), 1)], ids=["talkative", "failing"])
 async def test_who_follows_for_a_browser_that_went_in_the_middle_of_an_answer_ends(
-    desk: Any, said: Callable[[Any], bool], ended: Callable[[Any], bool], caplog: pytest.LogCaptureFixture
+    desk: Any, says: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk = desk()
     gone = asyncio.Event()
     coming = [{"type": "http.request", "body": bytes(5), "more_body": False}]
 
@@ -100,12 +96,12 @@ async def test_who_follows_for_a_browser_that_went_in_the_middle_of_an_answer_en
 
     calls = Calls(desk, [FEED], limit_bytes=1_000, metrics=CallMetrics(CollectorRegistry(), prefix="test"))
     serving = asyncio.create_task(calls(scope_of(FEED, b"application/connect+proto"), receive, send))
-    await until(lambda: said(desk))
+    await until(lambda: desk.said == says)
 
     gone.set()
 
     await until(serving.done)
-    assert ended(desk)
+    assert desk.ended
     serving.exception()
     del serving
     gc.collect()

@@ -21,12 +21,12 @@ from structlog.testing import capture_logs
 from tests.support.pairing_service import with_limits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Details:
     """Which call it is."""
 
     method: str
-    invocation_metadata: tuple[()] = ()
+    invocation_metadata: tuple[tuple[str, str | bytes], ...] = ()
 
 
 class Gone:

@@ -30,7 +30,8 @@ async def test_a_caller_who_hangs_up_is_counted_as_that() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary("/dispatch.Test/Work")(b"")
+        ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/dispatch.Test/Work")
+        call = ask(b"")
         await begun.wait()
         call.cancel()
         await until(lambda: counted("CANCELLED") or counted("INTERNAL"))

@@ -141,7 +141,7 @@ def _stream(desk: Desk, feed: Feed) -> Any:
         finally:
             # Also when the browser has gone: the library closes this then.
             following.cancel()
-            await asyncio.gather(following, return_exceptions=True)  # a refusal that nobody hears is looked at, too
+            await asyncio.gather(following, return_exceptions=True)  # looked at, also when it fails in its end
 
     return follow
 
