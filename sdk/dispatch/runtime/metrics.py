@@ -6,6 +6,7 @@ do not share counts.
 
 from __future__ import annotations
 
+import asyncio
 import selectors
 import socket
 import ssl
@@ -131,10 +132,11 @@ class CallMetrics(grpc.aio.ServerInterceptor):
             started = time.perf_counter()
             try:
                 response = await inner(request, context)
-            except BaseException:
-                self._count(method, context, started, failed=True)
+            except BaseException as failure:
+                gone = isinstance(failure, asyncio.CancelledError)
+                self._count(method, context, started, otherwise="CANCELLED" if gone else "INTERNAL")
                 raise
-            self._count(method, context, started, failed=False)
+            self._count(method, context, started, otherwise="OK")
             return response
 
         behaviour: Any = counted
@@ -144,9 +146,11 @@ class CallMetrics(grpc.aio.ServerInterceptor):
             response_serializer=handler.response_serializer,
         )
 
-    def _count(self, method: str, context: grpc.aio.ServicerContext[Any, Any], started: float, *, failed: bool) -> None:
+    def _count(
+        self, method: str, context: grpc.aio.ServicerContext[Any, Any], started: float, *, otherwise: str
+    ) -> None:
         code = context.code()
-        name = code.name if isinstance(code, grpc.StatusCode) else ("INTERNAL" if failed else "OK")
+        name = code.name if isinstance(code, grpc.StatusCode) else otherwise
         self.count(method, name, started, carrier=Carrier.GRPC)
 
     def count(self, method: str, code: str, started: float, *, carrier: Carrier) -> None:

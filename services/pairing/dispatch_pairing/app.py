@@ -246,6 +246,7 @@ async def _serving(
         ground.bell.close()
         await asyncio.gather(*watching)
         await listeners.stop(grace_seconds=_GRACE_SECONDS)
+        await desk.finish(grace_seconds=_GRACE_SECONDS)
         _log.info("stopped")
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dispatch.clock import Clock
-from dispatch.errors import RateLimited
+from dispatch.errors import RateLimited, SignInFailed
 
 from dispatch_pairing.buckets import Buckets
 from dispatch_pairing.limits import Limits
 
 
 class Attempts:
-    """Counts what fails. What succeeds is not counted, so nobody is kept out by coming often."""
+    """Counts what is wrong. What is right is not counted, so nobody is kept out by coming often, nor is trouble of ours."""
 
     def __init__(self, *, clock: Clock, limits: Limits) -> None:
         self._clock = clock
@@ -23,19 +23,32 @@ class Attempts:
 
     @contextmanager
     def one(self, account: str, address: str) -> Iterator[None]:
-        """Count an attempt, and take it back if the block ends well. Raises RateLimited. `account` is its folded name."""
-        steady_ms = self._clock.steady_ms()
+        """Count an attempt, and take it back unless the block raises SignInFailed. Raises RateLimited.
+
+        `account` is its folded name. An attempt that is cancelled stays counted: nobody has passwords checked for nothing by
+        hanging up.
+        """
         taken: list[tuple[Buckets, str]] = []
+
+        def give_back() -> None:
+            for bucket, name in taken:
+                bucket.give_back(name)
+
+        steady_ms = self._clock.steady_ms()
         for bucket, name in ((self._by_account, account), (self._by_address, address)):
             wait_ms = bucket.take(name, now_ms=steady_ms)
             if wait_ms:
-                for other, other_name in taken:
-                    other.give_back(other_name)
+                give_back()
                 raise RateLimited("too many failed attempts", retry_after_ms=wait_ms)
             taken.append((bucket, name))
-        yield
-        for bucket, name in taken:
-            bucket.give_back(name)
+        try:
+            yield
+        except SignInFailed:
+            raise
+        except Exception:
+            give_back()
+            raise
+        give_back()
 
     def sign_up(self, address: str) -> None:
         """Count an account that is made, or not made, from this address. Raises RateLimited."""

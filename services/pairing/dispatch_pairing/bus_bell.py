@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from dispatch.endings import cut
 from dispatch.runtime import bus
 from dispatch.runtime.bus import BusOptions
 from dispatch.runtime.logs import get_logger
@@ -57,9 +58,7 @@ class BusBell:
         try:
             yield
         finally:
-            carrying.cancel()
-            with suppress(asyncio.CancelledError):
-                await carrying
+            await cut(carrying, again_seconds=_AGAIN_SECONDS)
 
     async def _carry_all(self) -> None:
         from nats.errors import Error  # noqa: PLC0415 -- of the extra `scale`

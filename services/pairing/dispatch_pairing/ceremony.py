@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.clock import Clock
+from dispatch.endings import to_its_end
 from dispatch.errors import BadRequest, OfferUnknown, ProtocolViolation, RateLimited, TooLarge
 from dispatch.ids import OfferId
 
@@ -183,7 +184,9 @@ class Ceremony:
                     steps = await kept.offers.steps(offer_id)
                 now_ms = self._clock.wall_ms()
                 if offers.at(offer, now_ms) != offer:
-                    offer = await self._expire(offer_id, now_ms)
+                    offer = await to_its_end(
+                        self._expire(offer_id, now_ms)
+                    )  # counted also when nobody follows any more
                 for happening in happenings(offer, steps, side):
                     if happening not in told:
                         told.add(happening)

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.clock import Clock
 from dispatch.errors import DeviceUnknown
-from dispatch.ids import AccountId, DeviceId, OfferId
+from dispatch.ids import AccountId, DeviceId
 
 from dispatch_pairing import offers
 from dispatch_pairing.bell import TRUST, Bell
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Device, Pairing, Role
 from dispatch_pairing.names import clean
+from dispatch_pairing.offers import Offer
 from dispatch_pairing.revocation import revoke_device
 from dispatch_pairing.store import Repositories, Store
 
@@ -82,18 +83,18 @@ class Devices:
         if revoked:
             self._metrics.revoked(pairings=len(pairings))
             self._bell.ring(TRUST)
-            for offer_id in offered:
-                self._bell.ring(offer_id)
+            for was, now in offered:
+                self._metrics.offer_changed(was, now)
+                self._bell.ring(was.offer_id)
         return revoked
 
-    async def _end_offers(self, kept: Repositories, device: Device, *, now_ms: int) -> Sequence[OfferId]:
+    async def _end_offers(self, kept: Repositories, device: Device, *, now_ms: int) -> Sequence[tuple[Offer, Offer]]:
         # A phone in the middle of a ceremony is stopped where the pairing would be completed.
         unfinished = await kept.offers.unfinished_of_host(device.device_id) if device.role is Role.HOST else []
-        for offer in unfinished:
-            after = offers.end(offer, Reason.REASON_OFFER_EXPIRED, now_ms=now_ms).offer
+        ended = [(offer, offers.end(offer, Reason.REASON_OFFER_EXPIRED, now_ms=now_ms).offer) for offer in unfinished]
+        for _, after in ended:
             await kept.offers.put(after)
-            self._metrics.offer_changed(offer, after)
-        return [offer.offer_id for offer in unfinished]
+        return ended
 
 
 async def _mine(kept: Repositories, account_id: AccountId, device_id: DeviceId) -> Device:

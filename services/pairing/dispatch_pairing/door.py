@@ -15,6 +15,7 @@ from enum import Enum
 
 from dispatch.address import Address
 from dispatch.clock import Clock
+from dispatch.endings import to_its_end
 from dispatch.errors import BadRequest, DeviceRevoked, NonceExpired, ProofInvalid, SignInRequired
 from dispatch.ids import ID_BYTES, DeviceId
 from dispatch.proof import call_proof_bytes, proves
@@ -187,7 +188,7 @@ class Door:
         now_ms, limits = self._clock.wall_ms(), self._limits
         what = sessions.shown(sign_in, token, now_ms=now_ms)
         if needs_sign_in and what is Shown.OLDER:
-            await self._end_copied(device, token)
+            await to_its_end(self._end_copied(device, token))  # who copied it must not hang up before it is told
         if needs_sign_in and not what.live:
             raise SignInRequired
         used = sessions.used(sign_in, what, now_ms=now_ms, limits=limits) if sign_in is not None else None

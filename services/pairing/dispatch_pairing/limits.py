@@ -97,6 +97,8 @@ class Limits:
     """Wrong claim tokens from one address."""
     buckets: int = 10_000
     """Accounts or addresses whose failures are remembered at once."""
+    answers: int = 256
+    """Answers under way at once, up to which those whose callers have hung up go to their end."""
     passwords_waiting: int = 64
     """Passwords that may wait to be checked or hashed before more are sent away."""
     web_idle_ms: int = 30 * _MINUTE_MS

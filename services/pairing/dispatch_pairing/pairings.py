@@ -22,6 +22,7 @@ from dispatch_pairing.bell import TRUST, Bell
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
 from dispatch_pairing.model import Device, Pairing, Role
+from dispatch_pairing.offers import Offer
 from dispatch_pairing.policy import Policy
 from dispatch_pairing.relays import Relays
 from dispatch_pairing.revocation import end_pairing
@@ -144,15 +145,16 @@ class Pairings:
                 raise refusal
             if known is not None:
                 return Completed(pairing=known, new=False, replaced=False)
-            await self._complete_offer(kept, signed.offer_id, wanted, now_ms=now_ms)
+            offered = await _complete_offer(kept, signed.offer_id, wanted, now_ms=now_ms)
             older = await kept.pairings.active_between(wanted.host_id, wanted.phone_id)
             if older is not None:
                 await end_pairing(kept, older, by=None)
             await kept.pairings.put(wanted)
         if older is not None:
             self._bell.ring(TRUST)
-        if signed.offer_id is not None:
-            self._bell.ring(signed.offer_id)
+        if offered is not None:
+            self._metrics.offer_changed(*offered)
+            self._bell.ring(offered[0].offer_id)
         return Completed(pairing=wanted, new=True, replaced=older is not None)
 
     async def end(self, device: Device, pair_id: PairId) -> bool:
@@ -219,14 +221,16 @@ class Pairings:
             if now is not None:
                 await kept.devices.put(replace(now, app_version=version))
 
-    async def _complete_offer(
-        self, kept: Repositories, offer_id: OfferId | None, wanted: Pairing, *, now_ms: int
-    ) -> None:
-        offer = None if offer_id is None else await kept.offers.get(offer_id)
-        if offer is None:
-            return
-        change = offers.complete(offer, host_id=wanted.host_id, phone_id=wanted.phone_id, now_ms=now_ms)
-        if change.refusal is not None:
-            raise errors.of(change.refusal)
-        await kept.offers.put(change.offer)
-        self._metrics.offer_changed(offer, change.offer)
+
+async def _complete_offer(
+    kept: Repositories, offer_id: OfferId | None, wanted: Pairing, *, now_ms: int
+) -> tuple[Offer, Offer] | None:
+    """Complete the offer that the pairing is made by; gives it as it was and as it is."""
+    offer = None if offer_id is None else await kept.offers.get(offer_id)
+    if offer is None:
+        return None
+    change = offers.complete(offer, host_id=wanted.host_id, phone_id=wanted.phone_id, now_ms=now_ms)
+    if change.refusal is not None:
+        raise errors.of(change.refusal)
+    await kept.offers.put(change.offer)
+    return offer, change.offer

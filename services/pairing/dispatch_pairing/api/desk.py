@@ -14,6 +14,7 @@ from dispatch.runtime.logs import get_logger
 from google.protobuf.message import DecodeError, Message
 
 from dispatch_pairing.api.method import Feed, Method, Write
+from dispatch_pairing.api.under_way import UnderWay
 from dispatch_pairing.door import DEVICE, Caller, Door, Metadata, Need, papers
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
@@ -42,14 +43,15 @@ class Desk:
         self._door = door
         self._limits = limits
         self._metrics = metrics
+        self._under_way = UnderWay(limit=limits.answers)
 
     async def answer(self, method: Method, body: bytes, call: Call) -> Message:
-        """Answer a call, or raise a DispatchError and no other."""
+        """Answer a call, or raise a DispatchError and no other. Once the caller is let in, it is answered to the end."""
         try:
             caller, request = await self._let_in(method, body, call)
-            return await method.answer(caller, request)
         except Exception as failure:
             raise self._refusal(method, call, failure) from failure
+        return await self._under_way.answer(self._work_out(method, caller, request, call))
 
     async def follow(self, feed: Feed, body: bytes, call: Call, write: Write) -> None:
         """Answer a call by a stream, or raise a DispatchError and no other."""
@@ -58,6 +60,17 @@ class Desk:
             await feed.follow(caller, request, write)
         except Exception as failure:
             raise self._refusal(feed, call, failure) from failure
+
+    async def finish(self, *, grace_seconds: float) -> None:
+        """Wait for answers whose callers have gone; what is still there after the grace is cut."""
+        await self._under_way.finish(grace_seconds=grace_seconds)
+
+    async def _work_out(self, method: Method, caller: Caller | None, request: Any, call: Call) -> Message:
+        # In here, so that a failure that no caller hears of is in the log and in the counts.
+        try:
+            return await method.answer(caller, request)
+        except Exception as failure:
+            raise self._refusal(method, call, failure) from failure
 
     async def _let_in(self, method: Method | Feed, body: bytes, call: Call) -> tuple[Caller | None, Any]:
         if method.need is Need.SERVICE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -58,8 +59,14 @@ def _unary(desk: Desk, method: Method, proxies: Proxies) -> grpc.RpcMethodHandle
 
 def _stream(desk: Desk, feed: Feed, proxies: Proxies) -> grpc.RpcMethodHandler[Any, Any]:
     async def follow(body: bytes, context: Context) -> None:
+        async def write(message: Message) -> None:
+            try:
+                await context.write(message)
+            except grpc.aio.InternalError:
+                raise asyncio.CancelledError from None  # nobody is there: gRPC says so only behind a write that was under way
+
         try:
-            await desk.follow(feed, body, GrpcCall(context, proxies=proxies), context.write)
+            await desk.follow(feed, body, GrpcCall(context, proxies=proxies), write)
         except DispatchError as error:
             await refuse(context, error)
 

@@ -5,12 +5,12 @@ Called by the modules beside it. All else is SQLAlchemy Core, the same for both.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dispatch.endings import to_its_end
 from dispatch.errors import StoreFailed
 from dispatch.runtime.database import DatabaseAddress
 from sqlalchemy import URL, Connection, Table, event
@@ -114,9 +114,10 @@ def postgres_engine(address: DatabaseAddress, *, patient: bool = False) -> Async
 async def give_back(connection: AsyncConnection) -> None:
     """End with a connection, also when whoever used it is cancelled meanwhile: a caller who hangs up must not cost the pool one.
 
-    Who is cancelled does not wait for it. A connection that is cut off in its last words is thrown away with a loud complaint.
+    Who is cancelled waits for it: the store may be closed behind, and a connection that is cut off in its last words is thrown
+    away with a loud complaint.
     """
-    await asyncio.shield(connection.close())
+    await to_its_end(connection.close())
 
 
 class translated:  # noqa: N801 -- reads as a verb where it is used

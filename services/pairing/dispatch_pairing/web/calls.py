@@ -108,6 +108,9 @@ def _unary(desk: Desk, method: Method, metrics: CallMetrics) -> Any:
         except DispatchError as error:
             code = error.code.value
             raise _connect_error(error) from error
+        except asyncio.CancelledError:
+            code = "CANCELLED"  # the browser has gone, or its time is over
+            raise
         finally:
             metrics.count(method.name, code, started, carrier=Carrier.WEB)
         return answered
@@ -138,7 +141,7 @@ def _stream(desk: Desk, feed: Feed) -> Any:
         finally:
             # Also when the browser has gone: the library closes this then.
             following.cancel()
-            await asyncio.wait((following,))
+            await asyncio.gather(following, return_exceptions=True)  # looked at, also when it fails in its end
 
     return follow
 
