@@ -9,10 +9,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from tests.support.waiting import DEADLINE_SECONDS, until
-
-_TURNS = 10
-"""Of the loop; more than it takes to end a task that waits for nothing."""
+from tests.support.waiting import DEADLINE_SECONDS, turns, until
 
 
 class SlowThreads(ThreadPoolExecutor):
@@ -39,8 +36,7 @@ class SlowThreads(ThreadPoolExecutor):
         working = asyncio.create_task(work)
         await until(lambda: self._begun.is_set() or working.done())
         working.cancel()
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
+        await turns()
         waited = not working.done()
         self._goes_on.set()
         with contextlib.suppress(asyncio.CancelledError):
