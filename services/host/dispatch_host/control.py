@@ -51,7 +51,7 @@ class ControlService(ControlServiceServicer):
                 doing.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _carried_out(self, context: _Context, work: Coroutine[Any, Any, T]) -> T:
+    async def _done(self, context: _Context, work: Coroutine[Any, Any, T]) -> T:
         """Do what changes something, and answer with what it comes to.
 
         It is done to its end, though the caller hangs up: a step of the journal and what follows from it are one.
@@ -65,17 +65,13 @@ class ControlService(ControlServiceServicer):
         return await _answered(context, self._operations.status())
 
     async def AddFolder(self, request: pb.AddFolderRequest, context: _Context) -> pb.AddFolderResponse:
-        return pb.AddFolderResponse(
-            folder=await self._carried_out(context, self._operations.add_folder(request.folder))
-        )
+        return pb.AddFolderResponse(folder=await self._done(context, self._operations.add_folder(request.folder)))
 
     async def ListFolders(self, request: pb.ListFoldersRequest, context: _Context) -> pb.ListFoldersResponse:
         return await _answered(context, self._operations.list_folders())
 
     async def RemoveFolder(self, request: pb.RemoveFolderRequest, context: _Context) -> pb.RemoveFolderResponse:
-        return pb.RemoveFolderResponse(
-            removed=await self._carried_out(context, self._operations.remove_folder(request.path))
-        )
+        return pb.RemoveFolderResponse(removed=await self._done(context, self._operations.remove_folder(request.path)))
 
     async def ListPermissions(
         self, request: pb.ListPermissionsRequest, context: _Context
@@ -85,7 +81,7 @@ class ControlService(ControlServiceServicer):
     async def AllowPermission(
         self, request: pb.AllowPermissionRequest, context: _Context
     ) -> pb.AllowPermissionResponse:
-        given = await self._carried_out(context, self._operations.allow_permission(request.permission, request.for_ms))
+        given = await self._done(context, self._operations.allow_permission(request.permission, request.for_ms))
         return pb.AllowPermissionResponse(permission=given)
 
     async def RevokePermission(
@@ -95,7 +91,7 @@ class ControlService(ControlServiceServicer):
             revoking = self._operations.revoke_rule(request.rule)
         else:
             revoking = self._operations.revoke_permission(request.permission)
-        return pb.RevokePermissionResponse(revoked=await self._carried_out(context, revoking))
+        return pb.RevokePermissionResponse(revoked=await self._done(context, revoking))
 
     async def ReadAudit(  # type: ignore[override]  # the stubs know no coroutine that writes its stream itself
         self, request: pb.ReadAuditRequest, context: _Context
@@ -109,24 +105,22 @@ class ControlService(ControlServiceServicer):
         return await _answered(context, self._operations.list_questions(shows=request.shows))
 
     async def AnswerQuestion(self, request: pb.AnswerQuestionRequest, context: _Context) -> pb.AnswerQuestionResponse:
-        await self._carried_out(context, self._operations.answer_question(request.task_id, request.answer))
+        await self._done(context, self._operations.answer_question(request.task_id, request.answer))
         return pb.AnswerQuestionResponse()
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: _Context) -> pb.ListTasksResponse:
         return await _answered(context, self._operations.list_tasks(request.limit))
 
     async def CancelTask(self, request: pb.CancelTaskRequest, context: _Context) -> pb.CancelTaskResponse:
-        return pb.CancelTaskResponse(
-            task=await self._carried_out(context, self._operations.cancel_task(request.task_id))
-        )
+        return pb.CancelTaskResponse(task=await self._done(context, self._operations.cancel_task(request.task_id)))
 
     async def SteerTask(self, request: pb.SteerTaskRequest, context: _Context) -> pb.SteerTaskResponse:
-        await self._carried_out(context, self._operations.steer_task(request.task_id, request.text))
+        await self._done(context, self._operations.steer_task(request.task_id, request.text))
         return pb.SteerTaskResponse()
 
     async def AddSchedule(self, request: pb.AddScheduleRequest, context: _Context) -> pb.AddScheduleResponse:
         return pb.AddScheduleResponse(
-            schedule=await self._carried_out(context, self._operations.add_schedule(request.schedule))
+            schedule=await self._done(context, self._operations.add_schedule(request.schedule))
         )
 
     async def ListSchedules(self, request: pb.ListSchedulesRequest, context: _Context) -> pb.ListSchedulesResponse:
@@ -134,20 +128,18 @@ class ControlService(ControlServiceServicer):
 
     async def RemoveSchedule(self, request: pb.RemoveScheduleRequest, context: _Context) -> pb.RemoveScheduleResponse:
         return pb.RemoveScheduleResponse(
-            schedule=await self._carried_out(context, self._operations.remove_schedule(request.id))
+            schedule=await self._done(context, self._operations.remove_schedule(request.id))
         )
 
     async def PauseSchedule(self, request: pb.PauseScheduleRequest, context: _Context) -> pb.PauseScheduleResponse:
-        now = await self._carried_out(context, self._operations.pause_schedule(request.id, request.paused))
+        now = await self._done(context, self._operations.pause_schedule(request.id, request.paused))
         return pb.PauseScheduleResponse(schedule=now)
 
     async def ListAgents(self, request: pb.ListAgentsRequest, context: _Context) -> pb.ListAgentsResponse:
         return await _answered(context, self._operations.list_agents())
 
     async def ChooseAgent(self, request: pb.ChooseAgentRequest, context: _Context) -> pb.ChooseAgentResponse:
-        return pb.ChooseAgentResponse(
-            name=await self._carried_out(context, self._operations.choose_agent(request.name))
-        )
+        return pb.ChooseAgentResponse(name=await self._done(context, self._operations.choose_agent(request.name)))
 
     async def ListConnectors(self, request: pb.ListConnectorsRequest, context: _Context) -> pb.ListConnectorsResponse:
         return await _answered(context, self._operations.list_connectors())
@@ -159,15 +151,15 @@ class ControlService(ControlServiceServicer):
         return await _answered(context, self._operations.list_skills())
 
     async def SetSkillFolder(self, request: pb.SetSkillFolderRequest, context: _Context) -> pb.SetSkillFolderResponse:
-        return await self._carried_out(context, self._operations.set_skill_folder(request.path, remove=request.remove))
+        return await self._done(context, self._operations.set_skill_folder(request.path, remove=request.remove))
 
     async def SetKeepAwake(self, request: pb.SetKeepAwakeRequest, context: _Context) -> pb.SetKeepAwakeResponse:
         return pb.SetKeepAwakeResponse(
-            keep_awake=await self._carried_out(context, self._operations.set_keep_awake(request.mode))
+            keep_awake=await self._done(context, self._operations.set_keep_awake(request.mode))
         )
 
     async def Unpair(self, request: pb.UnpairRequest, context: _Context) -> pb.UnpairResponse:
-        return await self._carried_out(context, self._operations.unpair(request.phone_name))
+        return await self._done(context, self._operations.unpair(request.phone_name))
 
     async def Stop(self, request: pb.StopRequest, context: _Context) -> pb.StopResponse:
         await _answered(context, self._operations.stop(request.condition))
