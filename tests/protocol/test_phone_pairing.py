@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from dispatch import errors
-from dispatch.api.host.v1 import host_pb2 as pb
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
 from dispatch.clock import SystemClock
 from dispatch.device.ceremony import host_pair
@@ -19,16 +18,11 @@ from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey, PlainFiles
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import session_of, sign_in
-from dispatch.ids import PairId
 from dispatch.pairing.ceremony import Paired
-from dispatch_host.invite import invite
-from dispatch_host.journal.values import Pairing
-from dispatch_host.owned import owning
 from mobile_sim.desk import Desk, opened_desk
 
 from tests.support.pairing_device import PASSWORD
 from tests.support.pairing_service import PairingService
-from tests.support.waiting import turns
 
 Event = dict[str, Any]
 
@@ -175,41 +169,6 @@ async def test_when_the_host_says_no_nothing_of_it_is_kept(phone: Phone, host: H
 
     assert (phone.events[-1]["event"], phone.events[-1]["reason"]) == ("not_paired", "PAIRING_REFUSED")
     assert phone.secrets() == []
-
-
-async def test_a_pairing_that_is_on_the_disk_is_taken_into_service_though_the_host_s_person_goes_in_that_moment(
-    phone: Phone, host: Host
-) -> None:
-    await phone.login()
-    on_the_disk, goes_on = asyncio.Event(), asyncio.Event()
-    in_service: list[str] = []
-
-    async def take(pairing: Pairing, _: list[PairId]) -> None:
-        on_the_disk.set()
-        await goes_on.wait()
-        in_service.append(pairing.phone_name)
-
-    async def sit() -> None:
-        answers: asyncio.Queue[bool] = asyncio.Queue()
-        async with contextlib.aclosing(invite(owned, pb.PairStart(), answers, paired=take)) as events:
-            async for event in events:
-                if event.HasField("qr"):
-                    host.links.put_nowait(event.qr.link)
-                elif event.HasField("code"):
-                    answers.put_nowait(True)
-
-    with owning(host.home, plaintext=False) as owned:
-        sitting = asyncio.create_task(sit())
-        pairing = asyncio.create_task(phone.do("pair", link=await host.links.get()))
-        await on_the_disk.wait()
-
-        sitting.cancel()
-        await turns()
-        goes_on.set()
-        pairing.cancel()
-        await asyncio.wait([sitting, pairing])
-
-    assert in_service == ["pocket"]
 
 
 async def test_a_host_of_another_account_can_not_be_paired(phone: Phone, host: Host) -> None:

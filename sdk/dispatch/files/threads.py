@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
 from dispatch import errors
-
-T = TypeVar("T")
+from dispatch.endings import to_its_end
 
 
 class Closable(Protocol):
@@ -37,21 +36,6 @@ class Abandoned(Exception):
 def never() -> bool:
     """Stop at nothing."""
     return False
-
-
-async def to_its_end(work: Awaitable[T]) -> T:
-    """Wait until it is done, also when whoever waits is cancelled: then the cancellation is raised behind it."""
-    running, cancelled = asyncio.ensure_future(work), None
-    while not running.done():
-        try:
-            await asyncio.wait([running])
-        except asyncio.CancelledError as asked:
-            cancelled = asked
-    if cancelled is not None:
-        if not running.cancelled():
-            running.exception()  # looked at: nobody hears of it any more
-        raise cancelled
-    return running.result()
 
 
 @contextlib.asynccontextmanager

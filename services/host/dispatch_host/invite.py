@@ -17,7 +17,6 @@ from dispatch.clock import Clock
 from dispatch.device.ceremony import host_pair
 from dispatch.device.pairing_client import PairingClient
 from dispatch.device.sign_in import SignIn, session_of
-from dispatch.files.threads import to_its_end
 from dispatch.ids import PairId
 from dispatch.pairing.ceremony import Paired
 
@@ -99,7 +98,7 @@ async def _ceremony(
             sign=owned.key.sign,
             rng=owned.rng,
             person=person,
-            commit=lambda result: to_its_end(commit(result)),  # though who shows the codes goes in this moment
+            commit=commit,
         )
 
 

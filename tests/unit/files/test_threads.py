@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from dispatch.files.threads import Abandoned, Stopped, held, to_its_end
+from dispatch.files.threads import Abandoned, Stopped, held
 
 from tests.support.waiting import DEADLINE_SECONDS, until
 
@@ -121,25 +121,3 @@ async def test_an_opening_whose_turn_never_came_is_not_waited_for(pool: ThreadPo
         await holding
     assert not busy.done()
     go_on.set()
-
-
-async def test_work_is_done_to_its_end_and_the_cancellation_comes_behind_it() -> None:
-    begun, go_on, done = asyncio.Event(), asyncio.Event(), []
-
-    async def work() -> int:
-        begun.set()
-        await go_on.wait()
-        done.append(1)
-        return 1
-
-    assert await to_its_end(asyncio.sleep(0, 1)) == 1
-    waiting = asyncio.create_task(to_its_end(work()))
-    await begun.wait()
-    for _ in range(3):
-        waiting.cancel()
-        await asyncio.sleep(0)
-    go_on.set()
-
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert done == [1]

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from dispatch.endings import to_its_end
 from dispatch.files.names import safe_name
-from dispatch.files.threads import to_its_end
 
 from dispatch_host.agents.agent import Gate
 from dispatch_host.agents.asking import RULE_BYTES, Allowed, Approval, Ask, Denied, canonical

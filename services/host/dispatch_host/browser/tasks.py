@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from dispatch.files.threads import to_its_end
+from dispatch.endings import to_its_end
 
 from dispatch_host.agents.toolbox import Work
 from dispatch_host.browser.chamber import NoBrowser

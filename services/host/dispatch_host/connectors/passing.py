@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dispatch.files.threads import to_its_end
+from dispatch.endings import to_its_end
 from dispatch.plain import one_line
 
 from dispatch_host.agents.agent import Step

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from dispatch import errors
 from dispatch.clock import Clock
+from dispatch.endings import to_its_end
 from dispatch.files.description import Described
 from dispatch.files.partial import Partial
-from dispatch.files.threads import held, to_its_end
+from dispatch.files.threads import held
 from dispatch.ids import FileId
 from dispatch.runtime.logs import get_logger
 

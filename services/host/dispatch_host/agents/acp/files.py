@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dispatch.files.threads import to_its_end
+from dispatch.endings import to_its_end
 
 from dispatch_host.agents.acp.asked import change_rule
 from dispatch_host.agents.agent import Gate, NotDoneReason, Task

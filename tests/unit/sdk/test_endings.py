@@ -1,0 +1,60 @@
+"""What was begun comes to its end, whoever is cancelled meanwhile, and whatever swallows a cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from dispatch.endings import cut, to_its_end
+
+
+async def test_work_is_done_to_its_end_and_the_cancellation_comes_behind_it() -> None:
+    begun, go_on, done = asyncio.Event(), asyncio.Event(), []
+
+    async def work() -> int:
+        begun.set()
+        await go_on.wait()
+        done.append(1)
+        return 1
+
+    assert await to_its_end(asyncio.sleep(0, 1)) == 1
+    waiting = asyncio.create_task(to_its_end(work()))
+    await begun.wait()
+    for _ in range(3):
+        waiting.cancel()
+        await asyncio.sleep(0)
+    go_on.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert done == [1]
+
+
+async def swallows(count: int) -> None:
+    """Wait for ever, and lose the first cancellations, as `asyncio.wait_for` may."""
+    for _ in range(count):
+        try:
+            await asyncio.Future()
+        except asyncio.CancelledError:
+            continue
+    await asyncio.Future()
+
+
+async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
+    task = asyncio.create_task(swallows(2))
+    await asyncio.sleep(0)
+
+    await cut(task, again_seconds=0)
+
+    assert task.cancelled()
+
+
+async def test_what_a_task_failed_with_comes_to_who_cuts_it() -> None:
+    async def fail() -> None:
+        raise ValueError("wrong from the start")
+
+    task = asyncio.create_task(fail())
+    await asyncio.wait([task])
+
+    with pytest.raises(ValueError, match="wrong from the start"):
+        await cut(task, again_seconds=0)
