@@ -97,9 +97,25 @@ async def test_a_link_that_broke_lets_nobody_in(bench: Bench) -> None:
         await bench.relay.hand_over(os.urandom(16), os.urandom(16), os.urandom(300))
 
         await until(lambda: phone.is_over)
+    await bench.relay.detached()  # what the phone itself said may have met the defect first, which ends its stream alone
 
     async with LanPhone(address, bench.phone) as again:
         assert again.is_over
+
+
+async def test_a_phone_hears_that_the_journal_can_not_be_written(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was UNKNOWN, with an error of the gRPC library's in the log, as a defect of ours is."""
+    async with LanPhone(await where(bench), bench.phone) as phone:
+        bench.disk.full = True
+        await phone.says_in_session(pb.UpLiveItem(kept=pb.Kept(message_ids=[os.urandom(16)])))
+
+        await until(lambda: phone.is_over)
+        bench.disk.full = False
+
+    assert isinstance(phone.why, errors.StoreFailed)
+    assert [one for one in caplog.records if one.name.startswith("grpc")] == []
 
 
 async def test_a_go_that_was_on_the_disk_when_the_phone_left_is_acted_on(bench: Bench) -> None:

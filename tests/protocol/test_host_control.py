@@ -160,6 +160,15 @@ async def test_unpair_ends_the_phone_s_tasks_its_stream_and_its_keys_at_once(ben
     assert bench.rows("SELECT count(*) FROM keep_chain") == [(0,)]
 
 
+async def test_a_stream_that_the_host_leaves_is_not_counted_any_more_and_not_told_as_lost(bench: Bench) -> None:
+    assert "dispatch_host_connected 1.0" in await asyncio.to_thread(bench.metrics_text)
+    async with bench.control() as control:
+        await control.unpair("pocket")
+
+    assert "dispatch_host_connected 0.0" in await asyncio.to_thread(bench.metrics_text)
+    assert bench.told == ["running", "connected"]
+
+
 async def test_a_pairing_service_that_is_away_is_told_of_an_end_later(bench: Bench) -> None:
     bench.pairing.away = True
     async with bench.control() as control:

@@ -97,6 +97,8 @@ class LanPhone(Stranger):
         self._hearing: asyncio.Task[None] | None = None
         self.keeps = True
         """Whether it says that it has the rows that come."""
+        self.why: errors.DispatchError | None = None
+        """What the host ended the stream with."""
         self.rows: list[relay.Deliver] = []
 
     async def __aenter__(self) -> LanPhone:
@@ -148,10 +150,13 @@ class LanPhone(Stranger):
         await self.says_in_session(pb.UpLiveItem(go=pb.Go(message_id=sent.message_id)))
 
     async def _hear(self) -> None:
-        with contextlib.suppress(errors.DispatchError, AssertionError):
-            while True:
-                for frame in await self.hears():
-                    await self._take(frame)
+        try:
+            with contextlib.suppress(AssertionError):
+                while True:
+                    for frame in await self.hears():
+                        await self._take(frame)
+        except errors.DispatchError as failure:
+            self.why = failure
 
     async def _take(self, frame: relay.RelayFrame) -> None:
         if frame.HasField("live"):

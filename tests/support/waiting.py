@@ -23,3 +23,9 @@ async def until_so(holds: Callable[[], Awaitable[object]]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not await holds():  # noqa: ASYNC110 -- for what no event announces, as the module says
             await asyncio.sleep(0.01)
+
+
+async def turns() -> None:
+    """Let all that is ready go on, for some turns of the loop: for what is to be seen not to happen."""
+    for _ in range(10):
+        await asyncio.sleep(0)

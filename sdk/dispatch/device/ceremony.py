@@ -14,7 +14,7 @@ from typing import Protocol
 from dispatch import errors
 from dispatch.api.pairing.v1 import pairing_pb2 as pb
 from dispatch.device.pairing_client import PairingClient
-from dispatch.files.threads import to_its_end
+from dispatch.endings import to_its_end
 from dispatch.ids import OfferId, Rng
 from dispatch.pairing.ceremony import Ceremony, CeremonyFailed, Failure, Outgoing, Paired, State
 from dispatch.pairing.host import HostCeremony

@@ -71,13 +71,10 @@ class _Libraries(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write it."""
-        get_logger().log(
-            record.levelno,
-            "a library warns",
-            library=record.name,
-            said_at=f"{record.module}:{record.lineno}",
-            exc_info=record.exc_info[1] if record.exc_info else None,
-        )
+        failure = record.exc_info[1] if record.exc_info else None
+        where = {"where": place_of(failure)} if failure is not None else {}
+        said_at = f"{record.module}:{record.lineno}"
+        get_logger().log(record.levelno, "a library warns", library=record.name, said_at=said_at, **where)
 
 
 _libraries = _Libraries(logging.WARNING)

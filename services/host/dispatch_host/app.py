@@ -123,7 +123,10 @@ async def run(
 
     def heard(pairing: Pairing, is_open: bool, reason: Reason.ValueType) -> None:
         (metrics.connected.inc if is_open else metrics.connected.dec)()
-        told.connected(pairing) if is_open else told.disconnected(pairing, reason)
+        if is_open:
+            told.connected(pairing)
+        elif reason:
+            told.disconnected(pairing, reason)
 
     def awake_changed(now: Awake) -> None:
         metrics.kept_awake.set(bool(now.held_by))

@@ -147,6 +147,8 @@ class AtWork:
         Forced to end, or cut off with the whole host, the agent gets a moment to stop what it started. One that does not is
         left alone with a gate that allows nothing.
         """
+        if self._forced is not None:
+            return self._forced  # before it began
         writing, showing = asyncio.create_task(self._write()), asyncio.create_task(self._show())
         working, forced = asyncio.create_task(self._drive(ready, agent)), asyncio.create_task(self._is_forced.wait())
         try:

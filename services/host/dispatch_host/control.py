@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from typing import Any, TypeVar
 
 import grpc
@@ -28,6 +28,10 @@ from dispatch_host.operations import Operations
 
 T = TypeVar("T")
 
+_GOODBYE_SECONDS = 0.5
+_SETTLED_SECONDS = 0.3
+"""How long what was begun may take when the host stops. Short: the process is to be gone within five."""
+
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -36,18 +40,38 @@ class ControlService(ControlServiceServicer):
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
+        # What is being done, though whoever asked for it may be gone.
+        self._doing: set[asyncio.Task[Any]] = set()
+
+    async def settled(self, *, within_seconds: float) -> None:
+        """Wait until everything that was begun is done; what takes longer is broken off."""
+        if self._doing:
+            _, late = await asyncio.wait(self._doing, timeout=within_seconds)
+            for doing in late:
+                doing.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _done(self, context: _Context, work: Coroutine[Any, Any, T]) -> T:
+        """Do what changes something, and answer with what it comes to.
+
+        It is done to its end, though the caller hangs up: a step of the journal and what follows from it are one.
+        """
+        doing = asyncio.create_task(work)
+        self._doing.add(doing)
+        doing.add_done_callback(self._doing.discard)
+        return await _answered(context, asyncio.shield(doing))
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
         return await _answered(context, self._operations.status())
 
     async def AddFolder(self, request: pb.AddFolderRequest, context: _Context) -> pb.AddFolderResponse:
-        return pb.AddFolderResponse(folder=await _answered(context, self._operations.add_folder(request.folder)))
+        return pb.AddFolderResponse(folder=await self._done(context, self._operations.add_folder(request.folder)))
 
     async def ListFolders(self, request: pb.ListFoldersRequest, context: _Context) -> pb.ListFoldersResponse:
         return await _answered(context, self._operations.list_folders())
 
     async def RemoveFolder(self, request: pb.RemoveFolderRequest, context: _Context) -> pb.RemoveFolderResponse:
-        return pb.RemoveFolderResponse(removed=await _answered(context, self._operations.remove_folder(request.path)))
+        return pb.RemoveFolderResponse(removed=await self._done(context, self._operations.remove_folder(request.path)))
 
     async def ListPermissions(
         self, request: pb.ListPermissionsRequest, context: _Context
@@ -57,7 +81,7 @@ class ControlService(ControlServiceServicer):
     async def AllowPermission(
         self, request: pb.AllowPermissionRequest, context: _Context
     ) -> pb.AllowPermissionResponse:
-        given = await _answered(context, self._operations.allow_permission(request.permission, request.for_ms))
+        given = await self._done(context, self._operations.allow_permission(request.permission, request.for_ms))
         return pb.AllowPermissionResponse(permission=given)
 
     async def RevokePermission(
@@ -67,7 +91,7 @@ class ControlService(ControlServiceServicer):
             revoking = self._operations.revoke_rule(request.rule)
         else:
             revoking = self._operations.revoke_permission(request.permission)
-        return pb.RevokePermissionResponse(revoked=await _answered(context, revoking))
+        return pb.RevokePermissionResponse(revoked=await self._done(context, revoking))
 
     async def ReadAudit(  # type: ignore[override]  # the stubs know no coroutine that writes its stream itself
         self, request: pb.ReadAuditRequest, context: _Context
@@ -81,22 +105,22 @@ class ControlService(ControlServiceServicer):
         return await _answered(context, self._operations.list_questions(shows=request.shows))
 
     async def AnswerQuestion(self, request: pb.AnswerQuestionRequest, context: _Context) -> pb.AnswerQuestionResponse:
-        await _answered(context, self._operations.answer_question(request.task_id, request.answer))
+        await self._done(context, self._operations.answer_question(request.task_id, request.answer))
         return pb.AnswerQuestionResponse()
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: _Context) -> pb.ListTasksResponse:
         return await _answered(context, self._operations.list_tasks(request.limit))
 
     async def CancelTask(self, request: pb.CancelTaskRequest, context: _Context) -> pb.CancelTaskResponse:
-        return pb.CancelTaskResponse(task=await _answered(context, self._operations.cancel_task(request.task_id)))
+        return pb.CancelTaskResponse(task=await self._done(context, self._operations.cancel_task(request.task_id)))
 
     async def SteerTask(self, request: pb.SteerTaskRequest, context: _Context) -> pb.SteerTaskResponse:
-        await _answered(context, self._operations.steer_task(request.task_id, request.text))
+        await self._done(context, self._operations.steer_task(request.task_id, request.text))
         return pb.SteerTaskResponse()
 
     async def AddSchedule(self, request: pb.AddScheduleRequest, context: _Context) -> pb.AddScheduleResponse:
         return pb.AddScheduleResponse(
-            schedule=await _answered(context, self._operations.add_schedule(request.schedule))
+            schedule=await self._done(context, self._operations.add_schedule(request.schedule))
         )
 
     async def ListSchedules(self, request: pb.ListSchedulesRequest, context: _Context) -> pb.ListSchedulesResponse:
@@ -104,18 +128,18 @@ class ControlService(ControlServiceServicer):
 
     async def RemoveSchedule(self, request: pb.RemoveScheduleRequest, context: _Context) -> pb.RemoveScheduleResponse:
         return pb.RemoveScheduleResponse(
-            schedule=await _answered(context, self._operations.remove_schedule(request.id))
+            schedule=await self._done(context, self._operations.remove_schedule(request.id))
         )
 
     async def PauseSchedule(self, request: pb.PauseScheduleRequest, context: _Context) -> pb.PauseScheduleResponse:
-        now = await _answered(context, self._operations.pause_schedule(request.id, request.paused))
+        now = await self._done(context, self._operations.pause_schedule(request.id, request.paused))
         return pb.PauseScheduleResponse(schedule=now)
 
     async def ListAgents(self, request: pb.ListAgentsRequest, context: _Context) -> pb.ListAgentsResponse:
         return await _answered(context, self._operations.list_agents())
 
     async def ChooseAgent(self, request: pb.ChooseAgentRequest, context: _Context) -> pb.ChooseAgentResponse:
-        return pb.ChooseAgentResponse(name=await _answered(context, self._operations.choose_agent(request.name)))
+        return pb.ChooseAgentResponse(name=await self._done(context, self._operations.choose_agent(request.name)))
 
     async def ListConnectors(self, request: pb.ListConnectorsRequest, context: _Context) -> pb.ListConnectorsResponse:
         return await _answered(context, self._operations.list_connectors())
@@ -127,15 +151,15 @@ class ControlService(ControlServiceServicer):
         return await _answered(context, self._operations.list_skills())
 
     async def SetSkillFolder(self, request: pb.SetSkillFolderRequest, context: _Context) -> pb.SetSkillFolderResponse:
-        return await _answered(context, self._operations.set_skill_folder(request.path, remove=request.remove))
+        return await self._done(context, self._operations.set_skill_folder(request.path, remove=request.remove))
 
     async def SetKeepAwake(self, request: pb.SetKeepAwakeRequest, context: _Context) -> pb.SetKeepAwakeResponse:
         return pb.SetKeepAwakeResponse(
-            keep_awake=await _answered(context, self._operations.set_keep_awake(request.mode))
+            keep_awake=await self._done(context, self._operations.set_keep_awake(request.mode))
         )
 
     async def Unpair(self, request: pb.UnpairRequest, context: _Context) -> pb.UnpairResponse:
-        return await _answered(context, self._operations.unpair(request.phone_name))
+        return await self._done(context, self._operations.unpair(request.phone_name))
 
     async def Stop(self, request: pb.StopRequest, context: _Context) -> pb.StopResponse:
         await _answered(context, self._operations.stop(request.condition))
@@ -212,8 +236,8 @@ class ControlServer:
         self._path = home.socket()
         self._server = grpc.aio.server()
         # The stub's function knows only the blocking kind of server and handler.
-        servicer: Any = ControlService(operations)
-        add_ControlServiceServicer_to_server(servicer, self._server)
+        self._service: Any = ControlService(operations)
+        add_ControlServiceServicer_to_server(self._service, self._server)
 
     async def __aenter__(self) -> ControlServer:
         # Left behind by a process that was killed: the lock on the home is ours, so nobody listens on it.
@@ -224,5 +248,6 @@ class ControlServer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._server.stop(0.5)
+        await self._server.stop(_GOODBYE_SECONDS)
+        await self._service.settled(within_seconds=_SETTLED_SECONDS)
         self._path.unlink(missing_ok=True)

@@ -58,7 +58,9 @@ async def keep_telling(owned: Owned, endings: asyncio.Event) -> None:
         endings.clear()
         told = await tell_endings(owned)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(endings.wait(), None if told else _ENDINGS_SECONDS)
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes just as it ends.
+            async with asyncio.timeout(None if told else _ENDINGS_SECONDS):
+                await endings.wait()
 
 
 async def drop_what_is_over(

@@ -230,7 +230,10 @@ class Link:
         self.left.set()
 
     async def settled(self) -> None:
-        """Wait for what is still being written, and ask nobody any more."""
+        """Hear that the client runs no more: wait for what is still being written, and ask nobody any more."""
+        if self.is_open:  # no stream was lost: this side has left
+            self.is_open = False
+            self._common.connected(self.pairing, False, Reason.REASON_UNSPECIFIED)
         await self._intake.settled()
         await self._rights.settled()
 

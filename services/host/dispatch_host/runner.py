@@ -100,6 +100,7 @@ class Runner:
         )
         # Touched by run, end_running and cancel, all on one loop.
         self._woken = asyncio.Event()
+        self._starting = asyncio.Lock()  # held from the step that starts a task until it is the current one
         self._current: AtWork | None = None
         self._chosen: Chosen | None = None  # who does the running task, from just before it starts until it is over
         self._stopping = False
@@ -160,6 +161,8 @@ class Runner:
         """Interrupt the running task because the host stops, start no other, and wait until its outcome is written."""
         self._stopping = True
         self._woken.set()
+        async with self._starting:
+            pass
         self._force(STOPPED)
         if self._current is not None:
             await self._current.over.wait()
@@ -171,21 +174,23 @@ class Runner:
             self._woken.clear()
             # Made before the step that names it in the thread: who is chosen meanwhile does the task after this one.
             chosen = self._chosen = self._agents.for_next_task()
-            ready = await self._stored(partial(steps.start_next, scribe=self._scribe, agent=chosen.name))
+            async with self._starting:
+                ready = await self._stored(partial(steps.start_next, scribe=self._scribe, agent=chosen.name))
+                if ready is not None:
+                    # Before anything else is awaited: what is taken back from now on must find the task.
+                    current = self._current = self._at_work(ready.task)
             if ready is None:
                 self._busy(False)
                 await self._count_waiting()
                 await self._woken.wait()
             else:
-                await self._run_one(ready, chosen.agent)
+                await self._run_one(current, ready, chosen.agent)
 
     def _force(self, ending: Ending) -> None:
         if self._current is not None:
             self._current.force(ending)
 
-    async def _run_one(self, ready: Ready, agent: Agent) -> None:
-        # Before anything is awaited: what is taken back from now on must find the task.
-        current = self._current = self._at_work(ready.task)
+    async def _run_one(self, current: AtWork, ready: Ready, agent: Agent) -> None:
         self._busy(True)
         self._metrics.running.set(1)
         self._audience.wrote(ready.task.thread)

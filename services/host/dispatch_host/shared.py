@@ -58,6 +58,7 @@ class Common:
     awake: Callable[[], pb.KeepAwake]
     permissions: Callable[[], pb.Permissions]
     connected: Callable[[Pairing, bool, Reason.ValueType], None]
+    """Hears of a stream that opened, or is gone: with the reason when it was lost, without one when this side has left."""
     ended: Callable[[State], None]
     refused: Callable[[Reason.ValueType], None]
     lan_addresses: Callable[[], Sequence[str]] = tuple

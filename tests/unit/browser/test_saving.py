@@ -13,6 +13,7 @@ from dispatch_host.browser import pictures, saving
 from dispatch_host.scope import Folder
 
 from tests.support.agents import Nobody, OpenGate
+from tests.support.slow_threads import SlowThreads
 
 YES = Allowed(Reach.ONCE, "phone")
 
@@ -112,3 +113,13 @@ def test_a_picture_that_is_too_large_leaves_nothing(tmp_path: Path) -> None:
         pictures.keep(tmp_path / "pictures", os.open(huge, os.O_RDONLY), task_id="t")
 
     assert os.listdir(tmp_path / "pictures") == []
+
+
+@pytest.mark.parametrize("slow", ["_read", "_check", "_write"])
+async def test_a_task_that_is_cancelled_waits_for_what_is_being_read_or_written(
+    tmp_path: Path, folder: Path, slow: str
+) -> None:
+    async def work() -> None:
+        await saves(tmp_path, folder, ask=Nobody(YES))
+
+    assert await SlowThreads(slow).outlived_by(work())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -22,6 +24,7 @@ from mcp import Client, StdioServerParameters
 
 from tests.support.agents import OpenGate
 from tests.support.connector_world import YES, ConnectorWorld, asked, used
+from tests.support.slow_threads import SlowThreads
 from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 
 
@@ -283,3 +286,19 @@ for one in asked:
     if "id" in one:
         print(bridge.stdout.readline().decode())
 """
+
+
+@pytest.mark.parametrize("slow", ["_folder", "close"])
+async def test_a_task_that_is_cancelled_leaves_no_folder_behind(
+    monkeypatch: pytest.MonkeyPatch, world: ConnectorWorld, slow: str
+) -> None:
+    with tempfile.TemporaryDirectory() as short:  # for the socket in it
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        slowly = SlowThreads(slow)
+
+        async def work() -> None:
+            async with passing([], world.work()):
+                pass
+
+        assert await slowly.outlived_by(work())
+        assert os.listdir(short) == []

@@ -67,6 +67,13 @@ async def test_a_step_that_fails_leaves_nothing_and_takes_nothing_with_it(journa
     assert done[2] == [OTHER_PAIR]
 
 
+async def test_behind_its_end_a_journal_refuses_and_nobody_waits_for_it(journal: Writer) -> None:
+    journal.close()
+
+    with pytest.raises(errors.StoreFailed, match="closed"):
+        await journal.step(settings.endings)
+
+
 async def test_what_a_step_has_given_back_is_on_the_disk(journal: Writer, path: Path) -> None:
     await journal.step(lambda tx: settings.add_ending(tx, PAIR))
 

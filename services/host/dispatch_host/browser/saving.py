@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from dispatch.endings import to_its_end
 from dispatch.files.names import safe_name
 
 from dispatch_host.agents.agent import Gate
@@ -50,14 +51,14 @@ async def save(
 ) -> Path:
     """Ask, and save what the descriptor is open on, which is closed. Raises NotSaved, and NotPermitted as the gate gave it."""
     with contextlib.ExitStack() as stack:
-        read = await asyncio.to_thread(_read, descriptor, stack)
+        read = await to_its_end(asyncio.to_thread(_read, descriptor, stack))
         path = folder / (safe_name(name) or "download")
         held = around(path, gate.folders)
         wanted = Permission(Kind.FOLDER, str(held.path if held else folder), write=True)
         if held is None or not gate.has(wanted):
             await gate.use(wanted, "a download")  # raises, and the audit log has it
         with _scope(gate, keep_out) as scope:
-            await asyncio.to_thread(_check, Hands(scope), path)
+            await to_its_end(asyncio.to_thread(_check, Hands(scope), path))
         match await ask.may(_question(path, read, url=url, folder=folder, permission=wanted)):
             case Allowed():
                 pass
@@ -67,7 +68,7 @@ async def save(
                 raise NotSaved("Nobody answered; nothing was saved.", by_person=True)
         await gate.use(wanted, "a download")
         with _scope(gate, keep_out) as scope:  # as it is now: a question takes its time
-            await asyncio.to_thread(_write, Hands(scope), path, read)
+            await to_its_end(asyncio.to_thread(_write, Hands(scope), path, read))
         return path
 
 

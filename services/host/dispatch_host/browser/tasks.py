@@ -6,8 +6,9 @@ A session is held by an asyncio task of its own: what enters it and what leaves 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
+
+from dispatch.endings import to_its_end
 
 from dispatch_host.agents.toolbox import Work
 from dispatch_host.browser.chamber import NoBrowser
@@ -70,6 +71,7 @@ class Sessions:
         except Exception as failure:  # to whoever waits for it; afterwards there is nobody
             if not held.session.done():
                 held.session.set_exception(failure if isinstance(failure, NoBrowser) else NoBrowser(_LOST))
+                held.session.exception()  # looked at: nobody may wait for it any more
 
     async def _end(self, task_id: str) -> None:
         if (held := self._held.pop(task_id, None)) is not None:
@@ -84,7 +86,4 @@ async def _let_go(held: _Held) -> None:
     if held.holding is not None:
         if not held.session.done():
             held.holding.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(asyncio.gather(held.holding, return_exceptions=True))
-    if held.session.done() and not held.session.cancelled():
-        held.session.exception()  # looked at: nobody else will
+        await to_its_end(asyncio.gather(held.holding, return_exceptions=True))

@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dispatch.endings import to_its_end
 from dispatch.plain import one_line
 
 from dispatch_host.agents.agent import Step
@@ -65,14 +66,15 @@ async def passing(toolboxes: Sequence[Toolbox], work: Work, *, system_path: str 
         raise NoBridge("There is no python3 in the system, which would be the bridge to them.")
     if find_spec("mcp") is None:
         raise NoBridge("The Model Context Protocol is not installed: pip install 'dispatch-host[mcp]'.")
-    folder = Path(await asyncio.to_thread(_folder))
+    made = contextlib.ExitStack()
     try:
+        folder = Path(await to_its_end(asyncio.to_thread(_folder, made)))
         async with _listening(folder / _SOCKET, toolboxes, work):
             yield Passed(
                 folder=folder, command=python, args=["-I", str(folder / _BRIDGE), str(folder / _SOCKET)], env={}
             )
     finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await to_its_end(asyncio.to_thread(made.close))
 
 
 @contextlib.asynccontextmanager
@@ -187,8 +189,9 @@ class _Desk:
         return [tool for toolbox in self._toolboxes for tool in await toolbox.tools(self._work)]
 
 
-def _folder() -> str:
-    """Make the folder that one sandbox sees: ours alone, with a bridge in it."""
+def _folder(made: contextlib.ExitStack) -> str:
+    """Make the folder that one sandbox sees, until the stack is closed: ours alone, with a bridge in it."""
     folder = tempfile.mkdtemp(prefix="dispatch-tools-")
+    made.callback(shutil.rmtree, folder, ignore_errors=True)
     shutil.copyfile(Path(__file__).with_name(_BRIDGE), os.path.join(folder, _BRIDGE))
     return folder

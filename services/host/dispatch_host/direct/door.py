@@ -88,7 +88,7 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
             with self._knock(self._porch.who(port)):
                 async with asyncio.timeout(self._knocks.open_within_seconds):
                     side, path = await self._let_in(context)
-        except (_Refused, _Over, TimeoutError):
+        except (_Refused, _Over, TimeoutError, errors.DispatchError):  # the last: the journal can't be read or written
             self._porch.refuse(port)
             with contextlib.suppress(grpc.aio.InternalError):
                 await refuse(context, errors.SessionNeeded())
@@ -99,7 +99,10 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
         self._porch.vouch(port)
         try:
             with contextlib.suppress(_Over, grpc.aio.InternalError):
-                await self._hold(side, path, context)
+                try:
+                    await self._hold(side, path, context)
+                except errors.DispatchError as failure:  # the journal: the phone goes on by the relay
+                    await refuse(context, failure)
         finally:
             side.left(path)
 

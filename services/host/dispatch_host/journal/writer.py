@@ -81,6 +81,8 @@ class Writer:
 
         Cancelled before its turn it does not run; cancelled in its turn it may or may not be on the disk.
         """
+        if self._thread is None:
+            raise errors.StoreFailed(f"{self._path.name}: closed")  # else it would wait for ever
         future: Future[T] = Future()
         self._queue.put(_Queued(work, future))
         return await asyncio.wrap_future(future)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dispatch.endings import to_its_end
+
 from dispatch_host.agents.acp.asked import change_rule
 from dispatch_host.agents.agent import Gate, NotDoneReason, Task
 from dispatch_host.agents.asking import Approval, Ask, Denied, NobodyAnswered
@@ -93,7 +95,7 @@ class Files:
         folders = self.gate.folders  # as they are now: while the question was open, one may have been taken back
         for folder in touched(plan, folders):
             await self.gate.use(Permission(Kind.FOLDER, str(folder.path), write=True), "changed")
-        why = await asyncio.to_thread(self._apply, plan, folders, self.records)
+        why = await to_its_end(asyncio.to_thread(self._apply, plan, folders, self.records))
         if why:
             raise FileRefused(why)
 
