@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Protocol
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome, PushHint
 from dispatch.ids import MessageId, PairId, TaskId
 
+from dispatch_relay.keyed import Keyed
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.push import OwedCall, PushOutcome
 from dispatch_relay.push.target import Target
@@ -33,7 +33,7 @@ SWEEP_ROWS = 1_000
 """What one turn of a sweep looks at and forgets: whatever is written meanwhile is committed before the next turn."""
 
 
-class RowKind(Enum):
+class RowKind(Keyed):
     """What a row is. The numbers are what the store keeps."""
 
     ACCEPTED = 1  # a command that the host took; the row is its permission

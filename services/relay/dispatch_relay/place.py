@@ -124,10 +124,10 @@ class Place:
         self.submitted -= 1
         if self.lost:
             return
-        if isinstance(result, Failed) and result.seat_lost:
-            self._lost()
-            return
         if isinstance(result, Failed):
+            if result.seat_lost:
+                self._lost()
+                return
             self.tools.metrics.store_failures.inc()
             _log.error("store failed", why=result.why, pairing=short(self.pair_id))
         elif result.to_report:

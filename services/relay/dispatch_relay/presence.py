@@ -7,16 +7,17 @@ streams and timers into events, and by the model test of the commit point.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Reachability
 from dispatch.ids import Instance
 
+from dispatch_relay.keyed import Keyed
+
 NO_INSTANCE = Instance(b"")
 
 
-class End(Enum):
+class End(Keyed):
     """Which end of a pairing. The numbers are those of DeviceKind, and what the store keeps."""
 
     PHONE = 1
@@ -28,7 +29,7 @@ class End(Enum):
         return End.HOST if self is End.PHONE else End.PHONE
 
 
-class Standing(Enum):
+class Standing(Keyed):
     """Where an end stands. The values are metric labels and what the store keeps."""
 
     NEVER_CONNECTED = "never_connected"
@@ -40,7 +41,7 @@ class Standing(Enum):
     REVOKED = "revoked"
 
 
-class Event(Enum):
+class Event(Keyed):
     """What can happen to an end."""
 
     ATTACHED = "attached"

@@ -92,7 +92,9 @@ class Stream:
         self._peer_ack = 0
         self._alone = False  # what waited for company has waited long enough
         self._company: asyncio.TimerHandle | None = None
-        self._wake = asyncio.Event()
+        # No asyncio.Event: it has a deque, and its wait a coroutine of its own, which together are 2 % of a silent stream.
+        self._woken = False  # there may be something to write
+        self._waiting: asyncio.Future[None] | None = None
         self._in_flight = 0
         self._calm: asyncio.Event | None = None  # while there is none, all is calm
         # Touched by send only; read by room.
@@ -104,7 +106,7 @@ class Stream:
         """Queue a control frame. It goes before rows and live frames that are not yet written."""
         self._control.append(frame)
         self._control_bytes += len(frame)
-        self._wake.set()
+        self._wake()
         self._settle()
 
     def whisper(self, frame: bytes) -> bool:
@@ -113,7 +115,7 @@ class Stream:
             return False
         self._live.append(frame)
         self._live_bytes += len(frame)
-        self._wake.set()
+        self._wake()
         return True
 
     def mention(self, frame: bytes) -> None:
@@ -128,6 +130,11 @@ class Stream:
         self._peer_ack = max(self._peer_ack, through_seq)
         self._await_company()
 
+    def _wake(self) -> None:
+        self._woken = True
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
     def _await_company(self) -> None:
         if self._company is None:
             self._company = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._go_alone)
@@ -135,12 +142,12 @@ class Stream:
     def _go_alone(self) -> None:
         self._company = None
         self._alone = True
-        self._wake.set()
+        self._wake()
 
     def news(self, *, hurried: bool) -> None:
         """There is a row behind the cursor; of those in no hurry not too many wait for company."""
         if hurried or self._tail.head_seq - self.cursor >= MOST_UNHURRIED:
-            self._wake.set()
+            self._wake()
         else:
             self._await_company()
 
@@ -148,7 +155,7 @@ class Stream:
         """End the stream, with the error or in peace. The first call counts."""
         if not self.ended.done():
             self.ended.set_result(error)
-            self._wake.set()
+            self._wake()
             self._settle()
 
     def submitted(self) -> None:
@@ -179,7 +186,7 @@ class Stream:
     async def batch(self) -> bytes:
         """Wait for something to write and give a batch of it; empty once when the stream has ended and all is said."""
         while True:
-            self._wake.clear()
+            self._woken = False
             parts: list[bytes] = []
             left = self._batch_bytes
             for frame in self._control:
@@ -191,7 +198,7 @@ class Stream:
             behind = len(parts)  # what answers and what opens the stream comes first
             del self._control[:behind]
             if self._control:
-                self._wake.set()
+                self._wake()
             else:
                 await self._add_rows(parts, limit_bytes=left)
             parts.extend(self._live)
@@ -202,7 +209,9 @@ class Stream:
             self._settle()
             if parts or self.ended.done():
                 return b"".join(parts)
-            await self._wake.wait()
+            if not self._woken:
+                self._waiting = asyncio.get_running_loop().create_future()
+                await self._waiting
 
     def _take_unhurried(self) -> list[bytes]:
         """Give what goes along; before the rows, of which some may say more."""
@@ -228,4 +237,4 @@ class Stream:
             parts.extend(frames.row(row, to=self.end) for row in rows)
             self.cursor = rows[-1].seq
             if self.cursor < self._tail.head_seq:
-                self._wake.set()
+                self._wake()

@@ -8,14 +8,14 @@ it is. Pure: no time, no store, no frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from dispatch.api.error.v1.error_pb2 import Reason
 
+from dispatch_relay.keyed import Keyed
 from dispatch_relay.presence import Presence, Standing
 
 
-class Status(Enum):
+class Status(Keyed):
     """What the relay knows of a message id."""
 
     UNKNOWN = "unknown"
@@ -24,7 +24,7 @@ class Status(Enum):
     REFUSED = "refused"
 
 
-class Event(Enum):
+class Event(Keyed):
     """What can happen to a command."""
 
     POSTED = "posted"  # for a host that is there or may be back in a moment
@@ -35,7 +35,7 @@ class Event(Enum):
     GIVEN_UP = "given up"  # too late, or the host is gone, or the pairing is over
 
 
-class Effect(Enum):
+class Effect(Keyed):
     """What has to be done about it."""
 
     PEND = "pend"  # keep it, hand it over

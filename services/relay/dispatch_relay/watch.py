@@ -39,6 +39,7 @@ class Watch:
         self._commands = commands
         self._calling = calling
         self._drop = drop
+        self._short_ms = min(place.tools.settings.lease_ms, place.tools.settings.idle_ask_ms)
         self._grace_until: dict[End, int] = {}  # on the steady clock
         self._steadiness = Steadiness()  # of the host: phones come and go with each look at them
 
@@ -177,14 +178,11 @@ class Watch:
     def due_ms(self) -> list[int]:
         """Say when there is something to ask or to give up, on the steady clock."""
         lease_ms = self._place.tools.settings.lease_ms
-        return [
-            *self._grace_until.values(),
-            *self._steadiness.due_ms(),
-            *(
-                stream.lease.due_ms(every_ms=self._every_ms(stream), lease_ms=lease_ms)
-                for stream in self._place.streams.values()
-            ),
+        asked = [
+            stream.lease.due_ms(every_ms=self._every_ms(stream), lease_ms=lease_ms)
+            for stream in self._place.streams.values()
         ]
+        return [*self._grace_until.values(), *self._steadiness.due_ms(), *asked]
 
     def forgive(self) -> None:
         """This process stood still. What the devices said meanwhile lies unread, so nobody is judged by that time."""
@@ -237,11 +235,10 @@ class Watch:
 
     def _every_ms(self, stream: Stream) -> int:
         """How long a device may be silent before it is asked. Shorter the more somebody waits for it."""
-        settings = self._place.tools.settings
-        short_ms = min(settings.lease_ms, settings.idle_ask_ms)
+        short_ms, idle_ms = self._short_ms, self._place.tools.settings.idle_ask_ms
         if stream.end is End.PHONE:
-            return short_ms if stream.looking else settings.idle_ask_ms
+            return short_ms if stream.looking else idle_ms
         if self._commands:
             # Not a whole lease: a host that froze just now is to be found out within about one, not two.
             return short_ms // 5
-        return short_ms if End.PHONE in self._place.streams or self._place.open_tasks else settings.idle_ask_ms
+        return short_ms if End.PHONE in self._place.streams or self._place.open_tasks else idle_ms
