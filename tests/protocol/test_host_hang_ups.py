@@ -49,6 +49,7 @@ async def test_a_permission_that_is_taken_back_is_not_in_force_a_moment_longer(b
         await control.add_folder(pb.Folder(path=str(tmp_path)))
     sent = await bench.phone.sends("running")
     await bench.phone.sees(sent.task_id, "started")
+    await bench.until(lambda: bench.agent.folders)  # it has used it, so that it loses something
 
     await hangs_up(bench, lambda control: control.remove_folder(str(tmp_path)), asked_by="Held._change", behind=tuple)
 

@@ -191,9 +191,8 @@ async def test_an_agent_that_says_nothing_is_ended_by_the_watchdog(tmp_path: Pat
         ended = await bench.phone.sees_end(sent.task_id)
 
         assert (ended.outcome, ended.reason) == (Outcome.OUTCOME_FAILED, Reason.REASON_WATCHDOG)
-        assert bench.agent.closed == [
-            run.text for run in bench.agent.runs
-        ]  # a slow machine may not have begun within 0.2 s
+        # A slow machine may not have begun within 0.2 s.
+        assert bench.agent.closed == [run.text for run in bench.agent.runs]
 
 
 async def test_an_agent_that_reports_progress_for_ever_is_ended_at_last(tmp_path: Path) -> None:

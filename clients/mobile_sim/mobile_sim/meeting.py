@@ -104,8 +104,7 @@ async def meet(phone: Phone, link: str, *, say: Say, hear: Hear, patience: Patie
         if not kept or not await _in_session(phone, kept[0], patience):
             raise
     except asyncio.CancelledError:
-        # Nor does it do this: whoever stops waiting may do so when the host has just completed it.
-        raise
+        raise  # whoever stops waiting keeps it, too: the host may just have completed it
     except BaseException:
         if kept:
             phone.forget(kept[0].pair_id)

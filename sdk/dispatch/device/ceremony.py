@@ -78,6 +78,13 @@ async def host_pair(
             if side.claimed:
                 raise
             continue
+        except asyncio.CancelledError:
+            if side.committed is not None:
+                # The phone hears by this that the offer is over, and that its pairing stands: else it waits, and forgets it.
+                with contextlib.suppress(errors.DispatchError, TimeoutError):
+                    async with asyncio.timeout(_GOODBYE_SECONDS):
+                        await complete(client, side.committed, offer.code.offer_id)
+            raise
         with contextlib.suppress(errors.DispatchError):
             await complete(client, paired, offer.code.offer_id)
         return paired
@@ -97,8 +104,8 @@ async def phone_pair(
     """Claim the offer behind a scanned code and pair.
 
     `commit` is called twice: with the provisional result (no host signature) before the host can hear of the yes, and with
-    the final one. When this raises after the first, the caller keeps the provisional pair only for NoNetwork: the host may
-    have completed it.
+    the final one. When this raises NoNetwork after the first, or is cancelled, the caller keeps the provisional pair: the
+    host may have completed it.
     """
     ceremony = PhoneCeremony(code, own_ed25519=public_key, own_name=name, rng=rng)
     await client.claim_offer(code.offer_id, code.claim_token)
@@ -136,6 +143,8 @@ class _Side:
         commit: Commit,
     ) -> None:
         self.claimed = isinstance(ceremony, PhoneCeremony)
+        self.committed: Paired | None = None
+        """What the device has kept."""
         self._client = client
         self._offer_id = offer_id
         self._ceremony: Ceremony = ceremony
@@ -143,7 +152,6 @@ class _Side:
         self._sign = sign
         self._person = person
         self._commit = commit
-        self._committed: Paired | None = None
 
     async def run(self, *, first: list[Outgoing], within: float) -> Paired:
         """Hold the ceremony to its end. Raises why there is no pair, after the service was told."""
@@ -170,10 +178,10 @@ class _Side:
                             )
                         coming = asyncio.ensure_future(anext(events))
         except BaseException as failure:
-            if self._ceremony.state is State.PAIRED and self._committed is not None:
+            if self._ceremony.state is State.PAIRED and self.committed is not None:
                 # Only the last word did not go out, and the first session makes up for that. Nobody is told that it was refused.
                 if isinstance(failure, Exception):
-                    return self._committed
+                    return self.committed
                 raise
             error = _why(failure)
             await self._end(error)
@@ -186,9 +194,9 @@ class _Side:
                 task.cancel()
             await asyncio.gather(*started, return_exceptions=True)
             await events.aclose()
-        if self._committed is None:
+        if self.committed is None:
             raise AssertionError("paired without a result")
-        return self._committed
+        return self.committed
 
     async def _heard(self, event: pb.FollowOfferResponse) -> bool:
         """Act on an event; tells whether the code has just become known."""
@@ -221,7 +229,7 @@ class _Side:
     async def _send(self, steps: list[Outgoing]) -> None:
         """Commit what the machine has just given, then send. Repeats a step until the service has it."""
         result = self._ceremony.result
-        if result is not None and result != self._committed:
+        if result is not None and result != self.committed:
             await to_its_end(self._keep(result))
         for step in steps:
             while True:
@@ -238,7 +246,7 @@ class _Side:
     async def _keep(self, result: Paired) -> None:
         """Commit, to the end also when whoever waits has gone: a pair that is half kept would be one for the other side only."""
         await self._commit(result)
-        self._committed = result
+        self.committed = result
 
     async def _end(self, error: errors.DispatchError | None) -> None:
         """Drop the keys and end the offer at the service, unless it ended it itself."""

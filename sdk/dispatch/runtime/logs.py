@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
@@ -66,18 +67,35 @@ def rendered(_logger: object, _method: str, event: MutableMapping[str, Any]) -> 
     return _as_json(event)
 
 
+_CALLER_WENT = {"InternalError", "ExecuteBatchError"}
+"""What gRPC fails with, and tells, when it is to answer a caller who has gone."""
+
+
 class _Libraries(logging.Handler):
-    """Writes what a library warns of as a line like ours: who says it and where, never its words, which may quote what it read."""
+    """Writes what a library warns of as a line like ours: who says it and where, never its words, which may quote what it read.
+
+    Not by structlog: a library may have something to say in the middle of a line of ours, on the same thread, and structlog's lock
+    is one that a thread can't take twice.
+    """
+
+    def __init__(self, stream: TextIO, *, service: str, stamp: Stamp) -> None:
+        super().__init__(logging.WARNING)
+        self._stream = stream
+        self._service = service
+        self._stamp = stamp
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write it."""
+        """Write it. Raises nothing: whoever warns can't help it."""
         failure = record.exc_info[1] if record.exc_info else None
-        where = {"where": place_of(failure)} if failure is not None else {}
-        said_at = f"{record.module}:{record.lineno}"
-        get_logger().log(record.levelno, "a library warns", library=record.name, said_at=said_at, **where)
-
-
-_libraries = _Libraries(logging.WARNING)
+        if record.name.startswith("grpc") and type(failure).__name__ in _CALLER_WENT:
+            return
+        event: MutableMapping[str, Any] = {"library": record.name, "said_at": f"{record.module}:{record.lineno}"}
+        if failure is not None:
+            event["where"] = place_of(failure)
+        event.update(event="a library warns", service=self._service, level=record.levelname.lower())
+        with contextlib.suppress(Exception):
+            self._stream.write(rendered(None, "", self._stamp(None, "", event)) + "\n")
+            self._stream.flush()
 
 
 def configure(*, stream: TextIO | None = None, service: str, now_ns: Callable[[], int] = time.time_ns) -> None:
@@ -88,20 +106,24 @@ def configure(*, stream: TextIO | None = None, service: str, now_ns: Callable[[]
         event["service"] = service
         return event
 
+    stamp, stream = Stamp(now_ns), stream or sys.stderr
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             named,
             redact,
             structlog.processors.add_log_level,
-            Stamp(now_ns),
+            stamp,
             place_only,
             rendered,
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
-    logging.getLogger().addHandler(_libraries)  # one that is there already is not added again
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, _Libraries)]:
+        root.removeHandler(handler)
+    root.addHandler(_Libraries(stream, service=service, stamp=stamp))
 
 
 def get_logger() -> structlog.typing.FilteringBoundLogger:

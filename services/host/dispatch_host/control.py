@@ -21,10 +21,14 @@ from dispatch.api.host.v1.host_pb2_grpc import (
     add_ControlServiceServicer_to_server,
 )
 from dispatch.device.home import Home
+from dispatch.failures import place_of
+from dispatch.runtime.logs import get_logger
 from dispatch.status import refuse
 
 from dispatch_host import finding_wire
 from dispatch_host.operations import Operations
+
+_LOG = get_logger()
 
 T = TypeVar("T")
 
@@ -58,8 +62,14 @@ class ControlService(ControlServiceServicer):
         """
         doing = asyncio.create_task(work)
         self._doing.add(doing)
-        doing.add_done_callback(self._doing.discard)
+        doing.add_done_callback(self._is_done)
         return await _answered(context, asyncio.shield(doing))
+
+    def _is_done(self, doing: asyncio.Task[Any]) -> None:
+        self._doing.discard(doing)
+        failure = None if doing.cancelled() else doing.exception()
+        if failure is not None and not isinstance(failure, errors.DispatchError):
+            _LOG.error("broken", where=place_of(failure))  # its caller may be gone, and nobody else hears of it
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
         return await _answered(context, self._operations.status())

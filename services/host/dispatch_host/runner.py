@@ -8,6 +8,7 @@ goes through the steps.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
@@ -39,6 +40,8 @@ from dispatch_host.tasks import STEPS, Event, State
 T = TypeVar("T")
 
 _STORE_RETRY_SECONDS = 1.0
+_STARTED_SECONDS = 0.5
+"""How long a host that stops waits for a task that is just starting."""
 
 _LOG = get_logger()
 
@@ -161,8 +164,10 @@ class Runner:
         """Interrupt the running task because the host stops, start no other, and wait until its outcome is written."""
         self._stopping = True
         self._woken.set()
-        async with self._starting:
-            pass
+        # A task that is just starting is the current one in a moment; on a full disk when there is room, and it is stopped then.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STARTED_SECONDS), self._starting:
+                pass
         self._force(STOPPED)
         if self._current is not None:
             await self._current.over.wait()
@@ -179,6 +184,8 @@ class Runner:
                 if ready is not None:
                     # Before anything else is awaited: what is taken back from now on must find the task.
                     current = self._current = self._at_work(ready.task)
+                    if self._stopping:
+                        current.force(STOPPED)  # type: ignore[unreachable]  # `stop` came while this waited for the disk
             if ready is None:
                 self._busy(False)
                 await self._count_waiting()

@@ -43,6 +43,8 @@ from dispatch_pairing.storage import Storage
 from dispatch_pairing.web.provider import Provider as WebProvider
 
 _GRACE_SECONDS = 3.0
+_LEFT_BEHIND_SECONDS = 0.5
+"""How long answers may take, behind that, whose callers have gone."""
 
 _log = get_logger()
 
@@ -246,7 +248,7 @@ async def _serving(
         ground.bell.close()
         await asyncio.gather(*watching)
         await listeners.stop(grace_seconds=_GRACE_SECONDS)
-        await desk.finish(grace_seconds=_GRACE_SECONDS)
+        await desk.finish(grace_seconds=_LEFT_BEHIND_SECONDS)
         _log.info("stopped")
 
 

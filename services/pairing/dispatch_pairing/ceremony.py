@@ -184,9 +184,8 @@ class Ceremony:
                     steps = await kept.offers.steps(offer_id)
                 now_ms = self._clock.wall_ms()
                 if offers.at(offer, now_ms) != offer:
-                    offer = await to_its_end(
-                        self._expire(offer_id, now_ms)
-                    )  # counted also when nobody follows any more
+                    # To its end: it is counted also when nobody follows any more.
+                    offer = await to_its_end(self._expire(offer_id, now_ms))
                 for happening in happenings(offer, steps, side):
                     if happening not in told:
                         told.add(happening)

@@ -357,7 +357,7 @@ def test_a_check_of_a_transfer_that_was_cut_off_touches_nothing(tmp_path: Path) 
     other = (tmp_path / "other").open("w+b")
     other.write(b"mine")
     other.flush()
-    assert other.fileno() == partial._fd, "the system gives the number again, or this proves nothing"
+    partial._fd = other.fileno()  # as the system may give the number again
 
     partial.check()
 

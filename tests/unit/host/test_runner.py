@@ -53,9 +53,11 @@ def journal(tmp_path: Path) -> Iterator[Writer]:
     writer.close()
 
 
+@pytest.mark.parametrize("answers", ["while it stops", "behind it"])
 async def test_a_task_that_is_just_starting_when_the_host_stops_is_not_begun_and_has_one_outcome(
-    journal: Writer, tmp_path: Path
+    journal: Writer, tmp_path: Path, answers: str
 ) -> None:
+    """Also when the disk does not answer for longer than the host has for its end."""
     disk, agent, clock = FullDisk(journal), ScriptedAgent(), SystemClock()
     store = cast(Any, disk)
     scribe = Scribe(sign=KEY.sign, key=KEY.public_key().public_bytes_raw(), clock=clock, rng=os.urandom)
@@ -83,6 +85,8 @@ async def test_a_task_that_is_just_starting_when_the_host_stops_is_not_begun_and
     running = asyncio.create_task(runner.run(NoReaders()))
     await on_the_disk.wait()
     stopping = asyncio.create_task(stops())
+    if answers == "behind it":
+        await stopping
     await asyncio.sleep(0)
     disk.goes_on()
     await asyncio.gather(stopping, running)

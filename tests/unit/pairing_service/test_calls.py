@@ -82,6 +82,8 @@ def scope_of(method: Method | Feed, media: bytes) -> Any:
 async def test_who_follows_for_a_browser_that_went_in_the_middle_of_an_answer_ends(
     desk: Any, says: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    gc.collect()  # what an earlier test has left is not of this one
+    caplog.clear()
     gone = asyncio.Event()
     coming = [{"type": "http.request", "body": bytes(5), "more_body": False}]
 

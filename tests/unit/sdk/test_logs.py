@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import grpc
 import pytest
 import structlog
 from dispatch.runtime.logs import configure, get_logger
@@ -81,3 +82,42 @@ def test_a_library_is_heard_once_however_often_logging_is_set_up(lines: io.Strin
     logging.getLogger("grpc").warning("something")
 
     assert len(lines.getvalue().splitlines()) == 1
+
+
+class Talkative(io.StringIO):
+    """A stream in whose writing a library has something to say, as when garbage is collected just then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speaks = True
+
+    def write(self, text: str) -> int:
+        if self.speaks:
+            self.speaks = False
+            logging.getLogger("asyncio").error("Task exception was never retrieved")
+        return super().write(text)
+
+
+def test_a_library_may_warn_in_the_middle_of_a_line_of_ours(lines: io.StringIO) -> None:
+    """It waited for ever for the lock of the line that it was in the middle of, and the process with it."""
+    stream = Talkative()
+    configure(stream=stream, service="relay")
+
+    get_logger().info("serving")
+
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["a library warns", "serving"]
+
+
+def test_a_library_that_warns_is_not_broken_by_a_log_that_can_not_be_written(lines: io.StringIO) -> None:
+    lines.close()
+
+    logging.getLogger("asyncio").log(35, "between two levels")
+
+
+def test_that_a_caller_has_gone_is_no_warning(lines: io.StringIO) -> None:
+    try:
+        raise grpc.aio.InternalError('Failed "execute_batch"')
+    except grpc.aio.InternalError:
+        logging.getLogger("grpc._cython.cygrpc").error("Unexpected", exc_info=True)
+
+    assert lines.getvalue() == ""

@@ -88,7 +88,7 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
             with self._knock(self._porch.who(port)):
                 async with asyncio.timeout(self._knocks.open_within_seconds):
                     side, path = await self._let_in(context)
-        except (_Refused, _Over, TimeoutError, errors.DispatchError):  # the last: the journal can't be read or written
+        except (_Refused, _Over, TimeoutError, errors.StoreFailed):
             self._porch.refuse(port)
             with contextlib.suppress(grpc.aio.InternalError):
                 await refuse(context, errors.SessionNeeded())
@@ -101,7 +101,7 @@ class Door(relay_pb2_grpc.ThreadServiceServicer):
             with contextlib.suppress(_Over, grpc.aio.InternalError):
                 try:
                     await self._hold(side, path, context)
-                except errors.DispatchError as failure:  # the journal: the phone goes on by the relay
+                except errors.StoreFailed as failure:  # the phone goes on by the relay
                     await refuse(context, failure)
         finally:
             side.left(path)

@@ -123,14 +123,14 @@ def _stream(desk: Desk, feed: Feed) -> Any:
         said: asyncio.Queue[Message | None] = asyncio.Queue(maxsize=1)
 
         async def work() -> None:
-            # Cancelled, it says nothing more: nobody takes it, and there is room for one.
+            # Cancelled, it says nothing more: nobody takes it, whatever it fails with in its end.
             try:
                 await desk.follow(feed, body, WebCall(context), said.put)
-            except DispatchError:
-                await said.put(None)
-                raise
-            await said.put(None)
+            finally:
+                if not gone:
+                    await said.put(None)
 
+        gone = False
         following = asyncio.create_task(work())
         try:
             while (message := await said.get()) is not None:
@@ -140,6 +140,7 @@ def _stream(desk: Desk, feed: Feed) -> Any:
             raise _connect_error(error) from error
         finally:
             # Also when the browser has gone: the library closes this then.
+            gone = True
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)  # looked at, also when it fails in its end
 
