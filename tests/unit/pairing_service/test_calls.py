@@ -46,12 +46,14 @@ class Talkative:
 class Failing:
     """A desk whose store is away when what it does is cut off."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, behind: int) -> None:
+        self._behind = behind
         self.said, self.ended = 0, False
 
     async def follow(self, _feed: Feed, _body: bytes, _call: object, write: Write) -> None:
-        await write(pb.FollowOfferResponse())
-        self.said = 1
+        for _ in range(self._behind):
+            await write(pb.FollowOfferResponse())
+            self.said += 1
         try:
             await asyncio.Future()
         except asyncio.CancelledError:
@@ -78,7 +80,11 @@ def scope_of(method: Method | Feed, media: bytes) -> Any:
 
 
 # Of three, one is on its way, one waits, and the third finds no room.
-@pytest.mark.parametrize(("desk", "says"), [(Talkative(), 3), (Failing(), 1)], ids=["talkative", "failing"])
+@pytest.mark.parametrize(
+    ("desk", "says"),
+    [(Talkative(), 3), (Failing(behind=1), 1), (Failing(behind=2), 2)],
+    ids=["talkative", "failing", "failing behind one that waits"],
+)
 async def test_who_follows_for_a_browser_that_went_in_the_middle_of_an_answer_ends(
     desk: Any, says: int, caplog: pytest.LogCaptureFixture
 ) -> None:
