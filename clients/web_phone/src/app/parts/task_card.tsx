@@ -86,7 +86,8 @@ function Passing({ story, link }: { story: TaskStory; link: Link }) {
   const progress = link.progress.get(story.id);
   if (progress === undefined || story.state !== "running") return null;
   const last = story.steps.at(-1);
-  return <Bar label={last === undefined ? t("thread.partial") : stepWords(last.title)} done={Number(progress.done)} total={Number(progress.total)} />;
+  // Before the first step it is called by the state: the text that comes has its own name.
+  return <Bar label={last === undefined ? stateWords(story.state).word : stepWords(last.title)} done={Number(progress.done)} total={Number(progress.total)} />;
 }
 
 function Acts({ story, link }: { story: TaskStory; link: Link }) {
