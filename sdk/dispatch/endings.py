@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -34,3 +34,42 @@ async def cut(task: asyncio.Task[Any], *, again_seconds: float) -> None:
         await asyncio.wait((task,), timeout=again_seconds)
     if not task.cancelled():
         task.result()
+
+
+class UnderWay:
+    """Work that goes to its end, also when whoever asked for it hangs up: what is behind a commit is not left out then."""
+
+    def __init__(self, *, limit: int | None = None) -> None:
+        """Let up to `limit` at once, None for any number, go on without who asked for them."""
+        self._limit = limit
+        self._tasks = set[asyncio.Task[Any]]()
+
+    async def carry_out(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it, and give what it comes to. Who is cancelled does not wait for it any more, and it goes on.
+
+        Not when too many are under way: then it ends with its caller, who can't pile up work by hanging up.
+        """
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._over)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if self._limit is not None and len(self._tasks) > self._limit:
+                task.cancel()
+            raise
+
+    async def finish(self, *, grace_seconds: float | None = None) -> None:
+        """Wait for all that is under way; what is still there after the grace, if there is one, is cut."""
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(self._tasks, timeout=grace_seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at: nobody hears of it who has gone

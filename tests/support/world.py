@@ -44,7 +44,6 @@ class World:
         pairing_env: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
-        self.pairing_env = dict(pairing_env or {})
         self.relay_env = dict(relay_env or {})
         self.pairing_env = dict(pairing_env or {})
         self.processes: list[Process] = []

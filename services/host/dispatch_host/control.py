@@ -21,6 +21,7 @@ from dispatch.api.host.v1.host_pb2_grpc import (
     add_ControlServiceServicer_to_server,
 )
 from dispatch.device.home import Home
+from dispatch.endings import UnderWay
 from dispatch.failures import place_of
 from dispatch.runtime.logs import get_logger
 from dispatch.status import refuse
@@ -44,32 +45,18 @@ class ControlService(ControlServiceServicer):
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
-        # What is being done, though whoever asked for it may be gone.
-        self._doing: set[asyncio.Task[Any]] = set()
+        self._under_way = UnderWay()
 
     async def settled(self, *, within_seconds: float) -> None:
         """Wait until everything that was begun is done; what takes longer is broken off."""
-        if self._doing:
-            _, late = await asyncio.wait(self._doing, timeout=within_seconds)
-            for doing in late:
-                doing.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._under_way.finish(grace_seconds=within_seconds)
 
     async def _done(self, context: _Context, work: Coroutine[Any, Any, T]) -> T:
         """Do what changes something, and answer with what it comes to.
 
         It is done to its end, though the caller hangs up: a step of the journal and what follows from it are one.
         """
-        doing = asyncio.create_task(work)
-        self._doing.add(doing)
-        doing.add_done_callback(self._is_done)
-        return await _answered(context, asyncio.shield(doing))
-
-    def _is_done(self, doing: asyncio.Task[Any]) -> None:
-        self._doing.discard(doing)
-        failure = None if doing.cancelled() else doing.exception()
-        if failure is not None and not isinstance(failure, errors.DispatchError):
-            _LOG.error("broken", where=place_of(failure))  # its caller may be gone, and nobody else hears of it
+        return await _answered(context, self._under_way.carry_out(_logged(work)))
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: _Context) -> pb.GetStatusResponse:
         return await _answered(context, self._operations.status())
@@ -212,6 +199,17 @@ class ControlService(ControlServiceServicer):
         async with _refusing(context), contextlib.aclosing(self._operations.export_thread(request.phone_name)) as lines:
             async for line in lines:
                 await context.write(pb.ExportThreadResponse(line=line))
+
+
+async def _logged(work: Coroutine[Any, Any, T]) -> T:
+    """Do it, and log a defect: its caller may be gone, and nobody else hears of it."""
+    try:
+        return await work
+    except errors.DispatchError:
+        raise
+    except Exception as failure:
+        _LOG.error("broken", where=place_of(failure))
+        raise
 
 
 async def _answered(context: _Context, work: Awaitable[T]) -> T:

@@ -6,7 +6,6 @@ whatever becomes of the stream that brought it. docs/protocol.md "Commands and t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as pb
 from dispatch.encoding import message_id
+from dispatch.endings import UnderWay
 from dispatch.ids import MessageId
 from dispatch.runtime.logs import get_logger
 from dispatch.sealed.chain import DIRECT_LEAP, FURTHEST_AHEAD
@@ -67,8 +67,7 @@ class Intake:
         self._wrote = wrote
         # Set once, by `close`.
         self._closed: Reason.ValueType | None = None
-        # What is being done, though whoever asked for it may be gone.
-        self._doing: set[asyncio.Task[Any]] = set()
+        self._under_way = UnderWay()
 
     def close(self, reason: Reason.ValueType) -> None:
         """Take nothing more: what comes is declined with this reason, and what gets its go ends without a start."""
@@ -76,7 +75,7 @@ class Intake:
 
     async def settled(self) -> None:
         """Wait until everything that was begun is done."""
-        await asyncio.gather(*self._doing, return_exceptions=True)
+        await self._under_way.finish()
 
     async def answer(self, message: MessageId, task_id: bytes | None, sealed: bytes, path: Path) -> Heard:
         """Open a command, check it, journal it, and say on its path what comes of it; gives what it shows of who sent it.
@@ -137,16 +136,15 @@ class Intake:
 
     async def _done(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it to the end, though whoever waits for it is cut off with its stream: a step and what follows from it are one."""
-        doing = asyncio.create_task(work)
-        self._doing.add(doing)
-        doing.add_done_callback(self._did)
-        return await asyncio.shield(doing)
+        return await self._under_way.carry_out(self._logged(work))
 
-    def _did(self, done: asyncio.Task[Any]) -> None:
-        self._doing.discard(done)
-        if not done.cancelled() and (failure := done.exception()) is not None:
-            # Whoever waited has it as well. Who does not wait any more is told again by the peer: nothing is on the disk.
+    async def _logged(self, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await work
+        except Exception as failure:
+            # Whoever waits has it as well. Who does not wait any more is told again by the peer: nothing is on the disk.
             _LOG.info("step not done", pairing=self._pairing.pair_id, cause=type(failure).__name__)
+            raise
 
     def _signed(self, command: pb.UpCommand) -> bool:
         try:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch_pairing.api.under_way import UnderWay
 from dispatch_pairing.bell import TRUST
 from dispatch_pairing.model import Visitor
 from dispatch_pairing.oidc.provider import DeviceCode
@@ -188,52 +187,3 @@ async def test_what_fails_behind_a_caller_who_hung_up_is_logged_and_counted(
     assert [(line["event"], line["reason"]) for line in lines] == [("refused", "STORE_FAILED")]
     assert at.metric("refusals_total", reason="STORE_FAILED") == 1
     assert not caplog.records  # no failed task that nobody looked at
-
-
-class Work:
-    """Something that takes until it is let go."""
-
-    def __init__(self) -> None:
-        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
-        self.ended = ""
-
-    async def __call__(self) -> None:
-        self.begun.set()
-        try:
-            await self.go_on.wait()
-            self.ended = "well"
-        except asyncio.CancelledError:
-            self.ended = "cut"
-            raise
-
-
-async def left_behind(under_way: UnderWay) -> Work:
-    """Begin something whose caller hangs up."""
-    work = Work()
-    calling = asyncio.create_task(under_way.answer(work()))
-    await work.begun.wait()
-    calling.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await calling
-    return work
-
-
-async def test_nobody_piles_up_work_by_hanging_up() -> None:
-    under_way = UnderWay(limit=2)
-    works = [await left_behind(under_way) for _ in range(4)]
-    for work in works:
-        work.go_on.set()
-
-    await under_way.finish(grace_seconds=60)
-
-    assert [work.ended for work in works] == ["well", "well", "cut", "cut"]
-
-
-async def test_what_does_not_end_within_the_grace_is_cut() -> None:
-    under_way = UnderWay(limit=2)
-    work = await left_behind(under_way)
-
-    await under_way.finish(grace_seconds=0)
-
-    assert work.ended == "cut"
-    await under_way.finish(grace_seconds=0)

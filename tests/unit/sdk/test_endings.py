@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from dispatch.endings import cut, to_its_end
+from dispatch.endings import UnderWay, cut, to_its_end
 
 
 async def test_work_is_done_to_its_end_and_the_cancellation_comes_behind_it() -> None:
@@ -58,3 +58,52 @@ async def test_what_a_task_failed_with_comes_to_who_cuts_it() -> None:
 
     with pytest.raises(ValueError, match="wrong from the start"):
         await cut(task, again_seconds=0)
+
+
+class Work:
+    """Something that takes until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+        self.ended = ""
+
+    async def __call__(self) -> None:
+        self.begun.set()
+        try:
+            await self.go_on.wait()
+            self.ended = "well"
+        except asyncio.CancelledError:
+            self.ended = "cut"
+            raise
+
+
+async def left_behind(under_way: UnderWay) -> Work:
+    """Begin something whose caller hangs up."""
+    work = Work()
+    calling = asyncio.create_task(under_way.carry_out(work()))
+    await work.begun.wait()
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    return work
+
+
+async def test_nobody_piles_up_work_by_hanging_up() -> None:
+    under_way = UnderWay(limit=2)
+    works = [await left_behind(under_way) for _ in range(4)]
+    for work in works:
+        work.go_on.set()
+
+    await under_way.finish(grace_seconds=60)
+
+    assert [work.ended for work in works] == ["well", "well", "cut", "cut"]
+
+
+async def test_what_does_not_end_within_the_grace_is_cut() -> None:
+    under_way = UnderWay(limit=2)
+    work = await left_behind(under_way)
+
+    await under_way.finish(grace_seconds=0)
+
+    assert work.ended == "cut"
+    await under_way.finish(grace_seconds=0)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from dispatch.endings import UnderWay
 from dispatch.errors import BadRequest, DispatchError, Internal, NonceExpired, TooLarge, word
 from dispatch.failures import place_of
 from dispatch.runtime.logs import get_logger
 from google.protobuf.message import DecodeError, Message
 
 from dispatch_pairing.api.method import Feed, Method, Write
-from dispatch_pairing.api.under_way import UnderWay
 from dispatch_pairing.door import DEVICE, Caller, Door, Metadata, Need, papers
 from dispatch_pairing.limits import Limits
 from dispatch_pairing.metrics import Metrics
@@ -51,7 +51,7 @@ class Desk:
             caller, request = await self._let_in(method, body, call)
         except Exception as failure:
             raise self._refusal(method, call, failure) from failure
-        return await self._under_way.answer(self._work_out(method, caller, request, call))
+        return await self._under_way.carry_out(self._work_out(method, caller, request, call))
 
     async def follow(self, feed: Feed, body: bytes, call: Call, write: Write) -> None:
         """Answer a call by a stream, or raise a DispatchError and no other."""
