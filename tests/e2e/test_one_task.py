@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import run
-from tests.support.world import World
-
-TOO_LATE = {"NOT_TAKEN_IN_TIME", "DEADLINE_PASSED", "SESSION_NEEDED", "STALE_EPOCH"}
-"""Why a command is refused whose ten seconds a busy computer used up, for the command itself or for the handshake before it."""
+from tests.support.world import TOO_LATE, World
 
 
 @pytest.fixture

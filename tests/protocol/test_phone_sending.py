@@ -20,7 +20,9 @@ from dispatch.device.sign_in import SignIn
 from mobile_sim.patience import USUAL
 from mobile_sim.phone import Phone
 
+from tests.support.host_bench import MovedClock
 from tests.support.host_end import HostEnd
+from tests.support.pairing_service import PairingService
 from tests.support.relay import QUICK, Relay
 from tests.support.seeded_phone import HASTY, Event, SeededPhone, send_request
 from tests.support.trust_service import TrustService
@@ -330,3 +332,24 @@ async def test_a_phone_dials_its_relay_as_it_signed_in_also_while_the_pairing_se
 
     assert right.grant == kept.grant
     assert right.dialler == SignIn.required(Home(tmp_path)).dialler(plaintext=True)
+
+
+async def test_a_phone_that_gets_no_grant_for_a_handshake_until_it_signs_in_says_so(
+    tmp_path: Path, relay: Relay
+) -> None:
+    async with PairingService(tmp_path / "pairing") as service:  # which knows no sign-in of this phone
+        seeded = SeededPhone.make(tmp_path / "phone", server=service.listen)
+        mind, device = seeded.pair(relay.trust, [relay.address])
+        clock = MovedClock()
+        with seeded.store() as store, store.transaction():
+            kept = store.pairings.right(seeded.pair_id())
+            store.pairings.set_right(seeded.pair_id(), replace(kept, renew_at_ms=clock.wall_ms() + 3_600_000))
+        async with Phone.opened(Home(seeded.path), clock=clock, rng=os.urandom, plaintext=True) as phone:
+            line = phone.line(phone.host(None))
+            await until(lambda: line.seen)  # attached by the grant that was kept
+            clock.wall_ahead_ms = 7_200_000
+            async with HostEnd(mind, device, relay.address):
+                await until(lambda: line.final)
+
+    assert line.error is not None
+    assert line.error.reason == Reason.REASON_SIGN_IN_REQUIRED

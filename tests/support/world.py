@@ -14,6 +14,8 @@ from tests.support.processes import Event, Process, run
 from tests.support.waiting import DEADLINE_SECONDS
 
 PASSWORD = "correct horse battery staple"
+TOO_LATE = {"NOT_TAKEN_IN_TIME", "DEADLINE_PASSED", "SESSION_NEEDED", "STALE_EPOCH"}
+"""Why a command is refused whose ten seconds a busy computer used up, for the command itself or for the handshake before it."""
 ACCOUNT = "ada"
 _WORKER = "dispatch_host.agents.builtin.worker"
 

@@ -17,7 +17,7 @@ from dispatch.encoding import message_id as id_of
 from dispatch.ids import MessageId
 from dispatch.sealed.chain import DIRECT_LEAP
 from dispatch.sealed.errors import FORGED_AT_MOST
-from dispatch.thread.client import Silence
+from dispatch.thread.client import FINAL, Silence
 from dispatch.version import APP_VERSION
 
 from mobile_sim.deciding import Deciding
@@ -233,7 +233,10 @@ class DirectSide:
         by_relay = self._relay_open() and not self._common.sight.absent and self._way is not Way.DIRECT
         if by_relay and not self._shake:
             return None  # the session is being made there
-        grant = await self._talk.grant()
+        try:
+            grant = await self._talk.grant()
+        except FINAL:
+            return None  # the relay's side hears it, too, and ends the line
         return None if grant is None else self._talk.message1(grant)
 
     def _lost(self, error: errors.DispatchError, was_open: bool) -> None:

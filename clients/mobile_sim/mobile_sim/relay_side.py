@@ -26,7 +26,7 @@ from dispatch.api.relay.v1.relay_pb2 import (
 )
 from dispatch.ids import Instance, MessageId, Rng, short
 from dispatch.thread import Backoff, Identity, Right, ThreadClient
-from dispatch.thread.client import Silence
+from dispatch.thread.client import FINAL, Silence
 
 from mobile_sim.direct_side import DirectSide
 from mobile_sim.own_pairing import OwnPairing
@@ -139,8 +139,12 @@ class RelaySide:
         return self._client.send(DeviceFrame(push_target=target))
 
     async def shake_hands(self) -> None:
-        """Begin a handshake."""
-        grant = await self._talk.grant()
+        """Begin a handshake. A phone that gets no grant until a person helps has its stream end by that, as one that attaches."""
+        try:
+            grant = await self._talk.grant()
+        except FINAL:
+            self._client.renew()  # whoever opens the next stream asks for a grant as well, and hears why there is none
+            grant = None
         if grant is None:
             self._talk.tried()
         elif self.is_open:  # still

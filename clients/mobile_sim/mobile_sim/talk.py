@@ -21,6 +21,7 @@ from dispatch.sealed.handshake import is_handshake
 from dispatch.sealed.head import Head
 from dispatch.sealed.keys import PairKeys
 from dispatch.sealed.session import PhoneSession, Unopened
+from dispatch.thread.client import FINAL
 from google.protobuf.message import DecodeError
 
 from mobile_sim.own_pairing import OwnPairing
@@ -111,9 +112,11 @@ class Talk:
         return self._tending.due_in(now_ms, renewal_in_ms=renewal_in_ms)
 
     async def grant(self) -> bytes | None:
-        """Give the grant to shake hands with; None when none is to be had now."""
+        """Give the grant to shake hands with; None when none is to be had now. Raises what only a person can mend (FINAL)."""
         try:
             right = await self._common.right(False)
+        except FINAL:
+            raise
         except errors.DispatchError as error:
             log.info("no right for a handshake", extra={"reason": errors.word(error.reason)})
             return None

@@ -44,6 +44,7 @@ async function setUp() {
   };
   store.add(keys.pairId);
   const asked: boolean[] = [];
+  const service: { refuses: Reason | null } = { refuses: null };
   const line = await LineClient.open(
     { keys, sign, rng, signedFor: [keys.pairId] },
     {
@@ -59,6 +60,7 @@ async function setUp() {
       store,
       right: async (fresh) => {
         asked.push(fresh);
+        if (service.refuses !== null) throw new Refused(service.refuses);
         return Promise.resolve({ grant: Uint8Array.of(7), relays: ["relay.example:7302"] });
       },
       changed: () => undefined, heard: () => undefined, revoked: async () => Promise.resolve(), activated: async () => Promise.resolve(),
@@ -80,7 +82,7 @@ async function setUp() {
     await until(() => line.line.host !== null);
     return stream;
   };
-  return { keys, clock, store, line, over, next, opens, chance, asked };
+  return { keys, clock, store, line, over, next, opens, chance, asked, service };
 }
 
 it("opens with a proof over the address dialled, both nonces and the grant; answers pings; resumes behind the last row", async () => {
@@ -115,6 +117,25 @@ it("asks for a fresh grant once when the relay does not take the one it has, and
   (await next(2)).end(new Refused(Reason.STREAM_SUPERSEDED));
   expect(await over).toMatchObject({ reason: Reason.STREAM_SUPERSEDED });
   expect(asked).toEqual([false, true]);
+});
+
+it("says so when it gets no grant for a handshake until somebody signs in, and tries on when the service is only away", async () => {
+  const { clock, line, opens, over, asked, service } = await setUp();
+  const stream = await opens(1);
+  service.refuses = Reason.NO_NETWORK;
+  stream.tell({ frame: { case: "presence", value: { state: Reachability.REACHABLE, instance: Uint8Array.of(1) } } });
+  await until(() => asked.length === 2);
+  service.refuses = Reason.SIGN_IN_REQUIRED;
+  await until(() => {
+    if (asked.length === 2) clock.move(100); // until the next try
+    return asked.length > 2;
+  });
+  await until(() => stream.closed); // no silence is waited for
+  await until(() => {
+    clock.move(100);
+    return line.error?.reason === Reason.SIGN_IN_REQUIRED;
+  });
+  expect(await over).toMatchObject({ reason: Reason.SIGN_IN_REQUIRED });
 });
 
 it("opens a stream at once when there is a network again, and waits as before when that fails, too", async () => {

@@ -13,7 +13,7 @@ import type { DownLiveItem } from "../dispatch/api/thread/v1/thread_pb.js";
 import { Refused } from "../errors.js";
 import type { TaskId } from "../ids.js";
 import { NoSession } from "../sealed/session.js";
-import { type Means, type Right, ThreadClient, type ThreadEnd } from "./client.js";
+import { FINAL, type Means, type Right, ThreadClient, type ThreadEnd } from "./client.js";
 import type { Command } from "./commands.js";
 import type { Times } from "./ledger.js";
 import { Line, type Own, type Step } from "./line.js";
@@ -253,7 +253,11 @@ export class LineClient implements ThreadEnd {
   /** Begins a handshake once there is a grant for it; one at a time. */
   private async shakeHands(): Promise<void> {
     this.shaking = true;
-    const grant: Bytes | null = await this.around.right(false).then((right) => right.grant, () => null);
+    const grant: Bytes | null = await this.around.right(false).then((right) => right.grant, (problem: unknown) => {
+      // Until a person helps there is no grant: whoever opens the next stream asks for one as well, and hears why.
+      if (problem instanceof Refused && FINAL.includes(problem.reason)) this.client.renew();
+      return null;
+    });
     this.pass(async (line, times) => {
       this.shaking = false;
       return grant === null ? line.noGrant(times) : line.shakeHands(grant, times);
