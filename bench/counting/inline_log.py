@@ -12,10 +12,11 @@ from pathlib import Path
 
 from dispatch.ids import PairId
 from dispatch_relay import sqlite_version
-from dispatch_relay.log import Op, Row, Then, Thread, Untold
+from dispatch_relay.log import Done, Failed, Op, Row, Then, Thread, Untold
 from dispatch_relay.presence import Standing
 from dispatch_relay.push.target import Target
-from dispatch_relay.sqlite_log import OnCommit, read_rows, read_thread
+from dispatch_relay.sqlite_committer import OnCommit
+from dispatch_relay.sqlite_log import read_rows, read_thread
 from dispatch_relay.sqlite_writer import Writer, connect
 
 
@@ -40,9 +41,12 @@ class InlineLog:
     def _commit(self) -> None:
         batch, self._queue = self._queue, []
         results = self._writer.commit([op for op, _ in batch])
+        self._loop.call_soon(self._committed, batch, results)
+
+    def _committed(self, batch: Sequence[tuple[Op, Then]], results: Sequence[Done | Failed]) -> None:
         self._on_commit(len(batch), 0.0)
         for (_, then), result in zip(batch, results, strict=True):
-            self._loop.call_soon(then, result)
+            then(result)
 
     async def thread(self, pair_id: PairId) -> Thread:
         return read_thread(self._reading, pair_id)

@@ -210,6 +210,7 @@ def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
     from dispatch.runtime.server import stop_signal  # noqa: PLC0415
 
     from dispatch_relay.app import serve  # noqa: PLC0415
+    from dispatch_relay.garbage import collect_seldom  # noqa: PLC0415
     from dispatch_relay.listeners import Running  # noqa: PLC0415
 
     configure(service="relay")
@@ -223,6 +224,8 @@ def _run(options: Any, read: settings.Settings, console: Console) -> Exit:
             + (f", metrics on {metrics}" if metrics else "")
             + (f", for browsers on {web}" if web else ""),
         )
+
+    collect_seldom()
 
     async def work() -> None:
         await serve(options, read, ready=ready, stopped=stop_signal())

@@ -1,4 +1,4 @@
-"""The log in SQLite: one thread commits whatever is queued in one transaction, two more read.
+"""The log in SQLite: whatever is queued is committed in one transaction (`sqlite_committer`), and two threads read.
 
 Group commit is what makes durable cheap: while one commit waits for the disk, the next batch gathers by itself. Every
 decision inside a transaction is a table of `verdict` or an index; what is committed is told on the event loop in order.
@@ -7,11 +7,8 @@ decision inside a transaction is a table of `verdict` or an index; what is commi
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -23,17 +20,15 @@ from dispatch.ids import Instance, MessageId, PairId, TaskId
 from dispatch.words import Language
 
 from dispatch_relay import sqlite_version
-from dispatch_relay.log import ROW_OVERHEAD_BYTES, Done, Failed, Op, Pending, Report, Row, Then, Untold
+from dispatch_relay.log import ROW_OVERHEAD_BYTES, Op, Pending, Report, Row, Then, Untold
 from dispatch_relay.log import Thread as ThreadState
 from dispatch_relay.presence import End, Presence, Standing
 from dispatch_relay.push import OwedCall
 from dispatch_relay.push.target import Quiet, Target
-from dispatch_relay.sqlite_writer import COLUMNS, Writer, connect, row_of
-
-BATCH_OPS = 1_000
+from dispatch_relay.sqlite_committer import Committer, OnCommit
+from dispatch_relay.sqlite_writer import BUSY_SECONDS, COLUMNS, Writer, connect, row_of
 
 T = TypeVar("T")
-OnCommit = Callable[[int, float], None]
 
 
 class SqliteLog:
@@ -43,16 +38,11 @@ class SqliteLog:
         # Fixed after __init__.
         self._path = path
         self._loop = asyncio.get_running_loop()
-        self._context = contextvars.copy_context()  # what is told runs in it, not in the committer's empty one
-        self._on_commit = on_commit
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="log-read")
         self._local = threading.local()
         self._read_connections: list[sqlite3.Connection] = []
-        # Filled by the loop, emptied by the committer. None ends it.
-        self._queue: queue.SimpleQueue[tuple[Op, Then] | None] = queue.SimpleQueue()
-        self._writer = Writer(connect(path, busy_seconds=busy_seconds), thread_bytes=thread_bytes)
-        self._committer = threading.Thread(target=self._commit_all, name="log-commit", daemon=True)
-        self._committer.start()
+        writer = Writer(connect(path), thread_bytes=thread_bytes, busy_seconds=busy_seconds)
+        self._committer = Committer(writer, on_commit=on_commit)
 
     @classmethod
     async def open(
@@ -60,7 +50,7 @@ class SqliteLog:
         path: Path,
         *,
         thread_bytes: int = 64 * 1024 * 1024,
-        busy_seconds: float = 2.0,
+        busy_seconds: float = BUSY_SECONDS,
         on_commit: OnCommit = lambda ops, seconds: None,
     ) -> SqliteLog:
         """Open or make the store, or bring an older one up to date.
@@ -75,50 +65,17 @@ class SqliteLog:
 
     @property
     def queued(self) -> int:
-        """How many ops wait for the committer."""
-        return self._queue.qsize()
+        """How many ops wait for the next commit."""
+        return self._committer.queued
 
     def submit(self, op: Op, then: Then) -> None:
-        self._queue.put((op, then))
+        self._committer.submit(op, then)
 
     async def close(self) -> None:
-        self._queue.put(None)
-        await asyncio.to_thread(self._committer.join)
-        # What the committer told last still stands in the loop's queue; let it be heard before the files go.
-        await asyncio.sleep(0)
+        await self._committer.close()
         self._readers.shutdown()
         for db in self._read_connections:
             db.close()
-
-    # ---- the committer's thread
-
-    def _commit_all(self) -> None:
-        ending = False
-        while not ending:
-            batch: list[tuple[Op, Then]] = []
-            entry = self._queue.get()
-            while entry is not None:
-                batch.append(entry)
-                if len(batch) >= BATCH_OPS:
-                    break
-                try:
-                    entry = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            else:
-                ending = True
-            if batch:
-                started = time.perf_counter()
-                results = self._writer.commit([op for op, _ in batch])
-                seconds = time.perf_counter() - started
-                self._loop.call_soon_threadsafe(self._tell, batch, results, seconds, context=self._context)
-        self._writer.close()
-
-    def _tell(self, batch: list[tuple[Op, Then]], results: Sequence[Done | Failed], seconds: float) -> None:
-        self._on_commit(len(batch), seconds)
-        for (_, then), result in zip(batch, results, strict=True):
-            # Each for itself, so that one that breaks does not silence the rest.
-            self._loop.call_soon(then, result)
 
     # ---- the readers' threads
 

@@ -1,6 +1,6 @@
-"""What the committer's thread does: applies ops to the database, all of a batch in one transaction or none of it.
+"""What the committer does with a batch: applies its ops to the database, all of them in one transaction or none.
 
-Whatever a batch decides it decides here, by the tables of `verdict` and by unique indexes. Called by `sqlite_log`.
+Whatever a batch decides it decides here, by the tables of `verdict` and by unique indexes. Called by `sqlite_committer`.
 """
 
 from __future__ import annotations
@@ -40,12 +40,15 @@ from dispatch_relay.presence import End
 from dispatch_relay.push import OwedCall
 from dispatch_relay.verdict import Effect, Status
 
+BUSY_SECONDS = 2.0
+"""How long somebody else who writes to the file is waited for."""
+
 COLUMNS = "seq, kind, message_id, task_id, at_ms, sealed, reason, retry_after_ms, push_hint, outcome"
 _STATUS = {RowKind.ACCEPTED: Status.ACCEPTED, RowKind.REFUSED: Status.REFUSED}
 
 
-def connect(path: Path, *, busy_seconds: float = 2.0) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=busy_seconds)
+def connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
     db.execute("PRAGMA page_size = 8192")
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
@@ -78,14 +81,22 @@ class _Thread:
         self.acked = {End.PHONE: phone_acked, End.HOST: host_acked}
 
 
-class Writer:
-    """Applies ops to the database. Lives on the committer's thread after it is made."""
+def _failed(ops: Sequence[object], failure: Exception) -> Sequence[Failed]:
+    return [Failed(f"{type(failure).__name__}: {failure}")] * len(ops)
 
-    def __init__(self, db: sqlite3.Connection, *, thread_bytes: int) -> None:
+
+class Writer:
+    """Applies ops to the database. One thread at a time may call it."""
+
+    def __init__(self, db: sqlite3.Connection, *, thread_bytes: int, busy_seconds: float = BUSY_SECONDS) -> None:
         self._db = db
+        self._busy_ms = round(busy_seconds * 1000)
+        self._waits_ms = -1  # as the connection was told last
         self._thread_bytes = thread_bytes
         self._known: dict[PairId, _Thread] = {}
-        self._changed: set[_Thread] = set()  # in the transaction under way
+        # Of the transaction under way.
+        self._changed: set[_Thread] = set()
+        self._too_long: set[_Thread] = set()
         self._apply: dict[type[Op], Callable[[Any], Done]] = {
             Decide: self._decide,
             Keep: self._keep,
@@ -102,26 +113,62 @@ class Writer:
         }
 
     def commit(self, ops: Sequence[Op]) -> Sequence[Done | Failed]:
-        """Apply all or nothing."""
-        if len(self._known) > MOST_KNOWN:
-            self._known.clear()
+        """Apply all or nothing, and wait: for somebody else who writes to the file, and for the disk."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            results = [self._apply[type(op)](op) for op in ops]
+            self._begin(self._busy_ms)
+        except sqlite3.Error as failure:
+            return _failed(ops, failure)
+        return self.end(self._applied(ops))
+
+    def apply(self, ops: Sequence[Op]) -> Sequence[Done | Failed] | None:
+        """Apply all or nothing in a transaction that `end` commits. Waits for nobody: None when it can't begin at once."""
+        try:
+            self._begin(0)
+        except sqlite3.Error:
+            return None
+        return self._applied(ops)
+
+    def end(self, results: Sequence[Done | Failed]) -> Sequence[Done | Failed]:
+        """Commit what was applied, and wait for the disk."""
+        if not self._db.in_transaction:
+            return results  # nothing of them was
+        try:
+            for thread in self._too_long:
+                self._trim(thread)
+            self._too_long.clear()
             self._write_heads()
             self._db.execute("COMMIT")
         except Exception as failure:
             # Whatever it is, the thread that commits must live on, and nobody may take the ops for stored.
             self._roll_back()
-            return [Failed(f"{type(failure).__name__}: {failure}")] * len(ops)
+            return _failed(results, failure)
         return results
 
     def close(self) -> None:
         self._db.close()
 
+    def _begin(self, busy_ms: int) -> None:
+        if busy_ms != self._waits_ms:
+            self._db.execute(f"PRAGMA busy_timeout = {busy_ms}")
+            self._waits_ms = busy_ms
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def _applied(self, ops: Sequence[Op]) -> Sequence[Done | Failed]:
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        try:
+            results = [self._apply[type(op)](op) for op in ops]
+            self._write_heads()
+        except Exception as failure:
+            # Whatever it is, whoever writes must live on, and nobody may take the ops for stored.
+            self._roll_back()
+            return _failed(ops, failure)
+        return results
+
     def _roll_back(self) -> None:
         self._known.clear()
         self._changed.clear()
+        self._too_long.clear()
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
@@ -145,7 +192,7 @@ class Writer:
     def _write_heads(self) -> None:
         for thread in self._changed:
             if thread.bytes > self._thread_bytes:
-                self._trim(thread)
+                self._too_long.add(thread)
             self._db.execute(
                 "UPDATE pairing SET head_seq = ?, bytes = ?, phone_acked = ?, host_acked = ? WHERE id = ?",
                 (thread.head_seq, thread.bytes, thread.acked[End.PHONE], thread.acked[End.HOST], thread.key),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import sqlite3
@@ -12,9 +13,11 @@ import pytest
 from dispatch import errors
 from dispatch_relay.log import Done, Failed
 from dispatch_relay.seats import OneRelay
+from dispatch_relay.sqlite_committer import BATCH_OPS
 from dispatch_relay.sqlite_log import SqliteLog
 
 from tests.support.log_contract import PAIR, ROOMY, check_log, done, kept, posted, result
+from tests.support.waiting import DEADLINE_SECONDS, turns
 
 
 async def test_sqlite_keeps_the_contract_of_the_log(tmp_path: Path) -> None:
@@ -86,3 +89,58 @@ async def test_commits_are_told_to_whoever_counts(tmp_path: Path) -> None:
     await done(log, kept("one"))
     await log.close()
     assert commits == [1]
+
+
+async def test_a_store_that_is_locked_for_a_moment_is_waited_for_and_holds_up_nobody_else(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    log = await SqliteLog.open(path, busy_seconds=DEADLINE_SECONDS)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(result(log, posted("one")))
+    await turns()  # the loop goes on: a wait on it would be for as long as the lock
+    assert not writing.done()
+    other.execute("ROLLBACK")
+    other.close()
+    assert isinstance(await writing, Done)
+    await log.close()
+
+
+async def test_whoever_breaks_over_what_was_committed_silences_nobody_else(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "log.sqlite3")
+    broken: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: broken.append(context["message"]))
+
+    def breaks(told: Done | Failed) -> None:
+        raise ValueError(told)
+
+    log.submit(posted("one"), breaks)  # both are of one batch
+    assert isinstance(await result(log, posted("two")), Done)
+    assert isinstance(await result(log, posted("three")), Done)
+    await log.close()
+    assert broken == ["what was committed was not heard"]
+
+
+async def test_more_than_one_batch_is_committed_in_order(tmp_path: Path) -> None:
+    commits: list[int] = []
+    log = await SqliteLog.open(tmp_path / "log.sqlite3", on_commit=lambda ops, seconds: commits.append(ops))
+    told: list[int] = []
+
+    def then(came: Done | Failed) -> None:
+        assert isinstance(came, Done)
+        assert came.row is not None
+        told.append(came.row.seq)
+
+    for number in range(BATCH_OPS + 1):
+        log.submit(kept(f"row {number}"), then)
+    await log.close()
+    assert told == list(range(1, BATCH_OPS + 2))
+    assert commits == [BATCH_OPS, 1]
+
+
+async def test_a_thread_that_outgrows_its_limit_is_trimmed_in_the_same_transaction(tmp_path: Path) -> None:
+    log = await SqliteLog.open(tmp_path / "log.sqlite3", thread_bytes=4_000)
+    for number in range(10):
+        await done(log, kept(f"row {number}", size=1_000))
+    seen = await log.thread(PAIR)
+    await log.close()
+    assert (seen.head_seq, seen.oldest_seq) == (10, 8)
