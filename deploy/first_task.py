@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,9 @@ TASK = "Which files are largest?"
 PICTURE = "/shared/qr.png"
 LONGEST_SECONDS = 180.0
 """How long pairing, or a task, may take before it is given up."""
+
+LATE = {"NOT_TAKEN_IN_TIME", "DEADLINE_PASSED", "SESSION_NEEDED", "STALE_EPOCH", "NO_NETWORK"}
+"""Why a task is not done that containers were too late for which have only just started: it never ran, and is sent again."""
 
 Event = dict[str, Any]
 
@@ -36,14 +40,23 @@ class Side:
 
     def until(self, name: str) -> Event:
         """Give the next event of that name. Raises NotDoneError when the program ends without one."""
+        last = self.last(until=name)
+        if last.get("event") != name:
+            raise NotDoneError(self.instead(last, name))
+        return last
+
+    def instead(self, last: Event, name: str) -> str:
+        """Say what came instead of an event of that name."""
+        return f"the {self._name} said {last.get('text') or last.get('reason') or last or 'nothing'}, not {name}"
+
+    def last(self, *, until: str) -> Event:
+        """Give the next event of that name, or the program's last; empty when it said nothing more."""
         last: Event = {}
         for line in self._process.stdout or ():
             last = json.loads(line)
-            if last.get("event") == name:
-                return last
-        raise NotDoneError(
-            f"the {self._name} said {last.get('text') or last.get('reason') or last or 'nothing'}, not {name}"
-        )
+            if last.get("event") == until:
+                break
+        return last
 
     def say(self, word: str) -> None:
         """Type a line."""
@@ -95,8 +108,15 @@ def pair(compose: Sequence[str]) -> None:
 def send(compose: Sequence[str]) -> None:
     """Have a task done and show what came back. Raises NotDoneError."""
     tell(f"Sending a first task: {TASK}")
-    with running("phone", [*compose, "run", "--rm", "-T", "phone", "send", TASK]) as phone:
-        tell("".join(f"  {line}\n" for line in str(phone.until("done")["text"]).splitlines()))
+    give_up = time.monotonic() + LONGEST_SECONDS
+    while True:
+        with running("phone", [*compose, "run", "--rm", "-T", "phone", "send", TASK]) as phone:
+            last = phone.last(until="done")
+        if last.get("event") == "done":
+            break
+        if last.get("reason") not in LATE or time.monotonic() > give_up:
+            raise NotDoneError(phone.instead(last, "done"))
+    tell("".join(f"  {line}\n" for line in str(last["text"]).splitlines()))
 
 
 def advise(compose: Sequence[str]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.demo.samples import write_photos, write_samples
 from deploy.demo.screen import Screen
 from deploy.demo.tasks import Task, own_tasks, sample_tasks
 from tests.support.processes import Event, Process, run
+from tests.support.world import CALM, LATE
 
 ACCOUNT = "you"
 PASSWORD = "made up for this demo"  # noqa: S105 -- the account lives as long as the demo
@@ -19,7 +20,8 @@ REFUSED = 3
 CHANGED = "Holiday"
 """The one folder that may be changed: samples, also where the rest are a person's own."""
 OFFLINE = 'dispatch_relay_host_offline_failures_total{cause="app_closed"}'
-LONGEST_TASK_SECONDS = 60.0
+LONGEST_TASK_SECONDS = 240.0
+"""A task, with all its tries."""
 
 
 class NotAsExpectedError(Exception):
@@ -83,7 +85,7 @@ class Play:
         pairing = await self._start("dispatch-pairing", "serve", "--data", data[0], *local)
         server: str = (await pairing.event("listening"))["address"]
         self._screen.fact(f"pairing service on {server}: introduces your devices to each other")
-        relay = await self._start("dispatch-relay", "serve", "--data", data[1], "--pairing", server, *local)
+        relay = await self._start("dispatch-relay", "serve", "--data", data[1], "--pairing", server, *local, env=CALM)
         listening = await relay.event("listening")
         self._metrics = listening["metrics"]
         self._screen.fact(f"relay on {listening['address']}: carries the thread and can't read it")
@@ -158,19 +160,27 @@ class Play:
         self._screen.fact(f"{OFFLINE} {before:g} → {after:g}")
 
     async def _send(self, text: str) -> tuple[Event, int]:
+        """Send a task, anew while a busy computer is too late for it; gives the last event and the exit code."""
+        try:
+            async with asyncio.timeout(LONGEST_TASK_SECONDS):
+                while True:
+                    last, code = await self._send_once(text)
+                    if code == 0 or last.get("reason") not in LATE:
+                        return last, code
+        except TimeoutError:
+            last_said = self._running[-1]
+            raise NotAsExpectedError(f"{text!r} was not over within {LONGEST_TASK_SECONDS:g} s: {last_said}") from None
+
+    async def _send_once(self, text: str) -> tuple[Event, int]:
         """Send a task and show what comes; gives the last event and the exit code."""
         self._screen.asked(text)
         started = time.monotonic()
         phone = await self._start("dispatch-phone", "send", text, *self._home("phone"))
         phone.close_stdin()
-        try:
-            async with asyncio.timeout(LONGEST_TASK_SECONDS):
-                async for event in phone.stream():
-                    self._screen.event(event)
-                    if event["event"] == "asking":
-                        await self._do("dispatch-phone", "answer", event["task_id"], "once", *self._home("phone"))
-        except TimeoutError:
-            raise NotAsExpectedError(f"{text!r} was not over within {LONGEST_TASK_SECONDS:g} s: {phone}") from None
+        async for event in phone.stream():
+            self._screen.event(event)
+            if event["event"] == "asking":
+                await self._do("dispatch-phone", "answer", event["task_id"], "once", *self._home("phone"))
         code = await phone.ended()
         expect(phone.events, phone)
         self._screen.outcome(phone.events[-1], seconds=time.monotonic() - started)
@@ -179,8 +189,8 @@ class Play:
     def _home(self, device: str) -> tuple[str, str]:
         return "--home", str(self._stage / device)
 
-    async def _start(self, *words: str) -> Process:
-        process = await Process.start(*words)
+    async def _start(self, *words: str, env: Mapping[str, str] | None = None) -> Process:
+        process = await Process.start(*words, env=env)
         self._running.append(process)
         return process
 
@@ -190,7 +200,7 @@ class Play:
 
     def _sample(self, name: str) -> float:
         """Read one sample of the relay's metrics."""
-        with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://{self._metrics}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         values = [float(line.rpartition(" ")[2]) for line in lines if line.startswith(name + " ")]
         expect(len(values) == 1, f"the relay has no metric {name}")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+END_TIMEOUT = "OTEL_BSP_EXPORT_TIMEOUT"
 ATTRIBUTES = frozenset({"kind", "outcome", "pairing", "reason", "verdict"})
 """All that a span says of what happened. Their values are words of closed lists, and the short id of a pairing."""
 
@@ -115,6 +116,15 @@ def open_traces(
             f"{ENDPOINTS[1]} asks for traces, which need what the extra `traces` installs: dispatch-sdk[traces]"
         )
     return Exporting(service=f"dispatch-{service}", rng=rng, counted=counted)
+
+
+def end_seconds(environment: Mapping[str, str], *, otherwise: float) -> float:
+    """Give how long the end of a program may wait for the collector. Raises ValueError as `open_traces` does."""
+    if not (said := environment.get(END_TIMEOUT)):
+        return otherwise
+    if not said.isdecimal():
+        raise ValueError(f"{END_TIMEOUT} is a number of milliseconds, and not {said!r}")
+    return int(said) / 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

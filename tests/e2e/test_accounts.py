@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.processes import Event, run
 from tests.support.waiting import DEADLINE_SECONDS
-from tests.support.world import ACCOUNT, PASSWORD, TOO_LATE, World
+from tests.support.world import ACCOUNT, PASSWORD, World
 
 pytestmark = pytest.mark.big
 
@@ -34,11 +34,11 @@ async def operator(world: World, *words: str, stdin: str = "") -> tuple[int, lis
 
 
 async def until_refused(world: World) -> tuple[int, Event]:
-    """Send until it is refused for more than that a busy computer was late: a grant that was given is good for its time."""
+    """Send until that takes a person to mend: a grant that was given is good for its time."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             code, events = await world.send("Which files are largest?")
-            if code != 0 and events[-1].get("reason") not in TOO_LATE:
+            if code == 6:
                 return code, events[-1]
 
 

@@ -89,7 +89,7 @@ async def test_every_task_has_one_fate_under_random_kills_and_freezes(tmp_path: 
         sent: dict[str, Event] = {}
         for _ in range(TASKS):
             task = str(uuid.UUID(bytes=rng.randbytes(16), version=4))
-            _, events = await world.send("Summarise report.csv", "--id", task, "--wait", "20")
+            _, events = await world.send("Summarise report.csv", "--id", task, "--wait", "20", late=())
             sent[task] = events[-1]
         making.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -99,7 +99,7 @@ async def test_every_task_has_one_fate_under_random_kills_and_freezes(tmp_path: 
         # Quiet tasks at the end, until one is through: then everything before it has been settled on both ends. The first
         # may be refused rightly, while a host that was frozen or killed just now is still on its way back.
         async with asyncio.timeout(2 * DEADLINE_SECONDS):
-            while (quiet := await world.send("Summarise report.csv", "--wait", "60"))[0] in {3, 7, 9}:
+            while (quiet := await world.send("Summarise report.csv", "--wait", "60", late=()))[0] in {3, 7, 9}:
                 sent[quiet[1][-1]["task_id"]] = quiet[1][-1]
         assert quiet[0] == 0, (quiet[1], trouble.done)
         _, on_phone = await run("dispatch-phone", "thread", "--home", world.home("pocket"))

@@ -64,4 +64,8 @@ async def test_switched_off_the_host_tells_no_address(world: World) -> None:
     await world.run_host("desk", env={"DISPATCH_HOST_DIRECT": "off"})
 
     assert (await status(world, "dispatch-host", "desk"))["direct_addresses"] == []
-    assert (await status(world, "dispatch-phone", "pocket"))["hosts"][0]["path"] == "relay"
+    path: str | None = None
+    async with asyncio.timeout(180):
+        while path is None:
+            path = (await status(world, "dispatch-phone", "pocket"))["hosts"][0]["path"]
+    assert path == "relay"

@@ -20,6 +20,7 @@ from tests.unit.assistant.conftest import rows
 
 pytestmark = [
     pytest.mark.big,
+    pytest.mark.timeout(600),  # some thirty programs, one after the other, each with a worker
     pytest.mark.skipif(shutil.which("git") is None, reason="git is not on this machine"),
 ]
 

@@ -67,7 +67,7 @@ def collector() -> Iterator[Collector]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story(collector: Collector, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
     folder = tmp_path_factory.mktemp("story")
-    traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
+    traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint, "OTEL_BSP_EXPORT_TIMEOUT": "60000"}
     log = folder / "phone.log"
     async with World(folder, relay_env=traced) as world:
         await world.services()

@@ -91,20 +91,23 @@ async def test_a_task_for_a_host_that_was_killed_is_refused_as_unreachable(world
 
 @pytest.mark.big
 async def test_a_task_for_a_host_that_is_frozen_is_refused_as_unreachable_and_does_not_run_on_waking(
-    world: World,
+    tmp_path: Path,
 ) -> None:
-    host = await world.devices()
-    host.signal(signal.SIGSTOP)
+    # Its lease is over before the task's ten seconds are.
+    async with World(tmp_path, relay_env={"DISPATCH_RELAY_LEASE_MS": "5000"}) as world:
+        await world.services()
+        host = await world.devices()
+        host.signal(signal.SIGSTOP)
 
-    code, events = await world.send("What are the largest files?")
+        code, events = await world.send("What are the largest files?")
 
-    assert code == 3
-    assert events[-1]["reason"] == "HOST_UNREACHABLE"
-    seen = len(host.events)
-    host.signal(signal.SIGCONT)
-    await host.event("connected", after=seen)
-    code, thread = await run("dispatch-host", "thread", "--home", world.home("desk"))
-    assert not [event for event in thread if event.get("task_id") == events[-1]["task_id"]]
+        assert code == 3
+        assert events[-1]["reason"] == "HOST_UNREACHABLE"
+        seen = len(host.events)
+        host.signal(signal.SIGCONT)
+        await host.event("connected", after=seen)
+        code, thread = await run("dispatch-host", "thread", "--home", world.home("desk"))
+        assert not [event for event in thread if event.get("task_id") == events[-1]["task_id"]]
 
 
 @pytest.mark.big
@@ -126,7 +129,7 @@ async def test_without_a_network_nothing_is_sent_and_nothing_is_sent_later(world
     await world.relay.stop()
     seen = len(host.events)
 
-    code, events = await world.send("What are the largest files?")
+    code, events = await world.send("What are the largest files?", late=())
 
     assert code == 7
     assert events[-1]["event"] == "not_sent"

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 import pytest
 
 from tests.support.processes import Event, Process, run
 from tests.support.waiting import DEADLINE_SECONDS
-from tests.support.world import World
+from tests.support.world import LATE, World
 
 pytestmark = [pytest.mark.big, pytest.mark.timeout(600)]  # some forty processes, one after the other
 
@@ -73,9 +73,9 @@ async def done(world: World, phone: str = "pocket") -> str:
             assert not any(event["event"] == "accepted" for event in events), events
 
 
-async def refused(world: World, phone: str) -> Event:
+async def refused(world: World, phone: str, late: Collection[str] = LATE) -> Event:
     """Send a task that must come to nothing; gives the last that was said."""
-    code, events = await world.send(TASK, phone=phone)
+    code, events = await world.send(TASK, phone=phone, late=late)
     assert code != 0, events
     assert not any(event["event"] in {"accepted", "started"} for event in events)
     return events[-1]
@@ -129,7 +129,7 @@ async def test_devices_go_on_after_a_restore_or_hear_what_to_do_and_no_task_runs
     await restore(world, "dispatch-relay", "relay", of_relay)
     await world.start_relay(listen=world.relay_address)
     tasks.append(await done(world))
-    await refused(world, "tablet")  # now by nobody but the host, which has forgotten it
+    await refused(world, "tablet", late=())  # now by nobody but the host, which has forgotten it
 
     code, thread = await run("dispatch-phone", "thread", "--home", world.home("pocket"))
     assert code == 0

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import BIN, ENVIRONMENT, Event, run
-from tests.support.waiting import DEADLINE_SECONDS
-from tests.support.world import World
+from tests.support.waiting import DEADLINE_SECONDS, until_so
+from tests.support.world import LATE, World
 
 pytestmark = pytest.mark.big
 
@@ -53,8 +53,14 @@ async def history_of(world: World, outcomes: list[str]) -> list[Event]:
         while True:
             code, events = await on_host(world, "history")
             assert code == 0, events
-            if [event["outcome"] for event in events] == outcomes:
-                return events
+            told = without_late(events)
+            if [event["outcome"] for event in told] == outcomes:
+                return told
+
+
+def without_late(history: list[Event]) -> list[Event]:
+    """Leave out what was sent again, because this computer was too busy for it."""
+    return [event for event in history if event.get("reason") not in LATE]
 
 
 async def revoke(world: World, device: str, *, by: str = "dispatch-host", at: str = "desk") -> None:
@@ -117,6 +123,11 @@ async def test_a_phone_that_is_revoked_while_the_relay_is_down_finds_it_closed(w
     await revoke(world, "pocket")
 
     await world.start_relay(listen=world.relay_address)
+
+    async def has_heard() -> bool:
+        return await world.sample("dispatch_relay_trust_feed_connected") == 1
+
+    await until_so(has_heard)
     code, events = await world.send("What are the largest files?")
     assert_revoked(code, events)
     await host.event("unpaired")
@@ -205,7 +216,7 @@ async def test_the_host_alone_ends_a_pairing_while_no_server_can_be_reached(worl
     assert not [path for path in (world.folder / "desk" / "keys").iterdir() if path.name.startswith("pair-")]
     # The relay comes back first: it has not heard of it, and lets the phone in. The host does not answer.
     await world.start_relay(listen=world.relay_address)
-    code, events = await world.send("What are the largest files?")
+    code, events = await world.send("What are the largest files?", late=())
     assert code in {3, 7}, events
     await world.start_pairing(listen=world.server)
     assert host.returncode is None
@@ -283,7 +294,7 @@ async def test_both_devices_read_the_same_history_and_no_content_is_in_it(world:
 
     on_desk = await history_of(world, ["refused", done[-1]["state"]])
     code, on_pocket = await on_phone(world, "history")
-    assert (code, on_pocket) == (0, on_desk)
+    assert (code, without_late(on_pocket)) == (0, on_desk)
     newest, oldest = on_desk
     assert (newest["outcome"], newest["reason"]) == ("refused", "HOST_APP_CLOSED")
     assert (oldest["outcome"], oldest["task_id"]) == (done[-1]["state"], done[-1]["task_id"])

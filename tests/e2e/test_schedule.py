@@ -15,7 +15,11 @@ from tests.support.processes import Event, run
 from tests.support.waiting import until_so
 from tests.support.world import World
 
-pytestmark = [pytest.mark.big, pytest.mark.skipif(faketime() is None, reason="libfaketime is not on this machine")]
+pytestmark = [
+    pytest.mark.big,
+    pytest.mark.timeout(600),  # two turns of a minute are waited for
+    pytest.mark.skipif(faketime() is None, reason="libfaketime is not on this machine"),
+]
 
 MINUTE = 60
 BEFORE_SECONDS = 3

@@ -9,8 +9,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from dispatch import errors
+from dispatch.device.home import Home
+from dispatch_host.cli import until_free
 
 from tests.support.processes import Event, run
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import PASSWORD, World, scrape
 
 
@@ -104,6 +108,14 @@ async def test_what_nobody_means_is_not_approved_and_a_folder_that_holds_the_hom
     assert (code, events[0]["path"]) == (0, str(home.parent))
     assert "kept out" in str(events[0]["warning"])
     assert [event["path"] for event in (await host(world, "folders", "list"))[1]] == [str(home.parent)]
+
+
+async def test_stop_says_that_the_home_is_in_use_when_the_host_is_not_gone_in_time(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with home.owned(), pytest.raises(errors.HomeInUse):
+        await until_free(home, within_seconds=0.1)
+
+    await until_free(home, within_seconds=DEADLINE_SECONDS)
 
 
 @pytest.mark.big

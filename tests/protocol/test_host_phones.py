@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dispatch import errors
+from dispatch.api.host.v1 import host_pb2
+from dispatch.api.relay.v1.relay_pb2 import DeviceKind
+from dispatch.device.home import Home
 from dispatch_host.agents import Result
 
+from tests.protocol.test_device_ceremony import Device
 from tests.support.host_bench import Bench
+from tests.support.pairing_service import PairingService
 from tests.support.phone_end import PhoneEnd
 from tests.support.relay_end import RelayEnd
+from tests.support.waiting import DEADLINE_SECONDS, turns
 
 
 @pytest.fixture
@@ -221,3 +228,44 @@ async def test_a_link_that_breaks_by_a_defect_says_so_and_the_other_goes_on(tmp_
         await alive.catches_up()
         sent = await alive.sends("quick")
         await alive.sees_end(sent.task_id)
+
+
+async def test_a_pairing_is_told_when_a_relay_has_let_the_running_host_in(tmp_path: Path) -> None:
+    """The phone's first task, right behind it, was refused: the computer had not connected since it was paired."""
+    async with (
+        RelayEnd() as relay,
+        Bench(tmp_path / "host") as bench,
+        PairingService(tmp_path / "pairing", relay=relay.address) as service,
+    ):
+        bench.attached_seconds = DEADLINE_SECONDS
+        relay.closed = errors.NoNetwork()
+        await bench.ready()
+        await service.add_account()
+        phone = Device(Home(tmp_path / "tablet"), DeviceKind.DEVICE_KIND_PHONE)
+        desk = Device(bench.home, DeviceKind.DEVICE_KIND_HOST)
+        for device in (phone, desk):
+            await device.sign_in(service.address)
+        answers: asyncio.Queue[bool] = asyncio.Queue()
+        said: list[str | None] = []
+
+        async def pairs() -> None:
+            async with bench.control() as control:
+                async for event in control.pair(host_pb2.PairStart(), answers):
+                    said.append(event.WhichOneof("event"))
+                    if event.HasField("qr"):
+                        scanning.append(asyncio.create_task(phone.scan(event.qr.link)))
+                    elif event.HasField("code"):
+                        answers.put_nowait(True)
+
+        scanning: list[asyncio.Task[object]] = []
+        pairing = asyncio.create_task(pairs())
+        await relay.until(lambda: len(relay.hellos) >= 2)
+        await turns()
+        assert said == ["qr", "code"]
+
+        relay.closed = None
+        await pairing
+        await scanning[0]
+
+        assert said == ["qr", "code", "ended"]
+        assert relay.opens

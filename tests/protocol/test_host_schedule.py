@@ -380,7 +380,7 @@ async def test_what_is_due_for_a_phone_begins_when_it_is_paired_anew(tmp_path: P
         await bench.until(lambda: bench.rows("SELECT held FROM schedule")[0][0] == Reason.REASON_NOT_PAIRED)
         assert bench.agent.runs == []
 
-        async with PairingService(tmp_path / "pairing") as service:
+        async with PairingService(tmp_path / "pairing", relay=bench.relay.address) as service:
             await service.add_account()
             await pairs_by_hand(bench, service, tmp_path / "pocket")
 

@@ -15,6 +15,7 @@ import pytest
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as words
+from dispatch.proof import device_id
 from mobile_sim.desk import Desk
 
 from tests.support.host_end import HostEnd
@@ -317,3 +318,45 @@ async def test_words_for_a_task_are_brought_and_what_came_of_them_is_said(
             await do(desk, do="steer", id=task_id, text=" ")
     assert (said, [event["event"] for event in events]) == (code, ["steering", last])
     assert events[-1]["text"] == "only the PDFs"
+
+
+async def test_only_a_phone_that_has_read_all_says_that_no_question_is_open(
+    phone: SeededPhone, host: Working, relay: Relay
+) -> None:
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        await do(desk, do="answer", id=task_id, answer="once")
+    await relay.stop()
+    phone.patience = replace(phone.patience, sync_seconds=0.1)
+
+    async with phone.desk() as desk:
+        with pytest.raises(errors.NoNetwork):
+            await do(desk, do="answer", id=task_id, answer="once")
+    await relay.start()
+    async with phone.desk() as desk:
+
+        async def is_unreachable() -> bool:
+            with pytest.raises(errors.DispatchError) as refused:
+                await do(desk, do="answer", id=task_id, answer="once")
+            assert not isinstance(refused.value, errors.QuestionClosed)
+            return isinstance(refused.value, errors.HostUnreachable)
+
+        await until_so(is_unreachable)  # it does not come back to this relay
+
+
+@pytest.mark.parametrize(
+    "word", [{"do": "answer", "answer": "once"}, {"do": "steer", "text": "only the PDFs"}, {"do": "cancel"}]
+)
+async def test_a_word_that_can_not_be_sent_is_refused_for_the_reason_that_the_line_has(
+    phone: SeededPhone, host: Working, relay: Relay, word: Event
+) -> None:
+    async with phone.desk() as desk:
+        task_id, _ = await asked(desk)
+        await relay.trust.revoke(device_id(phone.pairs["desk"].phone_signing.public_key().public_bytes_raw()))
+        ends = {"carrier": relay.carrier, "reason": "DEVICE_REVOKED"}
+        await relay.metric_above("dispatch_relay_stream_ends_total", 0, **ends)
+
+    async with phone.desk() as desk:
+        with pytest.raises(errors.DeviceRevoked):
+            await do(desk, id=task_id, **word)
+    assert host.answers == []

@@ -56,6 +56,7 @@ from dispatch_host.journal import Tx, Writer, threads
 from dispatch_host.journal.values import Pairing
 from dispatch_host.limits import Limits
 from dispatch_host.owned import Owned, owning
+from dispatch_host.pairing_desk import ATTACHED_SECONDS
 from dispatch_host.pairings import keep
 from dispatch_host.power.awake import Means
 from dispatch_host.power.sleep import Heard, SleepWatch
@@ -409,6 +410,7 @@ class Bench:
         self.zone: tzinfo = UTC
         self.look_seconds = LOOK_SECONDS
         self.remind_seconds = REMIND_SECONDS
+        self.attached_seconds = ATTACHED_SECONDS
         self.awake_means = awake_means
         self.relay = RelayEnd()
         self.pairing = PairingEnd()  # type: ignore[abstract]  # a paired host calls three of its methods
@@ -636,6 +638,7 @@ class Bench:
                 awake_means=self.awake_means,
                 look_seconds=self.look_seconds,
                 remind_seconds=self.remind_seconds,
+                attached_seconds=self.attached_seconds,
                 limits=self.limits,
                 metrics_at=Address.parse("127.0.0.1:0"),
                 told=told,

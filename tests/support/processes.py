@@ -150,7 +150,7 @@ class Process:
             self.signal(signal.SIGCONT)
             self.signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(DEADLINE_SECONDS / 2):
                     await self._process.wait()
             except TimeoutError:
                 self.signal(signal.SIGKILL)

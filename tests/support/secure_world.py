@@ -40,6 +40,7 @@ class SecureWorld(World):
             "--metrics", "127.0.0.1:0", "--tls-cert", str(own / "tls.pem"), "--tls-key", str(own / "tls.key"),
             "--pairing", self.services_at, "--services-ca", str(own / "services-ca.pem"),
             "--services-cert", str(own / "services.pem"), "--services-key", str(own / "services.key"), *options,
+            env=self.relay_env,
         )  # fmt: skip
         listening = await self.relay.event("listening")
         self.relay_address, self.relay_metrics = listening["address"], listening["metrics"]

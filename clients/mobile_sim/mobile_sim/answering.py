@@ -17,7 +17,7 @@ from mobile_sim.line import Line
 from mobile_sim.owner import Hear, Request, Say
 from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
-from mobile_sim.sending import Command, Sender, refusal_of
+from mobile_sim.sending import Command, Sender, refusal_of, why_not
 from mobile_sim.shown import Shown
 from mobile_sim.store import Pairing, Post, Task, Verdict
 from mobile_sim.task_view import State, last_line
@@ -47,7 +47,7 @@ class Answering:
         )
         asked = self._asked(task)
         if asked is None:
-            raise errors.QuestionClosed
+            raise self._why_none(task, line)
         question = asked.question
         if "question_id" in request:
             if request["question_id"] != question.question_id.hex():
@@ -129,10 +129,17 @@ class Answering:
         sender = Sender(line, self._store, clock=self._phone.clock, rng=self._phone.rng, patience=self._patience)
         post = await sender.send(Command(task_id=task.task_id, what=what, action=action.SerializeToString()))
         if post is None or post.verdict is Verdict.NEVER_STORED:
-            raise errors.NoNetwork
+            raise why_not(line)
         if post.verdict is Verdict.REFUSED:
             raise refusal_of(post)
         return post
+
+    @staticmethod
+    def _why_none(task: Task, line: Line) -> errors.DispatchError:
+        """Say why no question is known that could be answered: only who has read all may say that none is open."""
+        if line.complete or line.ledger.view(task.task_id).over:
+            return errors.QuestionClosed()
+        return errors.of(line.sight.cause) if line.host_absent else why_not(line)
 
     def _of(self, task: Task) -> list[words.Event]:
         """Give a task's events, as far as this phone has them."""

@@ -48,7 +48,7 @@ class Shared:
 
 
 TRACES_SECONDS = 0.5
-"""How long the end of a command may wait for the collector of traces."""
+"""How long the end of a command may wait for the collector of traces, unless the environment says."""
 
 
 def run(
@@ -62,7 +62,7 @@ def run(
     shared: Shared = context.obj
 
     def body() -> int:
-        from dispatch.tracing import open_traces  # noqa: PLC0415 -- quick `--help`
+        from dispatch.tracing import end_seconds, open_traces  # noqa: PLC0415 -- quick `--help`
 
         from mobile_sim.front import Front  # noqa: PLC0415 -- asyncio and what follows
 
@@ -75,6 +75,7 @@ def run(
                 raise errors.BadRequest(f"{shared.log} can't be written: {failure.strerror}") from failure
         try:
             traces = open_traces(shared.environment, service="phone", rng=os.urandom)
+            traces_seconds = end_seconds(shared.environment, otherwise=TRACES_SECONDS)
         except ValueError as failure:
             raise errors.BadRequest(str(failure)) from failure
         console = Console.standard(as_json=shared.as_json, language=shared.language)
@@ -97,7 +98,7 @@ def run(
                 front.say(event)
             return Exit.FAILED
         finally:
-            traces.close(within_seconds=TRACES_SECONDS)
+            traces.close(within_seconds=traces_seconds)
         if nothing and not front.said and not shared.as_json:
             typer.echo(nothing)
         return code

@@ -146,7 +146,7 @@ class ToHost:
         # The relay's word is as old as the lease: one that froze is found out within it, one that lives shakes hands.
         await line.bell.until(
             lambda: not line.relay_open or line.sight.gone or (line.sight.reachable and line.in_session),
-            self.patience.found_out_seconds,
+            line.ledger.word_within_ms / 1000 + self.patience.found_out_seconds,
         )
         if not line.relay_open:
             return refused(line.error or errors.NoNetwork("the relay's stream broke"))

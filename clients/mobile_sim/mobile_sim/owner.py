@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 LINE_BYTES = 1024 * 1024
 TAKE_OVER_SECONDS = 15.0
 _RETRY_SECONDS = 0.05
+_LAST_WORD_SECONDS = 0.5
+"""How long an owner that is through stays for guests whose work ends by the same news: they would do it a second time."""
 _ASKING = ("pair", "revoke")
 """Commands whose guest answers questions."""
 
@@ -118,6 +120,8 @@ async def _serving(path: Path, desk: Desk) -> AsyncIterator[None]:
     finally:
         server.close()
         _unlink(path)
+        if guests:
+            await asyncio.wait(guests, timeout=_LAST_WORD_SECONDS)
         for guest in list(guests):
             guest.cancel()
         await asyncio.gather(*guests, return_exceptions=True)

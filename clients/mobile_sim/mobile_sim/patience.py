@@ -41,8 +41,8 @@ class Patience:
     # The doctor.
     open_seconds: float = 10.0
     """For the relay to open the thread."""
-    found_out_seconds: float = 12.0
-    """For a computer that neither answers nor is known to be away: it is found out within two leases."""
+    found_out_seconds: float = 7.0
+    """For a computer that neither answers nor is known to be away, behind the two leases within which it is found out."""
 
     # A file.
     transfer_ready_seconds: float = 15.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispatch import errors
-from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
@@ -76,7 +75,7 @@ class Sender:
             never = post is None or post.verdict is Verdict.NEVER_STORED
             if command.what == TASK and never and not self._host_has(command):
                 with self._store.transaction():
-                    line.ledger.not_sent(command.task_id, self._why_not())
+                    line.ledger.not_sent(command.task_id, why_not(line).reason)
             return post
         finally:
             line.attended.discard(command.task_id)
@@ -175,12 +174,12 @@ class Sender:
         state = self._line.ledger.view(command.task_id).state
         return command.what == TASK and (state in WITH_HOST or state in OUTCOMES)
 
-    def _why_not(self) -> Reason.ValueType:
-        """Say why nothing could be sent."""
-        error = self._line.error
-        if error is not None and not isinstance(error, errors.LeaseLost):
-            return error.reason  # a connection that went silent is tried again by itself, and the command is not
-        return Reason.REASON_NO_NETWORK if not self._line.open else Reason.REASON_NOT_TAKEN_IN_TIME
+
+def why_not(line: Line) -> errors.DispatchError:
+    """Say why nothing could be sent."""
+    if line.error is not None and not isinstance(line.error, errors.LeaseLost):
+        return line.error  # a connection that went silent is tried again by itself, and the command is not
+    return errors.NotTakenInTime() if line.open else errors.NoNetwork()
 
 
 def refusal_of(post: Post) -> errors.DispatchError:

@@ -39,6 +39,7 @@ from dispatch_host.limits import Limits
 from dispatch_host.metrics import HostMetrics
 from dispatch_host.operations import Operations
 from dispatch_host.owned import Owned
+from dispatch_host.pairing_desk import ATTACHED_SECONDS
 from dispatch_host.permissions import wire as permissions
 from dispatch_host.permissions.held import Held
 from dispatch_host.permissions.permission import Kind
@@ -102,11 +103,13 @@ async def run(
     tools: Tools | None = None,
     look_seconds: float = LOOK_SECONDS,
     remind_seconds: float = REMIND_SECONDS,
+    attached_seconds: float = ATTACHED_SECONDS,
 ) -> None:
     """Run the host until SIGTERM, SIGINT or `stop`. What the process before left open is ended first.
 
     `direct` says where phones can come on the local network; None for nowhere. `look_seconds` is how often the schedule is looked
-    at by itself, `remind_seconds` how often the pairing service is reminded: seams for tests.
+    at by itself, `remind_seconds` how often the pairing service is reminded, `attached_seconds` how long a new pairing may wait
+    for a relay: seams for tests.
 
     Raises DeviceRevoked when the pairing service says so, ValueError for a certificate that can't be used, OSError when the
     metrics' address is taken.
@@ -237,6 +240,7 @@ async def run(
         schedule_changed=scheduler.wake,
         stop=stop,
         stopped=stopped,
+        attached_seconds=attached_seconds,
         endings=unpaired,
     )
     power = Heard(

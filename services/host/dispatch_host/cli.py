@@ -54,7 +54,8 @@ store_backup.add_to(store)
 app.add_typer(store, name="store")
 app.add_typer(service, name="service")
 
-_END_SECONDS = 6.0
+_END_SECONDS = 60.0
+"""For the process that `stop` ends to be gone: what it has to tell takes as long as its operator set, or its disk does."""
 
 Phone = Annotated[str, typer.Option("--phone", help="The phone's name; not needed with one phone only.")]
 
@@ -177,7 +178,7 @@ def stop(context: typer.Context) -> None:
         try:
             async with ControlClient(home) as client:
                 await client.stop(Condition.CONDITION_APP_CLOSED)
-            await _until_free(home)
+            await until_free(home, within_seconds=_END_SECONDS)
         except errors.NotRunning:
             was_running = False
         words = "Stopped." if was_running else "It was not running."
@@ -223,12 +224,15 @@ app.command("keep-awake")(keep_awake)
 app.command()(thread)
 
 
-async def _until_free(home: Home) -> None:
-    """Wait until the process has let go of the home, so that a `run` right behind works."""
-    async with asyncio.timeout(_END_SECONDS):
-        while True:
-            try:
-                with home.owned():
-                    return
-            except errors.HomeInUse:
-                await asyncio.sleep(0.05)
+async def until_free(home: Home, *, within_seconds: float) -> None:
+    """Wait until the process has let go of the home, so that a `run` right behind works. Raises HomeInUse if it does not."""
+    try:
+        async with asyncio.timeout(within_seconds):
+            while True:
+                try:
+                    with home.owned():
+                        return
+                except errors.HomeInUse:
+                    await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise errors.HomeInUse(str(home.path)) from None

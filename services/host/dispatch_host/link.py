@@ -82,6 +82,7 @@ class Link:
         self.is_open = False
         self.phone_attached = False
         self.given_up = False  # written by the fleet
+        self.was_open = asyncio.Event()  # set by the first stream
         self.left = asyncio.Event()  # set by `leave`
         self.reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
 
@@ -112,6 +113,7 @@ class Link:
             raise errors.NoNetwork("the relay has lost its log; reading it from the start")
         self._posting.begin_anew()
         self.is_open, self.reason = True, Reason.REASON_UNSPECIFIED
+        self.was_open.set()
         self._common.connected(self.pairing, True, self.reason)
 
     async def closed(self, error: errors.DispatchError) -> None:

@@ -30,6 +30,8 @@ from dispatch_host.running import Running
 from dispatch_host.tasks import State
 
 REVOKED_SECONDS = 2.0
+ATTACHED_SECONDS = 5.0
+"""How long a new pairing waits to be told until a relay has let this host in: else the phone's first task finds nobody there."""
 _PAGE = 256
 
 
@@ -77,6 +79,8 @@ class PairingDesk:
         """Show codes until a phone is paired, somebody says no, or the time is over. The last event is PairEnded."""
         async with contextlib.aclosing(invite(self._owned, start, answers, paired=self._into_service)) as events:
             async for event in events:
+                if event.HasField("ended"):
+                    await self._attached(PairId(event.ended.pair_id))
                 yield event
 
     async def unpair(self, phone_name: str) -> pb.UnpairResponse:
@@ -130,6 +134,15 @@ class PairingDesk:
             await self._running.fleet.attach(pairing)
             self._running.endings.set()
             self._running.schedule_changed()  # what is due for this thread may have waited for its phone
+
+    async def _attached(self, pair_id: PairId) -> None:
+        """Wait until a relay has let the host in, if it runs and is let in soon."""
+        running = self._running
+        if running is None or (link := running.fleet.link_of(pair_id)) is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(running.attached_seconds):
+                await link.was_open.wait()
 
     async def _say_goodbye(self, running: Running, pairing: Pairing) -> None:
         await self._cancel_tasks(running, pairing)

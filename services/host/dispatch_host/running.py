@@ -30,4 +30,6 @@ class Running:
     schedule_changed: Callable[[], None]
     stop: Callable[[Condition.ValueType], None]
     stopped: asyncio.Event  # set when the phones were told
+    attached_seconds: float
+    """How long a new pairing waits to be told until a relay has let this host in."""
     endings: asyncio.Event  # set when the pairing service has something to be told

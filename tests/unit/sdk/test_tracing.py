@@ -12,12 +12,14 @@ import pytest
 from dispatch.ids import TaskId
 from dispatch.tracing import (
     DROPPED,
+    END_TIMEOUT,
     EXPORTED,
     FAILED,
     MOST_WAITING,
     UNTOLD,
     Exporting,
     Traces,
+    end_seconds,
     open_traces,
     root_of,
     span_of,
@@ -65,6 +67,18 @@ def test_a_protocol_that_is_not_spoken_here_is_refused() -> None:
 
     with pytest.raises(ValueError, match="http/protobuf"):
         open_traces(asked, service="relay", rng=bytes)
+
+
+@pytest.mark.parametrize(("said", "seconds"), [({}, 0.5), ({END_TIMEOUT: ""}, 0.5), ({END_TIMEOUT: "60000"}, 60)])
+def test_the_end_waits_for_the_collector_as_long_as_the_environment_says(
+    said: Mapping[str, str], seconds: float
+) -> None:
+    assert end_seconds(said, otherwise=0.5) == seconds
+
+
+def test_an_end_that_waits_for_no_number_of_milliseconds_is_refused() -> None:
+    with pytest.raises(ValueError, match="milliseconds"):
+        end_seconds({END_TIMEOUT: "soon"}, otherwise=0.5)
 
 
 def test_while_they_are_off_nothing_of_opentelemetry_is_imported() -> None:
