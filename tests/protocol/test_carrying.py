@@ -78,11 +78,12 @@ async def test_a_row_with_a_hint_is_pushed_unless_somebody_looks(calm_relay: Rel
 async def test_devices_are_asked_to_come_back_when_the_relay_stops_and_nobody_is_called_absent(
     calm_relay: Relay,
 ) -> None:
+    await calm_relay.start_again(drain_ms=3_000)  # within which the host's goodbye is to be read
     pair = calm_relay.pair()
     host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
     stopping = asyncio.create_task(calm_relay.stop())
     for end in (host, phone):
-        await end.got("draining", lambda one: one.reconnect_in_ms <= 300)
+        await end.got("draining", lambda one: one.reconnect_in_ms <= 1_500)
     await host.bye()
     assert isinstance(await phone.ended(), errors.Draining)
     await stopping

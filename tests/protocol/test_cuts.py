@@ -82,7 +82,7 @@ def relay_words(tmp_path: Path, trust: TrustService) -> list[str]:
 
 
 async def test_a_relay_that_was_frozen_takes_nobody_for_gone(tmp_path: Path, trust: TrustService) -> None:
-    relay = await Process.start(*relay_words(tmp_path, trust), "127.0.0.1:0", env={"DISPATCH_RELAY_LEASE_MS": "2000"})
+    relay = await Process.start(*relay_words(tmp_path, trust), "127.0.0.1:0", env={"DISPATCH_RELAY_LEASE_MS": "4000"})
     try:
         address = (await relay.event("listening"))["address"]
         pair = Pair(trust)
@@ -90,7 +90,7 @@ async def test_a_relay_that_was_frozen_takes_nobody_for_gone(tmp_path: Path, tru
         before = len(host.all("ping"))
         await host.until(lambda: len(host.all("ping")) > before)
         relay.signal(signal.SIGSTOP)
-        await asyncio.sleep(5)  # the fault itself: more than two leases long
+        await asyncio.sleep(9)  # the fault itself: more than two leases long
         message_id = await phone.post(b"do it")
         relay.signal(signal.SIGCONT)
         await host.got("handover", lambda one: one.message_id == message_id)

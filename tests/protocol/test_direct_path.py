@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from mobile_sim.direct import Way
 from mobile_sim.store import Verdict
 
 from tests.support.direct_world import DirectWorld, PhoneInHand
-from tests.support.seeded_phone import Event
+from tests.support.seeded_phone import UNHURRIED, Event
 from tests.support.waiting import until
 
 WHOLE = ["paired", "accepted", "started", "step", "step", "text", "ended"]
@@ -289,7 +290,7 @@ async def test_a_direct_path_that_falls_silent_is_given_up(world: DirectWorld) -
 async def test_a_command_that_the_host_does_not_take_in_time_is_refused_by_the_phone_and_never_runs(
     world: DirectWorld,
 ) -> None:
-    async with world.phone(Way.DIRECT) as phone:
+    async with world.phone(Way.DIRECT, replace(UNHURRIED, command_seconds=10.0)) as phone:
         await phone.is_on("direct")
         stalled = world.bench.disk.stalls(asked_by="Intake._consider")
         events: list[Event] = []
@@ -305,6 +306,21 @@ async def test_a_command_that_the_host_does_not_take_in_time_is_refused_by_the_p
     assert world.bench.agent.runs == []
 
 
+@pytest.mark.parametrize("way", [Way.AUTO, Way.DIRECT])
+async def test_a_command_in_time_here_and_late_by_the_hosts_clock_goes_out_once_more_in_another_session(
+    world: DirectWorld, way: Way
+) -> None:
+    async with world.phone(way) as phone:
+        await phone.is_on("direct")
+        world.bench.clock.ahead_ms += 600_000  # more than the command is good for
+
+        code, events = await phone.send("quick look")
+
+        assert code == 0, events
+        assert [event["attempt"] for event in events if event["event"] == "sent"] == [1, 2]
+    assert len(world.bench.agent.runs) == 1
+
+
 @pytest.mark.big
 async def test_a_person_may_choose_the_path(world: DirectWorld) -> None:
     async with world.phone(Way.RELAY) as phone:
@@ -314,7 +330,7 @@ async def test_a_person_may_choose_the_path(world: DirectWorld) -> None:
     assert world.lan.connections == 0
 
     world.lan.refuse = True
-    async with world.phone(Way.DIRECT) as phone:
+    async with world.phone(Way.DIRECT, replace(UNHURRIED, command_seconds=10.0)) as phone:
         code, events = await phone.send("quick second look")
         assert (events[-1]["state"], events[-1]["reason"]) == ("not_sent", "NO_NETWORK")
     assert len(world.bench.agent.runs) == 1

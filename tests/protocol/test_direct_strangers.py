@@ -27,12 +27,14 @@ from tests.support.waiting import DEADLINE_SECONDS, until
 LOOPBACK = Address(host="127.0.0.1", port=0)
 OPEN_HOUSE = Knocks(most=1_000, at_once=100, at_once_of_one=100, silence_seconds=600.0, open_within_seconds=60.0)
 """So that a test which knocks often, or slowly, meets what lies behind the bound."""
+PATIENT = Bounds(linger_seconds=60.0)
+"""So that what a stranger is told arrives, however slow the machine is."""
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with Bench(tmp_path) as made:
-        made.direct = Setting(at=(LOOPBACK,), knocks=OPEN_HOUSE)
+        made.direct = Setting(at=(LOOPBACK,), knocks=OPEN_HOUSE, bounds=PATIENT)
         yield await made.ready()
 
 

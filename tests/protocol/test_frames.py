@@ -122,7 +122,7 @@ async def test_posts_and_live_frames_have_a_rate(calm_relay: Relay) -> None:
     await calm_relay.start(posts_per_second=2, live_per_second=2)
     pair = calm_relay.pair()
     phone, host = await calm_relay.attach(pair.phone), await calm_relay.attach(pair.host)
-    for number in range(8):
+    for number in range(40):
         await host.keep(bytes([number + 1]))
         await phone.say(live=pb.Live(sealed=b"live"))
     for end in (host, phone):

@@ -222,7 +222,7 @@ async def test_explained(relay: Relay) -> None:
     host = await relay.attach(pair.host)
     await phone.presence(pb.REACHABILITY_REACHABLE)
     await host.drop()
-    await phone.presence(pb.REACHABILITY_RECONNECTING)
+    await phone.got("presence", lambda one: one.state == pb.REACHABILITY_RECONNECTING)
     await phone.presence(pb.REACHABILITY_ABSENT, Reason.REASON_HOST_UNREACHABLE)
 
 

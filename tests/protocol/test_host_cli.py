@@ -144,7 +144,7 @@ async def test_pair_shows_a_code_in_a_private_picture_and_gives_up_in_time(world
     await world.sign_in("dispatch-host", "desk")
     png, svg = world.folder / "code.png", world.folder / "code.svg"
 
-    code, events = await host(world, "pair", "--qr-png", str(png), "--qr-svg", str(svg), "--timeout", "1")
+    code, events = await host(world, "pair", "--qr-png", str(png), "--qr-svg", str(svg), "--timeout", "5")
 
     assert code == 4
     assert [event["event"] for event in events] == ["qr", "not_paired"]

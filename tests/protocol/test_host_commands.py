@@ -189,7 +189,7 @@ async def test_a_cancel_is_acted_on_though_the_stream_broke_when_it_was_on_the_d
     sent = await bench.phone.sends("never ends")
     await bench.phone.sees(sent.task_id, "started")
     bench.relay.verdict = "hold"
-    cancel = bench.phone.cancel(sent.task_id)
+    cancel = bench.phone.cancel(sent.task_id, valid_for_ms=60_000)
     assert await bench.phone.posts(cancel) is None
 
     bench.relay.silence_ms = 2_000
@@ -279,9 +279,9 @@ async def test_a_go_for_a_replaced_attempt_ends_as_never_started_when_the_newer_
 
 async def test_a_go_after_the_deadline_ends_as_never_started(bench: Bench) -> None:
     bench.relay.verdict = "hold"
-    sent = bench.phone.task("quick", valid_for_ms=2_000)
+    sent = bench.phone.task("quick", valid_for_ms=5_000)
     assert await bench.phone.posts(sent) is None
-    deadline = bench.phone.session.deadline_ms(now_ms=bench.clock_ms(), valid_for_ms=2_000)
+    deadline = bench.phone.session.deadline_ms(now_ms=bench.clock_ms(), valid_for_ms=5_000)
     await bench.until(lambda: bench.phone.session.epoch_ms(bench.clock_ms()) > deadline + 50)
 
     await bench.relay.go(sent.message_id)

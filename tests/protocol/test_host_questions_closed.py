@@ -50,7 +50,7 @@ async def test_a_timeout_is_no_denial(tmp_path: Path, end: Result | NotDone, out
 
 @pytest.mark.big
 async def test_the_watchdog_stands_still_while_a_person_is_asked(tmp_path: Path) -> None:
-    async with Bench(tmp_path, limits=Limits(watchdog_seconds=3.0, answer_seconds=4.0)) as bench:
+    async with Bench(tmp_path, limits=Limits(watchdog_seconds=10.0, answer_seconds=11.0)) as bench:
         await bench.ready()
         bench.agent.says("work", choice(), Result("done"))
         sent = await bench.phone.sends("work")

@@ -131,7 +131,7 @@ async def test_a_phone_that_is_looked_at_takes_two_leases_of_silence_for_a_lost_
     tmp_path: Path, proxy: Proxy
 ) -> None:
     """Until then it showed for a minute what nobody knew any more; silence_ms is 61 s here."""
-    settings = replace(QUICK, lease_ms=1_000, idle_ask_ms=30_000)
+    settings = replace(QUICK, lease_ms=2_000, idle_ask_ms=30_000)
     phone = SeededPhone.make(tmp_path / "phone")
     running = Relay(tmp_path / "relay", settings=settings)
     running.advertise = proxy.address

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock, SystemClock
 from dispatch.device.home import Home
 from dispatch.device.trust import Trust
+from dispatch.sealed.handshake import is_handshake
 from dispatch.sealed.session import RENEW_AFTER_MS
 from mobile_sim.desk import Desk
 from mobile_sim.patience import USUAL, Patience
@@ -133,7 +136,8 @@ async def made(home: Path, patience: Patience, clock: Clock | None = None) -> As
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with made(tmp_path / "phone", USUAL) as scene:
+    patience = replace(USUAL, connect_seconds=DEADLINE_SECONDS, shake_seconds=DEADLINE_SECONDS)
+    async with made(tmp_path / "phone", patience) as scene:
         yield scene
 
 
@@ -156,17 +160,17 @@ async def whole(scene: Scene) -> None:
 
 
 async def test_the_relays_acceptance_alone_is_never_shown_as_on_the_host(scene: Scene) -> None:
-    scene.send(wait=0.8)
+    scene.send(wait=0.0)
     scene.relay.receipt(await scene.relay.post())
 
     assert await scene.ended() == 8
-    assert [event["event"] for event in scene.events] == ["sent", "handed_over"]
+    await until_so(lambda: scene.is_shown("handed_over"))
 
 
 async def test_a_task_that_was_taken_is_unconfirmed_when_the_hosts_word_does_not_come_though_nobody_follows_it(
     scene: Scene,
 ) -> None:
-    scene.relay.lease_ms = 100
+    scene.relay.lease_ms = 1_000
     scene.send(wait=0.0)
     post, command = await scene.command()
     assert await scene.ended() == 8
@@ -507,15 +511,115 @@ async def test_a_handing_over_that_is_repeated_without_end_is_kept_once(scene: S
     assert [event["event"] for event in scene.events].count("handed_over") == 1
 
 
-async def test_a_relay_that_swallows_handshakes_gets_a_bare_command_and_no_words(scene: Scene) -> None:
-    scene.relay.forwards = False
-    scene.send()
+async def test_a_relay_that_swallows_handshakes_gets_a_bare_command_and_no_words(tmp_path: Path) -> None:
+    async with made(tmp_path / "phone", USUAL) as scene:
+        scene.relay.forwards = False
+        scene.send()
 
-    post = await scene.relay.post()
+        post = await scene.relay.post()
 
-    assert post.sealed == b""
-    scene.relay.refuse(post, Reason.REASON_HOST_UNREACHABLE)
-    assert await scene.ended() == 3
+        assert post.sealed == b""
+        scene.relay.refuse(post, Reason.REASON_HOST_UNREACHABLE)
+        assert await scene.ended() == 3
+
+
+@contextlib.asynccontextmanager
+async def hasty_to_send(home: Path) -> AsyncIterator[Scene]:
+    """A phone that waits for no session, and has all the time for the rest."""
+    patience = replace(UNHURRIED, shake_seconds=0.1, presence_seconds=0.1, command_seconds=DEADLINE_SECONDS)
+    async with made(home, patience) as scene:
+        scene.relay.lease_ms = 60_000  # it is silent, and that is not what this is about
+        yield scene
+
+
+async def handshake_of(scene: Scene) -> pb.Live:
+    """Wait for a handshake of the phone on this stream; gives the host's answer to it."""
+
+    def first() -> list[bytes]:
+        return [frame.live.sealed for frame in scene.relay.stream.frames if is_handshake(frame.live.sealed)]
+
+    await scene.relay.until(lambda: scene.relay.streams and first())
+    (message2,), _ = scene.mind.live(first()[-1])
+    scene.relay.forwards = True
+    return pb.Live(sealed=message2)
+
+
+def refusal(post: pb.Post, reason: Reason.ValueType) -> pb.Refusal:
+    return pb.Refusal(message_id=post.message_id, reason=reason)
+
+
+@pytest.mark.parametrize("first", ["session", "refusal"])
+async def test_that_a_bare_command_needs_a_session_ends_neither_the_one_made_meanwhile_nor_a_handshake_under_way(
+    tmp_path: Path, first: str
+) -> None:
+    async with hasty_to_send(tmp_path / "phone") as scene:
+        scene.relay.forwards = False
+        scene.send()
+        post = await scene.relay.post()
+        assert post.sealed == b""
+
+        answer, refused = await handshake_of(scene), refusal(post, Reason.REASON_SESSION_NEEDED)
+        if first == "session":
+            scene.relay.stream.say(live=answer, refusal=refused)
+        else:
+            scene.relay.stream.say(refusal=refused, live=answer)
+
+        second = await scene.relay.post(2)
+        assert scene.mind.command(second.sealed)[0] is not None
+        assert scene.mind.handshakes == 1
+        scene.relay.refuse(second, Reason.REASON_QUEUE_FULL)
+        assert await scene.ended() == 9
+
+
+async def test_that_a_command_of_the_last_session_is_stale_ends_no_handshake_that_is_under_way(tmp_path: Path) -> None:
+    async with hasty_to_send(tmp_path / "phone") as scene:
+        assert (await how_it_is(scene, probe=True))["probe"]["answered"]
+        scene.relay.forwards = False
+        scene.relay.stream.frames.clear()
+        scene.relay.stream.say(presence=pb.Presence(state=pb.REACHABILITY_REACHABLE, instance=b"the next process"))
+        scene.send()
+        post = await scene.relay.post()
+        answer = await handshake_of(scene)
+
+        scene.relay.stream.say(refusal=refusal(post, Reason.REASON_STALE_EPOCH), live=answer)
+
+        second = await scene.relay.post(2)
+        assert second.sealed[1:9] != post.sealed[1:9]  # another epoch
+        assert scene.mind.command(second.sealed)[0] is not None
+        assert scene.mind.handshakes == 2
+        scene.relay.refuse(second, Reason.REASON_QUEUE_FULL)
+        assert await scene.ended() == 9
+
+
+async def test_a_phone_that_stood_still_does_not_take_the_relays_words_that_lie_unread_for_silence(
+    tmp_path: Path,
+) -> None:
+    async with made(tmp_path / "phone", UNHURRIED) as scene:
+        scene.relay.lease_ms = 500
+        talking = asyncio.create_task(pings(scene.relay))
+        scene.send()
+        post, command = await scene.command()
+        scene.relay.receipt(post)
+        accepted, *rest = scene.work(command)
+        scene.relay.deliver(accepted)
+        await until(lambda: "accepted" in [event["event"] for event in scene.events])
+
+        time.sleep(1.5)  # noqa: ASYNC251 -- everything stands still, for three leases
+        for row in rest:
+            scene.relay.deliver(row)
+
+        await whole(scene)
+        talking.cancel()
+    assert len(scene.relay.streams) == 1
+    assert "out_of_contact" not in [event["event"] for event in scene.events]
+
+
+async def pings(relay: LyingRelay) -> None:
+    """Say something on the newest stream, again and again."""
+    for number in itertools.count(1):
+        if relay.streams:
+            relay.stream.say(ping=pb.Ping(number=number))
+        await asyncio.sleep(0.1)
 
 
 async def test_a_pairing_that_the_host_ended_is_over_on_the_phone_and_its_keys_are_gone(scene: Scene) -> None:
@@ -654,8 +758,12 @@ async def how_it_is(scene: Scene, *, probe: bool) -> Event:
 async def test_a_host_that_answers_is_shown_as_there_whatever_the_relay_says(scene: Scene) -> None:
     assert (await how_it_is(scene, probe=True))["probe"]["answered"]
     scene.relay.stream.say(presence=AWAY)
-    away = await how_it_is(scene, probe=False)
-    assert (away["reachability"], away["reason"]) == ("absent", "HOST_UNREACHABLE")
+
+    async def is_away() -> bool:
+        away = await how_it_is(scene, probe=False)
+        return (away["reachability"], away.get("reason")) == ("absent", "HOST_UNREACHABLE")
+
+    await until_so(is_away)
 
     there = await how_it_is(scene, probe=True)
 

@@ -28,8 +28,13 @@ from tests.support.waiting import until, until_so
 
 
 @pytest.fixture
-async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
-    async with Relay(tmp_path / "relay", settings=replace(QUICK, lease_ms=1_500, valid_for_ms=4_000)) as running:
+def lease_ms() -> int:
+    return 60_000
+
+
+@pytest.fixture
+async def relay(tmp_path: Path, lease_ms: int) -> AsyncIterator[Relay]:
+    async with Relay(tmp_path / "relay", settings=replace(QUICK, lease_ms=lease_ms)) as running:
         yield running
 
 
@@ -167,6 +172,7 @@ async def test_only_what_never_ran_can_be_dropped(
         await ask(phone, "drop", id=str(uuid4()))
 
 
+@pytest.mark.parametrize("lease_ms", [1_500])  # which is lost
 async def test_a_task_whose_host_does_not_come_back_is_out_of_contact_and_may_be_dismissed(
     phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
 ) -> None:
@@ -250,6 +256,7 @@ async def test_a_task_that_has_its_go_is_not_called_unsent_by_a_resend_without_a
         assert "tampering" not in (await tasks(phone))[0]
 
 
+@pytest.mark.parametrize("lease_ms", [1_500])  # which is lost
 async def test_a_task_that_has_its_go_is_out_of_contact_with_its_host_before_the_hosts_own_word(
     phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
 ) -> None:
@@ -266,9 +273,11 @@ async def test_a_task_that_has_its_go_is_out_of_contact_with_its_host_before_the
     assert (await ask(phone, "dismiss", id=events[-1]["task_id"]))[0] == 0
 
 
+@pytest.mark.parametrize("lease_ms", [1_500])  # which is lost
 async def test_hosts_and_status_say_how_long_ago_the_host_was_heard_and_what_it_answers(
     phone: SeededPhone, paired: tuple[HostMind, Identity], relay: Relay
 ) -> None:
+    phone.patience = UNHURRIED
     async with HostEnd(*paired, relay.address) as host:
         _, (listed,) = await ask(phone, "hosts", probe=True)
         _, (status,) = await ask(phone, "status")
@@ -279,6 +288,7 @@ async def test_hosts_and_status_say_how_long_ago_the_host_was_heard_and_what_it_
         assert (probe["answered"], probe["busy"], probe["waiting_tasks"]) == (True, True, 2)
         assert status["hosts"][0]["heard_ms_ago"] >= 0
         assert len(host.mind.probes) == 1
+    phone.patience = USUAL
 
     async def is_away() -> bool:
         _, (listed,) = await ask(phone, "hosts", probe=True)

@@ -31,12 +31,18 @@ from tests.support.waiting import DEADLINE_SECONDS, until
 
 @pytest.fixture
 def lease_ms() -> int:
-    return 1_500
+    return 60_000
 
 
 @pytest.fixture
-async def relay(tmp_path: Path, lease_ms: int) -> AsyncIterator[Relay]:
-    async with Relay(tmp_path / "relay", settings=replace(QUICK, lease_ms=lease_ms, valid_for_ms=4_000)) as running:
+def valid_for_ms() -> int:
+    return QUICK.valid_for_ms
+
+
+@pytest.fixture
+async def relay(tmp_path: Path, lease_ms: int, valid_for_ms: int) -> AsyncIterator[Relay]:
+    settings = replace(QUICK, lease_ms=lease_ms, valid_for_ms=valid_for_ms)
+    async with Relay(tmp_path / "relay", settings=settings) as running:
         yield running
 
 
@@ -56,7 +62,6 @@ def names(events: list[Event]) -> list[str]:
     return [event["event"] for event in events]
 
 
-@pytest.mark.parametrize("lease_ms", [60_000])  # only in the tests of one is a lease lost
 async def test_a_task_is_sent_accepted_and_its_result_shown(phone: SeededPhone, host: HostEnd) -> None:
     code, events = await phone.send("Which files are largest?")
 
@@ -95,6 +100,7 @@ async def test_a_host_that_said_why_it_goes_is_refused_with_that_cause(
     assert events[-1]["advice"]
 
 
+@pytest.mark.parametrize("lease_ms", [1_500])  # which is lost
 async def test_a_host_that_vanished_is_refused_as_unreachable_once_its_lease_is_over(
     phone: SeededPhone, host: HostEnd
 ) -> None:
@@ -105,6 +111,7 @@ async def test_a_host_that_vanished_is_refused_as_unreachable_once_its_lease_is_
     assert (code, events[-1]["reason"]) == (3, "HOST_UNREACHABLE")
 
 
+@pytest.mark.parametrize("lease_ms", [1_500])  # which is lost
 async def test_a_frozen_host_is_refused_and_runs_nothing_when_it_thaws(phone: SeededPhone, host: HostEnd) -> None:
     host.deaf = host.silent = host.end.frozen = True
 
@@ -114,6 +121,7 @@ async def test_a_frozen_host_is_refused_and_runs_nothing_when_it_thaws(phone: Se
     assert host.ran == []
 
 
+@pytest.mark.parametrize("valid_for_ms", [4_000])
 async def test_a_host_that_does_not_take_it_in_time_is_refused_for_good(phone: SeededPhone, host: HostEnd) -> None:
     host.silent = True
 
@@ -133,6 +141,7 @@ async def test_a_host_without_a_session_gets_the_next_attempt_after_a_handshake(
         return Reason.REASON_SESSION_NEEDED if command is None else None
 
     host.decide = hears_again
+    phone.patience = replace(USUAL, shake_seconds=4.0, command_seconds=30.0)
     code, events = await phone.send("build it")
 
     assert code == 0
@@ -149,6 +158,22 @@ async def test_a_command_of_an_old_epoch_goes_out_again_by_itself(phone: SeededP
     assert code == 0
     assert [event["attempt"] for event in events if event["event"] == "sent"] == [1, 2]
     assert host.mind.handshakes == 2
+    assert len(host.ran) == 1
+
+
+async def test_a_command_in_time_here_and_late_by_the_hosts_clock_goes_out_once_more_in_another_session_and_no_third_time(
+    phone: SeededPhone, host: HostEnd
+) -> None:
+    answers = iter([Reason.REASON_DEADLINE_PASSED, None, Reason.REASON_DEADLINE_PASSED, Reason.REASON_DEADLINE_PASSED])
+    host.decide = lambda _: next(answers)
+    async with phone.desk() as desk:
+        events: list[Event] = []
+        assert await desk.do(send_request("build it"), say=events.append, hear=no) == 0
+        assert [event["attempt"] for event in events if event["event"] == "sent"] == [1, 2]
+        assert host.mind.handshakes == 2
+
+        assert await desk.do(send_request("build it once more"), say=events.append, hear=no) == 9
+    assert (events[-1]["reason"], events[-1]["attempt"]) == ("DEADLINE_PASSED", 2)
     assert len(host.ran) == 1
 
 
@@ -221,6 +246,7 @@ async def test_without_a_relay_nothing_is_sent_and_nothing_goes_out_later(phone:
         assert len(host.ran) == 1
 
 
+@pytest.mark.parametrize("lease_ms", [1_500])  # which is lost
 async def test_a_host_that_vanishes_after_it_accepted_is_out_of_contact_until_it_is_back(
     phone: SeededPhone, host: HostEnd
 ) -> None:

@@ -243,29 +243,29 @@ async def test_a_phone_that_does_not_pong_is_absent_for_its_host(relay: Relay) -
     assert told.cause == Reason.REASON_UNSPECIFIED
 
 
-async def test_a_host_whose_stream_breaks_gets_the_command_when_it_is_back_in_time(relay: Relay) -> None:
-    pair = relay.pair()
-    host, phone = await relay.attach(pair.host), await relay.attach(pair.phone)
+async def test_a_host_whose_stream_breaks_gets_the_command_when_it_is_back_in_time(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
     message_id = await phone.post(b"do it")
     await host.got("handover")
     await host.drop()
 
-    again = await relay.attach(pair.host)
+    again = await calm_relay.attach(pair.host)
 
     await again.got("handover", lambda one: one.message_id == message_id)
     await again.say(take=pb.Take(message_id=message_id))
     assert await phone.receipt(message_id) == 1
 
 
-async def test_a_command_for_a_host_that_reconnects_waits_for_it(relay: Relay) -> None:
-    pair = relay.pair()
-    host, phone = await relay.attach(pair.host), await relay.attach(pair.phone)
+async def test_a_command_for_a_host_that_reconnects_waits_for_it(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
     await host.say(notice=pb.Notice(condition=pb.CONDITION_RESTARTING))
-    await phone.presence(pb.REACHABILITY_RECONNECTING)
+    await phone.got("presence", lambda one: one.state == pb.REACHABILITY_RECONNECTING)
     message_id = await phone.post(b"do it")
     await phone.post(b"do it")
     await host.drop()
-    again = await relay.attach(Identity.again(pair.host))
+    again = await calm_relay.attach(Identity.again(pair.host))
     await again.got("handover", lambda one: one.message_id == message_id)
     assert (await phone.presence(pb.REACHABILITY_REACHABLE)).instance != pair.host.instance
 
@@ -274,7 +274,7 @@ async def test_a_host_that_does_not_come_back_in_time_was_unreachable(relay: Rel
     pair = relay.pair()
     host, phone = await relay.attach(pair.host), await relay.attach(pair.phone)
     await host.say(notice=pb.Notice(condition=pb.CONDITION_RESTARTING))
-    await phone.presence(pb.REACHABILITY_RECONNECTING)
+    await phone.got("presence", lambda one: one.state == pb.REACHABILITY_RECONNECTING)
     message_id = await phone.post(b"do it")
     assert (await phone.refusal(message_id)).reason == Reason.REASON_HOST_UNREACHABLE
     # It stayed on its stream, though it said that it restarts.

@@ -38,9 +38,12 @@ async def test_a_relay_that_starts_again_knows_how_old_its_trust_is(calm_relay: 
 async def test_a_stream_ends_with_its_grant_and_a_fresh_one_opens_the_next(calm_relay: Relay) -> None:
     pair = calm_relay.pair()
     grant = pair.phone.grant(for_ms=4_000)
-    phone = await calm_relay.attach(pair.phone, hello=pair.phone.hello(grant=grant))
+    try:
+        told = await (await calm_relay.attach(pair.phone, hello=pair.phone.hello(grant=grant))).ended()
+    except errors.GrantExpired as refused:
+        told = refused  # a machine that is so busy that the grant was over before it was shown
 
-    assert isinstance(await phone.ended(), errors.GrantExpired)
+    assert isinstance(told, errors.GrantExpired)
 
     with pytest.raises(errors.GrantExpired):
         await calm_relay.attach(pair.phone, hello=pair.phone.hello(grant=grant))

@@ -23,8 +23,8 @@ from tests.support.waiting import until
 
 @pytest.fixture
 async def patient_relay(tmp_path: Path) -> AsyncIterator[Relay]:
-    """Give a relay that lets a phone know after a second, and asks it nothing: no answer is under way when its stream ends."""
-    settings = replace(QUICK, lease_ms=1_000, idle_ask_ms=60_000, restart_grace_ms=60_000)
+    """Give a relay that lets a phone know after three seconds, and asks it nothing: no answer is under way when its stream ends."""
+    settings = replace(QUICK, lease_ms=3_000, idle_ask_ms=60_000, restart_grace_ms=60_000)
     async with Relay(tmp_path / "relay", settings=settings) as relay:
         yield relay
 

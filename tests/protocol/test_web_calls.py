@@ -209,7 +209,9 @@ async def test_calls_go_over_tls_and_a_new_certificate_is_shown_without_a_restar
     web = WebListener(_free(), certificates.server(old), Origins.parse([PAGE]))
     async with PairingService(tmp_path / "pairing", carrier="web", web=web) as service:
         body, headers = proved(a_phone(service.address))
-        async with httpx.AsyncClient(verify=certificates.believing(), trust_env=False) as client:
+        async with httpx.AsyncClient(
+            verify=certificates.believing(), trust_env=False, timeout=DEADLINE_SECONDS
+        ) as client:
             response = await client.post(f"https://{service.address}{SIGN_IN}", content=body, headers=headers)
         assert response.status_code == 401
         assert "strict-transport-security" in response.headers

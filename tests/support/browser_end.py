@@ -14,6 +14,7 @@ import httpx
 
 from tests.support.connect_end import TRUSTS_NOBODY
 from tests.support.pairing_device import PASSWORD
+from tests.support.waiting import DEADLINE_SECONDS
 
 
 class _Forms(HTMLParser):
@@ -67,6 +68,7 @@ class Browser:
             verify=self.verify or TRUSTS_NOBODY,
             headers=self.headers,
             trust_env=False,
+            timeout=DEADLINE_SECONDS,
         )
         return self
 

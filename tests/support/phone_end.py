@@ -136,9 +136,9 @@ class PhoneEnd:
         action = pb.Action(task=pb.Task(text=text, attachments=attachments), action_id=chosen)
         return self.command(action, task_id=chosen, **changed)
 
-    def cancel(self, task_id: bytes, *, direct: bool = False) -> Sent:
-        """Sign and seal a cancel."""
-        return self.command(pb.Action(cancel=pb.Cancel(), action_id=os.urandom(16)), task_id=task_id, direct=direct)
+    def cancel(self, task_id: bytes, **changed: Any) -> Sent:
+        """Sign and seal a cancel; `changed` as of `command`."""
+        return self.command(pb.Action(cancel=pb.Cancel(), action_id=os.urandom(16)), task_id=task_id, **changed)
 
     def answer(self, task_id: bytes, question_id: bytes, **said: Any) -> Sent:
         """Sign and seal an answer: `approval`, or `text`."""

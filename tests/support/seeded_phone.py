@@ -35,6 +35,7 @@ FAR_MS = 2**45
 MOST_BYTES = 4 * 1024**3
 
 UNHURRIED = Patience(
+    command_seconds=DEADLINE_SECONDS,
     connect_seconds=DEADLINE_SECONDS,
     shake_seconds=DEADLINE_SECONDS,
     status_seconds=DEADLINE_SECONDS,

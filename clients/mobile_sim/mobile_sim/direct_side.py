@@ -137,9 +137,9 @@ class DirectSide:
 
     def declined(self, message_id: MessageId, reason: Reason.ValueType) -> None:
         """Hear the host's no to a command."""
-        if self._deciding.declined(message_id, reason) and reason in MENDED_BY_A_HANDSHAKE:
+        was_ours = self._deciding.declined(message_id, reason)
+        if was_ours and reason in MENDED_BY_A_HANDSHAKE and self._talk.refused(message_id):
             self._shake = True
-            self._talk.not_understood()
 
     # ---- What falls due by time.
 
@@ -174,7 +174,7 @@ class DirectSide:
             if valid and not self.is_open:
                 self._common.ledger.host_back()
         over = self._pairing.concluded()
-        if kept:
+        if kept and self._talk.ready:  # else it ended by one of these frames, and the host says the rows again
             self._keep(kept)
         if valid:
             self._shake, self._common.sight.no_path_since_ms = False, None

@@ -256,11 +256,10 @@ class RelaySide:
     def _take_refusal(self, refusal: Refusal) -> None:
         if refusal.seq:
             self._common.reader().pass_to(places.checked(refusal.seq))
-        was_ours = self._common.ledger.refused(
-            MessageId(refusal.message_id), refusal.reason, retry_after_ms=refusal.retry_after_ms
-        )
+        message_id = MessageId(refusal.message_id)
+        was_ours = self._common.ledger.refused(message_id, refusal.reason, retry_after_ms=refusal.retry_after_ms)
         if was_ours and refusal.reason in MENDED_BY_A_HANDSHAKE:
-            self._talk.refused()
+            self._talk.refused(message_id)
 
     def answered(self, word: int) -> None:
         """Take an answer of the host to what was sent when the relay had said so often how it is. Within a step."""

@@ -14,7 +14,8 @@ from enum import Enum
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.thread.v1 import thread_pb2 as words
-from dispatch.ids import Rng
+from dispatch.encoding import message_id as id_of
+from dispatch.ids import MessageId, Rng
 from dispatch.sealed.chain import FURTHEST_AHEAD
 from dispatch.sealed.errors import FORGED
 from dispatch.sealed.handshake import is_handshake
@@ -32,8 +33,12 @@ from mobile_sim.tending import Tending
 
 SEEN_EVERY_MS = 500
 RESEND_EVERY_MS = 3_000
-MENDED_BY_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED)
-"""Refusals of what was sealed in a session that the host has not, or has no more."""
+MENDED_BY_A_HANDSHAKE = (Reason.REASON_STALE_EPOCH, Reason.REASON_SESSION_NEEDED, Reason.REASON_DEADLINE_PASSED)
+"""Refusals of what was sealed in a session that the host has not, or has no more, or of which its clock says otherwise.
+
+Here a session is counted from when message 2 was received, there from when it was made: what lay in between is missing of every
+deadline, for as long as the session lasts.
+"""
 
 Say = Callable[[bytes], object]
 """Says something sealed on a path. Nobody answers for its arrival."""
@@ -75,6 +80,7 @@ class Talk:
         # Memory of the session: gone with the process, as docs/encryption.md wants it.
         self._session = PhoneSession(keys, rng=rng)
         self._tending = Tending()
+        self._commands: set[MessageId] = set()  # sealed in the session that there is
         # The probe that is on its way.
         self._probing = Probing()
         self._probed_at_word = 0
@@ -137,14 +143,18 @@ class Talk:
         if read.revoked:
             self._pairing.revoked()
 
-    def not_understood(self) -> None:
-        """Hear that the host can't open what is sealed in the session: another one is due."""
-        self._tending.refused()
+    def refused(self, message_id: MessageId) -> bool:
+        """Hear that a handshake would mend why a command was refused: until there is another session nothing more is sealed.
 
-    def refused(self) -> None:
-        """Hear from the relay that the host can't: until there is another session nothing more is sealed."""
+        Tells whether that was said of the session that there is. Of a command that went out bare, or in an earlier one, it says
+        nothing new: the handshake that it asks for is due, under way or over.
+        """
+        if message_id not in self._commands:
+            return False
         self._tending.refused()
-        self._session.drop()
+        self._commands.clear()
+        self._session.leave()
+        return True
 
     def relay_lost(self) -> None:
         """Hear that the relay's stream is gone, and the direct path is not: the session goes on."""
@@ -153,6 +163,7 @@ class Talk:
     def lost(self) -> None:
         """Hear that the last path is gone: the next one begins with a handshake."""
         self._tending.stream_lost()
+        self._commands.clear()
         self._session.drop()
 
     def forget(self) -> None:
@@ -184,6 +195,7 @@ class Talk:
         begun = self._session.finish(message2, now_ms=self._common.clock.boot_ms())
         if begun is None:
             return
+        self._commands.clear()
         self._common.reader().begin_epoch(begun.keep_chain, begun.host_epoch)
         self._pairing.confirmed()
         items = [words.UpLiveItem(confirm=words.Confirm())]
@@ -233,7 +245,9 @@ class Talk:
 
     def seal_command(self, body: bytes) -> bytes:
         """Seal a command. Raises NoSession, or ValueError for a body that is too long."""
-        return self._session.seal_command(body)
+        sealed = self._session.seal_command(body)
+        self._commands.add(id_of(sealed))
+        return sealed
 
     def deadline_ms(self, *, valid_for_ms: int) -> int:
         """Tell what to write into a command as its deadline. Raises NoSession."""

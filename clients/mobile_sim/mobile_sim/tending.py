@@ -67,7 +67,7 @@ class Tending:
         self._confirmed_ms, self._tries, self._not_before_ms = None, 0, 0
 
     def refused(self) -> None:
-        """Hear that the host can't open what was sent (STALE_EPOCH, SESSION_NEEDED)."""
+        """Hear that the host can't open what was sent (STALE_EPOCH, SESSION_NEEDED), or finds it late though it was not."""
         self._with = None
 
     def due_in(self, now_ms: int, *, renewal_in_ms: int | None) -> int | None:

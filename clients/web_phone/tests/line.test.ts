@@ -15,6 +15,7 @@ import { NO_HEAD } from "../src/protocol/sealed/head.js";
 import { verifyTask } from "../src/protocol/sealed/history.js";
 import { cancel, task } from "../src/protocol/thread/commands.js";
 import { Line, type Step, TARGET_AGAIN_MS } from "../src/protocol/thread/line.js";
+import { SHAKE_MS } from "../src/protocol/thread/sending.js";
 import { MemoryStore } from "../src/protocol/thread/memory_store.js";
 import type { Snapshot } from "../src/protocol/thread/store.js";
 import { shownState } from "../src/protocol/thread/task_view.js";
@@ -290,6 +291,42 @@ describe("a command", () => {
     const [second] = posts(await world.hears({ case: "live", value: { sealed } }));
     const taken = world.host.takes(second?.sealed ?? new Uint8Array());
     expect([taken.attempt, hex(taken.taskId), second?.validForMs]).toEqual([2, hex(TASK), 8_000]);
+  });
+
+  it.each([["session", "refusal"], ["refusal", "session"]])(
+    "that went bare and is refused for want of a session ends neither the one made meanwhile nor a handshake under way: first the %s",
+    async (first) => {
+      await world.opens();
+      await world.presence();
+      const [hello] = await world.carry(world.line.shakeHands(Uint8Array.of(7), world.times));
+      if (hello?.case !== "live") throw new Error("no handshake");
+      await world.carry(world.line.begin(task(TASK, "build it"), world.times));
+      world.nowMs += SHAKE_MS;
+      const [bare] = posts(await world.carry(world.line.due(world.times)));
+      expect(bare?.sealed.length).toBe(0);
+      const answer = { case: "live", value: { sealed: await world.host.answer(hello.value.sealed) } } as const;
+      const refusal = { case: "refusal", value: { messageId: bare?.messageId ?? new Uint8Array(), reason: Reason.SESSION_NEEDED, seq: ++world.seq } } as const;
+
+      const frames = first === "session" ? [answer, refusal] : [refusal, answer];
+      const step = await world.line.received(frames.map((frame) => create(RelayFrameSchema, { frame })), world.times);
+
+      const [second] = posts(await world.carry(Promise.resolve(step)));
+      expect(world.host.takes(second?.sealed ?? new Uint8Array()).attempt).toBe(2);
+      expect(step.wantsHandshake).toBe(false);
+    },
+  );
+
+  it("that was sealed in the last session and is refused as stale ends no handshake that is under way", async () => {
+    await world.together();
+    const [first] = posts(await world.carry(world.line.begin(task(TASK, "build it"), world.times)));
+    await world.hears({ case: "presence", value: { state: Reachability.REACHABLE, instance: Uint8Array.of(2) } });
+    const [hello] = await world.carry(world.line.shakeHands(Uint8Array.of(7), world.times));
+    if (hello?.case !== "live") throw new Error("no handshake");
+
+    await world.hears({ case: "refusal", value: { messageId: first?.messageId ?? new Uint8Array(), reason: Reason.STALE_EPOCH, seq: ++world.seq } });
+
+    const [second] = posts(await world.hears({ case: "live", value: { sealed: await world.host.answer(hello.value.sealed) } }));
+    expect(world.host.takes(second?.sealed ?? new Uint8Array()).attempt).toBe(2);
   });
 
   it("that was in time here and late by the host's clock goes out once more, in another session, and no third time", async () => {

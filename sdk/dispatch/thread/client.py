@@ -330,11 +330,16 @@ class ThreadClient:
         """Take the stream for lost when the relay has been silent for too long.
 
         While a person looks the relay asks every lease: then two without a word are enough, and who looks is not shown for a
-        minute what nobody knows any more.
+        minute what nobody knows any more. Who stood still judges nobody: what the relay said meanwhile lies unread.
         """
         looked_at_ms: int | None = None  # since when
+        due_ms = self._clock.steady_ms()
         while True:
-            now_ms, most_ms, heard_ms = self._clock.steady_ms(), self._silence_ms, self._last_heard_ms
+            now_ms, most_ms = self._clock.steady_ms(), self._silence_ms
+            if (late_ms := now_ms - due_ms) > self._lease_ms // 2:
+                self._last_heard_ms = min(self._last_heard_ms + late_ms, now_ms)
+                looked_at_ms = None if looked_at_ms is None else looked_at_ms + late_ms
+            heard_ms = self._last_heard_ms
             if not self._end.looking():
                 looked_at_ms = None
             else:
@@ -344,9 +349,13 @@ class ThreadClient:
             silent_ms = now_ms - heard_ms
             if silent_ms >= most_ms:
                 raise Silence(f"nothing heard for {silent_ms} ms")
-            # Looked at again before that is over: somebody may begin to look meanwhile.
+            # Looked at again before that is over: somebody may begin to look meanwhile. Each half lease while somebody does:
+            # how long this process stood still is known but for the time between two looks.
+            often_ms = max(self._lease_ms, 1_000) if looked_at_ms is None else max(self._lease_ms // 2, 1)
+            wait_ms = min(most_ms - silent_ms, often_ms)
+            due_ms = now_ms + wait_ms
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(most_ms - silent_ms, max(self._lease_ms, 1_000)) / 1000):
+                async with asyncio.timeout(wait_ms / 1000):
                     await self._renew.wait()
                     raise errors.LeaseLost("begun anew")
 

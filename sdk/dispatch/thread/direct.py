@@ -147,19 +147,26 @@ class DirectClient:
 
     async def _watch(self, dialled_at: float) -> NoReturn:
         loop, patience = asyncio.get_running_loop(), self._patience
+        due = loop.time()
         while True:
+            now = loop.time()
+            if (late := now - due) > patience.probe_seconds / 2:
+                # Who stood still judges nobody: what the host said meanwhile lies unread.
+                dialled_at, self._heard_at = dialled_at + late, min(self._heard_at + late, now)
             if not self.is_open:
-                left = dialled_at + patience.open_within_seconds - loop.time()
+                left = dialled_at + patience.open_within_seconds - now
                 if left <= 0:
                     raise errors.NoNetwork("the computer does not answer directly")
-                await asyncio.sleep(min(left, patience.probe_seconds))
-                continue
-            silent = loop.time() - self._heard_at
-            if silent >= patience.silence_seconds:
-                raise Silence("the direct path is silent")
-            if silent >= patience.probe_seconds:
-                self.send(DeviceFrame(live=Live(sealed=self._end.question())))
-            await asyncio.sleep(min(patience.probe_seconds, patience.silence_seconds - silent))
+            else:
+                silent = now - self._heard_at
+                if silent >= patience.silence_seconds:
+                    raise Silence("the direct path is silent")
+                if silent >= patience.probe_seconds:
+                    self.send(DeviceFrame(live=Live(sealed=self._end.question())))
+                left = patience.silence_seconds - silent
+            wait = min(left, patience.probe_seconds)
+            due = now + wait
+            await asyncio.sleep(wait)
 
 
 class _Left(errors.Draining):

@@ -122,6 +122,11 @@ export class PhoneSession {
     return Math.max(0, this.current.startedMs + RENEW_AFTER_MS - nowMs);
   }
 
+  /** Is in no session any more: the host is not in it. A handshake that is open goes on. */
+  leave(): void {
+    this.current = null;
+  }
+
   /** Forgets everything: the stream was superseded, or what `finish` gave could not be committed. */
   drop(): void {
     this.opened = this.current = null;

@@ -413,8 +413,9 @@ export class Line {
 
   private takeRefusal(refusal: Refusal): void {
     if (refusal.seq > 0n) this.reader.passTo(checked(refusal.seq));
-    const wasOurs = this.ledger.refused(refusal.messageId as MessageId, refusal.reason, refusal.retryAfterMs);
-    if (wasOurs && MENDED_BY_A_HANDSHAKE.includes(refusal.reason)) this.talk.refused();
+    const id = refusal.messageId as MessageId;
+    const wasOurs = this.ledger.refused(id, refusal.reason, refusal.retryAfterMs);
+    if (wasOurs && MENDED_BY_A_HANDSHAKE.includes(refusal.reason)) this.talk.refused(id);
   }
 
   /** At the head of the log, decides the posts of earlier streams: without a row and not pending, they were never stored. */
@@ -476,7 +477,7 @@ export class Line {
     if (session.ready) {
       const deadlineMs = session.deadlineMs(times.nowMs, validForMs);
       const body = await bodyOf(command, { pairId: keys.pairId, attempt, deadlineMs, head: this.reader.head, sign });
-      sealed = Uint8Array.from(session.sealCommand(body));
+      sealed = Uint8Array.from(this.talk.sealCommand(body));
     }
     const named = sealed.length > 0 ? messageId(sealed) : id<MessageId>(rng(ID_BYTES));
     const post: Post = { messageId: named, taskId, what, attempt, verdict: "open", reason: "", retryAfterMs: 0 };

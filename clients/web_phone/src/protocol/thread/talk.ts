@@ -6,9 +6,10 @@
 
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 
-import { type Bytes, equal, readU64 } from "../bytes.js";
+import { type Bytes, equal, hex, readU64 } from "../bytes.js";
 import { type DownLiveItem, DownLiveSchema, type UpLiveItemSchema, UpLiveSchema } from "../dispatch/api/thread/v1/thread_pb.js";
-import type { Rng } from "../ids.js";
+import { messageId } from "../encoding.js";
+import type { MessageId, Rng } from "../ids.js";
 import { isHandshake } from "../sealed/handshake.js";
 import { type Head, NO_HEAD, sameHead } from "../sealed/head.js";
 import type { PairKeys } from "../sealed/pair_keys.js";
@@ -41,6 +42,7 @@ export interface Heard {
 export class Talk {
   readonly session: PhoneSession;
   readonly tending = new Tending();
+  private readonly commands = new Set<string>(); // sealed in the session that there is
   private seen: Head = NO_HEAD;
   private seenAtMs = -SEEN_EVERY_MS;
   private asked: readonly [bigint, bigint] | null = null;
@@ -68,15 +70,21 @@ export class Talk {
     if (epoch !== null && this.session.epoch !== null && equal(epoch, this.session.epoch)) this.tending.begun();
   }
 
-  /** Hears that the host can't open what was sealed: until there is another session nothing more is. */
-  refused(): void {
+  /**
+   * Hears that a handshake would mend why a command was refused: until there is another session nothing more is sealed. Of a command
+   * that went out bare, or in an earlier session, that says nothing new: the handshake that it asks for is due, under way or over.
+   */
+  refused(command: MessageId): void {
+    if (!this.commands.delete(hex(command))) return;
     this.tending.refused();
-    this.session.drop();
+    this.commands.clear();
+    this.session.leave();
   }
 
   /** Hears that the clock stood still while the host's went on: until there is another session nothing is sealed. */
   slept(): void {
     this.tending.slept();
+    this.commands.clear();
     this.session.drop();
     this.asked = this.probing = null;
   }
@@ -84,6 +92,7 @@ export class Talk {
   /** Hears that the stream is gone: the next one begins with a handshake. */
   lost(): void {
     this.tending.streamLost();
+    this.commands.clear();
     this.session.drop();
     this.asked = this.probing = null;
   }
@@ -93,6 +102,7 @@ export class Talk {
     if (isHandshake(sealed)) {
       const begun = await this.session.finish(sealed, nowMs);
       if (begun !== null) {
+        this.commands.clear();
         this.tending.finished(nowMs);
         this.tell({ item: { case: "confirm", value: {} } });
       }
@@ -122,6 +132,13 @@ export class Talk {
   /** Says what is due: what is missing of the thread, and what was seen of it. Gives the ms until something else is. */
   due(nowMs: number, reader: Reader, caughtUp: boolean): number[] {
     return this.session.ready ? [...this.resendDue(nowMs, reader, caughtUp), ...this.seenDue(nowMs, reader.head)] : [];
+  }
+
+  /** Seals a command. Throws NoSession, or RangeError for a body that is too long. */
+  sealCommand(body: Bytes): Bytes {
+    const sealed = this.session.sealCommand(body);
+    this.commands.add(hex(messageId(sealed)));
+    return sealed;
   }
 
   /** Says something. Throws NoSession where there is none. */
