@@ -14,6 +14,7 @@ from dispatch_host.sandbox.bubblewrap import Bubblewrap
 from dispatch_host.sandbox.probe import Found, probe
 
 from tests.support.acp_desk import Desk
+from tests.support.waiting import DEADLINE_SECONDS
 
 MODULES = Path(__file__).parent / "node_modules"
 PROGRAMS = MODULES / ".bin"
@@ -41,6 +42,7 @@ def desk(found: Found, tmp_path: Path) -> Desk:
         return here
 
     desk = Desk(home, looked)
+    desk.start_seconds = DEADLINE_SECONDS
     desk.permissions.append(NETWORK)
     desk.environment["PATH"] = f"{PROGRAMS}:{OPENCODE}:{os.environ['PATH']}"
     return desk

@@ -39,6 +39,44 @@ async def test_a_page_is_read_with_refs_and_only_its_origin_is_noted(desk: Desk,
     assert "Hello" in await desk.does("back")
 
 
+async def test_a_link_that_chromium_is_slow_to_follow_is_waited_for(desk: Desk, site: Site) -> None:
+    site.page("/two", "<p>The second page.</p>")
+    # As on a busy computer: longer than a page is quiet that is done.
+    slow = "event.preventDefault(); const to = this.href; setTimeout(() => { location.href = to; }, 1000)"
+    said = await desk.does("open", url=site.page("/", f'<a href="/two" onclick="{slow}">onward</a>'))
+
+    said = await desk.does("click", ref=ref(said, "onward"))
+
+    assert "The second page." in said
+
+
+async def test_a_form_that_chromium_is_slow_to_send_is_waited_for(desk: Desk, site: Site) -> None:
+    site.page("/order", "<p>Thank you.</p>")
+    slow = "event.preventDefault(); setTimeout(() => this.submit(), 1000)"
+    said = await desk.does(
+        "open",
+        url=site.page("/", f'<form action="/order" method="post" onsubmit="{slow}"><button>Order</button></form>'),
+    )
+    desk.answers(YES)
+
+    said = await desk.does("click", ref=ref(said, "Order"))
+
+    assert "Thank you." in said
+
+
+@pytest.mark.parametrize("element", ['<a href="/two" {}>press</a>', "<form {}><button>press</button></form>"])
+async def test_what_a_script_keeps_from_leading_anywhere_is_not_taken_for_a_page_that_loads(
+    desk: Desk, site: Site, element: str
+) -> None:
+    stays = "onclick=\"event.preventDefault(); document.title = 'stayed'\""
+    said = await desk.does("open", url=site.page("/", element.format(stays)))
+
+    said = await desk.does("click", ref=ref(said, "press"))
+
+    assert "Title: stayed" in said
+    assert "still loading" not in said
+
+
 async def test_a_form_is_sent_exactly_as_it_was_shown_after_a_yes(desk: Desk, site: Site) -> None:
     said = await desk.does("open", url=site.page("/", FORM.format(method="post")))
     site.page("/order", "<p>Thank you.</p>")

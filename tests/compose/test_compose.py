@@ -159,7 +159,9 @@ def test_the_web_phone_is_the_bundle_that_was_built_with_a_policy_that_names_its
     authority = ssl.create_default_context(cadata=compose("exec", "-T", "host", "cat", "/ca/ca.pem"))
     address = compose("port", "web", "7306").strip()
 
-    with urllib.request.urlopen(f"https://{address}/bundle.json", timeout=10, context=authority) as answer:
+    with urllib.request.urlopen(
+        f"https://{address}/bundle.json", timeout=DEADLINE_SECONDS, context=authority
+    ) as answer:
         served, policy = answer.read(), answer.headers["Content-Security-Policy"]
 
     assert served == (ROOT / "clients" / "web_phone" / "dist" / "bundle.json").read_bytes()

@@ -43,11 +43,15 @@ def judge(
         wrong.append("an agent ran that the thread knows nothing of")
     if state == "done" and runs != 1:
         wrong.append(f"done, with {runs} agents")
-    if ends and (state, reason) not in ends:
-        wrong.append(f"ended as {(state, reason)}, right were {sorted(ends)}")
+    wrong += end_differs((state, reason), ends)
     if task.last.get("tampering"):
         wrong.append("the phone takes it for tampering, and nobody lied")
     return wrong
+
+
+def end_differs(end: End, ends: Collection[End]) -> list[str]:
+    """Say that it is none of the ends that are right; any is where there are none."""
+    return [f"ended as {end}, right were {sorted(ends)}"] if ends and end not in ends else []
 
 
 def compare(on_host: Sequence[Event], on_phone: Sequence[Event]) -> list[str]:

@@ -13,8 +13,9 @@ from random import Random
 
 import pytest
 
+from tests.faults import oracle
 from tests.faults.__main__ import run
-from tests.faults.cells import BY_NAME
+from tests.faults.cells import BY_NAME, End
 from tests.faults.faults import FAULTS, Fault, Harm, Lasts
 from tests.faults.laboratory import Laboratory, broken
 from tests.faults.network import Direction, Part
@@ -22,6 +23,7 @@ from tests.faults.pulse import Pulse
 from tests.faults.report import Report
 from tests.faults.soak import Breaking
 from tests.faults.timing import Knew, Timing, bound_seconds, of_two
+from tests.faults.trial import Result
 from tests.support.waiting import until
 
 CELLS = [BY_NAME[f"{part}-corrupt-unsent"] for part in ("host", "relay", "pairing")]
@@ -134,6 +136,35 @@ async def test_what_is_broken_when_the_long_run_ends_is_mended(tmp_path: Path) -
 def timing(leases: float | None, *, still: float = 0.0) -> Timing:
     seconds = None if leases is None else leases * 1.5
     return Timing(seconds=seconds, bound_seconds=4.0, stood_still_seconds=still * 1.5, lease_ms=1_500)
+
+
+@pytest.mark.parametrize(
+    ("end", "others", "is_repeated"),
+    [
+        (("refused", "HOST_UNREACHABLE"), [], True),
+        (("refused", "NOT_TAKEN_IN_TIME"), [], True),
+        (("refused", "HOST_ASLEEP"), [], False),
+        (("failed", ""), [], False),
+        (("refused", "HOST_UNREACHABLE"), ["the phone said refused, and the host has accepted it"], False),
+    ],
+)
+def test_only_an_end_that_is_a_busy_computer_s_is_tried_again_and_only_if_nothing_else_is_wrong(
+    end: End, others: list[str], *, is_repeated: bool
+) -> None:
+    cell = BY_NAME["pairing-sigkill-unsent"]
+    result = Result(cell, wrong=oracle.end_differs(end, cell.ends) + others, end=end)
+
+    assert result.wrong
+    assert result.to_repeat is is_repeated
+
+
+def test_what_is_wrong_twice_is_wrong() -> None:
+    cell, end = BY_NAME["pairing-sigkill-posted"], ("refused", "HOST_UNREACHABLE")
+    first, second = (Result(cell, wrong=oracle.end_differs(end, cell.ends), end=end) for _ in range(2))
+
+    second.after(first)
+
+    assert second.wrong
 
 
 def test_the_bound_is_two_leases_and_a_second() -> None:

@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.oidc.certified import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, Browser, Certified
 from tests.support.processes import Event, Process, run
+from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World, scrape
 
 
@@ -222,7 +223,7 @@ async def test_a_person_signs_in_to_the_account_page_at_the_provider(
         provider.redirect_uri = f"{site}/sign-in/provider/back"
         await provider.start()
 
-        async with httpx.AsyncClient(base_url=site, trust_env=False, timeout=30) as page:
+        async with httpx.AsyncClient(base_url=site, trust_env=False, timeout=DEADLINE_SECONDS) as page:
             form = re.search(r'name="(form_token|[\w-]*token)" value="([^"]+)"', (await page.get("/sign-in")).text)
             assert form
             headers = {"Sec-Fetch-Site": "same-origin"}

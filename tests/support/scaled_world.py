@@ -20,7 +20,7 @@ from tests.support.nats import NatsServer
 from tests.support.pairing_service import add_account
 from tests.support.ports import address_to_come_back_to
 from tests.support.postgres import PostgresServer
-from tests.support.processes import Event, Process, run
+from tests.support.processes import Event, Process, never_started, run
 from tests.support.proxy import Rotation
 from tests.support.world import ACCOUNT, PASSWORD, World, scrape
 
@@ -106,14 +106,21 @@ class ScaledWorld(World):
         await add_account(storage, name, PASSWORD)
 
     async def tasks(self, host: str = "desk") -> dict[str, list[str]]:
-        """Give what the host has of tasks: by id, how each entry stands."""
-        code, events = await run("dispatch-host", "tasks", "--limit", "1000", "--home", self.home(host))
-        assert code == 0, events
+        """Give what the host has of tasks, but for those that came too late to start: by id, how each entry stands."""
         found: dict[str, list[str]] = {}
-        for event in events:
-            if event["event"] == "listed":
+        for event in await self._listed(host):
+            if not never_started(event):
                 found.setdefault(event["task_id"], []).append(event["state"])
         return found
+
+    async def tasks_never_started(self, host: str = "desk") -> set[str]:
+        """Give the ids of the tasks that came too late to start."""
+        return {event["task_id"] for event in await self._listed(host) if never_started(event)}
+
+    async def _listed(self, host: str) -> list[Event]:
+        code, events = await run("dispatch-host", "tasks", "--limit", "1000", "--home", self.home(host))
+        assert code == 0, events
+        return [event for event in events if event["event"] == "listed"]
 
     async def thread(self, phone: str) -> list[Event]:
         """Give the thread as a phone has it."""

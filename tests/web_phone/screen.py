@@ -9,13 +9,17 @@ from playwright.async_api import ConsoleMessage, Locator, Page, Request, expect
 
 from tests.support.processes import Process
 from tests.support.waiting import DEADLINE_SECONDS, until_so
-from tests.support.world import ACCOUNT, PASSWORD, World
+from tests.support.world import ACCOUNT, PASSWORD, TOO_LATE, World
 from tests.web_phone.looks import SIZES, faults, violations
 
 _MS = DEADLINE_SECONDS * 1000
 expect.set_options(timeout=_MS)
 # A connection that is refused or lost is no defect of the page, and browsers say it all the same.
 _USUAL = re.compile(r"WebSocket connection to|net::ERR_|Failed to load resource")
+
+_UNSENT = ("refused", "not_sent")
+_REFUSED = ", ".join(f"article.task[data-state={state}]" for state in _UNSENT)
+_LATE = ", ".join(f"[data-reason={reason}]" for reason in sorted(TOO_LATE | {"NO_NETWORK"}))
 
 _MOST_TABS = 60
 # Once the page has drawn itself in its new size, and not later: news would draw it anew.
@@ -202,4 +206,13 @@ class Screen:
         await self.page.keyboard.type(words)
 
     async def becomes(self, card: Locator, state: str) -> None:
-        await expect(card).to_have_attribute("data-state", state)
+        """Wait until a card stands so. What a busy computer took too long for is sent again, as its person would do."""
+        late = self.page.locator(_REFUSED).filter(has=self.page.locator(_LATE))
+        again = card.and_(late).get_by_role("button", name="Send again")
+        if state not in _UNSENT:
+            await self.page.add_locator_handler(again, lambda button: button.click(), no_wait_after=True)
+        try:
+            await expect(card).to_have_attribute("data-state", state)
+        finally:
+            if state not in _UNSENT:
+                await self.page.remove_locator_handler(again)

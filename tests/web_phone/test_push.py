@@ -14,12 +14,14 @@ from tests.support.phone_site import PhoneSite
 from tests.support.processes import Process, run
 from tests.support.push_service import Browser
 from tests.support.tray import Shown, Tray
-from tests.support.waiting import until, until_so
+from tests.support.waiting import DEADLINE_SECONDS, until, until_so
 from tests.support.world import World
 from tests.web_phone.pocket import Pocket, phone_that_notifies, world_that_calls
 from tests.web_phone.screen import Screen
 
 ONCE, DENY = "Allow once", "Don't allow"
+_WORKER_SECONDS = 20
+"""Longer than a worker tries to find out what is asked. After that it is over, and fixed words are all that it has shown."""
 QUESTION = "What are the largest files?"
 
 
@@ -54,9 +56,18 @@ async def asks(world: World, pocket: Pocket) -> None:
 
 
 async def is_asked(world: World, pocket: Pocket) -> Shown:
-    """Do the same; gives the notification once it shows what is asked."""
+    """Do the same; gives the notification once it shows what is asked.
+
+    Where a worker has come to nothing in its time, on a busy computer, the push is brought to it again.
+    """
     await asks(world, pocket)
-    return await pocket.tray.shows(lambda one: ONCE in one.actions)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            try:
+                async with asyncio.timeout(_WORKER_SECONDS):
+                    return await pocket.tray.shows(lambda one: ONCE in one.actions)
+            except TimeoutError:
+                await pocket.brings(pocket.subscription.pushes[-1].text.decode())
 
 
 def is_sorted(world: World) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -38,6 +39,22 @@ from tests.support.desktop_end import RecordedDesktop, planted
 OPEN = [Window(1, "XTerm", "make"), Window(2, "Firefox", "News", is_active=True), Window(3, "XTerm", "vim")]
 YES = Allowed(Reach.ONCE, "phone")
 PAINT = Application("Paint", ("paint",))
+
+
+class SlowDesktop(RecordedDesktop):
+    """Shows only at the third look what came of what was asked for."""
+
+    looks = 0
+
+    async def windows(self) -> Sequence[Window]:
+        self.looks += 1
+        if self.looks == 3:
+            self.brings_to_front(3)
+        return await RecordedDesktop.windows(self)
+
+
+async def test_a_window_that_comes_behind_a_stall_of_the_whole_time_is_still_seen_to_come() -> None:
+    assert await opening.focused(SlowDesktop(OPEN), OPEN[2], seconds=0)
 
 
 @pytest.mark.parametrize(

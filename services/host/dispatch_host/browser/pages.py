@@ -30,12 +30,15 @@ _SHOT_PIXELS = 8_000
 _KEYS = re.compile(
     r"[A-Za-z0-9]|Enter|Tab|Escape|Backspace|Delete|Space|Home|End|Page(?:Up|Down)|Arrow(?:Up|Down|Left|Right)"
 )
-# What an element is: whether it is a link, and whether it is what sends a form.
+# What an element is: whether it is a link, whether it is what sends a form, and whether it leads to another document.
 _ABOUT = """element => {
   const control = element.closest('button, input, select, textarea, a[href]') || element;
   const sends = control.form && (control.type === 'submit' || control.type === 'image');
   const link = control.tagName === 'A' && !control.form;
-  return {link, sends: Boolean(sends), form: Boolean(control.form), area: control.tagName === 'TEXTAREA'};
+  const [to] = link && /^https?:/.test(control.href) ? control.href.split('#') : [''];
+  const within = link && control.href.includes('#') && to === location.href.split('#')[0];
+  const leads = to !== '' && !within;
+  return {link, leads, sends: Boolean(sends), form: Boolean(control.form), area: control.tagName === 'TEXTAREA'};
 }"""
 
 
@@ -128,7 +131,8 @@ class Pages:
         follows = key == "Enter" and bool(about.get("link"))
         link = self._links.address(page, ref) if follows else ""
         sends = key in ("Enter", "Space") and bool(about.get("form")) and not about.get("area")
-        async with self._act(link=link, sends=sends, types=not follows):
+        leads = sends or (follows and bool(about.get("leads")))
+        async with self._act(link=link, sends=sends, types=not follows, leads=leads):
             await (element.press(key, no_wait_after=True) if ref else page.keyboard.press(key))
         return await self._read()
 
@@ -219,7 +223,9 @@ class Pages:
     async def _click(self, ref: str) -> None:
         element = await self._element(ref)
         about = await element.evaluate(_ABOUT)
-        async with self._act(link=self._links.address(await self._page(), ref), sends=bool(about["sends"])):
+        sends = bool(about["sends"])
+        link = self._links.address(await self._page(), ref)
+        async with self._act(link=link, sends=sends, leads=sends or bool(about["leads"])):
             await element.click(no_wait_after=True)
 
     async def _go(self, page: Page, url: str) -> None:
@@ -236,10 +242,12 @@ class Pages:
         await self._traffic.settle()
 
     @contextlib.asynccontextmanager
-    async def _act(self, *, link: str = "", sends: bool = False, types: bool = False) -> AsyncIterator[None]:
+    async def _act(
+        self, *, link: str = "", sends: bool = False, types: bool = False, leads: bool = False
+    ) -> AsyncIterator[None]:
         """Do something on the page, and wait for what comes of it."""
         await self._links.touch(await self._page())
-        with self._traffic.act(link=link, sends=sends, types=types):
+        with self._traffic.act(link=link, sends=sends, types=types, leads=leads):
             try:
                 yield
             except TooLong as failure:

@@ -21,6 +21,8 @@ _CARRIES = frozenset({"document", "xhr", "fetch"})  # what a form's script may p
 _LOOK_SECONDS = 0.05
 _QUIET_LOOKS = 6
 """So often nothing has moved: looks and not seconds, since while this process stands still nothing it could hear of moves."""
+_LEADING_LOOKS = 40
+"""So often while what leads elsewhere has asked for nothing: on a busy computer Chromium takes a while to begin."""
 _LOADING_SECONDS = 8.0
 
 
@@ -31,6 +33,7 @@ class Acting:
     link: str = ""  # where the link that it follows led before it did anything on the page; it is followed once
     followed: bool = False
     sends: bool = False  # it presses what sends a form
+    leads: bool = False  # that should lead elsewhere, and has asked for nothing yet
     adopted: bool = False  # a page that was opened by it is the page now
     new_document: bool = False
     leaves: Page | None = None  # which it leads elsewhere itself
@@ -96,16 +99,16 @@ class Traffic:
             self.acting = None
 
     @contextlib.contextmanager
-    def act(self, *, link: str, sends: bool, types: bool) -> Iterator[None]:
+    def act(self, *, link: str, sends: bool, types: bool, leads: bool) -> Iterator[None]:
         """Hold what the body does on the page for the agent's doing. A link to a new page is as good as an address.
 
-        `link` is where it leads as links.py knows it, or empty.
+        `link` is where it leads as links.py knows it, or empty; `leads` is what the page says, and only has it waited for longer.
         """
         before, self._touched = self._touched, True
         self._typed = self._typed or types
         if not before:
             self._guard.forget()
-        self.acting = Acting(link=link, sends=sends)
+        self.acting = Acting(link=link, sends=sends, leads=leads)
         try:
             yield
         finally:
@@ -140,11 +143,12 @@ class Traffic:
                 deadline = now + _LOADING_SECONDS
             if self._held or self._loading or self._moves != moves:
                 quiet, moves = 0, self._moves
-            elif quiet >= _QUIET_LOOKS:
+            elif quiet >= (_LEADING_LOOKS if self.acting is not None and self.acting.leads else _QUIET_LOOKS):
                 return
             quiet += 1
             await asyncio.sleep(_LOOK_SECONDS)
-        self._note("It was still loading.")
+        if quiet <= _QUIET_LOOKS:
+            self._note("It was still loading.")
 
     def loaded(self, _: Page) -> None:
         """Hear that a page has a new document."""
@@ -157,6 +161,8 @@ class Traffic:
             self._lets_page_go = self._typed = False
             if self.acting is not None:
                 self.acting.sends = False
+        if self.acting is not None and frame.parent_frame is None:
+            self.acting.leads = False  # a script leads on within the page, which asks for nothing
 
     def closed(self, page: Page) -> None:
         """Hear that a page is gone, and what it asked for with it."""
@@ -165,6 +171,9 @@ class Traffic:
     def _asks(self, request: Request) -> None:
         self._loading.add(request)
         self._moves += 1
+        acting = self.acting
+        if acting is not None and (_is_of_the_page(request) or (acting.sends and request.resource_type in _CARRIES)):
+            acting.leads = False  # anything else may only count who clicks
         if _is_of_the_page(request) and request.url.startswith(("http:", "https:")):
             self._tell({"visits": request.url[:16384]})
 

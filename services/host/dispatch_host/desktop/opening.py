@@ -15,6 +15,8 @@ from dispatch_host.desktop.matching import is_of
 FOCUS_SECONDS = 3.0
 OPEN_SECONDS = 10.0
 _LOOK_SECONDS = 0.2
+_LEAST_LOOKS = 10
+"""However long they take: when this computer has stood still all the time, one look tells how it was before, and no more."""
 Look = Callable[[Sequence[Window]], Window | None]
 
 
@@ -69,11 +71,13 @@ def _active(wanted: Window, now: Sequence[Window]) -> Window | None:
 
 
 async def _seen(desktop: Desktop, look: Look, seconds: float) -> Window | None:
-    """Look until something is seen, or the time is over."""
+    """Look until something is seen, or the time is over and it was looked often enough."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
+    looks = 0
     while True:
         found = look(await desktop.windows())
-        if found is not None or loop.time() >= deadline:
+        looks += 1
+        if found is not None or (looks >= _LEAST_LOOKS and loop.time() >= deadline):
             return found
         await asyncio.sleep(_LOOK_SECONDS)
