@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispatch import errors
+from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch.clock import Clock
