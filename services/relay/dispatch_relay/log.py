@@ -279,7 +279,7 @@ Then = Callable[[Done | Failed], None]
 
 
 class Log(Protocol):
-    """Remembers. All methods are called on the event loop and none blocks it."""
+    """Remembers. All methods are called on the event loop, and none waits there for the disk or for a lock."""
 
     def submit(self, op: Op, then: Then) -> None:
         """Write an op; `then` is called on the loop when it is durable or has failed, in the order of submission."""

@@ -15,14 +15,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from dispatch_relay.log import Done, Erase, Failed, Op, Sweep, Then
+from dispatch_relay.log import Decide, Done, Erase, Failed, Keep, Note, Op, Sweep, Then
 from dispatch_relay.sqlite_writer import Writer
 
-BATCH_OPS = 128
-"""What the loop applies at once, at most: some ms of it."""
-LONG = (Erase, Sweep)
-"""What may touch a thousand rows."""
+BATCH_OPS = 512
+BATCH_BYTES = 512 * 1024
+"""What the loop applies at once, at most: some ms of it, and less than makes SQLite write before the commit."""
+LONGEST_OPS = 1_000
+"""What the thread commits at once, at most, where it has to wait: whoever waits for a lock waits for it once."""
+LONG = (Erase, Note, Sweep)
+"""What may touch a thousand rows, or look at as many."""
 
 OnCommit = Callable[[int, float], None]
 
@@ -74,7 +78,8 @@ class Committer:
 
     async def close(self) -> None:
         """Commit and tell what was submitted, then let go of the file. Safe to repeat."""
-        await self._idle.wait()
+        while self._under_way:  # and again, for what somebody submitted who heard of the last batch
+            await self._idle.wait()
         if not self._closed:
             self._closed = True
             self._batches.put(None)
@@ -89,21 +94,37 @@ class Committer:
             self._idle.set()
             return
         began = time.perf_counter()
-        entries = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_OPS))]
+        entries = self._take(BATCH_OPS)
         ops = [op for op, _ in entries]
         short = not any(isinstance(op, LONG) for op in ops)
         results = self._writer.apply(ops) if short else None
+        if results is None:
+            entries += self._take(LONGEST_OPS - len(entries))
+            ops = [op for op, _ in entries]
         self._batches.put(_Batch(ops, [then for _, then in entries], began, results))
 
+    def _take(self, most: int) -> list[tuple[Op, Then]]:
+        """Take from what waits: so many ops, and about BATCH_BYTES, but one at least."""
+        taken: list[tuple[Op, Then]] = []
+        size = 0
+        while self._waiting and len(taken) < most and size < BATCH_BYTES:
+            entry = self._waiting.popleft()
+            taken.append(entry)
+            size += len(entry[0].sealed) if isinstance(entry[0], Decide | Keep) else 0
+        return taken
+
     def _committed(self, batch: _Batch, results: Sequence[Done | Failed], seconds: float) -> None:
-        self._on_commit(len(batch.ops), seconds)
+        self._tell(partial(self._on_commit, len(batch.ops), seconds))
         for then, result in zip(batch.thens, results, strict=True):
-            try:
-                then(result)
-            except Exception as failure:
-                # Each for itself: one that breaks silences neither the rest nor the next batch.
-                self._loop.call_exception_handler({"message": "what was committed was not heard", "exception": failure})
+            self._tell(partial(then, result))
         self._begin()  # behind them: what they submitted is in it
+
+    def _tell(self, told: Callable[[], None]) -> None:
+        """Tell each for itself: one that breaks silences neither the rest nor the next batch."""
+        try:
+            told()
+        except Exception as failure:
+            self._loop.call_exception_handler({"message": "what was committed was not heard", "exception": failure})
 
     # ---- the thread
 

@@ -5,6 +5,7 @@ Whatever a batch decides it decides here, by the tables of `verdict` and by uniq
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -116,7 +117,7 @@ class Writer:
         """Apply all or nothing, and wait: for somebody else who writes to the file, and for the disk."""
         try:
             self._begin(self._busy_ms)
-        except sqlite3.Error as failure:
+        except Exception as failure:
             return _failed(ops, failure)
         return self.end(self._applied(ops))
 
@@ -124,19 +125,19 @@ class Writer:
         """Apply all or nothing in a transaction that `end` commits. Waits for nobody: None when it can't begin at once."""
         try:
             self._begin(0)
-        except sqlite3.Error:
-            return None
+        except Exception:
+            return None  # whoever waits hears whether it goes then, and else why not
         return self._applied(ops)
 
     def end(self, results: Sequence[Done | Failed]) -> Sequence[Done | Failed]:
         """Commit what was applied, and wait for the disk."""
-        if not self._db.in_transaction:
-            return results  # nothing of them was
+        if any(isinstance(one, Failed) for one in results):
+            return results  # then nothing was applied
         try:
             for thread in self._too_long:
                 self._trim(thread)
-            self._too_long.clear()
             self._write_heads()
+            self._too_long.clear()
             self._db.execute("COMMIT")
         except Exception as failure:
             # Whatever it is, the thread that commits must live on, and nobody may take the ops for stored.
@@ -170,7 +171,10 @@ class Writer:
         self._changed.clear()
         self._too_long.clear()
         if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+            with contextlib.suppress(
+                sqlite3.Error
+            ):  # then no other transaction begins, and each batch fails with its reason
+                self._db.execute("ROLLBACK")
 
     def _thread(self, pair_id: PairId) -> _Thread:
         thread = self._thread_if_any(pair_id)
@@ -446,6 +450,7 @@ class Writer:
         self._db.execute("DELETE FROM pairing WHERE id = ?", (key,))
         del self._known[op.pair_id]
         self._changed.discard(thread)
+        self._too_long.discard(thread)
         return Done(Effect.NOTHING, to_report=bool(unended))
 
     def _reported(self, op: Reported) -> Done:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 from dispatch import errors
-from dispatch_relay.log import Done, Failed
+from dispatch_relay.log import Done, Erase, Failed, Op, Sweep
 from dispatch_relay.seats import OneRelay
 from dispatch_relay.sqlite_committer import BATCH_OPS
 from dispatch_relay.sqlite_log import SqliteLog
 
-from tests.support.log_contract import PAIR, ROOMY, check_log, done, kept, posted, result
+from tests.support.log_contract import OTHER, PAIR, ROOMY, check_log, done, kept, posted, result
 from tests.support.waiting import DEADLINE_SECONDS, turns
 
 
@@ -144,3 +144,67 @@ async def test_a_thread_that_outgrows_its_limit_is_trimmed_in_the_same_transacti
     seen = await log.thread(PAIR)
     await log.close()
     assert (seen.head_seq, seen.oldest_seq) == (10, 8)
+
+
+async def test_what_is_submitted_by_who_hears_of_the_last_batch_is_committed_before_the_log_closes(
+    tmp_path: Path,
+) -> None:
+    log = await SqliteLog.open(tmp_path / "log.sqlite3")
+    later: list[asyncio.Task[None]] = []
+    heard: list[Done | Failed] = []
+
+    async def submits() -> None:
+        log.submit(posted("two"), heard.append)
+
+    log.submit(posted("one"), lambda came: later.append(asyncio.create_task(submits())))
+    await log.close()
+    await asyncio.gather(*later)
+    await log.close()  # again, as a service does at its end
+    assert [type(came) for came in heard] == [Done]
+
+
+async def test_who_counts_commits_and_breaks_stops_no_commit(tmp_path: Path) -> None:
+    def breaks(ops: int, seconds: float) -> None:
+        raise ValueError(ops, seconds)
+
+    log = await SqliteLog.open(tmp_path / "log.sqlite3", on_commit=breaks)
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    assert isinstance(await result(log, posted("one")), Done)
+    assert isinstance(await result(log, posted("two")), Done)
+    await log.close()
+
+
+async def test_a_pairing_erased_while_its_thread_is_too_long_takes_no_rows_of_the_next_one_along(
+    tmp_path: Path,
+) -> None:
+    log = await SqliteLog.open(tmp_path / "log.sqlite3", thread_bytes=4_000)
+    heard: list[Done | Failed] = []
+    batch: list[Op] = [
+        *(kept(f"long {number}", pair_id=OTHER, size=1_000) for number in range(5)),
+        Sweep(before_ms=0),
+        Erase(OTHER, 5),
+        kept("of the next", size=1_000),
+        kept("of the next, too", size=1_000),
+    ]
+    for op in batch:  # of one transaction; the next pairing gets the number of the one that went
+        log.submit(op, heard.append)
+    await done(log, kept("behind them"))
+    rows = await log.rows(PAIR, after_seq=0, limit_bytes=ROOMY)
+    await log.close()
+    assert [type(came) for came in heard] == [Done] * len(batch)
+    assert [row.seq for row in rows] == [1, 2, 3]
+
+
+async def test_whoever_waits_for_a_lock_waits_for_it_once(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite3"
+    commits: list[int] = []
+    log = await SqliteLog.open(path, busy_seconds=0.05, on_commit=lambda ops, seconds: commits.append(ops))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    heard: list[Done | Failed] = []
+    for number in range(BATCH_OPS + 1):
+        log.submit(kept(f"row {number}"), heard.append)
+    await log.close()
+    other.close()
+    assert {type(came) for came in heard} == {Failed}
+    assert commits == [BATCH_OPS + 1]
