@@ -321,6 +321,24 @@ async def test_a_command_in_time_here_and_late_by_the_hosts_clock_goes_out_once_
     assert len(world.bench.agent.runs) == 1
 
 
+async def test_a_session_that_a_refusal_ended_is_made_anew_on_the_open_direct_path_where_the_relay_is_away(
+    world: DirectWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with world.phone() as phone:
+        await phone.is_on("direct")
+        world.by_relay.refuse = True
+        world.by_relay.cut()
+        await until(lambda: not phone.line.relay_open)
+        world.bench.clock.ahead_ms += 600_000
+
+        code, events = await phone.send("quick look")
+
+        assert code == 0, events
+        assert [event["attempt"] for event in events if event["event"] == "sent"] == [1, 2]
+    assert len(world.bench.agent.runs) == 1
+    assert capsys.readouterr().out.count("direct path opened") == 1  # the host's log
+
+
 @pytest.mark.big
 async def test_a_person_may_choose_the_path(world: DirectWorld) -> None:
     async with world.phone(Way.RELAY) as phone:

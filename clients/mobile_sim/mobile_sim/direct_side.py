@@ -6,6 +6,7 @@ This phone plays the relay's part here (docs/direct.md "The commit point"). Call
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable, Sequence
 
@@ -28,6 +29,8 @@ from mobile_sim.talk import MENDED_BY_A_HANDSHAKE, Heard, Talk
 
 ROWS_KNOWN = 4_096
 """Rows that came directly and may come once more by the relay, because the host did not hear that they are kept."""
+SHAKE_EVERY_MS = 2_000
+"""Between two handshakes on the open path."""
 
 
 class DirectSide:
@@ -69,6 +72,8 @@ class DirectSide:
         self._forged = 0  # frames of this stream that no host wrote
         self._knocked_in_session = False
         self._shake = False  # the host did not open what was sealed in our session: a handshake, and on this path
+        # Touched by the line's task.
+        self._shook_ms = -SHAKE_EVERY_MS  # when a handshake was begun last on the open path
 
     # ---- What others ask.
 
@@ -157,6 +162,19 @@ class DirectSide:
         self._common.bell.ring()
         return []
 
+    async def shake_hands_due(self, now_ms: int) -> list[int]:
+        """Begin a handshake on the open path when a refusal ended the session and the relay can't; gives the ms until the next."""
+        by_relay = self._relay_open() and self._common.sight.reachable
+        if not (self._shake and self.is_open) or self._talk.ready or by_relay:
+            return []
+        if (left_ms := self._shook_ms + SHAKE_EVERY_MS - now_ms) > 0:
+            return [left_ms]
+        self._shook_ms = now_ms
+        grant = await self._grant()
+        if grant is not None and self.is_open:  # still
+            self.say(self._talk.message1(grant))
+        return [SHAKE_EVERY_MS]
+
     # ---- DirectEnd.
 
     def heard(self, frames: Sequence[RelayFrame]) -> bool:
@@ -177,7 +195,8 @@ class DirectSide:
         if kept and self._talk.ready:  # else it ended by one of these frames, and the host says the rows again
             self._keep(kept)
         if valid:
-            self._shake, self._common.sight.no_path_since_ms = False, None
+            self._shake = self._shake and not self._talk.ready
+            self._common.sight.no_path_since_ms = None
             self._path.opened()
         self._talk.flush()
         if over:
@@ -233,11 +252,13 @@ class DirectSide:
         by_relay = self._relay_open() and not self._common.sight.absent and self._way is not Way.DIRECT
         if by_relay and not self._shake:
             return None  # the session is being made there
-        try:
-            grant = await self._talk.grant()
-        except FINAL:
-            return None  # the relay's side hears it, too, and ends the line
+        grant = await self._grant()
         return None if grant is None else self._talk.message1(grant)
+
+    async def _grant(self) -> bytes | None:
+        with contextlib.suppress(*FINAL):  # the relay's side hears it, too, and ends the line
+            return await self._talk.grant()
+        return None
 
     def _lost(self, error: errors.DispatchError, was_open: bool) -> None:
         """Hear that the path is gone, or did not come to be. What was not decided on it is decided now."""

@@ -388,6 +388,7 @@ class Line:
             await self._relay.shake_hands()
         elif handshake_ms is not None:
             waits.append(handshake_ms)
+        waits += await self._direct.shake_hands_due(now_ms)
         waits += self._talk.due(now_ms, caught_up=self.caught_up)
         return min(waits, default=None)
 
