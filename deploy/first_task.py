@@ -114,7 +114,8 @@ def send(compose: Sequence[str]) -> None:
             last = phone.last(until="done")
         if last.get("event") == "done":
             break
-        if last.get("reason") not in LATE or time.monotonic() > give_up:
+        never_ran = last.get("event") in {"refused", "not_sent"} and last.get("reason") in LATE
+        if not never_ran or time.monotonic() > give_up:
             raise NotDoneError(phone.instead(last, "done"))
     tell("".join(f"  {line}\n" for line in str(last["text"]).splitlines()))
 

@@ -165,7 +165,8 @@ class Play:
             async with asyncio.timeout(LONGEST_TASK_SECONDS):
                 while True:
                     last, code = await self._send_once(text)
-                    if code == 0 or last.get("reason") not in LATE:
+                    never_ran = last["event"] in {"refused", "not_sent"} and last.get("reason") in LATE
+                    if not never_ran:
                         return last, code
         except TimeoutError:
             last_said = self._running[-1]

@@ -53,6 +53,8 @@ class Report:
         knew = "" if timing is None or timing.seconds is None else f"  known after {timing.leases:.1f} leases"
         if result.knew is Knew.NOT_JUDGED and timing is not None:
             knew += f": not judged, the laboratory stood still for {timing.stood_still_seconds * 1000:.0f} ms"
+        if result.at_first is not None:
+            knew += f"  at first {' '.join(result.at_first)}"
         print(
             f"{mark}  {result.cell.name:<28} {' '.join(result.end):<28} {result.took_seconds:5.1f} s{knew}", flush=True
         )

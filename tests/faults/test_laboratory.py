@@ -158,13 +158,15 @@ def test_only_an_end_that_is_a_busy_computer_s_is_tried_again_and_only_if_nothin
     assert result.to_repeat is is_repeated
 
 
-def test_what_is_wrong_twice_is_wrong() -> None:
+def test_an_end_that_was_tried_again_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     cell, end = BY_NAME["pairing-sigkill-posted"], ("refused", "HOST_UNREACHABLE")
-    first, second = (Result(cell, wrong=oracle.end_differs(end, cell.ends), end=end) for _ in range(2))
+    first = Result(cell, wrong=oracle.end_differs(end, cell.ends), end=end)
+    second = Result(cell, end=("done", ""))
 
     second.after(first)
+    report().ran(second, [])
 
-    assert second.wrong
+    assert "at first refused HOST_UNREACHABLE" in capsys.readouterr().out
 
 
 def test_the_bound_is_two_leases_and_a_second() -> None:

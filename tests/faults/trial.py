@@ -49,6 +49,8 @@ class Result:
     """How long it was until the phone knew; None when the experiment did not come so far."""
     knew: Knew = Knew.NOTHING
     took_seconds: float = 0.0
+    at_first: End | None = None
+    """How the first trial ended, where that was a busy computer's end and not a right one."""
     story: list[str] = field(default_factory=list)
     """What the phone said, for whoever looks into a failure."""
 
@@ -62,6 +64,7 @@ class Result:
     def after(self, first: Result) -> None:
         """Judge the time by both; this is the second one, and what is wrong with it counts."""
         self.took_seconds += first.took_seconds
+        self.at_first = first.end if first.wrong else None
         self.knew = of_two(first.knew, self.knew)
         if self.knew is Knew.LATE and first.timing is not None and self.timing is not None:
             both = f"{first.timing.leases:.1f} and again {self.timing.leases:.1f} leases"

@@ -571,7 +571,10 @@ async def test_that_a_bare_command_needs_a_session_ends_neither_the_one_made_mea
         assert await scene.ended() == 9
 
 
-async def test_that_a_command_of_the_last_session_is_stale_ends_no_handshake_that_is_under_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["session", "refusal"])
+async def test_that_a_command_of_the_last_session_is_stale_ends_neither_the_next_one_nor_a_handshake_under_way(
+    tmp_path: Path, first: str
+) -> None:
     async with hasty_to_send(tmp_path / "phone") as scene:
         assert (await how_it_is(scene, probe=True))["probe"]["answered"]
         scene.relay.forwards = False
@@ -579,9 +582,12 @@ async def test_that_a_command_of_the_last_session_is_stale_ends_no_handshake_tha
         scene.relay.stream.say(presence=pb.Presence(state=pb.REACHABILITY_REACHABLE, instance=b"the next process"))
         scene.send()
         post = await scene.relay.post()
-        answer = await handshake_of(scene)
+        answer, refused = await handshake_of(scene), refusal(post, Reason.REASON_STALE_EPOCH)
 
-        scene.relay.stream.say(refusal=refusal(post, Reason.REASON_STALE_EPOCH), live=answer)
+        if first == "session":
+            scene.relay.stream.say(live=answer, refusal=refused)
+        else:
+            scene.relay.stream.say(refusal=refused, live=answer)
 
         second = await scene.relay.post(2)
         assert second.sealed[1:9] != post.sealed[1:9]  # another epoch

@@ -153,7 +153,7 @@ class Talk:
             return False
         self._tending.refused()
         self._commands.clear()
-        self._session.leave()
+        self._session.end()
         return True
 
     def relay_lost(self) -> None:

@@ -316,16 +316,19 @@ describe("a command", () => {
     },
   );
 
-  it("that was sealed in the last session and is refused as stale ends no handshake that is under way", async () => {
+  it.each(["session", "refusal"])("that was sealed in the last session and is refused as stale ends neither the next one nor a handshake under way: first the %s", async (which) => {
     await world.together();
     const [first] = posts(await world.carry(world.line.begin(task(TASK, "build it"), world.times)));
     await world.hears({ case: "presence", value: { state: Reachability.REACHABLE, instance: Uint8Array.of(2) } });
     const [hello] = await world.carry(world.line.shakeHands(Uint8Array.of(7), world.times));
     if (hello?.case !== "live") throw new Error("no handshake");
 
-    await world.hears({ case: "refusal", value: { messageId: first?.messageId ?? new Uint8Array(), reason: Reason.STALE_EPOCH, seq: ++world.seq } });
+    const refusal = { case: "refusal", value: { messageId: first?.messageId ?? new Uint8Array(), reason: Reason.STALE_EPOCH, seq: ++world.seq } } as const;
+    const answer = { case: "live", value: { sealed: await world.host.answer(hello.value.sealed) } } as const;
+    const frames = which === "session" ? [answer, refusal] : [refusal, answer];
+    const step = await world.line.received(frames.map((frame) => create(RelayFrameSchema, { frame })), world.times);
 
-    const [second] = posts(await world.hears({ case: "live", value: { sealed: await world.host.answer(hello.value.sealed) } }));
+    const [second] = posts(await world.carry(Promise.resolve(step)));
     expect(world.host.takes(second?.sealed ?? new Uint8Array()).attempt).toBe(2);
   });
 

@@ -150,8 +150,8 @@ class PhoneSession:
             return None
         return max(0, self._current.started_ms + RENEW_AFTER_MS - now_ms)
 
-    def leave(self) -> None:
-        """Be in no session any more: the host is not in it. A handshake that is open goes on."""
+    def end(self) -> None:
+        """Be in no session any more: another is due. A handshake that is open goes on."""
         self._current = None
 
     def drop(self) -> None:

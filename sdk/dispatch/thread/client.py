@@ -116,7 +116,7 @@ class ThreadClient:
         self._clock = clock
         self._rng = rng
         self._backoff = backoff
-        # Touched by run and its reader only.
+        # Touched by run, its reader and its watch only.
         self._dialled = ""
         self._last_heard_ms = 0
         self._silence_ms = 65_000

@@ -64,7 +64,7 @@ class DirectClient:
         self._news = asyncio.Event()
         self._dialled = False
         self._leave = asyncio.Event()
-        # The reader's; read by all.
+        # The reader's and the watch's; read by all.
         self._heard_at = 0.0
         self.is_open = False
         """Whether the host has shown itself on this stream."""

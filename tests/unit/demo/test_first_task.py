@@ -34,6 +34,11 @@ def test_a_first_task_that_came_too_late_is_sent_again(tmp_path: Path, capsys: p
     assert "large.bin" in capsys.readouterr().out
 
 
+def test_one_that_may_have_run_is_not(tmp_path: Path) -> None:
+    with pytest.raises(NotDoneError, match="the phone said NO_NETWORK, not done"):
+        send(compose_that_says(tmp_path, {"event": "unconfirmed", "reason": "NO_NETWORK"}, DONE))
+
+
 def test_one_that_was_refused_for_another_reason_is_not(tmp_path: Path) -> None:
     with pytest.raises(NotDoneError, match="the phone said NOT_PAIRED, not done"):
         send(compose_that_says(tmp_path, {"event": "refused", "reason": "NOT_PAIRED"}, DONE))

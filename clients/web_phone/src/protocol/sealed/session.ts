@@ -122,8 +122,8 @@ export class PhoneSession {
     return Math.max(0, this.current.startedMs + RENEW_AFTER_MS - nowMs);
   }
 
-  /** Is in no session any more: the host is not in it. A handshake that is open goes on. */
-  leave(): void {
+  /** Is in no session any more: another is due. A handshake that is open goes on. */
+  end(): void {
     this.current = null;
   }
 

@@ -78,7 +78,7 @@ export class Talk {
     if (!this.commands.delete(hex(command))) return;
     this.tending.refused();
     this.commands.clear();
-    this.session.leave();
+    this.session.end();
   }
 
   /** Hears that the clock stood still while the host's went on: until there is another session nothing is sealed. */
