@@ -259,7 +259,7 @@ class FullDisk:
 
     def __init__(self, journal: Writer) -> None:
         self.full = False
-        self.broken = False  # True: the next step is a defect of ours
+        self.broken = False  # True: each step is a defect of ours
         self.refused = 0
         self._journal = journal
         self._stalled: asyncio.Event | None = None
@@ -283,7 +283,6 @@ class FullDisk:
 
     async def step(self, work: Callable[[Tx], T]) -> T:
         if self.broken:
-            self.broken = False
             raise RuntimeError("a defect")
         asked_by = work.func if isinstance(work, partial) else work
         meant = getattr(asked_by, "__qualname__", "").startswith(self._asked_by)
