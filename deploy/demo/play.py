@@ -11,8 +11,8 @@ from pathlib import Path
 from deploy.demo.samples import write_photos, write_samples
 from deploy.demo.screen import Screen
 from deploy.demo.tasks import Task, own_tasks, sample_tasks
+from tests.support.lateness import CALM, LATE
 from tests.support.processes import Event, Process, run
-from tests.support.world import CALM, LATE
 
 ACCOUNT = "you"
 PASSWORD = "made up for this demo"  # noqa: S105 -- the account lives as long as the demo

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lateness import TOO_LATE
 from tests.support.processes import run
-from tests.support.world import TOO_LATE, World
+from tests.support.world import World
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lateness import LATE
 from tests.support.processes import Event, Process, run
 from tests.support.waiting import DEADLINE_SECONDS
-from tests.support.world import LATE, World
+from tests.support.world import World
 
 pytestmark = [pytest.mark.big, pytest.mark.timeout(600)]  # some forty processes, one after the other
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.lateness import LATE
 from tests.support.processes import BIN, ENVIRONMENT, Event, run
 from tests.support.waiting import DEADLINE_SECONDS, until_so
-from tests.support.world import LATE, World
+from tests.support.world import World
 
 pytestmark = pytest.mark.big
 

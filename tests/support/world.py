@@ -8,16 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from tests.support.lateness import CALM, LATE
 from tests.support.pairing_service import add_account
 from tests.support.ports import address_to_come_back_to
 from tests.support.processes import Event, Process, run
 from tests.support.waiting import DEADLINE_SECONDS
 
 PASSWORD = "correct horse battery staple"
-TOO_LATE = {"NOT_TAKEN_IN_TIME", "DEADLINE_PASSED", "SESSION_NEEDED", "STALE_EPOCH"}
-"""Why a command is refused whose ten seconds a busy computer used up, for the command itself or for the handshake before it."""
-LATE = TOO_LATE | {"NO_NETWORK"}
-"""The same, and for a command that found no path in its five seconds: nothing was done, and it is sent again."""
 ACCOUNT = "ada"
 _WORKER = "dispatch_host.agents.builtin.worker"
 
@@ -31,10 +28,6 @@ async def scrape(address: str) -> bytes:
             return page
 
     return await asyncio.to_thread(read)
-
-
-CALM = {"DISPATCH_RELAY_LEASE_MS": "15000"}
-"""For a relay of which no host is lost but by what a test does, however busy this machine is; each world's that says no other."""
 
 
 class World:

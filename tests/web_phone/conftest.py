@@ -10,6 +10,7 @@ from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from tests.browser.conftest import FLAGS, folder_for_pictures
 from tests.support.certificates import Certificates
+from tests.support.lateness import CALM
 from tests.support.phone_site import PhoneSite
 from tests.support.power_end import private_bus
 from tests.support.processes import run
@@ -18,7 +19,7 @@ from tests.support.push_service import PushService
 from tests.support.shared_chromium import SharedChromium, chromium_program
 from tests.support.tray import Tray
 from tests.support.waiting import DEADLINE_SECONDS
-from tests.support.world import CALM, World
+from tests.support.world import World
 from tests.web_phone.pocket import Pocket
 from tests.web_phone.screen import Screen
 

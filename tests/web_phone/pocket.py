@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import BrowserContext, CDPSession, Page, async_playwright
 
 from tests.browser.conftest import FLAGS
+from tests.support.lateness import CALM
 from tests.support.processes import run
 from tests.support.push_service import Browser
 from tests.support.tray import Shown, Tray
 from tests.support.waiting import DEADLINE_SECONDS, until, until_so
-from tests.support.world import CALM, World
+from tests.support.world import World
 from tests.web_phone.screen import Screen
 
 # Nobody waits for more to come, or for a minute to be over.

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from playwright.async_api import ConsoleMessage, Locator, Page, Request, expect
 
+from tests.support.lateness import TOO_LATE
 from tests.support.processes import Process
 from tests.support.waiting import DEADLINE_SECONDS, until_so
-from tests.support.world import ACCOUNT, PASSWORD, TOO_LATE, World
+from tests.support.world import ACCOUNT, PASSWORD, World
 from tests.web_phone.looks import SIZES, faults, violations
 
 _MS = DEADLINE_SECONDS * 1000

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Locator, expect
 
+from tests.support.lateness import CALM
 from tests.support.phone_site import PhoneSite
 from tests.support.ports import address_to_come_back_to
 from tests.support.processes import run
 from tests.support.proxy import Proxy
 from tests.support.shared_chromium import downloaded
 from tests.support.waiting import until, until_so
-from tests.support.world import CALM, World
+from tests.support.world import World
 from tests.web_phone.screen import Screen
 
 QUESTION = "What are the largest files?"

@@ -1,0 +1,10 @@
+"""What a busy computer is late for, and how it is kept from being. For tests and for the demo: nothing of pytest is imported here."""
+
+from __future__ import annotations
+
+TOO_LATE = {"NOT_TAKEN_IN_TIME", "DEADLINE_PASSED", "SESSION_NEEDED", "STALE_EPOCH"}
+"""Why a command is refused whose ten seconds a busy computer used up, for the command itself or for the handshake before it."""
+LATE = TOO_LATE | {"NO_NETWORK"}
+"""The same, and for a command that found no path in its five seconds: nothing was done, and it is sent again."""
+CALM = {"DISPATCH_RELAY_LEASE_MS": "15000"}
+"""For a relay of which no host is lost but by what a test does, however busy this machine is; each world's that says no other."""
