@@ -16,13 +16,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tests.support.lateness import LATE
+
 TASK = "Which files are largest?"
 PICTURE = "/shared/qr.png"
 LONGEST_SECONDS = 180.0
 """How long pairing, or a task, may take before it is given up."""
-
-LATE = {"NOT_TAKEN_IN_TIME", "DEADLINE_PASSED", "SESSION_NEEDED", "STALE_EPOCH", "NO_NETWORK"}
-"""Why a task is not done that containers were too late for which have only just started: it never ran, and is sent again."""
 
 Event = dict[str, Any]
 

@@ -1,4 +1,4 @@
-"""What a busy computer is late for, and how it is kept from being. For tests and for the demo: nothing of pytest comes in here."""
+"""What a busy computer is late for, and how it is kept from being. For tests, `make up` and the demo: only Python is here."""
 
 from __future__ import annotations
 
