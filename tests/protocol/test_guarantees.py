@@ -196,7 +196,7 @@ async def test_answered(relay: Relay) -> None:
 async def test_opened_names_the_posts_that_wait(relay: Relay) -> None:
     pair, phone, host = await together(relay)
     waits = await phone.post(b"waits")
-    await host.got("handover")
+    await phone.got("handed_over")  # and is stored
     await phone.drop()
 
     again = await relay.attach(pair.phone)

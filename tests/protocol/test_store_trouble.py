@@ -38,20 +38,54 @@ async def test_posts_are_refused_while_the_store_is_stuck_and_welcome_after(calm
             refusal = await end.refusal(message_id)
             assert (refusal.reason, refusal.seq) == (Reason.REASON_STORE_FAILED, 0)
             assert refusal.retry_after_ms
-    assert not host.all("handover")
     assert await calm_relay.metric("dispatch_relay_store_failures_total") >= 2
 
-    await phone.post(b"do it")
-    await host.got("handover", lambda one: one.message_id == command)
     await host.keep(b"news")
     await host.got("receipt", lambda one: (one.message_id, one.seq) == (news, 1))
+    await phone.post(b"do it")
+    await host.say(take=pb.Take(message_id=command))
+    await phone.got("receipt", lambda one: (one.message_id, one.seq) == (command, 2))
+
+
+async def test_a_take_of_what_was_never_stored_has_no_answer_and_the_post_is_welcome_again(calm_relay: Relay) -> None:
+    """It was handed over ahead. Were it withdrawn, a go that it gets when it is posted again would go to nobody."""
+    pair = calm_relay.pair()
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
+    with locked(calm_relay):
+        command = await phone.post(b"do it")
+        await host.got("handover")
+        assert (await phone.refusal(command)).reason == Reason.REASON_STORE_FAILED
+    await host.say(take=pb.Take(message_id=command))
+    await host.receipt(await host.keep(b"news"))  # behind the take
+    await phone.post(b"do it")
+    await host.until(lambda: len(host.all("handover")) == 2)
+    await host.say(take=pb.Take(message_id=command))
+    await phone.got("receipt", lambda one: one.message_id == command)
+    assert not host.all("withdrawn")
+
+
+async def test_a_relay_that_dies_before_it_stored_what_it_handed_over_gets_it_again(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
+    with locked(calm_relay):
+        command = await phone.post(b"do it")
+        await host.got("handover")
+        again = await calm_relay.attach(pair.phone)
+        assert not again.all("opened")[0].pending_message_ids  # it may be lost: the phone is to post it again
+        await calm_relay.stop()
+    await calm_relay.start()
+    phone, host = await calm_relay.attach(pair.phone), await calm_relay.attach(pair.host)
+    await phone.post(b"do it")
+    await host.got("handover", lambda one: one.message_id == command)
+    await host.say(take=pb.Take(message_id=command))
+    await phone.receipt(command)
 
 
 async def test_a_verdict_is_told_when_it_is_durable_and_not_before(calm_relay: Relay) -> None:
     pair = calm_relay.pair()
     host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
     message_id = await phone.post(b"do it")
-    await host.got("handover")
+    await phone.got("handed_over")  # and is stored
     with locked(calm_relay):
         await host.say(decline=pb.Decline(message_id=message_id, reason=Reason.REASON_QUEUE_FULL))
         other = await phone.post(b"and that")
@@ -66,7 +100,7 @@ async def test_a_take_that_could_not_be_stored_is_no_go(calm_relay: Relay) -> No
     pair = calm_relay.pair()
     host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
     message_id = await phone.post(b"do it", valid_for_ms=1_500)
-    await host.got("handover")
+    await phone.got("handed_over")  # and is stored
     with locked(calm_relay):
         await host.say(take=pb.Take(message_id=message_id))
         await phone.refusal(await phone.post(b"and that"))
@@ -80,7 +114,7 @@ async def test_a_phone_is_let_know_that_a_verdict_can_not_be_written_and_hears_i
     pair = patient_relay.pair()
     host, phone = await patient_relay.attach(pair.host), await patient_relay.attach(pair.phone)
     message_id = await phone.post(b"do it")
-    await host.got("handover")
+    await phone.got("handed_over")  # and is stored
     with locked(patient_relay):
         await host.say(decline=pb.Decline(message_id=message_id, reason=Reason.REASON_QUEUE_FULL))
         ended = await phone.ended()
@@ -96,7 +130,7 @@ async def test_a_relay_that_dies_with_a_verdict_unwritten_has_told_no_lie(patien
     pair = patient_relay.pair()
     host, phone = await patient_relay.attach(pair.host), await patient_relay.attach(pair.phone)
     message_id = await phone.post(b"do it")
-    await host.got("handover")
+    await phone.got("handed_over")  # and is stored
     with locked(patient_relay):
         await host.say(decline=pb.Decline(message_id=message_id, reason=Reason.REASON_QUEUE_FULL))
         assert isinstance(await phone.ended(), errors.StoreFailed)
@@ -141,7 +175,7 @@ async def test_on_a_disk_that_is_really_full_nothing_is_told_that_is_not_so(smal
         pair = relay.pair()
         host, phone = await relay.attach(pair.host), await relay.attach(pair.phone)
         message_id = await phone.post(b"do it")
-        await host.got("handover")
+        await phone.got("handed_over")  # and is stored
         filling = fill(small_disk)
         await phone.refusal(
             await phone.post(bytes(60_000))

@@ -45,24 +45,43 @@ class Relay:
     phone_line: Line | None = None
     host_line: Line | None = None
     overdue: set[str] = field(default_factory=set)
+    held: list[tuple[str, Line]] = field(default_factory=list)  # handed over, and written with what comes next
 
     def receive(self, line: Line, frame: Frame) -> None:
         what, message, _ = frame
         if what == "post":
-            self.decide(message, verdict.on_post(self.host), line=line)
+            event = verdict.on_post(self.host)
+            if event is verdict.Event.POSTED and self.host_line is not None:
+                self.host_line.down.append(("handover", message, 0))
+                self.held.append((message, line))
+            else:
+                self.decide(message, event, line=line)
         elif what == "take":
             late = message in self.overdue
             self.decide(message, verdict.on_take(now_ms=1 if late else 0, deadline_ms=1), line=line)
         elif what == "decline":
             self.decide(message, verdict.Event.DECLINED, line=line)
 
+    def write_held(self) -> None:
+        held, self.held = self.held, []
+        for message, line in held:
+            self._decide(message, verdict.Event.POSTED, line=line)
+
+    def fail_to_write(self) -> None:
+        """Nothing has happened; each phone hears that its post is welcome later, which is no answer."""
+        self.held = []
+
     def decide(self, message: str, event: verdict.Event, *, line: Line | None = None) -> None:
+        self.write_held()  # the store has one line
+        self._decide(message, event, line=line)
+
+    def _decide(self, message: str, event: verdict.Event, *, line: Line | None) -> None:
         step = verdict.STEPS[self.status.get(message, Status.UNKNOWN), event]
         self.status[message] = step.status
         if step.effect in {Effect.ACCEPT, Effect.REFUSE}:
             self.rows.append(Row(message, step.effect is Effect.ACCEPT))
         elif step.effect in {Effect.PEND, Effect.HAND_OVER_AGAIN}:
-            if self.host_line is not None:
+            if self.host_line is not None:  # once more than the relay does, which tells no stream twice
                 self.host_line.down.append(("handover", message, 0))
         elif step.effect is Effect.ANSWER_AGAIN and line is not None:
             seq = next(n for n, row in enumerate(self.rows, 1) if row.message == message)
@@ -88,6 +107,7 @@ class Relay:
 
     def meet(self, event: presence.Event) -> None:
         self.host = presence.after(self.host, event, now_ms=0)
+        self.write_held()
         if self.host.absent:
             for message in self.pending():
                 self.decide(message, verdict.Event.GIVEN_UP)
@@ -116,6 +136,7 @@ class Relay:
             if line is not None:
                 line.relay_open = False
         self.phone_line = self.host_line = None
+        self.held = []
         self.meet(presence.Event.RELAY_STARTED)
 
 

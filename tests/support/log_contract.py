@@ -41,7 +41,7 @@ Make = Callable[[int], Awaitable[tuple[Log, Seats]]]
 
 ROOMY = 1 << 30
 PAIR, OTHER = PairId(b"p" * 16), PairId(b"q" * 16)
-STRANGER, ALONE, WAITS, CALLED = (PairId(letter * 16) for letter in (b"n", b"c", b"w", b"T"))
+STRANGER, ALONE, WAITS, CALLED, HASTY = (PairId(letter * 16) for letter in (b"n", b"c", b"w", b"T", b"h"))
 
 
 def message(text: str) -> MessageId:
@@ -62,9 +62,11 @@ def posted(text: str, *, pair_id: PairId = PAIR, event: Event = Event.POSTED, no
     )  # fmt: skip
 
 
-def happened(text: str, event: Event, reason: Reason.ValueType = Reason.REASON_UNSPECIFIED) -> Decide:
+def happened(
+    text: str, event: Event, reason: Reason.ValueType = Reason.REASON_UNSPECIFIED, *, pair_id: PairId = PAIR
+) -> Decide:
     """Write what happens to it."""
-    return Decide(PAIR, message(text), event, 2, reason=reason, retry_after_ms=7)
+    return Decide(pair_id, message(text), event, 2, reason=reason, retry_after_ms=7)
 
 
 def kept(text: str, *, pair_id: PairId = PAIR, now_ms: int = 3, size: int = 0, ends: str = "") -> Keep:
@@ -91,7 +93,7 @@ async def done(log: Log, op: Op) -> Done:
 
 async def _seated(make: Make, thread_bytes: int) -> Log:
     log, seats = await make(thread_bytes)
-    for pair_id in (PAIR, OTHER, STRANGER, ALONE, WAITS, CALLED):
+    for pair_id in (PAIR, OTHER, STRANGER, ALONE, WAITS, CALLED, HASTY):
         assert await seats.take(pair_id) is None
     return log
 
@@ -119,6 +121,7 @@ async def check_log(make: Make) -> None:
     await log.close()
     await _what_is_written_during_a_sweep_is_committed_before_it_is_over(make)
     await _a_thread_does_not_outgrow_its_limit(make)
+    await _a_command_may_have_its_verdict_in_the_transaction_in_which_it_came(make)
 
 
 async def _a_command_is_pending_until_its_verdict(log: Log) -> None:
@@ -141,7 +144,7 @@ async def _a_verdict_is_made_once(log: Log) -> None:
     assert (refused.row.reason, refused.row.retry_after_ms) == (Reason.REASON_QUEUE_FULL, 7)
     assert (await done(log, happened("two", Event.TAKEN))).effect is Effect.WITHDRAW
     assert (await done(log, happened("one", Event.GIVEN_UP, Reason.REASON_HOST_ASLEEP))).effect is Effect.NOTHING
-    assert (await done(log, happened("never posted", Event.TAKEN))).effect is Effect.WITHDRAW
+    assert (await done(log, happened("never posted", Event.TAKEN))).effect is Effect.NOTHING
     in_vain = await done(log, posted("three", event=Event.POSTED_IN_VAIN))
     assert in_vain.row is not None
     assert (in_vain.status, in_vain.row.seq) == (Status.REFUSED, 3)
@@ -409,4 +412,40 @@ async def _a_thread_does_not_outgrow_its_limit(make: Make) -> None:
     assert found[-1].seq == 40
     assert [row.seq for row in found] == list(range(found[0].seq, 41))
     assert 5_000 < sum(len(row.sealed) for row in found) <= 10_000
+    await log.close()
+
+
+async def _together(log: Log, *ops: Op) -> list[Done]:
+    """Write ops in one turn of the loop, which is one transaction; none may fail."""
+    return await asyncio.gather(*(done(log, op) for op in ops))
+
+
+async def _a_command_may_have_its_verdict_in_the_transaction_in_which_it_came(make: Make) -> None:
+    log = await _seated(make, ROOMY)
+    taken = happened("taken", Event.TAKEN, pair_id=HASTY)
+    pended, accepted = await _together(log, posted("taken", pair_id=HASTY, now_ms=5), taken)
+    assert (pended.effect, accepted.effect) == (Effect.PEND, Effect.ACCEPT)
+    assert accepted.row is not None
+    assert (accepted.row.seq, accepted.row.task_id) == (1, task("taken"))
+    assert (await log.untold(limit=1_000)).reports[-1].posted_ms == 5
+    assert (await done(log, posted("taken", pair_id=HASTY))).effect is Effect.ANSWER_AGAIN
+
+    declined = happened("declined", Event.DECLINED, Reason.REASON_QUEUE_FULL, pair_id=HASTY)
+    _, refused, again = await _together(log, posted("declined", pair_id=HASTY), declined, declined)
+    assert (refused.effect, again.effect) == (Effect.REFUSE, Effect.NOTHING)
+    assert not (await log.thread(HASTY)).pending
+
+    waits = posted("waits", pair_id=HASTY)
+    _, twice = await _together(log, waits, waits)
+    assert twice.effect is Effect.HAND_OVER_AGAIN
+    (waiting,) = (await log.thread(HASTY)).pending
+    assert (waiting.sealed, waiting.task_id, waiting.valid_for_ms) == (b"waits", task("waits"), 10_000)
+
+    note = Note(HASTY, task("noted"), posted_ms=1, reason=Reason.REASON_STORE_FAILED)
+    _, noted = await _together(log, posted("noted", pair_id=HASTY), note)
+    assert not noted.to_report  # it waits, and says more when it has its verdict
+    await _together(log, posted("erased", pair_id=HASTY), Erase(HASTY, now_ms=9))
+    assert (await log.thread(HASTY)).head_seq == 0
+    await done(log, posted("anew", pair_id=HASTY))
+    assert [one.sealed for one in (await log.thread(HASTY)).pending] == [b"anew"]  # and nothing of who had its place
     await log.close()

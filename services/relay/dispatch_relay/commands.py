@@ -1,13 +1,14 @@
 """The commands of one pairing: pending ones, their hand-over, their verdict, and the time that ends their waiting.
 
 What becomes of a command is decided by `verdict`, inside the log's transaction; this asks, and tells what came of it. Write,
-then send: neither end hears of a verdict before it is durable. docs/protocol.md "Commands and the commit point".
+then send: neither end hears of a verdict before it is durable. A hand-over is none, and so goes ahead: the command is written
+along with the host's word about it, or in a moment. docs/protocol.md "Commands and the commit point", docs/adr/0012.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,6 +33,9 @@ _log = get_logger()
 MOST_UNNOTED = 64
 """Refusals that the history of one pairing may have to wait for; more are refused all the same."""
 
+MOST_OVER = 16
+"""Verdicts of one pairing that are remembered here: what is posted again right behind its own is not handed over again."""
+
 EndStream = Callable[[Stream, errors.DispatchError], None]
 """Ends a stream with the error."""
 
@@ -43,6 +47,7 @@ class _Waiting:
     command: Pending
     posted_ms: int
     deadline_ms: int
+    stored: bool = False  # else it is handed over at most, and gone should this process end
     judged_ms: int | None = None  # since when it is refused, and the log is to confirm it
     owed: bool = False  # that takes too long, and the phone has been let know that nobody knows
     handed_to: Stream | None = None  # the host's stream that has it
@@ -57,11 +62,12 @@ class Commands:
         self._end = end
         self._unnoted: dict[TaskId, Note] = {}  # refused at the door by a store that can't even write that
         self._waiting: dict[MessageId, _Waiting] = {}
+        self._over: list[MessageId] = []  # have their verdict; the newest of them
         now, wall, most = place.now(), place.wall(), place.tools.settings.valid_for_ms
         for command in pending:
             # The clock may have been set meanwhile; a command never gets more time by that.
             left = min(max(0, command.arrived_ms + command.valid_for_ms - wall), command.valid_for_ms, most)
-            self._waiting[command.message_id] = _Waiting(command, posted_ms=now, deadline_ms=now + left)
+            self._waiting[command.message_id] = _Waiting(command, posted_ms=now, deadline_ms=now + left, stored=True)
         place.tools.metrics.pending.inc(len(self._waiting))
 
     # ---- what is asked
@@ -72,8 +78,9 @@ class Commands:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def __iter__(self) -> Iterator[MessageId]:
-        return iter(self._waiting)
+    def stored(self) -> list[MessageId]:
+        """List those that need not be posted again: they wait for their verdict, whatever becomes of this process."""
+        return [message_id for message_id, waiting in self._waiting.items() if waiting.stored]
 
     def due_ms(self) -> list[int]:
         """Say when waiting ends for each that waits: for a verdict, and for the log to confirm it."""
@@ -101,7 +108,12 @@ class Commands:
             valid_for_ms=min(post.valid_for_ms or most, most),
             reason=host.cause,
         )
-        self._submit(op, stream)
+        ahead = False
+        if op.event is Event.POSTED and op.message_id not in self._waiting and op.message_id not in self._over:
+            waiting = self._wait(op, place.now())
+            self._hand_over(op.message_id)
+            ahead = waiting.handed_to is not None
+        self._submit(op, stream, ahead=ahead)
 
     def take(self, stream: Stream, take: pb.Take) -> None:
         """The host has journalled a command."""
@@ -176,10 +188,12 @@ class Commands:
             if waiting.judged_ms is None:
                 self._judge(message_id, Event.GIVEN_UP, reason)
 
-    def _submit(self, op: Decide, stream: Stream | None) -> None:
+    def _submit(self, op: Decide, stream: Stream | None, *, ahead: bool = False) -> None:
+        """Ask; what was handed over ahead is written with the host's word about it, or in a moment."""
         if stream is not None:
             stream.submitted()
-        self._place.submit(op, partial(self._decided, op=op, stream=stream, asked_ms=self._place.now()))
+        write = self._place.submit_with_the_next if ahead else self._place.submit
+        write(op, partial(self._decided, op=op, stream=stream, asked_ms=self._place.now()))
 
     # ---- hearing from the log
 
@@ -197,6 +211,7 @@ class Commands:
             case Effect.ACCEPT | Effect.REFUSE if result.row is not None:
                 self._verdict(result.row, result, asked_ms)
             case Effect.ANSWER_AGAIN if result.row is not None and stream is not None:
+                self._drop_unstored(op.message_id)
                 self._place.answer_again(result.row, stream)
             case Effect.WITHDRAW if stream is not None:
                 stream.say(frames.withdrawn(op.message_id))
@@ -205,6 +220,7 @@ class Commands:
 
     def _undecided(self, op: Decide, stream: Stream | None) -> None:
         """The log could not store it, so nothing has happened."""
+        self._drop_unstored(op.message_id)
         place, waiting = self._place, self._waiting.get(op.message_id)
         if op.event in {Event.POSTED, Event.POSTED_IN_VAIN}:
             # If an earlier posting of the same id waits, that one is answered, when there is an answer.
@@ -263,16 +279,37 @@ class Commands:
         self._unnoted.pop(note.task_id, None)
         self._note_next()
 
+    def _wait(self, op: Decide, posted_ms: int) -> _Waiting:
+        command = Pending(op.message_id, op.task_id, op.sealed, op.now_ms, op.valid_for_ms)
+        waiting = _Waiting(command, posted_ms, deadline_ms=posted_ms + op.valid_for_ms)
+        self._waiting[op.message_id] = waiting
+        self._place.tools.metrics.pending.inc()
+        return waiting
+
+    def _waits_no_more(self, message_id: MessageId) -> _Waiting | None:
+        waiting = self._waiting.pop(message_id, None)
+        if waiting is not None:
+            self._place.tools.metrics.pending.dec()
+        return waiting
+
+    def _drop_unstored(self, message_id: MessageId) -> None:
+        """Let a command be that was handed over ahead and is not stored. Its host is not told: it may be posted again."""
+        waiting = self._waiting.get(message_id)
+        if waiting is not None and not waiting.stored:
+            self._waits_no_more(message_id)
+
     def _pend(self, op: Decide, stream: Stream | None, posted_ms: int) -> None:
         place = self._place
+        waiting = self._waiting.get(op.message_id) or self._wait(op, posted_ms)
+        waiting.stored = True
+        if waiting.judged_ms is not None:
+            return
         if place.over is not None:
             # The pairing ended while we wrote, and the entry went with all the rest.
+            self._waits_no_more(op.message_id)
             if stream is not None:
                 place.refuse_at_the_door(stream, op.message_id, place.over)
             return
-        command = Pending(op.message_id, op.task_id, op.sealed, op.now_ms, op.valid_for_ms)
-        self._waiting[op.message_id] = _Waiting(command, posted_ms, deadline_ms=posted_ms + op.valid_for_ms)
-        place.tools.metrics.pending.inc()
         host = place.presence[End.HOST]
         if host.absent:
             self._give_up([op.message_id], host.cause)  # it went while we wrote
@@ -293,14 +330,13 @@ class Commands:
                 task = short(waiting.command.task_id)
                 _log.info("handed over", pairing=short(place.pair_id), task=task, message=short(message_id))
             phone = place.streams.get(End.PHONE)
-            if phone is not None:
+            if phone is not None and waiting.stored:
                 phone.mention(frames.handed_over(message_id))  # mostly the verdict comes right behind it
 
     def _verdict(self, row: Row, result: Done, asked_ms: int) -> None:
         place, metrics = self._place, self._place.tools.metrics
-        waiting = self._waiting.pop(row.message_id, None)
-        if waiting is not None:
-            metrics.pending.dec()
+        waiting = self._waits_no_more(row.message_id)
+        self._over = [*self._over[1 - MOST_OVER :], row.message_id]
         accepted = result.effect is Effect.ACCEPT
         posted_ms = asked_ms if waiting is None else waiting.posted_ms
         metrics.verdict(accepted=accepted, seconds=(place.now() - posted_ms) / 1_000)

@@ -63,7 +63,7 @@ class Place:
         # Fixed after __init__.
         self.pair_id = pair_id
         self.tools = tools
-        self._moved = moved  # called whenever the log has told something
+        self._moved = moved  # called when the log has told something
         self._lost = lost  # called when it has told that the seat is another's
         # Written by room.
         self.streams: dict[End, Stream] = {}
@@ -80,6 +80,7 @@ class Place:
         self.submitted = 0  # ops that the log has not told of yet
         self._held: list[tuple[Op, Then]] = []  # that go with the next, or in a moment
         self._company: asyncio.TimerHandle | None = None
+        self._moving = False  # `moved` is called in this turn of the loop
 
     def now(self) -> int:
         """Ms on the steady clock: for every wait."""
@@ -133,6 +134,13 @@ class Place:
         elif result.to_report:
             self.tools.report()
         then(result)
+        if not self._moving:
+            # Once for all that one commit has told.
+            self._moving = True
+            asyncio.get_running_loop().call_soon(self._move)
+
+    def _move(self) -> None:
+        self._moving = False
         self._moved()
 
     async def rows(self, after_seq: int) -> Sequence[Row]:

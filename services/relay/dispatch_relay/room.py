@@ -21,6 +21,7 @@ from dispatch_relay.calling import Calling
 from dispatch_relay.commands import Commands
 from dispatch_relay.intake import Intake
 from dispatch_relay.keeping import Keeping
+from dispatch_relay.lease import together_ms
 from dispatch_relay.log import Done, Erase, Failed, Thread
 from dispatch_relay.metrics import BROKE, BYE
 from dispatch_relay.place import RETRY_STORE_MS, Place, Tools
@@ -140,7 +141,7 @@ class Room:
                 head_seq=place.tail.head_seq,
                 oldest_seq=place.oldest_seq,
                 settings=place.tools.settings,
-                pending=list(self._commands) if stream.end is End.PHONE else [],
+                pending=self._commands.stored() if stream.end is End.PHONE else [],
                 push_key=place.tools.push.key if stream.end is End.PHONE else b"",
             )
         )
@@ -293,11 +294,13 @@ class Room:
         if not (due or self._commands or place.submitted):
             self._stop_timer()
             self._closed(self)
-        elif due and (self._timer is None or min(due) < self._timer_ms):
-            self._stop_timer()
-            self._timer_ms = min(due)
-            delay = max(0, self._timer_ms - place.now()) / 1_000
-            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+        elif due:
+            now = place.now()
+            when_ms = together_ms(min(due), now_ms=now)
+            if self._timer is None or when_ms < self._timer_ms:
+                self._stop_timer()
+                self._timer_ms = when_ms
+                self._timer = asyncio.get_running_loop().call_later(max(0, when_ms - now) / 1_000, self._tick)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -98,6 +98,8 @@ class Writer:
         # Of the transaction under way.
         self._changed: set[_Thread] = set()
         self._too_long: set[_Thread] = set()
+        # Posts that wait since then, and are no rows yet: most have their verdict before its end.
+        self._fresh: dict[tuple[int, MessageId], Decide] = {}
         self._apply: dict[type[Op], Callable[[Any], Done]] = {
             Decide: self._decide,
             Keep: self._keep,
@@ -159,6 +161,7 @@ class Writer:
             self._known.clear()
         try:
             results = [self._apply[type(op)](op) for op in ops]
+            self._write_fresh()
             self._write_heads()
         except Exception as failure:
             # Whatever it is, whoever writes must live on, and nobody may take the ops for stored.
@@ -170,6 +173,7 @@ class Writer:
         self._known.clear()
         self._changed.clear()
         self._too_long.clear()
+        self._fresh.clear()
         if self._db.in_transaction:
             with contextlib.suppress(
                 sqlite3.Error
@@ -192,6 +196,15 @@ class Writer:
             if found is not None:
                 thread = self._known[pair_id] = _Thread(*found)
         return thread
+
+    def _write_fresh(self) -> None:
+        for (key, message_id), op in self._fresh.items():
+            self._db.execute(
+                "INSERT INTO pending (pairing, message_id, task_id, sealed, arrived_ms, valid_for_ms)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (key, message_id, op.task_id, op.sealed, op.now_ms, op.valid_for_ms),
+            )
+        self._fresh.clear()
 
     def _write_heads(self) -> None:
         for thread in self._changed:
@@ -228,23 +241,17 @@ class Writer:
 
     def _decide(self, op: Decide) -> Done:
         thread = self._thread(op.pair_id)
-        pending = self._db.execute(
-            "SELECT task_id, arrived_ms FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, op.message_id)
-        ).fetchone()
+        pending = self._pending(thread, op.message_id)
         old = None if pending is not None else self._find(thread, End.PHONE, op.message_id)
         known = Status.UNKNOWN if old is None else _STATUS[old.kind]
         status = known if pending is None else Status.PENDING
         step = verdict.STEPS[status, op.event]
-        task_id = op.task_id if pending is None else TaskId(pending[0])
+        task_id = op.task_id if pending is None else pending[0]
         if step.effect is Effect.PEND:
-            self._db.execute(
-                "INSERT INTO pending (pairing, message_id, task_id, sealed, arrived_ms, valid_for_ms)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (thread.key, op.message_id, task_id, op.sealed, op.now_ms, op.valid_for_ms),
-            )
+            self._fresh[thread.key, op.message_id] = op
         if step.effect not in {Effect.ACCEPT, Effect.REFUSE}:
             return Done(step.effect, step.status, old)
-        if pending is not None:
+        if pending is not None and self._fresh.pop((thread.key, op.message_id), None) is None:
             self._db.execute("DELETE FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, op.message_id))
         accepted = step.effect is Effect.ACCEPT
         row = Row(
@@ -262,6 +269,16 @@ class Writer:
         if not task_open:  # else: a steer, a cancel or an answer, which is no task
             self._report(op.pair_id, task_id, posted_ms, reason=row.reason, accepted=accepted)
         return Done(step.effect, step.status, row, task_open=task_open, to_report=not task_open)
+
+    def _pending(self, thread: _Thread, message_id: MessageId) -> tuple[TaskId, int] | None:
+        """Find a command that waits: its task, and when it came."""
+        fresh = self._fresh.get((thread.key, message_id))
+        if fresh is not None:
+            return fresh.task_id, fresh.now_ms
+        found = self._db.execute(
+            "SELECT task_id, arrived_ms FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, message_id)
+        ).fetchone()
+        return None if found is None else (TaskId(found[0]), found[1])
 
     def _go(self, thread: _Thread, row: Row, posted_ms: int, *, accepted: bool) -> bool:
         """Note that a task has its go; say whether it had one before (a steer, a cancel, an answer)."""
@@ -401,6 +418,7 @@ class Writer:
         )
 
     def _note(self, op: Note) -> Done:
+        self._write_fresh()
         # Whatever else is known of the task has been reported, or will be, and says more.
         known = self._db.execute(
             "SELECT 1 FROM pairing p WHERE p.pair_id = :pair AND ("
@@ -436,6 +454,7 @@ class Writer:
         return Done(Effect.NOTHING, owed_call=owed)
 
     def _erase(self, op: Erase) -> Done:
+        self._write_fresh()
         thread = self._thread(op.pair_id)
         key = thread.key
         unended = self._db.execute(

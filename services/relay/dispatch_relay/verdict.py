@@ -60,8 +60,9 @@ _S, _E, _D = Status, Event, Effect
 STEPS: dict[tuple[Status, Event], Step] = {
     (_S.UNKNOWN, _E.POSTED): Step(_S.PENDING, _D.PEND),
     (_S.UNKNOWN, _E.POSTED_IN_VAIN): Step(_S.REFUSED, _D.REFUSE),
-    (_S.UNKNOWN, _E.TAKEN): Step(_S.UNKNOWN, _D.WITHDRAW),
-    (_S.UNKNOWN, _E.TAKEN_TOO_LATE): Step(_S.UNKNOWN, _D.WITHDRAW),
+    # It was handed over and never stored: should it be posted again, the host has it already, and must not have dropped it.
+    (_S.UNKNOWN, _E.TAKEN): Step(_S.UNKNOWN, _D.NOTHING),
+    (_S.UNKNOWN, _E.TAKEN_TOO_LATE): Step(_S.UNKNOWN, _D.NOTHING),
     (_S.UNKNOWN, _E.DECLINED): Step(_S.UNKNOWN, _D.NOTHING),
     (_S.UNKNOWN, _E.GIVEN_UP): Step(_S.UNKNOWN, _D.NOTHING),
     (_S.PENDING, _E.POSTED): Step(_S.PENDING, _D.HAND_OVER_AGAIN),

@@ -130,6 +130,14 @@ class CommitPoint(RuleBasedStateMachine):
     def the_timer_fires(self, data: st.DataObject) -> None:
         self.relay.decide(data.draw(st.sampled_from(sorted(self.relay.overdue))), verdict.Event.GIVEN_UP)
 
+    @rule()
+    def the_relay_writes_what_it_held(self) -> None:
+        self.relay.write_held()
+
+    @rule()
+    def the_relay_can_not_write_what_it_held(self) -> None:
+        self.relay.fail_to_write()
+
     # ---- what must hold
 
     @invariant()
@@ -173,6 +181,7 @@ class CommitPoint(RuleBasedStateMachine):
             self.phone.post(message)
         while self._anything_moves():
             pass
+        self.relay.write_held()
         for message in self.relay.pending():
             self.relay.decide(message, verdict.Event.GIVEN_UP)
         while self._anything_moves():
@@ -211,3 +220,21 @@ CommitPoint.TestCase.settings = settings(
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
 TestCommitPoint = CommitPoint.TestCase
+
+
+def test_takes_of_posts_that_could_not_be_stored_withdraw_nothing_that_is_accepted_later() -> None:
+    """One Take comes while nothing is stored, the next when the post has come again: found by thinking, not by chance."""
+    world = CommitPoint()
+    world.the_phone_posts()
+    for _ in range(2):
+        world.the_relay_reads_the_phone()
+        world.the_relay_can_not_write_what_it_held()
+        world.the_host_reads(willing=True)
+        world.phone.post("m1")
+    world.the_relay_reads_the_host()
+    world.the_relay_reads_the_phone()
+    world.the_relay_reads_the_host()
+    world.the_relay_writes_to_the_host()
+    world.all_goes_well_for_a_while(4)
+    assert world.host.runs == {"m1": 1}
+    world.nothing_accepted_is_withdrawn()
