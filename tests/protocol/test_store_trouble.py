@@ -64,17 +64,37 @@ async def test_a_take_of_what_was_never_stored_has_no_answer_and_the_post_is_wel
     assert not host.all("withdrawn")
 
 
-async def test_a_relay_that_dies_before_it_stored_what_it_handed_over_gets_it_again(calm_relay: Relay) -> None:
+async def test_a_phone_that_comes_again_before_its_post_is_stored_is_told_that_it_waits_and_then_its_fate(
+    calm_relay: Relay,
+) -> None:
+    """Told of none it would take it for never stored, and give it up or send it anew, while the host is about to run it."""
     pair = calm_relay.pair()
     host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
     with locked(calm_relay):
         command = await phone.post(b"do it")
         await host.got("handover")
         again = await calm_relay.attach(pair.phone)
-        assert not again.all("opened")[0].pending_message_ids  # it may be lost: the phone is to post it again
+        assert list(again.all("opened")[0].pending_message_ids) == [command]
+        assert (await again.refusal(command)).reason == Reason.REASON_STORE_FAILED  # not by the stream that is over
+
+    other = await again.post(b"and that")
+    await host.got("handover", lambda one: one.message_id == other)
+    newest = await calm_relay.attach(pair.phone)
+    await host.say(take=pb.Take(message_id=other))
+    await newest.receipt(other)
+    assert list(newest.all("opened")[0].pending_message_ids) in ([other], [])
+
+
+async def test_a_relay_that_dies_before_it_stored_what_it_handed_over_gets_it_again(calm_relay: Relay) -> None:
+    pair = calm_relay.pair()
+    host, phone = await calm_relay.attach(pair.host), await calm_relay.attach(pair.phone)
+    with locked(calm_relay):
+        command = await phone.post(b"do it")
+        await host.got("handover")
         await calm_relay.stop()
     await calm_relay.start()
     phone, host = await calm_relay.attach(pair.phone), await calm_relay.attach(pair.host)
+    assert not phone.all("opened")[0].pending_message_ids  # nor is there a row: the phone is to post it again
     await phone.post(b"do it")
     await host.got("handover", lambda one: one.message_id == command)
     await host.say(take=pb.Take(message_id=command))

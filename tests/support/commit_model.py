@@ -120,10 +120,12 @@ class Relay:
         for message in self.pending():
             line.down.append(("handover", message, 0))
 
-    def attach_phone(self, line: Line, resume_after: int) -> None:
+    def attach_phone(self, line: Line, resume_after: int) -> set[str]:
+        """Open a stream; gives what the phone knows of then: rows, and what its opening says to wait."""
         if self.phone_line is not None:
             self.phone_line.relay_open = False
         self.phone_line, line.cursor = line, resume_after
+        return {row.message for row in self.rows} | {*self.pending()} | {message for message, _ in self.held}
 
     def lose_host(self, event: presence.Event) -> None:
         if self.host_line is not None:
@@ -194,8 +196,10 @@ class Phone:
     resume_after: int = 0
     line: Line | None = None
     seen: list[int] = field(default_factory=list)
+    given_up: set[str] = field(default_factory=set)  # for never stored: neither a row nor among those that wait
 
     def post(self, message: str) -> None:
+        self.given_up.discard(message)
         if message not in self.outbox:
             self.outbox.append(message)
         if self.line is not None:

@@ -182,10 +182,10 @@ class Intake:
                 )
             )
         except errors.StoreFailed:
-            del common.undecided.deadlines_ms[message]
+            common.undecided.deadlines_ms.pop(message, None)
             raise
         if reason is not None:
-            del common.undecided.deadlines_ms[message]
+            common.undecided.deadlines_ms.pop(message, None)
         return reason
 
     async def go(self, word: Word) -> None:

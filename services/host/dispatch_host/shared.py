@@ -39,8 +39,10 @@ class Undecided:
     deadlines_ms: dict[MessageId, int] = field(default_factory=dict)  # on the boot clock
 
     def count(self, now_ms: int) -> int:
-        """Count those that may still become waiting tasks."""
-        return sum(deadline >= now_ms for deadline in self.deadlines_ms.values())
+        """Count those that may still become waiting tasks. The others are forgotten: their go, should it come, is too late."""
+        for message_id in [known for known, deadline_ms in self.deadlines_ms.items() if deadline_ms < now_ms]:
+            del self.deadlines_ms[message_id]
+        return len(self.deadlines_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ along with the host's word about it, or in a moment. docs/protocol.md "Commands 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,8 +33,8 @@ _log = get_logger()
 MOST_UNNOTED = 64
 """Refusals that the history of one pairing may have to wait for; more are refused all the same."""
 
-MOST_OVER = 16
-"""Verdicts of one pairing that are remembered here: what is posted again right behind its own is not handed over again."""
+MOST_ANSWERED = 16
+"""Verdicts of one pairing that are remembered: a post that comes again right behind its own is not handed over again."""
 
 EndStream = Callable[[Stream, errors.DispatchError], None]
 """Ends a stream with the error."""
@@ -47,7 +47,8 @@ class _Waiting:
     command: Pending
     posted_ms: int
     deadline_ms: int
-    stored: bool = False  # else it is handed over at most, and gone should this process end
+    stored: bool = False  # else it is in this process only
+    postings: int = 1  # of it, on their way to the log
     judged_ms: int | None = None  # since when it is refused, and the log is to confirm it
     owed: bool = False  # that takes too long, and the phone has been let know that nobody knows
     handed_to: Stream | None = None  # the host's stream that has it
@@ -62,7 +63,7 @@ class Commands:
         self._end = end
         self._unnoted: dict[TaskId, Note] = {}  # refused at the door by a store that can't even write that
         self._waiting: dict[MessageId, _Waiting] = {}
-        self._over: list[MessageId] = []  # have their verdict; the newest of them
+        self._answered: list[MessageId] = []  # the newest verdicts
         now, wall, most = place.now(), place.wall(), place.tools.settings.valid_for_ms
         for command in pending:
             # The clock may have been set meanwhile; a command never gets more time by that.
@@ -78,9 +79,8 @@ class Commands:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def stored(self) -> list[MessageId]:
-        """List those that need not be posted again: they wait for their verdict, whatever becomes of this process."""
-        return [message_id for message_id, waiting in self._waiting.items() if waiting.stored]
+    def __iter__(self) -> Iterator[MessageId]:
+        return iter(self._waiting)
 
     def due_ms(self) -> list[int]:
         """Say when waiting ends for each that waits: for a verdict, and for the log to confirm it."""
@@ -108,12 +108,7 @@ class Commands:
             valid_for_ms=min(post.valid_for_ms or most, most),
             reason=host.cause,
         )
-        ahead = False
-        if op.event is Event.POSTED and op.message_id not in self._waiting and op.message_id not in self._over:
-            waiting = self._wait(op, place.now())
-            self._hand_over(op.message_id)
-            ahead = waiting.handed_to is not None
-        self._submit(op, stream, ahead=ahead)
+        self._submit(op, stream, ahead=self._expect(op))
 
     def take(self, stream: Stream, take: pb.Take) -> None:
         """The host has journalled a command."""
@@ -157,6 +152,33 @@ class Commands:
         self._place.tools.metrics.pending.dec(len(self._waiting))
         self._waiting.clear()
 
+    # ---- what waits
+
+    def _expect(self, op: Decide) -> bool:
+        """Let a post wait while it is being stored, and hand it over; say whether the host has it ahead of the log."""
+        waiting, host = self._waiting.get(op.message_id), self._place.streams.get(End.HOST)
+        if waiting is not None:
+            waiting.postings += 1
+            return False
+        if op.event is not Event.POSTED or op.message_id in self._answered:
+            return False
+        self._add(op, self._place.now())
+        # Else what is posted again and again, and answered from the log, would fill the queue of a host that does not read.
+        return host is not None and host.keeps_up and self._hand_over(op.message_id)
+
+    def _add(self, op: Decide, posted_ms: int) -> _Waiting:
+        command = Pending(op.message_id, op.task_id, op.sealed, op.now_ms, op.valid_for_ms)
+        waiting = _Waiting(command, posted_ms, deadline_ms=posted_ms + op.valid_for_ms)
+        self._waiting[op.message_id] = waiting
+        self._place.tools.metrics.pending.inc()
+        return waiting
+
+    def _remove(self, message_id: MessageId) -> _Waiting | None:
+        waiting = self._waiting.pop(message_id, None)
+        if waiting is not None:
+            self._place.tools.metrics.pending.dec()
+        return waiting
+
     # ---- asking the log
 
     def _judge(
@@ -189,7 +211,7 @@ class Commands:
                 self._judge(message_id, Event.GIVEN_UP, reason)
 
     def _submit(self, op: Decide, stream: Stream | None, *, ahead: bool = False) -> None:
-        """Ask; what was handed over ahead is written with the host's word about it, or in a moment."""
+        """Ask. `ahead`: the host has it already, so nobody waits for this."""
         if stream is not None:
             stream.submitted()
         write = self._place.submit_with_the_next if ahead else self._place.submit
@@ -211,7 +233,7 @@ class Commands:
             case Effect.ACCEPT | Effect.REFUSE if result.row is not None:
                 self._verdict(result.row, result, asked_ms)
             case Effect.ANSWER_AGAIN if result.row is not None and stream is not None:
-                self._drop_unstored(op.message_id)
+                self._remove(op.message_id)  # it was let wait for nothing: it had its verdict
                 self._place.answer_again(result.row, stream)
             case Effect.WITHDRAW if stream is not None:
                 stream.say(frames.withdrawn(op.message_id))
@@ -220,22 +242,39 @@ class Commands:
 
     def _undecided(self, op: Decide, stream: Stream | None) -> None:
         """The log could not store it, so nothing has happened."""
-        self._drop_unstored(op.message_id)
-        place, waiting = self._place, self._waiting.get(op.message_id)
         if op.event in {Event.POSTED, Event.POSTED_IN_VAIN}:
-            # If an earlier posting of the same id waits, that one is answered, when there is an answer.
-            if waiting is None and stream is not None:
-                place.refuse_at_the_door(stream, op.message_id, errors.StoreFailed(retry_after_ms=RETRY_STORE_MS))
-                self._note(op)
-            elif waiting is not None and waiting.owed:
-                self._owe(waiting, again=True)
+            self._not_stored(op, stream)
         elif op.event is Event.TAKEN:
             # As if it had not come: the command waits, its time runs on, and who posts it again has it handed over again.
-            if waiting is not None:
+            if (waiting := self._waiting.get(op.message_id)) is not None:
                 waiting.handed_to = None
         else:
             # Decided but not durable: nobody hears of it until it is.
-            self._later(partial(self._submit, op, stream))
+            self._later(partial(self._judge_again, op, stream))
+
+    def _judge_again(self, op: Decide, stream: Stream | None) -> None:
+        """Ask once more, if it still waits and is judged: it may have been told as never stored, and be posted anew."""
+        waiting = self._waiting.get(op.message_id)
+        if waiting is not None and waiting.judged_ms is not None:
+            self._submit(op, stream)
+
+    def _not_stored(self, op: Decide, stream: Stream | None) -> None:
+        """A posting could not be stored. Its host may have it and is not told: it may be posted again."""
+        waiting = self._waiting.get(op.message_id)
+        if waiting is not None:
+            waiting.postings -= 1
+            if waiting.stored or waiting.postings:
+                # Another posting of it waits, or is on its way: that one is answered, when there is an answer.
+                if waiting.owed:
+                    self._owe(waiting, again=True)
+                return
+            self._remove(op.message_id)
+        if stream is not None:
+            # By the phone's newest stream, whose opening may have said that it waits.
+            told = self._place.streams.get(End.PHONE, stream)
+            no = errors.StoreFailed(retry_after_ms=RETRY_STORE_MS)
+            self._place.refuse_at_the_door(told, op.message_id, no)
+            self._note(op)
 
     def _later(self, ask: Callable[[], None]) -> None:
         """Ask the log again in a moment; until then there is something left to do here."""
@@ -243,6 +282,7 @@ class Commands:
         def again() -> None:
             self._place.submitted -= 1
             ask()
+            self._place.moved()
 
         self._place.submitted += 1
         asyncio.get_running_loop().call_later(RETRY_STORE_MS / 1_000, again)
@@ -279,34 +319,16 @@ class Commands:
         self._unnoted.pop(note.task_id, None)
         self._note_next()
 
-    def _wait(self, op: Decide, posted_ms: int) -> _Waiting:
-        command = Pending(op.message_id, op.task_id, op.sealed, op.now_ms, op.valid_for_ms)
-        waiting = _Waiting(command, posted_ms, deadline_ms=posted_ms + op.valid_for_ms)
-        self._waiting[op.message_id] = waiting
-        self._place.tools.metrics.pending.inc()
-        return waiting
-
-    def _waits_no_more(self, message_id: MessageId) -> _Waiting | None:
-        waiting = self._waiting.pop(message_id, None)
-        if waiting is not None:
-            self._place.tools.metrics.pending.dec()
-        return waiting
-
-    def _drop_unstored(self, message_id: MessageId) -> None:
-        """Let a command be that was handed over ahead and is not stored. Its host is not told: it may be posted again."""
-        waiting = self._waiting.get(message_id)
-        if waiting is not None and not waiting.stored:
-            self._waits_no_more(message_id)
-
     def _pend(self, op: Decide, stream: Stream | None, posted_ms: int) -> None:
         place = self._place
-        waiting = self._waiting.get(op.message_id) or self._wait(op, posted_ms)
+        # None when it was posted before and had a verdict, of which the log knows nothing any more.
+        waiting = self._waiting.get(op.message_id) or self._add(op, posted_ms)
         waiting.stored = True
         if waiting.judged_ms is not None:
-            return
+            return  # the log has that next
         if place.over is not None:
             # The pairing ended while we wrote, and the entry went with all the rest.
-            self._waits_no_more(op.message_id)
+            self._remove(op.message_id)
             if stream is not None:
                 place.refuse_at_the_door(stream, op.message_id, place.over)
             return
@@ -316,11 +338,12 @@ class Commands:
         else:
             self._hand_over(op.message_id)
 
-    def _hand_over(self, message_id: MessageId) -> None:
+    def _hand_over(self, message_id: MessageId) -> bool:
+        """Give it to the host that is there, once a stream, and let the phone know when it is stored; say if the host has it."""
         place = self._place
         waiting, host = self._waiting.get(message_id), place.streams.get(End.HOST)
         if waiting is None or host is None or place.presence[End.HOST].standing is not Standing.REACHABLE:
-            return
+            return False
         left_ms = waiting.deadline_ms - place.now()
         if left_ms > 0 and waiting.judged_ms is None:
             if waiting.handed_to is not host:
@@ -332,11 +355,12 @@ class Commands:
             phone = place.streams.get(End.PHONE)
             if phone is not None and waiting.stored:
                 phone.mention(frames.handed_over(message_id))  # mostly the verdict comes right behind it
+        return waiting.handed_to is host
 
     def _verdict(self, row: Row, result: Done, asked_ms: int) -> None:
         place, metrics = self._place, self._place.tools.metrics
-        waiting = self._waits_no_more(row.message_id)
-        self._over = [*self._over[1 - MOST_OVER :], row.message_id]
+        waiting = self._remove(row.message_id)
+        self._answered = [*self._answered[1 - MOST_ANSWERED :], row.message_id]
         accepted = result.effect is Effect.ACCEPT
         posted_ms = asked_ms if waiting is None else waiting.posted_ms
         metrics.verdict(accepted=accepted, seconds=(place.now() - posted_ms) / 1_000)

@@ -9,12 +9,12 @@ TOGETHER_MS = 100
 """Silent hosts whose time comes close together are asked together: waking up costs the relay more than asking."""
 
 SOON_MS = 10_000
-"""Behind this a person may wait: what is due sooner is done when it is due."""
+"""A person may wait for what is due sooner: it is done at its time."""
 
 
 def together_ms(due_ms: int, *, now_ms: int) -> int:
     """Say when to do what is due: where that is far off a little later, at a moment that all pairings share."""
-    return due_ms if due_ms - now_ms < SOON_MS else -(-due_ms // TOGETHER_MS) * TOGETHER_MS
+    return due_ms if due_ms - now_ms <= SOON_MS else -(-due_ms // TOGETHER_MS) * TOGETHER_MS
 
 
 class Lease:

@@ -63,7 +63,7 @@ class Place:
         # Fixed after __init__.
         self.pair_id = pair_id
         self.tools = tools
-        self._moved = moved  # called when the log has told something
+        self.moved = moved  # called when the log has told something, and when it is asked nothing more
         self._lost = lost  # called when it has told that the seat is another's
         # Written by room.
         self.streams: dict[End, Stream] = {}
@@ -80,7 +80,7 @@ class Place:
         self.submitted = 0  # ops that the log has not told of yet
         self._held: list[tuple[Op, Then]] = []  # that go with the next, or in a moment
         self._company: asyncio.TimerHandle | None = None
-        self._moving = False  # `moved` is called in this turn of the loop
+        self._move_due = False  # `moved` is about to be called
 
     def now(self) -> int:
         """Ms on the steady clock: for every wait."""
@@ -104,7 +104,7 @@ class Place:
         self.tools.log.submit(op, partial(self._told, then))
 
     def submit_with_the_next(self, op: Op, then: Callable[[Done | Failed], None]) -> None:
-        """Write an op that nobody waits for: with the next of this pairing, or in a moment. In order all the same."""
+        """Write an op that can wait for the next of this pairing: with that, or in a moment. In order all the same."""
         if self.lost:
             return
         self.submitted += 1
@@ -134,14 +134,14 @@ class Place:
         elif result.to_report:
             self.tools.report()
         then(result)
-        if not self._moving:
+        if not self._move_due:
             # Once for all that one commit has told.
-            self._moving = True
+            self._move_due = True
             asyncio.get_running_loop().call_soon(self._move)
 
     def _move(self) -> None:
-        self._moving = False
-        self._moved()
+        self._move_due = False
+        self.moved()
 
     async def rows(self, after_seq: int) -> Sequence[Row]:
         """Read rows that are no longer in memory. Raises errors.StoreFailed."""

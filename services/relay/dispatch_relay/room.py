@@ -141,7 +141,7 @@ class Room:
                 head_seq=place.tail.head_seq,
                 oldest_seq=place.oldest_seq,
                 settings=place.tools.settings,
-                pending=self._commands.stored() if stream.end is End.PHONE else [],
+                pending=list(self._commands) if stream.end is End.PHONE else [],
                 push_key=place.tools.push.key if stream.end is End.PHONE else b"",
             )
         )

@@ -98,8 +98,8 @@ class Writer:
         # Of the transaction under way.
         self._changed: set[_Thread] = set()
         self._too_long: set[_Thread] = set()
-        # Posts that wait since then, and are no rows yet: most have their verdict before its end.
-        self._fresh: dict[tuple[int, MessageId], Decide] = {}
+        # Commands that came in it; written at its end if they still wait: most have their verdict by then.
+        self._pend: dict[tuple[int, MessageId], Decide] = {}
         self._apply: dict[type[Op], Callable[[Any], Done]] = {
             Decide: self._decide,
             Keep: self._keep,
@@ -161,7 +161,7 @@ class Writer:
             self._known.clear()
         try:
             results = [self._apply[type(op)](op) for op in ops]
-            self._write_fresh()
+            self._write_pend()
             self._write_heads()
         except Exception as failure:
             # Whatever it is, whoever writes must live on, and nobody may take the ops for stored.
@@ -173,7 +173,7 @@ class Writer:
         self._known.clear()
         self._changed.clear()
         self._too_long.clear()
-        self._fresh.clear()
+        self._pend.clear()
         if self._db.in_transaction:
             with contextlib.suppress(
                 sqlite3.Error
@@ -197,14 +197,14 @@ class Writer:
                 thread = self._known[pair_id] = _Thread(*found)
         return thread
 
-    def _write_fresh(self) -> None:
-        for (key, message_id), op in self._fresh.items():
+    def _write_pend(self) -> None:
+        for (key, message_id), op in self._pend.items():
             self._db.execute(
                 "INSERT INTO pending (pairing, message_id, task_id, sealed, arrived_ms, valid_for_ms)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
                 (key, message_id, op.task_id, op.sealed, op.now_ms, op.valid_for_ms),
             )
-        self._fresh.clear()
+        self._pend.clear()
 
     def _write_heads(self) -> None:
         for thread in self._changed:
@@ -248,10 +248,10 @@ class Writer:
         step = verdict.STEPS[status, op.event]
         task_id = op.task_id if pending is None else pending[0]
         if step.effect is Effect.PEND:
-            self._fresh[thread.key, op.message_id] = op
+            self._pend[thread.key, op.message_id] = op
         if step.effect not in {Effect.ACCEPT, Effect.REFUSE}:
             return Done(step.effect, step.status, old)
-        if pending is not None and self._fresh.pop((thread.key, op.message_id), None) is None:
+        if pending is not None and self._pend.pop((thread.key, op.message_id), None) is None:
             self._db.execute("DELETE FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, op.message_id))
         accepted = step.effect is Effect.ACCEPT
         row = Row(
@@ -272,9 +272,9 @@ class Writer:
 
     def _pending(self, thread: _Thread, message_id: MessageId) -> tuple[TaskId, int] | None:
         """Find a command that waits: its task, and when it came."""
-        fresh = self._fresh.get((thread.key, message_id))
-        if fresh is not None:
-            return fresh.task_id, fresh.now_ms
+        op = self._pend.get((thread.key, message_id))
+        if op is not None:
+            return op.task_id, op.now_ms
         found = self._db.execute(
             "SELECT task_id, arrived_ms FROM pending WHERE pairing = ? AND message_id = ?", (thread.key, message_id)
         ).fetchone()
@@ -418,7 +418,7 @@ class Writer:
         )
 
     def _note(self, op: Note) -> Done:
-        self._write_fresh()
+        self._write_pend()  # the table is asked
         # Whatever else is known of the task has been reported, or will be, and says more.
         known = self._db.execute(
             "SELECT 1 FROM pairing p WHERE p.pair_id = :pair AND ("
@@ -454,7 +454,7 @@ class Writer:
         return Done(Effect.NOTHING, owed_call=owed)
 
     def _erase(self, op: Erase) -> Done:
-        self._write_fresh()
+        self._write_pend()  # the table is emptied
         thread = self._thread(op.pair_id)
         key = thread.key
         unended = self._db.execute(

@@ -118,6 +118,11 @@ class Stream:
         self._wake()
         return True
 
+    @property
+    def keeps_up(self) -> bool:
+        """Say whether the device reads what it is told, or has not been told much."""
+        return self._control_bytes < self._queue_bytes
+
     def mention(self, frame: bytes) -> None:
         """Queue a control frame that is in no hurry."""
         self._unhurried.append(frame)
@@ -169,7 +174,7 @@ class Stream:
         self._settle()
 
     def _settle(self) -> None:
-        if (self._in_flight < MOST_IN_FLIGHT and self._control_bytes < self._queue_bytes) or self.ended.done():
+        if (self._in_flight < MOST_IN_FLIGHT and self.keeps_up) or self.ended.done():
             if self._calm is not None:
                 self._calm.set()
                 self._calm = None

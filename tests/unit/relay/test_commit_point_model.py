@@ -38,7 +38,8 @@ class CommitPoint(RuleBasedStateMachine):
         if self.phone.line is not None:
             self.phone.line.device_open = False
         self.phone.line = Line()
-        self.relay.attach_phone(self.phone.line, self.phone.resume_after)
+        known = self.relay.attach_phone(self.phone.line, self.phone.resume_after)
+        self.phone.given_up |= {*self.phone.outbox} - known
 
     @rule()
     def the_host_attaches(self) -> None:
@@ -156,6 +157,10 @@ class CommitPoint(RuleBasedStateMachine):
         assert not accepted & self.host.withdrawn
 
     @invariant()
+    def nothing_is_accepted_that_its_phone_takes_for_never_stored(self) -> None:
+        assert not {row.message for row in self.relay.rows if row.accepted} & self.phone.given_up
+
+    @invariant()
     def nothing_runs_twice(self) -> None:
         assert all(count == 1 for count in self.host.runs.values())
 
@@ -238,3 +243,13 @@ def test_takes_of_posts_that_could_not_be_stored_withdraw_nothing_that_is_accept
     world.all_goes_well_for_a_while(4)
     assert world.host.runs == {"m1": 1}
     world.nothing_accepted_is_withdrawn()
+
+
+def test_a_phone_that_comes_again_while_its_post_is_being_stored_does_not_take_it_for_lost() -> None:
+    world = CommitPoint()
+    world.the_phone_posts()
+    world.the_relay_reads_the_phone()
+    world.the_phone_attaches()
+    world.all_goes_well_for_a_while(4)
+    assert world.host.runs == {"m1": 1}
+    world.nothing_is_accepted_that_its_phone_takes_for_never_stored()

@@ -695,7 +695,7 @@ Global___Live: _TypeAlias = Live  # noqa: Y015
 
 @_typing.final
 class Take(_message.Message):
-    """Take says that the host has journalled a command that was handed over. Repeating it is safe."""
+    """Take says that the host has journalled a command that was handed over. Repeating it is safe. It is not answered where the relay does not know the command."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -854,7 +854,7 @@ Global___Pong: _TypeAlias = Pong  # noqa: Y015
 
 @_typing.final
 class Handover(_message.Message):
-    """Handover gives the host a command that waits for its word. The host journals it and answers Take, or Decline. It must not start it."""
+    """Handover gives the host a command that waits for its word, and may not be stored yet. The host journals it and answers Take, or Decline. It must not start it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -888,7 +888,7 @@ Global___Handover: _TypeAlias = Handover  # noqa: Y015
 
 @_typing.final
 class HandedOver(_message.Message):
-    """HandedOver tells the phone that its command was given to the host's stream. Not yet a promise."""
+    """HandedOver tells the phone that its command is stored and was given to the host's stream. Not yet a promise."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -630,7 +630,7 @@ export const LiveSchema: GenMessage<Live> = /*@__PURE__*/
   messageDesc(file_dispatch_api_relay_v1_relay, 11);
 
 /**
- * Take says that the host has journalled a command that was handed over. Repeating it is safe.
+ * Take says that the host has journalled a command that was handed over. Repeating it is safe. It is not answered where the relay does not know the command.
  *
  * @generated from message dispatch.api.relay.v1.Take
  */
@@ -786,7 +786,7 @@ export const PongSchema: GenMessage<Pong> = /*@__PURE__*/
   messageDesc(file_dispatch_api_relay_v1_relay, 18);
 
 /**
- * Handover gives the host a command that waits for its word. The host journals it and answers Take, or Decline. It must not start it.
+ * Handover gives the host a command that waits for its word, and may not be stored yet. The host journals it and answers Take, or Decline. It must not start it.
  *
  * @generated from message dispatch.api.relay.v1.Handover
  */
@@ -828,7 +828,7 @@ export const HandoverSchema: GenMessage<Handover> = /*@__PURE__*/
   messageDesc(file_dispatch_api_relay_v1_relay, 19);
 
 /**
- * HandedOver tells the phone that its command was given to the host's stream. Not yet a promise.
+ * HandedOver tells the phone that its command is stored and was given to the host's stream. Not yet a promise.
  *
  * @generated from message dispatch.api.relay.v1.HandedOver
  */
