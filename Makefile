@@ -178,6 +178,10 @@ bench: $(VENV)/.bench $(SOCKET_IO)/node_modules/.installed ## What a message cos
 bench-full: $(VENV)/.bench $(SOCKET_IO)/node_modules/.installed ## The same in long rounds, and a relay that holds 500 and 1000 pairs
 	@$(COSTS) --full
 
+.PHONY: bench-stands
+bench-stands: dev ## Write "Where it stands" of docs/benchmarks.md from the JSON of runs: RUNS='out/bench/costs.json'
+	@$(BIN)/python -m bench.costs.stands $(or $(RUNS),out/bench/costs.json) docs/benchmarks
+
 GROWTH := docs/growth
 
 .PHONY: bench-growth

@@ -25,6 +25,9 @@ from bench.costs.measurements import FULL, MEASUREMENTS, QUICK, CostPlan, Measur
 from bench.costs.report import report
 from bench.costs.result import Ran, Result
 from bench.costs.rounds import Rounds
+from bench.costs.targets import Judged
+from bench.growth.figures import Growth
+from bench.growth.targets import judged
 from bench.pairs import LoadFailed
 from bench.subjects.listing import SUBJECTS
 from bench.subjects.subject import Lost
@@ -36,6 +39,8 @@ STOPPED = 130
 """The exit code of what was stopped by a signal."""
 HOLDER = "relay"
 """Who holds pairs alone."""
+GROWN = Path(__file__).resolve().parents[1] / "docs" / "growth" / "figures.json"
+"""What `make bench-growth` measured last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +103,8 @@ def read(words: Sequence[str]) -> Order:
 
 
 async def carry_out(order: Order) -> Result:
-    """Measure everything."""
+    """Measure everything. Raises ValueError for figures of growth that can't be read."""
+    of_growth = grown(GROWN)
     about = computer()
     rounds = Rounds([SUBJECTS[name]() for name in order.subjects], order.plan, say=_say)
     ran = await rounds.run(order.measurements)
@@ -119,6 +125,7 @@ async def carry_out(order: Order) -> Result:
         measurements=names,
         trials=tried,
         readings=readings,
+        of_growth=of_growth,
     )
 
 
@@ -128,6 +135,11 @@ async def _until_stopped(order: Order) -> Result:
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await carry_out(order)
+
+
+def grown(figures: Path) -> Sequence[Judged]:
+    """Give what `make bench-growth` measured last: targets of which none was measured where it never ran. Raises ValueError."""
+    return judged(Growth.read(json.loads(figures.read_text())) if figures.exists() else Growth())
 
 
 def _failed(ran: Ran, why: str) -> Ran:

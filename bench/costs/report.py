@@ -30,7 +30,7 @@ def report(result: Result) -> str:
     silent = [f"{one.name:16}{one.why}" for one in (*result.subjects, *result.trials) if one.why]
     if silent:
         parts.append("\n".join(["did not run, or not to the end", *silent]))
-    parts.append("\n".join(["targets", *(_judged(one) for one in result.judged())]))
+    parts.append("\n".join(["targets", *(_judged(one) for one in (*result.judged(), *result.of_growth))]))
     return "\n\n".join(parts)
 
 

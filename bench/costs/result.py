@@ -40,6 +40,8 @@ class Result:
     """Names of those that were asked for, in order."""
     trials: Sequence[Ran] = field(default=())
     readings: Sequence[Reading] = field(default=())
+    of_growth: Sequence[Judged] = field(default=())
+    """Targets of another run, which this one only shows."""
 
     def ratios(self) -> list[Ratio]:
         """Give every figure of every subject against bare."""
@@ -74,17 +76,7 @@ class Result:
             "ratios": [asdict(one) for one in self.ratios()],
             "trials": {one.name: _fared(one) for one in self.trials},
             "readings": [asdict(one) for one in self.readings],
-            "targets": [
-                {
-                    "what": one.target.what,
-                    "must": one.target.must,
-                    "aim": one.target.aim,
-                    "value": one.value,
-                    "verdict": one.verdict.value,
-                    "why": one.why,
-                }
-                for one in self.judged()
-            ],
+            "targets": [one.told() for one in (*self.judged(), *self.of_growth)],
         }
 
 

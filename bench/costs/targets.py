@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from bench.costs.figure import Figure
 from bench.costs.measurements import CROWD, HUNDRED, ONE_PAIR, held
@@ -20,6 +21,8 @@ class Verdict(Enum):
 
     AIM = "aim"
     PASS = "pass"  # noqa: S105 -- a verdict, not a password
+    MISSED = "aim missed"
+    """Of what has nothing that it must."""
     SHORTFALL = "shortfall"
     NOT_MEASURED = "not measured"
 
@@ -56,7 +59,19 @@ class Judged:
     value: float | None
     verdict: Verdict
     why: str = ""
-    """Why it was not measured."""
+    """Why it was not measured, or where."""
+
+    def told(self) -> dict[str, Any]:
+        """Give it for JSON."""
+        return {
+            "what": self.target.what,
+            "must": self.target.must,
+            "aim": self.target.aim,
+            "value": self.value,
+            "verdict": self.verdict.value,
+            "why": self.why,
+            "at_least": self.target.at_least,
+        }
 
 
 TARGETS = (
@@ -118,16 +133,20 @@ def judge(target: Target, figures: Sequence[Figure], readings: Sequence[Reading]
     if value is None:
         return Judged(target=target, value=None, verdict=Verdict.NOT_MEASURED, why=_why(target, figures))
 
+    return Judged(target=target, value=value, verdict=verdict(target, value))
+
+
+def verdict(target: Target, value: float) -> Verdict:
+    """Say how a value stands to a target."""
+
     def reached(bound: float | None) -> bool:
         return bound is not None and (value >= bound if target.at_least else value <= bound)
 
     if reached(target.aim):
-        verdict = Verdict.AIM
-    elif target.must is None or reached(target.must):
-        verdict = Verdict.PASS
-    else:
-        verdict = Verdict.SHORTFALL
-    return Judged(target=target, value=value, verdict=verdict)
+        return Verdict.AIM
+    if target.must is None:
+        return Verdict.MISSED
+    return Verdict.PASS if reached(target.must) else Verdict.SHORTFALL
 
 
 def _read(target: Target, readings: Sequence[Reading]) -> float | None:

@@ -8,17 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from bench.costs.targets import Verdict
+from bench.costs.stands import targets
 from bench.growth import capacity, fits
 from bench.growth.carried import Carried, carried
 from bench.growth.figures import Growth
-from bench.growth.targets import targets
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a table in Markdown."""
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+from bench.growth.targets import judged
+from bench.markdown import table
 
 
 def blocks(growth: Growth, *, readme: str) -> dict[str, str]:
@@ -26,7 +21,7 @@ def blocks(growth: Growth, *, readme: str) -> dict[str, str]:
     one, million = capacity.one_process(growth), capacity.a_million(growth)
     return {
         "taken": _taken(growth),
-        "targets": _targets(growth),
+        "targets": targets([one.told() for one in judged(growth)]),
         "idle": _idle(growth),
         "pairs": _pairs(growth),
         "thread": _thread(growth),
@@ -35,17 +30,6 @@ def blocks(growth: Growth, *, readme: str) -> dict[str, str]:
         "two": _two(carried(readme)),
         "million": table(("a million devices", "", "how"), [(row.what, row.is_, row.because) for row in million]),
     }
-
-
-def spliced(page: str, written: dict[str, str]) -> str:
-    """Put blocks between their marks. Raises ValueError when the page lacks one."""
-    for name, text in written.items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        if page.count(begin) != 1 or page.count(end) != 1:
-            raise ValueError(f"the page has no one place for {name!r}")
-        before, rest = page.split(begin)
-        page = f"{before}{begin}{text}\n{end}{rest.split(end)[1]}"
-    return page
 
 
 def read(text: str) -> Growth:
@@ -62,20 +46,6 @@ def _taken(growth: Growth) -> str:
         f"Taken on {about['cores']} cores that the load, and other work, shared (Python {about['python']}, "
         f"grpcio {about['grpcio']}); the load average before each part: {loads}.{notes}"
     )
-
-
-def _targets(growth: Growth) -> str:
-    rows = [
-        (
-            one.what,
-            f"≤ {one.must:g}",
-            f"≤ {one.aim:g}",
-            "–" if one.value is None else f"{one.value:.2f}",
-            one.verdict.value if one.verdict is not Verdict.SHORTFALL else f"**{one.verdict.value}**",
-        )
-        for one in targets(growth)
-    ]
-    return table(("what", "must", "aim", "is", "verdict"), rows)
 
 
 def _idle(growth: Growth) -> str:

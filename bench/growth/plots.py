@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from bench import markdown
 from bench.growth import page
 from bench.growth.curves import CURVES, Panel
 from bench.growth.figures import Growth
@@ -57,7 +58,7 @@ def write(growth: Growth, folder: Path, *, readme: str, say: Callable[[str], Non
     """Draw everything, write the page, say its tables. Raises ValueError and OSError."""
     text_of = folder.with_suffix(".md")
     blocks = page.blocks(growth, readme=readme)
-    written = page.spliced(text_of.read_text(), blocks)
+    written = markdown.spliced(text_of.read_text(), blocks)
     folder.mkdir(parents=True, exist_ok=True)
     for name, panels in CURVES.items():
         draw(panels(growth), folder / f"{name}.svg")

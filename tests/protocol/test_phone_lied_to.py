@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from dispatch.device.home import Home
 from dispatch.device.trust import Trust
 from dispatch.sealed.handshake import is_handshake
 from dispatch.sealed.session import RENEW_AFTER_MS
+from dispatch.status import refuse
 from mobile_sim.desk import Desk
 from mobile_sim.patience import USUAL, Patience
-from mobile_sim.store import Right
+from mobile_sim.store import PairingState, Right
 
 from tests.support.device_end import Identity
 from tests.support.host_mind import HostMind, text_of
@@ -652,6 +653,8 @@ class Granting(grpc.GenericRpcHandler):
     def __init__(self) -> None:
         self.answer = pairing_pb.RenewGrantResponse()
         self.asked = 0
+        self.not_yet: Callable[[], None] | None = None
+        """Called for the first call, which is then refused: this service does not know the pairing yet."""
         self._server = grpc.aio.server()
         self._server.add_generic_rpc_handlers((self,))
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
@@ -668,6 +671,10 @@ class Granting(grpc.GenericRpcHandler):
 
         async def answer(request: bytes, context: Any) -> bytes:
             self.asked += 1
+            if self.not_yet is not None:
+                not_yet, self.not_yet = self.not_yet, None
+                not_yet()
+                await refuse(context, errors.NotPaired(metadata={"pairing": "unknown"}))
             return self.answer.SerializeToString()
 
         return grpc.unary_unary_rpc_method_handler(answer)
@@ -709,6 +716,32 @@ async def test_a_grant_of_a_time_that_makes_no_sense_is_refused_and_the_next_goo
             for row in scene.work(command):
                 relay.deliver(row)
             await whole(scene)
+
+
+async def test_a_pairing_that_is_completed_while_its_first_grant_is_asked_for_is_no_pairing_that_is_over(
+    tmp_path: Path,
+) -> None:
+    trust = TrustService()
+    async with LyingRelay() as relay, Granting() as service:
+        phone = SeededPhone.make(tmp_path / "phone", server=service.address)
+        relay.mind, _ = phone.pair(trust, [relay.address])
+        Trust(Home(phone.path)).start(trust.keys)
+        pair = phone.pairs["desk"]
+        device = identity("phone", pair.phone_signing, pair.phone.pair_id, trust)
+
+        def now(state: PairingState) -> None:
+            with phone.store() as store, store.transaction():
+                store.pairings.set_state(pair.phone.pair_id, state)
+                store.pairings.set_right(pair.phone.pair_id, Right(grant=b"", relays=[relay.address], renew_at_ms=0))
+
+        now(PairingState.PROVISIONAL)
+        service.not_yet = lambda: now(PairingState.ACTIVE)
+        service.answer = _grant(trust, device, relay.address, for_ms=3_600_000, now_ms=SystemClock().wall_ms())
+        async with phone.desk() as desk:
+            said: list[Event] = []
+            assert await desk.do({"do": "status"}, say=said.append, hear=nobody) == 0
+            assert "reason" not in said[0]["hosts"][0]
+            assert service.asked == 2
 
 
 class LaterClock:

@@ -265,9 +265,14 @@ class Phone:
         if kept is not None and not fresh and self.clock.wall_ms() < kept.renew_at_ms:
             return Right(kept.grant, kept.relays, SignIn.required(self.home).dialler(plaintext=self.plaintext))
         me = self.signed_in()
+        provisional = self._provisional(pair_id)
         try:
             async with me.client() as client:
                 answer = await client.renew_grant(pair_id, APP_VERSION)
+        except errors.NotPaired:
+            if provisional and not self._provisional(pair_id):
+                return await self.right(pair_id, fresh=fresh)  # it was asked for before the host had completed the pair
+            raise
         except errors.NoNetwork:
             if kept is None or fresh:
                 raise
@@ -286,6 +291,10 @@ class Phone:
                 ),
             )
         return right
+
+    def _provisional(self, pair_id: PairId) -> bool:
+        known = self.store.pairings.get(pair_id)
+        return known is not None and known.state is PairingState.PROVISIONAL
 
     async def leave(self) -> None:
         """Close every line, with a goodbye."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.__main__ import grown
 from bench.costs.figure import FIGURES, Counted, Figure, figure, percentile
 from bench.costs.holding import figure_of
 from bench.costs.measurements import FULL, MEASUREMENTS, QUICK, held
 from bench.costs.ratios import median, ratio
 from bench.costs.report import report
 from bench.costs.result import Ran, Result
-from bench.costs.targets import AT_REST, TARGETS, Target, Verdict, judge
+from bench.costs.stands import BLOCK, stands, together
+from bench.costs.stands import main as stands_main
+from bench.costs.targets import AT_REST, TARGETS, Judged, Target, Verdict, judge
 from bench.figures import Moments, Used, compute
 from bench.latencies import Latencies
+from bench.markdown import spliced
 from bench.plan import Plan
 from bench.subjects.listing import SUBJECTS
 
-DOCUMENT = (Path(__file__).resolve().parents[3] / "docs" / "benchmarks.md").read_text()
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCUMENT = (DOCS / "benchmarks.md").read_text()
 
 
 def made(subject: str, number: int, *, measurement: str = "one-pair", **changed: Any) -> Figure:
@@ -142,21 +148,21 @@ ONLY_AIM = Target(what="", measurement="one-pair", figure="p50_us", aim=0.5, per
         (AT_LEAST, 75.0, Verdict.PASS),
         (AT_LEAST, 74.0, Verdict.SHORTFALL),
         (ONLY_AIM, 500.0, Verdict.AIM),
-        (ONLY_AIM, 501.0, Verdict.PASS),
+        (ONLY_AIM, 501.0, Verdict.MISSED),
     ],
 )
 def test_a_target_is_an_aim_a_pass_or_a_shortfall(target: Target, p50_us: float, verdict: Verdict) -> None:
-    judged = judge(target, [made("bare", 1), made("relay", 1, p50_us=p50_us)])
+    found = judge(target, [made("bare", 1), made("relay", 1, p50_us=p50_us)])
 
-    assert (judged.verdict, judged.why) == (verdict, "")
-    assert judged.value == pytest.approx(p50_us / (target.per if not target.against else 100))
+    assert (found.verdict, found.why) == (verdict, "")
+    assert found.value == pytest.approx(p50_us / (target.per if not target.against else 100))
 
 
 def test_a_target_that_was_not_measured_says_who_did_not_run() -> None:
-    judged = judge(AT_MOST, [made("relay", 1)])
+    found = judge(AT_MOST, [made("relay", 1)])
 
-    assert (judged.verdict, judged.value) == (Verdict.NOT_MEASURED, None)
-    assert judged.why == "bare did not run one-pair"
+    assert (found.verdict, found.value) == (Verdict.NOT_MEASURED, None)
+    assert found.why == "bare did not run one-pair"
 
 
 def test_a_run_falls_short_with_a_target_or_with_a_subject_that_failed_but_not_with_one_that_is_missing() -> None:
@@ -206,22 +212,81 @@ def test_the_json_has_every_figure_of_every_round_and_the_fields_of_the_document
     assert {one["figure"] for one in told["ratios"]} == set(FIGURES)
 
 
-def test_what_a_relay_held_alone_is_a_figure_of_the_same_units() -> None:
+def test_the_report_shows_the_targets_of_growth_which_decide_nothing() -> None:
+    last = Judged(target=ONLY_AIM, value=99.0, verdict=Verdict.SHORTFALL, why="by the last make bench-growth")
+    good = result(made("bare", 1), made("relay", 1))
+
+    shown = replace(good, of_growth=[last])
+
+    assert report(shown).endswith("99.00  shortfall: by the last make bench-growth")
+    assert shown.told()["targets"][-1]["value"] == 99.0
+    assert not shown.short
+
+
+def test_growth_that_was_never_measured_is_shown_as_such(tmp_path: Path) -> None:
+    assert {one.verdict for one in grown(tmp_path / "figures.json")} == {Verdict.NOT_MEASURED}
+
+
+def judged_row(what: str, value: float | None) -> dict[str, Any]:
+    return {
+        "what": what, "must": 2.0, "aim": None, "value": value, "verdict": "shortfall" if value else "not measured",
+        "why": "", "at_least": False,
+    }  # fmt: skip
+
+
+def test_where_it_stands_is_put_together_from_runs_of_which_the_first_that_measured_counts() -> None:
+    about = {"cores": 2, "python": "3", "grpcio": "1", "load_before": 0.25}
+    runs: list[dict[str, Any]] = [
+        {"computer": about, "targets": [judged_row("a", 3.0), judged_row("b", None)]},
+        {"computer": about, "targets": [judged_row("a", 4.0), judged_row("b", 5.0)]},
+    ]
+
+    kept = together(runs)
+
+    assert [row["value"] for row in kept["targets"]] == [3.0, 5.0]
+    assert stands(kept).splitlines()[-1] == "| b | ≤ 2 |  | 5.00 | **shortfall** |"
+    with pytest.raises(ValueError, match="cores"):
+        together([*runs, {"computer": {**about, "cores": 64}, "targets": []}])
+
+
+def test_the_page_says_where_it_stands_as_its_figures_do() -> None:
+    """Nobody copies figures by hand: `make bench-stands` writes the page."""
+    kept = json.loads((DOCS / "benchmarks" / "figures.json").read_text())
+
+    assert spliced(DOCUMENT, {BLOCK: stands(kept)}) == DOCUMENT
+    names = [one.target.what for one in grown(DOCS / "growth" / "figures.json")]
+    assert [row["what"] for row in kept["targets"]] == [*(target.what for target in TARGETS), *names]
+    assert all(row["value"] is not None for row in kept["targets"])
+
+
+@pytest.mark.parametrize("words", [[], ["run.json"], ["missing.json", "docs/benchmarks"]])
+def test_what_can_not_be_put_together_is_said(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert stands_main(words) == 2
+    assert capsys.readouterr().err
+
+
+def held_alone(*, posted: int, kept: int) -> Figure:
     keeps = Latencies()
     keeps.add(0.010)
     tally = {
-        "posted": 1, "held": 4, "kept": 1, "unanswered": 0, "refused": {}, "ended": {},
+        "posted": posted, "held": 4, "kept": kept, "unanswered": posted - kept, "refused": {}, "ended": {},
         "receipts": {}, "keeps": keeps.told(),
     }  # fmt: skip
     used = [Used(1.0, 2048)]
     moments = Moments(started=used, attached=used, begun=used, ended=[Used(3.0, 4096)])
-    figures = compute(Plan(pairs=4, seconds=2), moments, [tally], attached_within_s=1)
+    return figure_of(compute(Plan(pairs=4, seconds=2), moments, [tally], attached_within_s=1))
 
-    made = figure_of(figures)
+
+def test_what_a_relay_held_alone_is_a_figure_of_the_same_units() -> None:
+    made = held_alone(posted=1, kept=1)
 
     assert (made.measurement, made.subject, made.round_trips) == ("held-4", "relay", 1)
     assert (made.round_trips_per_second, made.resident_mib, made.load_cpu_percent) == (0.5, 4, None)
     assert made.p99_us == pytest.approx(10_000, rel=0.011)
+
+
+def test_a_relay_that_leaves_commands_without_an_answer_falls_short_and_is_no_row_less() -> None:
+    assert held_alone(posted=2, kept=1).p99_us == 2_000_000
 
 
 def rows(heading: str) -> list[list[str]]:

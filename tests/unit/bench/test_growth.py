@@ -13,6 +13,7 @@ from dispatch_relay.log import Decide, Keep
 from dispatch_relay.presence import End
 from dispatch_relay.sqlite_log import SqliteLog
 
+from bench import markdown
 from bench.costs.targets import Verdict
 from bench.figures import Used
 from bench.growth import capacity, curves, fits, page
@@ -23,7 +24,7 @@ from bench.growth.files import OTHERS, possible
 from bench.growth.idle import figure
 from bench.growth.long_thread import a_task, fill
 from bench.growth.plan import FULL, QUICK, GrowthPlan, HostShare, divided
-from bench.growth.targets import targets
+from bench.growth.targets import LAST, judged
 from bench.growth.wire_bytes import idle_bytes_per_second, round_trip_bytes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -103,11 +104,11 @@ def test_a_thread_that_was_too_quick_for_the_clock_of_linux_gives_no_ratio_of_no
 
 
 def test_targets_are_judged_by_the_sizes_they_speak_of() -> None:
-    assert [one.verdict for one in targets(GROWTH)] == [Verdict.PASS, Verdict.AIM, Verdict.PASS, Verdict.PASS]
+    assert [one.verdict for one in judged(GROWTH)] == [Verdict.PASS, Verdict.AIM, Verdict.PASS, Verdict.PASS]
     dear = replace(GROWTH, idle=(an_idle(10_000, kib=46, cpu=4),))
-    assert [one.verdict for one in targets(dear)][::2] == [Verdict.SHORTFALL, Verdict.AIM]
+    assert [one.verdict for one in judged(dear)][::2] == [Verdict.SHORTFALL, Verdict.AIM]
     small = replace(GROWTH, shared=(), idle=(an_idle(1_000),), thread=(a_turn(10, 1, 1),))
-    assert {one.verdict for one in targets(small)} == {Verdict.NOT_MEASURED}
+    assert {(one.verdict, one.why) for one in judged(small)} == {(Verdict.NOT_MEASURED, LAST)}
 
 
 def test_what_one_process_holds_is_computed() -> None:
@@ -151,10 +152,11 @@ def test_two_relays_are_read_from_the_readme() -> None:
 
 def test_a_page_without_a_place_for_a_table_is_no_page() -> None:
     assert (
-        page.spliced("a\n<!-- x -->\nold\n<!-- /x -->\nb", {"x": r"new \1"}) == "a\n<!-- x -->\nnew \\1\n<!-- /x -->\nb"
+        markdown.spliced("a\n<!-- x -->\nold\n<!-- /x -->\nb", {"x": r"new \1"})
+        == "a\n<!-- x -->\nnew \\1\n<!-- /x -->\nb"
     )
     with pytest.raises(ValueError, match="no one place for 'x'"):
-        page.spliced("a", {"x": "new"})
+        markdown.spliced("a", {"x": "new"})
 
 
 def test_the_page_says_what_its_figures_say() -> None:
@@ -162,7 +164,7 @@ def test_the_page_says_what_its_figures_say() -> None:
     text = (ROOT / "docs" / "growth.md").read_text()
     growth = page.read((ROOT / "docs" / "growth" / "figures.json").read_text())
 
-    assert page.spliced(text, page.blocks(growth, readme=(ROOT / "README.md").read_text())) == text
+    assert markdown.spliced(text, page.blocks(growth, readme=(ROOT / "README.md").read_text())) == text
 
 
 def test_each_plot_of_the_page_is_there_as_text_and_small() -> None:
