@@ -25,7 +25,7 @@ from dispatch_relay.metrics import REFUSED
 from dispatch_relay.place import RETRY_STORE_MS, Place
 from dispatch_relay.presence import End, Standing
 from dispatch_relay.stream import Stream
-from dispatch_relay.verdict import Effect, Event
+from dispatch_relay.verdict import Effect, Event, Status
 
 _log = get_logger()
 
@@ -160,7 +160,7 @@ class Commands:
         if waiting is not None:
             waiting.postings += 1
             return False
-        if op.event is not Event.POSTED or op.message_id in self._answered:
+        if op.message_id in self._answered:
             return False
         self._add(op, self._place.now())
         # Else what is posted again and again, and answered from the log, would fill the queue of a host that does not read.
@@ -179,6 +179,11 @@ class Commands:
             self._place.tools.metrics.pending.dec()
         return waiting
 
+    def _remember(self, message_id: MessageId) -> None:
+        """Note that it has its verdict."""
+        if message_id not in self._answered:
+            self._answered = [*self._answered[1 - MOST_ANSWERED :], message_id]
+
     # ---- asking the log
 
     def _judge(
@@ -192,7 +197,9 @@ class Commands:
     ) -> None:
         """Let something happen to a command that was posted before."""
         waiting = self._waiting.get(message_id)
-        if waiting is not None and waiting.judged_ms is None and event is not Event.TAKEN:
+        if waiting is not None and event is not Event.TAKEN:
+            if waiting.judged_ms is not None:
+                return  # that is on its way to the log, or asked for again in a moment
             waiting.judged_ms = self._place.now()
         op = Decide(
             pair_id=self._place.pair_id,
@@ -225,6 +232,8 @@ class Commands:
         if isinstance(result, Failed):
             self._undecided(op, stream)
             return
+        if result.status is Status.UNKNOWN:
+            self._nothing_is_decided(op.message_id)
         match result.effect:
             case Effect.PEND:
                 self._pend(op, stream, asked_ms)
@@ -234,11 +243,17 @@ class Commands:
                 self._verdict(result.row, result, asked_ms)
             case Effect.ANSWER_AGAIN if result.row is not None and stream is not None:
                 self._remove(op.message_id)  # it was let wait for nothing: it had its verdict
-                self._place.answer_again(result.row, stream)
+                self._remember(op.message_id)
+                self._place.answer_again(result.row, self._place.streams.get(End.PHONE, stream))
             case Effect.WITHDRAW if stream is not None:
                 stream.say(frames.withdrawn(op.message_id))
             case _:
                 pass
+
+    def _nothing_is_decided(self, message_id: MessageId) -> None:
+        """A word came before any posting was stored. Should one be on its way yet, it waits as if nothing had been said."""
+        if (waiting := self._waiting.get(message_id)) is not None:
+            waiting.judged_ms, waiting.owed, waiting.handed_to = None, False, None
 
     def _undecided(self, op: Decide, stream: Stream | None) -> None:
         """The log could not store it, so nothing has happened."""
@@ -269,7 +284,8 @@ class Commands:
                     self._owe(waiting, again=True)
                 return
             self._remove(op.message_id)
-        if stream is not None:
+        # One that has its verdict by an earlier posting is answered by that.
+        if stream is not None and op.message_id not in self._answered:
             # By the phone's newest stream, whose opening may have said that it waits.
             told = self._place.streams.get(End.PHONE, stream)
             no = errors.StoreFailed(retry_after_ms=RETRY_STORE_MS)
@@ -360,7 +376,7 @@ class Commands:
     def _verdict(self, row: Row, result: Done, asked_ms: int) -> None:
         place, metrics = self._place, self._place.tools.metrics
         waiting = self._remove(row.message_id)
-        self._answered = [*self._answered[1 - MOST_ANSWERED :], row.message_id]
+        self._remember(row.message_id)
         accepted = result.effect is Effect.ACCEPT
         posted_ms = asked_ms if waiting is None else waiting.posted_ms
         metrics.verdict(accepted=accepted, seconds=(place.now() - posted_ms) / 1_000)

@@ -174,7 +174,7 @@ class Stream:
         self._settle()
 
     def _settle(self) -> None:
-        if (self._in_flight < MOST_IN_FLIGHT and self.keeps_up) or self.ended.done():
+        if (self._in_flight < MOST_IN_FLIGHT and self._control_bytes < self._queue_bytes) or self.ended.done():
             if self._calm is not None:
                 self._calm.set()
                 self._calm = None

@@ -156,6 +156,64 @@ async def test_a_word_about_what_was_never_stored_does_not_meet_the_same_post_wh
     assert Event.DECLINED not in scene.log.events()
 
 
+async def test_a_command_that_was_declined_before_its_second_posting_was_stored_waits_for_the_host_anew(
+    scene: Scene,
+) -> None:
+    message_id = scene.posts(scene.phone)
+    scene.declines(message_id)
+    scene.posts(scene.phone)
+    assert scene.log.events() == [Event.POSTED, Event.DECLINED, Event.POSTED]
+    scene.log.commit(1, fail=True)
+    scene.log.commit()
+    scene.takes(message_id)
+    scene.log.commit()
+    assert answers(await scene.heard(scene.phone)) == ["receipt"]
+    assert len([one for one in await scene.heard(scene.host) if one.HasField("handover")]) == 2
+
+
+async def test_a_take_that_came_before_anything_was_stored_does_not_keep_the_host_from_being_asked_again(
+    scene: Scene,
+) -> None:
+    message_id = scene.posts(scene.phone)
+    scene.takes(message_id)
+    scene.posts(scene.phone)
+    scene.log.commit(1, fail=True)
+    scene.log.commit()
+    assert len([one for one in await scene.heard(scene.host) if one.HasField("handover")]) == 2
+
+
+async def test_a_post_for_a_host_that_came_back_meanwhile_is_not_refused_by_the_failure_of_the_first(
+    scene: Scene,
+) -> None:
+    scene.room.receive(scene.host, pb.DeviceFrame(notice=pb.Notice(condition=pb.CONDITION_ASLEEP)))
+    scene.log.commit()
+    scene.posts(scene.phone)
+    assert scene.log.events() == [Event.POSTED_IN_VAIN]
+    scene.room.receive(scene.host, pb.DeviceFrame(notice=pb.Notice(condition=pb.CONDITION_AWAKE)))
+    message_id = scene.posts(scene.phone)
+    scene.log.commit(1, fail=True)
+    scene.log.commit()
+    scene.takes(message_id)
+    scene.log.commit()
+    assert answers(await scene.heard(scene.phone)) == ["receipt"]
+
+
+async def test_a_repeat_that_can_not_be_stored_is_not_refused_when_the_first_has_its_verdict(scene: Scene) -> None:
+    message_id = scene.posts(scene.phone)
+    scene.takes(message_id)
+    scene.posts(scene.phone)
+    scene.log.commit(2)
+    scene.log.commit(fail=True)
+    assert answers(await scene.heard(scene.phone)) == ["receipt"]
+
+
+async def test_a_host_that_declines_again_and_again_is_heard_once(scene: Scene) -> None:
+    message_id = scene.posts(scene.phone)
+    for _ in range(10):
+        scene.declines(message_id)
+    assert scene.log.events() == [Event.POSTED, Event.DECLINED]
+
+
 async def test_words_about_commands_that_nobody_posted_are_not_kept_to_be_asked_again(scene: Scene) -> None:
     for number in range(50):
         scene.declines(bytes([number]) * 16)
