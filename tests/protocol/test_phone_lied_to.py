@@ -7,132 +7,24 @@ import contextlib
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
 from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.api.pairing.v1 import pairing_pb2 as pairing_pb
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.api.thread.v1 import thread_pb2 as words
-from dispatch.clock import Clock, SystemClock
-from dispatch.device.home import Home
-from dispatch.device.trust import Trust
+from dispatch.clock import SystemClock
 from dispatch.sealed.handshake import is_handshake
 from dispatch.sealed.session import RENEW_AFTER_MS
-from dispatch.status import refuse
-from mobile_sim.desk import Desk
-from mobile_sim.patience import USUAL, Patience
-from mobile_sim.store import PairingState, Right
+from mobile_sim.patience import USUAL
 
-from tests.support.device_end import Identity
-from tests.support.host_mind import HostMind, text_of
 from tests.support.lying_relay import LyingRelay
-from tests.support.seeded_phone import MOST_BYTES, UNHURRIED, Event, SeededPhone, identity, send_request
-from tests.support.trust_service import TrustService
+from tests.support.phone_scene import Scene, made, nobody, whole
+from tests.support.seeded_phone import MOST_BYTES, UNHURRIED, Event, send_request
 from tests.support.waiting import DEADLINE_SECONDS, until, until_so
-
-
-class Scene:
-    """The phone, the relay, and what the phone says to its person."""
-
-    def __init__(self, phone: SeededPhone, relay: LyingRelay, desk: Desk) -> None:
-        self.phone = phone
-        self.relay = relay
-        self.mind: HostMind = relay.mind
-        self.desk = desk
-        self.events: list[Event] = []
-        self.said: list[Event] = []
-        self.sending: asyncio.Task[int] | None = None
-
-    def send(self, **options: Any) -> None:
-        """Begin to send a task."""
-        request = send_request("build it", **options)
-        self.sending = asyncio.create_task(self.desk.do(request, say=self.events.append, hear=nobody))
-
-    async def command(self, number: int = 1) -> tuple[pb.Post, words.UpCommand]:
-        """Wait for a post, and open it as the host would."""
-        post = await self.relay.post(number)
-        command, rows = self.mind.command(post.sealed)
-        assert command is not None
-        for row in rows:
-            self.relay.deliver(row)
-        return post, command
-
-    async def ended(self) -> int:
-        """Wait for the end of the send."""
-        assert self.sending is not None
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            return await self.sending
-
-    def work(self, command: words.UpCommand) -> list[bytes]:
-        """Do a task; gives its rows."""
-        about = command.task_id
-        accepted = words.Accepted(attempt=command.attempt, text=text_of(command))
-        return [
-            self.mind.event_row(task_id=about, accepted=accepted),
-            self.mind.event_row(task_id=about, started=words.Started(agent="by hand")),
-            self.mind.event_row(task_id=about, step=words.Step(title="One")),
-            self.mind.event_row(task_id=about, step=words.Step(title="Two")),
-            self.mind.event_row(task_id=about, result_text=words.ResultText(text="All done.")),
-            self.mind.event_row(task_id=about, ended=words.Ended(outcome=pb.OUTCOME_DONE)),
-        ]
-
-    async def does(self, what: str, **options: Any) -> int:
-        """Have the phone do something; what it says is in `said`."""
-        self.said.clear()
-        return await self.desk.do({"do": what, **options}, say=self.said.append, hear=nobody)
-
-    async def is_shown(self, state: str) -> bool:
-        """Whether the one task is shown so in the list."""
-        await self.does("tasks", host=None, limit=9)
-        return bool([one["state"] for one in self.said] == [state])
-
-    def steps(self) -> list[str]:
-        """What the person saw of the steps."""
-        return [event["title"] for event in self.events if event["event"] == "step"]
-
-    async def thread(self) -> list[Event]:
-        """Read the thread."""
-        lines: list[Event] = []
-        assert await self.desk.do({"do": "thread", "host": None}, say=lines.append, hear=nobody) == 0
-        return lines
-
-    async def has_read(self, seq: int) -> bool:
-        """Whether the phone has read to a place, and said so."""
-        acks = [frame.ack.through_seq for frame in self.relay.stream.frames if frame.HasField("ack")]
-        return bool(acks) and acks[-1] == seq
-
-    async def has_holes(self, count: int) -> None:
-        """Wait until so many rows did not open: the last may still be on its way when the thread is whole already."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while await self._holes() < count:  # noqa: ASYNC110 -- no event announces it
-                await asyncio.sleep(0.01)
-        assert await self._holes() == count
-
-    async def _holes(self) -> int:
-        hosts: list[Event] = []
-        await self.desk.do({"do": "hosts"}, say=hosts.append, hear=nobody)
-        return int(hosts[0]["holes"])
-
-
-async def nobody() -> bool:
-    raise AssertionError("nobody was to be asked")
-
-
-@contextlib.asynccontextmanager
-async def made(home: Path, patience: Patience, clock: Clock | None = None) -> AsyncIterator[Scene]:
-    trust = TrustService()
-    async with LyingRelay() as relay:
-        phone = SeededPhone.make(home)
-        phone.patience, phone.clock = patience, clock or phone.clock
-        relay.mind, _ = phone.pair(trust, [relay.address])
-        async with phone.desk() as desk:
-            yield Scene(phone, relay, desk)
 
 
 @pytest.fixture
@@ -147,17 +39,6 @@ async def impatient(tmp_path: Path) -> AsyncIterator[Scene]:
     """A phone that has all the time to send, and none for the verdict."""
     async with made(tmp_path / "phone", replace(USUAL, command_seconds=60.0, verdict_seconds=-60.0)) as scene:
         yield scene
-
-
-WHOLE = ["accepted", "started", "step", "step", "text", "ended"]
-
-
-async def whole(scene: Scene) -> None:
-    """The task was done, shown once and in order, and the thread on disk is whole."""
-    assert await scene.ended() == 0
-    assert scene.steps() == ["One", "Two"]
-    assert scene.events[-1]["text"] == "All done."
-    assert [line["event"] for line in await scene.thread()] == WHOLE
 
 
 async def test_the_relays_acceptance_alone_is_never_shown_as_on_the_host(scene: Scene) -> None:
@@ -645,103 +526,6 @@ async def again(scene: Scene, task_id: str) -> AsyncIterator[Event]:
     await scene.desk.do(send_request("build it", id=task_id), say=events.append, hear=nobody)
     for event in events:
         yield event
-
-
-class Granting(grpc.GenericRpcHandler):
-    """A pairing service of which only RenewGrant is left; the test says what it answers."""
-
-    def __init__(self) -> None:
-        self.answer = pairing_pb.RenewGrantResponse()
-        self.asked = 0
-        self.not_yet: Callable[[], None] | None = None
-        """Called for the first call, which is then refused: this service does not know the pairing yet."""
-        self._server = grpc.aio.server()
-        self._server.add_generic_rpc_handlers((self,))
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
-
-    async def __aenter__(self) -> Granting:
-        await self._server.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._server.stop(0)
-
-    def service(self, details: grpc.HandlerCallDetails) -> Any:
-        assert details.method.endswith("/RenewGrant")
-
-        async def answer(request: bytes, context: Any) -> bytes:
-            self.asked += 1
-            if self.not_yet is not None:
-                not_yet, self.not_yet = self.not_yet, None
-                not_yet()
-                await refuse(context, errors.NotPaired(metadata={"pairing": "unknown"}))
-            return self.answer.SerializeToString()
-
-        return grpc.unary_unary_rpc_method_handler(answer)
-
-
-def _grant(trust: TrustService, device: Identity, relay: str, *, for_ms: int, now_ms: int) -> Any:
-    signed = trust.grant(device_key=device.public_key, pair_id=device.pair_id, role=pb.DEVICE_KIND_PHONE, for_ms=for_ms)
-    return pairing_pb.RenewGrantResponse(
-        grant=pairing_pb.SignedGrant.FromString(signed), relays=[relay], server_time_ms=now_ms, keys=trust.keys
-    )
-
-
-@pytest.mark.parametrize(
-    ("for_ms", "now_ms"), [(2**63 - 2**42, -(2**63)), (2**62, 0), (3_600_000, 2**62), (-(2**62), 2**62)]
-)
-async def test_a_grant_of_a_time_that_makes_no_sense_is_refused_and_the_next_good_one_is_taken(
-    tmp_path: Path, for_ms: int, now_ms: int
-) -> None:
-    trust = TrustService()
-    async with LyingRelay() as relay, Granting() as service:
-        phone = SeededPhone.make(tmp_path / "phone", server=service.address)
-        relay.mind, _ = phone.pair(trust, [relay.address])
-        Trust(Home(phone.path)).start(trust.keys)
-        pair = phone.pairs["desk"]
-        device = identity("phone", pair.phone_signing, pair.phone.pair_id, trust)
-        with phone.store() as store, store.transaction():
-            store.pairings.set_right(pair.phone.pair_id, Right(grant=b"", relays=[relay.address], renew_at_ms=0))
-        service.answer = _grant(trust, device, relay.address, for_ms=for_ms, now_ms=now_ms)
-        async with phone.desk() as desk:
-            said: list[Event] = []
-            assert await desk.do({"do": "status"}, say=said.append, hear=nobody) == 0
-            assert said[0]["hosts"][0]["reason"] == "GRANT_INVALID"
-
-            service.answer = _grant(trust, device, relay.address, for_ms=3_600_000, now_ms=SystemClock().wall_ms())
-
-            scene = Scene(phone, relay, desk)
-            scene.send()
-            _, command = await scene.command()
-            for row in scene.work(command):
-                relay.deliver(row)
-            await whole(scene)
-
-
-async def test_a_pairing_that_is_completed_while_its_first_grant_is_asked_for_is_no_pairing_that_is_over(
-    tmp_path: Path,
-) -> None:
-    trust = TrustService()
-    async with LyingRelay() as relay, Granting() as service:
-        phone = SeededPhone.make(tmp_path / "phone", server=service.address)
-        relay.mind, _ = phone.pair(trust, [relay.address])
-        Trust(Home(phone.path)).start(trust.keys)
-        pair = phone.pairs["desk"]
-        device = identity("phone", pair.phone_signing, pair.phone.pair_id, trust)
-
-        def now(state: PairingState) -> None:
-            with phone.store() as store, store.transaction():
-                store.pairings.set_state(pair.phone.pair_id, state)
-                store.pairings.set_right(pair.phone.pair_id, Right(grant=b"", relays=[relay.address], renew_at_ms=0))
-
-        now(PairingState.PROVISIONAL)
-        service.not_yet = lambda: now(PairingState.ACTIVE)
-        service.answer = _grant(trust, device, relay.address, for_ms=3_600_000, now_ms=SystemClock().wall_ms())
-        async with phone.desk() as desk:
-            said: list[Event] = []
-            assert await desk.do({"do": "status"}, say=said.append, hear=nobody) == 0
-            assert "reason" not in said[0]["hosts"][0]
-            assert service.asked == 2
 
 
 class LaterClock:
