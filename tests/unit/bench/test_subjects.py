@@ -12,6 +12,7 @@ import pytest
 
 from bench.__main__ import carry_out, main, read
 from bench.costs.figure import MESSAGES
+from bench.costs.targets import Verdict
 from bench.subjects.listing import SUBJECTS
 from tests.support.bench_subject import check_subject, is_there
 from tests.support.waiting import DEADLINE_SECONDS
@@ -36,8 +37,10 @@ async def test_a_small_run_measures_the_relay_against_bare() -> None:
         for subject in ("bare", "relay")
     }  # fmt: skip
     assert MESSAGES * sum(one.round_trips for one in result.figures) > 0
+    measured = [one.target.what for one in result.judged() if one.verdict is not Verdict.NOT_MEASURED]
+    assert measured == ["p50, one pair, against bare", "MiB at rest"]
     told = json.loads(json.dumps(result.told()))
-    assert [one["verdict"] != "not measured" for one in told["targets"]].count(True) == 2
+    assert len(told["targets"]) == len(result.judged()) + len(result.of_growth) > len(result.judged())
     assert {"one-pair", "one-pair-300"} == {one["measurement"] for one in told["ratios"]}
 
 
