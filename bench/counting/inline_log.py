@@ -1,6 +1,6 @@
 """The relay's log without threads: the real writer on a real file, called on the loop. Used by `small_relay`.
 
-What is submitted in one turn of the loop is one transaction, and is told in the next turn: the group commit of `sqlite_log`
+What is submitted in one turn of the loop is one transaction, and is told in the next turn: the group commit of `sqlite.log`
 with a disk that takes no time.
 """
 
@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dispatch.ids import PairId
-from dispatch_relay import sqlite_version
 from dispatch_relay.log import Done, Failed, Op, Row, Then, Thread, Untold
 from dispatch_relay.presence import Standing
 from dispatch_relay.push.target import Target
-from dispatch_relay.sqlite_committer import OnCommit
-from dispatch_relay.sqlite_log import read_rows, read_thread
-from dispatch_relay.sqlite_writer import Writer, connect
+from dispatch_relay.sqlite import reading
+from dispatch_relay.sqlite import version as sqlite_version
+from dispatch_relay.sqlite.committer import OnCommit
+from dispatch_relay.sqlite.connecting import connect
+from dispatch_relay.sqlite.writer import Writer
 
 
 class InlineLog:
@@ -49,10 +50,10 @@ class InlineLog:
             then(result)
 
     async def thread(self, pair_id: PairId) -> Thread:
-        return read_thread(self._reading, pair_id)
+        return reading.thread(self._reading, pair_id)
 
     async def rows(self, pair_id: PairId, *, after_seq: int, limit_bytes: int) -> Sequence[Row]:
-        return read_rows(self._reading, pair_id, after_seq, limit_bytes)
+        return reading.rows(self._reading, pair_id, after_seq, limit_bytes)
 
     async def unsettled(self) -> Sequence[PairId]:
         return ()

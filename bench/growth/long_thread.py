@@ -8,11 +8,12 @@ from random import Random
 
 from dispatch.api.relay.v1.relay_pb2 import OUTCOME_DONE
 from dispatch.ids import ID_BYTES, MessageId, PairId, TaskId
-from dispatch_relay import sqlite_version
 from dispatch_relay.log import Acked, Decide, Failed, Keep, Op, Reported
 from dispatch_relay.migrating import STORE
 from dispatch_relay.presence import End
-from dispatch_relay.sqlite_writer import Writer, connect
+from dispatch_relay.sqlite import version as sqlite_version
+from dispatch_relay.sqlite.connecting import connect
+from dispatch_relay.sqlite.writer import Writer
 from dispatch_relay.verdict import Event
 
 SEALED = bytes(16)

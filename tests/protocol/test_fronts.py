@@ -16,7 +16,7 @@ from dispatch import errors
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch_relay.log import Decide
-from dispatch_relay.sqlite_log import SqliteLog
+from dispatch_relay.sqlite.log import SqliteLog
 
 from tests.support.common_ground import Ground, MemoryBus
 from tests.support.device_end import DeviceEnd, Identity

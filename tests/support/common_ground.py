@@ -15,7 +15,7 @@ from dispatch_relay.channels.bus import Answer, BusAway, Changed, Heard, NobodyL
 from dispatch_relay.kept import BusRun, Kept
 from dispatch_relay.log import Done, Failed, Op, Then
 from dispatch_relay.seats import Lost
-from dispatch_relay.sqlite_log import SqliteLog
+from dispatch_relay.sqlite.log import SqliteLog
 
 from tests.support.waiting import until
 

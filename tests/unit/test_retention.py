@@ -20,7 +20,7 @@ def made(sql: str) -> set[str]:
 
 STORES = {
     "The pairing service": set(tables.metadata.tables),
-    "The relay": made(files("dispatch_relay").joinpath("schema.sql").read_text())
+    "The relay": made(files("dispatch_relay.sqlite").joinpath("schema.sql").read_text())
     | made(trust_store._SCHEMA)
     | made(files("dispatch_relay.migrations.versions").joinpath("seats.py").read_text()),
     "The host": made(schema._TABLES),

@@ -16,7 +16,7 @@ from dispatch_relay.metrics import Metrics
 from dispatch_relay.options import Options, SharedOptions
 from dispatch_relay.seats import OneRelay, Seats
 from dispatch_relay.settings import Settings
-from dispatch_relay.sqlite_log import SqliteLog
+from dispatch_relay.sqlite.log import SqliteLog
 
 _ID_BYTES = 8
 """Of a relay among others."""

@@ -2,7 +2,7 @@
 
 Writes are values (`Op`) that are committed in the order in which they were submitted; what has been committed is told
 in that order too. Rows are the only thing that a stream reads back. Knows no frames and no streams. Implemented by
-`sqlite_log`; every implementation passes `tests.support.log_contract.check_log`.
+`sqlite.log`; every implementation passes `tests.support.log_contract.check_log`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dispatch.runtime.database import read_database
 
-from dispatch_relay import sqlite_version
+from dispatch_relay.sqlite import version as sqlite_version
 
 STORE = "relay.sqlite3"
 """The file with the store in the folder of data."""

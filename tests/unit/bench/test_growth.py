@@ -11,7 +11,7 @@ import pytest
 from dispatch.ids import PairId
 from dispatch_relay.log import Decide, Keep
 from dispatch_relay.presence import End
-from dispatch_relay.sqlite_log import SqliteLog
+from dispatch_relay.sqlite.log import SqliteLog
 
 from bench import markdown
 from bench.costs.targets import Verdict

@@ -14,7 +14,6 @@ from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.clock import SystemClock
 from dispatch.ids import DeviceId, Instance, PairId
 from dispatch.runtime.metrics import Carrier
-from dispatch_relay import sqlite_version
 from dispatch_relay.log import Decide, Failed, Op, Then, Thread
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.place import RETRY_STORE_MS, Tools
@@ -22,7 +21,9 @@ from dispatch_relay.presence import End
 from dispatch_relay.push import NoPush
 from dispatch_relay.room import Room
 from dispatch_relay.settings import Settings
-from dispatch_relay.sqlite_writer import Writer, connect
+from dispatch_relay.sqlite import version as sqlite_version
+from dispatch_relay.sqlite.connecting import connect
+from dispatch_relay.sqlite.writer import Writer
 from dispatch_relay.stream import Caller, Stream
 from dispatch_relay.verdict import Event
 from prometheus_client import CollectorRegistry

@@ -13,8 +13,8 @@ import pytest
 from dispatch import errors
 from dispatch_relay.log import Done, Erase, Failed, Op, Sweep
 from dispatch_relay.seats import OneRelay
-from dispatch_relay.sqlite_committer import BATCH_OPS
-from dispatch_relay.sqlite_log import SqliteLog
+from dispatch_relay.sqlite.committer import BATCH_OPS
+from dispatch_relay.sqlite.log import SqliteLog
 
 from tests.support.log_contract import OTHER, PAIR, ROOMY, check_log, done, kept, posted, result
 from tests.support.waiting import DEADLINE_SECONDS, turns

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from dispatch import errors
-from dispatch_relay import sqlite_version
 from dispatch_relay.log import Stood
 from dispatch_relay.migrations import HEAD, REVISIONS, Dialect, sql
 from dispatch_relay.presence import End, Presence, Standing
-from dispatch_relay.sqlite_log import SqliteLog
+from dispatch_relay.sqlite import version as sqlite_version
+from dispatch_relay.sqlite.log import SqliteLog
 
 from tests.support.log_contract import PAIR, ROOMY, done, kept, posted
 
@@ -126,8 +126,8 @@ def test_the_revisions_are_those_that_alembic_finds() -> None:
 
 def test_a_store_that_is_up_to_date_or_new_is_opened_without_alembic(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from dispatch_relay import sqlite_version, sqlite_log;"
-        "path = Path(sys.argv[1]); sqlite_version.upgrade(path); sqlite_version.upgrade(path);"
+        "import sys; from pathlib import Path; from dispatch_relay.sqlite import log, version;"
+        "path = Path(sys.argv[1]); version.upgrade(path); version.upgrade(path);"
         "print(sorted({'alembic', 'sqlalchemy'} & sys.modules.keys()))"
     )
     said = subprocess.run(

@@ -1,6 +1,6 @@
 """The revisions of the relay's store, the same for both databases, and the SQL that leads from one to another.
 
-Called by `sqlite_version` and `postgres.version`, which run that SQL in one transaction. What is up to date is told by comparing
+Called by `sqlite.version` and `postgres.version`, which run that SQL in one transaction. What is up to date is told by comparing
 two words: alembic is imported only where something is to be done, and never runs by itself.
 """
 

@@ -1,4 +1,4 @@
-"""What each op of a batch makes of what is known, by the tables of `verdict`: the same as `sqlite_writer` decides by SQL.
+"""What each op of a batch makes of what is known, by the tables of `verdict`: the same as `sqlite.deciding` decides by SQL.
 
 One conformance suite holds the two together (`tests.support.log_contract`). Pure: `loading` brought what it needs, `writing`
 carries away what changed. Called by `transaction`.

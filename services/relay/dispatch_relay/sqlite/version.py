@@ -1,4 +1,4 @@
-"""Which version the relay's store in SQLite has, and how it is brought to another. Called by `sqlite_log` and `migrating`.
+"""Which version the relay's store in SQLite has, and how it is brought to another. Called by `log` and `migrating`.
 
 The version stands in `alembic_version`, and as a number in `user_version`, by which relays older than that table refuse a store
 that is newer than they are.
@@ -16,7 +16,7 @@ from dispatch import errors
 from dispatch.store_versions import target_below
 
 from dispatch_relay.migrations import HEAD, REVISIONS, Dialect, check_known, sql
-from dispatch_relay.sqlite_writer import connect
+from dispatch_relay.sqlite.connecting import connect
 
 _FIRST = "0001"
 
@@ -39,7 +39,7 @@ def upgrade(path: Path) -> str | None:
         had = _version(db)
         check_known(had, where=str(path))
         if had is None:
-            _run(db, files("dispatch_relay").joinpath("schema.sql").read_text(), to=HEAD)
+            _run(db, files("dispatch_relay.sqlite").joinpath("schema.sql").read_text(), to=HEAD)
         elif had != HEAD:
             _run(db, sql(Dialect.SQLITE, start=had, end=HEAD), to=HEAD)
     path.chmod(0o600)

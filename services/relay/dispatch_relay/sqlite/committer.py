@@ -1,4 +1,4 @@
-"""Commits what is queued, in the order of submission, and says what came of each op. Called by `sqlite_log`.
+"""Commits what is queued, in the order of submission, and says what came of each op. Called by `log`.
 
 Ops are applied on the event loop and a thread waits for the disk: SQLite's calls let go of the interpreter, so a thread that makes
 twenty of them for a message beside a busy loop has to win it back twenty times, and the loop to give it up. What is long, or has
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dispatch_relay.log import Decide, Done, Erase, Failed, Keep, Note, Op, Sweep, Then
-from dispatch_relay.sqlite_writer import Writer
+from dispatch_relay.sqlite.writer import Writer
 
 BATCH_OPS = 512
 BATCH_BYTES = 512 * 1024

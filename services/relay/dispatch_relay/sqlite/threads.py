@@ -1,0 +1,100 @@
+"""Where the pairings stand, as the one who writes knows it: nobody else writes to the file, so what was read once still holds."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+
+from dispatch.ids import PairId
+
+from dispatch_relay.presence import End
+
+MOST_KNOWN = 10_000
+"""Pairings of which it is remembered where they stand: who talks now has talked just before."""
+
+
+class Thread:
+    """Where one pairing stands: the end of its rows, their bytes, and what each end has acked."""
+
+    __slots__ = ("acked", "bytes", "head_seq", "key")
+
+    def __init__(self, key: int, head_seq: int = 0, size: int = 0, phone_acked: int = 0, host_acked: int = 0) -> None:
+        """`key` is the pairing's in this file."""
+        self.key = key
+        self.head_seq = head_seq
+        self.bytes = size
+        self.acked = {End.PHONE: phone_acked, End.HOST: host_acked}
+
+
+class Threads:
+    """All that are known, and which the transaction under way has moved."""
+
+    def __init__(self, db: sqlite3.Connection, *, most_bytes: int) -> None:
+        """A thread of more than `most_bytes` is too long."""
+        # Fixed after __init__.
+        self._db = db
+        self.most_bytes = most_bytes
+        # What it knows, and of that what the transaction under way touched.
+        self._known: dict[PairId, Thread] = {}
+        self._moved: set[Thread] = set()
+        self._too_long: set[Thread] = set()
+
+    @property
+    def too_long(self) -> Collection[Thread]:
+        """Those that were when they were written, in this transaction."""
+        return self._too_long
+
+    def of(self, pair_id: PairId) -> Thread:
+        """Give the thread of a pairing, which is made if it is not there."""
+        thread = self.find(pair_id)
+        if thread is None:
+            made = self._db.execute("INSERT INTO pairing (pair_id) VALUES (?)", (pair_id,)).lastrowid
+            thread = self._known[pair_id] = Thread(made or 0)
+        return thread
+
+    def find(self, pair_id: PairId) -> Thread | None:
+        """Give the thread of a pairing, if there is one."""
+        thread = self._known.get(pair_id)
+        if thread is None:
+            found = self._db.execute(
+                "SELECT id, head_seq, bytes, phone_acked, host_acked FROM pairing WHERE pair_id = ?", (pair_id,)
+            ).fetchone()
+            if found is not None:
+                thread = self._known[pair_id] = Thread(*found)
+        return thread
+
+    def moved(self, thread: Thread) -> None:
+        """Remember to write where it stands now."""
+        self._moved.add(thread)
+
+    def write(self) -> None:
+        """Write where those that moved stand now."""
+        for thread in self._moved:
+            if thread.bytes > self.most_bytes:
+                self._too_long.add(thread)
+            self._db.execute(
+                "UPDATE pairing SET head_seq = ?, bytes = ?, phone_acked = ?, host_acked = ? WHERE id = ?",
+                (thread.head_seq, thread.bytes, thread.acked[End.PHONE], thread.acked[End.HOST], thread.key),
+            )
+        self._moved.clear()
+
+    def erased(self, pair_id: PairId) -> None:
+        """Know no more of a pairing whose rows are gone."""
+        thread = self._known.pop(pair_id)
+        self._moved.discard(thread)
+        self._too_long.discard(thread)
+
+    def begin(self) -> None:
+        """Begin a transaction, with what is known, but for what has become too much."""
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+
+    def committed(self) -> None:
+        """End a transaction."""
+        self._too_long.clear()
+
+    def rolled_back(self) -> None:
+        """Know nothing: of what was remembered some was not stored."""
+        self._known.clear()
+        self._moved.clear()
+        self._too_long.clear()
