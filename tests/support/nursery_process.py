@@ -60,7 +60,7 @@ IMPORTS: Mapping[str, Sequence[str]] = {
         "mobile_sim.notifying",
         "mobile_sim.phone",
         "mobile_sim.proving",
-        "mobile_sim.saying",
+        "mobile_sim.saying.sayer",
         "mobile_sim.screen",
     ),
 }

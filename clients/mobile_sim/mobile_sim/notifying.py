@@ -24,7 +24,7 @@ from mobile_sim.line import Line
 from mobile_sim.owner import Hear, Request, Say
 from mobile_sim.patience import Patience
 from mobile_sim.phone import Phone
-from mobile_sim.saying import CALLS
+from mobile_sim.saying.phrases import CALLS
 from mobile_sim.store import Pairing, PairingState
 
 _SECRET = "push"  # noqa: S105 -- the name of one

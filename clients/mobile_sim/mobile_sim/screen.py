@@ -13,7 +13,8 @@ from dispatch.cli import Console
 from dispatch.device.owner_words import YES_OR_NO
 from dispatch.plain import one_line, plain, plain_markdown
 
-from mobile_sim.saying import How, Said, Sayer
+from mobile_sim.saying.said import How, Said
+from mobile_sim.saying.sayer import Sayer
 
 Event = dict[str, Any]
 

@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from dispatch.words import ENGLISH, Language, Words
-from mobile_sim.saying import How, Said, Sayer
+from mobile_sim.saying.said import How, Said
+from mobile_sim.saying.sayer import Sayer
 from mobile_sim.tui.conversation import Card, Conversation
 from mobile_sim.tui.rendering import rendered
 from rich.console import Console

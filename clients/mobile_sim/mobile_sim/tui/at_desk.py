@@ -16,7 +16,7 @@ from dispatch.device.home import Home
 from dispatch.words import ENGLISH, Words
 
 from mobile_sim.owner import OpenDesk, carry_out
-from mobile_sim.saying import Said, refusal_said
+from mobile_sim.saying.said import Said, refusal_said
 
 Request = dict[str, Any]
 Event = dict[str, Any]

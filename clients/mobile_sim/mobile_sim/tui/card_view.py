@@ -13,7 +13,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from mobile_sim.saying import Said
+from mobile_sim.saying.said import Said
 from mobile_sim.tui.conversation import Card
 from mobile_sim.tui.question_view import QuestionView
 from mobile_sim.tui.rendering import rendered

@@ -15,7 +15,9 @@ from dispatch.plain import one_line, plain
 from dispatch.words import Words
 from dispatch.words.spoken import spoken
 
-from mobile_sim.saying import OUTCOMES, How, Said, Sayer, hour, size, state_word, waits_for
+from mobile_sim.saying.phrases import OUTCOMES, hour, size, state_word, waits_for
+from mobile_sim.saying.said import How, Said
+from mobile_sim.saying.sayer import Sayer
 from mobile_sim.task_view import ON_THE_WAY, UNSENT, WITH_HOST
 
 Event = dict[str, Any]

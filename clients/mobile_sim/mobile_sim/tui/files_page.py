@@ -10,7 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
 from mobile_sim.files_cli import absolute
-from mobile_sim.saying import Said, day, file_state, size
+from mobile_sim.saying.phrases import day, file_state, size
+from mobile_sim.saying.said import Said
 from mobile_sim.tui.page import Event, ListPage
 from mobile_sim.tui.path import typed_path
 

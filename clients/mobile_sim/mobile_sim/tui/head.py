@@ -7,7 +7,8 @@ from typing import Any
 from dispatch.plain import one_line
 from dispatch.words import Words
 
-from mobile_sim.saying import Said, how_it_is
+from mobile_sim.saying.phrases import how_it_is
+from mobile_sim.saying.said import Said
 
 Event = dict[str, Any]
 

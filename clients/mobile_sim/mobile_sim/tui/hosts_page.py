@@ -14,7 +14,9 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 
 from mobile_sim.command import scanned
-from mobile_sim.saying import Said, Sayer, how_it_is, refusal_said
+from mobile_sim.saying.phrases import how_it_is
+from mobile_sim.saying.said import Said, refusal_said
+from mobile_sim.saying.sayer import Sayer
 from mobile_sim.tui.page import Event, ListPage, Page
 from mobile_sim.tui.path import typed_path
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from textual.widget import Widget
 from textual.widgets import Static
 
-from mobile_sim.saying import How, Said
+from mobile_sim.saying.said import How, Said
 from mobile_sim.tui.rendering import rendered
 
 MOST = 200

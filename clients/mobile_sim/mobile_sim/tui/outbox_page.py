@@ -10,7 +10,8 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.widgets import OptionList
 
-from mobile_sim.saying import Said, hour, state_word
+from mobile_sim.saying.phrases import hour, state_word
+from mobile_sim.saying.said import Said
 from mobile_sim.tui.page import Event, ListPage
 
 

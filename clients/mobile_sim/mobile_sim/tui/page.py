@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from mobile_sim.saying import Said
+from mobile_sim.saying.said import Said
 from mobile_sim.tui.lines import Lines
 from mobile_sim.tui.performing import performed
 from mobile_sim.tui.prompt import Ask, Confirm

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from mobile_sim.saying import How, Said, Sayer
+from mobile_sim.saying.said import How, Said
+from mobile_sim.saying.sayer import Sayer
 from mobile_sim.tui.lines import Lines
 from mobile_sim.tui.prompt import Confirm
 

@@ -20,7 +20,8 @@ from textual.worker import Worker, WorkerError
 
 from mobile_sim.files_cli import absolute
 from mobile_sim.routing import Choice
-from mobile_sim.saying import Said, Sayer, refusal_said
+from mobile_sim.saying.said import Said, refusal_said
+from mobile_sim.saying.sayer import Sayer
 from mobile_sim.tui.at_desk import AtDesk
 from mobile_sim.tui.card_view import CardView
 from mobile_sim.tui.composer import Composer

@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 
-from mobile_sim.saying import Said
+from mobile_sim.saying.said import Said
 from mobile_sim.tui.rendering import rendered
 
 

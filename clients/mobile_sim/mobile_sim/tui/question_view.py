@@ -16,7 +16,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 
-from mobile_sim.saying import holds_for
+from mobile_sim.saying.phrases import holds_for
 from mobile_sim.tui.rendering import folded, markdown
 
 Event = dict[str, Any]

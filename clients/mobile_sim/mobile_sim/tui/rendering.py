@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from mobile_sim.saying import How, Said
+from mobile_sim.saying.said import How, Said
 
 _FURTHER_IN = "    "
 _NARROWEST = 20

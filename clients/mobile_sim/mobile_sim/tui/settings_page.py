@@ -14,7 +14,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from mobile_sim.quiet import Hours, notified_in, quiet_hours
-from mobile_sim.saying import Sayer, refusal_said
+from mobile_sim.saying.said import refusal_said
+from mobile_sim.saying.sayer import Sayer
 from mobile_sim.tui.page import Event, Page
 from mobile_sim.tui.sign_in_page import SignInPage
 

@@ -11,7 +11,7 @@ from textual import work
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from mobile_sim.saying import refusal_said
+from mobile_sim.saying.said import refusal_said
 from mobile_sim.tui.page import Page
 from mobile_sim.tui.path import typed_path
 
