@@ -36,6 +36,40 @@ async def cut(task: asyncio.Task[Any], *, again_seconds: float) -> None:
         task.result()
 
 
+class Until:
+    """Goes on until a future is done: what is within the `with` is cancelled then, and what is behind it follows.
+
+    As `asyncio.timeout` does for a time. A cancellation by anybody else goes through.
+    """
+
+    __slots__ = ("_asked_before", "_done", "_is_ours", "_task")
+
+    def __init__(self, done: asyncio.Future[Any]) -> None:
+        self._done = done
+        self._task: asyncio.Task[Any] | None = None
+        self._asked_before = 0
+        self._is_ours = False
+
+    def __enter__(self) -> None:
+        self._task = asyncio.current_task()
+        if self._task is None:
+            raise RuntimeError("only a task can be cancelled")
+        self._asked_before = self._task.cancelling()
+        self._done.add_done_callback(self._cancel)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._done.remove_done_callback(self._cancel)
+        task, self._task = self._task, None  # it may be about to be called all the same
+        if not self._is_ours or task is None:
+            return False
+        return task.uncancel() <= self._asked_before and kind is asyncio.CancelledError
+
+    def _cancel(self, _: asyncio.Future[Any]) -> None:
+        if self._task is not None:
+            self._is_ours = True
+            self._task.cancel()
+
+
 class UnderWay:
     """Work that goes to its end, also when whoever asked for it hangs up: what is behind a commit is not left out then."""
 

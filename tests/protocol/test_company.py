@@ -44,7 +44,9 @@ def tail() -> Tail:
 @pytest.fixture
 async def stream(tail: Tail) -> Stream:
     caller = Caller(End.PHONE, DeviceId(b"d" * 16), Instance(b"i" * 16), resume_after=0, looking=False)
-    return Stream(caller, carrier=Carrier.GRPC, tail=tail, read_rows=nothing, settings=Settings(), now_ms=0)
+    return Stream(
+        caller, carrier=Carrier.GRPC, tail=tail, read_rows=nothing, settings=Settings(), now_ms=0, until_ms=60_000
+    )
 
 
 async def said(stream: Stream) -> list[str]:

@@ -64,7 +64,7 @@ class Room:
             targets=Targets(self._place),
             watch=self._watch,
             acked=thread.acked,
-            said_bye=lambda stream: self._gone(stream, Event.BYE),
+            said_bye=self._left,
             settle=self.settle,
         )
         self._closed = closed
@@ -97,8 +97,8 @@ class Room:
         """
         self._watch.recover()
 
-    def attach(self, caller: Caller, *, carrier: Carrier) -> Stream:
-        """Open a stream; the older one of this end, if there is one, is over.
+    def attach(self, caller: Caller, *, carrier: Carrier, left_ms: int) -> Stream:
+        """Open a stream whose grant is good for `left_ms`; the older one of this end, if there is one, is over.
 
         Raises NotPaired, DeviceRevoked, ResumeTooOld.
         """
@@ -118,6 +118,7 @@ class Room:
             read_rows=place.rows,
             settings=place.tools.settings,
             now_ms=place.now(),
+            until_ms=place.now() + left_ms,
         )
         place.streams[caller.end] = stream
         place.tools.metrics.stream_opened(caller.end, carrier)
@@ -149,6 +150,9 @@ class Room:
         peer_acked = self._intake.acked_by(stream.end.other)
         if peer_acked:
             stream.peer_acked(peer_acked)
+
+    def _left(self, stream: Stream) -> None:
+        self._gone(stream, Event.BYE)
 
     def broke(self, stream: Stream) -> None:
         """The stream ended without Bye. Does nothing for one that is over already."""
@@ -290,7 +294,7 @@ class Room:
             return
         if self._erased is not None and not self._erased.done():
             return  # it tries until that is done: a second room would do it beside this one
-        due = [*self._watch.due_ms(), *self._commands.due_ms()]
+        due = [*self._watch.due_ms(), *self._commands.due_ms(), *[one.until_ms for one in place.streams.values()]]
         if not (due or self._commands or place.submitted):
             self._stop_timer()
             self._closed(self)
@@ -311,6 +315,18 @@ class Room:
         self._timer = None
         if self._place.now() - self._timer_ms > self._place.tools.settings.lease_ms // 2:
             self._watch.forgive()
+        self._end_with_grants()
         self._watch.tick()
         self._commands.tick()
         self.settle()
+
+    def _end_with_grants(self) -> None:
+        """End the streams whose grants are over.
+
+        A device comes back at once with a fresh grant, unless it may not have one any more: otherwise a stolen phone that is
+        never let go of would never go dark.
+        """
+        now = self._place.now()
+        for stream in list(self._place.streams.values()):
+            if now >= stream.until_ms:
+                self.end(stream, errors.GrantExpired())

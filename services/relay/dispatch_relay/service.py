@@ -1,7 +1,8 @@
 """ThreadService: reads messages, writes batches, and is the one place that tells a stream why it ends. Knows no carrier.
 
-One task reads, one writes, and the handler waits for the stream's end. Messages are bytes in both directions: what a device
-sends is parsed here, so that garbage is refused in our words, and what goes out was serialized where it was made.
+The handler reads, until the room says that the stream is over, and a task beside it writes. Messages are bytes in both
+directions: what a device sends is parsed here, so that garbage is refused in our words, and what goes out was serialized where
+it was made.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 
 from dispatch import errors
 from dispatch.api.relay.v1 import relay_pb2 as pb
+from dispatch.endings import Until
 from dispatch.runtime.logs import get_logger
 from google.protobuf.message import DecodeError
 
@@ -68,7 +70,7 @@ class ThreadService:
             await wire.refuse(refused)
             return
         if isinstance(seat, Room):
-            ended = await self._carry(framed, seat, stream, left_ms=admitted.left_ms)
+            ended = await self._carry(framed, seat, stream)
         else:
             ended = await self._front.carry(wire, seat, handed, begun=framed.begun())
         if ended is not None and not framed.broken:
@@ -93,7 +95,7 @@ class ThreadService:
             return
         arrival.accept()
         framed = _Framed(wire, most_frames=self._settings.frames)
-        ended = await self._carry(framed, room, stream, left_ms=handed.admitted.left_ms)
+        ended = await self._carry(framed, room, stream)
         if ended is not None:
             await wire.refuse(ended)
         wire.leave()
@@ -119,7 +121,7 @@ class ThreadService:
             if caller is None:
                 raise errors.Internal("a thread was opened for a transfer")
             self._gate.trust.still(admitted)
-            stream = room.attach(caller, carrier=handed.carrier)
+            stream = room.attach(caller, carrier=handed.carrier, left_ms=admitted.left_ms)
         except errors.DispatchError:
             room.settle()  # nobody else may need it
             raise
@@ -133,23 +135,18 @@ class ThreadService:
         )
         return stream
 
-    async def _carry(self, framed: _Framed, room: Room, stream: Stream, *, left_ms: int) -> errors.DispatchError | None:
-        """Read and write until the stream ends or its grant is over; gives why, None for in peace."""
-        # A device comes back at once with a fresh grant, unless it may not have one any more: otherwise a stolen phone that is
-        # never let go of would never go dark.
-        over = asyncio.get_running_loop().call_later(max(0, left_ms) / 1_000, room.end, stream, errors.GrantExpired())
+    async def _carry(self, framed: _Framed, room: Room, stream: Stream) -> errors.DispatchError | None:
+        """Read and write until the stream ends; gives why, None for in peace."""
         try:
             async with asyncio.TaskGroup() as group:
-                receiving = group.create_task(self._receive(framed, room, stream))
                 sending = group.create_task(self._send(framed, room, stream))
-                error = await asyncio.shield(stream.ended)  # it ends when the room says so, not when this handler goes
-                receiving.cancel()
+                with Until(stream.ended):  # which the room says, whoever it is that ends it
+                    await self._receive(framed, room, stream)
                 await asyncio.wait([sending], timeout=FLUSH_SECONDS)
                 sending.cancel()
         finally:
-            over.cancel()
             room.broke(stream)
-        return error
+        return stream.ended.result()
 
     async def _receive(self, framed: _Framed, room: Room, stream: Stream) -> None:
         try:

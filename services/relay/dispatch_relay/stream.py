@@ -63,12 +63,15 @@ class Stream:
         read_rows: ReadRows,
         settings: Settings,
         now_ms: int,
+        until_ms: int,
     ) -> None:
+        """Times are on the steady clock; its grant is good until `until_ms`."""
         # Fixed after __init__.
         self.end = caller.end
         self.carrier = carrier
         self.device_id = caller.device_id
         self.instance = caller.instance
+        self.until_ms = until_ms
         self.ended: asyncio.Future[errors.DispatchError | None] = asyncio.get_running_loop().create_future()
         self._tail = tail
         self._read_rows = read_rows

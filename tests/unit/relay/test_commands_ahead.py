@@ -82,7 +82,7 @@ class Scene:
 
     def attach(self, end: End) -> Stream:
         caller = Caller(end, DeviceId(bytes([end.value]) * 16), Instance(b"i" * 16), resume_after=0, looking=True)
-        return self.room.attach(caller, carrier=Carrier.GRPC)
+        return self.room.attach(caller, carrier=Carrier.GRPC, left_ms=3_600_000)
 
     def posts(self, phone: Stream, sealed: bytes = SEAL) -> bytes:
         """Post a command; gives its id."""

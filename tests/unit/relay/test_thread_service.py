@@ -66,14 +66,20 @@ class Carried:
         settings = Settings()
         tail = Tail(head_seq=0, limit_bytes=settings.batch_bytes)
         self.stream = Stream(
-            caller, carrier=Carrier.GRPC, tail=tail, read_rows=self._no_rows, settings=settings, now_ms=0
+            caller,
+            carrier=Carrier.GRPC,
+            tail=tail,
+            read_rows=self._no_rows,
+            settings=settings,
+            now_ms=0,
+            until_ms=60_000,
         )
         nothing: Any = None
         tools: Any = SimpleNamespace(settings=settings)
         service = ThreadService(gate=nothing, rooms=nothing, tools=tools, front=nothing)
         room: Any = self.room
         framed = _Framed(self.wire, most_frames=settings.frames)
-        self.handling = asyncio.create_task(service._carry(framed, room, self.stream, left_ms=60_000))
+        self.handling = asyncio.create_task(service._carry(framed, room, self.stream))
 
     async def _no_rows(self, after_seq: int) -> list[Any]:
         raise AssertionError(after_seq)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from dispatch.endings import UnderWay, cut, to_its_end
+from dispatch.endings import UnderWay, Until, cut, to_its_end
 
 
 async def test_work_is_done_to_its_end_and_the_cancellation_comes_behind_it() -> None:
@@ -107,3 +107,58 @@ async def test_what_does_not_end_within_the_grace_is_cut() -> None:
 
     assert work.ended == "cut"
     await under_way.finish(grace_seconds=0)
+
+
+async def wait_for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_until_goes_on_behind_it_when_the_future_is_done() -> None:
+    done = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(done.set_result, None)
+
+    with Until(done):
+        await wait_for_ever()
+
+    await asyncio.sleep(0)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_until_leaves_alone_what_follows_when_the_future_was_done_from_within() -> None:
+    """Its callback was called all the same, a moment later, and cut short what followed."""
+    done = asyncio.get_running_loop().create_future()
+
+    with Until(done):
+        done.set_result(None)
+
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def test_until_lets_a_cancellation_by_somebody_else_through() -> None:
+    done = asyncio.get_running_loop().create_future()
+    behind = []
+
+    async def work() -> None:
+        with Until(done):
+            await wait_for_ever()
+        behind.append(True)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    done.set_result(None)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not behind
+
+
+async def test_until_lets_what_goes_wrong_through() -> None:
+    done = asyncio.get_running_loop().create_future()
+
+    with pytest.raises(KeyError), Until(done):
+        raise KeyError
+
+    assert not done.done()

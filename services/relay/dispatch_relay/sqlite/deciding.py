@@ -119,8 +119,7 @@ class Decider:
     def acked(self, op: Acked) -> Done:
         """Note how far an end has the rows."""
         thread = self._threads.find(op.pair_id)  # of a pairing that is over by now nothing is made again
-        if thread is not None and op.through_seq > thread.acked[op.end]:
-            thread.acked[op.end] = op.through_seq
+        if thread is not None and thread.acked(op.end, op.through_seq):
             self._threads.moved(thread)
         return Done(Effect.NOTHING)
 

@@ -16,14 +16,25 @@ MOST_KNOWN = 10_000
 class Thread:
     """Where one pairing stands: the end of its rows, their bytes, and what each end has acked."""
 
-    __slots__ = ("acked", "bytes", "head_seq", "key")
+    __slots__ = ("bytes", "head_seq", "host_acked", "key", "phone_acked")
 
     def __init__(self, key: int, head_seq: int = 0, size: int = 0, phone_acked: int = 0, host_acked: int = 0) -> None:
         """`key` is the pairing's in this file."""
         self.key = key
         self.head_seq = head_seq
         self.bytes = size
-        self.acked = {End.PHONE: phone_acked, End.HOST: host_acked}
+        self.phone_acked = phone_acked
+        self.host_acked = host_acked
+
+    def acked(self, end: End, through_seq: int) -> bool:
+        """Note how far an end has the rows; say whether that is further than before."""
+        if end is End.PHONE:
+            further = through_seq > self.phone_acked
+            self.phone_acked = max(through_seq, self.phone_acked)
+        else:
+            further = through_seq > self.host_acked
+            self.host_acked = max(through_seq, self.host_acked)
+        return further
 
 
 class Threads:
@@ -74,7 +85,7 @@ class Threads:
                 self._too_long.add(thread)
             self._db.execute(
                 "UPDATE pairing SET head_seq = ?, bytes = ?, phone_acked = ?, host_acked = ? WHERE id = ?",
-                (thread.head_seq, thread.bytes, thread.acked[End.PHONE], thread.acked[End.HOST], thread.key),
+                (thread.head_seq, thread.bytes, thread.phone_acked, thread.host_acked, thread.key),
             )
         self._moved.clear()
 
