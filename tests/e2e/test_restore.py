@@ -111,6 +111,7 @@ async def test_devices_go_on_after_a_restore_or_hear_what_to_do_and_no_task_runs
     await world.pair("desk", "watch")
     code, events = await run("dispatch-phone", "revoke", "tablet", "--home", world.home("pocket"))
     assert code == 0, events
+    assert (await world.host.event("unpaired"))["phone"] == "tablet"  # before the service forgets that it is
 
     # The pairing service is lost, and is what it was; the relay knows what was revoked since.
     await world.pairing.stop()

@@ -22,7 +22,7 @@ from dispatch.tracing import span_of
 from dispatch_relay import door, frames, presence, verdict
 from dispatch_relay.log import Decide, Done, Failed, Note, Pending, Row
 from dispatch_relay.metrics import REFUSED
-from dispatch_relay.place import RETRY_STORE_MS, Place
+from dispatch_relay.place import RETRY_STORE_MS, Place, nothing
 from dispatch_relay.presence import End, Standing
 from dispatch_relay.stream import Stream
 from dispatch_relay.verdict import Effect, Event, Status
@@ -334,6 +334,12 @@ class Commands:
             return
         self._unnoted.pop(note.task_id, None)
         self._note_next()
+
+    def note_all(self) -> None:
+        """This relay closes: what the account's history could not hear yet it hears now, or never."""
+        for note in self._unnoted.values():
+            self._place.submit(note, nothing)
+        self._unnoted.clear()
 
     def _pend(self, op: Decide, stream: Stream | None, posted_ms: int) -> None:
         place = self._place

@@ -88,6 +88,11 @@ class Room:
         """Whether its pairing has ended, and nothing of it is stored any more."""
         return self._erased is not None and self._erased.done() and self._erased.result()
 
+    @property
+    def _erasing(self) -> bool:
+        """Whether its pairing has ended and is still stored: it tries until it is not, and a second room would do so beside it."""
+        return self._erased is not None and not self._erased.done()
+
     # ---- coming and going
 
     def recover(self) -> None:
@@ -160,7 +165,7 @@ class Room:
             self._gone(stream, Event.BROKE)
 
     def end(self, stream: Stream, error: errors.DispatchError) -> None:
-        """End a stream whose device broke the protocol, or that the store can't serve."""
+        """End a stream whose device broke the protocol, that the store can't serve, or whose grant is over."""
         if self._place.streams.get(stream.end) is stream:
             self._gone(stream, Event.BROKE, error)
 
@@ -208,16 +213,21 @@ class Room:
         """End the streams because the relay closes. Presence stays as it is: nobody did anything."""
         self._draining = True
         self._stop_timer()
-        self._place.write_held()
+        self._write_up()
         for stream in list(self._place.streams.values()):
             self._drop(stream, errors.Draining(retry_after_ms=1_000))
 
     def leave(self) -> None:
         """This relay closes and nobody is here any more: what waits is for whoever has the room next."""
         if not self._place.streams and not self._place.lost:
-            self._place.write_held()
+            self._write_up()
             self._forget()
             self._closed(self)
+
+    def _write_up(self) -> None:
+        """Have the log know what it was still to be told."""
+        self._commands.note_all()
+        self._place.write_held()
 
     def lose(self) -> None:
         """The seat is another relay's: devices come again to it. Nothing is written, and nobody's presence is judged."""
@@ -292,10 +302,10 @@ class Room:
         place = self._place
         if place.lost:
             return
-        if self._erased is not None and not self._erased.done():
-            return  # it tries until that is done: a second room would do it beside this one
-        due = [*self._watch.due_ms(), *self._commands.due_ms(), *[one.until_ms for one in place.streams.values()]]
-        if not (due or self._commands or place.submitted):
+        due = [stream.until_ms for stream in place.streams.values()]
+        if not self._erasing:
+            due += [*self._watch.due_ms(), *self._commands.due_ms()]
+        if not (due or self._erasing or self._commands or place.submitted):
             self._stop_timer()
             self._closed(self)
         elif due:
@@ -313,11 +323,12 @@ class Room:
 
     def _tick(self) -> None:
         self._timer = None
-        if self._place.now() - self._timer_ms > self._place.tools.settings.lease_ms // 2:
-            self._watch.forgive()
+        if not self._erasing:
+            if self._place.now() - self._timer_ms > self._place.tools.settings.lease_ms // 2:
+                self._watch.forgive()
+            self._watch.tick()
+            self._commands.tick()
         self._end_with_grants()
-        self._watch.tick()
-        self._commands.tick()
         self.settle()
 
     def _end_with_grants(self) -> None:

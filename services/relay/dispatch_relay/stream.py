@@ -54,6 +54,13 @@ class Caller:
 class Stream:
     """A device's stream from Opened to its end."""
 
+    __slots__ = (  # with 30 attributes, and without these, each instance has a dictionary of its own
+        "_alone", "_batch_bytes", "_calm", "_company", "_control", "_control_bytes", "_in_flight", "_live",
+        "_live_bytes", "_peer_ack", "_queue_bytes", "_read_rows", "_tail", "_unhurried", "_waiting", "_woken",
+        "carrier", "cursor", "device_id", "end", "ended", "instance", "lease", "lives", "looking",
+        "notices", "posts", "targets", "until_ms",
+    )  # fmt: skip
+
     def __init__(
         self,
         caller: Caller,
@@ -84,7 +91,6 @@ class Stream:
         self.lives = Bucket(per_second=settings.live_per_second, burst=2 * settings.live_per_second, now_ms=now_ms)
         self.notices = Bucket(per_second=1, burst=NOTICES_AT_ONCE, now_ms=now_ms)
         self.targets = Bucket(per_second=1, burst=TARGETS_AT_ONCE, now_ms=now_ms)
-        self.acked_seq = 0
         # Filled by room, emptied by send.
         # Lists: an empty deque takes 700 bytes, and most streams are silent.
         self._control: list[bytes] = []

@@ -39,7 +39,7 @@ def _host(event: Event, words: Words) -> Iterator[Said]:
     since = words.line("since", hour=day(event["paired_at"]))
     yield line(f"{one_line(event['host'], 64):<24} {event['state']:<12} {since}")
     yield line(f"  {how_it_is(event, words)}")
-    yield from awake(event, words)
+    yield from _awake(event, words)
 
 
 def _unpaired(event: Event, words: Words) -> Iterator[Said]:
@@ -76,7 +76,7 @@ def _status(event: Event, words: Words) -> Iterator[Said]:
         yield line(words.window("no_computer_yet"))
     for host in event["hosts"]:
         yield line(f"{one_line(host['host'], 64)}  {how_it_is(host, words)}")
-        yield from awake(host, words)
+        yield from _awake(host, words)
         for task in host.get("tasks", []):
             yield line(f"  {state_word(task['state'], words):<16} {one_line(task['text'], 80)}{beside(task, words)}")
             yield line(f"{'':<19}{task['task_id']}", dim=True)
@@ -97,7 +97,7 @@ def _doctor(event: Event, _: Words) -> Iterator[Said]:
     yield line(told, **style)
 
 
-def awake(host: Event, words: Words) -> Iterator[Said]:
+def _awake(host: Event, words: Words) -> Iterator[Said]:
     """Say whether a host is kept awake, and what its agents may do."""
     if (state := host.get("keep_awake")) is not None:
         yield line(f"  {one_line(awake_words.words_of_told(state, words), 200)}")

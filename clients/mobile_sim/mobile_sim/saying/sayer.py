@@ -56,14 +56,17 @@ class Sayer:
             asked = event["event"] == "confirm"
             yield Said(words.removesuffix(YES_OR_NO), how=How.ASKED if asked else How.LINE)
             return
+        said = self._said_of(event)
+        if said is not None:
+            yield from self._goes_on(event)
+            yield from said
+
+    def _said_of(self, event: Event) -> Iterator[Said] | None:
         name = event["event"]
-        say: Callable[[Event], Iterator[Said]] | None = getattr(self, f"_on_{name}", None)
-        if say is not None:
-            yield from self._goes_on(event)
-            yield from say(event)
-        elif name in _SAYS:
-            yield from self._goes_on(event)
-            yield from _SAYS[name](event, self._words)
+        if name in _SAYS:
+            return _SAYS[name](event, self._words)
+        own: Callable[[Event], Iterator[Said]] | None = getattr(self, f"_on_{name}", None)
+        return None if own is None else own(event)
 
     # ---- A task as it goes.
 

@@ -95,13 +95,13 @@ class Threads:
         self._moved.discard(thread)
         self._too_long.discard(thread)
 
-    def begin(self) -> None:
-        """Begin a transaction, with what is known, but for what has become too much."""
+    def make_room(self) -> None:
+        """Forget all of them when they have become many. Not within a transaction."""
         if len(self._known) > MOST_KNOWN:
             self._known.clear()
 
-    def committed(self) -> None:
-        """End a transaction."""
+    def trimmed(self) -> None:
+        """Know that none is too long any more."""
         self._too_long.clear()
 
     def rolled_back(self) -> None:

@@ -91,7 +91,7 @@ class Writer:
         try:
             self._forgetter.trim()
             self._threads.write()
-            self._threads.committed()
+            self._threads.trimmed()
             self._db.execute("COMMIT")
         except Exception as failure:
             # Whatever it is, the thread that commits must live on, and nobody may take the ops for stored.
@@ -109,7 +109,7 @@ class Writer:
         self._db.execute("BEGIN IMMEDIATE")
 
     def _applied(self, ops: Sequence[Op]) -> Sequence[Done | Failed]:
-        self._threads.begin()
+        self._threads.make_room()
         try:
             results = [self._apply[type(op)](op) for op in ops]
             self._pending.write()
