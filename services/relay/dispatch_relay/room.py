@@ -73,7 +73,10 @@ class Room:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = 0
         self._draining = False
+        self._grants_until_ms = 0  # the first of those of the streams, if there are any
         self._erased: asyncio.Future[bool] | None = None
+        # Its pairing has ended and is still stored: it tries until it is not, and a second room would do so beside it.
+        self._erasing = False
         self._ended_by: End | None = None
         if End.HOST not in thread.presence:
             self._watch.meet_new()
@@ -87,11 +90,6 @@ class Room:
     def erased(self) -> bool:
         """Whether its pairing has ended, and nothing of it is stored any more."""
         return self._erased is not None and self._erased.done() and self._erased.result()
-
-    @property
-    def _erasing(self) -> bool:
-        """Whether its pairing has ended and is still stored: it tries until it is not, and a second room would do so beside it."""
-        return self._erased is not None and not self._erased.done()
 
     # ---- coming and going
 
@@ -126,6 +124,7 @@ class Room:
             until_ms=place.now() + left_ms,
         )
         place.streams[caller.end] = stream
+        self._look_at_grants()
         place.tools.metrics.stream_opened(caller.end, carrier)
         self._greet(stream)
         self._watch.attached(stream)
@@ -178,6 +177,7 @@ class Room:
     def _drop(self, stream: Stream, error: errors.DispatchError | None, *, why: str = BROKE) -> None:
         """Take a stream out and end it; what becomes of the presence is the caller's to say."""
         del self._place.streams[stream.end]
+        self._look_at_grants()
         self._watch.detached(stream)
         word = why if error is None else errors.word(error.reason)
         self._place.tools.metrics.stream_closed(stream.end, stream.carrier)
@@ -237,8 +237,7 @@ class Room:
         self._forget()
         for stream in list(self._place.streams.values()):
             self._drop(stream, errors.Draining(retry_after_ms=RETRY_LOST_MS))
-        if self._erased is not None and not self._erased.done():
-            self._erased.set_result(False)
+        self._end_erasing(done=False)
         self._lost(self)
 
     def _forget(self) -> None:
@@ -264,6 +263,7 @@ class Room:
         """
         if self._erased is None:
             self._erased = asyncio.get_running_loop().create_future()
+            self._erasing = True
             self._ended_by = ended_by
             if ended_by is End.HOST:
                 self._watch.meet(End.HOST, Event.WAS_REVOKED)
@@ -290,10 +290,14 @@ class Room:
         for stream in list(place.streams.values()):
             # The phone hears whose word it was.
             self._drop(stream, place.over if stream.end is End.PHONE else errors.NotPaired())
-        if self._erased is not None and not self._erased.done():
-            self._erased.set_result(True)
+        self._end_erasing(done=True)
         by = self._ended_by.name.lower() if self._ended_by else "service"
         _log.info("pairing ended", pairing=self.pair_id, ended_by=by)
+
+    def _end_erasing(self, *, done: bool) -> None:
+        self._erasing = False
+        if self._erased is not None and not self._erased.done():
+            self._erased.set_result(done)
 
     # ---- time
 
@@ -302,7 +306,7 @@ class Room:
         place = self._place
         if place.lost:
             return
-        due = [stream.until_ms for stream in place.streams.values()]
+        due = [self._grants_until_ms] if place.streams else []
         if not self._erasing:
             due += [*self._watch.due_ms(), *self._commands.due_ms()]
         if not (due or self._erasing or self._commands or place.submitted):
@@ -330,6 +334,9 @@ class Room:
             self._commands.tick()
         self._end_with_grants()
         self.settle()
+
+    def _look_at_grants(self) -> None:
+        self._grants_until_ms = min((stream.until_ms for stream in self._place.streams.values()), default=0)
 
     def _end_with_grants(self) -> None:
         """End the streams whose grants are over.

@@ -81,9 +81,14 @@ class Forgetter:
         return left
 
     def trim(self) -> None:
-        """Delete the oldest rows of threads that are too long, down to seven eighths: not a few with each new row."""
+        """Delete the oldest rows of threads that are too long, down to seven eighths: not a few with each new row.
+
+        For this once: one row alone may be too much, and is kept.
+        """
         for thread in self._threads.too_long:
             self._trim(thread, goal=self._threads.most_bytes * 7 // 8)
+        self._threads.write()
+        self._threads.too_long.clear()
 
     def _trim(self, thread: Thread, *, goal: int) -> None:
         size, through = thread.bytes, 0

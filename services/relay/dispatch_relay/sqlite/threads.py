@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
 
 from dispatch.ids import PairId
 
@@ -28,13 +27,13 @@ class Thread:
 
     def acked(self, end: End, through_seq: int) -> bool:
         """Note how far an end has the rows; say whether that is further than before."""
+        if through_seq <= (self.phone_acked if end is End.PHONE else self.host_acked):
+            return False
         if end is End.PHONE:
-            further = through_seq > self.phone_acked
-            self.phone_acked = max(through_seq, self.phone_acked)
+            self.phone_acked = through_seq
         else:
-            further = through_seq > self.host_acked
-            self.host_acked = max(through_seq, self.host_acked)
-        return further
+            self.host_acked = through_seq
+        return True
 
 
 class Threads:
@@ -48,12 +47,7 @@ class Threads:
         # What it knows, and of that what the transaction under way touched.
         self._known: dict[PairId, Thread] = {}
         self._moved: set[Thread] = set()
-        self._too_long: set[Thread] = set()
-
-    @property
-    def too_long(self) -> Collection[Thread]:
-        """Those that were when they were written, in this transaction."""
-        return self._too_long
+        self.too_long: set[Thread] = set()  # when they were written
 
     def of(self, pair_id: PairId) -> Thread:
         """Give the thread of a pairing, which is made if it is not there."""
@@ -79,33 +73,26 @@ class Threads:
         self._moved.add(thread)
 
     def write(self) -> None:
-        """Write where those that moved stand now."""
+        """Write where those that moved stand now. Where very many are known, none is then: the file has it all."""
         for thread in self._moved:
             if thread.bytes > self.most_bytes:
-                self._too_long.add(thread)
+                self.too_long.add(thread)
             self._db.execute(
                 "UPDATE pairing SET head_seq = ?, bytes = ?, phone_acked = ?, host_acked = ? WHERE id = ?",
                 (thread.head_seq, thread.bytes, thread.phone_acked, thread.host_acked, thread.key),
             )
         self._moved.clear()
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
 
     def erased(self, pair_id: PairId) -> None:
         """Know no more of a pairing whose rows are gone."""
         thread = self._known.pop(pair_id)
         self._moved.discard(thread)
-        self._too_long.discard(thread)
-
-    def make_room(self) -> None:
-        """Forget all of them when they have become many. Not within a transaction."""
-        if len(self._known) > MOST_KNOWN:
-            self._known.clear()
-
-    def trimmed(self) -> None:
-        """Know that none is too long any more."""
-        self._too_long.clear()
+        self.too_long.discard(thread)
 
     def rolled_back(self) -> None:
         """Know nothing: of what was remembered some was not stored."""
         self._known.clear()
         self._moved.clear()
-        self._too_long.clear()
+        self.too_long.clear()

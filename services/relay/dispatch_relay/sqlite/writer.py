@@ -89,9 +89,8 @@ class Writer:
         if any(isinstance(one, Failed) for one in results):
             return results  # then nothing was applied
         try:
-            self._forgetter.trim()
-            self._threads.write()
-            self._threads.trimmed()
+            if self._threads.too_long:
+                self._forgetter.trim()
             self._db.execute("COMMIT")
         except Exception as failure:
             # Whatever it is, the thread that commits must live on, and nobody may take the ops for stored.
@@ -109,7 +108,6 @@ class Writer:
         self._db.execute("BEGIN IMMEDIATE")
 
     def _applied(self, ops: Sequence[Op]) -> Sequence[Done | Failed]:
-        self._threads.make_room()
         try:
             results = [self._apply[type(op)](op) for op in ops]
             self._pending.write()
