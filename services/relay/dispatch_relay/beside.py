@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 Work = Coroutine[object, object, None]
+Spawn = Callable[[Work], None]
+"""Runs a coroutine beside, in the task group of the process."""
 
 
 class Beside:

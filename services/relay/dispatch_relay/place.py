@@ -6,7 +6,7 @@ Holds state and says it; decides nothing. `room`, `watch`, `commands` and `keepi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from dispatch.runtime.logs import get_logger
 from dispatch.tracing import UNTOLD, Traces
 
 from dispatch_relay import frames
+from dispatch_relay.beside import Spawn
 from dispatch_relay.log import Done, Failed, Log, Op, Row, RowKind, Then, Thread
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.presence import End, Presence
@@ -31,8 +32,6 @@ _log = get_logger()
 RETRY_STORE_MS = 500
 """After how long a write that failed is tried again."""
 
-Spawn = Callable[[Coroutine[object, object, None]], None]
-
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -43,7 +42,7 @@ class Tools:
     settings: Settings
     metrics: Metrics
     push: Push
-    spawn: Spawn  # runs a coroutine beside, in the task group of the process
+    spawn: Spawn
     report: Callable[[], None]  # the log has a report more
     traces: Traces = UNTOLD
 

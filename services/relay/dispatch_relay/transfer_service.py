@@ -11,6 +11,7 @@ import asyncio
 from dispatch import errors
 from dispatch.api.relay.v1 import transfer_pb2 as pb
 from dispatch.clock import Clock
+from dispatch.endings import Until
 from dispatch.runtime.logs import get_logger
 from google.protobuf.message import DecodeError
 
@@ -146,17 +147,14 @@ class TransferService:
         """Forward until the transfer is over; gives why, None for in peace."""
         try:
             async with asyncio.TaskGroup() as group:
-                works = [
-                    group.create_task(self._forward(framed, admitted.end, transfer)),
-                    group.create_task(self._watch(transfer, admitted)),
-                ]
-                error = await asyncio.shield(transfer.ended)
-                for work in works:
-                    work.cancel()
+                watching = group.create_task(self._watch(transfer, admitted))
+                with Until(transfer.ended):
+                    await self._forward(framed, admitted.end, transfer)
+                watching.cancel()
         finally:
             # Also when this handler is cancelled because its device has gone.
             transfer.finish(errors.PeerAbsent("the other device left the transfer"))
-        return error
+        return transfer.ended.result()
 
     async def _forward(self, framed: _Framed, end: End, transfer: Transfer) -> None:
         """Say that both are there, then pass on what this end says."""

@@ -17,13 +17,14 @@ from dispatch.failures import place_of
 from dispatch.ids import Rng
 from dispatch.runtime.logs import get_logger
 
+from dispatch_relay.beside import Spawn
 from dispatch_relay.channels import handed as handing
 from dispatch_relay.channels import words
 from dispatch_relay.channels.arrival import Arrival
 from dispatch_relay.channels.bus import Answer, Bus, BusAway, NobodyListens
 from dispatch_relay.channels.handed import Handed
 from dispatch_relay.channels.line import Line, door_of, subject_of
-from dispatch_relay.channels.peers import Peers, Spawn
+from dispatch_relay.channels.peers import Peers
 from dispatch_relay.channels.side import Side
 from dispatch_relay.channels.words import Ended, Garbled, How, OfChannel, Ping
 from dispatch_relay.metrics import FRONT, SEAT, Metrics

@@ -6,11 +6,11 @@ A relay that does not answer is lost with every channel to it; one that answers 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 from dispatch.clock import Clock
 
+from dispatch_relay.beside import Spawn
 from dispatch_relay.channels import words
 from dispatch_relay.channels.bus import Bus, BusAway, NobodyListens
 from dispatch_relay.channels.line import subject_of
@@ -21,8 +21,6 @@ PING_SECONDS = 1.0
 LOST_SECONDS = 3.0
 """After this long without an answer another relay, and every channel to it, is lost."""
 _STOOD_STILL_MS = 1_000
-
-Spawn = Callable[[Coroutine[object, object, None]], None]
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -18,6 +18,7 @@ from dispatch.clock import Clock
 from dispatch.ids import PairId, short
 from dispatch.runtime.logs import get_logger
 
+from dispatch_relay.beside import Spawn
 from dispatch_relay.log import CallLater, Done, DropTarget, Failed, Log
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.push import OwedCall, PushOutcome, schedule
@@ -33,8 +34,6 @@ MOST_WAITING = 100
 """Calls of one pairing that wait. What is more says nothing that these do not say."""
 _LONGEST_WAIT_SECONDS = 600.0
 """Looked at again at the latest after this: a clock may have been set meanwhile."""
-
-Spawn = Callable[[Coroutine[object, object, None]], None]
 
 
 class Transport(Protocol):

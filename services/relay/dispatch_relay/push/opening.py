@@ -9,10 +9,11 @@ from pathlib import Path
 from dispatch.clock import Clock
 from dispatch.mistakes import Mistakes
 
+from dispatch_relay.beside import Spawn
 from dispatch_relay.log import Log
 from dispatch_relay.metrics import Metrics
 from dispatch_relay.push import keys
-from dispatch_relay.push.bell import Bell, Spawn, Transport
+from dispatch_relay.push.bell import Bell, Transport
 from dispatch_relay.push.reach import Reach
 from dispatch_relay.push.schedule import Pace
 from dispatch_relay.settings import Settings
