@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from playwright.async_api import Locator, expect
 
 from tests.support.model_host import takes_model
@@ -12,8 +11,6 @@ from tests.support.model_server import ModelServer, Say
 from tests.support.world import World
 from tests.web_phone.looks import SIZES
 from tests.web_phone.screen import Screen
-
-pytestmark = pytest.mark.big
 
 LONG = "Schreibtischrechnerimarbeitszimmerunterdemdachganzhintenlinksohn"
 WIDE = "\n".join(

@@ -1,7 +1,7 @@
 """The streams that this relay let in, and whose pairing has its seat elsewhere: bytes go there and back, and are not read.
 
 The seat decides. Here is only what must not wait for it: a device that lost its rights is cut as soon as this relay hears of it,
-and a stream whose channel is lost ends as *draining*. The end of a grant is the seat's. Used by the services and by the app.
+and a stream whose channel is lost ends as *draining*. The end of a grant is the seat's. Used by the services and by `relay`.
 """
 
 from __future__ import annotations

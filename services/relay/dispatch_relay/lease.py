@@ -1,6 +1,6 @@
 """When to ask a device whether it is still there, and when its lease is lost. Pure: time is an argument.
 
-Any frame counts as an answer: a process that is frozen or cut off sends none. Called by `room`.
+Any frame counts as an answer: a process that is frozen or cut off sends none. Called by `watch`.
 """
 
 from __future__ import annotations

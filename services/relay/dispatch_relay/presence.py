@@ -1,6 +1,6 @@
 """How one end of a pairing is, as a table: what each event makes of it, and what the other end is told.
 
-Pure: time is an argument, and it knows no stream, no timer and no store. Called by `room`, which turns frames, broken
+Pure: time is an argument, and it knows no stream, no timer and no store. Called by `watch`, which turns frames, broken
 streams and timers into events, and by the model test of the commit point.
 """
 

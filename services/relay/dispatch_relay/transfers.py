@@ -1,7 +1,7 @@
 """Which transfers are under way, who is at which side, and why one is over. Stores nothing; knows no gRPC and no bytes.
 
 A transfer has two sides. It begins when both are there, and whatever ends it ends it for both. Called by `transfer_service`
-(streams) and by the app (revocation, closing), on the event loop.
+(streams) and by `relay` (revocation, closing), on the event loop.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The commit point as a table: what becomes of a command, decided once.
 
 A command is pending until the host takes it (accepted) or anything else happens (refused). Both are final. The store
-applies this table inside a transaction, so that two events for one command can't both win; `room` decides which event
+applies this table inside a transaction, so that two events for one command can't both win; `commands` says which event
 it is. Pure: no time, no store, no frames.
 """
 

@@ -1,7 +1,8 @@
 """Watches over both ends of one pairing: presence, leases, and the time that a broken stream has to come back.
 
 How an end is after an event says `presence`; when to ask and when a lease is lost says `lease`. This turns frames, broken streams
-and time into those events and does what follows: tell the peer, remember, refuse what waits. docs/protocol.md "Presence".
+and time into those events and does what follows: tell the peer, remember, refuse what waits. docs/protocol.md, "Presence and
+the lease".
 """
 
 from __future__ import annotations

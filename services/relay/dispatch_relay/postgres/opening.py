@@ -1,4 +1,4 @@
-"""Opens the relays' store in PostgreSQL. Called by `app`."""
+"""Opens the relays' store in PostgreSQL. Called by `kept`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The WebSocket server: which connections there are, which become a stream, and what happens when one is lost.
 
-Knows paths and who serves them, but no frame. Wired by `app`; docs/web.md "Streams over a WebSocket".
+Knows paths and who serves them, but no frame. Wired by `listeners`; docs/web.md "Streams over a WebSocket".
 """
 
 from __future__ import annotations
