@@ -54,7 +54,7 @@ class Caller:
 class Stream:
     """A device's stream from Opened to its end."""
 
-    __slots__ = (  # with 30 attributes, and without these, each instance has a dictionary of its own
+    __slots__ = (  # beyond 29 attributes each instance would have a dictionary of its own
         "_alone", "_batch_bytes", "_calm", "_company", "_control", "_control_bytes", "_in_flight", "_live",
         "_live_bytes", "_peer_ack", "_queue_bytes", "_read_rows", "_tail", "_unhurried", "_waiting", "_woken",
         "carrier", "cursor", "device_id", "end", "ended", "instance", "lease", "lives", "looking",
