@@ -31,6 +31,9 @@ from bench.counting.still import StillClock
 UNLIMITED = 1_000_000
 """Posts and live frames a second: a clock that stands still would never let a limited device say more."""
 
+STORE = "relay.sqlite3"
+"""In the folder of a relay."""
+
 SETTINGS = Settings(posts_per_second=UNLIMITED, live_per_second=UNLIMITED)
 
 
@@ -64,7 +67,7 @@ async def running(folder: Path, clock: StillClock) -> AsyncIterator[SmallRelay]:
         task.add_done_callback(tasks.discard)
 
     metrics = Metrics(CollectorRegistry())
-    store = folder / "relay.sqlite3"
+    store = folder / STORE
     log = InlineLog(store, thread_bytes=SETTINGS.thread_bytes, on_commit=metrics.committed)
     known = Known(keys=proof.PinnedKeys((SIGNER_KEY,), 1), heard_ms=clock.wall_ms())
     trust = Trust(known, clock=clock, stale_ms=1_000 * SETTINGS.trust_stale_seconds)
