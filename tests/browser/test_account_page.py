@@ -116,6 +116,7 @@ class Person:
     async def look(self, name: str) -> None:
         """Check what can be measured, and take a picture of the whole page if anybody wants to look."""
         self._taken += 1
+        await self.page.wait_for_load_state()  # a page is there before its style is
         if self.pictures.is_dir():
             await self.page.screenshot(path=self.pictures / f"{self._taken:02}-{name}.png", full_page=True)
         if self.javascript:
@@ -181,6 +182,7 @@ async def test_a_person_does_everything_there_is_to_do(
         await expect(her.page).to_have_title("Devices · Dispatch")
         await her.look("devices")
         await her.click("Rename Pocket phone")
+        await her.reads("New name")
         await her.look("rename")
         await her.page.get_by_label("New name").fill("Hand phone")
         await her.click("Rename", "button")
@@ -213,6 +215,7 @@ async def test_a_person_does_everything_there_is_to_do(
         await her.click("Newest")
 
         await her.click("Account")
+        await her.reads("Download it")
         await her.look("account")
         async with her.page.expect_download() as download:
             await her.click("Download it")
@@ -220,9 +223,11 @@ async def test_a_person_does_everything_there_is_to_do(
         assert len(exported["tasks"]) == 6
 
         await her.click("Change the password")
+        await her.reads("Leave it")
         await her.look("password")
         await her.click("Leave it")
         await her.click("Erase…")
+        await her.reads("Erase the account ada?")
         await her.look("erase")
         await her.page.get_by_label("Your password").fill(PASSWORD)
         await her.click("Erase the account", "button")
