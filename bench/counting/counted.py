@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from dispatch.api.relay.v1 import relay_pb2 as pb
 from dispatch.encoding import message_id
@@ -68,24 +69,29 @@ def _answers(count: int) -> Iterator[bytes]:
     return iter(_posts(pb.KIND_KEEP, count, outcome=pb.OUTCOME_DONE))
 
 
+T = TypeVar("T")
 Doing = Callable[[SmallRelay, int, int, Mark], Awaitable[None]]
 
 
 def _at_relay(doing: Doing) -> Work:
     """Make a work of what is done at a relay with an empty store."""
 
-    async def run(clock: StillClock, times: int, most: int, begun: Mark, done: Mark) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with running(Path(folder), clock) as relay:
+    def work(times: int, most: int, begun: Mark, done: Mark) -> None:
+        async def run(folder: Path, clock: StillClock) -> None:
+            async with running(folder, clock) as relay:
                 await doing(relay, times, most, begun)
                 done()
 
-    def work(times: int, most: int, begun: Mark, done: Mark) -> None:
-        clock = StillClock()
-        with _loop(clock) as loop:
-            loop.run_until_complete(run(clock, times, most, begun, done))
+        _alone(run)
 
     return work
+
+
+def _alone(doing: Callable[[Path, StillClock], Awaitable[T]]) -> T:
+    """Do it in an empty folder, on a loop and a clock of its own."""
+    clock = StillClock()
+    with tempfile.TemporaryDirectory() as folder, _loop(clock) as loop:
+        return loop.run_until_complete(doing(Path(folder), clock))
 
 
 @contextmanager
@@ -146,9 +152,8 @@ async def _pings(relay: SmallRelay, times: int, _most: int, begun: Mark) -> None
 def _backlog(times: int, most: int, begun: Mark, done: Mark) -> None:
     """Rows of a host that the phone, which was away, reads back from the store of a relay that was started meanwhile."""
     store = _store_of(most)
-    clock = StillClock()
 
-    async def resume(folder: Path) -> None:
+    async def resume(folder: Path, clock: StillClock) -> None:
         (folder / STORE).write_bytes(store)
         async with running(folder, clock) as relay:
             phone = End(PHONE, resume_after=most - times)
@@ -157,19 +162,18 @@ def _backlog(times: int, most: int, begun: Mark, done: Mark) -> None:
             await phone.until("deliver", times)
             done()
 
-    with tempfile.TemporaryDirectory() as folder, _loop(clock) as loop:
-        loop.run_until_complete(resume(Path(folder)))
+    _alone(resume)
 
 
 @functools.cache
 def _store_of(rows: int) -> bytes:
     """Let a host post so many rows, and give what its relay left behind.
 
-    Kept, so that it is done before the processes are parted: it is a hundred times what reading a row back takes, and where its
-    last allocations happened to lie would be counted as well.
+    Kept, so that it is done before the processes are parted: it takes many times what reading them back does, and where its
+    allocations happen to lie would be counted as well.
     """
 
-    async def post(folder: Path) -> bytes:
+    async def post(folder: Path, clock: StillClock) -> bytes:
         async with running(folder, clock) as relay:
             host = await relay.attach(End(HOST))
             answers = list(_answers(rows))
@@ -178,9 +182,7 @@ def _store_of(rows: int) -> bytes:
             await host.until("receipt", rows)
         return (folder / STORE).read_bytes()
 
-    clock = StillClock()
-    with tempfile.TemporaryDirectory() as folder, _loop(clock) as loop:
-        return loop.run_until_complete(post(Path(folder)))
+    return _alone(post)
 
 
 # ---- what the SDK does
