@@ -56,12 +56,15 @@ class WebPhone:
         return asyncio.create_task(self.wish(what, **words))
 
     async def line(self, where: Callable[[Line], bool], *, after: int = 0) -> Line:
-        """Wait for a line."""
-        async with asyncio.timeout(DEADLINE_SECONDS), self._news:
-            while (found := next((line for line in self.lines[after:] if where(line)), None)) is None:
-                if self._process.returncode is not None:
-                    raise AssertionError("the phone has ended")
-                await self._news.wait()
+        """Wait for a line. Fails with the last lines that came, since they are all that is known of a phone that falls silent."""
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS), self._news:
+                while (found := next((line for line in self.lines[after:] if where(line)), None)) is None:
+                    if self._process.returncode is not None:
+                        raise AssertionError("the phone has ended")
+                    await self._news.wait()
+        except TimeoutError:
+            raise AssertionError(f"the phone did not say it; its last lines: {self.lines[-20:]}") from None
         return found
 
     async def _read(self) -> None:

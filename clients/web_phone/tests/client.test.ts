@@ -31,6 +31,8 @@ class Failing extends MemoryStore {
   }
 }
 
+/** Of a Backoff whose chance is half. */
+const FIRST_WAIT_MS = (FIRST_MS[0] + FIRST_MS[1]) / 2;
 const TASK = new Uint8Array(16).fill(9) as TaskId;
 
 async function setUp() {
@@ -152,6 +154,15 @@ it("opens a stream at once when there is a network again, and waits as before wh
   expect(clock.now).toBeGreaterThan(at);
 });
 
+it("comes back when the timer came a moment too soon: it comes once, and a phone would wait for ever", async () => {
+  const { clock, line, next } = await setUp();
+  clock.early = 0.5;
+  (await next(1)).end(new Refused(Reason.NO_NETWORK));
+  await until(() => line.error !== null);
+  clock.move(FIRST_WAIT_MS - clock.early);
+  await next(2, { timeStands: true });
+});
+
 it("a stream that is open waits for nothing: there is nothing to hurry", async () => {
   const { clock, line, next } = await setUp();
   const first = await next(1);
@@ -180,6 +191,16 @@ it("takes a silent stream for lost", async () => {
     return line.error?.reason === Reason.LEASE_LOST;
   });
   expect(await second).toBe(true);
+});
+
+it("takes a silent stream for lost when its timers come a moment too soon", async () => {
+  const { clock, line, opens } = await setUp();
+  clock.early = 0.5;
+  await opens(1);
+  await until(() => {
+    clock.move(5_000 - clock.early);
+    return line.error?.reason === Reason.LEASE_LOST;
+  });
 });
 
 it("sends nothing of what could not be committed, and goes back to what is stored on another stream", async () => {

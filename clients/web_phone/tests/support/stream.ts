@@ -13,6 +13,8 @@ type Relay = NonNullable<Parameters<typeof create<typeof RelayFrameSchema>>[1]>;
 /** A clock that a test moves by hand. */
 export class Hand implements Clock {
   now = 1_000;
+  /** By so many ms timers come too soon, as those of browsers and Node do now and then. */
+  early = 0;
   private timers: { at: number; call: () => void }[] = [];
 
   nowMs = (): number => this.now;
@@ -24,7 +26,7 @@ export class Hand implements Clock {
   }
 
   after(ms: number, call: () => void): () => void {
-    const timer = { at: this.now + ms, call };
+    const timer = { at: this.now + ms - this.early, call };
     this.timers.push(timer);
     return () => { this.timers = this.timers.filter((one) => one !== timer); };
   }

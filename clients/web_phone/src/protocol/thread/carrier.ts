@@ -27,6 +27,6 @@ export interface Clock {
   nowMs(): number;
   /** For people. It decides nothing but that a session is too old (`naps`). */
   wallMs(): number;
-  /** Calls back after so many ms, once; what it gives takes that back. */
+  /** Calls back after so many ms, once, and up to a few ms sooner than by `nowMs`; what it gives takes that back. */
   after(ms: number, call: () => void): () => void;
 }

@@ -261,12 +261,13 @@ export class ThreadClient {
 
   /** Waits, unless `leave` or the end of the stream comes first. */
   private async pause(ms: number): Promise<void> {
-    const { carrier, means } = this;
-    const endMs = means.clock.nowMs() + ms;
-    const takeBack = means.clock.after(ms, () => {
+    const { carrier } = this;
+    const timer = { rang: false }; // asked itself: `nowMs` may say that it came too soon, and it does not come again
+    const takeBack = this.means.clock.after(ms, () => {
+      timer.rang = true;
       this.bell.ring();
     });
-    while (means.clock.nowMs() < endMs && !this.isLeaving() && !this.hurries && this.carrier === carrier) await this.bell.rung();
+    while (!timer.rang && !this.isLeaving() && !this.hurries && this.carrier === carrier) await this.bell.rung();
     takeBack();
   }
 
