@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1.relay_pb2 import Outcome
+from dispatch.device.keys import PlainFiles
+from dispatch.ids import PairId
 from dispatch_host.agents import Choice, Result, Step
+from dispatch_host.journal import threads
+from dispatch_host.pairings import keep, keys_of
 
 from tests.support.host_bench import Bench
 from tests.support.phone_end import Sent
@@ -94,6 +99,58 @@ async def test_whatever_commit_was_the_last_each_task_has_one_fate(tmp_path: Pat
         assert [task.text for task in bench.agent.runs] == [*runs, "quick after"]
         assert len(set(runs)) == len(runs)
         assert died or commit > 20
+
+
+async def test_keys_of_a_pairing_go_at_the_next_start_when_the_host_died_between_its_end_and_their_deletion(
+    tmp_path: Path,
+) -> None:
+    async with Bench(tmp_path) as bench:
+        store = PlainFiles.of(bench.home)
+        with bench.owned() as owned:
+            await owned.journal.step(lambda tx: threads.leave(tx, bench.pair_id))
+        assert keys_of(store, bench.pair_id) is not None
+
+        bench.starts()
+
+        await bench.until(lambda: "running" in bench.told)
+        assert keys_of(store, bench.pair_id) is None
+
+
+async def test_keys_of_a_pairing_that_never_came_to_be_go_at_the_next_start_and_those_of_pairings_stay(
+    tmp_path: Path,
+) -> None:
+    async with Bench(tmp_path) as bench:
+        store = PlainFiles.of(bench.home)
+        kept = keys_of(store, bench.pair_id)
+        assert kept is not None
+        never = replace(kept, pair_id=PairId(b"n" * 16))
+        with bench.owned() as owned:
+            await keep(owned.journal, owned.store, never)
+
+        await bench.ready()
+
+        assert keys_of(store, never.pair_id) is None
+        assert keys_of(store, bench.pair_id) == kept
+
+
+async def test_keys_that_can_t_be_deleted_keep_no_host_from_starting_and_are_tried_again(tmp_path: Path) -> None:
+    async with Bench(tmp_path) as bench:
+        secret = bench.home / "keys" / f"pair-{bench.pair_id.hex()}"
+        with bench.owned() as owned:
+            await owned.journal.step(lambda tx: threads.leave(tx, bench.pair_id))
+        secret.unlink()
+        secret.mkdir()  # what can't be deleted as a file can
+
+        bench.starts()
+
+        await bench.until(lambda: "running" in bench.told)
+        await bench.stops()
+        secret.rmdir()
+        secret.touch()
+        bench.told.clear()
+        bench.starts()
+        await bench.until(lambda: "running" in bench.told)
+        assert not secret.exists()
 
 
 async def test_on_a_full_disk_a_command_is_declined_and_taken_when_there_is_room(tmp_path: Path) -> None:

@@ -493,7 +493,7 @@ class Bench:
             host_signature=self.host_key.sign(words),
         )
         with self.owned() as owned:
-            keep(owned.store, host_keys)
+            await keep(owned.journal, owned.store, host_keys)
 
             def write(tx: Tx) -> None:
                 joined = threads.join(tx, pairing)

@@ -23,7 +23,7 @@ STORES = {
     "The relay": made(files("dispatch_relay.sqlite").joinpath("schema.sql").read_text())
     | made(trust_store._SCHEMA)
     | made(files("dispatch_relay.migrations.versions").joinpath("seats.py").read_text()),
-    "The host": made(schema._TABLES),
+    "The host": made("".join(schema._STEPS)),
 }
 
 

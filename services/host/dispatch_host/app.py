@@ -22,7 +22,7 @@ from dispatch.runtime.server import stop_signal
 from dispatch.runtime.span_metrics import SpanMetrics
 from dispatch.tracing import open_traces
 
-from dispatch_host import backlog, endings, steps
+from dispatch_host import backlog, endings, pairings, steps
 from dispatch_host.agents.registry import Registry
 from dispatch_host.beside import beside, first
 from dispatch_host.changes import Records
@@ -140,6 +140,7 @@ async def run(
     inbox = Inbox(owned.attachments, most_bytes=limits.attachments_bytes)
     attachments = Attachments(inbox, journal=owned.journal, clock=owned.clock)
     await attachments.sweep()
+    await pairings.forget_strays(owned.journal, owned.store)
     artifacts = Artifacts(
         keep_out=owned.keep_out,
         inbox=inbox,

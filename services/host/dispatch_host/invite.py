@@ -112,7 +112,7 @@ async def _commit(owned: Owned, signed_in: SignIn, result: Paired) -> tuple[Pair
         phone_signature=result.phone_signature,
         host_signature=result.host_signature or b"",
     )
-    keep(owned.store, result.keys)
+    await keep(owned.journal, owned.store, result.keys)
 
     def write(tx: Tx) -> tuple[Pairing, list[PairId]]:
         joined = threads.join(tx, pairing)

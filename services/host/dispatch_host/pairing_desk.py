@@ -129,7 +129,7 @@ class PairingDesk:
         for old in replaced:
             if self._running is not None:
                 await self._running.fleet.drop(old)
-            forget(self._owned.store, old)
+            await forget(self._owned.journal, self._owned.store, old)
         if self._running is not None:
             await self._running.fleet.attach(pairing)
             self._running.endings.set()
@@ -178,6 +178,6 @@ class PairingDesk:
         worked = await self._owned.journal.step(write)
         if self._running is not None:
             await self._running.held.load()  # without what this phone allowed always
-        forget(self._owned.store, pair_id)
+        await forget(self._owned.journal, self._owned.store, pair_id)
         await asyncio.to_thread(Inbox(self._owned.attachments, most_bytes=0).remove_thread, pairing.thread)
         await asyncio.to_thread(Records(self._owned.changes).forget_tasks, worked)

@@ -1,16 +1,21 @@
 """Where a pairing's keys are: among the device's secrets, by the pairing's id. The rest of a pairing is in the journal.
 
-The journal's row is what makes a pairing exist: keys are put before it is written, and deleted after it is gone.
+The journal's row is what makes a pairing exist: keys are put before it is written, and deleted after it is gone. The journal
+notes for how long there may be keys without a pairing, so that whoever is killed meanwhile leaves none for good.
 """
 
 from __future__ import annotations
 
+from dispatch import errors
 from dispatch.device.home import Home
 from dispatch.device.keys import KeyStore
-from dispatch.ids import PairId
+from dispatch.ids import PairId, short
+from dispatch.runtime.logs import get_logger
 from dispatch.sealed.keys import PairKeys
 
-from dispatch_host.journal import Tx, Writer, settings, threads
+from dispatch_host.journal import Tx, Writer, settings, stray_keys, threads
+
+_LOG = get_logger()
 
 
 def keys_of(store: KeyStore, pair_id: PairId) -> PairKeys | None:
@@ -22,14 +27,25 @@ def keys_of(store: KeyStore, pair_id: PairId) -> PairKeys | None:
         return None
 
 
-def keep(store: KeyStore, keys: PairKeys) -> None:
-    """Keep a pairing's keys. Raises StoreFailed."""
+async def keep(journal: Writer, store: KeyStore, keys: PairKeys) -> None:
+    """Keep the keys of a pairing that is about to be made. Raises StoreFailed."""
+    await journal.step(lambda tx: stray_keys.add(tx, keys.pair_id))
     store.put(_name(keys.pair_id), keys.to_bytes())
 
 
-def forget(store: KeyStore, pair_id: PairId) -> None:
-    """Delete a pairing's keys. Raises StoreFailed."""
+async def forget(journal: Writer, store: KeyStore, pair_id: PairId) -> None:
+    """Delete the keys of a pairing that is over. Raises StoreFailed: then it is done at the next start."""
     store.delete(_name(pair_id))
+    await journal.step(lambda tx: stray_keys.remove(tx, pair_id))
+
+
+async def forget_strays(journal: Writer, store: KeyStore) -> None:
+    """Delete the keys that the process before did not come to delete. Not while a pairing is made: its keys come before it."""
+    for pair_id in await journal.step(stray_keys.listed):
+        try:
+            await forget(journal, store, pair_id)
+        except errors.StoreFailed as failure:
+            _LOG.warning("keys of no pairing not deleted", pairing=short(pair_id), detail=failure.detail)
 
 
 async def drop_all(home: Home, store: KeyStore) -> None:
@@ -50,7 +66,7 @@ async def drop_all(home: Home, store: KeyStore) -> None:
             return left
 
         for pair_id in await journal.step(leave):
-            forget(store, pair_id)
+            await forget(journal, store, pair_id)
     finally:
         journal.close()
 

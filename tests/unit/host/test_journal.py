@@ -17,7 +17,7 @@ from dispatch.clock import SystemClock
 from dispatch.ids import MessageId, PairId, TaskId
 from dispatch.sealed.head import Head
 from dispatch_host import steps
-from dispatch_host.journal import Tx, Writer, outbox, permissions, settings, tasks, threads
+from dispatch_host.journal import Tx, Writer, outbox, permissions, settings, stray_keys, tasks, threads
 from dispatch_host.journal.values import Pairing, Verdict
 from dispatch_host.permissions.permission import Grant, Kind, Permission
 from dispatch_host.scope import Folder
@@ -106,6 +106,21 @@ def test_a_journal_of_a_newer_version_is_not_touched(path: Path) -> None:
 
     with pytest.raises(errors.StoreFailed, match="newer"):
         Writer(path).open()
+
+
+async def test_a_journal_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it(
+    journal: Writer, path: Path
+) -> None:
+    await journal.step(lambda tx: threads.join(tx, pairing()))
+    journal.close()
+    with sqlite3.connect(path) as other:
+        other.execute("DROP TABLE stray_keys")
+        other.execute("PRAGMA user_version = 1")
+
+    journal.open()
+
+    await journal.step(lambda tx: threads.leave(tx, PAIR))
+    assert await journal.step(stray_keys.listed) == [PAIR]
 
 
 def test_something_else_than_a_journal_is_refused(path: Path) -> None:
@@ -222,6 +237,21 @@ async def test_leaving_a_pairing_keeps_its_thread_and_its_tasks(journal: Writer)
     assert await journal.step(threads.pairings) == []
     assert await journal.step(lambda tx: tasks.find(tx, TASK)) is not None
     assert await journal.step(lambda tx: tasks.find_command(tx, b"m" * 16)) is None
+
+
+async def test_keys_are_astray_until_there_is_their_pairing_and_again_when_it_is_over(journal: Writer) -> None:
+    async def astray() -> list[PairId]:
+        return await journal.step(stray_keys.listed)
+
+    await journal.step(lambda tx: stray_keys.add(tx, PAIR))
+    assert await astray() == [PAIR]
+    await journal.step(lambda tx: threads.join(tx, pairing()))
+    assert await astray() == []
+    # Paired again: the first is replaced.
+    await journal.step(lambda tx: threads.join(tx, pairing(OTHER_PAIR)))
+    assert await astray() == [PAIR]
+    await journal.step(lambda tx: stray_keys.remove(tx, PAIR))
+    assert await astray() == []
 
 
 async def test_superseded_commands_keep_their_words_and_decided_ones_do_not(journal: Writer) -> None:

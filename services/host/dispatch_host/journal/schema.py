@@ -6,9 +6,7 @@ import sqlite3
 
 from dispatch import errors
 
-VERSION = 1
-
-_TABLES = """
+_FIRST = """
 CREATE TABLE thread (
     id INTEGER PRIMARY KEY,
     phone_key BLOB NOT NULL UNIQUE,      -- the phone's Ed25519 key: pairing again continues its thread
@@ -193,14 +191,26 @@ CREATE TABLE ending (
 ) STRICT, WITHOUT ROWID;
 """
 
+_SECOND = """
+CREATE TABLE stray_keys (
+    pair_id BLOB PRIMARY KEY             -- no pairing, and its keys may be among the secrets
+) STRICT, WITHOUT ROWID;
+"""
+
+_STEPS = (_FIRST, _SECOND)
+"""What makes each version out of the one before."""
+
+VERSION = len(_STEPS)
+
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make the tables of a new journal, or check those of an old one. Raises StoreFailed for one from a newer version."""
+    """Make the tables of a new journal, or bring an older one up to date. Raises StoreFailed for one from a newer version."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     if found > VERSION:
         raise errors.StoreFailed("the journal was written by a newer version of Dispatch")
-    if found == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+    if found < VERSION:
+        steps = "".join(_STEPS[found:])
+        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT;")

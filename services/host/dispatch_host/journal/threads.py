@@ -10,6 +10,7 @@ from dispatch.ids import PairId
 from dispatch.sealed.head import ZERO_HASH, Head
 from dispatch.sealed.history import event_hash
 
+from dispatch_host.journal import stray_keys
 from dispatch_host.journal.values import Pairing, StoredEvent
 from dispatch_host.journal.writer import Tx
 
@@ -61,17 +62,19 @@ def join(tx: Tx, pairing: Pairing) -> Joined | None:
             pairing.host_signature,
         ),
     )
+    stray_keys.remove(tx, pair_id)
     return Joined(thread=thread, again=found is not None, replaced=replaced)
 
 
 def leave(tx: Tx, pair_id: PairId) -> None:
     """Forget a pairing, its chain, its outbox, its undecided commands, and what its phone allowed always.
 
-    Its thread stays, for when the phone comes back.
+    Its thread stays, for when the phone comes back. Its keys are the caller's to delete.
     """
     tx.execute("DELETE FROM always_rule WHERE who = ?", (phone_name(tx, pair_id),))
     for table in ("outbox", "keep_chain", "command", "pairing"):
         tx.execute(f"DELETE FROM {table} WHERE pair_id = ?", (pair_id,))  # noqa: S608 -- names from the line above
+    stray_keys.add(tx, pair_id)
 
 
 def pairings(tx: Tx) -> list[Pairing]:
