@@ -15,6 +15,7 @@ from dispatch.api.error.v1.error_pb2 import Reason
 from dispatch.api.relay.v1 import relay_pb2 as relay_pb
 from dispatch.api.thread.v1 import thread_pb2 as words
 from dispatch_relay.settings import Settings
+from mobile_sim.store import PairingState
 from PIL import Image
 
 from tests.support.host_end import HostEnd
@@ -308,6 +309,18 @@ async def test_unpair_works_without_anybody_and_the_thread_can_still_be_read(pho
     assert not list((phone.path / "keys").glob("pair-*"))
     assert (await command(phone, "send", "more"))[0] == 6
     assert len((await command(phone, "thread"))[1]) == 5
+
+
+async def test_keys_of_a_pairing_go_with_the_next_command_when_the_phone_was_killed_between_its_end_and_their_deletion(
+    phone: SeededPhone, host: HostEnd
+) -> None:
+    with phone.store() as store, store.transaction():
+        store.pairings.set_state(phone.pair_id(), PairingState.ENDED)
+    assert list((phone.path / "keys").glob("pair-*"))
+
+    assert await command(phone, "hosts") == (0, [])
+
+    assert not list((phone.path / "keys").glob("pair-*"))
 
 
 @pytest.mark.big

@@ -73,10 +73,11 @@ async def meet(phone: Phone, link: str, *, say: Say, hear: Hear, patience: Patie
                 state=PairingState.PROVISIONAL,
                 made_at_ms=phone.clock.wall_ms(),
             )
-            phone.secrets.put(secret_name(pair_id), paired.keys.to_bytes())
             with phone.store.transaction():
                 phone.store.pairings.add(pairing)
             kept.append(pairing)
+            # Behind the row, which leads to them: whoever is killed in between leaves a pairing that is forgotten after a while.
+            phone.secrets.put(secret_name(pair_id), paired.keys.to_bytes())
         if paired.host_signature is not None:
             with phone.store.transaction():
                 phone.store.pairings.set_state(pair_id, PairingState.ACTIVE)

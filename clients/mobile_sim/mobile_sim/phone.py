@@ -179,7 +179,7 @@ class Phone:
             identity=me.key.identity(DeviceKind.DEVICE_KIND_PHONE),
             instance=self._instance,
             right=lambda fresh: self.right(pairing.pair_id, fresh=fresh),
-            ended=lambda: self.secrets.delete(secret_name(pairing.pair_id)),
+            ended=lambda: self.delete_keys(pairing.pair_id),
             replaced=self.end_others,
             clock=self.clock,
             rng=self.rng,
@@ -204,6 +204,10 @@ class Phone:
         """End a pairing on this phone: its keys are deleted, its thread can still be read."""
         with self.store.transaction():
             self.store.pairings.set_state(pair_id, PairingState.ENDED, reason=reason)
+        self.delete_keys(pair_id)
+
+    def delete_keys(self, pair_id: PairId) -> None:
+        """Delete the keys of a pairing. Raises StoreFailed."""
         self.secrets.delete(secret_name(pair_id))
 
     async def end_all(self) -> None:
@@ -215,10 +219,10 @@ class Phone:
                 self.store.pairings.set_told(pairing.pair_id)
 
     def forget(self, pair_id: PairId) -> None:
-        """Forget a pairing that never came to be."""
+        """Forget a pairing that never came to be: its keys first, for the row is what leads to them."""
+        self.delete_keys(pair_id)
         with self.store.transaction():
             self.store.pairings.forget(pair_id)
-        self.secrets.delete(secret_name(pair_id))
 
     def end_others(self, pair_id: PairId) -> None:
         """End the older pairings with the same host: the two were paired again."""
