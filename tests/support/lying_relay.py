@@ -56,6 +56,7 @@ class LyingRelay(relay_pb2_grpc.ThreadServiceServicer):
         self.pending: list[bytes] = []
         self.presence = REACHABLE
         self.forwards = True  # live frames reach the host
+        self.opens = True  # at once; else when the test calls `open`
         self.lease_ms = 0  # what Opened says; 0 leaves it out
         self._news = asyncio.Condition()
         self._server: Any = None
@@ -76,6 +77,19 @@ class LyingRelay(relay_pb2_grpc.ThreadServiceServicer):
     def stream(self) -> Stream:
         """The newest stream."""
         return self.streams[-1]
+
+    def open(self, stream: Stream) -> None:
+        """Let the phone in."""
+        head_seq = self.seq if self.head_seq is None else self.head_seq
+        stream.say(
+            opened=pb.Opened(
+                head_seq=head_seq,
+                oldest_seq=1,
+                pending_message_ids=self.pending,
+                limits=pb.Limits(lease_ms=self.lease_ms),
+            ),
+            presence=self.presence,
+        )
 
     def deliver(self, sealed: bytes, *, seq: int | None = None) -> None:
         """Give the phone a row; the next one unless the test names its place."""
@@ -132,17 +146,9 @@ class LyingRelay(relay_pb2_grpc.ThreadServiceServicer):
             case "open" if frame.open.resume_after + 1 < self.oldest_seq:
                 stream.out.put_nowait(errors.ResumeTooOld(metadata={"oldest_seq": str(self.oldest_seq)}))
             case "open":
-                head_seq = self.seq if self.head_seq is None else self.head_seq
                 self.streams.append(stream)
-                stream.say(
-                    opened=pb.Opened(
-                        head_seq=head_seq,
-                        oldest_seq=1,
-                        pending_message_ids=self.pending,
-                        limits=pb.Limits(lease_ms=self.lease_ms),
-                    ),
-                    presence=self.presence,
-                )
+                if self.opens:
+                    self.open(stream)
             case "post":
                 self.posts.append(frame.post)
             case "bye":

@@ -179,6 +179,19 @@ it("a stream that is open waits for nothing: there is nothing to hurry", async (
   expect([first.closed, clock.waiting]).toEqual([false, 1]);
 });
 
+it("says that nobody looks any more when the person went while the stream opened", async () => {
+  const { line, next } = await setUp();
+  await line.look(true);
+  const first = await next(1);
+  first.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
+  expect(await first.says("open")).toMatchObject({ value: { looking: true } });
+
+  await line.look(false);
+  first.open();
+
+  expect(await first.says("looking")).toMatchObject({ value: { looking: false } });
+});
+
 it("takes a silent stream for lost", async () => {
   const { clock, line, next } = await setUp();
   const first = await next(1);

@@ -25,6 +25,7 @@ from dispatch.api.relay.v1.relay_pb2 import (
     DeviceFrame,
     DeviceKind,
     Hello,
+    Looking,
     Notice,
     Open,
     Opened,
@@ -203,6 +204,7 @@ class ThreadClient:
         self._queue.clear()
         self._ack = 0
         self._calm.set()
+        looking = self._end.looking()
         try:
             channel = right.dialler.dial(relay)
         except ValueError as problem:
@@ -211,7 +213,7 @@ class ThreadClient:
             call = ThreadServiceStub(channel).Attach()
             try:
                 async with asyncio.timeout(OPEN_WITHIN_SECONDS):
-                    first, opened = await self._handshake(call, right.grant, relay)
+                    first, opened = await self._handshake(call, right.grant, relay, looking=looking)
             except TimeoutError as silence:
                 raise errors.NoNetwork(f"{relay} does not answer") from silence
             except grpc.aio.AioRpcError as failure:
@@ -226,6 +228,8 @@ class ThreadClient:
             self._renew.clear()
             self._open = True
             await self._end.opened(opened)
+            if self._end.looking() != looking:  # since it began to open: nobody else says so any more
+                self.send(DeviceFrame(looking=Looking(looking=not looking)))
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._read(call, first))
@@ -241,7 +245,9 @@ class ThreadClient:
                 call.cancel()
             raise AssertionError("a stream ends by raising")
 
-    async def _handshake(self, call: Any, grant: bytes, relay: str) -> tuple[Sequence[RelayFrame], Opened]:
+    async def _handshake(
+        self, call: Any, grant: bytes, relay: str, *, looking: bool
+    ) -> tuple[Sequence[RelayFrame], Opened]:
         """Hello, Challenge, Proof and Open, Opened. Gives what came behind Opened in the same batch."""
         nonce = self._rng(32)
         hello = Hello(
@@ -262,7 +268,7 @@ class ThreadClient:
             server_nonce=challenge.nonce,
             grant=grant,
         )
-        opening = Open(resume_after=self._end.resume_after(), looking=self._end.looking())
+        opening = Open(resume_after=self._end.resume_after(), looking=looking)
         await call.write(
             AttachRequest(
                 frames=[

@@ -163,6 +163,7 @@ export class ThreadClient {
     this.dialled = relay;
     this.queue = [];
     const opening: { carrier: Carrier | null; late: boolean } = { carrier: null, late: false };
+    const looking = this.end.looking();
     const takeBack = clock.after(OPEN_WITHIN_MS, () => {
       opening.late = true;
       opening.carrier?.close();
@@ -172,7 +173,7 @@ export class ThreadClient {
     let opened: Opened;
     try {
       carrier = opening.carrier = await within(dial(relay, ATTACH), clock, OPEN_WITHIN_MS);
-      [opened, first] = await this.handshake(carrier, grant, relay);
+      [opened, first] = await this.handshake(carrier, grant, relay, looking);
     } catch (problem) {
       opening.carrier?.close();
       throw opening.late ? new Refused(Reason.NO_NETWORK, `${relay} does not answer`) : problem;
@@ -185,6 +186,8 @@ export class ThreadClient {
     [this.carrier, this.hurries] = [carrier, false];
     try {
       await this.end.opened(opened);
+      // A person who began to look, or went away, while it opened: nobody else says so any more.
+      if (this.end.looking() !== looking) this.send(frame({ case: "looking", value: { looking: !looking } }));
       // Whichever ends first ends the others; the first reason is the one that counts.
       await Promise.race([this.read(carrier, first), this.write(carrier), this.watch(carrier)]);
     } catch (problem) {
@@ -197,7 +200,7 @@ export class ThreadClient {
   }
 
   /** Hello, Challenge, Proof and Open, Opened. Gives what came behind Opened in the same batch. */
-  private async handshake(carrier: Carrier, grant: Bytes, relay: string): Promise<[Opened, readonly RelayFrame[]]> {
+  private async handshake(carrier: Carrier, grant: Bytes, relay: string, looking: boolean): Promise<[Opened, readonly RelayFrame[]]> {
     const { identity, rng } = this.means;
     const { deviceId, appVersion, instance } = identity;
     const nonce = rng(NONCE_BYTES);
@@ -206,7 +209,7 @@ export class ThreadClient {
     const [challenge] = framesOf(await carrier.read());
     if (challenge?.frame.case !== "challenge") throw new Refused(Reason.PROTOCOL_VIOLATION, "the relay did not answer with challenge");
     const proof = streamProofBytes({ dialled: relay, device: deviceId, clientNonce: nonce, serverNonce: challenge.frame.value.nonce, grant });
-    const opening = { resumeAfter: this.end.resumeAfter(), looking: this.end.looking() };
+    const opening = { resumeAfter: this.end.resumeAfter(), looking };
     const signature = await identity.sign(proof);
     await carrier.write(batchOf([frame({ case: "proof", value: { dialled: relay, signature } }), frame({ case: "open", value: opening })]));
     const [opened, ...rest] = framesOf(await carrier.read());
