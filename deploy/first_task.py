@@ -16,12 +16,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support.lateness import LATE
+from tests.support.lateness import never_ran
 
 TASK = "Which files are largest?"
 PICTURE = "/shared/qr.png"
 LONGEST_SECONDS = 180.0
 """How long pairing, or a task, may take before it is given up."""
+NOT_YET = {"HOST_NEVER_CONNECTED", "HOST_UNREACHABLE"}
+"""How a relay refuses for a host that runs and has not come through to it yet."""
 
 Event = dict[str, Any]
 
@@ -113,8 +115,8 @@ def send(compose: Sequence[str]) -> None:
             last = phone.last(until="done")
         if last.get("event") == "done":
             break
-        never_ran = last.get("event") in {"refused", "not_sent"} and last.get("reason") in LATE
-        if not never_ran or time.monotonic() > give_up:
+        not_there_yet = last.get("event") == "refused" and last.get("reason") in NOT_YET
+        if not (never_ran(last) or not_there_yet) or time.monotonic() > give_up:
             raise NotDoneError(phone.instead(last, "done"))
     tell("".join(f"  {line}\n" for line in str(last["text"]).splitlines()))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from deploy.demo.samples import write_photos, write_samples
 from deploy.demo.screen import Screen
 from deploy.demo.tasks import Task, own_tasks, sample_tasks
-from tests.support.lateness import CALM, LATE
+from tests.support.lateness import CALM, never_ran
 from tests.support.processes import Event, Process, run
 
 ACCOUNT = "you"
@@ -165,8 +165,7 @@ class Play:
             async with asyncio.timeout(LONGEST_TASK_SECONDS):
                 while True:
                     last, code = await self._send_once(text)
-                    never_ran = last["event"] in {"refused", "not_sent"} and last.get("reason") in LATE
-                    if not never_ran:
+                    if not never_ran(last):
                         return last, code
         except TimeoutError:
             last_said = self._running[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from dispatch_host.scope import Folder
 
 from tests.support.agents import Nobody, OpenGate
 from tests.support.site import Site, a_site
+from tests.support.waiting import DEADLINE_SECONDS
 
 YES = Allowed(Reach.ONCE, "phone")
 NO = Denied("phone")
@@ -66,6 +68,12 @@ class Desk:
     async def does(self, tool: str, **given: JSON) -> str:
         """Call a tool; gives what the model reads."""
         return await self.called(tool, given, self.work)
+
+    async def sees(self, words: str, *, given: str) -> None:
+        """Wait until an answer has the words, this one that was given or a later look: a script may do it behind the answer."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while words not in given:
+                given = await self.does("read")
 
     async def called(self, tool: str, given: Mapping[str, JSON], work: Work) -> str:
         found = {one.name: one for one in await self.box.tools(work)}

@@ -135,8 +135,7 @@ async def test_dialogs_popups_and_a_page_that_will_not_be_left_hold_nothing_up(d
     said = await desk.does("open", url=site.page("/", page))
     assert "number 4" in said
 
-    said = await desk.does("click", ref=ref(said, "More"))
-    assert "Title: Popup" in said
+    await desk.sees("Title: Popup", given=await desk.does("click", ref=ref(said, "More")))
     assert "Title: Loud" in await desk.does("back")
     assert "Title: Popup" in await desk.does("open", url=site.url("/popup"))
 

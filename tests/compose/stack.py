@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import Event, never_started, run
+from tests.support.lateness import never_started
+from tests.support.processes import Event, run
 from tests.support.waiting import DEADLINE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 
 from tests.compose.stack import DOCKER, Stack
+from tests.support.lateness import never_started
 from tests.support.ports import port_to_come_back_to
-from tests.support.processes import Event, never_started, run
+from tests.support.processes import Event, run
 from tests.support.waiting import DEADLINE_SECONDS, until_so
 from tests.support.world import ACCOUNT, PASSWORD, World
 

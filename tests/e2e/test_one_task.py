@@ -35,7 +35,7 @@ async def test_a_task_goes_to_the_host_and_its_result_comes_back(world: World) -
     code, events = await world.send("What are the largest files?")
 
     assert code == 0, events
-    names = [event["event"] for event in events]
+    names = dict.fromkeys(event["event"] for event in events)  # a busy computer may be too late for a first attempt
     assert [n for n in names if n in {"sent", "handed_over", "accepted", "started", "done"}] == [
         "sent", "handed_over", "accepted", "started", "done",
     ]  # fmt: skip

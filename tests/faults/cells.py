@@ -104,10 +104,11 @@ DONE: End = ("done", "")
 NEVER_STARTED: End = ("interrupted", "NEVER_STARTED")
 _UNREACHABLE: End = ("refused", "HOST_UNREACHABLE")
 _NOT_TAKEN: End = ("refused", "NOT_TAKEN_IN_TIME")
-BUSY = frozenset({_UNREACHABLE, _NOT_TAKEN})
-"""How a task may end with nothing broken, on a computer that holds a host up for a lease, or anybody for the ten seconds."""
-_NO_ROOM: End = ("refused", "STORE_FAILED")
 _NO_NETWORK: End = ("not_sent", "NO_NETWORK")
+BUSY = frozenset({_UNREACHABLE, _NOT_TAKEN, _NO_NETWORK, NEVER_STARTED})
+"""How a task may end with nothing broken, on a computer that holds a host up for a lease, anybody for the ten seconds, or a
+phone for the five in which it looks for a path."""
+_NO_ROOM: End = ("refused", "STORE_FAILED")
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,8 @@ def timing(leases: float | None, *, still: float = 0.0) -> Timing:
     [
         (("refused", "HOST_UNREACHABLE"), [], True),
         (("refused", "NOT_TAKEN_IN_TIME"), [], True),
+        (("not_sent", "NO_NETWORK"), [], True),
+        (("interrupted", "NEVER_STARTED"), [], True),
         (("refused", "HOST_ASLEEP"), [], False),
         (("failed", ""), [], False),
         (("refused", "HOST_UNREACHABLE"), ["the phone said refused, and the host has accepted it"], False),
@@ -151,7 +153,7 @@ def timing(leases: float | None, *, still: float = 0.0) -> Timing:
 def test_only_an_end_that_is_a_busy_computer_s_is_tried_again_and_only_if_nothing_else_is_wrong(
     end: End, others: list[str], *, is_repeated: bool
 ) -> None:
-    cell = BY_NAME["pairing-sigkill-unsent"]
+    cell = BY_NAME["pairing-sigkill-posted"]
     result = Result(cell, wrong=oracle.end_differs(end, cell.ends) + others, end=end)
 
     assert result.wrong

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
+from tests.support.lateness import never_started
 from tests.support.nats import NatsServer
 from tests.support.postgres import PostgresServer
-from tests.support.processes import Process, never_started, run
+from tests.support.processes import Process, run
 from tests.support.scaled_world import RELAYS, ScaledWorld, times
 from tests.support.waiting import DEADLINE_SECONDS, until
 

@@ -21,11 +21,6 @@ BIN = Path(sys.executable).parent
 Event = dict[str, Any]
 
 
-def never_started(event: Event) -> bool:
-    """Tell whether a task came too late to its host to start, on a busy computer: it is over, and another has to be sent."""
-    return (event.get("state"), event.get("reason")) == ("interrupted", "NEVER_STARTED")
-
-
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("GRPC_")}
 ENVIRONMENT["DISPATCH_HOST_DIRECT"] = "off"
 """Ours, less what importing Dispatch has set in it: a program sets that by itself, or it has a defect that tests must see.

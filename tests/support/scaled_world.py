@@ -16,11 +16,12 @@ from dispatch.runtime.database import read_database
 from dispatch_pairing.storage import Storage
 from dispatch_relay.trust_store import TrustStore
 
+from tests.support.lateness import never_started
 from tests.support.nats import NatsServer
 from tests.support.pairing_service import add_account
 from tests.support.ports import address_to_come_back_to
 from tests.support.postgres import PostgresServer
-from tests.support.processes import Event, Process, never_started, run
+from tests.support.processes import Event, Process, run
 from tests.support.proxy import Rotation
 from tests.support.world import ACCOUNT, PASSWORD, World, scrape
 

@@ -91,6 +91,7 @@ async def test_every_journey_goes_by_the_keyboard_alone_and_is_read_aloud(world:
     await page.keyboard.press("Escape")
     await expect(screen.button("Unpair")).to_be_focused()
     await page.keyboard.press("Enter")
+    await expect(screen.button("No")).to_be_focused()
     await screen.press(screen.button("Yes"))
     await expect(page.locator("[data-host]")).to_have_count(0)
     await expect(page.get_by_role("heading", name="Settings")).to_be_focused()

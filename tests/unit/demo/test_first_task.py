@@ -29,7 +29,10 @@ def compose_that_says(folder: Path, *said: dict[str, str]) -> list[str]:
 
 
 def test_a_first_task_that_came_too_late_is_sent_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    send(compose_that_says(tmp_path, LATE, {"event": "refused", "reason": "SESSION_NEEDED"}, DONE))
+    refused = [{"event": "refused", "reason": reason} for reason in ("SESSION_NEEDED", "HOST_UNREACHABLE")]
+    late_go = {"event": "interrupted", "state": "interrupted", "reason": "NEVER_STARTED"}
+
+    send(compose_that_says(tmp_path, LATE, *refused, late_go, DONE))
 
     assert "large.bin" in capsys.readouterr().out
 
