@@ -26,7 +26,7 @@ CHALLENGE_WITHIN_SECONDS = 10.0
 JOIN_WITHIN_SECONDS = 30.0
 """The relay gives the other end less; this is for a relay that says nothing."""
 SILENCE_SECONDS = 120.0
-"""After so long without a word the transfer is lost, whatever the relay thinks."""
+"""After so long in which nothing moved either way the transfer is lost, whatever the relay thinks."""
 _CLOSE_WITHIN_SECONDS = 2.0
 
 
@@ -37,14 +37,21 @@ class Carrier(Protocol):
         """Send one; returns when there is room for the next. Raises DispatchError when the transfer is over."""
 
     async def hear(self) -> bytes:
-        """Give the next of the other end. Raises DispatchError when there is none any more."""
+        """Give the next of the other end. Raises DispatchError when there is none any more.
+
+        One may wait for it while one speaks: the other end owes no word before it has heard what is said.
+        """
 
 
 class RelayCarrier:
     """A transfer over a relay. Made by `joined`."""
 
-    def __init__(self, call: Any) -> None:
+    def __init__(self, call: Any, *, silence_seconds: float = SILENCE_SECONDS) -> None:
+        # Fixed after __init__.
         self._call = call
+        self._silence_seconds = silence_seconds
+        # Touched by `hear`, which sets it while it waits, and by `say`, which moves it on.
+        self._silence: asyncio.Timeout | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -100,24 +107,32 @@ class RelayCarrier:
     async def say(self, sealed: bytes) -> None:
         """Send one message."""
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with asyncio.timeout(self._silence_seconds):
                 await self._write(CarryRequest(data=Data(sealed=sealed)))
         except TimeoutError as silence:
             raise errors.NoNetwork("the transfer stands still") from silence
+        if self._silence is not None and not self._silence.expired():
+            self._silence.reschedule(asyncio.get_running_loop().time() + self._silence_seconds)
 
     async def hear(self) -> bytes:
         """Give the next message."""
         try:
-            async with asyncio.timeout(SILENCE_SECONDS):
+            async with asyncio.timeout(self._silence_seconds) as self._silence:
                 return (await self._read("data")).data.sealed
         except TimeoutError as silence:
             raise errors.NoNetwork("the transfer stands still") from silence
+        finally:
+            self._silence = None
 
     async def _write(self, request: CarryRequest) -> None:
         try:
             await self._call.write(request)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as failure:
             # Whoever hears gets the true status of the call; this one only says that writing failed.
+            raise errors.NoNetwork("the transfer broke") from failure
+        except asyncio.CancelledError as failure:
+            if _is_asked_for():
+                raise
             raise errors.NoNetwork("the transfer broke") from failure
 
     async def _read(self, word: str) -> CarryResponse:
@@ -127,6 +142,10 @@ class RelayCarrier:
             raise from_rpc(failure) from failure
         except asyncio.InvalidStateError as failure:
             raise errors.NoNetwork("the relay hung up") from failure
+        except asyncio.CancelledError as failure:
+            if _is_asked_for():
+                raise
+            raise errors.NoNetwork("the transfer broke") from failure
         if not isinstance(response, CarryResponse):
             raise errors.NoNetwork("the other end left the transfer")
         if response.WhichOneof("frame") != word:
@@ -140,3 +159,9 @@ class RelayCarrier:
                 await self._write(CarryRequest(bye=Bye()))
                 await self._call.done_writing()
                 await self._call.code()
+
+
+def _is_asked_for() -> bool:
+    """Tell whether a cancellation is of this task. gRPC raises the same in all who use a call that one of them was cancelled in."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

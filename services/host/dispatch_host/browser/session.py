@@ -12,6 +12,7 @@ import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from dispatch.runtime.logs import get_logger
 
@@ -33,7 +34,7 @@ CALL_SECONDS = 45.0
 DOWNLOAD_SECONDS = 620.0
 _BEGIN_SECONDS = 60.0
 _MOST_VISITS = 100  # in one call: a page that goes on by itself for ever
-_CALLS_FOR_FILES = {"download": DOWNLOAD_SECONDS, "screenshot": CALL_SECONDS}
+_LONG_CALLS = {"download": DOWNLOAD_SECONDS}
 
 _PRIVATE = (
     "It can't be opened: it is at an address of a private network, of this computer or of its neighbours, or on a port that is "
@@ -55,7 +56,9 @@ class SessionOver(CannotOpen):
 class Session:
     """The browser of one task. `Browser.session` makes it; calls come one at a time."""
 
-    def __init__(self, worker: Worker, *, gate: Gate, ask: Ask, turned_away: list[Target]) -> None:
+    def __init__(
+        self, worker: Worker, *, gate: Gate, ask: Ask, turned_away: list[Target], call_seconds: float = CALL_SECONDS
+    ) -> None:
         """`turned_away` is where the proxy notes what was not reached because it may not be."""
         # Fixed after __init__.
         self._worker = worker
@@ -63,11 +66,12 @@ class Session:
         self._ask = ask
         self._turn = asyncio.Lock()
         self._turned_away = turned_away
+        self._call_seconds = call_seconds
         # Touched on one loop.
         self._call = 0
         self._waiting: asyncio.Future[wire.Reply] | None = None
         self._asking = 0
-        self._resumed = asyncio.Event()
+        self._resumed: asyncio.Future[None] | None = None  # the next end of a question
         self._visits = 0
         self._refused = False  # in this call: what more it would send is not asked for again
         self.over = False
@@ -75,7 +79,7 @@ class Session:
     async def page(self, do: str, **given: str | int) -> wire.Page:
         """Have something done that gives a page. Raises CannotOpen, and NotPermitted as the gate gave it."""
         async with self._turn:
-            said = await self._said(do, given, CALL_SECONDS)
+            said = await self._said(do, given, self._call_seconds)
         if not isinstance(said, wire.Page):
             raise self._broken("another answer than was asked for")
         return said
@@ -83,11 +87,11 @@ class Session:
     async def file(self, do: str, **given: str) -> tuple[wire.File, int]:
         """Have something done that gives a file: what it is called, and a descriptor that is the caller's. Raises as `page`."""
         async with self._turn:
-            said = await self._said(do, given, _CALLS_FOR_FILES[do])
+            said = await self._said(do, given, _LONG_CALLS.get(do, self._call_seconds))
             if not isinstance(said, wire.File):
                 raise self._broken("another answer than was asked for")
             try:
-                async with asyncio.timeout(CALL_SECONDS):
+                async with asyncio.timeout(self._call_seconds):
                     descriptor = await self._worker.file()
             except (OSError, TimeoutError, wire.OutOfBounds) as failure:
                 raise self._broken("no file came") from failure
@@ -118,7 +122,7 @@ class Session:
             await self._waiting
 
     async def _said(self, do: str, given: Mapping[str, str | int], seconds: float) -> wire.Page | wire.File:
-        """Make one call and wait for its answer, as long as nobody is asked in between."""
+        """Make one call and wait for its answer; the time in which it has to come begins anew when a question ends."""
         if self.over:
             raise SessionOver("The browser ended. The next address opens a new one.")
         loop = asyncio.get_running_loop()
@@ -128,16 +132,16 @@ class Session:
         self._waiting = loop.create_future()
         try:
             self._worker.writer.write(wire.line({"call": self._call, "do": do, **given}))
-            while True:
-                self._resumed.clear()
-                await asyncio.wait([self._waiting], timeout=None if self._asking else seconds)
-                if self._waiting.done():
-                    break
-                if not self._asking and not self._resumed.is_set():
+            while not self._waiting.done():
+                self._resumed = loop.create_future()
+                either: list[asyncio.Future[Any]] = [self._waiting, self._resumed]
+                limit = None if self._asking else seconds
+                await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+                if not (self._waiting.done() or self._resumed.done() or self._asking):
                     raise self._broken("no answer in time")
             said = self._waiting.result().said
         finally:
-            self._waiting = None
+            self._waiting = self._resumed = None
         if isinstance(said, wire.Failed):
             if said.over:
                 self.over = True
@@ -187,7 +191,8 @@ class Session:
                 self._refused = self._refused or not yes
         finally:
             self._asking -= 1
-            self._resumed.set()
+            if self._resumed is not None and not self._resumed.done():
+                self._resumed.set_result(None)
         self._worker.writer.write(wire.line({"answer": sends.number, "yes": yes}))
 
     def _broken(self, why: str) -> SessionOver:
