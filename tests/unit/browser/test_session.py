@@ -17,8 +17,11 @@ from dispatch_host.permissions.permission import BROWSER
 from tests.support.agents import YES, Nobody, OpenGate
 from tests.support.waiting import DEADLINE_SECONDS, until
 
-CALL_SECONDS = 0.5
+CALL_SECONDS = 3.0
+"""Longer than a busy computer stands still between two steps of a test."""
 SITE = "https://a.example/"
+
+pytestmark = pytest.mark.big
 
 
 class Hand(Nobody):
