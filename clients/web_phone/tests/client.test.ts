@@ -312,6 +312,22 @@ it("leaves nothing of a step that fails half-way to the steps behind it: one com
   expect(await over).toBeNull();
 });
 
+it("a command that is on its way when its line is left is over, with what is known of it", async () => {
+  const { line, opens, over } = await setUp();
+  const stream = await opens(1);
+  const posted = line.send(task(TASK, "build it"));
+  await stream.says("post");
+  stream.tell({ frame: { case: "presence", value: { state: Reachability.REACHABLE, instance: Uint8Array.of(1) } } });
+  await until(() => line.line.host?.state === Reachability.REACHABLE);
+  const { over: waits } = await line.begin(task(new Uint8Array(16) as TaskId, "build that")); // for a session
+
+  line.leave();
+
+  expect(await over).toBeNull();
+  expect(await posted).toMatchObject({ verdict: "open" });
+  expect(await waits).toBeNull();
+});
+
 it("refuses what fits no frame before anything of it is kept, and goes on with its stream", async () => {
   const { line, opens } = await setUp();
   const stream = await opens(1);

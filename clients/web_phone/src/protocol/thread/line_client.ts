@@ -89,10 +89,12 @@ export class LineClient implements ThreadEnd {
       await this.client.run();
     } finally {
       this.takeBackTimer();
+      // Nothing tells the time any more, so no command's would be over. What is under way may still post one.
+      this.turn = this.turn.then(() => { this.endCommands(this.current); });
     }
   }
 
-  /** Says goodbye; `run` resolves. */
+  /** Says goodbye; `run` resolves. Commands that wait hear what is known of them. */
   leave(): void {
     this.client.leave();
   }
@@ -252,8 +254,13 @@ export class LineClient implements ThreadEnd {
     [this.revision, this.isAstray] = [snapshot.revision, false];
     const before = this.current;
     this.current = new Line(this.own, snapshot, before.wishes);
+    this.endCommands(before);
+  }
+
+  /** Tells commands that wait what is known of them, by the line that had them. */
+  private endCommands(by: Line): void {
     for (const [command, resolve] of this.waiting) {
-      const posted = before.lastPosted(command);
+      const posted = by.lastPosted(command);
       resolve(posted === null ? null : this.current.ledger.post(posted)); // an attempt that went out may count
     }
     this.waiting.clear();
