@@ -24,6 +24,12 @@ import { Hand, Stream, until } from "./support/stream.js";
 
 class Failing extends MemoryStore {
   fails = false;
+  unreadable = false;
+
+  override async load(...given: Parameters<MemoryStore["load"]>): ReturnType<MemoryStore["load"]> {
+    if (this.unreadable) throw new DOMException("no connection", "InvalidStateError");
+    return super.load(...given);
+  }
 
   override async commit(...given: Parameters<MemoryStore["commit"]>): Promise<void> {
     if (this.fails) throw new StoreMoved("somebody else has written");
@@ -236,6 +242,72 @@ it("sends nothing of what could not be committed, and goes back to what is store
   expect(await second.says("pushTarget")).toMatchObject({ value: { endpoint: "https://push.example/1" } });
 });
 
+it("a store that fails while a stream ends does not end the line: it comes back", async () => {
+  const { line, next, opens, store, over } = await setUp();
+  const first = await opens(1);
+  const sent = line.send(task(TASK, "build it"));
+  const post = await first.says("post");
+  if (post.case !== "post") throw new Error("no post");
+  store.fails = true;
+
+  first.end(new Refused(Reason.NO_NETWORK));
+
+  expect(await sent).toMatchObject({ verdict: "open" });
+  const second = await next(2);
+  store.fails = false;
+  second.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
+  await second.says("open");
+  second.tell({ frame: { case: "opened", value: { pendingMessageIds: [post.value.messageId] } } });
+  await until(() => line.line.ledger.view(TASK).state === "unconfirmed"); // which the end of the first stream could not note
+  second.tell({ frame: { case: "receipt", value: { seq: 1n, messageId: post.value.messageId } } });
+  expect(await second.says("ack")).toMatchObject({ value: { throughSeq: 1n } });
+  line.leave();
+  expect(await over).toBeNull();
+});
+
+it("a line that is over is over for the reason that it was told, also while the store fails", async () => {
+  const { line, opens, store, over } = await setUp();
+  const stream = await opens(1);
+  void line.send(task(TASK, "build it"));
+  await stream.says("post");
+  store.fails = true;
+
+  stream.end(new Refused(Reason.STREAM_SUPERSEDED));
+
+  expect(await over).toMatchObject({ reason: Reason.STREAM_SUPERSEDED });
+});
+
+it("a line that can't go back to its store either leaves its stream all the same, and goes back when the store can be read", async () => {
+  const { line, opens, store } = await setUp();
+  const first = await opens(1);
+  const sent = line.send(task(TASK, "build it"));
+  await first.says("post");
+  [store.fails, store.unreadable] = [true, true];
+
+  await expect(line.send(task(new Uint8Array(16) as TaskId, "build that"))).rejects.toMatchObject({ reason: Reason.STORE_FAILED });
+
+  await until(() => first.closed);
+  [store.fails, store.unreadable] = [false, false];
+  await opens(2);
+  expect(await sent).toMatchObject({ verdict: "open" });
+  expect(line.line.ledger.all().map(({ text }) => text)).toEqual(["build it"]);
+});
+
+it("resumes behind the last row that it could keep, when the store could not be read for a while", async () => {
+  const { clock, line, next, opens, store } = await setUp();
+  const first = await opens(1);
+  [store.fails, store.unreadable] = [true, true];
+
+  first.tell({ frame: { case: "receipt", value: { seq: 4n, messageId: new Uint8Array(16) } } });
+
+  await until(() => line.error?.reason === Reason.STORE_FAILED);
+  clock.move(FIRST_WAIT_MS); // a try that finds it so
+  [store.fails, store.unreadable] = [false, false];
+  const second = await next(2);
+  second.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
+  expect(await second.says("open")).toMatchObject({ value: { resumeAfter: 0n } });
+});
+
 it("leaves nothing of a step that fails half-way to the steps behind it: one command that can't be made is not the end of all others", async () => {
   const { line, opens, chance, over } = await setUp();
   await opens(1);
@@ -251,6 +323,22 @@ it("leaves nothing of a step that fails half-way to the steps behind it: one com
   expect(post).toMatchObject({ value: { taskId: other } });
   line.leave();
   expect(await over).toBeNull();
+});
+
+it("a command that is on its way when its line is left is over, with what is known of it", async () => {
+  const { line, opens, over } = await setUp();
+  const stream = await opens(1);
+  const posted = line.send(task(TASK, "build it"));
+  await stream.says("post");
+  stream.tell({ frame: { case: "presence", value: { state: Reachability.REACHABLE, instance: Uint8Array.of(1) } } });
+  await until(() => line.line.host?.state === Reachability.REACHABLE);
+  const { over: waits } = await line.begin(task(new Uint8Array(16) as TaskId, "build that")); // for a session
+
+  line.leave();
+
+  expect(await over).toBeNull();
+  expect(await posted).toMatchObject({ verdict: "open" });
+  expect(await waits).toBeNull();
 });
 
 it("refuses what fits no frame before anything of it is kept, and goes on with its stream", async () => {

@@ -133,15 +133,19 @@ export class Account {
     return proven(timed, { address: server, deviceId: deviceId(this.keys.signingKey), sign: this.keys.sign, session });
   }
 
-  /** Keeps what becomes of what was kept before; gives that. */
+  /** Keeps what becomes of what was kept before; gives that. Rejects with STORE_FAILED: a disk that is full may have room again. */
   private async keep(become: (now: SignedIn | null) => SignedIn | null): Promise<SignedIn | null> {
     const mine = this.keeping.then(async () => {
       const now = become(this.now);
-      if (now !== null) await this.database.put("device", await this.vault.seal(SIGNED_IN, now), SIGNED_IN);
+      if (now !== null) await this.write(now).catch(() => { throw new Refused(Reason.STORE_FAILED); });
       return (this.now = now);
     });
     this.keeping = mine.catch(() => undefined);
     return mine;
+  }
+
+  private async write(now: SignedIn): Promise<void> {
+    await this.database.put("device", await this.vault.seal(SIGNED_IN, now), SIGNED_IN);
   }
 }
 

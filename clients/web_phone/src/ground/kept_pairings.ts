@@ -172,10 +172,19 @@ export class KeptPairings implements Store {
 
   /** Drops the keys of a pairing that is over; what was said stays to be read. */
   async end(pairId: PairId, { replaced = false, reason = "" } = {}): Promise<void> {
-    const snapshot = await this.load(pairId);
-    if (snapshot === null) return;
-    await this.commit(pairId, snapshot.revision, [{ kind: "chains", chains: [] }, { kind: "pairing", state: "ended", reason: reason || snapshot.reason }]);
+    while (!(await this.ends(pairId, reason)));
     await this.edit(pairId, (known) => ({ ...known, pairPsk: EMPTY, replaced: known.replaced || replaced }), false);
+  }
+
+  /** Writes that a pairing is over. False when its line, which goes on until it hears of that, has written meanwhile. */
+  private async ends(pairId: PairId, reason: string): Promise<boolean> {
+    const snapshot = await this.load(pairId);
+    if (snapshot === null) return true;
+    const changes: Change[] = [{ kind: "chains", chains: [] }, { kind: "pairing", state: "ended", reason: reason || snapshot.reason }];
+    return this.commit(pairId, snapshot.revision, changes).then(() => true, (problem: unknown) => {
+      if (problem instanceof StoreMoved) return false;
+      throw problem;
+    });
   }
 
   /** Removes a pairing and everything that was said in it. */

@@ -125,12 +125,18 @@ class World {
 
   /** Gives a link with a session. */
   async together(): Promise<Link> {
+    const link = await this.greeted();
+    await until(() => link.standing === "reachable");
+    return link;
+  }
+
+  /** Gives a link whose host has answered its handshake. */
+  async greeted(): Promise<Link> {
     const { link, stream } = await this.open();
     stream.tell({ frame: { case: "presence", value: { state: Reachability.REACHABLE, instance: Uint8Array.of(1) } } });
     const live = async (number: number): Promise<Bytes> => until(() => stream.said.flatMap((frame) => (frame.case === "live" ? [frame.value.sealed] : []))[number]);
     stream.tell({ frame: { case: "live", value: { sealed: await this.host.answer(await live(0)) } } });
     this.host.hears(await live(1));
-    await until(() => link.standing === "reachable");
     return link;
   }
 }
@@ -236,6 +242,25 @@ it("the first session makes a pairing active: older ones with that computer are 
 
   await until(() => world.activated.length > 0);
   expect(world.activated).toEqual([1]);
+});
+
+it("older pairings that can't be settled now end no link: it comes back, and they are settled then", async () => {
+  const world = new World();
+  world.kept.settle = async () => {
+    world.kept.settle = Kept.prototype.settle.bind(world.kept);
+    return Promise.reject(new StoreMoved("an older line has written"));
+  };
+
+  const link = await world.greeted();
+
+  await until(() => link.cause === Reason.STORE_FAILED);
+  expect(link.standing).toBe("no_network"); // and not stopped
+  link.retry();
+  await world.opens(2);
+
+  await until(() => world.activated.length > 0);
+  expect(world.activated).toEqual([1]);
+  link.close();
 });
 
 it("what came and did not open is counted for whoever asks", async () => {

@@ -7,6 +7,7 @@ import { expect, it } from "vitest";
 import { Account } from "../../src/ground/account.js";
 import { Vault } from "../../src/ground/vault.js";
 import { type Bytes, EMPTY } from "../../src/protocol/bytes.js";
+import { Reason } from "../../src/protocol/dispatch/api/error/v1/error_pb.js";
 import { AccountService, PairingService, RenewGrantResponseSchema, SignOutResponseSchema } from "../../src/protocol/dispatch/api/pairing/v1/pairing_pb.js";
 import type { PairId } from "../../src/protocol/ids.js";
 import { Hand, until } from "../support/stream.js";
@@ -49,6 +50,24 @@ it("an older token does not take the place of the fresh one, however late its an
   await Promise.resolve();
   disk();
   await Promise.all(asking);
+
+  expect([own.signedIn?.session, await kept()]).toEqual([FRESH, FRESH]);
+});
+
+it("a right that can't be kept is asked for again", async () => {
+  const { own, answers, slow, kept } = await world();
+  const right = async (): Promise<unknown> => own.right(PAIR, false).then(() => null, (problem: unknown) => problem);
+  slow.put = Promise.reject(new DOMException("the disk is full", "QuotaExceededError"));
+  slow.put.catch(() => undefined);
+  const first = right();
+  (await until(() => answers[0]))(FRESH);
+  expect(await first).toMatchObject({ reason: Reason.STORE_FAILED });
+  expect(own.signedIn?.session).toEqual(FIRST); // which is good until the other is used
+
+  slow.put = Promise.resolve();
+  const second = right();
+  (await until(() => answers[1]))(FRESH);
+  await second;
 
   expect([own.signedIn?.session, await kept()]).toEqual([FRESH, FRESH]);
 });

@@ -69,6 +69,25 @@ it("it ends as well when that word was lost and the first session made the new o
   expect(await stand()).toEqual([["01", false, true], ["02", true, false], ["07", true, false]]);
 });
 
+it("it ends although its line writes at that moment", async () => {
+  const first = await pairs(1, EMPTY);
+  const second = await pairs(2, null);
+  await becomes(second, { kind: "pairing", state: "active", reason: "" });
+  const line = new KeptPairings(database, device.vault, device.keys.signingKey);
+  const load = kept.load.bind(kept);
+  kept.load = async (pairId) => {
+    const snapshot = await load(pairId);
+    kept.load = load;
+    await line.commit(first, (await line.load(first))?.revision ?? -1, [{ kind: "cursor", seq: 4n }]);
+    return snapshot;
+  };
+
+  await kept.settle();
+
+  expect(await stand()).toEqual([["01", false, true], ["02", true, false]]);
+  expect(await kept.load(first)).toMatchObject({ state: "ended", cursor: 4n });
+});
+
 it("keys of a pairing that the host has ended go, also where the page was closed before they had", async () => {
   await becomes(await pairs(1, EMPTY), { kind: "pairing", state: "ended", reason: "HOST_REVOKED" });
   expect(await stand()).toEqual([["01", true, false]]);

@@ -62,7 +62,7 @@ export interface ThreadEnd {
   opened(opened: Opened): Promise<void>;
   /** Takes frames in order. What must be remembered is committed before this resolves. Rejects with Refused to end the stream. */
   received(frames: readonly RelayFrame[]): Promise<void>;
-  /** Hears that the stream is lost, or could not be opened. It is tried again unless that is final. */
+  /** Hears that the stream is lost, or could not be opened. It is tried again unless that is final. Rejects only with what is. */
   closed(error: Refused, final: boolean): Promise<void>;
 }
 

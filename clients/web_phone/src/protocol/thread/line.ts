@@ -186,6 +186,7 @@ export class Line {
   async opened(opened: Opened, times: Times): Promise<Step> {
     return this.step(times, () => {
       [this.isOpen, this.presence, this.noPathSinceMs] = [true, null, null];
+      this.ledger.streamLost(); // the one before, when the store failed as it ended
       const lease = opened.limits?.leaseMs ?? 0;
       if (lease > 0) this.ledger.wordWithinMs = 2 * Math.min(Math.max(lease, LEASE_LIMITS_MS[0]), LEASE_LIMITS_MS[1]);
       this.vapidKey = opened.pushKey;

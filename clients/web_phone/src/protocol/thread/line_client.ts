@@ -3,7 +3,8 @@
  *
  * Inputs wait in line, so that steps never overlap. When a commit fails, or the store has moved because another tab wrote, the line is
  * made anew from the store and the stream with it: what was not committed was not sent, and a new handshake follows. So it is when a
- * step fails half-way: what is left of it would fail every step behind it.
+ * step fails half-way: what is left of it would fail every step behind it. A store that can't be read then is read before the next
+ * step. What the store can't do now is STORE_FAILED, which ends a stream, and no line.
  */
 
 import type { Bytes } from "../bytes.js";
@@ -44,6 +45,8 @@ export class LineClient implements ThreadEnd {
   private readonly waiting = new Map<Command, (post: Post | null) => void>();
   private why: Refused | null = null;
   private shaking = false;
+  private isAstray = false; // what could not be committed is still in the line: the store could not be read
+  private owesActivated = false;
 
   private constructor(
     private readonly own: Own,
@@ -86,10 +89,12 @@ export class LineClient implements ThreadEnd {
       await this.client.run();
     } finally {
       this.takeBackTimer();
+      // Nothing tells the time any more, so no command's would be over. What is under way may still post one.
+      this.turn = this.turn.then(() => { this.endCommands(this.current); });
     }
   }
 
-  /** Says goodbye; `run` resolves. */
+  /** Says goodbye; `run` resolves. Commands that wait hear what is known of them. */
   leave(): void {
     this.client.leave();
   }
@@ -156,6 +161,8 @@ export class LineClient implements ThreadEnd {
   // ---- ThreadEnd.
 
   async right(fresh: boolean): Promise<Right> {
+    // A stream resumes where the store is, and nowhere else.
+    if (this.isAstray) await this.input(async (line, times) => line.due(times));
     return this.around.right(fresh);
   }
 
@@ -174,15 +181,22 @@ export class LineClient implements ThreadEnd {
 
   async received(frames: readonly RelayFrame[]): Promise<void> {
     const { revoked, activated } = await this.input(async (line, times) => line.received(frames, times), true);
-    if (activated) await this.around.activated();
-    if (!revoked) return;
-    await this.around.revoked();
-    throw new Refused(Reason.NOT_PAIRED, "the computer has ended the pairing");
+    if (revoked) {
+      await this.around.revoked();
+      throw new Refused(Reason.NOT_PAIRED, "the computer has ended the pairing");
+    }
+    this.owesActivated ||= activated;
+    if (!this.owesActivated) return;
+    await this.around.activated().catch((problem: unknown) => { throw ofTheStore(problem); });
+    this.owesActivated = false;
   }
 
   async closed(error: Refused, final: boolean): Promise<void> {
     this.why = error;
-    await this.input(async (line, times) => line.closed(error, final, times));
+    // A line that is made anew from the store has no stream either: only that there is no pairing any more is news to `run`.
+    await this.input(async (line, times) => line.closed(error, final, times)).catch((problem: unknown) => {
+      if (!final && problem instanceof Refused && FINAL.includes(problem.reason)) throw problem;
+    });
   }
 
   // ---- Steps.
@@ -190,14 +204,18 @@ export class LineClient implements ThreadEnd {
   /** Makes a step when those before are through. `ofTheStream`: what it rejects with ends the stream. */
   private async input(make: (line: Line, times: Times) => Promise<Step>, ofTheStream = false): Promise<Step> {
     const mine = this.turn.then(async () => {
+      if (this.isAstray) await this.backToTheStore();
       let step: Step;
       try {
         step = await make(this.current, this.times());
       } catch (problem) {
         // What is refused, or has no session, is so before anything has changed; but no step of the stream is left half made.
         const unchanged = !ofTheStream && (problem instanceof Refused || problem instanceof NoSession);
-        if (!unchanged) await this.backToTheStore();
-        if (!unchanged && !ofTheStream) this.client.renew(); // the stream that is open is of the line that went
+        if (!unchanged) {
+          await this.backToTheStore().finally(() => {
+            if (!ofTheStream) this.client.renew(); // the stream that is open is of the line that went
+          });
+        }
         throw problem;
       }
       await this.carryOut(step);
@@ -213,9 +231,8 @@ export class LineClient implements ThreadEnd {
       try {
         await store.commit(this.own.keys.pairId, this.revision, step.changes);
       } catch (problem) {
-        await this.backToTheStore();
-        this.client.renew();
-        throw problem instanceof Refused ? problem : new Refused(Reason.STORE_FAILED);
+        await this.backToTheStore().finally(() => { this.client.renew(); });
+        throw ofTheStore(problem);
       }
       this.revision++;
     }
@@ -229,15 +246,21 @@ export class LineClient implements ThreadEnd {
     this.plan(step);
   }
 
-  /** Forgets what could not be committed. Commands that wait hear what is known of them. */
+  /** Forgets what could not be committed. Commands that wait hear what is known of them. Rejects with NOT_PAIRED, STORE_FAILED. */
   private async backToTheStore(): Promise<void> {
-    const snapshot = await this.around.store.load(this.own.keys.pairId);
+    this.isAstray = true;
+    const snapshot = await this.around.store.load(this.own.keys.pairId).catch((problem: unknown) => { throw ofTheStore(problem); });
     if (snapshot === null) throw new Refused(Reason.NOT_PAIRED);
-    this.revision = snapshot.revision;
+    [this.revision, this.isAstray] = [snapshot.revision, false];
     const before = this.current;
     this.current = new Line(this.own, snapshot, before.wishes);
+    this.endCommands(before);
+  }
+
+  /** Tells commands that wait what is known of them, by the line that had them. */
+  private endCommands(by: Line): void {
     for (const [command, resolve] of this.waiting) {
-      const posted = before.lastPosted(command);
+      const posted = by.lastPosted(command);
       resolve(posted === null ? null : this.current.ledger.post(posted)); // an attempt that went out may count
     }
     this.waiting.clear();
@@ -273,4 +296,9 @@ export class LineClient implements ThreadEnd {
     const { clock } = this.means;
     return { nowMs: clock.nowMs(), wallMs: clock.wallMs() };
   }
+}
+
+/** Says of what the store could not do that it may pass. */
+function ofTheStore(problem: unknown): Refused {
+  return problem instanceof Refused ? problem : new Refused(Reason.STORE_FAILED);
 }
