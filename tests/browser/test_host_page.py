@@ -7,6 +7,7 @@ axe, is cut off, or lies over something else.
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from dispatch.api.thread.v1.thread_pb2 import APPROVAL_ONCE
+from dispatch.api.thread.v1.thread_pb2 import APPROVAL_ONCE, AWAKE_MODE_OFF, AWAKE_MODE_ON
 from dispatch.words import Language
 from dispatch_host.agents import Artifact, Result, Step
 from playwright.async_api import Browser, Page, Route, expect
@@ -22,7 +23,7 @@ from playwright.async_api import Browser, Page, Route, expect
 from tests.support.axe import violations
 from tests.support.host_bench import Bench
 from tests.support.host_page import ServedPage, served
-from tests.support.processes import run
+from tests.support.processes import Process, run
 from tests.support.questions import approval, asked, choice
 from tests.support.waiting import DEADLINE_SECONDS
 from tests.support.world import World
@@ -340,7 +341,7 @@ async def test_a_pairing_that_breaks_off_is_said(chromium: Browser, page: Served
 
         await person.press("Show a code")
 
-        await person.reads("The page's program has ended.")
+        await person.reads("The page's program does not answer")
         await expect(person.page.get_by_role("button", name="Show a code")).to_be_focused()
 
 
@@ -397,6 +398,79 @@ async def test_a_host_that_stops_is_said_and_comes_back_by_itself(
         await bench.runs()
 
         await person.reads("Connected to pocket")
+
+
+@pytest.fixture
+async def program(bench: Bench) -> AsyncIterator[Process]:
+    """Give the page's program as a process of its own, which can be held as Ctrl-Z holds it."""
+    process = await Process.start("dispatch-host", "status", "--page", "--home", str(bench.home.path))
+    yield process
+    assert await process.stop() == 0
+
+
+@asynccontextmanager
+async def owner_in_a_hurry(chromium: Browser, program: Process, pictures: Path) -> AsyncIterator[Owner]:
+    """Open the page of that program, with a clock that can be put forward."""
+    address = (await program.event("page"))["url"]
+    async with owner(chromium, address, pictures) as person:
+        await person.page.clock.install()
+        await person.page.reload()
+        await person.reads("Connected to pocket")
+        yield person
+
+
+async def test_a_program_that_falls_silent_is_said_and_comes_back_by_itself(
+    chromium: Browser, bench: Bench, program: Process, pictures: Path
+) -> None:
+    async with owner_in_a_hurry(chromium, program, pictures) as person:
+        program.signal(signal.SIGSTOP)
+        async with bench.control() as control:
+            await control.set_keep_awake(AWAKE_MODE_OFF)
+
+        await person.page.clock.fast_forward(41_000)
+        await person.reads("The page's program does not answer, and what stands here may be old.")
+        await person.page.clock.fast_forward(41_000)  # nor is it heard when it is dialled again
+        program.signal(signal.SIGCONT)
+
+        await person.reads("that is switched off there.")
+        await expect(person.page.get_by_role("alert")).to_be_hidden()
+
+
+async def test_a_program_that_is_heard_in_time_is_not_given_up(
+    chromium: Browser, bench: Bench, program: Process, pictures: Path
+) -> None:
+    async with owner_in_a_hurry(chromium, program, pictures) as person, bench.control() as control:
+        person.requested.clear()
+        for mode, name in ((AWAKE_MODE_OFF, "Never"), (AWAKE_MODE_ON, "Always")):
+            await person.page.clock.fast_forward(30_000)
+            await control.set_keep_awake(mode)
+            await expect(person.page.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+
+        assert [url for url in person.requested if url.endswith("/live")] == []
+
+
+async def test_what_was_done_without_an_answer_is_not_called_undone(
+    chromium: Browser, program: Process, pictures: Path
+) -> None:
+    async with owner_in_a_hurry(chromium, program, pictures) as person:
+        program.signal(signal.SIGSTOP)
+        await person.press("Never")
+
+        await person.page.clock.fast_forward(21_000)
+        await person.reads("Whether your last step was done is not known.")
+
+        await person.page.clock.fast_forward(41_000)  # the state is lost, too, and does not take its place
+        await person.reads("Whether your last step was done is not known.")
+
+
+async def test_words_that_do_not_come_are_asked_for_again(chromium: Browser, page: ServedPage, pictures: Path) -> None:
+    async with owner(chromium, page.address, pictures) as person:
+        await person.page.route("**/words.json", lambda route: route.fulfill(body="{broken off"), times=1)
+
+        await person.page.reload()
+
+        await person.reads("Connected to pocket")
+        await expect(person.page.get_by_role("heading", name="This computer")).to_be_visible()
 
 
 async def test_it_speaks_german(chromium: Browser, bench: Bench, pictures: Path) -> None:

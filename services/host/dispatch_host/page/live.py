@@ -26,7 +26,7 @@ Desk = Callable[[], "AbstractAsyncContextManager[Front]"]
 """Comes to the front desk of the running host. Raises NotRunning."""
 
 LOOK_SECONDS = 0.5
-_QUIET_LOOKS = 30
+_QUIET_SECONDS = 15.0
 _COMMENT = b": still here\n\n"
 
 
@@ -36,15 +36,15 @@ def event(name: str, told: Any) -> bytes:
 
 
 async def states(desk: Desk, words: Words) -> AsyncGenerator[bytes, None]:
-    """Give how things are, at once and whenever they are otherwise."""
-    before, quiet = b"", 0
+    """Give how things are, at once and whenever they are otherwise. The page gives up what is silent for 40 s."""
+    loop = asyncio.get_running_loop()
+    before, said_at = b"", loop.time()
     while True:
         now = event("shown", await _look(desk, words))
-        quiet = quiet + 1 if now == before else 0
-        if now != before:
-            yield now
-        elif quiet % _QUIET_LOOKS == 0:
-            yield _COMMENT
+        # By the clock: a look at a host that hangs takes long.
+        if now != before or loop.time() - said_at >= _QUIET_SECONDS:
+            yield _COMMENT if now == before else now
+            said_at = loop.time()
         before = now
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -8,6 +8,8 @@ const KINDS = ["terminal", "network", "browser", "desktop"];
 const MODES = { "while-running": "awake_while", on: "awake_on", off: "awake_off" };
 const THREAD_MS = 2000;
 const AGAIN_MS = 1000;
+const ANSWER_MS = 20_000; // the page's program waits 15 s for the host's word
+const QUIET_MS = 40_000; // `/live` says something every 15 s, and at least every 31 s while the host does not answer
 
 // ---- The token: out of the address bar before anything else, and from then on in this tab alone.
 
@@ -72,7 +74,21 @@ function draw(id, told, children) {
 
 // ---- Asking the host.
 
-async function post(path, told, signal) {
+// Ends what has brought nothing for so long; `heard` lets that time begin anew.
+function patience(ms) {
+  const over = new AbortController();
+  let timer;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => over.abort(), ms);
+  };
+  heard();
+  return { signal: over.signal, heard };
+}
+
+const pause = () => new Promise((done) => setTimeout(done, AGAIN_MS));
+
+async function post(path, told, signal = patience(ANSWER_MS).signal) {
   const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
   return fetch(path, { method: "POST", headers, body: JSON.stringify(told), signal, referrerPolicy: "no-referrer" });
 }
@@ -81,6 +97,8 @@ function problem(text) {
   byId("problem").textContent = text;
   byId("problem").hidden = text === "";
 }
+
+const isLost = () => byId("problem").textContent.includes(say("lost"));
 
 async function act(told) {
   try {
@@ -92,7 +110,7 @@ async function act(told) {
     }
     problem(`${why.sentence} ${why.advice}`);
   } catch {
-    problem(say("lost"));
+    problem(`${say("lost")} ${say("unanswered")}`); // it may have been done
   }
   return false;
 }
@@ -103,7 +121,7 @@ class Turned extends Error {}
 const why = (failure) => say(failure instanceof Turned ? "no_token" : "lost");
 
 // Reads server-sent events: EventSource can't send the token.
-async function* events(path, signal) {
+async function* events(path, { signal, heard = () => undefined }) {
   const answer = await post(path, {}, signal);
   if (!answer.ok) throw new Turned(String(answer.status));
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -111,6 +129,7 @@ async function* events(path, signal) {
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
+    heard();
     text += value;
     const parts = text.split("\n\n");
     text = parts.pop();
@@ -410,7 +429,7 @@ async function pair() {
   pairingOpen = new AbortController();
   byId("pair").hidden = true;
   try {
-    for await (const [name, told] of events("/pair", pairingOpen.signal)) pairingShows(name, told);
+    for await (const [name, told] of events("/pair", pairingOpen)) pairingShows(name, told);
   } catch (failure) {
     byId("pairing").replaceChildren();
     if (failure.name !== "AbortError") problem(why(failure)); // that is the person's stop
@@ -427,7 +446,7 @@ function show(told) {
   state = told;
   byId("about").textContent = told.about;
   byId("parts").hidden = !told.running;
-  if (byId("problem").textContent === say("lost")) problem("");
+  if (isLost()) problem("");
   if (!told.running) return;
   document.title = told.task ? `▸ ${say("title")}` : say("title");
   phones(told.phones);
@@ -439,8 +458,20 @@ function show(told) {
   readThread();
 }
 
+// Without its words the page can say nothing, not even that they are missing.
+async function readWords() {
+  for (;;) {
+    try {
+      const answer = await fetch("/words.json", { signal: patience(ANSWER_MS).signal });
+      return await answer.json();
+    } catch {
+      await pause();
+    }
+  }
+}
+
 async function begin() {
-  ({ words, language } = await (await fetch("/words.json")).json());
+  ({ words, language } = await readWords());
   document.documentElement.lang = language;
   for (const one of document.querySelectorAll("[data-say]")) one.textContent = say(one.dataset.say);
   if (token === "") {
@@ -455,12 +486,12 @@ async function begin() {
   setInterval(() => void (state?.task && readThread()), THREAD_MS);
   for (;;) {
     try {
-      for await (const [, told] of events("/live")) show(told);
+      for await (const [, told] of events("/live", patience(QUIET_MS))) show(told);
     } catch (failure) {
-      problem(why(failure));
+      if (!isLost() || failure instanceof Turned) problem(why(failure)); // what was said with it stays
       if (failure instanceof Turned) return;
     }
-    await new Promise((done) => setTimeout(done, AGAIN_MS));
+    await pause();
   }
 }
 
