@@ -15,6 +15,7 @@ import { verify } from "../src/protocol/signatures.js";
 import { Backoff, EARLY_MAX_MS, FIRST_MS, LATE_MS, LONGEST_ADVISED_MS } from "../src/protocol/thread/backoff.js";
 import { refusalOf } from "../src/protocol/thread/close.js";
 import { answer, LONGEST_ANSWER_BYTES, LONGEST_TEXT_BYTES, MOST_ATTACHMENTS, task } from "../src/protocol/thread/commands.js";
+import { OPEN_WITHIN_MS } from "../src/protocol/thread/client.js";
 import { LineClient } from "../src/protocol/thread/line_client.js";
 import { MemoryStore } from "../src/protocol/thread/memory_store.js";
 import { type Change, StoreMoved } from "../src/protocol/thread/store.js";
@@ -41,7 +42,7 @@ class Failing extends MemoryStore {
 const FIRST_WAIT_MS = (FIRST_MS[0] + FIRST_MS[1]) / 2;
 const TASK = new Uint8Array(16).fill(9) as TaskId;
 
-async function setUp() {
+async function setUp({ silent = false } = {}) {
   const { phone: keys, phoneSeed } = makePair();
   const [clock, store, streams] = [new Hand(), new Failing(), [] as Stream[]];
   const sign = async (message: Bytes): Promise<Bytes> => Promise.resolve(ed25519.sign(message, phoneSeed));
@@ -56,10 +57,11 @@ async function setUp() {
   const line = await LineClient.open(
     { keys, sign, rng, signedFor: [keys.pairId] },
     {
-      dial: async () => {
-        const stream = new Stream();
+      dial: async (_, __, ending) => {
+        const stream = new Stream().endedBy(ending);
         streams.push(stream);
-        return Promise.resolve(stream);
+        if (silent) await stream.read(); // it does not open
+        return stream;
       },
       clock, rng, backoff: new Backoff(() => 0.5),
       identity: { deviceId: deviceId(keys.ownEd25519), sign, appVersion: "0.1.0", instance: rng(16) },
@@ -384,6 +386,35 @@ it("reads the reason of a close, and takes any other end for the network", () =>
   }
 });
 
+it("gives up a dial that does not open, and dials again", async () => {
+  const { clock, line, next } = await setUp({ silent: true });
+  const first = await next(1);
+
+  clock.move(OPEN_WITHIN_MS);
+
+  await until(() => line.error !== null);
+  expect([first.closed, line.error]).toMatchObject([true, { reason: Reason.NO_NETWORK, detail: "relay.example:7302 does not answer" }]);
+  await next(2);
+});
+
+it("a dial that is given up closes its socket: a browser has one at a time on its way to an address, and others would wait behind it", async () => {
+  const closed: (number | undefined)[] = [];
+  const socket: Socket = {
+    binaryType: "", bufferedAmount: 0, readyState: 0, onopen: null, onmessage: null, onclose: null, onerror: null,
+    send: () => undefined, close: (code) => { closed.push(code); }, // of which a browser tells later
+  };
+  const [ending, urls] = [new AbortController(), [] as string[]];
+  const dial = dialler((url) => { urls.push(url); return socket; }, "wss", new Hand());
+  const dialling = dial("relay.example:7302", "/a/B", ending.signal);
+
+  ending.abort();
+
+  await expect(dialling).rejects.toMatchObject({ reason: Reason.NO_NETWORK });
+  expect(closed).toEqual([1000]);
+  await expect(dial("relay.example:7302", "/a/B", ending.signal)).rejects.toMatchObject({ reason: Reason.NO_NETWORK });
+  expect(urls.length).toBe(1); // given up before it began: nothing is dialled
+});
+
 it("carries messages over a WebSocket, and says why it was closed", async () => {
   const socket: Socket & { sent: Bytes[]; readyState: number } = {
     binaryType: "", bufferedAmount: 0, readyState: OPEN, onopen: null, onmessage: null, onclose: null, onerror: null, sent: [],
@@ -391,7 +422,7 @@ it("carries messages over a WebSocket, and says why it was closed", async () => 
     close() { this.onclose?.({ code: 1006, reason: "" }); },
   };
   const urls: string[] = [];
-  const opening = dialler((url) => { urls.push(url); return socket; }, "wss", new Hand())("relay.example:7302", "/a/B");
+  const opening = dialler((url) => { urls.push(url); return socket; }, "wss", new Hand())("relay.example:7302", "/a/B", new AbortController().signal);
   socket.onopen?.({} as never);
   const carrier = await opening;
   await carrier.write(Uint8Array.of(1));

@@ -21,7 +21,7 @@ import { LONGEST_STEER_BYTES, LONGEST_TEXT_BYTES } from "../../src/protocol/thre
 import { MemoryStore } from "../../src/protocol/thread/memory_store.js";
 import { StoreMoved } from "../../src/protocol/thread/store.js";
 import { counted, Host, makePair } from "../support/host.js";
-import { Stream, until } from "../support/stream.js";
+import { Stream, TransferStream, until } from "../support/stream.js";
 
 const TASK = new Uint8Array(16).fill(9) as TaskId;
 const FILE = create(AttachmentSchema, { fileId: new Uint8Array(16), key: new Uint8Array(32), name: "a.bin", size: 3n, sha256: new Uint8Array(32) });
@@ -76,10 +76,10 @@ class World {
   readonly host = new Host(this.pair.host, this.pair.hostSeed);
   readonly kept = new Kept();
   readonly threads: Stream[] = [];
-  readonly transfers: Stream[] = [];
+  readonly transfers: TransferStream[] = [];
   readonly activated: number[] = []; // how often it was settled before
   right = async (): Promise<Right> => Promise.resolve(RIGHT);
-  dialTransfer = async (): Promise<Carrier> => Promise.resolve(this.transfer());
+  dialTransfer = async (ending: AbortSignal): Promise<Carrier> => Promise.resolve(this.transfer().endedBy(ending));
 
   link(): Link {
     const { phone: { pairId, ownEd25519, peerEd25519, peerX25519, pairPsk }, phoneSeed } = this.pair;
@@ -88,7 +88,7 @@ class World {
     return new Link({ pairId, known, core: EMPTY_CORE }, {
       pairings: this.kept, sign, signInNeeded: () => undefined, activated: () => { this.activated.push(this.kept.settled); }, right: async () => this.right(),
       identity: { deviceId: deviceId(ownEd25519), sign, appVersion: "0.1.0", instance: counted("instance")(16) },
-      dial: async (_, path) => (path === CARRY ? this.dialTransfer() : Promise.resolve(this.thread())),
+      dial: async (_, path, ending) => (path === CARRY ? this.dialTransfer(ending) : Promise.resolve(this.thread().endedBy(ending))),
     });
   }
 
@@ -98,8 +98,8 @@ class World {
     return stream;
   }
 
-  transfer(): Stream {
-    const stream = new Stream();
+  transfer(): TransferStream {
+    const stream = new TransferStream();
     this.transfers.push(stream);
     return stream;
   }
@@ -308,21 +308,47 @@ it("a transfer that is stopped before it began asks nobody", async () => {
   expect(world.transfers).toEqual([]);
 });
 
-it("a stream of a transfer that opens behind its end is closed", async () => {
+it("a transfer that is stopped while it is dialled ends the dial", async () => {
   const world = new World();
   const link = await world.together();
-  const [dialled, asked, stop] = [gate<Carrier>(), gate<null>(), new AbortController()];
-  world.dialTransfer = async () => {
-    asked.open(null);
-    return dialled.passed;
+  const [asked, stop] = [gate<AbortSignal>(), new AbortController()];
+  world.dialTransfer = async (ending) => {
+    asked.open(ending);
+    return new Promise(() => undefined);
   };
   const fetching = link.fetch(FILE, () => undefined, stop.signal).then(() => null, (problem: unknown) => problem);
-  await asked.passed;
+  const ending = await asked.passed;
+
   stop.abort();
+
   expect(await fetching).toMatchObject(NO_NETWORK);
+  expect(ending.aborted).toBe(true);
+});
 
-  const late = world.transfer();
-  dialled.open(late);
+it("a transfer ends when the computer goes away, with the cause", async () => {
+  const world = new World();
+  const link = await world.together();
+  const fetching = link.fetch(FILE, () => undefined, new AbortController().signal).then(() => null, (problem: unknown) => problem);
+  const transfer = await until(() => world.transfers[0]);
+  transfer.challenges();
+  transfer.joins();
+  await transfer.says("data"); // where to begin
 
-  await until(() => late.closed);
+  world.threads[0]?.tell({ frame: { case: "presence", value: { state: Reachability.ABSENT, cause: Reason.HOST_ASLEEP } } });
+
+  expect(await fetching).toMatchObject({ reason: Reason.HOST_ASLEEP });
+  expect([transfer.closed, world.transfers.length]).toEqual([true, 1]);
+});
+
+it("a transfer ends with its pairing", async () => {
+  const world = new World();
+  const link = await world.together();
+  const fetching = link.fetch(FILE, () => undefined, new AbortController().signal).then(() => null, (problem: unknown) => problem);
+  const transfer = await until(() => world.transfers[0]);
+  await transfer.says("hello");
+
+  world.threads[0]?.end(new Refused(Reason.NOT_PAIRED));
+
+  expect(await fetching).toMatchObject({ reason: Reason.NOT_PAIRED });
+  expect(transfer.closed).toBe(true);
 });

@@ -69,7 +69,7 @@ const way: Way = {
   join: async (transferId, ask, file) => {
     if (line === null) throw new Error("not attached");
     await line.transfer({ item: ask === "offer" ? { case: "fileOffer", value: { transferId, file } } : { case: "fileWanted", value: { transferId, fileId: file.fileId } } });
-    return join({ dial: streams.dial, relay: line.relay, grant: right.grant, transferId, identity, rng }, () => undefined);
+    return join({ dial: streams.dial, relay: line.relay, grant: right.grant, transferId, identity, rng, clock, ending: new AbortController() });
   },
 };
 

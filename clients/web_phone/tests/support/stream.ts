@@ -4,7 +4,10 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 
 import type { Bytes } from "../../src/protocol/bytes.js";
 import { Reason } from "../../src/protocol/dispatch/api/error/v1/error_pb.js";
-import { AttachRequestSchema, AttachResponseSchema, type DeviceFrame, type RelayFrameSchema } from "../../src/protocol/dispatch/api/relay/v1/relay_pb.js";
+import { AttachRequestSchema, AttachResponseSchema, ChallengeSchema, type DeviceFrame, type RelayFrameSchema } from "../../src/protocol/dispatch/api/relay/v1/relay_pb.js";
+import {
+  type CarryRequest, CarryRequestSchema, type CarryResponse, CarryResponseSchema, DataSchema, JoinedSchema,
+} from "../../src/protocol/dispatch/api/relay/v1/transfer_pb.js";
 import { Refused } from "../../src/protocol/errors.js";
 import type { Carrier, Clock } from "../../src/protocol/thread/carrier.js";
 
@@ -39,9 +42,8 @@ export class Hand implements Clock {
   }
 }
 
-/** One stream, as the relay has it. */
-export class Stream implements Carrier {
-  readonly said: DeviceFrame["frame"][] = [];
+/** What all streams have. */
+abstract class Wire implements Carrier {
   closed = false;
   private readonly inbox: (Bytes | Refused)[] = [];
   private wake: () => void = () => undefined;
@@ -55,10 +57,7 @@ export class Stream implements Carrier {
     }
   }
 
-  async write(message: Bytes): Promise<void> {
-    this.said.push(...fromBinary(AttachRequestSchema, message).frames.map(({ frame }) => frame));
-    return Promise.resolve();
-  }
+  abstract write(message: Bytes): Promise<void>;
 
   close(): void {
     this.closed = true;
@@ -70,9 +69,29 @@ export class Stream implements Carrier {
     this.wake();
   }
 
-  tell(...frames: Relay[]): void {
-    this.inbox.push(toBinary(AttachResponseSchema, create(AttachResponseSchema, { frames })));
+  /** Is closed by this, as whoever dials says. */
+  endedBy(ending: AbortSignal): this {
+    ending.addEventListener("abort", () => { this.close(); });
+    return this;
+  }
+
+  protected bring(message: Bytes): void {
+    this.inbox.push(message);
     this.wake();
+  }
+}
+
+/** One stream, as the relay has it. */
+export class Stream extends Wire {
+  readonly said: DeviceFrame["frame"][] = [];
+
+  async write(message: Bytes): Promise<void> {
+    this.said.push(...fromBinary(AttachRequestSchema, message).frames.map(({ frame }) => frame));
+    return Promise.resolve();
+  }
+
+  tell(...frames: Relay[]): void {
+    this.bring(toBinary(AttachResponseSchema, create(AttachResponseSchema, { frames })));
   }
 
   async says(kind: DeviceFrame["frame"]["case"]): Promise<DeviceFrame["frame"]> {
@@ -81,6 +100,39 @@ export class Stream implements Carrier {
 
   open(resumed = 0n): void {
     this.tell({ frame: { case: "opened", value: { headSeq: resumed, limits: { silenceMs: 65_000, leaseMs: 5_000 } } } });
+  }
+}
+
+/** One end of a transfer, as the relay has it. */
+export class TransferStream extends Wire {
+  readonly said: CarryRequest["frame"][] = [];
+  /** Takes nothing more, as a path that leads nowhere. */
+  stuck = false;
+
+  async write(message: Bytes): Promise<void> {
+    if (this.stuck) return new Promise(() => undefined);
+    this.said.push(fromBinary(CarryRequestSchema, message).frame);
+    return Promise.resolve();
+  }
+
+  tell(frame: CarryResponse["frame"]): void {
+    this.bring(toBinary(CarryResponseSchema, create(CarryResponseSchema, { frame })));
+  }
+
+  async says(kind: CarryRequest["frame"]["case"]): Promise<CarryRequest["frame"]> {
+    return until(() => this.said.find((frame) => frame.case === kind));
+  }
+
+  challenges(): void {
+    this.tell({ case: "challenge", value: create(ChallengeSchema, { nonce: new Uint8Array(32) }) });
+  }
+
+  joins(): void {
+    this.tell({ case: "joined", value: create(JoinedSchema) });
+  }
+
+  data(sealed: Bytes): void {
+    this.tell({ case: "data", value: create(DataSchema, { sealed }) });
   }
 }
 

@@ -82,7 +82,7 @@ export class Link implements Answerable {
   private reading: Promise<void> = Promise.resolve();
   private items: { at: number; items: readonly Item[] } = { at: -1, items: [] };
   private restTasks: readonly Task[] = [];
-  private readonly refusals = new Map<string, (why: Refused) => void>();
+  private readonly transfers = new Map<string, (why: Refused) => void>(); // what ends each that is under way
 
   constructor(
     private kept: KeptPairing,
@@ -345,35 +345,41 @@ export class Link implements Answerable {
 
   /** Tells the host of a transfer and joins it, unless the host goes away or says no meanwhile. */
   private async join(transferId: TransferId, ask: "offer" | "want", file: Attachment, freshRight: boolean, stop: AbortSignal): Promise<Carrying> {
-    const { client } = this;
-    if (client === null || this.over !== null) throw this.over ?? new Refused(Reason.NOT_PAIRED);
-    if (this.standing === "absent") throw new Refused(this.cause);
+    const { client, gone } = this;
+    if (client === null || gone !== null) throw gone ?? new Refused(Reason.NOT_PAIRED);
     if (!client.line.ready) throw new Refused(Reason.NO_NETWORK, "no session with the computer");
     const right = await this.around.right(this.pairId, freshRight);
     if (stop.aborted) throw stopped(); // whoever stopped it is not heard any more
-    let [over, close] = [false, (): void => undefined];
+    const ending = new AbortController();
     const ended = new Promise<never>((_, reject) => {
-      this.refusals.set(hex(transferId), (why) => { close(); reject(why); });
-      stop.addEventListener("abort", () => { close(); reject(stopped()); }, { once: true });
+      const end = (why: Refused): void => {
+        reject(why); // before the stream that it closes says that it was closed
+        ending.abort();
+      };
+      this.transfers.set(hex(transferId), end);
+      stop.addEventListener("abort", () => { end(stopped()); }, { once: true });
     });
     ended.catch(() => undefined); // the stream that it closes says so, too
-    const forget = (): void => void this.refusals.delete(hex(transferId));
+    const forget = (): void => void this.transfers.delete(hex(transferId));
     try {
       await client.transfer({ item: ask === "offer"
         ? { case: "fileOffer", value: { transferId, file } }
         : { case: "fileWanted", value: { transferId, fileId: file.fileId } } });
-      const joining = join({ dial: this.around.dial, relay: client.relay, grant: right.grant, transferId, identity: this.around.identity, rng }, (how) => {
-        close = how;
-        if (over) how(); // it opened behind the end, and is nobody's
-      });
+      const { dial, identity } = this.around;
+      const joining = join({ dial, relay: client.relay, grant: right.grant, transferId, identity, rng, clock, ending });
       const carrying = await Promise.race([joining, ended]);
       return { ...carrying, hear: async () => Promise.race([carrying.hear(), ended]), close: () => { forget(); carrying.close(); } };
     } catch (problem) {
       forget();
-      over = true;
-      close();
+      ending.abort();
       throw problem;
     }
+  }
+
+  /** Why no file goes to and fro: there is no pairing any more, or the host is away. */
+  private get gone(): Refused | null {
+    const { over, presence } = this;
+    return over ?? (presence?.state === Reachability.ABSENT ? new Refused(presence.cause) : null);
   }
 
   // ---- Within.
@@ -433,6 +439,8 @@ export class Link implements Answerable {
 
   private touch(): void {
     this.met ||= this.presence !== null;
+    const { gone } = this;
+    if (gone !== null) for (const end of this.transfers.values()) end(gone);
     this.reading = this.reading.then(async () => this.readOn()).catch(() => undefined).then(() => { this.changed.value++; });
   }
 
@@ -465,7 +473,7 @@ export class Link implements Answerable {
       } else if (item.case === "progress") {
         this.progress.set(hex(item.value.taskId), item.value);
       } else if (item.case === "transferRefused") {
-        this.refusals.get(hex(item.value.transferId))?.(new Refused(item.value.reason, "the computer says so"));
+        this.transfers.get(hex(item.value.transferId))?.(new Refused(item.value.reason, "the computer says so"));
       }
     }
     this.touch();

@@ -16,8 +16,11 @@ export interface Carrier {
   close(): void;
 }
 
-/** Opens a stream of a method ("/package.Service/Method") at an address. Rejects with Refused. */
-export type Dial = (address: string, method: string) => Promise<Carrier>;
+/**
+ * Opens a stream of a method ("/package.Service/Method") at an address. Rejects with Refused. `ending` closes it, also while it is on its
+ * way: a browser has one socket at a time that is not open yet to an address, and whatever is dialled behind a forgotten one waits.
+ */
+export type Dial = (address: string, method: string, ending: AbortSignal) => Promise<Carrier>;
 
 /**
  * Tells the time and waits. `nowMs` never goes back. It should run while the device sleeps; where it stands still then, deadlines come

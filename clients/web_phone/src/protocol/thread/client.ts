@@ -162,21 +162,19 @@ export class ThreadClient {
     const { clock, dial, backoff } = this.means;
     this.dialled = relay;
     this.queue = [];
-    const opening: { carrier: Carrier | null; late: boolean } = { carrier: null, late: false };
     const looking = this.end.looking();
-    const takeBack = clock.after(OPEN_WITHIN_MS, () => {
-      opening.late = true;
-      opening.carrier?.close();
-    });
+    const ending = new AbortController();
+    const takeBack = clock.after(OPEN_WITHIN_MS, () => { ending.abort(); });
     let carrier: Carrier;
     let first: readonly RelayFrame[];
     let opened: Opened;
     try {
-      carrier = opening.carrier = await within(dial(relay, ATTACH), clock, OPEN_WITHIN_MS);
+      carrier = await dial(relay, ATTACH, ending.signal);
       [opened, first] = await this.handshake(carrier, grant, relay, looking);
     } catch (problem) {
-      opening.carrier?.close();
-      throw opening.late ? new Refused(Reason.NO_NETWORK, `${relay} does not answer`) : problem;
+      const late = ending.signal.aborted;
+      ending.abort();
+      throw late ? new Refused(Reason.NO_NETWORK, `${relay} does not answer`) : problem;
     } finally {
       takeBack();
     }
@@ -332,26 +330,4 @@ function head(queue: readonly DeviceFrame[], most: number): DeviceFrame[] {
     return at > 0 && size > BATCH_BYTES;
   });
   return queue.slice(0, end < 0 ? most : end);
-}
-
-/** Gives up waiting for a stream that does not open; one that opens later is closed. */
-async function within(dialling: Promise<Carrier>, clock: Clock, ms: number): Promise<Carrier> {
-  return new Promise((resolve, reject) => {
-    let late = false;
-    const takeBack = clock.after(ms, () => {
-      late = true;
-      reject(new Refused(Reason.NO_NETWORK, "no answer"));
-    });
-    dialling.then(
-      (carrier) => {
-        takeBack();
-        if (late) carrier.close();
-        else resolve(carrier);
-      },
-      (problem: unknown) => {
-        takeBack();
-        reject(problem instanceof Error ? problem : new Refused(Reason.NO_NETWORK));
-      },
-    );
-  });
 }

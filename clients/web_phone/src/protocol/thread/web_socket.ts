@@ -29,8 +29,12 @@ export const MOST_UNREAD = 4_096;
 
 /** Makes what dials: `open` makes a WebSocket to a URL, `scheme` is that of the page, "wss" or "ws". */
 export function dialler(open: (url: string) => Socket, scheme: "ws" | "wss", clock: Clock): Dial {
-  return async (address, method) =>
+  return async (address, method, ending) =>
     new Promise((resolve, reject) => {
+      if (ending.aborted) {
+        reject(new Refused(Reason.NO_NETWORK, "closed here"));
+        return;
+      }
       let socket: Socket;
       try {
         socket = open(`${scheme}://${address}${method}`);
@@ -39,6 +43,7 @@ export function dialler(open: (url: string) => Socket, scheme: "ws" | "wss", clo
         return;
       }
       const carrier = new SocketCarrier(socket, clock);
+      ending.addEventListener("abort", () => { carrier.close(); }, { once: true });
       socket.onopen = () => { resolve(carrier); };
       carrier.ended.catch(reject);
     });
