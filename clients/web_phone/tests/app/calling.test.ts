@@ -4,12 +4,12 @@ import { create } from "@bufbuild/protobuf";
 import { type Signal, signal } from "@preact/signals";
 import { beforeEach, expect, it } from "vitest";
 
-import { type Callee, type Caller, Calling } from "../../src/app/model/calling.js";
+import { AGAIN_MS, type Callee, type Caller, Calling } from "../../src/app/model/calling.js";
 import { Preferences } from "../../src/ground/preferences.js";
 import { type Bytes, EMPTY } from "../../src/protocol/bytes.js";
 import { Reason } from "../../src/protocol/dispatch/api/error/v1/error_pb.js";
 import { PresenceSchema, type PushTargetKept, PushTargetKeptSchema } from "../../src/protocol/dispatch/api/relay/v1/relay_pb.js";
-import { until } from "../support/stream.js";
+import { Hand, until } from "../support/stream.js";
 
 const [ONE, OTHER] = [Uint8Array.of(1), Uint8Array.of(2)];
 
@@ -51,6 +51,7 @@ class Browser implements Caller {
   allowed = true;
   reachable = true;
   subscriptions = 0;
+  tries = 0;
   own: { endpoint: string; options: { applicationServerKey: ArrayBuffer }; getKey(): ArrayBuffer; unsubscribe(): Promise<boolean> } | null = null;
   shown: { data: unknown; close(): void }[] = [];
 
@@ -60,6 +61,7 @@ class Browser implements Caller {
     pushManager: {
       getSubscription: async () => Promise.resolve(this.own),
       subscribe: async ({ applicationServerKey }: { applicationServerKey: Bytes }) => {
+        this.tries++;
         if (!this.reachable) throw new Error("no push service");
         this.own = {
           endpoint: `https://push.example/${++this.subscriptions}`, options: { applicationServerKey: Uint8Array.from(applicationServerKey).buffer },
@@ -83,14 +85,16 @@ class Browser implements Caller {
 
 let browser: Browser;
 let preferences: Preferences;
+let clock: Hand;
 beforeEach(() => {
+  clock = new Hand();
   browser = new Browser();
   preferences = new Preferences();
   preferences.choose({ language: "en" });
 });
 
 function calling(...computers: Computer[]): Calling {
-  const made = new Calling(preferences, () => computers, browser);
+  const made = new Calling(preferences, () => computers, browser, clock);
   made.watch();
   return made;
 }
@@ -144,6 +148,51 @@ it("a push service that could not be reached is tried again, and what came of it
   await made.renew();
 
   expect([made.called.value, desk.told]).toEqual(["on", ["https://push.example/1"]]);
+});
+
+it("a push service that could not be reached is tried again by itself, each time after twice as long", async () => {
+  const desk = new Computer("desk", ONE);
+  const made = calling(desk);
+  browser.reachable = false;
+  await made.turnOn();
+  const { tries } = browser;
+  clock.move(AGAIN_MS);
+  await until(() => browser.tries > tries && clock.waiting === 1);
+  clock.move(2 * AGAIN_MS - 1);
+  expect(clock.waiting).toBe(1);
+
+  browser.reachable = true;
+  clock.move(1);
+
+  await until(() => desk.told.length === 1);
+  expect([made.called.value, desk.told, clock.waiting]).toEqual(["on", ["https://push.example/1"], 0]);
+});
+
+it("a worker that was not ready is waited for again", async () => {
+  const desk = new Computer("desk", ONE);
+  const made = calling(desk);
+  browser.ready = async () => Promise.resolve(null as never);
+  await made.turnOn();
+  expect(made.called.value).toBe("no_service");
+
+  browser.ready = browser.registration;
+  clock.move(AGAIN_MS);
+
+  await until(() => desk.told.length === 1);
+});
+
+it("who no longer wants to be called, or has left, has no push service tried", async () => {
+  const made = calling(new Computer("desk", ONE));
+  browser.reachable = false;
+  await made.turnOn();
+  expect(clock.waiting).toBe(1);
+
+  await made.turnOff();
+  expect(clock.waiting).toBe(0);
+
+  await made.turnOn();
+  await made.silence();
+  expect(clock.waiting).toBe(0);
 });
 
 it("a page that starts where the person has taken their leave back says so", async () => {

@@ -12,6 +12,7 @@ import { clock } from "../../ground/clock.js";
 import type { Chosen, Preferences } from "../../ground/preferences.js";
 import { type Bytes, EMPTY, hex, solid } from "../../protocol/bytes.js";
 import { Reason } from "../../protocol/dispatch/api/error/v1/error_pb.js";
+import type { Clock } from "../../protocol/thread/carrier.js";
 import type { Link } from "./link.js";
 
 /** What came of wanting to be called. */
@@ -52,6 +53,9 @@ interface Subscribed {
 
 /** A worker that does not start in this time is no worker, ms. */
 const READY_MS = 10_000;
+/** A push service that could not be reached is tried again after so long, and each time after twice as long, up to the longest, ms. */
+export const AGAIN_MS = 10_000;
+const LONGEST_AGAIN_MS = 30 * 60_000;
 const NOWHERE = { endpoint: "", p256dh: EMPTY, auth: EMPTY };
 
 /** Keeps the relays told. */
@@ -62,12 +66,15 @@ export class Calling {
   private watching = false;
   private heeded = ""; // what the last run went by
   private running: Promise<void> = Promise.resolve();
+  private againMs = AGAIN_MS; // how long the next wait for the push service is
+  private takeBack = (): void => undefined; // that wait
   private readonly key: Signal<string> = signal(""); // the subscription's, in hex
 
   constructor(
     private readonly preferences: Preferences,
     private readonly links: () => readonly Callee[],
     private readonly browser: Caller = HERE,
+    private readonly time: Clock = clock,
   ) {
     this.called = signal(preferences.chosen.peek().notify ? "on" : "off");
   }
@@ -101,6 +108,7 @@ export class Calling {
 
   /** Nobody calls here any more, and no notification is left: the person has left, or no computer is. What they chose stays. */
   async silence(): Promise<void> {
+    this.takeBack();
     await this.clear(() => true);
     await this.unsubscribe();
     this.said = new WeakMap();
@@ -142,6 +150,7 @@ export class Calling {
 
   private async tellOnce(): Promise<void> {
     this.heeded = this.heeds();
+    this.takeBack();
     const { chosen } = this.preferences;
     const when = whenOf(chosen.peek());
     const links = this.links().filter(({ pushKey }) => pushKey.length > 0);
@@ -172,7 +181,17 @@ export class Calling {
     const manager = (await this.browser.ready())?.pushManager;
     const at = manager === undefined ? null : await subscription(manager, links.map(({ pushKey }) => pushKey));
     this.called.value = at === null ? "no_service" : "on";
+    if (at === null) this.comeBack();
+    else this.againMs = AGAIN_MS;
     return at ?? "out of reach";
+  }
+
+  /** Tries again by itself after a while: nothing else may happen that a run goes by. */
+  private comeBack(): void {
+    this.takeBack = this.time.after(this.againMs, () => {
+      this.againMs = Math.min(this.againMs * 2, LONGEST_AGAIN_MS); // here: a choice or a network that came back is no wait that was in vain
+      void this.renew().catch(() => undefined);
+    });
   }
 
   private async unsubscribe(): Promise<void> {

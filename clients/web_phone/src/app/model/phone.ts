@@ -165,8 +165,9 @@ export class Phone {
       return link;
     } catch (problem) {
       const why = refused(problem);
-      // The host may have completed it when only the network went; a session will show that.
+      // The host may have completed it when only the network went; a session will show that, so its link is opened.
       if (why.reason !== Reason.NO_NETWORK) for (const pairId of begun) await pairings.remove(pairId);
+      else if (begun.length > 0) await this.quietly(this.openLinks());
       throw why;
     } finally {
       this.comparing.value = null;

@@ -48,15 +48,19 @@ export async function meet(meeting: Meeting): Promise<Paired> {
   const ceremony = await begun(meeting);
   await service.claimOffer({ offerId: code.offerId, claimToken: claimToken(code) });
   const end = new AbortController();
-  const takeBack = clock.after(CONFIRM_MS, () => { end.abort(); });
+  const takeBack = clock.after(CONFIRM_MS, () => { end.abort(new Refused(Reason.OFFER_EXPIRED)); });
   try {
-    await leave(service, code, await ceremony.begin());
+    await leave(meeting, service, await ceremony.begin(), end.signal);
     return await followed(meeting, service, ceremony, end);
   } catch (problem) {
-    const refused = refusedBy(problem, end.signal);
+    const refused = refusedBy(end.signal.aborted ? end.signal.reason : problem);
+    const saidYes = ceremony.result !== null;
     ceremony.refuse();
+    if (refused.reason === Reason.NO_NETWORK) throw refused;
     // As far as it can be told; the offer's time ends it otherwise.
-    if (refused.reason !== Reason.NO_NETWORK) await service.endOffer({ offerId: code.offerId, reason: refused.reason }).catch(() => undefined);
+    const isTold = await service.endOffer({ offerId: code.offerId, reason: refused.reason }).then(() => true, () => false);
+    // A phone that does not reach the service can't know whether its yes arrived, and what the host made of it.
+    if (saidYes && !isTold && refused.reason === Reason.OFFER_EXPIRED) throw new Refused(Reason.NO_NETWORK);
     throw refused;
   } finally {
     takeBack();
@@ -75,35 +79,35 @@ async function begun({ code, keys, name, rng }: Meeting): Promise<PhoneCeremony>
 
 type Service = Client<typeof PairingService>;
 
-/** Follows the offer until there is a pair; follows again when the line breaks, and leaves out the steps that it has had. */
+/**
+ * Follows the offer until there is a pair; follows again when the line breaks, and leaves out the steps that it has had. `end` says why
+ * there will be none, to all that is under way.
+ */
 async function followed(meeting: Meeting, service: Service, ceremony: PhoneCeremony, end: AbortController): Promise<Paired> {
   const { code, clock } = meeting;
   let taken = 0;
   let asked: Promise<void> | null = null;
-  let failure: unknown = null;
   for (;;) {
     try {
       for await (const { event } of service.followOffer({ offerId: code.offerId }, { signal: end.signal })) {
-        if (event.case === "ended") throw new Refused(event.value.reason);
+        if (event.case === "ended") {
+          end.abort(overBy(event.value.reason));
+          end.signal.throwIfAborted();
+        }
         if (event.case !== "step" || event.value.step <= taken) continue;
         taken = event.value.step;
-        await leave(service, code, await ceremony.receive(taken, event.value.payload));
+        await leave(meeting, service, await ceremony.receive(taken, event.value.payload), end.signal);
         if (ceremony.state === "COMPARE" && asked === null) {
-          asked = decided(meeting, service, ceremony, end.signal).catch((problem: unknown) => {
-            failure = problem;
-            end.abort();
-          });
+          asked = decided(meeting, service, ceremony, end.signal).catch((problem: unknown) => { end.abort(problem); });
         }
         if (ceremony.state !== "PAIRED" || ceremony.result === null) continue;
         await committed(meeting, ceremony.result);
         return ceremony.result;
       }
     } catch (problem) {
-      if (failure !== null) throw failure as Error;
-      const comesBack = problem instanceof Refused && (problem.reason === Reason.NO_NETWORK || problem.reason === Reason.DRAINING);
-      if (!comesBack || end.signal.aborted) throw problem;
+      if (!comesBack(problem) || end.signal.aborted) throw problem;
     }
-    await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+    await pause(clock);
   }
 }
 
@@ -113,21 +117,46 @@ async function decided(meeting: Meeting, service: Service, ceremony: PhoneCeremo
   if (!same) throw new Refused(Reason.PAIRING_REFUSED);
   const outgoing = await ceremony.confirm(meeting.keys.sign);
   if (ceremony.result !== null) await committed(meeting, ceremony.result);
-  await leave(service, meeting.code, outgoing);
+  await leave(meeting, service, outgoing, signal);
 }
 
 async function committed(meeting: Meeting, paired: Paired): Promise<void> {
   await meeting.commit(paired).catch(() => { throw new Refused(Reason.STORE_FAILED); });
 }
 
-async function leave(service: Service, code: Code, outgoing: Outgoing[]): Promise<void> {
-  for (const { step, payload } of outgoing) await service.sendStep({ offerId: code.offerId, step, payload });
+/** Leaves what the machine gave, each step until the service has it: the machine gives none twice. The same bytes again change nothing there. */
+async function leave({ code, clock }: Meeting, service: Service, outgoing: Outgoing[], signal: AbortSignal): Promise<void> {
+  for (const { step, payload } of outgoing) {
+    for (;;) {
+      try {
+        await service.sendStep({ offerId: code.offerId, step, payload }, { signal });
+        break;
+      } catch (problem) {
+        if (!comesBack(problem) || signal.aborted) throw problem;
+      }
+      await pause(clock);
+    }
+  }
+}
+
+async function pause(clock: Clock): Promise<void> {
+  return new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+}
+
+/** Whether the service is away for a while, as far as one knows. */
+function comesBack(problem: unknown): boolean {
+  return problem instanceof Refused && (problem.reason === Reason.NO_NETWORK || problem.reason === Reason.DRAINING);
+}
+
+/** Why an offer that is over gives no pair here. A complete one has no reason: only the host's last word did not arrive, and its first session makes up for that. */
+function overBy(reason: Reason): Refused {
+  return new Refused(reason === Reason.UNSPECIFIED ? Reason.NO_NETWORK : reason);
 }
 
 const BY_FAILURE: Readonly<Partial<Record<Failure, Reason>>> = { REFUSED: Reason.PAIRING_REFUSED };
 
-function refusedBy(problem: unknown, signal?: AbortSignal): Refused {
+function refusedBy(problem: unknown): Refused {
   if (problem instanceof CeremonyFailed) return new Refused(BY_FAILURE[problem.why] ?? Reason.HANDSHAKE_FAILED, problem.why);
-  if (problem instanceof Refused) return signal?.aborted === true && problem.reason === Reason.NO_NETWORK ? new Refused(Reason.OFFER_EXPIRED) : problem;
+  if (problem instanceof Refused) return problem;
   return new Refused(Reason.INTERNAL, problem instanceof Error ? problem.name : "");
 }
