@@ -86,6 +86,8 @@ class Asking:
                 say({"task_id": task_word(task_id), "host": host.host_name, "at": self._phone.clock.wall_ms()} | event)
 
             sending = asyncio.create_task(self._answer_or_bring(line, command, text, choice, attached, say_of_task))
+            # However it ends, and where it breaks, too: who follows the task looks at it when the bell rings.
+            sending.add_done_callback(lambda _: line.bell.ring())
         else:
             sending = None
 
@@ -94,6 +96,7 @@ class Asking:
                 await _stop(sending)
                 line.attended.discard(task_id)
                 self._give_up(line, task_id)
+                line.bell.ring()  # others may follow it
 
         try:
             with line.looked_at():
@@ -123,7 +126,6 @@ class Asking:
         fresh = not self._store.tasks.posts(command.task_id, TASK)
         if fresh and await self._here.answered(line, command.task_id, text, attached=bool(attached), choice=choice):
             line.attended.discard(command.task_id)
-            line.bell.ring()
             return None
         return await self._bring(line, command, attached, say)
 
@@ -137,7 +139,6 @@ class Asking:
             with self._store.transaction():
                 line.ledger.not_sent(command.task_id, error.reason)
             line.attended.discard(command.task_id)
-            line.bell.ring()
             return None
         return await self._sender(line).send(command)
 

@@ -30,12 +30,17 @@ class Bell:
         for other in list(self._others):
             other.ring()
 
-    async def heard(self, seconds: float | None = None) -> None:
-        """Wait for the next ring, at most so long (None: for ever)."""
+    def next_ring(self) -> asyncio.Event:
+        """Give the next ring, for `heard`: who takes it before they look misses none that comes while they look."""
+        return self._event
+
+    async def heard(self, seconds: float | None = None, *, ring: asyncio.Event | None = None) -> None:
+        """Wait for the next ring, or for one that was taken before, at most so long (None: for ever)."""
+        ring = self._event if ring is None else ring
         # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the ring.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._event.wait()
+                await ring.wait()
 
     async def until(self, holds: Callable[[], bool], seconds: float | None = None) -> bool:
         """Wait until the condition holds, at most so long; tells whether it does."""

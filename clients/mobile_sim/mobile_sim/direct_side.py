@@ -151,16 +151,14 @@ class DirectSide:
     def due(self, now_ms: int) -> list[int]:
         """Decide about what has had its time; gives the ms until something else has."""
         next_ms = self._deciding.next_due_ms()
-        if next_ms is None:
-            return []
-        if next_ms > now_ms:
-            return [next_ms - now_ms]
-        with self._common.step():
-            for item in self._deciding.due(now_ms):
-                self._talk.later(item)
-        self._talk.flush()
-        self._common.bell.ring()
-        return []
+        if next_ms is not None and next_ms <= now_ms:
+            with self._common.step():
+                for item in self._deciding.due(now_ms):
+                    self._talk.later(item)
+            self._talk.flush()
+            self._common.bell.ring()
+            next_ms = self._deciding.next_due_ms()
+        return [] if next_ms is None else [next_ms - now_ms]
 
     async def shake_hands_due(self, now_ms: int) -> list[int]:
         """Begin a handshake on the open path when a refusal ended the session and the relay can't; gives the ms until the next."""

@@ -373,8 +373,10 @@ class Line:
 
     async def _tend(self) -> None:
         while True:
+            # Taken before it looks, which may wait for a grant: what changes meanwhile may be due sooner.
+            ring = self.bell.next_ring()
             wait_ms = await self._do_due()
-            await self.bell.heard(None if wait_ms is None else max(wait_ms, 1) / 1000)
+            await self.bell.heard(None if wait_ms is None else max(wait_ms, 1) / 1000, ring=ring)
 
     async def _do_due(self) -> int | None:
         """Do what is due; gives the ms until something else is, None if nothing is by time alone."""
@@ -383,25 +385,27 @@ class Line:
         if not self.path:
             return min(waits + self._contact_due(now_ms), default=None)
         waits += self._direct.due(now_ms)
-        handshake_ms = self._talk.handshake_in_ms(now_ms) if self.relay_open else None
-        if handshake_ms == 0:
-            await self._relay.shake_hands()
-        elif handshake_ms is not None:
-            waits.append(handshake_ms)
+        waits += await self._handshake_due(now_ms)
         waits += await self._direct.shake_hands_due(now_ms)
         waits += self._talk.due(now_ms, caught_up=self.caught_up)
         return min(waits, default=None)
 
     def _word_due(self, now_ms: int) -> list[int]:
         next_ms = self.ledger.next_due_ms()
-        if next_ms is None:
-            return []
-        if next_ms > now_ms:
-            return [next_ms - now_ms]
-        with self._step():
-            self.ledger.overdue(now_ms)
-        self.bell.ring()
-        return []
+        if next_ms is not None and next_ms <= now_ms:
+            with self._step():
+                self.ledger.overdue(now_ms)
+            self.bell.ring()
+            next_ms = self.ledger.next_due_ms()
+        return [] if next_ms is None else [next_ms - now_ms]
+
+    async def _handshake_due(self, now_ms: int) -> list[int]:
+        """Begin a handshake by the relay when it is time; gives the ms until the next, which is another try if nobody answers."""
+        wait_ms = self._talk.handshake_in_ms(now_ms) if self.relay_open else None
+        if wait_ms == 0:
+            await self._relay.shake_hands()
+            wait_ms = self._talk.handshake_in_ms(self._clock.steady_ms()) if self.relay_open else None
+        return [] if wait_ms is None else [wait_ms]
 
     def _contact_due(self, now_ms: int) -> list[int]:
         if self.sight.no_path_since_ms is None:
