@@ -13,7 +13,7 @@ import pytest
 from dispatch import errors
 from dispatch.api.pairing.v1.pairing_pb2 import FollowOfferResponse, OfferStep
 from dispatch.api.relay.v1.relay_pb2 import DeviceKind
-from dispatch.device.ceremony import host_pair, phone_pair
+from dispatch.device.ceremony import CONFIRM_SECONDS, host_pair, phone_pair
 from dispatch.device.home import Home
 from dispatch.device.keys import DeviceKey, PlainFiles
 from dispatch.device.pairing_client import PairingClient
@@ -87,12 +87,13 @@ class Device:
                 sign=self.key.sign, rng=os.urandom, person=self.person, commit=self.commit,
             )  # fmt: skip
 
-    async def scan(self, link: str) -> Paired:
+    async def scan(self, link: str, *, within_seconds: float = CONFIRM_SECONDS) -> Paired:
         signed_in = SignIn.required(self.home)
         async with self.client() as client:
             return await phone_pair(
                 client, code=read_link(link), name=signed_in.device_name, public_key=self.key.public,
                 sign=self.key.sign, rng=os.urandom, person=self.person, commit=self.commit,
+                within_seconds=within_seconds,
             )  # fmt: skip
 
 
@@ -328,3 +329,59 @@ async def test_a_pairing_service_that_meddles_gets_no_pair_that_both_believe_in(
             assert host.committed == []
         assert isinstance(on_phone, errors.HandshakeFailed | errors.RefusedByPerson), on_phone
         assert all(paired.host_signature is None for paired in phone.committed)
+
+
+async def test_a_service_that_restarts_while_two_people_compare_does_not_end_their_pairing(
+    service: PairingService, host: Device, phone: Device
+) -> None:
+    """It says that it restarts, and was taken at its word for the end of the ceremony."""
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakePerson):
+        async def same(self, code: str, peer: str) -> bool:
+            asked.set()
+            return await answers.wait()
+
+    phone.person = Slow()
+    meeting = asyncio.create_task(meet(host, phone))
+    await asked.wait()
+
+    await service.restart()
+
+    answers.set()
+    on_host, on_phone = await meeting
+    assert isinstance(on_host, Paired), on_host
+    assert isinstance(on_phone, Paired), on_phone
+
+
+@pytest.mark.big
+@pytest.mark.parametrize("is_away", [True, False])
+async def test_a_phone_that_can_not_say_its_yes_in_time_knows_only_with_the_service_that_there_is_no_pair(
+    service: PairingService, host: Device, phone: Device, *, is_away: bool
+) -> None:
+    """Away, its yes may have arrived, and the host stand by it: it was told that the code had run out, and forgot the pairing."""
+    asked, answers, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class Undecided(FakePerson):
+        async def same(self, code: str, peer: str) -> bool:
+            return await never.wait()
+
+    class Slow(FakePerson):
+        async def same(self, code: str, peer: str) -> bool:
+            asked.set()
+            return await answers.wait()
+
+    host.person, phone.person = Undecided(), Slow()
+    showing = asyncio.create_task(host.show_codes())
+    scanning = asyncio.create_task(phone.scan(await host.person.links.get(), within_seconds=10.0))
+    await asked.wait()
+    if is_away:
+        await service.stop()
+    answers.set()
+
+    with pytest.raises(errors.NoNetwork if is_away else errors.OfferExpired):
+        await scanning
+
+    assert [paired.host_signature for paired in phone.committed] == [None]
+    showing.cancel()
+    await asyncio.gather(showing, return_exceptions=True)

@@ -26,6 +26,8 @@ CLAIM_SECONDS = 120.0
 CONFIRM_SECONDS = 120.0
 _RETRY_SECONDS = 0.5
 _GOODBYE_SECONDS = 3.0
+_AWAY = (errors.NoNetwork, errors.Draining)
+"""What a service says that will be there again: the ceremony goes on then, for it keeps offers and their steps."""
 
 Commit = Callable[[Paired], Awaitable[None]]
 
@@ -100,8 +102,9 @@ async def phone_pair(
     rng: Rng,
     person: Person,
     commit: Commit,
+    within_seconds: float = CONFIRM_SECONDS,
 ) -> Paired:
-    """Claim the offer behind a scanned code and pair.
+    """Claim the offer behind a scanned code and pair. `within_seconds`: what both people have; a seam for tests.
 
     `commit` is called twice: with the provisional result (no host signature) before the host can hear of the yes, and with
     the final one. When this raises NoNetwork after the first, or is cancelled, the caller keeps the provisional pair: the
@@ -114,7 +117,7 @@ async def phone_pair(
         first = ceremony.begin()
     except CeremonyFailed as failed:
         raise errors.HandshakeFailed(failed.why.value) from failed
-    return await side.run(first=first, within=CONFIRM_SECONDS)
+    return await side.run(first=first, within=within_seconds)
 
 
 async def complete(client: PairingClient, paired: Paired, offer_id: bytes = b"") -> None:
@@ -184,9 +187,12 @@ class _Side:
                     return self.committed
                 raise
             error = _why(failure)
-            await self._end(error)
+            told = await self._end(error)
             if error is None:
                 raise
+            if isinstance(error, errors.OfferExpired) and self.committed is not None and not told:
+                # Whoever does not reach the service can't know whether their yes arrived, and what the host made of it.
+                error = errors.NoNetwork("whether the other device heard the yes is not known")
             raise error from failure
         finally:
             started = [task for task in (asked, coming) if task is not None]
@@ -236,7 +242,7 @@ class _Side:
                 try:
                     await self._client.send_step(self._offer_id, step.step, step.payload)
                     break
-                except errors.NoNetwork:
+                except _AWAY:
                     await asyncio.sleep(_RETRY_SECONDS)
                 except errors.DispatchError:
                     if self._ceremony.state is State.PAIRED:
@@ -248,8 +254,8 @@ class _Side:
         await self._commit(result)
         self.committed = result
 
-    async def _end(self, error: errors.DispatchError | None) -> None:
-        """Drop the keys and end the offer at the service, unless it ended it itself."""
+    async def _end(self, error: errors.DispatchError | None) -> bool:
+        """Drop the keys and end the offer at the service, unless it ended it itself; tells whether the service has heard that."""
         self._ceremony.refuse()
         reason = errors.RefusedByPerson.reason
         if isinstance(error, errors.HandshakeFailed | errors.OfferExpired):
@@ -257,6 +263,8 @@ class _Side:
         with contextlib.suppress(errors.DispatchError, TimeoutError):
             async with asyncio.timeout(_GOODBYE_SECONDS):
                 await self._client.end_offer(self._offer_id, reason)
+                return True
+        return False
 
 
 def _why(failure: BaseException) -> errors.DispatchError | None:
@@ -282,6 +290,6 @@ async def _events(client: PairingClient, offer_id: OfferId) -> AsyncGenerator[pb
                 if key not in seen:
                     seen.add(key)
                     yield event
-        except errors.NoNetwork:
+        except _AWAY:
             pass
         await asyncio.sleep(_RETRY_SECONDS)
