@@ -84,6 +84,11 @@ _BY_CODE: dict[grpc.StatusCode, type[errors.DispatchError]] = {
 }
 
 
+_LOST = (grpc.StatusCode.INTERNAL, "Internal error from Core")
+"""What the library puts in the place of a status that came while a write failed: why the call ended is not known."""
+
+
 def _from_code(failure: grpc.aio.AioRpcError) -> errors.DispatchError:
-    kind = _BY_CODE.get(failure.code(), errors.Internal)
+    is_lost = (failure.code(), failure.details()) == _LOST
+    kind = errors.NoNetwork if is_lost else _BY_CODE.get(failure.code(), errors.Internal)
     return kind(f"{failure.code().name}: {failure.details() or ''}")

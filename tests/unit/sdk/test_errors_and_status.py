@@ -86,3 +86,13 @@ async def test_a_server_that_is_not_there_is_no_network() -> None:
             await call(b"", timeout=5)
 
     assert isinstance(from_rpc(caught.value), errors.NoNetwork)
+
+
+def test_a_status_that_the_library_lost_is_no_defect_of_the_peer() -> None:
+    """A write that fails while a call ends takes the place of its status (grpc/grpc#36066)."""
+    nothing = grpc.aio.Metadata()
+    lost = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, nothing, nothing, details="Internal error from Core")
+    meant = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, nothing, nothing, details="of the peer")
+
+    assert isinstance(from_rpc(lost), errors.NoNetwork)
+    assert isinstance(from_rpc(meant), errors.Internal)
