@@ -25,7 +25,7 @@ from tests.support.host_bench import Bench
 from tests.support.host_page import ServedPage, served
 from tests.support.processes import Process, run
 from tests.support.questions import approval, asked, choice
-from tests.support.waiting import DEADLINE_SECONDS
+from tests.support.waiting import DEADLINE_SECONDS, until
 from tests.support.world import World
 
 WIDTHS = (320, 390, 768, 1280)
@@ -441,8 +441,8 @@ async def test_a_program_that_is_heard_in_time_is_not_given_up(
 ) -> None:
     async with owner_in_a_hurry(chromium, program, pictures) as person, bench.control() as control:
         person.requested.clear()
-        for mode, name in ((AWAKE_MODE_OFF, "Never"), (AWAKE_MODE_ON, "Always")):
-            await person.page.clock.fast_forward(30_000)
+        for mode, name in ((AWAKE_MODE_OFF, "Never"), (AWAKE_MODE_ON, "Always"), (AWAKE_MODE_OFF, "Never")):
+            await person.page.clock.fast_forward(20_000)
             await control.set_keep_awake(mode)
             await expect(person.page.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
 
@@ -456,10 +456,13 @@ async def test_what_was_done_without_an_answer_is_not_called_undone(
         program.signal(signal.SIGSTOP)
         await person.press("Never")
 
-        await person.page.clock.fast_forward(21_000)
+        await person.page.clock.fast_forward(36_000)
         await person.reads("Whether your last step was done is not known.")
 
-        await person.page.clock.fast_forward(41_000)  # the state is lost, too, and does not take its place
+        person.requested.clear()
+        await person.page.clock.fast_forward(41_000)
+        await until(lambda: any(url.endswith("/live") for url in person.requested))
+        # The state is lost, too, which does not take its place.
         await person.reads("Whether your last step was done is not known.")
 
 

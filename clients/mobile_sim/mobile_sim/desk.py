@@ -121,15 +121,11 @@ class Desk:
         return Exit.DONE
 
     async def tell_service(self) -> bool:
-        """Tell the pairing service which pairings were ended here; tells whether it knows of all of them.
-
-        Their keys go first, each time: whoever ended one may have been killed before it deleted them.
-        """
+        """Tell the pairing service which pairings were ended here; tells whether it knows of all of them."""
         told = True
         for pairing in self._store.pairings.all():
             if pairing.state is PairingState.ENDED and not pairing.service_told:
                 try:
-                    self._phone.delete_keys(pairing.pair_id)
                     async with asyncio.timeout(self._patience.told_seconds), self._client() as client:
                         await client.end_pairing(pairing.pair_id)
                 except (errors.DispatchError, TimeoutError):

@@ -111,6 +111,7 @@ class Phone:
         )
         try:
             phone._forget_provisional()
+            phone._delete_keys_of_what_is_over()
             phone._settle_what_was_left()
             yield phone
         finally:
@@ -238,7 +239,15 @@ class Phone:
         now_ms = self.clock.wall_ms()
         for pairing in self.hosts():
             if pairing.state is PairingState.PROVISIONAL and now_ms - pairing.made_at_ms > PROVISIONAL_MS:
-                self.forget(pairing.pair_id)
+                with contextlib.suppress(errors.StoreFailed):  # tried again at the next start
+                    self.forget(pairing.pair_id)
+
+    def _delete_keys_of_what_is_over(self) -> None:
+        """Delete the keys that an earlier process did not come to delete, or could not."""
+        for pairing in self.store.pairings.all():
+            if pairing.state is PairingState.ENDED:
+                with contextlib.suppress(errors.StoreFailed):  # tried again at the next start
+                    self.delete_keys(pairing.pair_id)
 
     def _settle_what_was_left(self) -> None:
         """Leave no task in the air that an earlier process was about to send: nobody sends it now."""

@@ -26,9 +26,13 @@ import { Hand, Stream, until } from "./support/stream.js";
 class Failing extends MemoryStore {
   fails = false;
   unreadable = false;
+  unread = 0; // so often
 
   override async load(...given: Parameters<MemoryStore["load"]>): ReturnType<MemoryStore["load"]> {
-    if (this.unreadable) throw new DOMException("no connection", "InvalidStateError");
+    if (this.unreadable) {
+      this.unread++;
+      throw new DOMException("no connection", "InvalidStateError");
+    }
     return super.load(...given);
   }
 
@@ -303,11 +307,55 @@ it("resumes behind the last row that it could keep, when the store could not be 
   first.tell({ frame: { case: "receipt", value: { seq: 4n, messageId: new Uint8Array(16) } } });
 
   await until(() => line.error?.reason === Reason.STORE_FAILED);
-  clock.move(FIRST_WAIT_MS); // a try that finds it so
+  await until(() => {
+    clock.move(100);
+    return store.unread > 2; // tries that find it so
+  });
   [store.fails, store.unreadable] = [false, false];
   const second = await next(2);
   second.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
   expect(await second.says("open")).toMatchObject({ value: { resumeAfter: 0n } });
+});
+
+/** Opens a stream whose first row can't be kept, in a store that can't be read either. */
+async function astray(of: Awaited<ReturnType<typeof setUp>>): Promise<void> {
+  const { line, opens, store } = of;
+  const first = await opens(1);
+  [store.fails, store.unreadable] = [true, true];
+  first.tell({ frame: { case: "receipt", value: { seq: 4n, messageId: new Uint8Array(16) } } });
+  await until(() => line.error?.reason === Reason.STORE_FAILED);
+}
+
+it("keeps what a person wishes though the store can't be read when they say it", async () => {
+  const world = await setUp();
+  const { line, next, store } = world;
+  await line.look(true);
+  await astray(world);
+
+  await expect(line.look(false)).rejects.toMatchObject({ reason: Reason.STORE_FAILED });
+
+  [store.fails, store.unreadable] = [false, false];
+  const second = await next(2);
+  second.tell({ frame: { case: "challenge", value: { nonce: EMPTY } } });
+  expect(await second.says("open")).toMatchObject({ value: { looking: false } });
+});
+
+it("says nothing of a command that has yet to begin when the line goes back to the store for it", async () => {
+  const world = await setUp();
+  const { line, opens, store } = world;
+  await astray(world);
+  [store.fails, store.unreadable] = [false, false];
+  const told: unknown[] = [];
+
+  void line.send(task(TASK, "build it")).then((post) => told.push(post));
+
+  const second = await opens(2);
+  const post = await second.says("post");
+  expect(told).toEqual([]);
+  if (post.case !== "post") throw new Error("no post");
+  second.tell({ frame: { case: "refusal", value: { messageId: post.value.messageId, reason: Reason.HOST_ASLEEP, seq: 1n } } });
+  await until(() => told.length > 0);
+  expect(told).toMatchObject([{ verdict: "refused", reason: "HOST_ASLEEP" }]);
 });
 
 it("leaves nothing of a step that fails half-way to the steps behind it: one command that can't be made is not the end of all others", async () => {

@@ -190,7 +190,7 @@ class _Side:
             told = await self._end(error)
             if error is None:
                 raise
-            if isinstance(error, errors.OfferExpired) and self.committed is not None and not told:
+            if isinstance(failure, TimeoutError) and self.committed is not None and not told:
                 # Whoever does not reach the service can't know whether their yes arrived, and what the host made of it.
                 error = errors.NoNetwork("whether the other device heard the yes is not known")
             raise error from failure

@@ -34,18 +34,18 @@ async def keep(journal: Writer, store: KeyStore, keys: PairKeys) -> None:
 
 
 async def forget(journal: Writer, store: KeyStore, pair_id: PairId) -> None:
-    """Delete the keys of a pairing that is over. Raises StoreFailed: then it is done at the next start."""
-    store.delete(_name(pair_id))
-    await journal.step(lambda tx: stray_keys.remove(tx, pair_id))
+    """Delete the keys of a pairing that is over; where that fails it is done at the next start."""
+    try:
+        store.delete(_name(pair_id))
+        await journal.step(lambda tx: stray_keys.remove(tx, pair_id))
+    except errors.StoreFailed as failure:
+        _LOG.warning("keys of no pairing not deleted", pairing=short(pair_id), detail=failure.detail)
 
 
 async def forget_strays(journal: Writer, store: KeyStore) -> None:
     """Delete the keys that the process before did not come to delete. Not while a pairing is made: its keys come before it."""
     for pair_id in await journal.step(stray_keys.listed):
-        try:
-            await forget(journal, store, pair_id)
-        except errors.StoreFailed as failure:
-            _LOG.warning("keys of no pairing not deleted", pairing=short(pair_id), detail=failure.detail)
+        await forget(journal, store, pair_id)
 
 
 async def drop_all(home: Home, store: KeyStore) -> None:

@@ -61,13 +61,17 @@ export async function fetched(way: Way, file: Attachment, told: Told, stop: Abor
 /** Brings a file to the host, which has it whole when this resolves. Rejects with Refused. */
 export async function given(way: Way, file: Attachment, content: Blob, told: Told, stop: AbortSignal): Promise<void> {
   const what: Described = described(file);
+  let furthest = -1; // chunk that ever went: one that goes again shows only that a buffer has room
   await through(way, "offer", file, stop, async (carrying, transferId, onward) => {
     const giving = new Giving(what, transferId, way.rng);
     const first = giving.hear(await carrying.hear());
     if (first === null) return;
     for (let index = first; index < what.chunks; index++) {
       await carrying.say(giving.chunk(index, await chunkOf(content, index)));
-      onward();
+      if (index > furthest) {
+        furthest = index;
+        onward();
+      }
       told(Math.min(what.size, (index + 1) * 65_536), what.size);
     }
     giving.hear(await carrying.hear()); // that it has it

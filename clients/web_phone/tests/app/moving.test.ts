@@ -95,6 +95,19 @@ it("an upload whose path dies without a word, and has no other, is over with the
   expect(world.streams.map(({ stream }) => stream.closed)).toEqual(world.streams.map(() => true));
 });
 
+it("an upload of which no try gets further than the one before is over with the patience for it", async () => {
+  const world = new Transfers();
+  const giving = given(world.way(), LARGE, new Blob([solid(CONTENT)]), () => undefined, new AbortController().signal).then(() => null, (problem: unknown) => problem);
+  for (const number of [1, 2]) { // the line takes what a buffer holds, and carries none of it
+    const one = await world.joined(number);
+    one.stream.data(new Taking(described(LARGE), one.transferId, 0, counted("host")).begin() ?? CONTENT);
+    await until(() => one.stream.said.filter((frame) => frame.case === "data").length === 2 && world.clock.waiting === 1);
+    world.clock.move(SILENCE_MS);
+  }
+  expect(await giving).toMatchObject({ reason: Reason.NO_NETWORK });
+  expect(world.streams).toHaveLength(2);
+});
+
 it("what is stopped while it waits for the next try is over at once, and is not tried again", async () => {
   const [clock, stop] = [new Hand(), new AbortController()];
   const joined: string[] = [];

@@ -26,6 +26,8 @@ Desk = Callable[[], "AbstractAsyncContextManager[Front]"]
 """Comes to the front desk of the running host. Raises NotRunning."""
 
 LOOK_SECONDS = 0.5
+_LOOK_WITHIN_SECONDS = 15.0
+"""For all of a look at a host that hangs, however many calls it is."""
 _QUIET_SECONDS = 15.0
 _COMMENT = b": still here\n\n"
 
@@ -51,9 +53,9 @@ async def states(desk: Desk, words: Words) -> AsyncGenerator[bytes, None]:
 
 async def _look(desk: Desk, words: Words) -> shown.Shown:
     try:
-        async with desk() as front:
+        async with asyncio.timeout(_LOOK_WITHIN_SECONDS), desk() as front:
             return shown.state(await front.status(), (await front.list_tasks(shown.TASKS)).tasks, words)
-    except (errors.NotRunning, errors.NoNetwork):
+    except (errors.NotRunning, errors.NoNetwork, TimeoutError):
         return shown.absent(words)
 
 

@@ -266,6 +266,11 @@ export class Line {
     });
   }
 
+  /** Whether this line was told to send a command, and it is not over. */
+  hasBegun(command: Command): boolean {
+    return this.sendings.some((one) => one.command === command);
+  }
+
   /** Gives what was posted last of a command that is on its way; null for nothing. */
   lastPosted(command: Command): MessageId | null {
     return this.sendings.find((one) => one.command === command)?.last?.messageId ?? null;

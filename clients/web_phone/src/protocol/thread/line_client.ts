@@ -117,7 +117,10 @@ export class LineClient implements ThreadEnd {
   /** Begins to send a command: it is committed when this resolves, and `over` gives what `send` does. */
   async begin(command: Command, beginByMs = Infinity): Promise<{ over: Promise<Post | null> }> {
     const over = new Promise<Post | null>((resolve) => this.waiting.set(command, resolve));
-    await this.input(async (line, times) => line.begin(command, times, beginByMs));
+    await this.input(async (line, times) => line.begin(command, times, beginByMs)).catch((problem: unknown) => {
+      this.waiting.delete(command); // whoever asked hears it by that
+      throw problem;
+    });
     return { over };
   }
 
@@ -204,7 +207,11 @@ export class LineClient implements ThreadEnd {
   /** Makes a step when those before are through. `ofTheStream`: what it rejects with ends the stream. */
   private async input(make: (line: Line, times: Times) => Promise<Step>, ofTheStream = false): Promise<Step> {
     const mine = this.turn.then(async () => {
-      if (this.isAstray) await this.backToTheStore();
+      if (this.isAstray) await this.backToTheStore().catch(async (problem: unknown) => {
+        // Nothing of it is carried out; but what a person wishes is handed on by the line that goes.
+        await make(this.current, this.times()).catch(() => undefined);
+        throw problem;
+      });
       let step: Step;
       try {
         step = await make(this.current, this.times());
@@ -257,13 +264,14 @@ export class LineClient implements ThreadEnd {
     this.endCommands(before);
   }
 
-  /** Tells commands that wait what is known of them, by the line that had them. */
+  /** Tells commands that wait what is known of them, by the line that had them. Those that no step has begun yet go on. */
   private endCommands(by: Line): void {
     for (const [command, resolve] of this.waiting) {
+      if (!by.hasBegun(command)) continue;
       const posted = by.lastPosted(command);
       resolve(posted === null ? null : this.current.ledger.post(posted)); // an attempt that went out may count
+      this.waiting.delete(command);
     }
-    this.waiting.clear();
   }
 
   /** Sees to what is due by time. */

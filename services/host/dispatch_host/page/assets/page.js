@@ -8,7 +8,7 @@ const KINDS = ["terminal", "network", "browser", "desktop"];
 const MODES = { "while-running": "awake_while", on: "awake_on", off: "awake_off" };
 const THREAD_MS = 2000;
 const AGAIN_MS = 1000;
-const ANSWER_MS = 20_000; // the page's program waits 15 s for the host's word
+const ANSWER_MS = 35_000; // the page's program asks the host twice at most, and waits 15 s each time
 const QUIET_MS = 40_000; // `/live` says something every 15 s, and at least every 31 s while the host does not answer
 
 // ---- The token: out of the address bar before anything else, and from then on in this tab alone.
