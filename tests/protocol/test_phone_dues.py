@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,18 +26,6 @@ HOPEFUL = replace(USUAL, connect_seconds=DEADLINE_SECONDS, shake_seconds=DEADLIN
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with made(tmp_path / "phone", HOPEFUL) as scene:
         yield scene
-
-
-@contextlib.asynccontextmanager
-async def watched(scene: Scene) -> AsyncIterator[list[Event]]:
-    """Have somebody watch the threads meanwhile: they look already, so a command's look is no news to the relay."""
-    seen: list[Event] = []
-    watching = asyncio.create_task(scene.desk.do({"do": "watch", "last": 5}, say=seen.append, hear=nobody))
-    try:
-        yield seen
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
 
 
 def handshakes(scene: Scene) -> int:
@@ -80,7 +67,7 @@ async def test_a_second_task_without_the_hosts_word_is_unconfirmed_at_its_own_ti
 async def test_a_handshake_that_nobody_answers_is_repeated_though_nothing_else_happens(scene: Scene) -> None:
     scene.relay.lease_ms = 15_000  # it is silent, and that is not what this is about
     scene.relay.forwards = False
-    async with watched(scene):
+    async with scene.watched():  # they look already, so a command's look is no news to the relay
         await scene.relay.until(lambda: handshakes(scene) >= 1)
 
         await scene.relay.until(lambda: handshakes(scene) >= 2)
@@ -90,7 +77,7 @@ async def test_a_handshake_that_nobody_answers_is_repeated_though_nothing_else_h
 
 async def test_a_send_that_breaks_before_it_is_brought_says_so_while_somebody_watches(scene: Scene) -> None:
     scene.relay.lease_ms = 15_000
-    async with watched(scene):
+    async with scene.watched():
         await is_in_session(scene)
         damage_the_model(scene)
         scene.send()
@@ -102,7 +89,7 @@ async def test_a_send_that_breaks_before_it_is_brought_says_so_while_somebody_wa
 async def test_who_follows_a_task_that_another_sends_hears_of_its_end_when_that_breaks(scene: Scene) -> None:
     scene.relay.lease_ms = 15_000
     task_id = str(uuid4())
-    async with watched(scene):
+    async with scene.watched():
         await is_in_session(scene)
         damage_the_model(scene)
         scene.send(id=task_id)

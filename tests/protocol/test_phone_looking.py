@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from mobile_sim.patience import USUAL
 
-from tests.support.phone_scene import Scene, made, nobody
+from tests.support.phone_scene import Scene, made
 
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with made(tmp_path / "phone", USUAL) as scene:
         yield scene
-
-
-@contextlib.asynccontextmanager
-async def somebody_looks(scene: Scene) -> AsyncIterator[None]:
-    looking = asyncio.create_task(scene.desk.do({"do": "watch", "last": 0}, say=scene.said.append, hear=nobody))
-    try:
-        yield
-    finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def hears(scene: Scene, *, looking: bool) -> None:
@@ -41,7 +29,7 @@ async def hears(scene: Scene, *, looking: bool) -> None:
 
 async def test_that_a_person_went_while_the_stream_opened_is_told_when_it_is_open(scene: Scene) -> None:
     scene.relay.opens = False
-    async with somebody_looks(scene):
+    async with scene.watched():
         await scene.relay.until(lambda: scene.relay.streams)
         assert scene.relay.stream.frames[-1].open.looking
 

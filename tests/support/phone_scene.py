@@ -71,6 +71,16 @@ class Scene:
         self.said.clear()
         return await self.desk.do({"do": what, **options}, say=self.said.append, hear=nobody)
 
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Have somebody watch the threads meanwhile; then they look away."""
+        watching = asyncio.create_task(self.desk.do({"do": "watch", "last": 5}, say=self.said.append, hear=nobody))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
     async def is_shown(self, state: str) -> bool:
         """Whether the one task is shown so in the list."""
         await self.does("tasks", host=None, limit=9)

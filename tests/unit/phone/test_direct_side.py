@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 from dispatch.api.relay.v1.relay_pb2 import Post as PostFrame
 from dispatch.api.thread.v1 import thread_pb2 as words
-from dispatch.ids import MessageId, PairId, TaskId
+from dispatch.ids import MessageId, TaskId
 from mobile_sim.direct import Way
 from mobile_sim.direct_side import DirectSide
 from mobile_sim.ledger import Ledger
 from mobile_sim.shared import Common
-from mobile_sim.store import Pairing, PairingState, Post, Store, Task, Verdict
+from mobile_sim.store import Post, Store, Task, Verdict
 
-PAIR = PairId(b"p" * 16)
+from tests.unit.phone.conftest import PAIR, HandClock
+
 FIRST, SECOND = MessageId(b"1" * 16), MessageId(b"2" * 16)
-
-
-class HandClock:
-    """Moved by hand."""
-
-    def __init__(self) -> None:
-        self.now_ms = 0
-
-    def wall_ms(self) -> int:
-        return self.now_ms
-
-    steady_ms = boot_ms = wall_ms
 
 
 class Told:
@@ -44,18 +30,6 @@ class Told:
 
     def flush(self) -> None:
         pass
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open(tmp_path / "phone.db")
-    pairing = Pairing(
-        pair_id=PAIR, host_name="desk", host_key=bytes(32), own_key=bytes(32), state=PairingState.ACTIVE, made_at_ms=1
-    )
-    with store.transaction():
-        store.pairings.add(pairing)
-    yield store
-    store.close()
 
 
 def test_a_second_command_that_is_not_taken_has_its_end_when_the_first_has_had_its_own(store: Store) -> None:

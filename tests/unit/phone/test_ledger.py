@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from dispatch.api.error.v1.error_pb2 import Reason
-from dispatch.ids import MessageId, PairId, TaskId
+from dispatch.ids import MessageId, TaskId
 from mobile_sim.deciding import Deciding
 from mobile_sim.facts import Fact, Kind
 from mobile_sim.ledger import Ledger
-from mobile_sim.store import Pairing, PairingState, Post, Store, Task
+from mobile_sim.store import Post, Store, Task
 from mobile_sim.task_view import State
 
-PAIR = PairId(b"p" * 16)
+from tests.unit.phone.conftest import PAIR, HandClock
+
 TASK = TaskId(b"t" * 16)
 VERDICT_BY_MS = 12_000
-
-
-class HandClock:
-    """Moved by hand."""
-
-    def __init__(self) -> None:
-        self.now_ms = 0
-
-    def wall_ms(self) -> int:
-        return self.now_ms
-
-    steady_ms = boot_ms = wall_ms
 
 
 class Book:
@@ -72,16 +60,10 @@ class Book:
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[Book]:
-    store = Store.open(tmp_path / "phone.db")
-    pairing = Pairing(
-        pair_id=PAIR, host_name="desk", host_key=bytes(32), own_key=bytes(32), state=PairingState.ACTIVE, made_at_ms=1
-    )
+def book(store: Store) -> Iterator[Book]:
     with store.transaction():
-        store.pairings.add(pairing)
         store.tasks.add(Task(task_id=TASK, pair_id=PAIR, text="build it", made_at_ms=2, after_number=0, state="new"))
         yield Book(store)
-    store.close()
 
 
 def test_the_hosts_word_is_waited_for_as_long_as_two_leases_and_then_the_task_is_unconfirmed(book: Book) -> None:
